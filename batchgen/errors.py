@@ -1,0 +1,259 @@
+"""Every error of batchgen.
+
+    BatchgenError
+    ├── SpecError            fix the job, the manifest or the command
+    ├── BudgetReached        stop cleanly: the next request could pass the budget
+    ├── StorageError         stop at once
+    │   ├── DiskFull
+    │   ├── LedgerLocked
+    │   ├── LedgerMismatch   newer version, other SOURCE, rehearsed and real mixed
+    │   └── ArchiveDamaged
+    └── AttemptError         one attempt ended without its images
+        ├── Retryable
+        │   ├── Throttled         429: surely rejected unprocessed
+        │   ├── NotConnected      nothing was sent
+        │   ├── ProviderDown      5xx or a JSON error before anything was accepted
+        │   ├── GenerationFailed  the provider tried and failed
+        │   ├── NoImage           an answer without an image
+        │   └── Incomplete        a poll or a download that broke off
+        ├── OutcomeUnknown   sent, and no usable reply came: may be charged
+        ├── Permanent        the same request would fail again
+        │   ├── Refused           content policy
+        │   ├── RequestInvalid
+        │   ├── ReplyMalformed    outside the provider's protocol
+        │   ├── ImageRejected     what was delivered is no usable image
+        │   ├── TaskLost          the provider does not know the task (any more)
+        │   ├── TaskOverdue       not finished at its deadline
+        │   └── LinkLost          paid for, and can no longer be downloaded
+        └── ProviderStopped  this provider is done for this run; rows stay pending
+            ├── CredentialRejected
+            ├── OutOfCredit
+            └── ModelGone
+
+Whoever treats an error looks at its branch and attributes, never at a provider's
+codes. Two things are said apart: what was charged, and whether to ask again.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class Charge(StrEnum):
+    """What an attempt cost, as far as it is known."""
+
+    NONE = "none"
+    REPORTED = "reported"
+    PRICE_LIST = "price_list"
+    UNKNOWN = "unknown"
+
+
+class Again(StrEnum):
+    """Whether the same request may be bought again."""
+
+    NOW = "now"
+    LATER = "later"
+    NEVER = "never"
+    STOP = "stop"
+
+
+class BatchgenError(Exception):
+    """Base of all errors that batchgen raises on purpose."""
+
+    @property
+    def kind(self) -> str:
+        """Name in snake case, as it stands in the result table."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+
+
+class SpecError(BatchgenError):
+    """The job, the manifest or the command must be fixed; the text says where."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(SpecError):
+    """The command line must be fixed, or consent is missing."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class BudgetReached(BatchgenError):
+    """The next request could pass the budget; raise `--max-cost` to carry on."""
+
+
+class StorageError(BatchgenError):
+    """Disk, ledger or archive cannot be trusted: stop at once, nothing more is sent."""
+
+
+class DiskFull(StorageError):
+    """Free disk space ran out; free some and run the same command again."""
+
+
+class LedgerLocked(StorageError):
+    """Another batchgen works on this run folder; wait for it or stop it."""
+
+
+class LedgerMismatch(StorageError):
+    """The run folder belongs to another SOURCE, kind of run or newer version."""
+
+
+class ArchiveDamaged(StorageError):
+    """The ZIP does not hold what the ledger says that it holds."""
+
+
+class AttemptError(BatchgenError):
+    """One attempt ended without its images.
+
+    Attributes:
+        provider: Registered name of the provider.
+        message: The provider's words, or ours where it said nothing.
+        charge: What was charged, as far as this error can say.
+        again: Whether the same request may be bought again.
+        cost_usd: US dollars that the provider says it charged; None if it did not say.
+        retry_after_s: Seconds that it asked us to wait; None if it did not say.
+        request_id: The id by which the provider's bill knows the call.
+        counts: Whether it counts as a purchase: False when nothing was sent, or the
+            provider surely rejected the request unprocessed.
+    """
+
+    default_charge: ClassVar[Charge] = Charge.NONE
+    default_again: ClassVar[Again] = Again.LATER
+    counts: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        provider: str,
+        message: str,
+        charge: Charge | None = None,
+        *,
+        cost_usd: Decimal | None = None,
+        retry_after_s: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(provider, message, charge)
+        self.provider = provider
+        self.message = message
+        self.charge = charge if charge is not None else self.default_charge
+        self.cost_usd = cost_usd
+        self.retry_after_s = retry_after_s
+        self.request_id = request_id
+
+    @property
+    def again(self) -> Again:
+        """Whether the same request may be bought again."""
+        return self.default_again
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.message}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only state travels as the instance dictionary, so errors pickle.
+        return type(self), self.args, dict(self.__dict__)
+
+
+class Retryable(AttemptError):
+    """It may work when asked again."""
+
+
+class Throttled(Retryable):
+    """The provider asked us to slow down; the request was not processed."""
+
+    counts = False
+
+
+class NotConnected(Retryable):
+    """No connection came about, so nothing was sent."""
+
+    counts = False
+
+
+class ProviderDown(Retryable):
+    """The provider failed before it accepted anything."""
+
+
+class GenerationFailed(Retryable):
+    """The provider tried and failed; whether it charges for that, it alone knows."""
+
+
+class NoImage(Retryable):
+    """An answer came without an image; it may have been charged."""
+
+    default_charge = Charge.UNKNOWN
+    default_again = Again.NOW
+
+
+class Incomplete(Retryable):
+    """A poll or a download broke off; asking again buys nothing."""
+
+
+class OutcomeUnknown(AttemptError):
+    """The request left and no usable reply came: it may have been charged."""
+
+    default_charge = Charge.UNKNOWN
+
+
+class Permanent(AttemptError):
+    """The same request would fail again."""
+
+    default_again = Again.NEVER
+
+
+class Refused(Permanent):
+    """Content policy: the provider will not make this image."""
+
+
+class RequestInvalid(Permanent):
+    """The provider does not take this request as it stands."""
+
+
+class ReplyMalformed(Permanent):
+    """The reply is outside the provider's protocol; it may have been charged."""
+
+    default_charge = Charge.UNKNOWN
+
+
+class ImageRejected(Permanent):
+    """What was delivered is no usable image; it was charged."""
+
+    default_charge = Charge.PRICE_LIST
+
+
+class TaskLost(Permanent):
+    """The provider does not know the task: it may be another account's."""
+
+    default_charge = Charge.UNKNOWN
+
+
+class TaskOverdue(Permanent):
+    """The task did not finish before its deadline; it is asked again by later runs."""
+
+    default_charge = Charge.UNKNOWN
+
+
+class LinkLost(Permanent):
+    """The image was paid for, and its link no longer downloads."""
+
+    default_charge = Charge.PRICE_LIST
+
+
+class ProviderStopped(AttemptError):
+    """This provider is done for this run; its rows stay pending."""
+
+    default_again = Again.STOP
+    counts = False
+
+
+class CredentialRejected(ProviderStopped):
+    """The provider does not accept the key; check the key variable."""
+
+
+class OutOfCredit(ProviderStopped):
+    """The account has no credit left; top it up and run the same command again."""
+
+
+class ModelGone(ProviderStopped):
+    """The provider does not have this model (any more); name another one."""

@@ -1,0 +1,59 @@
+"""Frozen data that every layer shares; nothing here does input or output."""
+
+from batchgen.model.attempt import NEXT, OPEN, Basis, State, Status
+from batchgen.model.capabilities import (
+    PIXELS_AT_1K,
+    RESOLUTIONS,
+    Capabilities,
+    pixel_size,
+)
+from batchgen.model.exchange import (
+    Accepted,
+    Blob,
+    Call,
+    Delivered,
+    Endpoint,
+    Json,
+    Link,
+    Reply,
+    Running,
+)
+from batchgen.model.price import (
+    NANO,
+    Price,
+    PriceList,
+    find_price,
+    to_nano,
+    to_usd,
+)
+from batchgen.model.request import ImageRequest, OptionValue, type_of_option
+
+__all__ = [
+    "NANO",
+    "NEXT",
+    "OPEN",
+    "PIXELS_AT_1K",
+    "RESOLUTIONS",
+    "Accepted",
+    "Basis",
+    "Blob",
+    "Call",
+    "Capabilities",
+    "Delivered",
+    "Endpoint",
+    "ImageRequest",
+    "Json",
+    "Link",
+    "OptionValue",
+    "Price",
+    "PriceList",
+    "Reply",
+    "Running",
+    "State",
+    "Status",
+    "find_price",
+    "pixel_size",
+    "to_nano",
+    "to_usd",
+    "type_of_option",
+]

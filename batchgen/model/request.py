@@ -1,0 +1,54 @@
+"""What the user asks for in one row, in words that no provider owns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+type_of_option: Mapping[str, type] = MappingProxyType(
+    {
+        "negative_prompt": str,
+        "output_format": str,
+        "web_search": bool,
+        "image_search": bool,
+        "temperature": float,
+        "top_p": float,
+        "top_k": int,
+        "max_output_tokens": int,
+        "person_generation": str,
+        "safety_filter_level": str,
+        "service_tier": str,
+        "official_fallback": bool,
+    }
+)
+"""The manifest's option columns and the type that their cells are read as."""
+
+OptionValue = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """One row in provider-neutral form.
+
+    Attributes:
+        prompt: Text as it will be sent, template rendered.
+        references: http(s) URLs, data URIs or file paths, in the row's order.
+        aspect_ratio: `W:H` or `auto`; None leaves it to the provider.
+        resolution: `512`, `1K`, `2K` or `4K`; None leaves it to the provider.
+        n: Images wanted, at least 1.
+        model: Model as the row or the job states it; None for the provider's own.
+        options: What the row states of `type_of_option`, and nothing else.
+    """
+
+    prompt: str
+    references: tuple[str, ...] = ()
+    aspect_ratio: str | None = None
+    resolution: str | None = None
+    n: int = 1
+    model: str | None = None
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+    def for_images(self, images: int) -> ImageRequest:
+        """Return the same request for another number of images (one part of a row)."""
+        return replace(self, n=images)
