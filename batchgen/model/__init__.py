@@ -18,6 +18,7 @@ from batchgen.model.exchange import (
     Reply,
     Running,
 )
+from batchgen.model.job import Job, OnUnknown, Terms
 from batchgen.model.price import (
     NANO,
     Price,
@@ -27,6 +28,7 @@ from batchgen.model.price import (
     to_usd,
 )
 from batchgen.model.request import ImageRequest, OptionValue, type_of_option
+from batchgen.model.result import FileRecord, ResultRow
 
 __all__ = [
     "NANO",
@@ -41,16 +43,21 @@ __all__ = [
     "Capabilities",
     "Delivered",
     "Endpoint",
+    "FileRecord",
     "ImageRequest",
+    "Job",
     "Json",
     "Link",
+    "OnUnknown",
     "OptionValue",
     "Price",
     "PriceList",
     "Reply",
+    "ResultRow",
     "Running",
     "State",
     "Status",
+    "Terms",
     "find_price",
     "pixel_size",
     "to_nano",

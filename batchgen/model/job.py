@@ -1,0 +1,75 @@
+"""What the user asks for as a whole: manifest, providers, defaults, limits, output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from batchgen.model.price import PriceList
+
+OnUnknown = Literal["retry", "hold"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the job says of one provider; None leaves it to the provider's defaults.
+
+    Attributes:
+        rpm: Purchase requests per minute.
+        concurrency: Purchases between SENT and DELIVERED.
+        prices: Prices that stand above the provider's own list.
+        failed_tasks: What a task that failed is taken to have cost where the provider
+            documents nothing: `unknown` puts its price at risk, `free` does not.
+    """
+
+    base_url: str | None = None
+    model: str | None = None
+    rpm: float | None = None
+    concurrency: int | None = None
+    prices: PriceList = field(default_factory=dict)
+    failed_tasks: Literal["unknown", "free"] = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One job, with every path absolute and every default filled in.
+
+    Attributes:
+        source: The job file or manifest that the user named.
+        out: The run folder.
+        prompt: Jinja2 template; None takes the column `prompt` as it is.
+        columns: The manifest's own name for a known column (`prompt`: `Description`).
+        aspect_ratio: Default for rows that say nothing; so are resolution and n.
+        allow_http: Whether plain http is allowed on private addresses.
+        max_cost: US dollars over the whole run folder; None for no budget.
+        max_attempts: Purchases of one part.
+        on_unknown: What to do after an outcome that nobody can know.
+        max_unknown: Purchases of one part again after unknown outcomes.
+        limit: Only the first rows of the manifest; None for all.
+        grace_s: Seconds to wait for replies after the first signal.
+    """
+
+    source: Path
+    manifest: Path
+    out: Path
+    providers: tuple[str, ...]
+    terms: Mapping[str, Terms] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    prompt: str | None = None
+    aspect_ratio: str | None = None
+    resolution: str | None = None
+    n: int | None = None
+    allow_http: bool = False
+    max_cost: Decimal | None = None
+    max_attempts: int = 5
+    on_unknown: OnUnknown = "retry"
+    max_unknown: int = 1
+    limit: int | None = None
+    grace_s: float = 60.0
+
+    def terms_of(self, provider: str) -> Terms:
+        """Return what the job says of a provider."""
+        return self.terms.get(provider) or Terms()
