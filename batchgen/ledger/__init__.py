@@ -1,0 +1,29 @@
+"""The run's durable state: one SQLite file."""
+
+from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.plan import PlanWriter
+from batchgen.ledger.records import (
+    AttemptEnd,
+    AttemptRecord,
+    AttemptStart,
+    PlanEntry,
+    PlannedRow,
+    RowRecord,
+    StoredImage,
+    Totals,
+)
+from batchgen.ledger.results import result_slices
+
+__all__ = [
+    "AttemptEnd",
+    "AttemptRecord",
+    "AttemptStart",
+    "Ledger",
+    "PlanEntry",
+    "PlanWriter",
+    "PlannedRow",
+    "RowRecord",
+    "StoredImage",
+    "Totals",
+    "result_slices",
+]

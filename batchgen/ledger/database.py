@@ -1,0 +1,91 @@
+"""Open the SQLite file, read the named queries, and translate SQLite's errors."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
+
+SCHEMA_VERSION = 1
+
+
+@cache
+def queries() -> Mapping[str, str]:
+    """Return the statements of `queries.sql` by name."""
+    text = files("batchgen.ledger").joinpath("queries.sql").read_text("utf-8")
+    parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
+    return {
+        name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours; the text says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            text = f"the disk is full ({path}); free some space and run it again"
+            raise DiskFull(text) from error
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            text = f"{path} is in use by another program; run it again when that ended"
+            raise LedgerLocked(text) from error
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            text = f"{path} is damaged or no ledger ({error}); restore it from a copy"
+            raise StorageError(text) from error
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            text = f"cannot write {path} ({error}); check the folder's permissions"
+            raise StorageError(text) from error
+        raise StorageError(f"{path}: {error}") from error
+
+
+def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """Open the ledger; create it when it is to be written and not there.
+
+    Raises:
+        LedgerMismatch: it was written by a newer batchgen.
+        StorageError: it cannot be opened, or is damaged.
+    """
+    with translated(path):
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=30.0
+        )
+        connection.row_factory = sqlite3.Row
+        try:
+            _prepare(connection, path, write=write)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:
+    if not write:
+        connection.execute("PRAGMA query_only = 1")
+    else:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL, not NORMAL: in WAL mode NORMAL may roll back the last commits after a
+        # power loss, and a lost task id is an image paid for and never fetched.
+        # Source: https://www.sqlite.org/pragma.html#pragma_synchronous
+        connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA cache_size = -32000")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise LedgerMismatch(
+            f"{path} was written by a newer batchgen (ledger version {version}, "
+            f"this one knows {SCHEMA_VERSION}); upgrade batchgen"
+        )
+    if version == 0 and write:
+        schema = files("batchgen.ledger").joinpath("schema.sql").read_text("utf-8")
+        stamp = f"PRAGMA user_version = {SCHEMA_VERSION}"
+        connection.executescript(f"BEGIN IMMEDIATE; {schema}; {stamp}; COMMIT;")
+    elif version == 0:
+        raise StorageError(f"{path} holds no run yet")

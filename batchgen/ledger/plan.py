@@ -1,0 +1,154 @@
+"""How a reading of the manifest becomes the plan: identity, names, what is new.
+
+A reading is a new generation. It counts from its first slice on when nothing was
+bought yet, so that the first request need not wait for the last row; else only
+when it is complete, because nobody may buy from half a plan what the other half
+would have retired.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+
+from batchgen.ledger.ledger import Ledger, dump_request
+from batchgen.ledger.records import PlanEntry
+from batchgen.model import Status
+
+REPEATED = "repeats the id of an earlier row; ids must differ"
+
+KeyOf = Callable[[str | None, bytes, int], int]
+
+
+class PlanWriter:
+    """Writes one generation of the plan, slice after slice."""
+
+    def __init__(
+        self, ledger: Ledger, key_of: KeyOf, fold: Callable[[str], str]
+    ) -> None:
+        self._ledger = ledger
+        self._key_of = key_of
+        self._fold = fold
+        newest = ledger.run("plan_last_generation").fetchone()[0]
+        self.generation = int(newest) + 1
+
+    def add(self, entries: Iterable[PlanEntry], own: bytes, first: int) -> None:
+        """Write a slice: its rows, and the manifest's own columns of them."""
+        for entry in entries:
+            self._add(entry)
+        self._ledger.run("own_add", (self.generation, first, own))
+
+    def take_effect(self) -> None:
+        """Let this generation count from now on."""
+        self._ledger.put("generation", self.generation)
+        self._ledger.put("outputs", "stale")
+
+    def complete(self, digest: str, own_schema: bytes, rows: int) -> None:
+        """Let this generation count, whole, and forget the others."""
+        self.take_effect()
+        self._ledger.put("plan_digest", digest)
+        self._ledger.put("own_schema", own_schema)
+        self._ledger.put("plan_rows", rows)
+        self._ledger.run("plan_drop_others", (self.generation,))
+        self._ledger.run("own_drop_others", (self.generation,))
+
+    def _add(self, entry: PlanEntry) -> None:
+        key = base = occurrence = row_id = None
+        problem, at_column, rebuy = entry.problem, entry.at_column, False
+        if entry.fingerprint is not None:
+            base = self._key_of(None, entry.fingerprint, 0)
+            occurrence = self._occurrence(base) if entry.id is None else None
+            key = self._key_of(entry.id, entry.fingerprint, occurrence or 0)
+            if entry.id is not None and self._is_repeated(key):
+                key, problem, at_column = None, REPEATED, "id"
+            else:
+                row_id, rebuy, done = self._row_of(entry, key)
+                if done:  # what is bought stays bought, whatever the provider can do
+                    problem = at_column = None
+        self._ledger.run(
+            "plan_add",
+            {
+                "generation": self.generation,
+                "position": entry.position,
+                "line": entry.line,
+                "key": key,
+                "base": base,
+                "occurrence": occurrence,
+                "row_id": row_id,
+                "id": entry.id,
+                "prompt": entry.prompt if row_id is None else None,
+                "provider": entry.provider,
+                "model": entry.model,
+                "estimate": entry.estimate,
+                "rebuy": rebuy,
+                "at_column": at_column,
+                "problem": problem,
+            },
+        )
+
+    def _occurrence(self, base: int) -> int:
+        values = (self.generation, base)
+        return int(self._ledger.run("plan_next_occurrence", values).fetchone()[0])
+
+    def _is_repeated(self, key: int) -> bool:
+        values = (self.generation, key)
+        return self._ledger.run("plan_has_key", values).fetchone() is not None
+
+    def _row_of(self, entry: PlanEntry, key: int) -> tuple[int | None, bool, bool]:
+        """Return the row's number, whether it is a re-purchase, and if it is done."""
+        known = self._ledger.run("row_find", (key, entry.fingerprint)).fetchone()
+        if known is not None:
+            row_id, done = known["row_id"], known["status"] == Status.SUCCEEDED
+            bought = self._ledger.run("row_bought", (row_id,)).fetchone() is not None
+            return row_id, not bought and self._other_was_paid(entry, key), done
+        if entry.request is None or entry.problem is not None:
+            return None, False, False
+        stem = self._take_stem(entry, key)
+        cursor = self._ledger.run(
+            "row_add",
+            (
+                key,
+                entry.fingerprint,
+                entry.id,
+                stem,
+                dump_request(entry.request),
+                entry.request.n,
+            ),
+        )
+        return cursor.lastrowid, self._other_was_paid(entry, key), False
+
+    def _other_was_paid(self, entry: PlanEntry, key: int) -> bool:
+        values = (key, entry.fingerprint)
+        return self._ledger.run("row_paid_versions", values).fetchone() is not None
+
+    def _take_stem(self, entry: PlanEntry, key: int) -> str:
+        """Return a stem that no other row holds, and take it.
+
+        Versions of one row share their names: only one of them is in the manifest.
+        """
+        images = entry.request.n if entry.request else 1
+        stem, salt = entry.stem, 0
+        while not self._is_free(stem, images, key):
+            text = f"{key}:{salt}"
+            stem = f"{entry.stem}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+            salt += 1
+        for name in _names(stem, images):
+            self._ledger.run("stem_take", (self._digest(name), key))
+        return stem
+
+    def _is_free(self, stem: str, images: int, key: int) -> bool:
+        for name in _names(stem, images):
+            owner = self._ledger.run("stem_owner", (self._digest(name),)).fetchone()
+            if owner is not None and owner[0] != key:
+                return False
+        return True
+
+    def _digest(self, name: str) -> int:
+        digest = hashlib.sha256(self._fold(name).encode()).digest()
+        return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _names(stem: str, images: int) -> list[str]:
+    if images == 1:
+        return [stem]
+    return [f"{stem}-{number}" for number in range(1, images + 1)]

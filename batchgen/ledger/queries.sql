@@ -1,0 +1,197 @@
+-- name: meta_get
+SELECT value FROM meta WHERE name = ?;
+-- name: meta_set
+INSERT INTO meta (name, value) VALUES (?, ?)
+  ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: plan_last_generation
+SELECT coalesce(max(generation), 0) FROM plan;
+-- name: plan_drop_others
+DELETE FROM plan WHERE generation <> ?;
+-- name: own_drop_others
+DELETE FROM own_columns WHERE generation <> ?;
+-- name: plan_has_key
+SELECT 1 FROM plan WHERE generation = ? AND key = ? LIMIT 1;
+-- name: plan_next_occurrence
+SELECT coalesce(max(occurrence) + 1, 0) FROM plan WHERE generation = ? AND base = ?;
+-- name: plan_add
+INSERT INTO plan (generation, position, line, key, base, occurrence, row_id, id, prompt,
+                  provider, model, estimate, rebuy, at_column, problem)
+  VALUES (:generation, :position, :line, :key, :base, :occurrence, :row_id, :id, :prompt,
+          :provider, :model, :estimate, :rebuy, :at_column, :problem);
+-- name: own_add
+INSERT INTO own_columns (generation, first, ipc) VALUES (?, ?, ?);
+-- name: row_find
+SELECT row_id, status FROM rows WHERE key = ? AND fingerprint = ?;
+-- name: row_add
+INSERT INTO rows (key, fingerprint, id, stem, request, n) VALUES (?, ?, ?, ?, ?, ?);
+-- name: row_paid_versions
+SELECT 1 FROM rows JOIN attempts USING (row_id)
+  WHERE rows.key = ? AND rows.fingerprint <> ?
+    AND (attempts.state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored', 'unknown')
+         OR attempts.cost > 0 OR (attempts.charge = 'price_list' AND attempts.cost IS NULL))
+  LIMIT 1;
+-- name: row_bought
+SELECT 1 FROM attempts WHERE row_id = ? AND state NOT IN ('rejected', 'failed') LIMIT 1;
+-- name: stem_owner
+SELECT key FROM stems WHERE stem = ?;
+-- name: stem_take
+INSERT OR IGNORE INTO stems (stem, key) VALUES (?, ?);
+
+-- name: rows_waiting
+SELECT rows.*, plan.position, plan.line, plan.provider, plan.model
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position > :after AND plan.position < :below
+    AND plan.provider = :provider AND plan.problem IS NULL AND rows.status = 'pending'
+  ORDER BY plan.position LIMIT :most;
+-- name: row_get
+SELECT rows.* FROM rows WHERE row_id = ?;
+-- name: row_settle
+UPDATE rows SET status = ?, error = ?, message = ? WHERE row_id = ?;
+-- name: row_is_planned
+SELECT plan.position FROM plan WHERE row_id = ? AND generation = ?;
+-- name: row_attempts
+SELECT * FROM attempts WHERE row_id = ? ORDER BY attempt_id;
+-- name: row_stored_images
+SELECT images.image FROM images JOIN attempts USING (attempt_id)
+  WHERE attempts.row_id = ? AND images.name IS NOT NULL;
+
+-- name: attempt_add
+INSERT INTO attempts (row_id, first_image, images, state, provider, model, base_url,
+                      aspect_ratio, resolution, expected, ceiling, sent_at)
+  VALUES (?, ?, ?, 'sent', ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: attempt_get
+SELECT * FROM attempts WHERE attempt_id = ?;
+-- name: attempt_state
+SELECT state FROM attempts WHERE attempt_id = ?;
+-- name: attempt_accept
+UPDATE attempts SET state = 'accepted', task_id = ?, request_id = ?, accepted_at = ?
+  WHERE attempt_id = ?;
+-- name: attempt_deliver
+UPDATE attempts SET state = 'delivered', charge = ?, cost = ?, request_id = coalesce(?, request_id),
+                    latency_s = coalesce(latency_s, ?), again = NULL, error = NULL, message = NULL
+  WHERE attempt_id = ?;
+-- name: attempt_store
+UPDATE attempts SET state = 'stored', warning = ?, ended_at = ?, again = NULL, error = NULL,
+                    message = NULL, counts = 1
+  WHERE attempt_id = ?;
+-- name: attempt_end
+UPDATE attempts SET state = ?, charge = ?, cost = ?, again = ?, counts = ?, error = ?, message = ?,
+                    request_id = coalesce(?, request_id), ended_at = ?
+  WHERE attempt_id = ?;
+-- name: attempts_open
+SELECT * FROM attempts
+  WHERE state IN ('sent', 'accepted', 'delivered', 'overdue') ORDER BY attempt_id;
+-- name: attempt_links
+SELECT image, link FROM images
+  WHERE attempt_id = ? AND name IS NULL AND link IS NOT NULL ORDER BY image;
+-- name: attempts_sent_since
+SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at;
+-- name: attempts_raise_ceiling
+UPDATE attempts SET ceiling = :per_image * images
+  WHERE provider = :provider AND resolution IS :resolution
+    AND ceiling < :per_image * images
+    AND (charge = 'unknown' OR state IN ('sent', 'accepted'));
+
+-- name: link_set
+INSERT INTO images (attempt_id, image, link) VALUES (?, ?, ?)
+  ON CONFLICT (attempt_id, image) DO UPDATE SET link = excluded.link;
+-- name: image_store
+INSERT INTO images (attempt_id, image, name, place, size_bytes, crc32, sha256, media_type,
+                    width_px, height_px)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (attempt_id, image) DO UPDATE SET
+    name = excluded.name, place = excluded.place, size_bytes = excluded.size_bytes,
+    crc32 = excluded.crc32, sha256 = excluded.sha256, media_type = excluded.media_type,
+    width_px = excluded.width_px, height_px = excluded.height_px;
+
+-- name: retry_by_status
+UPDATE rows SET status = 'pending', error = NULL, message = NULL,
+    tries_from = coalesce((SELECT max(attempt_id) FROM attempts
+                           WHERE attempts.row_id = rows.row_id), 0)
+  WHERE status = ? AND row_id IN (SELECT row_id FROM plan WHERE generation = ?);
+-- name: retry_by_id
+UPDATE rows SET status = 'pending', error = NULL, message = NULL,
+    tries_from = coalesce((SELECT max(attempt_id) FROM attempts
+                           WHERE attempts.row_id = rows.row_id), 0)
+  WHERE status IN ('failed', 'refused', 'held')
+    AND row_id = (SELECT row_id FROM plan
+                  WHERE generation = ? AND coalesce(id, CAST(position AS TEXT)) = ?);
+-- name: retry_prices
+SELECT count(*) AS rows, coalesce(sum(estimate), 0) AS estimate,
+       coalesce(sum(estimate IS NULL), 0) AS unpriced
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = ? AND rows.status = 'pending' AND rows.tries_from > 0;
+
+-- name: money
+SELECT
+  coalesce(sum(cost) FILTER (WHERE planned), 0) AS spent,
+  coalesce(sum(cost) FILTER (WHERE NOT planned), 0) AS retired,
+  coalesce(sum(ceiling) FILTER (WHERE risky), 0) AS at_risk,
+  coalesce(sum(risky), 0) AS at_risk_attempts,
+  coalesce(sum(risky AND ceiling IS NULL), 0) AS unpriced_risk,
+  coalesce(sum(cost IS NULL AND charge IN ('reported', 'price_list')), 0) AS unpriced
+  FROM (SELECT cost, ceiling, charge,
+          coalesce(charge = 'unknown', 0) OR state IN ('sent', 'accepted') AS risky,
+          EXISTS (SELECT 1 FROM plan
+                  WHERE plan.row_id = attempts.row_id AND plan.generation = ?) AS planned
+        FROM attempts);
+-- name: rows_by_status
+SELECT CASE WHEN plan.problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
+            THEN 'invalid' ELSE rows.status END AS status, count(*) AS rows
+  FROM plan LEFT JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below GROUP BY 1;
+-- name: images_stored
+SELECT count(*) FROM images JOIN attempts USING (attempt_id)
+  WHERE images.name IS NOT NULL
+    AND EXISTS (SELECT 1 FROM plan
+                WHERE plan.row_id = attempts.row_id AND plan.generation = ?);
+-- name: to_buy
+SELECT count(*) AS rows, coalesce(sum(rows.n), 0) AS images,
+       coalesce(sum(plan.estimate), 0) AS estimate,
+       coalesce(sum(plan.estimate IS NULL), 0) AS unpriced
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below
+    AND plan.problem IS NULL AND rows.status = 'pending';
+-- name: to_rebuy
+SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
+       coalesce(sum(plan.estimate IS NULL), 0) AS unpriced,
+       min(coalesce(plan.id, plan.position)) AS example
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
+    AND plan.problem IS NULL AND rows.status = 'pending'
+    AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
+                      AND attempts.state NOT IN ('rejected', 'failed'));
+-- name: problems
+SELECT position, line, id, at_column, problem FROM plan
+  LEFT JOIN rows USING (row_id)
+  WHERE plan.generation = ? AND problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
+  ORDER BY position LIMIT ?;
+-- name: duplicates
+SELECT count(*) FROM (
+  SELECT rows.fingerprint FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = ? GROUP BY rows.fingerprint HAVING count(*) > 1);
+-- name: duplicate_rows
+SELECT coalesce(sum(extra), 0) FROM (
+  SELECT count(*) - 1 AS extra FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = ? GROUP BY rows.fingerprint HAVING count(*) > 1);
+-- name: planned_count
+SELECT count(*) FROM plan WHERE generation = ?;
+
+-- name: result_slices
+SELECT first, ipc FROM own_columns WHERE generation = ? ORDER BY first;
+-- name: result_rows
+SELECT plan.position, plan.line, plan.id AS plan_id, plan.prompt AS plan_prompt, plan.provider,
+       plan.model, plan.estimate, plan.at_column, plan.problem, rows.*
+  FROM plan LEFT JOIN rows USING (row_id)
+  WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
+  ORDER BY plan.position;
+-- name: result_attempts
+SELECT attempts.* FROM plan JOIN attempts USING (row_id)
+  WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
+  ORDER BY attempts.attempt_id;
+-- name: result_images
+SELECT plan.row_id, images.* FROM plan JOIN attempts USING (row_id) JOIN images USING (attempt_id)
+  WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
+    AND images.name IS NOT NULL
+  ORDER BY plan.position, images.image, images.attempt_id;

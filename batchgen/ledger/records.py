@@ -1,0 +1,176 @@
+"""What goes into the ledger and what comes out of it, as frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batchgen.errors import Again, Charge
+from batchgen.model import Basis, ImageRequest, State, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanEntry:
+    """One manifest row as the planner judged it.
+
+    Attributes:
+        stem: Wanted name in the archive; the ledger keeps it unique.
+        problem: Why the row is invalid; None for a row that can run.
+        estimate: Expected price in nano-dollars; None if unknown.
+    """
+
+    position: int
+    line: int | None
+    id: str | None
+    request: ImageRequest | None
+    fingerprint: bytes | None
+    stem: str
+    provider: str | None
+    model: str | None
+    estimate: int | None
+    prompt: str | None = None
+    at_column: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowRecord:
+    """One version of one row, and how it stands."""
+
+    row_id: int
+    id: str | None
+    stem: str
+    request: ImageRequest
+    status: Status
+    error: str | None
+    message: str | None
+    tries_from: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRow:
+    """A row that waits to be bought, with the provider chosen for it."""
+
+    row: RowRecord
+    position: int
+    line: int | None
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStart:
+    """All that is known before a request leaves; times in microseconds UTC."""
+
+    row_id: int
+    first_image: int
+    images: int
+    provider: str
+    model: str
+    base_url: str
+    aspect_ratio: str | None
+    resolution: str | None
+    expected: int | None
+    ceiling: int | None
+    sent_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnd:
+    """How an attempt ended without its images.
+
+    Attributes:
+        cost: Nano-dollars; None where the charge is unknown or has no price.
+    """
+
+    state: State
+    charge: Charge
+    cost: int | None
+    again: Again
+    counts: bool
+    error: str
+    message: str
+    request_id: str | None
+    ended_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One attempt as it stands in the ledger."""
+
+    attempt_id: int
+    row_id: int
+    first_image: int
+    images: int
+    state: State
+    provider: str
+    model: str
+    base_url: str
+    aspect_ratio: str | None
+    resolution: str | None
+    expected: int | None
+    ceiling: int | None
+    task_id: str | None
+    request_id: str | None
+    charge: Charge | None
+    cost: int | None
+    again: Again | None
+    counts: bool
+    error: str | None
+    message: str | None
+    warning: str | None
+    sent_at: int
+    accepted_at: int | None
+    ended_at: int | None
+    latency_s: float | None
+
+    @property
+    def at_risk(self) -> bool:
+        """Whether money may have been spent that no reply has confirmed."""
+        return self.charge is Charge.UNKNOWN or self.state in (
+            State.SENT,
+            State.ACCEPTED,
+        )
+
+    @property
+    def basis(self) -> Basis:
+        """Where the cost of this attempt comes from."""
+        if self.charge is None or self.charge in (Charge.NONE, Charge.UNKNOWN):
+            return Basis.NONE
+        return Basis.UNKNOWN if self.cost is None else Basis(self.charge.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredImage:
+    """Where one image lies in the archive, and what it is."""
+
+    image: int
+    name: str
+    place: int
+    size_bytes: int
+    crc32: int
+    sha256: bytes
+    media_type: str
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """The money of a whole run folder in nano-dollars, and its rows by status.
+
+    Attributes:
+        spent: Sum of the table's costs.
+        retired: Paid for rows, or versions of rows, that the manifest lost.
+        at_risk: Price of attempts whose outcome is unknown, retired ones included.
+        unpriced: Attempts that cost something nobody has named.
+        unpriced_risk: Attempts at risk that have no price.
+    """
+
+    spent: int
+    retired: int
+    at_risk: int
+    at_risk_attempts: int
+    unpriced: int
+    unpriced_risk: int
+    rows: dict[Status, int]
+    images: int

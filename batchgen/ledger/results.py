@@ -1,0 +1,156 @@
+"""Read the result table's rows out of the ledger, slice by slice."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from batchgen.ledger.ledger import Ledger, attempt_record
+from batchgen.ledger.records import AttemptRecord
+from batchgen.model import Basis, FileRecord, ResultRow, State, Status, to_usd
+
+Slice = tuple[list[ResultRow], bytes | None]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WEAKEST_LAST = tuple(Basis)
+
+
+def result_slices(ledger: Ledger, archive: str) -> Iterator[Slice]:
+    """Yield all rows of the manifest in order, with its own columns as Arrow IPC.
+
+    Args:
+        ledger: The ledger; it may be written meanwhile.
+        archive: File name of the archive, as the table's `files` name it.
+    """
+    generation = ledger.generation
+    slices = ledger.run("result_slices", (generation,)).fetchall()
+    total = ledger.run("planned_count", (generation,)).fetchone()[0]
+    ends = [part["first"] for part in slices[1:]] + [total]
+    for part, end in zip(slices, ends, strict=True):
+        yield _rows(ledger, generation, (part["first"], end), archive), part["ipc"]
+
+
+def _rows(
+    ledger: Ledger, generation: int, span: tuple[int, int], archive: str
+) -> list[ResultRow]:
+    values = (generation, *span)
+    attempts: dict[int, list[AttemptRecord]] = defaultdict(list)
+    for row in ledger.run("result_attempts", values):
+        attempts[row["row_id"]].append(attempt_record(row))
+    images: dict[int, dict[int, FileRecord]] = defaultdict(dict)
+    for row in ledger.run("result_images", values):
+        # An image bought twice stands once: the first that was stored.
+        images[row["row_id"]].setdefault(
+            row["image"],
+            FileRecord(
+                name=row["name"],
+                archive=archive,
+                image=row["image"],
+                media_type=row["media_type"],
+                width_px=row["width_px"],
+                height_px=row["height_px"],
+                size_bytes=row["size_bytes"],
+                sha256=row["sha256"].hex(),
+            ),
+        )
+    return [
+        _result(
+            dict(row),
+            attempts.get(row["row_id"], []),
+            tuple(images.get(row["row_id"], {}).values()),
+        )
+        for row in ledger.run("result_rows", values)
+    ]
+
+
+def _result(
+    row: dict[str, object],
+    attempts: Sequence[AttemptRecord],
+    files: tuple[FileRecord, ...],
+) -> ResultRow:
+    request = json.loads(str(row["request"])) if row["request"] else {}
+    status, error, message = _standing(row)
+    last = _deciding(attempts)
+    risky = [it for it in attempts if it.at_risk]
+    succeeded = status is Status.SUCCEEDED
+    return ResultRow(
+        row=_int(row["position"]),
+        id=str(row["plan_id"] if row["plan_id"] is not None else row["position"]),
+        status=status,
+        prompt=request.get("prompt", row["plan_prompt"]),
+        provider=last.provider if last else _text(row["provider"]),
+        model=last.model if last else _text(row["model"]),
+        aspect_ratio=last.aspect_ratio if last else request.get("aspect_ratio"),
+        resolution=last.resolution if last else request.get("resolution"),
+        files=files,
+        attempts=sum(it.counts for it in attempts),
+        cost_usd=_cost(attempts),
+        cost_basis=max(
+            (it.basis for it in attempts), key=_WEAKEST_LAST.index, default=Basis.NONE
+        ),
+        at_risk_usd=_sum([it.ceiling for it in risky]),
+        at_risk_attempts=len(risky),
+        estimated_usd=_usd(row["estimate"]),
+        error=error,
+        message=message,
+        warning=_warnings(attempts),
+        request_id=(last.request_id or last.task_id) if last else None,
+        started_at=_time(min((it.sent_at for it in attempts), default=None)),
+        finished_at=_finished(status, attempts),
+        latency_s=last.latency_s if last and succeeded else None,
+    )
+
+
+def _standing(row: dict[str, object]) -> tuple[Status, str | None, str | None]:
+    if row["problem"] is not None and row["status"] != Status.SUCCEEDED:
+        column = f"{row['at_column']}: " if row["at_column"] else ""
+        line = f"line {row['line']}, " if row["line"] is not None else ""
+        where = f"row {row['position']}, {line}{column}"
+        return Status.INVALID, "invalid", f"{where}{row['problem']}"
+    return Status(str(row["status"])), _text(row["error"]), _text(row["message"])
+
+
+def _deciding(attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:
+    stored = [it for it in attempts if it.state is State.STORED]
+    candidates = stored or attempts
+    return candidates[-1] if candidates else None
+
+
+def _cost(attempts: Sequence[AttemptRecord]) -> Decimal | None:
+    return _sum([it.cost for it in attempts if it.basis is not Basis.NONE])
+
+
+def _sum(amounts: Sequence[int | None]) -> Decimal | None:
+    known = [it for it in amounts if it is not None]
+    return to_usd(sum(known)) if len(known) == len(amounts) else None
+
+
+def _warnings(attempts: Sequence[AttemptRecord]) -> str | None:
+    found = dict.fromkeys(it.warning for it in attempts if it.warning)
+    return "; ".join(found) or None
+
+
+def _finished(status: Status, attempts: Sequence[AttemptRecord]) -> datetime | None:
+    if status is Status.PENDING:
+        return None
+    ends = [it.ended_at for it in attempts if it.ended_at is not None]
+    return _time(max(ends, default=None))
+
+
+def _time(micros: int | None) -> datetime | None:
+    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
+
+
+def _usd(nano: object) -> Decimal | None:
+    return to_usd(nano) if isinstance(nano, int) else None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0

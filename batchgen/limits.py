@@ -1,0 +1,91 @@
+"""How fast one provider may be asked: rate, requests in flight, and its own word."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import anyio
+
+WINDOW_S = 60.0
+# The provider counts arrivals, we count departures: a request that was slow to arrive
+# and one that was quick can be nearer there than here.
+MARGIN_S = 0.3
+
+
+class Departures:
+    """The times at which purchases left, and when the next one may.
+
+    Args:
+        rpm: Most departures in any 60 s, evenly paced; None for no limit.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, rpm: float | None, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._most = None if rpm is None else max(1, int(rpm))
+        window = WINDOW_S + MARGIN_S
+        # Below one a minute the window itself grows.
+        self._window_s = window if rpm is None or rpm >= 1 else window / rpm
+        self._gap_s = 0.0 if rpm is None else self._window_s / (self._most or 1)
+        self._left: deque[float] = deque()
+        self._granted = 0
+        self._next = -float("inf")
+        self._not_before = -float("inf")
+        self._queue = anyio.Lock()
+
+    @property
+    def window_s(self) -> float:
+        """Seconds that departures are remembered for."""
+        return self._window_s
+
+    def seed(self, ages_s: Iterable[float]) -> None:
+        """Remember departures of an earlier process, given as seconds ago."""
+        now = self._clock()
+        if self._most is not None:
+            self._left.extend(now - age_s for age_s in sorted(ages_s, reverse=True))
+            if self._left:
+                self._next = self._left[-1] + self._gap_s
+
+    def pause(self, seconds: float) -> None:
+        """Let nothing leave for a while: the provider asked for it."""
+        self._not_before = max(self._not_before, self._clock() + seconds)
+
+    def pause_left_s(self) -> float:
+        """Return for how long nothing may leave."""
+        return max(0.0, self._not_before - self._clock())
+
+    def departed(self, at: float) -> None:
+        """Count a granted departure at the time when it really happened."""
+        self._granted -= 1
+        if self._most is not None:
+            self._left.append(at)
+
+    def stayed(self) -> None:
+        """Give a granted departure back: nothing left."""
+        self._granted -= 1
+
+    async def grant(self) -> None:
+        """Wait, in order of arrival, until one more may leave.
+
+        Whoever was granted one calls `departed` or `stayed`. A grant that has not
+        left yet counts as leaving now, so a slow disk between the two cannot make
+        the rate pass its limit.
+        """
+        async with self._queue:
+            while (wait_s := self._due() - self._clock()) > 0:
+                await anyio.sleep(wait_s)
+            self._next = self._clock() + self._gap_s
+            self._granted += 1
+
+    def _due(self) -> float:
+        due = max(self._not_before, self._next)
+        if self._most is None:
+            return due
+        now = self._clock()
+        while self._left and self._left[0] + self._window_s <= now:
+            self._left.popleft()
+        if len(self._left) + self._granted < self._most:
+            return due
+        soonest = self._left[0] + self._window_s if self._left else now + self._gap_s
+        return max(due, soonest)
