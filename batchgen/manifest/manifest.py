@@ -1,0 +1,140 @@
+"""The manifest: a table on disk that is read in slices of checked rows."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import repeat
+from pathlib import Path
+
+import polars as pl
+
+from batchgen.errors import SpecError
+from batchgen.manifest.columns import Layout, lay_out
+from batchgen.manifest.csv_source import CsvSource
+from batchgen.manifest.parquet_source import ParquetSource
+from batchgen.manifest.reader import RowReader, stated_model
+from batchgen.manifest.row import Row, Slice
+from batchgen.manifest.source import Batch, Source
+from batchgen.manifest.template import PromptTemplate
+from batchgen.manifest.wording import missing_file, shown
+from batchgen.model import Job
+
+SUFFIXES = (".csv", ".parquet", ".pq")
+
+
+class Manifest:
+    """A manifest whose header and template were checked; its rows come in slices."""
+
+    def __init__(self, job: Job, source: Source, layout: Layout) -> None:
+        self._job = job
+        self._source = source
+        self._layout = layout
+        self._template = (
+            None
+            if job.prompt is None
+            else PromptTemplate(job.prompt, layout.names, shown(source.path))
+        )
+        self.path: Path = source.path
+        self.has_ids: bool = "id" in layout.read
+        self.notices: tuple[str, ...] = layout.notices
+        self.own_schema: bytes = self._own(source.empty())
+
+    @classmethod
+    def open(cls, job: Job) -> Manifest:
+        """Open a job's manifest and check all that can be told from its header.
+
+        Raises:
+            SpecError: no such file, not a table, no rows, columns missing, or a
+                template that does not parse or asks for a column that is not there.
+        """
+        path = job.manifest
+        with _foreign_errors(path):
+            source = _open_source(path)
+        layout = lay_out(
+            source.names,
+            job.columns,
+            templated=job.prompt is not None,
+            where=shown(path),
+        )
+        return cls(job, source, layout)
+
+    def digest(self) -> str:
+        """Return a SHA-256 over the file and every setting that shapes its rows.
+
+        Local reference images are not in it: they can change without the manifest.
+        """
+        job = self._job
+        settings = {
+            "prompt": job.prompt,
+            "columns": dict(job.columns),
+            "aspect_ratio": job.aspect_ratio,
+            "resolution": job.resolution,
+            "n": job.n,
+            "model": stated_model(job),
+        }
+        with _foreign_errors(self.path), self.path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        text = json.dumps([settings, content], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def slices(self, size: int = 1000) -> Iterator[Slice]:
+        """Read all rows, from the first, in order.
+
+        Args:
+            size: Most rows of a slice; it has fewer where they are very long.
+
+        Raises:
+            SpecError: the file cannot be read on with certainty. What was yielded
+                before stands.
+        """
+        reader = RowReader(self._layout, self._template, self._job)
+        position = 0
+        with _foreign_errors(self.path):
+            for batch in self._source.batches(size):
+                rows = list(_rows(reader, batch, position))
+                position += len(rows)
+                yield Slice(rows, self._own(batch.frame))
+
+    def _own(self, frame: pl.DataFrame) -> bytes:
+        stream = io.BytesIO()
+        # The oldest layout, so that any Arrow reader opens it.
+        frame.select(self._layout.own).write_ipc_stream(
+            stream, compression="zstd", compat_level=pl.CompatLevel.oldest()
+        )
+        return stream.getvalue()
+
+
+def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
+    frame = batch.frame
+    used = frame.select(reader.columns).iter_rows(named=True)
+    # A template may use no column at all, and there are rows nevertheless.
+    cells = used if reader.columns else repeat(dict[str, object](), frame.height)
+    lines = batch.lines or repeat(None, frame.height)
+    for offset, (line, row) in enumerate(zip(lines, cells, strict=True)):
+        yield reader.read(position + offset, line, row)
+
+
+def _open_source(path: Path) -> Source:
+    if path.is_dir():
+        raise SpecError(f"{shown(path)} is a folder, not a CSV or Parquet file")
+    path.open("rb").close()  # so that a file nobody may read is told as that
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise SpecError(
+            f"{shown(path)}: a manifest is a CSV (.csv) or Parquet (.parquet, .pq) file"
+        )
+    return CsvSource(path) if suffix == ".csv" else ParquetSource(path)
+
+
+@contextmanager
+def _foreign_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SpecError(missing_file(path)) from error
+    except OSError as error:
+        raise SpecError(f"{shown(path)}: {error.strerror or error}") from error

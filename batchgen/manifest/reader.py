@@ -1,0 +1,192 @@
+"""Turn one row's cells into a request, or say which column must be mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from batchgen.manifest.cells import (
+    read_count,
+    read_option,
+    read_ratio,
+    read_resolution,
+    text_of,
+)
+from batchgen.manifest.columns import Layout
+from batchgen.manifest.identity import FileContents, fingerprint, is_local
+from batchgen.manifest.row import Problem, Row
+from batchgen.manifest.template import PromptTemplate
+from batchgen.model import ImageRequest, Job, OptionValue, type_of_option
+
+T = TypeVar("T")
+
+
+def stated_model(job: Job) -> str | None:
+    """Return the model that the job states for all its providers alike, else None."""
+    models = {job.terms_of(provider).model for provider in job.providers}
+    return models.pop() if len(models) == 1 else None
+
+
+class RowReader:
+    """Reads rows of one manifest; never raises for what a row holds."""
+
+    def __init__(
+        self, layout: Layout, template: PromptTemplate | None, job: Job
+    ) -> None:
+        self._layout = layout
+        self._template = template
+        self._job = job
+        self._model = stated_model(job)
+        self._contents = FileContents(job.manifest.parent)
+        self._options = {
+            name: (layout.read[name], read_option(name))
+            for name in type_of_option
+            if name in layout.read
+        }
+        used = {*layout.read.values(), *layout.references}
+        used |= set(template.columns) if template else set()
+        self.columns: tuple[str, ...] = tuple(n for n in layout.names if n in used)
+
+    def read(self, position: int, line: int | None, cells: Mapping[str, object]) -> Row:
+        """Return one row.
+
+        Args:
+            position: From 0.
+            line: Where it begins in the file.
+            cells: At least those of `columns`; None stands for an empty cell.
+        """
+        reading = _Reading(self._layout.read, cells)
+        row_id = self._id(reading)
+        prompt = self._prompt(reading)
+        model = reading.setting("model", str) or self._model
+        ratio = reading.setting("aspect_ratio", read_ratio) or self._job.aspect_ratio
+        size = reading.setting("resolution", read_resolution) or self._job.resolution
+        count = reading.setting("n", read_count) or self._job.n or 1
+        references = self._references(reading)
+        options = dict(self._stated_options(reading))
+        request = None
+        if reading.problem is None and prompt is not None:
+            request = ImageRequest(
+                prompt=prompt,
+                references=references,
+                aspect_ratio=ratio,
+                resolution=size,
+                n=count,
+                model=model,
+                options=options,
+            )
+        return Row(
+            position=position,
+            line=line,
+            id=row_id,
+            request=request,
+            filename=reading.setting("filename", str),
+            provider=reading.setting("provider", str),
+            problem=reading.problem,
+            prompt=prompt,
+            fingerprint=fingerprint(request, self._contents) if request else None,
+        )
+
+    def _id(self, reading: _Reading) -> str | None:
+        row_id = reading.setting("id", str)
+        if row_id is None and "id" in self._layout.read:
+            reading.fault(self._layout.read["id"], "the id is empty")
+        return row_id
+
+    def _prompt(self, reading: _Reading) -> str | None:
+        if self._template is None:
+            column = self._layout.read["prompt"]
+            prompt = reading.text(column)
+        else:
+            column, prompt = "prompt", reading.rendered(self._template)
+        if prompt is None or prompt.strip():
+            return prompt
+        reading.fault(column, "the prompt is empty")
+        return None
+
+    def _references(self, reading: _Reading) -> tuple[str, ...]:
+        filled = [
+            (column, found)
+            for column in self._layout.references
+            if (found := reading.references(column))
+        ]
+        if not filled:
+            return ()
+        column, found = filled[0]
+        if len(filled) > 1:
+            other = filled[1][0]
+            reading.fault(other, f"`{column}` has references in this row, too: use one")
+        for reference in found:
+            if is_local(reference) and self._contents(reference) is None:
+                reading.fault(
+                    column,
+                    f"no such file: {reference[:200]} (a path is read from the "
+                    "manifest's folder, a URL begins with https://)",
+                )
+        return found
+
+    def _stated_options(self, reading: _Reading) -> Iterator[tuple[str, OptionValue]]:
+        for name, (column, reader) in self._options.items():
+            value = reading.cell(column, reader)
+            if value is not None:
+                yield name, value
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One row under way, and the first thing that was wrong with it."""
+
+    names: Mapping[str, str]
+    cells: Mapping[str, object]
+    problem: Problem | None = None
+
+    def fault(self, column: str, message: str) -> None:
+        """Note what is wrong with a column; the first one stands."""
+        if self.problem is None:
+            self.problem = Problem(column=column, message=message)
+
+    def setting(self, known: str, reader: Callable[[str], T]) -> T | None:
+        """Read a known column, None where it is absent, empty or wrong."""
+        column = self.names.get(known)
+        return None if column is None else self.cell(column, reader)
+
+    def cell(self, column: str, reader: Callable[[str], T]) -> T | None:
+        """Read a column, None where it is empty or wrong."""
+        text = self.text(column)
+        if text is None or not (text := text.strip()):
+            return None
+        try:
+            return reader(text)
+        except ValueError as error:
+            self.fault(column, str(error))
+            return None
+
+    def text(self, column: str) -> str | None:
+        """Return a cell as it stands, an empty one as ``, None where it is no text."""
+        try:
+            return text_of(self.cells[column])
+        except ValueError as error:
+            self.fault(column, str(error))
+            return None
+
+    def rendered(self, template: PromptTemplate) -> str | None:
+        """Return the prompt that a template makes of the row, None where it fails."""
+        try:
+            return template.render(self.cells)
+        except ValueError as error:
+            self.fault("prompt", str(error))
+            return None
+
+    def references(self, column: str) -> tuple[str, ...]:
+        """Read references: a list, or text parted by `|`."""
+        cell = self.cells[column]
+        if isinstance(cell, list | tuple):
+            try:
+                parts = [text_of(part) for part in cell]
+            except ValueError as error:
+                self.fault(column, str(error))
+                return ()
+        else:
+            parts = (self.text(column) or "").split("|")
+        return tuple(part for each in parts if (part := each.strip()))

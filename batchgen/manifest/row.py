@@ -1,0 +1,55 @@
+"""What the manifest yields: rows, what is wrong with them, and slices of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batchgen.model import ImageRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why a row cannot run, and the manifest's column that must be mended."""
+
+    column: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row as it was asked for.
+
+    Attributes:
+        position: From 0.
+        line: Line of the CSV file where the row begins, from 1; None for Parquet.
+        id: None when the manifest has no id column, or this row's is empty.
+        request: None when there is a problem; so is the fingerprint.
+        filename: As the manifest says it, not made safe.
+        provider: As the row says it; None leaves it to the job.
+        prompt: Template rendered; stands on an invalid row, too, where it is known.
+        fingerprint: 16 bytes that stand for what was asked for.
+    """
+
+    position: int
+    line: int | None
+    id: str | None
+    request: ImageRequest | None
+    problem: Problem | None
+    filename: str | None
+    provider: str | None
+    prompt: str | None
+    fingerprint: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Consecutive rows, and their own columns as an Arrow IPC stream.
+
+    Attributes:
+        own: The manifest's own columns for exactly these rows, in order, to be
+            carried to the result table.
+    """
+
+    rows: Sequence[Row]
+    own: bytes

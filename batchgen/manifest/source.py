@@ -1,0 +1,44 @@
+"""What CSV and Parquet have in common: named columns that come in slices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+SLICE_BYTES = 32 * 1024 * 1024
+"""A slice ends early when its cells reach this: data URIs make rows of megabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive rows of a table.
+
+    Attributes:
+        lines: Where each row begins in the file, from 1; None where it has no lines.
+    """
+
+    frame: pl.DataFrame
+    lines: list[int] | None
+
+
+class Source(Protocol):
+    """A table on disk, its header read and checked."""
+
+    path: Path
+    names: tuple[str, ...]
+
+    def empty(self) -> pl.DataFrame:
+        """Return the table's columns without rows."""
+        ...
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """Read the table once more from its start, at most `size` rows at a time.
+
+        Raises:
+            SpecError: the file cannot be read to its end with certainty.
+        """
+        ...

@@ -1,0 +1,175 @@
+"""The prompt template: Jinja2 in its sandbox, over the row's own columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
+from jinja2.exceptions import TemplateError, TemplateRuntimeError
+from jinja2.runtime import Context
+from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
+
+from batchgen.errors import SpecError
+from batchgen.manifest.wording import did_you_mean
+
+LONGEST_PROMPT = 100_000
+"""Characters that a template may make; none of the providers takes as many."""
+
+# Whatever a template's own words can raise while they work on a row's cells.
+_FAILURES = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+class PromptTemplate:
+    """A template that was compiled once and checked against the columns."""
+
+    def __init__(self, text: str, columns: Sequence[str], where: str) -> None:
+        """Compile a template.
+
+        Args:
+            text: Jinja2.
+            columns: Names that the manifest's rows have.
+            where: The manifest's path, for messages.
+
+        Raises:
+            SpecError: it does not parse, or asks for a column that is not there.
+        """
+        environment = _Environment()
+        try:
+            tree = environment.parse(text)
+            self._template = environment.from_string(tree)
+        except TemplateSyntaxError as error:
+            raise SpecError(
+                f"prompt template, line {error.lineno}: {error.message}"
+            ) from error
+        used = _used(tree, columns)
+        for name in sorted(used - set(columns) - {"row", *environment.globals}):
+            raise SpecError(
+                f"prompt template: {where} has no column "
+                f"`{name}`{did_you_mean(name, columns)}"
+            )
+        self._reads_row = "row" in used and "row" not in columns
+        self.columns: tuple[str, ...] = tuple(
+            name for name in columns if self._reads_row or name in used
+        )
+
+    def render(self, cells: Mapping[str, object]) -> str:
+        """Return the prompt of one row.
+
+        Args:
+            cells: At least those of `columns`; None stands for an empty cell.
+
+        Raises:
+            ValueError: the template cannot be filled with this row, or not within
+                its limits.
+        """
+        # Empty, not None: `{{ colour }}` must not put the word None into a prompt.
+        known = {
+            name: "" if cells[name] is None else cells[name] for name in self.columns
+        }
+        steps = _Steps()
+        scope = {"range": steps.range, "row": _Cells(known)} | known
+        try:
+            prompt = "".join(_limited(self._template.generate(scope)))
+            prompt.encode()
+        except _FAILURES as error:
+            reason = str(error) or type(error).__name__
+            raise ValueError(f"the template cannot be filled: {reason}") from error
+        return prompt
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """The sandbox, with less that makes prompts random or endless."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def __init__(self) -> None:
+        # A prompt is text, not HTML: nothing in it is to be escaped.
+        super().__init__(undefined=StrictUndefined, autoescape=False)
+        # The same row must make the same prompt, or it would be bought again.
+        del self.globals["lipsum"]
+        del self.filters["random"]
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if operator == "**" and (abs(left) > 1_000_000 or abs(right) > 64):
+            raise TemplateRuntimeError("a power too large")
+        if operator == "%" and isinstance(left, str):
+            raise TemplateRuntimeError("formatting by %; use the filter `format`")
+        for text, times in ((left, right), (right, left)):
+            if hasattr(text, "__len__") and isinstance(times, int):
+                _check_length(len(text) * times)
+        return super().call_binop(context, operator, left, right)
+
+
+class _Cells(dict[str, object]):
+    """The cells behind `row[...]`; a missing one is named as a column."""
+
+    def __missing__(self, name: str) -> object:
+        raise TemplateRuntimeError(f"no column `{name}`{did_you_mean(name, self)}")
+
+
+class _Steps:
+    """Counts what all `range` loops of one prompt do together."""
+
+    def __init__(self) -> None:
+        self._left = MAX_RANGE
+
+    def range(self, *bounds: int) -> range:
+        """Return a range, and count its steps."""
+        steps = range(*bounds)
+        self._left -= len(steps)
+        if self._left < 0:
+            raise TemplateRuntimeError(f"loops of more than {MAX_RANGE} steps")
+        return steps
+
+
+def _limited(pieces: Iterator[str]) -> Iterator[str]:
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        _check_length(length)
+        yield piece
+
+
+def _check_length(length: int) -> None:
+    if length > LONGEST_PROMPT:
+        raise TemplateRuntimeError(f"it makes more than {LONGEST_PROMPT:,} characters")
+
+
+def _used(tree: nodes.Template, columns: Sequence[str]) -> set[str]:
+    """Return names that the template takes from the row, `row` for all of them."""
+    optional = _optional(tree)
+    used = meta.find_undeclared_variables(tree) - optional
+    if "row" in used and "row" not in columns:
+        used |= set(_subscripts(tree))
+    # What is asked for with a default is used where it is there.
+    return used | (optional & set(columns))
+
+
+def _subscripts(tree: nodes.Template) -> Iterator[str]:
+    for item in tree.find_all(nodes.Getitem):
+        of_row = isinstance(item.node, nodes.Name) and item.node.name == "row"
+        if of_row and isinstance(item.arg, nodes.Const):
+            yield str(item.arg.value)
+
+
+def _optional(tree: nodes.Template) -> set[str]:
+    """Return names that the template itself provides for the absence of."""
+    tested = [test for test in tree.find_all(nodes.Test) if test.name == "defined"]
+    filtered = [
+        item for item in tree.find_all(nodes.Filter) if item.name in ("default", "d")
+    ]
+    return {
+        item.node.name
+        for item in (*tested, *filtered)
+        if isinstance(item.node, nodes.Name)
+    }

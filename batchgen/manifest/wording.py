@@ -1,0 +1,49 @@
+"""Words that messages about files and names share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+
+def shown(path: Path) -> str:
+    """Return a path as a person would type it: relative where it lies below here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a mistyped one most likely meant, or None.
+
+    Case, blanks and hyphens count for nothing: `Aspect Ratio` is `aspect_ratio`.
+    """
+    by_plain = {_plain(name): name for name in known}
+    found = get_close_matches(_plain(word), by_plain, n=1, cutoff=0.6)
+    return by_plain[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `: did you mean ...?` for the nearest known name, or nothing."""
+    found = nearest(word, known)
+    return f": did you mean `{found}`?" if found else ""
+
+
+def same_but_for_spelling(word: str, name: str) -> bool:
+    """Tell whether two names differ in case, blanks and hyphens alone."""
+    return _plain(word) == _plain(name)
+
+
+def missing_file(path: Path) -> str:
+    """Return the message for a file that is not there, with the nearest that is."""
+    try:
+        siblings = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f"no such file: {shown(path)} (nor a readable folder that could hold it)"
+    found = nearest(path.name, siblings)
+    hint = f": did you mean {shown(path.parent / found)}?" if found else ""
+    return f"no such file: {shown(path)}{hint}"
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().replace(" ", "_").replace("-", "_")
