@@ -1,0 +1,14 @@
+"""The providers that batchgen speaks, by the name that jobs and tables use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from batchgen.provider import Provider
+from batchgen.providers.aimlapi import AimlApi
+from batchgen.providers.foxapi import FoxApi
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType(
+    {"aimlapi": AimlApi(), "foxapi": FoxApi()}
+)
