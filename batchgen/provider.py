@@ -211,6 +211,8 @@ def error_by_words(provider: str, reply: Reply, message: str) -> AttemptError:
             return error_by_status(provider, reply, message)
 
 
+# No provider documents its words of refusal; these are Google's reasons
+# (ai.google.dev, read 2026-11-20) and phrases in common use [assumed].
 _POLICY = re.compile(
     r"""
     content[ _-]?polic(?:y|ies) | content[ _-]filter(?:ed|ing|s)?\b(?![ ]level)
@@ -218,10 +220,11 @@ _POLICY = re.compile(
     | (?:IMAGE_)?PROHIBITED_CONTENT | IMAGE_SAFETY
     | (?-i:\b(?:SPII|BLOCKLIST|(?:IMAGE_)?RECITATION)\b)
     | (?:reason|blocked|code|\(|^)\W{0,4}(?-i:SAFETY)\b
-    | \bviolat\w+\b(?:(?!rate|quota|concurren|cors).){0,60}
+    | \bviolat\w+\b(?:(?!\brate|quota|concurren|cors).){0,60}
       \b(?:polic(?:y|ies)|guidelines?|terms[ ]of)\b
-    | \b(?:due[ ]to|because[ ]of|by|for|triggered|violat\w+)\W+(?:\w+\W+){0,3}?
-      safety\b(?!_|[ ]?settings|[ ]filter[ ]level)
+    | \bfor[ ]safety[ ]reasons
+    | \b(?:due[ ]to|because[ ]of|result[ ]of|by|triggered|violat\w+)
+      \W+(?:\w+\W+){0,3}?safety\b(?!_|[ ]?settings|[ ]filter[ ]level)
     | \bsafety[ ](?:filter|check|system)s?\W+(?:\w+\W+){0,2}?
       (?:block|reject|trigger|flag|refus)
     | \b(?:flagged|blocked|rejected|refused|pass)\W+(?:\w+\W+){0,4}?moderation\b
@@ -238,8 +241,6 @@ _POLICY = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-# No provider documents its words of refusal; these are Google's reasons
-# (ai.google.dev, read 2026-11-20) and phrases in common use [assumed].
 
 
 def policy_reason(text: str) -> str | None:
@@ -307,13 +308,15 @@ def text_of(value: Json, depth: int = 6) -> str:
 def words_of(body: Json) -> str:
     """Return an error's own words where they commonly stand; empty if it has none."""
     said = (text_of(fields(body).get(key)) for key in ("message", "error", "details"))
-    return "; ".join(filter(None, said))
+    return _one_line("; ".join(filter(None, said)), 1000)
 
 
 def describe(body: Json) -> str:
     """Return a body in at most 300 characters, for messages."""
     if isinstance(body, dict):
         return _one_line(f"keys: {', '.join(sorted(body)) or 'none'}", 300)
+    if isinstance(body, list):
+        return f"an array of {len(body)}"
     text = body if isinstance(body, str) else repr(body)
     return _one_line(text, 300) or "an empty body"
 
