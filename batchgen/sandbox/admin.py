@@ -1,0 +1,145 @@
+"""The sandbox's own pages: bill, tariff, requests, and faults on demand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from batchgen.sandbox.faults import Fault
+from batchgen.sandbox.purchase import Service
+from batchgen.sandbox.state import Charge
+from batchgen.sandbox.tariff import as_document, as_usd
+from batchgen.sandbox.workshop import Workshop
+
+
+class Admin:
+    """Answer what users and tests ask of the sandbox itself; needs no key."""
+
+    def __init__(self, shop: Workshop, services: Mapping[str, Service]) -> None:
+        self._shop = shop
+        self._services = services
+
+    def app(self) -> Starlette:
+        """Return the application that serves these pages."""
+        routes = [
+            Route("/bill", self._bill, methods=["GET"]),
+            Route("/tariff", self._tariff, methods=["GET"]),
+            Route("/requests", self._requests, methods=["GET"]),
+            Route("/faults", self._list_faults, methods=["GET"]),
+            Route("/faults", self._add_fault, methods=["POST"]),
+            Route("/release", self._release, methods=["POST"]),
+        ]
+        handlers: Any = {HTTPException: self.refuse}
+        return Starlette(routes=routes, exception_handlers=handlers)
+
+    async def refuse(self, _request: Request, error: Exception) -> Response:
+        """Return an error reply of the sandbox itself."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        detail = error.detail if isinstance(error, HTTPException) else str(error)
+        return JSONResponse({"error": detail}, status_code=status)
+
+    async def _bill(self, request: Request) -> Response:
+        provider = request.query_params.get("provider")
+        if provider is not None:
+            self._service(provider)
+        charges = await self._shop.remember(
+            self._shop.state.bill, provider, self._shop.now()
+        )
+        total_nano = sum(charge.amount_nano for charge in charges)
+        return JSONResponse(
+            {
+                "total_usd": as_usd(total_nano),
+                "total_nano_usd": total_nano,
+                "entries": [_entry(charge) for charge in charges],
+            }
+        )
+
+    async def _tariff(self, _request: Request) -> Response:
+        tariffs = {name: service.tariff for name, service in self._services.items()}
+        return JSONResponse(as_document(tariffs))
+
+    async def _requests(self, _request: Request) -> Response:
+        rows = await self._shop.remember(self._shop.state.requests)
+        return JSONResponse([_request_entry(row) for row in rows])
+
+    async def _list_faults(self, _request: Request) -> Response:
+        return JSONResponse(
+            {
+                "queued": [
+                    {"provider": provider, "fault": fault, "times": times}
+                    for provider, fault, times in self._shop.faults.queued()
+                ],
+                "held": self._shop.held,
+            }
+        )
+
+    async def _add_fault(self, request: Request) -> Response:
+        match await _json(request):
+            case {"provider": str(provider), "fault": str(name), **rest}:
+                times = rest.pop("times", 1)
+            case _:
+                raise HTTPException(400, "Give provider, fault and, if you like, times")
+        service = self._service(provider)
+        if name not in service.faults:
+            have = ", ".join(sorted(service.faults))
+            raise HTTPException(400, f"{provider} has no fault {name!r}; it has {have}")
+        if rest or type(times) is not int or times < 1:
+            raise HTTPException(400, "times is a whole number from 1; nothing else")
+        self._shop.faults.queue(provider, Fault(name), times)
+        return await self._list_faults(request)
+
+    async def _release(self, _request: Request) -> Response:
+        return JSONResponse({"released": self._shop.release()})
+
+    def _service(self, provider: str) -> Service:
+        if provider not in self._services:
+            have = ", ".join(self._services)
+            raise HTTPException(400, f"No provider {provider!r}; there are {have}")
+        return self._services[provider]
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return await request.json()
+    except ValueError as error:
+        raise HTTPException(400, f"Invalid JSON: {error}") from error
+
+
+def _entry(charge: Charge) -> dict[str, Any]:
+    return {
+        "id": charge.id,
+        "provider": charge.provider,
+        "time": _iso(charge.at),
+        "amount_usd": as_usd(charge.amount_nano),
+        "amount_nano_usd": charge.amount_nano,
+        "prompt": charge.prompt,
+        "resolution": charge.resolution,
+        "status": charge.status,
+    }
+
+
+def _request_entry(row: dict[str, Any]) -> dict[str, Any]:
+    try:
+        body = json.loads(row["body"])
+    except ValueError:
+        body = row["body"]
+    return {
+        "provider": row["provider"],
+        "number": row["number"],
+        "time": _iso(row["at"]),
+        "headers": json.loads(row["headers"]),
+        "body": body,
+        "outcome": row["outcome"],
+    }
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()

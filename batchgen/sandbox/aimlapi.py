@@ -1,0 +1,199 @@
+"""AI/ML API, as its document describes it: one synchronous call.
+
+Sources: OpenAPI of google/gemini-3-1-flash-image-preview and the general pages on
+errors and billing in github.com/aimlapi/api-docs (f14fa72 of 2026-08-21, read
+2026-11-20).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+from uuid import uuid4
+
+import anyio
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from batchgen.sandbox.downloads import link_of
+from batchgen.sandbox.drawing import pixel_size
+from batchgen.sandbox.faults import POLL_FAULTS, TASK_FAULTS, Fault, roll
+from batchgen.sandbox.purchase import Order, bill_status, purchase
+from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.state import Charge, Picture
+from batchgen.sandbox.strict import Field
+from batchgen.sandbox.tariff import Fare, Tariff
+from batchgen.sandbox.workshop import Workshop
+
+_HALF_CREDITS_PER_USD = 4_000_000
+_NANO_PER_HALF_CREDIT = 250
+_SPREAD = Decimal("0.05")
+
+_REPLIES: Mapping[Reason, tuple[tuple[int, str], ...]] = MappingProxyType(
+    {
+        Reason.BAD_REQUEST: ((400, "Body validation error"),),
+        Reason.INVALID: ((400, "Body validation error"),),
+        Reason.WRONG_KEY: ((401, "Invalid API key provided:"),),
+        Reason.NO_CREDIT: (
+            (403, "You've run out of credits. Please top up your balance"),
+        ),
+        Reason.MODEL_GONE: ((404, "The requested model does not exist"),),
+        Reason.REFUSED: (
+            (400, "The request was rejected by the safety system of the model"),
+            (400, "Your prompt was blocked: it may violate our content policy"),
+        ),
+        Reason.THROTTLED: ((429, "Too Many Requests"),),
+        Reason.THROTTLED_SILENTLY: ((429, "Too Many Requests"),),
+        Reason.SERVER_ERROR: (
+            (500, "Internal server error"),
+            (500, "Something wrong with the server. Please try again later"),
+            (503, "Service unavailable"),
+        ),
+        Reason.NOT_FOUND: ((404, "Cannot find this endpoint"),),
+        Reason.WRONG_METHOD: ((405, "Method not allowed"),),
+    }
+)
+
+
+def _fare(usd: str) -> Fare:
+    expected = Decimal(usd)
+    return Fare(expected_usd=expected, ceiling_usd=expected * (1 + _SPREAD))
+
+
+class Aimlapi:
+    """Sell one image per call; the reply has a link, or now and then base64."""
+
+    name = "aimlapi"
+    tariff: Tariff = MappingProxyType(
+        {"1K": _fare("0.0895"), "2K": _fare("0.134"), "4K": _fare("0.201")}
+    )
+    faults = frozenset(Fault) - TASK_FAULTS - POLL_FAULTS
+    link_life_s: float | None = None
+    renews_links = False
+    fields: Mapping[str, Field] = MappingProxyType(
+        {
+            "model": Field(
+                kind="string",
+                required=True,
+                choices=(
+                    "google/nano-banana-2",
+                    "google/gemini-3-1-flash-image-preview",
+                ),
+            ),
+            "prompt": Field(kind="string", required=True),
+            "image_urls": Field(
+                kind="urls", most_urls=5, schemes=("https", "http", "data")
+            ),
+            "aspect_ratio": Field(
+                kind="string", choices=("1:1", "9:16", "16:9", "3:4", "4:3")
+            ),
+            "resolution": Field(kind="string", choices=("1K", "2K", "4K")),
+            "enable_web_search": Field(kind="boolean"),
+        }
+    )
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+
+    def routes(self) -> list[Route]:
+        """Return what it serves, without its images."""
+        buy = partial(purchase, self._shop, self)
+        return [Route("/v1/images/generations", buy, methods=["POST"])]
+
+    def refuse(self, refusal: Refusal, path: str) -> Response:
+        """Return an error reply in its own envelope."""
+        choices = _REPLIES[refusal.reason]
+        status, message = choices[int(refusal.variant * len(choices))]
+        separator = "\n" if refusal.reason is Reason.INVALID else " "
+        body = {
+            "message": f"{message}{separator}{refusal.detail}".strip(),
+            "path": path,
+            "requestId": str(uuid4()),
+            # Text, as the printed example has it.
+            "statusCode": str(status),
+            "timestamp": _timestamp(self._shop.now()),
+        }
+        return JSONResponse(body, status_code=status, headers=refusal.headers)
+
+    async def fulfil(self, order: Order, fault: Fault | None) -> Response:
+        """Make the image, charge for it and return the reply."""
+        await anyio.sleep(self._shop.latency_s(order.content))
+        if order.refused or fault is Fault.REFUSAL:
+            raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
+        half_credits = self._half_credits(order)
+        charge = self._charge(order, fault, half_credits)
+        picture = self._picture(order)
+        await self._shop.remember(
+            self._shop.state.add_sale,
+            order.arrival.request,
+            fault or "delivered",
+            charge,
+            picture,
+        )
+        return JSONResponse(
+            {
+                "data": [] if fault is Fault.NO_IMAGE else [await self._item(picture)],
+                "meta": {"usage": {"credits_used": _as_number(half_credits)}},
+            },
+            headers={"x-inference-id": charge.id},
+        )
+
+    def _half_credits(self, order: Order) -> int:
+        fare = self.tariff[_resolution(order)]
+        most = fare.ceiling_usd * _HALF_CREDITS_PER_USD
+        least = (2 * fare.expected_usd - fare.ceiling_usd) * _HALF_CREDITS_PER_USD
+        return int(least) + int(roll("price", order.content) * int(most - least + 1))
+
+    def _charge(self, order: Order, fault: Fault | None, half_credits: int) -> Charge:
+        return Charge(
+            id=str(uuid4()),
+            provider=self.name,
+            at=self._shop.now(),
+            amount_nano=half_credits * _NANO_PER_HALF_CREDIT,
+            prompt=order.body["prompt"],
+            resolution=_resolution(order),
+            status=bill_status(fault),
+        )
+
+    def _picture(self, order: Order) -> Picture:
+        ratio = order.body.get("aspect_ratio", "1:1")
+        width_px, height_px = pixel_size(ratio, _resolution(order))
+        return Picture(
+            id=uuid4().hex,
+            provider=self.name,
+            content=order.content,
+            occurrence=order.arrival.occurrence,
+            prompt=order.body["prompt"],
+            width_px=width_px,
+            height_px=height_px,
+            format="png",
+            issued_at=self._shop.now(),
+        )
+
+    async def _item(self, picture: Picture) -> dict[str, Any]:
+        as_link = roll("base64", picture.content) >= 1 / 8
+        item: dict[str, Any] = {"mime_type": "image/png", "b64_json": None}
+        if as_link:
+            return {**item, "url": link_of(self._shop, picture)}
+        file = await self._shop.draw(picture)
+        return {**item, "b64_json": base64.b64encode(file).decode(), "url": None}
+
+
+def _resolution(order: Order) -> str:
+    resolution: str = order.body.get("resolution", "1K")
+    return resolution
+
+
+def _as_number(half_credits: int) -> int | float:
+    """Return credits as a JSON number; a half is exact as a float."""
+    return half_credits / 2 if half_credits % 2 else half_credits // 2
+
+
+def _timestamp(now: float) -> str:
+    moment = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
+    return moment.replace("+00:00", "Z")

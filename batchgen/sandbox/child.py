@@ -1,0 +1,162 @@
+"""Start the sandbox as a child process that cannot outlive its parent."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+from urllib.request import ProxyHandler, Request, build_opener
+
+KEY = "rk_5f0c1e7a9d3b48268ae4f7c2d19b6035"
+"""The fixed key that rehearsals send: it opens nothing anywhere."""
+
+_LOG = "sandbox.log"
+_STOP_WITHIN_S = 5.0
+_REPLY_WITHIN_S = 30.0
+_PACKAGES = Path(__file__).resolve().parents[2]
+
+
+class SandboxFailed(RuntimeError):
+    """The sandbox did not start; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxProcess:
+    """A sandbox that runs as a child of this process.
+
+    Attributes:
+        url: Scheme, host and port, without a slash at the end.
+    """
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def provider_url(self, name: str) -> str:
+        """Return the base URL of a provider."""
+        return f"{self.url}/{name}"
+
+    def bill(self, provider: str | None = None) -> dict[str, Any]:
+        """Return the bill: `total_usd`, `total_nano_usd` and `entries`."""
+        query = "" if provider is None else f"?provider={provider}"
+        bill: dict[str, Any] = self._ask(f"bill{query}")
+        return bill
+
+    def tariff(self) -> dict[str, Any]:
+        """Return by provider and resolution `expected_usd` and `ceiling_usd`."""
+        tariff: dict[str, Any] = self._ask("tariff")
+        return tariff
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return every purchase request that arrived, oldest first."""
+        requests: list[dict[str, Any]] = self._ask("requests")
+        return requests
+
+    def faults(self) -> dict[str, Any]:
+        """Return the faults that are `queued`, and how many replies are `held`."""
+        faults: dict[str, Any] = self._ask("faults")
+        return faults
+
+    def queue_fault(self, provider: str, fault: str, times: int = 1) -> None:
+        """Let the next fitting requests of a provider go wrong."""
+        self._ask("faults", {"provider": provider, "fault": fault, "times": times})
+
+    def release(self) -> None:
+        """Let the replies go that the fault `slow` holds."""
+        self._ask("release", {})
+
+    def _ask(self, page: str, body: dict[str, Any] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(  # noqa: S310  the address is our own child's
+            f"{self.url}/_sandbox/{page}",
+            data=data,
+            headers={"content-type": "application/json"},
+        )
+        # A proxy of the environment has no business between us and our child.
+        opener = build_opener(ProxyHandler({}))
+        with opener.open(request, timeout=_REPLY_WITHIN_S) as reply:
+            return json.loads(reply.read(), parse_float=Decimal)
+
+
+@contextmanager
+def start_sandbox(
+    state: Path,
+    *,
+    faults: Literal["calm", "storm", "outage"] = "calm",
+    seed: int = 0,
+    latency: float | Literal["real"] | None = None,
+) -> Iterator[SandboxProcess]:
+    """Run a sandbox until the block ends, or this process does.
+
+    Args:
+        state: Folder for its state and its log; made if missing. Bill, tasks, links
+            and port of an earlier sandbox in it live on.
+        faults: What goes wrong by itself.
+        seed: Decides which requests it goes wrong for.
+        latency: Seconds that an image takes; None for a fraction of a second.
+
+    Raises:
+        SandboxFailed: It did not start.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    command = [
+        *(sys.executable, "-P", "-m", "batchgen.sandbox", "--die-with-parent"),
+        *("--state", str(state), "--faults", faults, "--seed", str(seed)),
+    ]
+    if latency is not None:
+        command += ["--latency", str(latency)]
+    with (state / _LOG).open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603  our own module, no shell
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=_environment(),
+            # Out of reach of the terminal's Ctrl-C from its first instant.
+            start_new_session=True,
+        )
+    try:
+        yield SandboxProcess(url=_wait_until_ready(process, state), process=process)
+    finally:
+        _stop(process)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without the user's keys, and with our own package."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.endswith("_API_KEY")
+    }
+    paths = [str(_PACKAGES), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return environment
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], state: Path) -> str:
+    assert process.stdout is not None  # noqa: S101  it was asked for
+    line = process.stdout.readline()
+    if not line:
+        process.wait()
+        log = (state / _LOG).read_text("utf-8", "replace").strip()
+        reason = log.splitlines()[-1] if log else f"exit code {process.returncode}"
+        raise SandboxFailed(f"the sandbox did not start: {reason}")
+    return f"http://127.0.0.1:{json.loads(line)['port']}"
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None  # noqa: S101  it was asked for
+    assert process.stdout is not None  # noqa: S101  it was asked for
+    process.stdin.close()
+    process.stdout.close()
+    try:
+        process.wait(_STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,161 @@
+"""What goes wrong, and when: by profile and seed, or on demand for tests.
+
+A fault of a profile depends on the seed, the content of the request and how often
+that content was seen, never on order or time, so a seed replays under concurrency.
+The outage is the exception: it is a stretch of the stream of requests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, get_args
+
+Profile = Literal["calm", "storm", "outage"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+
+
+class Fault(StrEnum):
+    """Everything that the sandbox can do wrong."""
+
+    THROTTLE = "throttle"
+    THROTTLE_SILENT = "throttle_silent"
+    SERVER_ERROR = "server_error"
+    HTML_ERROR = "html_error"
+    LOST_BEFORE = "lost_before"
+    WRONG_KEY = "wrong_key"
+    NO_CREDIT = "no_credit"
+    MODEL_GONE = "model_gone"
+    REFUSAL = "refusal"
+    GENERATION_FAILED = "generation_failed"
+    NO_IMAGE = "no_image"
+    LOST_REPLY = "lost_reply"
+    CUT_BODY = "cut_body"
+    MALFORMED = "malformed"
+    SLOW = "slow"
+    TASK_UNKNOWN = "task_unknown"
+    CUT_DOWNLOAD = "cut_download"
+    EXPIRED_LINK = "expired_link"
+    GONE_LINK = "gone_link"
+
+
+TASK_FAULTS = frozenset({Fault.GENERATION_FAILED, Fault.TASK_UNKNOWN})
+POLL_FAULTS = frozenset({Fault.TASK_UNKNOWN})
+DOWNLOAD_FAULTS = frozenset({Fault.CUT_DOWNLOAD, Fault.EXPIRED_LINK, Fault.GONE_LINK})
+PURCHASE_FAULTS = frozenset(Fault) - POLL_FAULTS - DOWNLOAD_FAULTS
+REPLY_NEVER_COMES = frozenset({Fault.LOST_REPLY, Fault.CUT_BODY, Fault.MALFORMED})
+
+_STORM_PURCHASE = (
+    (Fault.THROTTLE, 0.04),
+    (Fault.THROTTLE_SILENT, 0.01),
+    (Fault.SERVER_ERROR, 0.05),
+    (Fault.HTML_ERROR, 0.02),
+    (Fault.LOST_REPLY, 0.02),
+    (Fault.GENERATION_FAILED, 0.02),
+)
+_STORM_DOWNLOAD = (
+    (Fault.CUT_DOWNLOAD, 0.05),
+    (Fault.EXPIRED_LINK, 0.009),
+    (Fault.GONE_LINK, 0.001),
+)
+_STORM_REFUSED = 0.05
+_OUTAGE = (
+    (Fault.LOST_BEFORE, 0.34),
+    (Fault.SERVER_ERROR, 0.33),
+    (Fault.HTML_ERROR, 0.33),
+)
+_OUTAGE_NUMBERS = range(40, 91)
+_REFUSED_WORD = "REFUSE-ME"
+
+
+def roll(*parts: object) -> float:
+    """Return a number from 0 up to 1 that depends on the parts alone."""
+    text = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(text, digest_size=8).digest()
+    # 53 bits: all that a float can tell apart, so the result stays below 1.
+    return (int.from_bytes(digest) >> 11) / (1 << 53)
+
+
+def _pick(shares: Iterable[tuple[Fault, float]], chance: float) -> Fault | None:
+    for fault, share in shares:
+        if chance < share:
+            return fault
+        chance -= share
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """A moment at which something may go wrong.
+
+    Attributes:
+        content: What counts as the same request.
+        occurrence: How often that content was seen, from 1.
+        times: Position of the request among its provider's purchase requests, or of
+            the download among its image's downloads; from 1.
+    """
+
+    provider: str
+    content: str
+    occurrence: int
+    times: int
+
+
+class Faults:
+    """Decide what goes wrong; queued faults come first, in the order of queueing."""
+
+    def __init__(self, profile: Profile, seed: int) -> None:
+        self._profile = profile
+        self._seed = seed
+        self._queued: list[tuple[str, Fault, int]] = []
+
+    def queue(self, provider: str, fault: Fault, times: int) -> None:
+        """Let the next fitting requests of a provider go wrong."""
+        self._queued.append((provider, fault, times))
+
+    def queued(self) -> list[tuple[str, Fault, int]]:
+        """Return provider, fault and how many times, in order."""
+        return list(self._queued)
+
+    def _take(self, provider: str, fitting: frozenset[Fault]) -> Fault | None:
+        for position, (whose, fault, times) in enumerate(self._queued):
+            if whose == provider and fault in fitting:
+                left = [(whose, fault, times - 1)] if times > 1 else []
+                self._queued[position : position + 1] = left
+                return fault
+        return None
+
+    def at_purchase(self, occasion: Occasion) -> Fault | None:
+        """Return what goes wrong with a purchase request."""
+        queued = self._take(occasion.provider, PURCHASE_FAULTS)
+        if queued is not None:
+            return queued
+        chance = roll(self._seed, "purchase", occasion.content, occasion.occurrence)
+        if self._profile == "storm":
+            return _pick(_STORM_PURCHASE, chance)
+        if self._profile == "outage" and occasion.times in _OUTAGE_NUMBERS:
+            return _pick(_OUTAGE, chance)
+        return None
+
+    def at_poll(self, provider: str) -> Fault | None:
+        """Return what goes wrong with a poll."""
+        return self._take(provider, POLL_FAULTS)
+
+    def at_download(self, occasion: Occasion) -> Fault | None:
+        """Return what goes wrong with a download."""
+        queued = self._take(occasion.provider, DOWNLOAD_FAULTS)
+        if queued is not None or self._profile != "storm":
+            return queued
+        parts = (occasion.content, occasion.occurrence, occasion.times)
+        fault = _pick(_STORM_DOWNLOAD, roll(self._seed, "download", *parts))
+        # A link that worked, or was only cut, is not taken back.
+        return fault if occasion.times == 1 or fault is Fault.CUT_DOWNLOAD else None
+
+    def refuses(self, content: str, prompt: str) -> bool:
+        """Tell whether the policy forbids this prompt: always, or never."""
+        if _REFUSED_WORD in prompt:
+            return True
+        chance = roll(self._seed, "refusal", content)
+        return self._profile == "storm" and chance < _STORM_REFUSED
