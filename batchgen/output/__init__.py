@@ -1,0 +1,1 @@
+"""What a run leaves behind: the ZIP of images and the result table."""

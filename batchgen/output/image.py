@@ -1,0 +1,157 @@
+"""Tell whether bytes are a whole image, of which kind and size, without decoding it.
+
+Magic bytes, header and structural end are checked: enough to know an image from an
+error page and a whole file from a cut one. Whatever stands behind the end (padding, a
+gain map, a second picture) is left alone: the image was paid for, and readers skip it.
+Only AVIF, which has no mark at its end, must consist of whole boxes or zeros.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from batchgen.output import imageformats
+from batchgen.output.imageformats import NotAnImage, Size, cut_off
+
+__all__ = ["MOST_PIXELS", "MOST_SIDE_PX", "ImageFacts", "NotAnImage", "inspect"]
+
+MOST_SIDE_PX = 65_535
+MOST_PIXELS = 400_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """What the bytes of an image say about themselves; `extension` has no dot."""
+
+    media_type: str
+    extension: str
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Format:
+    name: str
+    extension: str
+    magic: re.Pattern[bytes]
+    measure: Callable[[bytes], Size]
+
+
+_FORMATS = (
+    _Format(
+        name="PNG",
+        extension="png",
+        magic=re.compile(rb"\x89PNG\r\n\x1a\n"),
+        measure=imageformats.png,
+    ),
+    _Format(
+        name="JPEG",
+        extension="jpg",
+        magic=re.compile(rb"\xff\xd8\xff"),
+        measure=imageformats.jpeg,
+    ),
+    _Format(
+        name="WebP",
+        extension="webp",
+        magic=re.compile(rb"RIFF....WEBP", re.DOTALL),
+        measure=imageformats.webp,
+    ),
+    _Format(
+        name="GIF",
+        extension="gif",
+        magic=re.compile(rb"GIF8[79]a"),
+        measure=imageformats.gif,
+    ),
+    _Format(
+        name="AVIF",
+        extension="avif",
+        magic=re.compile(rb"....ftyp(....)*?avi[fs]", re.DOTALL),
+        measure=imageformats.avif,
+    ),
+)
+
+# What comes in an image's place, so that the message says it; the first match counts.
+_OTHERS = (
+    (
+        re.compile(rb"\s*<(!doctype\s+html|html|head|body)", re.IGNORECASE),
+        "an HTML page",
+    ),
+    (re.compile(rb"\s*(<\?xml[^>]*>\s*)?<svg", re.IGNORECASE), "an SVG drawing"),
+    (re.compile(rb"\s*<"), "XML"),
+    (re.compile(rb"\s*[\[{]"), "JSON"),
+    (re.compile(rb"BM|II\*\0|MM\0\*"), "a BMP or TIFF image, which is not supported"),
+    (
+        re.compile(rb"\xff\x0a|....JXL ", re.DOTALL),
+        "a JPEG XL image, which is not supported",
+    ),
+    (
+        re.compile(rb"....ftyp", re.DOTALL),
+        "a video or HEIC image, which is not supported",
+    ),
+    (re.compile(rb"\x1f\x8b"), "gzip-compressed"),
+    (re.compile(rb"%PDF"), "a PDF"),
+    (re.compile(rb"\0+$"), "nothing but zero bytes"),
+)
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_LOOKED_AT_BYTES = 512
+_SHORTEST_MAGIC = 12
+
+
+def inspect(data: bytes) -> ImageFacts:
+    """Return the kind and size of a PNG, JPEG, WebP, GIF or AVIF image.
+
+    Raises:
+        NotAnImage: it is something else, is cut off, or has an absurd size.
+    """
+    start = data[:_LOOKED_AT_BYTES]
+    kind = next((kind for kind in _FORMATS if kind.magic.match(start)), None)
+    if kind is None:
+        raise NotAnImage(_describe(start))
+    try:
+        width_px, height_px = kind.measure(data)
+    except (struct.error, IndexError):
+        raise cut_off(kind.name) from None
+    _check_size(width_px, height_px)
+    return ImageFacts(
+        media_type=f"image/{kind.name.lower()}",
+        extension=kind.extension,
+        width_px=width_px,
+        height_px=height_px,
+    )
+
+
+def _check_size(width_px: int, height_px: int) -> None:
+    if not (width_px and height_px):
+        raise NotAnImage(f"damaged: its size is {width_px} x {height_px} pixels")
+    if max(width_px, height_px) > MOST_SIDE_PX or width_px * height_px > MOST_PIXELS:
+        raise NotAnImage(
+            f"too large: {width_px} x {height_px} pixels (at most {MOST_SIDE_PX} "
+            f"a side and {MOST_PIXELS // 1_000_000} million in all)"
+        )
+
+
+def _describe(start: bytes) -> str:
+    if not start:
+        return "empty"
+    text = start.removeprefix(b"\xef\xbb\xbf")
+    for pattern, words in _OTHERS:
+        if pattern.match(text):
+            return words
+    if _is_text(text):
+        return "text"
+    if len(start) < _SHORTEST_MAGIC:
+        return f"cut off: {len(start)} bytes"
+    return f"no known image, it begins with {start[:8].hex(' ')}"
+
+
+def _is_text(start: bytes) -> bool:
+    try:
+        # Incremental: the last character may be cut where we stopped looking.
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return not _CONTROLS.search(text)
