@@ -1,0 +1,225 @@
+"""The ZIP of images: append-only, each byte written once, whole again after a kill.
+
+A member's header carries what the ledger needs to adopt it, so members that were
+written after the ledger's last commit are found by walking on from there. Bytes
+before the end of the last whole member are never written again; what stands behind
+it (a directory, a torn member) is cut when the next member or directory is written.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from batchgen.errors import ArchiveDamaged
+from batchgen.output.directory import METADATA, write_directory, write_metadata
+from batchgen.output.diskfile import DiskFile
+from batchgen.output.tag import Tag
+from batchgen.output.walk import Found, header_at, image_at, whole_members
+from batchgen.output.zipformat import (
+    END,
+    END_SIGNATURE,
+    DirectoryEntry,
+    Member,
+    local_header,
+)
+
+__all__ = [
+    "METADATA",
+    "Archive",
+    "DirectoryEntry",
+    "Found",
+    "Incoming",
+    "Member",
+    "Tag",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """An image that is to be stored under a name that no listed member has."""
+
+    name: str
+    data: bytes
+    tag: Tag
+
+
+class Archive:
+    """Append members to one ZIP; used by one thread at a time.
+
+    After any failed write or sync every method raises StorageError: what is on disk
+    is found out by the next process.
+    """
+
+    def __init__(self, path: Path, committed: int) -> None:
+        """Look at the file, which is neither created nor opened yet.
+
+        Args:
+            path: Where the ZIP stands or will stand.
+            committed: `end` as the ledger knows it; 0 for a new archive.
+
+        Raises:
+            ArchiveDamaged: the file is missing or shorter than `committed`.
+        """
+        self._file = DiskFile(path)
+        self._end = committed
+        self._is_walked = False
+        self._check_length()
+
+    @property
+    def end(self) -> int:
+        """Offset behind the last whole member: what the ledger commits."""
+        return self._end
+
+    @property
+    def has_directory(self) -> bool:
+        """Whether the file is a finished ZIP, so that `finish` may be left out.
+
+        It does not say which entries the directory has.
+        """
+        size = self._file.size_bytes()
+        if size < self._end + END.size:
+            return False
+        return self._file.read_at(size - END.size, END.size)[:4] == END_SIGNATURE
+
+    def recover(self) -> list[Found]:
+        """Return the whole members behind `end`, in order, and move `end` there.
+
+        They are on disk when this returns, also against power loss. The file is not
+        changed. An attempt that the ledger has stored already, or does not know, makes
+        its member dead bytes.
+
+        Raises:
+            ArchiveDamaged: another program's ZIP stands where a new archive would.
+        """
+        self._is_walked = True
+        size = self._file.size_bytes()
+        if size <= self._end:
+            return []
+        self._file.settle()
+        found = []
+        for member, end in whole_members(self._file, self._end, size):
+            found.append(member)
+            self._end = end
+        if self._end == 0:
+            self._refuse_foreign()
+        return found
+
+    def read(self, offset: int) -> bytes:
+        """Return the data of the member whose local header stands at `offset`.
+
+        Raises:
+            ArchiveDamaged: no whole member stands there.
+        """
+        data = image_at(self._file, offset)
+        if data is None:
+            raise ArchiveDamaged(
+                f"{self._file.path} holds no whole image at byte {offset}"
+            )
+        return data
+
+    def append(self, items: Iterable[Incoming]) -> list[Member]:
+        """Write the images behind the last member; they are safe after `sync`.
+
+        Raises:
+            DiskFull: free some space and let a new process go on.
+            StorageError: the file cannot be written.
+        """
+        self._walk_once()
+        members: list[Member] = []
+        buffers: list[bytes] = []
+        offset = self._end
+        for item in items:
+            size, crc32 = len(item.data), zlib.crc32(item.data)
+            member = Member(item.name, offset, size, crc32, item.tag.modified)
+            header = local_header(member, item.tag)
+            offset += len(header) + size
+            members.append(member)
+            buffers += (header, item.data)
+        if members:
+            self._open_at_end()
+            self._file.write_at(buffers, self._end)
+            self._end = offset
+        return members
+
+    def sync(self) -> None:
+        """Wait until all that was appended is on disk.
+
+        Raises:
+            StorageError: it is not; trying again would prove nothing.
+        """
+        self._file.sync()
+
+    def finish(
+        self,
+        entries: Iterable[DirectoryEntry],
+        metadata: Iterable[bytes],
+        modified: datetime | None = None,
+    ) -> None:
+        """Write `metadata.jsonl` and the directory: now the file is a ZIP, on disk.
+
+        Members that are not among the entries stay as dead bytes. Both iterables are
+        read once, metadata first, and never held as a whole.
+
+        Args:
+            entries: In the order in which the directory lists them.
+            metadata: Lines of JSON, with or without their line break.
+            modified: Time that `metadata.jsonl` bears, aware; None for 1980.
+
+        Raises:
+            ArchiveDamaged: an entry lies behind the last member.
+            StorageError: the file cannot be written; DiskFull as for `append`.
+        """
+        self._walk_once()
+        self._open_at_end()
+        listed = write_metadata(self._file, self._end, metadata, modified)
+        write_directory(self._file, listed, entries)
+
+    def close(self) -> None:
+        """Close the file; nothing is written."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _walk_once(self) -> None:
+        # Whoever did not ask what stands here must not cut whole members either.
+        if not self._is_walked:
+            self.recover()
+
+    def _open_at_end(self) -> None:
+        size = self._check_length()
+        self._file.open_to_write()
+        if size > self._end:
+            self._file.cut(self._end)
+
+    def _check_length(self) -> int:
+        size = self._file.size_bytes()
+        if max(size, 0) < self._end:
+            state = "is missing" if size < 0 else f"has only {size} bytes"
+            raise ArchiveDamaged(
+                f"{self._file.path} {state}, but the ledger knows of images in its "
+                f"first {self._end} bytes; put the whole file back where it was"
+            )
+        return size
+
+    def _refuse_foreign(self) -> None:
+        header = header_at(self._file, 0)
+        if header is not None and not header.is_ours:
+            raise ArchiveDamaged(
+                f"{self._file.path} was written by another program; "
+                "move it away, or choose another output folder"
+            )

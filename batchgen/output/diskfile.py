@@ -1,0 +1,218 @@
+"""One file that is only ever appended to or cut, with every OSError made ours."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from batchgen.errors import DiskFull, StorageError
+
+# Linux and macOS take at most 1,024 buffers and just under 2 GiB in one call.
+MOST_BUFFERS = 1024
+MOST_BYTES = 1 << 30
+_STREAM_BYTES = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP)
+
+
+class DiskFile:
+    """A file that is opened when first needed, and not used again once it failed.
+
+    After a failed write or sync nobody knows what is on disk, so only a new process,
+    which looks, may go on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+        self._writable = False
+        self._dirty = False
+        self._failed = False
+
+    def size_bytes(self) -> int:
+        """Return the size; -1 where there is no file."""
+        with self._translated("look at"):
+            try:
+                return self.path.stat().st_size
+            except FileNotFoundError:
+                return -1
+
+    def read_at(self, offset: int, size_bytes: int) -> bytes:
+        """Return what stands there, less where the file ends before."""
+        with self._translated("read"):
+            if self._descriptor is None:
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            pieces = []
+            while size_bytes:
+                piece = os.pread(self._descriptor, min(size_bytes, MOST_BYTES), offset)
+                if not piece:
+                    break
+                pieces.append(piece)
+                offset += len(piece)
+                size_bytes -= len(piece)
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def settle(self) -> None:
+        """Put on disk what an earlier process left in memory, then forget the memory.
+
+        What is read afterwards is what a power loss would leave: after a failed sync
+        the system may go on showing bytes that never reached the disk.
+        """
+        self.read_at(0, 1)
+        with self._translated("sync"):
+            self._sync_now()
+            self._sync_folder()
+            if sys.platform == "linux" and self._descriptor is not None:
+                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def open_to_write(self) -> None:
+        """Open or create the file; a new one is made to survive a power loss."""
+        if self._writable:
+            return
+        is_new = self.size_bytes() < 0
+        with self._translated("open"):
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            descriptor = os.open(self.path, flags, 0o644)
+            self.close()
+            self._descriptor, self._writable = descriptor, True
+            if is_new:
+                self._sync_folder()
+
+    def write_at(self, buffers: Iterable[bytes], offset: int) -> None:
+        """Write the buffers one behind the other, in as few calls as can be."""
+        pending = deque(memoryview(buffer) for buffer in buffers if buffer)
+        with self._translated("write"):
+            self._dirty = True
+            while pending:
+                written = os.pwritev(self._opened(), _one_call(pending), offset)
+                if not written:
+                    raise OSError(errno.EIO, "the system took no byte")
+                offset += written
+                _drop(pending, written)
+
+    def cut(self, size_bytes: int) -> None:
+        """Cut the file for good, so that a power loss cannot bring the rest back."""
+        with self._translated("cut"):
+            os.ftruncate(self._opened(), size_bytes)
+            self._sync_now()
+
+    def sync(self) -> None:
+        """Put on disk what was written since the last time; never tried twice."""
+        with self._translated("sync"):
+            if self._dirty:
+                self._sync_now()
+                self._dirty = False
+
+    def close(self) -> None:
+        """Close the file; it opens again when it is needed."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor, self._writable = None, False
+
+    def _opened(self) -> int:
+        if self._descriptor is None or not self._writable:
+            raise OSError(errno.EBADF, "not opened to write")
+        return self._descriptor
+
+    def _sync_now(self) -> None:
+        if self._descriptor is not None:
+            _sync(self._descriptor)
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            # Some file systems keep folders safe by themselves and refuse the call.
+            if error.errno not in _CANNOT_SYNC:
+                raise
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def _translated(self, verb: str) -> Iterator[None]:
+        if self._failed:
+            raise StorageError(
+                f"{self.path} is not used any more, because writing it failed; "
+                "run the same command again"
+            )
+        try:
+            yield
+        except OSError as error:
+            self._failed = True
+            reason = error.strerror or str(error)
+            if error.errno in _FULL:
+                raise DiskFull(
+                    f"cannot {verb} {self.path}: {reason}; "
+                    "free some space and run the same command again"
+                ) from error
+            raise StorageError(f"cannot {verb} {self.path}: {reason}") from error
+
+
+class Stream:
+    """Many small pieces, written to a file as few large ones."""
+
+    def __init__(self, file: DiskFile, offset: int) -> None:
+        self._file = file
+        self._flushed_to = offset
+        self._pieces: list[bytes] = []
+        self._held = 0
+
+    @property
+    def offset(self) -> int:
+        """Where the next piece will stand."""
+        return self._flushed_to + self._held
+
+    def write(self, piece: bytes) -> None:
+        """Add a piece; it may stay in memory until `flush`."""
+        self._pieces.append(piece)
+        self._held += len(piece)
+        if self._held >= _STREAM_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is still held."""
+        # Joined: a million short lines as buffers of their own cost a call per 1,024.
+        self._file.write_at([b"".join(self._pieces)], self._flushed_to)
+        self._flushed_to += self._held
+        self._pieces, self._held = [], 0
+
+
+def _one_call(pending: deque[memoryview]) -> list[memoryview]:
+    batch = []
+    room = MOST_BYTES
+    for view in islice(pending, MOST_BUFFERS):
+        batch.append(view[:room])
+        room -= len(batch[-1])
+        if not room:
+            break
+    return batch
+
+
+def _drop(pending: deque[memoryview], written: int) -> None:
+    while written:
+        view = pending.popleft()
+        if written < len(view):
+            pending.appendleft(view[written:])
+            return
+        written -= len(view)
+
+
+def _sync(descriptor: int) -> None:
+    if sys.platform == "darwin":
+        # Plain fsync leaves the bytes in the drive's own memory there.
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        except OSError as error:
+            if error.errno not in _CANNOT_SYNC:
+                raise
+            os.fsync(descriptor)
+    else:
+        os.fdatasync(descriptor)

@@ -1,0 +1,75 @@
+"""Find whole members in the archive by their own headers, without a directory."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from batchgen.output.diskfile import DiskFile
+from batchgen.output.tag import Tag
+from batchgen.output.zipformat import (
+    LOCAL,
+    LocalHeader,
+    Member,
+    header_length,
+    parse_local,
+)
+
+_PIECE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A whole member that stands behind what the ledger knows."""
+
+    member: Member
+    tag: Tag
+
+
+def header_at(file: DiskFile, offset: int) -> LocalHeader | None:
+    """Return the local header at `offset`; None where none is whole."""
+    start = file.read_at(offset, LOCAL.size)
+    length = header_length(start)
+    if length is None:
+        return None
+    rest = file.read_at(offset + LOCAL.size, length - LOCAL.size)
+    return parse_local(start + rest)
+
+
+def whole_members(
+    file: DiskFile, offset: int, size_bytes: int
+) -> Iterator[tuple[Found, int]]:
+    """Yield each member from `offset` on and the offset behind it.
+
+    Stops at the first thing that is torn or not ours: nothing behind it can be
+    trusted to be where a member begins.
+    """
+    while (header := header_at(file, offset)) is not None and header.tag is not None:
+        start = offset + header.length
+        end = start + header.size_bytes
+        if end > size_bytes or _crc32(file, start, end) != header.crc32:
+            return
+        member = Member(
+            header.name, offset, header.size_bytes, header.crc32, header.tag.modified
+        )
+        yield Found(member, header.tag), end
+        offset = end
+
+
+def image_at(file: DiskFile, offset: int) -> bytes | None:
+    """Return the data of the member at `offset`; None where none is whole."""
+    header = header_at(file, offset)
+    if header is None or header.tag is None:
+        return None
+    data = file.read_at(offset + header.length, header.size_bytes)
+    is_whole = len(data) == header.size_bytes and zlib.crc32(data) == header.crc32
+    return data if is_whole else None
+
+
+def _crc32(file: DiskFile, start: int, end: int) -> int:
+    crc32 = 0
+    for offset in range(start, end, _PIECE_BYTES):
+        piece = file.read_at(offset, min(_PIECE_BYTES, end - offset))
+        crc32 = zlib.crc32(piece, crc32)
+    return crc32
