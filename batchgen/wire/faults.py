@@ -1,0 +1,102 @@
+"""What a failed exchange means: the one place where httpx's errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import httpx
+
+from batchgen.errors import (
+    AttemptError,
+    ImageRejected,
+    Incomplete,
+    LinkLost,
+    NotConnected,
+    OutcomeUnknown,
+    SpecError,
+)
+from batchgen.wire.network import AddressForbidden
+
+
+class TooLarge(httpx.ReadError):
+    """The body is larger than anything that we would keep."""
+
+
+FOREIGN = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.CookieConflict,
+    httpx.StreamError,
+)
+"""Everything that an httpx client may raise."""
+
+MAY_HAVE_LEFT: Mapping[type[Exception], bool] = MappingProxyType(
+    {
+        httpx.ConnectError: False,
+        httpx.ConnectTimeout: False,
+        httpx.PoolTimeout: False,
+        httpx.ProxyError: False,
+        httpx.UnsupportedProtocol: False,
+        httpx.InvalidURL: False,
+        # Whatever does not surely say that nothing was sent may have bought something.
+        httpx.HTTPError: True,
+        httpx.HTTPStatusError: True,
+        httpx.RequestError: True,
+        httpx.DecodingError: True,
+        httpx.TooManyRedirects: True,
+        httpx.TransportError: True,
+        httpx.TimeoutException: True,
+        httpx.ReadTimeout: True,
+        httpx.WriteTimeout: True,
+        httpx.NetworkError: True,
+        httpx.ReadError: True,
+        httpx.WriteError: True,
+        httpx.CloseError: True,
+        httpx.ProtocolError: True,
+        httpx.LocalProtocolError: True,
+        httpx.RemoteProtocolError: True,
+        httpx.CookieConflict: True,
+        httpx.StreamError: True,
+        httpx.StreamConsumed: True,
+        httpx.StreamClosed: True,
+        httpx.ResponseNotRead: True,
+        httpx.RequestNotRead: True,
+    }
+)
+"""Whether a request may have left when this was raised."""
+
+
+def may_have_left(error: Exception) -> bool:
+    """Return whether the request may have left; an unlisted error may have."""
+    known = (
+        MAY_HAVE_LEFT[kind] for kind in type(error).__mro__ if kind in MAY_HAVE_LEFT
+    )
+    return next(known, True)
+
+
+def purchase_error(
+    provider: str, host: str, error: Exception
+) -> AttemptError | SpecError:
+    """Return what a failed call means: not sent, or outcome unknown."""
+    if isinstance(error, AddressForbidden):
+        return SpecError(f"base URL of {provider}: {error}; nothing was sent")
+    if may_have_left(error):
+        return OutcomeUnknown(provider, f"no usable reply from {host}: {_words(error)}")
+    return NotConnected(provider, f"no connection to {host}: {_words(error)}")
+
+
+def download_error(provider: str, host: str, error: Exception) -> AttemptError:
+    """Return what a failed download means; asking again buys nothing."""
+    text = f"download from {host}: {_words(error)}"
+    match error:
+        case AddressForbidden() | httpx.UnsupportedProtocol() | httpx.InvalidURL():
+            return LinkLost(provider, f"the link cannot be followed: {error}")
+        case TooLarge():
+            return ImageRejected(provider, text)
+        case _:
+            return Incomplete(provider, text)
+
+
+def _words(error: Exception) -> str:
+    return f"{error} ({type(error).__name__})"

@@ -1,0 +1,41 @@
+"""Turn names into addresses, and leave out those that a request may not reach."""
+
+from __future__ import annotations
+
+import socket
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from batchgen.wire.network import AddressForbidden, Reach, admits
+
+
+class JudgingResolver(AbstractResolver):
+    """Hand on only addresses within reach.
+
+    The addresses that leave here are the ones that are connected to, so a name that
+    answers differently the next time cannot slip through.
+    """
+
+    def __init__(self, resolver: AbstractResolver, reach: Reach) -> None:
+        self._resolver = resolver
+        self._reach = reach
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,
+    ) -> list[ResolveResult]:
+        """Return the addresses of a name that are within reach.
+
+        Raises:
+            AddressForbidden: the name has none.
+        """
+        found = await self._resolver.resolve(host, port, family)
+        allowed = [each for each in found if admits(self._reach, each["host"])]
+        if found and not allowed:
+            raise AddressForbidden(f"{host} does not lead to a {self._reach} address")
+        return allowed
+
+    async def close(self) -> None:
+        await self._resolver.close()

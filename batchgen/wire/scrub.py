@@ -1,0 +1,129 @@
+"""Take keys out of a provider's words, echoed whole, in part, masked or escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from string import ascii_lowercase, ascii_uppercase
+
+MARK = "[key]"
+"""What stands in the place of a key."""
+
+# A run this long is too rare in plain words to be chance, and too much to give away.
+_RUN = 5
+_SHORT = (3, 4)
+
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+_MASKS = re.compile(r"[*•●…#]+|[.xX_]{2,}|(?:[*•●…#.xX_]){2,}")
+_ESCAPES = re.compile(r"%([0-9a-fA-F]{2})|\\u00([0-9a-fA-F]{2})|\\([^u])")
+# Words are JSON inside JSON inside a URL at most.
+_LAYERS = 3
+
+Span = tuple[int, int]
+
+
+class Scrubber:
+    """Remove keys from text.
+
+    Two things count as a key: a run of five or more of its characters (the whole of
+    a shorter key), and its first or last three or four characters beside a mask, as
+    in `sk-a...9f2Z`. Upper and lower case are one.
+    """
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        folded = sorted({_fold(key.strip()) for key in keys} - {""})
+        self._runs: dict[int, set[str]] = {}
+        for key in folded:
+            size = min(_RUN, len(key))
+            runs = self._runs.setdefault(size, set())
+            runs.update(key[at : at + size] for at in range(len(key) - size + 1))
+        self._heads = tuple({key[:size] for key in folded for size in _SHORT})
+        self._tails = tuple({key[-size:] for key in folded for size in _SHORT})
+
+    def clean(self, text: str) -> str:
+        """Return the text with a mark in the place of each key, or part of one."""
+        if not self._runs or not text:
+            return text
+        spans = [span for layer in _layers(text) for span in self._find(*layer)]
+        return _replace(text, spans)
+
+    def _find(self, chars: str, places: list[int]) -> Iterator[Span]:
+        """Yield spans of the original text; `places` maps each character back."""
+        folded = _fold(chars)
+        for start, end in self._find_runs(folded):
+            yield places[start], places[end]
+        for start, end in self._find_masked(folded):
+            yield places[start], places[end]
+
+    def _find_runs(self, folded: str) -> Iterator[Span]:
+        for size, runs in self._runs.items():
+            for start in range(len(folded) - size + 1):
+                if folded[start : start + size] in runs:
+                    yield start, start + size
+
+    def _find_masked(self, folded: str) -> Iterator[Span]:
+        for mask in _MASKS.finditer(folded):
+            start, end = mask.span()
+            before = folded[max(0, start - max(_SHORT)) : start]
+            head = max((len(h) for h in self._heads if before.endswith(h)), default=0)
+            tail = max(
+                (len(t) for t in self._tails if folded.startswith(t, end)), default=0
+            )
+            if head or tail:
+                yield start - head, end + tail
+
+
+def _layers(text: str) -> Iterator[tuple[str, list[int]]]:
+    """Yield the text as it stands, then with its escapes read, layer by layer."""
+    chars, places = text, list(range(len(text) + 1))
+    yield chars, places
+    for _ in range(_LAYERS):
+        if "%" not in chars and "\\" not in chars:
+            return
+        chars, places = _unescape(chars, places)
+        yield chars, places
+
+
+def _unescape(chars: str, places: list[int]) -> tuple[str, list[int]]:
+    out: list[str] = []
+    origin: list[int] = []
+    at = 0
+    for escape in _ESCAPES.finditer(chars):
+        start, end = escape.span()
+        out.extend(chars[at:start])
+        origin.extend(places[at:start])
+        code = escape[1] or escape[2]
+        out.append(chr(int(code, 16)) if code else escape[3])
+        origin.append(places[start])
+        at = end
+    out.extend(chars[at:])
+    origin.extend(places[at:])
+    return "".join(out), origin
+
+
+def _fold(text: str) -> str:
+    # Not str.lower(): that changes the length of some letters, and keys are ASCII.
+    return text.translate(_LOWER)
+
+
+def _replace(text: str, spans: list[Span]) -> str:
+    pieces: list[str] = []
+    at = 0
+    for start, end in _merge(spans):
+        pieces += (text[at:start], MARK)
+        at = end
+    return "".join((*pieces, text[at:]))
+
+
+def _merge(spans: list[Span]) -> Iterator[Span]:
+    merged: Span | None = None
+    for start, end in sorted(spans):
+        if merged is None:
+            merged = (start, end)
+        elif start <= merged[1]:
+            merged = (merged[0], max(merged[1], end))
+        else:
+            yield merged
+            merged = (start, end)
+    if merged is not None:
+        yield merged

@@ -1,0 +1,281 @@
+"""Send calls to providers and download images: the only sender of batchgen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from batchgen.errors import (
+    AttemptError,
+    ImageRejected,
+    Incomplete,
+    LinkLost,
+    UsageError,
+)
+from batchgen.model import Blob, Call, Reply
+from batchgen.provider import retry_after_s
+from batchgen.wire.body import is_delimited, read_body
+from batchgen.wire.decode import claims_json, decode_body, decode_data_uri
+from batchgen.wire.faults import FOREIGN, download_error, purchase_error
+from batchgen.wire.limits import DEFAULT_LIMITS, WireLimits
+from batchgen.wire.network import Reach, is_loopback_host, link_reach
+from batchgen.wire.requests import build_download, build_purchase
+from batchgen.wire.transport import AiohttpTransport
+
+T = TypeVar("T")
+
+LOOPBACK_ONLY_VARIABLE = "BATCHGEN_LOOPBACK_ONLY"
+"""Environment variable that keeps every request on loopback when it is not empty."""
+
+# Parsing this much JSON holds the interpreter for about a millisecond.
+_OFFLOAD_BYTES = 256 * 1024
+
+_GONE = frozenset({401, 403, 404, 410})
+_PASSING = frozenset({408, 425, 429})
+
+
+class Offload(Protocol):
+    """Run work that would hold up the event loop, elsewhere."""
+
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+class Wire:
+    """Send calls and download images; use as an async context manager.
+
+    Args:
+        client: Any httpx client, which stays open; None for our own on aiohttp.
+        paid_hosts: Whether hosts other than loopback may be talked to at all.
+        offload: Runs long decoding; a simulation passes one that runs it inline.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient | None = None,
+        *,
+        paid_hosts: bool,
+        offload: Offload = anyio.to_thread.run_sync,
+        limits: WireLimits = DEFAULT_LIMITS,
+    ) -> None:
+        self._paid_hosts = paid_hosts and not os.environ.get(LOOPBACK_ONLY_VARIABLE)
+        self._owned = client is None
+        self._client = client or _create_client(use_proxy=self._paid_hosts)
+        self._offload = offload
+        self._limits = limits
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._owned:
+            await self._client.aclose()
+
+    async def send(
+        self,
+        provider: str,
+        call: Call,
+        *,
+        reply_timeout_s: float,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Reply:
+        """Send one call and return its whole reply, whatever its status.
+
+        Args:
+            provider: Registered name, for errors.
+            call: The request; a redirect in its reply is not followed.
+            reply_timeout_s: Longest wait for the reply's head.
+            on_sent: Called at most once, as the first byte is about to leave; never
+                when nothing was sent. A client that is not ours cannot say when:
+                then it is called when the head or the failure arrives.
+
+        Raises:
+            NotConnected: surely nothing was sent.
+            OutcomeUnknown: it may have left, and no usable reply came.
+            CredentialRejected, RequestInvalid: the key or the URL cannot be written in
+                HTTP; nothing was sent.
+            SpecError: the host must not be talked to; nothing was sent.
+        """
+        request = build_purchase(provider, call)
+        reach = self._judge_call(request.url)
+        departed = _Once(on_sent)
+        request.extensions |= self._extensions(reach, reply_timeout_s)
+        request.extensions["on_sent"] = departed
+        patience_s = self._limits.connect_s + reply_timeout_s + self._limits.transfer_s
+        try:
+            async with self._exchange(request, patience_s) as response:
+                departed()
+                body = await self._read(response, self._limits.reply_bytes)
+            return await self._as_reply(response, body, call.blob_keys)
+        except FOREIGN as error:
+            ours = purchase_error(provider, request.url.host, error)
+            if isinstance(ours, AttemptError) and ours.counts:
+                departed()
+            raise ours from error
+
+    async def download(self, provider: str, url: str, *, from_loopback: bool) -> Blob:
+        """Fetch the bytes of one image, without key, cookie or provider header.
+
+        What the bytes are is the caller's to judge. A data URI is decoded here.
+
+        Args:
+            provider: Registered name, for errors.
+            url: Where the provider says that the image is.
+            from_loopback: Whether the provider's base URL is loopback; only then may
+                its links be.
+
+        Raises:
+            LinkLost: it is gone, or leads where we must not go; paid for all the same.
+            Incomplete: it broke off, or may work later.
+            ImageRejected: it is larger than any image, or no readable data URI.
+            UsageError: the host must not be talked to in this run.
+        """
+        if url[:5].lower() == "data:":
+            return await self._decode_data_uri(provider, url)
+        with anyio.move_on_after(self._limits.transfer_s):
+            return await self._follow(provider, url, from_loopback=from_loopback)
+        raise Incomplete(
+            provider, f"the download took longer than {self._limits.transfer_s:g} s"
+        )
+
+    async def _follow(self, provider: str, url: str, *, from_loopback: bool) -> Blob:
+        host = "the link"
+        try:
+            target = httpx.URL(url)
+            for _ in range(self._limits.redirects + 1):
+                host = target.host
+                reach = self._judge_link(target, from_loopback=from_loopback)
+                found = await self._fetch(provider, target, reach)
+                if isinstance(found, Blob):
+                    return found
+                target = found
+        except FOREIGN as error:
+            raise download_error(provider, host, error) from error
+        raise LinkLost(
+            provider, f"the link led through more than {self._limits.redirects} hops"
+        )
+
+    async def _fetch(
+        self, provider: str, url: httpx.URL, reach: Reach
+    ) -> Blob | httpx.URL:
+        """Return the image, or where the next hop is."""
+        request = build_download(url)
+        request.extensions |= self._extensions(reach, self._limits.silence_s)
+        async with self._exchange(request, self._limits.transfer_s) as response:
+            if response.has_redirect_location:
+                return url.join(response.headers["location"])
+            if response.status_code != 200:
+                raise _no_image(provider, response)
+            return Blob(await self._read(response, self._limits.image_bytes))
+
+    @asynccontextmanager
+    async def _exchange(
+        self, request: httpx.Request, patience_s: float
+    ) -> AsyncIterator[httpx.Response]:
+        """Send a request and hand out its response until it was read, or too late."""
+        try:
+            with anyio.fail_after(patience_s):
+                response = await self._client.send(
+                    request, stream=True, follow_redirects=False
+                )
+                try:
+                    yield response
+                finally:
+                    await response.aclose()
+        except TimeoutError as error:
+            raise httpx.ReadTimeout(f"not finished after {patience_s:g} s") from error
+
+    async def _read(self, response: httpx.Response, limit_bytes: int) -> bytes:
+        return await read_body(
+            response, limit_bytes=limit_bytes, silence_s=self._limits.silence_s
+        )
+
+    async def _as_reply(
+        self, response: httpx.Response, body: bytes, blob_keys: frozenset[str]
+    ) -> Reply:
+        headers = dict(response.headers)
+        decoded = await self._decode(
+            partial(decode_body, body, headers, blob_keys), len(body)
+        )
+        broken = isinstance(decoded, str) and claims_json(headers)
+        if broken and not is_delimited(response):
+            raise httpx.RemoteProtocolError("the JSON ended with the connection")
+        return Reply(response.status_code, headers, decoded)
+
+    async def _decode_data_uri(self, provider: str, uri: str) -> Blob:
+        # Base64 is a third larger than what it stands for.
+        if len(uri) > self._limits.image_bytes * 3 // 2:
+            raise ImageRejected(provider, "the data URI is too large")
+        blob = await self._decode(partial(decode_data_uri, uri), len(uri))
+        if blob is None:
+            raise ImageRejected(provider, "the data URI cannot be decoded")
+        return blob
+
+    async def _decode(self, work: Callable[[], T], size: int) -> T:
+        return await self._offload(work) if size > _OFFLOAD_BYTES else work()
+
+    def _judge_call(self, url: httpx.URL) -> Reach:
+        if is_loopback_host(url.host):
+            return Reach.LOOPBACK
+        self._guard(url.host)
+        # Plain http was agreed to for a private network, and holds for nothing else.
+        return Reach.PRIVATE if url.scheme == "http" else Reach.ANY
+
+    def _judge_link(self, url: httpx.URL, *, from_loopback: bool) -> Reach:
+        reach = link_reach(url, from_loopback=from_loopback)
+        if reach is not Reach.LOOPBACK:
+            self._guard(url.host)
+        return reach
+
+    def _guard(self, host: str) -> None:
+        if not self._paid_hosts:
+            raise UsageError(
+                f"this run may talk to loopback only, not to {host}; nothing was sent"
+            )
+
+    def _extensions(self, reach: Reach, head_s: float) -> dict[str, object]:
+        timeout = httpx.Timeout(head_s, connect=self._limits.connect_s)
+        return {"timeout": timeout.as_dict(), "reach": reach}
+
+
+class _Once:
+    """Tell somebody once that the request left."""
+
+    def __init__(self, told: Callable[[], None] | None) -> None:
+        self._told = told
+
+    def __call__(self) -> None:
+        told, self._told = self._told, None
+        if told is not None:
+            told()
+
+
+def _create_client(*, use_proxy: bool) -> httpx.AsyncClient:
+    # `trust_env` is off because the transport itself reads the proxy variables.
+    return httpx.AsyncClient(
+        transport=AiohttpTransport(use_proxy=use_proxy),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        trust_env=False,
+    )
+
+
+def _no_image(provider: str, response: httpx.Response) -> AttemptError:
+    status = response.status_code
+    text = f"download from {response.request.url.host}: status {status}"
+    if status in _GONE or (400 <= status < 500 and status not in _PASSING):
+        return LinkLost(provider, text)
+    wait_s = retry_after_s(dict(response.headers))
+    return Incomplete(provider, text, retry_after_s=wait_s)

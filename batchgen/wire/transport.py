@@ -1,0 +1,269 @@
+"""Carry httpx requests over aiohttp, and say exactly whether a request left.
+
+httpx's own pool walks all connections for each request, which is quadratic; aiohttp's
+does not. Before the first byte leaves, failures are ConnectError, ConnectTimeout or
+ProxyError (UnsupportedProtocol for a URL that cannot be used); after it, never.
+"""
+
+from __future__ import annotations
+
+# aiohttp lives on asyncio; no other module of batchgen does.
+import asyncio  # noqa: TID251 - see the line above
+import io
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import SimpleNamespace
+
+import aiohttp
+import httpx
+import yarl
+from aiohttp.abc import AbstractResolver
+from aiohttp.http_exceptions import HttpProcessingError
+
+from batchgen.errors import SpecError
+from batchgen.wire.network import Reach, check_host
+from batchgen.wire.proxies import find_proxy, read_proxies
+from batchgen.wire.resolver import JudgingResolver
+
+# Many servers close idle connections after 5 s. A POST that meets such a close is an
+# outcome that nobody can know, so an idle connection is dropped before that.
+KEEPALIVE_S = 4.0
+
+# A reply that is paid for must not be lost to a long header (aiohttp's limit is 8 KB).
+HEADER_LIMIT_BYTES = 64 * 1024
+
+_FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
+
+
+class _SentBefore(aiohttp.ClientConnectionError):
+    """The library wanted to send a request a second time."""
+
+
+class _Departure:
+    """Know whether one request has left, and how long its reply may be awaited."""
+
+    def __init__(self, request: httpx.Request, read_s: float | None) -> None:
+        self.left = False
+        self.over = False
+        self.patience = asyncio.timeout(None)
+        self._may_repeat = request.method == "GET"
+        self._told: Callable[[], None] | None = request.extensions.get("on_sent")
+        self._read_s = read_s
+
+    def leave(self) -> None:
+        """Note that the next thing to happen is the first byte on the wire.
+
+        aiohttp sends some requests again when a reused connection turns out closed.
+        A purchase must not be among them, whatever method or version it has.
+        """
+        if self.left and not self._may_repeat:
+            raise _SentBefore("the connection broke after the request had left")
+        if not self.left and self._told is not None:
+            self._told()
+        self.left = True
+        self.wait_anew()
+
+    def wait_anew(self) -> None:
+        """Start the wait for the reply's head again: bytes are on their way."""
+        if self._read_s is not None and not self.over:
+            now = asyncio.get_running_loop().time()
+            self.patience.reschedule(now + self._read_s)
+
+    def explain(self, error: Exception) -> httpx.HTTPError:
+        """Translate an error of aiohttp."""
+        return _lost(error) if self.left else _never_sent(error)
+
+
+def _never_sent(error: Exception) -> httpx.HTTPError:
+    text = str(error) or type(error).__name__
+    match error:
+        case TimeoutError():
+            return httpx.ConnectTimeout(text)
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+            return httpx.ProxyError(text)
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return httpx.UnsupportedProtocol(text)
+        case _:
+            return httpx.ConnectError(text)
+
+
+def _lost(error: Exception) -> httpx.HTTPError:
+    text = str(error) or type(error).__name__
+    match error:
+        case TimeoutError():
+            return httpx.ReadTimeout(text)
+        case aiohttp.ClientConnectionResetError():
+            return httpx.WriteError(text)
+        case (
+            aiohttp.ServerDisconnectedError()
+            | aiohttp.ClientPayloadError()
+            | aiohttp.ClientResponseError()
+            | HttpProcessingError()
+        ):
+            return httpx.RemoteProtocolError(text)
+        case _:
+            return httpx.ReadError(text)
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of one response, in the chunks in which it comes."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        connection = response.connection
+        self._protocol = connection.protocol if connection else None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while chunk := await self._read():
+            yield chunk
+
+    async def _read(self) -> bytes:
+        try:
+            chunk = await self._response.content.readany()
+        except _FOREIGN as error:
+            raise _lost(error) from error
+        # A body that only the end of the connection ends looks whole to aiohttp even
+        # when the connection was reset.
+        failure = self._protocol.exception() if self._protocol else None
+        if not chunk and isinstance(failure, OSError):
+            raise _lost(failure) from failure
+        return chunk
+
+    async def aclose(self) -> None:
+        self._response.close()
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """An httpx transport that holds thousands of connections.
+
+    Of httpx's timeouts it honours `connect` (name, connection and TLS together) and
+    `read`, up to the reply's head; whoever reads the body sets the pace there.
+    Request extensions: `reach` (a Reach) limits the addresses that are connected to,
+    `on_sent` is called when the first byte is about to leave. Follows no redirect,
+    keeps no cookie, decodes no body. A connection through a proxy is the proxy's to
+    judge.
+    """
+
+    def __init__(
+        self, *, use_proxy: bool = True, resolver: AbstractResolver | None = None
+    ) -> None:
+        self._proxies = read_proxies() if use_proxy else {}
+        self._tls = _create_tls_context()
+        self._resolver = resolver
+        self._sessions: dict[Reach, aiohttp.ClientSession] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        limits: Mapping[str, float | None] = request.extensions.get("timeout", {})
+        body = await request.aread()
+        departure = _Departure(request, limits.get("read"))
+        try:
+            async with departure.patience:
+                response = await self._send(
+                    request, body, departure, limits.get("connect")
+                )
+        except _FOREIGN as error:
+            raise departure.explain(error) from error
+        finally:
+            departure.over = True
+        return httpx.Response(
+            status_code=response.status,
+            headers=response.raw_headers,
+            stream=_Body(response),
+            request=request,
+            extensions={"http_version": b"HTTP/1.1"},
+        )
+
+    async def _send(
+        self,
+        request: httpx.Request,
+        body: bytes,
+        departure: _Departure,
+        connect_s: float | None,
+    ) -> aiohttp.ClientResponse:
+        reach: Reach = request.extensions.get("reach", Reach.ANY)
+        check_host(request.url.host, reach)
+        proxy = find_proxy(request.url, self._proxies)
+        session = self._session(reach if proxy is None else Reach.ANY)
+        return await session.request(
+            request.method,
+            _as_yarl(request.url),
+            headers=request.headers.multi_items(),
+            # BytesIO is written in pieces; aiohttp warns of large bytes in one.
+            data=io.BytesIO(body) if body else None,
+            allow_redirects=False,
+            proxy=proxy,
+            timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
+            trace_request_ctx=departure,
+        )
+
+    def _session(self, reach: Reach) -> aiohttp.ClientSession:
+        # One pool for each reach: a connection that was judged for a provider must
+        # not be taken up by a link.
+        session = self._sessions.get(reach)
+        if session is None:
+            session = self._sessions[reach] = self._create_session(reach)
+        return session
+
+    def _create_session(self, reach: Reach) -> aiohttp.ClientSession:
+        resolver = self._resolver or aiohttp.ThreadedResolver()
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            keepalive_timeout=KEEPALIVE_S,
+            ssl=self._tls,
+            resolver=JudgingResolver(resolver, reach),
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            # aiohttp would also read passwords from ~/.netrc.
+            trust_env=False,
+            skip_auto_headers=(
+                "Accept",
+                "Accept-Encoding",
+                "Content-Type",
+                "User-Agent",
+            ),
+            max_line_size=HEADER_LIMIT_BYTES,
+            max_field_size=HEADER_LIMIT_BYTES,
+            max_headers=1024,
+            trace_configs=[_trace_departures()],
+        )
+
+    async def aclose(self) -> None:
+        sessions = list(self._sessions.values())
+        self._sessions.clear()
+        for session in sessions:
+            await session.close()
+
+
+def _trace_departures() -> aiohttp.TraceConfig:
+    async def leave(_: object, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx.leave()
+
+    async def wait_anew(_: object, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx.wait_anew()
+
+    trace = aiohttp.TraceConfig()
+    # Despite its name it is sent when the connection stands and no byte has left.
+    trace.on_request_headers_sent.append(leave)
+    trace.on_request_chunk_sent.append(wait_anew)
+    return trace
+
+
+def _as_yarl(url: httpx.URL) -> yarl.URL:
+    # httpx has made an Authorization header of a user in the URL; aiohttp would make
+    # a second one. `encoded` keeps the signature of a signed link as it is.
+    plain = url.copy_with(username=None, password=None) if url.userinfo else url
+    return yarl.URL(str(plain), encoded=True)
+
+
+def _create_tls_context() -> ssl.SSLContext:
+    try:
+        context = httpx.create_ssl_context()
+    except OSError as error:
+        raise SpecError(
+            f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names: {error}"
+        ) from error
+    context.set_alpn_protocols(["http/1.1"])
+    return context
