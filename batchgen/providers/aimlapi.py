@@ -159,7 +159,10 @@ def _request_id(reply: Reply) -> str | None:
 
 
 def _without_image(reply: Reply) -> AttemptError:
-    """Return the error of a 2xx that holds no image: charged, or nobody knows."""
+    """Return the error of a 2xx that holds no image: charged, or nobody knows.
+
+    The schema lets `data` be null and does not say what that means [assumed].
+    """
     body = fields(reply.body)
     message, cost_usd = words_of(body), _cost_usd(body)
     kind: type[AttemptError] = ReplyMalformed
@@ -186,7 +189,10 @@ def _only_nulls(body: Mapping[str, Json]) -> bool:
 
 
 def _http_error(reply: Reply) -> AttemptError:
-    """Return the error of a failed request: documented as never charged."""
+    """Return the error of a failed request: documented as never charged.
+
+    No code is documented for a refusal: the words of a 4xx or 5xx decide [assumed].
+    """
     message = words_of(reply.body) or describe(reply.body)
     if reply.status == 403 and NO_CREDIT.search(message):
         error: AttemptError = OutOfCredit(NAME, message)

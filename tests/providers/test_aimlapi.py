@@ -286,6 +286,8 @@ def test_a_list_of_messages_becomes_one_line() -> None:
         pytest.param("Forbidden", 403, errors.CredentialRejected, id="forbidden-text"),
         pytest.param({"message": "Unknown model x"}, 404, errors.ModelGone),
         pytest.param({"message": "image_urls.0: 404"}, 404, errors.RequestInvalid),
+        pytest.param({"message": "content policy"}, 401, errors.CredentialRejected),
+        pytest.param({"message": "content policy"}, 429, errors.Throttled),
         pytest.param("moved", 301, errors.ModelGone, id="redirect"),
     ],
 )

@@ -81,7 +81,7 @@ def outcome_of(decoder: str, reply: Reply) -> Answer | AttemptError:
 
 @pytest.mark.parametrize("decoder", DECODERS)
 @given(status=STATUSES, headers=HEADERS, body=BODIES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, database=None)
 def test_whatever_comes_is_an_answer_or_an_error_that_can_be_treated(
     decoder: str, status: int, headers: dict[str, str], body: Json
 ) -> None:
