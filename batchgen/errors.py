@@ -24,7 +24,8 @@
         │   ├── ImageRejected     what was delivered is no usable image
         │   ├── TaskLost          the provider does not know the task (any more)
         │   ├── TaskOverdue       not finished at its deadline
-        │   └── LinkLost          paid for, and can no longer be downloaded
+        │   ├── LinkLost          paid for, and can no longer be downloaded
+        │   └── Superseded        paid for, and another attempt brought it first
         └── ProviderStopped  this provider is done for this run; rows stay pending
             ├── CredentialRejected
             ├── OutOfCredit
@@ -236,6 +237,12 @@ class TaskOverdue(Permanent):
 
 class LinkLost(Permanent):
     """The image was paid for, and its link no longer downloads."""
+
+    default_charge = Charge.PRICE_LIST
+
+
+class Superseded(Permanent):
+    """The image was paid for, and another attempt had brought it already."""
 
     default_charge = Charge.PRICE_LIST
 

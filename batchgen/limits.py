@@ -1,4 +1,4 @@
-"""How fast one provider may be asked: rate, requests in flight, and its own word."""
+"""How fast one provider may be asked: the rate, and the provider's own word."""
 
 from __future__ import annotations
 
@@ -73,9 +73,10 @@ class Departures:
         the rate pass its limit.
         """
         async with self._queue:
-            while (wait_s := self._due() - self._clock()) > 0:
+            while (wait_s := self._due() - self._clock()) > 0:  # noqa: ASYNC110 - a clock
                 await anyio.sleep(wait_s)
-            self._next = self._clock() + self._gap_s
+            # A late wake-up is made up for, by one gap at most: no rate is lost to it.
+            self._next = max(self._next, self._clock() - self._gap_s) + self._gap_s
             self._granted += 1
 
     def _due(self) -> float:

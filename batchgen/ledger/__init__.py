@@ -12,7 +12,7 @@ from batchgen.ledger.records import (
     StoredImage,
     Totals,
 )
-from batchgen.ledger.results import result_slices
+from batchgen.ledger.results import directory_images, result_slices
 
 __all__ = [
     "AttemptEnd",
@@ -25,5 +25,6 @@ __all__ = [
     "RowRecord",
     "StoredImage",
     "Totals",
+    "directory_images",
     "result_slices",
 ]

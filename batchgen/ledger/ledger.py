@@ -264,6 +264,14 @@ class Ledger:
         values = (row_id, self.generation)
         return self.run("row_is_planned", values).fetchone() is not None
 
+    def planned_provider(self, row_id: int) -> str | None:
+        """Return the provider chosen for a row now, empty if none could do it.
+
+        None if the manifest does not hold this version of the row any more.
+        """
+        found = self.run("row_is_planned", (row_id, self.generation)).fetchone()
+        return None if found is None else found["provider"] or ""
+
     def attempt(self, attempt_id: int) -> AttemptRecord:
         """Return one attempt."""
         return attempt_record(self.run("attempt_get", (attempt_id,)).fetchone())

@@ -38,33 +38,34 @@ class PlanWriter:
             self._add(entry)
         self._ledger.run("own_add", (self.generation, first, own))
 
-    def take_effect(self) -> None:
-        """Let this generation count from now on."""
+    def begin(self, own_schema: bytes) -> None:
+        """Let this generation count from its first slice on."""
         self._ledger.put("generation", self.generation)
+        self._ledger.put("own_schema", own_schema)
+        self._ledger.put("plan_digest", None)
         self._ledger.put("outputs", "stale")
 
     def complete(self, digest: str, own_schema: bytes, rows: int) -> None:
         """Let this generation count, whole, and forget the others."""
-        self.take_effect()
+        self.begin(own_schema)
         self._ledger.put("plan_digest", digest)
-        self._ledger.put("own_schema", own_schema)
         self._ledger.put("plan_rows", rows)
         self._ledger.run("plan_drop_others", (self.generation,))
         self._ledger.run("own_drop_others", (self.generation,))
 
     def _add(self, entry: PlanEntry) -> None:
-        key = base = occurrence = row_id = None
+        base = occurrence = row_id = None
         problem, at_column, rebuy = entry.problem, entry.at_column, False
-        if entry.fingerprint is not None:
+        if entry.fingerprint is not None and entry.id is None:
             base = self._key_of(None, entry.fingerprint, 0)
-            occurrence = self._occurrence(base) if entry.id is None else None
-            key = self._key_of(entry.id, entry.fingerprint, occurrence or 0)
-            if entry.id is not None and self._is_repeated(key):
-                key, problem, at_column = None, REPEATED, "id"
-            else:
-                row_id, rebuy, done = self._row_of(entry, key)
-                if done:  # what is bought stays bought, whatever the provider can do
-                    problem = at_column = None
+            occurrence = self._occurrence(base)
+        key = self._key(entry, occurrence or 0)
+        if entry.id is not None and self._is_repeated(key):
+            key, problem, at_column = None, REPEATED, "id"
+        elif key is not None and entry.fingerprint is not None:
+            row_id, rebuy, done = self._row_of(entry, key)
+            if done:  # what is bought stays bought, whatever the provider can do
+                problem = at_column = None
         self._ledger.run(
             "plan_add",
             {
@@ -86,11 +87,16 @@ class PlanWriter:
             },
         )
 
+    def _key(self, entry: PlanEntry, occurrence: int) -> int | None:
+        if entry.id is None and entry.fingerprint is None:
+            return None
+        return self._key_of(entry.id, entry.fingerprint or b"", occurrence)
+
     def _occurrence(self, base: int) -> int:
         values = (self.generation, base)
         return int(self._ledger.run("plan_next_occurrence", values).fetchone()[0])
 
-    def _is_repeated(self, key: int) -> bool:
+    def _is_repeated(self, key: int | None) -> bool:
         values = (self.generation, key)
         return self._ledger.run("plan_has_key", values).fetchone() is not None
 

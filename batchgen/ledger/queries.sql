@@ -49,7 +49,7 @@ SELECT rows.* FROM rows WHERE row_id = ?;
 -- name: row_settle
 UPDATE rows SET status = ?, error = ?, message = ? WHERE row_id = ?;
 -- name: row_is_planned
-SELECT plan.position FROM plan WHERE row_id = ? AND generation = ?;
+SELECT provider FROM plan WHERE row_id = ? AND generation = ?;
 -- name: row_attempts
 SELECT * FROM attempts WHERE row_id = ? ORDER BY attempt_id;
 -- name: row_stored_images
@@ -194,4 +194,11 @@ SELECT attempts.* FROM plan JOIN attempts USING (row_id)
 SELECT plan.row_id, images.* FROM plan JOIN attempts USING (row_id) JOIN images USING (attempt_id)
   WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
     AND images.name IS NOT NULL
+  ORDER BY plan.position, images.image, images.attempt_id;
+-- name: directory_images
+SELECT plan.position, plan.id, rows.request, images.*, attempts.provider, attempts.model,
+       attempts.aspect_ratio, attempts.resolution, attempts.ended_at
+  FROM plan JOIN rows USING (row_id) JOIN attempts USING (row_id)
+    JOIN images USING (attempt_id)
+  WHERE plan.generation = ? AND images.name IS NOT NULL
   ORDER BY plan.position, images.image, images.attempt_id;

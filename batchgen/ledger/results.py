@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from batchgen.ledger.ledger import Ledger, attempt_record
 from batchgen.ledger.records import AttemptRecord
@@ -31,6 +32,16 @@ def result_slices(ledger: Ledger, archive: str) -> Iterator[Slice]:
     ends = [part["first"] for part in slices[1:]] + [total]
     for part, end in zip(slices, ends, strict=True):
         yield _rows(ledger, generation, (part["first"], end), archive), part["ipc"]
+
+
+def directory_images(ledger: Ledger) -> Iterator[dict[str, Any]]:
+    """Yield the stored images of the manifest's rows, in its order, each once."""
+    last = None
+    for row in ledger.run("directory_images", (ledger.generation,)):
+        place = (row["position"], row["image"])
+        if place != last:
+            yield dict(row)
+        last = place
 
 
 def _rows(

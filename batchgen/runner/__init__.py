@@ -1,0 +1,1 @@
+"""The life of a row, from the plan to the archive."""

@@ -1,0 +1,48 @@
+"""What an attempt cost, and how long it took, from what the provider said."""
+
+from __future__ import annotations
+
+from batchgen.errors import Charge
+from batchgen.model import Delivered, to_nano, to_usd
+from batchgen.runner.context import Flight, Run
+
+ChargedAs = tuple[Charge, int | None]
+"""Kind of charge, and nano-dollars where they are known."""
+
+
+def charge_of(flight: Flight, delivered: Delivered) -> ChargedAs:
+    """Return what was charged: as reported, else by the price list."""
+    if delivered.cost_usd is not None:
+        return Charge.REPORTED, to_nano(delivered.cost_usd)
+    expected, images = flight.attempt.expected, flight.part.images
+    if expected is None:
+        return Charge.PRICE_LIST, None
+    return Charge.PRICE_LIST, expected * min(len(delivered.images), images) // images
+
+
+def latency_of(run: Run, flight: Flight) -> float | None:
+    """Return seconds from SENT to now; None across a restart."""
+    if flight.started is None:
+        return None
+    return run.time.monotonic() - flight.started
+
+
+async def account(run: Run, flight: Flight, charge: ChargedAs) -> None:
+    """Commit a charge to the budget; one above the ceiling raises it, and is told."""
+    cost = charge[1] or 0
+    run.spent(flight.reservation, cost, at_risk=False)
+    per_image = -(-cost // flight.part.images)
+    group = flight.reservation.group
+    if not run.budget.saw(group, per_image):
+        return
+    provider, resolution = group
+    await run.writer.commit(
+        lambda ledger: ledger.raise_ceiling(
+            provider, flight.attempt.resolution, per_image
+        )
+    )
+    run.log.warning("charge_above_ceiling", extra={"nano": per_image})
+    run.progress.notice(
+        f"{provider} charged ${to_usd(per_image):f} for an image at {resolution}, more "
+        "than its ceiling; from now on that much is reserved"
+    )

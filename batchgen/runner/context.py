@@ -1,0 +1,126 @@
+"""What every step of one run shares, passed in once."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchgen.budget import Budget, Reservation
+from batchgen.ledger import AttemptRecord, Ledger
+from batchgen.model import ImageRequest, Job, PriceList, find_price, to_nano
+from batchgen.runner.decide import Part, Policy
+from batchgen.runner.lane import Lane
+from batchgen.runner.progress import Progress
+from batchgen.runner.writer import Offload, Writer
+from batchgen.wire import Scrubber, Wire
+
+DOWNLOADS_AT_ONCE = 16
+
+
+def utc(micros: int) -> datetime:
+    """Return microseconds since 1970 as an aware time."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Time:
+    """The two clocks and the sleep between them.
+
+    Attributes:
+        monotonic: Seconds, for durations and deadlines.
+        now: Microseconds UTC since 1970, for what is written down.
+    """
+
+    monotonic: Callable[[], float]
+    now: Callable[[], int]
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run: its parts, and what is going on in it.
+
+    Attributes:
+        planning: Whether rows may still be added to the plan.
+        live: Attempts under way, downloads included.
+        stopping: Whether a signal came: replies are awaited, tasks are left.
+        following: One scope for each task that is being polled.
+    """
+
+    job: Job
+    folder: Path
+    policy: Policy
+    ledger: Ledger
+    writer: Writer
+    wire: Wire
+    budget: Budget
+    lanes: dict[str, Lane]
+    prices: dict[str, PriceList]
+    progress: Progress
+    scrubber: Scrubber
+    time: Time
+    rng: random.Random
+    offload: Offload
+    log: logging.Logger
+    tasks: TaskGroup
+    downloads: anyio.CapacityLimiter = field(
+        default_factory=lambda: anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
+    )
+    planning: bool = True
+    live: int = 0
+    stopping: bool = False
+    following: set[anyio.CancelScope] = field(default_factory=set)
+    changed: anyio.Event = field(default_factory=anyio.Event)
+
+    def wake(self) -> None:
+        """Let whoever waits for something to change look again."""
+        self.changed.set()
+        self.changed = anyio.Event()
+
+    def landed(self, lane: Lane) -> None:
+        """Free a place in flight."""
+        lane.in_flight -= 1
+        self.wake()
+
+    def price_of(self, provider: str, resolution: str) -> tuple[int | None, int | None]:
+        """Return expected and ceiling of one image in nano-dollars, None if unknown."""
+        price = find_price(self.prices.get(provider, {}), resolution)
+        if price is None:
+            return None, None
+        return to_nano(price.expected), to_nano(price.ceiling)
+
+    def spent(self, reservation: Reservation, nano: int, *, at_risk: bool) -> None:
+        """Commit what a reservation became."""
+        self.budget.settle(reservation, nano)
+        if at_risk:
+            self.progress.at_risk += nano
+        else:
+            self.progress.spent += nano
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flight:
+    """One attempt under way.
+
+    Attributes:
+        lane: Where it was sent; not always one of the chosen (after a restart).
+        started: Monotonic seconds of its departure; None after a restart.
+        task_id: The task that the provider named, once it did.
+        planned: The provider that is chosen for its row now; None if the manifest
+            does not hold the row any more.
+    """
+
+    lane: Lane
+    part: Part
+    request: ImageRequest
+    attempt: AttemptRecord
+    reservation: Reservation
+    planned: str | None
+    started: float | None = None
+    task_id: str | None = None

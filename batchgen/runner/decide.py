@@ -1,0 +1,168 @@
+"""What is to be done about a part of a row, from its attempts so far; a pure decision.
+
+The waits are tenacity's, computed from the ledger's count, so they hold across a
+restart; tenacity's own loop would keep the count in memory.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tenacity import RetryCallState, wait_exponential
+
+from batchgen.errors import Again
+from batchgen.ledger import AttemptRecord
+from batchgen.model import OPEN, OnUnknown, State, Status
+
+NO_IMAGE_TRIES = 2
+"""An answer without an image may have been charged: it is asked again once at most."""
+
+_backoff = wait_exponential(multiplier=0.5, exp_base=2, max=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the job allows."""
+
+    max_attempts: int
+    on_unknown: OnUnknown
+    max_unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some images of one row, bought by one request.
+
+    Attributes:
+        first_image: Number of its first image within the row, from 1.
+    """
+
+    row_id: int
+    first_image: int
+    images: int
+
+    @property
+    def span(self) -> range:
+        """The numbers of its images."""
+        return range(self.first_image, self.first_image + self.images)
+
+
+@dataclass(frozen=True, slots=True)
+class Buy:
+    """Buy the part; it failed this many times before."""
+
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The row has come to its end."""
+
+    status: Status
+    error: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Leave the row pending: its provider is done for this run."""
+
+
+Decision = Buy | Settled | Leave
+
+
+def decide(history: Sequence[AttemptRecord], policy: Policy) -> Decision:
+    """Say what follows for one part.
+
+    Args:
+        history: Its attempts that ended without images, oldest first, those before
+            the last `retry` left out.
+        policy: What the job allows.
+    """
+    if not history:
+        return Buy(0)
+    last = history[-1]
+    if last.state in (State.UNKNOWN, State.OVERDUE):
+        return _after_unknown(history, policy)
+    if last.again is Again.STOP:
+        return Leave()
+    refused = last.error == "refused"
+    if last.again is Again.NEVER:
+        status = Status.REFUSED if refused else Status.FAILED
+        return Settled(status, last.error, last.message)
+    without_image = sum(it.error == "no_image" for it in history)
+    counted = sum(it.counts for it in history)
+    if counted >= policy.max_attempts or without_image >= NO_IMAGE_TRIES:
+        return Settled(Status.FAILED, last.error, last.message)
+    return Buy(len(history))
+
+
+def _after_unknown(history: Sequence[AttemptRecord], policy: Policy) -> Decision:
+    last = history[-1]
+    unknown = sum(it.state is State.UNKNOWN for it in history)
+    counted = sum(it.counts for it in history)
+    may_retry = (
+        policy.on_unknown == "retry"
+        and last.state is State.UNKNOWN
+        and last.again is not Again.NEVER
+        and unknown <= policy.max_unknown
+        and counted < policy.max_attempts
+    )
+    if may_retry:
+        return Buy(len(history))
+    return Settled(Status.HELD, last.error, last.message)
+
+
+def history_of(
+    attempts: Sequence[AttemptRecord], part: Part, tries_from: int
+) -> list[AttemptRecord]:
+    """Return a part's attempts that ended without images since the last `retry`."""
+    return [
+        it
+        for it in attempts
+        if it.attempt_id > tries_from
+        and it.state not in OPEN
+        and it.state is not State.STORED
+        and it.first_image < part.first_image + part.images
+        and part.first_image < it.first_image + it.images
+    ]
+
+
+def missing_parts(
+    row_id: int, n: int, have: set[int], attempts: Sequence[AttemptRecord], most: int
+) -> Iterator[Part]:
+    """Yield what is still to be bought of a row, in parts of at most `most` images.
+
+    Images that an open attempt may still bring are not missing.
+    """
+    busy = set(have)
+    for it in attempts:
+        if it.state in OPEN:
+            busy.update(range(it.first_image, it.first_image + it.images))
+    first = 1
+    while first <= n:
+        if first in busy:
+            first += 1
+            continue
+        images = 1
+        while images < most and first + images <= n and first + images not in busy:
+            images += 1
+        yield Part(row_id, first, images)
+        first += images
+
+
+def wait_s(tries: int, floor_s: float | None, rng: random.Random) -> float:
+    """Return seconds to wait before the next try: growing, jittered, above the floor.
+
+    Args:
+        tries: How often it failed so far.
+        floor_s: What the provider asked for.
+        rng: Where the jitter comes from.
+    """
+    if tries == 0:
+        return floor_s or 0.0
+    state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
+    state.attempt_number = min(tries, 20)
+    return max(_backoff(state) * rng.uniform(0.5, 1.0), floor_s or 0.0)

@@ -1,0 +1,152 @@
+"""What follows when an attempt ends without its images."""
+
+from __future__ import annotations
+
+from batchgen.errors import (
+    AttemptError,
+    Charge,
+    OutcomeUnknown,
+    ProviderStopped,
+    TaskLost,
+    TaskOverdue,
+    Throttled,
+)
+from batchgen.ledger import AttemptEnd, Ledger
+from batchgen.model import State, Status, to_nano
+from batchgen.runner.accounts import ChargedAs
+from batchgen.runner.context import Flight, Run
+from batchgen.runner.decide import (
+    Buy,
+    Decision,
+    Leave,
+    Settled,
+    decide,
+    history_of,
+    wait_s,
+)
+
+SILENT_THROTTLE_S = 1.0
+"""Pause of everybody after a 429 that names no wait [assumed]."""
+
+
+async def fail(run: Run, flight: Flight, error: AttemptError) -> None:
+    """End an attempt that is not charged yet, and do what follows for its row."""
+    charge = _charge(run, flight, error)
+    at_risk = charge[0] is Charge.UNKNOWN
+    ceiling = run.budget.ceiling(flight.reservation.group) or 0
+    cost = ceiling * flight.part.images if at_risk else charge[1] or 0
+    run.spent(flight.reservation, cost, at_risk=at_risk)
+    await _end(run, flight, error, charge)
+
+
+async def lose(
+    run: Run, flight: Flight, error: AttemptError, charge: ChargedAs
+) -> None:
+    """End an attempt that was charged, and whose images cannot be had."""
+    await _end(run, flight, error, charge)
+
+
+async def _end(
+    run: Run, flight: Flight, error: AttemptError, charge: ChargedAs
+) -> None:
+    message = run.scrubber.clean(error.message)
+    end = AttemptEnd(
+        state=_state(error),
+        charge=charge[0],
+        cost=charge[1],
+        again=error.again,
+        counts=error.counts,
+        error=error.kind,
+        message=message,
+        request_id=error.request_id and run.scrubber.clean(error.request_id),
+        ended_at=run.time.now(),
+    )
+    decision = await run.writer.commit(
+        lambda ledger: _write_end(run, ledger, flight, end)
+    )
+    run.log.info(
+        "ended",
+        extra={
+            "attempt": flight.attempt.attempt_id,
+            "error": error.kind,
+            "charge": charge[0].value,
+            "words": message,
+        },
+    )
+    _heed(run, flight, error)
+    if isinstance(decision, Settled):
+        run.progress.settle(decision.status)
+    elif isinstance(decision, Buy):
+        wait = wait_s(decision.tries, error.retry_after_s, run.rng)
+        if (lane := run.lanes.get(flight.planned or "")) is not None:
+            lane.retries.add(flight.part, wait)
+    run.wake()
+
+
+def _write_end(run: Run, ledger: Ledger, flight: Flight, end: AttemptEnd) -> Decision:
+    ledger.mark_ended(flight.attempt.attempt_id, end)
+    row = ledger.row(flight.part.row_id)
+    may_go_on = row.status in (Status.PENDING, Status.HELD)
+    if not may_go_on or not ledger.is_planned(row.row_id):
+        return Leave()
+    attempts = ledger.attempts_of(row.row_id)
+    decision = decide(history_of(attempts, flight.part, row.tries_from), run.policy)
+    if isinstance(decision, Settled):
+        ledger.settle(row.row_id, decision.status, decision.error, decision.message)
+    else:
+        ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
+    return decision
+
+
+def _state(error: AttemptError) -> State:
+    if isinstance(error, OutcomeUnknown | TaskLost):
+        return State.UNKNOWN
+    if isinstance(error, TaskOverdue):
+        return State.OVERDUE
+    return State.FAILED if error.counts else State.REJECTED
+
+
+def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
+    """Return what the failed attempt cost; an accepted task is never surely free."""
+    charge = error.charge
+    task_exists = flight.task_id is not None
+    if task_exists and charge is Charge.NONE:
+        charge = Charge.UNKNOWN
+    free = run.job.terms_of(flight.lane.name).failed_tasks == "free"
+    outcome_is_known = _state(error) is State.FAILED
+    if task_exists and outcome_is_known and charge is Charge.UNKNOWN and free:
+        charge = Charge.NONE
+    match charge:
+        case Charge.NONE:
+            return charge, 0
+        case Charge.REPORTED if error.cost_usd is not None:
+            return charge, to_nano(error.cost_usd)
+        case Charge.PRICE_LIST:
+            return charge, flight.attempt.expected
+        case _:
+            return Charge.UNKNOWN, None
+
+
+def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
+    """Leave an accepted task to a later run: it cannot be asked for without a key."""
+    give_back(run, flight)
+    _heed(run, flight, error)
+
+
+def give_back(run: Run, flight: Flight) -> None:
+    """Turn the reservation of a task that stays open into money at risk."""
+    ceiling = run.budget.ceiling(flight.reservation.group) or 0
+    run.spent(flight.reservation, ceiling * flight.part.images, at_risk=True)
+    run.wake()
+
+
+def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
+    """Do what the error asks of everybody on that provider."""
+    lane = flight.lane
+    if isinstance(error, Throttled):
+        lane.departures.pause(error.retry_after_s or SILENT_THROTTLE_S)
+    elif error.retry_after_s:
+        lane.departures.pause(error.retry_after_s)
+    if isinstance(error, ProviderStopped) and lane.stopped is None:
+        lane.stopped = error
+        run.log.error("provider_stopped", extra={"provider": lane.name})

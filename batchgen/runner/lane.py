@@ -1,0 +1,105 @@
+"""One chosen provider in this run: where it is, what it may be asked, if it stopped."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+import anyio
+import httpx
+
+from batchgen.errors import ProviderStopped
+from batchgen.limits import Departures
+from batchgen.model import Endpoint
+from batchgen.provider import PollSchedule, Provider
+from batchgen.runner.decide import Part
+from batchgen.wire import is_loopback_host
+
+POLLS_AT_ONCE = 32
+
+
+class Lane:
+    """Everything that requests to one provider share."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        endpoint: Endpoint,
+        departures: Departures,
+        concurrency: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self.provider = provider
+        self.endpoint = endpoint
+        self.departures = departures
+        self.concurrency = concurrency
+        self.in_flight = 0  # purchases between SENT and DELIVERED
+        self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
+        self.pace = PollPace()
+        self.retries = Retries(clock)
+        self.stopped: ProviderStopped | None = None
+
+    @property
+    def name(self) -> str:
+        """The provider's registered name."""
+        return self.provider.name
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the provider is on this machine: then its links may be, too."""
+        return is_loopback_host(httpx.URL(self.endpoint.base_url).host)
+
+
+class Retries:
+    """Parts that wait for their next try; only numbers are kept, rows stay on disk."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._heap: list[tuple[float, int, int, int]] = []
+
+    def add(self, part: Part, wait_s: float) -> None:
+        """Let a part wait."""
+        due = self._clock() + wait_s
+        heapq.heappush(self._heap, (due, part.row_id, part.first_image, part.images))
+
+    def take_due(self) -> Part | None:
+        """Return a part whose wait is over."""
+        if self._heap and self._heap[0][0] <= self._clock():
+            return Part(*heapq.heappop(self._heap)[1:])
+        return None
+
+    def next_in_s(self) -> float | None:
+        """Return seconds until the next is due; None when none waits."""
+        return self._heap[0][0] - self._clock() if self._heap else None
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+
+class PollPace:
+    """When to ask for a task: learned from how long the run's tasks really took."""
+
+    def __init__(self) -> None:
+        self._typical_s: float | None = None
+
+    def learn(self, took_s: float) -> None:
+        """Take note of a task that took so long from its acceptance to its end."""
+        known = self._typical_s
+        self._typical_s = took_s if known is None else known + 0.2 * (took_s - known)
+
+    def first_s(self, schedule: PollSchedule, estimate_s: float | None) -> float:
+        """Return seconds from acceptance to the first poll."""
+        if self._typical_s is not None:
+            return min(max(0.6 * self._typical_s, 0.5), 60.0)
+        if estimate_s is None:
+            return schedule.first_s
+        # An estimate is the provider's guess for the slow case: believed up to a point.
+        return min(estimate_s / 3, schedule.first_s)
+
+    def every_s(self, schedule: PollSchedule, polls: int) -> float:
+        """Return seconds between one poll and the next."""
+        start = schedule.every_s
+        if self._typical_s is not None:
+            start = min(max(0.15 * self._typical_s, 0.5), start)
+        # The exponent is bounded: a float power of a long wait would overflow.
+        return float(min(start * schedule.factor ** min(polls, 50), schedule.longest_s))

@@ -1,0 +1,196 @@
+"""Feed what waits into the lanes: rate, requests in flight and budget permitting."""
+
+from __future__ import annotations
+
+import shutil
+from collections import deque
+from collections.abc import Iterator
+
+import anyio
+
+from batchgen.budget import Reservation
+from batchgen.errors import DiskFull, UsageError
+from batchgen.ledger import Ledger, PlannedRow, RowRecord
+from batchgen.model import Status
+from batchgen.runner.context import Run
+from batchgen.runner.decide import (
+    Buy,
+    Part,
+    Settled,
+    decide,
+    history_of,
+    missing_parts,
+)
+from batchgen.runner.lane import Lane
+from batchgen.runner.purchase import Order, buy
+
+SLICE = 256
+"""Rows that are read ahead of their purchase."""
+
+SPARE_BYTES = 64 * 1024 * 1024
+IMAGE_BYTES = 8 * 1024 * 1024
+"""Room kept on the disk: a margin, and for each image in flight [assumed]."""
+
+UNSTORED_FACTOR = 3
+"""Attempts under way, downloads included, for each place in flight."""
+
+
+class Feed:
+    """What one lane is to buy, in manifest order, retries first when they are due."""
+
+    def __init__(self, run: Run, lane: Lane) -> None:
+        self._run = run
+        self._lane = lane
+        self._after = -1
+        self._rows: deque[PlannedRow] = deque()
+        self._parts: deque[Part] = deque()
+
+    async def next(self) -> Part | None:
+        """Return the next part, waiting while some may still come; None at the end."""
+        while True:
+            if (part := self._lane.retries.take_due()) or (part := self._fresh()):
+                return part
+            changed = self._run.changed
+            wait_s = self._lane.retries.next_in_s()
+            busy = self._run.planning or self._run.live > 0
+            if wait_s is None and not busy:
+                return None
+            with anyio.move_on_after(wait_s):
+                await changed.wait()
+
+    def _fresh(self) -> Part | None:
+        while not self._parts:
+            if not self._rows:
+                self._read_rows()
+            if not self._rows:
+                return None
+            self._parts.extend(self._missing(self._rows.popleft()))
+        return self._parts.popleft()
+
+    def _read_rows(self) -> None:
+        limit = self._run.job.limit
+        below = limit if limit is not None else 1 << 62
+        rows = self._run.ledger.waiting(self._lane.name, self._after, below, SLICE)
+        self._rows.extend(rows)
+        if rows:
+            self._after = rows[-1].position
+
+    def _missing(self, planned: PlannedRow) -> Iterator[Part]:
+        row, ledger = planned.row, self._run.ledger
+        return missing_parts(
+            row.row_id,
+            row.request.n,
+            ledger.stored_images(row.row_id),
+            ledger.attempts_of(row.row_id),
+            self._lane.provider.capabilities.images_per_request,
+        )
+
+
+async def feed(run: Run, lane: Lane) -> None:
+    """Buy all that is chosen for a lane, until it is done or must stop.
+
+    Raises:
+        BudgetReached: the next part does not fit and nothing is in flight.
+        UsageError: there is a budget, and no price.
+        DiskFull: there is no room for one more image.
+    """
+    source = Feed(run, lane)
+    while (part := await source.next()) is not None and lane.stopped is None:
+        row = run.ledger.row(part.row_id)
+        if not await _is_to_be_bought(run, part, row):
+            continue
+        await _room(run, lane)
+        reservation = _reservation(run, lane, part, row)
+        await run.budget.reserve(reservation)
+        await lane.departures.grant()
+        if lane.stopped is not None:
+            lane.departures.stayed()
+            run.budget.settle(reservation, 0)
+            return
+        lane.in_flight += 1
+        order = Order(
+            lane=lane,
+            part=part,
+            request=row.request,
+            model=model_of(run, lane, row),
+            reservation=reservation,
+        )
+        start(run, order)
+
+
+def _reservation(run: Run, lane: Lane, part: Part, row: RowRecord) -> Reservation:
+    group = (lane.name, resolution_of(lane, row))
+    if run.budget.limit is not None and run.budget.ceiling(group) is None:
+        raise UsageError(
+            f"no price is known for {group[0]} at {group[1]}, so `max_cost` cannot "
+            "hold; give one with --price, or in the job under [prices."
+            f"{group[0]}]"
+        )
+    return Reservation(group=group, images=part.images)
+
+
+def start(run: Run, order: Order) -> None:
+    """Let one purchase run; the run is alive while it does."""
+
+    async def live() -> None:
+        try:
+            await buy(run, order)
+        finally:
+            run.live -= 1
+            run.wake()
+
+    run.live += 1
+    run.tasks.start_soon(live)
+
+
+def resolution_of(lane: Lane, row: RowRecord) -> str:
+    """Return the resolution that is bought: as asked, else the provider's default."""
+    return row.request.resolution or lane.provider.capabilities.default_resolution
+
+
+def model_of(run: Run, lane: Lane, row: RowRecord) -> str:
+    """Return the model as the row, else the job, else the provider has it."""
+    stated = row.request.model or run.job.terms_of(lane.name).model
+    return stated or lane.provider.defaults.model
+
+
+async def _is_to_be_bought(run: Run, part: Part, row: RowRecord) -> bool:
+    if row.status is not Status.PENDING:
+        return False
+    attempts = run.ledger.attempts_of(row.row_id)
+    decision = decide(history_of(attempts, part, row.tries_from), run.policy)
+    if isinstance(decision, Buy):
+        return True
+    if isinstance(decision, Settled):
+
+        def step(ledger: Ledger) -> None:
+            ledger.settle(row.row_id, decision.status, decision.error, decision.message)
+
+        await run.writer.commit(step)
+        run.progress.settle(decision.status)
+        return False
+    # Its provider had stopped in an earlier run: this run asks again.
+    return True
+
+
+async def _room(run: Run, lane: Lane) -> None:
+    """Wait for a place in flight, and for room on the disk.
+
+    Raises:
+        DiskFull: nothing is in flight that could be stored, and nothing more fits.
+    """
+    while True:
+        changed = run.changed
+        is_crowded = run.live >= UNSTORED_FACTOR * lane.concurrency
+        has_place = lane.in_flight < lane.concurrency
+        if has_place and not is_crowded:
+            wanted = SPARE_BYTES + (run.live + 1) * IMAGE_BYTES
+            free = shutil.disk_usage(run.folder).free
+            if free >= wanted:
+                return
+            if run.live == 0:
+                raise DiskFull(
+                    f"only {free >> 20} MB are free in {run.folder}, {wanted >> 20} MB "
+                    "are needed to store the next image safely; free some space"
+                )
+        await changed.wait()

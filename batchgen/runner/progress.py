@@ -1,0 +1,37 @@
+"""What a run has done so far, for whoever shows it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from batchgen.model import Status
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counters of one run; the runner writes them, a face reads them.
+
+    Attributes:
+        total: Rows in scope; grows while the manifest is being read.
+        planned: Whether the manifest is read to its end.
+        rows: Rows in scope by status, those of earlier runs included.
+        bought: Images that this run stored.
+        spent: Nano-dollars of the whole folder, and so is `at_risk`.
+        notice: Called with a sentence that the user should read now.
+    """
+
+    total: int = 0
+    planned: bool = False
+    rows: Counter[Status] = field(default_factory=Counter)
+    bought: int = 0
+    spent: int = 0
+    at_risk: int = 0
+    phase: str = "starting"
+    notice: Callable[[str], None] = lambda _: None
+
+    def settle(self, status: Status, was: Status = Status.PENDING) -> None:
+        """Count a row that came to its end."""
+        self.rows[status] += 1
+        self.rows[was] -= 1

@@ -1,0 +1,198 @@
+"""From a part that is to be bought to the provider's answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import anyio
+
+from batchgen.budget import Reservation
+from batchgen.errors import AttemptError, ProviderStopped
+from batchgen.ledger import AttemptRecord, AttemptStart, Ledger
+from batchgen.model import (
+    Accepted,
+    Blob,
+    Delivered,
+    ImageRequest,
+    Link,
+    Status,
+)
+from batchgen.runner.accounts import account, charge_of, latency_of
+from batchgen.runner.context import Flight, Run
+from batchgen.runner.decide import Part
+from batchgen.runner.fetch import fetch, store_inline
+from batchgen.runner.finish import fail, give_back, leave_open
+from batchgen.runner.lane import Lane
+from batchgen.runner.polling import follow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A part with all that its request needs; budget and rate are granted."""
+
+    lane: Lane
+    part: Part
+    request: ImageRequest
+    model: str
+    reservation: Reservation
+
+
+class Grant:
+    """A granted departure: used when the request really leaves, else given back."""
+
+    def __init__(self, run: Run, lane: Lane) -> None:
+        self._run = run
+        self._lane = lane
+        self._is_used = False
+
+    def used(self) -> None:
+        """Count the departure, at this moment."""
+        self._is_used = True
+        self._lane.departures.departed(self._run.time.monotonic())
+
+    def close(self) -> None:
+        """Give it back if nothing left."""
+        if not self._is_used:
+            self._lane.departures.stayed()
+
+
+async def buy(run: Run, order: Order) -> None:
+    """Send one purchase and see it through: to its images, or to its end."""
+    lane = order.lane
+    flight = await _mark_sent(run, order)
+    if flight is None:
+        lane.departures.stayed()
+        run.landed(lane)
+        run.budget.settle(order.reservation, 0)
+        return
+    try:
+        outcome = await _send(run, order, flight)
+    except AttemptError as error:
+        run.landed(lane)
+        await fail(run, flight, error)
+        return
+    if isinstance(outcome, Accepted):
+        await _accepted(run, flight, outcome)
+    else:
+        run.landed(lane)
+        await deliver(run, flight, outcome)
+
+
+async def _mark_sent(run: Run, order: Order) -> Flight | None:
+    """Write down that it leaves; None if the row came to its end meanwhile."""
+    part, request = order.part, order.request
+    expected, _ = run.price_of(order.lane.name, order.reservation.group[1] or "")
+    ceiling = run.budget.ceiling(order.reservation.group)
+    start = AttemptStart(
+        row_id=part.row_id,
+        first_image=part.first_image,
+        images=part.images,
+        provider=order.lane.name,
+        model=order.model,
+        base_url=order.lane.endpoint.base_url,
+        aspect_ratio=request.aspect_ratio,
+        resolution=order.reservation.group[1],
+        expected=None if expected is None else expected * part.images,
+        ceiling=None if ceiling is None else ceiling * part.images,
+        sent_at=run.time.now(),
+    )
+
+    def step(ledger: Ledger) -> AttemptRecord | None:
+        # Another part of the row may have been refused: then this one would be, too.
+        if ledger.row(part.row_id).status is not Status.PENDING:
+            return None
+        return ledger.attempt(ledger.mark_sent(start))
+
+    attempt = await run.writer.commit(step)
+    if attempt is None:
+        return None
+    return Flight(
+        lane=order.lane,
+        part=part,
+        request=request,
+        attempt=attempt,
+        reservation=order.reservation,
+        planned=order.lane.name,
+        started=run.time.monotonic(),
+    )
+
+
+async def _send(run: Run, order: Order, flight: Flight) -> Accepted | Delivered:
+    lane = order.lane
+    call = lane.provider.encode(
+        order.request.for_images(order.part.images), order.model, lane.endpoint
+    )
+    run.log.info("sent", extra={"attempt": flight.attempt.attempt_id})
+    timeout_s = lane.provider.defaults.reply_timeout_s
+    grant = Grant(run, lane)
+    try:
+        reply = await run.wire.send(
+            lane.name, call, reply_timeout_s=timeout_s, on_sent=grant.used
+        )
+    finally:
+        grant.close()
+    return lane.provider.decode(reply)
+
+
+async def _accepted(run: Run, flight: Flight, accepted: Accepted) -> None:
+    at, attempt_id, task_id = (
+        run.time.now(),
+        flight.attempt.attempt_id,
+        accepted.task_id,
+    )
+    await run.writer.commit(
+        lambda ledger: ledger.mark_accepted(attempt_id, task_id, task_id, at)
+    )
+    run.log.info("accepted", extra={"attempt": attempt_id, "task": task_id})
+    await follow_and_fetch(run, replace(flight, task_id=task_id), accepted.estimate_s)
+
+
+async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -> None:
+    """Poll a task to its end and fetch what it made; frees the place in flight.
+
+    When the run stops, the task is left: it is safe in the ledger.
+    """
+    delivered = None
+    with anyio.CancelScope() as scope:
+        run.following.add(scope)
+        if run.stopping:
+            scope.cancel()
+        try:
+            delivered = await follow(run, flight, estimate_s)
+        except ProviderStopped as error:
+            leave_open(run, flight, error)
+            return
+        except AttemptError as error:
+            await fail(run, flight, error)
+            return
+        finally:
+            run.following.discard(scope)
+            run.landed(flight.lane)
+    if delivered is None:
+        give_back(run, flight)
+    else:
+        await deliver(run, flight, delivered)
+
+
+async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
+    """Write down what was made and charged; then bring the images home."""
+    blobs = [it for it in delivered.images if isinstance(it, Blob)]
+    links = [it.url for it in delivered.images if isinstance(it, Link)]
+    if blobs:
+        await store_inline(run, flight, blobs, delivered)
+    else:
+        charge = charge_of(flight, delivered)
+        latency_s = latency_of(run, flight)
+        numbered = list(zip(flight.part.span, links, strict=False))
+        await run.writer.commit(
+            lambda ledger: ledger.mark_delivered(
+                flight.attempt.attempt_id,
+                numbered,
+                charge,
+                delivered.request_id,
+                latency_s,
+            )
+        )
+        await account(run, flight, charge)
+        run.log.info("delivered", extra={"attempt": flight.attempt.attempt_id})
+        await fetch(run, flight, numbered, charge)

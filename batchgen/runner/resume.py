@@ -1,0 +1,195 @@
+"""What an earlier process left behind: adopted, asked for, downloaded, never bought."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+
+import anyio
+
+from batchgen.budget import Reservation
+from batchgen.errors import Again, AttemptError, Charge, ProviderStopped
+from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, StoredImage
+from batchgen.model import Delivered, Running, State, Status
+from batchgen.output.archive import Archive, Found
+from batchgen.output.image import NotAnImage, inspect
+from batchgen.runner.accounts import ChargedAs
+from batchgen.runner.context import Flight, Run
+from batchgen.runner.decide import Part
+from batchgen.runner.fetch import fetch, settle_if_whole
+from batchgen.runner.finish import fail, give_back, leave_open
+from batchgen.runner.lane import Lane
+from batchgen.runner.polling import Poller
+from batchgen.runner.purchase import deliver, follow_and_fetch
+
+SPREAD_S = 3.0
+"""First polls after a restart are spread over this: thousands may be waiting."""
+
+STOPPED_WORDS = "batchgen stopped before the answer came"
+
+
+def recover(ledger: Ledger, archive: Archive, now: int) -> int:
+    """Bring ledger and archive together after a stop of any kind.
+
+    Images that are in the ZIP and not in the ledger are adopted; what was sent and
+    has no answer becomes an unknown outcome.
+
+    Returns:
+        How many images were adopted.
+    """
+    found = archive.recover()
+    with ledger.transaction():
+        adopted = _adopt(ledger, archive, found, now)
+        for attempt in ledger.open_attempts():
+            if attempt.state is State.SENT:
+                _forget_answer(ledger, attempt, now)
+        if ledger.get_int("archive_end") != archive.end:
+            ledger.put("archive_end", archive.end)
+    return adopted
+
+
+def _adopt(ledger: Ledger, archive: Archive, found: Sequence[Found], now: int) -> int:
+    by_attempt: dict[int, list[Found]] = defaultdict(list)
+    for member in found:
+        by_attempt[member.tag.attempt_id].append(member)
+    open_ids = {it.attempt_id: it for it in ledger.open_attempts()}
+    adopted = 0
+    for attempt_id, members in by_attempt.items():
+        attempt = open_ids.get(attempt_id)
+        if attempt is None or len(members) < members[0].tag.images:
+            continue
+        images = [_look(archive, it) for it in members]
+        if any(it is None for it in images):
+            continue
+        if attempt.state is not State.DELIVERED:
+            charge = _charge(attempt, members[0].tag.cost_nano)
+            ledger.mark_delivered(attempt_id, (), charge, None, None)
+        whole = [it for it in images if it is not None]
+        ledger.mark_stored(attempt_id, whole, None, now)
+        settle_if_whole(ledger, attempt.row_id)
+        adopted += len(whole)
+    return adopted
+
+
+def _look(archive: Archive, found: Found) -> StoredImage | None:
+    data = archive.read(found.member.offset)
+    try:
+        facts = inspect(data)
+    except NotAnImage:
+        return None
+    return StoredImage(
+        image=found.tag.image,
+        name=found.member.name,
+        place=found.member.offset,
+        size_bytes=found.member.size_bytes,
+        crc32=found.member.crc32,
+        sha256=hashlib.sha256(data).digest(),
+        media_type=facts.media_type,
+        width_px=facts.width_px,
+        height_px=facts.height_px,
+    )
+
+
+def _charge(attempt: AttemptRecord, reported: int | None) -> ChargedAs:
+    if reported is not None:
+        return Charge.REPORTED, reported
+    return Charge.PRICE_LIST, attempt.expected
+
+
+def _forget_answer(ledger: Ledger, attempt: AttemptRecord, now: int) -> None:
+    end = AttemptEnd(
+        state=State.UNKNOWN,
+        charge=Charge.UNKNOWN,
+        cost=None,
+        again=Again.LATER,
+        counts=True,
+        error="outcome_unknown",
+        message=STOPPED_WORDS,
+        request_id=None,
+        ended_at=now,
+    )
+    ledger.mark_ended(attempt.attempt_id, end)
+    row = ledger.row(attempt.row_id)
+    if row.status is Status.PENDING:
+        ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
+
+
+def flights_of(
+    run: Run, lanes: dict[tuple[str, str], Lane], attempts: Sequence[AttemptRecord]
+) -> list[Flight]:
+    """Return the open attempts that can be carried on, money held for each.
+
+    Args:
+        run: The run.
+        lanes: Where attempts can be asked for, by provider and recorded base URL.
+        attempts: Open attempts, oldest first.
+    """
+    flights = []
+    for attempt in attempts:
+        lane = lanes.get((attempt.provider, attempt.base_url))
+        if lane is None:
+            continue
+        group = (attempt.provider, attempt.resolution)
+        reservation = Reservation(group=group, images=attempt.images)
+        if attempt.state is not State.DELIVERED:
+            run.budget.hold(reservation)
+        flights.append(
+            Flight(
+                lane=lane,
+                part=Part(attempt.row_id, attempt.first_image, attempt.images),
+                request=run.ledger.row(attempt.row_id).request,
+                attempt=attempt,
+                reservation=reservation,
+                planned=run.ledger.planned_provider(attempt.row_id),
+                task_id=attempt.task_id,
+            )
+        )
+    return flights
+
+
+def carry_on(run: Run, flights: Sequence[Flight]) -> None:
+    """Start all flights; first polls are spread over one interval, oldest first."""
+    for number, flight in enumerate(flights):
+        run.live += 1
+        run.tasks.start_soon(_carry_on, run, flight, number / max(1, len(flights)))
+
+
+async def _carry_on(run: Run, flight: Flight, place: float) -> None:
+    try:
+        if flight.attempt.state is State.DELIVERED:
+            await _download_again(run, flight)
+        elif flight.attempt.state is State.OVERDUE or flight.planned is None:
+            await _ask_once(run, flight)
+        else:
+            flight.lane.in_flight += 1
+            await anyio.sleep(place * SPREAD_S)
+            await follow_and_fetch(run, flight, 0.0)
+    finally:
+        run.live -= 1
+        run.wake()
+
+
+async def _download_again(run: Run, flight: Flight) -> None:
+    attempt = flight.attempt
+    if flight.planned is None:
+        return  # its image belongs to no row; its cost is known
+    charge = (attempt.charge or Charge.UNKNOWN, attempt.cost)
+    await fetch(run, flight, run.ledger.links(attempt.attempt_id), charge)
+
+
+async def _ask_once(run: Run, flight: Flight) -> None:
+    """Ask for a task that is overdue, or whose row was dropped or edited meanwhile."""
+    outcome: Delivered | Running
+    try:
+        outcome = await Poller(run, flight.lane, flight.task_id or "").ask()
+    except ProviderStopped as error:
+        leave_open(run, flight, error)
+        return
+    except AttemptError as error:
+        await fail(run, flight, error)
+        return
+    if isinstance(outcome, Running):
+        give_back(run, flight)
+    else:
+        await deliver(run, flight, outcome)
