@@ -16,7 +16,7 @@ from batchgen.output.zipformat import (
     parse_local,
 )
 
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
