@@ -16,6 +16,7 @@ from starlette.routing import Route
 from batchgen.sandbox.faults import Fault
 from batchgen.sandbox.purchase import Service
 from batchgen.sandbox.state import Charge
+from batchgen.sandbox.strict import parse_json
 from batchgen.sandbox.tariff import as_document, as_usd
 from batchgen.sandbox.workshop import Workshop
 
@@ -128,7 +129,7 @@ def _entry(charge: Charge) -> dict[str, Any]:
 
 def _request_entry(row: dict[str, Any]) -> dict[str, Any]:
     try:
-        body = json.loads(row["body"])
+        body = parse_json(row["body"])
     except ValueError:
         body = row["body"]
     return {

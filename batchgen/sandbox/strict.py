@@ -70,14 +70,29 @@ def read_object(content_type: str, raw: bytes) -> dict[str, Any]:
             Reason.BAD_REQUEST, f"Content-Type must be JSON, not {content_type!r}"
         )
     try:
-        body = json.loads(raw, object_pairs_hook=_no_twins, parse_constant=_no_constant)
-        # Half a surrogate pair is valid JSON, and no text.
-        json.dumps(body, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+        body = parse_json(raw)
+    except ValueError as error:
         raise Refusal(Reason.BAD_REQUEST, f"Invalid JSON: {error}") from error
     if not isinstance(body, dict):
         raise Refusal(Reason.BAD_REQUEST, "The body must be a JSON object")
     return body
+
+
+def parse_json(raw: str | bytes) -> Any:
+    """Return a JSON document that can be written as JSON again.
+
+    Raises:
+        ValueError: It is none, or names a field twice.
+    """
+    try:
+        document = json.loads(
+            raw, object_pairs_hook=_no_twins, parse_constant=_no_constant
+        )
+    except RecursionError as error:
+        raise ValueError("too deep") from error
+    # Half a surrogate pair is valid JSON, and no text: this does not take it.
+    json.dumps(document, ensure_ascii=False).encode()
+    return document
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -94,7 +109,10 @@ def _no_constant(name: str) -> None:
 def problems(body: Mapping[str, Any], fields: Mapping[str, Field]) -> list[str]:
     """Return one line for each fault; none means that the body is right."""
     return [
-        *(f"Unrecognized key(s) in object: '{name}'" for name in body.keys() - fields),
+        *(
+            f"Unrecognized key(s) in object: '{name}'"
+            for name in sorted(body.keys() - fields)
+        ),
         *(
             f"'{name}': Required"
             for name, field in fields.items()

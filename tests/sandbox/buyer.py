@@ -1,0 +1,100 @@
+"""A customer of the sandbox that speaks plain HTTP and shares none of its code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from batchgen.sandbox import KEY, SandboxProcess
+
+MODELS = {
+    "aimlapi": "google/nano-banana-2",
+    "foxapi": "gemini-3.1-flash-image-preview",
+}
+PURCHASE = "/v1/images/generations"
+
+
+class Buyer:
+    """Buy from one provider of a sandbox."""
+
+    def __init__(
+        self, client: httpx.Client, sandbox: SandboxProcess, provider: str
+    ) -> None:
+        self.client = client
+        self.sandbox = sandbox
+        self.provider = provider
+        self.url = sandbox.provider_url(provider)
+
+    def body(self, prompt: str = "a lamp", **fields: object) -> dict[str, Any]:
+        return {"model": MODELS[self.provider], "prompt": prompt, **fields}
+
+    def buy(
+        self, prompt: str = "a lamp", key: str = KEY, **fields: object
+    ) -> httpx.Response:
+        return self.send(self.body(prompt, **fields), key)
+
+    def send(self, body: object, key: str = KEY) -> httpx.Response:
+        headers = {"authorization": f"Bearer {key}"}
+        return self.client.post(self.url + PURCHASE, json=body, headers=headers)
+
+    def poll(self, task_id: str) -> httpx.Response:
+        headers = {"authorization": f"Bearer {KEY}"}
+        return self.client.get(f"{self.url}/v1/tasks/{task_id}", headers=headers)
+
+    def wait(self, task_id: str) -> dict[str, Any]:
+        """Poll until the task has ended, with a result if it is completed."""
+        for _ in range(2_000):
+            task: dict[str, Any] = self.poll(task_id).raise_for_status().json()
+            hurried = task["status"] == "completed" and not links_of(task)
+            if task["status"] in ("completed", "failed") and not hurried:
+                return task
+        raise AssertionError(f"never ends: {task}")
+
+    def link(self, prompt: str = "a lamp", **fields: object) -> str:
+        """Buy an image and return its link."""
+        body = self.body(prompt, **fields)
+        if self.provider == "foxapi":
+            task = self.send(body).raise_for_status().json()
+            return links_of(self.wait(task["id"]))[0]
+        # Some contents are answered with base64: vary what does not show.
+        for search in (False, True):
+            reply = (
+                self.send(body | {"enable_web_search": search})
+                .raise_for_status()
+                .json()
+            )
+            if reply["data"][0]["url"]:
+                return str(reply["data"][0]["url"])
+        raise AssertionError("base64 twice")
+
+    def download(self, link: str) -> httpx.Response:
+        return self.client.get(link)
+
+    def billed(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = self.sandbox.bill(self.provider)["entries"]
+        return entries
+
+    def outcomes(self) -> dict[str, str]:
+        """Return by prompt what became of each request."""
+        return {
+            request["body"]["prompt"]: request["outcome"]
+            for request in self.sandbox.requests()
+            if request["provider"] == self.provider
+        }
+
+
+def links_of(task: dict[str, Any]) -> list[str]:
+    """Return the links of a completed task, in whichever shape they came."""
+    if task.get("results"):
+        return [result["url"] for result in task["results"]]
+    return list(task.get("output", {}).get("urls", []))
+
+
+@contextmanager
+def buyer_at(sandbox: SandboxProcess, provider: str) -> Iterator[Buyer]:
+    # Loading the certificates would take longer than the tests.
+    with httpx.Client(trust_env=False, verify=False, timeout=20) as client:
+        yield Buyer(client, sandbox, provider)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from batchgen.sandbox import start_sandbox
+from tests.sandbox.buyer import Buyer, buyer_at
+
+PROMPTS = [f"product {number}" for number in range(60)]
+
+
+def test_what_aimlapi_reports_is_the_bill_to_the_nano_dollar(tmp_path: Path) -> None:
+    with (
+        start_sandbox(tmp_path, latency=0) as sandbox,
+        buyer_at(sandbox, "aimlapi") as buyer,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        replies = list(pool.map(buyer.buy, PROMPTS))
+        bill = sandbox.bill()
+
+    documents = [reply.json() for reply in replies]
+    credits_used = [
+        Decimal(str(document["meta"]["usage"]["credits_used"]))
+        for document in documents
+    ]
+    assert Decimal(bill["total_usd"]) == sum(credits_used) / 2_000_000
+    assert bill["total_nano_usd"] == sum(credits_used) * 500
+    assert re.fullmatch(r"\d+\.\d{9}", bill["total_usd"])
+    assert any(credit % 1 for credit in credits_used)
+    by_id = {entry["id"]: entry for entry in bill["entries"]}
+    for reply, credit in zip(replies, credits_used, strict=True):
+        entry = by_id[reply.headers["x-inference-id"]]
+        assert Decimal(entry["amount_usd"]) == credit / 2_000_000
+
+
+def test_aimlapi_sends_links_and_now_and_then_base64(aimlapi: Buyer) -> None:
+    images = [aimlapi.buy(prompt).json()["data"][0] for prompt in PROMPTS]
+
+    as_base64 = [image for image in images if image["b64_json"]]
+    assert 2 <= len(as_base64) <= 15
+    assert all((image["url"] is None) == (image in as_base64) for image in images)
+
+
+@pytest.mark.parametrize("resolution", ["1K", "2K", "4K"])
+def test_aimlapi_charges_within_its_tariff_and_not_always_the_same(
+    aimlapi: Buyer, resolution: str
+) -> None:
+    fare = aimlapi.sandbox.tariff()["aimlapi"][resolution]
+    for number in range(12):
+        aimlapi.buy(f"item {number}", resolution=resolution)
+
+    amounts = {
+        Decimal(entry["amount_usd"])
+        for entry in aimlapi.billed()
+        if entry["resolution"] == resolution
+    }
+
+    expected = Decimal(fare["expected_usd"])
+    assert Decimal(fare["ceiling_usd"]) == expected * Decimal("1.05")
+    assert expected * Decimal("0.95") <= min(amounts)
+    assert max(amounts) <= Decimal(fare["ceiling_usd"])
+    assert len(amounts) > 1
+
+
+@pytest.mark.parametrize("resolution", ["512", "0.5K", "1K", "2K", "4K"])
+def test_foxapi_charges_exactly_its_tariff(foxapi: Buyer, resolution: str) -> None:
+    tariff = foxapi.sandbox.tariff()["foxapi"]
+    tabled = resolution.replace("0.5K", "512")
+
+    task = foxapi.buy(f"a {resolution} lamp", resolution=resolution).json()
+    ended = foxapi.wait(task["id"])
+
+    [entry] = [entry for entry in foxapi.billed() if entry["id"] == task["id"]]
+    assert entry["amount_usd"] == f"{Decimal(tariff[tabled]['ceiling_usd']):.9f}"
+    assert (entry["resolution"], entry["status"]) == (tabled, "delivered")
+    assert not {"cost", "usage", "credits_used"} & ended.keys()
+
+
+def test_the_tariff_says_whose_it_is(aimlapi: Buyer) -> None:
+    assert aimlapi.sandbox.tariff()["name"] == "the sandbox's own tariff"
+
+
+def test_a_task_is_charged_when_it_is_done_not_before(tmp_path: Path) -> None:
+    with (
+        start_sandbox(tmp_path, latency=3600) as sandbox,
+        buyer_at(sandbox, "foxapi") as foxapi,
+    ):
+        task = foxapi.buy().json()
+
+        assert foxapi.poll(task["id"]).json()["status"] == "pending"
+        assert sandbox.bill()["entries"] == []
+
+
+def test_the_bill_can_be_had_for_one_provider(aimlapi: Buyer, foxapi: Buyer) -> None:
+    aimlapi.buy()
+    foxapi.wait(foxapi.buy().json()["id"])
+
+    bills = {name: aimlapi.sandbox.bill(name) for name in ("aimlapi", "foxapi")}
+
+    for name, bill in bills.items():
+        assert {entry["provider"] for entry in bill["entries"]} == {name}
+    total = sum(bill["total_nano_usd"] for bill in bills.values())
+    assert total == aimlapi.sandbox.bill()["total_nano_usd"]
+
+
+def test_the_charge_is_on_the_bill_before_the_reply_leaves(aimlapi: Buyer) -> None:
+    before = len(aimlapi.billed())
+    aimlapi.sandbox.queue_fault("aimlapi", "slow")
+    with ThreadPoolExecutor(1) as pool:
+        reply = pool.submit(aimlapi.buy, "a slow lamp")
+        while not aimlapi.sandbox.faults()["held"]:
+            assert not reply.done()
+
+        assert len(aimlapi.billed()) == before + 1
+        assert not reply.done()
+        aimlapi.sandbox.release()
+
+        assert reply.result().status_code == 200
