@@ -35,12 +35,12 @@ class CsvSource:
         self.path = path
         self._delimiter = self._find_delimiter()
         with path.open("rb") as file:
-            records = _Records(path, file, self._delimiter)
-            header = next(iter(records), None)
+            records = iter(_Records(path, file, self._delimiter))
+            header = next(records, None)
             if header is None:
                 raise SpecError(f"{shown(path)}: the file is empty; it needs a header")
             self.names = tuple(name.strip() for name in header[1])
-            if next(iter(records), None) is None:
+            if next(records, None) is None:
                 raise SpecError(f"{shown(path)}: no rows below the header")
 
     def empty(self) -> pl.DataFrame:

@@ -1,0 +1,178 @@
+"""Read a job file: TOML in which every key and value is checked."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from batchgen.errors import SpecError
+from batchgen.job import values
+from batchgen.job.flags import provider_names
+from batchgen.job.said import Said, blamed
+from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES, read_resolution
+from batchgen.manifest.wording import shown
+
+_KEYS = (
+    "manifest",
+    "provider",
+    "model",
+    "base_url",
+    "out",
+    "rpm",
+    "concurrency",
+    "price",
+    "allow_http",
+    *values.SETTINGS,
+    "columns",
+    "prices",
+    "providers",
+)
+
+
+def read_job_file(path: Path, known_providers: Collection[str]) -> Said:
+    """Read a job file; its paths are relative to itself.
+
+    Raises:
+        SpecError: it is no TOML, has a key that is not known, or a value that
+            cannot be.
+    """
+    return _JobFile(path, known_providers).read()
+
+
+class _JobFile:
+    def __init__(self, path: Path, known_providers: Collection[str]) -> None:
+        self._file = shown(path)
+        self._folder = path.resolve().parent
+        self._known = known_providers
+        self._table = _parse(path)
+
+    def read(self) -> Said:
+        """Return what the file says."""
+        self._check_keys()
+        said = Said()
+        self._read_settings(said)
+        self._read_terms(said)
+        self._read_prices(said)
+        return said
+
+    def _check_keys(self) -> None:
+        with blamed(SpecError, self._file):
+            values.check_names(self._table, _KEYS, "key")
+            if "manifest" not in self._table:
+                raise ValueError("`manifest` is missing: name the table to read")
+
+    def _read_settings(self, said: Said) -> None:
+        for key, reader in values.SETTINGS.items():
+            if key in self._table:
+                with self._blamed(key):
+                    said.settings[values.field_of(key)] = reader(self._table[key])
+        for key in ("manifest", "out"):
+            if key in self._table:
+                with self._blamed(key):
+                    path = self._folder / values.text(self._table[key])
+                    said.settings[key] = path.resolve()
+        if "allow_http" in self._table:
+            with self._blamed("allow_http"):
+                said.settings["allow_http"] = values.truth(self._table["allow_http"])
+        said.settings["columns"] = self._columns()
+
+    def _columns(self) -> dict[str, str]:
+        columns = self._subtable("columns")
+        with blamed(SpecError, f"{self._file}, [columns]"):
+            for key in REFERENCE_ALIASES:
+                if key in columns:
+                    raise ValueError(f"unknown key `{key}`: did you mean `references`?")
+            values.check_names(columns, KNOWN_COLUMNS, "key")
+        read = {}
+        for key, name in columns.items():
+            with self._blamed(key, "columns"):
+                read[key] = values.text(name).strip()
+        return read
+
+    def _read_terms(self, said: Said) -> None:
+        if "provider" in self._table:
+            with self._blamed("provider"):
+                said.providers = provider_names(self._table["provider"], self._known)
+        for key in ("rpm", "concurrency"):
+            if key in self._table:
+                with self._blamed(key):
+                    said.common[key] = values.TERMS[key](self._table[key])
+        for key in ("model", "base_url"):
+            self._read_text_or_table(key, said)
+        for provider, table in self._by_provider("providers"):
+            place = f"providers.{provider}"
+            with blamed(SpecError, f"{self._file}, [{place}]"):
+                values.check_names(table, values.TERMS, "key")
+            for key, value in table.items():
+                with self._blamed(key, place):
+                    terms = said.terms.setdefault(provider, {})
+                    terms[key] = values.TERMS[key](value)
+
+    def _read_text_or_table(self, key: str, said: Said) -> None:
+        given = self._table.get(key)
+        if isinstance(given, dict):
+            with blamed(SpecError, f"{self._file}, [{key}]"):
+                values.check_names(given, self._known, "provider")
+            for provider, value in given.items():
+                with self._blamed(provider, key):
+                    terms = said.terms.setdefault(provider, {})
+                    terms[key] = values.TERMS[key](value)
+        elif given is not None:
+            with self._blamed(key):
+                value = values.TERMS[key](given)
+            if key == "base_url":
+                said.base_url = value
+            else:
+                said.common[key] = value
+
+    def _read_prices(self, said: Said) -> None:
+        if "price" in self._table:
+            with self._blamed("price"):
+                said.price = values.price(self._table["price"], self._file)
+        for provider, table in self._by_provider("prices"):
+            prices = said.prices.setdefault(provider, {})
+            for key, value in table.items():
+                with self._blamed(key, f"prices.{provider}"):
+                    resolution = key if key == "*" else read_resolution(key)
+                    prices[resolution] = values.price(value, self._file)
+
+    def _by_provider(self, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        tables = self._subtable(key)
+        with blamed(SpecError, f"{self._file}, [{key}]"):
+            values.check_names(tables, self._known, "provider")
+        for provider, table in tables.items():
+            if not isinstance(table, dict):
+                raise SpecError(
+                    f"{self._file}: `{key}.{provider}` must be a table: "
+                    f"write [{key}.{provider}]"
+                )
+            yield provider, table
+
+    def _subtable(self, key: str) -> dict[str, Any]:
+        table = self._table.get(key, {})
+        if not isinstance(table, dict):
+            raise SpecError(f"{self._file}: `{key}` must be a table: write [{key}]")
+        return table
+
+    def _blamed(self, key: str, table: str = "") -> AbstractContextManager[None]:
+        place = f", [{table}]" if table else ""
+        return blamed(SpecError, f"{self._file}{place}, `{key}`")
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SpecError(f"{shown(path)}, line {line}: not UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        reason = re.fullmatch(r"(.*) \(at (.*)\)", str(error), re.DOTALL)
+        what, where = reason.groups() if reason else (str(error), "")
+        place = f"{shown(path)}, {where}" if where else shown(path)
+        raise SpecError(f"{place}: no valid TOML: {what}") from error

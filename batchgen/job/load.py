@@ -1,0 +1,83 @@
+"""Make a Job of a job file or a bare manifest and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from batchgen.errors import SpecError, UsageError
+from batchgen.job.file import read_job_file
+from batchgen.job.flags import Overrides, read_flags
+from batchgen.job.said import Said, blamed, terms_of
+from batchgen.manifest import SUFFIXES
+from batchgen.manifest.wording import missing_file, shown
+from batchgen.model import Job
+
+
+def load_job(
+    source: Path, overrides: Overrides, known_providers: Collection[str]
+) -> Job:
+    """Read a job.
+
+    Args:
+        source: A job file (.toml) or a manifest.
+        overrides: What the command line says; it stands above the job file.
+        known_providers: Names that a provider may have.
+
+    Raises:
+        UsageError: an option has a value that cannot be.
+        SpecError: the source cannot be read, or says something that cannot be.
+    """
+    flags = read_flags(overrides, known_providers)
+    _check_source(source)
+    if source.suffix.lower() == ".toml":
+        said = _read_file(source, known_providers)
+    else:
+        said = Said(settings={"manifest": source.resolve()})
+    chosen = flags.providers or said.providers
+    if not chosen:
+        raise _no_provider(source, known_providers)
+    with blamed(SpecError, f"{shown(source)}, `base_url`"):
+        said.name_the_base_url(chosen)
+    with blamed(UsageError, "--base-url"):
+        flags.name_the_base_url(chosen)
+    named = dict.fromkeys((*chosen, *said.terms, *said.prices, *flags.terms))
+    defaults = {"out": (Path("out") / source.stem).resolve()}
+    return Job(
+        source=source.resolve(),
+        providers=chosen,
+        terms={name: terms_of(name, said, flags) for name in named},
+        **(defaults | said.settings | flags.settings),
+    )
+
+
+def _check_source(source: Path) -> None:
+    if source.is_dir():
+        raise SpecError(
+            f"{shown(source)} is a folder: name a job file (.toml) or a manifest"
+        )
+    if not source.exists():
+        raise SpecError(missing_file(source))
+    if source.suffix.lower() not in (".toml", *SUFFIXES):
+        raise SpecError(
+            f"{shown(source)}: neither a job file (.toml) nor a manifest: CSV (.csv) "
+            "or Parquet (.parquet, .pq)"
+        )
+
+
+def _read_file(source: Path, known_providers: Collection[str]) -> Said:
+    try:
+        said = read_job_file(source, known_providers)
+    except OSError as error:
+        raise SpecError(f"{shown(source)}: {error.strerror or error}") from error
+    manifest: Path = said.settings["manifest"]
+    if not manifest.exists():
+        raise SpecError(f"{shown(source)}, `manifest`: {missing_file(manifest)}")
+    return said
+
+
+def _no_provider(source: Path, known_providers: Collection[str]) -> SpecError:
+    known = ", ".join(known_providers)
+    if source.suffix.lower() == ".toml":
+        return SpecError(f"{shown(source)}: `provider` is missing: choose from {known}")
+    return UsageError(f"--provider is missing: choose from {known}")

@@ -1,0 +1,195 @@
+"""Read single settings, the same for a job file and the command line.
+
+Each reader takes what TOML or an option gives, and raises ValueError with what was
+given and what would be right; the caller says where it stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from batchgen.manifest.cells import MOST_IMAGES, read_ratio, read_resolution
+from batchgen.manifest.wording import did_you_mean
+from batchgen.model import Price
+
+Reader = Callable[[object], Any]
+
+MOST_USD = 999_999_999
+"""Most that an amount may be: the table holds nine digits before the point."""
+
+_MOST_OF_ANYTHING = 1_000_000_000
+
+
+def text(value: object) -> str:
+    """Read text that is not blank."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{_given(value)} is not a text that says something")
+    return value
+
+
+def truth(value: object) -> bool:
+    """Read true or false."""
+    if value is True or value is False:
+        return value
+    raise ValueError(f"{_given(value)} is neither true nor false")
+
+
+def choice(*names: str) -> Reader:
+    """Return a reader of one of some words."""
+
+    def read(value: object) -> str:
+        if value not in names:
+            raise ValueError(f"{_given(value)} is none of {', '.join(names)}")
+        return str(value)
+
+    return read
+
+
+def whole(least: int, most: int = _MOST_OF_ANYTHING) -> Reader:
+    """Return a reader of whole numbers."""
+
+    def read(value: object) -> int:
+        number = _number(value)
+        if number != number.to_integral_value():
+            raise ValueError(f"{_given(value)} is not a whole number")
+        if not least <= number <= most:
+            raise ValueError(f"{_given(value)} is not from {least} to {most:,}")
+        return int(number)
+
+    return read
+
+
+def rate(value: object) -> float:
+    """Read a number of requests per minute."""
+    number = _number(value)
+    if not Decimal("0.001") <= number <= 1_000_000:
+        raise ValueError(f"{_given(value)} is not from 0.001 to 1,000,000 a minute")
+    return float(number)
+
+
+def seconds(value: object) -> float:
+    """Read a wait of at most a day."""
+    number = _number(value)
+    if not 0 <= number <= 86_400:
+        raise ValueError(f"{_given(value)} is not from 0 to 86,400 seconds")
+    return float(number)
+
+
+def money(value: object) -> Decimal:
+    """Read US dollars: a number, or text that spells one, to the nano-dollar."""
+    try:
+        amount = Decimal(value) if isinstance(value, str) else _number(value)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise ValueError(f"{_given(value)} is not an amount in US dollars")
+    if not 0 <= amount <= MOST_USD:
+        raise ValueError(f"{_given(value)} is not from 0 to {MOST_USD:,} US dollars")
+    if amount != amount.quantize(Decimal("1e-9")):
+        raise ValueError(f"{_given(value)} has more than nine decimals")
+    return amount
+
+
+def price(value: object, page: str) -> Price:
+    """Read a price: an amount, or a table of `expected` and `ceiling`.
+
+    Args:
+        value: What was given.
+        page: Whose word it is.
+    """
+    if not isinstance(value, Mapping):
+        return Price.agreed(money(value), page)
+    check_names(value, ("expected", "ceiling"), "key")
+    if "expected" not in value:
+        raise ValueError("the table has no `expected`")
+    expected = money(value["expected"])
+    ceiling = money(value.get("ceiling", expected))
+    if ceiling < expected:
+        raise ValueError(f"the ceiling {ceiling} is below the expected {expected}")
+    return Price(expected=expected, ceiling=ceiling, page=page)
+
+
+def base_url(value: object) -> str:
+    """Read an address; whether it may be talked to is judged where requests leave."""
+    address = text(value).strip()
+    parts = urlsplit(address)
+    if parts.username is not None or parts.password is not None:
+        # Not repeated in the message: it may be a secret.
+        raise ValueError("an address with a user or password in it is not taken")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{_given(value)} is not an https:// address")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{_given(value)} has a `?` or `#`; leave out what follows")
+    return address.rstrip("/")
+
+
+def check_names(names: Collection[object], known: Collection[str], what: str) -> None:
+    """Refuse a name that is not known.
+
+    Raises:
+        ValueError: with the nearest known name, or all of them.
+    """
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(str(name), known) or f": known are {', '.join(known)}"
+            raise ValueError(f"unknown {what} `{name}`{hint}")
+
+
+SETTINGS: Mapping[str, Reader] = MappingProxyType(
+    {
+        "prompt": text,
+        "aspect_ratio": lambda value: read_ratio(text(value).strip()),
+        "resolution": lambda value: read_resolution(text(value).strip()),
+        "n": whole(1, MOST_IMAGES),
+        "max_cost": money,
+        "max_attempts": whole(1),
+        "on_unknown": choice("retry", "hold"),
+        "max_unknown": whole(0),
+        "limit": whole(1),
+        "grace": seconds,
+    }
+)
+"""Settings of a whole job that a job file and an option give alike."""
+
+TERMS: Mapping[str, Reader] = MappingProxyType(
+    {
+        "model": text,
+        "base_url": base_url,
+        "rpm": rate,
+        "concurrency": whole(1, 100_000),
+        "failed_tasks": choice("unknown", "free"),
+    }
+)
+"""What can be said of one provider."""
+
+
+def field_of(setting: str) -> str:
+    """Return the name that a setting has in Job."""
+    return "grace_s" if setting == "grace" else setting
+
+
+def _number(value: object) -> Decimal:
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        # By way of text: 0.1 is meant, not the binary fraction next to it.
+        number = Decimal(str(value))
+        if number.is_finite():
+            return number
+    raise ValueError(f"{_given(value)} is not a number")
+
+
+def _given(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return repr(value[:60])
+        case dict():
+            return "a table"
+        case list():
+            return "a list"
+        case _:
+            return str(value)[:60]

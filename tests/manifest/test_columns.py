@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+
+from batchgen.errors import SpecError
+from batchgen.manifest import Manifest
+from batchgen.manifest.columns import lay_out
+from tests.manifest.conftest import MakeJob, ReadRows
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "message"),
+    [
+        pytest.param(
+            "id,Prompt",
+            {},
+            "m.csv: no column `prompt` (it has id, Prompt): rename `Prompt`",
+            id="other-case",
+        ),
+        pytest.param(
+            "id,promt",
+            {},
+            "m.csv: no column `prompt` (it has id, promt): rename `promt`",
+            id="mistyped",
+        ),
+        pytest.param(
+            "a,b", {}, "m.csv: no column `prompt` (it has a, b): name one", id="none"
+        ),
+        pytest.param(
+            "prompt,x,x", {}, "m.csv, header: column `x` stands there twice", id="twice"
+        ),
+        pytest.param(
+            "prompt,,x", {}, "m.csv, header: column 2 has no name", id="blank"
+        ),
+        pytest.param(
+            "Description,x",
+            {"prompt": "Descripton"},
+            "m.csv: no column `Descripton`, which [columns] names for `prompt`: "
+            "did you mean `Description`?",
+            id="mapped-column-missing",
+        ),
+    ],
+)
+def test_a_header_that_cannot_be_is_refused_with_the_way_out(
+    make_job: MakeJob, header: str, columns: dict[str, str], message: str
+) -> None:
+    cells = ",".join("a" * len(header.split(",")))
+
+    with pytest.raises(SpecError) as caught:
+        Manifest.open(make_job(f"{header}\n{cells}\n", columns=columns))
+
+    assert str(caught.value).startswith(message)
+
+
+def test_a_mapped_column_is_read_and_carried(read_rows: ReadRows) -> None:
+    columns = {"prompt": "Description", "id": "SKU"}
+
+    (row,) = read_rows("SKU,Description\n007, a mug \n", columns=columns)
+
+    assert (row.id, row.prompt) == ("007", " a mug ")
+
+
+@pytest.mark.parametrize(
+    ("names", "mapping", "templated", "own"),
+    [
+        pytest.param(
+            "id prompt provider model aspect_ratio resolution n image brand",
+            {},
+            False,
+            "n image brand",
+            id="what-the-table-holds-is-left-out",
+        ),
+        pytest.param(
+            "id prompt brand", {}, True, "prompt brand", id="prompt-below-a-template"
+        ),
+        pytest.param(
+            "id Text Ratio aspect_ratio",
+            {"prompt": "Text", "aspect_ratio": "Ratio"},
+            False,
+            "Text Ratio aspect_ratio",
+            id="mapped-names-are-the-users-own",
+        ),
+    ],
+)
+def test_own_columns_are_those_that_the_table_does_not_hold_yet(
+    names: str,
+    mapping: dict[str, str],
+    templated: bool,  # noqa: FBT001 - a case, not a flag
+    own: str,
+) -> None:
+    layout = lay_out(names.split(), mapping, templated=templated, where="m.csv")
+
+    assert layout.own == tuple(own.split())
+
+
+def test_a_column_that_looks_like_a_known_one_is_told(make_job: MakeJob) -> None:
+    manifest = Manifest.open(make_job("prompt,Aspect Ratio,brand\na,1:1,b\n"))
+
+    (notice,) = manifest.notices
+
+    assert notice.startswith("m.csv: column `Aspect Ratio` is carried along, but not")
+    assert "`aspect_ratio`" in notice

@@ -1,0 +1,426 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from batchgen.errors import SpecError, UsageError
+from batchgen.job import Overrides, load_job
+from batchgen.model import Job, Price, Terms
+
+KNOWN = ("aimlapi", "foxapi")
+HEAD = 'manifest = "m.csv"\nprovider = "aimlapi"\n'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work above a folder `jobs` that holds a manifest."""
+    monkeypatch.chdir(tmp_path)
+    jobs = tmp_path / "jobs"
+    jobs.mkdir()
+    (jobs / "m.csv").write_text("prompt\na\n")
+    return jobs
+
+
+def load(toml: str, **flags: object) -> Job:
+    Path("jobs/j.toml").write_text(toml, encoding="utf-8")
+    return load_job(Path("jobs/j.toml"), Overrides(**flags), KNOWN)  # type: ignore[arg-type]
+
+
+def load_manifest(**flags: object) -> Job:
+    return load_job(Path("jobs/m.csv"), Overrides(**flags), KNOWN)  # type: ignore[arg-type]
+
+
+def test_a_job_file_says_all(folder: Path) -> None:
+    job = load(
+        """
+        manifest = "m.csv"
+        provider = ["aimlapi", "foxapi"]
+        model = { aimlapi = "nano" }
+        base_url = { foxapi = "https://fox.example/v1/" }
+        out = "../runs/one"
+        prompt = "{{ name }}"
+        aspect_ratio = "16 : 9"
+        resolution = "1k"
+        n = 2
+        rpm = 30.5
+        concurrency = 16
+        max_cost = 12.50
+        price = "0.1"
+        max_attempts = 3
+        on_unknown = "hold"
+        max_unknown = 0
+        limit = 10
+        grace = 5
+        allow_http = true
+        [columns]
+        id = "SKU"
+        [prices.foxapi]
+        "1K" = 0.045
+        0.5K = { expected = 0.02, ceiling = 0.03 }
+        [providers.foxapi]
+        rpm = 7
+        failed_tasks = "free"
+        """.replace("0.5K", '"0.5K"')
+    )
+
+    page = "jobs/j.toml"
+    everywhere = Price.agreed(Decimal("0.1"), page)
+    assert job == Job(
+        source=folder / "j.toml",
+        manifest=folder / "m.csv",
+        out=folder.parent / "runs" / "one",
+        providers=("aimlapi", "foxapi"),
+        terms={
+            "aimlapi": Terms(
+                model="nano", rpm=30.5, concurrency=16, prices={"*": everywhere}
+            ),
+            "foxapi": Terms(
+                base_url="https://fox.example/v1",
+                rpm=7.0,
+                concurrency=16,
+                prices={
+                    "*": everywhere,
+                    "1K": Price.agreed(Decimal("0.045"), page),
+                    "512": Price(
+                        expected=Decimal("0.02"), ceiling=Decimal("0.03"), page=page
+                    ),
+                },
+                failed_tasks="free",
+            ),
+        },
+        columns={"id": "SKU"},
+        prompt="{{ name }}",
+        aspect_ratio="16:9",
+        resolution="1K",
+        n=2,
+        allow_http=True,
+        max_cost=Decimal("12.50"),
+        max_attempts=3,
+        on_unknown="hold",
+        max_unknown=0,
+        limit=10,
+        grace_s=5.0,
+    )
+
+
+def test_a_bare_manifest_takes_the_defaults(folder: Path) -> None:
+    job = load_manifest(provider="foxapi")
+
+    assert job == Job(
+        source=folder / "m.csv",
+        manifest=folder / "m.csv",
+        out=folder.parent / "out" / "m",
+        providers=("foxapi",),
+        terms={"foxapi": Terms()},
+    )
+
+
+def test_the_command_line_stands_above_the_job_file(folder: Path) -> None:
+    toml = HEAD + 'model = "a"\nrpm = 1\nn = 2\nmax_cost = 1\nout = "x"\nprice = 1\n'
+
+    job = load(
+        toml + "[providers.aimlapi]\nrpm = 2\nconcurrency = 3\n",
+        model="b",
+        rpm=4.0,
+        n=5,
+        max_cost="6.5",
+        out=Path("here"),
+        price="0.07",
+        grace=8.0,
+    )
+
+    assert job.terms["aimlapi"] == Terms(
+        model="b",
+        rpm=4.0,
+        concurrency=3,
+        prices={"*": Price.agreed(Decimal("0.07"), "--price")},
+    )
+    assert (job.n, job.max_cost, job.grace_s) == (5, Decimal("6.5"), 8.0)
+    assert job.out == folder.parent / "here"
+
+
+def test_several_providers_keep_their_order() -> None:
+    job = load_manifest(provider="foxapi, aimlapi,foxapi")
+
+    assert job.providers == ("foxapi", "aimlapi")
+
+
+def test_an_address_goes_to_the_provider_that_it_names() -> None:
+    job = load(
+        HEAD + 'base_url = "https://a.example"\n',
+        base_url=("foxapi=https://f.example/",),
+    )
+
+    assert job.terms_of("aimlapi").base_url == "https://a.example"
+    assert job.terms_of("foxapi").base_url == "https://f.example"
+
+
+def test_an_address_in_a_job_file_is_not_given_to_another_provider() -> None:
+    job = load(HEAD + 'base_url = "https://a.example"\n', provider="foxapi")
+
+    assert job.terms_of("foxapi").base_url is None
+
+
+def test_an_address_without_a_name_goes_to_the_only_provider() -> None:
+    url = "http://127.0.0.1:8080"
+
+    job = load_manifest(provider="foxapi", base_url=(url,))
+
+    assert job.terms_of("foxapi").base_url == url
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        pytest.param(
+            'promt = "x"', "unknown key `promt`: did you mean `prompt`?", id="key"
+        ),
+        pytest.param("max-cost = 1", "did you mean `max_cost`?", id="hyphen"),
+        pytest.param("xyzzy = 1", "unknown key `xyzzy`: known are manifest,", id="far"),
+        pytest.param(
+            '[columns]\npromt = "x"',
+            "[columns]: unknown key `promt`: did you mean `prompt`?",
+            id="column",
+        ),
+        pytest.param(
+            '[columns]\nimage_urls = "x"',
+            "[columns]: unknown key `image_urls`: did you mean `references`?",
+            id="alias",
+        ),
+        pytest.param(
+            "[columns]\nprompt = 3", "[columns], `prompt`: 3 is not a text", id="name"
+        ),
+        pytest.param(
+            "[prices.foxap]",
+            "[prices]: unknown provider `foxap`: did you mean `foxapi`?",
+            id="price-of-nobody",
+        ),
+        pytest.param(
+            "[prices.foxapi]\n8K = 1", "[prices.foxapi], `8K`: '8K' is none", id="8K"
+        ),
+        pytest.param(
+            "[prices.foxapi]\n1K = { expected = 2, ceiling = 1 }",
+            "[prices.foxapi], `1K`: the ceiling 1 is below the expected 2",
+            id="ceiling",
+        ),
+        pytest.param(
+            "[prices.foxapi]\n1K = { expcted = 2 }",
+            "[prices.foxapi], `1K`: unknown key `expcted`: did you mean `expected`?",
+            id="price-key",
+        ),
+        pytest.param(
+            "[prices.foxapi]\n1K = { ceiling = 2 }",
+            "[prices.foxapi], `1K`: the table has no `expected`",
+            id="price-without-expected",
+        ),
+        pytest.param(
+            "[prices]\nfoxapi = 1",
+            "`prices.foxapi` must be a table: write [prices.foxapi]",
+            id="price-no-table",
+        ),
+        pytest.param(
+            "prices = 1", "`prices` must be a table: write [prices]", id="table"
+        ),
+        pytest.param(
+            "[providers.aimlapi]\nrmp = 1",
+            "[providers.aimlapi]: unknown key `rmp`: did you mean `rpm`?",
+            id="term",
+        ),
+        pytest.param(
+            '[providers.aimlapi]\nfailed_tasks = "maybe"',
+            "[providers.aimlapi], `failed_tasks`: 'maybe' is none of unknown, free",
+            id="failed-tasks",
+        ),
+        pytest.param(
+            '[model]\nfoxap = "x"', "[model]: unknown provider `foxap`", id="model-of"
+        ),
+        pytest.param("rpm = 0", "`rpm`: 0 is not from 0.001 to 1,000,000", id="rpm-0"),
+        pytest.param("rpm = -1", "`rpm`: -1 is not from", id="rpm-negative"),
+        pytest.param("rpm = nan", "`rpm`: NaN is not a number", id="rpm-nan"),
+        pytest.param("rpm = true", "`rpm`: true is not a number", id="rpm-bool"),
+        pytest.param('rpm = "9"', "`rpm`: '9' is not a number", id="rpm-text"),
+        pytest.param("concurrency = 0", "`concurrency`: 0 is not from 1", id="none"),
+        pytest.param("n = 1.5", "`n`: 1.5 is not a whole number", id="n-fraction"),
+        pytest.param("n = 1001", "`n`: 1001 is not from 1 to 1,000", id="n-many"),
+        pytest.param("limit = 0", "`limit`: 0 is not from 1", id="limit"),
+        pytest.param("grace = -1", "`grace`: -1 is not from 0", id="grace"),
+        pytest.param("grace = inf", "`grace`: Infinity is not a number", id="inf"),
+        pytest.param("max_cost = -0.01", "`max_cost`: -0.01 is not from 0", id="cost"),
+        pytest.param("max_cost = inf", "`max_cost`: Infinity is not", id="cost-inf"),
+        pytest.param(
+            'max_cost = "ten"', "`max_cost`: 'ten' is not an amount", id="cost-text"
+        ),
+        pytest.param(
+            "max_cost = 0.0000000001",
+            "`max_cost`: 1E-10 has more than nine decimals",
+            id="cost-too-fine",
+        ),
+        pytest.param("price = []", "`price`: a list is not a number", id="price-list"),
+        pytest.param(
+            'on_unknown = "ask"', "`on_unknown`: 'ask' is none of retry, hold", id="ask"
+        ),
+        pytest.param(
+            "allow_http = 1", "`allow_http`: 1 is neither true nor", id="bool"
+        ),
+        pytest.param('prompt = " "', "`prompt`: ' ' is not a text", id="blank-prompt"),
+        pytest.param("out = 1", "`out`: 1 is not a text", id="out"),
+        pytest.param(
+            'aspect_ratio = "16x9"', "`aspect_ratio`: '16x9' is no W:H", id="ratio"
+        ),
+        pytest.param(
+            'resolution = "8K"', "`resolution`: '8K' is none", id="resolution"
+        ),
+        pytest.param(
+            'base_url = "ftp://x"', "`base_url`: 'ftp://x' is not an https://", id="ftp"
+        ),
+        pytest.param(
+            'base_url = "https://x.example?a=1"', "`base_url`: 'https://x", id="query"
+        ),
+    ],
+)
+def test_a_job_file_that_says_what_cannot_be_is_refused_with_its_key(
+    toml: str, message: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        load(HEAD + toml)
+
+    assert str(caught.value).startswith("jobs/j.toml")
+    assert message in str(caught.value)
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        pytest.param(
+            "provider = 'aimlapi'",
+            "jobs/j.toml: `manifest` is missing",
+            id="no-manifest",
+        ),
+        pytest.param(
+            "manifest = 'm.csv'",
+            "jobs/j.toml: `provider` is missing: choose from aimlapi, foxapi",
+            id="no-provider",
+        ),
+        pytest.param(
+            "manifest = 'm.csv'\nprovider = []",
+            "jobs/j.toml, `provider`: the list is empty",
+            id="empty-list",
+        ),
+        pytest.param(
+            "manifest = 'm.csv'\nprovider = 'fox'",
+            "jobs/j.toml, `provider`: unknown provider `fox`: did you mean `foxapi`?",
+            id="unknown-provider",
+        ),
+        pytest.param(
+            "manifest = 'm.csv'\nprovider = ['aimlapi', 'foxapi']\n"
+            "base_url = 'https://x.example'",
+            "jobs/j.toml, `base_url`: say which of aimlapi, foxapi it belongs to",
+            id="whose-address",
+        ),
+        pytest.param(
+            "manifest = 'n.csv'\nprovider = 'aimlapi'",
+            "jobs/j.toml, `manifest`: no such file: jobs/n.csv: did you mean "
+            "jobs/m.csv?",
+            id="manifest-not-there",
+        ),
+        pytest.param(
+            "manifest = 'm.csv'\nn = = 1",
+            "jobs/j.toml, line 2, column 5: no valid TOML: Invalid value",
+            id="syntax",
+        ),
+        pytest.param(
+            "manifest = 'm.csv'\nn = [1,",
+            "jobs/j.toml, end of document: no valid TOML",
+            id="cut-off",
+        ),
+        pytest.param(
+            "n = 1\nn = 2\n", "jobs/j.toml, line 2, column 6: no valid TOML", id="twice"
+        ),
+    ],
+)
+def test_a_job_file_that_cannot_run_is_refused_with_its_place(
+    toml: str, message: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        load(toml)
+
+    assert str(caught.value).startswith(message)
+
+
+def test_a_job_file_that_is_not_utf8_is_refused_with_its_line(folder: Path) -> None:
+    (folder / "j.toml").write_bytes(b"n = 1\nprompt = 'caf\xe9'\n")
+
+    with pytest.raises(SpecError, match=r"^jobs/j\.toml, line 2: not UTF-8"):
+        load_job(Path("jobs/j.toml"), Overrides(), KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"rpm": 0.0}, "--rpm: 0.0 is not from"),
+        ({"rpm": float("nan")}, "--rpm: nan is not a number"),
+        ({"n": 0}, "--n: 0 is not from 1 to 1,000"),
+        ({"max_cost": "-1"}, "--max-cost: '-1' is not from 0"),
+        ({"max_cost": "nan"}, "--max-cost: 'nan' is not an amount"),
+        ({"price": "x"}, "--price: 'x' is not an amount"),
+        ({"on_unknown": "x"}, "--on-unknown: 'x' is none of retry, hold"),
+        ({"aspect_ratio": "wide"}, "--aspect-ratio: 'wide' is no W:H"),
+        ({"prompt": ""}, "--prompt: '' is not a text"),
+        ({"provider": "fox"}, "--provider: unknown provider `fox`: did you mean"),
+        ({"provider": ","}, "--provider: '' is not a text"),
+        ({"base_url": ("x",)}, "--base-url: 'x' is not an https:// address"),
+        ({"base_url": ("fox=https://x",)}, "--base-url: unknown provider `fox`"),
+        (
+            {"provider": "aimlapi,foxapi", "base_url": ("https://x.example",)},
+            "--base-url: say which of aimlapi, foxapi it belongs to",
+        ),
+        ({"provider": None}, "--provider is missing: choose from aimlapi, foxapi"),
+    ],
+)
+def test_an_option_that_cannot_be_is_wrong_usage(
+    flags: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_manifest(**{"provider": "aimlapi", **flags})
+
+    assert str(caught.value).startswith(message)
+    assert caught.value.exit_code == 2
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UsageError, match="user or password") as caught:
+        load_manifest(provider="foxapi", base_url=("https://me:s3cret@x.example",))
+
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        pytest.param(
+            "jobs/j.tml",
+            "no such file: jobs/j.tml: did you mean jobs/j.toml?",
+            id="mistyped",
+        ),
+        pytest.param("nowhere/j.toml", "no such file: nowhere/j.toml", id="no-folder"),
+        pytest.param("jobs", "jobs is a folder: name a job file", id="folder"),
+        pytest.param(
+            "jobs/m.xlsx",
+            "jobs/m.xlsx: neither a job file (.toml) nor a manifest: CSV (.csv)",
+            id="suffix",
+        ),
+    ],
+)
+def test_a_source_that_is_none_is_refused_by_name(
+    folder: Path, source: str, message: str
+) -> None:
+    (folder / "j.toml").touch()
+    (folder / "m.xlsx").touch()
+
+    with pytest.raises(SpecError) as caught:
+        load_job(Path(source), Overrides(provider="aimlapi"), KNOWN)
+
+    assert str(caught.value).startswith(message)
