@@ -80,7 +80,7 @@ def link_reach(url: httpx.URL, *, from_loopback: bool) -> Reach:
     if from_loopback and is_loopback_host(url.host):
         if url.scheme in ("http", "https"):
             return Reach.LOOPBACK
-    elif url.scheme == "https" and url.host:
+    elif url.scheme == "https" and url.host and not is_loopback_host(url.host):
         check_host(url.host, Reach.PUBLIC)
         return Reach.PUBLIC
     where = f"{url.scheme}://{url.host}"
@@ -143,7 +143,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 def _is_private(address: IPv4Address | IPv6Address) -> bool:
     inner = _embedded(address)
     odd = inner.is_multicast or inner.is_unspecified or inner.is_reserved
-    return not _is_public(address) and not odd
+    return inner.is_loopback or not (_is_public(address) or odd)
 
 
 def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -14,7 +14,10 @@ _RUN = 5
 _SHORT = (3, 4)
 
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
-_MASKS = re.compile(r"[*•●…#]+|[.xX_]{2,}|(?:[*•●…#.xX_]){2,}")
+# What hides the rest of a key; a single dot, x or underscore is plain writing. Looked
+# at, not consumed: a page of dots must not cost quadratic time.
+_MASK_FOLLOWS = r"(?=[*•●…#]|[.x_]{2})"
+_MASK_STANDS_BEFORE = r"(?:(?<=[*•●…#])|(?<=[.x_]{2}))"
 _ESCAPES = re.compile(r"%([0-9a-fA-F]{2})|\\u00([0-9a-fA-F]{2})|\\([^u])")
 # Words are JSON inside JSON inside a URL at most.
 _LAYERS = 3
@@ -37,8 +40,12 @@ class Scrubber:
             size = min(_RUN, len(key))
             runs = self._runs.setdefault(size, set())
             runs.update(key[at : at + size] for at in range(len(key) - size + 1))
-        self._heads = tuple({key[:size] for key in folded for size in _SHORT})
-        self._tails = tuple({key[-size:] for key in folded for size in _SHORT})
+        heads = _any_of({key[:size] for key in folded for size in _SHORT})
+        tails = _any_of({key[-size:] for key in folded for size in _SHORT})
+        self._masked = (
+            re.compile(heads + _MASK_FOLLOWS),
+            re.compile(_MASK_STANDS_BEFORE + tails),
+        )
 
     def clean(self, text: str) -> str:
         """Return the text with a mark in the place of each key, or part of one."""
@@ -62,15 +69,13 @@ class Scrubber:
                     yield start, start + size
 
     def _find_masked(self, folded: str) -> Iterator[Span]:
-        for mask in _MASKS.finditer(folded):
-            start, end = mask.span()
-            before = folded[max(0, start - max(_SHORT)) : start]
-            head = max((len(h) for h in self._heads if before.endswith(h)), default=0)
-            tail = max(
-                (len(t) for t in self._tails if folded.startswith(t, end)), default=0
-            )
-            if head or tail:
-                yield start - head, end + tail
+        for pattern in self._masked:
+            yield from (found.span() for found in pattern.finditer(folded))
+
+
+def _any_of(words: set[str]) -> str:
+    longest_first = sorted(words, key=len, reverse=True)
+    return f"(?:{'|'.join(map(re.escape, longest_first))})"
 
 
 def _layers(text: str) -> Iterator[tuple[str, list[int]]]:

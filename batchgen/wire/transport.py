@@ -13,6 +13,7 @@ import io
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import SimpleNamespace
+from typing import Self, cast
 
 import aiohttp
 import httpx
@@ -94,10 +95,12 @@ def _lost(error: Exception) -> httpx.HTTPError:
             return httpx.ReadTimeout(text)
         case aiohttp.ClientConnectionResetError():
             return httpx.WriteError(text)
+        case aiohttp.ClientResponseError():
+            # Its own text shows the URL, and with it the signature of a signed link.
+            return httpx.RemoteProtocolError(error.message)
         case (
             aiohttp.ServerDisconnectedError()
             | aiohttp.ClientPayloadError()
-            | aiohttp.ClientResponseError()
             | HttpProcessingError()
         ):
             return httpx.RemoteProtocolError(text)
@@ -105,13 +108,23 @@ def _lost(error: Exception) -> httpx.HTTPError:
             return httpx.ReadError(text)
 
 
+class _Response(aiohttp.ClientResponse):
+    """Remember the protocol, which tells how a connection ended after it did."""
+
+    how_it_ended: Callable[[], BaseException | None]
+
+    async def start(self, connection: aiohttp.connector.Connection) -> Self:
+        if connection.protocol is not None:
+            self.how_it_ended = connection.protocol.exception
+        await super().start(connection)
+        return self
+
+
 class _Body(httpx.AsyncByteStream):
     """The body of one response, in the chunks in which it comes."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: _Response) -> None:
         self._response = response
-        connection = response.connection
-        self._protocol = connection.protocol if connection else None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while chunk := await self._read():
@@ -124,8 +137,8 @@ class _Body(httpx.AsyncByteStream):
             raise _lost(error) from error
         # A body that only the end of the connection ends looks whole to aiohttp even
         # when the connection was reset.
-        failure = self._protocol.exception() if self._protocol else None
-        if not chunk and isinstance(failure, OSError):
+        failure = None if chunk else self._response.how_it_ended()
+        if isinstance(failure, OSError):
             raise _lost(failure) from failure
         return chunk
 
@@ -179,12 +192,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         body: bytes,
         departure: _Departure,
         connect_s: float | None,
-    ) -> aiohttp.ClientResponse:
+    ) -> _Response:
         reach: Reach = request.extensions.get("reach", Reach.ANY)
         check_host(request.url.host, reach)
         proxy = find_proxy(request.url, self._proxies)
         session = self._session(reach if proxy is None else Reach.ANY)
-        return await session.request(
+        response = await session.request(
             request.method,
             _as_yarl(request.url),
             headers=request.headers.multi_items(),
@@ -195,6 +208,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
             trace_request_ctx=departure,
         )
+        # The session was made with this response class; its annotations cannot say so.
+        return cast(_Response, response)
 
     def _session(self, reach: Reach) -> aiohttp.ClientSession:
         # One pool for each reach: a connection that was judged for a provider must
@@ -214,6 +229,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         )
         return aiohttp.ClientSession(
             connector=connector,
+            response_class=_Response,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             # aiohttp would also read passwords from ~/.netrc.

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from batchgen.errors import ImageRejected, Incomplete, LinkLost
+from batchgen.model import Blob, Call
+from batchgen.wire import Wire
+from tests.wire.conftest import SMALL
+from tests.wire.server import Peer, Script, ScriptedServer, answer, reply, serve
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
+
+pytestmark = pytest.mark.anyio
+
+
+def image(body: bytes = PNG, *, length: int | None = None) -> bytes:
+    return reply(body, content_type="image/png", length=length)
+
+
+def moved(location: str) -> bytes:
+    return reply(status="302 Found", headers=(f"location: {location}",))
+
+
+async def test_an_image_comes_whole_without_key_cookie_or_provider_header(
+    wire: Wire,
+) -> None:
+    cookie = reply(headers=("set-cookie: session=1; path=/",))
+    with ScriptedServer(serve(cookie, image())) as server:
+        key = {"authorization": "Bearer sk-test", "x-goog-api-key": "sk-test"}
+        call = Call(method="POST", url=server.url, headers=key, json={})
+        await wire.send("acme", call, reply_timeout_s=2)
+        blob = await wire.download(
+            "acme", f"{server.url}/1.png?sig=a%2Fb%20c", from_loopback=True
+        )
+
+    assert blob == Blob(PNG)
+    assert server.requests[1].line == "GET /1.png?sig=a%2Fb%20c HTTP/1.1"
+    assert set(server.requests[1].headers) == {
+        "host",
+        "accept",
+        "accept-encoding",
+        "user-agent",
+    }
+
+
+async def test_redirects_are_followed_to_the_image(wire: Wire) -> None:
+    replies = (moved("/two"), moved("three"), image())
+    with ScriptedServer(serve(*replies)) as server:
+        blob = await wire.download("acme", f"{server.url}/one", from_loopback=True)
+
+    assert blob == Blob(PNG)
+    assert [each.line.split()[1] for each in server.requests] == [
+        "/one",
+        "/two",
+        "/three",
+    ]
+
+
+async def test_a_redirect_loop_ends(wire: Wire) -> None:
+    with (
+        ScriptedServer(serve(moved("/again"))) as server,
+        pytest.raises(LinkLost, match="more than 5 hops"),
+    ):
+        await wire.download("acme", server.url, from_loopback=True)
+
+    assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://10.0.0.7/1.png",
+        "https://10.0.0.7/1.png",
+        "https://[::ffff:169.254.169.254]/latest/meta-data",
+        "https://169.254.169.254/latest/meta-data",
+        "http://cdn.example/1.png",
+        "https://2130706433/1.png",
+        "file:///etc/passwd",
+        "ftp://cdn.example/1.png",
+    ],
+)
+async def test_a_redirect_to_where_no_image_is_public_is_refused(
+    wire: Wire, target: str
+) -> None:
+    with ScriptedServer(serve(moved(target))) as server, pytest.raises(LinkLost):
+        await wire.download("acme", server.url, from_loopback=True)
+
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "a.localhost"]
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_loopback_link_of_a_public_provider_is_refused(
+    wire: Wire, scheme: str, host: str
+) -> None:
+    with ScriptedServer(serve(image())) as server, pytest.raises(LinkLost):
+        await wire.download(
+            "acme", f"{scheme}://{host}:{server.port}/", from_loopback=False
+        )
+
+    assert server.connections == 0
+
+
+async def test_a_plain_http_link_of_a_public_provider_is_refused(wire: Wire) -> None:
+    with pytest.raises(LinkLost, match="no https link"):
+        await wire.download("acme", "http://cdn.example/1.png", from_loopback=False)
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio", "asyncio"])
+async def test_every_hop_is_judged_with_any_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("BATCHGEN_LOOPBACK_ONLY", raising=False)
+    asked: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(302, headers={"location": "https://192.168.0.1/"})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
+        wire = Wire(client, paid_hosts=True)
+        with pytest.raises(LinkLost, match=r"192\.168\.0\.1"):
+            await wire.download("acme", "https://cdn.example/1", from_loopback=False)
+
+    assert asked == ["https://cdn.example/1"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+async def test_a_link_that_is_gone_is_lost(wire: Wire, status: int) -> None:
+    with (
+        ScriptedServer(answer(reply(status=f"{status} No"))) as server,
+        pytest.raises(LinkLost, match=str(status)),
+    ):
+        await wire.download("acme", server.url, from_loopback=True)
+
+
+@pytest.mark.parametrize("status", [204, 408, 429, 500, 503])
+async def test_what_may_pass_is_asked_again_when_the_host_says(
+    wire: Wire, status: int
+) -> None:
+    data = reply(b"", status=f"{status} Later", headers=("retry-after: 7",))
+    with (
+        ScriptedServer(answer(data)) as server,
+        pytest.raises(Incomplete, match=str(status)) as caught,
+    ):
+        await wire.download("acme", server.url, from_loopback=True)
+
+    assert caught.value.retry_after_s == 7.0
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(answer(image(PNG, length=len(PNG) + 1)), id="cut"),
+        pytest.param(answer(b""), id="no-reply"),
+        pytest.param(
+            answer(reply(b"", headers=("content-encoding: gzip",))), id="gzip"
+        ),
+        pytest.param(lambda peer: peer.be_silent(), id="silence"),
+        pytest.param(Peer.reset, id="reset"),
+    ],
+)
+async def test_a_download_that_broke_off_is_incomplete(
+    wire: Wire, script: Script
+) -> None:
+    with ScriptedServer(script) as server, pytest.raises(Incomplete):
+        await wire.download("acme", server.url, from_loopback=True)
+
+
+async def test_one_byte_at_a_time_ends_at_the_overall_deadline() -> None:
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.say(image(b"", length=90_000))
+        while not peer.stopped.wait(0.02):
+            peer.say(b".")
+
+    with ScriptedServer(script) as server:
+        limits = replace(SMALL, transfer_s=0.2)
+        async with Wire(paid_hosts=False, limits=limits) as wire:
+            with pytest.raises(Incomplete):
+                await wire.download("acme", server.url, from_loopback=True)
+
+
+def endless(peer: Peer) -> None:
+    peer.receive()
+    peer.say(b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\n\r\n")
+    while True:
+        peer.say(PNG)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(endless, id="endless"),
+        pytest.param(answer(image(b"", length=200_000)), id="declared"),
+    ],
+)
+async def test_an_image_beyond_the_limit_is_rejected(
+    wire: Wire, script: Script
+) -> None:
+    with ScriptedServer(script) as server, pytest.raises(ImageRejected):
+        await wire.download("acme", server.url, from_loopback=True)
+
+
+async def test_a_data_uri_is_read_without_any_host(wire: Wire) -> None:
+    encoded = base64.b64encode(PNG).decode()
+
+    for uri in (f"data:image/png;base64,{encoded}", f"DATA:;BASE64,{encoded}"):
+        assert await wire.download("acme", uri, from_loopback=False) == Blob(PNG)
+    plain = await wire.download(
+        "acme", "data:image/svg+xml,%3Csvg/", from_loopback=False
+    )
+    assert plain == Blob(b"<svg/")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["data:image/png;base64,*", "data:image/png;base64,", "data:", "data:,"],
+)
+async def test_a_data_uri_that_holds_nothing_is_rejected(wire: Wire, uri: str) -> None:
+    with pytest.raises(ImageRejected):
+        await wire.download("acme", uri, from_loopback=False)
+
+
+async def test_a_data_uri_beyond_the_limit_is_rejected(wire: Wire) -> None:
+    with pytest.raises(ImageRejected, match="too large"):
+        await wire.download(
+            "acme", "data:image/png;base64," + "A" * 200_000, from_loopback=False
+        )

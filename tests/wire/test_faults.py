@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from batchgen.errors import Incomplete, NotConnected, OutcomeUnknown, SpecError
+from batchgen.wire import faults
+from batchgen.wire.network import AddressForbidden
+
+FOREIGN: set[type[Exception]] = {
+    each
+    for each in vars(httpx).values()
+    if isinstance(each, type) and issubclass(each, Exception)
+}
+BY_NAME = sorted(FOREIGN, key=lambda each: each.__name__)
+NEVER_SENT = {
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.InvalidURL,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+}
+
+
+def test_every_error_of_httpx_has_its_place() -> None:
+    assert set(faults.MAY_HAVE_LEFT) == FOREIGN
+    assert all(issubclass(each, faults.FOREIGN) for each in FOREIGN)
+
+
+@pytest.mark.parametrize("kind", BY_NAME)
+def test_only_errors_from_before_the_first_byte_say_that_nothing_was_sent(
+    kind: type[Exception],
+) -> None:
+    ours = faults.purchase_error("acme", "host", kind.__new__(kind))
+
+    assert type(ours) is (NotConnected if kind in NEVER_SENT else OutcomeUnknown)
+
+
+def test_an_error_that_nobody_knows_yet_may_have_bought_something() -> None:
+    class NewTransportError(httpx.TransportError):
+        pass
+
+    ours = faults.purchase_error("acme", "host", NewTransportError("new"))
+
+    assert isinstance(ours, OutcomeUnknown)
+
+
+def test_a_forbidden_base_url_is_the_users_to_fix() -> None:
+    ours = faults.purchase_error("acme", "host", AddressForbidden("no"))
+
+    assert isinstance(ours, SpecError)
+
+
+def test_a_download_that_broke_off_buys_nothing_when_asked_again() -> None:
+    ours = faults.download_error("acme", "host", httpx.ReadError("cut"))
+
+    assert isinstance(ours, Incomplete)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from string import ascii_letters, digits
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchgen.wire import Scrubber
+
+KEY = "sk-aB3dE6gH8+jK/mN0pQ2sT9f2Z"
+
+keys = st.text(alphabet=ascii_letters + digits + "-_+/=", min_size=8, max_size=40)
+texts = st.text(max_size=40)
+
+
+def runs(key: str) -> list[str]:
+    return [key[at : at + 5].lower() for at in range(len(key) - 4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        pytest.param(f"Invalid key: {KEY}.", "Invalid key: [key].", id="whole"),
+        pytest.param(f"got {KEY.upper()}", "got [key]", id="case"),
+        pytest.param("got sk-aB3dE, no", "got [key], no", id="head"),
+        pytest.param("got sk-a...9f2Z", "got [key]...[key]", id="masked-with-dots"),
+        pytest.param("got ****9f2Z!", "got ****[key]!", id="masked-tail"),
+        pytest.param("got SK-A*** ok", "got [key]*** ok", id="masked-head"),
+        pytest.param("got sk-a…f2Z", "got [key]…[key]", id="ellipsis"),
+        pytest.param("got sk-axxxx9f2Z", "got [key]xxxx[key]", id="masked-with-x"),
+        pytest.param(f"?k={quote(KEY, safe='')}&", "?k=[key]&", id="url-encoded"),
+        pytest.param(
+            json.dumps({"k": KEY}).replace("/", r"\/"), '{"k": "[key]"}', id="json"
+        ),
+        pytest.param(
+            "".join(f"\\u{ord(each):04x}" for each in KEY), "[key]", id="json-unicode"
+        ),
+        pytest.param(quote(quote(KEY, safe=""), safe=""), "[key]", id="twice-encoded"),
+        pytest.param("the sky is 9 of 2", "the sky is 9 of 2", id="plain-words"),
+        pytest.param("İ sk-aB3dE", "İ [key]", id="letter-that-grows-in-lower-case"),
+    ],
+)
+def test_a_key_in_a_providers_words_is_taken_out(text: str, cleaned: str) -> None:
+    assert Scrubber([KEY]).clean(text) == cleaned
+
+
+@given(keys, texts, texts, st.data())
+def test_no_five_characters_of_a_key_survive(
+    key: str, before: str, after: str, data: st.DataObject
+) -> None:
+    echo = data.draw(st.sampled_from([key, key.upper(), key.swapcase()]))
+    start = data.draw(st.integers(0, len(key) - 5))
+    end = data.draw(st.integers(start + 5, len(key)))
+
+    cleaned = Scrubber([key]).clean(before + echo[start:end] + after).lower()
+
+    assert not [run for run in runs(key) if run in cleaned]
+
+
+@given(keys, st.sampled_from([3, 4]), st.sampled_from(["****", "...", "…", "•••"]))
+def test_no_end_of_a_key_beside_a_mask_survives(key: str, size: int, mask: str) -> None:
+    cleaned = Scrubber([key]).clean(f"key: {key[:size]}{mask}{key[-size:]} end")
+
+    assert cleaned == f"key: [key]{mask}[key] end"
+
+
+@given(keys, texts)
+def test_an_escaped_key_is_taken_out(key: str, around: str) -> None:
+    escaped = quote(key, safe="")
+
+    cleaned = Scrubber([key]).clean(f"{around}%20{escaped}%20{around}")
+
+    assert escaped not in cleaned
+
+
+@given(texts)
+def test_without_keys_nothing_changes(text: str) -> None:
+    assert Scrubber([]).clean(text) == text
+    assert Scrubber([""]).clean(text) == text
+
+
+def test_a_short_key_is_taken_out_whole() -> None:
+    assert Scrubber(["abc"]).clean("key abc, ab") == "key [key], ab"
+
+
+def test_several_keys_are_taken_out() -> None:
+    cleaned = Scrubber(["first-key-1", "second-one-2"]).clean("first-k and second-o")
+
+    assert cleaned == "[key] and [key]"
