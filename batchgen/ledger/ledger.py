@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,7 +56,7 @@ class Ledger:
             self._connection.execute("COMMIT")
 
     def run(
-        self, name: str, values: Sequence[Value] | dict[str, Value] = ()
+        self, name: str, values: Sequence[Value] | Mapping[str, Value] = ()
     ) -> sqlite3.Cursor:
         """Execute a named query."""
         with translated(self.path):
@@ -275,6 +275,10 @@ class Ledger:
     def attempt(self, attempt_id: int) -> AttemptRecord:
         """Return one attempt."""
         return attempt_record(self.run("attempt_get", (attempt_id,)).fetchone())
+
+    def has_attempts(self) -> bool:
+        """Say whether anything was ever sent from this folder."""
+        return self.run("attempts_any").fetchone() is not None
 
     def attempts_of(self, row_id: int) -> list[AttemptRecord]:
         """Return all attempts at a row, oldest first."""

@@ -79,6 +79,8 @@ UPDATE attempts SET state = 'stored', warning = ?, ended_at = ?, again = NULL, e
 UPDATE attempts SET state = ?, charge = ?, cost = ?, again = ?, counts = ?, error = ?, message = ?,
                     request_id = coalesce(?, request_id), ended_at = ?
   WHERE attempt_id = ?;
+-- name: attempts_any
+SELECT 1 FROM attempts LIMIT 1;
 -- name: attempts_open
 SELECT * FROM attempts
   WHERE state IN ('sent', 'accepted', 'delivered', 'overdue') ORDER BY attempt_id;

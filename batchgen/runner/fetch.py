@@ -19,6 +19,7 @@ from batchgen.errors import (
     ImageRejected,
     Incomplete,
     LinkLost,
+    ProviderStopped,
     Retryable,
     Superseded,
 )
@@ -61,7 +62,7 @@ async def fetch(run: Run, flight: Flight, links: Numbered, charge: ChargedAs) ->
         except LinkLost:
             links = await _fresh_links(run, flight, charge)
             checked = [await _download(run, flight, *numbered) for numbered in links]
-    except Incomplete as error:
+    except (Incomplete, ProviderStopped) as error:
         await _leave_delivered(run, flight, error)
         return
     except AttemptError as error:
@@ -167,7 +168,7 @@ async def _fresh_links(run: Run, flight: Flight, charge: ChargedAs) -> Numbered:
     return numbered
 
 
-async def _leave_delivered(run: Run, flight: Flight, error: Incomplete) -> None:
+async def _leave_delivered(run: Run, flight: Flight, error: AttemptError) -> None:
     """Leave the links in the ledger: a later run downloads, nothing is bought."""
     message = run.scrubber.clean(error.message)
     row_id = flight.part.row_id

@@ -36,6 +36,7 @@ class Planner:
         self._manifest = manifest
         self._choice = choice
         self.rows = 0
+        self.finished = False
 
     def is_current(self) -> bool:
         """Say whether the plan was made from the same manifest and settings."""
@@ -47,7 +48,7 @@ class Planner:
         offload: Offload,
         *,
         at_once: bool,
-        told: Callable[[], None],
+        told: Callable[[], None] = lambda: None,
     ) -> None:
         """Read the manifest to its end.
 
@@ -67,12 +68,14 @@ class Planner:
         schema = self._manifest.own_schema
         if at_once:
             await writer.commit(lambda _: plan.begin(schema))
+        self.rows = 0
         slices = self._manifest.slices()
         while (part := await offload(lambda: next(slices, None))) is not None:
             await self._add(writer, plan, part)
             told()
         rows = self.rows
         await writer.commit(lambda _: plan.complete(digest, schema, rows))
+        self.finished = True
 
     async def _add(self, writer: Writer, plan: PlanWriter, part: Slice) -> None:
         first = self.rows

@@ -1,0 +1,138 @@
+"""One run folder: its lock, its ledger, its archive, and whom it belongs to."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchgen.errors import (
+    DiskFull,
+    LedgerLocked,
+    LedgerMismatch,
+    SpecError,
+    StorageError,
+)
+from batchgen.ledger import Ledger
+from batchgen.output.archive import Archive
+from batchgen.runner.outputs import ARCHIVE
+
+LEDGER = "run.db"
+LOG = "run.log"
+
+SOURCE_PROBLEM = (
+    "{folder} belongs to {bound}, not to {wanted}; name another folder with --out, "
+    "or carry on with the first"
+)
+REALM_PROBLEM = (
+    "{folder} holds a {bound} run and this is a {wanted} one; their money must not "
+    "mix: name another folder with --out"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run folder that is ours while the block lasts."""
+
+    path: Path
+    ledger: Ledger
+    archive: Archive
+
+
+@contextmanager
+def open_folder(
+    path: Path, source: Path | None, realm: str | None
+) -> Iterator[RunFolder]:
+    """Open a run folder for writing; nobody else can meanwhile.
+
+    Args:
+        path: The folder; it is made when `source` is given.
+        source: SOURCE that it is bound to; None takes what is there.
+        realm: `real`, `loopback` or `rehearsal`; None takes what is there.
+
+    Raises:
+        LedgerLocked: another process works on it.
+        LedgerMismatch: it belongs to another SOURCE or kind of run.
+        StorageError: it cannot be written, or is damaged.
+    """
+    if source is not None:
+        _make(path)
+    with _lock(path):
+        ledger = Ledger(path / LEDGER, write=True)
+        try:
+            if source is not None and realm is not None:
+                _bind(ledger, path, source, realm)
+            archive = Archive(path / ARCHIVE, ledger.get_int("archive_end"))
+            with archive:
+                yield RunFolder(path, ledger, archive)
+        finally:
+            ledger.close()
+
+
+def read_ledger(path: Path) -> Ledger:
+    """Open a folder's ledger to look at it, also while it is written.
+
+    Raises:
+        SpecError: there is no run in the folder.
+    """
+    if not (path / LEDGER).is_file():
+        raise SpecError(f"{path} holds no run; `batchgen run` makes one")
+    return Ledger(path / LEDGER, write=False)
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StorageError(
+            f"{path} is a file, not a folder; name another --out"
+        ) from error
+    except OSError as error:
+        kind = DiskFull if error.errno in (28, 122) else StorageError
+        raise kind(f"cannot make the folder {path}: {error.strerror}") from error
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the folder; the system lets go when the process ends, however it ends."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise StorageError(
+            f"cannot open the folder {path}: {error.strerror}"
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LedgerLocked(
+                f"another batchgen works on {path}; wait until it ends, or stop it. "
+                "`batchgen status` looks at it meanwhile"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _bind(ledger: Ledger, path: Path, source: Path, realm: str) -> None:
+    relative = os.path.relpath(source, path)
+    bound = ledger.get("source")
+    problem = SOURCE_PROBLEM.replace("{folder}", str(path))
+    with ledger.transaction():
+        if isinstance(bound, str) and _has_moved(path, bound, source):
+            ledger.put("source", relative)
+        try:
+            ledger.bind("source", relative, problem)
+        except LedgerMismatch as error:
+            text = problem.format(bound=(path / str(bound)).resolve(), wanted=source)
+            raise LedgerMismatch(text) from error
+        ledger.bind("realm", realm, REALM_PROBLEM.replace("{folder}", str(path)))
+
+
+def _has_moved(path: Path, bound: str, source: Path) -> bool:
+    """Say whether folder or SOURCE moved: nothing is left at the old place."""
+    old = path / bound
+    return not old.exists() and old.name == source.name
