@@ -253,6 +253,7 @@ class LocalEngine:
             UsageError: consent is missing, for spending or for buying again.
         """
         run.progress.phase = "planning"
+        run.progress.in_flight = lambda: sum(it.in_flight for it in run.lanes.values())
         is_new = not run.ledger.has_attempts()
         needs_price = run.budget.limit is not None
         if needs_price:

@@ -1,0 +1,95 @@
+"""The command line: parse, call one function, show, set the exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from importlib import metadata
+
+import click
+
+HELP = {
+    "run": "Run a job file or a manifest, or carry on where it stopped.",
+    "check": "Say all that can be known before paying; send nothing.",
+    "status": "Say where a run stands; works while it runs.",
+    "report": "Write ZIP and table anew from the ledger; buy nothing.",
+    "retry": "Mark rows to be tried again and print the run command.",
+    "providers": "Show what providers can do, their prices, keys and limits.",
+    "sandbox": "Serve the sandbox on loopback, each provider under its name.",
+}
+
+
+class Commands(click.Group):
+    """Loads a command's module when it is called: `--help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        return list(HELP)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if name not in HELP:
+            return None
+        module = importlib.import_module(f"batchgen.cli.{name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        import difflib
+
+        if args and args[0] not in HELP:
+            near = difflib.get_close_matches(args[0], HELP, n=1)
+            hint = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else f"choose from {', '.join(HELP)}"
+            )
+            ctx.fail(f"no such command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's
+        formatter: click.HelpFormatter,
+    ) -> None:  # the commands' own modules stay unloaded
+        with formatter.section("Commands"):
+            formatter.write_dl(list(HELP.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(metadata.version("batchgen"), prog_name="batchgen")
+def cli() -> None:
+    """Turn a table of prompts into a ZIP of images and a table of what each one cost.
+
+    Try it for free: batchgen run samples/catalog.csv --provider aimlapi --rehearse
+    """
+
+
+def main() -> None:
+    """Run the command line; every error of the user's ends in one clear message."""
+    from batchgen.errors import BatchgenError, SpecError
+
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _say("aborted", 130)
+    except KeyboardInterrupt:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except SpecError as error:
+        code = _say(str(error), error.exit_code)
+    except BatchgenError as error:
+        code = _say(str(error), 1)
+    except BrokenPipeError:
+        # Whoever read our output went away; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"batchgen: {message}", err=True)
+    return code

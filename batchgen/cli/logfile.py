@@ -1,0 +1,51 @@
+"""`run.log`: what happened when, one line for each event."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+class EventFormatter(logging.Formatter):
+    """Writes `time level event field=value ...`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        extra = " ".join(
+            f"{name}={_quoted(value)}"
+            for name, value in vars(record).items()
+            if name not in _STANDARD and value is not None
+        )
+        stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        line = f"{stamp}Z {record.levelname.lower():7} {record.getMessage()} {extra}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line.rstrip()
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return repr(text) if not text or any(it.isspace() for it in text) else text
+
+
+@contextmanager
+def log_to(path: Path) -> Iterator[logging.Logger]:
+    """Append the run's events to a file while the block lasts."""
+    logger = logging.getLogger("batchgen.run")
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(EventFormatter())
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    # A full disk must not turn into a traceback for each line of the log.
+    logging.raiseExceptions = False
+    try:
+        yield logger
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

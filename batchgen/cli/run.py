@@ -1,0 +1,261 @@
+"""`batchgen run`: run a job, or carry on with it where it stopped."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from batchgen.cli.display import choose_display, write_error
+from batchgen.cli.logfile import log_to
+from batchgen.cli.money import dollars
+from batchgen.cli.source import (
+    job_options,
+    overrides_of,
+    prices_of,
+    read_job,
+    read_keys,
+    realm_of,
+    this_command,
+)
+from batchgen.cli.summary import Bill, finish, show_summary
+from batchgen.engines.estimate import Estimate
+from batchgen.engines.folder import LOG, RunFolder, open_folder
+from batchgen.engines.local import LocalEngine, Outcome, Setting
+from batchgen.errors import BatchgenError, SpecError, StorageError, UsageError
+from batchgen.model import Job, Price, PriceList
+from batchgen.providers import PROVIDERS
+from batchgen.runner.progress import Progress
+from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
+
+SANDBOX = "sandbox"
+"""Folder inside a rehearsal's run folder."""
+
+
+class LatencyType(click.ParamType[Any]):
+    """`real`, or seconds."""
+
+    name = "real|S"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Read the value."""
+        if value == "real" or isinstance(value, float):
+            return value
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds < 86_400:
+            self.fail(
+                f"{value!r} is neither 'real' nor a number of seconds", param, ctx
+            )
+        return seconds
+
+
+@click.command("run")
+@click.argument("source", type=click.Path(path_type=Path))
+@job_options
+@click.option("--rehearse", is_flag=True, help="Against the sandbox: free, no key.")
+@click.option(
+    "--faults",
+    type=click.Choice(["calm", "storm", "outage"]),
+    help="What goes wrong in a rehearsal (default calm).",
+)
+@click.option("--seed", type=int, help="Which requests go wrong (default 0).")
+@click.option("--latency", type=LatencyType(), help="Seconds an image takes there.")
+@click.option("--yes", is_flag=True, help="Consent to spend without a budget.")
+@click.option("--rebuy", is_flag=True, help="Consent to buy edited rows again.")
+@click.option("--json", "json_lines", is_flag=True, help="Progress as JSON Lines.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.pass_context
+def command(context: click.Context, /, **given: Any) -> None:
+    r"""Run SOURCE, a job file or a manifest, or carry on where it stopped.
+
+    \b
+    Exit codes: 0 every row in scope succeeded; 1 the job could not run;
+    2 wrong usage, or consent missing; 3 some rows did not succeed;
+    4 stopped at the budget; 5 key or credit refused;
+    129, 130, 143 stopped by SIGHUP, SIGINT, SIGTERM.
+    """
+    _refuse_idle_options(given)
+    job = read_job(given["source"], overrides_of(given), rehearse=given["rehearse"])
+    if given["rehearse"]:
+        context.exit(_rehearse(job, given))
+    keys = read_keys(job)
+    with _folder(job, realm_of(job)) as (folder, log):
+        code = _run(job, folder, _setting(job, keys, given), given, log)
+    context.exit(code)
+
+
+def _refuse_idle_options(given: Mapping[str, Any]) -> None:
+    for name in ("faults", "seed", "latency"):
+        if given[name] is not None and not given["rehearse"]:
+            raise UsageError(f"--{name} is for rehearsals: add --rehearse")
+
+
+@contextmanager
+def _folder(job: Job, realm: str) -> Iterator[tuple[RunFolder, logging.Logger]]:
+    with open_folder(job.out, job.source, realm) as folder:
+        with folder.ledger.transaction():
+            folder.ledger.put("command", this_command())
+        try:
+            with log_to(job.out / LOG) as log:
+                yield folder, log
+        except OSError as error:
+            raise StorageError(f"{job.out / LOG}: {error.strerror or error}") from error
+
+
+def _setting(job: Job, keys: Mapping[str, str], given: Mapping[str, Any]) -> Setting:
+    return Setting(
+        providers=PROVIDERS,
+        keys=keys,
+        prices=prices_of(job),
+        paid_hosts=True,
+        consented=given["yes"] or job.max_cost is not None,
+        rebuy=given["rebuy"],
+        ask=_ask,
+        progress=Progress(),
+        stop_at_once=_second_signal,
+    )
+
+
+# -- the rehearsal
+
+
+def _rehearse(job: Job, given: Mapping[str, Any]) -> int:
+    with _folder(job, "rehearsal") as (folder, log):
+        try:
+            with start_sandbox(
+                job.out / SANDBOX,
+                faults=given["faults"] or "calm",
+                seed=given["seed"] or 0,
+                latency=given["latency"],
+            ) as sandbox:
+                rehearsed = replace(job, terms=_sandboxed(job, sandbox))
+                tariff = sandbox.tariff()
+                setting = Setting(
+                    providers=PROVIDERS,
+                    keys=dict.fromkeys(PROVIDERS, KEY),
+                    prices={name: _prices(tariff.get(name, {})) for name in PROVIDERS},
+                    paid_hosts=False,
+                    consented=True,
+                    rebuy=given["rebuy"],
+                    ask=_ask,
+                    progress=Progress(),
+                    stop_at_once=_second_signal,
+                    seed=given["seed"] or 0,
+                )
+                return _run(rehearsed, folder, setting, given, log, sandbox)
+        except SandboxFailed as error:
+            raise SpecError(str(error)) from error
+
+
+def _sandboxed(job: Job, sandbox: SandboxProcess) -> dict[str, Any]:
+    return {
+        name: replace(job.terms_of(name), base_url=sandbox.provider_url(name))
+        for name in job.providers
+    }
+
+
+def _prices(tariff: Mapping[str, Mapping[str, str]]) -> PriceList:
+    return {
+        resolution: Price(
+            expected=Decimal(price["expected_usd"]),
+            ceiling=Decimal(price["ceiling_usd"]),
+            page="the sandbox's own tariff",
+        )
+        for resolution, price in tariff.items()
+    }
+
+
+# -- the run itself
+
+
+def _run(
+    job: Job,
+    folder: RunFolder,
+    setting: Setting,
+    given: Mapping[str, Any],
+    log: logging.Logger,
+    sandbox: SandboxProcess | None = None,
+) -> int:
+    display = choose_display(quiet=given["quiet"], json_lines=given["json_lines"])
+
+    async def shown() -> Outcome:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(display.show, setting.progress)
+            outcome = await LocalEngine(job, folder, setting).run()
+            tasks.cancel_scope.cancel()
+        return outcome
+
+    try:
+        outcome = anyio.run(shown)
+    except BaseExceptionGroup as group:
+        raise _first_of(group, log) from group
+    except StorageError:
+        write_error(
+            f"nothing is lost; when it is mended, carry on:\n  {this_command()}"
+        )
+        raise
+    bill = None if sandbox is None else Bill(sandbox.bill()["total_nano_usd"])
+    show_summary(job, outcome, bill)
+    return finish(job, outcome)
+
+
+def _first_of(
+    group: BaseExceptionGroup[BaseException], log: logging.Logger
+) -> Exception:
+    """Return the error that a user can do something about, else where the rest is."""
+    for kind in (StorageError, BatchgenError):
+        matching = group.subgroup(kind)
+        if matching is not None:
+            error: BaseException = matching
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            if isinstance(error, StorageError):
+                words = "nothing is lost; when it is mended, carry on"
+                write_error(f"{words}:\n  {this_command()}")
+            if isinstance(error, BatchgenError):
+                return error
+    log.error("crashed", exc_info=group)
+    return BatchgenError(
+        "a fault of batchgen itself; run.log in the run folder has the details. "
+        f"Nothing is lost; carry on:\n  {this_command()}"
+    )
+
+
+def _ask(estimate: Estimate) -> None:
+    """Ask whether to spend; without a terminal that is a no."""
+    price = dollars(estimate.usd)
+    if estimate.unpriced:
+        price += f" and {estimate.unpriced} rows whose price nobody knows"
+    words = (
+        f"{estimate.rows} rows are to be bought, {estimate.images} images, for {price}"
+    )
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            f"{words}. Say --max-cost USD for a budget, or --yes. Nothing was sent"
+        )
+    # While it asks, Ctrl-C must end it: the run's own handler only makes a note.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        agreed = click.confirm(f"{words}. Spend it?", err=True)
+    except (KeyboardInterrupt, click.Abort):
+        agreed = False
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if not agreed:
+        raise UsageError("not agreed. Nothing was sent")
+
+
+def _second_signal(number: signal.Signals) -> None:
+    write_error(f"stopped at once by {number.name}; carry on:\n  {this_command()}")

@@ -1,0 +1,150 @@
+"""From what stands on the command line to a job, its folder, its prices and keys."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import httpx
+
+from batchgen.errors import BatchgenError, SpecError, UsageError
+from batchgen.job import Overrides, load_job
+from batchgen.model import Job, PriceList
+from batchgen.provider import key_variable
+from batchgen.providers import PROVIDERS
+from batchgen.wire import check_base_url, is_loopback_host
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+REHEARSAL = "-rehearsal"
+
+_OPTIONS = (
+    click.option("--provider", metavar="NAME[,NAME]", help="Who makes the images."),
+    click.option("--model", help="Model; the provider's own by default."),
+    click.option(
+        "--base-url", multiple=True, metavar="[NAME=]URL", help="Where a provider is."
+    ),
+    click.option("--out", type=click.Path(path_type=Path), help="The run folder."),
+    click.option("--prompt", metavar="TEMPLATE", help="Jinja2 over the row's columns."),
+    click.option("--aspect-ratio", metavar="W:H", help="For rows that say nothing."),
+    click.option("--resolution", help="512, 1K, 2K or 4K, for rows that say nothing."),
+    click.option("--n", type=int, help="Images for each row that says nothing."),
+    click.option("--rpm", type=float, help="Purchase requests per minute, at most."),
+    click.option("--concurrency", type=int, help="Purchases under way at once."),
+    click.option("--max-cost", metavar="USD", help="Budget of the whole run folder."),
+    click.option("--price", metavar="USD", help="Price of one image."),
+    click.option("--max-attempts", type=int, help="Purchases of one part."),
+    click.option(
+        "--on-unknown",
+        type=click.Choice(["retry", "hold"]),
+        help="After an outcome that nobody can know.",
+    ),
+    click.option("--max-unknown", type=int, help="Re-purchases after such outcomes."),
+    click.option("--limit", type=int, help="Only the first N rows of the manifest."),
+    click.option("--grace", type=float, help="Seconds to wait after a signal."),
+)
+
+
+def job_options(function: F) -> F:
+    """Add the options that can also stand in a job file."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def overrides_of(given: Mapping[str, Any]) -> Overrides:
+    """Return the job options among a command's values."""
+    names = {it.name for it in fields(Overrides)}
+    return Overrides(**{name: value for name, value in given.items() if name in names})
+
+
+def read_job(source: Path, overrides: Overrides, *, rehearse: bool = False) -> Job:
+    """Read the job that SOURCE and options describe.
+
+    Raises:
+        SpecError: SOURCE is wrong.
+        UsageError: an option is wrong.
+    """
+    job = load_job(source, overrides, tuple(PROVIDERS))
+    if rehearse and overrides.out is None:
+        job = replace(job, out=job.out.with_name(job.out.name + REHEARSAL))
+    for name in job.providers:
+        url = base_url_of(job, name)
+        if url is not None and not rehearse:
+            check_base_url(url, allow_http=job.allow_http)
+    return job
+
+
+def base_url_of(job: Job, name: str) -> str | None:
+    """Return where a provider is reached; None where nobody says it."""
+    return job.terms_of(name).base_url or PROVIDERS[name].defaults.base_url
+
+
+def realm_of(job: Job) -> str:
+    """Return `loopback` when all chosen providers are on this machine, else `real`."""
+    urls = [base_url_of(job, name) or "" for name in job.providers]
+    if all(is_loopback_host(httpx.URL(url).host) for url in urls):
+        return "loopback"
+    return "real"
+
+
+def prices_of(job: Job) -> dict[str, PriceList]:
+    """Return price lists by provider: the job's words stand above the provider's."""
+    prices: dict[str, PriceList] = {}
+    for name, provider in PROVIDERS.items():
+        agreed = job.terms_of(name).prices
+        prices[name] = agreed if "*" in agreed else {**provider.prices, **agreed}
+    return prices
+
+
+def read_keys(job: Job) -> dict[str, str]:
+    """Read keys from the environment: the one place that does.
+
+    Raises:
+        SpecError: a chosen provider's key is not set; the text names the variable.
+    """
+    keys = {}
+    for name in PROVIDERS:
+        key = os.environ.get(key_variable(name), "").strip()
+        if key:
+            keys[name] = key
+    for name in job.providers:
+        if name not in keys:
+            variable = key_variable(name)
+            raise SpecError(
+                f"{variable} is not set: export {variable}=your-key, and run it again "
+                "(or add --rehearse: that needs no key and costs nothing)"
+            )
+    return keys
+
+
+def folder_of(run: Path) -> Path:
+    """Return the run folder that RUN means: a folder, or a SOURCE that stands for it.
+
+    Raises:
+        SpecError: there is no such run.
+    """
+    if run.is_dir():
+        return run
+    if not run.exists():
+        raise UsageError(f"no such run folder, job file or manifest: {run}")
+    any_provider = next(iter(PROVIDERS))
+    try:
+        job = load_job(run, Overrides(), tuple(PROVIDERS))
+    except BatchgenError:
+        job = load_job(run, Overrides(provider=any_provider), tuple(PROVIDERS))
+    rehearsal = job.out.with_name(job.out.name + REHEARSAL)
+    if not job.out.exists() and rehearsal.exists():
+        return rehearsal
+    return job.out
+
+
+def this_command() -> str:
+    """Return the command as it was typed, to be typed again; it holds no key."""
+    return shlex.join(["batchgen", *sys.argv[1:]])

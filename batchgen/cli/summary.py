@@ -1,0 +1,135 @@
+"""What a run came to, in words and as an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from batchgen.cli.display import write_error
+from batchgen.cli.money import dollars
+from batchgen.cli.source import this_command
+from batchgen.engines.local import Outcome
+from batchgen.engines.stops import exit_code
+from batchgen.errors import (
+    BudgetReached,
+    CredentialRejected,
+    ModelGone,
+    OutOfCredit,
+    UsageError,
+)
+from batchgen.ledger import Totals
+from batchgen.model import Job, Status
+from batchgen.provider import key_variable
+from batchgen.runner.outputs import ARCHIVE, TABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What the sandbox says that the whole folder cost, in nano-dollars."""
+
+    nano: int
+
+
+def money_lines(totals: Totals) -> list[str]:
+    """Return the folder's money in words."""
+    lines = [f"spent {dollars(totals.spent)}"]
+    if totals.unpriced:
+        lines.append(
+            f"{totals.unpriced} purchases have no known price: their cost is null in "
+            "the table (give one with --price)"
+        )
+    if totals.retired:
+        lines.append(f"retired {dollars(totals.retired)} (rows or versions dropped)")
+    if totals.at_risk_attempts:
+        risk = dollars(totals.at_risk)
+        if totals.unpriced_risk:
+            risk += f" and {totals.unpriced_risk} without a price"
+        lines.append(f"at risk {risk}: {totals.at_risk_attempts} outcomes unknown")
+    return lines
+
+
+def rows_line(totals: Totals) -> str:
+    """Return the rows by status in words."""
+    count = sum(totals.rows.values())
+    parts = [f"{totals.rows[it]} {it}" for it in Status if totals.rows.get(it)]
+    return f"{count} rows: {', '.join(parts) or 'none'}"
+
+
+def show_summary(job: Job, outcome: Outcome, bill: Bill | None) -> None:
+    """Write the summary to stdout."""
+    totals = outcome.totals
+    if totals is None:
+        return
+    lines = [rows_line(totals), *money_lines(totals)]
+    if bill is not None:
+        lines.append(_bill_line(totals, bill))
+    archive = f"{totals.images} images in {job.out / ARCHIVE}"
+    lines += [archive if totals.images else "no images", f"table: {job.out / TABLE}"]
+    click.echo("\n".join(lines))
+
+
+def _bill_line(totals: Totals, bill: Bill) -> str:
+    spent = totals.spent + totals.retired
+    words = f"the sandbox's bill: {dollars(bill.nano)}"
+    if bill.nano == spent:
+        return f"{words}, the same to the nano-dollar"
+    if spent < bill.nano <= spent + totals.at_risk:
+        return f"{words}: {dollars(bill.nano - spent)} of what is at risk was charged"
+    return f"{words}, WHICH DOES NOT AGREE: please report this"
+
+
+def finish(job: Job, outcome: Outcome) -> int:
+    """Say why it ended and how to carry on; return the exit code."""
+    totals = outcome.totals
+    rows = totals.rows if totals else {}
+    count = sum(rows.values())
+    whole = count == rows.get(Status.SUCCEEDED, 0)
+    for variable in outcome.left:
+        write_error(f"tasks of an earlier run wait for their key: set {variable}")
+    code = _code(outcome, whole=whole)
+    for line in _reasons(outcome):
+        write_error(f"batchgen: {line}")
+    if rows.get(Status.PENDING):
+        click.echo(f"to carry on:\n  {this_command()}")
+    tried = [it for it in ("failed", "held", "refused") if rows.get(Status(it))]
+    if tried:
+        flags = " ".join(f"--status {it}" for it in tried)
+        click.echo(f"to try others again:\n  batchgen retry {job.out} {flags}")
+    return code
+
+
+def _reasons(outcome: Outcome) -> list[str]:
+    lines = []
+    if outcome.signal is not None:
+        lines.append(f"stopped by {outcome.signal.name}")
+    for stopped in outcome.stopped:
+        if isinstance(stopped, CredentialRejected):
+            advice = f"check {key_variable(stopped.provider)}"
+        elif isinstance(stopped, OutOfCredit):
+            advice = "top up the account"
+        else:
+            advice = "name another --model, or check --base-url"
+        lines.append(f"stopped: {stopped} ({stopped.kind}); {advice}")
+    if isinstance(outcome.error, BudgetReached):
+        lines.append(f"the budget is reached: {outcome.error}; raise --max-cost")
+    elif outcome.error is not None:
+        lines.append(str(outcome.error))
+    return lines
+
+
+def _code(outcome: Outcome, *, whole: bool) -> int:
+    stopped_all = outcome.chosen and len(outcome.stopped) == outcome.chosen
+    gone = any(isinstance(it, ModelGone) for it in outcome.stopped)
+    error = outcome.error
+    if error is not None and not isinstance(error, BudgetReached):
+        return 2 if isinstance(error, UsageError) else 1
+    if stopped_all and gone:
+        return 1
+    if outcome.signal is not None:
+        return exit_code(outcome.signal)
+    if stopped_all:
+        return 5
+    if error is not None:
+        return 4
+    return 0 if whole else 3
