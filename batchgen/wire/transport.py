@@ -92,7 +92,7 @@ def _lost(error: Exception) -> httpx.HTTPError:
     text = str(error) or type(error).__name__
     match error:
         case TimeoutError():
-            return httpx.ReadTimeout(text)
+            return httpx.ReadTimeout(str(error) or "the reply did not begin in time")
         case aiohttp.ClientConnectionResetError():
             return httpx.WriteError(text)
         case aiohttp.ClientResponseError():

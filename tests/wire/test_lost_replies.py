@@ -118,6 +118,27 @@ async def test_a_reply_lost_on_a_reused_connection_is_unknown_and_sent_once(
     assert server.posts == 2
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        pytest.param(b"", "did not begin in time", id="before-head"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n", "did not begin in time", id="in-head"),
+        pytest.param(reply(b"", length=20), "silence for 0.2 s", id="after-head"),
+        pytest.param(CHUNKED + b"1\r\n{\r\n", "silence for 0.2 s", id="in-body"),
+    ],
+)
+async def test_silence_ends_long_before_the_overall_deadline(
+    wire: Wire, said: bytes, words: str
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.receive()
+        peer.say(said)
+        peer.be_silent()
+
+    with ScriptedServer(script) as server, pytest.raises(OutcomeUnknown, match=words):
+        await wire.send("acme", purchase(server.url), reply_timeout_s=0.1)
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 async def test_no_method_that_may_buy_is_sent_again_by_the_library(
     wire: Wire, method: str

@@ -136,6 +136,24 @@ async def test_an_answer_before_the_upload_is_read_is_taken(wire: Wire) -> None:
     assert got.body == {"error": "too large"}
 
 
+async def test_a_reply_that_overlaps_its_upload_is_taken_whole(wire: Wire) -> None:
+    size = 5_000_000
+
+    def script(peer: Peer) -> None:
+        left = size - len(peer.socket.recv(1024))
+        whole = reply(b'{"done": true}')
+        peer.say(whole[:-5])
+        while left > 0:
+            left -= len(peer.socket.recv(1_000_000))
+        peer.say(whole[-5:])
+
+    with ScriptedServer(script) as server:
+        call = call_to(server.url, image="x" * size)
+        got = await wire.send("acme", call, reply_timeout_s=2)
+
+    assert got.body == {"done": True}
+
+
 async def test_an_upload_that_nobody_reads_is_given_up(wire: Wire) -> None:
     with ScriptedServer(Peer.be_silent) as server:
         call = call_to(server.url, image="x" * 20_000_000)
