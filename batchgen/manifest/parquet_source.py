@@ -49,9 +49,10 @@ class ParquetSource:
             # Threads and whole column chunks would buy speed with memory.
             for batch in file.iter_batches(min(size, fitting), use_threads=False):
                 batch.validate(full=True)  # text that is not UTF-8 must not get further
-                frame = pl.from_arrow(pa.Table.from_batches([batch]))
+                # Columns alone: polars panics over metadata that is not UTF-8.
+                table = pa.Table.from_arrays(batch.columns, names=list(self.names))
                 done += batch.num_rows
-                yield Batch(_as_frame(frame), None)
+                yield Batch(_as_frame(pl.from_arrow(table)), None)
         if done != self._rows:
             raise SpecError(
                 f"{shown(self.path)}: broken: {done} of {self._rows} rows can be read"
@@ -72,7 +73,7 @@ class ParquetSource:
         try:
             if pa.types.is_interval(field.type):
                 raise pa.ArrowNotImplementedError("polars would panic")
-            table = pa.schema([field]).empty_table()
+            table = pa.schema([field.remove_metadata()]).empty_table()
             return _as_frame(pl.from_arrow(table)).to_series()
         except (pa.ArrowException, PolarsError) as error:
             raise SpecError(

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from batchgen.errors import SpecError
 from batchgen.manifest import Manifest, csv_source, source
+from batchgen.model import Job
 from tests.manifest.conftest import MakeJob, ReadRows
 
 
@@ -72,6 +78,29 @@ def test_a_file_that_cannot_be_read_with_certainty_is_refused_with_its_line(
         read_rows(content)
 
     assert str(caught.value).startswith(message)
+
+
+PIECES = [
+    *(b"a", b",", b'"', b"\n", b"\r\n", b"\r", b" ", b";", b"\0", b"\xe9"),
+    *("猫".encode(), b"\xff\xfe", b"\xef\xbb\xbf"),
+]
+
+
+@settings(deadline=None, max_examples=200)
+@given(content=st.lists(st.sampled_from(PIECES), max_size=30))
+def test_any_bytes_are_rows_or_a_message_that_names_the_file(
+    content: list[bytes],
+) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "m.csv"
+        path.write_bytes(b"prompt,x\n" + b"".join(content))
+        job = Job(source=path, manifest=path, out=path, providers=("aimlapi",))
+        try:
+            slices = list(Manifest.open(job).slices(2))
+        except SpecError as error:
+            assert str(error).startswith(str(path))  # noqa: PT017 - or it is rows
+        else:
+            assert all(row.line for each in slices for row in each.rows)
 
 
 def test_rows_above_a_ragged_line_are_yielded_before_it_is_refused(

@@ -124,6 +124,12 @@ def test_a_bad_cell_makes_its_row_invalid_and_no_other(
     assert fine.request is not None
 
 
+def test_the_first_of_several_problems_stands(read_rows: ReadRows) -> None:
+    (row,) = read_rows("n,id,prompt,resolution\n0,,,8K\n")
+
+    assert row.problem == Problem(column="id", message="the id is empty")
+
+
 def test_a_problem_names_the_users_own_column(read_rows: ReadRows) -> None:
     (row,) = read_rows("prompt,Format\na,wide\n", columns={"aspect_ratio": "Format"})
 

@@ -138,6 +138,27 @@ def test_text_that_is_not_utf8_is_refused(make_job: MakeJob, tmp_path: Path) -> 
         rows_of(Manifest.open(job))
 
 
+def test_metadata_that_is_not_text_does_no_harm(
+    make_job: MakeJob, tmp_path: Path
+) -> None:
+    field = pa.field("prompt", pa.string(), metadata={b"\xff": b"\xfe"})
+    schema = pa.schema([field], metadata={b"\xfe": b"\xff"})
+    pq.write_table(pa.table({"prompt": ["a"]}, schema), tmp_path / "x.parquet")
+    job = make_job((tmp_path / "x.parquet").read_bytes(), "m.parquet")
+
+    (row,) = rows_of(Manifest.open(job))
+
+    assert row.prompt == "a"
+
+
+def test_gaps_in_a_column_of_numbers_are_empty_cells(make_job: MakeJob) -> None:
+    frame = pl.DataFrame({"prompt": ["a", "b"], "n": [float("nan"), 2.0]})
+
+    rows = rows_of(Manifest.open(make_job(content_of(frame), "m.parquet")))
+
+    assert [row.request.n for row in rows if row.request] == [1, 2]
+
+
 def test_a_table_without_rows_is_refused(make_job: MakeJob) -> None:
     empty = content_of(pl.DataFrame(schema={"prompt": pl.String}))
 
