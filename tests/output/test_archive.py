@@ -164,10 +164,19 @@ def test_more_images_than_one_call_takes_are_all_written(tmp_path: Path) -> None
 def test_an_image_larger_than_one_call_takes_is_written_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diskfile, "MOST_BYTES", 7)
+    sizes = []
+    pwritev = os.pwritev
+
+    def noted(descriptor: int, buffers: list[bytes], offset: int) -> int:
+        sizes.append(sum(map(len, buffers)))
+        return pwritev(descriptor, buffers, offset)
+
+    monkeypatch.setattr(os, "pwritev", noted)
+    monkeypatch.setattr(diskfile, "MOST_BYTES", 70)
     path = tmp_path / "images.zip"
     members = filled(path, 3)
 
+    assert max(sizes) == 70
     with Archive(path, path.stat().st_size) as archive:
         assert archive.read(members[2].offset) == incoming(3).data
 

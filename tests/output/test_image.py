@@ -53,6 +53,7 @@ WHOLE = {
     "webp": drawn("WEBP"),
     "webp-lossless": drawn("WEBP", lossless=True),
     "webp-extended": drawn("WEBP", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0"),
+    "webp-odd-chunk": drawn("WEBP", icc_profile=b"odd"),
     "webp-animated": animated("WEBP"),
     "gif": drawn("GIF"),
     "gif-animated": animated("GIF"),

@@ -151,4 +151,7 @@ def test_stems_that_some_system_takes_for_one_fold_to_one(one: str, other: str) 
 
 @given(raw=ANY_TEXT)
 def test_folding_twice_changes_nothing(raw: str) -> None:
-    assert fold(fold(raw)) == fold(raw)
+    folded = fold(raw)
+
+    assert fold(folded) == folded
+    assert unicodedata.is_normalized("NFC", folded)
