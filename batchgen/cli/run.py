@@ -16,6 +16,7 @@ import anyio
 import click
 
 from batchgen.cli.display import choose_display, write_error
+from batchgen.cli.latency import LatencyType
 from batchgen.cli.logfile import log_to
 from batchgen.cli.money import dollars
 from batchgen.cli.source import (
@@ -39,26 +40,6 @@ from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_san
 
 SANDBOX = "sandbox"
 """Folder inside a rehearsal's run folder."""
-
-
-class LatencyType(click.ParamType[Any]):
-    """`real`, or seconds."""
-
-    name = "real|S"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Read the value."""
-        if value == "real" or isinstance(value, float):
-            return value
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = -1.0
-        if not 0 <= seconds < 86_400:
-            self.fail(
-                f"{value!r} is neither 'real' nor a number of seconds", param, ctx
-            )
-        return seconds
 
 
 @click.command("run")

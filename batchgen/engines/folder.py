@@ -83,6 +83,15 @@ def read_ledger(path: Path) -> Ledger:
     return Ledger(path / LEDGER, write=False)
 
 
+def is_locked(path: Path) -> bool:
+    """Say whether a batchgen works on the folder now."""
+    try:
+        with _lock(path):
+            return False
+    except LedgerLocked:
+        return True
+
+
 def _make(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -115,6 +115,8 @@ class LocalEngine:
             StorageError: nothing more can be written; run it again when mended.
         """
         manifest = Manifest.open(self._job)
+        for notice in manifest.notices:
+            self._setting.progress.notice(notice)
         ledger, archive = self._folder.ledger, self._folder.archive
         offload = self._setting.offload
         now = self._time.now()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from batchgen.errors import Again, Charge, LedgerMismatch, StorageError
@@ -42,6 +42,11 @@ class Ledger:
     def close(self) -> None:
         """Close the file; a last checkpoint folds the log into it."""
         self._connection.close()
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the ledger as it stands now, also while it is written."""
+        with translated(path), closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

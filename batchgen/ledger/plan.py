@@ -18,17 +18,19 @@ from batchgen.model import Status
 REPEATED = "repeats the id of an earlier row; ids must differ"
 
 KeyOf = Callable[[str | None, bytes, int], int]
+"""Id, fingerprint and occurrence to the row's key."""
+
+Claims = Callable[[str, int], Iterable[str]]
+"""Stem and number of images to the names that they take, as clashes are judged."""
 
 
 class PlanWriter:
     """Writes one generation of the plan, slice after slice."""
 
-    def __init__(
-        self, ledger: Ledger, key_of: KeyOf, fold: Callable[[str], str]
-    ) -> None:
+    def __init__(self, ledger: Ledger, key_of: KeyOf, claims: Claims) -> None:
         self._ledger = ledger
         self._key_of = key_of
-        self._fold = fold
+        self._claims = claims
         newest = ledger.run("plan_last_generation").fetchone()[0]
         self.generation = int(newest) + 1
 
@@ -138,23 +140,18 @@ class PlanWriter:
             text = f"{key}:{salt}"
             stem = f"{entry.stem}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
             salt += 1
-        for name in _names(stem, images):
+        for name in self._claims(stem, images):
             self._ledger.run("stem_take", (self._digest(name), key))
         return stem
 
     def _is_free(self, stem: str, images: int, key: int) -> bool:
-        for name in _names(stem, images):
+        for name in self._claims(stem, images):
             owner = self._ledger.run("stem_owner", (self._digest(name),)).fetchone()
             if owner is not None and owner[0] != key:
                 return False
         return True
 
-    def _digest(self, name: str) -> int:
-        digest = hashlib.sha256(self._fold(name).encode()).digest()
+    @staticmethod
+    def _digest(name: str) -> int:
+        digest = hashlib.sha256(name.encode()).digest()
         return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _names(stem: str, images: int) -> list[str]:
-    if images == 1:
-        return [stem]
-    return [f"{stem}-{number}" for number in range(1, images + 1)]

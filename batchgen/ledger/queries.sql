@@ -116,9 +116,11 @@ UPDATE rows SET status = 'pending', error = NULL, message = NULL,
 UPDATE rows SET status = 'pending', error = NULL, message = NULL,
     tries_from = coalesce((SELECT max(attempt_id) FROM attempts
                            WHERE attempts.row_id = rows.row_id), 0)
-  WHERE status IN ('failed', 'refused', 'held')
+  WHERE status = ?
     AND row_id = (SELECT row_id FROM plan
                   WHERE generation = ? AND coalesce(id, CAST(position AS TEXT)) = ?);
+-- name: plan_has_id
+SELECT 1 FROM plan WHERE generation = ? AND coalesce(id, CAST(position AS TEXT)) = ?;
 -- name: retry_prices
 SELECT count(*) AS rows, coalesce(sum(estimate), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced
@@ -155,6 +157,14 @@ SELECT count(*) AS rows, coalesce(sum(rows.n), 0) AS images,
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below
     AND plan.problem IS NULL AND rows.status = 'pending';
+-- name: groups
+SELECT plan.provider, json_extract(rows.request, '$.resolution') AS resolution,
+       sum(rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
+                     WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL)) AS images
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below
+    AND plan.problem IS NULL AND rows.status = 'pending'
+  GROUP BY 1, 2 ORDER BY 1, 2;
 -- name: to_rebuy
 SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
        coalesce(sum(plan.estimate IS NULL), 0) AS unpriced,
@@ -165,7 +175,7 @@ SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
     AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                       AND attempts.state NOT IN ('rejected', 'failed'));
 -- name: problems
-SELECT position, line, id, at_column, problem FROM plan
+SELECT position, line, plan.id, at_column, problem FROM plan
   LEFT JOIN rows USING (row_id)
   WHERE plan.generation = ? AND problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
   ORDER BY position LIMIT ?;

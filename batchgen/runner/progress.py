@@ -19,6 +19,7 @@ class Progress:
         rows: Rows in scope by status, those of earlier runs included.
         bought: Images that this run stored.
         spent: Nano-dollars of the whole folder, and so is `at_risk`.
+        in_flight: Tells how many purchases are between SENT and DELIVERED.
         notice: Called with a sentence that the user should read now.
     """
 
@@ -29,6 +30,7 @@ class Progress:
     spent: int = 0
     at_risk: int = 0
     phase: str = "starting"
+    in_flight: Callable[[], int] = lambda: 0
     notice: Callable[[str], None] = lambda _: None
 
     def settle(self, status: Status, was: Status = Status.PENDING) -> None:

@@ -1,0 +1,65 @@
+"""`batchgen report`: finish the ZIP and write the table from what the ledger knows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from batchgen.cli.source import folder_of
+from batchgen.cli.summary import money_lines, rows_line
+from batchgen.engines.estimate import EVERY_ROW
+from batchgen.engines.folder import open_folder, read_ledger
+from batchgen.errors import LedgerLocked
+from batchgen.ledger import Ledger
+from batchgen.runner.outputs import ARCHIVE, TABLE, write_outputs
+from batchgen.runner.resume import recover
+
+
+@click.command("report")
+@click.argument("run", type=click.Path(path_type=Path))
+def command(run: Path) -> None:
+    """Write ZIP and table of RUN anew; needs no key and buys nothing.
+
+    While the run works, only the table is written: the ZIP is the run's to finish.
+    """
+    folder = folder_of(run)
+    read_ledger(folder).close()
+    try:
+        _write_all(folder)
+    except LedgerLocked:
+        _write_table(folder)
+
+
+def _write_all(folder: Path) -> None:
+    with open_folder(folder, None, None) as opened:
+        now = int(datetime.now(UTC).timestamp() * 1_000_000)
+        adopted = recover(opened.ledger, opened.archive, now)
+        write_outputs(opened.ledger, opened.archive, folder)
+        with opened.ledger.transaction():
+            opened.ledger.put("outputs", "fresh")
+        _tell(folder, opened.ledger)
+        if adopted:
+            click.echo(
+                f"{adopted} images that were stored just before a stop were kept"
+            )
+        click.echo(f"archive: {folder / ARCHIVE}")
+
+
+def _write_table(folder: Path) -> None:
+    ledger = read_ledger(folder)
+    try:
+        write_outputs(ledger, None, folder)
+        _tell(folder, ledger)
+        click.echo("the run is working: it finishes the ZIP itself")
+    finally:
+        ledger.close()
+
+
+def _tell(folder: Path, ledger: Ledger) -> None:
+    totals = ledger.totals(EVERY_ROW)
+    click.echo("\n".join([rows_line(totals), *money_lines(totals)]))
+    if ledger.get("plan_digest") is None:
+        click.echo("the manifest was not read to its end; `batchgen run` does that")
+    click.echo(f"table: {folder / TABLE}")

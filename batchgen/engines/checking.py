@@ -1,0 +1,170 @@
+"""All that can be known of a job before paying: planned on a copy, nothing is sent."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchgen.engines.estimate import EVERY_ROW, Rebuy, rebuy_of
+from batchgen.engines.folder import LEDGER
+from batchgen.ledger import Ledger, PlanWriter, Totals
+from batchgen.manifest import Manifest, key_of
+from batchgen.model import Job, Price, PriceList, find_price, to_nano
+from batchgen.provider import Provider
+from batchgen.runner.planner import Choice, claims, entry_of
+
+PROBLEMS_MOST = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A row that cannot run, and where to mend it."""
+
+    row: int
+    line: int | None
+    column: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Images of one provider and resolution that are still to be bought.
+
+    Attributes:
+        price: None if unknown.
+    """
+
+    provider: str
+    resolution: str
+    images: int
+    price: Price | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What is known of a job before paying.
+
+    Attributes:
+        problems: The first rows that cannot run.
+        duplicates: Rows that ask for the same as an earlier one.
+        groups: What is still to be bought.
+        shortest_s: Time by the rate alone; None where there is no rate.
+        notices: What looks odd in the manifest's header.
+    """
+
+    totals: Totals
+    problems: list[Problem]
+    duplicates: int
+    groups: list[Group]
+    rebuy: Rebuy | None
+    shortest_s: float | None
+    notices: tuple[str, ...]
+
+    @property
+    def unpriced(self) -> int:
+        """Images that have no known price."""
+        return sum(it.images for it in self.groups if it.price is None)
+
+    def nano(self, *, ceiling: bool) -> int:
+        """Return what the priced images cost, expected or at most."""
+        return sum(
+            it.images * to_nano(it.price.ceiling if ceiling else it.price.expected)
+            for it in self.groups
+            if it.price is not None
+        )
+
+
+def check_job(
+    job: Job, providers: Mapping[str, Provider], prices: Mapping[str, PriceList]
+) -> Findings:
+    """Plan a job on a copy of its ledger and say what was found.
+
+    Raises:
+        SpecError: the manifest cannot be read.
+    """
+    manifest = Manifest.open(job)
+    choice = Choice(
+        job=job,
+        chosen=[providers[name] for name in job.providers],
+        others=providers,
+        prices=prices,
+    )
+    with tempfile.TemporaryDirectory(prefix="batchgen-check-") as folder:
+        copy = Path(folder) / LEDGER
+        if (job.out / LEDGER).is_file():
+            known = Ledger(job.out / LEDGER, write=False)
+            known.copy_to(copy)
+            known.close()
+        ledger = Ledger(copy, write=True)
+        try:
+            _plan(ledger, manifest, choice)
+            return _findings(ledger, job, providers, prices, manifest.notices)
+        finally:
+            ledger.close()
+
+
+def _plan(ledger: Ledger, manifest: Manifest, choice: Choice) -> None:
+    with ledger.transaction():
+        plan = PlanWriter(ledger, key_of, claims)
+        rows = 0
+        for part in manifest.slices():
+            plan.add([entry_of(row, choice) for row in part.rows], part.own, rows)
+            rows += len(part.rows)
+        plan.complete("check", manifest.own_schema, rows)
+
+
+def _findings(
+    ledger: Ledger,
+    job: Job,
+    providers: Mapping[str, Provider],
+    prices: Mapping[str, PriceList],
+    notices: tuple[str, ...],
+) -> Findings:
+    below = EVERY_ROW if job.limit is None else job.limit
+    generation = ledger.generation
+    groups = []
+    for found in ledger.run("groups", {"generation": generation, "below": below}):
+        name = found["provider"]
+        default = providers[name].capabilities.default_resolution
+        resolution = found["resolution"] or default
+        price = find_price(prices.get(name, {}), resolution)
+        groups.append(
+            Group(
+                provider=name,
+                resolution=resolution,
+                images=found["images"],
+                price=price,
+            )
+        )
+    return Findings(
+        totals=ledger.totals(below),
+        problems=[
+            Problem(
+                row=it["position"],
+                line=it["line"],
+                column=it["at_column"],
+                message=it["problem"],
+            )
+            for it in ledger.run("problems", (generation, PROBLEMS_MOST))
+        ],
+        duplicates=ledger.run("duplicate_rows", (generation,)).fetchone()[0],
+        groups=groups,
+        rebuy=rebuy_of(ledger, below),
+        shortest_s=_shortest_s(job, providers, groups),
+        notices=notices,
+    )
+
+
+def _shortest_s(
+    job: Job, providers: Mapping[str, Provider], groups: list[Group]
+) -> float | None:
+    """Return the time of the slowest provider at its rate; they work side by side."""
+    longest = None
+    for name in job.providers:
+        rpm = job.terms_of(name).rpm or providers[name].defaults.rpm
+        images = sum(it.images for it in groups if it.provider == name)
+        if rpm is not None:
+            longest = max(longest or 0.0, images / rpm * 60)
+    return longest
