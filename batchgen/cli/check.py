@@ -70,14 +70,16 @@ def _cost_lines(job: Job, found: Findings) -> list[str]:
     if not found.groups:
         return ["nothing is left to buy"]
     expected, most = found.nano(ceiling=False), found.nano(ceiling=True)
-    lines = [
-        f"cost: about {dollars(expected)}, at most {dollars(most)} without retries"
-    ]
+    lines = []
+    if expected or not found.unpriced:
+        lines.append(
+            f"cost: about {dollars(expected)}, at most {dollars(most)} without retries"
+        )
     if found.unpriced:
         lines.append(
             f"{found.unpriced} images have no known price: give one with --price"
         )
-    if job.max_cost is not None:
+    if job.max_cost is not None and not found.unpriced:
         known = found.totals.spent + found.totals.retired + found.totals.at_risk
         fits = known + expected <= to_nano(job.max_cost)
         words = "is enough for it" if fits else "IS NOT ENOUGH for it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,9 @@ from batchgen.engines.folder import LEDGER
 from batchgen.ledger import Ledger, PlanWriter, Totals
 from batchgen.manifest import Manifest, key_of
 from batchgen.model import Job, Price, PriceList, find_price, to_nano
+from batchgen.output.names import claimed_stems
 from batchgen.provider import Provider
-from batchgen.runner.planner import Choice, claims, entry_of
+from batchgen.runner.planner import Choice, entry_of
 
 PROBLEMS_MOST = 20
 
@@ -107,7 +109,7 @@ def check_job(
 
 def _plan(ledger: Ledger, manifest: Manifest, choice: Choice) -> None:
     with ledger.transaction():
-        plan = PlanWriter(ledger, key_of, claims)
+        plan = PlanWriter(ledger, key_of, claimed_stems)
         rows = 0
         for part in manifest.slices():
             plan.add([entry_of(row, choice) for row in part.rows], part.own, rows)
@@ -124,20 +126,7 @@ def _findings(
 ) -> Findings:
     below = EVERY_ROW if job.limit is None else job.limit
     generation = ledger.generation
-    groups = []
-    for found in ledger.run("groups", {"generation": generation, "below": below}):
-        name = found["provider"]
-        default = providers[name].capabilities.default_resolution
-        resolution = found["resolution"] or default
-        price = find_price(prices.get(name, {}), resolution)
-        groups.append(
-            Group(
-                provider=name,
-                resolution=resolution,
-                images=found["images"],
-                price=price,
-            )
-        )
+    groups = _groups(ledger, below, providers, prices)
     return Findings(
         totals=ledger.totals(below),
         problems=[
@@ -168,3 +157,25 @@ def _shortest_s(
         if rpm is not None:
             longest = max(longest or 0.0, images / rpm * 60)
     return longest
+
+
+def _groups(
+    ledger: Ledger,
+    below: int,
+    providers: Mapping[str, Provider],
+    prices: Mapping[str, PriceList],
+) -> list[Group]:
+    images: Counter[tuple[str, str]] = Counter()
+    values = {"generation": ledger.generation, "below": below}
+    for found in ledger.run("groups", values):
+        default = providers[found["provider"]].capabilities.default_resolution
+        images[found["provider"], found["resolution"] or default] += found["images"]
+    return [
+        Group(
+            provider=name,
+            resolution=resolution,
+            images=count,
+            price=find_price(prices.get(name, {}), resolution),
+        )
+        for (name, resolution), count in sorted(images.items())
+    ]

@@ -10,7 +10,6 @@ from batchgen.manifest import Manifest, Row, Slice, key_of
 from batchgen.model import ImageRequest, Job, PriceList, find_price, to_nano
 from batchgen.output.names import (
     claimed_stems,
-    fold,
     safe_stem,
     strip_image_extension,
 )
@@ -67,7 +66,9 @@ class Planner:
             SpecError: the file cannot be read on with certainty.
         """
         # Made by the writer: the plan is written through the ledger that it owns.
-        plan = await writer.commit(lambda ledger: PlanWriter(ledger, key_of, claims))
+        plan = await writer.commit(
+            lambda ledger: PlanWriter(ledger, key_of, claimed_stems)
+        )
         # The digest is taken before the first row is read: a file that is changed
         # while it is read is read again by the next run.
         digest = await offload(self._digest)
@@ -125,11 +126,6 @@ def entry_of(row: Row, choice: Choice) -> PlanEntry:
         at_column=problem[0] if problem else None,
         problem=problem[1] if problem else None,
     )
-
-
-def claims(stem: str, images: int) -> list[str]:
-    """Return the names that a row's images take, as clashes are judged."""
-    return [fold(it) for it in claimed_stems(stem, images)]
 
 
 def _wanted_stem(row: Row) -> str:
