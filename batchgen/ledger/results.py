@@ -28,6 +28,8 @@ def result_slices(ledger: Ledger, archive: str) -> Iterator[Slice]:
     """
     generation = ledger.generation
     slices = ledger.run("result_slices", (generation,)).fetchall()
+    if not slices:
+        return  # the manifest could not be read as far as its first rows
     total = ledger.run("planned_count", (generation,)).fetchone()[0]
     ends = [part["first"] for part in slices[1:]] + [total]
     for part, end in zip(slices, ends, strict=True):
