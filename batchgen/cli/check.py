@@ -20,7 +20,7 @@ from batchgen.providers import PROVIDERS
 @job_options
 @click.pass_context
 def command(context: click.Context, /, **given: Any) -> None:
-    r"""Say all that can be known of SOURCE before paying; send nothing.
+    """Say all that can be known of SOURCE before paying; send nothing.
 
     Exit codes: 0 all rows can run, 3 some cannot, 1 none can.
     """

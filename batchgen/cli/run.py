@@ -33,6 +33,7 @@ from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
 from batchgen.engines.local import LocalEngine, Outcome, Setting
 from batchgen.errors import BatchgenError, SpecError, StorageError, UsageError
+from batchgen.manifest import Manifest
 from batchgen.model import Job, Price, PriceList
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
@@ -59,14 +60,14 @@ SANDBOX = "sandbox"
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
 def command(context: click.Context, /, **given: Any) -> None:
-    r"""Run SOURCE, a job file or a manifest, or carry on where it stopped.
+    """Run SOURCE, a job file or a manifest, or carry on where it stopped.
 
     \b
     Exit codes: 0 every row in scope succeeded; 1 the job could not run;
     2 wrong usage, or consent missing; 3 some rows did not succeed;
     4 stopped at the budget; 5 key or credit refused;
     129, 130, 143 stopped by SIGHUP, SIGINT, SIGTERM.
-    """
+    """  # noqa: D301 - click's mark for lines that stay as they are
     _refuse_idle_options(given)
     job = read_job(given["source"], overrides_of(given), rehearse=given["rehearse"])
     if given["rehearse"]:
@@ -85,6 +86,8 @@ def _refuse_idle_options(given: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _folder(job: Job, realm: str) -> Iterator[tuple[RunFolder, logging.Logger]]:
+    # A manifest that cannot be read leaves no folder behind, and binds none.
+    Manifest.open(job)
     with open_folder(job.out, job.source, realm) as folder:
         with folder.ledger.transaction():
             folder.ledger.put("command", this_command())
