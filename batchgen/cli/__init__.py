@@ -62,8 +62,10 @@ class Commands(click.Group):
 def cli() -> None:
     """Turn a table of prompts into a ZIP of images and a table of what each one cost.
 
-    Try it for free: batchgen run samples/catalog.csv --provider aimlapi --rehearse
-    """
+    \b
+    Try it for free:
+    batchgen run samples/catalog.csv --provider aimlapi --rehearse
+    """  # noqa: D301 - click's mark for lines that stay as they are
 
 
 def main() -> None:

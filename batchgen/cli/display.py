@@ -6,18 +6,22 @@ import json
 import sys
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
 from batchgen.cli.money import dollars
-from batchgen.model import Status
+from batchgen.model import Status, to_usd
 from batchgen.runner.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 BAR_EVERY_S = 0.25
 LINES_EVERY_S = 10.0
 JSON_EVERY_S = 1.0
 RATE_OVER_S = 60.0
+STOPPING = "stopping: replies in flight come in; a second signal stops at once"
 
 
 def write_error(text: str) -> None:
@@ -36,7 +40,7 @@ class View:
     Attributes:
         per_minute: Images stored in the last minute.
         left_s: Seconds to the end at this pace; None if unknown.
-        projected: Nano-dollars at the end at this price an image; None if unknown.
+        projected: Nano-dollars at the end at what a row costs; None if unknown.
     """
 
     phase: str
@@ -54,14 +58,36 @@ class View:
 
     def line(self) -> str:
         """Return the view as one line of text."""
-        left = "" if self.left_s is None else f", {_clock(self.left_s)} left"
-        whole = "" if self.projected is None else f" of about {dollars(self.projected)}"
-        risk = f", {dollars(self.at_risk)} at risk" if self.at_risk else ""
-        return (
-            f"{self.phase}: {self.done} of {self.total} done, {self.failed} failed, "
-            f"{self.in_flight} in flight, {self.per_minute:.0f} images/min, "
-            f"{dollars(self.spent)}{whole}{risk}{left}"
-        )
+        if self.phase in ("starting", "planning"):
+            return f"{self.phase}: {self.total} rows read" if self.total else self.phase
+        words = [f"{self.done} of {self.total} done", *self._words(), *self._left()]
+        return f"{self.phase}: {', '.join(words)}"
+
+    def below_the_bar(self) -> str:
+        """Return the words that stand below a bar, which shows rows and time itself."""
+        if self.phase in ("starting", "planning"):
+            return f"{self.total} rows read" if self.total else ""
+        return ", ".join([f"{self.done} done", *self._words()])
+
+    def beside_the_bar(self) -> str:
+        """Return how far the bar is, and how long it will take."""
+        ended = self.done + self.failed
+        return ", ".join([f"{ended} of {self.total} rows", *self._left()])
+
+    def _words(self) -> list[str]:
+        whole = "" if self.projected is None else f" of about {_cents(self.projected)}"
+        words = [
+            f"{self.failed} failed",
+            f"{self.in_flight} in flight",
+            f"{self.per_minute:.0f} images/min",
+            f"{_cents(self.spent)}{whole}",
+        ]
+        if self.at_risk:
+            words.append(f"{_cents(self.at_risk)} at risk")
+        return words
+
+    def _left(self) -> list[str]:
+        return [] if self.left_s is None else [f"{_clock(self.left_s)} left"]
 
 
 class Meter:
@@ -69,49 +95,53 @@ class Meter:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._seen: deque[tuple[float, int]] = deque()
-        self._began_at_spent: int | None = None
+        self._seen: deque[tuple[float, int, int]] = deque()
+        self._began: tuple[int, int] | None = None
 
     def view(self, now: float) -> View:
         """Return how things stand now (monotonic seconds)."""
         progress = self._progress
         rows = progress.rows
         done = rows[Status.SUCCEEDED]
-        failed = sum(rows[it] for it in (Status.FAILED, Status.REFUSED, Status.HELD))
-        failed += rows[Status.INVALID]
-        pending = max(0, progress.total - done - failed)
-        per_minute = self._rate(now)
-        left_s = pending / per_minute * 60 if per_minute and pending else None
+        tried = done + sum(rows[it] for it in (Status.FAILED, Status.REFUSED))
+        tried += rows[Status.HELD]
+        ended = tried + rows[Status.INVALID]
+        pending = max(0, progress.total - ended)
+        images_per_s, rows_per_s = self._pace(now, tried)
         return View(
             phase=progress.phase,
             done=done,
-            failed=failed,
+            failed=ended - done,
             pending=pending,
             total=progress.total,
             in_flight=progress.in_flight(),
             images=progress.bought,
-            per_minute=per_minute,
+            per_minute=images_per_s * 60,
             spent=progress.spent,
             at_risk=progress.at_risk,
-            projected=self._projected(pending),
-            left_s=left_s,
+            projected=self._projected(pending, tried),
+            left_s=pending / rows_per_s if rows_per_s > 0 and pending else None,
         )
 
-    def _rate(self, now: float) -> float:
-        self._seen.append((now, self._progress.bought))
+    def _pace(self, now: float, tried: int) -> tuple[float, float]:
+        """Return images and rows a second, over the last minute."""
+        self._seen.append((now, self._progress.bought, tried))
         while self._seen[0][0] < now - RATE_OVER_S:
             self._seen.popleft()
-        then, bought = self._seen[0]
+        then, bought, ended = self._seen[0]
         span_s = now - then
-        return (self._progress.bought - bought) / span_s * 60 if span_s > 1 else 0.0
+        if span_s <= 1:
+            return 0.0, 0.0
+        return (self._progress.bought - bought) / span_s, (tried - ended) / span_s
 
-    def _projected(self, pending: int) -> int | None:
+    def _projected(self, pending: int, tried: int) -> int | None:
+        """Return what the folder will have cost: the rest as dear as what was tried."""
         progress = self._progress
-        if self._began_at_spent is None and progress.phase == "running":
-            self._began_at_spent = progress.spent
-        if not progress.bought or self._began_at_spent is None:
+        if self._began is None and progress.phase == "running":
+            self._began = progress.spent, tried
+        if self._began is None or tried <= self._began[1]:
             return None
-        each = (progress.spent - self._began_at_spent) // progress.bought
+        each = (progress.spent - self._began[0]) // (tried - self._began[1])
         return progress.spent + pending * each
 
 
@@ -135,28 +165,37 @@ class Lines:
     """Plain lines, for a stderr that is no terminal."""
 
     async def show(self, progress: Progress) -> None:
-        """Write a line every few seconds."""
+        """Write a line every few seconds, and at once when something else begins."""
         progress.notice = write_error
-        meter, last = Meter(progress), ""
+        meter, phase, due_at = Meter(progress), "starting", 0.0
         while True:
-            line = meter.view(anyio.current_time()).line()
-            if line != last:
-                write_error(line)
-            last = line
-            await anyio.sleep(LINES_EVERY_S)
+            now = anyio.current_time()
+            view = meter.view(now)
+            if view.phase != phase or (view.phase != "starting" and now >= due_at):
+                write_error(view.line())
+                if view.phase == "stopping" != phase:
+                    write_error(STOPPING)
+                phase, due_at = view.phase, now + LINES_EVERY_S
+            await anyio.sleep(BAR_EVERY_S)
 
 
 class JsonLines:
     """One JSON object a second, for programs."""
 
     async def show(self, progress: Progress) -> None:
-        """Write a JSON line every second."""
+        """Write a JSON line every second, and a last one at the end."""
         progress.notice = lambda text: write_error(json.dumps({"notice": text}))
         meter = Meter(progress)
-        while True:
-            view = meter.view(anyio.current_time())
-            write_error(json.dumps(as_json(view)))
-            await anyio.sleep(JSON_EVERY_S)
+        try:
+            while True:
+                self._write(meter)
+                await anyio.sleep(JSON_EVERY_S)
+        finally:
+            self._write(meter)
+
+    @staticmethod
+    def _write(meter: Meter) -> None:
+        write_error(json.dumps(as_json(meter.view(anyio.current_time()))))
 
 
 def as_json(view: View) -> dict[str, object]:
@@ -178,42 +217,42 @@ def as_json(view: View) -> dict[str, object]:
 
 
 class Bar:
-    """A bar in a terminal."""
+    """A bar in a terminal, gone when the summary comes."""
 
     async def show(self, progress: Progress) -> None:
         """Draw the bar until cancelled."""
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as RichProgress
+        from rich.live import Live
 
         console = Console(stderr=True)
-        bar = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[words]}"),
-            console=console,
-            auto_refresh=False,
-        )
         meter = Meter(progress)
         try:
-            with bar:
-                progress.notice = lambda text: bar.console.print(text, markup=False)
-                task = bar.add_task("", total=None, words="")
+            with Live(console=console, auto_refresh=False, transient=True) as live:
+                progress.notice = lambda text: console.print(text, markup=False)
                 while progress.phase != "stopping":
                     view = meter.view(anyio.current_time())
-                    bar.update(
-                        task,
-                        description=view.phase,
-                        completed=view.done + view.failed,
-                        total=view.total or None,
-                        words=view.line().partition(": ")[2],
-                    )
-                    bar.refresh()
+                    live.update(_drawn(view), refresh=True)
                     await anyio.sleep(BAR_EVERY_S)
         except OSError:
             pass  # the terminal was closed
-        progress.notice = write_error
         await Lines().show(progress)
+
+
+def _drawn(view: View) -> RenderableType:
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    bar = Table.grid(padding=(0, 1), expand=True)
+    bar.add_column(no_wrap=True)
+    bar.add_column(ratio=1)
+    bar.add_column(no_wrap=True)
+    total = view.total or None
+    drawn = ProgressBar(total, view.done + view.failed, pulse=not total)
+    beside = view.beside_the_bar() if total else ""
+    bar.add_row(Text(view.phase), drawn, Text(beside))
+    return Group(bar, Text(view.below_the_bar()))
 
 
 def choose_display(*, quiet: bool, json_lines: bool) -> Display:
@@ -223,6 +262,11 @@ def choose_display(*, quiet: bool, json_lines: bool) -> Display:
     if json_lines:
         return JsonLines()
     return Bar() if sys.stderr.isatty() else Lines()
+
+
+def _cents(nano: int) -> str:
+    """Write money as it is shown in passing; sums at the end are exact."""
+    return f"${to_usd(nano):.2f}"
 
 
 def _clock(seconds: float) -> str:

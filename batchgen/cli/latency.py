@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:  # it takes no type argument before click 8.4
+    _ParamType = click.ParamType
 
-class LatencyType(click.ParamType[Any]):
+
+class LatencyType(_ParamType):
     """`real`, or seconds."""
 
     name = "real|S"

@@ -53,7 +53,12 @@ SANDBOX = "sandbox"
     help="What goes wrong in a rehearsal (default calm).",
 )
 @click.option("--seed", type=int, help="Which requests go wrong (default 0).")
-@click.option("--latency", type=LatencyType(), help="Seconds an image takes there.")
+@click.option(
+    "--latency",
+    type=LatencyType(),
+    metavar="real|S",
+    help="Seconds an image takes there; `real` takes as long as the provider.",
+)
 @click.option("--yes", is_flag=True, help="Consent to spend without a budget.")
 @click.option("--rebuy", is_flag=True, help="Consent to buy edited rows again.")
 @click.option("--json", "json_lines", is_flag=True, help="Progress as JSON Lines.")

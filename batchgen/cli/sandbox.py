@@ -30,7 +30,10 @@ from batchgen.sandbox.server import PortTaken, serve
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
-    "--latency", type=LatencyType(), help="Seconds an image takes, or `real`."
+    "--latency",
+    type=LatencyType(),
+    metavar="real|S",
+    help="Seconds an image takes, or `real`.",
 )
 def command(**given: Any) -> None:
     """Serve the sandbox on loopback, each provider under /<provider>."""
