@@ -2,6 +2,7 @@
 
     BatchgenError
     ├── SpecError            fix the job, the manifest or the command
+    │   └── UsageError       fix the command line, or consent
     ├── BudgetReached        stop cleanly: the next request could pass the budget
     ├── StorageError         stop at once
     │   ├── DiskFull

@@ -1,0 +1,66 @@
+"""The house stays as it is drawn: who imports whom, and what a quick command loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("polars", "pyarrow", "rich", "httpx", "aiohttp", "anyio", "jinja2")
+
+LOADED = """
+import sys
+from batchgen.cli import main
+try:
+    main()
+finally:
+    print("LOADED", *(it for it in sys.argv.pop().split(",") if it in sys.modules))
+"""
+
+
+def test_imports_point_one_way_and_the_sandbox_stands_apart() -> None:
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command"]
+    command[-1] += "; lint_imports_command(['--no-cache'])"
+
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "Contracts: 3 kept, 0 broken." in found.stdout
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_a_command_that_only_tells_loads_nothing_heavy(option: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", LOADED, option, ",".join(HEAVY)],
+        capture_output=True,
+        text=True,
+    )
+
+    assert found.stdout.splitlines()[-1] == "LOADED", found.stdout + found.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "users"),
+    [
+        pytest.param("sqlite3", {"ledger"}, id="only-the-ledger-holds-sql"),
+        pytest.param("aiohttp", {"wire"}, id="only-the-wire-sends"),
+        pytest.param("asyncio", {"wire"}, id="only-the-transport-knows-asyncio"),
+        pytest.param("zipfile", set(), id="nobody-rewrites-a-zip"),
+        pytest.param("polars", {"manifest"}, id="only-the-manifest-is-read-by-polars"),
+    ],
+)
+def test_one_thing_has_one_owner(module: str, users: set[str]) -> None:
+    package = ROOT / "batchgen"
+    words = (f"import {module}", f"from {module} ", f"from {module}.")
+
+    found = {
+        path.relative_to(package).parts[0].removesuffix(".py")
+        for path in package.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if line.strip().startswith(words)
+    }
+
+    assert found - {"sandbox"} == users
