@@ -9,8 +9,8 @@ import click
 
 from batchgen.cli.money import dollars
 from batchgen.cli.source import job_options, overrides_of, prices_of, read_job
-from batchgen.cli.summary import rows_line
-from batchgen.engines.checking import Findings, Problem, check_job
+from batchgen.cli.summary import counted, problem_lines, rows_line
+from batchgen.engines.checking import Findings, check_job
 from batchgen.model import Job, Status, to_nano
 from batchgen.providers import PROVIDERS
 
@@ -32,12 +32,12 @@ def command(context: click.Context, /, **given: Any) -> None:
 
 def _lines(job: Job, found: Findings) -> list[str]:
     lines = [*found.notices, rows_line(found.totals)]
-    lines += [_problem_line(it) for it in found.problems]
-    hidden = found.totals.rows.get(Status.INVALID, 0) - len(found.problems)
-    if hidden > 0:
-        lines.append(f"  and {hidden} more")
+    invalid = found.totals.rows.get(Status.INVALID, 0)
+    lines += problem_lines(job, found.problems, invalid)
+    lines += problem_lines(job, found.renamed, 0)
     if found.duplicates:
-        lines.append(f"{found.duplicates} rows ask for the same as an earlier row")
+        again = counted(found.duplicates, "row")
+        lines.append(f"the same as in an earlier row is asked for in {again}")
     if found.rebuy is not None:
         lines.append(f"bought already in another version: {found.rebuy}; needs --rebuy")
     for group in found.groups:
@@ -50,7 +50,7 @@ def _lines(job: Job, found: Findings) -> list[str]:
             )
         )
         lines.append(
-            f"to buy: {group.images} images at {group.resolution} from "
+            f"to buy: {counted(group.images, 'image')} at {group.resolution} from "
             f"{group.provider}, {price}"
         )
     lines += _cost_lines(job, found)
@@ -58,12 +58,6 @@ def _lines(job: Job, found: Findings) -> list[str]:
         lines.append(f"time: at least {_duration(found.shortest_s)} at the job's rate")
     lines.append("nothing was sent")
     return lines
-
-
-def _problem_line(problem: Problem) -> str:
-    line = f", line {problem.line}" if problem.line is not None else ""
-    column = f", column {problem.column}" if problem.column else ""
-    return f"  row {problem.row}{line}{column}: {problem.message}"
 
 
 def _cost_lines(job: Job, found: Findings) -> list[str]:

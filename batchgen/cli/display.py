@@ -6,6 +6,7 @@ import json
 import sys
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 BAR_EVERY_S = 0.25
 LINES_EVERY_S = 10.0
+PLANNING_SILENT_S = 2.0
 JSON_EVERY_S = 1.0
 RATE_OVER_S = 60.0
 STOPPING = "stopping: replies in flight come in; a second signal stops at once"
@@ -65,8 +67,6 @@ class View:
 
     def below_the_bar(self) -> str:
         """Return the words that stand below a bar, which shows rows and time itself."""
-        if self.phase in ("starting", "planning"):
-            return f"{self.total} rows read" if self.total else ""
         return ", ".join([f"{self.done} done", *self._words()])
 
     def beside_the_bar(self) -> str:
@@ -75,19 +75,21 @@ class View:
         return ", ".join([f"{ended} of {self.total} rows", *self._left()])
 
     def _words(self) -> list[str]:
-        whole = "" if self.projected is None else f" of about {_cents(self.projected)}"
-        words = [
-            f"{self.failed} failed",
-            f"{self.in_flight} in flight",
-            f"{self.per_minute:.0f} images/min",
-            f"{_cents(self.spent)}{whole}",
-        ]
+        words = [f"{self.failed} failed", f"{self.in_flight} in flight"]
+        whole = ""
+        if self.phase == "running":
+            words.append(f"{self.per_minute:.0f} images/min")
+            if self.projected is not None:
+                whole = f" of about {_cents(self.projected)}"
+        words.append(_cents(self.spent) + whole)
         if self.at_risk:
             words.append(f"{_cents(self.at_risk)} at risk")
         return words
 
     def _left(self) -> list[str]:
-        return [] if self.left_s is None else [f"{_clock(self.left_s)} left"]
+        if self.left_s is None or self.phase != "running":
+            return []
+        return [f"{_clock(self.left_s)} left"]
 
 
 class Meter:
@@ -167,16 +169,24 @@ class Lines:
     async def show(self, progress: Progress) -> None:
         """Write a line every few seconds, and at once when something else begins."""
         progress.notice = write_error
-        meter, phase, due_at = Meter(progress), "starting", 0.0
-        while True:
-            now = anyio.current_time()
-            view = meter.view(now)
-            if view.phase != phase or (view.phase != "starting" and now >= due_at):
-                write_error(view.line())
-                if view.phase == "stopping" != phase:
-                    write_error(STOPPING)
-                phase, due_at = view.phase, now + LINES_EVERY_S
-            await anyio.sleep(BAR_EVERY_S)
+        await _write_lines(progress, Meter(progress))
+
+
+async def _write_lines(progress: Progress, meter: Meter, until: str = "") -> None:
+    phase, due_at = "starting", inf
+    while progress.phase != until:
+        now = anyio.current_time()
+        view = meter.view(now)
+        if view.phase != phase:
+            # Most plans are made in a moment, which is not worth a line.
+            due_at = now + (PLANNING_SILENT_S if view.phase == "planning" else 0.0)
+            if view.phase == "stopping":
+                write_error(STOPPING)
+        if now >= due_at:
+            write_error(view.line())
+            due_at = now + LINES_EVERY_S
+        phase = view.phase
+        await anyio.sleep(BAR_EVERY_S)
 
 
 class JsonLines:
@@ -226,16 +236,20 @@ class Bar:
 
         console = Console(stderr=True)
         meter = Meter(progress)
+        progress.notice = write_error
+        # No bar yet: a question may come, and the bar would be drawn over it.
+        await _write_lines(progress, meter, until="running")
         try:
             with Live(console=console, auto_refresh=False, transient=True) as live:
                 progress.notice = lambda text: console.print(text, markup=False)
-                while progress.phase != "stopping":
+                while progress.phase not in ("stopping", "writing"):
                     view = meter.view(anyio.current_time())
                     live.update(_drawn(view), refresh=True)
                     await anyio.sleep(BAR_EVERY_S)
         except OSError:
             pass  # the terminal was closed
-        await Lines().show(progress)
+        progress.notice = write_error
+        await _write_lines(progress, meter)
 
 
 def _drawn(view: View) -> RenderableType:

@@ -28,7 +28,7 @@ from batchgen.cli.source import (
     realm_of,
     this_command,
 )
-from batchgen.cli.summary import Bill, finish, show_summary
+from batchgen.cli.summary import Bill, counted, finish, show_summary
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
 from batchgen.engines.local import LocalEngine, Outcome, Setting
@@ -224,12 +224,12 @@ def _first_of(
 
 def _ask(estimate: Estimate) -> None:
     """Ask whether to spend; without a terminal that is a no."""
-    price = dollars(estimate.usd)
+    price = f"about {dollars(estimate.usd)}"
     if estimate.unpriced:
-        price += f" and {estimate.unpriced} rows whose price nobody knows"
-    words = (
-        f"{estimate.rows} rows are to be bought, {estimate.images} images, for {price}"
-    )
+        unpriced = f"{counted(estimate.unpriced, 'row')} whose price nobody knows"
+        price = f"{price} and {unpriced}" if estimate.usd else unpriced
+    rows, images = counted(estimate.rows, "row"), counted(estimate.images, "image")
+    words = f"{rows} to be bought, {images}, for {price}"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
             f"{words}. Say --max-cost USD for a budget, or --yes. Nothing was sent"
@@ -239,6 +239,7 @@ def _ask(estimate: Estimate) -> None:
     try:
         agreed = click.confirm(f"{words}. Spend it?", err=True)
     except (KeyboardInterrupt, click.Abort):
+        write_error("")  # behind what the terminal shows of Ctrl-C
         agreed = False
     finally:
         signal.signal(signal.SIGINT, before)

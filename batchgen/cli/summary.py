@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
@@ -9,6 +11,8 @@ import click
 from batchgen.cli.display import write_error
 from batchgen.cli.money import dollars
 from batchgen.cli.source import this_command
+from batchgen.engines.checking import Problem, problems_in
+from batchgen.engines.folder import read_ledger
 from batchgen.engines.local import Outcome
 from batchgen.engines.stops import exit_code
 from batchgen.errors import (
@@ -19,9 +23,12 @@ from batchgen.errors import (
     UsageError,
 )
 from batchgen.ledger import Totals
+from batchgen.manifest.wording import shown
 from batchgen.model import Job, Status
 from batchgen.provider import key_variable
 from batchgen.runner.outputs import ARCHIVE, TABLE
+
+PROBLEMS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +42,10 @@ def money_lines(totals: Totals) -> list[str]:
     """Return the folder's money in words."""
     lines = [f"spent {dollars(totals.spent)}"]
     if totals.unpriced:
+        bought = counted(totals.unpriced, "purchase")
         lines.append(
-            f"{totals.unpriced} purchases have no known price: their cost is null in "
-            "the table (give one with --price)"
+            f"{bought} without a known price: the cost is null in the table (give one "
+            "with --price)"
         )
     if totals.retired:
         lines.append(f"retired {dollars(totals.retired)} (rows or versions dropped)")
@@ -45,7 +53,8 @@ def money_lines(totals: Totals) -> list[str]:
         risk = dollars(totals.at_risk)
         if totals.unpriced_risk:
             risk += f" and {totals.unpriced_risk} without a price"
-        lines.append(f"at risk {risk}: {totals.at_risk_attempts} outcomes unknown")
+        unknown = counted(totals.at_risk_attempts, "outcome")
+        lines.append(f"at risk {risk}: {unknown} unknown")
     return lines
 
 
@@ -53,20 +62,50 @@ def rows_line(totals: Totals) -> str:
     """Return the rows by status in words."""
     count = sum(totals.rows.values())
     parts = [f"{totals.rows[it]} {it}" for it in Status if totals.rows.get(it)]
-    return f"{count} rows: {', '.join(parts) or 'none'}"
+    return f"{counted(count, 'row')}: {', '.join(parts) or 'none'}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it is due."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def problem_lines(job: Job, problems: Sequence[Problem], invalid: int) -> list[str]:
+    """Return a line for each row that cannot run, and how many more there are."""
+    file = shown(job.manifest)
+    lines = []
+    for it in problems:
+        if job.limit is not None and it.row >= job.limit:
+            break
+        line = "" if it.line is None else f", line {it.line}"
+        column = f", column `{it.column}`" if it.column else ""
+        lines.append(f"  {file}, row {it.row}{line}{column}: {it.message}")
+    hidden = invalid - len(problems)
+    return [*lines, f"  and {hidden} more"] if hidden > 0 else lines
 
 
 def show_summary(job: Job, outcome: Outcome, bill: Bill | None) -> None:
     """Write the summary to stdout."""
     totals = outcome.totals
-    if totals is None:
-        return
+    if totals is None or (outcome.error is not None and not totals.rows):
+        return  # the manifest cannot be read: the error says all that there is to say
     lines = [rows_line(totals), *money_lines(totals)]
     if bill is not None:
         lines.append(_bill_line(totals, bill))
-    archive = f"{totals.images} images in {job.out / ARCHIVE}"
+    if invalid := totals.rows.get(Status.INVALID, 0):
+        lines.append(f"{counted(invalid, 'row')} cannot run:")
+        lines += problem_lines(job, _problems(job), invalid)
+    archive = f"{counted(totals.images, 'image')} in {job.out / ARCHIVE}"
     lines += [archive if totals.images else "no images", f"table: {job.out / TABLE}"]
     click.echo("\n".join(lines))
+
+
+def _problems(job: Job) -> list[Problem]:
+    ledger = read_ledger(job.out)
+    try:
+        return problems_in(ledger, PROBLEMS_SHOWN)
+    finally:
+        ledger.close()
 
 
 def _bill_line(totals: Totals, bill: Bill) -> str:
@@ -92,10 +131,12 @@ def finish(job: Job, outcome: Outcome) -> int:
         write_error(f"batchgen: {line}")
     if rows.get(Status.PENDING):
         click.echo(f"to carry on:\n  {this_command()}")
-    tried = [it for it in ("failed", "held", "refused") if rows.get(Status(it))]
+    # Not the refused ones: the same prompt would be refused again.
+    tried = [it for it in (Status.FAILED, Status.HELD) if rows.get(it)]
     if tried:
-        flags = " ".join(f"--status {it}" for it in tried)
-        click.echo(f"to try others again:\n  batchgen retry {job.out} {flags}")
+        flags = [word for it in tried for word in ("--status", it.value)]
+        command = shlex.join(["batchgen", "retry", str(job.out), *flags])
+        click.echo(f"to try {' and '.join(tried)} rows again:\n  {command}")
     return code
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchgen.engines.estimate import EVERY_ROW, Rebuy, rebuy_of
 from batchgen.engines.folder import LEDGER
-from batchgen.ledger import Ledger, PlanWriter, Totals
-from batchgen.manifest import Manifest, key_of
+from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Totals
+from batchgen.manifest import Manifest, Row, key_of
 from batchgen.model import Job, Price, PriceList, find_price, to_nano
-from batchgen.output.names import claimed_stems
+from batchgen.output.names import claimed_stems, strip_image_extension
 from batchgen.provider import Provider
 from batchgen.runner.planner import Choice, entry_of
 
@@ -50,6 +50,7 @@ class Findings:
 
     Attributes:
         problems: The first rows that cannot run.
+        renamed: The first rows whose file name is not safe, and what it becomes.
         duplicates: Rows that ask for the same as an earlier one.
         groups: What is still to be bought.
         shortest_s: Time by the rate alone; None where there is no rate.
@@ -58,6 +59,7 @@ class Findings:
 
     totals: Totals
     problems: list[Problem]
+    renamed: list[Problem]
     duplicates: int
     groups: list[Group]
     rebuy: Rebuy | None
@@ -101,20 +103,36 @@ def check_job(
             known.close()
         ledger = Ledger(copy, write=True)
         try:
-            _plan(ledger, manifest, choice)
-            return _findings(ledger, job, providers, prices, manifest.notices)
+            renamed = _plan(ledger, manifest, choice)
+            found = _findings(ledger, job, providers, prices, manifest.notices)
+            return replace(found, renamed=renamed)
         finally:
             ledger.close()
 
 
-def _plan(ledger: Ledger, manifest: Manifest, choice: Choice) -> None:
+def _plan(ledger: Ledger, manifest: Manifest, choice: Choice) -> list[Problem]:
+    renamed: list[Problem] = []
     with ledger.transaction():
         plan = PlanWriter(ledger, key_of, claimed_stems)
         rows = 0
         for part in manifest.slices():
-            plan.add([entry_of(row, choice) for row in part.rows], part.own, rows)
+            entries = [entry_of(row, choice) for row in part.rows]
+            plan.add(entries, part.own, rows)
             rows += len(part.rows)
+            if len(renamed) < PROBLEMS_MOST:
+                renamed += _renamed(part.rows, entries)
         plan.complete("check", manifest.own_schema, rows)
+    return renamed[:PROBLEMS_MOST]
+
+
+def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Problem]:
+    """Yield rows whose file name would leave the archive, or fits no file system."""
+    for row, entry in zip(rows, entries, strict=True):
+        if row.filename and strip_image_extension(row.filename) != entry.stem:
+            words = f"{row.filename!r} is no safe name; stored as {entry.stem!r}"
+            yield Problem(
+                row=row.position, line=row.line, column="filename", message=words
+            )
 
 
 def _findings(
@@ -129,21 +147,27 @@ def _findings(
     groups = _groups(ledger, below, providers, prices)
     return Findings(
         totals=ledger.totals(below),
-        problems=[
-            Problem(
-                row=it["position"],
-                line=it["line"],
-                column=it["at_column"],
-                message=it["problem"],
-            )
-            for it in ledger.run("problems", (generation, PROBLEMS_MOST))
-        ],
+        problems=problems_in(ledger, PROBLEMS_MOST),
+        renamed=[],
         duplicates=ledger.run("duplicate_rows", (generation,)).fetchone()[0],
         groups=groups,
         rebuy=rebuy_of(ledger, below),
         shortest_s=_shortest_s(job, providers, groups),
         notices=notices,
     )
+
+
+def problems_in(ledger: Ledger, most: int) -> list[Problem]:
+    """Return the first rows of the plan that cannot run."""
+    return [
+        Problem(
+            row=it["position"],
+            line=it["line"],
+            column=it["at_column"],
+            message=it["problem"],
+        )
+        for it in ledger.run("problems", (ledger.generation, most))
+    ]
 
 
 def _shortest_s(
