@@ -51,9 +51,9 @@ class Departures:
         """Let nothing leave for a while: the provider asked for it."""
         self._not_before = max(self._not_before, self._clock() + seconds)
 
-    def pause_left_s(self) -> float:
+    def wait_s(self) -> float:
         """Return for how long nothing may leave."""
-        return max(0.0, self._not_before - self._clock())
+        return max(0.0, self._due() - self._clock())
 
     def departed(self, at: float) -> None:
         """Count a granted departure at the time when it really happened."""
@@ -72,12 +72,23 @@ class Departures:
         left yet counts as leaving now, so a slow disk between the two cannot make
         the rate pass its limit.
         """
-        async with self._queue:
-            while (wait_s := self._due() - self._clock()) > 0:  # noqa: ASYNC110 - a clock
-                await anyio.sleep(wait_s)
-            # A late wake-up is made up for, by one gap at most: no rate is lost to it.
-            self._next = max(self._next, self._clock() - self._gap_s) + self._gap_s
-            self._granted += 1
+        # Without a switch to other tasks where there is nothing to wait for: when
+        # hundreds of places become free at once, they are filled at once.
+        if self._queue.locked() or self._due() > self._clock():
+            async with self._queue:
+                await self._wait_until_due()
+                self._take()
+        else:
+            self._take()
+
+    async def _wait_until_due(self) -> None:
+        while (wait_s := self._due() - self._clock()) > 0:  # noqa: ASYNC110 - a clock
+            await anyio.sleep(wait_s)
+
+    def _take(self) -> None:
+        # A late wake-up is made up for, by one gap at most: no rate is lost to it.
+        self._next = max(self._next, self._clock() - self._gap_s) + self._gap_s
+        self._granted += 1
 
     def _due(self) -> float:
         due = max(self._not_before, self._next)

@@ -48,17 +48,36 @@ class Ledger:
         with translated(path), closing(sqlite3.connect(path)) as copy:
             self._connection.backup(copy)
 
+    def begin(self) -> None:
+        """Begin a commit; the steps that follow belong to it."""
+        with translated(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Bring all steps since `begin` to the disk, or none of them."""
+        with translated(self.path):
+            try:
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self.rollback()
+                raise
+
+    def rollback(self) -> None:
+        """Forget all steps since `begin`."""
+        # After some errors SQLite has rolled back by itself.
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make all steps inside one commit, on disk when it ends."""
-        with translated(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        self.begin()
+        try:
+            yield
+        except BaseException:
+            self.rollback()
+            raise
+        self.commit()
 
     def run(
         self, name: str, values: Sequence[Value] | Mapping[str, Value] = ()
@@ -215,7 +234,7 @@ class Ledger:
             )
 
     def _outputs_are_stale(self) -> None:
-        self.put("outputs", "stale")
+        self.run("outputs_stale")
 
     def raise_ceiling(
         self, provider: str, resolution: str | None, per_image: int
@@ -234,6 +253,14 @@ class Ledger:
         self._outputs_are_stale()
 
     # -- reading
+
+    def status(self, row_id: int) -> Status:
+        """Return how a row stands."""
+        return Status(self.run("row_status", (row_id,)).fetchone()[0])
+
+    def is_whole(self, row_id: int) -> bool:
+        """Say whether all images of a row are in the archive."""
+        return bool(self.run("row_is_whole", (row_id,)).fetchone()[0])
 
     def row(self, row_id: int) -> RowRecord:
         """Return one version of a row."""

@@ -4,6 +4,9 @@ SELECT value FROM meta WHERE name = ?;
 INSERT INTO meta (name, value) VALUES (?, ?)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
+-- name: outputs_stale
+UPDATE meta SET value = 'stale' WHERE name = 'outputs' AND value <> 'stale';
+
 -- name: plan_last_generation
 SELECT coalesce(max(generation), 0) FROM plan;
 -- name: plan_drop_others
@@ -46,6 +49,13 @@ SELECT rows.*, plan.position, plan.line, plan.provider, plan.model
   ORDER BY plan.position LIMIT :most;
 -- name: row_get
 SELECT rows.* FROM rows WHERE row_id = ?;
+-- name: row_status
+SELECT status FROM rows WHERE row_id = ?;
+-- name: row_is_whole
+SELECT rows.n <= (SELECT count(DISTINCT images.image)
+                  FROM attempts JOIN images USING (attempt_id)
+                  WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL)
+  FROM rows WHERE row_id = ?;
 -- name: row_settle
 UPDATE rows SET status = ?, error = ?, message = ? WHERE row_id = ?;
 -- name: row_is_planned

@@ -22,6 +22,7 @@ from batchgen.runner.writer import Offload, Writer
 from batchgen.wire import Scrubber, Wire
 
 DOWNLOADS_AT_ONCE = 16
+GIVE_WAY_S = 0.5
 
 
 def utc(micros: int) -> datetime:
@@ -49,6 +50,7 @@ class Run:
     Attributes:
         planning: Whether rows may still be added to the plan.
         live: Attempts under way, downloads included.
+        sending: Whether purchases leave one after the other at this moment.
         stopping: Whether a signal came: replies are awaited, tasks are left.
         following: One scope for each task that is being polled.
     """
@@ -75,6 +77,8 @@ class Run:
     planning: bool = True
     live: int = 0
     stopping: bool = False
+    sending: bool = False
+    rested: anyio.Event = field(default_factory=anyio.Event)
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: anyio.Event = field(default_factory=anyio.Event)
 
@@ -82,6 +86,22 @@ class Run:
         """Let whoever waits for something to change look again."""
         self.changed.set()
         self.changed = anyio.Event()
+
+    def rest(self) -> None:
+        """Say that nothing can be sent right now."""
+        if self.sending:
+            self.sending = False
+            self.rested.set()
+            self.rested = anyio.Event()
+
+    async def give_way(self) -> None:
+        """Let purchases leave first: an empty place in flight costs the whole latency.
+
+        It ends after a while in any case, so that no image waits for long.
+        """
+        if self.sending:
+            with anyio.move_on_after(GIVE_WAY_S):
+                await self.rested.wait()
 
     def landed(self, lane: Lane) -> None:
         """Free a place in flight."""
@@ -118,6 +138,7 @@ class Flight:
 
     lane: Lane
     part: Part
+    stem: str
     request: ImageRequest
     attempt: AttemptRecord
     reservation: Reservation

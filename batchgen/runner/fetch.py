@@ -7,12 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anyio
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_attempt,
-)
 
 from batchgen.errors import (
     AttemptError,
@@ -37,6 +31,9 @@ from batchgen.runner.polling import Poller
 
 DOWNLOADS = 6
 """Tries to download one image in a run; a later run tries again [assumed]."""
+
+SMALL_BYTES = 32 * 1024
+"""Hashed in less time than a thread takes to be asked."""
 
 Numbered = Sequence[tuple[int, str]]
 
@@ -105,33 +102,24 @@ def _refuse_second(run: Run, flight: Flight) -> None:
 
 
 async def _download(run: Run, flight: Flight, image: int, url: str) -> Checked:
-    lane = flight.lane
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type((Retryable, LinkLost, ImageRejected)),
-        wait=lambda state: wait_s(state.attempt_number, _floor_s(state), run.rng),
-        # A link that is gone, or bytes that are no image, seldom come back.
-        stop=lambda state: stop_after_attempt(_tries_of(state))(state),
-        sleep=anyio.sleep,
-        reraise=True,
-    )
-    async for attempt in retrying:
-        with attempt:
+    """Download one image, asking again for what may pass."""
+    lane, tries = flight.lane, 0
+    while True:
+        try:
             async with run.downloads:
+                await run.give_way()
                 blob = await run.wire.download(
                     lane.name, url, from_loopback=lane.is_loopback
                 )
             return await _check(run, flight, image, blob.data)
-    raise AssertionError("unreachable: tenacity returns or raises")
-
-
-def _tries_of(state: RetryCallState) -> int:
-    error = state.outcome.exception() if state.outcome else None
-    return DOWNLOADS if isinstance(error, Retryable) else DOWNLOADS // 2
-
-
-def _floor_s(state: RetryCallState) -> float | None:
-    error = state.outcome.exception() if state.outcome else None
-    return error.retry_after_s if isinstance(error, AttemptError) else None
+        except (Retryable, LinkLost, ImageRejected) as error:
+            tries += 1
+            # A link that is gone, or bytes that are no image, seldom come back.
+            most = DOWNLOADS if isinstance(error, Retryable) else DOWNLOADS // 2
+            if tries >= most:
+                raise
+            wait = wait_s(tries, error.retry_after_s, run.rng)
+        await anyio.sleep(wait)
 
 
 async def _check(run: Run, flight: Flight, image: int, data: bytes) -> Checked:
@@ -141,7 +129,7 @@ async def _check(run: Run, flight: Flight, image: int, data: bytes) -> Checked:
         return Checked(image, data, inspect(data), hashlib.sha256(data).digest())
 
     try:
-        return await run.offload(look)
+        return await run.offload(look) if len(data) > SMALL_BYTES else look()
     except NotAnImage as error:
         raise ImageRejected(flight.lane.name, f"delivered {error}") from error
 
@@ -184,12 +172,13 @@ async def _store(
     checked: Sequence[Checked],
     inline: tuple[ChargedAs, Delivered] | None,
 ) -> None:
-    row = run.ledger.row(flight.part.row_id)
     at = run.time.now()
     reported = inline[1].cost_usd is not None if inline else False
     incoming = [
         Incoming(
-            name=member_name(row.stem, it.image, row.request.n, it.facts.extension),
+            name=member_name(
+                flight.stem, it.image, flight.request.n, it.facts.extension
+            ),
             data=it.data,
             tag=Tag(
                 attempt_id=flight.attempt.attempt_id,
@@ -231,12 +220,11 @@ def settle_if_whole(ledger: Ledger, row_id: int) -> Status | None:
     Returns:
         Its status until now; None if nothing changed.
     """
-    row = ledger.row(row_id)
-    whole = len(ledger.stored_images(row_id)) >= row.request.n
-    if not whole or row.status is Status.SUCCEEDED:
+    was = ledger.status(row_id)
+    if was is Status.SUCCEEDED or not ledger.is_whole(row_id):
         return None
     ledger.settle(row_id, Status.SUCCEEDED, None, None)
-    return row.status
+    return was
 
 
 def stored_image(checked: Checked, member: Member) -> StoredImage:

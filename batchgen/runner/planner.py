@@ -16,6 +16,9 @@ from batchgen.output.names import (
 from batchgen.provider import Provider
 from batchgen.runner.writer import Offload, Writer
 
+SLICE = 250
+"""Rows to a step of the plan: it holds up the event loop for some 20 ms."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
@@ -76,7 +79,7 @@ class Planner:
         if at_once:
             await writer.commit(lambda _: plan.begin(schema))
         self.rows = 0
-        slices = self._manifest.slices()
+        slices = self._manifest.slices(SLICE)
         while (part := await offload(lambda: next(slices, None))) is not None:
             await self._add(writer, plan, part)
             told()

@@ -51,6 +51,7 @@ class Feed:
             if (part := self._lane.retries.take_due()) or (part := self._fresh()):
                 return part
             changed = self._run.changed
+            self._run.rest()
             wait_s = self._lane.retries.next_in_s()
             busy = self._run.planning or self._run.live > 0
             if wait_s is None and not busy:
@@ -102,6 +103,8 @@ async def feed(run: Run, lane: Lane) -> None:
         await _room(run, lane)
         reservation = _reservation(run, lane, part, row)
         await run.budget.reserve(reservation)
+        if lane.departures.wait_s() > 0:
+            run.rest()
         await lane.departures.grant()
         if lane.stopped is not None:
             lane.departures.stayed()
@@ -111,11 +114,13 @@ async def feed(run: Run, lane: Lane) -> None:
         order = Order(
             lane=lane,
             part=part,
+            stem=row.stem,
             request=row.request,
             model=model_of(run, lane, row),
             reservation=reservation,
         )
         start(run, order)
+        run.sending = True
 
 
 def _reservation(run: Run, lane: Lane, part: Part, row: RowRecord) -> Reservation:
@@ -193,4 +198,5 @@ async def _room(run: Run, lane: Lane) -> None:
                     f"only {free >> 20} MB are free in {run.folder}, {wanted >> 20} MB "
                     "are needed to store the next image safely; free some space"
                 )
+        run.rest()
         await changed.wait()

@@ -32,6 +32,7 @@ class Order:
 
     lane: Lane
     part: Part
+    stem: str
     request: ImageRequest
     model: str
     reservation: Reservation
@@ -66,7 +67,7 @@ async def buy(run: Run, order: Order) -> None:
         run.budget.settle(order.reservation, 0)
         return
     try:
-        outcome = await _send(run, order, flight)
+        outcome = await _send(run, order)
     except AttemptError as error:
         run.landed(lane)
         await fail(run, flight, error)
@@ -99,7 +100,7 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
 
     def step(ledger: Ledger) -> AttemptRecord | None:
         # Another part of the row may have been refused: then this one would be, too.
-        if ledger.row(part.row_id).status is not Status.PENDING:
+        if ledger.status(part.row_id) is not Status.PENDING:
             return None
         return ledger.attempt(ledger.mark_sent(start))
 
@@ -109,6 +110,7 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
     return Flight(
         lane=order.lane,
         part=part,
+        stem=order.stem,
         request=request,
         attempt=attempt,
         reservation=order.reservation,
@@ -117,12 +119,11 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
     )
 
 
-async def _send(run: Run, order: Order, flight: Flight) -> Accepted | Delivered:
+async def _send(run: Run, order: Order) -> Accepted | Delivered:
     lane = order.lane
     call = lane.provider.encode(
         order.request.for_images(order.part.images), order.model, lane.endpoint
     )
-    run.log.info("sent", extra={"attempt": flight.attempt.attempt_id})
     timeout_s = lane.provider.defaults.reply_timeout_s
     grant = Grant(run, lane)
     try:
@@ -194,5 +195,4 @@ async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
             )
         )
         await account(run, flight, charge)
-        run.log.info("delivered", extra={"attempt": flight.attempt.attempt_id})
         await fetch(run, flight, numbered, charge)

@@ -134,11 +134,13 @@ def flights_of(
         reservation = Reservation(group=group, images=attempt.images)
         if attempt.state is not State.DELIVERED:
             run.budget.hold(reservation)
+        row = run.ledger.row(attempt.row_id)
         flights.append(
             Flight(
                 lane=lane,
                 part=Part(attempt.row_id, attempt.first_image, attempt.images),
-                request=run.ledger.row(attempt.row_id).request,
+                stem=row.stem,
+                request=row.request,
                 attempt=attempt,
                 reservation=reservation,
                 planned=run.ledger.planned_provider(attempt.row_id),

@@ -13,13 +13,12 @@ from typing import Any, Protocol, TypeVar
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from batchgen.errors import StorageError
 from batchgen.ledger import Ledger
 from batchgen.output.archive import Archive, Incoming, Member
 
 T = TypeVar("T")
 
-GROUP_MOST = 256
+GROUP_MOST = 128
 GROUP_BYTES = 64 * 1024 * 1024
 QUEUE = 64
 """Entries that wait: with images of 20 MB this is what back-pressure starts at."""
@@ -52,7 +51,7 @@ class Writer:
         self._ledger = ledger
         self._archive = archive
         self._offload = offload
-        self._failed: StorageError | None = None
+        self._failed: BaseException | None = None
         self._send: MemoryObjectSendStream[_Entry]
         self._receive: MemoryObjectReceiveStream[_Entry]
         self._send, self._receive = anyio.create_memory_object_stream[_Entry](QUEUE)
@@ -86,23 +85,26 @@ class Writer:
         return entry.result
 
     async def run(self) -> None:
-        """Write until `close` is called.
+        """Write until `close` is called, and through every cancellation till then.
+
+        Who waits for a step is shielded: a writer that left them would hang them.
 
         Raises:
             StorageError: a write failed; it is not tried again, and every step that
                 waited for it was told.
         """
-        async with self._receive:
-            async for first in self._receive:
-                group = self._gather(first)
-                try:
-                    await self._offload(lambda group=group: self._write(group))  # type: ignore[misc]
-                except StorageError as error:
-                    self._failed = error
-                    self._tell(group, error)
-                    raise
-                for entry in group:
-                    entry.done.set()
+        with anyio.CancelScope(shield=True):
+            async with self._receive:
+                async for first in self._receive:
+                    group = self._gather(first)
+                    try:
+                        await self._write(group)
+                    except BaseException as error:
+                        self._failed = error
+                        self._tell(group, error)
+                        raise
+                    for entry in group:
+                        entry.done.set()
 
     async def close(self) -> None:
         """End `run` when all that was put is written."""
@@ -119,19 +121,39 @@ class Writer:
             size += _size(entry)
         return group
 
-    def _write(self, group: list[_Entry]) -> None:
+    async def _write(self, group: list[_Entry]) -> None:
+        """Wait for the disk in a thread, and make the steps here.
+
+        A thread that runs many short statements loses the interpreter's lock at each
+        of them and waits for it behind the event loop: a step that takes 0.1 ms took
+        milliseconds there, and every purchase waits for one.
+        """
         images = [image for entry in group for image in entry.images]
-        members = iter(self._archive.append(images) if images else ())
-        if images:
-            self._archive.sync()
-        with self._ledger.transaction():
+        members = iter(await self._append(images))
+        self._ledger.begin()
+        try:
             for entry in group:
                 own = [next(members) for _ in entry.images]
                 entry.result = entry.step(self._ledger, own)
             if images:
                 self._ledger.put("archive_end", self._archive.end)
+        except BaseException:
+            self._ledger.rollback()
+            raise
+        await self._offload(self._ledger.commit)
 
-    def _tell(self, group: list[_Entry], error: StorageError) -> None:
+    async def _append(self, images: list[Incoming]) -> list[Member]:
+        if not images:
+            return []
+
+        def append() -> list[Member]:
+            members = self._archive.append(images)
+            self._archive.sync()
+            return members
+
+        return await self._offload(append)
+
+    def _tell(self, group: list[_Entry], error: BaseException) -> None:
         waiting = list(group)
         while True:
             try:
