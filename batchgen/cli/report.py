@@ -36,6 +36,9 @@ def _write_all(folder: Path) -> None:
     with open_folder(folder, None, None) as opened:
         now = int(datetime.now(UTC).timestamp() * 1_000_000)
         adopted = recover(opened.ledger, opened.archive, now)
+        # A kill from here on cuts the ZIP short: the next command must finish it.
+        with opened.ledger.transaction():
+            opened.ledger.put("outputs", "stale")
         write_outputs(opened.ledger, opened.archive, folder)
         with opened.ledger.transaction():
             opened.ledger.put("outputs", "fresh")
