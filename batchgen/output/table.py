@@ -132,7 +132,8 @@ def _storage_errors(path: Path) -> Iterator[None]:
                 f"no space left to write {path}; free some and run the same command"
                 " again"
             ) from error
-        raise StorageError(f"cannot write {path}: {error}") from error
+        reason = error.strerror or error
+        raise StorageError(f"cannot write {path}: {reason}") from error
 
 
 def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

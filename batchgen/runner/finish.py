@@ -49,7 +49,8 @@ async def lose(
 async def _end(
     run: Run, flight: Flight, error: AttemptError, charge: ChargedAs
 ) -> None:
-    message = run.scrubber.clean(error.message)
+    # Before anything is awaited: nothing more may leave for a key that is refused.
+    _heed(run, flight, error)
     end = AttemptEnd(
         state=_state(error),
         charge=charge[0],
@@ -57,7 +58,7 @@ async def _end(
         again=error.again,
         counts=error.counts,
         error=error.kind,
-        message=message,
+        message=error.message,
         request_id=error.request_id and run.scrubber.clean(error.request_id),
         ended_at=run.time.now(),
     )
@@ -70,10 +71,9 @@ async def _end(
             "attempt": flight.attempt.attempt_id,
             "error": error.kind,
             "charge": charge[0].value,
-            "words": message,
+            "words": error.message,
         },
     )
-    _heed(run, flight, error)
     if isinstance(decision, Settled):
         run.progress.settle(decision.status)
     elif isinstance(decision, Buy):
@@ -141,7 +141,8 @@ def give_back(run: Run, flight: Flight) -> None:
 
 
 def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
-    """Do what the error asks of everybody on that provider."""
+    """Do what the error asks of everybody on that provider; its words lose the key."""
+    error.message = run.scrubber.clean(error.message)
     lane = flight.lane
     if isinstance(error, Throttled):
         lane.departures.pause(error.retry_after_s or SILENT_THROTTLE_S)
