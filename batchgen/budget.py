@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import anyio
 
 from batchgen.errors import BudgetReached
-from batchgen.model import to_usd
+from batchgen.model import dollars
 
 Group = tuple[str, str | None]
 """Provider and resolution: what a price, and so a ceiling, holds for."""
@@ -115,7 +115,5 @@ class Budget:
 
     def _explain(self, reservation: Reservation) -> str:
         price = reservation.images * (self.ceiling(reservation.group) or 0)
-        used = f"${to_usd(self.committed):f} of ${to_usd(self.limit or 0):f}"
-        return (
-            f"{used} are spent or at risk; the next image may cost ${to_usd(price):f}"
-        )
+        used = f"{dollars(self.committed)} of {dollars(self.limit or 0)}"
+        return f"{used} are spent or at risk; the next image may cost {dollars(price)}"

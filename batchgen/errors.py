@@ -30,7 +30,8 @@
         └── ProviderStopped  this provider is done for this run; rows stay pending
             ├── CredentialRejected
             ├── OutOfCredit
-            └── ModelGone
+            ├── ModelGone
+            └── Unreachable      never once reached in this run
 
 Whoever treats an error looks at its branch and attributes, never at a provider's
 codes. Two things are said apart: what was charged, and whether to ask again.
@@ -261,6 +262,10 @@ class CredentialRejected(ProviderStopped):
 
 class OutOfCredit(ProviderStopped):
     """The account has no credit left; top it up and run the same command again."""
+
+
+class Unreachable(ProviderStopped):
+    """No connection ever came about in this run: check the network and the base URL."""
 
 
 class ModelGone(ProviderStopped):

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from batchgen.cli.money import dollars
 from batchgen.cli.source import job_options, overrides_of, prices_of, read_job
 from batchgen.cli.summary import counted, problem_lines, rows_line
 from batchgen.engines.checking import Findings, check_job

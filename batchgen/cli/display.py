@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from batchgen.cli.money import dollars
 from batchgen.model import Status, to_usd
 from batchgen.runner.progress import Progress
 

@@ -6,7 +6,6 @@ import json
 
 import click
 
-from batchgen.cli.money import dollars
 from batchgen.errors import UsageError
 from batchgen.provider import Provider, key_variable
 from batchgen.providers import PROVIDERS

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from batchgen.cli.money import dollars
 from batchgen.cli.source import folder_of
 from batchgen.engines.folder import RunFolder, open_folder, read_ledger
 from batchgen.errors import UsageError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,6 @@ import click
 from batchgen.cli.display import choose_display, write_error
 from batchgen.cli.latency import LatencyType
 from batchgen.cli.logfile import log_to
-from batchgen.cli.money import dollars
 from batchgen.cli.source import (
     job_options,
     overrides_of,
@@ -39,6 +39,7 @@ from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
 from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
 
+MANY_FILES = 65_536
 SANDBOX = "sandbox"
 """Folder inside a rehearsal's run folder."""
 
@@ -179,6 +180,8 @@ def _run(
 ) -> int:
     display = choose_display(quiet=given["quiet"], json_lines=given["json_lines"])
 
+    _allow_many_sockets()
+
     async def shown() -> Outcome:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(display.show, setting.progress)
@@ -198,6 +201,14 @@ def _run(
     bill = None if sandbox is None else Bill(sandbox.bill()["total_nano_usd"])
     show_summary(job, outcome, bill)
     return finish(job, outcome)
+
+
+def _allow_many_sockets() -> None:
+    """Lift the soft limit on open files: each purchase in flight has a socket."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _first_of(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from batchgen.cli.money import dollars
 from batchgen.cli.source import folder_of
 from batchgen.cli.summary import money_lines, rows_line
 from batchgen.engines.estimate import EVERY_ROW, rebuy_of

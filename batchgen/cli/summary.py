@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import click
 
 from batchgen.cli.display import write_error
-from batchgen.cli.money import dollars
 from batchgen.cli.source import this_command
 from batchgen.engines.checking import Problem, problems_in
 from batchgen.engines.folder import read_ledger
@@ -20,6 +19,7 @@ from batchgen.errors import (
     CredentialRejected,
     ModelGone,
     OutOfCredit,
+    Unreachable,
     UsageError,
 )
 from batchgen.ledger import Totals
@@ -149,6 +149,8 @@ def _reasons(outcome: Outcome) -> list[str]:
             advice = f"check {key_variable(stopped.provider)}"
         elif isinstance(stopped, OutOfCredit):
             advice = "top up the account"
+        elif isinstance(stopped, Unreachable):
+            advice = "check the network and --base-url"
         else:
             advice = "name another --model, or check --base-url"
         lines.append(f"stopped: {stopped} ({stopped.kind}); {advice}")
@@ -161,7 +163,7 @@ def _reasons(outcome: Outcome) -> list[str]:
 
 def _code(outcome: Outcome, *, whole: bool) -> int:
     stopped_all = outcome.chosen and len(outcome.stopped) == outcome.chosen
-    gone = any(isinstance(it, ModelGone) for it in outcome.stopped)
+    gone = any(isinstance(it, ModelGone | Unreachable) for it in outcome.stopped)
     error = outcome.error
     if error is not None and not isinstance(error, BudgetReached):
         return 2 if isinstance(error, UsageError) else 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.ledger import Ledger
-from batchgen.model import Status, to_usd
+from batchgen.model import Status, dollars, to_usd
 
 EVERY_ROW = 1 << 62
 """A position behind every manifest's end."""
@@ -52,7 +52,7 @@ class Rebuy:
     example: str
 
     def __str__(self) -> str:
-        price = f"${self.usd:f}" if not self.unpriced else "an unknown price"
+        price = dollars(self.usd) if not self.unpriced else "an unknown price"
         return f"{self.rows} rows (the first is {self.example}) for {price}"
 
 

@@ -121,7 +121,14 @@ class LocalEngine:
         offload = self._setting.offload
         now = self._time.now()
         adopted = await offload(lambda: recover(ledger, archive, now))
-        self._log.info("started", extra={"adopted": adopted})
+        self._log.info(
+            "started",
+            extra={
+                "manifest": str(self._job.manifest),
+                "providers": ",".join(self._job.providers),
+                "adopted": adopted,
+            },
+        )
         async with self._writing() as writer:
             async with Wire(paid_hosts=self._setting.paid_hosts) as wire:
                 await self._buy(manifest, writer, wire)
@@ -130,6 +137,7 @@ class LocalEngine:
         self._outcome.totals = ledger.totals(self._below)
         lanes = self._run.lanes.values() if self._run else ()
         self._outcome.stopped = [it.stopped for it in lanes if it.stopped]
+        self._log_end(self._outcome.totals)
         return self._outcome
 
     @property
@@ -388,6 +396,17 @@ class LocalEngine:
             for scope in list(run.following):
                 scope.cancel()
             run.wake()
+
+    def _log_end(self, totals: Totals) -> None:
+        rows = {status.value: count for status, count in totals.rows.items()}
+        money = {
+            "spent": totals.spent,
+            "retired": totals.retired,
+            "at_risk": totals.at_risk,
+        }
+        self._log.info(
+            "ended", extra=rows | {f"{name}_nano": it for name, it in money.items()}
+        )
 
     async def _write_outputs(self, offload: Offload) -> None:
         ledger, folder = self._folder.ledger, self._folder

@@ -50,3 +50,10 @@ def to_nano(usd: Decimal) -> int:
 def to_usd(nano: int) -> Decimal:
     """Return nano-dollars as US dollars, exactly."""
     return Decimal(nano).scaleb(-9)
+
+
+def dollars(amount: int | Decimal) -> str:
+    """Write nano-dollars, or US dollars, exactly, with at least two decimals."""
+    usd = to_usd(amount) if isinstance(amount, int) else amount
+    whole, _, fraction = f"{usd:f}".partition(".")
+    return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchgen.errors import Charge
-from batchgen.model import Delivered, to_nano, to_usd
+from batchgen.model import Delivered, dollars, to_nano
 from batchgen.runner.context import Flight, Run
 
 ChargedAs = tuple[Charge, int | None]
@@ -43,6 +43,6 @@ async def account(run: Run, flight: Flight, charge: ChargedAs) -> None:
     )
     run.log.warning("charge_above_ceiling", extra={"nano": per_image})
     run.progress.notice(
-        f"{provider} charged ${to_usd(per_image):f} for an image at {resolution}, more "
+        f"{provider} charged {dollars(per_image)} for an image at {resolution}, more "
         "than its ceiling; from now on that much is reserved"
     )

@@ -208,6 +208,7 @@ async def _store(
 
     was = await run.writer.store(incoming, step)
     run.progress.bought += len(checked)
+    run.progress.stored_bytes += sum(len(it.data) for it in checked)
     run.log.info("stored", extra={"attempt": flight.attempt.attempt_id})
     if was is not None:
         run.progress.settle(Status.SUCCEEDED, was)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from batchgen.errors import (
     AttemptError,
     Charge,
+    NotConnected,
     OutcomeUnknown,
     ProviderStopped,
     TaskLost,
     TaskOverdue,
     Throttled,
+    Unreachable,
 )
 from batchgen.ledger import AttemptEnd, Ledger
 from batchgen.model import State, Status, to_nano
@@ -24,6 +26,11 @@ from batchgen.runner.decide import (
     history_of,
     wait_s,
 )
+from batchgen.runner.lane import Lane
+
+UNREACHED_S = 120.0
+"""After this long without a single connection it is no outage but a wrong address, or
+no network. A provider that was reached once in the run is waited for without end."""
 
 SILENT_THROTTLE_S = 1.0
 """Pause of everybody after a 429 that names no wait [assumed]."""
@@ -66,7 +73,7 @@ async def _end(
         lambda ledger: _write_end(run, ledger, flight, end)
     )
     run.log.info(
-        "ended",
+        "attempt_ended",
         extra={
             "attempt": flight.attempt.attempt_id,
             "error": error.kind,
@@ -148,6 +155,19 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
         lane.departures.pause(error.retry_after_s or SILENT_THROTTLE_S)
     elif error.retry_after_s:
         lane.departures.pause(error.retry_after_s)
+    if isinstance(error, NotConnected):
+        _heed_silence(run, lane, error)
+    else:
+        lane.was_reached = True
     if isinstance(error, ProviderStopped) and lane.stopped is None:
         lane.stopped = error
         run.log.error("provider_stopped", extra={"provider": lane.name})
+
+
+def _heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:
+    if lane.was_reached:
+        run.progress.say_once(f"{error}; it is tried again until it answers")
+        return
+    run.progress.say_once(f"{error}; trying again for {UNREACHED_S:g} s")
+    if lane.unreached_s() > UNREACHED_S and lane.stopped is None:
+        lane.stopped = Unreachable(error.provider, error.message)

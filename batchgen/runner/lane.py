@@ -38,6 +38,15 @@ class Lane:
         self.pace = PollPace()
         self.retries = Retries(clock)
         self.stopped: ProviderStopped | None = None
+        self.was_reached = False
+        self._unreached_since: float | None = None
+        self._clock = clock
+
+    def unreached_s(self) -> float:
+        """Return for how long it was never reached; called when it was not, again."""
+        if self._unreached_since is None:
+            self._unreached_since = self._clock()
+        return self._clock() - self._unreached_since
 
     @property
     def name(self) -> str:

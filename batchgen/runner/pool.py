@@ -29,7 +29,9 @@ SLICE = 256
 
 SPARE_BYTES = 64 * 1024 * 1024
 IMAGE_BYTES = 8 * 1024 * 1024
-"""Room kept on the disk: a margin, and for each image in flight [assumed]."""
+SURE_OF_SIZE = 16
+"""Room kept on the disk: a margin, and for each image in flight [assumed], until the
+first images have shown their size."""
 
 UNSTORED_FACTOR = 3
 """Attempts under way, downloads included, for each place in flight."""
@@ -178,6 +180,13 @@ async def _is_to_be_bought(run: Run, part: Part, row: RowRecord) -> bool:
     return True
 
 
+def _image_bytes(run: Run) -> int:
+    """Return the room to keep for one image: twice what they have in this run."""
+    if run.progress.bought < SURE_OF_SIZE:
+        return IMAGE_BYTES
+    return 2 * run.progress.stored_bytes // run.progress.bought
+
+
 async def _room(run: Run, lane: Lane) -> None:
     """Wait for a place in flight, and for room on the disk.
 
@@ -189,7 +198,7 @@ async def _room(run: Run, lane: Lane) -> None:
         is_crowded = run.live >= UNSTORED_FACTOR * lane.concurrency
         has_place = lane.in_flight < lane.concurrency
         if has_place and not is_crowded:
-            wanted = SPARE_BYTES + (run.live + 1) * IMAGE_BYTES
+            wanted = SPARE_BYTES + (run.live + 1) * _image_bytes(run)
             free = shutil.disk_usage(run.folder).free
             if free >= wanted:
                 return

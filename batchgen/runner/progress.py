@@ -31,7 +31,15 @@ class Progress:
     at_risk: int = 0
     phase: str = "starting"
     in_flight: Callable[[], int] = lambda: 0
+    said: set[str] = field(default_factory=set)
+    stored_bytes: int = 0
     notice: Callable[[str], None] = lambda _: None
+
+    def say_once(self, text: str) -> None:
+        """Tell the user something that would otherwise be said a thousand times."""
+        if text not in self.said:
+            self.said.add(text)
+            self.notice(text)
 
     def settle(self, status: Status, was: Status = Status.PENDING) -> None:
         """Count a row that came to its end."""

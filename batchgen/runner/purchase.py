@@ -72,6 +72,7 @@ async def buy(run: Run, order: Order) -> None:
         run.landed(lane)
         await fail(run, flight, error)
         return
+    lane.was_reached = True
     if isinstance(outcome, Accepted):
         await _accepted(run, flight, outcome)
     else:
