@@ -22,10 +22,16 @@ finally:
 
 
 def test_imports_point_one_way_and_the_sandbox_stands_apart() -> None:
-    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command"]
+    command = [
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports_command",
+    ]
     command[-1] += "; lint_imports_command(['--no-cache'])"
 
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
 
     assert found.returncode == 0, found.stdout + found.stderr
     assert "Contracts: 3 kept, 0 broken." in found.stdout

@@ -1,0 +1,206 @@
+"""Ledgers for the tests: rows, readings of a manifest, and attempts at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from batchgen.errors import Again, Charge
+from batchgen.ledger import (
+    AttemptEnd,
+    AttemptStart,
+    Ledger,
+    PlanEntry,
+    PlanWriter,
+    StoredImage,
+)
+from batchgen.manifest import key_of
+from batchgen.manifest.identity import fingerprint
+from batchgen.model import ImageRequest, State
+from batchgen.output.names import claimed_stems, safe_stem
+
+AT = 1_800_000_000_000_000
+PRICE = 92_500_000
+CEILING = 138_750_000
+
+
+def entry(
+    position: int, prompt: str = "a cup", *, id: str | None = None, n: int = 1
+) -> PlanEntry:
+    """Return a row that can run, as the planner judges it."""
+    request = ImageRequest(prompt=prompt, n=n)
+    digest = fingerprint(request, lambda _: None)
+    return PlanEntry(
+        position=position,
+        line=position + 2,
+        id=id,
+        request=request,
+        fingerprint=digest,
+        stem=safe_stem(id or f"row-{position}-{digest.hex()[:8]}"),
+        provider="acme",
+        model="acme-1",
+        estimate=PRICE * n,
+        prompt=prompt,
+    )
+
+
+def bad(position: int, problem: str, *, id: str | None = None) -> PlanEntry:
+    """Return a row that cannot be read."""
+    good = entry(position, id=id)
+    return replace(good, request=None, fingerprint=None, estimate=None, problem=problem)
+
+
+def read(ledger: Ledger, entries: Iterable[PlanEntry], digest: str = "d") -> None:
+    """Let the ledger read a manifest with these rows to its end."""
+    rows = list(entries)
+    with ledger.transaction():
+        plan = PlanWriter(ledger, key_of, claimed_stems)
+        for first in range(0, len(rows), 3):
+            plan.add(rows[first : first + 3], b"ipc %d" % first, first)
+        plan.complete(digest, b"schema", len(rows))
+
+
+def prompts(
+    ledger: Ledger, texts: Iterable[str], ids: Iterable[str] | None = None
+) -> None:
+    """Let the ledger read a manifest that has only prompts, and ids perhaps."""
+    names = list(ids) if ids is not None else None
+    read(
+        ledger,
+        [
+            entry(position, text, id=names[position] if names else None)
+            for position, text in enumerate(texts)
+        ],
+    )
+
+
+def planned(ledger: Ledger) -> list[dict[str, object]]:
+    """Return the plan that counts, joined with its rows, in manifest order."""
+    everything = (ledger.generation, 0, 1 << 62)
+    return [dict(row) for row in ledger.run("result_rows", everything)]
+
+
+def row_ids(ledger: Ledger) -> list[int]:
+    found = [row["row_id"] for row in planned(ledger)]
+    return [it for it in found if isinstance(it, int)]
+
+
+def start(row_id: int, first: int = 1, images: int = 1) -> AttemptStart:
+    return AttemptStart(
+        row_id=row_id,
+        first_image=first,
+        images=images,
+        provider="acme",
+        model="acme-1",
+        base_url="https://api.acme.example",
+        aspect_ratio="1:1",
+        resolution="1K",
+        expected=PRICE * images,
+        ceiling=CEILING * images,
+        sent_at=AT,
+    )
+
+
+def ended(
+    state: State,
+    charge: Charge = Charge.NONE,
+    cost: int | None = 0,
+    *,
+    again: Again = Again.LATER,
+    counts: bool = True,
+    error: str = "provider_down",
+) -> AttemptEnd:
+    return AttemptEnd(
+        state=state,
+        charge=charge,
+        cost=cost,
+        again=again,
+        counts=counts,
+        error=error,
+        message="words",
+        request_id=None,
+        ended_at=AT + 1_000_000,
+    )
+
+
+def image(number: int = 1, name: str = "cup.png") -> StoredImage:
+    return StoredImage(
+        image=number,
+        name=name,
+        place=1000 * number,
+        size_bytes=123,
+        crc32=7,
+        sha256=b"\1" * 32,
+        media_type="image/png",
+        width_px=1024,
+        height_px=1024,
+    )
+
+
+def sent(ledger: Ledger, row_id: int, first: int = 1, images: int = 1) -> int:
+    return ledger.mark_sent(start(row_id, first, images))
+
+
+def bought(
+    ledger: Ledger,
+    row_id: int,
+    cost: int | None = PRICE,
+    charge: Charge = Charge.REPORTED,
+    numbers: Iterable[int] = (1,),
+) -> int:
+    """Buy some images of a row, to their place in the archive."""
+    wanted = list(numbers)
+    attempt_id = sent(ledger, row_id, wanted[0], len(wanted))
+    links = [(it, f"https://cdn.example/{attempt_id}/{it}") for it in wanted]
+    ledger.mark_delivered(attempt_id, links, (charge, cost), f"r{attempt_id}", 4.5)
+    images = [image(it, f"row-{row_id}-{it}.png") for it in wanted]
+    ledger.mark_stored(attempt_id, images, None, AT + 2_000_000)
+    return attempt_id
+
+
+Walk = Callable[[Ledger, int], None]
+
+
+def _deliver(ledger: Ledger, attempt_id: int) -> None:
+    ledger.mark_delivered(
+        attempt_id, [(1, "https://x")], (Charge.REPORTED, 5), None, 1.0
+    )
+
+
+def _store(ledger: Ledger, attempt_id: int) -> None:
+    ledger.mark_stored(attempt_id, [image()], None, AT)
+
+
+def _end(state: State, charge: Charge, cost: int | None) -> Walk:
+    def walk(ledger: Ledger, attempt_id: int) -> None:
+        ledger.mark_ended(attempt_id, ended(state, charge, cost))
+
+    return walk
+
+
+STEPS: dict[State, Walk] = {
+    State.ACCEPTED: lambda ledger, it: ledger.mark_accepted(it, "t-1", "t-1", AT),
+    State.DELIVERED: _deliver,
+    State.STORED: _store,
+    State.REJECTED: _end(State.REJECTED, Charge.NONE, 0),
+    State.FAILED: _end(State.FAILED, Charge.NONE, 0),
+    State.UNKNOWN: _end(State.UNKNOWN, Charge.UNKNOWN, None),
+    State.OVERDUE: _end(State.OVERDUE, Charge.UNKNOWN, None),
+}
+
+WAYS: dict[State, tuple[State, ...]] = {
+    State.SENT: (),
+    State.ACCEPTED: (State.ACCEPTED,),
+    State.DELIVERED: (State.DELIVERED,),
+    State.STORED: (State.DELIVERED, State.STORED),
+    State.REJECTED: (State.REJECTED,),
+    State.FAILED: (State.FAILED,),
+    State.UNKNOWN: (State.UNKNOWN,),
+    State.OVERDUE: (State.ACCEPTED, State.OVERDUE),
+}
+"""How an attempt that was just sent comes into each state."""
+
+
+def new_ledger(folder: Path, name: str = "run.db") -> Ledger:
+    return Ledger(folder / name, write=True)

@@ -1,0 +1,431 @@
+"""A row stays the same row wherever it stands, and buys nothing twice for that."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchgen.errors import Charge
+from batchgen.ledger import Ledger, PlanEntry, PlanWriter, directory_images
+from batchgen.manifest import key_of
+from batchgen.model import State, Status
+from batchgen.output.names import claimed_stems, member_name
+from tests.ledger.books import (
+    AT,
+    PRICE,
+    STEPS,
+    bad,
+    bought,
+    ended,
+    entry,
+    new_ledger,
+    planned,
+    prompts,
+    read,
+    row_ids,
+    sent,
+)
+
+EVERY = 1 << 62
+
+
+def buy_all(ledger: Ledger) -> None:
+    """Buy whatever waits, and let it succeed."""
+    for waiting in ledger.waiting("acme", -1, EVERY, EVERY):
+        bought(ledger, waiting.row.row_id)
+        ledger.settle(waiting.row.row_id, Status.SUCCEEDED, None, None)
+
+
+def waiting(ledger: Ledger) -> list[int]:
+    """Return the positions that are still to be bought."""
+    return [it.position for it in ledger.waiting("acme", -1, EVERY, EVERY)]
+
+
+def to_rebuy(ledger: Ledger) -> dict[str, int]:
+    values = {"generation": ledger.generation, "below": EVERY}
+    return dict(ledger.run("to_rebuy", values).fetchone())
+
+
+# -- what is bought again
+
+
+def test_the_same_manifest_read_again_buys_nothing(ledger: Ledger) -> None:
+    prompts(ledger, ["a cup", "a lamp"])
+    buy_all(ledger)
+    before = row_ids(ledger)
+
+    prompts(ledger, ["a cup", "a lamp"])
+
+    assert row_ids(ledger) == before
+    assert waiting(ledger) == []
+
+
+def test_a_row_with_an_id_is_known_by_it_wherever_it_stands(ledger: Ledger) -> None:
+    prompts(ledger, ["cup", "lamp", "vase"], ids="abc")
+    buy_all(ledger)
+
+    prompts(ledger, ["vase", "new", "cup"], ids="cxa")
+
+    assert waiting(ledger) == [1]
+    assert to_rebuy(ledger)["rows"] == 0
+
+
+def test_an_edited_row_is_another_version_and_asks_for_rebuy(ledger: Ledger) -> None:
+    prompts(ledger, ["cup", "lamp"], ids="ab")
+    buy_all(ledger)
+
+    prompts(ledger, ["cup", "a red lamp"], ids="ab")
+
+    assert waiting(ledger) == [1]
+    assert to_rebuy(ledger) == {
+        "rows": 1,
+        "estimate": PRICE,
+        "unpriced": 0,
+        "example": "b",
+    }
+
+
+def test_a_version_that_comes_back_is_known_and_costs_nothing(ledger: Ledger) -> None:
+    prompts(ledger, ["cup"], ids="a")
+    buy_all(ledger)
+    prompts(ledger, ["a red cup"], ids="a")
+    buy_all(ledger)
+
+    prompts(ledger, ["cup"], ids="a")
+
+    assert waiting(ledger) == []
+    assert to_rebuy(ledger)["rows"] == 0
+    assert ledger.totals(EVERY).rows == {Status.SUCCEEDED: 1}
+
+
+def test_a_row_that_was_dropped_and_comes_back_is_not_bought_again(
+    ledger: Ledger,
+) -> None:
+    prompts(ledger, ["cup", "lamp"])
+    buy_all(ledger)
+    prompts(ledger, ["cup"])
+
+    prompts(ledger, ["lamp", "cup"])
+
+    assert waiting(ledger) == []
+    assert ledger.totals(EVERY).retired == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "charge", "cost", "asks"),
+    [
+        pytest.param(State.REJECTED, Charge.NONE, 0, 0, id="never-processed"),
+        pytest.param(State.FAILED, Charge.NONE, 0, 0, id="failed-for-free"),
+        pytest.param(State.FAILED, Charge.REPORTED, 7, 1, id="failed-and-charged"),
+        pytest.param(State.FAILED, Charge.PRICE_LIST, None, 1, id="charged-unpriced"),
+        pytest.param(State.UNKNOWN, Charge.UNKNOWN, None, 1, id="outcome-unknown"),
+        pytest.param(State.ACCEPTED, Charge.NONE, 0, 1, id="a-task-is-under-way"),
+    ],
+)
+def test_rebuy_is_asked_for_where_the_old_version_may_have_cost_something(
+    ledger: Ledger, state: State, charge: Charge, cost: int | None, asks: int
+) -> None:
+    prompts(ledger, ["cup"], ids="a")
+    attempt_id = sent(ledger, row_ids(ledger)[0])
+    if state is State.ACCEPTED:
+        STEPS[state](ledger, attempt_id)
+    else:
+        ledger.mark_ended(attempt_id, ended(state, charge, cost))
+
+    prompts(ledger, ["a red cup"], ids="a")
+
+    assert to_rebuy(ledger)["rows"] == asks
+
+
+def test_rebuy_is_agreed_to_once(ledger: Ledger) -> None:
+    prompts(ledger, ["cup"], ids="a")
+    buy_all(ledger)
+    prompts(ledger, ["a red cup"], ids="a")
+    attempt_id = sent(ledger, row_ids(ledger)[0])
+    ledger.mark_ended(attempt_id, ended(State.UNKNOWN, Charge.UNKNOWN, None))
+
+    prompts(ledger, ["a red cup"], ids="a")
+
+    assert waiting(ledger) == [0]
+    assert to_rebuy(ledger)["rows"] == 0
+
+
+def test_a_manifest_without_ids_does_not_take_an_edited_row_for_a_version(
+    ledger: Ledger,
+) -> None:
+    prompts(ledger, ["cup"])
+    buy_all(ledger)
+
+    prompts(ledger, ["a red cup"])
+
+    assert waiting(ledger) == [0]
+    assert to_rebuy(ledger)["rows"] == 0
+    assert ledger.totals(EVERY).retired == PRICE
+
+
+WORDS = st.lists(st.sampled_from(["cup", "lamp", "vase"]), max_size=12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(first=WORDS, second=WORDS)
+def test_without_ids_exactly_the_surplus_of_equal_rows_is_bought(
+    first: list[str], second: list[str]
+) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(new_ledger(Path(folder))) as ledger,
+    ):
+        prompts(ledger, first)
+        buy_all(ledger)
+
+        prompts(ledger, second)
+
+        new = Counter(second[position] for position in waiting(ledger))
+        assert new == Counter(second) - Counter(first)
+        retired = Counter(first) - Counter(second)
+        assert ledger.totals(EVERY).retired == PRICE * retired.total()
+        assert len(set(row_ids(ledger))) == len(second)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    first=st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["cup", "lamp"])),
+    second=st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["cup", "lamp"])),
+    order=st.randoms(use_true_random=False),
+)
+def test_with_ids_exactly_what_is_new_or_changed_is_bought(
+    first: dict[str, str], second: dict[str, str], order: object
+) -> None:
+    rows = list(second.items())
+    order.shuffle(rows)  # type: ignore[attr-defined]  # hypothesis' own Random
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(new_ledger(Path(folder))) as ledger,
+    ):
+        prompts(ledger, first.values(), ids=first)
+        buy_all(ledger)
+
+        prompts(ledger, [text for _, text in rows], ids=[name for name, _ in rows])
+
+        bought_now = {rows[position][0] for position in waiting(ledger)}
+        changed = {it for it in second if it in first and first[it] != second[it]}
+        assert bought_now == {it for it in second if it not in first} | changed
+        assert to_rebuy(ledger)["rows"] == len(changed)
+
+
+# -- rows that cannot run
+
+
+def test_a_repeated_id_makes_the_later_row_invalid_and_no_other(
+    ledger: Ledger,
+) -> None:
+    prompts(ledger, ["cup", "lamp", "vase"], ids=["a", "b", "a"])
+
+    assert waiting(ledger) == [0, 1]
+    (found,) = ledger.run("problems", (ledger.generation, 10))
+    assert (found["position"], found["line"], found["at_column"]) == (2, 4, "id")
+    assert "repeats the id" in found["problem"]
+
+
+def test_the_id_of_an_invalid_row_is_taken_all_the_same(ledger: Ledger) -> None:
+    read(ledger, [bad(0, "no prompt", id="a"), entry(1, id="a")])
+
+    assert waiting(ledger) == []
+    problems = [it["problem"] for it in ledger.run("problems", (ledger.generation, 9))]
+    assert problems == [
+        "no prompt",
+        "repeats the id of an earlier row; ids must differ",
+    ]
+
+
+def test_an_invalid_row_costs_nothing_and_keeps_its_prompt(ledger: Ledger) -> None:
+    wide = replace(entry(0, "cup"), problem="no 8:1", at_column="aspect_ratio")
+
+    read(ledger, [wide])
+
+    (row,) = planned(ledger)
+    assert (row["row_id"], row["plan_prompt"]) == (None, "cup")
+    assert ledger.totals(EVERY).rows == {Status.INVALID: 1}
+
+
+def test_a_row_that_is_bought_stays_bought_whatever_its_provider_can_do(
+    ledger: Ledger,
+) -> None:
+    prompts(ledger, ["cup"])
+    buy_all(ledger)
+
+    read(ledger, [replace(entry(0, "cup"), problem="no 8:1", provider=None)])
+
+    assert ledger.totals(EVERY).rows == {Status.SUCCEEDED: 1}
+
+
+def test_a_row_that_is_not_bought_yet_waits_until_somebody_can_do_it(
+    ledger: Ledger,
+) -> None:
+    prompts(ledger, ["cup"])
+
+    read(ledger, [replace(entry(0, "cup"), problem="no 8:1", provider=None)])
+    assert waiting(ledger) == []
+    assert ledger.totals(EVERY).rows == {Status.INVALID: 1}
+
+    prompts(ledger, ["cup"])
+    assert waiting(ledger) == [0]
+
+
+# -- names in the archive
+
+
+def names_of(ledger: Ledger) -> list[str]:
+    return [str(row["stem"]) for row in planned(ledger)]
+
+
+def test_names_are_unique_whatever_stems_are_wanted(ledger: Ledger) -> None:
+    wanted = ["Tasse", "tasse", "TASSE", "tasse~0", "tassé", "tasse\u0301"]
+
+    read(
+        ledger,
+        [
+            replace(entry(position, f"p{position}"), stem=stem)
+            for position, stem in enumerate(wanted)
+        ],
+    )
+
+    names = names_of(ledger)
+    assert names[0] == "Tasse"
+    assert names[4] == "tassé"
+    folded = [claimed_stems(it, 1)[0] for it in names]
+    assert len(set(folded)) == len(folded)
+    assert names[1].startswith("tasse~")
+    assert len(names[1]) == len("tasse~") + 8
+
+
+def test_the_numbers_of_a_rows_images_are_claimed_with_its_stem(
+    ledger: Ledger,
+) -> None:
+    read(
+        ledger,
+        [
+            replace(entry(0, "cup", n=2), stem="cup"),
+            replace(entry(1, "other"), stem="cup-2"),
+            replace(entry(2, "third"), stem="cup"),
+        ],
+    )
+
+    first, second, third = names_of(ledger)
+    assert (first, third) == ("cup", "cup")
+    assert second.startswith("cup-2~")
+
+
+def test_versions_of_one_row_share_their_name(ledger: Ledger) -> None:
+    prompts(ledger, ["cup"], ids="a")
+    prompts(ledger, ["a red cup"], ids="a")
+
+    assert names_of(ledger) == ["a"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["a", "A", "a-1", "a-2", "b", "ß", "ss"]),
+            st.integers(1, 3),
+        ),
+        max_size=10,
+    ),
+    reading=st.integers(1, 9),
+)
+def test_no_two_images_of_a_plan_ever_have_one_name(
+    rows: list[tuple[str, int]], reading: int
+) -> None:
+    def entries(part: Iterable[tuple[str, int]], shift: int) -> list[PlanEntry]:
+        return [
+            replace(entry(position, f"{position + shift}", n=n), stem=stem)
+            for position, (stem, n) in enumerate(part)
+        ]
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(new_ledger(Path(folder))) as ledger,
+    ):
+        read(ledger, entries(rows[:reading], 0))
+        read(ledger, entries(rows, 3))
+
+        names = [
+            member_name(claimed_stems(str(row["stem"]), 1)[0], image, n, "png")
+            for row in planned(ledger)
+            if isinstance(n := row["n"], int)
+            for image in range(1, n + 1)
+        ]
+        assert len(set(names)) == len(names)
+
+
+# -- readings
+
+
+def test_the_first_reading_counts_from_its_first_slice_on(ledger: Ledger) -> None:
+    plan = PlanWriter(ledger, key_of, claimed_stems)
+    plan.begin(b"schema")
+    plan.add([entry(0, "cup")], b"ipc", 0)
+
+    assert waiting(ledger) == [0]
+    assert ledger.get("plan_digest") is None
+
+
+def test_a_later_reading_counts_only_when_it_is_complete(ledger: Ledger) -> None:
+    prompts(ledger, ["cup", "lamp"])
+    before = row_ids(ledger)
+    plan = PlanWriter(ledger, key_of, claimed_stems)
+    plan.add([entry(0, "vase")], b"ipc", 0)
+
+    assert row_ids(ledger) == before
+    assert ledger.get("plan_digest") == "d"
+
+    plan.complete("e", b"schema", 1)
+
+    assert [row["request"] for row in planned(ledger)] == ['{"prompt":"vase"}']
+    assert ledger.get("plan_digest") == "e"
+    assert ledger.run("plan_last_generation").fetchone()[0] == ledger.generation
+    assert ledger.run("planned_count", (ledger.generation,)).fetchone()[0] == 1
+
+
+def test_a_reading_that_was_broken_off_leaves_no_trace_in_the_next(
+    ledger: Ledger,
+) -> None:
+    prompts(ledger, ["cup"])
+    broken = PlanWriter(ledger, key_of, claimed_stems)
+    broken.add([entry(0, "cup"), entry(1, "cup")], b"ipc", 0)
+
+    prompts(ledger, ["cup", "cup"])
+
+    assert waiting(ledger) == [0, 1]
+    assert len(set(row_ids(ledger))) == 2
+    slices = ledger.run("result_slices", (ledger.generation,)).fetchall()
+    assert [(it["first"], it["ipc"]) for it in slices] == [(0, b"ipc 0")]
+    generations = ledger._connection.execute("SELECT DISTINCT generation FROM plan")
+    assert [it[0] for it in generations] == [ledger.generation]
+
+
+def test_the_directory_lists_each_image_once_and_only_of_planned_rows(
+    ledger: Ledger,
+) -> None:
+    prompts(ledger, ["cup", "lamp"], ids="ab")
+    buy_all(ledger)
+    first, second = row_ids(ledger)
+    bought(ledger, second)  # an unknown outcome that came after all: bought twice
+    prompts(ledger, ["lamp"], ids="b")
+
+    found = list(directory_images(ledger))
+
+    assert [(it["position"], it["id"], it["attempt_id"]) for it in found] == [
+        (0, "b", 2)
+    ]
+    assert first not in row_ids(ledger)
+    assert found[0]["ended_at"] > AT
