@@ -29,8 +29,13 @@ def test_imports_point_one_way_and_the_sandbox_stands_apart() -> None:
     ]
     command[-1] += "; lint_imports_command(['--no-cache'])"
 
+    code = "from importlinter.cli import lint_imports_command as lint; lint()"
+
     found = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", code, "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
 
     assert found.returncode == 0, found.stdout + found.stderr
