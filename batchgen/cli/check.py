@@ -10,7 +10,7 @@ import click
 from batchgen.cli.source import job_options, overrides_of, prices_of, read_job
 from batchgen.cli.summary import counted, problem_lines, rows_line
 from batchgen.engines.checking import Findings, check_job
-from batchgen.model import Job, Status, to_nano
+from batchgen.model import Job, Status, dollars, to_nano
 from batchgen.providers import PROVIDERS
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from batchgen.model import Status, to_usd
+from batchgen.model import Status, dollars, to_usd
 from batchgen.runner.progress import Progress
 
 if TYPE_CHECKING:

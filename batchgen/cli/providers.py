@@ -7,6 +7,7 @@ import json
 import click
 
 from batchgen.errors import UsageError
+from batchgen.model import dollars
 from batchgen.provider import Provider, key_variable
 from batchgen.providers import PROVIDERS
 

@@ -9,7 +9,7 @@ import click
 from batchgen.cli.source import folder_of
 from batchgen.engines.folder import RunFolder, open_folder, read_ledger
 from batchgen.errors import UsageError
-from batchgen.model import to_usd
+from batchgen.model import dollars, to_usd
 
 STATUSES = ("failed", "held", "refused")
 DEFAULT = ("failed", "held")

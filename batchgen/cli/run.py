@@ -34,7 +34,7 @@ from batchgen.engines.folder import LOG, RunFolder, open_folder
 from batchgen.engines.local import LocalEngine, Outcome, Setting
 from batchgen.errors import BatchgenError, SpecError, StorageError, UsageError
 from batchgen.manifest import Manifest
-from batchgen.model import Job, Price, PriceList
+from batchgen.model import Job, Price, PriceList, dollars
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
 from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox

@@ -12,7 +12,7 @@ from batchgen.cli.summary import money_lines, rows_line
 from batchgen.engines.estimate import EVERY_ROW, rebuy_of
 from batchgen.engines.folder import is_locked, read_ledger
 from batchgen.ledger import Ledger
-from batchgen.model import State
+from batchgen.model import State, dollars
 
 
 @click.command("status")

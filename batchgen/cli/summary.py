@@ -24,7 +24,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Totals
 from batchgen.manifest.wording import shown
-from batchgen.model import Job, Status
+from batchgen.model import Job, Status, dollars
 from batchgen.provider import key_variable
 from batchgen.runner.outputs import ARCHIVE, TABLE
 
