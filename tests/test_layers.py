@@ -22,13 +22,6 @@ finally:
 
 
 def test_imports_point_one_way_and_the_sandbox_stands_apart() -> None:
-    command = [
-        sys.executable,
-        "-c",
-        "from importlinter.cli import lint_imports_command",
-    ]
-    command[-1] += "; lint_imports_command(['--no-cache'])"
-
     code = "from importlinter.cli import lint_imports_command as lint; lint()"
 
     found = subprocess.run(
