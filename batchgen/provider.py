@@ -1,4 +1,4 @@
-"""The contract between batchgen and a provider, and the decoding that all share.
+"""The contract between batchgen and a provider.
 
 A provider is a translator: ImageRequest to Call, Reply to outcome. It opens no
 socket, never sleeps and knows no ledger, so the same object serves a run, a check
@@ -7,29 +7,9 @@ and a command that is only shown.
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
-from email.utils import parsedate_to_datetime
-from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
-from batchgen.errors import (
-    AttemptError,
-    Charge,
-    CredentialRejected,
-    ModelGone,
-    OutcomeUnknown,
-    OutOfCredit,
-    ProviderDown,
-    Refused,
-    ReplyMalformed,
-    RequestInvalid,
-    Throttled,
-)
 from batchgen.model import (
     Accepted,
     Call,
@@ -37,8 +17,6 @@ from batchgen.model import (
     Delivered,
     Endpoint,
     ImageRequest,
-    Json,
-    Link,
     PriceList,
     Reply,
     Running,
@@ -129,198 +107,3 @@ class TaskProvider(Provider, Protocol):
 def key_variable(name: str) -> str:
     """Return the environment variable that holds a provider's key."""
     return f"{name.upper()}_API_KEY"
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After in seconds; both forms, never negative, None if absent.
-
-    A date is read against the reply's own Date, so a wrong clock here does no harm.
-    """
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        pass
-    else:
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    until = _http_date(value)
-    if until is None:
-        return None
-    said_at = _http_date(headers.get("date", "")) or datetime.now(UTC)
-    return max(0.0, (until - said_at).total_seconds())
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-_PLAIN: Mapping[int, type[AttemptError]] = MappingProxyType(
-    {401: CredentialRejected, 402: OutOfCredit, 429: Throttled}
-)
-
-
-def error_by_status(provider: str, reply: Reply, message: str) -> AttemptError:
-    """Return what a status says when the body said nothing more exact.
-
-    5xx with a JSON body came from the provider itself: not accepted. A page of a
-    gateway says nothing of what happened behind it: unknown.
-    """
-    wait = retry_after_s(reply.headers)
-    if kind := _PLAIN.get(reply.status):
-        return kind(provider, message, retry_after_s=wait)
-    if reply.status >= 500 or reply.status == 408:
-        if isinstance(reply.body, dict):
-            return ProviderDown(provider, message, retry_after_s=wait)
-        return OutcomeUnknown(provider, message, retry_after_s=wait)
-    if reply.status >= 400:
-        return RequestInvalid(provider, message)
-    if reply.status >= 300:
-        # Redirects are not followed: the next row would be sent elsewhere, too.
-        place = _one_line(reply.headers.get("location", "nowhere"), 200)
-        return ModelGone(provider, f"redirected to {place}; correct the base URL")
-    return ReplyMalformed(provider, message, Charge.UNKNOWN)
-
-
-def error_by_words(provider: str, reply: Reply, message: str) -> AttemptError:
-    """Return what an error says in its words, else what its status says.
-
-    For purchases alone: a poll's errors say nothing of what was bought.
-    """
-    # A gateway's page has words of its own ("you have been blocked") that judge
-    # nobody's prompt; what happened behind a 5xx without JSON is unknown.
-    page = isinstance(reply.body, str) and reply.body.lstrip().startswith("<")
-    said = isinstance(reply.body, dict) or (reply.status < 500 and not page)
-    if said and reply.status not in {408, *_PLAIN} and policy_reason(message):
-        return Refused(provider, message)
-    match reply.status:
-        case 403:
-            # One prompt that a firewall dislikes must not stop all the others.
-            return (CredentialRejected if said else ProviderDown)(provider, message)
-        case 400 | 422 if said and blames_model(message):
-            return ModelGone(provider, message)
-        case 404 if "image_url" not in message:
-            # Model or path: every other row would meet the same.
-            return ModelGone(provider, f"no such model, or wrong base URL: {message}")
-        case _:
-            return error_by_status(provider, reply, message)
-
-
-# No provider documents its words of refusal; these are Google's reasons
-# (ai.google.dev, read 2026-11-20) and phrases in common use [assumed].
-_POLICY = re.compile(
-    r"""
-    content[ _-]?polic(?:y|ies) | content[ _-]filter(?:ed|ing|s)?\b(?![ ]level)
-    | responsible[ _]ai | \bpolicy[ _]violation | moderation_blocked
-    | (?:IMAGE_)?PROHIBITED_CONTENT | IMAGE_SAFETY
-    | (?-i:\b(?:SPII|BLOCKLIST|(?:IMAGE_)?RECITATION)\b)
-    | (?:reason|blocked|code|\(|^)\W{0,4}(?-i:SAFETY)\b
-    | \bviolat\w+\b(?:(?!\brate|quota|concurren|cors).){0,60}
-      \b(?:polic(?:y|ies)|guidelines?|terms[ ]of)\b
-    | \bfor[ ]safety[ ]reasons
-    | \b(?:due[ ]to|because[ ]of|result[ ]of|by|triggered|violat\w+)
-      \W+(?:\w+\W+){0,3}?safety\b(?!_|[ ]?settings|[ ]filter[ ]level)
-    | \bsafety[ ](?:filter|check|system)s?\W+(?:\w+\W+){0,2}?
-      (?:block|reject|trigger|flag|refus)
-    | \b(?:flagged|blocked|rejected|refused|pass)\W+(?:\w+\W+){0,4}?moderation\b
-    | \bmoderation\W+(?:\w+\W+){0,2}?(?:flagged|blocked|rejected|refused)
-    | \b(?:prompt|image|content|output|generation|response)s?[ ]
-      (?:(?:was|were|is|has[ ]been|have[ ]been)[ ])?(?:blocked|flagged|prohibited)
-    | \bprohibited[ ](?:content|use)\b
-    | \b(?:unsafe|harmful|inappropriate|nsfw|explicit)[ ]
-      (?:content|image|prompt|output|material)
-    | \b(?:flagged|deemed|considered|potentially)[ ](?:as[ ])?(?:unsafe|harmful|nsfw)
-    | (?<!case[ -])\bsensitive[ _](?:words?|content)\b
-    | \bsexual(?:ly)?[ ](?:explicit|content|suggestive|material)
-    | \b(?:nudity|hate[ ]speech|csam)\b | \bcopyright(?:ed|[ ](?:infring|violat))
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-
-
-def policy_reason(text: str) -> str | None:
-    """Return the words of an error that name a content policy, or None."""
-    found = _POLICY.search(text)
-    return found.group().strip(" (") if found else None
-
-
-_MODEL = re.compile(
-    r"""
-    \b(?:invalid|unknown|unsupported|unrecognized|no[ ]such)[ ]model\b
-      (?![ ](?:param|option|input|output|setting|arg))
-    | \bmodel\b\W+(?:[\w./:-]+\W+)?(?:(?:is|was|has[ ]been)[ ])?
-      (?:not[ ]found|not[ ]exist|does[ ]not[ ]exist|doesn't[ ]exist|unknown|invalid
-       |not[ ]available|no[ ]longer|not[ ]supported|deprecated|retired|shut[ ]down)
-      (?![ ](?:for|with|at|option|param))
-    | \bmodel_not_found\b | \bpath:[ ]model\b
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-
-
-def blames_model(text: str) -> bool:
-    """Say whether an error is about the model's name itself [assumed phrases]."""
-    return _MODEL.search(text) is not None
-
-
-def fields(value: Json) -> dict[str, Json]:
-    """Return an object's fields; none where the value is no object."""
-    return value if isinstance(value, dict) else {}
-
-
-def number(value: Json) -> Decimal | None:
-    """Return a finite number that is not negative, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return None
-    exact = Decimal(value)
-    return exact if exact.is_finite() and exact >= 0 else None
-
-
-def link(value: Json) -> Link | None:
-    """Return a URL that can be downloaded from, else None."""
-    if not isinstance(value, str) or not value.isprintable():
-        return None
-    return Link(value) if value.lower().startswith(("https://", "http://")) else None
-
-
-def text_of(value: Json, depth: int = 6) -> str:
-    """Return the words in a value on one line, `message` first; numbers are left out.
-
-    Nothing unprintable passes: the line goes to terminals, SQLite and Parquet.
-    """
-    if isinstance(value, str):
-        return _one_line(value, 1000)
-    if depth == 0 or not isinstance(value, dict | list):
-        return ""
-    if isinstance(value, list):
-        return "; ".join(filter(None, (text_of(item, depth - 1) for item in value)))
-    texts = {_one_line(key, 80): text_of(value[key], depth - 1) for key in value}
-    message = texts.pop("message", "")
-    rest = ", ".join(f"{key}: {text}" for key, text in texts.items() if text)
-    return f"{message} ({rest})" if message and rest else message or rest
-
-
-def words_of(body: Json) -> str:
-    """Return an error's own words where they commonly stand; empty if it has none."""
-    said = (text_of(fields(body).get(key)) for key in ("message", "error", "details"))
-    return _one_line("; ".join(filter(None, said)), 1000)
-
-
-def describe(body: Json) -> str:
-    """Return a body in at most 300 characters, for messages."""
-    if isinstance(body, dict):
-        return _one_line(f"keys: {', '.join(sorted(body)) or 'none'}", 300)
-    if isinstance(body, list):
-        return f"an array of {len(body)}"
-    text = body if isinstance(body, str) else repr(body)
-    return _one_line(text, 300) or "an empty body"
-
-
-def _one_line(text: str, limit: int) -> str:
-    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * limit])
-    return " ".join(printable.split())[:limit]

@@ -12,6 +12,16 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
+from batchgen.decoding import (
+    describe,
+    error_by_words,
+    fields,
+    link,
+    number,
+    policy_reason,
+    text_of,
+    words_of,
+)
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -32,17 +42,7 @@ from batchgen.model import (
     Price,
     Reply,
 )
-from batchgen.provider import (
-    Defaults,
-    describe,
-    error_by_words,
-    fields,
-    link,
-    number,
-    policy_reason,
-    text_of,
-    words_of,
-)
+from batchgen.provider import Defaults
 
 NAME = "aimlapi"
 READ_ON = date(2026, 11, 20)

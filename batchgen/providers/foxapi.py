@@ -14,6 +14,17 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from batchgen import errors
+from batchgen.decoding import (
+    describe,
+    error_by_status,
+    error_by_words,
+    fields,
+    link,
+    number,
+    policy_reason,
+    text_of,
+    words_of,
+)
 from batchgen.errors import AttemptError, Charge
 from batchgen.model import (
     Accepted,
@@ -28,19 +39,7 @@ from batchgen.model import (
     Reply,
     Running,
 )
-from batchgen.provider import (
-    Defaults,
-    PollSchedule,
-    describe,
-    error_by_status,
-    error_by_words,
-    fields,
-    link,
-    number,
-    policy_reason,
-    text_of,
-    words_of,
-)
+from batchgen.provider import Defaults, PollSchedule
 
 NAME = "foxapi"
 LONGEST_ESTIMATE_S = 3600  # a longer one is a broken number [assumed]

@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 import httpx
 
+from batchgen.decoding import retry_after_s
 from batchgen.errors import (
     AttemptError,
     ImageRejected,
@@ -22,7 +23,6 @@ from batchgen.errors import (
     UsageError,
 )
 from batchgen.model import Blob, Call, Reply
-from batchgen.provider import retry_after_s
 from batchgen.wire.body import is_delimited, read_body
 from batchgen.wire.decode import claims_json, decode_body, decode_data_uri
 from batchgen.wire.faults import FOREIGN, download_error, purchase_error

@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen.errors import AttemptError, Charge, Permanent
-from batchgen.model import Accepted, Blob, Delivered, Json, Reply, Running
-from batchgen.provider import (
+from batchgen.decoding import (
     blames_model,
     describe,
     policy_reason,
@@ -18,6 +16,8 @@ from batchgen.provider import (
     text_of,
     words_of,
 )
+from batchgen.errors import AttemptError, Charge, Permanent
+from batchgen.model import Accepted, Blob, Delivered, Json, Reply, Running
 from batchgen.providers import PROVIDERS
 from batchgen.providers.foxapi import FoxApi
 
