@@ -31,7 +31,8 @@ from batchgen.cli.source import (
 from batchgen.cli.summary import Bill, counted, finish, show_summary
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
-from batchgen.engines.local import LocalEngine, Outcome, Setting
+from batchgen.engines.local import LocalEngine
+from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BatchgenError, SpecError, StorageError, UsageError
 from batchgen.manifest import Manifest
 from batchgen.model import Job, Price, PriceList, dollars

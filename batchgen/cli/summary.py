@@ -12,7 +12,7 @@ from batchgen.cli.display import write_error
 from batchgen.cli.source import this_command
 from batchgen.engines.checking import Problem, problems_in
 from batchgen.engines.folder import read_ledger
-from batchgen.engines.local import Outcome
+from batchgen.engines.setting import Outcome
 from batchgen.engines.stops import exit_code
 from batchgen.errors import (
     BudgetReached,

@@ -1,0 +1,145 @@
+"""Put a run together, start it from the ledger's money, carry on what is open."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anyio.abc import TaskGroup
+
+from batchgen.budget import Budget, Group
+from batchgen.engines.estimate import EVERY_ROW
+from batchgen.engines.setting import Setting
+from batchgen.errors import SpecError
+from batchgen.ledger import AttemptRecord, Ledger
+from batchgen.limits import Departures
+from batchgen.model import Endpoint, Job, find_price, to_nano
+from batchgen.provider import key_variable
+from batchgen.runner.context import Run, Time
+from batchgen.runner.decide import Policy
+from batchgen.runner.lane import Lane
+from batchgen.runner.resume import carry_on, flights_of
+from batchgen.runner.writer import Writer
+from batchgen.wire import Scrubber, Wire
+
+Place = tuple[str, str]
+"""Provider and base URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a run works with: each is opened and closed by the engine."""
+
+    ledger: Ledger
+    writer: Writer
+    wire: Wire
+    tasks: TaskGroup
+
+
+def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
+    """Return the run of a job, nothing begun yet.
+
+    Raises:
+        SpecError: nobody says where a provider is.
+    """
+    prices = dict(setting.prices)
+
+    def ceiling(group: Group) -> int | None:
+        price = find_price(prices.get(group[0], {}), group[1] or "")
+        return None if price is None else to_nano(price.ceiling)
+
+    limit = None if job.max_cost is None else to_nano(job.max_cost)
+    return Run(
+        job=job,
+        folder=hands.ledger.path.parent,
+        policy=Policy(
+            max_attempts=job.max_attempts,
+            on_unknown=job.on_unknown,
+            max_unknown=job.max_unknown,
+        ),
+        ledger=hands.ledger,
+        writer=hands.writer,
+        wire=hands.wire,
+        budget=Budget(limit, 0, ceiling),
+        lanes={
+            name: _chosen_lane(name, job, setting, hands.ledger, time)
+            for name in job.providers
+        },
+        prices=prices,
+        progress=setting.progress,
+        scrubber=Scrubber(setting.keys.values()),
+        time=time,
+        rng=random.Random(setting.seed),
+        offload=setting.offload,
+        log=logging.getLogger("batchgen.run"),
+        tasks=hands.tasks,
+    )
+
+
+def _chosen_lane(
+    name: str, job: Job, setting: Setting, ledger: Ledger, time: Time
+) -> Lane:
+    provider, terms = setting.providers[name], job.terms_of(name)
+    defaults = provider.defaults
+    base_url = terms.base_url or defaults.base_url
+    if base_url is None:
+        raise SpecError(
+            f"{name} publishes no address: give one with --base-url, or in the job"
+        )
+    departures = Departures(terms.rpm or defaults.rpm, time.monotonic)
+    now = time.now()
+    since = now - int(departures.window_s * 1e6)
+    departures.seed((now - it) / 1e6 for it in ledger.sent_since(name, since))
+    return Lane(
+        provider,
+        Endpoint(base_url.rstrip("/"), setting.keys[name]),
+        departures,
+        terms.concurrency or defaults.concurrency,
+        time.monotonic,
+    )
+
+
+def resume(run: Run, setting: Setting) -> list[str]:
+    """Start from the money that the ledger knows, and carry on what is open.
+
+    Returns:
+        Variables whose keys would let the tasks of other providers be fetched.
+    """
+    open_attempts = run.ledger.open_attempts()
+    lanes, left = _lanes_for(run, setting, open_attempts)
+    flights = flights_of(run, lanes, open_attempts)
+    totals = run.ledger.totals(EVERY_ROW)
+    run.progress.spent = totals.spent + totals.retired
+    resumed = sum(it.attempt.ceiling or 0 for it in flights if it.attempt.at_risk)
+    run.progress.at_risk = totals.at_risk - resumed
+    run.budget.committed = run.progress.spent + run.progress.at_risk
+    run.progress.phase = "running"
+    carry_on(run, flights)
+    return left
+
+
+def _lanes_for(
+    run: Run, setting: Setting, attempts: Sequence[AttemptRecord]
+) -> tuple[dict[Place, Lane], list[str]]:
+    """Return where attempts can be asked for: where they were sent, with that key."""
+    lanes = {(it.name, it.endpoint.base_url): it for it in run.lanes.values()}
+    left = set()
+    for attempt in attempts:
+        place = (attempt.provider, attempt.base_url)
+        if place in lanes:
+            continue
+        provider = setting.providers.get(attempt.provider)
+        key = setting.keys.get(attempt.provider)
+        if provider is None or key is None:
+            left.add(key_variable(attempt.provider))
+            continue
+        lanes[place] = Lane(
+            provider,
+            Endpoint(attempt.base_url, key),
+            Departures(None, run.time.monotonic),
+            provider.defaults.concurrency,
+            run.time.monotonic,
+        )
+    return lanes, sorted(left)

@@ -1,0 +1,66 @@
+"""What a run needs beyond its job, and how it ended."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from batchgen.engines.estimate import Estimate
+from batchgen.errors import BatchgenError, ProviderStopped
+from batchgen.ledger import Totals
+from batchgen.model import PriceList
+from batchgen.provider import Provider
+from batchgen.runner.progress import Progress
+from batchgen.runner.writer import Offload, to_thread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a run needs beyond its job.
+
+    Attributes:
+        providers: Every provider by name.
+        keys: Keys by provider; those of providers that are not chosen, too, for
+            tasks that an earlier run left there.
+        prices: Price lists by provider, the job's own words included.
+        paid_hosts: Whether hosts other than loopback may be talked to.
+        consented: Whether money may be spent without asking.
+        rebuy: Whether rows may be bought again that were bought in another version.
+        ask: Called with the estimate when consent is missing; raises to refuse.
+        progress: Counters for whoever shows them.
+        stop_at_once: Called on the second signal, just before the process ends.
+    """
+
+    providers: Mapping[str, Provider]
+    keys: Mapping[str, str]
+    prices: Mapping[str, PriceList]
+    paid_hosts: bool
+    consented: bool
+    rebuy: bool
+    ask: Callable[[Estimate], None]
+    progress: Progress
+    stop_at_once: Callable[[signal.Signals], None] = lambda _: None
+    seed: int | None = None
+    offload: Offload = to_thread
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        totals: The folder's money, and its rows in scope.
+        signal: What stopped it, if a signal did.
+        error: What stopped it otherwise.
+        stopped: Providers that refused key, credit or model.
+        chosen: How many providers the job chose.
+        left: Variables whose keys would let tasks of other providers be fetched.
+    """
+
+    totals: Totals | None = None
+    signal: signal.Signals | None = None
+    error: BatchgenError | None = None
+    stopped: list[ProviderStopped] = field(default_factory=list)
+    chosen: int = 0
+    left: list[str] = field(default_factory=list)
