@@ -12,7 +12,7 @@ from batchgen.cli.summary import money_lines, rows_line
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.errors import LedgerLocked
-from batchgen.ledger import Ledger
+from batchgen.ledger import Reader
 from batchgen.runner.outputs import ARCHIVE, TABLE, write_outputs
 from batchgen.runner.resume import recover
 
@@ -60,7 +60,7 @@ def _write_table(folder: Path) -> None:
         ledger.close()
 
 
-def _tell(folder: Path, ledger: Ledger) -> None:
+def _tell(folder: Path, ledger: Reader) -> None:
     totals = ledger.totals(EVERY_ROW)
     click.echo("\n".join([rows_line(totals), *money_lines(totals)]))
     if ledger.get("plan_digest") is None:

@@ -11,7 +11,7 @@ from batchgen.cli.source import folder_of
 from batchgen.cli.summary import money_lines, rows_line
 from batchgen.engines.estimate import EVERY_ROW, rebuy_of
 from batchgen.engines.folder import is_locked, read_ledger
-from batchgen.ledger import Ledger
+from batchgen.ledger import Reader
 from batchgen.model import State, dollars
 
 
@@ -32,7 +32,7 @@ def command(run: Path, *, as_json: bool) -> None:
         ledger.close()
 
 
-def _as_text(folder: Path, ledger: Ledger) -> str:
+def _as_text(folder: Path, ledger: Reader) -> str:
     totals = ledger.totals(EVERY_ROW)
     states = [it.state for it in ledger.open_attempts()]
     lines = [
@@ -55,7 +55,7 @@ def _as_text(folder: Path, ledger: Ledger) -> str:
     return "\n".join(lines)
 
 
-def _as_json(folder: Path, ledger: Ledger) -> dict[str, object]:
+def _as_json(folder: Path, ledger: Reader) -> dict[str, object]:
     totals = ledger.totals(EVERY_ROW)
     return {
         "folder": str(folder),

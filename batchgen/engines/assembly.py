@@ -13,7 +13,7 @@ from batchgen.budget import Budget, Group
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.setting import Setting
 from batchgen.errors import SpecError
-from batchgen.ledger import AttemptRecord, Ledger
+from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Departures
 from batchgen.model import Endpoint, Job, find_price, to_nano
 from batchgen.provider import key_variable
@@ -32,7 +32,7 @@ Place = tuple[str, str]
 class Hands:
     """What a run works with: each is opened and closed by the engine."""
 
-    ledger: Ledger
+    ledger: Reader
     writer: Writer
     wire: Wire
     tasks: TaskGroup
@@ -79,7 +79,7 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
 
 
 def _chosen_lane(
-    name: str, job: Job, setting: Setting, ledger: Ledger, time: Time
+    name: str, job: Job, setting: Setting, ledger: Reader, time: Time
 ) -> Lane:
     provider, terms = setting.providers[name], job.terms_of(name)
     defaults = provider.defaults

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batchgen.engines.estimate import EVERY_ROW, Rebuy, rebuy_of
 from batchgen.engines.folder import LEDGER
-from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Totals
+from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals
 from batchgen.manifest import Manifest, Row, key_of
 from batchgen.model import Job, Price, PriceList, find_price, to_nano
 from batchgen.output.names import claimed_stems, strip_image_extension
@@ -98,10 +98,10 @@ def check_job(
     with tempfile.TemporaryDirectory(prefix="batchgen-check-") as folder:
         copy = Path(folder) / LEDGER
         if (job.out / LEDGER).is_file():
-            known = Ledger(job.out / LEDGER, write=False)
+            known = Reader(job.out / LEDGER)
             known.copy_to(copy)
             known.close()
-        ledger = Ledger(copy, write=True)
+        ledger = Ledger(copy)
         try:
             renamed = _plan(ledger, manifest, choice)
             found = _findings(ledger, job, providers, prices, manifest.notices)
@@ -157,7 +157,7 @@ def _findings(
     )
 
 
-def problems_in(ledger: Ledger, most: int) -> list[Problem]:
+def problems_in(ledger: Reader, most: int) -> list[Problem]:
     """Return the first rows of the plan that cannot run."""
     return [
         Problem(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchgen.engines.estimate import rebuy_of
 from batchgen.errors import UsageError
-from batchgen.ledger import Ledger
+from batchgen.ledger import Reader
 from batchgen.runner.context import Run
 
 
@@ -22,7 +22,7 @@ def refuse_unpriced(run: Run) -> None:
             )
 
 
-def refuse_rebuy(ledger: Ledger, below: int) -> None:
+def refuse_rebuy(ledger: Reader, below: int) -> None:
     """Refuse to buy again what was bought in another version.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchgen.ledger import Ledger
+from batchgen.ledger import Reader
 from batchgen.model import Status, dollars, to_usd
 
 EVERY_ROW = 1 << 62
@@ -28,7 +28,7 @@ class Estimate:
     invalid: int
 
 
-def estimate_of(ledger: Ledger, below: int) -> Estimate:
+def estimate_of(ledger: Reader, below: int) -> Estimate:
     """Return what the plan still has to buy, rows before a position."""
     values = {"generation": ledger.generation, "below": below}
     found = ledger.run("to_buy", values).fetchone()
@@ -56,7 +56,7 @@ class Rebuy:
         return f"{self.rows} rows (the first is {self.example}) for {price}"
 
 
-def rebuy_of(ledger: Ledger, below: int) -> Rebuy | None:
+def rebuy_of(ledger: Reader, below: int) -> Rebuy | None:
     """Return what is to be bought in another version; None if nothing is."""
     values = {"generation": ledger.generation, "below": below}
     found = ledger.run("to_rebuy", values).fetchone()

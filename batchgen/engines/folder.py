@@ -16,7 +16,7 @@ from batchgen.errors import (
     SpecError,
     StorageError,
 )
-from batchgen.ledger import Ledger
+from batchgen.ledger import Ledger, Reader
 from batchgen.output.archive import Archive
 from batchgen.runner.outputs import ARCHIVE
 
@@ -61,7 +61,7 @@ def open_folder(
     if source is not None:
         _make(path)
     with _lock(path):
-        ledger = Ledger(path / LEDGER, write=True)
+        ledger = Ledger(path / LEDGER)
         try:
             if source is not None and realm is not None:
                 _bind(ledger, path, source, realm)
@@ -72,7 +72,7 @@ def open_folder(
             ledger.close()
 
 
-def read_ledger(path: Path) -> Ledger:
+def read_ledger(path: Path) -> Reader:
     """Open a folder's ledger to look at it, also while it is written.
 
     Raises:
@@ -80,7 +80,7 @@ def read_ledger(path: Path) -> Ledger:
     """
     if not (path / LEDGER).is_file():
         raise SpecError(f"{path} holds no run; `batchgen run` makes one")
-    return Ledger(path / LEDGER, write=False)
+    return Reader(path / LEDGER)
 
 
 def is_locked(path: Path) -> bool:

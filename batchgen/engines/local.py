@@ -17,7 +17,7 @@ from batchgen.engines.folder import RunFolder
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.engines.stops import watch_signals
 from batchgen.errors import BatchgenError, BudgetReached, DiskFull, SpecError
-from batchgen.ledger import Ledger, Totals
+from batchgen.ledger import Ledger, Reader, Totals
 from batchgen.manifest import Manifest
 from batchgen.model import Job
 from batchgen.runner.context import Run, Time
@@ -96,7 +96,7 @@ class LocalEngine:
                     await writer.close()
 
     async def _buy(self, manifest: Manifest, writer: Writer, wire: Wire) -> None:
-        reader = Ledger(self._folder.ledger.path, write=False)
+        reader = Reader(self._folder.ledger.path)
         try:
             async with anyio.create_task_group() as watch:
                 await watch.start(watch_signals, self._stop, self._setting.stop_at_once)

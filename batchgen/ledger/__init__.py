@@ -2,6 +2,7 @@
 
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.plan import PlanWriter
+from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import (
     AttemptEnd,
     AttemptRecord,
@@ -22,6 +23,7 @@ __all__ = [
     "PlanEntry",
     "PlanWriter",
     "PlannedRow",
+    "Reader",
     "RowRecord",
     "StoredImage",
     "Totals",

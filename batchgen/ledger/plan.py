@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
-from batchgen.ledger.ledger import Ledger, dump_request
+from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.records import PlanEntry
+from batchgen.ledger.requests import dump_request
 from batchgen.model import Status
 
 REPEATED = "repeats the id of an earlier row; ids must differ"

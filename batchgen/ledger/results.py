@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from batchgen.ledger.ledger import Ledger, attempt_record
+from batchgen.ledger.reader import Reader, attempt_record
 from batchgen.ledger.records import AttemptRecord
 from batchgen.model import Basis, FileRecord, ResultRow, State, Status, to_usd
 
@@ -19,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEAKEST_LAST = tuple(Basis)
 
 
-def result_slices(ledger: Ledger, archive: str) -> Iterator[Slice]:
+def result_slices(ledger: Reader, archive: str) -> Iterator[Slice]:
     """Yield all rows of the manifest in order, with its own columns as Arrow IPC.
 
     Args:
@@ -36,7 +36,7 @@ def result_slices(ledger: Ledger, archive: str) -> Iterator[Slice]:
         yield _rows(ledger, generation, (part["first"], end), archive), part["ipc"]
 
 
-def directory_images(ledger: Ledger) -> Iterator[dict[str, Any]]:
+def directory_images(ledger: Reader) -> Iterator[dict[str, Any]]:
     """Yield the stored images of the manifest's rows, in its order, each once."""
     last = None
     for row in ledger.run("directory_images", (ledger.generation,)):
@@ -47,7 +47,7 @@ def directory_images(ledger: Ledger) -> Iterator[dict[str, Any]]:
 
 
 def _rows(
-    ledger: Ledger, generation: int, span: tuple[int, int], archive: str
+    ledger: Reader, generation: int, span: tuple[int, int], archive: str
 ) -> list[ResultRow]:
     values = (generation, *span)
     attempts: dict[int, list[AttemptRecord]] = defaultdict(list)

@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchgen.budget import Budget, Reservation
-from batchgen.ledger import AttemptRecord, Ledger
+from batchgen.ledger import AttemptRecord, Reader
 from batchgen.model import ImageRequest, Job, PriceList, find_price, to_nano
 from batchgen.runner.decide import Part, Policy
 from batchgen.runner.lane import Lane
@@ -58,7 +58,7 @@ class Run:
     job: Job
     folder: Path
     policy: Policy
-    ledger: Ledger
+    ledger: Reader
     writer: Writer
     wire: Wire
     budget: Budget

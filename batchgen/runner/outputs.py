@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from batchgen.ledger import Ledger, directory_images, result_slices
+from batchgen.ledger import Reader, directory_images, result_slices
 from batchgen.output.archive import Archive, DirectoryEntry
 from batchgen.output.table import write_table
 from batchgen.runner.context import utc
@@ -15,7 +15,7 @@ ARCHIVE = "images.zip"
 TABLE = "results.parquet"
 
 
-def write_outputs(ledger: Ledger, archive: Archive | None, folder: Path) -> None:
+def write_outputs(ledger: Reader, archive: Archive | None, folder: Path) -> None:
     """Write the table, and the ZIP's directory when the archive is ours to finish.
 
     Args:
@@ -33,13 +33,13 @@ def write_outputs(ledger: Ledger, archive: Archive | None, folder: Path) -> None
     write_table(folder / TABLE, result_slices(ledger, ARCHIVE), own_schema)
 
 
-def _finish(ledger: Ledger, archive: Archive) -> None:
+def _finish(ledger: Reader, archive: Archive) -> None:
     if archive.end == 0:
         return  # no image was ever stored: there is no ZIP to finish
     archive.finish(_entries(ledger), _metadata(ledger))
 
 
-def _entries(ledger: Ledger) -> Iterator[DirectoryEntry]:
+def _entries(ledger: Reader) -> Iterator[DirectoryEntry]:
     for it in directory_images(ledger):
         yield DirectoryEntry(
             it["name"],
@@ -50,7 +50,7 @@ def _entries(ledger: Ledger) -> Iterator[DirectoryEntry]:
         )
 
 
-def _metadata(ledger: Ledger) -> Iterator[bytes]:
+def _metadata(ledger: Reader) -> Iterator[bytes]:
     """Yield the lines that make the ZIP a Hugging Face `imagefolder`."""
     for it in directory_images(ledger):
         line = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from batchgen.ledger import Ledger, PlanEntry, PlanWriter
+from batchgen.ledger import PlanEntry, PlanWriter, Reader
 from batchgen.manifest import Manifest, Row, Slice, key_of
 from batchgen.model import ImageRequest, Job, PriceList, find_price, to_nano
 from batchgen.output.names import (
@@ -38,7 +38,7 @@ class Choice:
 class Planner:
     """Turns one reading of a manifest into one generation of the plan."""
 
-    def __init__(self, ledger: Ledger, manifest: Manifest, choice: Choice) -> None:
+    def __init__(self, ledger: Reader, manifest: Manifest, choice: Choice) -> None:
         self._ledger = ledger
         self._manifest = manifest
         self._choice = choice

@@ -203,4 +203,4 @@ WAYS: dict[State, tuple[State, ...]] = {
 
 
 def new_ledger(folder: Path, name: str = "run.db") -> Ledger:
-    return Ledger(folder / name, write=True)
+    return Ledger(folder / name)

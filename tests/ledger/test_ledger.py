@@ -19,9 +19,9 @@ from batchgen.errors import (
     LedgerMismatch,
     StorageError,
 )
-from batchgen.ledger import Ledger
+from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.database import queries
-from batchgen.ledger.ledger import dump_request, load_request
+from batchgen.ledger.requests import dump_request, load_request
 from batchgen.model import NEXT, OPEN, ImageRequest, State, Status
 from tests.ledger.books import (
     AT,
@@ -67,7 +67,7 @@ def test_each_legal_step_is_taken_and_stands_on_disk(
         attempt_id = brought_to(ledger, row_id, one)
         STEPS[two](ledger, attempt_id)
 
-    with closing(Ledger(ledger.path, write=False)) as other:
+    with closing(Reader(ledger.path)) as other:
         assert other.attempt(attempt_id).state is two
 
 
@@ -266,20 +266,22 @@ def test_a_ledger_of_a_newer_batchgen_is_refused_and_left_as_it_is(
         file.execute("PRAGMA user_version = 2")
     before = path.read_bytes()
 
-    for write in (True, False):
+    for kind in (Ledger, Reader):
         with pytest.raises(LedgerMismatch, match=r"newer batchgen .*upgrade batchgen"):
-            Ledger(path, write=write)
+            kind(path)
 
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("write", [True, False])
-def test_a_file_that_is_no_ledger_is_told_so(tmp_path: Path, *, write: bool) -> None:
+@pytest.mark.parametrize("kind", [Ledger, Reader])
+def test_a_file_that_is_no_ledger_is_told_so(
+    tmp_path: Path, kind: type[Reader]
+) -> None:
     path = tmp_path / "run.db"
     path.write_bytes(b"id,prompt\n1,a cup\n" * 1000)
 
     with pytest.raises(StorageError, match=r"damaged or no ledger.*restore it"):
-        Ledger(path, write=write)
+        kind(path)
 
 
 def test_a_damaged_page_is_told_when_it_is_read(tmp_path: Path) -> None:
@@ -292,19 +294,19 @@ def test_a_damaged_page_is_told_when_it_is_read(tmp_path: Path) -> None:
     path.write_bytes(data)
 
     with pytest.raises(StorageError, match="damaged"):
-        Ledger(path, write=False).totals(10)
+        Reader(path).totals(10)
 
 
 def test_a_ledger_without_a_run_is_told_so_to_a_reader(tmp_path: Path) -> None:
     (tmp_path / "run.db").touch()
 
     with pytest.raises(StorageError, match="holds no run yet"):
-        Ledger(tmp_path / "run.db", write=False)
+        Reader(tmp_path / "run.db")
 
 
 def test_a_ledger_in_a_folder_that_is_not_there_names_it(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"gone/run\.db"):
-        Ledger(tmp_path / "gone" / "run.db", write=True)
+        Ledger(tmp_path / "gone" / "run.db")
 
 
 @contextmanager
@@ -333,7 +335,7 @@ def test_a_ledger_that_another_program_writes_is_told_as_locked(
 def test_a_ledger_can_be_read_while_it_is_written(ledger: Ledger) -> None:
     prompts(ledger, ["a cup"])
 
-    with closing(Ledger(ledger.path, write=False)) as reader, ledger.transaction():
+    with closing(Reader(ledger.path)) as reader, ledger.transaction():
         sent(ledger, row_ids(ledger)[0])
 
         assert not reader.has_attempts()
@@ -342,7 +344,7 @@ def test_a_ledger_can_be_read_while_it_is_written(ledger: Ledger) -> None:
 
 def test_a_reader_cannot_write(ledger: Ledger) -> None:
     with (
-        closing(Ledger(ledger.path, write=False)) as reader,
+        closing(Reader(ledger.path)) as reader,
         pytest.raises(StorageError, match="readonly"),
     ):
         reader.put("generation", 7)
@@ -373,7 +375,7 @@ def test_a_copy_of_a_ledger_that_is_written_holds_what_was_committed(
 
     ledger.copy_to(tmp_path / "copy.db")
 
-    with closing(Ledger(tmp_path / "copy.db", write=False)) as copy:
+    with closing(Reader(tmp_path / "copy.db")) as copy:
         assert row_ids(copy) == row_ids(ledger)
         assert copy.get("realm") == "loopback"
 

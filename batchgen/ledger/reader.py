@@ -1,0 +1,186 @@
+"""Read the ledger; any number of readers may, while one ledger is written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from batchgen.errors import Again, Charge
+from batchgen.ledger.database import connect, queries, translated
+from batchgen.ledger.records import (
+    AttemptRecord,
+    PlannedRow,
+    RowRecord,
+    Totals,
+)
+from batchgen.ledger.requests import load_request
+from batchgen.model import State, Status
+
+Value = str | int | float | bytes | None
+
+
+class Reader:
+    """One run's durable state, to look at.
+
+    Raises:
+        StorageError: from every method, when SQLite cannot do what was asked.
+    """
+
+    writes = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection = connect(path, write=self.writes)
+
+    def close(self) -> None:
+        """Close the file; a last checkpoint folds the log into it."""
+        self._connection.close()
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the ledger as it stands now, also while it is written."""
+        with translated(path), closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
+
+    def run(
+        self, name: str, values: Sequence[Value] | Mapping[str, Value] = ()
+    ) -> sqlite3.Cursor:
+        """Execute a named query."""
+        with translated(self.path):
+            return self._connection.execute(queries()[name], values)
+
+    def get(self, name: str) -> Value:
+        """Return a remembered value, None if there is none."""
+        row = self.run("meta_get", (name,)).fetchone()
+        return row[0] if row else None
+
+    def get_int(self, name: str) -> int:
+        """Return a remembered number, 0 if there is none."""
+        value = self.get(name)
+        return value if isinstance(value, int) else 0
+
+    @property
+    def generation(self) -> int:
+        """The reading of the manifest that counts now."""
+        return self.get_int("generation")
+
+    def status(self, row_id: int) -> Status:
+        """Return how a row stands."""
+        return Status(self.run("row_status", (row_id,)).fetchone()[0])
+
+    def is_whole(self, row_id: int) -> bool:
+        """Say whether all images of a row are in the archive."""
+        return bool(self.run("row_is_whole", (row_id,)).fetchone()[0])
+
+    def row(self, row_id: int) -> RowRecord:
+        """Return one version of a row."""
+        return _row(self.run("row_get", (row_id,)).fetchone())
+
+    def waiting(
+        self, provider: str, after: int, below: int, most: int
+    ) -> list[PlannedRow]:
+        """Return pending rows of a provider, in manifest order."""
+        found = self.run(
+            "rows_waiting",
+            {
+                "generation": self.generation,
+                "after": after,
+                "below": below,
+                "provider": provider,
+                "most": most,
+            },
+        )
+        return [
+            PlannedRow(
+                row=_row(row),
+                position=row["position"],
+                line=row["line"],
+                provider=row["provider"],
+                model=row["model"],
+            )
+            for row in found
+        ]
+
+    def is_planned(self, row_id: int) -> bool:
+        """Say whether the manifest still holds this version of the row."""
+        values = (row_id, self.generation)
+        return self.run("row_is_planned", values).fetchone() is not None
+
+    def planned_provider(self, row_id: int) -> str | None:
+        """Return the provider chosen for a row now, empty if none could do it.
+
+        None if the manifest does not hold this version of the row any more.
+        """
+        found = self.run("row_is_planned", (row_id, self.generation)).fetchone()
+        return None if found is None else found["provider"] or ""
+
+    def attempt(self, attempt_id: int) -> AttemptRecord:
+        """Return one attempt."""
+        return attempt_record(self.run("attempt_get", (attempt_id,)).fetchone())
+
+    def has_attempts(self) -> bool:
+        """Say whether anything was ever sent from this folder."""
+        return self.run("attempts_any").fetchone() is not None
+
+    def attempts_of(self, row_id: int) -> list[AttemptRecord]:
+        """Return all attempts at a row, oldest first."""
+        return [attempt_record(row) for row in self.run("row_attempts", (row_id,))]
+
+    def stored_images(self, row_id: int) -> set[int]:
+        """Return the numbers of a row's images that are in the archive."""
+        return {row[0] for row in self.run("row_stored_images", (row_id,))}
+
+    def open_attempts(self) -> list[AttemptRecord]:
+        """Return attempts that are sent, accepted, delivered or overdue."""
+        return [attempt_record(row) for row in self.run("attempts_open")]
+
+    def links(self, attempt_id: int) -> list[tuple[int, str]]:
+        """Return image numbers and links that are still to be fetched."""
+        return [(row[0], row[1]) for row in self.run("attempt_links", (attempt_id,))]
+
+    def sent_since(self, provider: str, since: int) -> list[int]:
+        """Return when purchases of a provider left, in microseconds UTC."""
+        values = (provider, since)
+        return [row[0] for row in self.run("attempts_sent_since", values)]
+
+    def totals(self, below: int) -> Totals:
+        """Add up the whole folder's money, and the rows before a position."""
+        generation = self.generation
+        money = self.run("money", (generation,)).fetchone()
+        by_status = self.run(
+            "rows_by_status", {"generation": generation, "below": below}
+        )
+        return Totals(
+            spent=money["spent"],
+            retired=money["retired"],
+            at_risk=money["at_risk"],
+            at_risk_attempts=money["at_risk_attempts"],
+            unpriced=money["unpriced"],
+            unpriced_risk=money["unpriced_risk"],
+            rows={Status(row["status"]): row["rows"] for row in by_status},
+            images=self.run("images_stored", (generation,)).fetchone()[0],
+        )
+
+
+def attempt_record(row: sqlite3.Row) -> AttemptRecord:
+    """Read one line of `attempts`."""
+    values = dict(row)
+    values["state"] = State(values["state"])
+    values["charge"] = Charge(values["charge"]) if values["charge"] else None
+    values["again"] = Again(values["again"]) if values["again"] else None
+    values["counts"] = bool(values["counts"])
+    return AttemptRecord(**values)
+
+
+def _row(row: sqlite3.Row) -> RowRecord:
+    return RowRecord(
+        row_id=row["row_id"],
+        id=row["id"],
+        stem=row["stem"],
+        request=load_request(row["request"]),
+        status=Status(row["status"]),
+        error=row["error"],
+        message=row["message"],
+        tries_from=row["tries_from"],
+    )
