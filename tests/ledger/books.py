@@ -13,6 +13,7 @@ from batchgen.ledger import (
     Ledger,
     PlanEntry,
     PlanWriter,
+    Reader,
     StoredImage,
 )
 from batchgen.manifest import key_of
@@ -75,13 +76,13 @@ def prompts(
     )
 
 
-def planned(ledger: Ledger) -> list[dict[str, object]]:
+def planned(ledger: Reader) -> list[dict[str, object]]:
     """Return the plan that counts, joined with its rows, in manifest order."""
     everything = (ledger.generation, 0, 1 << 62)
     return [dict(row) for row in ledger.run("result_rows", everything)]
 
 
-def row_ids(ledger: Ledger) -> list[int]:
+def row_ids(ledger: Reader) -> list[int]:
     found = [row["row_id"] for row in planned(ledger)]
     return [it for it in found if isinstance(it, int)]
 

@@ -347,7 +347,7 @@ def test_a_reader_cannot_write(ledger: Ledger) -> None:
         closing(Reader(ledger.path)) as reader,
         pytest.raises(StorageError, match="readonly"),
     ):
-        reader.put("generation", 7)
+        reader.run("meta_set", ("generation", 7))
 
 
 def test_a_full_disk_is_told_as_such_and_nothing_of_the_group_stays(
