@@ -1,0 +1,223 @@
+"""A run that is killed at any moment loses nothing and buys nothing twice in silence.
+
+The twenty kills in three hundred rows have a command of their own:
+`python -m tests.crash`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.acceptance.batch import product_rows
+from tests.acceptance.books import check_all, check_archive, ledger_rows, read_books
+from tests.crash.killing import (
+    Moment,
+    at_directory,
+    at_event,
+    at_file,
+    at_second,
+    at_table,
+    finished,
+    kill_outputs,
+    kill_run,
+    newest_states,
+    noted_rows,
+    rehearsal,
+    size_of,
+    survive,
+    written_at,
+)
+
+PROVIDERS = ["aimlapi", "foxapi"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_run_killed_at_random_moments_has_every_image_once_and_admits_its_risks(
+    provider: str, tmp_path: Path
+) -> None:
+    batch = rehearsal(tmp_path, provider)
+    batch.write(noted_rows(60))
+
+    figures = survive(batch, provider, rows=60, kills=4, seed=11)
+    books = read_books(batch)
+
+    assert figures.kills == 4
+    assert books.statuses == {"succeeded": 60}
+    assert all(len(row["files"]) == 1 for row in books.rows)
+    check_all(books)
+
+
+def test_a_kill_during_the_very_first_second_leaves_nothing_in_the_way(
+    tmp_path: Path,
+) -> None:
+    batch = rehearsal(tmp_path, "aimlapi")
+    batch.write(product_rows(range(8)))
+    moments: list[Moment] = [
+        at_second(0.05),
+        at_file("run.db"),
+        at_file("run.db-wal"),
+        at_file("sandbox", "sandbox.db"),
+        at_file("run.log"),
+        at_event("started", 1),
+        at_event("sent", 1),
+    ]
+
+    killed = [kill_run(batch, moment) for moment in moments]
+    finished(batch)
+
+    assert all(killed)
+    books = read_books(batch)
+    assert books.statuses == {"succeeded": 8}
+    check_all(books)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_after_a_kill_status_and_report_work_and_the_zip_is_whole(
+    provider: str, tmp_path: Path
+) -> None:
+    batch = rehearsal(tmp_path, provider, "--concurrency", "4")
+    batch.write(product_rows(range(12)))
+    assert kill_run(batch, at_event("stored", 3))
+
+    status = batch.call("status", "out", "--json")
+    report = batch.call("report", "out")
+    books = read_books(batch)
+
+    assert (status.code, report.code) == (0, 0), (status, report)
+    assert json.loads(status.out)["running"] is False
+    check_archive(books)
+    check_all(books)
+    assert len(books.rows) == 12
+    assert 3 <= books.statuses["succeeded"] < 12
+    assert len(books.requests) <= len(books.attempts)
+
+
+def test_report_sends_nothing_and_the_run_carries_on_behind_it(tmp_path: Path) -> None:
+    batch = rehearsal(tmp_path, "foxapi", "--concurrency", "4")
+    batch.write(product_rows(range(12)))
+    assert kill_run(batch, at_event("accepted", 6))
+    before = ledger_rows(batch, "SELECT count(*) AS attempts FROM attempts")
+
+    reports = [batch.call("report", "out") for _ in range(2)]
+    after = ledger_rows(batch, "SELECT count(*) AS attempts FROM attempts")
+    finished(batch)
+
+    assert [it.code for it in reports] == [0, 0]
+    assert reports[0].out == reports[1].out
+    assert before == after
+    books = read_books(batch)
+    assert books.statuses == {"succeeded": 12}
+    check_all(books)
+
+
+def test_a_kill_between_the_zip_and_the_table_leaves_both_to_the_next_command(
+    tmp_path: Path,
+) -> None:
+    batch = rehearsal(tmp_path, "aimlapi")
+    batch.write(product_rows(range(6)))
+    batch.out.mkdir()
+    # Nobody reads this pipe: the run waits in front of its table until it is killed.
+    pipe = batch.out / "results.parquet.partial"
+    os.mkfifo(pipe)
+
+    with batch.running() as run:
+        assert run.comes_to(lambda: zipfile.is_zipfile(batch.archive))
+        run.kill()
+    pipe.unlink()
+    assert not batch.table.exists()
+    finished(batch)
+
+    books = read_books(batch)
+    assert books.statuses == {"succeeded": 6}
+    assert len(books.requests) == 6
+    check_all(books)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(at_directory(), id="the-ZIP's-directory"),
+        pytest.param(at_table(), id="the-table"),
+    ],
+)
+def test_outputs_that_a_kill_cut_short_are_written_anew(
+    moment: Moment, tmp_path: Path
+) -> None:
+    batch = rehearsal(tmp_path, "aimlapi")
+    batch.write(noted_rows(40))
+
+    assert kill_outputs(batch, moment)
+    assert set(newest_states(batch)) == {"stored"}
+    finished(batch)
+
+    books = read_books(batch)
+    assert Counter(it["body"]["prompt"] for it in books.requests) == Counter(
+        books.prompts
+    )
+    check_all(books)
+    assert not list(batch.out.glob("*.partial"))
+
+
+def test_a_report_that_is_killed_leaves_the_zip_to_the_next_command(
+    tmp_path: Path,
+) -> None:
+    batch = rehearsal(tmp_path, "aimlapi")
+    batch.write(product_rows(range(4)))
+    finished(batch)
+    # Nobody reads this pipe: the report waits in front of its table.
+    pipe = batch.out / "results.parquet.partial"
+    os.mkfifo(pipe)
+    whole = size_of(batch.archive)
+    touched = written_at(batch.archive)
+
+    with batch.calling("report", "out") as report:
+        assert report.comes_to(
+            lambda: (
+                written_at(batch.archive) != touched
+                and zipfile.is_zipfile(batch.archive)
+            )
+        )
+        report.kill()
+    pipe.unlink()
+    # What a kill a moment earlier leaves: the images, and a part of the directory.
+    os.truncate(batch.archive, whole - 50)
+    finished(batch)
+
+    check_all(read_books(batch))
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_killed_run_ends_with_the_same_results_as_one_left_in_peace(
+    provider: str, tmp_path: Path
+) -> None:
+    results = []
+    for name in ("peace", "killed"):
+        (tmp_path / name).mkdir()
+        batch = rehearsal(tmp_path / name, provider, "--concurrency", "4")
+        batch.write(product_rows(range(16)))
+        if name == "killed":
+            assert kill_run(batch, at_event("sent", 9))
+            assert kill_run(batch, at_event("stored", 2))
+        finished(batch)
+        results.append(_lasting(batch.table))
+
+    peace, killed = results
+    assert killed.equals(peace)
+
+
+def _lasting(table: Path) -> pl.DataFrame:
+    """Return what does not depend on when it was bought, nor how often."""
+    return pl.read_parquet(table).select(
+        *("row", "id", "status", "prompt", "provider", "model"),
+        *("aspect_ratio", "resolution", "cost_usd", "cost_basis", "estimated_usd"),
+        *("error", "warning"),
+        pl.col("files").list.eval(pl.element().struct.field("name")),
+        pl.col("files").list.eval(pl.element().struct.field("width_px")).alias("width"),
+    )
