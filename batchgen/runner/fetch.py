@@ -23,11 +23,17 @@ from batchgen.output.archive import Incoming, Member, Tag
 from batchgen.output.image import ImageFacts, NotAnImage, inspect
 from batchgen.output.names import member_name
 from batchgen.provider import TaskProvider
-from batchgen.runner.accounts import ChargedAs, account, charge_of, latency_of
+from batchgen.runner.accounts import (
+    ChargedAs,
+    charge_of,
+    latency_of,
+    spend,
+    tell_raised,
+)
 from batchgen.runner.context import Flight, Run, utc
 from batchgen.runner.decide import wait_s
 from batchgen.runner.finish import lose
-from batchgen.runner.polling import Poller
+from batchgen.runner.polling import SURE_AFTER, Poller
 
 DOWNLOADS = 6
 """Tries to download one image in a run; a later run tries again [assumed]."""
@@ -77,17 +83,18 @@ async def store_inline(
     """
     with anyio.CancelScope(shield=True):
         charge = charge_of(flight, delivered)
+        raised = spend(run, flight, charge)
         numbered = zip(flight.part.span, blobs, strict=False)
         try:
             checked = [
                 await _check(run, flight, image, blob.data) for image, blob in numbered
             ]
         except ImageRejected as error:
-            await account(run, flight, charge)
+            await tell_raised(run, flight, raised)
             await lose(run, flight, error, charge)
             return
         await _store(run, flight, checked, inline=(charge, delivered))
-        await account(run, flight, charge)
+        await tell_raised(run, flight, raised)
 
 
 def _refuse_second(run: Run, flight: Flight) -> None:
@@ -138,14 +145,27 @@ async def _fresh_links(run: Run, flight: Flight, charge: ChargedAs) -> Numbered:
     """Ask the task for links that still work.
 
     Raises:
-        LinkLost: there is no task to ask, or it has none.
+        LinkLost: there is no task to ask, or it has none: what was charged stays so.
+        Incomplete: it gives none now; a later run asks again.
     """
     task_id, lane = flight.task_id, flight.lane
     if task_id is None or not isinstance(lane.provider, TaskProvider):
         raise LinkLost(lane.name, "the link no longer downloads")
-    outcome = await Poller(run, lane, task_id).ask()
+    poller = Poller(run, lane, task_id)
+    try:
+        outcome = await poller.ask()
+        for _ in range(SURE_AFTER - 1):
+            if isinstance(outcome, Delivered):
+                break
+            await anyio.sleep(poller.schedule.every_s)
+            outcome = await poller.ask()
+    except ProviderStopped:
+        raise
+    except AttemptError as error:
+        words = f"the link no longer downloads, and its task: {error.message}"
+        raise LinkLost(lane.name, words) from error
     if not isinstance(outcome, Delivered):
-        raise LinkLost(lane.name, "the link no longer downloads; the task has no other")
+        raise Incomplete(lane.name, "the link no longer downloads; no other came yet")
     urls = [it.url for it in outcome.images if not isinstance(it, Blob)]
     numbered = list(zip(flight.part.span, urls, strict=False))
     await run.writer.commit(
