@@ -77,8 +77,17 @@ def read_job(source: Path, overrides: Overrides, *, rehearse: bool = False) -> J
     for name in job.providers:
         url = base_url_of(job, name)
         if url is not None and not rehearse:
-            check_base_url(url, allow_http=job.allow_http)
+            _check_base_url(url, job, overrides)
     return job
+
+
+def _check_base_url(url: str, job: Job, overrides: Overrides) -> None:
+    try:
+        check_base_url(url, allow_http=job.allow_http)
+    except SpecError as error:
+        if overrides.base_url:
+            raise UsageError(str(error)) from error
+        raise
 
 
 def base_url_of(job: Job, name: str) -> str | None:
