@@ -1,0 +1,119 @@
+"""The command line as a user meets it: a process, its exit code and its two streams."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from batchgen.sandbox import SandboxProcess
+
+COMMAND = [sys.executable, "-m", "batchgen"]
+KEY = "sk-live-Qz7Rt2Lm9Xv4Bn8Kw1PdYc5H"
+TIMEOUT_S = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def message(self) -> str:
+        """Return the one message on stderr, without the name that says it."""
+        lines = self.stderr.splitlines()
+        assert len(lines) == 1, self.stderr
+        assert lines[0].startswith("batchgen: "), self.stderr
+        return lines[0].removeprefix("batchgen: ")
+
+
+def batchgen(*words: str | Path, at: Path, key: str | None = None) -> Ended:
+    """Run a command in a folder, with nobody at the keyboard."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, words)],
+        cwd=at,
+        env=environment(key),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def environment(key: str | None) -> dict[str, str]:
+    keys = {"AIMLAPI_API_KEY": key, "FOXAPI_API_KEY": key} if key else {}
+    return {**os.environ, **keys}
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A provider on this machine, as real as any to who buys there."""
+
+    sandbox: SandboxProcess
+    folder: Path
+    provider: str = "aimlapi"
+
+    @property
+    def options(self) -> list[str]:
+        url = self.sandbox.provider_url(self.provider)
+        return ["--provider", self.provider, "--base-url", url]
+
+    @property
+    def sent(self) -> int:
+        return len(self.sandbox.requests())
+
+    def run(self, source: str, *options: str, key: str | None = KEY) -> Ended:
+        words = ("run", source, *self.options, *options)
+        return batchgen(*words, at=self.folder, key=key)
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def catalogue(self, rows: int, name: str = "m.csv") -> None:
+        """Write a manifest with rows of their own ids and prompts."""
+        lines = [f"r{it},{self.folder.name} lamp {it}" for it in range(rows)]
+        self.write(name, "\n".join(["id,prompt", *lines, ""]))
+
+
+def table(folder: Path) -> pl.DataFrame:
+    return pl.read_parquet(folder / "results.parquet")
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def ledger_dump(folder: Path) -> list[tuple[object, ...]]:
+    """Return every attempt and every image of the ledger."""
+    with closing(sqlite3.connect(folder / "run.db")) as ledger:
+        attempts = ledger.execute("SELECT * FROM attempts ORDER BY attempt_id")
+        images = ledger.execute("SELECT * FROM images ORDER BY attempt_id, image")
+        return [*attempts.fetchall(), *images.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Keepsake:
+    """What an earlier run left, to see that it is left alone."""
+
+    archive: str
+    table: str
+    ledger: list[tuple[object, ...]]
+
+    @classmethod
+    def of(cls, folder: Path) -> Keepsake:
+        archive, outcome = folder / "images.zip", folder / "results.parquet"
+        return cls(digest(archive), digest(outcome), ledger_dump(folder))

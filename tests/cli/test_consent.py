@@ -1,0 +1,112 @@
+"""Nothing is spent that nobody agreed to."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.command import Keepsake, Shop, batchgen, table
+
+
+def test_without_consent_and_terminal_nothing_is_sent(shop: Shop) -> None:
+    shop.catalogue(2)
+    before = shop.sent
+
+    ended = shop.run("m.csv", "--quiet")
+
+    assert ended.code == 2
+    assert ended.message.startswith("2 rows to be bought, 2 images, for about $0.185.")
+    assert "--max-cost" in ended.message
+    assert "--yes" in ended.message
+    assert shop.sent == before
+
+
+def test_a_budget_needs_a_price_and_price_gives_one(fox: Shop) -> None:
+    fox.catalogue(2)
+    before = fox.sent
+
+    refused = fox.run("m.csv", "--max-cost", "1", "--quiet")
+
+    assert refused.code == 2
+    assert refused.message.startswith("no price is known for foxapi")
+    assert "--price" in refused.message
+    assert fox.sent == before
+    agreed = fox.run("m.csv", "--max-cost", "1", "--price", "0.04")
+    assert agreed.code == 0, agreed.stderr
+    assert "spent $0.08\n" in agreed.stdout
+    rows = table(fox.folder / "out/m")
+    assert [str(it) for it in rows["cost_usd"]] == ["0.040000000"] * 2
+
+
+def test_a_budget_holds_what_is_charged_at_the_ceiling(shop: Shop) -> None:
+    shop.catalogue(3)
+    before = shop.sent
+
+    ended = shop.run("m.csv", "--max-cost", "0.1", "--quiet")
+
+    assert ended.code == 4
+    assert shop.sent == before
+    assert "the next image may cost $0.13875" in ended.message
+
+
+def test_a_changed_row_is_bought_again_only_with_its_own_word(shop: Shop) -> None:
+    shop.write("m.csv", "id,prompt\na,a lamp\nb,a cup\n")
+    assert shop.run("m.csv", "--yes").code == 0
+    kept, before = Keepsake.of(shop.folder / "out/m"), shop.sent
+    shop.write("m.csv", "id,prompt\na,a lamp\nb,a blue cup\n")
+
+    refused = shop.run("m.csv", "--yes", "--quiet")
+
+    assert refused.code == 2
+    assert "bought already in another version: 1 row" in refused.message
+    assert "$0.0925" in refused.message
+    assert "--rebuy" in refused.message
+    assert Keepsake.of(shop.folder / "out/m").ledger == kept.ledger
+    assert Keepsake.of(shop.folder / "out/m").archive == kept.archive
+    assert shop.run("m.csv", "--yes", "--rebuy").code == 0
+    assert shop.sent == before + 1
+
+
+@pytest.mark.parametrize("host", ["8.8.8.8", "api.example.com", "[2606:4700::1111]"])
+def test_plain_http_over_the_internet_is_refused(shop: Shop, host: str) -> None:
+    shop.catalogue(1)
+    url = f"http://{host}/v1"
+    words = ["run", "m.csv", "--provider", "aimlapi", "--base-url", url, "--yes"]
+
+    ended = batchgen(*words, at=shop.folder, key="sk-anything-at-all")
+
+    assert ended.code == 2
+    assert "use https" in ended.message
+    assert not (shop.folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(["--n", "0"], "--n", id="n"),
+        pytest.param(["--max-cost", "much"], "--max-cost", id="max-cost"),
+        pytest.param(["--max-cost", "-1"], "--max-cost", id="negative"),
+        pytest.param(["--rpm", "0"], "--rpm", id="rpm"),
+        pytest.param(["--grace", "-1"], "--grace", id="grace"),
+        pytest.param(["--limit", "none"], "--limit", id="not-a-number"),
+        pytest.param(["--aspect-ratio", "wide"], "--aspect-ratio", id="ratio"),
+        pytest.param(["--resolution", "9K"], "--resolution", id="resolution"),
+        pytest.param(["--on-unknown", "guess"], "--on-unknown", id="choice"),
+        pytest.param(["--faults", "storm"], "--rehearse", id="idle-faults"),
+        pytest.param(["--provider", "aimlapy"], "`aimlapi`", id="provider"),
+        pytest.param(["--concurency", "3"], "--concurrency", id="unknown-option"),
+    ],
+)
+def test_wrong_usage_is_told_in_a_few_lines_and_sends_nothing(
+    shop: Shop, options: list[str], said: str
+) -> None:
+    shop.catalogue(1)
+    before = shop.sent
+
+    ended = shop.run("m.csv", "--yes", *options)
+
+    assert ended.code == 2
+    assert said in ended.stderr
+    assert len(ended.stderr.splitlines()) <= 4
+    assert ended.stdout == ""
+    assert shop.sent == before
+    assert not (shop.folder / "out").exists()

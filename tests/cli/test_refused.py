@@ -1,0 +1,102 @@
+"""Key, credit or model refused: it stops at once, loses nothing, carries on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from batchgen.sandbox import SandboxProcess, start_sandbox
+from tests.cli.command import Keepsake, Shop, table
+
+WRONG_KEY = "sk-wrong-Tz5Hq8Jc3Vd6Wx1Rn9Bm"
+
+
+@pytest.fixture
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """Serve this test alone: a fault that is left over meets nobody else."""
+    with start_sandbox(tmp_path_factory.mktemp("sandbox"), latency=0) as running:
+        yield running
+
+
+@pytest.fixture(params=["aimlapi", "foxapi"])
+def counter(request: pytest.FixtureRequest, shop: Shop, fox: Shop) -> Shop:
+    return shop if request.param == "aimlapi" else fox
+
+
+def test_no_key_in_the_environment_names_the_variable_and_the_way_out(
+    counter: Shop,
+) -> None:
+    counter.catalogue(2)
+    before = counter.sent
+
+    ended = counter.run("m.csv", "--yes", key=None)
+
+    variable = f"{counter.provider.upper()}_API_KEY"
+    assert ended.code == 1
+    assert ended.message.startswith(f"{variable} is not set: export {variable}=")
+    assert "--rehearse" in ended.message
+    assert counter.sent == before
+    assert not (counter.folder / "out").exists()
+
+
+def test_a_wrong_key_stops_at_once_and_the_right_one_carries_on(counter: Shop) -> None:
+    counter.catalogue(12)
+    before = counter.sent
+
+    refused = counter.run(
+        "m.csv", "--yes", "--quiet", "--concurrency", "3", key=WRONG_KEY
+    )
+
+    assert refused.code == 5
+    assert counter.sent - before <= 3
+    assert "(credential_rejected)" in refused.message
+    assert f"check {counter.provider.upper()}_API_KEY" in refused.message
+    assert "12 rows: 12 pending" in refused.stdout
+    assert "to carry on:\n  batchgen run m.csv" in refused.stdout
+    assert counter.run("m.csv", "--yes").code == 0
+    assert table(counter.folder / "out/m")["attempts"].to_list() == [1] * 12
+
+
+def test_out_of_credit_keeps_what_was_bought_and_carries_on_later(
+    counter: Shop,
+) -> None:
+    counter.catalogue(6)
+    assert counter.run("m.csv", "--yes", "--limit", "2").code == 0
+    before = counter.sent
+    counter.sandbox.queue_fault(counter.provider, "no_credit")
+
+    broke = counter.run("m.csv", "--yes", "--quiet", "--concurrency", "1")
+
+    assert broke.code == 5
+    assert counter.sent == before + 1
+    assert "(out_of_credit); top up the account" in broke.message
+    assert "6 rows: 4 pending, 2 succeeded" in broke.stdout
+    assert counter.run("m.csv", "--yes").code == 0
+    assert counter.sent == before + 1 + 4
+
+
+def test_a_model_that_is_gone_could_not_run(shop: Shop) -> None:
+    shop.catalogue(3)
+    shop.sandbox.queue_fault("aimlapi", "model_gone")
+
+    ended = shop.run("m.csv", "--yes", "--quiet", "--concurrency", "1")
+
+    assert ended.code == 1
+    assert "(model_gone); name another --model" in ended.message
+    assert "3 pending" in ended.stdout
+
+
+def test_a_budget_stops_the_run_and_a_higher_one_carries_on(shop: Shop) -> None:
+    shop.catalogue(5)
+
+    stopped = shop.run("m.csv", "--max-cost", "0.30", "--quiet", "--concurrency", "1")
+
+    assert stopped.code == 4
+    assert stopped.message.startswith("the budget is reached: $0.1")
+    assert " of $0.30 are spent or at risk" in stopped.message
+    assert "to carry on:" in stopped.stdout
+    kept = Keepsake.of(shop.folder / "out/m")
+    assert shop.run("m.csv", "--max-cost", "0.30", "--quiet").code == 4
+    assert Keepsake.of(shop.folder / "out/m") == kept
+    assert shop.run("m.csv", "--max-cost", "5").code == 0

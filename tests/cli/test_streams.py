@@ -1,0 +1,90 @@
+"""Results on stdout, progress and messages on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+from tests.cli.command import COMMAND, KEY, TIMEOUT_S, Shop, environment
+
+
+def test_json_progress_is_json_and_its_last_line_tells_the_end(shop: Shop) -> None:
+    shop.catalogue(3)
+
+    ended = shop.run("m.csv", "--yes", "--json")
+
+    moments = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert ended.code == 0
+    assert len(moments) >= 2
+    last = moments[-1]
+    assert (last["rows"], last["done"], last["failed"]) == (3, 3, 0)
+    assert (last["images"], last["in_flight"]) == (3, 0)
+    assert f"spent ${last['spent_usd']}\n" in ended.stdout
+
+
+def test_quiet_drops_progress_but_neither_summary_nor_how_to_carry_on(
+    shop: Shop,
+) -> None:
+    shop.catalogue(3)
+
+    ended = shop.run("m.csv", "--max-cost", "0.2", "--quiet", "--concurrency", "1")
+
+    assert ended.code == 4
+    assert ended.message.startswith("the budget is reached")
+    lines = ended.stdout.splitlines()
+    assert lines[0] == "3 rows: 2 pending, 1 succeeded"
+    assert lines[-2] == "to carry on:"
+    assert lines[-1].split()[:3] == ["batchgen", "run", "m.csv"]
+    assert "--max-cost 0.2" in lines[-1]
+
+
+def test_progress_stands_on_stderr_and_results_on_stdout(shop: Shop) -> None:
+    shop.catalogue(3)
+
+    ended = shop.run("m.csv", "--yes")
+
+    assert "3 of 3 done" in ended.stderr
+    assert "done," not in ended.stdout
+    lines = ended.stdout.splitlines()
+    assert lines[0] == "3 rows: 3 succeeded"
+    assert lines[1].startswith("spent $0.2")
+    assert lines[2] == f"3 images in {shop.folder}/out/m/images.zip"
+    assert lines[3] == f"table: {shop.folder}/out/m/results.parquet"
+    assert len(lines) == 4
+
+
+def test_a_reader_of_stdout_that_leaves_does_not_spoil_the_outputs(shop: Shop) -> None:
+    shop.catalogue(2)
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    done = subprocess.run(
+        [*COMMAND, "run", "m.csv", *shop.options, "--yes"],
+        cwd=shop.folder,
+        env=environment(KEY),
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    os.close(writing)
+
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    again = shop.run("m.csv", "--yes")
+    assert again.code == 0
+    assert again.stdout.startswith("2 rows: 2 succeeded")
+
+
+def test_a_rehearsal_needs_no_key_and_agrees_with_its_bill(shop: Shop) -> None:
+    shop.catalogue(2)
+    before = shop.sent
+
+    ended = shop.run("m.csv", "--rehearse", "--quiet", key=None)
+
+    assert ended.code == 0
+    assert "the same to the nano-dollar" in ended.stdout
+    assert f"{shop.folder}/out/m-rehearsal/images.zip" in ended.stdout
+    assert shop.sent == before, "a rehearsal goes to its own sandbox alone"
