@@ -115,6 +115,8 @@ def resume(run: Run, setting: Setting) -> list[str]:
     resumed = sum(it.attempt.ceiling or 0 for it in flights if it.attempt.at_risk)
     run.progress.at_risk = totals.at_risk - resumed
     run.budget.committed = run.progress.spent + run.progress.at_risk
+    for provider, resolution, per_image in run.ledger.dearest():
+        run.budget.saw((provider, resolution), per_image)
     run.progress.phase = "running"
     carry_on(run, flights)
     return left

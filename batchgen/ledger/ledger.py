@@ -190,12 +190,20 @@ class Ledger(Reader):
 
     def raise_ceiling(
         self, provider: str, resolution: str | None, per_image: int
-    ) -> None:
-        """Value all open risks of a provider's resolution at a charge just seen."""
+    ) -> int:
+        """Value all open risks of a provider's resolution at a charge just seen.
+
+        Returns:
+            Nano-dollars by which attempts of unknown outcome are valued higher now.
+        """
+        group = (provider, resolution)
+        before: int = self.run("attempts_unknown", group).fetchone()[0]
         self.run(
             "attempts_raise_ceiling",
             {"provider": provider, "resolution": resolution, "per_image": per_image},
         )
+        after: int = self.run("attempts_unknown", group).fetchone()[0]
+        return after - before
 
     def settle(
         self, row_id: int, status: Status, error: str | None, message: str | None

@@ -144,6 +144,10 @@ class Reader:
         values = (provider, since)
         return [row[0] for row in self.run("attempts_sent_since", values)]
 
+    def dearest(self) -> list[tuple[str, str | None, int]]:
+        """Return the highest charge for one image, by provider and resolution."""
+        return [tuple(row) for row in self.run("attempts_dearest")]
+
     def totals(self, below: int) -> Totals:
         """Add up the whole folder's money, and the rows before a position."""
         generation = self.generation

@@ -27,20 +27,27 @@ def latency_of(run: Run, flight: Flight) -> float | None:
     return run.time.monotonic() - flight.started
 
 
-async def account(run: Run, flight: Flight, charge: ChargedAs) -> None:
-    """Commit a charge to the budget; one above the ceiling raises it, and is told."""
+def spend(run: Run, flight: Flight, charge: ChargedAs) -> int | None:
+    """Commit a charge to the budget; return it, per image, if it raised the ceiling.
+
+    Nothing is awaited: whatever leaves next is reserved at what is known by now.
+    """
     cost = charge[1] or 0
     run.spent(flight.reservation, cost, at_risk=False)
     per_image = -(-cost // flight.part.images)
-    group = flight.reservation.group
-    if not run.budget.saw(group, per_image):
+    return per_image if run.budget.saw(flight.reservation.group, per_image) else None
+
+
+async def tell_raised(run: Run, flight: Flight, per_image: int | None) -> None:
+    """Value what is at risk anew, and say so, if a charge raised the ceiling."""
+    if per_image is None:
         return
-    provider, resolution = group
-    await run.writer.commit(
-        lambda ledger: ledger.raise_ceiling(
-            provider, flight.attempt.resolution, per_image
-        )
+    provider, resolution = flight.reservation.group
+    growth = await run.writer.commit(
+        lambda ledger: ledger.raise_ceiling(provider, resolution, per_image)
     )
+    run.budget.committed += growth
+    run.progress.at_risk += growth
     run.log.warning("charge_above_ceiling", extra={"nano": per_image})
     run.progress.notice(
         f"{provider} charged {dollars(per_image)} for an image at {resolution}, more "

@@ -15,7 +15,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import AttemptEnd, Ledger
 from batchgen.model import State, Status, to_nano
-from batchgen.runner.accounts import ChargedAs
+from batchgen.runner.accounts import ChargedAs, spend, tell_raised
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import (
     Buy,
@@ -39,11 +39,14 @@ SILENT_THROTTLE_S = 1.0
 async def fail(run: Run, flight: Flight, error: AttemptError) -> None:
     """End an attempt that is not charged yet, and do what follows for its row."""
     charge = _charge(run, flight, error)
-    at_risk = charge[0] is Charge.UNKNOWN
-    ceiling = run.budget.ceiling(flight.reservation.group) or 0
-    cost = ceiling * flight.part.images if at_risk else charge[1] or 0
-    run.spent(flight.reservation, cost, at_risk=at_risk)
+    raised = None
+    if charge[0] is Charge.UNKNOWN:
+        ceiling = run.budget.ceiling(flight.reservation.group) or 0
+        run.spent(flight.reservation, ceiling * flight.part.images, at_risk=True)
+    else:
+        raised = spend(run, flight, charge)
     await _end(run, flight, error, charge)
+    await tell_raised(run, flight, raised)
 
 
 async def lose(
@@ -160,7 +163,7 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
     else:
         lane.was_reached = True
     if isinstance(error, ProviderStopped) and lane.stopped is None:
-        lane.stopped = error
+        lane.stop(error)
         run.log.error("provider_stopped", extra={"provider": lane.name})
 
 
@@ -170,4 +173,4 @@ def _heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:
         return
     run.progress.say_once(f"{error}; trying again for {UNREACHED_S:g} s")
     if lane.unreached_s() > UNREACHED_S and lane.stopped is None:
-        lane.stopped = Unreachable(error.provider, error.message)
+        lane.stop(Unreachable(error.provider, error.message))

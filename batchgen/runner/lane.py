@@ -30,6 +30,8 @@ class Lane:
         clock: Callable[[], float],
     ) -> None:
         self.provider = provider
+        # On this machine itself: then its links may be, too.
+        self.is_loopback = is_loopback_host(httpx.URL(endpoint.base_url).host)
         self.endpoint = endpoint
         self.departures = departures
         self.concurrency = concurrency
@@ -38,9 +40,16 @@ class Lane:
         self.pace = PollPace()
         self.retries = Retries(clock)
         self.stopped: ProviderStopped | None = None
+        self.leaving: anyio.CancelScope | None = None  # around the wait for the rate
         self.was_reached = False
         self._unreached_since: float | None = None
         self._clock = clock
+
+    def stop(self, error: ProviderStopped) -> None:
+        """Send nothing more in this run; who waits for the rate waits no longer."""
+        self.stopped = error
+        if self.leaving is not None:
+            self.leaving.cancel()
 
     def unreached_s(self) -> float:
         """Return for how long it was never reached; called when it was not, again."""
@@ -52,11 +61,6 @@ class Lane:
     def name(self) -> str:
         """The provider's registered name."""
         return self.provider.name
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether the provider is on this machine: then its links may be, too."""
-        return is_loopback_host(httpx.URL(self.endpoint.base_url).host)
 
 
 class Retries:

@@ -49,7 +49,7 @@ class Feed:
 
     async def next(self) -> Part | None:
         """Return the next part, waiting while some may still come; None at the end."""
-        while True:
+        while self._lane.stopped is None:
             if (part := self._lane.retries.take_due()) or (part := self._fresh()):
                 return part
             changed = self._run.changed
@@ -60,6 +60,7 @@ class Feed:
                 return None
             with anyio.move_on_after(wait_s):
                 await changed.wait()
+        return None
 
     def _fresh(self) -> Part | None:
         while not self._parts:
@@ -107,9 +108,11 @@ async def feed(run: Run, lane: Lane) -> None:
         await run.budget.reserve(reservation)
         if lane.departures.wait_s() > 0:
             run.rest()
-        await lane.departures.grant()
+        with anyio.CancelScope() as lane.leaving:
+            await lane.departures.grant()
         if lane.stopped is not None:
-            lane.departures.stayed()
+            if not lane.leaving.cancelled_caught:
+                lane.departures.stayed()
             run.budget.settle(reservation, 0)
             return
         lane.in_flight += 1

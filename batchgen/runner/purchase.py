@@ -17,7 +17,7 @@ from batchgen.model import (
     Link,
     Status,
 )
-from batchgen.runner.accounts import account, charge_of, latency_of
+from batchgen.runner.accounts import charge_of, latency_of, spend, tell_raised
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Part
 from batchgen.runner.fetch import fetch, store_inline
@@ -184,6 +184,7 @@ async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
         await store_inline(run, flight, blobs, delivered)
     else:
         charge = charge_of(flight, delivered)
+        raised = spend(run, flight, charge)
         latency_s = latency_of(run, flight)
         numbered = list(zip(flight.part.span, links, strict=False))
         await run.writer.commit(
@@ -195,5 +196,5 @@ async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
                 latency_s,
             )
         )
-        await account(run, flight, charge)
+        await tell_raised(run, flight, raised)
         await fetch(run, flight, numbered, charge)

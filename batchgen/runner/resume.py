@@ -44,6 +44,8 @@ def recover(ledger: Ledger, archive: Archive, now: int) -> int:
         for attempt in ledger.open_attempts():
             if attempt.state is State.SENT:
                 _forget_answer(ledger, attempt, now)
+        for dearest in ledger.dearest():
+            ledger.raise_ceiling(*dearest)  # killed between a charge and this
         if ledger.get_int("archive_end") != archive.end:
             ledger.put("archive_end", archive.end)
     return adopted

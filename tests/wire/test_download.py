@@ -123,8 +123,7 @@ async def test_every_hop_is_judged_with_any_client(
         asked.append(str(request.url))
         return httpx.Response(302, headers={"location": "https://192.168.0.1/"})
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
-        wire = Wire(client, paid_hosts=True)
+    async with Wire(httpx.MockTransport(respond), paid_hosts=True) as wire:
         with pytest.raises(LinkLost, match=r"192\.168\.0\.1"):
             await wire.download("acme", "https://cdn.example/1", from_loopback=False)
 

@@ -137,8 +137,7 @@ async def test_a_public_name_that_leads_to_loopback_is_never_connected_to(
     monkeypatch.delenv("BATCHGEN_LOOPBACK_ONLY", raising=False)
     with ScriptedServer(serve(reply())) as server:
         transport = AiohttpTransport(resolver=Answers("127.0.0.1"))
-        async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
-            wire = Wire(client, paid_hosts=True)
+        async with Wire(transport, paid_hosts=True) as wire:
             with pytest.raises(LinkLost):
                 await wire.download(
                     "acme",

@@ -224,8 +224,9 @@ async def test_any_httpx_client_will_do_on_any_loop() -> None:
         return run()
 
     told: list[str] = []
-    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as client:
-        wire = Wire(client, paid_hosts=False, offload=inline)
+    async with Wire(
+        httpx.MockTransport(respond), paid_hosts=False, offload=inline
+    ) as wire:
         got = await wire.send(
             "acme",
             Call(method="POST", url="http://127.0.0.1/v1", json={}),
