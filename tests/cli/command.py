@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -91,6 +92,10 @@ class Shop:
 
 def table(folder: Path) -> pl.DataFrame:
     return pl.read_parquet(folder / "results.parquet")
+
+
+def money(rows: pl.DataFrame, column: str) -> Decimal:
+    return sum(rows[column], Decimal(0))
 
 
 def digest(path: Path) -> str:
