@@ -106,13 +106,7 @@ async def feed(run: Run, lane: Lane) -> None:
         await _room(run, lane)
         reservation = _reservation(run, lane, part, row)
         await run.budget.reserve(reservation)
-        if lane.departures.wait_s() > 0:
-            run.rest()
-        with anyio.CancelScope() as lane.leaving:
-            await lane.departures.grant()
-        if lane.stopped is not None:
-            if not lane.leaving.cancelled_caught:
-                lane.departures.stayed()
+        if not await _may_leave(run, lane):
             run.budget.settle(reservation, 0)
             return
         lane.in_flight += 1
@@ -126,6 +120,20 @@ async def feed(run: Run, lane: Lane) -> None:
         )
         start(run, order)
         run.sending = True
+
+
+async def _may_leave(run: Run, lane: Lane) -> bool:
+    """Wait for the rate; False if the lane stopped first: nothing more is sent."""
+    if lane.departures.wait_s() > 0:
+        run.rest()
+    granted = False
+    if lane.stopped is None:
+        with anyio.CancelScope() as lane.leaving:
+            await lane.departures.grant()
+            granted = True
+    if lane.stopped is not None and granted:
+        lane.departures.stayed()
+    return lane.stopped is None
 
 
 def _reservation(run: Run, lane: Lane, part: Part, row: RowRecord) -> Reservation:
