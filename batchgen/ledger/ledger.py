@@ -196,14 +196,12 @@ class Ledger(Reader):
         Returns:
             Nano-dollars by which attempts of unknown outcome are valued higher now.
         """
-        group = (provider, resolution)
-        before: int = self.run("attempts_unknown", group).fetchone()[0]
+        growth = self.growth_of_risk(provider, resolution, per_image)
         self.run(
             "attempts_raise_ceiling",
             {"provider": provider, "resolution": resolution, "per_image": per_image},
         )
-        after: int = self.run("attempts_unknown", group).fetchone()[0]
-        return after - before
+        return growth
 
     def settle(
         self, row_id: int, status: Status, error: str | None, message: str | None

@@ -102,9 +102,10 @@ SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at
 -- name: attempts_dearest
 SELECT provider, resolution, max((cost + images - 1) / images) FROM attempts
   WHERE charge = 'reported' AND cost > 0 GROUP BY 1, 2;
--- name: attempts_unknown
-SELECT coalesce(sum(ceiling), 0) FROM attempts
-  WHERE provider = ? AND resolution IS ? AND charge = 'unknown';
+-- name: attempts_growth
+SELECT coalesce(sum(:per_image * images - ceiling), 0) FROM attempts
+  WHERE provider = :provider AND resolution IS :resolution
+    AND ceiling < :per_image * images AND charge = 'unknown';
 -- name: attempts_raise_ceiling
 UPDATE attempts SET ceiling = :per_image * images
   WHERE provider = :provider AND resolution IS :resolution

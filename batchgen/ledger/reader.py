@@ -144,6 +144,18 @@ class Reader:
         values = (provider, since)
         return [row[0] for row in self.run("attempts_sent_since", values)]
 
+    def growth_of_risk(
+        self, provider: str, resolution: str | None, per_image: int
+    ) -> int:
+        """Return how much more unknown outcomes are worth at a higher ceiling."""
+        values = {
+            "provider": provider,
+            "resolution": resolution,
+            "per_image": per_image,
+        }
+        found: int = self.run("attempts_growth", values).fetchone()[0]
+        return found
+
     def dearest(self) -> list[tuple[str, str | None, int]]:
         """Return the highest charge for one image, by provider and resolution."""
         return [tuple(row) for row in self.run("attempts_dearest")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from batchgen.errors import Charge
 from batchgen.model import Delivered, dollars, to_nano
 from batchgen.runner.context import Flight, Run
@@ -27,29 +29,47 @@ def latency_of(run: Run, flight: Flight) -> float | None:
     return run.time.monotonic() - flight.started
 
 
-def spend(run: Run, flight: Flight, charge: ChargedAs) -> int | None:
-    """Commit a charge to the budget; return it, per image, if it raised the ceiling.
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A charge above the ceiling, and by how much that raised the budget's risk."""
+
+    per_image: int
+    growth: int
+
+
+def spend(run: Run, flight: Flight, charge: ChargedAs) -> Raised | None:
+    """Commit a charge to the budget; say if it raised the ceiling.
 
     Nothing is awaited: whatever leaves next is reserved at what is known by now.
     """
     cost = charge[1] or 0
     run.spent(flight.reservation, cost, at_risk=False)
     per_image = -(-cost // flight.part.images)
-    return per_image if run.budget.saw(flight.reservation.group, per_image) else None
+    if not run.budget.saw(flight.reservation.group, per_image):
+        return None
+    growth = run.ledger.growth_of_risk(*flight.reservation.group, per_image)
+    _risk_more(run, growth)
+    return Raised(per_image, growth)
 
 
-async def tell_raised(run: Run, flight: Flight, per_image: int | None) -> None:
+async def tell_raised(run: Run, flight: Flight, raised: Raised | None) -> None:
     """Value what is at risk anew, and say so, if a charge raised the ceiling."""
-    if per_image is None:
+    if raised is None:
         return
     provider, resolution = flight.reservation.group
+    per_image = raised.per_image
     growth = await run.writer.commit(
         lambda ledger: ledger.raise_ceiling(provider, resolution, per_image)
     )
-    run.budget.committed += growth
-    run.progress.at_risk += growth
+    # Outcomes that became unknown meanwhile are in the ledger's number alone.
+    _risk_more(run, growth - raised.growth)
     run.log.warning("charge_above_ceiling", extra={"nano": per_image})
     run.progress.notice(
         f"{provider} charged {dollars(per_image)} for an image at {resolution}, more "
         "than its ceiling; from now on that much is reserved"
     )
+
+
+def _risk_more(run: Run, nano: int) -> None:
+    run.budget.committed += nano
+    run.progress.at_risk += nano
