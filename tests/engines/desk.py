@@ -1,0 +1,157 @@
+"""A job, its manifest and its run folder, run as often as a test wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from batchgen.engines.estimate import Estimate
+from batchgen.engines.folder import open_folder, read_ledger
+from batchgen.engines.local import LocalEngine
+from batchgen.engines.setting import Outcome, Setting
+from batchgen.ledger import AttemptRecord, RowRecord, Totals
+from batchgen.model import Job, Price, PriceList, Terms
+from batchgen.provider import PollSchedule, Provider
+from batchgen.providers.aimlapi import AimlApi
+from batchgen.providers.foxapi import FoxApi
+from batchgen.runner.progress import Progress
+from tests.engines.shop import Shop
+
+EVERY = 1 << 62
+AGREED = Decimal("0.05")
+BOTH = ("aimlapi", "foxapi")
+PRICES: Mapping[str, PriceList] = {
+    "aimlapi": AimlApi.prices,
+    "foxapi": {"*": Price.agreed(AGREED, "agreed")},
+}
+
+
+class QuickFox(FoxApi):
+    """FoxAPI whose tasks are asked for without much waiting."""
+
+    def __init__(self, deadline_s: float = 3600.0) -> None:
+        self.polling = PollSchedule(
+            first_s=0.01,
+            every_s=0.01,
+            factor=1.0,
+            longest_s=0.01,
+            deadline_s=deadline_s,
+        )
+
+
+def never_ask(estimate: Estimate) -> None:
+    raise AssertionError(f"consent was given, yet it asks: {estimate}")
+
+
+@dataclass
+class Desk:
+    """What a user has on the desk; `run` is the command."""
+
+    folder: Path
+    shop: Shop
+    provider: str = "foxapi"
+    keys: Sequence[str] = BOTH
+    fox: QuickFox = field(default_factory=QuickFox)
+    prices: Mapping[str, PriceList] = field(default_factory=lambda: PRICES)
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def write(self, *rows: str, ids: Sequence[str] | None = None) -> None:
+        """Write the manifest: one prompt each row."""
+        columns: dict[str, Sequence[str]] = {"prompt": rows}
+        if ids is not None:
+            columns = {"id": ids} | columns
+        pl.DataFrame(columns).write_csv(self.folder / "rows.csv")
+
+    def job(self, **said: Any) -> Job:
+        terms = {
+            name: Terms(base_url=f"{self.shop.url}/{name}", concurrency=1)
+            for name in BOTH
+        }
+        source = self.folder / "rows.csv"
+        return Job(
+            source=source,
+            manifest=source,
+            out=self.out,
+            **({"providers": (self.provider,), "terms": terms} | said),
+        )
+
+    async def run(self, *, rebuy: bool = False, **said: Any) -> Outcome:
+        """Run the job to its end; `said` stands above what the desk says."""
+        providers: dict[str, Provider] = {"aimlapi": AimlApi(), "foxapi": self.fox}
+        setting = Setting(
+            providers=providers,
+            keys={name: f"key-of-{name}" for name in self.keys},
+            prices=self.prices,
+            paid_hosts=False,
+            consented=True,
+            rebuy=rebuy,
+            ask=never_ask,
+            progress=Progress(notice=self.notices.append),
+            seed=7,
+        )
+        job = self.job(**said)
+        with open_folder(job.out, job.source, "loopback") as folder:
+            return await LocalEngine(job, folder, setting).run()
+
+    def wide(self, provider: str, concurrency: int, **terms: Any) -> dict[str, Terms]:
+        """Return terms that let a provider have more purchases under way."""
+        known = self.job().terms
+        wider = replace(known[provider], concurrency=concurrency, **terms)
+        return {**known, provider: wider}
+
+    # -- what came of it
+
+    def table(self) -> list[dict[str, Any]]:
+        return pl.read_parquet(self.out / "results.parquet").to_dicts()
+
+    def row(self) -> dict[str, Any]:
+        (only,) = self.table()
+        return only
+
+    def totals(self) -> Totals:
+        ledger = read_ledger(self.out)
+        try:
+            return ledger.totals(EVERY)
+        finally:
+            ledger.close()
+
+    def attempts(self) -> list[AttemptRecord]:
+        """Return all attempts of the folder, oldest first."""
+        ledger = read_ledger(self.out)
+        try:
+            found = ledger._connection.execute("SELECT row_id FROM rows")
+            rows = [ledger.attempts_of(it[0]) for it in found.fetchall()]
+        finally:
+            ledger.close()
+        return sorted((it for row in rows for it in row), key=lambda it: it.attempt_id)
+
+    def rows(self) -> list[RowRecord]:
+        ledger = read_ledger(self.out)
+        try:
+            found = ledger._connection.execute("SELECT row_id FROM rows")
+            return [ledger.row(it[0]) for it in found.fetchall()]
+        finally:
+            ledger.close()
+
+    def retry(self, status: str) -> int:
+        """Mark rows as `batchgen retry` does."""
+        with open_folder(self.out, None, None) as folder, folder.ledger.transaction():
+            values = (status, folder.ledger.generation)
+            return folder.ledger.run("retry_by_status", values).rowcount
+
+    def check_money(self) -> None:
+        """Let the law of money be judged against the shop's own bill."""
+        totals = self.totals()
+        spent = totals.spent + totals.retired
+        assert spent <= self.shop.billed_nano <= spent + totals.at_risk
+        known = sum((it["cost_usd"] or Decimal(0) for it in self.table()), Decimal(0))
+        assert known.scaleb(9) == totals.spent
