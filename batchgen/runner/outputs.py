@@ -58,7 +58,8 @@ def _metadata(ledger: Reader) -> Iterator[bytes]:
             "id": str(it["id"] if it["id"] is not None else it["position"]),
             "prompt": json.loads(it["request"])["prompt"],
             "row": it["position"],
-            "image": it["image"],
+            # Not "image": an imagefolder has its pictures under that name.
+            "image_number": it["image"],
             "provider": it["provider"],
             "model": it["model"],
             "aspect_ratio": it["aspect_ratio"],
