@@ -168,6 +168,7 @@ class Batch:
                 cwd=self.folder,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
+                process_group=0,
                 stdout=out,
                 stderr=err,
             ) as process,
@@ -219,7 +220,8 @@ class Running:
         assert self.comes_to(lambda: self.events()[event] >= times), self.said()
 
     def send(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
+        """Send a signal to its whole group, as a terminal does."""
+        os.killpg(self.process.pid, number)
 
     def end(self) -> Ended:
         """Wait for its end."""

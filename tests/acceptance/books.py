@@ -34,6 +34,8 @@ _ATTEMPTS = """
   FROM attempts JOIN rows USING (row_id) ORDER BY attempt_id
 """
 _AT_RISK = ("sent", "accepted")
+# A task that ended without its image; a lost link is bought again by `retry` alone.
+_ENDED_TASK = ("generation_failed", "refused", "link_lost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +84,12 @@ class Books:
     @property
     def at_risk(self) -> int:
         table = sum(nano_of(row["at_risk_usd"]) for row in self.rows)
-        gone = [it for it in self.attempts if not it["planned"] and is_at_risk(it)]
-        return table + sum(it["ceiling"] for it in gone)
+        gone: int = sum(
+            it["ceiling"]
+            for it in self.attempts
+            if not it["planned"] and is_at_risk(it)
+        )
+        return table + gone
 
     def bought(self) -> Counter[str]:
         """Return how often each prompt stands on the bill."""
@@ -206,7 +212,7 @@ def check_nothing_is_bought_again(books: Books) -> None:
     for attempts in parts.values():
         for it in attempts[:-1]:
             assert it["state"] not in ("accepted", "delivered", "stored"), attempts
-            assert it["task_id"] is None or it["error"] == "generation_failed"
+            assert it["task_id"] is None or it["error"] in _ENDED_TASK, attempts
     stored = Counter(it["prompt"] for it in books.attempts if it["state"] == "stored")
     risky = Counter(it["prompt"] for it in books.attempts if is_at_risk(it))
     lost = Counter(

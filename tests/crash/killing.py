@@ -259,8 +259,13 @@ def survive(batch: Batch, provider: str, rows: int, kills: int, seed: int) -> Fi
     share = max(1, rows // (kills + 1))
     outputs = min(OUTPUT_KILLS, kills // 2)
     figures = Figures()
-    for _ in range(kills - outputs):
-        if kill_run(batch, choose_moment(rng, provider, share)):
+    # The first one hits while the folder is made and the manifest is planned.
+    early = [at_file("run.db"), at_file("sandbox"), at_event("started", 1)]
+    later = kills - outputs - 1
+    moments = [rng.choice(early)]
+    moments += [choose_moment(rng, provider, share) for _ in range(later)]
+    for moment in moments:
+        if kill_run(batch, moment):
             figures.add(batch)
     while figures.kills < kills:
         assert kill_outputs(batch, rng.choice([at_directory(), at_table()]))

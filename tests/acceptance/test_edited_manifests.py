@@ -1,0 +1,168 @@
+"""An edited manifest buys what is new in it, and nothing else."""
+
+from __future__ import annotations
+
+import random
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.batch import Batch, product_rows
+from tests.acceptance.books import (
+    Books,
+    check_all,
+    check_archive,
+    check_images,
+    read_books,
+)
+from tests.acceptance.conftest import rehearsal
+
+
+def cost_of(books: Books, prompts: set[str]) -> int:
+    return sum(it["cost"] for it in books.attempts if it["prompt"] in prompts)
+
+
+def finish(batch: Batch, *more: str) -> Books:
+    """Run to a good end and return books that keep every law."""
+    ended = batch.run(*more)
+    assert ended.code == 0, ended
+    books = read_books(batch)
+    check_all(books)
+    return books
+
+
+def test_shuffled_rows_are_not_bought_again(bought: Batch) -> None:
+    rows = product_rows(range(10))
+    random.Random(4).shuffle(rows)
+    batch = bought
+    batch.write(rows)
+
+    books = finish(batch)
+
+    assert len(books.requests) == 10
+    assert [row["id"] for row in books.rows] == [row["id"] for row in rows]
+    assert books.retired == 0
+
+
+def test_added_rows_are_bought_and_dropped_rows_are_retired(bought: Batch) -> None:
+    bought.write(product_rows(range(3, 12)))
+
+    books = finish(bought)
+
+    gone = {str(row["prompt"]) for row in product_rows(range(3))}
+    assert [it["body"]["prompt"] for it in books.requests[10:]] == [
+        row["prompt"] for row in product_rows((10, 11))
+    ]
+    assert books.retired == cost_of(books, gone) > 0
+    with zipfile.ZipFile(bought.archive) as archive:
+        names = archive.namelist()
+    assert "p0011.png" in names
+    assert not {"p0000.png", "p0001.png", "p0002.png"} & set(names)
+
+
+def test_rows_that_come_back_are_not_bought_again(bought: Batch) -> None:
+    bought.write(product_rows(range(5)))
+    assert finish(bought).retired > 0
+    bought.write(product_rows(range(10)))
+
+    books = finish(bought)
+
+    assert len(books.requests) == 10
+    assert books.retired == 0
+    assert books.statuses == {"succeeded": 10}
+
+
+def test_a_changed_prompt_is_bought_only_after_its_own_word(bought: Batch) -> None:
+    rows = product_rows(range(10))
+    rows[4]["prompt"] = "Product 4, in the rain"
+    bought.write(rows)
+
+    refused = bought.run("--yes")
+    books = read_books(bought)
+
+    assert refused.code == 2, refused
+    assert "--rebuy" in refused.err
+    assert "$0.0895" in refused.err
+    assert "Nothing was sent" in refused.err
+    assert len(books.requests) == 10
+    check_archive(books)
+    check_images(books)
+
+    books = finish(bought, "--rebuy")
+
+    [again] = books.requests[10:]
+    assert again["body"]["prompt"] == "Product 4, in the rain"
+    assert books.statuses == {"succeeded": 10}
+    assert books.retired == cost_of(books, {str(product_rows([4])[0]["prompt"])}) > 0
+
+
+def test_going_back_to_the_old_prompt_buys_nothing(bought: Batch) -> None:
+    rows = product_rows(range(10))
+    bought.write([*rows[:9], {**rows[9], "prompt": "Product 9, in the rain"}])
+    finish(bought, "--rebuy")
+    bought.write(rows)
+
+    books = finish(bought)
+
+    assert len(books.requests) == 11
+    assert books.retired == cost_of(books, {"Product 9, in the rain"}) > 0
+
+
+def test_another_provider_buys_only_what_no_provider_has_made(bought: Batch) -> None:
+    batch = bought.having("--provider", "foxapi")
+    books = finish(batch)
+    assert len(books.requests) == 10
+    batch.write(product_rows(range(11)))
+
+    books = finish(batch)
+
+    assert [it["provider"] for it in books.requests[10:]] == ["foxapi"]
+    providers = [row["provider"] for row in books.rows]
+    assert providers == ["aimlapi"] * 10 + ["foxapi"]
+
+
+def test_rows_without_ids_are_known_by_what_they_ask_for(tmp_path: Path) -> None:
+    batch = rehearsal(tmp_path, "aimlapi")
+    batch.write([{"prompt": it} for it in ("cup", "jug", "cup", "pan", "cup")])
+    ended = batch.run()
+    assert ended.code == 0, ended
+    batch.write([{"prompt": it} for it in ("pan", "cup", "pot", "cup")])
+
+    ended = batch.run()
+    books = read_books(batch)
+
+    assert ended.code == 0, ended
+    assert [it["body"]["prompt"] for it in books.requests[5:]] == ["pot"]
+    assert books.prompts == ["pan", "cup", "pot", "cup"]
+    assert books.retired == sum(it["cost"] for it in books.attempts) - books.in_table
+    assert len({row["files"][0]["sha256"] for row in books.rows}) == 4
+    assert (books.billed, books.at_risk) == (books.spent, 0)
+
+
+def test_a_run_with_nothing_to_do_leaves_the_zip_untouched(bought: Batch) -> None:
+    before = bought.archive.stat()
+
+    books = finish(bought)
+
+    after = bought.archive.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert len(books.requests) == 10
+
+
+@pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
+def test_limit_buys_the_first_rows_and_leaves_the_others_pending(
+    provider: str, tmp_path: Path
+) -> None:
+    batch = rehearsal(tmp_path, provider)
+    batch.write(product_rows(range(6)))
+
+    books = finish(batch, "--limit", "2")
+
+    assert [row["status"] for row in books.rows] == ["succeeded"] * 2 + ["pending"] * 4
+    assert len(books.requests) == 2
+
+    books = finish(batch)
+
+    assert books.statuses == {"succeeded": 6}
+    assert len(books.requests) == 6

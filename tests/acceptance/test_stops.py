@@ -1,0 +1,207 @@
+"""A run that is told to stop keeps what it has and says how to carry on."""
+
+from __future__ import annotations
+
+import signal
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from batchgen.sandbox import SandboxProcess
+from tests.acceptance.batch import Batch, Running, product_rows
+from tests.acceptance.books import check_all, ledger_rows, read_books
+from tests.acceptance.conftest import customer, rehearsal
+
+IN_FLIGHT = 4
+HOURS = "7200"
+
+
+def in_mid_run(batch: Batch, bank: SandboxProcess, provider: str) -> None:
+    """Let the replies to all that is in flight wait at the bank."""
+    batch.write(product_rows(range(12)))
+    bank.queue_fault(provider, "slow", IN_FLIGHT)
+
+
+def wait_until_held(run: Running, bank: SandboxProcess) -> None:
+    assert run.comes_to(lambda: bank.faults()["held"] == IN_FLIGHT), run.said()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, id="SIGINT"),
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM"),
+        pytest.param(signal.SIGHUP, 129, id="SIGHUP"),
+    ],
+)
+def test_what_is_in_flight_at_a_signal_ends_and_is_kept(
+    number: signal.Signals, code: int, bank: SandboxProcess, tmp_path: Path
+) -> None:
+    batch = customer(tmp_path, bank, "aimlapi", "--concurrency", str(IN_FLIGHT))
+    in_mid_run(batch, bank, "aimlapi")
+
+    with batch.running() as run:
+        wait_until_held(run, bank)
+        run.send(number)
+        run.until("signal")
+        bank.release()
+        stopped = run.end()
+    books = read_books(batch, bank)
+
+    assert stopped.code == code, stopped
+    assert f"stopped by {number.name}" in stopped.err
+    assert books.statuses == {"succeeded": IN_FLIGHT, "pending": 12 - IN_FLIGHT}
+    assert (books.billed, books.at_risk) == (books.spent, 0)
+    check_all(books)
+
+    carried_on = batch.carry_on(stopped.out)
+    books = read_books(batch, bank)
+
+    assert carried_on.code == 0, carried_on
+    assert books.statuses == {"succeeded": 12}
+    assert len(books.requests) == 12
+    check_all(books)
+
+
+def test_tasks_that_a_signal_met_are_safe_and_fetched_by_the_next_run(
+    bank: SandboxProcess, tmp_path: Path
+) -> None:
+    batch = customer(tmp_path, bank, "foxapi", "--concurrency", str(IN_FLIGHT))
+    in_mid_run(batch, bank, "foxapi")
+
+    with batch.running() as run:
+        wait_until_held(run, bank)
+        run.send(signal.SIGINT)
+        run.until("signal")
+        bank.release()
+        stopped = run.end()
+    books = read_books(batch, bank)
+
+    assert stopped.code == 130, stopped
+    assert [it["state"] for it in books.attempts] == ["accepted"] * IN_FLIGHT
+    assert books.at_risk == IN_FLIGHT * 41_500_000
+    assert books.statuses == {"pending": 12}
+    assert not batch.archive.exists() or zipfile.is_zipfile(batch.archive)
+
+    carried_on = batch.carry_on(stopped.out)
+    books = read_books(batch, bank)
+
+    assert carried_on.code == 0, carried_on
+    assert books.statuses == {"succeeded": 12}
+    assert len(books.requests) == 12
+    assert (books.billed, books.at_risk) == (books.spent, 0)
+    check_all(books)
+
+
+def test_a_terminal_s_signal_leaves_the_rehearsal_s_sandbox_to_answer(
+    tmp_path: Path,
+) -> None:
+    batch = rehearsal(tmp_path, "aimlapi", "--latency", "0.5", "--concurrency", "4")
+    batch.write(product_rows(range(12)))
+
+    with batch.running() as run:
+        run.until("sent", 1)
+        run.send(signal.SIGINT)
+        stopped = run.end()
+    carried_on = batch.carry_on(stopped.out)
+    books = read_books(batch)
+
+    assert (stopped.code, carried_on.code) == (130, 0), (stopped, carried_on)
+    assert len(books.requests) == 12
+    assert (books.billed, books.at_risk) == (books.spent, 0)
+    check_all(books)
+
+
+@pytest.mark.parametrize(
+    ("second", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, id="SIGINT"),
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM"),
+    ],
+)
+def test_the_second_signal_ends_it_at_once_and_nothing_is_hidden(
+    second: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    batch = rehearsal(tmp_path, "aimlapi", "--latency", HOURS, "--concurrency", "4")
+    batch.write(product_rows(range(8)))
+
+    with batch.running() as run:
+        run.until("sent", 4)
+        run.send(signal.SIGINT)
+        run.until("signal")
+        run.send(second)
+        stopped = run.end()
+    states = ledger_rows(batch, "SELECT state FROM attempts")
+
+    assert stopped.code == code, stopped
+    assert f"stopped at once by {second.name}" in stopped.err
+    assert [it["state"] for it in states] == ["sent"] * 4
+
+    carried_on = batch.having("--latency", "0.02").run()
+    books = read_books(batch)
+
+    assert carried_on.code == 0, carried_on
+    assert books.statuses == {"succeeded": 8}
+    assert sum(row["at_risk_attempts"] for row in books.rows) == 4
+    check_all(books)
+
+
+def test_a_reply_that_does_not_come_within_the_grace_is_at_risk(
+    tmp_path: Path,
+) -> None:
+    patience = ("--latency", HOURS, "--concurrency", "4", "--grace", "0")
+    batch = rehearsal(tmp_path, "aimlapi", *patience)
+    batch.write(product_rows(range(8)))
+
+    with batch.running() as run:
+        run.until("sent", 4)
+        run.send(signal.SIGINT)
+        stopped = run.end()
+    books = read_books(batch)
+
+    assert stopped.code == 130, stopped
+    assert books.statuses == {"pending": 8}
+    assert sum(row["at_risk_attempts"] for row in books.rows) == 4
+    assert books.at_risk == sum(it["ceiling"] for it in books.attempts) > 0
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored(
+    bank: SandboxProcess, tmp_path: Path
+) -> None:
+    batch = customer(tmp_path, bank, "aimlapi", "--concurrency", str(IN_FLIGHT))
+    in_mid_run(batch, bank, "aimlapi")
+    nohup = ("sh", "-c", 'trap "" HUP; exec "$@"', "nohup")
+
+    with batch.running(before=nohup) as run:
+        wait_until_held(run, bank)
+        run.send(signal.SIGHUP)
+        bank.release()
+        ended = run.end()
+
+    assert ended.code == 0, ended
+    assert read_books(batch, bank).statuses == {"succeeded": 12}
+
+
+def test_a_second_run_on_the_folder_is_refused_and_the_first_goes_on(
+    bank: SandboxProcess, tmp_path: Path
+) -> None:
+    batch = customer(tmp_path, bank, "aimlapi", "--concurrency", str(IN_FLIGHT))
+    in_mid_run(batch, bank, "aimlapi")
+
+    with batch.running() as first:
+        wait_until_held(first, bank)
+        second = batch.run()
+        status = batch.call("status", "out")
+        report = batch.call("report", "out")
+        bank.release()
+        ended = first.end()
+
+    assert second.code == 1, second
+    assert "another batchgen works on" in second.err
+    assert "running now" in status.out
+    assert (report.code, ended.code) == (0, 0), (report, ended)
+    books = read_books(batch, bank)
+    assert books.statuses == {"succeeded": 12}
+    assert len(books.requests) == 12
+    check_all(books)
