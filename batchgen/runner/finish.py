@@ -39,14 +39,13 @@ SILENT_THROTTLE_S = 1.0
 async def fail(run: Run, flight: Flight, error: AttemptError) -> None:
     """End an attempt that is not charged yet, and do what follows for its row."""
     charge = _charge(run, flight, error)
-    raised = None
     if charge[0] is Charge.UNKNOWN:
-        ceiling = run.budget.ceiling(flight.reservation.group) or 0
-        run.spent(flight.reservation, ceiling * flight.part.images, at_risk=True)
+        ceiling = await _end(run, flight, error, charge)
+        run.spent(flight.reservation, ceiling or 0, at_risk=True)
     else:
         raised = spend(run, flight, charge)
-    await _end(run, flight, error, charge)
-    await tell_raised(run, flight, raised)
+        await _end(run, flight, error, charge)
+        await tell_raised(run, flight, raised)
 
 
 async def lose(
@@ -58,7 +57,11 @@ async def lose(
 
 async def _end(
     run: Run, flight: Flight, error: AttemptError, charge: ChargedAs
-) -> None:
+) -> int | None:
+    """Write down the end; return the attempt's ceiling, as the ledger has it by then.
+
+    Another charge may have raised it meanwhile, or will do so in the next commit.
+    """
     # Before anything is awaited: nothing more may leave for a key that is refused.
     _heed(run, flight, error)
     end = AttemptEnd(
@@ -72,7 +75,7 @@ async def _end(
         request_id=error.request_id and run.scrubber.clean(error.request_id),
         ended_at=run.time.now(),
     )
-    decision = await run.writer.commit(
+    decision, ceiling = await run.writer.commit(
         lambda ledger: _write_end(run, ledger, flight, end)
     )
     run.log.info(
@@ -91,21 +94,25 @@ async def _end(
         if (lane := run.lanes.get(flight.planned or "")) is not None:
             lane.retries.add(flight.part, wait)
     run.wake()
+    return ceiling
 
 
-def _write_end(run: Run, ledger: Ledger, flight: Flight, end: AttemptEnd) -> Decision:
+def _write_end(
+    run: Run, ledger: Ledger, flight: Flight, end: AttemptEnd
+) -> tuple[Decision, int | None]:
     ledger.mark_ended(flight.attempt.attempt_id, end)
+    ceiling = ledger.attempt(flight.attempt.attempt_id).ceiling
     row = ledger.row(flight.part.row_id)
     may_go_on = row.status in (Status.PENDING, Status.HELD)
     if not may_go_on or not ledger.is_planned(row.row_id):
-        return Leave()
+        return Leave(), ceiling
     attempts = ledger.attempts_of(row.row_id)
     decision = decide(history_of(attempts, flight.part, row.tries_from), run.policy)
     if isinstance(decision, Settled):
         ledger.settle(row.row_id, decision.status, decision.error, decision.message)
     else:
         ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
-    return decision
+    return decision, ceiling
 
 
 def _state(error: AttemptError) -> State:
