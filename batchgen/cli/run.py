@@ -196,11 +196,8 @@ def _run(
         outcome = anyio.run(shown)
     except BaseExceptionGroup as group:
         raise _first_of(group, log) from group
-    except StorageError:
-        write_error(
-            f"nothing is lost; when it is mended, carry on:\n  {this_command()}"
-        )
-        raise
+    except StorageError as error:
+        raise _with_the_way_on(error) from error
     bill = None if sandbox is None else Bill(sandbox.bill()["total_nano_usd"])
     show_summary(job, outcome, bill)
     return finish(job, outcome)
@@ -231,8 +228,7 @@ def _first_of(
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
             if isinstance(error, StorageError):
-                words = "nothing is lost; when it is mended, carry on"
-                write_error(f"{words}:\n  {this_command()}")
+                return _with_the_way_on(error)
             if isinstance(error, BatchgenError):
                 return error
     log.error("crashed", exc_info=group)
@@ -240,6 +236,11 @@ def _first_of(
         "a fault of batchgen itself; run.log in the run folder has the details. "
         f"Nothing is lost; carry on:\n  {this_command()}"
     )
+
+
+def _with_the_way_on(error: StorageError) -> StorageError:
+    words = "nothing is lost; when it is mended, carry on"
+    return type(error)(f"{error}\n{words}:\n  {this_command()}")
 
 
 def _ask(estimate: Estimate) -> None:
