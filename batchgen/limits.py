@@ -86,8 +86,11 @@ class Departures:
             await anyio.sleep(wait_s)
 
     def _take(self) -> None:
-        # A late wake-up is made up for, by one gap at most: no rate is lost to it.
-        self._next = max(self._next, self._clock() - self._gap_s) + self._gap_s
+        # A late wake-up is made up for, by one gap at most: no rate is lost to it. At
+        # the start, or after a rest, there is nothing to make up for.
+        now = self._clock()
+        late_s = self._gap_s if self._left or self._granted else 0.0
+        self._next = max(self._next, now - late_s) + self._gap_s
         self._granted += 1
 
     def _due(self) -> float:
