@@ -1,0 +1,244 @@
+"""The budget is never passed, whatever ends in whichever order."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchgen.budget import Budget, Group, Reservation
+from batchgen.errors import BudgetReached
+from tests.virtual import live_through
+
+CUP: Group = ("acme", "1K")
+POSTER: Group = ("acme", "4K")
+CEILINGS: dict[Group, int] = {CUP: 10, POSTER: 25}
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "trio"
+
+
+def budget(limit: int | None, committed: int = 0) -> Budget:
+    return Budget(limit, committed, CEILINGS.get)
+
+
+def held(group: Group = CUP, images: int = 1) -> Reservation:
+    return Reservation(group=group, images=images)
+
+
+@dataclass(frozen=True)
+class Flight:
+    """One attempt of a random run: when it comes, how long it takes, what it costs."""
+
+    reservation: Reservation
+    after: float
+    lasts: float
+    share: float
+
+
+FLIGHTS = st.builds(
+    Flight,
+    reservation=st.builds(
+        Reservation, group=st.sampled_from([CUP, POSTER]), images=st.integers(1, 3)
+    ),
+    after=st.floats(0, 5),
+    lasts=st.floats(0, 5),
+    share=st.floats(0, 1),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(limit=st.integers(0, 200), flights=st.lists(FLIGHTS, max_size=20))
+def test_no_order_of_attempts_passes_the_limit(
+    limit: int, flights: list[Flight]
+) -> None:
+    money = budget(limit)
+    refused: list[Flight] = []
+
+    async def fly(flight: Flight) -> None:
+        await anyio.sleep(flight.after)
+        try:
+            await money.reserve(flight.reservation)
+        except BudgetReached:
+            assert money.held == 0
+            price = CEILINGS[flight.reservation.group] * flight.reservation.images
+            assert money.committed + price > limit
+            refused.append(flight)
+            return
+        assert money.committed + money.held <= limit
+        await anyio.sleep(flight.lasts)
+        most = CEILINGS[flight.reservation.group] * flight.reservation.images
+        money.settle(flight.reservation, math.floor(most * flight.share))
+        assert money.committed + money.held <= limit
+
+    async def all_of_them() -> None:
+        async with anyio.create_task_group() as tasks:
+            for flight in flights:
+                tasks.start_soon(fly, flight)
+
+    live_through(all_of_them)
+
+    assert money.held == 0
+    spent = sum(
+        math.floor(CEILINGS[it.reservation.group] * it.reservation.images * it.share)
+        for it in flights
+        if it not in refused
+    )
+    assert refused or money.committed == spent
+    assert money.committed <= limit
+
+
+async def test_what_does_not_fit_waits_for_a_flight_that_ends_cheaper() -> None:
+    money = budget(15)
+    await money.reserve(held())
+    got = anyio.Event()
+
+    async def second() -> None:
+        await money.reserve(held())
+        got.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(second)
+        await anyio.wait_all_tasks_blocked()
+        assert not got.is_set()
+
+        money.settle(held(), 5)
+
+        await got.wait()
+
+    assert (money.committed, money.held) == (5, 10)
+
+
+async def test_what_does_not_fit_ends_when_nothing_in_flight_could_help() -> None:
+    money = budget(15)
+    await money.reserve(held())
+
+    async with anyio.create_task_group() as tasks:
+
+        async def second() -> None:
+            with pytest.raises(
+                BudgetReached, match=r"00001 of \$0\.000000015 are spent"
+            ):
+                await money.reserve(held())
+
+        tasks.start_soon(second)
+        await anyio.wait_all_tasks_blocked()
+        money.settle(held(), 10)
+
+
+async def test_a_budget_is_used_to_its_last_nano_dollar() -> None:
+    money = budget(20)
+
+    await money.reserve(held())
+    await money.reserve(held())
+
+    assert money.committed + money.held == 20
+    with anyio.move_on_after(0.01) as waited:
+        await money.reserve(held())
+    assert waited.cancelled_caught
+
+
+async def test_without_a_limit_nothing_waits() -> None:
+    money = budget(None)
+
+    for _ in range(1000):
+        await money.reserve(held(("other", None)))
+
+    assert money.held == 0
+
+
+async def test_a_charge_above_the_ceiling_raises_what_is_held_already() -> None:
+    money = budget(60)
+    await money.reserve(held(images=2))
+    await money.reserve(held(POSTER))
+
+    assert money.saw(CUP, 15)
+
+    assert money.held == 2 * 15 + 25
+    assert money.ceiling(CUP) == 15
+    assert money.ceiling(POSTER) == 25
+    assert not money.saw(CUP, 15)
+    assert not money.saw(CUP, 3)
+    assert money.ceiling(CUP) == 15
+
+
+async def test_a_reservation_that_waits_is_measured_by_the_raised_ceiling() -> None:
+    money = budget(30)
+    await money.reserve(held())
+    await money.reserve(held())
+    outcome: list[type[BaseException] | None] = []
+
+    async def third() -> None:
+        try:
+            await money.reserve(held())
+        except BudgetReached as error:
+            outcome.append(type(error))
+
+    async with anyio.create_task_group() as tasks:
+        await money.reserve(held())
+        tasks.start_soon(third)
+        await anyio.wait_all_tasks_blocked()
+        money.saw(CUP, 16)
+        for cost in (16, 0, 0):
+            money.settle(held(), cost)
+
+    assert outcome == [BudgetReached]
+    assert money.committed == 16
+
+
+async def test_a_group_without_a_price_is_never_measured() -> None:
+    money = budget(5)
+
+    assert money.ceiling(("other", "1K")) is None
+    assert not money.saw(("other", "1K"), 1_000)
+
+
+async def test_what_an_earlier_process_left_open_is_held() -> None:
+    money = budget(30, committed=12)
+    money.hold(held())
+
+    assert (money.committed, money.held) == (12, 10)
+    with anyio.move_on_after(0.01) as waited:
+        await money.reserve(held())
+    assert waited.cancelled_caught
+    money.settle(held(), 0)
+    await money.reserve(held())
+
+
+async def test_a_wait_that_is_cancelled_holds_nothing() -> None:
+    money = budget(15)
+    await money.reserve(held())
+
+    with anyio.move_on_after(0.01):
+        await money.reserve(held())
+    money.settle(held(), 0)
+
+    assert (money.committed, money.held) == (0, 0)
+
+
+async def test_all_that_wait_are_looked_at_when_one_ends() -> None:
+    money = budget(35)
+    await money.reserve(held(POSTER))
+    await money.reserve(held())
+    done: list[int] = []
+
+    async def another(number: int) -> None:
+        await money.reserve(held())
+        done.append(number)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(2):
+            tasks.start_soon(another, number)
+        await anyio.wait_all_tasks_blocked()
+        money.settle(held(POSTER), 5)
+
+    assert sorted(done) == [0, 1]
+    assert money.committed + money.held == 35

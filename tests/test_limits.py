@@ -1,0 +1,268 @@
+"""Never more than N departures in any 60 s, and hardly fewer over an hour."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import pairwise
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchgen.limits import WINDOW_S, Departures
+from tests.virtual import live_through
+
+RATES = st.sampled_from([0.5, 1, 1.5, 2, 7, 60, 300])
+
+
+def most_in_a_window(times: list[float], window_s: float = WINDOW_S) -> int:
+    """Return how many departures the fullest window has, its end left out."""
+    ordered = sorted(times)
+    first = most = 0
+    for number, at in enumerate(ordered):
+        while ordered[first] <= at - window_s:
+            first += 1
+        most = max(most, number - first + 1)
+    return most
+
+
+def delays(seed: int, longest_s: float) -> Iterator[float]:
+    rng = random.Random(seed)
+    while True:
+        yield rng.choice([0.0, rng.uniform(0, longest_s)])
+
+
+class Traffic:
+    """Sends as fast as it may; each departure happens some time after its grant."""
+
+    def __init__(self, rpm: float | None, late: Iterator[float]) -> None:
+        self.departures = Departures(rpm, anyio.current_time)
+        self.times: list[float] = []
+        self._late = late
+
+    async def send(self, count: int, until_s: float, given_back: int = 0) -> None:
+        """Send so many, each third of `given_back` never leaving at all."""
+        async with anyio.create_task_group() as tasks:
+            for number in range(count):
+                await self.departures.grant()
+                if anyio.current_time() >= until_s:
+                    self.departures.stayed()
+                    return
+                if given_back and number % given_back == 0:
+                    self.departures.stayed()
+                    continue
+                tasks.start_soon(self._leave, next(self._late))
+
+    async def _leave(self, late_s: float) -> None:
+        await anyio.sleep(late_s)
+        now = anyio.current_time()
+        self.departures.departed(now)
+        self.times.append(now)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rpm=RATES,
+    seed=st.integers(0, 1000),
+    longest_s=st.sampled_from([0.0, 0.2, 3.0, 40.0]),
+    given_back=st.sampled_from([0, 3]),
+)
+def test_no_window_of_a_minute_has_more_departures_than_allowed(
+    rpm: float, seed: int, longest_s: float, given_back: int
+) -> None:
+    times: list[float] = []
+
+    async def work() -> None:
+        traffic = Traffic(rpm, delays(seed, longest_s))
+        await traffic.send(600, anyio.current_time() + 600, given_back)
+        times.extend(traffic.times)
+
+    live_through(work)
+
+    assert times
+    window_s = WINDOW_S if rpm >= 1 else WINDOW_S / rpm
+    assert most_in_a_window(times, window_s) <= max(1, int(rpm))
+
+
+@pytest.mark.parametrize("rpm", [1, 10, 60, 600])
+@pytest.mark.parametrize("longest_s", [0.0, 0.2])
+def test_an_hour_uses_99_percent_of_the_allowed_rate(
+    rpm: int, longest_s: float
+) -> None:
+    times: list[float] = []
+
+    async def work() -> None:
+        traffic = Traffic(rpm, delays(7, longest_s))
+        await traffic.send(100_000, anyio.current_time() + 3600)
+        times.extend(traffic.times)
+
+    live_through(work)
+
+    assert len(times) >= 0.99 * rpm * 60
+    assert most_in_a_window(times) <= rpm
+
+
+def test_departures_are_evenly_paced_from_the_first_on() -> None:
+    times: list[float] = []
+
+    async def work() -> None:
+        traffic = Traffic(60, delays(0, 0))
+        await traffic.send(200, float("inf"))
+        times.extend(traffic.times)
+
+    live_through(work)
+
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert min(gaps) >= 1.0
+    assert max(gaps) <= 1.01
+
+
+def test_a_late_wake_up_is_made_up_for_by_one_gap_at_most() -> None:
+    times: list[float] = []
+
+    async def work() -> None:
+        traffic = Traffic(60, delays(0, 0))
+        await traffic.send(3, float("inf"))
+        await anyio.sleep(30)
+        await traffic.send(60, float("inf"))
+        times.extend(traffic.times)
+
+    live_through(work)
+
+    assert most_in_a_window(times[3:], 1.0) <= 2
+    assert most_in_a_window(times) <= 60
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rpm=st.sampled_from([0.5, 1, 7, 60]),
+    sent=st.integers(1, 150),
+    pause_s=st.floats(0, 70),
+)
+def test_the_rate_holds_across_restarts(rpm: float, sent: int, pause_s: float) -> None:
+    times: list[float] = []
+
+    async def work() -> None:
+        first = Traffic(rpm, delays(1, 0.2))
+        await first.send(sent, float("inf"))
+        await anyio.sleep(pause_s)
+        second = Traffic(rpm, delays(2, 0.2))
+        now = anyio.current_time()
+        since = now - second.departures.window_s
+        second.departures.seed(now - it for it in first.times if it > since)
+        await second.send(sent, float("inf"))
+        times.extend(first.times + second.times)
+
+    live_through(work)
+
+    window_s = WINDOW_S if rpm >= 1 else WINDOW_S / rpm
+    assert most_in_a_window(times, window_s) <= max(1, int(rpm))
+
+
+def test_a_lower_rate_after_a_restart_waits_for_the_old_departures() -> None:
+    async def work() -> None:
+        departures = Departures(2, anyio.current_time)
+        departures.seed([50.0, 40.0, 30.0, 20.0])
+        began = anyio.current_time()
+
+        await departures.grant()
+
+        assert anyio.current_time() - began >= 60 - 30
+        departures.departed(anyio.current_time())
+
+    live_through(work)
+
+
+def test_a_pause_is_a_floor_for_everybody_who_waits_and_who_comes() -> None:
+    times: list[float] = []
+
+    async def work() -> None:
+        traffic = Traffic(600, delays(0, 0))
+        began = anyio.current_time()
+
+        async def interrupt() -> None:
+            await anyio.sleep(1)
+            traffic.departures.pause(30)
+            traffic.departures.pause(5)
+            assert traffic.departures.wait_s() == 30
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(interrupt)
+            tasks.start_soon(traffic.send, 50, float("inf"))
+            tasks.start_soon(traffic.send, 50, float("inf"))
+        times.extend(it - began for it in traffic.times)
+
+    live_through(work)
+
+    assert len(times) == 100
+    assert [it for it in times if 1.0 < it < 31.0] == []
+    assert min(it for it in times if it > 1.0) < 31.3
+
+
+def test_without_a_limit_only_a_pause_is_waited_for() -> None:
+    async def work() -> None:
+        traffic = Traffic(None, delays(0, 0))
+        began = anyio.current_time()
+        await traffic.send(1000, float("inf"))
+        assert anyio.current_time() == began
+        assert traffic.departures.wait_s() == 0
+
+        traffic.departures.pause(9)
+        await traffic.send(1, float("inf"))
+
+        assert anyio.current_time() - began == 9
+
+    live_through(work)
+
+
+def test_a_grant_that_never_left_is_given_back() -> None:
+    async def work() -> None:
+        traffic = Traffic(1, delays(0, 0))
+        await traffic.departures.grant()
+        traffic.departures.stayed()
+        began = anyio.current_time()
+
+        await traffic.departures.grant()
+
+        assert anyio.current_time() - began <= 60.3
+
+    live_through(work)
+
+
+def test_whoever_comes_first_leaves_first() -> None:
+    order: list[int] = []
+
+    async def work() -> None:
+        departures = Departures(30, anyio.current_time)
+
+        async def leave(number: int) -> None:
+            await departures.grant()
+            departures.departed(anyio.current_time())
+            order.append(number)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(10):
+                tasks.start_soon(leave, number)
+                await anyio.sleep(0.001)
+
+    live_through(work)
+
+    assert order == list(range(10))
+
+
+def test_a_wait_that_is_cancelled_lets_the_next_one_leave() -> None:
+    async def work() -> None:
+        departures = Departures(60, anyio.current_time)
+        await departures.grant()
+        departures.departed(anyio.current_time())
+        began = anyio.current_time()
+
+        with anyio.move_on_after(0.5):
+            await departures.grant()
+        await departures.grant()
+
+        assert anyio.current_time() - began <= 1.01
+
+    live_through(work)

@@ -1,0 +1,228 @@
+"""The frozen words that all layers share: money, capabilities, states."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchgen import model
+from batchgen.errors import Charge
+from batchgen.model import (
+    NEXT,
+    PIXELS_AT_1K,
+    RESOLUTIONS,
+    Basis,
+    Call,
+    Capabilities,
+    Endpoint,
+    ImageRequest,
+    Price,
+    State,
+    Status,
+    dollars,
+    find_price,
+    pixel_size,
+    to_nano,
+    to_usd,
+    type_of_option,
+)
+
+ABLE = Capabilities(
+    aspect_ratios=("1:1", "16:9"),
+    resolutions=("1K", "2K"),
+    default_resolution="1K",
+    images_per_request=1,
+    max_references=2,
+    reference_schemes=("https", "data"),
+    options=frozenset({"web_search"}),
+)
+
+
+def all_data() -> list[type]:
+    found: list[type] = [getattr(model, name) for name in model.__all__]
+    return [it for it in found if dataclasses.is_dataclass(it)]
+
+
+@pytest.mark.parametrize("kind", all_data(), ids=lambda it: it.__name__)
+def test_data_is_frozen_and_takes_no_field_that_it_does_not_name(kind: type) -> None:
+    assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert "__slots__" in vars(kind)
+
+
+# -- money
+
+
+@given(st.integers(0, 10**18))
+def test_money_survives_the_way_through_dollars_exactly(nano: int) -> None:
+    assert to_nano(to_usd(nano)) == nano
+    assert dollars(nano).startswith("$")
+    assert Decimal(dollars(nano).removeprefix("$")) == to_usd(nano)
+
+
+@pytest.mark.parametrize(
+    ("usd", "nano"),
+    [
+        pytest.param("0.0925465", 92_546_500, id="credits"),
+        pytest.param("0.0000000005", 0, id="half-to-even-down"),
+        pytest.param("0.0000000015", 2, id="half-to-even-up"),
+        pytest.param("0.0000000004", 0, id="less-than-half"),
+        pytest.param("9999999999.999999999", 9_999_999_999_999_999_999, id="large"),
+    ],
+)
+def test_fractions_of_a_nano_dollar_are_rounded_half_to_even(
+    usd: str, nano: int
+) -> None:
+    assert to_nano(Decimal(usd)) == nano
+
+
+@pytest.mark.parametrize(
+    ("nano", "text"),
+    [
+        pytest.param(0, "$0.00", id="none"),
+        pytest.param(1, "$0.000000001", id="one-nano"),
+        pytest.param(2_500_000_000, "$2.50", id="two-decimals"),
+        pytest.param(10_000_000_000, "$10.00", id="whole"),
+    ],
+)
+def test_dollars_are_written_exactly_with_two_decimals_at_least(
+    nano: int, text: str
+) -> None:
+    assert dollars(nano) == dollars(to_usd(nano)) == text
+
+
+def test_a_price_of_its_own_stands_above_the_one_for_all() -> None:
+    one, other = (Price.agreed(Decimal(it), "page") for it in ("0.1", "0.2"))
+
+    assert find_price({"*": one, "4K": other}, "4K") is other
+    assert find_price({"*": one, "4K": other}, "1K") is one
+    assert find_price({"4K": other}, "1K") is None
+
+
+def test_a_price_of_nothing_is_a_price() -> None:
+    free = Price.agreed(Decimal(0), "page")
+
+    assert find_price({"1K": free, "*": Price.agreed(Decimal(1), "p")}, "1K") is free
+
+
+# -- what a provider can do
+
+
+@pytest.mark.parametrize(
+    ("request_", "column"),
+    [
+        pytest.param(ImageRequest(prompt="a"), None, id="nothing-stated"),
+        pytest.param(
+            ImageRequest(prompt="a", aspect_ratio="16:9", resolution="2K", n=9),
+            None,
+            id="all-of-it",
+        ),
+        pytest.param(ImageRequest(prompt="a", aspect_ratio="8:1"), "aspect_ratio"),
+        pytest.param(ImageRequest(prompt="a", resolution="4K"), "resolution"),
+        pytest.param(
+            ImageRequest(prompt="a", references=("https://x",) * 3), "references"
+        ),
+        pytest.param(
+            ImageRequest(prompt="a", references=("http://x/a.png",)), "references"
+        ),
+        pytest.param(ImageRequest(prompt="a", references=("a.png",)), "references"),
+        pytest.param(ImageRequest(prompt="a", references=("DATA:x",)), None, id="case"),
+        pytest.param(
+            ImageRequest(prompt="a", options={"temperature": 1.0}), "temperature"
+        ),
+        pytest.param(
+            ImageRequest(prompt="a", options={"web_search": False}), None, id="option"
+        ),
+    ],
+)
+def test_what_a_provider_cannot_do_is_told_by_column(
+    request_: ImageRequest, column: str | None
+) -> None:
+    found = [name for name, _ in ABLE.misfits(request_)]
+
+    assert found == ([] if column is None else [column])
+
+
+def test_every_misfit_of_a_row_is_told_at_once() -> None:
+    bad = ImageRequest(prompt="a", aspect_ratio="8:1", resolution="4K")
+
+    reasons = dict(ABLE.misfits(bad))
+
+    assert reasons == {
+        "aspect_ratio": "no 8:1; it has 1:1, 16:9",
+        "resolution": "no 4K; it has 1K, 2K",
+    }
+
+
+def test_sizes_grow_with_the_resolution_and_keep_their_ratio() -> None:
+    for ratio, (width, height) in PIXELS_AT_1K.items():
+        sizes = [pixel_size(ratio, resolution) for resolution in RESOLUTIONS]
+        assert sizes == [
+            (width // 2, height // 2),
+            (width, height),
+            (2 * width, 2 * height),
+            (4 * width, 4 * height),
+        ]
+        left, _, right = ratio.partition(":")
+        assert width / height == pytest.approx(int(left) / int(right), rel=0.05)
+
+    assert pixel_size("auto", "1K") is None
+    assert pixel_size("1:1", "8K") is None
+
+
+# -- states and words
+
+
+def test_every_state_but_the_first_can_be_reached_and_has_its_steps_listed() -> None:
+    reached = {state for ends in NEXT.values() for state in ends}
+
+    assert set(NEXT) == set(State)
+    assert reached == set(State) - {State.SENT}
+
+
+def test_the_words_of_the_table_are_those_of_the_contract() -> None:
+    assert {it.value for it in Status} == {
+        "pending",
+        "succeeded",
+        "failed",
+        "refused",
+        "invalid",
+        "held",
+    }
+    assert [it.value for it in Basis] == [
+        "none",
+        "reported",
+        "billed",
+        "price_list",
+        "unknown",
+    ]
+    assert {it.value for it in Charge} == {"none", "reported", "price_list", "unknown"}
+
+
+def test_a_key_is_never_shown() -> None:
+    endpoint = Endpoint("https://api.example", "sk-secret")
+    call = Call(method="GET", url="https://x", headers={"authorization": "sk-secret"})
+
+    assert "sk-secret" not in repr(endpoint)
+    assert "sk-secret" not in repr(call)
+
+
+def test_a_part_of_a_row_asks_for_the_same_but_fewer() -> None:
+    row = ImageRequest(prompt="a", n=4, options={"web_search": True})
+
+    assert row.for_images(1) == dataclasses.replace(row, n=1)
+    assert row.n == 4
+
+
+def test_a_request_can_be_sent_to_another_process() -> None:
+    row = ImageRequest(prompt="é", references=("https://x",), options={"top_k": 3})
+
+    assert pickle.loads(pickle.dumps(row)) == row
+
+
+def test_options_have_types_that_a_cell_can_be_read_as() -> None:
+    assert set(type_of_option.values()) <= {str, int, float, bool}
