@@ -72,7 +72,7 @@ async def _end(
         counts=error.counts,
         error=error.kind,
         message=error.message,
-        request_id=error.request_id and run.scrubber.clean(error.request_id),
+        request_id=error.request_id and run.scrubber.clean_id(error.request_id),
         ended_at=run.time.now(),
     )
     decision, ceiling = await run.writer.commit(

@@ -178,6 +178,9 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
 
 async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
     """Write down what was made and charged; then bring the images home."""
+    if delivered.request_id is not None:
+        request_id = run.scrubber.clean_id(delivered.request_id)
+        delivered = replace(delivered, request_id=request_id)
     blobs = [it for it in delivered.images if isinstance(it, Blob)]
     links = [it.url for it in delivered.images if isinstance(it, Link)]
     if blobs:

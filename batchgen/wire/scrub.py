@@ -12,6 +12,8 @@ MARK = "[key]"
 # A run this long is too rare in plain words to be chance, and too much to give away.
 _RUN = 5
 _SHORT = (3, 4)
+# An id is random, often of the same letters as a key: a short run is chance there.
+_RUN_IN_ID = 8
 
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 # What hides the rest of a key; a single dot, x or underscore is plain writing. Looked
@@ -40,6 +42,11 @@ class Scrubber:
             size = min(_RUN, len(key))
             runs = self._runs.setdefault(size, set())
             runs.update(key[at : at + size] for at in range(len(key) - size + 1))
+        self._long_runs = {
+            key[at : at + _RUN_IN_ID]
+            for key in folded
+            for at in range(max(1, len(key) - _RUN_IN_ID + 1))
+        }
         heads = _any_of({key[:size] for key in folded for size in _SHORT})
         tails = _any_of({key[-size:] for key in folded for size in _SHORT})
         self._masked = (
@@ -53,6 +60,11 @@ class Scrubber:
             return text
         spans = [span for layer in _layers(text) for span in self._find(*layer)]
         return _replace(text, spans)
+
+    def clean_id(self, text: str) -> str:
+        """Return an id as it is, or a mark alone where a key stands in it."""
+        folded = _fold(text)
+        return MARK if any(run in folded for run in self._long_runs) else text
 
     def _find(self, chars: str, places: list[int]) -> Iterator[Span]:
         """Yield spans of the original text; `places` maps each character back."""
