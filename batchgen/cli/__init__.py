@@ -93,5 +93,7 @@ def main() -> None:
 
 
 def _say(message: str, code: int) -> int:
-    click.echo(f"batchgen: {message}", err=True)
+    from batchgen.cli.display import write_error
+
+    write_error(f"batchgen: {message}")
     return code

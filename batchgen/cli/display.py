@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 import anyio
 
@@ -27,11 +29,23 @@ STOPPING = "stopping: replies in flight come in; a second signal stops at once"
 
 def write_error(text: str) -> None:
     """Write a line to stderr, if there still is anybody to read it."""
+    _write(sys.stderr, text)
+
+
+def write_result(text: str) -> None:
+    """Write a line to stdout, if there still is anybody to read it."""
+    _write(sys.stdout, text)
+
+
+def _write(stream: TextIO, text: str) -> None:
     try:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        stream.write(text + "\n")
+        stream.flush()
     except (OSError, ValueError):
-        pass  # the terminal was closed: the run goes on without it
+        # The terminal or the reader is gone, and the run goes on without. What is left
+        # in the buffer would fail once more at the end, and change the exit code.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import click
-
-from batchgen.cli.display import write_error
+from batchgen.cli.display import write_error, write_result
 from batchgen.cli.source import this_command
 from batchgen.engines.checking import Problem, problems_in
 from batchgen.engines.folder import read_ledger
@@ -97,7 +95,7 @@ def show_summary(job: Job, outcome: Outcome, bill: Bill | None) -> None:
         lines += problem_lines(job, _problems(job), invalid)
     archive = f"{counted(totals.images, 'image')} in {job.out / ARCHIVE}"
     lines += [archive if totals.images else "no images", f"table: {job.out / TABLE}"]
-    click.echo("\n".join(lines))
+    write_result("\n".join(lines))
 
 
 def _problems(job: Job) -> list[Problem]:
@@ -130,13 +128,13 @@ def finish(job: Job, outcome: Outcome) -> int:
     for line in _reasons(outcome):
         write_error(f"batchgen: {line}")
     if rows.get(Status.PENDING):
-        click.echo(f"to carry on:\n  {this_command()}")
+        write_result(f"to carry on:\n  {this_command()}")
     # Not the refused ones: the same prompt would be refused again.
     tried = [it for it in (Status.FAILED, Status.HELD) if rows.get(it)]
     if tried:
         flags = [word for it in tried for word in ("--status", it.value)]
         command = shlex.join(["batchgen", "retry", str(job.out), *flags])
-        click.echo(f"to try {' and '.join(tried)} rows again:\n  {command}")
+        write_result(f"to try {' and '.join(tried)} rows again:\n  {command}")
     return code
 
 
