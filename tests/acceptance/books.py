@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
+import struct
 import subprocess
 import zipfile
 from collections import Counter, defaultdict
@@ -107,9 +108,9 @@ def is_at_risk(attempt: Record) -> bool:
     return attempt["charge"] == "unknown" or attempt["state"] in _AT_RISK
 
 
-def ledger_rows(batch: Batch, query: str) -> list[Record]:
-    """Read the ledger, as any program may while a run works."""
-    with closing(sqlite3.connect(f"file:{batch.ledger}?mode=ro", uri=True)) as ledger:
+def ledger_rows(path: Path, query: str) -> list[Record]:
+    """Read a ledger, as any program may while a run works."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as ledger:
         ledger.row_factory = sqlite3.Row
         return [dict(row) for row in ledger.execute(query)]
 
@@ -127,7 +128,7 @@ def read_books(batch: Batch, sandbox: SandboxProcess | None = None) -> Books:
     return Books(
         folder=batch.out,
         rows=pl.read_parquet(batch.table).to_dicts(),
-        attempts=ledger_rows(batch, _ATTEMPTS),
+        attempts=ledger_rows(batch.ledger, _ATTEMPTS),
         bill=sandbox.bill()["entries"],
         requests=sandbox.requests(),
     )
@@ -159,6 +160,20 @@ def check_archive(books: Books) -> None:
     if unzip := shutil.which("unzip"):
         tested = subprocess.run([unzip, "-tq", path], capture_output=True, check=False)
         assert tested.returncode == 0, tested.stdout
+
+
+def check_no_image_is_forgotten(books: Books) -> None:
+    """Each image that was written to the ZIP is one that the ledger has, and once."""
+    data = (books.folder / "images.zip").read_bytes()
+    written, offset = [], 0
+    while data[offset : offset + 4] == b"PK\x03\x04":
+        sizes = struct.unpack_from("<LLHH", data, offset + 18)
+        start = offset + 30 + sizes[2]
+        if data[offset + 30 : start] != b"metadata.jsonl":
+            written.append(offset)
+        offset = start + sizes[3] + sizes[0]
+    stored = ledger_rows(books.folder / "run.db", "SELECT place FROM images")
+    assert written == sorted(it["place"] for it in stored if it["place"] is not None)
 
 
 def check_images(books: Books) -> None:

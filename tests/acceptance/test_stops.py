@@ -132,7 +132,7 @@ def test_the_second_signal_ends_it_at_once_and_nothing_is_hidden(
         run.until("signal")
         run.send(second)
         stopped = run.end()
-    states = ledger_rows(batch, "SELECT state FROM attempts")
+    states = ledger_rows(batch.ledger, "SELECT state FROM attempts")
 
     assert stopped.code == code, stopped
     assert f"stopped at once by {second.name}" in stopped.err

@@ -14,7 +14,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.acceptance.books import Books, check_all, is_at_risk, read_books
+from tests.acceptance.books import (
+    Books,
+    check_all,
+    check_no_image_is_forgotten,
+    is_at_risk,
+    read_books,
+)
 from tests.crash.killing import CHEAPEST, Figures, noted_rows, rehearsal, survive
 
 
@@ -44,6 +50,7 @@ def crash(provider: str, rows: int, kills: int, seed: int) -> str:
     assert books.statuses == {"succeeded": rows}, books.statuses
     assert all(len(row["files"]) == 1 for row in books.rows)
     check_all(books)
+    check_no_image_is_forgotten(books)
     shutil.rmtree(folder)
     whole_s = time.monotonic() - begun
     facts = [f"{provider} seed {seed}", *describe(figures, books), f"{whole_s:.0f} s"]

@@ -170,7 +170,7 @@ def written_at(path: Path) -> int:
 
 def newest_states(batch: Batch) -> list[str | None]:
     """Return the state of the last attempt at each row; None where there is none."""
-    return [it["state"] for it in ledger_rows(batch, _NEWEST)]
+    return [it["state"] for it in ledger_rows(batch.ledger, _NEWEST)]
 
 
 # -- kills
@@ -213,10 +213,14 @@ class Figures:
 
 def read_meta(batch: Batch) -> dict[str, Any]:
     """Return what the ledger remembers of the folder; empty before it is made."""
-    tables = ledger_rows(batch, "SELECT name FROM sqlite_master") if _has(batch) else []
+    tables = (
+        ledger_rows(batch.ledger, "SELECT name FROM sqlite_master")
+        if _has(batch)
+        else []
+    )
     if not tables:
         return {}
-    found = ledger_rows(batch, "SELECT name, value FROM meta")
+    found = ledger_rows(batch.ledger, "SELECT name, value FROM meta")
     return {it["name"]: it["value"] for it in found}
 
 
