@@ -24,6 +24,7 @@ LINES_EVERY_S = 10.0
 PLANNING_SILENT_S = 2.0
 JSON_EVERY_S = 1.0
 RATE_OVER_S = 60.0
+RATE_OVER_ROWS = 5
 STOPPING = "stopping: replies in flight come in; a second signal stops at once"
 
 
@@ -53,7 +54,7 @@ class View:
     """One moment of a run, worked out for showing.
 
     Attributes:
-        per_minute: Images stored in the last minute.
+        per_minute: Images stored a minute, of late.
         left_s: Seconds to the end at this pace; None if unknown.
         projected: Nano-dollars at the end at what a row costs; None if unknown.
     """
@@ -91,7 +92,8 @@ class View:
         words = [f"{self.failed} failed", f"{self.in_flight} in flight"]
         whole = ""
         if self.phase == "running":
-            words.append(f"{self.per_minute:.0f} images/min")
+            digits = 0 if self.per_minute >= 10 else 1
+            words.append(f"{self.per_minute:.{digits}f} images/min")
             if self.projected is not None:
                 whole = f" of about {_cents(self.projected)}"
         words.append(_cents(self.spent) + whole)
@@ -139,9 +141,17 @@ class Meter:
         )
 
     def _pace(self, now: float, tried: int) -> tuple[float, float]:
-        """Return images and rows a second, over the last minute."""
-        self._seen.append((now, self._progress.bought, tried))
-        while self._seen[0][0] < now - RATE_OVER_S:
+        """Return images and rows a second, over the last minute.
+
+        A slow job is measured over more than that: a few rows at least.
+        """
+        counts = self._progress.bought, tried
+        if not self._seen or self._seen[-1][1:] != counts:
+            self._seen.append((now, *counts))
+        while len(self._seen) > 1 and (
+            self._seen[1][0] < now - RATE_OVER_S
+            and tried - self._seen[1][2] >= RATE_OVER_ROWS
+        ):
             self._seen.popleft()
         then, bought, ended = self._seen[0]
         span_s = now - then

@@ -72,7 +72,8 @@ def test_a_reader_of_stdout_that_leaves_does_not_spoil_the_outputs(shop: Shop) -
     os.close(writing)
 
     assert "Traceback" not in done.stderr
-    assert "BrokenPipe" not in done.stderr
+    assert "pipe" not in done.stderr.lower()
+    assert done.returncode == 0
     again = shop.run("m.csv", "--yes")
     assert again.code == 0
     assert again.stdout.startswith("2 rows: 2 succeeded")

@@ -1,0 +1,118 @@
+"""What progress says, worked out from the counters alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchgen.cli.display import Meter, as_json
+from batchgen.model import Status
+from batchgen.runner.progress import Progress
+
+CENT = 10_000_000
+
+
+@pytest.fixture
+def progress() -> Progress:
+    started = Progress(total=10, phase="running", spent=100 * CENT)
+    started.rows[Status.PENDING] = 10
+    return started
+
+
+def succeed(progress: Progress, rows: int, images: int, cents: int) -> None:
+    progress.bought += images
+    progress.spent += cents * CENT
+    for _ in range(rows):
+        progress.settle(Status.SUCCEEDED)
+
+
+def test_time_left_counts_rows_and_pace_counts_images(progress: Progress) -> None:
+    meter = Meter(progress)
+    meter.view(0.0)
+
+    succeed(progress, rows=2, images=8, cents=32)
+    view = meter.view(10.0)
+
+    assert (view.done, view.pending) == (2, 8)
+    assert view.per_minute == pytest.approx(48.0)
+    assert view.left_s == pytest.approx(40.0)
+
+
+def test_the_projection_adds_what_is_left_to_what_the_folder_cost(
+    progress: Progress,
+) -> None:
+    meter = Meter(progress)
+    meter.view(0.0)
+
+    succeed(progress, rows=2, images=8, cents=32)
+    view = meter.view(10.0)
+
+    assert view.projected == (100 + 32 + 8 * 16) * CENT
+
+
+def test_rows_that_cannot_run_are_done_with_and_no_measure_of_pace(
+    progress: Progress,
+) -> None:
+    meter = Meter(progress)
+    meter.view(0.0)
+
+    progress.settle(Status.INVALID)
+    view = meter.view(10.0)
+
+    assert (view.failed, view.pending) == (1, 9)
+    assert view.left_s is None
+    assert view.projected is None
+
+
+def test_the_pace_is_that_of_the_last_minute(progress: Progress) -> None:
+    progress.total = 100
+    meter = Meter(progress)
+    meter.view(0.0)
+    succeed(progress, rows=50, images=50, cents=200)
+    meter.view(30.0)
+
+    succeed(progress, rows=6, images=6, cents=24)
+    meter.view(95.0)
+
+    assert meter.view(130.0).per_minute == pytest.approx(6 / 100 * 60)
+
+
+def test_a_job_of_few_images_an_hour_has_a_pace_too(progress: Progress) -> None:
+    meter = Meter(progress)
+    meter.view(0.0)
+    for hour in range(1, 4):
+        succeed(progress, rows=1, images=1, cents=4)
+        meter.view(hour * 3600.0)
+
+    view = meter.view(3 * 3600.0)
+
+    assert view.per_minute == pytest.approx(1 / 60)
+    assert view.left_s == pytest.approx(7 * 3600)
+
+
+def test_a_line_rounds_money_and_json_does_not(progress: Progress) -> None:
+    progress.spent, progress.at_risk = 1_234_567_891, 5_000_001
+    view = Meter(progress).view(0.0)
+
+    assert "$1.23" in view.line()
+    assert "$0.01 at risk" in view.line()
+    assert as_json(view)["spent_usd"] == "1.234567891"
+    assert as_json(view)["at_risk_usd"] == "0.005000001"
+
+
+def test_planning_tells_how_many_rows_were_read() -> None:
+    assert Meter(Progress(phase="planning")).view(0.0).line() == "planning"
+    reading = Progress(phase="planning", total=12_000)
+    assert Meter(reading).view(0.0).line() == "planning: 12000 rows read"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(5.0, "0:05 left"), (3_725.0, "1:02:05 left")]
+)
+def test_time_left_is_told_as_a_clock(
+    progress: Progress, seconds: float, told: str
+) -> None:
+    meter = Meter(progress)
+    meter.view(0.0)
+    succeed(progress, rows=5, images=5, cents=20)
+
+    assert told in meter.view(seconds).line()
