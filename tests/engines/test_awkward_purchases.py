@@ -13,7 +13,7 @@ from batchgen.errors import BudgetReached, Charge, CredentialRejected, UsageErro
 from batchgen.model import State, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from tests.engines.desk import Desk
-from tests.engines.shop import LOST, Shop, in_turn, refused, said
+from tests.engines.shop import LOST, Answer, Asked, Shop, in_turn, refused, said
 
 pytestmark = pytest.mark.anyio
 
@@ -382,4 +382,28 @@ async def test_a_refused_part_keeps_the_images_that_were_paid_for(
     assert [it["image"] for it in row["files"]] == [1]
     assert row["cost_usd"] == Decimal("0.0894875")
     assert len(shop.buys) == 2
+    desk.check_money()
+
+
+async def test_a_run_that_is_cancelled_ends_and_loses_nothing(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write("a", "b", "c")
+    sell = shop.sells(CREDITS)
+
+    with anyio.CancelScope() as whole, anyio.fail_after(20):
+
+        def cancel(asked: Asked) -> Answer:
+            whole.cancel()
+            return sell(asked)
+
+        shop.buy = in_turn(sell, cancel)
+        await desk.run()
+
+    assert whole.cancelled_caught
+    desk.shop.buy = sell
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 3}
+    assert shop.prompts in (["a", "b", "c"], ["a", "b", "c", "b"], ["a", "b", "b", "c"])
     desk.check_money()

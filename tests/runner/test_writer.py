@@ -1,0 +1,356 @@
+"""What is done together is one commit, and after a failure nothing more is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import pytest
+
+from batchgen.errors import DiskFull, StorageError
+from batchgen.ledger import Ledger, Reader
+from batchgen.output.archive import Archive, Member
+from batchgen.runner.writer import GROUP_MOST, Writer, to_thread
+from tests.output.archives import incoming
+
+T = TypeVar("T")
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    with Archive(tmp_path / "images.zip", 0) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def writing(writer: Writer) -> AsyncIterator[Writer]:
+    """Let the writer run while the block does, and end when all is written."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(writer.run)
+        try:
+            yield writer
+        finally:
+            with anyio.CancelScope(shield=True):
+                await writer.close()
+
+
+class Gate:
+    """An offload that can be held up, and counts the groups that went through."""
+
+    def __init__(self) -> None:
+        self.open = anyio.Event()
+        self.open.set()
+        self.passed = 0
+
+    def shut(self) -> None:
+        self.open = anyio.Event()
+
+    async def __call__(self, work: Callable[[], T], /) -> T:
+        await self.open.wait()
+        self.passed += 1
+        return await to_thread(work)
+
+
+def remember(name: str) -> Callable[[Ledger], str]:
+    def step(ledger: Ledger) -> str:
+        ledger.put(name, 1)
+        return name
+
+    return step
+
+
+def noted(path: Path) -> set[str]:
+    """Return what is on disk, read by somebody else."""
+    with closing(Reader(path)) as other:
+        rows = other._connection.execute("SELECT name FROM meta").fetchall()
+    return {row[0] for row in rows}
+
+
+async def test_a_step_is_on_disk_when_it_returns_and_brings_its_result(
+    ledger: Ledger, archive: Archive
+) -> None:
+    async with writing(Writer(ledger, archive, to_thread)) as writer:
+        assert await writer.commit(remember("first")) == "first"
+
+        assert "first" in noted(ledger.path)
+
+
+async def test_an_image_is_in_the_archive_before_the_ledger_names_it(
+    ledger: Ledger, archive: Archive
+) -> None:
+    def step(ledger: Ledger, members: list[Member]) -> list[Member]:
+        on_disk = (ledger.path.parent / "images.zip").stat().st_size
+        assert on_disk > members[0].offset + members[0].size_bytes
+        return members
+
+    async with writing(Writer(ledger, archive, to_thread)) as writer:
+        (first,) = await writer.store([incoming(1)], step)
+        second, third = await writer.store([incoming(2), incoming(3)], step)
+
+    assert first.offset < second.offset < third.offset
+    assert archive.read(third.offset) == incoming(3).data
+    assert ledger.get_int("archive_end") == archive.end
+    assert archive.end == (ledger.path.parent / "images.zip").stat().st_size
+
+
+async def test_each_step_of_a_group_gets_its_own_images_in_order(
+    ledger: Ledger, archive: Archive
+) -> None:
+    got: dict[int, list[str]] = {}
+
+    async def store(writer: Writer, first: int, count: int) -> None:
+        images = [incoming(first + number) for number in range(count)]
+        members = await writer.store(images, lambda _, members: members)
+        got[first] = [it.name for it in members]
+
+    async with (
+        writing(Writer(ledger, archive, to_thread)) as writer,
+        anyio.create_task_group() as tasks,
+    ):
+        for first, count in ((10, 2), (20, 0), (30, 1), (40, 3)):
+            tasks.start_soon(store, writer, first, count)
+
+    assert got == {
+        first: [incoming(first + number).name for number in range(count)]
+        for first, count in ((10, 2), (20, 0), (30, 1), (40, 3))
+    }
+
+
+async def test_steps_that_wait_together_are_one_commit(
+    ledger: Ledger, archive: Archive
+) -> None:
+    gate = Gate()
+    commits: list[str] = []
+    ledger._connection.set_trace_callback(
+        lambda sql: commits.append(sql) if sql == "COMMIT" else None
+    )
+
+    async def put(writer: Writer, number: int) -> None:
+        await writer.commit(remember(f"n{number}"))
+
+    async with (
+        writing(Writer(ledger, archive, gate)) as writer,
+        anyio.create_task_group() as tasks,
+    ):
+        gate.shut()
+        tasks.start_soon(put, writer, 0)
+        await anyio.wait_all_tasks_blocked()
+        for number in range(1, 50):
+            tasks.start_soon(put, writer, number)
+        await anyio.wait_all_tasks_blocked()
+        gate.open.set()
+
+    assert commits == ["COMMIT", "COMMIT"]
+    assert {f"n{number}" for number in range(50)} <= noted(ledger.path)
+
+
+async def test_more_steps_than_a_group_holds_are_all_written_in_order(
+    ledger: Ledger, archive: Archive
+) -> None:
+    order: list[int] = []
+
+    async def put(writer: Writer, number: int) -> None:
+        await writer.commit(lambda _: order.append(number))
+
+    async with (
+        writing(Writer(ledger, archive, to_thread)) as writer,
+        anyio.create_task_group() as tasks,
+    ):
+        for number in range(2 * GROUP_MOST + 7):
+            tasks.start_soon(put, writer, number)
+
+    assert order == sorted(order)
+    assert len(order) == 2 * GROUP_MOST + 7
+
+
+# -- cancelled
+
+
+async def test_a_cancelled_step_is_written_all_the_same(
+    ledger: Ledger, archive: Archive
+) -> None:
+    gate = Gate()
+    results: list[str] = []
+
+    async def put(writer: Writer) -> None:
+        results.append(await writer.commit(remember("paid")))
+
+    async with writing(Writer(ledger, archive, gate)) as writer:
+        gate.shut()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(put, writer)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+            tasks.start_soon(_open, gate)
+
+        assert results == ["paid"]
+        assert "paid" in noted(ledger.path)
+
+
+async def _open(gate: Gate) -> None:
+    with anyio.CancelScope(shield=True):
+        await anyio.wait_all_tasks_blocked()
+        gate.open.set()
+
+
+async def test_cancelling_everything_writes_what_was_put_and_then_ends(
+    ledger: Ledger, archive: Archive
+) -> None:
+    gate = Gate()
+
+    async def put(writer: Writer, name: str) -> None:
+        await writer.commit(remember(name))
+
+    with anyio.CancelScope() as whole:
+        async with (
+            writing(Writer(ledger, archive, gate)) as writer,
+            anyio.create_task_group() as tasks,
+        ):
+            gate.shut()
+            for number in range(3):
+                tasks.start_soon(put, writer, f"paid {number}")
+            await anyio.wait_all_tasks_blocked()
+            whole.cancel()
+            tasks.start_soon(_open, gate)
+
+    assert {"paid 0", "paid 1", "paid 2"} <= noted(ledger.path)
+
+
+# -- failed
+
+
+class LosingDisk(Archive):
+    """An archive whose file turns into a pipe before it is synced: a real failure."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, 0)
+        self.lost = False
+
+    def sync(self) -> None:
+        if self.lost and self._file._descriptor is not None:
+            reading, writing_end = os.pipe()
+            os.dup2(reading, self._file._descriptor)
+            os.close(reading)
+            os.close(writing_end)
+        super().sync()
+
+
+Put = Callable[[Writer, str], Awaitable[None]]
+
+
+async def _store(writer: Writer, name: str) -> None:
+    def step(ledger: Ledger, members: list[Member]) -> None:
+        ledger.put(name, members[0].offset)
+
+    await writer.store([incoming(len(name))], step)
+
+
+async def _commit(writer: Writer, name: str) -> None:
+    await writer.commit(remember(name))
+
+
+async def fail_together(writer: Writer, gate: Gate, puts: dict[str, Put]) -> list[str]:
+    """Put several steps, let their group fail, and return the errors they were told."""
+    told: list[str] = []
+
+    async def put(name: str, how: Put) -> None:
+        try:
+            await how(writer, name)
+        except StorageError as error:
+            told.append(f"{name}: {error}")
+
+    async def all_at_once() -> None:
+        async with writing(writer), anyio.create_task_group() as tasks:
+            gate.shut()
+            for name, how in puts.items():
+                tasks.start_soon(put, name, how)
+            await anyio.wait_all_tasks_blocked()
+            gate.open.set()
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await all_at_once()
+    assert caught.group_contains(StorageError)
+    return sorted(told)
+
+
+async def test_a_failed_sync_tells_everybody_and_nothing_later_is_written(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    gate = Gate()
+    with LosingDisk(tmp_path / "images.zip") as archive:
+        writer = Writer(ledger, archive, gate)
+        async with writing(Writer(ledger, archive, to_thread)) as earlier:
+            await _store(earlier, "safe")
+        committed = ledger.get_int("archive_end")
+        archive.lost = True
+
+        told = await fail_together(writer, gate, {"a": _store, "b": _commit})
+
+        assert [it.partition(":")[0] for it in told] == ["a", "b"]
+        assert all("cannot sync" in it for it in told)
+        with pytest.raises(StorageError, match="cannot sync"):
+            await writer.commit(remember("later"))
+    assert not {"a", "b", "later"} & noted(ledger.path)
+    assert "safe" in noted(ledger.path)
+    assert ledger.get_int("archive_end") == committed
+
+
+async def test_a_failed_commit_tells_everybody_and_nothing_later_is_written(
+    ledger: Ledger, archive: Archive
+) -> None:
+    gate = Gate()
+    writer = Writer(ledger, archive, gate)
+    pages = ledger._connection.execute("PRAGMA page_count").fetchone()[0]
+    ledger._connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+
+    async def too_much(writer: Writer, name: str) -> None:
+        await writer.commit(lambda ledger: ledger.put(name, b"x" * 100_000))
+
+    told = await fail_together(writer, gate, {"a": _commit, "b": too_much})
+
+    assert [it.partition(":")[0] for it in told] == ["a", "b"]
+    assert all("the disk is full" in it for it in told)
+    ledger._connection.execute("PRAGMA max_page_count = 1000000")
+    with pytest.raises(DiskFull):
+        await writer.commit(remember("later"))
+    assert not {"a", "b", "later"} & noted(ledger.path)
+
+
+async def test_an_image_whose_commit_failed_is_found_by_the_next_process(
+    ledger: Ledger, archive: Archive, tmp_path: Path
+) -> None:
+    writer = Writer(ledger, archive, to_thread)
+
+    def crash(ledger: Ledger, members: list[Member]) -> None:
+        ledger.put("named", members[0].offset)
+        raise StorageError("the step itself failed")
+
+    with pytest.raises(BaseExceptionGroup):
+        async with writing(writer):
+            await writer.store([incoming(5)], crash)
+
+    assert ledger.get("named") is None
+    assert ledger.get_int("archive_end") == 0
+    with Archive(tmp_path / "images.zip", 0) as next_one:
+        assert [it.tag.attempt_id for it in next_one.recover()] == [5]
+
+
+async def test_a_fault_in_a_step_hangs_nobody(ledger: Ledger, archive: Archive) -> None:
+    writer = Writer(ledger, archive, to_thread)
+
+    def broken(ledger: Ledger) -> None:
+        ledger.put("half", 1)
+        raise KeyError("a fault of batchgen itself")
+
+    with pytest.raises(BaseExceptionGroup) as caught, anyio.fail_after(20):
+        async with writing(writer):
+            await writer.commit(broken)
+
+    assert caught.group_contains(KeyError)
+    assert "half" not in noted(ledger.path)
