@@ -11,6 +11,8 @@ WINDOW_S = 60.0
 # The provider counts arrivals, we count departures: a request that was slow to arrive
 # and one that was quick can be nearer there than here.
 MARGIN_S = 0.3
+# A wake-up that is late by more was no wake-up: nobody was waiting.
+LATE_S = 0.5
 
 
 class Departures:
@@ -76,21 +78,18 @@ class Departures:
         # hundreds of places become free at once, they are filled at once.
         if self._queue.locked() or self._due() > self._clock():
             async with self._queue:
-                await self._wait_until_due()
-                self._take()
+                while (due := self._due()) > self._clock():  # noqa: ASYNC110 - a clock
+                    await anyio.sleep(due - self._clock())
+                self._take(due)
         else:
-            self._take()
+            self._take(self._due())
 
-    async def _wait_until_due(self) -> None:
-        while (wait_s := self._due() - self._clock()) > 0:  # noqa: ASYNC110 - a clock
-            await anyio.sleep(wait_s)
-
-    def _take(self) -> None:
+    def _take(self, due: float) -> None:
         # A late wake-up is made up for, by one gap at most: no rate is lost to it. At
-        # the start, or after a rest, there is nothing to make up for.
+        # the start, after a restart or a pause, there is nothing to make up for.
         now = self._clock()
-        late_s = self._gap_s if self._left or self._granted else 0.0
-        self._next = max(self._next, now - late_s) + self._gap_s
+        start = max(due, now - self._gap_s) if now - due < LATE_S else now
+        self._next = start + self._gap_s
         self._granted += 1
 
     def _due(self) -> float:
