@@ -53,6 +53,10 @@ class Departures:
         """Let nothing leave for a while: the provider asked for it."""
         self._not_before = max(self._not_before, self._clock() + seconds)
 
+    def pause_left_s(self) -> float:
+        """Return for how long the provider asked that nothing be sent."""
+        return max(0.0, self._not_before - self._clock())
+
     def wait_s(self) -> float:
         """Return for how long nothing may leave."""
         return max(0.0, self._due() - self._clock())

@@ -50,6 +50,7 @@ class Poller:
             AttemptError: the task ended without images, or cannot be asked for.
         """
         call = self._provider.encode_poll(self._task_id, self._lane.endpoint)
+        await self._rest()
         try:
             async with self._lane.polls:
                 reply = await self._run.wire.send(
@@ -66,12 +67,20 @@ class Poller:
             return Running()
         except (Retryable, OutcomeUnknown) as error:
             self._troubles += 1
+            if error.retry_after_s:
+                self._lane.departures.pause(error.retry_after_s)
             await anyio.sleep(
                 wait_s(self._troubles, error.retry_after_s, self._run.rng)
             )
             return Running()
         self._troubles = self._doubts = 0
         return outcome
+
+    async def _rest(self) -> None:
+        """Wait as long as the provider asked everybody to, not all to one moment."""
+        while (left_s := self._lane.departures.pause_left_s()) > 0:
+            spread_s = self._run.rng.uniform(0, self.schedule.every_s)
+            await anyio.sleep(left_s + spread_s)
 
 
 async def follow(run: Run, flight: Flight, estimate_s: float | None) -> Delivered:
