@@ -62,8 +62,8 @@ async def fetch(run: Run, flight: Flight, links: Numbered, charge: ChargedAs) ->
             raise LinkLost(flight.lane.name, "no link was kept")
         try:
             checked = [await _download(run, flight, *numbered) for numbered in links]
-        except LinkLost:
-            links = await _fresh_links(run, flight, charge)
+        except LinkLost as lost:
+            links = await _fresh_links(run, flight, charge, lost)
             checked = [await _download(run, flight, *numbered) for numbered in links]
     except (Incomplete, ProviderStopped) as error:
         await _leave_delivered(run, flight, error)
@@ -141,7 +141,9 @@ async def _check(run: Run, flight: Flight, image: int, data: bytes) -> Checked:
         raise ImageRejected(flight.lane.name, f"delivered {error}") from error
 
 
-async def _fresh_links(run: Run, flight: Flight, charge: ChargedAs) -> Numbered:
+async def _fresh_links(
+    run: Run, flight: Flight, charge: ChargedAs, lost: LinkLost
+) -> Numbered:
     """Ask the task for links that still work.
 
     Raises:
@@ -150,7 +152,7 @@ async def _fresh_links(run: Run, flight: Flight, charge: ChargedAs) -> Numbered:
     """
     task_id, lane = flight.task_id, flight.lane
     if task_id is None or not isinstance(lane.provider, TaskProvider):
-        raise LinkLost(lane.name, "the link no longer downloads")
+        raise lost  # it says whether the link is gone, or was refused, and by whom
     poller = Poller(run, lane, task_id)
     try:
         outcome = await poller.ask()
