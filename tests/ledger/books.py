@@ -155,7 +155,10 @@ def bought(
     attempt_id = sent(ledger, row_id, wanted[0], len(wanted))
     links = [(it, f"https://cdn.example/{attempt_id}/{it}") for it in wanted]
     ledger.mark_delivered(attempt_id, links, (charge, cost), f"r{attempt_id}", 4.5)
-    images = [image(it, f"row-{row_id}-{it}.png") for it in wanted]
+    digest = bytes([attempt_id]) * 32
+    images = [
+        replace(image(it, f"row-{row_id}-{it}.png"), sha256=digest) for it in wanted
+    ]
     ledger.mark_stored(attempt_id, images, None, AT + 2_000_000)
     return attempt_id
 

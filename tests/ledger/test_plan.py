@@ -145,6 +145,15 @@ def test_rebuy_is_asked_for_where_the_old_version_may_have_cost_something(
     assert to_rebuy(ledger)["rows"] == asks
 
 
+def test_rebuy_is_asked_for_until_it_is_agreed_to(ledger: Ledger) -> None:
+    prompts(ledger, ["cup"], ids="a")
+    buy_all(ledger)
+
+    for _ in range(3):
+        prompts(ledger, ["a red cup"], ids="a")
+        assert to_rebuy(ledger)["rows"] == 1
+
+
 def test_rebuy_is_agreed_to_once(ledger: Ledger) -> None:
     prompts(ledger, ["cup"], ids="a")
     buy_all(ledger)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import Again, Charge
-from batchgen.ledger import Ledger, result_slices
+from batchgen.ledger import Ledger, directory_images, result_slices
 from batchgen.model import Basis, ResultRow, State, Status, to_usd
 from tests.ledger.books import (
     AT,
@@ -228,8 +228,10 @@ def test_an_image_that_was_bought_twice_stands_once_and_is_paid_twice(
 
     (row,) = table(ledger)
 
-    assert [it.image for it in row.files] == [1]
+    assert [(it.image, it.sha256) for it in row.files] == [(1, "01" * 32)]
     assert (row.cost_usd, row.attempts) == (2 * USD, 2)
+    (listed,) = directory_images(ledger)
+    assert listed["sha256"] == b"\1" * 32
 
 
 def test_images_of_several_parts_stand_in_their_order(ledger: Ledger) -> None:
