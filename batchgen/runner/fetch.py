@@ -232,7 +232,7 @@ async def _store(
     run.progress.bought += len(checked)
     run.progress.stored_bytes += sum(len(it.data) for it in checked)
     run.log.info("stored", extra={"attempt": flight.attempt.attempt_id})
-    if was is not None:
+    if was is not None and flight.planned is not None:
         run.progress.settle(Status.SUCCEEDED, was)
     run.wake()
 
