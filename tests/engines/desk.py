@@ -100,7 +100,11 @@ class Desk:
         )
         job = self.job(**said)
         with open_folder(job.out, job.source, "loopback") as folder:
-            return await LocalEngine(job, folder, setting).run()
+            outcome = await LocalEngine(job, folder, setting).run()
+        assert outcome.totals is not None
+        shown = {it: count for it, count in setting.progress.rows.items() if count}
+        assert shown == outcome.totals.rows, "what is shown is not what is so"
+        return outcome
 
     def wide(self, provider: str, concurrency: int, **terms: Any) -> dict[str, Terms]:
         """Return terms that let a provider have more purchases under way."""

@@ -58,6 +58,19 @@ async def test_the_key_goes_to_the_provider_and_not_to_its_image_host(
     assert all("authorization" not in it.headers for it in shop.downloads)
 
 
+async def test_a_throttled_poll_holds_up_purchases_as_well(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write("a", "b", "c")
+    slow = refused(429, "slow down", retry_after="0.6")
+    shop.poll = in_turn(slow, shop.complete)
+
+    outcome = await desk.run(terms=desk.wide("foxapi", concurrency=2))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 3}
+    assert shop.buys[2].at >= shop.polls[0].at + 0.6
+
+
 # -- past the deadline
 
 
