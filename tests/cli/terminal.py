@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.cli.command import COMMAND, KEY, TIMEOUT_S, environment
 
 CTRL_C = b"\x03"
+PATIENCE_S = 1.0
 
 
 class Terminal:
@@ -48,6 +49,20 @@ class Terminal:
 
     def press(self, keys: bytes) -> None:
         os.write(self._screen, keys)
+
+    def press_until(self, keys: bytes, text: str) -> None:
+        """Press keys, as a person does: again, when nothing seems to come of it.
+
+        A signal that comes in the instant before Python waits for input is lost on it.
+        """
+        for _ in range(TIMEOUT_S):
+            self.press(keys)
+            until = time.monotonic() + PATIENCE_S
+            while text not in self.shown and self._read(until):
+                pass
+            if text in self.shown:
+                return
+        raise AssertionError(f"{text!r} never came: {self.shown!r}")
 
     def close(self) -> None:
         """Close the terminal, as somebody does who closes its window."""

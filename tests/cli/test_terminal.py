@@ -50,7 +50,7 @@ def test_ctrl_c_at_the_question_ends_it_and_sends_nothing(shop: Shop) -> None:
 
     with terminal("run", "m.csv", *shop.options, at=shop.folder) as screen:
         screen.wait_for("Spend it? [y/N]: ")
-        screen.press(CTRL_C)
+        screen.press_until(CTRL_C, "not agreed. Nothing was sent")
         code = screen.wait()
 
     assert code in (2, 130)
