@@ -54,10 +54,8 @@ def test_the_budget_is_never_passed_and_a_higher_one_carries_on(
 @pytest.mark.parametrize(
     ("provider", "key", "advice"),
     [
-        pytest.param("aimlapi", "sk-wrong-5d41402abc4b", "check AIMLAPI_API_KEY"),
-        pytest.param("foxapi", "sk-wrong-5d41402abc4b", "check FOXAPI_API_KEY"),
-        pytest.param("aimlapi", "sk-broke-5d41402abc4b", "top up the account"),
-        pytest.param("foxapi", "sk-broke-5d41402abc4b", "top up the account"),
+        ("aimlapi", "sk-wrong-5d41402abc4b", "check AIMLAPI_API_KEY"),
+        ("foxapi", "sk-broke-5d41402abc4b", "top up the account"),
     ],
 )
 def test_a_refused_key_or_an_empty_account_stops_at_once_and_loses_nothing(
@@ -86,8 +84,9 @@ def test_a_refused_key_or_an_empty_account_stops_at_once_and_loses_nothing(
     check_all(books)
 
 
-@pytest.mark.parametrize("fault", ["wrong_key", "no_credit"])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    ("provider", "fault"), [("aimlapi", "no_credit"), ("foxapi", "wrong_key")]
+)
 def test_a_provider_that_refuses_in_mid_run_stops_it_until_a_later_run(
     provider: str, fault: str, bank: SandboxProcess, tmp_path: Path
 ) -> None:
@@ -190,11 +189,10 @@ def test_retry_tries_exactly_the_rows_that_were_named(tmp_path: Path) -> None:
     check_all(books)
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_row_of_three_images_has_three_and_costs_what_the_bill_says(
-    provider: str, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    batch = rehearsal(tmp_path, provider)
+    batch = rehearsal(tmp_path, "aimlapi")
     rows = product_rows(range(3))
     batch.write([{**rows[0], "n": 3}, {**rows[1], "n": ""}, {**rows[2], "n": 2}])
 
