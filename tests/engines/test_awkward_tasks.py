@@ -10,7 +10,17 @@ from batchgen.engines.setting import Outcome
 from batchgen.errors import Charge, CredentialRejected
 from batchgen.model import State, Status
 from tests.engines.desk import AGREED, Desk, QuickFox
-from tests.engines.shop import PICTURE, PNG, Answer, Shop, drawn, in_turn, refused, said
+from tests.engines.shop import (
+    LOST,
+    PICTURE,
+    PNG,
+    Answer,
+    Shop,
+    drawn,
+    in_turn,
+    refused,
+    said,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -445,4 +455,34 @@ async def test_a_task_that_ends_after_its_row_was_bought_again_is_superseded(
     assert second.state is State.STORED
     row = desk.row()
     assert (row["cost_usd"], row["at_risk_usd"], row["attempts"]) == (2 * AGREED, 0, 2)
+    desk.check_money()
+
+
+@pytest.mark.parametrize(
+    ("failed_tasks", "risks"),
+    [pytest.param("unknown", 1, id="unknown"), pytest.param("free", 0, id="free")],
+)
+async def test_a_failed_task_is_at_risk_unless_the_job_says_that_it_is_free(
+    desk: Desk, shop: Shop, failed_tasks: str, risks: int
+) -> None:
+    shop.poll = in_turn(said({"status": "failed"}), shop.complete)
+    terms = desk.wide("foxapi", concurrency=1, failed_tasks=failed_tasks)
+
+    outcome = await desk.run(terms=terms)
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    row = desk.row()
+    assert (row["attempts"], row["at_risk_attempts"]) == (2, risks)
+    assert (row["cost_usd"], row["at_risk_usd"]) == (AGREED, risks * AGREED)
+
+
+async def test_a_task_that_lost_its_provider_for_a_while_is_still_fetched(
+    desk: Desk, shop: Shop
+) -> None:
+    shop.poll = in_turn(LOST, LOST, shop.complete)
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    assert len(shop.buys) == 1
     desk.check_money()
