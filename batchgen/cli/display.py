@@ -72,9 +72,14 @@ class View:
     projected: int | None
     left_s: float | None
 
+    @property
+    def is_early(self) -> bool:
+        """Whether nothing can have been bought yet."""
+        return self.phase in ("starting", "planning")
+
     def line(self) -> str:
         """Return the view as one line of text."""
-        if self.phase in ("starting", "planning"):
+        if self.is_early:
             return f"{self.phase}: {self.total} rows read" if self.total else self.phase
         words = [f"{self.done} of {self.total} done", *self._words(), *self._left()]
         return f"{self.phase}: {', '.join(words)}"
@@ -189,27 +194,42 @@ class Silence:
 class Lines:
     """Plain lines, for a stderr that is no terminal."""
 
+    def __init__(self) -> None:
+        self._last = ""
+
     async def show(self, progress: Progress) -> None:
-        """Write a line every few seconds, and at once when something else begins."""
+        """Write lines until cancelled, and a last one at the end."""
         progress.notice = write_error
-        await _write_lines(progress, Meter(progress))
+        meter = Meter(progress)
+        try:
+            await self.follow(progress, meter)
+        finally:
+            view = meter.view(anyio.current_time())
+            if not view.is_early:
+                self._write(view)
 
+    async def follow(self, progress: Progress, meter: Meter, until: str = "") -> None:
+        """Write a line every few seconds, and at once when something else begins."""
+        phase, due_at = "starting", inf
+        while progress.phase != until:
+            now = anyio.current_time()
+            view = meter.view(now)
+            if view.phase != phase:
+                # Most plans are made in a moment, which is not worth a line.
+                due_at = now + (PLANNING_SILENT_S if view.is_early else 0.0)
+                if view.phase == "stopping":
+                    write_error(STOPPING)
+            if now >= due_at:
+                self._write(view)
+                due_at = now + LINES_EVERY_S
+            phase = view.phase
+            await anyio.sleep(BAR_EVERY_S)
 
-async def _write_lines(progress: Progress, meter: Meter, until: str = "") -> None:
-    phase, due_at = "starting", inf
-    while progress.phase != until:
-        now = anyio.current_time()
-        view = meter.view(now)
-        if view.phase != phase:
-            # Most plans are made in a moment, which is not worth a line.
-            due_at = now + (PLANNING_SILENT_S if view.phase == "planning" else 0.0)
-            if view.phase == "stopping":
-                write_error(STOPPING)
-        if now >= due_at:
-            write_error(view.line())
-            due_at = now + LINES_EVERY_S
-        phase = view.phase
-        await anyio.sleep(BAR_EVERY_S)
+    def _write(self, view: View) -> None:
+        line = view.line()
+        if line != self._last:
+            write_error(line)
+        self._last = line
 
 
 class JsonLines:
@@ -261,7 +281,7 @@ class Bar:
         meter = Meter(progress)
         progress.notice = write_error
         # No bar yet: a question may come, and the bar would be drawn over it.
-        await _write_lines(progress, meter, until="running")
+        await Lines().follow(progress, meter, until="running")
         try:
             with Live(console=console, auto_refresh=False, transient=True) as live:
                 progress.notice = lambda text: console.print(text, markup=False)
@@ -272,7 +292,7 @@ class Bar:
         except OSError:
             pass  # the terminal was closed
         progress.notice = write_error
-        await _write_lines(progress, meter)
+        await Lines().follow(progress, meter)
 
 
 def _drawn(view: View) -> RenderableType:
