@@ -13,7 +13,7 @@ from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.errors import LedgerLocked
 from batchgen.ledger import Reader
-from batchgen.runner.outputs import ARCHIVE, TABLE, write_outputs
+from batchgen.runner.outputs import ARCHIVE, TABLE, write_outputs, write_table_beside
 from batchgen.runner.resume import recover
 
 
@@ -36,12 +36,7 @@ def _write_all(folder: Path) -> None:
     with open_folder(folder, None, None) as opened:
         now = int(datetime.now(UTC).timestamp() * 1_000_000)
         adopted = recover(opened.ledger, opened.archive, now)
-        # A kill from here on cuts the ZIP short: the next command must finish it.
-        with opened.ledger.transaction():
-            opened.ledger.put("outputs", "stale")
         write_outputs(opened.ledger, opened.archive, folder)
-        with opened.ledger.transaction():
-            opened.ledger.put("outputs", "fresh")
         _tell(folder, opened.ledger)
         if adopted:
             click.echo(
@@ -53,9 +48,10 @@ def _write_all(folder: Path) -> None:
 def _write_table(folder: Path) -> None:
     ledger = read_ledger(folder)
     try:
-        write_outputs(ledger, None, folder)
+        written = write_table_beside(ledger, folder)
         _tell(folder, ledger)
-        click.echo("the run is working: it finishes the ZIP itself")
+        what = "the ZIP" if written else "its outputs"
+        click.echo(f"the run is working: it finishes {what} itself")
     finally:
         ledger.close()
 

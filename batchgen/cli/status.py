@@ -48,7 +48,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
         links = states.count(State.DELIVERED)
         sent = states.count(State.SENT)
         lines.append(f"open: {sent} sent, {tasks} tasks, {links} images to be fetched")
-    if (rebuy := rebuy_of(ledger, EVERY_ROW)) is not None:
+    if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
         lines.append(f"needs --rebuy: {rebuy}")
     if isinstance(run_command := ledger.get("command"), str):
         lines.append(f"to carry on:\n  {run_command}")

@@ -151,7 +151,7 @@ def _findings(
         renamed=[],
         duplicates=ledger.run("duplicate_rows", (generation,)).fetchone()[0],
         groups=groups,
-        rebuy=rebuy_of(ledger, below),
+        rebuy=rebuy_of(ledger, below, generation),
         shortest_s=_shortest_s(job, providers, groups),
         notices=notices,
     )

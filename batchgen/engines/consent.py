@@ -22,13 +22,13 @@ def refuse_unpriced(run: Run) -> None:
             )
 
 
-def refuse_rebuy(ledger: Reader, below: int) -> None:
+def refuse_rebuy(ledger: Reader, below: int, generation: int) -> None:
     """Refuse to buy again what was bought in another version.
 
     Raises:
         UsageError: the text names how many rows, and the money.
     """
-    found = rebuy_of(ledger, below)
+    found = rebuy_of(ledger, below, generation)
     if found is not None:
         raise UsageError(
             f"bought already in another version: {found}; say --rebuy to buy them "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.ledger import Reader
-from batchgen.model import Status, dollars, to_usd
+from batchgen.model import dollars, to_usd
 
 EVERY_ROW = 1 << 62
 """A position behind every manifest's end."""
@@ -25,20 +25,17 @@ class Estimate:
     images: int
     usd: Decimal
     unpriced: int
-    invalid: int
 
 
-def estimate_of(ledger: Reader, below: int) -> Estimate:
+def estimate_of(ledger: Reader, below: int, generation: int) -> Estimate:
     """Return what the plan still has to buy, rows before a position."""
-    values = {"generation": ledger.generation, "below": below}
+    values = {"generation": generation, "below": below}
     found = ledger.run("to_buy", values).fetchone()
-    invalid = ledger.totals(below).rows.get(Status.INVALID, 0)
     return Estimate(
         rows=found["rows"],
         images=found["images"],
         usd=to_usd(found["estimate"]),
         unpriced=found["unpriced"],
-        invalid=invalid,
     )
 
 
@@ -56,9 +53,9 @@ class Rebuy:
         return f"{self.rows} rows (the first is {self.example}) for {price}"
 
 
-def rebuy_of(ledger: Reader, below: int) -> Rebuy | None:
+def rebuy_of(ledger: Reader, below: int, generation: int) -> Rebuy | None:
     """Return what is to be bought in another version; None if nothing is."""
-    values = {"generation": ledger.generation, "below": below}
+    values = {"generation": generation, "below": below}
     found = ledger.run("to_rebuy", values).fetchone()
     if not found["rows"]:
         return None

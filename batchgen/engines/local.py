@@ -12,17 +12,17 @@ import anyio
 
 from batchgen.engines.assembly import Hands, assemble, resume
 from batchgen.engines.consent import refuse_rebuy, refuse_unpriced
-from batchgen.engines.estimate import EVERY_ROW, estimate_of
+from batchgen.engines.estimate import EVERY_ROW, estimate_of, rebuy_of
 from batchgen.engines.folder import RunFolder
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.engines.stops import watch_signals
 from batchgen.errors import BatchgenError, BudgetReached, DiskFull, SpecError
-from batchgen.ledger import Ledger, Reader, Totals
+from batchgen.ledger import Reader, Totals
 from batchgen.manifest import Manifest
 from batchgen.model import Job
 from batchgen.runner.context import Run, Time
 from batchgen.runner.lane import Lane
-from batchgen.runner.outputs import TABLE, write_outputs
+from batchgen.runner.outputs import are_fresh, write_outputs
 from batchgen.runner.planner import Choice, Planner
 from batchgen.runner.pool import feed
 from batchgen.runner.resume import recover
@@ -109,8 +109,7 @@ class LocalEngine:
                         )
                         await self._work_through(self._run, planner)
                 if not planner.finished and self._outcome.error is None:
-                    # The table has a line for each manifest row, whatever stopped us.
-                    await planner.write(writer, self._setting.offload, at_once=False)
+                    await self._finish_plan(planner, reader, writer)
                 watch.cancel_scope.cancel()
         finally:
             reader.close()
@@ -161,20 +160,24 @@ class LocalEngine:
             await self._plan(run, planner)
             if self._outcome.error is not None:
                 raise self._outcome.error
-        self._count(run)
+        # The new reading counts only now: a refusal leaves all as it was.
         if not self._setting.rebuy:
-            refuse_rebuy(run.ledger, self._below)
-        estimate = estimate_of(run.ledger, self._below)
+            refuse_rebuy(run.ledger, self._below, planner.generation)
+        estimate = estimate_of(run.ledger, self._below, planner.generation)
         if estimate.rows and not self._setting.consented:
             self._setting.ask(estimate)
+        await planner.adopt(run.writer)
+        self._count(run)
         return False
 
     async def _plan(self, run: Run, planner: Planner) -> None:
+        is_new = not run.ledger.has_attempts()
         try:
             await planner.write(
                 run.writer,
                 run.offload,
-                at_once=not run.ledger.has_attempts(),
+                at_once=is_new,
+                propose=not is_new,
                 told=lambda: self._planned_more(run, planner),
             )
         except SpecError as error:
@@ -182,7 +185,21 @@ class LocalEngine:
         finally:
             run.planning = False
             run.wake()
-        self._count(run)
+        if planner.finished:
+            self._count(run)
+
+    async def _finish_plan(
+        self, planner: Planner, reader: Reader, writer: Writer
+    ) -> None:
+        """Read the manifest to its end, for the table has a line for each row.
+
+        Rows that would have asked for consent are left as they were.
+        """
+        offload = self._setting.offload
+        await planner.write(writer, offload, at_once=False, propose=True)
+        generation = planner.generation
+        if self._setting.rebuy or rebuy_of(reader, EVERY_ROW, generation) is None:
+            await planner.adopt(writer)
 
     def _planned_more(self, run: Run, planner: Planner) -> None:
         run.progress.total = min(planner.rows, self._below)
@@ -239,18 +256,11 @@ class LocalEngine:
         )
 
     async def _write_outputs(self, offload: Offload) -> None:
-        ledger, folder = self._folder.ledger, self._folder
-        if ledger.get("outputs") == "fresh" and (folder.path / TABLE).exists():
-            return
-        with anyio.CancelScope(shield=True):
-            await offload(lambda: write_outputs(ledger, folder.archive, folder.path))
-            await offload(lambda: _mark_fresh(ledger))
+        it = self._folder
+        if not are_fresh(it.ledger, it.path):
+            with anyio.CancelScope(shield=True):
+                await offload(lambda: write_outputs(it.ledger, it.archive, it.path))
 
 
 def _now() -> int:
     return int(datetime.now(UTC).timestamp() * 1_000_000)
-
-
-def _mark_fresh(ledger: Ledger) -> None:
-    with ledger.transaction():
-        ledger.put("outputs", "fresh")

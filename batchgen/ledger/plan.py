@@ -34,6 +34,9 @@ class PlanWriter:
         self._claims = claims
         newest = ledger.run("plan_last_generation").fetchone()[0]
         self.generation = int(newest) + 1
+        if ledger.generation:
+            # Readings that were refused, or cut short by a kill.
+            self._forget_others_than(ledger.generation)
 
     def add(self, entries: Iterable[PlanEntry], own: bytes, first: int) -> None:
         """Write a slice: its rows, and the manifest's own columns of them."""
@@ -53,8 +56,11 @@ class PlanWriter:
         self.begin(own_schema)
         self._ledger.put("plan_digest", digest)
         self._ledger.put("plan_rows", rows)
-        self._ledger.run("plan_drop_others", (self.generation,))
-        self._ledger.run("own_drop_others", (self.generation,))
+        self._forget_others_than(self.generation)
+
+    def _forget_others_than(self, generation: int) -> None:
+        self._ledger.run("plan_drop_others", (generation,))
+        self._ledger.run("own_drop_others", (generation,))
 
     def _add(self, entry: PlanEntry) -> None:
         base = occurrence = row_id = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from batchgen.errors import Again, Charge
@@ -42,6 +42,16 @@ class Reader:
         """Copy the ledger as it stands now, also while it is written."""
         with translated(path), closing(sqlite3.connect(path)) as copy:
             self._connection.backup(copy)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read one moment of the ledger, whatever is written meanwhile."""
+        with translated(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
 
     def run(
         self, name: str, values: Sequence[Value] | Mapping[str, Value] = ()

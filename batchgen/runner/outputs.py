@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
-from batchgen.ledger import Reader, directory_images, result_slices
+from batchgen.ledger import Ledger, Reader, directory_images, result_slices
 from batchgen.output.archive import Archive, DirectoryEntry
 from batchgen.output.table import write_table
 from batchgen.runner.context import utc
@@ -15,22 +17,53 @@ ARCHIVE = "images.zip"
 TABLE = "results.parquet"
 
 
-def write_outputs(ledger: Reader, archive: Archive | None, folder: Path) -> None:
-    """Write the table, and the ZIP's directory when the archive is ours to finish.
+def write_outputs(ledger: Ledger, archive: Archive, folder: Path) -> None:
+    """Write the ZIP's directory and the table; only the folder's owner may.
 
-    Args:
-        ledger: The ledger.
-        archive: None while another process appends to it.
-        folder: The run folder.
+    The ledger says `writing` meanwhile, and `fresh` when all is on disk: whoever
+    comes after a kill writes them again.
 
     Raises:
         StorageError: a file cannot be written; the old one still stands.
     """
-    if archive is not None:
-        _finish(ledger, archive)
+    with ledger.transaction():
+        ledger.put("outputs", "writing")
+    _finish(ledger, archive)
+    _write_table(ledger, folder / TABLE)
+    with ledger.transaction():
+        ledger.put("outputs", "fresh")
+
+
+def are_fresh(ledger: Reader, folder: Path) -> bool:
+    """Say whether nothing has changed since the outputs were written."""
+    return ledger.get("outputs") == "fresh" and (folder / TABLE).exists()
+
+
+def write_table_beside(reader: Reader, folder: Path) -> bool:
+    """Write the table while another process runs in the folder.
+
+    Returns:
+        False if that process writes its outputs by now: then its table stands.
+    """
+    table = folder / f"{TABLE}.{os.getpid()}"
+    try:
+        with reader.snapshot():
+            _write_table(reader, table)
+        # The owner says `writing` in a commit before it begins. No commit can be made
+        # while we hold this one, so an older table never replaces its own.
+        with closing(Ledger(reader.path)) as ledger, ledger.transaction():
+            if ledger.get("outputs") != "stale":
+                return False
+            table.replace(folder / TABLE)
+            return True
+    finally:
+        table.unlink(missing_ok=True)
+
+
+def _write_table(ledger: Reader, path: Path) -> None:
     schema = ledger.get("own_schema")
     own_schema = schema if isinstance(schema, bytes) else None
-    write_table(folder / TABLE, result_slices(ledger, ARCHIVE), own_schema)
+    write_table(path, result_slices(ledger, ARCHIVE), own_schema)
 
 
 def _finish(ledger: Reader, archive: Archive) -> None:

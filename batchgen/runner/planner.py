@@ -42,8 +42,15 @@ class Planner:
         self._ledger = ledger
         self._manifest = manifest
         self._choice = choice
+        self._plan: PlanWriter | None = None
         self.rows = 0
         self.finished = False
+        self._written_digest = ""
+
+    @property
+    def generation(self) -> int:
+        """The reading that was written, or else the one that counts."""
+        return self._plan.generation if self._plan else self._ledger.generation
 
     def is_current(self) -> bool:
         """Say whether the plan was made from the same manifest and settings."""
@@ -55,6 +62,7 @@ class Planner:
         offload: Offload,
         *,
         at_once: bool,
+        propose: bool = False,
         told: Callable[[], None] = lambda: None,
     ) -> None:
         """Read the manifest to its end.
@@ -63,18 +71,19 @@ class Planner:
             writer: Where slices go.
             offload: Where the reading is done.
             at_once: Whether the plan counts from its first slice on.
+            propose: Whether it counts only once `adopt` is called.
             told: Called when a slice is in the plan.
 
         Raises:
             SpecError: the file cannot be read on with certainty.
         """
         # Made by the writer: the plan is written through the ledger that it owns.
-        plan = await writer.commit(
+        plan = self._plan = await writer.commit(
             lambda ledger: PlanWriter(ledger, key_of, claimed_stems)
         )
         # The digest is taken before the first row is read: a file that is changed
         # while it is read is read again by the next run.
-        digest = await offload(self._digest)
+        self._written_digest = await offload(self._digest)
         schema = self._manifest.own_schema
         if at_once:
             await writer.commit(lambda _: plan.begin(schema))
@@ -83,8 +92,15 @@ class Planner:
         while (part := await offload(lambda: next(slices, None))) is not None:
             await self._add(writer, plan, part)
             told()
-        rows = self.rows
-        await writer.commit(lambda _: plan.complete(digest, schema, rows))
+        if not propose:
+            await self.adopt(writer)
+
+    async def adopt(self, writer: Writer) -> None:
+        """Let the plan that was written count from now on."""
+        if (plan := self._plan) is not None and not self.finished:
+            digest, rows = self._written_digest, self.rows
+            schema = self._manifest.own_schema
+            await writer.commit(lambda _: plan.complete(digest, schema, rows))
         self.finished = True
 
     async def _add(self, writer: Writer, plan: PlanWriter, part: Slice) -> None:

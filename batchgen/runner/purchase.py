@@ -66,6 +66,8 @@ async def buy(run: Run, order: Order) -> None:
         run.landed(lane)
         run.budget.settle(order.reservation, 0)
         return
+    sent = {"attempt": flight.attempt.attempt_id, "image": order.stem}
+    run.log.info("sent", extra=sent | {"provider": lane.name})
     try:
         outcome = await _send(run, order)
     except AttemptError as error:
