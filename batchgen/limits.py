@@ -1,4 +1,4 @@
-"""How fast one provider may be asked: the rate, and the provider's own word."""
+"""How fast one provider may be asked: the rate, its own word, and a breaker."""
 
 from __future__ import annotations
 
@@ -107,3 +107,50 @@ class Departures:
             return due
         soonest = self._left[0] + self._window_s if self._left else now + self._gap_s
         return max(due, soonest)
+
+
+class Breaker:
+    """Keeps an outage from filling the budget with money at risk.
+
+    It opens after a few purchases in a row that nobody answered. Then one purchase at
+    a time tries whether the provider is back, after pauses that grow.
+    """
+
+    TRIP = 5
+    FIRST_S, LONGEST_S = 1.0, 60.0
+
+    def __init__(self) -> None:
+        self._streak = 0
+        self._pauses = 0
+        self.probing = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether only a probe may leave."""
+        return self._pauses > 0
+
+    def lost(self, *, at_risk: bool) -> float | None:
+        """Take note of a purchase without an answer.
+
+        Args:
+            at_risk: Whether it may have been charged; others count only as probes.
+
+        Returns:
+            Seconds for which nothing should leave, if that changed.
+        """
+        if self.is_open and not self.probing:
+            return None  # it left before the others were lost
+        self.probing = False
+        self._streak += at_risk
+        if not self.is_open and self._streak < self.TRIP:
+            return None
+        pause_s = min(self.FIRST_S * float(2**self._pauses), self.LONGEST_S)
+        self._pauses = min(self._pauses + 1, 10)
+        return pause_s
+
+    def answered(self) -> bool:
+        """Take note of an answer, whatever it says; True if that closed the breaker."""
+        was_open = self.is_open
+        self._streak = self._pauses = 0
+        self.probing = False
+        return was_open

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,10 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 class EventFormatter(logging.Formatter):
     """Writes `time level event field=value ...`."""
+
+    def __init__(self, clean: Callable[[str], str]) -> None:
+        super().__init__()
+        self._clean = clean
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
@@ -24,7 +28,7 @@ class EventFormatter(logging.Formatter):
         stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         line = f"{stamp}Z {record.levelname.lower():7} {record.getMessage()} {extra}"
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            line += "\n" + self._clean(self.formatException(record.exc_info))
         return line.rstrip()
 
 
@@ -34,11 +38,16 @@ def _quoted(value: object) -> str:
 
 
 @contextmanager
-def log_to(path: Path) -> Iterator[logging.Logger]:
-    """Append the run's events to a file while the block lasts."""
+def log_to(path: Path, clean: Callable[[str], str]) -> Iterator[logging.Logger]:
+    """Append the run's events to a file while the block lasts.
+
+    Args:
+        path: The file.
+        clean: Takes keys out of the text of a crash, which is not ours.
+    """
     logger = logging.getLogger("batchgen.run")
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(EventFormatter())
+    handler.setFormatter(EventFormatter(clean))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False

@@ -40,6 +40,7 @@ from batchgen.model import Job, Price, PriceList, dollars
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
 from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
+from batchgen.wire import Scrubber
 
 MANY_FILES = 65_536
 SANDBOX = "sandbox"
@@ -81,7 +82,7 @@ def command(context: click.Context, /, **given: Any) -> None:
     if given["rehearse"]:
         context.exit(_rehearse(job, given))
     keys = read_keys(job)
-    with _folder(job, realm_of(job)) as (folder, log):
+    with _folder(job, realm_of(job), keys) as (folder, log):
         code = _run(job, folder, _setting(job, keys, given), given, log)
     context.exit(code)
 
@@ -93,14 +94,16 @@ def _refuse_idle_options(given: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _folder(job: Job, realm: str) -> Iterator[tuple[RunFolder, logging.Logger]]:
+def _folder(
+    job: Job, realm: str, keys: Mapping[str, str]
+) -> Iterator[tuple[RunFolder, logging.Logger]]:
     # A manifest that cannot be read leaves no folder behind, and binds none.
     Manifest.open(job)
     with open_folder(job.out, job.source, realm) as folder:
         with folder.ledger.transaction():
             folder.ledger.put("command", this_command())
         try:
-            with log_to(job.out / LOG) as log:
+            with log_to(job.out / LOG, Scrubber(keys.values()).clean) as log:
                 yield folder, log
         except OSError as error:
             raise StorageError(f"{job.out / LOG}: {error.strerror or error}") from error
@@ -124,7 +127,7 @@ def _setting(job: Job, keys: Mapping[str, str], given: Mapping[str, Any]) -> Set
 
 
 def _rehearse(job: Job, given: Mapping[str, Any]) -> int:
-    with _folder(job, "rehearsal") as (folder, log):
+    with _folder(job, "rehearsal", {"": KEY}) as (folder, log):
         try:
             with start_sandbox(
                 job.out / SANDBOX,

@@ -20,9 +20,13 @@ from batchgen.provider import key_variable
 from batchgen.runner.context import Run, Time
 from batchgen.runner.decide import Policy
 from batchgen.runner.lane import Lane
+from batchgen.runner.lull import Lull
 from batchgen.runner.resume import carry_on, flights_of
 from batchgen.runner.writer import Writer
 from batchgen.wire import Scrubber, Wire
+
+LEFT_LATER_S = 2.0
+"""Longest time from the ledger's word to the wire that is allowed for [assumed]."""
 
 Place = tuple[str, str]
 """Provider and base URL."""
@@ -75,6 +79,7 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
         offload=setting.offload,
         log=logging.getLogger("batchgen.run"),
         tasks=hands.tasks,
+        lull=Lull(hands.tasks, time.monotonic),
     )
 
 
@@ -91,7 +96,9 @@ def _chosen_lane(
     departures = Departures(terms.rpm or defaults.rpm, time.monotonic)
     now = time.now()
     since = now - int(departures.window_s * 1e6)
-    departures.seed((now - it) / 1e6 for it in ledger.sent_since(name, since))
+    # The ledger says when each was about to leave; it left after that.
+    ages_s = ((now - it) / 1e6 - LEFT_LATER_S for it in ledger.sent_since(name, since))
+    departures.seed(max(0.0, age_s) for age_s in ages_s)
     return Lane(
         provider,
         Endpoint(base_url.rstrip("/"), setting.keys[name]),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.records import PlanEntry
 from batchgen.ledger.requests import dump_request
-from batchgen.model import Status
+from batchgen.model import ImageRequest, Status
 
 REPEATED = "repeats the id of an earlier row; ids must differ"
 
@@ -86,7 +86,7 @@ class PlanWriter:
                 "occurrence": occurrence,
                 "row_id": row_id,
                 "id": entry.id,
-                "prompt": entry.prompt if row_id is None else None,
+                "request": _asked(entry) if row_id is None else None,
                 "provider": entry.provider,
                 "model": entry.model,
                 "estimate": entry.estimate,
@@ -162,3 +162,14 @@ class PlanWriter:
     def _digest(name: str) -> int:
         digest = hashlib.sha256(name.encode()).digest()
         return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _asked(entry: PlanEntry) -> str | None:
+    """Return what a row without an entry in `rows` asked for, as far as it is known."""
+    if entry.request is not None:
+        return dump_request(entry.request)
+    return (
+        None
+        if entry.prompt is None
+        else dump_request(ImageRequest(prompt=entry.prompt))
+    )

@@ -18,9 +18,9 @@ SELECT 1 FROM plan WHERE generation = ? AND key = ? LIMIT 1;
 -- name: plan_next_occurrence
 SELECT coalesce(max(occurrence) + 1, 0) FROM plan WHERE generation = ? AND base = ?;
 -- name: plan_add
-INSERT INTO plan (generation, position, line, key, base, occurrence, row_id, id, prompt,
+INSERT INTO plan (generation, position, line, key, base, occurrence, row_id, id, request,
                   provider, model, estimate, rebuy, at_column, problem)
-  VALUES (:generation, :position, :line, :key, :base, :occurrence, :row_id, :id, :prompt,
+  VALUES (:generation, :position, :line, :key, :base, :occurrence, :row_id, :id, :request,
           :provider, :model, :estimate, :rebuy, :at_column, :problem);
 -- name: own_add
 INSERT INTO own_columns (generation, first, ipc) VALUES (?, ?, ?);
@@ -210,7 +210,7 @@ SELECT count(*) FROM plan WHERE generation = ?;
 -- name: result_slices
 SELECT first, ipc FROM own_columns WHERE generation = ? ORDER BY first;
 -- name: result_rows
-SELECT plan.position, plan.line, plan.id AS plan_id, plan.prompt AS plan_prompt, plan.provider,
+SELECT plan.position, plan.line, plan.id AS plan_id, plan.request AS plan_request, plan.provider,
        plan.model, plan.estimate, plan.at_column, plan.problem, rows.*
   FROM plan LEFT JOIN rows USING (row_id)
   WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?

@@ -84,26 +84,26 @@ def _result(
     attempts: Sequence[AttemptRecord],
     files: tuple[FileRecord, ...],
 ) -> ResultRow:
-    request = json.loads(str(row["request"])) if row["request"] else {}
+    stated = row["request"] or row["plan_request"]
+    request = json.loads(str(stated)) if stated else {}
     status, error, message = _standing(row)
     last = _deciding(attempts)
     risky = [it for it in attempts if it.at_risk]
+    cost, basis = _cost(attempts)
     succeeded = status is Status.SUCCEEDED
     return ResultRow(
         row=_int(row["position"]),
         id=str(row["plan_id"] if row["plan_id"] is not None else row["position"]),
         status=status,
-        prompt=request.get("prompt", row["plan_prompt"]),
+        prompt=request.get("prompt"),
         provider=last.provider if last else _text(row["provider"]),
         model=last.model if last else _text(row["model"]),
         aspect_ratio=last.aspect_ratio if last else request.get("aspect_ratio"),
         resolution=last.resolution if last else request.get("resolution"),
         files=files,
         attempts=sum(it.counts for it in attempts),
-        cost_usd=_cost(attempts),
-        cost_basis=max(
-            (it.basis for it in attempts), key=_WEAKEST_LAST.index, default=Basis.NONE
-        ),
+        cost_usd=cost,
+        cost_basis=basis,
         at_risk_usd=_sum([it.ceiling for it in risky]),
         at_risk_attempts=len(risky),
         estimated_usd=_usd(row["estimate"]),
@@ -132,7 +132,20 @@ def _deciding(attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:
     return candidates[-1] if candidates else None
 
 
-def _cost(attempts: Sequence[AttemptRecord]) -> Decimal | None:
+def _cost(attempts: Sequence[AttemptRecord]) -> tuple[Decimal | None, Basis]:
+    """Return what is known to have been charged, and the weakest basis of it.
+
+    Money at risk is not part of it: the table's sum is what was spent for certain.
+    Where all is at risk the cost is unknown, and never 0.
+    """
+    bases = {it.basis for it in attempts} - {Basis.NONE}
+    if not bases and any(it.at_risk for it in attempts):
+        return None, Basis.UNKNOWN
+    weakest = max(bases, key=_WEAKEST_LAST.index, default=Basis.NONE)
+    return _known_cost(attempts), weakest
+
+
+def _known_cost(attempts: Sequence[AttemptRecord]) -> Decimal | None:
     return _sum([it.cost for it in attempts if it.basis is not Basis.NONE])
 
 

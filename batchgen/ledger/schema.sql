@@ -41,7 +41,7 @@ CREATE TABLE plan (
   occurrence  INTEGER,
   row_id      INTEGER REFERENCES rows,
   id          TEXT,
-  prompt      TEXT,               -- of rows that have no entry in `rows`
+  request     TEXT,               -- of rows that have no entry in `rows`
   provider    TEXT,
   model       TEXT,
   estimate    INTEGER,

@@ -17,12 +17,12 @@ from batchgen.ledger import AttemptRecord, Reader
 from batchgen.model import ImageRequest, Job, PriceList, find_price, to_nano
 from batchgen.runner.decide import Part, Policy
 from batchgen.runner.lane import Lane
+from batchgen.runner.lull import Lull
 from batchgen.runner.progress import Progress
 from batchgen.runner.writer import Offload, Writer
 from batchgen.wire import Scrubber, Wire
 
 DOWNLOADS_AT_ONCE = 16
-GIVE_WAY_S = 0.5
 
 
 def utc(micros: int) -> datetime:
@@ -50,7 +50,6 @@ class Run:
     Attributes:
         planning: Whether rows may still be added to the plan.
         live: Attempts under way, downloads included.
-        sending: Whether purchases leave one after the other at this moment.
         stopping: Whether a signal came: replies are awaited, tasks are left.
         following: One scope for each task that is being polled.
     """
@@ -71,14 +70,13 @@ class Run:
     offload: Offload
     log: logging.Logger
     tasks: TaskGroup
+    lull: Lull
     downloads: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
     )
     planning: bool = True
     live: int = 0
     stopping: bool = False
-    sending: bool = False
-    rested: anyio.Event = field(default_factory=anyio.Event)
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: anyio.Event = field(default_factory=anyio.Event)
 
@@ -87,25 +85,10 @@ class Run:
         self.changed.set()
         self.changed = anyio.Event()
 
-    def rest(self) -> None:
-        """Say that nothing can be sent right now."""
-        if self.sending:
-            self.sending = False
-            self.rested.set()
-            self.rested = anyio.Event()
-
-    async def give_way(self) -> None:
-        """Let purchases leave first: an empty place in flight costs the whole latency.
-
-        It ends after a while in any case, so that no image waits for long.
-        """
-        if self.sending:
-            with anyio.move_on_after(GIVE_WAY_S):
-                await self.rested.wait()
-
     def landed(self, lane: Lane) -> None:
         """Free a place in flight."""
         lane.in_flight -= 1
+        self.lull.stir()
         self.wake()
 
     def price_of(self, provider: str, resolution: str) -> tuple[int | None, int | None]:

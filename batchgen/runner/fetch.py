@@ -113,8 +113,8 @@ async def _download(run: Run, flight: Flight, image: int, url: str) -> Checked:
     lane, tries = flight.lane, 0
     while True:
         try:
+            await run.lull.wait()
             async with run.downloads:
-                await run.give_way()
                 blob = await run.wire.download(
                     lane.name, url, from_loopback=lane.is_loopback
                 )

@@ -5,9 +5,12 @@ from __future__ import annotations
 from batchgen.errors import (
     AttemptError,
     Charge,
+    ModelGone,
     NotConnected,
     OutcomeUnknown,
+    ProviderDown,
     ProviderStopped,
+    RequestInvalid,
     TaskLost,
     TaskOverdue,
     Throttled,
@@ -38,6 +41,7 @@ SILENT_THROTTLE_S = 1.0
 
 async def fail(run: Run, flight: Flight, error: AttemptError) -> None:
     """End an attempt that is not charged yet, and do what follows for its row."""
+    error = _of_the_row(run, flight, error)
     charge = _charge(run, flight, error)
     if charge[0] is Charge.UNKNOWN:
         ceiling = await _end(run, flight, error, charge)
@@ -46,6 +50,16 @@ async def fail(run: Run, flight: Flight, error: AttemptError) -> None:
         raised = spend(run, flight, charge)
         await _end(run, flight, error, charge)
         await tell_raised(run, flight, raised)
+
+
+def _of_the_row(run: Run, flight: Flight, error: AttemptError) -> AttemptError:
+    """Blame the row, not the provider, for a model that the row alone asks for."""
+    lane = flight.lane
+    common = run.job.terms_of(lane.name).model or lane.provider.defaults.model
+    if not isinstance(error, ModelGone) or flight.attempt.model == common:
+        return error
+    words = f"model {flight.attempt.model!r}: {error.message}"
+    return RequestInvalid(error.provider, words, request_id=error.request_id)
 
 
 async def lose(
@@ -167,6 +181,8 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
         lane.departures.pause(error.retry_after_s or SILENT_THROTTLE_S)
     elif error.retry_after_s:
         lane.departures.pause(error.retry_after_s)
+    if flight.task_id is None:
+        _heed_outage(run, lane, error)
     if isinstance(error, NotConnected):
         _heed_silence(run, lane, error)
     else:
@@ -174,6 +190,21 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
     if isinstance(error, ProviderStopped) and lane.stopped is None:
         lane.stop(error)
         run.log.error("provider_stopped", extra={"provider": lane.name})
+
+
+def _heed_outage(run: Run, lane: Lane, error: AttemptError) -> None:
+    """Stop paying for answers that do not come, until one does."""
+    if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
+        lane.heard(run.progress)
+        return
+    pause_s = lane.breaker.lost(at_risk=isinstance(error, OutcomeUnknown))
+    if pause_s is not None:
+        lane.departures.pause(pause_s)
+        run.log.warning("breaker_open", extra={"provider": lane.name, "s": pause_s})
+        run.progress.say_once(
+            f"{lane.name} leaves purchases without an answer: one at a time is tried "
+            "from now on, after pauses of up to a minute, until one is answered"
+        )
 
 
 def _heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:

@@ -9,10 +9,11 @@ import anyio
 import httpx
 
 from batchgen.errors import ProviderStopped
-from batchgen.limits import Departures
+from batchgen.limits import Breaker, Departures
 from batchgen.model import Endpoint
 from batchgen.provider import PollSchedule, Provider
 from batchgen.runner.decide import Part
+from batchgen.runner.progress import Progress
 from batchgen.wire import is_loopback_host
 
 POLLS_AT_ONCE = 32
@@ -34,6 +35,7 @@ class Lane:
         self.is_loopback = is_loopback_host(httpx.URL(endpoint.base_url).host)
         self.endpoint = endpoint
         self.departures = departures
+        self.breaker = Breaker()
         self.concurrency = concurrency
         self.in_flight = 0  # purchases between SENT and DELIVERED
         self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
@@ -50,6 +52,11 @@ class Lane:
         self.stopped = error
         if self.leaving is not None:
             self.leaving.cancel()
+
+    def heard(self, progress: Progress) -> None:
+        """Take note of an answer to a purchase."""
+        if self.breaker.answered():
+            progress.notice(f"{self.name} answers again")
 
     def unreached_s(self) -> float:
         """Return for how long it was never reached; called when it was not, again."""

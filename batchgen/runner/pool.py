@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import anyio
 
 from batchgen.budget import Reservation
 from batchgen.errors import DiskFull, UsageError
-from batchgen.ledger import Ledger, PlannedRow, RowRecord
+from batchgen.ledger import AttemptRecord, Ledger, PlannedRow, RowRecord
 from batchgen.model import Status
 from batchgen.runner.context import Run
 from batchgen.runner.decide import (
@@ -37,6 +38,15 @@ UNSTORED_FACTOR = 3
 """Attempts under way, downloads included, for each place in flight."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A part that may be bought, and what was tried for its row so far."""
+
+    part: Part
+    row: RowRecord
+    attempts: Sequence[AttemptRecord]
+
+
 class Feed:
     """What one lane is to buy, in manifest order, retries first when they are due."""
 
@@ -45,15 +55,16 @@ class Feed:
         self._lane = lane
         self._after = -1
         self._rows: deque[PlannedRow] = deque()
-        self._parts: deque[Part] = deque()
+        self._parts: deque[Wanted] = deque()
 
-    async def next(self) -> Part | None:
+    async def next(self) -> Wanted | None:
         """Return the next part, waiting while some may still come; None at the end."""
         while self._lane.stopped is None:
-            if (part := self._lane.retries.take_due()) or (part := self._fresh()):
-                return part
+            if (part := self._lane.retries.take_due()) is not None:
+                return self._look_up(part)
+            if (wanted := self._fresh()) is not None:
+                return wanted
             changed = self._run.changed
-            self._run.rest()
             wait_s = self._lane.retries.next_in_s()
             busy = self._run.planning or self._run.live > 0
             if wait_s is None and not busy:
@@ -62,7 +73,11 @@ class Feed:
                 await changed.wait()
         return None
 
-    def _fresh(self) -> Part | None:
+    def _look_up(self, part: Part) -> Wanted:
+        ledger = self._run.ledger
+        return Wanted(part, ledger.row(part.row_id), ledger.attempts_of(part.row_id))
+
+    def _fresh(self) -> Wanted | None:
         while not self._parts:
             if not self._rows:
                 self._read_rows()
@@ -79,15 +94,13 @@ class Feed:
         if rows:
             self._after = rows[-1].position
 
-    def _missing(self, planned: PlannedRow) -> Iterator[Part]:
+    def _missing(self, planned: PlannedRow) -> Iterator[Wanted]:
         row, ledger = planned.row, self._run.ledger
-        return missing_parts(
-            row.row_id,
-            row.request.n,
-            ledger.stored_images(row.row_id),
-            ledger.attempts_of(row.row_id),
-            self._lane.provider.capabilities.images_per_request,
-        )
+        attempts = ledger.attempts_of(row.row_id)
+        have = ledger.stored_images(row.row_id) if attempts else set()
+        most = self._lane.provider.capabilities.images_per_request
+        for part in missing_parts(row.row_id, row.request.n, have, attempts, most):
+            yield Wanted(part, row, attempts)
 
 
 async def feed(run: Run, lane: Lane) -> None:
@@ -99,17 +112,18 @@ async def feed(run: Run, lane: Lane) -> None:
         DiskFull: there is no room for one more image.
     """
     source = Feed(run, lane)
-    while (part := await source.next()) is not None and lane.stopped is None:
-        row = run.ledger.row(part.row_id)
-        if not await _is_to_be_bought(run, part, row):
+    while (wanted := await source.next()) is not None and lane.stopped is None:
+        part, row = wanted.part, wanted.row
+        if not await _is_to_be_bought(run, wanted):
             continue
         await _room(run, lane)
         reservation = _reservation(run, lane, part, row)
         await run.budget.reserve(reservation)
-        if not await _may_leave(run, lane):
+        if not await _may_leave(lane):
             run.budget.settle(reservation, 0)
             return
         lane.in_flight += 1
+        lane.breaker.probing = lane.breaker.is_open
         order = Order(
             lane=lane,
             part=part,
@@ -119,13 +133,11 @@ async def feed(run: Run, lane: Lane) -> None:
             reservation=reservation,
         )
         start(run, order)
-        run.sending = True
+        run.lull.stir()
 
 
-async def _may_leave(run: Run, lane: Lane) -> bool:
+async def _may_leave(lane: Lane) -> bool:
     """Wait for the rate; False if the lane stopped first: nothing more is sent."""
-    if lane.departures.wait_s() > 0:
-        run.rest()
     granted = False
     if lane.stopped is None:
         with anyio.CancelScope() as lane.leaving:
@@ -172,20 +184,24 @@ def model_of(run: Run, lane: Lane, row: RowRecord) -> str:
     return stated or lane.provider.defaults.model
 
 
-async def _is_to_be_bought(run: Run, part: Part, row: RowRecord) -> bool:
+async def _is_to_be_bought(run: Run, wanted: Wanted) -> bool:
+    row = wanted.row
     if row.status is not Status.PENDING:
         return False
-    attempts = run.ledger.attempts_of(row.row_id)
-    decision = decide(history_of(attempts, part, row.tries_from), run.policy)
+    history = history_of(wanted.attempts, wanted.part, row.tries_from)
+    decision = decide(history, run.policy)
     if isinstance(decision, Buy):
         return True
     if isinstance(decision, Settled):
 
-        def step(ledger: Ledger) -> None:
+        def step(ledger: Ledger) -> bool:
+            if ledger.status(row.row_id) is not Status.PENDING:
+                return False  # another part of the row came first
             ledger.settle(row.row_id, decision.status, decision.error, decision.message)
+            return True
 
-        await run.writer.commit(step)
-        run.progress.settle(decision.status)
+        if await run.writer.commit(step):
+            run.progress.settle(decision.status)
         return False
     # Its provider had stopped in an earlier run: this run asks again.
     return True
@@ -207,7 +223,7 @@ async def _room(run: Run, lane: Lane) -> None:
     while True:
         changed = run.changed
         is_crowded = run.live >= UNSTORED_FACTOR * lane.concurrency
-        has_place = lane.in_flight < lane.concurrency
+        has_place = lane.in_flight < lane.concurrency and not lane.breaker.probing
         if has_place and not is_crowded:
             wanted = SPARE_BYTES + (run.live + 1) * _image_bytes(run)
             free = shutil.disk_usage(run.folder).free
@@ -218,5 +234,4 @@ async def _room(run: Run, lane: Lane) -> None:
                     f"only {free >> 20} MB are free in {run.folder}, {wanted >> 20} MB "
                     "are needed to store the next image safely; free some space"
                 )
-        run.rest()
         await changed.wait()

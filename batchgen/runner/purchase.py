@@ -63,6 +63,7 @@ async def buy(run: Run, order: Order) -> None:
     flight = await _mark_sent(run, order)
     if flight is None:
         lane.departures.stayed()
+        lane.breaker.probing = False
         run.landed(lane)
         run.budget.settle(order.reservation, 0)
         return
@@ -75,6 +76,7 @@ async def buy(run: Run, order: Order) -> None:
         await fail(run, flight, error)
         return
     lane.was_reached = True
+    lane.heard(run.progress)
     if isinstance(outcome, Accepted):
         await _accepted(run, flight, outcome)
     else:
@@ -184,7 +186,12 @@ async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
         request_id = run.scrubber.clean_id(delivered.request_id)
         delivered = replace(delivered, request_id=request_id)
     blobs = [it for it in delivered.images if isinstance(it, Blob)]
-    links = [it.url for it in delivered.images if isinstance(it, Link)]
+    # A link that holds the key cannot be kept, nor asked for anywhere.
+    links = [
+        "" if run.scrubber.holds_key(it.url) else it.url
+        for it in delivered.images
+        if isinstance(it, Link)
+    ]
     if blobs:
         await store_inline(run, flight, blobs, delivered)
     else:

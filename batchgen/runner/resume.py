@@ -176,8 +176,6 @@ async def _carry_on(run: Run, flight: Flight, place: float) -> None:
 
 async def _download_again(run: Run, flight: Flight) -> None:
     attempt = flight.attempt
-    if flight.planned is None:
-        return  # its image belongs to no row; its cost is known
     charge = (attempt.charge or Charge.UNKNOWN, attempt.cost)
     await fetch(run, flight, run.ledger.links(attempt.attempt_id), charge)
 

@@ -18,7 +18,7 @@ from batchgen.output.archive import Archive, Incoming, Member
 
 T = TypeVar("T")
 
-GROUP_MOST = 128
+GROUP_MOST = 64
 GROUP_BYTES = 64 * 1024 * 1024
 QUEUE = 64
 """Entries that wait: with images of 20 MB this is what back-pressure starts at."""

@@ -2,12 +2,13 @@
 
 A fault of a profile depends on the seed, the content of the request and how often
 that content was seen, never on order or time, so a seed replays under concurrency.
-The outage is the exception: it is a stretch of the stream of requests.
+The outage is the exception: it is a stretch of the stream of requests, and of time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -67,6 +68,7 @@ _OUTAGE = (
     (Fault.HTML_ERROR, 0.33),
 )
 _OUTAGE_NUMBERS = range(40, 91)
+_OUTAGE_S = 20.0
 _REFUSED_WORD = "REFUSE-ME"
 
 
@@ -110,6 +112,7 @@ class Faults:
         self._profile = profile
         self._seed = seed
         self._queued: list[tuple[str, Fault, int]] = []
+        self._outage_ends: float | None = None
 
     def queue(self, provider: str, fault: Fault, times: int) -> None:
         """Let the next fitting requests of a provider go wrong."""
@@ -135,9 +138,18 @@ class Faults:
         chance = roll(self._seed, "purchase", occasion.content, occasion.occurrence)
         if self._profile == "storm":
             return _pick(_STORM_PURCHASE, chance)
-        if self._profile == "outage" and occasion.times in _OUTAGE_NUMBERS:
+        if self._profile == "outage" and self._is_out(occasion.times):
             return _pick(_OUTAGE, chance)
         return None
+
+    def _is_out(self, number: int) -> bool:
+        """Tell whether the outage is on: a careful client asks seldom, and it ends."""
+        if number not in _OUTAGE_NUMBERS:
+            return False
+        now = time.monotonic()
+        if self._outage_ends is None:
+            self._outage_ends = now + _OUTAGE_S
+        return now < self._outage_ends
 
     def at_poll(self, provider: str) -> Fault | None:
         """Return what goes wrong with a poll."""

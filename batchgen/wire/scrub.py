@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from string import ascii_lowercase, ascii_uppercase
+from urllib.parse import unquote
 
 MARK = "[key]"
 """What stands in the place of a key."""
@@ -37,6 +38,7 @@ class Scrubber:
 
     def __init__(self, keys: Iterable[str]) -> None:
         folded = sorted({_fold(key.strip()) for key in keys} - {""})
+        self._keys = folded
         self._runs: dict[int, set[str]] = {}
         for key in folded:
             size = min(_RUN, len(key))
@@ -65,6 +67,11 @@ class Scrubber:
         """Return an id as it is, or a mark alone where a key stands in it."""
         folded = _fold(text)
         return MARK if any(run in folded for run in self._long_runs) else text
+
+    def holds_key(self, text: str) -> bool:
+        """Tell whether a key stands in the text, whole, as it is or URL-encoded."""
+        plain, decoded = _fold(text), _fold(unquote(text))
+        return any(key in plain or key in decoded for key in self._keys)
 
     def _find(self, chars: str, places: list[int]) -> Iterator[Span]:
         """Yield spans of the original text; `places` maps each character back."""

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -96,7 +97,7 @@ def measure(rows: int, in_flight: int, latency_s: float) -> None:
             serve_command,
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: _pin(1),  # noqa: PLW1509 - one thread
+            preexec_fn=lambda: _pin(1),
         ) as server,
     ):
         assert server.stdout is not None
@@ -115,7 +116,7 @@ def measure(rows: int, in_flight: int, latency_s: float) -> None:
                 *("--concurrency", str(in_flight), "--out", f"{folder}/out"),
             ],
             env={**os.environ, "AIMLAPI_API_KEY": "key-of-the-benchmark"},
-            preexec_fn=lambda: _pin(0),  # noqa: PLW1509 - one thread
+            preexec_fn=lambda: _pin(0),
             capture_output=True,
             text=True,
             check=False,
@@ -126,7 +127,10 @@ def measure(rows: int, in_flight: int, latency_s: float) -> None:
         if done.returncode:
             raise SystemExit(done.stdout + done.stderr)
         table = pl.read_parquet(f"{folder}/out/results.parquet")
-        span = table["finished_at"].max() - table["started_at"].min()  # type: ignore[operator]
+        first, last = table["started_at"].min(), table["finished_at"].max()
+        assert isinstance(first, datetime)
+        assert isinstance(last, datetime)
+        span = last - first
     ideal_s = math.ceil(rows / in_flight) * latency_s
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     sending_s = span.total_seconds()

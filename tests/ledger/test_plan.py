@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from batchgen.errors import Charge
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, directory_images
+from batchgen.ledger.requests import load_request
 from batchgen.manifest import key_of
 from batchgen.model import State, Status
 from batchgen.output.names import claimed_stems, member_name
@@ -261,7 +262,8 @@ def test_an_invalid_row_costs_nothing_and_keeps_its_prompt(ledger: Ledger) -> No
     read(ledger, [wide])
 
     (row,) = planned(ledger)
-    assert (row["row_id"], row["plan_prompt"]) == (None, "cup")
+    asked = load_request(str(row["plan_request"]))
+    assert (row["row_id"], asked.prompt) == (None, "cup")
     assert ledger.totals(EVERY).rows == {Status.INVALID: 1}
 
 

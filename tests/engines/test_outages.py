@@ -1,0 +1,117 @@
+"""What an outage costs, and whose fault an unknown model is."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchgen.engines.setting import Outcome
+from batchgen.limits import Breaker
+from batchgen.model import Status
+from tests.engines.desk import Desk
+from tests.engines.shop import LOST, Answer, Asked, Shop, in_turn, refused
+
+pytestmark = pytest.mark.anyio
+
+CREDITS = 178_975
+AT_ONCE = 4
+
+
+@pytest.fixture
+def desk(desk: Desk, shop: Shop) -> Desk:
+    desk.provider = "aimlapi"
+    shop.buy = shop.sells(CREDITS)
+    return desk
+
+
+@pytest.fixture
+def quick_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Breaker, "FIRST_S", 0.02)
+    monkeypatch.setattr(Breaker, "LONGEST_S", 0.05)
+
+
+def statuses(outcome: Outcome) -> dict[Status, int]:
+    assert outcome.totals is not None
+    return {status: count for status, count in outcome.totals.rows.items() if count}
+
+
+@pytest.mark.usefixtures("quick_breaker")
+async def test_during_an_outage_one_purchase_at_a_time_is_tried(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write(*(f"row {number}" for number in range(30)))
+    away = 0
+
+    def buy(asked: Asked) -> Answer:
+        nonlocal away
+        if 5 <= len(shop.buys) <= 20:
+            away += 1
+            return LOST
+        return shop.sells(CREDITS)(asked)
+
+    shop.buy = buy
+
+    outcome = await desk.run(
+        max_unknown=30, max_attempts=40, terms=desk.wide("aimlapi", AT_ONCE)
+    )
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 30}
+    assert away == 16
+    assert sum("one at a time" in it for it in desk.notices) == 1
+    assert sum("answers again" in it for it in desk.notices) == 1
+    desk.check_money()
+
+
+async def test_a_row_with_a_model_of_its_own_that_is_gone_does_not_stop_the_others(
+    desk: Desk, shop: Shop
+) -> None:
+    text = "id,prompt,model\na,cup,\nb,mug,typo\nc,jug,\n"
+    (desk.folder / "rows.csv").write_text(text)
+
+    def buy(asked: Asked) -> Answer:
+        if asked.body["model"] == "typo":
+            return refused(404, "model not found")
+        return shop.sells(CREDITS)(asked)
+
+    shop.buy = buy
+
+    outcome = await desk.run()
+
+    assert outcome.stopped == []
+    assert [it["status"] for it in desk.table()] == ["succeeded", "failed", "succeeded"]
+    bad = desk.table()[1]
+    assert bad["error"] == "request_invalid"
+    assert bad["message"].startswith("model 'typo': ")
+
+
+async def test_the_image_of_a_dropped_row_is_fetched_while_its_link_lives(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write("cup", "mug", ids=["a", "b"])
+    picture = shop.image
+    shop.image = lambda _: Answer(500)
+    await desk.run(limit=1)
+    shop.image = picture
+    desk.write("mug", ids=["b"])
+    await desk.run()
+    shop.image = lambda _: refused(404)
+    desk.write("cup", "mug", ids=["a", "b"])
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 2}
+    assert len(shop.buys) == 2
+    desk.check_money()
+
+
+async def test_a_link_that_holds_the_key_is_neither_kept_nor_asked_for(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write("cup")
+    shop.buy = in_turn(shop.sells(CREDITS, "1.png?key=key-of-aimlapi"))
+
+    await desk.run()
+
+    assert desk.row()["error"] == "link_lost"
+    assert shop.downloads == []
+    for path in desk.out.iterdir():
+        assert b"key-of-aimlapi" not in path.read_bytes(), path.name
