@@ -72,7 +72,8 @@ class Books:
     @property
     def in_table(self) -> int:
         """Return what the table says was spent, in nano-dollars."""
-        return sum(nano_of(row["cost_usd"]) for row in self.rows)
+        known = (row["cost_usd"] for row in self.rows)
+        return sum(nano_of(usd) for usd in known if usd is not None)
 
     @property
     def retired(self) -> int:
