@@ -129,18 +129,20 @@ class Breaker:
         """Whether only a probe may leave."""
         return self._pauses > 0
 
-    def lost(self, *, at_risk: bool) -> float | None:
+    def lost(self, *, at_risk: bool, is_probe: bool = False) -> float | None:
         """Take note of a purchase without an answer.
 
         Args:
             at_risk: Whether it may have been charged; others count only as probes.
+            is_probe: Whether it left because the breaker was open.
 
         Returns:
             Seconds for which nothing should leave, if that changed.
         """
-        if self.is_open and not self.probing:
+        if is_probe:
+            self.probing = False
+        elif self.is_open:
             return None  # it left before the others were lost
-        self.probing = False
         self._streak += at_risk
         if not self.is_open and self._streak < self.TRIP:
             return None

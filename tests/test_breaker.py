@@ -49,7 +49,8 @@ def test_each_probe_that_is_lost_doubles_the_pause_up_to_a_minute(
     pauses = []
     for _ in range(9):
         breaker.probing = True
-        pauses.append(breaker.lost(at_risk=at_risk))
+        pauses.append(breaker.lost(at_risk=at_risk, is_probe=True))
+        assert not breaker.probing
 
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60, 60]
 
@@ -57,10 +58,11 @@ def test_each_probe_that_is_lost_doubles_the_pause_up_to_a_minute(
 def test_what_left_before_it_opened_does_not_lengthen_the_pause() -> None:
     breaker = tripped()
 
-    assert breaker.lost(at_risk=True) is None
-
     breaker.probing = True
-    assert breaker.lost(at_risk=True) == 2 * Breaker.FIRST_S
+    assert breaker.lost(at_risk=True) is None
+    assert breaker.probing
+
+    assert breaker.lost(at_risk=True, is_probe=True) == 2 * Breaker.FIRST_S
 
 
 def test_one_answer_closes_it() -> None:

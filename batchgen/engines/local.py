@@ -43,6 +43,7 @@ class LocalEngine:
         self._feeders = anyio.CancelScope()
         self._work = anyio.CancelScope()
         self._run: Run | None = None
+        self._is_unreadable = False
 
     async def run(self) -> Outcome:
         """Run to the end, or to an orderly stop; the outputs are written either way.
@@ -108,7 +109,7 @@ class LocalEngine:
                             self._job, self._setting, hands, self._time
                         )
                         await self._work_through(self._run, planner)
-                if not planner.finished and self._outcome.error is None:
+                if not planner.finished and not self._is_unreadable:
                     await self._finish_plan(planner, reader, writer)
                 watch.cancel_scope.cancel()
         finally:
@@ -154,7 +155,8 @@ class LocalEngine:
         if await run.offload(planner.is_current):
             planner.finished = True
             run.planning = False
-        elif is_new and self._setting.consented:
+        elif is_new and self._setting.consented and not run.ledger.generation:
+            # No plan stands yet, so none can be bought from that the manifest lost.
             return True
         else:
             await self._plan(run, planner)
@@ -181,6 +183,7 @@ class LocalEngine:
                 told=lambda: self._planned_more(run, planner),
             )
         except SpecError as error:
+            self._is_unreadable = True
             self._end(error)
         finally:
             run.planning = False

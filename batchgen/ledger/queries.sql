@@ -56,6 +56,14 @@ SELECT rows.n <= (SELECT count(DISTINCT images.image)
                   FROM attempts JOIN images USING (attempt_id)
                   WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL)
   FROM rows WHERE row_id = ?;
+-- name: row_has_claim
+SELECT 1 FROM attempts
+  WHERE row_id = :row_id AND first_image < :behind AND first_image + images > :first
+    AND state IN ('sent', 'accepted', 'delivered')
+UNION ALL
+SELECT 1 FROM attempts JOIN images USING (attempt_id)
+  WHERE row_id = :row_id AND image >= :first AND image < :behind AND name IS NOT NULL
+LIMIT 1;
 -- name: row_settle
 UPDATE rows SET status = ?, error = ?, message = ? WHERE row_id = ?;
 -- name: row_is_planned

@@ -129,6 +129,11 @@ class Reader:
         """Return one attempt."""
         return attempt_record(self.run("attempt_get", (attempt_id,)).fetchone())
 
+    def has_claim(self, row_id: int, images: range) -> bool:
+        """Say whether some of a row's images are stored, or may still be brought."""
+        values = {"row_id": row_id, "first": images.start, "behind": images.stop}
+        return self.run("row_has_claim", values).fetchone() is not None
+
     def has_attempts(self) -> bool:
         """Say whether anything was ever sent from this folder."""
         return self.run("attempts_any").fetchone() is not None

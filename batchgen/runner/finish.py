@@ -181,8 +181,6 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
         lane.departures.pause(error.retry_after_s or SILENT_THROTTLE_S)
     elif error.retry_after_s:
         lane.departures.pause(error.retry_after_s)
-    if flight.task_id is None:
-        _heed_outage(run, lane, error)
     if isinstance(error, NotConnected):
         _heed_silence(run, lane, error)
     else:
@@ -192,12 +190,14 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
         run.log.error("provider_stopped", extra={"provider": lane.name})
 
 
-def _heed_outage(run: Run, lane: Lane, error: AttemptError) -> None:
+def heed_outage(run: Run, lane: Lane, error: AttemptError, *, is_probe: bool) -> None:
     """Stop paying for answers that do not come, until one does."""
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
         lane.heard(run.progress)
         return
-    pause_s = lane.breaker.lost(at_risk=isinstance(error, OutcomeUnknown))
+    pause_s = lane.breaker.lost(
+        at_risk=isinstance(error, OutcomeUnknown), is_probe=is_probe
+    )
     if pause_s is not None:
         lane.departures.pause(pause_s)
         run.log.warning("breaker_open", extra={"provider": lane.name, "s": pause_s})

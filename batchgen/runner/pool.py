@@ -123,7 +123,7 @@ async def feed(run: Run, lane: Lane) -> None:
             run.budget.settle(reservation, 0)
             return
         lane.in_flight += 1
-        lane.breaker.probing = lane.breaker.is_open
+        is_probe = lane.breaker.probing = lane.breaker.is_open
         order = Order(
             lane=lane,
             part=part,
@@ -131,6 +131,7 @@ async def feed(run: Run, lane: Lane) -> None:
             request=row.request,
             model=model_of(run, lane, row),
             reservation=reservation,
+            is_probe=is_probe,
         )
         start(run, order)
         run.lull.stir()

@@ -21,14 +21,18 @@ from batchgen.runner.accounts import charge_of, latency_of, spend, tell_raised
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Part
 from batchgen.runner.fetch import fetch, store_inline
-from batchgen.runner.finish import fail, give_back, leave_open
+from batchgen.runner.finish import fail, give_back, heed_outage, leave_open
 from batchgen.runner.lane import Lane
 from batchgen.runner.polling import follow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A part with all that its request needs; budget and rate are granted."""
+    """A part with all that its request needs; budget and rate are granted.
+
+    Attributes:
+        is_probe: Whether it tries if a provider that gave no answers is back.
+    """
 
     lane: Lane
     part: Part
@@ -36,6 +40,7 @@ class Order:
     request: ImageRequest
     model: str
     reservation: Reservation
+    is_probe: bool
 
 
 class Grant:
@@ -63,7 +68,8 @@ async def buy(run: Run, order: Order) -> None:
     flight = await _mark_sent(run, order)
     if flight is None:
         lane.departures.stayed()
-        lane.breaker.probing = False
+        if order.is_probe:
+            lane.breaker.probing = False
         run.landed(lane)
         run.budget.settle(order.reservation, 0)
         return
@@ -72,11 +78,13 @@ async def buy(run: Run, order: Order) -> None:
     try:
         outcome = await _send(run, order)
     except AttemptError as error:
+        heed_outage(run, lane, error, is_probe=order.is_probe)
         run.landed(lane)
         await fail(run, flight, error)
         return
     lane.was_reached = True
     lane.heard(run.progress)
+    run.wake()
     if isinstance(outcome, Accepted):
         await _accepted(run, flight, outcome)
     else:
@@ -105,6 +113,9 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
 
     def step(ledger: Ledger) -> AttemptRecord | None:
         # Another part of the row may have been refused: then this one would be, too.
+        # And what is on its way, or was carried on from before, is not bought again.
+        if ledger.has_claim(part.row_id, part.span):
+            return None
         if ledger.status(part.row_id) is not Status.PENDING:
             return None
         return ledger.attempt(ledger.mark_sent(start))

@@ -66,6 +66,34 @@ def test_a_changed_row_is_bought_again_only_with_its_own_word(shop: Shop) -> Non
     assert shop.sent == before + 1
 
 
+def test_what_was_refused_and_then_edited_is_never_bought(shop: Shop) -> None:
+    shop.write("m.csv", "id,prompt\na,an old lamp\nb,an old cup\n")
+    assert shop.run("m.csv", "--quiet").code == 2
+    before = shop.sent
+    shop.write("m.csv", "id,prompt\na,a new lamp\nb,a new cup\n")
+
+    ended = shop.run("m.csv", "--max-cost", "5", "--quiet")
+
+    assert ended.code == 0, ended
+    assert shop.sent == before + 2
+    assert "retired" not in ended.stdout
+    rows = table(shop.folder / "out/m")
+    assert rows["prompt"].to_list() == ["a new lamp", "a new cup"]
+
+
+def test_a_budget_that_ends_while_the_manifest_is_read_leaves_no_row_out(
+    shop: Shop,
+) -> None:
+    rows = 6_000
+    lines = (f"{number},lamp {number}\n" for number in range(rows))
+    shop.write("m.csv", "id,prompt\n" + "".join(lines))
+
+    ended = shop.run("m.csv", "--max-cost", "0.1", "--quiet")
+
+    assert ended.code == 4
+    assert len(table(shop.folder / "out/m")) == rows
+
+
 @pytest.mark.parametrize("host", ["8.8.8.8", "api.example.com", "[2606:4700::1111]"])
 def test_plain_http_over_the_internet_is_refused(shop: Shop, host: str) -> None:
     shop.catalogue(1)

@@ -61,6 +61,52 @@ async def test_during_an_outage_one_purchase_at_a_time_is_tried(
     desk.check_money()
 
 
+@pytest.mark.usefixtures("quick_breaker")
+async def test_a_task_that_is_accepted_after_an_outage_lets_the_others_leave(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider = "foxapi"
+    desk.write(*(f"row {number}" for number in range(12)))
+    lost = [LOST] * (Breaker.TRIP + 1)
+    shop.buy = in_turn(*lost, shop.accept)
+    most_open = 0
+
+    def poll(asked: Asked) -> Answer:
+        nonlocal most_open
+        accepted = len(shop.buys) - len(lost)
+        most_open = max(most_open, accepted)
+        # The first task ends only when another one was let in beside it.
+        return shop.complete(asked) if accepted > 1 else shop.running(asked)
+
+    shop.poll = poll
+
+    outcome = await desk.run(max_unknown=9, terms=desk.wide("foxapi", AT_ONCE))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 12}
+    assert most_open > 1
+
+
+async def test_a_dead_link_says_nothing_of_whether_the_provider_answers(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = 0
+    whole = Breaker.answered
+
+    def counted(breaker: Breaker) -> bool:
+        nonlocal answers
+        answers += 1
+        return whole(breaker)
+
+    monkeypatch.setattr(Breaker, "answered", counted)
+    desk.write("cup")
+    shop.image = lambda _: refused(404)
+
+    await desk.run()
+
+    assert desk.row()["error"] == "link_lost"
+    assert answers == len(shop.buys)
+
+
 async def test_a_row_with_a_model_of_its_own_that_is_gone_does_not_stop_the_others(
     desk: Desk, shop: Shop
 ) -> None:
