@@ -26,8 +26,8 @@ from batchgen.runner.outputs import are_fresh, write_outputs
 from batchgen.runner.planner import Choice, Planner
 from batchgen.runner.pool import feed
 from batchgen.runner.resume import recover
-from batchgen.runner.writer import Offload, Writer
-from batchgen.wire import Wire
+from batchgen.runner.writer import Writer
+from batchgen.wire import Offload, Wire
 
 
 class LocalEngine:
@@ -260,7 +260,7 @@ class LocalEngine:
 
     async def _write_outputs(self, offload: Offload) -> None:
         it = self._folder
-        if not are_fresh(it.ledger, it.path):
+        if not are_fresh(it.ledger, it.archive, it.path):
             with anyio.CancelScope(shield=True):
                 await offload(lambda: write_outputs(it.ledger, it.archive, it.path))
 

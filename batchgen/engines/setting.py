@@ -12,7 +12,8 @@ from batchgen.ledger import Totals
 from batchgen.model import PriceList
 from batchgen.provider import Provider
 from batchgen.runner.progress import Progress
-from batchgen.runner.writer import Offload, to_thread
+from batchgen.runner.writer import to_thread
+from batchgen.wire import Offload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

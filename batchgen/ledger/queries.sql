@@ -204,10 +204,6 @@ SELECT position, line, plan.id, at_column, problem FROM plan
   LEFT JOIN rows USING (row_id)
   WHERE plan.generation = ? AND problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
   ORDER BY position LIMIT ?;
--- name: duplicates
-SELECT count(*) FROM (
-  SELECT rows.fingerprint FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = ? GROUP BY rows.fingerprint HAVING count(*) > 1);
 -- name: duplicate_rows
 SELECT coalesce(sum(extra), 0) FROM (
   SELECT count(*) - 1 AS extra FROM plan JOIN rows USING (row_id)

@@ -30,7 +30,7 @@ class Tag:
 
     Attributes:
         attempt_id: The ledger's number of the attempt, below 2**63.
-        image: Number of the image within its attempt, from 1.
+        image: Number of the image within its row, from 1.
         images: How many images the attempt has.
         cost_nano: What the attempt cost, in nano-dollars; None where not reported.
         modified: When the image was delivered, aware; kept to the microsecond.

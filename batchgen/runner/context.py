@@ -19,8 +19,8 @@ from batchgen.runner.decide import Part, Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
 from batchgen.runner.progress import Progress
-from batchgen.runner.writer import Offload, Writer
-from batchgen.wire import Scrubber, Wire
+from batchgen.runner.writer import Writer
+from batchgen.wire import Offload, Scrubber, Wire
 
 DOWNLOADS_AT_ONCE = 16
 

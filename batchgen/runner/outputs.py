@@ -34,9 +34,10 @@ def write_outputs(ledger: Ledger, archive: Archive, folder: Path) -> None:
         ledger.put("outputs", "fresh")
 
 
-def are_fresh(ledger: Reader, folder: Path) -> bool:
-    """Say whether nothing has changed since the outputs were written."""
-    return ledger.get("outputs") == "fresh" and (folder / TABLE).exists()
+def are_fresh(ledger: Reader, archive: Archive, folder: Path) -> bool:
+    """Say whether both outputs stand, and nothing has changed since."""
+    is_whole = archive.end == 0 or archive.has_directory
+    return is_whole and ledger.get("outputs") == "fresh" and (folder / TABLE).exists()
 
 
 def write_table_beside(reader: Reader, folder: Path) -> bool:

@@ -14,7 +14,8 @@ from batchgen.output.names import (
     strip_image_extension,
 )
 from batchgen.provider import Provider
-from batchgen.runner.writer import Offload, Writer
+from batchgen.runner.writer import Writer
+from batchgen.wire import Offload
 
 SLICE = 250
 """Rows to a step of the plan: it holds up the event loop for some 20 ms."""

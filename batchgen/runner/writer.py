@@ -6,15 +6,16 @@ ledger never names bytes that a power loss could take back.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from batchgen.ledger import Ledger
 from batchgen.output.archive import Archive, Incoming, Member
+from batchgen.wire import Offload
 
 T = TypeVar("T")
 
@@ -22,12 +23,6 @@ GROUP_MOST = 64
 GROUP_BYTES = 64 * 1024 * 1024
 QUEUE = 64
 """Entries that wait: with images of 20 MB this is what back-pressure starts at."""
-
-
-class Offload(Protocol):
-    """Runs blocking work off the event loop; a simulation runs it inline."""
-
-    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 async def to_thread(work: Callable[[], T]) -> T:

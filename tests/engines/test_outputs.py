@@ -1,0 +1,32 @@
+"""Outputs that were harmed after a run are made anew by the next, which buys nothing."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+
+import pytest
+
+from batchgen.engines.folder import read_ledger
+from tests.engines.desk import Desk
+from tests.engines.shop import Shop
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_zip_that_lost_its_directory_is_finished_again(
+    desk: Desk, shop: Shop
+) -> None:
+    await desk.run()
+    archive = desk.out / "images.zip"
+    ledger = read_ledger(desk.out)
+    os.truncate(archive, ledger.get_int("archive_end"))
+    ledger.close()
+    assert not zipfile.is_zipfile(archive)
+
+    await desk.run()
+
+    with zipfile.ZipFile(archive) as whole:
+        assert whole.testzip() is None
+        assert len(whole.namelist()) == 2
+    assert len(shop.buys) == 1
