@@ -1,4 +1,4 @@
-"""Outputs that were harmed after a run are made anew by the next, which buys nothing."""
+"""Outputs that were harmed after a run are made anew by the next; nothing is bought."""
 
 from __future__ import annotations
 
