@@ -25,11 +25,13 @@
         │   ├── ImageRejected     what was delivered is no usable image
         │   ├── TaskLost          the provider does not know the task (any more)
         │   ├── TaskOverdue       not finished at its deadline
+        │   ├── ReferenceRejected a reference image cannot be used; nothing was bought
         │   ├── LinkLost          paid for, and can no longer be downloaded
         │   └── Superseded        paid for, and another attempt brought it first
         └── ProviderStopped  this provider is done for this run; rows stay pending
             ├── CredentialRejected
             ├── OutOfCredit
+            ├── QuotaReached     the day's quota is used up
             ├── ModelGone
             └── Unreachable      never once reached in this run
 
@@ -40,6 +42,7 @@ codes. Two things are said apart: what was charged, and whether to ask again.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -117,6 +120,8 @@ class AttemptError(BatchgenError):
         charge: What was charged, as far as this error can say.
         again: Whether the same request may be bought again.
         cost_usd: US dollars that the provider says it charged; None if it did not say.
+        usage: What it says it charged in units of its own, as in `Delivered`; set
+            after the error was made.
         retry_after_s: Seconds that it asked us to wait; None if it did not say.
         request_id: The id by which the provider's bill knows the call.
         counts: Whether it counts as a purchase: False when nothing was sent, or the
@@ -142,6 +147,7 @@ class AttemptError(BatchgenError):
         self.message = message
         self.charge = charge if charge is not None else self.default_charge
         self.cost_usd = cost_usd
+        self.usage: Mapping[str, Decimal] = {}
         self.retry_after_s = retry_after_s
         self.request_id = request_id
 
@@ -237,6 +243,12 @@ class TaskOverdue(Permanent):
     default_charge = Charge.UNKNOWN
 
 
+class ReferenceRejected(Permanent):
+    """A reference image cannot be had or used; nothing was bought."""
+
+    counts = False
+
+
 class LinkLost(Permanent):
     """The image was paid for, and its link no longer downloads."""
 
@@ -262,6 +274,10 @@ class CredentialRejected(ProviderStopped):
 
 class OutOfCredit(ProviderStopped):
     """The account has no credit left; top it up and run the same command again."""
+
+
+class QuotaReached(ProviderStopped):
+    """The account's quota for the day is used up; run the same command tomorrow."""
 
 
 class Unreachable(ProviderStopped):

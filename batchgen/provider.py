@@ -7,16 +7,21 @@ and a command that is only shown.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from batchgen.model import (
     Accepted,
+    Attachment,
     Call,
     Capabilities,
+    Carried,
     Delivered,
     Endpoint,
     ImageRequest,
+    Link,
+    Price,
     PriceList,
     Reply,
     Running,
@@ -45,15 +50,36 @@ class Defaults:
 
 @runtime_checkable
 class Provider(Protocol):
-    """Encode a request and decode its reply; pure."""
+    """Encode a request and decode its reply; pure.
+
+    Attributes:
+        prices: Of one image, by resolution; empty where none is published.
+        rates: Of one unit in which replies report what was charged (`credit`).
+    """
 
     name: str
     defaults: Defaults
     capabilities: Capabilities
     prices: PriceList
+    rates: Mapping[str, Price]
 
-    def encode(self, request: ImageRequest, model: str, endpoint: Endpoint) -> Call:
-        """Return the request that buys `request.n` images."""
+    def encode(
+        self,
+        request: ImageRequest,
+        model: str,
+        endpoint: Endpoint,
+        references: Sequence[Carried] = (),
+    ) -> Call:
+        """Return the request that buys `request.n` images.
+
+        Args:
+            request: What is asked for; options that the provider lacks are no part
+                of the call.
+            model: As it is sent, never None.
+            endpoint: Where to, with which key.
+            references: `request.references`, as they travel: each by one of the
+                carriers that the capabilities name.
+        """
         ...
 
     def decode(self, reply: Reply) -> Delivered | Accepted:
@@ -100,6 +126,29 @@ class TaskProvider(Provider, Protocol):
         Raises:
             AttemptError: the task failed or is unknown, or the poll itself broke.
             NoImage: it is completed without a result; worth asking once more.
+        """
+        ...
+
+
+@runtime_checkable
+class UploadProvider(Provider, Protocol):
+    """A provider that keeps reference images for a while; uploading buys nothing.
+
+    Attributes:
+        upload_life_s: Seconds that the link of an upload works.
+    """
+
+    upload_life_s: float
+
+    def encode_upload(self, image: Attachment, endpoint: Endpoint) -> Call:
+        """Return the request that uploads one image."""
+        ...
+
+    def decode_upload(self, reply: Reply) -> Link:
+        """Read where the image is now.
+
+        Raises:
+            AttemptError: it was not taken.
         """
         ...
 

@@ -21,7 +21,9 @@ from batchgen.model import (
     Capabilities,
     Endpoint,
     ImageRequest,
+    OptionRule,
     Price,
+    ReferenceRules,
     State,
     Status,
     dollars,
@@ -37,9 +39,13 @@ ABLE = Capabilities(
     resolutions=("1K", "2K"),
     default_resolution="1K",
     images_per_request=1,
-    max_references=2,
-    reference_schemes=("https", "data"),
-    options=frozenset({"web_search"}),
+    references=ReferenceRules(most=2, carriers=("link", "inline")),
+    options={
+        "web_search": OptionRule(),
+        "image_search": OptionRule(needs="web_search"),
+        "temperature": OptionRule(least=0, most=1),
+        "output_format": OptionRule(choices=("png", "webp")),
+    },
 )
 
 
@@ -127,12 +133,13 @@ def test_a_price_of_nothing_is_a_price() -> None:
             ImageRequest(prompt="a", references=("https://x",) * 3), "references"
         ),
         pytest.param(
-            ImageRequest(prompt="a", references=("http://x/a.png",)), "references"
+            ImageRequest(prompt="a", options={"temperature": 1.5}), "temperature"
         ),
-        pytest.param(ImageRequest(prompt="a", references=("a.png",)), "references"),
-        pytest.param(ImageRequest(prompt="a", references=("DATA:x",)), None, id="case"),
         pytest.param(
-            ImageRequest(prompt="a", options={"temperature": 1.0}), "temperature"
+            ImageRequest(prompt="a", options={"output_format": "gif"}), "output_format"
+        ),
+        pytest.param(
+            ImageRequest(prompt="a", options={"image_search": True}), "image_search"
         ),
         pytest.param(
             ImageRequest(prompt="a", options={"web_search": False}), None, id="option"

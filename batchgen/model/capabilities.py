@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
-from batchgen.model.request import ImageRequest
+from batchgen.model.request import ImageRequest, OptionValue
 
 RESOLUTIONS = ("512", "1K", "2K", "4K")
 _SCALE = MappingProxyType({"512": (1, 2), "1K": (1, 1), "2K": (2, 1), "4K": (4, 1)})
@@ -43,6 +44,66 @@ def pixel_size(aspect_ratio: str, resolution: str) -> tuple[int, int] | None:
     return base[0] * times // over, base[1] * times // over
 
 
+Carrier = Literal["link", "inline", "part", "upload"]
+"""How a reference image travels: as a URL that the provider fetches, as base64 within
+JSON, as a part of a form, or uploaded first to the provider, whose link then stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceRules:
+    """What a provider takes as reference images.
+
+    Attributes:
+        most: Most of them in one request; 0 where none is taken.
+        carriers: How they may travel, the preferred one first; an http(s) URL goes as
+            a link wherever `link` is among them.
+        media_types: Formats that it takes.
+        most_bytes: Size of one file, as bytes before base64; None if not documented.
+        most_bytes_together: Size of all files of one request; None if not documented.
+    """
+
+    most: int
+    carriers: tuple[Carrier, ...]
+    # [assumed] where a provider documents no formats: the three that each takes.
+    media_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp")
+    most_bytes: int | None = None
+    most_bytes_together: int | None = None
+
+    def carrier_of(self, reference: str) -> Carrier:
+        """Return how a reference (URL, data URI or path) travels."""
+        is_url = reference.lower().startswith(("https://", "http://"))
+        if is_url and "link" in self.carriers:
+            return "link"
+        return next(it for it in self.carriers if it != "link")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionRule:
+    """What a provider takes as the value of one option.
+
+    Attributes:
+        choices: Allowed words; empty where any is.
+        least: Smallest number, with `most` the largest; None where there is none.
+        needs: Another option that must be true beside it.
+    """
+
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+    needs: str | None = None
+
+    def misfit(self, value: OptionValue) -> str | None:
+        """Return what is wrong with a value, None if nothing is."""
+        if self.choices and value not in self.choices:
+            return f"no {value}; it has {', '.join(self.choices)}"
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            least, most = self.least, self.most
+            too_small = least is not None and value < least
+            if too_small or (most is not None and value > most):
+                return f"{value:g} is not from {least or 0:g} to {most:g}"
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What a provider can do.
@@ -52,35 +113,40 @@ class Capabilities:
         resolutions: In batchgen's words (`512`, not `0.5K`).
         default_resolution: What the provider makes, and charges, if nothing is said.
         images_per_request: Most images that one request can buy.
-        max_references: Most reference images of one request.
-        reference_schemes: Schemes of references that it takes as they are.
-        options: Names of `type_of_option` that it understands.
+        options: By names of `type_of_option`, those that it understands.
+        models: Model by resolution, where the model's id is what chooses it.
     """
 
     aspect_ratios: tuple[str, ...]
     resolutions: tuple[str, ...]
     default_resolution: str
     images_per_request: int
-    max_references: int
-    reference_schemes: tuple[str, ...]
-    options: frozenset[str] = frozenset()
+    references: ReferenceRules
+    options: Mapping[str, OptionRule] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
 
     def misfits(self, request: ImageRequest) -> Iterator[tuple[str, str]]:
-        """Yield column and reason for all of a request that cannot be done."""
+        """Yield column and reason for all of a request that cannot be done.
+
+        An option that the provider lacks is not among them: see `lacking`. Nor is
+        what only the bytes of a reference tell: see `references`.
+        """
         ratio, resolution = request.aspect_ratio, request.resolution
         if ratio is not None and ratio not in self.aspect_ratios:
             yield "aspect_ratio", f"no {ratio}; it has {', '.join(self.aspect_ratios)}"
         if resolution is not None and resolution not in self.resolutions:
             have = ", ".join(self.resolutions)
             yield "resolution", f"no {resolution}; it has {have}"
-        if len(request.references) > self.max_references:
+        if len(request.references) > self.references.most:
             count = len(request.references)
-            yield "references", f"{count} given, at most {self.max_references} taken"
-        for reference in request.references:
-            scheme = reference.partition(":")[0].lower()
-            if scheme not in self.reference_schemes:
-                have = ", ".join(self.reference_schemes)
-                yield "references", f"{reference[:80]!r} is not taken; it takes {have}"
-        for option in request.options:
-            if option not in self.options:
-                yield option, "the provider has no such option"
+            yield "references", f"{count} given, at most {self.references.most} taken"
+        for name, value in request.options.items():
+            rule = self.options.get(name, OptionRule())
+            if (reason := rule.misfit(value)) is not None:
+                yield name, reason
+            if value and rule.needs and not request.options.get(rule.needs):
+                yield name, f"only together with {rule.needs} = true"
+
+    def lacking(self, request: ImageRequest) -> tuple[str, ...]:
+        """Return the options of a request that the provider does not have."""
+        return tuple(name for name in request.options if name not in self.options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
@@ -15,10 +15,69 @@ class Endpoint:
     Attributes:
         base_url: Scheme, host and path prefix, without a slash at the end.
         key: The secret itself, or a shell variable when a command is only shown.
+        choice: What the job says of `endpoint`: a path, or a word that the provider
+            knows; None leaves it to the provider.
     """
 
     base_url: str
     key: str = field(repr=False)
+    choice: str | None = None
+
+    def at(self, path: str) -> str:
+        """Return the URL of a path that begins with a slash.
+
+        What the base URL ends with and the path begins with is not said twice, since
+        people give either (`https://host` and `https://host/v1`).
+        """
+        whole = path
+        while path and not self.base_url.endswith(path):
+            path = path.rpartition("/")[0]
+        return self.base_url.removesuffix(path) + whole
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where an image is: to be downloaded from, or given to a provider as it is."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attachment:
+    """A reference image as bytes, for a part of a form; one object serves many rows.
+
+    Attributes:
+        name: File name, of letters that no form must escape.
+    """
+
+    name: str
+    media_type: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inline:
+    """A reference image as base64; one object serves many rows.
+
+    As a value in `Call.json` it stands for its base64 text.
+
+    Attributes:
+        base64: ASCII, without line breaks.
+    """
+
+    media_type: str
+    base64: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DataUri:
+    """A value in `Call.json` that stands for a data URI."""
+
+    image: Inline
+
+
+Carried = Link | Attachment | Inline
+"""A reference image as a provider gets it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +86,9 @@ class Call:
 
     Attributes:
         headers: Names in lower case; they hold the key, so they are never shown.
-        json: Body to be sent as JSON; None for no body.
+        json: Body to be sent as JSON; an Inline or DataUri in it stands for text.
+        form: Body to be sent as multipart/form-data, in this order. Either this or
+            `json`; None for both means no body.
         blob_keys: Object keys whose string values in the reply are base64: they
             arrive in the reply as Blobs.
     """
@@ -36,6 +97,7 @@ class Call:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     json: Mapping[str, object] | None = None
+    form: Sequence[tuple[str, str | Attachment]] | None = None
     blob_keys: frozenset[str] = frozenset()
 
 
@@ -73,25 +135,21 @@ class Reply:
     body: Json
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A place to download one image from, without any header of ours."""
-
-    url: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
     """The images are made and were (or will be) charged.
 
     Attributes:
         images: In the provider's order; may be fewer than asked for.
-        cost_usd: What the provider says it charged; None where it does not say.
+        cost_usd: What the provider says it charged, in dollars; None if it does not.
+        usage: What it says it charged in units of its own (`credit`, `image_token`);
+            money as soon as each unit has a rate.
         request_id: The id by which the provider's bill knows the call.
     """
 
     images: tuple[Link | Blob, ...]
     cost_usd: Decimal | None = None
+    usage: Mapping[str, Decimal] = field(default_factory=dict)
     request_id: str | None = None
 
 

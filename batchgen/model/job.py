@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
+from batchgen.model.capabilities import Capabilities
 from batchgen.model.price import PriceList
 
 OnUnknown = Literal["retry", "hold"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceTerms:
+    """What the job says of reference images.
+
+    Attributes:
+        folder: Local files must lie below it, links followed; None for the manifest's.
+        shrink: Whether one that a provider would not take may be re-encoded or scaled
+            down until it does.
+    """
+
+    folder: Path | None = None
+    shrink: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +36,13 @@ class Terms:
         rpm: Purchase requests per minute.
         concurrency: Purchases between SENT and DELIVERED.
         prices: Prices that stand above the provider's own list.
+        endpoint: A path, or a word that the provider knows, for its purchases.
+        images_per_request: Most images that one request may buy.
+        max_references: Most reference images of one request.
+        max_reference_bytes: Size of one reference image.
+        references: How files travel where the provider takes both: `inline` sends
+            them with each request, `upload` once, to the provider's own store.
+        rates: US dollars for each unit in which the provider reports what it charged.
         failed_tasks: What a task that failed is taken to have cost where the provider
             documents nothing: `unknown` puts its price at risk, `free` does not.
     """
@@ -30,7 +52,27 @@ class Terms:
     rpm: float | None = None
     concurrency: int | None = None
     prices: PriceList = field(default_factory=dict)
+    endpoint: str | None = None
+    images_per_request: int | None = None
+    max_references: int | None = None
+    max_reference_bytes: int | None = None
+    references: Literal["inline", "upload"] | None = None
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
     failed_tasks: Literal["unknown", "free"] = "unknown"
+
+    def adapt(self, able: Capabilities) -> Capabilities:
+        """Return what a provider can do under these terms."""
+        rules = able.references
+        rules = replace(
+            rules,
+            most=rules.most if self.max_references is None else self.max_references,
+            most_bytes=self.max_reference_bytes or rules.most_bytes,
+            carriers=tuple(
+                sorted(rules.carriers, key=lambda it: it != self.references)
+            ),
+        )
+        images = self.images_per_request or able.images_per_request
+        return replace(able, references=rules, images_per_request=images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +90,8 @@ class Job:
         max_attempts: Purchases of one part.
         on_unknown: What to do after an outcome that nobody can know.
         max_unknown: Purchases of one part again after unknown outcomes.
+        unsupported: Whether a row is refused whose options its provider lacks, or
+            bought without them, with a warning.
         limit: Only the first rows of the manifest; None for all.
         grace_s: Seconds to wait for replies after the first signal.
     """
@@ -67,6 +111,8 @@ class Job:
     max_attempts: int = 5
     on_unknown: OnUnknown = "retry"
     max_unknown: int = 1
+    unsupported: Literal["refuse", "drop"] = "refuse"
+    references: ReferenceTerms = field(default_factory=ReferenceTerms)
     limit: int | None = None
     grace_s: float = 60.0
 

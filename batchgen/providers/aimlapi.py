@@ -7,7 +7,7 @@ the pages on errors, billing and transactions; read 2026-11-20.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
@@ -34,12 +34,17 @@ from batchgen.model import (
     Blob,
     Call,
     Capabilities,
+    Carried,
+    DataUri,
     Delivered,
     Endpoint,
     ImageRequest,
+    Inline,
     Json,
     Link,
+    OptionRule,
     Price,
+    ReferenceRules,
     Reply,
 )
 from batchgen.provider import Defaults
@@ -92,19 +97,29 @@ class AimlApi:
         resolutions=("1K", "2K", "4K"),
         default_resolution="1K",
         images_per_request=1,  # [assumed]: the schema has no number of images
-        max_references=5,
         # "URLs or local Base64 encoded images" in fields of format uri: a data URI
         # is both, bare base64 is not tried [assumed].
-        reference_schemes=("http", "https", "data"),
-        options=frozenset({"web_search"}),
+        references=ReferenceRules(most=5, carriers=("link", "inline")),
+        options=MappingProxyType({"web_search": OptionRule()}),
     )
     prices: Mapping[str, Price] = PRICES
+    rates: Mapping[str, Price] = MappingProxyType({})
 
-    def encode(self, request: ImageRequest, model: str, endpoint: Endpoint) -> Call:
+    def encode(
+        self,
+        request: ImageRequest,
+        model: str,
+        endpoint: Endpoint,
+        references: Sequence[Carried] = (),
+    ) -> Call:
         """Return the request that buys one image, without what the row leaves open."""
         body: dict[str, object] = {"model": model, "prompt": request.prompt}
-        if request.references:
-            body["image_urls"] = list(request.references)
+        if references:
+            body["image_urls"] = [
+                it.url if isinstance(it, Link) else DataUri(it)
+                for it in references
+                if isinstance(it, Link | Inline)
+            ]
         if request.aspect_ratio is not None:
             body["aspect_ratio"] = request.aspect_ratio
         if request.resolution is not None:
@@ -113,7 +128,7 @@ class AimlApi:
             body["enable_web_search"] = True
         return Call(
             method="POST",
-            url=f"{endpoint.base_url}/v1/images/generations",
+            url=endpoint.at("/v1/images/generations"),
             headers={"authorization": f"Bearer {endpoint.key}"},
             json=body,
             blob_keys=frozenset({"b64_json"}),

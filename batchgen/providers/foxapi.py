@@ -8,7 +8,7 @@ come from a public client of api.foxapi.cc, the pages list only their values.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import quote
@@ -30,12 +30,16 @@ from batchgen.model import (
     Accepted,
     Call,
     Capabilities,
+    Carried,
     Delivered,
     Endpoint,
     ImageRequest,
     Json,
     Link,
+    OptionRule,
+    Price,
     PriceList,
+    ReferenceRules,
     Reply,
     Running,
 )
@@ -85,15 +89,23 @@ class FoxApi:
         resolutions=("512", "1K", "2K", "4K"),
         default_resolution="1K",  # not documented: encode always says it
         images_per_request=1,  # [assumed]: no field for a number of images
-        max_references=14,  # as a public client has it
-        reference_schemes=("http", "https"),
-        options=frozenset({"output_format", "web_search", "image_search"}),
+        references=ReferenceRules(most=14, carriers=("link", "upload")),
+        options=MappingProxyType(
+            dict.fromkeys(("output_format", "web_search", "image_search"), OptionRule())
+        ),
     )
     prices: PriceList = MappingProxyType({})  # published nowhere
+    rates: Mapping[str, Price] = MappingProxyType({})
     # [assumed]: nothing is said about polling.
     polling = PollSchedule(first_s=3.0, every_s=3.0, factor=1.25, longest_s=15.0)
 
-    def encode(self, request: ImageRequest, model: str, endpoint: Endpoint) -> Call:
+    def encode(
+        self,
+        request: ImageRequest,
+        model: str,
+        endpoint: Endpoint,
+        references: Sequence[Carried] = (),
+    ) -> Call:
         """Return the request that submits one task.
 
         What the row leaves open is left out, since each optional field narrows the
@@ -107,14 +119,14 @@ class FoxApi:
             "resolution": "0.5K" if resolution == "512" else resolution,
         }
         match request.aspect_ratio:
-            case "auto" if request.references:
+            case "auto" if references:
                 body["aspect_ratio"] = "match_input_image"
             case None | "auto":
                 pass  # without an image to match, the choice is the provider's
             case ratio:
                 body["aspect_ratio"] = ratio
-        if request.references:
-            body["image_urls"] = list(request.references)
+        if references:
+            body["image_urls"] = [it.url for it in references if isinstance(it, Link)]
         if request.options.get("output_format"):
             body["output_format"] = request.options["output_format"]
         if request.options.get("web_search"):
@@ -123,7 +135,7 @@ class FoxApi:
             body["image_search"] = True
         return Call(
             method="POST",
-            url=f"{endpoint.base_url}/v1/images/generations",
+            url=endpoint.at("/v1/images/generations"),
             headers={"authorization": f"Bearer {endpoint.key}"},
             json=body,
         )
@@ -150,7 +162,7 @@ class FoxApi:
         """
         return Call(
             method="GET",
-            url=f"{endpoint.base_url}/v1/tasks/{quote(task_id, safe='')}",
+            url=endpoint.at(f"/v1/tasks/{quote(task_id, safe='')}"),
             headers={"authorization": f"Bearer {endpoint.key}"},
         )
 

@@ -17,10 +17,10 @@ from batchgen.errors import (
     Retryable,
     Superseded,
 )
+from batchgen.images import ImageFacts, NotAnImage, inspect
 from batchgen.ledger import Ledger, StoredImage
 from batchgen.model import Blob, Delivered, Status, pixel_size
 from batchgen.output.archive import Incoming, Member, Tag
-from batchgen.output.image import ImageFacts, NotAnImage, inspect
 from batchgen.output.names import member_name
 from batchgen.provider import TaskProvider
 from batchgen.runner.accounts import (

@@ -10,10 +10,10 @@ import anyio
 
 from batchgen.budget import Reservation
 from batchgen.errors import Again, AttemptError, Charge, ProviderStopped
+from batchgen.images import NotAnImage, inspect
 from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, StoredImage
 from batchgen.model import Delivered, Running, State, Status
 from batchgen.output.archive import Archive, Found
-from batchgen.output.image import NotAnImage, inspect
 from batchgen.runner.accounts import ChargedAs
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Part

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from batchgen.output.image import ImageFacts, NotAnImage, inspect
+from batchgen.images import ImageFacts, NotAnImage, inspect
 
 
 def drawn(kind: str, size: tuple[int, int] = (37, 21), **options: Any) -> bytes:

@@ -14,8 +14,8 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from batchgen.output import imageformats
-from batchgen.output.imageformats import NotAnImage, Size, cut_off
+from batchgen.images import formats
+from batchgen.images.formats import NotAnImage, Size, cut_off
 
 __all__ = ["MOST_PIXELS", "MOST_SIDE_PX", "ImageFacts", "NotAnImage", "inspect"]
 
@@ -46,31 +46,31 @@ _FORMATS = (
         name="PNG",
         extension="png",
         magic=re.compile(rb"\x89PNG\r\n\x1a\n"),
-        measure=imageformats.png,
+        measure=formats.png,
     ),
     _Format(
         name="JPEG",
         extension="jpg",
         magic=re.compile(rb"\xff\xd8\xff"),
-        measure=imageformats.jpeg,
+        measure=formats.jpeg,
     ),
     _Format(
         name="WebP",
         extension="webp",
         magic=re.compile(rb"RIFF....WEBP", re.DOTALL),
-        measure=imageformats.webp,
+        measure=formats.webp,
     ),
     _Format(
         name="GIF",
         extension="gif",
         magic=re.compile(rb"GIF8[79]a"),
-        measure=imageformats.gif,
+        measure=formats.gif,
     ),
     _Format(
         name="AVIF",
         extension="avif",
         magic=re.compile(rb"....ftyp(....)*?avi[fs]", re.DOTALL),
-        measure=imageformats.avif,
+        measure=formats.avif,
     ),
 )
 

@@ -1,0 +1,11 @@
+"""What the bytes of an image say about themselves; no pixel is decoded here."""
+
+from batchgen.images.inspect import (
+    MOST_PIXELS,
+    MOST_SIDE_PX,
+    ImageFacts,
+    NotAnImage,
+    inspect,
+)
+
+__all__ = ["MOST_PIXELS", "MOST_SIDE_PX", "ImageFacts", "NotAnImage", "inspect"]
