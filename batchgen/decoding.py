@@ -1,4 +1,4 @@
-"""Reading replies: what all providers share, from statuses and words to our errors."""
+"""Reading what providers have in common: statuses, words, times and base64."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
+from urllib.parse import unquote_to_bytes
+
+import pybase64
 
 from batchgen.errors import (
     AttemptError,
@@ -23,7 +26,7 @@ from batchgen.errors import (
     RequestInvalid,
     Throttled,
 )
-from batchgen.model import Json, Link, Reply
+from batchgen.model import Blob, Json, Link, Reply
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -219,3 +222,30 @@ def describe(body: Json) -> str:
 def _one_line(text: str, limit: int) -> str:
     printable = "".join(c if c.isprintable() else " " for c in text[: 4 * limit])
     return " ".join(printable.split())[:limit]
+
+
+def decode_base64(text: str) -> Blob | None:
+    """Return what base64 text stands for; None if it is none, or empty.
+
+    Takes a data URI, missing padding and line breaks, too.
+    """
+    payload = text
+    if text.startswith("data:"):
+        head, _, payload = text.partition(",")
+        if not head.endswith(";base64"):
+            return None
+    for attempt in (payload, "".join(payload.split())):
+        try:
+            padding = "=" * (-len(attempt) % 4)
+            return Blob(pybase64.b64decode(attempt + padding, validate=True)) or None
+        except ValueError:
+            continue
+    return None
+
+
+def decode_data_uri(uri: str) -> Blob | None:
+    """Return what a data URI holds; None if it holds nothing readable."""
+    head, comma, payload = uri.partition(",")
+    if head.lower().endswith(";base64"):
+        return decode_base64(unquote_to_bytes(payload).decode("ascii", "replace"))
+    return Blob(unquote_to_bytes(payload)) if comma and payload else None

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from urllib.parse import unquote_to_bytes
 
-import pybase64
-
+from batchgen.decoding import decode_base64
 from batchgen.model import Blob, Json
 
 # What goes beyond this cannot be a message that somebody reads.
@@ -79,30 +77,3 @@ def _lift_at(key: str, value: Json, blob_keys: frozenset[str]) -> Json:
     if key in blob_keys and isinstance(value, str):
         return decode_base64(value) or value
     return _lift(value, blob_keys)
-
-
-def decode_base64(text: str) -> Blob | None:
-    """Return what base64 text stands for; None if it is none, or empty.
-
-    Takes a data URI, missing padding and line breaks, too.
-    """
-    payload = text
-    if text.startswith("data:"):
-        head, _, payload = text.partition(",")
-        if not head.endswith(";base64"):
-            return None
-    for attempt in (payload, "".join(payload.split())):
-        try:
-            padding = "=" * (-len(attempt) % 4)
-            return Blob(pybase64.b64decode(attempt + padding, validate=True)) or None
-        except ValueError:
-            continue
-    return None
-
-
-def decode_data_uri(uri: str) -> Blob | None:
-    """Return what a data URI holds; None if it holds nothing readable."""
-    head, comma, payload = uri.partition(",")
-    if head.lower().endswith(";base64"):
-        return decode_base64(unquote_to_bytes(payload).decode("ascii", "replace"))
-    return Blob(unquote_to_bytes(payload)) if comma and payload else None

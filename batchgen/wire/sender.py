@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from batchgen.decoding import retry_after_s
+from batchgen.decoding import decode_data_uri, retry_after_s
 from batchgen.errors import (
     AttemptError,
     ImageRejected,
@@ -23,7 +23,7 @@ from batchgen.errors import (
 )
 from batchgen.model import Blob, Call, Reply
 from batchgen.wire.body import is_delimited, read_body
-from batchgen.wire.decode import claims_json, decode_body, decode_data_uri
+from batchgen.wire.decode import claims_json, decode_body
 from batchgen.wire.faults import FOREIGN, download_error, purchase_error
 from batchgen.wire.limits import DEFAULT_LIMITS, WireLimits
 from batchgen.wire.network import Reach, is_loopback_host, link_reach

@@ -9,10 +9,11 @@ from typing import TypeVar
 import httpx
 import pytest
 
+from batchgen.decoding import decode_base64
 from batchgen.errors import CredentialRejected, OutcomeUnknown, RequestInvalid
 from batchgen.model import Blob, Call
 from batchgen.wire import Wire
-from batchgen.wire.decode import decode_base64, decode_body
+from batchgen.wire.decode import decode_body
 from tests.wire.server import Peer, ScriptedServer, answer, reply, serve
 
 T = TypeVar("T")
