@@ -1,8 +1,9 @@
 """Walk the structure of each image format to its end, and read its size.
 
-Each function takes bytes that begin with the format's magic, returns width and height
-in pixels as stated, and raises NotAnImage, struct.error or IndexError where the walk
-ends early. None reads pixels, so each costs no more than one step for each chunk.
+Each function takes bytes that begin with the format's magic, returns the size in pixels
+and the number of frames as stated, and raises NotAnImage, struct.error or IndexError
+where the walk ends early. None reads pixels, so each costs no more than one step for
+each chunk.
 
 Sources: PNG (W3C, third edition), JPEG (ITU T.81 annex B), WebP container (RFC 9649),
 GIF89a (W3C), ISO base media file format and HEIF (ISO 14496-12, 23008-12).
@@ -13,15 +14,30 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from typing import TypeAlias
-
-Size: TypeAlias = tuple[int, int]
+from typing import NamedTuple
 
 # Within pixels FF is followed by 00 or by a restart marker; more FF are padding.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_Path = tuple[tuple[bytes, int], ...]
 # The boxes in one another, and what version and flags take at the start of each.
-_AVIF_PATH = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0), (b"ispe", 4))
+_AVIF_SIZE: _Path = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0), (b"ispe", 4))
+_AVIF_FRAMES: _Path = (
+    (b"moov", 0),
+    (b"trak", 0),
+    (b"mdia", 0),
+    (b"minf", 0),
+    (b"stbl", 0),
+    (b"stsz", 4),
+)
+
+
+class Shape(NamedTuple):
+    """What a walk finds; an animation has more than one frame."""
+
+    width_px: int
+    height_px: int
+    frames: int = 1
 
 
 class NotAnImage(ValueError):
@@ -33,10 +49,10 @@ def cut_off(name: str) -> NotAnImage:
     return NotAnImage(f"cut off: {name} without its end")
 
 
-def png(data: bytes) -> Size:
+def png(data: bytes) -> Shape:
     """Walk the chunks to IEND."""
     kind, size = b"", None
-    has_pixels = False
+    has_pixels, frames = False, 1
     position = 8
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -49,42 +65,44 @@ def png(data: bytes) -> Size:
             if kind != b"IHDR" or length != 13:
                 raise NotAnImage("damaged: PNG without its header")
             size = struct.unpack_from(">II", data, 16)
+        if kind == b"acTL":
+            (frames,) = struct.unpack_from(">I", data, position - 4 - length)
         has_pixels = has_pixels or kind == b"IDAT"
     if size is None or not has_pixels:
         raise NotAnImage("damaged: PNG without pixels")
-    return size[0], size[1]
+    return Shape(size[0], size[1], frames)
 
 
-def jpeg(data: bytes) -> Size:
+def jpeg(data: bytes) -> Shape:
     """Walk the markers to the end-of-image marker, over the pixels by a search."""
-    size: Size | None = None
+    shape: Shape | None = None
     has_pixels = False
     position = 2
     while (found := _JPEG_MARKER.search(data, position)) is not None:
         marker = data[found.start() + 1]
         position = found.end()
         if marker == 0xD9:
-            if size is None or not has_pixels:
+            if shape is None or not has_pixels:
                 raise NotAnImage("damaged: JPEG without pixels")
-            return size
+            return shape
         if marker == 0x01:
             continue
         if marker in _JPEG_FRAMES:
             height_px, width_px = struct.unpack_from(">HH", data, position + 3)
-            size = size or (width_px, height_px)
+            shape = shape or Shape(width_px, height_px)
         has_pixels = has_pixels or marker == 0xDA
         (length,) = struct.unpack_from(">H", data, position)
         position += length
     raise cut_off("JPEG")
 
 
-def webp(data: bytes) -> Size:
+def webp(data: bytes) -> Shape:
     """Walk the chunks to the length that the file states."""
     (length,) = struct.unpack_from("<I", data, 4)
     if 8 + length > len(data):
         raise cut_off("WebP")
-    size: Size | None = None
-    has_pixels = False
+    size: tuple[int, int] | None = None
+    stills = frames = 0
     for kind, start, end in _webp_chunks(data, 8 + length):
         if kind == b"VP8X":
             size = (
@@ -93,10 +111,12 @@ def webp(data: bytes) -> Size:
             )
         elif kind in (b"VP8 ", b"VP8L"):
             size = size or _webp_frame(kind, data[start : min(end, start + 10)])
-        has_pixels = has_pixels or kind in (b"VP8 ", b"VP8L", b"ANMF")
-    if size is None or not has_pixels:
+            stills += 1
+        elif kind == b"ANMF":
+            frames += 1
+    if size is None or not stills + frames:
         raise NotAnImage("damaged: WebP without pixels")
-    return size
+    return Shape(*size, frames=max(frames, 1))
 
 
 def _webp_chunks(data: bytes, stop: int) -> Iterator[tuple[bytes, int, int]]:
@@ -110,7 +130,7 @@ def _webp_chunks(data: bytes, stop: int) -> Iterator[tuple[bytes, int, int]]:
         position = end + length % 2
 
 
-def _webp_frame(kind: bytes, head: bytes) -> Size:
+def _webp_frame(kind: bytes, head: bytes) -> tuple[int, int]:
     if kind == b"VP8L":
         signature, bits = struct.unpack_from("<BI", head)
         if signature != 0x2F:
@@ -122,49 +142,59 @@ def _webp_frame(kind: bytes, head: bytes) -> Size:
     return width & 0x3FFF, height & 0x3FFF
 
 
-def gif(data: bytes) -> Size:
+def gif(data: bytes) -> Shape:
     """Walk the blocks to the trailer."""
     width_px, height_px, flags = struct.unpack_from("<HHB", data, 6)
     position = 13 + _gif_colours(flags)
-    has_pixels = False
+    frames = 0
     while (block := data[position]) != 0x3B:
         if block == 0x21:  # extension: one byte says which
             position += 2
         elif block == 0x2C:  # image: place, size, flags, colours, one byte of code size
             position += 10 + _gif_colours(data[position + 9]) + 1
-            has_pixels = True
+            frames += 1
         else:
             raise NotAnImage("damaged: GIF with a block of no known kind")
         while length := data[position]:
             position += 1 + length
         position += 1
-    if not has_pixels:
+    if not frames:
         raise NotAnImage("damaged: GIF without pixels")
-    return width_px, height_px
+    return Shape(width_px, height_px, frames)
 
 
 def _gif_colours(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-def avif(data: bytes) -> Size:
+def avif(data: bytes) -> Shape:
     """Return the largest size of an AVIF that has its pixels."""
     if not any(kind == b"mdat" for kind, _, _ in _boxes(data, 0, len(data))):
         raise cut_off("AVIF")
+    sizes = [struct.unpack_from(">II", data, at) for at in _avif(data, _AVIF_SIZE)]
+    if not sizes:
+        raise NotAnImage("damaged: AVIF without its header")
+    # A sequence has a track of its frames, and one more where they are transparent;
+    # their number stands behind the size that all of them have, or 0.
+    frames = [
+        struct.unpack_from(">I", data, at + 4)[0] for at in _avif(data, _AVIF_FRAMES)
+    ]
+    # Tiles and thumbnails of the image have sizes of their own, smaller ones.
+    width_px, height_px = max(sizes, key=lambda size: size[0] * size[1])
+    return Shape(width_px, height_px, max(frames, default=1))
+
+
+def _avif(data: bytes, path: _Path) -> list[int]:
+    """Return where the content begins of all boxes at the end of a path."""
     spans = [(0, len(data))]
-    for wanted, skipped in _AVIF_PATH:
+    for wanted, skipped in path:
         spans = [
             (start + skipped, end)
             for outer in spans
             for kind, start, end in _boxes(data, *outer)
             if kind == wanted
         ]
-    sizes = [struct.unpack_from(">II", data, start) for start, _ in spans]
-    if not sizes:
-        raise NotAnImage("damaged: AVIF without its header")
-    # Tiles and thumbnails of the image have sizes of their own, smaller ones.
-    width_px, height_px = max(sizes, key=lambda size: size[0] * size[1])
-    return width_px, height_px
+    return [start for start, _ in spans]
 
 
 def _boxes(data: bytes, position: int, stop: int) -> Iterator[tuple[bytes, int, int]]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batchgen.images import formats
-from batchgen.images.formats import NotAnImage, Size, cut_off
+from batchgen.images.formats import NotAnImage, Shape, cut_off
 
 __all__ = ["MOST_PIXELS", "MOST_SIDE_PX", "ImageFacts", "NotAnImage", "inspect"]
 
@@ -25,12 +25,18 @@ MOST_PIXELS = 400_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFacts:
-    """What the bytes of an image say about themselves; `extension` has no dot."""
+    """What the bytes of an image say about themselves.
+
+    Attributes:
+        extension: Without a dot.
+        frames: More than one in an animation.
+    """
 
     media_type: str
     extension: str
     width_px: int
     height_px: int
+    frames: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +44,7 @@ class _Format:
     name: str
     extension: str
     magic: re.Pattern[bytes]
-    measure: Callable[[bytes], Size]
+    measure: Callable[[bytes], Shape]
 
 
 _FORMATS = (
@@ -112,15 +118,16 @@ def inspect(data: bytes) -> ImageFacts:
     if kind is None:
         raise NotAnImage(_describe(start))
     try:
-        width_px, height_px = kind.measure(data)
+        shape = kind.measure(data)
     except (struct.error, IndexError):
         raise cut_off(kind.name) from None
-    _check_size(width_px, height_px)
+    _check_size(shape.width_px, shape.height_px)
     return ImageFacts(
         media_type=f"image/{kind.name.lower()}",
         extension=kind.extension,
-        width_px=width_px,
-        height_px=height_px,
+        width_px=shape.width_px,
+        height_px=shape.height_px,
+        frames=shape.frames,
     )
 
 
