@@ -171,6 +171,12 @@ def fields(value: Json) -> dict[str, Json]:
     return value if isinstance(value, dict) else {}
 
 
+def objects(value: Json) -> list[dict[str, Json]]:
+    """Return the objects of an array; none where the value is no array."""
+    items = value if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, dict)]
+
+
 def number(value: Json) -> Decimal | None:
     """Return a finite number that is not negative, else None."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -184,6 +190,19 @@ def link(value: Json) -> Link | None:
     if not isinstance(value, str) or not value.isprintable():
         return None
     return Link(value) if value.lower().startswith(("https://", "http://")) else None
+
+
+def addresses(value: Json, depth: int = 6) -> list[Json]:
+    """Return what stands where links belong, in every shape that providers give it.
+
+    A text, a list, or objects with `url` or `urls`, within one another; what is empty
+    is left out, what is no link is kept.
+    """
+    if isinstance(value, dict) and depth:
+        value = [value.get("url"), value.get("urls")]
+    if isinstance(value, list) and depth:
+        return [found for item in value for found in addresses(item, depth - 1)]
+    return [value] if value else []
 
 
 def text_of(value: Json, depth: int = 6) -> str:
@@ -207,6 +226,11 @@ def words_of(body: Json) -> str:
     """Return an error's own words where they commonly stand; empty if it has none."""
     said = (text_of(fields(body).get(key)) for key in ("message", "error", "details"))
     return _one_line("; ".join(filter(None, said)), 1000)
+
+
+def message_of(body: Json) -> str:
+    """Return an error's own words, else what came in their place; never empty."""
+    return words_of(body) or describe(body)
 
 
 def describe(body: Json) -> str:

@@ -8,7 +8,9 @@ from types import MappingProxyType
 from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
+from batchgen.providers.gccai import Gccai
+from batchgen.providers.gemini import Gemini
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
-    {"aimlapi": AimlApi(), "foxapi": FoxApi()}
+    {"aimlapi": AimlApi(), "foxapi": FoxApi(), "gccai": Gccai(), "gemini": Gemini()}
 )

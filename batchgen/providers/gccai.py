@@ -1,0 +1,226 @@
+"""gccai, Nano Banana 2: the task protocol of APIMart; links live 24 hours.
+
+Source: gccai.heqingsong.uk, page images/gemini-3.1-flash/generation, for fields and
+values; docs.apimart.ai, pages of the same tree and tasks/status, for the replies;
+APIMart's public clients for its upload; read 2026-11-20.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from types import MappingProxyType
+from urllib.parse import quote
+
+from batchgen.decoding import (
+    describe,
+    error_by_words,
+    fields,
+    message_of,
+    number,
+    text_of,
+)
+from batchgen.errors import AttemptError, Incomplete, Refused, RequestInvalid
+from batchgen.model import (
+    PIXELS_AT_1K,
+    RESOLUTIONS,
+    Accepted,
+    Attachment,
+    Call,
+    Capabilities,
+    Carried,
+    DataUri,
+    Delivered,
+    Endpoint,
+    ImageRequest,
+    Inline,
+    Link,
+    OptionRule,
+    Price,
+    PriceList,
+    ReferenceRules,
+    Reply,
+    Running,
+)
+from batchgen.provider import Defaults, PollSchedule
+from batchgen.tasks import Task, poll_error, uploaded
+
+NAME = "gccai"
+MOST_CREDITS = Decimal(1_000_000)  # more for one task is a broken number [assumed]
+STATUS = re.compile("[45][0-9]{2}")
+# Types of errors at a sister gateway (docs.apimp.ai); this one's are not documented.
+STATUS_OF_TYPE = MappingProxyType(
+    {
+        "validation_error": 400,
+        "content_too_long_error": 400,
+        "file_format_error": 400,
+        "authentication_error": 401,  # [assumed], as are the words below
+        "insufficient_credits_error": 402,
+        "permission_denied_error": 403,
+        "rate_limit_error": 429,
+    }
+)
+# The same after a task failed.
+KINDS: Mapping[str, type[AttemptError]] = MappingProxyType(
+    {
+        "content_moderation_error": Refused,
+        "validation_error": RequestInvalid,
+        "content_too_long_error": RequestInvalid,
+        "file_format_error": RequestInvalid,
+    }
+)
+
+
+class Gccai:
+    """Encode a request for gccai, ask for its task, and decode the replies."""
+
+    name = NAME
+    defaults = Defaults(
+        base_url=None,  # on no page; it may or may not be APIMart's
+        model="gemini-3.1-flash-image-preview",
+        rpm=None,  # not published
+        concurrency=16,
+        reply_timeout_s=60.0,
+        source="docs.apimart.ai, read 2026-11-20; concurrency and timeout assumed",
+    )
+    capabilities = Capabilities(
+        aspect_ratios=(*PIXELS_AT_1K, "auto"),
+        resolutions=RESOLUTIONS,
+        default_resolution="1K",
+        images_per_request=4,
+        references=ReferenceRules(
+            most=14,
+            carriers=("link", "inline", "upload"),
+            media_types=("image/jpeg", "image/png", "image/webp"),
+            most_bytes=10_000_000,
+        ),
+        options=MappingProxyType(
+            {
+                "official_fallback": OptionRule(),
+                "web_search": OptionRule(),
+                "image_search": OptionRule(needs="web_search"),
+            }
+        ),
+    )
+    prices: PriceList = MappingProxyType({})  # published nowhere
+    rates: Mapping[str, Price] = MappingProxyType({})  # nor what a credit is worth
+    # Clients wait 10 s and then ask every 3 to 5 s; the rest is assumed.
+    polling = PollSchedule(first_s=10.0, every_s=4.0, factor=1.25, longest_s=15.0)
+    upload_life_s = 24 * 3600.0  # [assumed]: as long as the links of its images
+
+    def encode(
+        self,
+        request: ImageRequest,
+        model: str,
+        endpoint: Endpoint,
+        references: Sequence[Carried] = (),
+    ) -> Call:
+        """Return the request that submits one task of up to four images."""
+        body: dict[str, object] = {"model": model, "prompt": request.prompt}
+        if request.aspect_ratio is not None:
+            body["size"] = request.aspect_ratio
+        if request.resolution not in (None, self.capabilities.default_resolution):
+            small = request.resolution == "512"
+            body["resolution"] = "0.5K" if small else request.resolution
+        if request.n > 1:
+            body["n"] = request.n
+        if request.options.get("official_fallback"):
+            body["official_fallback"] = True
+        if references:
+            body["image_urls"] = [
+                it.url if isinstance(it, Link) else DataUri(it)
+                for it in references
+                if isinstance(it, Link | Inline)
+            ]
+        if request.options.get("web_search"):
+            body["google_search"] = True
+        if request.options.get("image_search"):
+            body["google_image_search"] = True
+        url = endpoint.at("/v1/images/generations")
+        return Call(method="POST", url=url, headers=_headers(endpoint), json=body)
+
+    def decode(self, reply: Reply) -> Delivered | Accepted:
+        """Read the answer to a submit; a 200 whose `code` is another is an error."""
+        if _is_error(reply):
+            raise _submit_error(reply)
+        return _task(reply).submitted(reply)
+
+    def encode_poll(self, task_id: str, endpoint: Endpoint) -> Call:
+        """Return the request that asks how a task stands."""
+        url = endpoint.at(f"/v1/tasks/{quote(task_id, safe='')}")
+        return Call(method="GET", url=f"{url}?language=en", headers=_headers(endpoint))
+
+    def decode_poll(self, reply: Reply) -> Delivered | Running:
+        """Read the answer to a poll."""
+        if _is_error(reply):
+            raise poll_error(NAME, _by_type(reply), message_of(reply.body))
+        if not isinstance(reply.body, dict):
+            raise Incomplete(NAME, f"the poll brought {describe(reply.body)}")
+        return _task(reply).polled()
+
+    def encode_upload(self, image: Attachment, endpoint: Endpoint) -> Call:
+        """Return the request that uploads one image."""
+        url = endpoint.at("/v1/uploads/images")
+        form = [("file", image)]  # [assumed]: the part's name stands nowhere
+        return Call(method="POST", url=url, headers=_headers(endpoint), form=form)
+
+    def decode_upload(self, reply: Reply) -> Link:
+        """Read where the image is now."""
+        return uploaded(NAME, _by_type(reply), fields(reply.body).get("url"))
+
+
+def _headers(endpoint: Endpoint) -> dict[str, str]:
+    return {"authorization": f"Bearer {endpoint.key}"}
+
+
+def _task(reply: Reply) -> Task:
+    """Return the task of a reply, whose `data` is an object or a list.
+
+    No page shows a list of several, even for several images: the first stands.
+    """
+    data = fields(reply.body).get("data")
+    task = fields(data[0] if isinstance(data, list) and data else data)
+    cost = number(task.get("credits_cost")) or number(task.get("cost"))
+    return Task(
+        provider=NAME,
+        shown=task,
+        results=fields(task.get("result")).get("images"),
+        estimate=task.get("estimated_time"),
+        usage={"credit": cost} if cost and cost <= MOST_CREDITS else {},
+        kinds=KINDS,
+    )
+
+
+def _code(reply: Reply) -> str:
+    """Return the code in a body, which is a number or a text; empty if it has none."""
+    body = fields(reply.body)
+    code = body.get("code", fields(body.get("error")).get("code"))
+    exact = number(code)
+    return text_of(code) if exact is None else str(exact)
+
+
+def _is_error(reply: Reply) -> bool:
+    return not 200 <= reply.status < 300 or _code(reply) not in {"", "200"}
+
+
+def _by_type(reply: Reply) -> Reply:
+    """Return an error with the status that its type, itself or its code stands for."""
+    kind, code = _type(reply), _code(reply)
+    if kind in STATUS_OF_TYPE:
+        return replace(reply, status=STATUS_OF_TYPE[kind])
+    if reply.status >= 300 or code in {"", "200"}:
+        return reply
+    return replace(reply, status=int(code) if STATUS.fullmatch(code) else 400)
+
+
+def _type(reply: Reply) -> str:
+    return text_of(fields(fields(reply.body).get("error")).get("type"))
+
+
+def _submit_error(reply: Reply) -> AttemptError:
+    message = message_of(reply.body)
+    if KINDS.get(_type(reply)) is Refused:
+        return Refused(NAME, message)
+    return error_by_words(NAME, _by_type(reply), message)
