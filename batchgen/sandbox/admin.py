@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from batchgen.sandbox.faults import Fault
 from batchgen.sandbox.purchase import Service
-from batchgen.sandbox.state import Charge
+from batchgen.sandbox.records import Charge
 from batchgen.sandbox.strict import parse_json
 from batchgen.sandbox.tariff import as_document, as_usd
 from batchgen.sandbox.workshop import Workshop
@@ -34,6 +34,7 @@ class Admin:
             Route("/bill", self._bill, methods=["GET"]),
             Route("/tariff", self._tariff, methods=["GET"]),
             Route("/requests", self._requests, methods=["GET"]),
+            Route("/uploads", self._uploads, methods=["GET"]),
             Route("/faults", self._list_faults, methods=["GET"]),
             Route("/faults", self._add_fault, methods=["POST"]),
             Route("/release", self._release, methods=["POST"]),
@@ -70,6 +71,10 @@ class Admin:
     async def _requests(self, _request: Request) -> Response:
         rows = await self._shop.remember(self._shop.state.requests)
         return JSONResponse([_request_entry(row) for row in rows])
+
+    async def _uploads(self, _request: Request) -> Response:
+        rows = await self._shop.remember(self._shop.state.uploads)
+        return JSONResponse([_upload_entry(row) for row in rows])
 
     async def _list_faults(self, _request: Request) -> Response:
         return JSONResponse(
@@ -136,9 +141,24 @@ def _request_entry(row: dict[str, Any]) -> dict[str, Any]:
         "provider": row["provider"],
         "number": row["number"],
         "time": _iso(row["at"]),
+        "path": row["path"],
         "headers": json.loads(row["headers"]),
         "body": body,
         "outcome": row["outcome"],
+    }
+
+
+def _upload_entry(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "provider": row["provider"],
+        "time": _iso(row["at"]),
+        "ends_at": None if row["ends_at"] is None else _iso(row["ends_at"]),
+        "file_name": row["file_name"],
+        "media_type": row["media_type"],
+        "size_bytes": row["size_bytes"],
+        "sha256": row["sha256"],
+        "body": json.loads(row["record"]),
     }
 
 

@@ -22,11 +22,20 @@ from starlette.routing import Route
 
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
-from batchgen.sandbox.faults import POLL_FAULTS, TASK_FAULTS, Fault, roll
-from batchgen.sandbox.purchase import Order, bill_status, purchase
+from batchgen.sandbox.faults import (
+    POLL_FAULTS,
+    SEVERAL_FAULTS,
+    TASK_FAULTS,
+    UPLOAD_FAULTS,
+    Fault,
+    roll,
+)
+from batchgen.sandbox.purchase import Order, purchase
+from batchgen.sandbox.records import Picture
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.state import Charge, Picture
-from batchgen.sandbox.strict import Field
+from batchgen.sandbox.sale import charge_of, pictures_of, sell
+from batchgen.sandbox.shapes import Flag, ImageText, Listed, Text
+from batchgen.sandbox.strict import json_form
 from batchgen.sandbox.tariff import Fare, Tariff
 from batchgen.sandbox.workshop import Workshop
 
@@ -38,6 +47,7 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, str], ...]] = MappingProxyType(
     {
         Reason.BAD_REQUEST: ((400, "Body validation error"),),
         Reason.INVALID: ((400, "Body validation error"),),
+        Reason.TOO_LARGE: ((413, "Payload too large"),),
         Reason.WRONG_KEY: ((401, "Invalid API key provided:"),),
         Reason.NO_CREDIT: (
             (403, "You've run out of credits. Please top up your balance"),
@@ -60,6 +70,21 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, str], ...]] = MappingProxyType(
 )
 
 
+_FORM = json_form(
+    {
+        "model": Text(
+            required=True,
+            choices=("google/nano-banana-2", "google/gemini-3-1-flash-image-preview"),
+        ),
+        "prompt": Text(required=True),
+        "image_urls": Listed(most=5, item=ImageText(schemes=("https", "http", "data"))),
+        "aspect_ratio": Text(choices=("1:1", "9:16", "16:9", "3:4", "4:3")),
+        "resolution": Text(choices=("1K", "2K", "4K")),
+        "enable_web_search": Flag(),
+    }
+)
+
+
 def _fare(usd: str) -> Fare:
     expected = Decimal(usd)
     return Fare(expected_usd=expected, ceiling_usd=expected * (1 + _SPREAD))
@@ -72,38 +97,25 @@ class Aimlapi:
     tariff: Tariff = MappingProxyType(
         {"1K": _fare("0.0895"), "2K": _fare("0.134"), "4K": _fare("0.201")}
     )
-    faults = frozenset(Fault) - TASK_FAULTS - POLL_FAULTS
+    faults = (
+        frozenset(Fault) - TASK_FAULTS - POLL_FAULTS - SEVERAL_FAULTS - UPLOAD_FAULTS
+    )
+    key_header = "authorization"
     link_life_s: float | None = None
     renews_links = False
-    fields: Mapping[str, Field] = MappingProxyType(
-        {
-            "model": Field(
-                kind="string",
-                required=True,
-                choices=(
-                    "google/nano-banana-2",
-                    "google/gemini-3-1-flash-image-preview",
-                ),
-            ),
-            "prompt": Field(kind="string", required=True),
-            "image_urls": Field(
-                kind="urls", most_urls=5, schemes=("https", "http", "data")
-            ),
-            "aspect_ratio": Field(
-                kind="string", choices=("1:1", "9:16", "16:9", "3:4", "4:3")
-            ),
-            "resolution": Field(kind="string", choices=("1K", "2K", "4K")),
-            "enable_web_search": Field(kind="boolean"),
-        }
-    )
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
 
     def routes(self) -> list[Route]:
         """Return what it serves, without its images."""
-        buy = partial(purchase, self._shop, self)
+        buy = partial(purchase, self._shop, self, _FORM)
         return [Route("/v1/images/generations", buy, methods=["POST"])]
+
+    def prompt_in(self, body: Mapping[str, Any]) -> str:
+        """Return the prompt of a valid purchase request."""
+        prompt: str = body["prompt"]
+        return prompt
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
         """Return an error reply in its own envelope."""
@@ -126,15 +138,17 @@ class Aimlapi:
         if order.refused or fault is Fault.REFUSAL:
             raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
         half_credits = self._half_credits(order)
-        charge = self._charge(order, fault, half_credits)
-        picture = self._picture(order)
-        await self._shop.remember(
-            self._shop.state.add_sale,
-            order.arrival.request,
-            fault or "delivered",
-            charge,
-            picture,
+        charge = charge_of(
+            self._shop,
+            order,
+            fault,
+            resolution=_resolution(order),
+            amount_nano=half_credits * _NANO_PER_HALF_CREDIT,
         )
+        ratio = order.body.get("aspect_ratio", "1:1")
+        size = pixel_size(ratio, _resolution(order))
+        [picture] = pictures_of(self._shop, order, fault, size=size)
+        await sell(self._shop, order, fault, charge, [picture])
         return JSONResponse(
             {
                 "data": [] if fault is Fault.NO_IMAGE else [await self._item(picture)],
@@ -148,32 +162,6 @@ class Aimlapi:
         most = fare.ceiling_usd * _HALF_CREDITS_PER_USD
         least = (2 * fare.expected_usd - fare.ceiling_usd) * _HALF_CREDITS_PER_USD
         return int(least) + int(roll("price", order.content) * int(most - least + 1))
-
-    def _charge(self, order: Order, fault: Fault | None, half_credits: int) -> Charge:
-        return Charge(
-            id=str(uuid4()),
-            provider=self.name,
-            at=self._shop.now(),
-            amount_nano=half_credits * _NANO_PER_HALF_CREDIT,
-            prompt=order.body["prompt"],
-            resolution=_resolution(order),
-            status=bill_status(fault),
-        )
-
-    def _picture(self, order: Order) -> Picture:
-        ratio = order.body.get("aspect_ratio", "1:1")
-        width_px, height_px = pixel_size(ratio, _resolution(order))
-        return Picture(
-            id=uuid4().hex,
-            provider=self.name,
-            content=order.content,
-            occurrence=order.arrival.occurrence,
-            prompt=order.body["prompt"],
-            width_px=width_px,
-            height_px=height_px,
-            format="png",
-            issued_at=self._shop.now(),
-        )
 
     async def _item(self, picture: Picture) -> dict[str, Any]:
         as_link = roll("base64", picture.content) >= 1 / 8

@@ -18,6 +18,7 @@ from batchgen.sandbox.downloads import download_route
 from batchgen.sandbox.foxapi import Foxapi
 from batchgen.sandbox.purchase import Service, path_in
 from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.uploads import upload_route
 from batchgen.sandbox.workshop import Workshop
 
 SERVICES: Mapping[str, Callable[[Workshop], Service]] = MappingProxyType(
@@ -42,7 +43,11 @@ def build_app(shop: Workshop) -> Starlette:
 
 def _serve(shop: Workshop, service: Service) -> Starlette:
     app = Starlette(
-        routes=[*service.routes(), download_route(shop, service)],
+        routes=[
+            *service.routes(),
+            download_route(shop, service),
+            upload_route(shop, service),
+        ],
         exception_handlers={HTTPException: partial(_refuse, service)},
     )
     app.router.redirect_slashes = False

@@ -58,6 +58,11 @@ class SandboxProcess:
         requests: list[dict[str, Any]] = self._ask("requests")
         return requests
 
+    def uploads(self) -> list[dict[str, Any]]:
+        """Return every reference image that was uploaded, oldest first."""
+        uploads: list[dict[str, Any]] = self._ask("uploads")
+        return uploads
+
     def faults(self) -> dict[str, Any]:
         """Return the faults that are `queued`, and how many replies are `held`."""
         faults: dict[str, Any] = self._ask("faults")

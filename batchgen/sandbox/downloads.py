@@ -12,8 +12,8 @@ from starlette.routing import Route
 from batchgen.sandbox.connection import CutReply
 from batchgen.sandbox.drawing import MEDIA_TYPES
 from batchgen.sandbox.faults import Fault, Occasion, roll
-from batchgen.sandbox.purchase import Service
-from batchgen.sandbox.state import Picture
+from batchgen.sandbox.purchase import KEY_HEADERS, Service
+from batchgen.sandbox.records import Picture
 from batchgen.sandbox.workshop import Workshop
 
 _NAME = re.compile(r"([0-9a-f]{32})-(\d{1,9})\.(png|jpg|webp)")
@@ -33,7 +33,7 @@ def download_route(shop: Workshop, service: Service) -> Route:
 async def _download(shop: Workshop, service: Service, request: Request) -> Response:
     # Storage services take a signed link or a header, never both; and a key has no
     # business here.
-    if {"authorization", "cookie", "x-api-key"} & set(request.headers):
+    if KEY_HEADERS & set(request.headers):
         return _error(400, "InvalidArgument", "Only one auth mechanism allowed")
     name = _NAME.fullmatch(request.path_params["name"])
     if name is None:
@@ -60,7 +60,7 @@ async def _serve(shop: Workshop, service: Service, picture: Picture) -> Response
     fault = shop.faults.at_download(
         Occasion(
             provider=picture.provider,
-            content=picture.content,
+            content=_content(picture),
             occurrence=picture.occurrence,
             times=picture.downloads,
         )
@@ -75,6 +75,13 @@ async def _serve(shop: Workshop, service: Service, picture: Picture) -> Response
         return _gone(picture)
     file = Response(await shop.draw(picture), media_type=MEDIA_TYPES[picture.format])
     return CutReply.of(file) if fault is Fault.CUT_DOWNLOAD else file
+
+
+def _content(picture: Picture) -> str:
+    """Return what its downloads depend on: not all images of a purchase go wrong."""
+    if picture.first is None:
+        return picture.content
+    return f"{picture.content}/{picture.position}"
 
 
 def _gone(picture: Picture) -> Response:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from batchgen.sandbox.faults import roll
-from batchgen.sandbox.state import Picture
+from batchgen.sandbox.records import Picture
 
 MEDIA_TYPES = MappingProxyType(
     {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
@@ -73,10 +73,15 @@ def draw(picture: Picture) -> bytes:
 
 
 def _ground(picture: Picture, size: tuple[int, int]) -> Image.Image:
-    turn = int(roll("turn", picture.prompt, picture.occurrence) * 4) * 90
+    turn = int(roll("turn", *_motif(picture)) * 4) * 90
     shades = Image.linear_gradient("L").rotate(turn)
     shades = shades.point([shade * _GROUND[-1] // 255 for shade in range(256)])
     return shades.resize(size, Image.Resampling.NEAREST)
+
+
+def _motif(picture: Picture) -> tuple[object, ...]:
+    """Return what makes two images of one prompt differ."""
+    return picture.prompt, picture.occurrence, picture.position
 
 
 def _draw_shapes(
@@ -84,7 +89,7 @@ def _draw_shapes(
 ) -> None:
     for shape in range(5):
         x, y, radius, shade = (
-            roll(what, shape, picture.prompt, picture.occurrence)
+            roll(what, shape, *_motif(picture))
             for what in ("x", "y", "radius", "shade")
         )
         reach = (0.06 + 0.2 * radius) * min(size)

@@ -32,21 +32,29 @@ class Fault(StrEnum):
     REFUSAL = "refusal"
     GENERATION_FAILED = "generation_failed"
     NO_IMAGE = "no_image"
+    FEWER_IMAGES = "fewer_images"
+    SMALLER_IMAGE = "smaller_image"
     LOST_REPLY = "lost_reply"
     CUT_BODY = "cut_body"
     MALFORMED = "malformed"
+    HTML_PAGE = "html_page"
     SLOW = "slow"
     TASK_UNKNOWN = "task_unknown"
     CUT_DOWNLOAD = "cut_download"
     EXPIRED_LINK = "expired_link"
     GONE_LINK = "gone_link"
+    UPLOAD_FAILED = "upload_failed"
 
 
 TASK_FAULTS = frozenset({Fault.GENERATION_FAILED, Fault.TASK_UNKNOWN})
 POLL_FAULTS = frozenset({Fault.TASK_UNKNOWN})
 DOWNLOAD_FAULTS = frozenset({Fault.CUT_DOWNLOAD, Fault.EXPIRED_LINK, Fault.GONE_LINK})
-PURCHASE_FAULTS = frozenset(Fault) - POLL_FAULTS - DOWNLOAD_FAULTS
-REPLY_NEVER_COMES = frozenset({Fault.LOST_REPLY, Fault.CUT_BODY, Fault.MALFORMED})
+SEVERAL_FAULTS = frozenset({Fault.FEWER_IMAGES})
+UPLOAD_FAULTS = frozenset({Fault.UPLOAD_FAILED})
+PURCHASE_FAULTS = frozenset(Fault) - POLL_FAULTS - DOWNLOAD_FAULTS - UPLOAD_FAULTS
+REPLY_NEVER_COMES = frozenset(
+    {Fault.LOST_REPLY, Fault.CUT_BODY, Fault.MALFORMED, Fault.HTML_PAGE}
+)
 
 _STORM_PURCHASE = (
     (Fault.THROTTLE, 0.04),
@@ -154,6 +162,10 @@ class Faults:
     def at_poll(self, provider: str) -> Fault | None:
         """Return what goes wrong with a poll."""
         return self._take(provider, POLL_FAULTS)
+
+    def at_upload(self, provider: str) -> Fault | None:
+        """Return what goes wrong with the upload of a reference image."""
+        return self._take(provider, UPLOAD_FAULTS)
 
     def at_download(self, occasion: Occasion) -> Fault | None:
         """Return what goes wrong with a download."""

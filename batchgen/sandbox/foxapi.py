@@ -21,11 +21,13 @@ from starlette.routing import Route
 
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
-from batchgen.sandbox.faults import Fault, roll
-from batchgen.sandbox.purchase import Order, bill_status, path_in, purchase
+from batchgen.sandbox.faults import SEVERAL_FAULTS, UPLOAD_FAULTS, Fault, roll
+from batchgen.sandbox.purchase import Order, path_in, purchase
+from batchgen.sandbox.records import Picture, Task
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.state import Picture, Task
-from batchgen.sandbox.strict import Field, read_key
+from batchgen.sandbox.sale import bill_status, pictures_of
+from batchgen.sandbox.shapes import Flag, ImageText, Listed, Text
+from batchgen.sandbox.strict import json_form, read_key
 from batchgen.sandbox.tariff import Fare, Tariff, to_nano
 from batchgen.sandbox.workshop import Workshop
 
@@ -39,6 +41,7 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, str, str], ...]] = MappingProxyType(
     {
         Reason.BAD_REQUEST: ((400, "invalid_request_error", "Invalid request body"),),
         Reason.INVALID: ((422, "invalid_request_error", "Invalid request:"),),
+        Reason.TOO_LARGE: ((413, "invalid_request_error", "Request too large"),),
         Reason.WRONG_KEY: ((401, "authentication_error", "Invalid API key"),),
         Reason.NO_CREDIT: ((402, "insufficient_quota", "Insufficient balance"),),
         Reason.MODEL_GONE: (
@@ -62,6 +65,20 @@ _TASK_ERRORS: Mapping[str, str] = MappingProxyType(
 )
 
 
+_FORM = json_form(
+    {
+        "model": Text(required=True, choices=("gemini-3.1-flash-image-preview",)),
+        "prompt": Text(required=True),
+        "aspect_ratio": Text(choices=_RATIOS),
+        "resolution": Text(choices=("512", "0.5K", "1K", "2K", "4K")),
+        "image_urls": Listed(most=14, item=ImageText(schemes=("https", "http"))),
+        "output_format": Text(choices=("jpg", "png", "webp")),
+        "google_search": Flag(),
+        "image_search": Flag(),
+    }
+)
+
+
 def _fare(usd: str) -> Fare:
     return Fare(expected_usd=Decimal(usd), ceiling_usd=Decimal(usd))
 
@@ -78,38 +95,26 @@ class Foxapi:
             "4K": _fare("0.1315"),
         }
     )
-    faults = frozenset(Fault)
+    faults = frozenset(Fault) - SEVERAL_FAULTS - UPLOAD_FAULTS
+    key_header = "authorization"
     link_life_s: float | None = _LINK_LIFE_S
     renews_links = True
-    fields: Mapping[str, Field] = MappingProxyType(
-        {
-            "model": Field(
-                kind="string",
-                required=True,
-                choices=("gemini-3.1-flash-image-preview",),
-            ),
-            "prompt": Field(kind="string", required=True),
-            "aspect_ratio": Field(kind="string", choices=_RATIOS),
-            "resolution": Field(
-                kind="string", choices=("512", "0.5K", "1K", "2K", "4K")
-            ),
-            "image_urls": Field(kind="urls", most_urls=14, schemes=("https", "http")),
-            "output_format": Field(kind="string", choices=("jpg", "png", "webp")),
-            "google_search": Field(kind="boolean"),
-            "image_search": Field(kind="boolean"),
-        }
-    )
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
 
     def routes(self) -> list[Route]:
         """Return what it serves, without its images."""
-        buy = partial(purchase, self._shop, self)
+        buy = partial(purchase, self._shop, self, _FORM)
         return [
             Route("/v1/images/generations", buy, methods=["POST"]),
             Route("/v1/tasks/{task_id}", self._poll, methods=["GET"]),
         ]
+
+    def prompt_in(self, body: Mapping[str, Any]) -> str:
+        """Return the prompt of a valid purchase request."""
+        prompt: str = body["prompt"]
+        return prompt
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
         """Return an error reply in its own envelope."""
@@ -124,32 +129,27 @@ class Foxapi:
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
         """Accept a task, with all that will become of it."""
-        picture = self._picture(order)
-        task = self._task(order, fault, picture)
+        pictures = self._pictures(order, fault)
+        task = self._task(order, fault, pictures[0])
         await self._shop.remember(
             self._shop.state.add_task,
             order.arrival.request,
             fault or "accepted",
             task,
-            picture,
+            pictures,
         )
         return JSONResponse(self._document(task, "pending", 0))
 
-    def _picture(self, order: Order) -> Picture:
+    def _pictures(self, order: Order, fault: Fault | None) -> list[Picture]:
         ratio = order.body.get("aspect_ratio", "1:1")
         # No input image is ever fetched here, so there is nothing to match.
         ratio = "1:1" if ratio == "match_input_image" else ratio
-        width_px, height_px = pixel_size(ratio, order.body.get("resolution", "1K"))
-        return Picture(
-            id=uuid4().hex,
-            provider=self.name,
-            content=order.content,
-            occurrence=order.arrival.occurrence,
-            prompt=order.body["prompt"],
-            width_px=width_px,
-            height_px=height_px,
-            format=order.body.get("output_format", "png"),
-            issued_at=self._shop.now(),
+        return pictures_of(
+            self._shop,
+            order,
+            fault,
+            size=pixel_size(ratio, order.body.get("resolution", "1K")),
+            file_format=order.body.get("output_format", "png"),
         )
 
     def _task(self, order: Order, fault: Fault | None, picture: Picture) -> Task:
@@ -164,7 +164,7 @@ class Foxapi:
             content=order.content,
             occurrence=order.arrival.occurrence,
             model=order.body["model"],
-            prompt=order.body["prompt"],
+            prompt=order.prompt,
             resolution=resolution,
             created_at=now,
             ready_at=now + self._shop.latency_s(order.content, slower=2.4),
@@ -202,8 +202,8 @@ class Foxapi:
         hurried = first and roll("hurried", task.content, task.occurrence) < 1 / 16
         if task.ending == Fault.NO_IMAGE or hurried:
             return {"results": None}
-        picture = await self._shop.remember(
-            self._shop.state.fresh_link, task.image, self._shop.now(), _LINK_LIFE_S
+        [picture] = await self._shop.remember(
+            self._shop.state.fresh_links, task.image, self._shop.now(), _LINK_LIFE_S
         )
         link = link_of(self._shop, picture)
         if roll("shape", task.content) < 0.5:

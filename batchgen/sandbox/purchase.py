@@ -8,21 +8,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from batchgen.sandbox.connection import CutReply, LostReply
-from batchgen.sandbox.faults import REPLY_NEVER_COMES, Fault, Occasion, roll
+from batchgen.sandbox.faults import Fault, Occasion, roll
+from batchgen.sandbox.records import Arrival, Record
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.state import Arrival
-from batchgen.sandbox.strict import Field, problems, read_body, read_key, read_object
+from batchgen.sandbox.strict import Form, Sheet, read_body, read_key, read_sheet
 from batchgen.sandbox.tariff import Tariff
 from batchgen.sandbox.workshop import Workshop
 
 _BAD_GATEWAY = """<html>
 <head><title>502 Bad Gateway</title></head>
 <body><center><h1>502 Bad Gateway</h1></center><hr><center>nginx</center></body>
+</html>
+"""
+_MAINTENANCE = """<!doctype html>
+<html><head><title>Just a moment...</title></head><body><p>One moment</p></body>
 </html>
 """
 _REASONS = {
@@ -33,6 +38,8 @@ _REASONS = {
     Fault.NO_CREDIT: Reason.NO_CREDIT,
     Fault.MODEL_GONE: Reason.MODEL_GONE,
 }
+KEY_HEADERS = frozenset({"authorization", "cookie", "x-api-key", "x-goog-api-key"})
+"""Where keys stand; they are never written down."""
 # Shorter than any key that somebody uses; replacing less could break the record.
 _SHORTEST_KEY = 8
 
@@ -43,12 +50,17 @@ class Order:
 
     Attributes:
         content: What counts as the same request, in all its fields.
+        body: Its fields; of a form, each text, or a list of `Part`.
+        path: What stands in the variable parts of the path.
         refused: Whether the policy forbids it.
     """
 
+    provider: str
     arrival: Arrival
     content: str
     body: Mapping[str, Any]
+    path: Mapping[str, Any]
+    prompt: str
     key: str = field(repr=False)
     refused: bool
 
@@ -63,7 +75,7 @@ class Service(Protocol):
 
     Attributes:
         faults: What can go wrong here.
-        fields: The body of a purchase request.
+        key_header: Where the key stands.
         link_life_s: How long a link is good; None for as long as the sandbox.
         renews_links: Whether another poll gives another link.
     """
@@ -71,7 +83,7 @@ class Service(Protocol):
     name: str
     tariff: Tariff
     faults: frozenset[Fault]
-    fields: Mapping[str, Field]
+    key_header: str
     link_life_s: float | None
     renews_links: bool
 
@@ -81,6 +93,10 @@ class Service(Protocol):
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
         """Return an error reply in its own envelope."""
+        ...
+
+    def prompt_in(self, body: Mapping[str, Any]) -> str:
+        """Return the prompt of a valid purchase request."""
         ...
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
@@ -98,21 +114,23 @@ def path_in(request: Request) -> str:
     return path.removeprefix(request.scope.get("root_path", ""))
 
 
-async def purchase(shop: Workshop, service: Service, request: Request) -> Response:
+async def purchase(
+    shop: Workshop, service: Service, form: Form, request: Request
+) -> Response:
     """Answer a purchase request."""
-    raw, key = b"", ""
+    sheet, key = Sheet(), ""
     try:
-        raw = await read_body(request)
-        key = read_key(request)
-        body = _examine(service, request, raw, key)
+        sheet = await examine(form, request)
+        key = read_key(request, service.key_header)
+        _admit(sheet, key)
     except Refusal as refusal:
-        record = _record(shop, request, raw, key)
+        record = record_of(shop, request, sheet, key)
         outcome = refusal.reason
         await shop.remember(
             shop.state.record_arrival, service.name, None, outcome, record
         )
         return service.refuse(refusal, path_in(request))
-    order = await _take(shop, service, body, _record(shop, request, raw, key), key)
+    order = await _take(shop, service, request, sheet, key)
     try:
         return await _answer(shop, service, order)
     except Refusal as refusal:
@@ -120,52 +138,71 @@ async def purchase(shop: Workshop, service: Service, request: Request) -> Respon
         return service.refuse(refusal, path_in(request))
 
 
-def _examine(
-    service: Service, request: Request, raw: bytes, key: str
-) -> dict[str, Any]:
+def _admit(sheet: Sheet, key: str) -> None:
     if "broke" in key:
         raise Refusal(Reason.NO_CREDIT)
-    body = read_object(request.headers.get("content-type", ""), raw)
-    found = problems(body, service.fields)
-    if found:
-        raise Refusal(Reason.INVALID, "\n".join(found))
-    return body
+    if sheet.complaint is not None:
+        raise sheet.complaint
 
 
-def _record(
-    shop: Workshop, request: Request, raw: bytes, key: str
-) -> tuple[float, Mapping[str, str], str]:
+async def examine(form: Form, request: Request) -> Sheet:
+    """Read the body of a request and judge it.
+
+    Raises:
+        Refusal: It is larger than the form allows.
+    """
+    raw = await read_body(request, form.most_bytes)
+    content_type = request.headers.get("content-type", "")
+    return await anyio.to_thread.run_sync(read_sheet, form, content_type, raw)
+
+
+def record_of(shop: Workshop, request: Request, sheet: Sheet, key: str) -> Record:
+    """Return what is written down of a request: all but the key and the boundary."""
     headers = {
         name: value
         for name, value in request.headers.items()
-        if name not in ("authorization", "cookie")
+        if name not in KEY_HEADERS
     }
-    text = raw.decode("utf-8", "replace")
+    if "boundary=" in headers.get("content-type", ""):
+        headers["content-type"] = headers["content-type"].partition(";")[0]
+    text = sheet.record
     if len(key) >= _SHORTEST_KEY:
         text = text.replace(key, "***")
         headers = {name: value.replace(key, "***") for name, value in headers.items()}
-    return shop.now(), headers, text
+    return Record(at=shop.now(), path=path_in(request), headers=headers, body=text)
 
 
 async def _take(
-    shop: Workshop,
-    service: Service,
-    body: dict[str, Any],
-    record: tuple[float, Mapping[str, str], str],
-    key: str,
+    shop: Workshop, service: Service, request: Request, sheet: Sheet, key: str
 ) -> Order:
-    canonical = json.dumps(body, sort_keys=True, ensure_ascii=False)
-    content = hashlib.sha256(canonical.encode()).hexdigest()
+    content = _content(sheet, request.path_params)
     arrival = await shop.remember(
-        shop.state.record_arrival, service.name, content, "arrived", record
+        shop.state.record_arrival,
+        service.name,
+        content,
+        "arrived",
+        record_of(shop, request, sheet, key),
     )
+    prompt = service.prompt_in(sheet.body)
     return Order(
+        provider=service.name,
         arrival=arrival,
         content=content,
-        body=body,
+        body=sheet.body,
+        path=request.path_params,
+        prompt=prompt,
         key=key,
-        refused=shop.faults.refuses(content, body["prompt"]),
+        refused=shop.faults.refuses(content, prompt),
     )
+
+
+def _content(sheet: Sheet, path: Mapping[str, Any]) -> str:
+    """Return what two requests share that ask for the same in every field."""
+    asked = json.loads(sheet.record)
+    if path:
+        asked = [asked, dict(path)]
+    canonical = json.dumps(asked, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 async def _answer(shop: Workshop, service: Service, order: Order) -> Response:
@@ -199,18 +236,21 @@ async def _hand_over(shop: Workshop, reply: Response, fault: Fault | None) -> Re
     if fault is Fault.CUT_BODY:
         return CutReply.of(reply)
     if fault is Fault.MALFORMED:
-        return Response('{"data": [{"url":', media_type="application/json")
+        return _torn(reply)
+    if fault is Fault.HTML_PAGE:
+        return HTMLResponse(_MAINTENANCE)
     if fault is Fault.SLOW:
         await shop.hold()
     return reply
 
 
+def _torn(reply: Response) -> Response:
+    """Return a reply that arrives whole, but whose body is not."""
+    if reply.media_type == "application/json":
+        return Response('{"data": [{"url":', media_type="application/json")
+    half = bytes(reply.body[: len(reply.body) // 2])
+    return Response(half, media_type=reply.media_type)
+
+
 async def _close(shop: Workshop, order: Order, outcome: str) -> None:
     await shop.remember(shop.state.set_outcome, order.arrival.request, outcome)
-
-
-def bill_status(fault: Fault | None) -> str:
-    """Return what the bill says of a charge: whether its image reached anybody."""
-    if fault in REPLY_NEVER_COMES:
-        return "lost"
-    return "no_image" if fault is Fault.NO_IMAGE else "delivered"

@@ -8,8 +8,8 @@ insert or replace into settings (name, value) values (:setting, :value);
 select coalesce(max(number), 0) + 1 from requests where provider = :provider;
 
 -- name: add_request
-insert into requests (provider, number, at, headers, body, outcome)
-values (:provider, :number, :at, :headers, :body, :outcome);
+insert into requests (provider, number, at, path, headers, body, outcome)
+values (:provider, :number, :at, :path, :headers, :body, :outcome);
 
 -- name: set_outcome
 update requests set outcome = :outcome where id = :request;
@@ -25,10 +25,11 @@ values (:id, :provider, :at, :amount_nano, :prompt, :resolution, :status);
 
 -- name: add_image
 insert into images (
-    id, provider, content, occurrence, prompt, width_px, height_px, format, issued_at
+    id, provider, content, occurrence, prompt, width_px, height_px, format, issued_at,
+    position, first
 ) values (
     :id, :provider, :content, :occurrence, :prompt, :width_px, :height_px, :format,
-    :issued_at
+    :issued_at, :position, :first
 );
 
 -- name: add_task
@@ -48,8 +49,8 @@ returning *;
 -- name: end_link
 update images set link_state = :link_state where id = :id;
 
--- name: read_image
-select * from images where id = :id;
+-- name: read_images
+select * from images where id = :id or first = :id order by position;
 
 -- name: renew_link
 update images set link = link + 1, link_state = 'live', issued_at = :now
@@ -77,3 +78,18 @@ select * from bill where provider = :provider or :provider is null order by rowi
 
 -- name: list_requests
 select * from requests order by id;
+
+-- name: add_upload
+insert into uploads (
+    id, provider, at, ends_at, file_name, media_type, size_bytes, sha256, record, data
+) values (
+    :id, :provider, :at, :ends_at, :file_name, :media_type, :size_bytes, :sha256,
+    :record, :data
+);
+
+-- name: read_upload
+select * from uploads where id = :id and provider = :provider;
+
+-- name: list_uploads
+select id, provider, at, ends_at, file_name, media_type, size_bytes, sha256, record
+from uploads order by rowid;

@@ -10,6 +10,7 @@ class Reason(StrEnum):
 
     BAD_REQUEST = "bad_request"
     INVALID = "invalid"
+    TOO_LARGE = "too_large"
     WRONG_KEY = "wrong_key"
     NO_CREDIT = "no_credit"
     MODEL_GONE = "model_gone"

@@ -16,6 +16,7 @@ create table if not exists requests (
     headers text not null,
     body text not null,
     outcome text not null,
+    path text not null default '',
     unique (provider, number)
 );
 
@@ -38,7 +39,8 @@ create table if not exists bill (
 );
 
 -- What is needed to draw an image again; never the image itself. `link` counts the
--- links that were given out: only the last one is good.
+-- links that were given out: only the last one is good. `first` is the first image
+-- of the same purchase, null for that one itself; `position` counts from 1.
 create table if not exists images (
     id text primary key,
     provider text not null,
@@ -51,7 +53,26 @@ create table if not exists images (
     link integer not null default 1,
     issued_at real not null,
     link_state text not null default 'live',
-    downloads integer not null default 0
+    downloads integer not null default 0,
+    position integer not null default 1,
+    first text references images (id)
+);
+
+create index if not exists images_of_a_purchase on images (first)
+where first is not null;
+
+-- Reference images that somebody uploaded; unlike what is drawn, their bytes stay.
+create table if not exists uploads (
+    id text primary key,
+    provider text not null,
+    at real not null,
+    ends_at real,
+    file_name text not null,
+    media_type text not null,
+    size_bytes integer not null,
+    sha256 text not null,
+    record text not null,
+    data blob not null
 );
 
 create table if not exists tasks (

@@ -5,84 +5,30 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-LinkState = Literal["live", "dead", "gone"]
+from batchgen.sandbox.records import (
+    Arrival,
+    Charge,
+    LinkState,
+    Picture,
+    Record,
+    Task,
+    Upload,
+)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """A purchase request as it was written down.
-
-    Attributes:
-        request: Its key in the table.
-        number: Its position among the purchase requests of its provider, from 1.
-        occurrence: How often its content was seen, itself included; 0 for a request
-            that was refused as invalid.
-    """
-
-    request: int
-    number: int
-    occurrence: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
-    """One line of the bill."""
-
-    id: str
-    provider: str
-    at: float
-    amount_nano: int
-    prompt: str
-    resolution: str
-    status: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """What is needed to draw an image, and how its link stands."""
-
-    id: str
-    provider: str
-    content: str
-    occurrence: int
-    prompt: str
-    width_px: int
-    height_px: int
-    format: str
-    issued_at: float
-    link: int = 1
-    link_state: LinkState = "live"
-    downloads: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A purchase that is made later; all that will happen is decided at submit."""
-
-    id: str
-    provider: str
-    content: str
-    occurrence: int
-    model: str
-    prompt: str
-    resolution: str
-    created_at: float
-    ready_at: float
-    ending: str
-    image: str
-    amount_nano: int
-    bill_status: str
-    settled: int = 0
-    times_completed_seen: int = 0
+# What states of older sandboxes lack.
+_LATER_COLUMNS = {
+    "requests": ("path text not null default ''",),
+    "images": ("position integer not null default 1", "first text"),
+}
 
 
 def _read_queries() -> Mapping[str, str]:
@@ -106,7 +52,16 @@ class State:
         # A bill that loses its last lines in a power cut is no bill.
         self._connection.execute("pragma synchronous = full")
         schema = files(__package__).joinpath("schema.sql").read_text("utf-8")
+        self._add_later_columns()
         self._connection.executescript(schema)
+
+    def _add_later_columns(self) -> None:
+        for table, columns in _LATER_COLUMNS.items():
+            rows = self._connection.execute(f"pragma table_info({table})").fetchall()
+            have = {row["name"] for row in rows}
+            for column in columns:
+                if have and column.partition(" ")[0] not in have:
+                    self._connection.execute(f"alter table {table} add column {column}")
 
     def __enter__(self) -> Self:
         return self
@@ -150,7 +105,7 @@ class State:
         provider: str,
         content: str | None,
         outcome: str,
-        record: tuple[float, Mapping[str, str], str],
+        record: Record,
     ) -> Arrival:
         """Write down a purchase request.
 
@@ -158,17 +113,17 @@ class State:
             provider: Whose request it is.
             content: What counts as the same request; None for an invalid one.
             outcome: What became of it, or what it waits for.
-            record: Time, headers and body, the key taken out.
+            record: What arrived.
         """
-        at, headers, body = record
         with self._transaction():
             [[number]] = self._do("next_number", provider=provider)
             values = {
                 "provider": provider,
                 "number": number,
-                "at": at,
-                "headers": json.dumps(dict(headers)),
-                "body": body,
+                "at": record.at,
+                "path": record.path,
+                "headers": json.dumps(dict(record.headers)),
+                "body": record.body,
                 "outcome": outcome,
             }
             cursor = self._connection.execute(self._sql["add_request"], values)
@@ -187,22 +142,31 @@ class State:
             self._do("set_outcome", request=request, outcome=outcome)
 
     def add_sale(
-        self, request: int, outcome: str, charge: Charge, picture: Picture
+        self,
+        request: int,
+        outcome: str,
+        charge: Charge | None,
+        pictures: Sequence[Picture],
     ) -> None:
-        """Charge for an image that is handed over at once."""
+        """Charge for images that are handed over at once."""
         with self._transaction():
-            self._do("add_charge", **asdict(charge))
-            self._do("add_image", **asdict(picture))
+            if charge is not None:
+                self._do("add_charge", **asdict(charge))
+            self._add_images(pictures)
             self._do("set_outcome", request=request, outcome=outcome)
 
     def add_task(
-        self, request: int, outcome: str, task: Task, picture: Picture
+        self, request: int, outcome: str, task: Task, pictures: Sequence[Picture]
     ) -> None:
         """Accept a task; it is charged when it is done."""
         with self._transaction():
-            self._do("add_image", **asdict(picture))
+            self._add_images(pictures)
             self._do("add_task", **asdict(task))
             self._do("set_outcome", request=request, outcome=outcome)
+
+    def _add_images(self, pictures: Sequence[Picture]) -> None:
+        for picture in pictures:
+            self._do("add_image", **asdict(picture))
 
     def poll(self, provider: str, task_id: str, now: float) -> Task | None:
         """Return a task; one that is done is charged before this returns."""
@@ -244,13 +208,36 @@ class State:
         with self._transaction():
             self._do("end_link", id=image, link_state=link_state)
 
-    def fresh_link(self, image: str, now: float, life_s: float) -> Picture:
-        """Return an image with a link that works, unless it is gone for good."""
+    def fresh_links(self, first: str, now: float, life_s: float) -> list[Picture]:
+        """Return the images of a purchase with links that work.
+
+        Those that are gone for good keep the link that does not.
+        """
         with self._transaction():
-            [row] = self._do("read_image", id=image)
-            picture = Picture(**dict(row))
-            stale = picture.link_state == "dead" or now > picture.issued_at + life_s
-            if stale and picture.link_state != "gone":
-                [row] = self._do("renew_link", id=image, now=now)
-                picture = Picture(**dict(row))
-        return picture
+            rows = self._do("read_images", id=first)
+            return [self._renewed(Picture(**dict(row)), now, life_s) for row in rows]
+
+    def _renewed(self, picture: Picture, now: float, life_s: float) -> Picture:
+        stale = picture.link_state == "dead" or now > picture.issued_at + life_s
+        if not stale or picture.link_state == "gone":
+            return picture
+        [row] = self._do("renew_link", id=picture.id, now=now)
+        return Picture(**dict(row))
+
+    def add_upload(self, upload: Upload) -> None:
+        """Keep a reference image."""
+        values = {name: getattr(upload, name) for name in Upload.__slots__}
+        with self._transaction():
+            self._do("add_upload", **values)
+
+    def find_upload(self, provider: str, upload: str) -> Upload | None:
+        """Return a reference image, whether or not its link has ended."""
+        with self._transaction():
+            rows = self._do("read_upload", id=upload, provider=provider)
+        return Upload(**dict(rows[0])) if rows else None
+
+    def uploads(self) -> list[dict[str, Any]]:
+        """Return all reference images without their bytes, oldest first."""
+        with self._transaction():
+            rows = self._do("list_uploads")
+        return [dict(row) for row in rows]

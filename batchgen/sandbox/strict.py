@@ -2,80 +2,164 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from batchgen.sandbox.forms import Part, read_form
+from batchgen.sandbox.reference import shortened
 from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.shapes import Files, Object, Shape
 
-_MOST_BYTES = 64 * 1024 * 1024
+_MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """What a document says of one field of a request body.
+class Form:
+    """What one endpoint takes.
 
     Attributes:
-        choices: Allowed values; none given means that any is allowed.
-        most_urls: Longest list of URLs.
-        schemes: What a URL may start with.
+        check: Of the whole body; its fields are those of the document.
+        most_bytes: Of the body as it is sent.
     """
 
-    kind: Literal["string", "boolean", "urls"]
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    most_urls: int = 0
-    schemes: tuple[str, ...] = ()
+    check: Object
+    media_type: Literal["application/json", "multipart/form-data"] = "application/json"
+    most_bytes: int = 64 * _MEGABYTE
 
 
-async def read_body(request: Request) -> bytes:
+def json_form(fields: Mapping[str, Shape]) -> Form:
+    """Return a form of a JSON object with these fields."""
+    return Form(check=Object(fields=fields))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A request body as it was read.
+
+    Attributes:
+        body: Its fields; a field of files has a list of `Part`. Empty if unreadable.
+        record: The body for people and comparisons, as JSON where it could be read:
+            images by size and digest, a form as the list of its parts in order.
+        complaint: What is wrong with it; None for a right one.
+    """
+
+    body: Mapping[str, Any] = field(default_factory=dict)
+    record: str = ""
+    complaint: Refusal | None = None
+
+
+async def read_body(request: Request, most_bytes: int) -> bytes:
     """Return the body of a request.
 
     Raises:
-        Refusal: It is larger than 64 MB.
+        Refusal: It is larger than allowed; it was read to its end, so that the reply
+            finds somebody who listens.
     """
     body = bytearray()
+    size = 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise Refusal(Reason.BAD_REQUEST, "The body is larger than 64 MB")
+        size += len(chunk)
+        if size <= most_bytes:
+            body += chunk
+    if size > most_bytes:
+        limit = most_bytes // _MEGABYTE
+        raise Refusal(Reason.TOO_LARGE, f"The body is larger than {limit} MB")
     return bytes(body)
 
 
-def read_key(request: Request) -> str:
-    """Return the bearer key; any is right that does not contain `wrong`.
+def read_key(request: Request, header: str = "authorization") -> str:
+    """Return the key; any is right that does not contain `wrong`.
+
+    Args:
+        request: What arrived.
+        header: Where the key stands: as a bearer key in `authorization`, alone in any
+            other header.
 
     Raises:
         Refusal: It is missing or wrong; the detail echoes it, as real ones do.
     """
-    header = request.headers.get("authorization", "")
-    scheme, _, key = header.partition(" ")
+    said = request.headers.get(header, "")
+    scheme, _, key = said.partition(" ")
+    if header != "authorization":
+        scheme, key = "bearer", said
     if scheme.lower() != "bearer" or not key.strip() or "wrong" in key:
-        raise Refusal(Reason.WRONG_KEY, key.strip() or header)
+        raise Refusal(Reason.WRONG_KEY, key.strip() or said)
     return key.strip()
 
 
-def read_object(content_type: str, raw: bytes) -> dict[str, Any]:
-    """Return the JSON object that a request body holds.
+def read_sheet(form: Form, content_type: str, raw: bytes) -> Sheet:
+    """Read a body and judge it; slow for large ones, so it belongs in a thread."""
+    if form.media_type == "multipart/form-data":
+        return _read_multipart(form, content_type, raw)
+    return _read_json(form, content_type, raw)
 
-    Raises:
-        Refusal: It is something else, or names a field twice.
-    """
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise Refusal(
-            Reason.BAD_REQUEST, f"Content-Type must be JSON, not {content_type!r}"
-        )
+
+def _read_json(form: Form, content_type: str, raw: bytes) -> Sheet:
     try:
         body = parse_json(raw)
     except ValueError as error:
-        raise Refusal(Reason.BAD_REQUEST, f"Invalid JSON: {error}") from error
+        complaint = Refusal(Reason.BAD_REQUEST, f"Invalid JSON: {error}")
+        return Sheet(record=raw.decode("utf-8", "replace"), complaint=complaint)
+    record = json.dumps(_described(body), ensure_ascii=False)
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        problem = f"Content-Type must be JSON, not {content_type!r}"
+        return Sheet(record=record, complaint=Refusal(Reason.BAD_REQUEST, problem))
     if not isinstance(body, dict):
-        raise Refusal(Reason.BAD_REQUEST, "The body must be a JSON object")
-    return body
+        problem = "The body must be a JSON object"
+        return Sheet(record=record, complaint=Refusal(Reason.BAD_REQUEST, problem))
+    return Sheet(body=body, record=record, complaint=_complaint(form, body))
+
+
+def _read_multipart(form: Form, content_type: str, raw: bytes) -> Sheet:
+    try:
+        parts = read_form(content_type, raw)
+    except ValueError as error:
+        digest = hashlib.sha256(raw).hexdigest()
+        return Sheet(
+            record=f"unreadable: {len(raw)} bytes, sha256 {digest}",
+            complaint=Refusal(Reason.BAD_REQUEST, f"Invalid form: {error}"),
+        )
+    body: dict[str, Any] = {}
+    twice = []
+    for name, value in parts:
+        if isinstance(form.check.fields.get(name), Files):
+            body.setdefault(name, []).append(value)
+        elif name in body:
+            twice.append(f"'{name}': stands twice")
+        else:
+            body[name] = value
+    record = json.dumps([_part_record(*part) for part in parts], ensure_ascii=False)
+    return Sheet(body=body, record=record, complaint=_complaint(form, body, twice))
+
+
+def _complaint(
+    form: Form, body: Mapping[str, Any], found: list[str] | None = None
+) -> Refusal | None:
+    problems = [*(found or ()), *form.check.problems(body, "")]
+    return Refusal(Reason.INVALID, "\n".join(problems)) if problems else None
+
+
+def _part_record(name: str, value: str | Part) -> dict[str, Any]:
+    if isinstance(value, Part):
+        return {"name": name, **value.described()}
+    return {"name": name, "value": value}
+
+
+def _described(value: Any) -> Any:
+    match value:
+        case str():
+            return shortened(value)
+        case list():
+            return [_described(item) for item in value]
+        case dict():
+            return {name: _described(item) for name, item in value.items()}
+        case _:
+            return value
 
 
 def parse_json(raw: str | bytes) -> Any:
@@ -104,83 +188,3 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def problems(body: Mapping[str, Any], fields: Mapping[str, Field]) -> list[str]:
-    """Return one line for each fault; none means that the body is right."""
-    return [
-        *(
-            f"Unrecognized key(s) in object: '{name}'"
-            for name in sorted(body.keys() - fields)
-        ),
-        *(
-            f"'{name}': Required"
-            for name, field in fields.items()
-            if field.required and name not in body
-        ),
-        *(
-            f"'{name}': {problem}"
-            for name, field in fields.items()
-            if name in body
-            for problem in _problems_of(body[name], field)
-        ),
-    ]
-
-
-def _problems_of(value: object, field: Field) -> Iterator[str]:
-    match field.kind, value:
-        case "boolean", bool():
-            return
-        case "string", str():
-            yield from _problems_of_string(value, field)
-        case "urls", list():
-            yield from _problems_of_urls(value, field)
-        case _:
-            kind = "array" if field.kind == "urls" else field.kind
-            yield f"Expected {kind}, received {_kind_of(value)}"
-
-
-def _problems_of_string(value: str, field: Field) -> Iterator[str]:
-    if field.choices and value not in field.choices:
-        expected = " | ".join(f"'{choice}'" for choice in field.choices)
-        yield f"Invalid enum value. Expected {expected}, received '{value}'"
-    if not value.strip():
-        yield "String must contain at least 1 character(s)"
-
-
-def _problems_of_urls(value: list[Any], field: Field) -> Iterator[str]:
-    if len(value) > field.most_urls:
-        yield f"Array must contain at most {field.most_urls} element(s)"
-    for position, url in enumerate(value):
-        if not isinstance(url, str):
-            yield f"Expected string at {position}, received {_kind_of(url)}"
-        elif not _is_url(url, field.schemes):
-            yield f"Invalid url at {position}"
-
-
-def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    if parts.scheme not in schemes or " " in text:
-        return False
-    if parts.scheme == "data":
-        return parts.path.startswith("image/") and "," in parts.path
-    return bool(parts.hostname)
-
-
-def _kind_of(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case str():
-            return "string"
-        case int() | float():
-            return "number"
-        case list():
-            return "array"
-        case _:
-            return "object"

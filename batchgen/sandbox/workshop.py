@@ -12,7 +12,8 @@ import anyio.to_thread
 
 from batchgen.sandbox.drawing import draw
 from batchgen.sandbox.faults import Faults, roll
-from batchgen.sandbox.state import Picture, State
+from batchgen.sandbox.records import Picture
+from batchgen.sandbox.state import State
 
 P = ParamSpec("P")
 T = TypeVar("T")

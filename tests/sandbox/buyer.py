@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any
 
 import httpx
+from PIL import Image
 
 from batchgen.sandbox import KEY, SandboxProcess
 
@@ -15,6 +18,21 @@ MODELS = {
     "foxapi": "gemini-3.1-flash-image-preview",
 }
 PURCHASE = "/v1/images/generations"
+
+
+KEY_HEADERS = {"apiai": "x-api-key", "gemini": "x-goog-api-key"}
+
+
+def image_file(kind: str = "PNG", size: tuple[int, int] = (16, 9)) -> bytes:
+    """Return a small whole image."""
+    file = BytesIO()
+    Image.new("RGB", size, "teal").save(file, kind)
+    return file.getvalue()
+
+
+def data_uri(kind: str = "PNG", size: tuple[int, int] = (16, 9)) -> str:
+    data = base64.b64encode(image_file(kind, size)).decode()
+    return f"data:image/{kind.lower()};base64,{data}"
 
 
 class Buyer:
@@ -36,9 +54,16 @@ class Buyer:
     ) -> httpx.Response:
         return self.send(self.body(prompt, **fields), key)
 
-    def send(self, body: object, key: str = KEY) -> httpx.Response:
-        headers = {"authorization": f"Bearer {key}"}
-        return self.client.post(self.url + PURCHASE, json=body, headers=headers)
+    def send(
+        self, body: object, key: str = KEY, path: str = PURCHASE
+    ) -> httpx.Response:
+        return self.client.post(self.url + path, json=body, headers=self.headers(key))
+
+    def headers(self, key: str = KEY) -> dict[str, str]:
+        """Return the header that holds the key, as this provider wants it."""
+        if self.provider in KEY_HEADERS:
+            return {KEY_HEADERS[self.provider]: key}
+        return {"authorization": f"Bearer {key}"}
 
     def poll(self, task_id: str) -> httpx.Response:
         headers = {"authorization": f"Bearer {KEY}"}

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from batchgen.sandbox import KEY
-from tests.sandbox.buyer import PURCHASE, Buyer
+from tests.sandbox.buyer import PURCHASE, Buyer, data_uri
 
 MISSING = object()
 WRONG_ANYWHERE = [
@@ -32,6 +32,12 @@ WRONG_AT_AIMLAPI = [
     pytest.param({"aspect_ratio": "21:9"}, id="ratio-of-others"),
     pytest.param({"resolution": "512"}, id="half-size"),
     pytest.param({"image_urls": ["https://a.example/b.png"] * 6}, id="6-urls"),
+    pytest.param({"image_urls": ["data:image/png;base64,AA=="]}, id="no-image"),
+    pytest.param({"image_urls": [data_uri("GIF")]}, id="image-of-no-known-type"),
+    pytest.param({"image_urls": [data_uri()[:-8]]}, id="image-cut-short"),
+    pytest.param(
+        {"image_urls": [data_uri().replace("png", "jpeg", 1)]}, id="image-mislabelled"
+    ),
     pytest.param({"enable_web_search": "true"}, id="search-text"),
     pytest.param({"output_format": "png"}, id="format-of-others"),
 ]
@@ -98,7 +104,7 @@ def test_aimlapi_takes_every_documented_field(aimlapi: Buyer) -> None:
     body = {
         "model": "google/gemini-3-1-flash-image-preview",
         "prompt": "a lamp",
-        "image_urls": ["https://a.example/b.png", "data:image/png;base64,AA=="],
+        "image_urls": ["https://a.example/b.png", data_uri()],
         "aspect_ratio": "9:16",
         "resolution": "4K",
         "enable_web_search": True,

@@ -1,0 +1,91 @@
+"""What every sale consists of: pictures that are to be drawn, and one charge."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from batchgen.sandbox.faults import REPLY_NEVER_COMES, Fault
+from batchgen.sandbox.purchase import Order
+from batchgen.sandbox.records import Charge, Picture
+from batchgen.sandbox.workshop import Workshop
+
+
+def made(asked: int, fault: Fault | None) -> int:
+    """Return how many images are made and charged of those that were asked for."""
+    return max(1, asked - 1) if fault is Fault.FEWER_IMAGES else asked
+
+
+def pictures_of(
+    shop: Workshop,
+    order: Order,
+    fault: Fault | None,
+    *,
+    size: tuple[int, int],
+    count: int = 1,
+    file_format: str = "png",
+) -> list[Picture]:
+    """Return the images of an order, at least one; `size` is width and height."""
+    width_px, height_px = size
+    if fault is Fault.SMALLER_IMAGE:
+        width_px, height_px = width_px // 2, height_px // 2
+    ids = [uuid4().hex for _ in range(count)]
+    return [
+        Picture(
+            id=image,
+            provider=order.provider,
+            content=order.content,
+            occurrence=order.arrival.occurrence,
+            prompt=order.prompt,
+            width_px=width_px,
+            height_px=height_px,
+            format=file_format,
+            issued_at=shop.now(),
+            position=position,
+            first=None if position == 1 else ids[0],
+        )
+        for position, image in enumerate(ids, start=1)
+    ]
+
+
+async def sell(
+    shop: Workshop,
+    order: Order,
+    fault: Fault | None,
+    charge: Charge,
+    pictures: list[Picture],
+) -> None:
+    """Charge for images that are handed over at once; on disk when this returns."""
+    await shop.remember(
+        shop.state.add_sale,
+        order.arrival.request,
+        fault or "delivered",
+        charge,
+        pictures,
+    )
+
+
+def charge_of(
+    shop: Workshop,
+    order: Order,
+    fault: Fault | None,
+    *,
+    resolution: str,
+    amount_nano: int,
+) -> Charge:
+    """Return the line of the bill for an order; the amount is for all its images."""
+    return Charge(
+        id=str(uuid4()),
+        provider=order.provider,
+        at=shop.now(),
+        amount_nano=amount_nano,
+        prompt=order.prompt,
+        resolution=resolution,
+        status=bill_status(fault),
+    )
+
+
+def bill_status(fault: Fault | None) -> str:
+    """Return what the bill says of a charge: whether its image reached anybody."""
+    if fault in REPLY_NEVER_COMES:
+        return "lost"
+    return "no_image" if fault is Fault.NO_IMAGE else "delivered"
