@@ -14,6 +14,7 @@ from io import BytesIO
 from PIL import Image
 
 _DATA_URI = re.compile(r"data:(image/[a-z0-9.+-]+);base64,")
+_PNG_END = b"IEND\xaeB`\x82"
 # How base64 of PNG, JPEG, GIF and WebP begins.
 _IMAGES_IN_BASE64 = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
 
@@ -54,9 +55,11 @@ def _media_type(data: bytes) -> str | None:
     try:
         with Image.open(BytesIO(data)) as image:
             image.load()
-            return Image.MIME.get(image.format or "")
+            kind = Image.MIME.get(image.format or "")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
+    # Pillow has all pixels by then, and forgives a PNG that lacks its end.
+    return None if kind == "image/png" and _PNG_END not in data else kind
 
 
 def decode_base64(text: str) -> bytes | None:
