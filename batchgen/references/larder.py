@@ -1,0 +1,207 @@
+"""Reference images made ready for providers: once, and shared by all rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import anyio
+import pybase64
+
+from batchgen.model import Attachment, Inline, ReferenceRules
+from batchgen.references.facts import Facts, Unusable, examine
+from batchgen.references.judge import misfit
+from batchgen.references.once import Once
+from batchgen.references.shrink import can_make, shrink
+from batchgen.references.source import Identity, identify, is_url, naming, read, shown
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Bytes of ready images that are kept for the next row."""
+
+T = TypeVar("T")
+Fetch = Callable[[str], Awaitable[bytes]]
+
+_MOST_KNOWN = 10_000
+_SHRINKING_AT_ONCE = 2  # the pixels of a large one take half a gigabyte
+_LONG = 4096  # characters from which a data URI is hashed elsewhere
+
+
+class Offload(Protocol):
+    """Run work that would hold up the event loop, elsewhere."""
+
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """What must be made of an image before it is taken."""
+
+    media_types: tuple[str, ...]
+    most_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """An image that is wanted, as it is if there is no recipe.
+
+    Attributes:
+        identity: A URL is its own.
+    """
+
+    reference: str
+    identity: Identity | str
+    recipe: _Recipe | None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        # Without the reference: a data URI has megabytes.
+        return self.identity, self.recipe
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    facts: Facts
+    attachment: Attachment
+
+
+class Larder:
+    """Makes reference images ready; one that many rows share is made ready once.
+
+    A local file is read anew when it was changed; a URL is fetched once while its
+    image is kept.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        shrink: bool,
+        offload: Offload,
+        fetch: Fetch,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        """Prepare to make images ready.
+
+        Args:
+            folder: What relative paths start from.
+            shrink: Whether those that are not taken may be re-encoded or scaled down.
+            offload: Runs what takes long: reading, shrinking, base64.
+            fetch: Downloads from a URL; what it raises is passed on.
+            most_bytes: Of ready images that are kept.
+        """
+        self._folder = folder
+        self._shrink = shrink
+        self._offload = offload
+        self._fetch = fetch
+        self._ready = Once(most_bytes, _weigh)
+        self._known: OrderedDict[Identity | str, Facts] = OrderedDict()
+        self._shrinking = anyio.Semaphore(_SHRINKING_AT_ONCE)
+
+    async def attachment(
+        self, reference: str, rules: ReferenceRules, among: int
+    ) -> Attachment:
+        """Return an image as bytes that a provider takes.
+
+        Args:
+            reference: A path, a data URI, or an http(s) URL, which is fetched first.
+            rules: What the provider takes.
+            among: Images of the same request; where it has a limit for all of them,
+                a larger one is shrunk to its even share, if that is allowed.
+
+        Raises:
+            Unusable: it cannot be had or used.
+        """
+        order = await self._order(reference, rules, among)
+        return (await self._image(order)).attachment
+
+    async def inline(self, reference: str, rules: ReferenceRules, among: int) -> Inline:
+        """Return an image as base64 that a provider takes; see `attachment`."""
+        order = await self._order(reference, rules, among)
+        key = ("inline", *order.key)
+        return await self._ready.get(key, partial(self._encode, order))
+
+    # -- what must be made of it
+
+    async def _order(self, reference: str, rules: ReferenceRules, among: int) -> _Order:
+        as_it_is = _Order(reference, await self._identify(reference))
+        facts = self._known.get(as_it_is.identity)
+        if facts is None:
+            facts = (await self._image(as_it_is)).facts
+        most = self._most_bytes(rules, among)
+        reason = misfit(facts, rules.media_types, most)
+        if reason is None:
+            return as_it_is
+        if self._shrink and can_make(facts.media_type, rules.media_types):
+            return replace(as_it_is, recipe=_Recipe(rules.media_types, most))
+        raise Unusable(f"{shown(reference)}: {reason}")
+
+    async def _identify(self, reference: str) -> Identity | str:
+        if is_url(reference):
+            return reference
+        with naming(reference):
+            if len(reference) < _LONG:
+                return identify(self._folder, reference)
+            return await self._offload(partial(identify, self._folder, reference))
+
+    def _most_bytes(self, rules: ReferenceRules, among: int) -> int | None:
+        together = rules.most_bytes_together
+        if together is not None and self._shrink:
+            together //= among
+        limits = [it for it in (rules.most_bytes, together) if it is not None]
+        return min(limits, default=None)
+
+    # -- bytes
+
+    async def _image(self, order: _Order) -> _Image:
+        make = partial(self._load, order)
+        if order.recipe is not None:
+            make = partial(self._reduce, order, order.recipe)
+        return await self._ready.get(("image", *order.key), make)
+
+    async def _load(self, order: _Order) -> _Image:
+        source = order.identity
+        if isinstance(source, str):
+            work = partial(_looked_at, await self._fetch(source))
+        else:
+            work = partial(_read, order.reference, source)
+        with naming(order.reference):
+            image = await self._offload(work)
+        self._known[source] = image.facts
+        if len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+        return image
+
+    async def _reduce(self, order: _Order, recipe: _Recipe) -> _Image:
+        whole = await self._image(replace(order, recipe=None))
+        async with self._shrinking:
+            with naming(order.reference):
+                return await self._offload(partial(_shrunk, whole, recipe))
+
+    async def _encode(self, order: _Order) -> Inline:
+        image = (await self._image(order)).attachment
+        text = await self._offload(partial(pybase64.b64encode, image.data))
+        return Inline(image.media_type, text)
+
+
+def _read(reference: str, identity: Identity) -> _Image:
+    return _looked_at(read(reference, identity))
+
+
+def _looked_at(data: bytes) -> _Image:
+    facts = examine(data)
+    name = f"{hashlib.sha256(data).hexdigest()}.{facts.extension}"
+    return _Image(facts, Attachment(name, facts.media_type, data))
+
+
+def _shrunk(image: _Image, recipe: _Recipe) -> _Image:
+    whole, types = image.attachment, recipe.media_types
+    return _looked_at(shrink(whole.data, whole.media_type, types, recipe.most_bytes))
+
+
+def _weigh(ready: _Image | Inline) -> int:
+    return len(ready.attachment.data if isinstance(ready, _Image) else ready.base64)

@@ -1,0 +1,114 @@
+"""Where a reference image is, and its bytes: a local file or a data URI."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchgen.decoding import decode_data_uri
+from batchgen.references.facts import MOST_BYTES, Unusable, check_size
+
+# Base64 takes four characters for three bytes; the rest is for the head.
+_LONGEST_URI = MOST_BYTES * 4 // 3 + 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A file as long as nobody changes it."""
+
+    path: Path
+    mtime_ns: int
+    size_bytes: int
+
+
+Identity = Version | bytes
+"""What tells a file from others, and from what it was; a digest for a data URI."""
+
+
+def is_url(reference: str) -> bool:
+    """Tell whether a reference is an http(s) URL."""
+    return reference[:8].lower().startswith(("https://", "http://"))
+
+
+def is_data_uri(reference: str) -> bool:
+    """Tell whether a reference is a data URI."""
+    return reference[:5].lower() == "data:"
+
+
+def identify(folder: Path, reference: str) -> Identity:
+    """Return the identity of a local file or a data URI.
+
+    Raises:
+        Unusable: there is no such file, or not one that can be read.
+    """
+    if is_data_uri(reference):
+        return hashlib.sha256(reference.encode("utf-8", "surrogatepass")).digest()
+    path = folder / reference
+    with _readable():
+        state = path.stat()
+    # Reading a pipe or a device could last for ever.
+    if not stat.S_ISREG(state.st_mode):
+        raise Unusable("not a file")
+    return Version(path, state.st_mtime_ns, state.st_size)
+
+
+def read(reference: str, identity: Identity) -> bytes:
+    """Return the bytes of a local file or a data URI.
+
+    Raises:
+        Unusable: it cannot be read, is absurdly large, or changed since.
+    """
+    if isinstance(identity, bytes):
+        return _read_data_uri(reference)
+    check_size(identity.size_bytes)
+    with _readable(), identity.path.open("rb") as file:
+        data = file.read(identity.size_bytes + 1)
+        state = identity.path.stat()
+    now = Version(identity.path, state.st_mtime_ns, state.st_size)
+    if now != identity or len(data) != identity.size_bytes:
+        raise Unusable("it changes while it is read")
+    return data
+
+
+@contextmanager
+def naming(reference: str) -> Iterator[None]:
+    """Put the name of a reference before what is wrong with it."""
+    try:
+        yield
+    except Unusable as error:
+        raise Unusable(f"{shown(reference)}: {error}") from error
+
+
+def shown(reference: str) -> str:
+    """Return a reference as messages name it, a data URI by its beginning.
+
+    What follows the `?` of a URL is left out: it often lets anybody in.
+    """
+    if is_data_uri(reference):
+        return f"{reference[:30]}..."
+    return (reference.partition("?")[0] if is_url(reference) else reference)[:200]
+
+
+def _read_data_uri(uri: str) -> bytes:
+    if len(uri) > _LONGEST_URI:
+        check_size(len(uri) * 3 // 4)
+    blob = decode_data_uri(uri)
+    if blob is None:
+        raise Unusable("a data URI that holds nothing readable")
+    return blob.data
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Unusable("no such file") from error
+    except OSError as error:
+        raise Unusable(f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL in the path
+        raise Unusable("no such file") from error
