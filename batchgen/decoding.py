@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +17,7 @@ from batchgen.errors import (
     Charge,
     CredentialRejected,
     ModelGone,
+    NoImage,
     OutcomeUnknown,
     OutOfCredit,
     ProviderDown,
@@ -26,7 +26,8 @@ from batchgen.errors import (
     RequestInvalid,
     Throttled,
 )
-from batchgen.model import Blob, Json, Link, Reply
+from batchgen.model import Blob, Delivered, Json, Link, Reply
+from batchgen.reasons import blames_model, lacks_credit, policy_reason
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -90,13 +91,15 @@ def error_by_words(provider: str, reply: Reply, message: str) -> AttemptError:
 
     For purchases alone: a poll's errors say nothing of what was bought.
     """
-    # A gateway's page has words of its own ("you have been blocked") that judge
-    # nobody's prompt; what happened behind a 5xx without JSON is unknown.
-    page = isinstance(reply.body, str) and reply.body.lstrip().startswith("<")
-    said = isinstance(reply.body, dict) or (reply.status < 500 and not page)
+    # What happened behind a 5xx without JSON is unknown.
+    said = isinstance(reply.body, dict) or (
+        reply.status < 500 and not _is_page(reply.body)
+    )
     if said and reply.status not in {408, *_PLAIN} and policy_reason(message):
         return Refused(provider, message)
     match reply.status:
+        case 400 | 403 | 422 if said and lacks_credit(message):
+            return OutOfCredit(provider, message)
         case 403:
             # One prompt that a firewall dislikes must not stop all the others.
             return (CredentialRejected if said else ProviderDown)(provider, message)
@@ -109,61 +112,41 @@ def error_by_words(provider: str, reply: Reply, message: str) -> AttemptError:
             return error_by_status(provider, reply, message)
 
 
-# No provider documents its words of refusal; these are Google's reasons
-# (ai.google.dev, read 2026-11-20) and phrases in common use [assumed].
-_POLICY = re.compile(
-    r"""
-    content[ _-]?polic(?:y|ies) | content[ _-]filter(?:ed|ing|s)?\b(?![ ]level)
-    | responsible[ _]ai | \bpolicy[ _]violation | moderation_blocked
-    | (?:IMAGE_)?PROHIBITED_CONTENT | IMAGE_SAFETY
-    | (?-i:\b(?:SPII|BLOCKLIST|(?:IMAGE_)?RECITATION)\b)
-    | (?:reason|blocked|code|\(|^)\W{0,4}(?-i:SAFETY)\b
-    | \bviolat\w+\b(?:(?!\brate|quota|concurren|cors).){0,60}
-      \b(?:polic(?:y|ies)|guidelines?|terms[ ]of)\b
-    | \bfor[ ]safety[ ]reasons
-    | \b(?:due[ ]to|because[ ]of|result[ ]of|by|triggered|violat\w+)
-      \W+(?:\w+\W+){0,3}?safety\b(?!_|[ ]?settings|[ ]filter[ ]level)
-    | \bsafety[ ](?:filter|check|system)s?\W+(?:\w+\W+){0,2}?
-      (?:block|reject|trigger|flag|refus)
-    | \b(?:flagged|blocked|rejected|refused|pass)\W+(?:\w+\W+){0,4}?moderation\b
-    | \bmoderation\W+(?:\w+\W+){0,2}?(?:flagged|blocked|rejected|refused)
-    | \b(?:prompt|image|content|output|generation|response)s?[ ]
-      (?:(?:was|were|is|has[ ]been|have[ ]been)[ ])?(?:blocked|flagged|prohibited)
-    | \bprohibited[ ](?:content|use)\b
-    | \b(?:unsafe|harmful|inappropriate|nsfw|explicit)[ ]
-      (?:content|image|prompt|output|material)
-    | \b(?:flagged|deemed|considered|potentially)[ ](?:as[ ])?(?:unsafe|harmful|nsfw)
-    | (?<!case[ -])\bsensitive[ _](?:words?|content)\b
-    | \bsexual(?:ly)?[ ](?:explicit|content|suggestive|material)
-    | \b(?:nudity|hate[ ]speech|csam)\b | \bcopyright(?:ed|[ ](?:infring|violat))
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+def _is_page(body: Json) -> bool:
+    """Say whether a gateway answered: its words ("you have been blocked") are its own.
+
+    They judge nobody's prompt, key or balance.
+    """
+    return isinstance(body, str) and body.lstrip().startswith("<")
 
 
-def policy_reason(text: str) -> str | None:
-    """Return the words of an error that name a content policy, or None."""
-    found = _POLICY.search(text)
-    return found.group().strip(" (") if found else None
+def without_image(
+    provider: str, reply: Reply, said: Delivered, *, is_known: bool
+) -> AttemptError:
+    """Return the error of a success without an image: it may have been charged.
+
+    `said` is what the reply says all the same: the charge and an id. `is_known` says
+    whether the protocol knows such an answer.
+    """
+    body = reply.body
+    words = body if isinstance(body, str) and not _is_page(body) else words_of(body)
+    kind: type[AttemptError] = NoImage if is_known else ReplyMalformed
+    if policy_reason(words):
+        kind = Refused
+    message = words_of(body) or f"a reply without an image; {describe(body)}"
+    return as_charged(kind(provider, message, Charge.UNKNOWN), said)
 
 
-_MODEL = re.compile(
-    r"""
-    \b(?:invalid|unknown|unsupported|unrecognized|no[ ]such)[ ]model\b
-      (?![ ](?:param|option|input|output|setting|arg))
-    | \bmodel\b\W+(?:[\w./:-]+\W+)?(?:(?:is|was|has[ ]been)[ ])?
-      (?:not[ ]found|not[ ]exist|does[ ]not[ ]exist|doesn't[ ]exist|unknown|invalid
-       |not[ ]available|no[ ]longer|not[ ]supported|deprecated|retired|shut[ ]down)
-      (?![ ](?:for|with|at|option|param))
-    | \bmodel_not_found\b | \bpath:[ ]model\b
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+def as_charged(error: AttemptError, said: Delivered) -> AttemptError:
+    """Return an error with what its reply says was charged, and the reply's id.
 
-
-def blames_model(text: str) -> bool:
-    """Say whether an error is about the model's name itself [assumed phrases]."""
-    return _MODEL.search(text) is not None
+    A charge of nothing is taken as nothing said: no success is surely free.
+    """
+    error.request_id = said.request_id
+    if said.cost_usd or any(said.usage.values()):
+        error.charge = Charge.REPORTED
+        error.cost_usd, error.usage = said.cost_usd, said.usage
+    return error
 
 
 def fields(value: Json) -> dict[str, Json]:
@@ -203,6 +186,32 @@ def addresses(value: Json, depth: int = 6) -> list[Json]:
     if isinstance(value, list) and depth:
         return [found for item in value for found in addresses(item, depth - 1)]
     return [value] if value else []
+
+
+def images_in(data: Json) -> tuple[Link | Blob, ...]:
+    """Return the images of a list in OpenAI's shape: base64 before a link."""
+    items = data if isinstance(data, list) else []
+    return tuple(image for item in items if (image := _image(fields(item))))
+
+
+def _image(item: Mapping[str, Json]) -> Link | Blob | None:
+    match item.get("b64_json"):
+        case Blob() as blob if blob.data:
+            return blob
+        case _:
+            return link(item.get("url"))
+
+
+def is_empty_list(data: Json) -> bool:
+    """Say whether a list in OpenAI's shape is null, or holds neither base64 nor links.
+
+    That is an answer without an image; anything else is none of its protocol's.
+    """
+    items = [] if data is None else data
+    return isinstance(items, list) and all(
+        isinstance(item, dict) and not item.get("url") and not item.get("b64_json")
+        for item in items
+    )
 
 
 def text_of(value: Json, depth: int = 6) -> str:

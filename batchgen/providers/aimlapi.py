@@ -6,32 +6,24 @@ the pages on errors, billing and transactions; read 2026-11-20.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
 from batchgen.decoding import (
-    describe,
+    as_charged,
     error_by_words,
     fields,
-    link,
+    images_in,
+    is_empty_list,
+    message_of,
     number,
-    policy_reason,
     text_of,
+    without_image,
     words_of,
 )
-from batchgen.errors import (
-    AttemptError,
-    Charge,
-    NoImage,
-    OutOfCredit,
-    Refused,
-    ReplyMalformed,
-)
 from batchgen.model import (
-    Blob,
     Call,
     Capabilities,
     Carried,
@@ -51,16 +43,9 @@ from batchgen.provider import Defaults
 
 NAME = "aimlapi"
 READ_ON = date(2026, 11, 20)
-CREDITS_PER_USD = 2_000_000
-# A charge above this for one image is a broken number, not money [assumed].
-MOST_USD = Decimal(10_000)
 # Charges vary from request to request (the two documented ones by 3 %), so a
 # reservation keeps this margin above what is expected [assumed].
 CEILING_FACTOR = Decimal("1.5")
-# Documented wording of a 403 for an empty balance is the first; others [assumed].
-NO_CREDIT = re.compile(
-    r"run out of credits|insufficient (?:credits?|balance|funds)", re.IGNORECASE
-)
 
 
 def _price(expected: str, page: str) -> Price:
@@ -103,7 +88,17 @@ class AimlApi:
         options=MappingProxyType({"web_search": OptionRule()}),
     )
     prices: Mapping[str, Price] = PRICES
-    rates: Mapping[str, Price] = MappingProxyType({})
+    # $1 is 2,000,000 credits.
+    rates: Mapping[str, Price] = MappingProxyType(
+        {
+            "credit": Price(
+                expected=Decimal("0.0000005"),
+                ceiling=Decimal("0.0000005"),
+                page="docs.aimlapi.com, how-can-i-track-my-funds",
+                read_on=READ_ON,
+            )
+        }
+    )
 
     def encode(
         self,
@@ -112,7 +107,7 @@ class AimlApi:
         endpoint: Endpoint,
         references: Sequence[Carried] = (),
     ) -> Call:
-        """Return the request that buys one image, without what the row leaves open."""
+        """Return the request that buys one image; defaults are left out of it."""
         body: dict[str, object] = {"model": model, "prompt": request.prompt}
         if references:
             body["image_urls"] = [
@@ -120,9 +115,9 @@ class AimlApi:
                 for it in references
                 if isinstance(it, Link | Inline)
             ]
-        if request.aspect_ratio is not None:
+        if request.aspect_ratio not in (None, "1:1"):
             body["aspect_ratio"] = request.aspect_ratio
-        if request.resolution is not None:
+        if request.resolution not in (None, "1K"):
             body["resolution"] = request.resolution
         if request.options.get("web_search"):
             body["enable_web_search"] = True
@@ -135,83 +130,34 @@ class AimlApi:
         )
 
     def decode(self, reply: Reply) -> Delivered:
-        """Read the answer; any 2xx can be a success (200 and 201 are documented)."""
-        if not 200 <= reply.status < 300:
-            raise _http_error(reply)
-        images = _images(fields(reply.body).get("data"))
-        if not images:
-            raise _without_image(reply)
-        return Delivered(
-            images=images, cost_usd=_cost_usd(reply.body), request_id=_request_id(reply)
+        """Read the answer; any 2xx can be a success (200 and 201 are documented).
+
+        A failed request is never charged. No code is documented for a refusal: its
+        words decide [assumed]. `data` may be null; what that means is not said.
+        """
+        body = fields(reply.body)
+        said = Delivered(
+            images=images_in(body.get("data")),
+            usage=_usage(body),
+            request_id=_request_id(reply),
         )
+        if not 200 <= reply.status < 300:
+            error = error_by_words(NAME, reply, message_of(reply.body))
+            raise as_charged(error, said)
+        if not said.images:
+            is_known = "data" in body and is_empty_list(body["data"])
+            is_known = is_known or bool(words_of(body))
+            raise without_image(NAME, reply, said, is_known=is_known)
+        return said
 
 
-def _images(data: Json) -> tuple[Link | Blob, ...]:
-    items = data if isinstance(data, list) else []
-    return tuple(image for item in items if (image := _image(fields(item))))
-
-
-def _image(item: Mapping[str, Json]) -> Link | Blob | None:
-    match item.get("b64_json"):
-        case Blob() as blob if blob.data:
-            return blob
-        case _:
-            return link(item.get("url"))
-
-
-def _cost_usd(body: Json) -> Decimal | None:
+def _usage(body: Json) -> Mapping[str, Decimal]:
     usage = fields(fields(fields(body).get("meta")).get("usage"))
     credits_used = number(usage.get("credits_used"))
-    if credits_used is None or credits_used > MOST_USD * CREDITS_PER_USD:
-        return None
-    return credits_used / CREDITS_PER_USD
+    return {} if credits_used is None else {"credit": credits_used}
 
 
 def _request_id(reply: Reply) -> str | None:
     """Return the id by which the provider's list of transactions knows the call."""
     inference_id = reply.headers.get("x-inference-id")
     return text_of(inference_id or fields(reply.body).get("requestId")) or None
-
-
-def _without_image(reply: Reply) -> AttemptError:
-    """Return the error of a 2xx that holds no image: charged, or nobody knows.
-
-    The schema lets `data` be null and does not say what that means [assumed].
-    """
-    body = fields(reply.body)
-    message, cost_usd = words_of(body), _cost_usd(body)
-    kind: type[AttemptError] = ReplyMalformed
-    if policy_reason(message):
-        kind = Refused
-    elif message or body.get("data", reply) in (None, []) or _only_nulls(body):
-        kind = NoImage
-    return kind(
-        NAME,
-        message or f"a reply without an image; {describe(reply.body)}",
-        Charge.REPORTED if cost_usd else Charge.UNKNOWN,
-        cost_usd=cost_usd or None,
-        request_id=_request_id(reply),
-    )
-
-
-def _only_nulls(body: Mapping[str, Json]) -> bool:
-    """Say whether every entry of `data` is an object with neither url nor base64."""
-    data = body.get("data")
-    return isinstance(data, list) and all(
-        isinstance(item, dict) and not item.get("url") and not item.get("b64_json")
-        for item in data
-    )
-
-
-def _http_error(reply: Reply) -> AttemptError:
-    """Return the error of a failed request: documented as never charged.
-
-    No code is documented for a refusal: the words of a 4xx or 5xx decide [assumed].
-    """
-    message = words_of(reply.body) or describe(reply.body)
-    if reply.status == 403 and NO_CREDIT.search(message):
-        error: AttemptError = OutOfCredit(NAME, message)
-    else:
-        error = error_by_words(NAME, reply, message)
-    error.request_id = _request_id(reply)
-    return error

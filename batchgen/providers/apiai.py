@@ -1,0 +1,173 @@
+"""apiai.me, Nano Banana 2: one synchronous form, and the image itself comes back.
+
+Source: the tool's page (apiai.me, nano-banana-2-2) for endpoint and parameters; a
+customer's summary of apiai.me/docs and public client code for the file part, the
+reply's headers and its errors; read 2026-11-20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
+
+from batchgen.decoding import (
+    as_charged,
+    error_by_words,
+    fields,
+    message_of,
+    number,
+    text_of,
+    without_image,
+    words_of,
+)
+from batchgen.errors import AttemptError, ModelGone
+from batchgen.model import (
+    Attachment,
+    Blob,
+    Call,
+    Capabilities,
+    Carried,
+    Delivered,
+    Endpoint,
+    ImageRequest,
+    OptionRule,
+    Price,
+    PriceList,
+    ReferenceRules,
+    Reply,
+)
+from batchgen.provider import Defaults
+
+NAME = "apiai"
+# The path of the tool's page; newer documents have /api/process/<slug>, and may have
+# dropped this one [assumed].
+PATH = "/api/workflow/nano-banana-2-2"
+MOVED = (
+    "the tool may have moved to /api/process/<slug>: set `endpoint` of "
+    "[providers.apiai] to the path that the account's dashboard shows"
+)
+SAFETY_LEVELS = (
+    *("BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_ONLY_HIGH", "BLOCK_NONE"),
+)
+
+
+class ApiAi:
+    """Encode a request for apiai.me and decode its reply."""
+
+    name = NAME
+    defaults = Defaults(
+        base_url="https://apiai.me",
+        model="nano-banana-2-2",  # the path is what chooses it; it is not sent
+        rpm=None,
+        concurrency=1,
+        reply_timeout_s=600.0,
+        source=(
+            "apiai.me/docs (1 execution per user) and its clients' timeout, "
+            "read 2026-11-20"
+        ),
+    )
+    capabilities = Capabilities(
+        aspect_ratios=("1:1", "3:4", "4:3", "9:16", "16:9"),
+        resolutions=("512", "1K", "2K", "4K"),
+        default_resolution="1K",  # not documented: encode always says it
+        images_per_request=1,  # [assumed]: no field for a number of images
+        references=ReferenceRules(
+            most=14,  # [assumed] as Google's own; not documented
+            carriers=("part",),
+            # 50 MB for the body as a whole: the other fields count, too.
+            most_bytes_together=49_000_000,
+        ),
+        options=MappingProxyType(
+            {
+                "max_output_tokens": OptionRule(least=1, most=65_536),
+                "negative_prompt": OptionRule(),
+                "person_generation": OptionRule(
+                    choices=("dont_allow", "allow_adult", "allow_all")
+                ),
+                "safety_filter_level": OptionRule(choices=SAFETY_LEVELS),
+                "temperature": OptionRule(least=0, most=1),
+                "top_k": OptionRule(least=1, most=64),
+                "top_p": OptionRule(least=0, most=1),
+            }
+        ),
+    )
+    prices: PriceList = MappingProxyType({})  # published nowhere; X-Cost tells
+    rates: Mapping[str, Price] = MappingProxyType({})
+
+    def encode(
+        self,
+        request: ImageRequest,
+        model: str,  # noqa: ARG002 - the path chooses it
+        endpoint: Endpoint,
+        references: Sequence[Carried] = (),
+    ) -> Call:
+        """Return the request that buys one image.
+
+        No default is documented (the page gives examples), so what the row states is
+        sent, and the resolution always: it decides the price.
+        """
+        return Call(
+            method="POST",
+            url=endpoint.at("/" + (endpoint.choice or PATH).lstrip("/")),
+            headers={"x-api-key": endpoint.key},
+            form=[*self._fields(request), *_parts(references)],
+        )
+
+    def _fields(self, request: ImageRequest) -> Iterator[tuple[str, str]]:
+        yield "PROMPT", request.prompt
+        if request.aspect_ratio is not None:
+            yield "aspect_ratio", request.aspect_ratio
+        yield "image_size", request.resolution or self.capabilities.default_resolution
+        for name in self.capabilities.options:
+            match request.options.get(name, ""):
+                case "":
+                    pass  # a placeholder must be left out
+                case str(text):
+                    yield name, text
+                case value:
+                    yield name, f"{value:.15g}"
+
+    def decode(self, reply: Reply) -> Delivered:
+        """Read the answer: the bytes of an image are the one success."""
+        image = reply.body
+        said = Delivered(
+            images=(image,) if isinstance(image, Blob) and image.data else (),
+            cost_usd=_cost_usd(reply),
+            request_id=text_of(reply.headers.get("x-request-id")) or None,
+        )
+        if not 200 <= reply.status < 300:
+            raise as_charged(_http_error(reply), said)
+        if not said.images:
+            # Words on a success: the tool ran and made no image [assumed].
+            is_known = isinstance(image, Blob) or bool(words_of(image))
+            raise without_image(NAME, reply, said, is_known=is_known)
+        return said
+
+
+def _parts(references: Sequence[Carried]) -> Iterator[tuple[str, Attachment]]:
+    """Yield the files, all under one name: their order is what tells them apart."""
+    for reference in references:
+        if isinstance(reference, Attachment):
+            yield "image", reference
+
+
+def _cost_usd(reply: Reply) -> Decimal | None:
+    try:
+        return number(Decimal(reply.headers.get("x-cost", "")))
+    except InvalidOperation:
+        return None
+
+
+def _http_error(reply: Reply) -> AttemptError:
+    """Return the error of a failed request: costs are deducted for successes alone.
+
+    No status is tabulated. The words stand in `error`, `error.message`, `message` or
+    plain text, a code beside them in `code`; Google's reason is among the words.
+    """
+    code = text_of(fields(reply.body).get("code"))
+    message = message_of(reply.body) + (f" ({code})" if code else "")
+    error = error_by_words(NAME, reply, message)
+    if reply.status == 404 and isinstance(error, ModelGone):
+        return ModelGone(NAME, f"{message}; {MOVED}")
+    return error

@@ -1,0 +1,193 @@
+"""nanobananaapi.dev, Nano Banana 2: one synchronous call, reply holds links.
+
+Source: the model's page (nanobananaapi.dev) for generate, its models, their prices
+and parameters; five public clients for the edit endpoint, the reply's `code` and the
+shapes of `url`; read 2026-11-20. Not nanobananaapi.ai, which is another company.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from types import MappingProxyType
+
+from batchgen.decoding import (
+    addresses,
+    error_by_words,
+    fields,
+    link,
+    message_of,
+    number,
+    retry_after_s,
+    text_of,
+    without_image,
+    words_of,
+)
+from batchgen.errors import AttemptError, Refused
+from batchgen.model import (
+    Call,
+    Capabilities,
+    Carried,
+    DataUri,
+    Delivered,
+    Endpoint,
+    ImageRequest,
+    Inline,
+    Json,
+    Link,
+    OptionRule,
+    Price,
+    PriceList,
+    ReferenceRules,
+    Reply,
+)
+from batchgen.provider import Defaults
+from batchgen.reasons import blamed
+
+NAME = "nanobananaapi"
+GENERATE, EDIT = "/v1/images/generate", "/v1/images/edit"
+MODEL = "gemini-3.1-flash-image-preview"
+
+
+def _price(usd: str) -> Price:
+    # "~$0.04": $0.01 for a credit, less in the larger bundles.
+    return Price(
+        expected=Decimal(usd),
+        ceiling=Decimal(usd),
+        page="nanobananaapi.dev, page of the model",
+        read_on=date(2026, 11, 20),
+    )
+
+
+class NanoBananaApi:
+    """Encode a request for nanobananaapi.dev and decode its reply."""
+
+    name = NAME
+    defaults = Defaults(
+        base_url="https://api.nanobananaapi.dev",
+        model=MODEL,
+        rpm=None,
+        concurrency=16,
+        # The page's example waits 60 s, clients in production 300 to 600.
+        reply_timeout_s=600.0,
+        source="its clients' timeout, read 2026-11-20; concurrency assumed",
+    )
+    capabilities = Capabilities(
+        aspect_ratios=(
+            *("1:1", "16:9", "9:16", "4:3", "3:4", "2:3", "3:2", "4:5", "5:4"),
+            *("21:9", "1:4", "4:1", "8:1", "1:8"),
+        ),
+        resolutions=("512", "1K", "2K", "4K"),
+        default_resolution="1K",
+        images_per_request=9,
+        # Clients pass URLs and data URIs; sizes and formats are not documented.
+        references=ReferenceRules(most=10, carriers=("link", "inline")),
+        options=MappingProxyType(
+            {"service_tier": OptionRule(choices=("default", "priority"))}
+        ),
+        models=MappingProxyType(
+            {
+                "512": f"{MODEL}-512",
+                "1K": MODEL,
+                "2K": f"{MODEL}-2k",
+                "4K": f"{MODEL}-4k",
+            }
+        ),
+    )
+    prices: PriceList = MappingProxyType(
+        {
+            "512": _price("0.04"),
+            "1K": _price("0.04"),
+            "2K": _price("0.06"),
+            "4K": _price("0.08"),
+        }
+    )
+    rates: Mapping[str, Price] = MappingProxyType({})
+
+    def encode(
+        self,
+        request: ImageRequest,
+        model: str,
+        endpoint: Endpoint,
+        references: Sequence[Carried] = (),
+    ) -> Call:
+        """Return the request that buys up to nine images of one prompt.
+
+        `image_size` is the aspect ratio here; the model's id is the resolution.
+        """
+        path = _path(endpoint, references)
+        body: dict[str, object] = {"model": model, "prompt": request.prompt}
+        if request.n > 1:
+            body["num"] = request.n
+        if request.aspect_ratio not in (None, "1:1"):
+            body["image_size"] = request.aspect_ratio
+        if request.options.get("service_tier", "default") != "default":
+            body["service_tier"] = request.options["service_tier"]
+        images = [
+            it.url if isinstance(it, Link) else DataUri(it)
+            for it in references
+            if isinstance(it, Link | Inline)
+        ]
+        if images and path.endswith("/edit"):
+            body["image"] = images[0] if len(images) == 1 else images
+        elif images:
+            body["ref_images"] = images
+        return Call(
+            method="POST",
+            url=endpoint.at(path),
+            headers={"authorization": f"Bearer {endpoint.key}"},
+            json=body,
+        )
+
+    def decode(self, reply: Reply) -> Delivered:
+        """Read the answer: `code` 0 is the success, whatever the status says more.
+
+        Fewer links than asked for are what came, in their natural order [assumed].
+        """
+        body = fields(reply.body)
+        if not 200 <= reply.status < 300 or not _is_success(body):
+            raise _error(reply)
+        places = addresses(body.get("data"))
+        images = tuple(dict.fromkeys(it for place in places if (it := link(place))))
+        said = Delivered(images=images)
+        if not images:
+            raise without_image(NAME, reply, said, is_known=not places)
+        return said
+
+
+def _path(endpoint: Endpoint, references: Sequence[Carried]) -> str:
+    """Return where a request goes: with references to edit, if the job says `edit`."""
+    match endpoint.choice:
+        case None | "generate":
+            return GENERATE
+        case "edit":
+            return EDIT if references else GENERATE
+        case path:
+            return "/" + path.lstrip("/")
+
+
+def _is_success(body: Mapping[str, Json]) -> bool:
+    """Say whether `code` is 0 of any type; a link without any code is one, too."""
+    code = body.get("code")
+    if code is None:
+        return "error" not in body and bool(addresses(body.get("data")))
+    return number(code) == 0 or text_of(code) == "0"
+
+
+def _error(reply: Reply) -> AttemptError:
+    """Return the error of a status, or else of a `code`, that is no success.
+
+    No list of codes was found, so the words decide [assumed]. Refunds are not
+    documented: a `code` under a status of success is free only where its words say
+    that no work was begun.
+    """
+    message = message_of(reply.body)
+    kind = blamed(message) if isinstance(reply.body, dict) else None
+    decided = reply.status in (200, 201, 400, 422) and kind is not Refused
+    if decided and kind is not None:
+        return kind(NAME, message, retry_after_s=retry_after_s(reply.headers))
+    if not 200 <= reply.status < 300:
+        return error_by_words(NAME, reply, message)
+    is_known = bool(words_of(reply.body)) or "code" in fields(reply.body)
+    return without_image(NAME, reply, Delivered(images=()), is_known=is_known)

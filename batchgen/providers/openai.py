@@ -1,0 +1,185 @@
+"""The images API in OpenAI's shape: its own, and that of servers that speak it.
+
+Source, for what gpt-image-2 takes: doc.starrise.tech (guide of gpt-image-2),
+docs.uniall.ai (the same model) and the apifox copy of OpenAI's own reference, images;
+read 2026-11-21. The envelope of errors is the common convention [assumed].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from types import MappingProxyType
+
+from batchgen.decoding import (
+    as_charged,
+    error_by_words,
+    fields,
+    images_in,
+    is_empty_list,
+    message_of,
+    number,
+    text_of,
+    without_image,
+)
+from batchgen.errors import AttemptError
+from batchgen.model import (
+    Attachment,
+    Call,
+    Capabilities,
+    Carried,
+    Delivered,
+    Endpoint,
+    ImageRequest,
+    Json,
+    OptionRule,
+    Price,
+    PriceList,
+    ReferenceRules,
+    Reply,
+    pixel_size,
+)
+from batchgen.provider import Defaults
+
+NAME = "openai"
+# A code says more than its status: an empty balance comes as 429. Refusals
+# (moderation_blocked, content_policy_violation) are known by their words.
+STATUS_OF_CODE = MappingProxyType(
+    {
+        "invalid_api_key": 401,
+        "insufficient_quota": 402,
+        "billing_hard_limit_reached": 402,
+        "model_not_found": 404,
+        "rate_limit_exceeded": 429,
+    }
+)
+
+
+class OpenAi:
+    """Encode a request in OpenAI's shape and decode its reply."""
+
+    name = NAME
+    defaults = Defaults(
+        base_url="https://api.openai.com",
+        model="gpt-image-2",
+        rpm=None,  # by tier of the account
+        concurrency=16,
+        reply_timeout_s=600.0,
+        source="assumed: limits depend on the account's tier",
+    )
+    capabilities = Capabilities(
+        # The shape says width and height alone, so all that Google's table has can be
+        # said; what fits is the server's. OpenAI's gpt-image-2 takes multiples of 16,
+        # at most 3840 a side and 3:1, and 655,360 to 8,294,400 pixels.
+        aspect_ratios=(
+            *("1:1", "1:4", "1:8", "2:3", "3:2", "3:4", "4:1", "4:3", "4:5"),
+            *("5:4", "8:1", "9:16", "16:9", "21:9", "auto"),
+        ),
+        resolutions=("512", "1K", "2K", "4K"),
+        default_resolution="1K",
+        images_per_request=10,
+        # 25 MB a file for gpt-image-1, 50 MB in newer copies of the reference.
+        references=ReferenceRules(most=16, carriers=("part",), most_bytes=25_000_000),
+        options=MappingProxyType(
+            {"output_format": OptionRule(choices=("png", "jpeg", "jpg", "webp"))}
+        ),
+    )
+    prices: PriceList = MappingProxyType({})  # by token, and each server's own
+    rates: Mapping[str, Price] = MappingProxyType({})
+
+    def encode(
+        self,
+        request: ImageRequest,
+        model: str,
+        endpoint: Endpoint,
+        references: Sequence[Carried] = (),
+    ) -> Call:
+        """Return the request: JSON to generations, with references a form to edits.
+
+        `response_format` is left out: the gpt-image models refuse it.
+        """
+        stated = dict(_fields(request, model))
+        headers = {"authorization": f"Bearer {endpoint.key}"}
+        blob_keys = frozenset({"b64_json"})
+        if not references:
+            return Call(
+                method="POST",
+                url=endpoint.at("/v1/images/generations"),
+                headers=headers,
+                json=stated,
+                blob_keys=blob_keys,
+            )
+        texts = [(name, str(value)) for name, value in stated.items()]
+        parts = [("image[]", it) for it in references if isinstance(it, Attachment)]
+        return Call(
+            method="POST",
+            url=endpoint.at("/v1/images/edits"),
+            headers=headers,
+            form=[*texts, *parts],
+            blob_keys=blob_keys,
+        )
+
+    def decode(self, reply: Reply) -> Delivered:
+        """Read the answer: base64 or links, whichever the server gives."""
+        body = fields(reply.body)
+        said = Delivered(
+            images=images_in(body.get("data")),
+            usage=_usage(body),
+            request_id=text_of(reply.headers.get("x-request-id")) or None,
+        )
+        if 200 <= reply.status < 300 and said.images:
+            return said
+        raise _error(reply, said)
+
+
+def _fields(request: ImageRequest, model: str) -> Iterator[tuple[str, str | int]]:
+    yield "model", model
+    yield "prompt", request.prompt
+    if request.n > 1:
+        yield "n", request.n
+    if (size := _size(request)) is not None:
+        yield "size", size
+    output_format = str(request.options.get("output_format") or "png")
+    if output_format != "png":
+        yield "output_format", output_format.replace("jpg", "jpeg")
+
+
+def _size(request: ImageRequest) -> str | None:
+    """Return `WxH`; None where neither ratio nor another resolution is stated.
+
+    `auto` leaves the number of pixels to the server, too.
+    """
+    ratio, resolution = request.aspect_ratio, request.resolution or "1K"
+    if ratio == "auto":
+        return "auto"
+    if ratio is None and resolution == "1K":
+        return None
+    pixels = pixel_size(ratio or "1:1", resolution)
+    return pixels and f"{pixels[0]}x{pixels[1]}"
+
+
+def _usage(body: Mapping[str, Json]) -> Mapping[str, Decimal]:
+    """Return the tokens; none unless both numbers came, since a half is no bill."""
+    usage = fields(body.get("usage"))
+    tokens_in = number(usage.get("input_tokens"))
+    tokens_out = number(usage.get("output_tokens"))
+    if tokens_in is None or tokens_out is None:
+        return {}
+    return {"input_token": tokens_in, "output_token": tokens_out}
+
+
+def _error(reply: Reply, said: Delivered) -> AttemptError:
+    body = fields(reply.body)
+    error = fields(body.get("error"))
+    code = text_of(error.get("code")) or text_of(error.get("type"))
+    # A 5xx is the server's own trouble, whatever it calls it: gateways say
+    # model_not_found of a model whose channels are all busy.
+    exact = reply.status if reply.status >= 500 else STATUS_OF_CODE.get(code)
+    if exact is not None or not 200 <= reply.status < 300:
+        reply = replace(reply, status=exact or reply.status)
+        return as_charged(
+            error_by_words(NAME, reply, message_of(body or reply.body)), said
+        )
+    is_known = bool(error) or ("data" in body and is_empty_list(body["data"]))
+    return without_image(NAME, reply, said, is_known=is_known)

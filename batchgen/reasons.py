@@ -1,0 +1,127 @@
+"""What the words of an error blame: content, model, account, pace or request.
+
+No provider has a list of its words; what is documented is marked, the rest are
+phrases in common use [assumed]. Each is narrow, since errors quote prompts.
+"""
+
+from __future__ import annotations
+
+import re
+
+from batchgen.errors import (
+    AttemptError,
+    CredentialRejected,
+    ModelGone,
+    OutOfCredit,
+    Refused,
+    RequestInvalid,
+    Throttled,
+)
+
+# No provider documents its words of refusal; these are Google's reasons
+# (ai.google.dev, read 2026-11-20) and phrases in common use [assumed].
+_POLICY = re.compile(
+    r"""
+    content[ _-]?polic(?:y|ies) | content[ _-]filter(?:ed|ing|s)?\b(?![ ]level)
+    | responsible[ _]ai | \bpolicy[ _]violation | moderation_blocked
+    | (?:IMAGE_)?PROHIBITED_CONTENT | IMAGE_SAFETY
+    | (?-i:\b(?:SPII|BLOCKLIST|(?:IMAGE_)?RECITATION)\b)
+    | (?:reason|blocked|code|\(|^)\W{0,4}(?-i:SAFETY)\b
+    | \bviolat\w+\b(?:(?!\brate|quota|concurren|cors).){0,60}
+      \b(?:polic(?:y|ies)|guidelines?|terms[ ]of)\b
+    | \bfor[ ]safety[ ]reasons
+    | \b(?:due[ ]to|because[ ]of|result[ ]of|by|triggered|violat\w+)
+      \W+(?:\w+\W+){0,3}?safety\b(?!_|[ ]?settings|[ ]filter[ ]level)
+    | \bsafety[ ](?:filter|check|system)s?\W+(?:\w+\W+){0,2}?
+      (?:block|reject|trigger|flag|refus)
+    | \b(?:flagged|blocked|rejected|refused|pass)\W+(?:\w+\W+){0,4}?moderation\b
+    | \bmoderation\W+(?:\w+\W+){0,2}?(?:flagged|blocked|rejected|refused)
+    | \b(?:prompt|image|content|output|generation|response)s?[ ]
+      (?:(?:was|were|is|has[ ]been|have[ ]been)[ ])?(?:blocked|flagged|prohibited)
+    | \bprohibited[ ](?:content|use)\b
+    | \b(?:unsafe|harmful|inappropriate|nsfw|explicit)[ ]
+      (?:content|image|prompt|output|material)
+    | \b(?:flagged|deemed|considered|potentially)[ ](?:as[ ])?(?:unsafe|harmful|nsfw)
+    | (?<!case[ -])\bsensitive[ _](?:words?|content)\b
+    | \bsexual(?:ly)?[ ](?:explicit|content|suggestive|material)
+    | \b(?:nudity|hate[ ]speech|csam)\b | \bcopyright(?:ed|[ ](?:infring|violat))
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def policy_reason(text: str) -> str | None:
+    """Return the words of an error that name a content policy, or None."""
+    found = _POLICY.search(text)
+    return found.group().strip(" (") if found else None
+
+
+_MODEL = re.compile(
+    r"""
+    \b(?:invalid|unknown|unsupported|unrecognized|no[ ]such)[ ]model\b
+      (?![ ](?:param|option|input|output|setting|arg))
+    | \bmodel\b\W+(?:[\w./:-]+\W+)?(?:(?:is|was|has[ ]been)[ ])?
+      (?:not[ ]found|not[ ]exist|does[ ]not[ ]exist|doesn't[ ]exist|unknown|invalid
+       |not[ ]available|no[ ]longer|not[ ]supported|deprecated|retired|shut[ ]down)
+      (?![ ](?:for|with|at|option|param))
+    | \bmodel_not_found\b | \bpath:[ ]model\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def blames_model(text: str) -> bool:
+    """Say whether an error is about the model's name itself [assumed phrases]."""
+    return _MODEL.search(text) is not None
+
+
+_CREDIT = re.compile(
+    r"""
+    \b(?:run[ ]out[ ]of|out[ ]of|insufficient|not[ ]enough)
+      (?:[ _]\w+){0,2}?[ _](?:credits?(?![ ]card)|balance|funds|quota)(?![^\W_])
+    | \bno[ ](?:more[ ]|remaining[ ])?credits\b
+    | \b(?:credits?|balance|funds)[ _](?:(?:is|are|has[ ]been)[ ])?
+      (?:insufficient|exhausted|depleted|used[ ]up|too[ ]low|not[ ]enough)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def lacks_credit(text: str) -> bool:
+    """Say whether an error is about an account without money.
+
+    AI/ML API documents "run out of credits" [found]; the other phrases are [assumed].
+    """
+    return _CREDIT.search(text) is not None
+
+
+_RATE = re.compile(r"\brate[ _-]?limit|\btoo many requests|\bthrottl", re.IGNORECASE)
+_KEY = re.compile(
+    r"""
+    \bunauthori[sz]ed\b | \bauthentication[ _]
+    | \b(?:invalid|missing|unknown|expired|revoked|incorrect)[ _](?:api[ _-]?)?key\b
+    | \bapi[ _-]?key[ _](?:is[ _])?(?:not|invalid|missing|expired|revoked|disabled)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_FIELD = re.compile(
+    r"""
+    \b(?:is|are)[ ]required\b | \bmust[ ]be\b | \bnot[ ]supported\b
+    | \b(?:invalid|unsupported|unknown|missing)[ ](?:request[ ])?
+      (?:param|field|value|argument|prompt|image_size|num\b|ref_images)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def blamed(text: str) -> type[AttemptError] | None:
+    """Return the error that words alone tell of, None where they tell of none."""
+    told: dict[type[AttemptError], object] = {
+        Refused: policy_reason(text),
+        OutOfCredit: lacks_credit(text),
+        ModelGone: blames_model(text),
+        Throttled: _RATE.search(text),
+        CredentialRejected: _KEY.search(text),
+        RequestInvalid: _FIELD.search(text),
+    }
+    return next((kind for kind, found in told.items() if found), None)
