@@ -22,14 +22,7 @@ from starlette.routing import Route
 
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
-from batchgen.sandbox.faults import (
-    POLL_FAULTS,
-    SEVERAL_FAULTS,
-    TASK_FAULTS,
-    UPLOAD_FAULTS,
-    Fault,
-    roll,
-)
+from batchgen.sandbox.faults import CALL_FAULTS, SEVERAL_FAULTS, Fault, roll
 from batchgen.sandbox.purchase import Order, purchase
 from batchgen.sandbox.records import Picture
 from batchgen.sandbox.refusal import Reason, Refusal
@@ -97,9 +90,7 @@ class Aimlapi:
     tariff: Tariff = MappingProxyType(
         {"1K": _fare("0.0895"), "2K": _fare("0.134"), "4K": _fare("0.201")}
     )
-    faults = (
-        frozenset(Fault) - TASK_FAULTS - POLL_FAULTS - SEVERAL_FAULTS - UPLOAD_FAULTS
-    )
+    faults = CALL_FAULTS - SEVERAL_FAULTS
     key_header = "authorization"
     link_life_s: float | None = None
     renews_links = False
@@ -138,15 +129,11 @@ class Aimlapi:
         if order.refused or fault is Fault.REFUSAL:
             raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
         half_credits = self._half_credits(order)
-        charge = charge_of(
-            self._shop,
-            order,
-            fault,
-            resolution=_resolution(order),
-            amount_nano=half_credits * _NANO_PER_HALF_CREDIT,
-        )
+        resolution = _resolution(order)
+        amount_nano = half_credits * _NANO_PER_HALF_CREDIT
+        charge = charge_of(self._shop, order, fault, resolution, amount_nano)
         ratio = order.body.get("aspect_ratio", "1:1")
-        size = pixel_size(ratio, _resolution(order))
+        size = pixel_size(ratio, resolution)
         [picture] = pictures_of(self._shop, order, fault, size=size)
         await sell(self._shop, order, fault, charge, [picture])
         return JSONResponse(

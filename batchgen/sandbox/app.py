@@ -14,15 +14,24 @@ from starlette.routing import Mount
 
 from batchgen.sandbox.admin import Admin
 from batchgen.sandbox.aimlapi import Aimlapi
+from batchgen.sandbox.apiai import Apiai
 from batchgen.sandbox.downloads import download_route
 from batchgen.sandbox.foxapi import Foxapi
+from batchgen.sandbox.nanobananaapi import Nanobananaapi
+from batchgen.sandbox.openai import Openai
 from batchgen.sandbox.purchase import Service, path_in
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.uploads import upload_route
 from batchgen.sandbox.workshop import Workshop
 
 SERVICES: Mapping[str, Callable[[Workshop], Service]] = MappingProxyType(
-    {"aimlapi": Aimlapi, "foxapi": Foxapi}
+    {
+        "aimlapi": Aimlapi,
+        "apiai": Apiai,
+        "foxapi": Foxapi,
+        "nanobananaapi": Nanobananaapi,
+        "openai": Openai,
+    }
 )
 """Every provider that the sandbox can stand in for."""
 

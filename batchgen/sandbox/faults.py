@@ -51,6 +51,8 @@ POLL_FAULTS = frozenset({Fault.TASK_UNKNOWN})
 DOWNLOAD_FAULTS = frozenset({Fault.CUT_DOWNLOAD, Fault.EXPIRED_LINK, Fault.GONE_LINK})
 SEVERAL_FAULTS = frozenset({Fault.FEWER_IMAGES})
 UPLOAD_FAULTS = frozenset({Fault.UPLOAD_FAILED})
+# What can happen where one call is all: no task, no upload.
+CALL_FAULTS = frozenset(Fault) - TASK_FAULTS - UPLOAD_FAULTS
 PURCHASE_FAULTS = frozenset(Fault) - POLL_FAULTS - DOWNLOAD_FAULTS - UPLOAD_FAULTS
 REPLY_NEVER_COMES = frozenset(
     {Fault.LOST_REPLY, Fault.CUT_BODY, Fault.MALFORMED, Fault.HTML_PAGE}

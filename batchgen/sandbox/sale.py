@@ -68,7 +68,6 @@ def charge_of(
     shop: Workshop,
     order: Order,
     fault: Fault | None,
-    *,
     resolution: str,
     amount_nano: int,
 ) -> Charge:

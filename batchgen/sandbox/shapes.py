@@ -29,9 +29,10 @@ class Shape(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text(Shape):
-    """Text that is not blank; without choices any is allowed."""
+    """Text that is not blank; without choices or a pattern any is allowed."""
 
     choices: tuple[str, ...] = ()
+    pattern: str = ".*"
 
     def problems(self, value: object, name: str) -> Iterator[str]:
         if not isinstance(value, str):
@@ -40,6 +41,8 @@ class Text(Shape):
         if self.choices and value not in self.choices:
             expected = " | ".join(f"'{choice}'" for choice in self.choices)
             yield f"'{name}': Invalid enum value. Expected {expected}, received {value}"
+        if not re.fullmatch(self.pattern, value, re.DOTALL):
+            yield f"'{name}': String must match {self.pattern}"
         if not value.strip():
             yield f"'{name}': String must contain at least 1 character(s)"
 
