@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from secrets import token_hex
 
 import httpx
 
 from batchgen.errors import CredentialRejected, RequestInvalid
 from batchgen.model import Call
+from batchgen.wire.content import Pieces, encode_form, encode_json
 
 # Asking for no encoding keeps a body from unfolding beyond its limit.
 _COMMON_HEADERS = {"accept-encoding": "identity", "user-agent": "batchgen"}
@@ -23,16 +24,17 @@ def build_purchase(provider: str, call: Call) -> httpx.Request:
     """
     _check_headers(provider, call.headers)
     headers = _COMMON_HEADERS | {"accept": "application/json, image/*;q=0.9"}
-    content = None
-    if call.json is not None:
-        headers["content-type"] = "application/json"
-        content = _encode(call.json)
+    content_type, body = _body_of(call)
+    if body is not None:
+        headers |= {"content-type": content_type, "content-length": f"{body.size}"}
     try:
         url = httpx.URL(call.url)
     except httpx.InvalidURL as error:
         raise RequestInvalid(provider, f"the URL cannot be used: {error}") from error
+    # Only what httpx makes of bytes gets its host from there.
+    headers["host"] = url.netloc.decode()
     return httpx.Request(
-        call.method, url, headers=headers | dict(call.headers), content=content
+        call.method, url, headers=headers | dict(call.headers), stream=body
     )
 
 
@@ -46,8 +48,14 @@ def _check_headers(provider: str, headers: Mapping[str, str]) -> None:
             )
 
 
-def _encode(document: Mapping[str, object]) -> bytes:
-    return json.dumps(dict(document), separators=(",", ":"), allow_nan=False).encode()
+def _body_of(call: Call) -> tuple[str, Pieces | None]:
+    if call.json is not None:
+        return "application/json", Pieces(encode_json(call.json))
+    if call.form is not None:
+        boundary = token_hex(16)
+        kind = f"multipart/form-data; boundary={boundary}"
+        return kind, Pieces(encode_form(call.form, boundary))
+    return "", None
 
 
 def build_download(url: httpx.URL) -> httpx.Request:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 # aiohttp lives on asyncio; no other module of batchgen does.
 import asyncio  # noqa: TID251 - see the line above
-import io
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import SimpleNamespace
@@ -22,9 +21,11 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.http_exceptions import HttpProcessingError
 
 from batchgen.errors import SpecError
+from batchgen.wire.content import Pieces
 from batchgen.wire.network import Reach, check_host
 from batchgen.wire.proxies import find_proxy, read_proxies
 from batchgen.wire.resolver import JudgingResolver
+from batchgen.wire.upload import Upload, patient_socket
 
 # Many servers close idle connections after 5 s. A POST that meets such a close is an
 # outcome that nobody can know, so an idle connection is dropped before that.
@@ -167,13 +168,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         limits: Mapping[str, float | None] = request.extensions.get("timeout", {})
-        body = await request.aread()
         departure = _Departure(request, limits.get("read"))
         try:
             async with departure.patience:
-                response = await self._send(
-                    request, body, departure, limits.get("connect")
-                )
+                response = await self._send(request, departure, limits.get("connect"))
         except _FOREIGN as error:
             raise departure.explain(error) from error
         finally:
@@ -189,7 +187,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def _send(
         self,
         request: httpx.Request,
-        body: bytes,
         departure: _Departure,
         connect_s: float | None,
     ) -> _Response:
@@ -197,12 +194,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         check_host(request.url.host, reach)
         proxy = find_proxy(request.url, self._proxies)
         session = self._session(reach if proxy is None else Reach.ANY)
+        body = await _body_of(request)
         response = await session.request(
             request.method,
             _as_yarl(request.url),
             headers=request.headers.multi_items(),
-            # BytesIO is written in pieces; aiohttp warns of large bytes in one.
-            data=io.BytesIO(body) if body else None,
+            data=Upload(body) if body.size else None,
             allow_redirects=False,
             proxy=proxy,
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
@@ -226,6 +223,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             keepalive_timeout=KEEPALIVE_S,
             ssl=self._tls,
             resolver=JudgingResolver(resolver, reach),
+            socket_factory=patient_socket,
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -265,6 +263,11 @@ def _trace_departures() -> aiohttp.TraceConfig:
     trace.on_request_headers_sent.append(leave)
     trace.on_request_chunk_sent.append(wait_anew)
     return trace
+
+
+async def _body_of(request: httpx.Request) -> Pieces:
+    body = request.stream
+    return body if isinstance(body, Pieces) else Pieces([await request.aread()])
 
 
 def _as_yarl(url: httpx.URL) -> yarl.URL:
