@@ -7,7 +7,7 @@ import pytest
 
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import Overrides, load_job
-from batchgen.model import Job, Price, Terms
+from batchgen.model import Job, Price, ReferenceTerms, Terms
 
 KNOWN = ("aimlapi", "foxapi")
 HEAD = 'manifest = "m.csv"\nprovider = "aimlapi"\n'
@@ -33,6 +33,7 @@ def load_manifest(**flags: object) -> Job:
 
 
 def test_a_job_file_says_all(folder: Path) -> None:
+    (folder.parent / "images").mkdir()
     job = load(
         """
         manifest = "m.csv"
@@ -54,6 +55,11 @@ def test_a_job_file_says_all(folder: Path) -> None:
         limit = 10
         grace = 5
         allow_http = true
+        unsupported = "drop"
+        endpoint = { aimlapi = "/v2/images" }
+        [references]
+        folder = "../images"
+        shrink = true
         [columns]
         id = "SKU"
         [prices.foxapi]
@@ -62,6 +68,13 @@ def test_a_job_file_says_all(folder: Path) -> None:
         [providers.foxapi]
         rpm = 7
         failed_tasks = "free"
+        endpoint = "edit"
+        images_per_request = 4
+        max_references = 0
+        max_reference_bytes = 10_485_760
+        references = "upload"
+        usd_per_credit = 0.000_000_000_123_4
+        rates = { image_token = 0.00006 }
         """.replace("0.5K", '"0.5K"')
     )
 
@@ -74,7 +87,11 @@ def test_a_job_file_says_all(folder: Path) -> None:
         providers=("aimlapi", "foxapi"),
         terms={
             "aimlapi": Terms(
-                model="nano", rpm=30.5, concurrency=16, prices={"*": everywhere}
+                model="nano",
+                rpm=30.5,
+                concurrency=16,
+                prices={"*": everywhere},
+                endpoint="/v2/images",
             ),
             "foxapi": Terms(
                 base_url="https://fox.example/v1",
@@ -86,6 +103,15 @@ def test_a_job_file_says_all(folder: Path) -> None:
                     "512": Price(
                         expected=Decimal("0.02"), ceiling=Decimal("0.03"), page=page
                     ),
+                },
+                endpoint="edit",
+                images_per_request=4,
+                max_references=0,
+                max_reference_bytes=10_485_760,
+                references="upload",
+                rates={
+                    "credit": Decimal("0.0000000001234"),
+                    "image_token": Decimal("0.00006"),
                 },
                 failed_tasks="free",
             ),
@@ -100,6 +126,8 @@ def test_a_job_file_says_all(folder: Path) -> None:
         max_attempts=3,
         on_unknown="hold",
         max_unknown=0,
+        unsupported="drop",
+        references=ReferenceTerms(folder=folder.parent / "images", shrink=True),
         limit=10,
         grace_s=5.0,
     )
@@ -161,6 +189,15 @@ def test_an_address_in_a_job_file_is_not_given_to_another_provider() -> None:
     job = load(HEAD + 'base_url = "https://a.example"\n', provider="foxapi")
 
     assert job.terms_of("foxapi").base_url is None
+
+
+def test_an_endpoint_belongs_to_the_provider_beside_it() -> None:
+    toml = HEAD + 'endpoint = "edit"\n[providers.foxapi]\nendpoint = "/other"\n'
+
+    here, elsewhere = load(toml), load(toml, provider="foxapi")
+
+    assert here.terms_of("aimlapi").endpoint == "edit"
+    assert elsewhere.terms_of("foxapi").endpoint == "/other"
 
 
 def test_an_address_without_a_name_goes_to_the_only_provider() -> None:
@@ -278,6 +315,98 @@ def test_an_address_without_a_name_goes_to_the_only_provider() -> None:
         pytest.param(
             'base_url = "https://x.example?a=1"', "`base_url`: 'https://x", id="query"
         ),
+        pytest.param(
+            'unsupported = "dorp"',
+            "`unsupported`: 'dorp' is none of refuse, drop",
+            id="unsupported",
+        ),
+        pytest.param(
+            "references = true",
+            "`references` must be a table: write [references]",
+            id="references-no-table",
+        ),
+        pytest.param(
+            "[references]\nshrnk = true",
+            "[references]: unknown key `shrnk`: did you mean `shrink`?",
+            id="references-key",
+        ),
+        pytest.param(
+            "[references]\nshrink = 'yes'",
+            "[references], `shrink`: 'yes' is neither true nor false",
+            id="shrink",
+        ),
+        pytest.param(
+            "[references]\nfolder = 'gone'",
+            "[references], `folder`: no such folder: jobs/gone",
+            id="no-such-folder",
+        ),
+        pytest.param(
+            "[references]\nfolder = 'm.csv'",
+            "[references], `folder`: no such folder: jobs/m.csv",
+            id="folder-is-a-file",
+        ),
+        pytest.param(
+            'endpoint = "https://x.example/v1"',
+            "`endpoint`: 'https://x.example/v1' is neither a path that begins with /",
+            id="endpoint-address",
+        ),
+        pytest.param(
+            'endpoint = "@x.example/v1"', "`endpoint`: '@x.example", id="endpoint-host"
+        ),
+        pytest.param('endpoint = "/v1?a=b"', "`endpoint`: '/v1?a=b' is", id="endpoint"),
+        pytest.param(
+            '[endpoint]\nfoxap = "edit"',
+            "[endpoint]: unknown provider `foxap`: did you mean `foxapi`?",
+            id="endpoint-of-nobody",
+        ),
+        pytest.param(
+            "[providers.foxapi]\nimages_per_request = 0",
+            "[providers.foxapi], `images_per_request`: 0 is not from 1 to 1,000",
+            id="images-per-request",
+        ),
+        pytest.param(
+            "[providers.foxapi]\nmax_references = -1",
+            "`max_references`: -1 is not from 0 to 1,000",
+            id="max-references",
+        ),
+        pytest.param(
+            "[providers.foxapi]\nmax_reference_bytes = 10",
+            "`max_reference_bytes`: 10 is not from 1,000 to 1,000,000,000",
+            id="max-reference-bytes",
+        ),
+        pytest.param(
+            '[providers.foxapi]\nreferences = "link"',
+            "`references`: 'link' is none of inline, upload",
+            id="references-way",
+        ),
+        pytest.param(
+            "[providers.foxapi]\nusd_per_credit = -1",
+            "`usd_per_credit`: -1 is not from 0",
+            id="credit",
+        ),
+        pytest.param(
+            "[providers.foxapi]\nusd_per_credit = 1e-19",
+            "`usd_per_credit`: 1E-19 is not from 0",
+            id="credit-too-fine",
+        ),
+        pytest.param(
+            "[providers.foxapi]\nusd_per_credit = 1\nrates = { credit = 1 }",
+            "`usd_per_credit`: `rates` has a `credit`, too: say one of them",
+            id="credit-twice",
+        ),
+        pytest.param(
+            "[providers.foxapi]\nrates = { image_token = 'x' }",
+            "[providers.foxapi], `rates`: `image_token`: 'x' is not a number",
+            id="rate-text",
+        ),
+        pytest.param(
+            "[providers.foxapi]\nrates = 5", "`rates`: 5 is no table", id="rates"
+        ),
+        pytest.param(
+            "[providers.foxapi]\nusd_per_credits = 1",
+            "unknown key `usd_per_credits`: did you mean `usd_per_credit`?",
+            id="term-mistyped",
+        ),
     ],
 )
 def test_a_job_file_that_says_what_cannot_be_is_refused_with_its_key(
@@ -319,6 +448,11 @@ def test_a_job_file_that_says_what_cannot_be_is_refused_with_its_key(
             "base_url = 'https://x.example'",
             "jobs/j.toml, `base_url`: say which of aimlapi, foxapi it belongs to",
             id="whose-address",
+        ),
+        pytest.param(
+            "manifest = 'm.csv'\nprovider = ['aimlapi', 'foxapi']\nendpoint = 'edit'",
+            "jobs/j.toml, `endpoint`: say which of aimlapi, foxapi it belongs to",
+            id="whose-endpoint",
         ),
         pytest.param(
             "manifest = 'n.csv'\nprovider = 'aimlapi'",

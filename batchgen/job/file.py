@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from batchgen.errors import SpecError
@@ -16,7 +17,15 @@ from batchgen.job.flags import provider_names
 from batchgen.job.said import Said, blamed
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES, read_resolution
 from batchgen.manifest.wording import shown
+from batchgen.model import ReferenceTerms
 
+_SETTINGS: Mapping[str, values.Reader] = MappingProxyType(
+    {
+        **values.SETTINGS,
+        "allow_http": values.truth,
+        "unsupported": values.choice("refuse", "drop"),
+    }
+)
 _KEYS = (
     "manifest",
     "provider",
@@ -25,13 +34,16 @@ _KEYS = (
     "out",
     "rpm",
     "concurrency",
+    "endpoint",
     "price",
-    "allow_http",
-    *values.SETTINGS,
+    *_SETTINGS,
+    "references",
     "columns",
     "prices",
     "providers",
 )
+_LONE = ("base_url", "endpoint")
+"""Keys that mean one provider: another one has other addresses."""
 
 
 def read_job_file(path: Path, known_providers: Collection[str]) -> Said:
@@ -67,19 +79,34 @@ class _JobFile:
                 raise ValueError("`manifest` is missing: name the table to read")
 
     def _read_settings(self, said: Said) -> None:
-        for key, reader in values.SETTINGS.items():
+        for key, reader in _SETTINGS.items():
             if key in self._table:
                 with self._blamed(key):
                     said.settings[values.field_of(key)] = reader(self._table[key])
         for key in ("manifest", "out"):
             if key in self._table:
                 with self._blamed(key):
-                    path = self._folder / values.text(self._table[key])
-                    said.settings[key] = path.resolve()
-        if "allow_http" in self._table:
-            with self._blamed("allow_http"):
-                said.settings["allow_http"] = values.truth(self._table["allow_http"])
+                    said.settings[key] = self._path(self._table[key])
+        said.settings["references"] = self._references()
         said.settings["columns"] = self._columns()
+
+    def _references(self) -> ReferenceTerms:
+        table = self._subtable("references")
+        with blamed(SpecError, f"{self._file}, [references]"):
+            values.check_names(table, ("folder", "shrink"), "key")
+        folder, shrink = None, False
+        if "folder" in table:
+            with self._blamed("folder", "references"):
+                folder = self._path(table["folder"])
+                if not folder.is_dir():
+                    raise ValueError(f"no such folder: {shown(folder)}")
+        if "shrink" in table:
+            with self._blamed("shrink", "references"):
+                shrink = values.truth(table["shrink"])
+        return ReferenceTerms(folder=folder, shrink=shrink)
+
+    def _path(self, value: object) -> Path:
+        return (self._folder / values.text(value)).resolve()
 
     def _columns(self) -> dict[str, str]:
         columns = self._subtable("columns")
@@ -102,16 +129,18 @@ class _JobFile:
             if key in self._table:
                 with self._blamed(key):
                     said.common[key] = values.TERMS[key](self._table[key])
-        for key in ("model", "base_url"):
+        for key in ("model", *_LONE):
             self._read_text_or_table(key, said)
         for provider, table in self._by_provider("providers"):
             place = f"providers.{provider}"
             with blamed(SpecError, f"{self._file}, [{place}]"):
                 values.check_names(table, values.TERMS, "key")
+            terms = said.terms.setdefault(provider, {})
             for key, value in table.items():
                 with self._blamed(key, place):
-                    terms = said.terms.setdefault(provider, {})
                     terms[key] = values.TERMS[key](value)
+            with self._blamed("usd_per_credit", place):
+                _fold_credit(terms)
 
     def _read_text_or_table(self, key: str, said: Said) -> None:
         given = self._table.get(key)
@@ -125,10 +154,7 @@ class _JobFile:
         elif given is not None:
             with self._blamed(key):
                 value = values.TERMS[key](given)
-            if key == "base_url":
-                said.base_url = value
-            else:
-                said.common[key] = value
+            (said.lone if key in _LONE else said.common)[key] = value
 
     def _read_prices(self, said: Said) -> None:
         if "price" in self._table:
@@ -162,6 +188,16 @@ class _JobFile:
     def _blamed(self, key: str, table: str = "") -> AbstractContextManager[None]:
         place = f", [{table}]" if table else ""
         return blamed(SpecError, f"{self._file}{place}, `{key}`")
+
+
+def _fold_credit(terms: dict[str, Any]) -> None:
+    """Put what a credit is worth among the rates, whose shorthand it is."""
+    if "usd_per_credit" not in terms:
+        return
+    rates = terms.setdefault("rates", {})
+    if "credit" in rates:
+        raise ValueError("`rates` has a `credit`, too: say one of them")
+    rates["credit"] = terms.pop("usd_per_credit")
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def _read_base_urls(
     for each in given:
         named = re.fullmatch(r"([A-Za-z0-9_-]+)=(.*)", each.strip())
         if named is None:
-            said.base_url = values.base_url(each)
+            said.lone["base_url"] = values.base_url(each)
             continue
         name, address = named.groups()
         values.check_names([name], known_providers, "provider")

@@ -37,10 +37,11 @@ def load_job(
     chosen = flags.providers or said.providers
     if not chosen:
         raise _no_provider(source, known_providers)
-    with blamed(SpecError, f"{shown(source)}, `base_url`"):
-        said.name_the_base_url(chosen)
+    for key in ("base_url", "endpoint"):
+        with blamed(SpecError, f"{shown(source)}, `{key}`"):
+            said.assign(key, chosen)
     with blamed(UsageError, "--base-url"):
-        flags.name_the_base_url(chosen)
+        flags.assign("base_url", chosen)
     named = dict.fromkeys((*chosen, *said.terms, *said.prices, *flags.terms))
     defaults = {"out": (Path("out") / source.stem).resolve()}
     return Job(

@@ -22,7 +22,7 @@ class Said:
         terms: Terms of one provider, by its name.
         price: For every provider and resolution not named.
         prices: By provider and resolution.
-        base_url: One that names no provider.
+        lone: Terms that can be meant for one provider only, and name none.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -31,22 +31,22 @@ class Said:
     terms: dict[str, dict[str, Any]] = field(default_factory=dict)
     price: Price | None = None
     prices: dict[str, dict[str, Price]] = field(default_factory=dict)
-    base_url: str | None = None
+    lone: dict[str, Any] = field(default_factory=dict)
 
-    def name_the_base_url(self, chosen: tuple[str, ...]) -> None:
-        """Give a base URL without a name to the only provider that it can mean.
+    def assign(self, key: str, chosen: tuple[str, ...]) -> None:
+        """Give a lone term to the only provider that it can mean.
 
         Raises:
             ValueError: it could mean several.
         """
-        if self.base_url is None:
+        if key not in self.lone:
             return
         # One in a job file belongs to the provider that stands beside it: the key of
         # another, chosen on the command line, must not go there.
         meant = self.providers or chosen
         if len(meant) != 1:
             raise ValueError(f"say which of {', '.join(meant)} it belongs to")
-        self.terms.setdefault(meant[0], {}).setdefault("base_url", self.base_url)
+        self.terms.setdefault(meant[0], {}).setdefault(key, self.lone[key])
 
 
 def terms_of(provider: str, file: Said, flags: Said) -> Terms:

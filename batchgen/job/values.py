@@ -6,6 +6,7 @@ given and what would be right; the caller says where it stood.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
@@ -22,6 +23,9 @@ MOST_USD = 999_999_999
 """Most that an amount may be: the table holds nine digits before the point."""
 
 _MOST_OF_ANYTHING = 1_000_000_000
+_MOST_REFERENCES = 1000
+# Neither host nor query: an endpoint must not lead the key elsewhere.
+_ENDPOINT = re.compile(r"(/[\w.~%!$&'()*+,;=:@-]+)+/?|[\w-]+", re.ASCII)
 
 
 def text(value: object) -> str:
@@ -57,7 +61,7 @@ def whole(least: int, most: int = _MOST_OF_ANYTHING) -> Reader:
         if number != number.to_integral_value():
             raise ValueError(f"{_given(value)} is not a whole number")
         if not least <= number <= most:
-            raise ValueError(f"{_given(value)} is not from {least} to {most:,}")
+            raise ValueError(f"{_given(value)} is not from {least:,} to {most:,}")
         return int(number)
 
     return read
@@ -127,6 +131,42 @@ def base_url(value: object) -> str:
     return address.rstrip("/")
 
 
+def endpoint(value: object) -> str:
+    """Read a path below the base URL, or a word that stands for one."""
+    given = text(value).strip()
+    if _ENDPOINT.fullmatch(given) is None:
+        raise ValueError(
+            f"{_given(value)} is neither a path that begins with / nor a word (an "
+            "address goes to `base_url`)"
+        )
+    return given
+
+
+def per_unit(value: object) -> Decimal:
+    """Read what a unit is worth in US dollars, as fine as it is given."""
+    amount = _number(value)
+    if not (amount == 0 or Decimal("1e-18") <= amount <= MOST_USD):
+        raise ValueError(f"{_given(value)} is not from 0 to {MOST_USD:,} US dollars")
+    return amount
+
+
+def rates(value: object) -> dict[str, Decimal]:
+    """Read a table of units, each with what it is worth in US dollars."""
+    match value:
+        case dict():
+            return {unit: _worth(unit, it) for unit, it in value.items()}
+        case _:
+            example = "{ credit = 0.01 }"
+            raise ValueError(f"{_given(value)} is no table of units, like {example}")
+
+
+def _worth(unit: str, value: object) -> Decimal:
+    try:
+        return per_unit(value)
+    except ValueError as error:
+        raise ValueError(f"`{unit}`: {error}") from error
+
+
 def check_names(names: Collection[object], known: Collection[str], what: str) -> None:
     """Refuse a name that is not known.
 
@@ -161,6 +201,13 @@ TERMS: Mapping[str, Reader] = MappingProxyType(
         "base_url": base_url,
         "rpm": rate,
         "concurrency": whole(1, 100_000),
+        "endpoint": endpoint,
+        "images_per_request": whole(1, MOST_IMAGES),
+        "max_references": whole(0, _MOST_REFERENCES),
+        "max_reference_bytes": whole(1000),
+        "references": choice("inline", "upload"),
+        "rates": rates,
+        "usd_per_credit": per_unit,
         "failed_tasks": choice("unknown", "free"),
     }
 )
