@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import repeat
@@ -75,11 +76,17 @@ class Manifest:
             "resolution": job.resolution,
             "n": job.n,
             "model": stated_model(job),
+            "folder": self._allowed_folder(),
         }
         with _foreign_errors(self.path), self.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         text = json.dumps([settings, content], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def _allowed_folder(self) -> str:
+        # As seen from the manifest, since both may be moved.
+        start = self._job.manifest.parent
+        return os.path.relpath(self._job.references.folder or start, start)
 
     def slices(self, size: int = 1000) -> Iterator[Slice]:
         """Read all rows, from the first, in order.

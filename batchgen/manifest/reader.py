@@ -14,9 +14,10 @@ from batchgen.manifest.cells import (
     text_of,
 )
 from batchgen.manifest.columns import Layout
-from batchgen.manifest.identity import FileContents, fingerprint, is_local
+from batchgen.manifest.identity import FileContents, fingerprint
 from batchgen.manifest.row import Problem, Row
 from batchgen.manifest.template import PromptTemplate
+from batchgen.manifest.whereabouts import Whereabouts
 from batchgen.model import ImageRequest, Job, OptionValue, type_of_option
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class RowReader:
         self._job = job
         self._model = stated_model(job)
         self._contents = FileContents(job.manifest.parent)
+        self._whereabouts = Whereabouts(job, self._contents)
         self._options = {
             name: (layout.read[name], read_option(name))
             for name in type_of_option
@@ -118,12 +120,8 @@ class RowReader:
             other = filled[1][0]
             reading.fault(other, f"`{column}` has references in this row, too: use one")
         for reference in found:
-            if is_local(reference) and self._contents(reference) is None:
-                reading.fault(
-                    column,
-                    f"no such file: {reference[:200]} (a path is read from the "
-                    "manifest's folder, a URL begins with https://)",
-                )
+            if (problem := self._whereabouts.problem(reference)) is not None:
+                reading.fault(column, problem)
         return found
 
     def _stated_options(self, reading: _Reading) -> Iterator[tuple[str, OptionValue]]:
