@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
@@ -16,10 +16,20 @@ from batchgen.sandbox import KEY, SandboxProcess
 MODELS = {
     "aimlapi": "google/nano-banana-2",
     "foxapi": "gemini-3.1-flash-image-preview",
+    "nanobananaapi": "gemini-3.1-flash-image-preview",
+    "openai": "gpt-image-2",
 }
 PURCHASE = "/v1/images/generations"
+PATHS = {
+    "apiai": "/api/workflow/nano-banana-2-2",
+    "nanobananaapi": "/v1/images/generate",
+}
 
 
+VARIATIONS: dict[str, list[dict[str, Any]]] = {
+    "aimlapi": [{"enable_web_search": search} for search in (False, True)],
+    "openai": [{"quality": word} for word in ("auto", "low", "medium", "high")],
+}
 KEY_HEADERS = {"apiai": "x-api-key", "gemini": "x-goog-api-key"}
 
 
@@ -45,6 +55,7 @@ class Buyer:
         self.sandbox = sandbox
         self.provider = provider
         self.url = sandbox.provider_url(provider)
+        self.path = PATHS.get(provider, PURCHASE)
 
     def body(self, prompt: str = "a lamp", **fields: object) -> dict[str, Any]:
         return {"model": MODELS[self.provider], "prompt": prompt, **fields}
@@ -52,12 +63,24 @@ class Buyer:
     def buy(
         self, prompt: str = "a lamp", key: str = KEY, **fields: object
     ) -> httpx.Response:
+        if self.provider == "apiai":
+            return self.send_form([("PROMPT", prompt), *fields.items()], key)
         return self.send(self.body(prompt, **fields), key)
 
-    def send(
-        self, body: object, key: str = KEY, path: str = PURCHASE
+    def send(self, body: object, key: str = KEY, path: str = "") -> httpx.Response:
+        url = self.url + (path or self.path)
+        return self.client.post(url, json=body, headers=self.headers(key))
+
+    def send_form(
+        self, fields: Sequence[tuple[str, Any]], key: str = KEY, path: str = ""
     ) -> httpx.Response:
-        return self.client.post(self.url + path, json=body, headers=self.headers(key))
+        """Send a form: each value is text, or (file name, bytes, media type)."""
+        parts = [
+            (name, value if isinstance(value, tuple) else (None, str(value)))
+            for name, value in fields
+        ]
+        url = self.url + (path or self.path)
+        return self.client.post(url, files=parts, headers=self.headers(key))
 
     def headers(self, key: str = KEY) -> dict[str, str]:
         """Return the header that holds the key, as this provider wants it."""
@@ -84,16 +107,14 @@ class Buyer:
         if self.provider == "foxapi":
             task = self.send(body).raise_for_status().json()
             return links_of(self.wait(task["id"]))[0]
+        if self.provider == "nanobananaapi":
+            return urls_of(self.send(body).raise_for_status().json())[0]
         # Some contents are answered with base64: vary what does not show.
-        for search in (False, True):
-            reply = (
-                self.send(body | {"enable_web_search": search})
-                .raise_for_status()
-                .json()
-            )
-            if reply["data"][0]["url"]:
+        for change in VARIATIONS[self.provider]:
+            reply = self.send(body | change).raise_for_status().json()
+            if reply["data"][0].get("url"):
                 return str(reply["data"][0]["url"])
-        raise AssertionError("base64 twice")
+        raise AssertionError("always base64")
 
     def download(self, link: str) -> httpx.Response:
         return self.client.get(link)
@@ -105,7 +126,7 @@ class Buyer:
     def outcomes(self) -> dict[str, str]:
         """Return by prompt what became of each request."""
         return {
-            request["body"]["prompt"]: request["outcome"]
+            prompt_of(request["body"]): request["outcome"]
             for request in self.sandbox.requests()
             if request["provider"] == self.provider
         }
@@ -116,6 +137,20 @@ def links_of(task: dict[str, Any]) -> list[str]:
     if task.get("results"):
         return [result["url"] for result in task["results"]]
     return list(task.get("output", {}).get("urls", []))
+
+
+def urls_of(reply: dict[str, Any]) -> list[str]:
+    """Return the links in a reply of nanobananaapi, in whichever shape they came."""
+    url = reply["data"]["url"]
+    return [url] if isinstance(url, str) else list(url)
+
+
+def prompt_of(body: Any) -> str:
+    """Return the prompt of a request as the sandbox wrote it down."""
+    if isinstance(body, dict):
+        return str(body["prompt"])
+    fields = {field["name"].lower(): field.get("value") for field in body}
+    return str(fields["prompt"])
 
 
 @contextmanager

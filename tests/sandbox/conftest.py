@@ -26,7 +26,31 @@ def foxapi(sandbox: SandboxProcess) -> Iterator[Buyer]:
         yield buyer
 
 
-@pytest.fixture(params=["aimlapi", "foxapi"])
+@pytest.fixture
+def apiai(sandbox: SandboxProcess) -> Iterator[Buyer]:
+    with buyer_at(sandbox, "apiai") as buyer:
+        yield buyer
+
+
+@pytest.fixture
+def nanobananaapi(sandbox: SandboxProcess) -> Iterator[Buyer]:
+    with buyer_at(sandbox, "nanobananaapi") as buyer:
+        yield buyer
+
+
+@pytest.fixture
+def openai(sandbox: SandboxProcess) -> Iterator[Buyer]:
+    with buyer_at(sandbox, "openai") as buyer:
+        yield buyer
+
+
+@pytest.fixture(params=["aimlapi", "apiai", "foxapi", "nanobananaapi", "openai"])
+def anyone(sandbox: SandboxProcess, request: pytest.FixtureRequest) -> Iterator[Buyer]:
+    with buyer_at(sandbox, request.param) as buyer:
+        yield buyer
+
+
+@pytest.fixture(params=["aimlapi", "foxapi", "nanobananaapi", "openai"])
 def buyer(sandbox: SandboxProcess, request: pytest.FixtureRequest) -> Iterator[Buyer]:
     with buyer_at(sandbox, request.param) as buyer:
         yield buyer

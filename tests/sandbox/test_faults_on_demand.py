@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -20,40 +19,45 @@ def queue(buyer: Buyer, fault: str, times: int = 1) -> None:
         ("throttle_silent", {429}),
         ("server_error", {500, 503}),
         ("html_error", {502}),
-        ("wrong_key", {401}),
-        ("no_credit", {402, 403}),
-        ("model_gone", {404, 422}),
+        ("wrong_key", {401, 403}),
+        ("no_credit", {400, 402, 403, 429}),
+        ("model_gone", {400, 403, 404, 422}),
     ],
 )
 def test_a_request_that_gets_an_error_is_not_charged(
-    buyer: Buyer, fault: str, statuses: set[int]
+    anyone: Buyer, fault: str, statuses: set[int]
 ) -> None:
-    before = buyer.billed()
-    queue(buyer, fault, times=2)
+    before = anyone.billed()
+    queue(anyone, fault, times=2)
 
-    replies = [buyer.buy(f"{fault} {number}") for number in range(3)]
+    replies = [anyone.buy(f"{fault} {number}") for number in range(3)]
 
-    assert {reply.status_code for reply in replies[:2]} <= statuses
+    # One of them has an error with a 200, told apart by its code alone.
+    assert {
+        reply.status_code
+        for reply in replies[:2]
+        if reply.status_code != 200 or not reply.json().get("code")
+    } <= statuses
     assert replies[2].status_code == 200
-    charged = {entry["prompt"] for entry in buyer.billed()[len(before) :]}
+    charged = {entry["prompt"] for entry in anyone.billed()[len(before) :]}
     assert charged == {f"{fault} 2"}
-    assert buyer.outcomes()[f"{fault} 0"] == fault
+    assert anyone.outcomes()[f"{fault} 0"] == fault
 
 
-def test_a_throttle_says_how_long_to_wait_unless_it_is_silent(buyer: Buyer) -> None:
-    queue(buyer, "throttle")
-    queue(buyer, "throttle_silent")
+def test_a_throttle_says_how_long_to_wait_unless_it_is_silent(anyone: Buyer) -> None:
+    queue(anyone, "throttle")
+    queue(anyone, "throttle_silent")
 
-    told, untold = buyer.buy(), buyer.buy()
+    told, untold = anyone.buy(), anyone.buy()
 
     assert told.headers["retry-after"] == "1"
     assert "retry-after" not in untold.headers
 
 
-def test_a_gateway_error_is_a_page_of_html(buyer: Buyer) -> None:
-    queue(buyer, "html_error")
+def test_a_gateway_error_is_a_page_of_html(anyone: Buyer) -> None:
+    queue(anyone, "html_error")
 
-    reply = buyer.buy()
+    reply = anyone.buy()
 
     assert reply.headers["content-type"].startswith("text/html")
     assert "Bad Gateway" in reply.text
@@ -63,40 +67,40 @@ def test_a_gateway_error_is_a_page_of_html(buyer: Buyer) -> None:
     ("fault", "billed_as"), [("lost_before", []), ("lost_reply", ["lost"])]
 )
 def test_a_lost_reply_is_charged_and_a_lost_request_is_not(
-    buyer: Buyer, fault: str, billed_as: list[str]
+    anyone: Buyer, fault: str, billed_as: list[str]
 ) -> None:
-    queue(buyer, fault)
+    queue(anyone, fault)
 
     with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
-        buyer.buy(f"{buyer.provider} {fault}")
+        anyone.buy(f"{anyone.provider} {fault}")
 
     lost = [
         entry["status"]
-        for entry in buyer.billed()
-        if entry["prompt"] == f"{buyer.provider} {fault}"
+        for entry in anyone.billed()
+        if entry["prompt"] == f"{anyone.provider} {fault}"
     ]
     assert lost == billed_as
 
 
-def test_a_cut_body_is_charged(buyer: Buyer) -> None:
-    queue(buyer, "cut_body")
+def test_a_cut_body_is_charged(anyone: Buyer) -> None:
+    queue(anyone, "cut_body")
 
     with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
-        buyer.buy(f"{buyer.provider} cut")
+        anyone.buy(f"{anyone.provider} cut")
 
-    entry = buyer.billed()[-1]
-    assert (entry["prompt"], entry["status"]) == (f"{buyer.provider} cut", "lost")
+    entry = anyone.billed()[-1]
+    assert (entry["prompt"], entry["status"]) == (f"{anyone.provider} cut", "lost")
 
 
-def test_a_malformed_reply_is_charged(buyer: Buyer) -> None:
-    queue(buyer, "malformed")
+def test_a_malformed_reply_is_charged(anyone: Buyer) -> None:
+    queue(anyone, "malformed")
 
-    reply = buyer.buy(f"{buyer.provider} malformed")
+    reply = anyone.buy(f"{anyone.provider} malformed")
 
     assert reply.status_code == 200
-    with pytest.raises(json.JSONDecodeError):
+    with pytest.raises(ValueError, match=r"Expecting value|decode"):
         reply.json()
-    assert buyer.billed()[-1]["status"] == "lost"
+    assert anyone.billed()[-1]["status"] == "lost"
 
 
 def test_aimlapi_without_an_image_still_charges(aimlapi: Buyer) -> None:
@@ -213,17 +217,17 @@ def test_a_link_can_be_gone_for_good(foxapi: Buyer) -> None:
     assert foxapi.download(again).status_code in (403, 404)
 
 
-def test_a_slow_reply_is_held_until_it_is_released(buyer: Buyer) -> None:
-    queue(buyer, "slow", times=2)
+def test_a_slow_reply_is_held_until_it_is_released(anyone: Buyer) -> None:
+    queue(anyone, "slow", times=2)
     with ThreadPoolExecutor(2) as pool:
-        replies = [pool.submit(buyer.buy, f"slow {number}") for number in range(2)]
-        while buyer.sandbox.faults()["held"] < 2:
+        replies = [pool.submit(anyone.buy, f"slow {number}") for number in range(2)]
+        while anyone.sandbox.faults()["held"] < 2:
             assert not any(reply.done() for reply in replies)
 
-        buyer.sandbox.release()
+        anyone.sandbox.release()
 
         assert [reply.result().status_code for reply in replies] == [200, 200]
-    assert buyer.sandbox.faults()["held"] == 0
+    assert anyone.sandbox.faults()["held"] == 0
 
 
 def test_a_fault_waits_for_a_request_that_fits(aimlapi: Buyer, foxapi: Buyer) -> None:

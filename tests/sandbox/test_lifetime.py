@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from batchgen.sandbox import KEY, SandboxFailed, start_sandbox
+from batchgen.sandbox.app import SERVICES
 from tests.sandbox.buyer import buyer_at, links_of
 
 DAY_S = 24 * 3600
@@ -214,9 +215,9 @@ def test_in_the_foreground_it_prints_its_urls_and_ends_at_a_signal(
         env={**os.environ},
     ) as server:
         assert server.stdout is not None
-        lines = [server.stdout.readline().decode() for _ in range(3)]
+        lines = [server.stdout.readline().decode() for _ in range(len(SERVICES) + 1)]
         server.send_signal(told)
         _, errors = server.communicate(timeout=10)
 
-    assert [line.split()[0] for line in lines] == ["aimlapi", "foxapi", "bill"]
+    assert [line.split()[0] for line in lines] == [*SERVICES, "bill"]
     assert (server.returncode, errors) == (0, b"")

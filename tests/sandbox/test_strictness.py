@@ -151,7 +151,7 @@ def test_a_body_that_is_no_json_object_is_400(
 ) -> None:
     headers = {"authorization": f"Bearer {KEY}", "content-type": content_type}
 
-    reply = buyer.client.post(buyer.url + PURCHASE, content=raw, headers=headers)
+    reply = buyer.client.post(buyer.url + buyer.path, content=raw, headers=headers)
 
     assert reply.status_code == 400
     assert "message" in json.dumps(reply.json())
@@ -165,7 +165,7 @@ def test_a_wrong_key_is_401_and_echoed(buyer: Buyer) -> None:
 
 
 def test_no_key_is_401(buyer: Buyer) -> None:
-    reply = buyer.client.post(buyer.url + PURCHASE, json=buyer.body())
+    reply = buyer.client.post(buyer.url + buyer.path, json=buyer.body())
 
     assert reply.status_code == 401
 
