@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
-from batchgen.manifest.identity import FileContents, is_local
+from batchgen.manifest.identity import Contents, is_local
 from batchgen.model import Job
 
 
 class Whereabouts:
     """Judges references by where they are; files alone are opened, allowed ones."""
 
-    def __init__(self, job: Job, contents: FileContents) -> None:
+    def __init__(self, job: Job, contents: Contents) -> None:
         self._start = job.manifest.parent
         self._allowed = (job.references.folder or self._start).resolve()
         self._contents = contents
