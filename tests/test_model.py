@@ -160,8 +160,8 @@ def test_every_misfit_of_a_row_is_told_at_once() -> None:
     reasons = dict(ABLE.misfits(bad))
 
     assert reasons == {
-        "aspect_ratio": "no 8:1; it has 1:1, 16:9",
-        "resolution": "no 4K; it has 1K, 2K",
+        "aspect_ratio": "has no 8:1 (it has 1:1, 16:9)",
+        "resolution": "has no 4K (it has 1K, 2K)",
     }
 
 

@@ -34,6 +34,7 @@ def _lines(job: Job, found: Findings) -> list[str]:
     invalid = found.totals.rows.get(Status.INVALID, 0)
     lines += problem_lines(job, found.problems, invalid)
     lines += problem_lines(job, found.renamed, 0)
+    lines += problem_lines(job, found.left_out, 0)
     if found.duplicates:
         again = counted(found.duplicates, "row")
         lines.append(f"the same as in an earlier row is asked for in {again}")

@@ -74,11 +74,20 @@ def read_job(source: Path, overrides: Overrides, *, rehearse: bool = False) -> J
     job = load_job(source, overrides, tuple(PROVIDERS))
     if rehearse and overrides.out is None:
         job = replace(job, out=job.out.with_name(job.out.name + REHEARSAL))
-    for name in job.providers:
+    for name in () if rehearse else job.providers:
         url = base_url_of(job, name)
-        if url is not None and not rehearse:
-            _check_base_url(url, job, overrides)
+        if url is None:
+            raise _no_base_url(source, name)
+        _check_base_url(url, job, overrides)
     return job
+
+
+def _no_base_url(source: Path, name: str) -> SpecError:
+    kind = SpecError if source.suffix.lower() == ".toml" else UsageError
+    return kind(
+        f"{name} has no address that anybody documents: give the one that your account "
+        f"names, by --base-url {name}=https://... or `base_url` in the job file"
+    )
 
 
 def _check_base_url(url: str, job: Job, overrides: Overrides) -> None:

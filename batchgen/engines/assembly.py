@@ -101,10 +101,11 @@ def _chosen_lane(
     departures.seed(max(0.0, age_s) for age_s in ages_s)
     return Lane(
         provider,
-        Endpoint(base_url.rstrip("/"), setting.keys[name]),
+        Endpoint(base_url.rstrip("/"), setting.keys[name], terms.endpoint),
         departures,
         terms.concurrency or defaults.concurrency,
         time.monotonic,
+        terms,
     )
 
 
@@ -150,5 +151,6 @@ def _lanes_for(
             Departures(None, run.time.monotonic),
             provider.defaults.concurrency,
             run.time.monotonic,
+            run.job.terms_of(provider.name),
         )
     return lanes, sorted(left)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from batchgen.manifest import Manifest, Row, key_of
 from batchgen.model import Job, Price, PriceList, find_price, to_nano
 from batchgen.output.names import claimed_stems, strip_image_extension
 from batchgen.provider import Provider
-from batchgen.runner.planner import Choice, entry_of
+from batchgen.runner.choice import Choice, entry_of
 
 PROBLEMS_MOST = 20
 
@@ -51,6 +50,7 @@ class Findings:
     Attributes:
         problems: The first rows that cannot run.
         renamed: The first rows whose file name is not safe, and what it becomes.
+        left_out: The first rows that run without some of their options.
         duplicates: Rows that ask for the same as an earlier one.
         groups: What is still to be bought.
         shortest_s: Time by the rate alone; None where there is no rate.
@@ -60,6 +60,7 @@ class Findings:
     totals: Totals
     problems: list[Problem]
     renamed: list[Problem]
+    left_out: list[Problem]
     duplicates: int
     groups: list[Group]
     rebuy: Rebuy | None
@@ -89,12 +90,7 @@ def check_job(
         SpecError: the manifest cannot be read.
     """
     manifest = Manifest.open(job)
-    choice = Choice(
-        job=job,
-        chosen=[providers[name] for name in job.providers],
-        others=providers,
-        prices=prices,
-    )
+    choice = Choice.of(job, providers, prices)
     with tempfile.TemporaryDirectory(prefix="batchgen-check-") as folder:
         copy = Path(folder) / LEDGER
         if (job.out / LEDGER).is_file():
@@ -144,11 +140,12 @@ def _findings(
 ) -> Findings:
     below = EVERY_ROW if job.limit is None else job.limit
     generation = ledger.generation
-    groups = _groups(ledger, below, providers, prices)
+    groups = _groups(ledger, below, prices)
     return Findings(
         totals=ledger.totals(below),
         problems=problems_in(ledger, PROBLEMS_MOST),
         renamed=[],
+        left_out=problems_in(ledger, PROBLEMS_MOST, "warnings"),
         duplicates=ledger.run("duplicate_rows", (generation,)).fetchone()[0],
         groups=groups,
         rebuy=rebuy_of(ledger, below, generation),
@@ -157,8 +154,8 @@ def _findings(
     )
 
 
-def problems_in(ledger: Reader, most: int) -> list[Problem]:
-    """Return the first rows of the plan that cannot run."""
+def problems_in(ledger: Reader, most: int, query: str = "problems") -> list[Problem]:
+    """Return the first rows of the plan that cannot run, or that `query` finds."""
     return [
         Problem(
             row=it["position"],
@@ -166,7 +163,7 @@ def problems_in(ledger: Reader, most: int) -> list[Problem]:
             column=it["at_column"],
             message=it["problem"],
         )
-        for it in ledger.run("problems", (ledger.generation, most))
+        for it in ledger.run(query, (ledger.generation, most))
     ]
 
 
@@ -186,20 +183,15 @@ def _shortest_s(
 def _groups(
     ledger: Ledger,
     below: int,
-    providers: Mapping[str, Provider],
     prices: Mapping[str, PriceList],
 ) -> list[Group]:
-    images: Counter[tuple[str, str]] = Counter()
     values = {"generation": ledger.generation, "below": below}
-    for found in ledger.run("groups", values):
-        default = providers[found["provider"]].capabilities.default_resolution
-        images[found["provider"], found["resolution"] or default] += found["images"]
     return [
         Group(
-            provider=name,
-            resolution=resolution,
-            images=count,
-            price=find_price(prices.get(name, {}), resolution),
+            provider=found["provider"],
+            resolution=found["resolution"],
+            images=found["images"],
+            price=find_price(prices.get(found["provider"], {}), found["resolution"]),
         )
-        for (name, resolution), count in sorted(images.items())
+        for found in ledger.run("groups", values)
     ]

@@ -20,11 +20,13 @@ from batchgen.errors import BatchgenError, BudgetReached, DiskFull, SpecError
 from batchgen.ledger import Reader, Totals
 from batchgen.manifest import Manifest
 from batchgen.model import Job
+from batchgen.runner.choice import Choice
 from batchgen.runner.context import Run, Time
 from batchgen.runner.lane import Lane
 from batchgen.runner.outputs import are_fresh, write_outputs
-from batchgen.runner.planner import Choice, Planner
-from batchgen.runner.pool import feed
+from batchgen.runner.planner import Planner
+from batchgen.runner.pool import work_off
+from batchgen.runner.references import References
 from batchgen.runner.resume import recover
 from batchgen.runner.writer import Writer
 from batchgen.wire import Offload, Wire
@@ -121,22 +123,17 @@ class LocalEngine:
             if self._outcome.signal is not None:
                 return
             self._outcome.left = resume(run, self._setting)
+            references = References(run, self._setting.stand_in)
             async with anyio.create_task_group() as feeders:
                 if at_once:
                     feeders.start_soon(self._plan, run, planner)
                 for lane in run.lanes.values():
-                    feeders.start_soon(self._feed, run, lane)
+                    feeders.start_soon(self._feed, run, lane, references)
 
     # -- before anything is bought
 
     def _choice(self) -> Choice:
-        providers = self._setting.providers
-        return Choice(
-            job=self._job,
-            chosen=[providers[name] for name in self._job.providers],
-            others=providers,
-            prices=self._setting.prices,
-        )
+        return Choice.of(self._job, self._setting.providers, self._setting.prices)
 
     async def _prepare(self, run: Run, planner: Planner) -> bool:
         """Make the plan as far as it must stand before money is spent.
@@ -218,9 +215,9 @@ class LocalEngine:
 
     # -- while rows are bought
 
-    async def _feed(self, run: Run, lane: Lane) -> None:
+    async def _feed(self, run: Run, lane: Lane, references: References) -> None:
         try:
-            await feed(run, lane)
+            await work_off(run, lane, references)
         except (BudgetReached, DiskFull, SpecError) as error:
             self._end(error)
 

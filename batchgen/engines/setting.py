@@ -30,6 +30,8 @@ class Setting:
         rebuy: Whether rows may be bought again that were bought in another version.
         ask: Called with the estimate when consent is missing; raises to refuse.
         progress: Counters for whoever shows them.
+        stand_in: An image to send in place of what reference URLs hold, in a run that
+            may not fetch them; None to fetch.
         stop_at_once: Called on the second signal, just before the process ends.
     """
 
@@ -44,6 +46,7 @@ class Setting:
     stop_at_once: Callable[[signal.Signals], None] = lambda _: None
     seed: int | None = None
     offload: Offload = to_thread
+    stand_in: bytes | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @cache
@@ -84,8 +84,21 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None
             f"this one knows {SCHEMA_VERSION}); upgrade batchgen"
         )
     if version == 0 and write:
-        schema = files("batchgen.ledger").joinpath("schema.sql").read_text("utf-8")
-        stamp = f"PRAGMA user_version = {SCHEMA_VERSION}"
-        connection.executescript(f"BEGIN IMMEDIATE; {schema}; {stamp}; COMMIT;")
+        _apply(connection, "schema.sql", SCHEMA_VERSION)
     elif version == 0:
         raise StorageError(f"{path} holds no run yet")
+    elif version < SCHEMA_VERSION and not write:
+        raise LedgerMismatch(
+            f"{path} was written by an older batchgen; the next `run` or `report` on "
+            "it brings it up to date"
+        )
+    else:
+        for newer in range(version + 1, SCHEMA_VERSION + 1):
+            _apply(connection, f"migrations/{newer}.sql", newer)
+
+
+def _apply(connection: sqlite3.Connection, script: str, version: int) -> None:
+    """Execute a script and stamp the ledger with its version, both or neither."""
+    text = files("batchgen.ledger").joinpath(script).read_text("utf-8")
+    stamp = f"PRAGMA user_version = {version}"
+    connection.executescript(f"BEGIN IMMEDIATE; {text}; {stamp}; COMMIT;")

@@ -209,3 +209,16 @@ class Ledger(Reader):
         """Write down how a row stands."""
         self.run("row_settle", (status.value, error, message, row_id))
         self._outputs_are_stale()
+
+    def keep_upload(
+        self, place: tuple[str, str], name: str, link: str, good_until: int
+    ) -> None:
+        """Remember where a provider keeps a reference image.
+
+        Args:
+            place: Provider and base URL.
+            name: Digest of the bytes.
+            link: What requests name it by.
+            good_until: When it stops working, in microseconds UTC.
+        """
+        self.run("upload_set", (*place, name, link, good_until))

@@ -89,10 +89,12 @@ class PlanWriter:
                 "request": _asked(entry) if row_id is None else None,
                 "provider": entry.provider,
                 "model": entry.model,
+                "resolution": entry.resolution,
                 "estimate": entry.estimate,
                 "rebuy": rebuy,
                 "at_column": at_column,
                 "problem": problem,
+                "warning": entry.warning,
             },
         )
 

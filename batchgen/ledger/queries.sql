@@ -19,9 +19,9 @@ SELECT 1 FROM plan WHERE generation = ? AND key = ? LIMIT 1;
 SELECT coalesce(max(occurrence) + 1, 0) FROM plan WHERE generation = ? AND base = ?;
 -- name: plan_add
 INSERT INTO plan (generation, position, line, key, base, occurrence, row_id, id, request,
-                  provider, model, estimate, rebuy, at_column, problem)
+                  provider, model, resolution, estimate, rebuy, at_column, problem, warning)
   VALUES (:generation, :position, :line, :key, :base, :occurrence, :row_id, :id, :request,
-          :provider, :model, :estimate, :rebuy, :at_column, :problem);
+          :provider, :model, :resolution, :estimate, :rebuy, :at_column, :problem, :warning);
 -- name: own_add
 INSERT INTO own_columns (generation, first, ipc) VALUES (?, ?, ?);
 -- name: row_find
@@ -42,11 +42,15 @@ SELECT key FROM stems WHERE stem = ?;
 INSERT OR IGNORE INTO stems (stem, key) VALUES (?, ?);
 
 -- name: rows_waiting
-SELECT rows.*, plan.position, plan.line, plan.provider, plan.model
+SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position > :after AND plan.position < :below
     AND plan.provider = :provider AND plan.problem IS NULL AND rows.status = 'pending'
   ORDER BY plan.position LIMIT :most;
+-- name: row_planned
+SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.row_id = ? AND plan.generation = ? AND plan.problem IS NULL;
 -- name: row_get
 SELECT rows.* FROM rows WHERE row_id = ?;
 -- name: row_status
@@ -183,7 +187,7 @@ SELECT count(*) AS rows, coalesce(sum(rows.n), 0) AS images,
   WHERE plan.generation = :generation AND plan.position < :below
     AND plan.problem IS NULL AND rows.status = 'pending';
 -- name: groups
-SELECT plan.provider, json_extract(rows.request, '$.resolution') AS resolution,
+SELECT plan.provider, plan.resolution,
        sum(rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
                      WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL)) AS images
   FROM plan JOIN rows USING (row_id)
@@ -204,6 +208,10 @@ SELECT position, line, plan.id, at_column, problem FROM plan
   LEFT JOIN rows USING (row_id)
   WHERE plan.generation = ? AND problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
   ORDER BY position LIMIT ?;
+-- name: warnings
+SELECT position, line, NULL AS at_column, warning AS problem FROM plan
+  WHERE generation = ? AND warning IS NOT NULL AND problem IS NULL
+  ORDER BY position LIMIT ?;
 -- name: duplicate_rows
 SELECT coalesce(sum(extra), 0) FROM (
   SELECT count(*) - 1 AS extra FROM plan JOIN rows USING (row_id)
@@ -215,7 +223,7 @@ SELECT count(*) FROM plan WHERE generation = ?;
 SELECT first, ipc FROM own_columns WHERE generation = ? ORDER BY first;
 -- name: result_rows
 SELECT plan.position, plan.line, plan.id AS plan_id, plan.request AS plan_request, plan.provider,
-       plan.model, plan.estimate, plan.at_column, plan.problem, rows.*
+       plan.model, plan.estimate, plan.at_column, plan.problem, plan.warning, rows.*
   FROM plan LEFT JOIN rows USING (row_id)
   WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
   ORDER BY plan.position;
@@ -235,3 +243,10 @@ SELECT plan.position, plan.id, rows.request, images.*, attempts.provider, attemp
     JOIN images USING (attempt_id)
   WHERE plan.generation = ? AND images.name IS NOT NULL
   ORDER BY plan.position, images.image, images.attempt_id;
+
+-- name: upload_get
+SELECT link FROM uploads
+  WHERE provider = ? AND base_url = ? AND name = ? AND good_until > ?;
+-- name: upload_set
+INSERT OR REPLACE INTO uploads (provider, base_url, name, link, good_until)
+  VALUES (?, ?, ?, ?, ?);

@@ -101,16 +101,18 @@ class Reader:
                 "most": most,
             },
         )
-        return [
-            PlannedRow(
-                row=_row(row),
-                position=row["position"],
-                line=row["line"],
-                provider=row["provider"],
-                model=row["model"],
-            )
-            for row in found
-        ]
+        return [_planned(row) for row in found]
+
+    def planned(self, row_id: int) -> PlannedRow | None:
+        """Return how a row is to be bought; None if nobody can, or it left the plan."""
+        found = self.run("row_planned", (row_id, self.generation)).fetchone()
+        return None if found is None else _planned(found)
+
+    def upload(self, provider: str, base_url: str, name: str, now: int) -> str | None:
+        """Return the link of a reference image that was uploaded and still works."""
+        values = (provider, base_url, name, now)
+        found = self.run("upload_get", values).fetchone()
+        return None if found is None else str(found["link"])
 
     def is_planned(self, row_id: int) -> bool:
         """Say whether the manifest still holds this version of the row."""
@@ -202,6 +204,16 @@ def attempt_record(row: sqlite3.Row) -> AttemptRecord:
     values["again"] = Again(values["again"]) if values["again"] else None
     values["counts"] = bool(values["counts"])
     return AttemptRecord(**values)
+
+
+def _planned(row: sqlite3.Row) -> PlannedRow:
+    return PlannedRow(
+        row=_row(row),
+        position=row["position"],
+        provider=row["provider"],
+        model=row["model"],
+        resolution=row["resolution"],
+    )
 
 
 def _row(row: sqlite3.Row) -> RowRecord:

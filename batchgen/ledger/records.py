@@ -15,7 +15,10 @@ class PlanEntry:
     Attributes:
         stem: Wanted name in the archive; the ledger keeps it unique.
         problem: Why the row is invalid; None for a row that can run.
+        model: As it is sent.
+        resolution: That is bought, the provider's default where the row says nothing.
         estimate: Expected price in nano-dollars; None if unknown.
+        warning: What of the row will not be done, though it can run.
     """
 
     position: int
@@ -26,10 +29,12 @@ class PlanEntry:
     stem: str
     provider: str | None
     model: str | None
+    resolution: str | None
     estimate: int | None
     prompt: str | None = None
     at_column: str | None = None
     problem: str | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +53,13 @@ class RowRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRow:
-    """A row that waits to be bought, with the provider chosen for it."""
+    """A row of the plan, and how it is to be bought."""
 
     row: RowRecord
     position: int
-    line: int | None
     provider: str
     model: str
+    resolution: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,7 @@ def _result(
         estimated_usd=_usd(row["estimate"]),
         error=error,
         message=message,
-        warning=_warnings(attempts),
+        warning=_warnings(row, attempts),
         request_id=(last.request_id or last.task_id) if last else None,
         started_at=_time(min((it.sent_at for it in attempts), default=None)),
         finished_at=_finished(status, attempts),
@@ -154,9 +154,11 @@ def _sum(amounts: Sequence[int | None]) -> Decimal | None:
     return to_usd(sum(known)) if len(known) == len(amounts) else None
 
 
-def _warnings(attempts: Sequence[AttemptRecord]) -> str | None:
-    found = dict.fromkeys(it.warning for it in attempts if it.warning)
-    return "; ".join(found) or None
+def _warnings(row: dict[str, object], attempts: Sequence[AttemptRecord]) -> str | None:
+    """Return what was made otherwise than it was asked for."""
+    left_out = row["warning"] if row["status"] == Status.SUCCEEDED else None
+    found = (left_out, *(it.warning for it in attempts))
+    return "; ".join(dict.fromkeys(str(it) for it in found if it)) or None
 
 
 def _finished(status: Status, attempts: Sequence[AttemptRecord]) -> datetime | None:

@@ -6,6 +6,7 @@
 -- stems     names in the archive that are taken, and by which row
 -- attempts  one try at buying some images of a row, written before it happens
 -- images    what an attempt delivered: first the link, then the place in the archive
+-- uploads   reference images that a provider keeps for a while, to be named by link
 
 CREATE TABLE meta (
   name  TEXT PRIMARY KEY,
@@ -43,11 +44,13 @@ CREATE TABLE plan (
   id          TEXT,
   request     TEXT,               -- of rows that have no entry in `rows`
   provider    TEXT,
-  model       TEXT,
+  model       TEXT,               -- as it is sent
+  resolution  TEXT,               -- that is bought: the provider's default where unsaid
   estimate    INTEGER,
   rebuy       INTEGER NOT NULL DEFAULT 0,  -- another version of it was paid for
   at_column   TEXT,
   problem     TEXT,               -- why it is invalid
+  warning     TEXT,               -- it can run, but not all of it
   PRIMARY KEY (generation, position)
 ) STRICT, WITHOUT ROWID;
 
@@ -118,4 +121,13 @@ CREATE TABLE images (
   width_px   INTEGER,
   height_px  INTEGER,
   PRIMARY KEY (attempt_id, image)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE uploads (
+  provider   TEXT    NOT NULL,
+  base_url   TEXT    NOT NULL,
+  name       TEXT    NOT NULL,    -- digest of the bytes that were sent
+  link       TEXT    NOT NULL,
+  good_until INTEGER NOT NULL,
+  PRIMARY KEY (provider, base_url, name)
 ) STRICT, WITHOUT ROWID;

@@ -93,14 +93,14 @@ class OptionRule:
     needs: str | None = None
 
     def misfit(self, value: OptionValue) -> str | None:
-        """Return what is wrong with a value, None if nothing is."""
+        """Return why a provider cannot take a value, None if it can."""
         if self.choices and value not in self.choices:
-            return f"no {value}; it has {', '.join(self.choices)}"
+            return f"has no {value} (it has {', '.join(self.choices)})"
         if isinstance(value, int | float) and not isinstance(value, bool):
             least, most = self.least, self.most
             too_small = least is not None and value < least
             if too_small or (most is not None and value > most):
-                return f"{value:g} is not from {least or 0:g} to {most:g}"
+                return f"takes {least or 0:g} to {most:g}, not {value:g}"
         return None
 
 
@@ -128,25 +128,45 @@ class Capabilities:
     def misfits(self, request: ImageRequest) -> Iterator[tuple[str, str]]:
         """Yield column and reason for all of a request that cannot be done.
 
+        A reason completes a sentence that begins with the provider's name.
         An option that the provider lacks is not among them: see `lacking`. Nor is
         what only the bytes of a reference tell: see `references`.
         """
         ratio, resolution = request.aspect_ratio, request.resolution
         if ratio is not None and ratio not in self.aspect_ratios:
-            yield "aspect_ratio", f"no {ratio}; it has {', '.join(self.aspect_ratios)}"
+            have = ", ".join(self.aspect_ratios)
+            yield "aspect_ratio", f"has no {ratio} (it has {have})"
         if resolution is not None and resolution not in self.resolutions:
             have = ", ".join(self.resolutions)
-            yield "resolution", f"no {resolution}; it has {have}"
+            yield "resolution", f"has no {resolution} (it has {have})"
         if len(request.references) > self.references.most:
-            count = len(request.references)
-            yield "references", f"{count} given, at most {self.references.most} taken"
+            most, given = self.references.most, len(request.references)
+            noun = "reference image" if most == 1 else "reference images"
+            yield "references", f"takes at most {most} {noun}, not {given}"
         for name, value in request.options.items():
             rule = self.options.get(name, OptionRule())
             if (reason := rule.misfit(value)) is not None:
                 yield name, reason
             if value and rule.needs and not request.options.get(rule.needs):
-                yield name, f"only together with {rule.needs} = true"
+                yield name, f"has {name} only together with {rule.needs}"
 
     def lacking(self, request: ImageRequest) -> tuple[str, ...]:
         """Return the options of a request that the provider does not have."""
         return tuple(name for name in request.options if name not in self.options)
+
+    def sale(self, request: ImageRequest, stated: str | None) -> tuple[str | None, str]:
+        """Return the model to be sent, None for the provider's own, and the resolution.
+
+        Where the model's id chooses the resolution, a row's resolution chooses among
+        the ids, and an id without a resolution beside it stands for its own.
+
+        Args:
+            request: What is asked for.
+            stated: The model that the row, or else the job, names.
+        """
+        by_model = {model: size for size, model in self.models.items()}
+        meant = by_model.get(stated or "", self.default_resolution)
+        resolution = request.resolution or meant
+        if stated is None or stated in by_model:
+            return self.models.get(resolution, stated), resolution
+        return stated, resolution

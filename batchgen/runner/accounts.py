@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
-from batchgen.errors import Charge
+from batchgen.errors import AttemptError, Charge
+from batchgen.ledger import AttemptRecord
 from batchgen.model import Delivered, dollars, to_nano
 from batchgen.runner.context import Flight, Run
 
@@ -12,14 +14,38 @@ ChargedAs = tuple[Charge, int | None]
 """Kind of charge, and nano-dollars where they are known."""
 
 
+MOST_USD = Decimal(10_000)
+"""A charge above this for one request is a broken number, not money [assumed]."""
+
+
+def reported_nano(flight: Flight, said: Delivered | AttemptError) -> int | None:
+    """Return what the provider says it charged; None if that is no money (yet)."""
+    usd = said.cost_usd
+    if usd is None and said.usage:
+        rates = flight.lane.rates
+        if not said.usage.keys() <= rates.keys():
+            return None
+        usd = sum((rates[it] * said.usage[it] for it in said.usage), Decimal())
+    return None if usd is None or not 0 <= usd <= MOST_USD else to_nano(usd)
+
+
 def charge_of(flight: Flight, delivered: Delivered) -> ChargedAs:
     """Return what was charged: as reported, else by the price list."""
-    if delivered.cost_usd is not None:
-        return Charge.REPORTED, to_nano(delivered.cost_usd)
-    expected, images = flight.attempt.expected, flight.part.images
-    if expected is None:
-        return Charge.PRICE_LIST, None
-    return Charge.PRICE_LIST, expected * min(len(delivered.images), images) // images
+    reported = reported_nano(flight, delivered)
+    if reported is not None:
+        return Charge.REPORTED, reported
+    return Charge.PRICE_LIST, by_list(flight.attempt, len(delivered.images))
+
+
+def by_list(attempt: AttemptRecord, images: int) -> int | None:
+    """Return the list price of as many of an attempt's images as came; None if unknown.
+
+    Whether a provider charges for images that it did not make is documented nowhere:
+    nanobananaapi.dev's sibling says that it does not [assumed for all].
+    """
+    if attempt.expected is None:
+        return None
+    return attempt.expected * min(images, attempt.images) // attempt.images
 
 
 def latency_of(run: Run, flight: Flight) -> float | None:

@@ -19,6 +19,7 @@ from batchgen.runner.decide import Part, Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
 from batchgen.runner.progress import Progress
+from batchgen.runner.shelf import Shelf
 from batchgen.runner.writer import Writer
 from batchgen.wire import Offload, Scrubber, Wire
 
@@ -71,6 +72,7 @@ class Run:
     log: logging.Logger
     tasks: TaskGroup
     lull: Lull
+    shelf: Shelf = field(default_factory=Shelf)
     downloads: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
     )

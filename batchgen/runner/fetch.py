@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -17,23 +17,20 @@ from batchgen.errors import (
     Retryable,
     Superseded,
 )
-from batchgen.images import ImageFacts, NotAnImage, inspect
-from batchgen.ledger import Ledger, StoredImage
-from batchgen.model import Blob, Delivered, Status, pixel_size
-from batchgen.output.archive import Incoming, Member, Tag
-from batchgen.output.names import member_name
+from batchgen.images import NotAnImage, inspect
+from batchgen.model import Blob, Delivered, Status
 from batchgen.provider import TaskProvider
 from batchgen.runner.accounts import (
     ChargedAs,
     charge_of,
-    latency_of,
     spend,
     tell_raised,
 )
-from batchgen.runner.context import Flight, Run, utc
+from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import wait_s
 from batchgen.runner.finish import lose
 from batchgen.runner.polling import SURE_AFTER, Poller
+from batchgen.runner.store import Checked, store
 
 DOWNLOADS = 6
 """Tries to download one image in a run; a later run tries again [assumed]."""
@@ -44,34 +41,43 @@ SMALL_BYTES = 32 * 1024
 Numbered = Sequence[tuple[int, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """An image that was looked at: what it is, and its digest."""
+@dataclass(slots=True)
+class Haul:
+    """What came of an attempt's images, and why some of them cannot be had."""
 
-    image: int
-    data: bytes
-    facts: ImageFacts
-    sha256: bytes
+    checked: list[Checked] = field(default_factory=list)
+    lost: AttemptError | None = None
 
 
 async def fetch(run: Run, flight: Flight, links: Numbered, charge: ChargedAs) -> None:
     """Download what an attempt delivered and store it; it is charged already."""
+    haul = Haul()
     try:
         _refuse_second(run, flight)
         if not links:
             raise LinkLost(flight.lane.name, "no link was kept")
-        try:
-            checked = [await _download(run, flight, *numbered) for numbered in links]
-        except LinkLost as lost:
-            links = await _fresh_links(run, flight, charge, lost)
-            checked = [await _download(run, flight, *numbered) for numbered in links]
+        await _download_all(run, flight, links, haul)
+        if isinstance(haul.lost, LinkLost):
+            links = await _fresh_links(run, flight, charge, haul.lost)
+            have = {it.image for it in haul.checked}
+            haul.lost = None
+            missing = [it for it in links if it[0] not in have]
+            await _download_all(run, flight, missing, haul)
     except (Incomplete, ProviderStopped) as error:
         await _leave_delivered(run, flight, error)
         return
     except AttemptError as error:
-        await lose(run, flight, error, charge)
-        return
-    await _store(run, flight, checked, inline=None)
+        haul.lost = error
+    await _bring_in(run, flight, haul, charge)
+
+
+async def _download_all(run: Run, flight: Flight, links: Numbered, haul: Haul) -> None:
+    """Download what can be had; what surely cannot is noted, for the others count."""
+    for image, url in links:
+        try:
+            haul.checked.append(await _download(run, flight, image, url))
+        except (LinkLost, ImageRejected) as error:
+            haul.lost = error
 
 
 async def store_inline(
@@ -84,17 +90,29 @@ async def store_inline(
     with anyio.CancelScope(shield=True):
         charge = charge_of(flight, delivered)
         raised = spend(run, flight, charge)
-        numbered = zip(flight.part.span, blobs, strict=False)
-        try:
-            checked = [
-                await _check(run, flight, image, blob.data) for image, blob in numbered
-            ]
-        except ImageRejected as error:
-            await tell_raised(run, flight, raised)
-            await lose(run, flight, error, charge)
-            return
-        await _store(run, flight, checked, inline=(charge, delivered))
+        haul = Haul()
+        for image, blob in zip(flight.part.span, blobs, strict=False):
+            try:
+                haul.checked.append(await _check(run, flight, image, blob.data))
+            except ImageRejected as error:
+                haul.lost = error
+        await _bring_in(run, flight, haul, charge, delivered)
         await tell_raised(run, flight, raised)
+
+
+async def _bring_in(
+    run: Run,
+    flight: Flight,
+    haul: Haul,
+    charge: ChargedAs,
+    inline: Delivered | None = None,
+) -> None:
+    if haul.checked:
+        at_once = None if inline is None else (charge, inline)
+        haul.checked.sort(key=lambda it: it.image)
+        await store(run, flight, haul.checked, lost=haul.lost, inline=at_once)
+    elif haul.lost is not None:
+        await lose(run, flight, haul.lost, charge)
 
 
 def _refuse_second(run: Run, flight: Flight) -> None:
@@ -186,94 +204,3 @@ async def _leave_delivered(run: Run, flight: Flight, error: AttemptError) -> Non
     await run.writer.commit(
         lambda ledger: ledger.settle(row_id, Status.PENDING, error.kind, message)
     )
-
-
-async def _store(
-    run: Run,
-    flight: Flight,
-    checked: Sequence[Checked],
-    inline: tuple[ChargedAs, Delivered] | None,
-) -> None:
-    at = run.time.now()
-    reported = inline[1].cost_usd is not None if inline else False
-    incoming = [
-        Incoming(
-            name=member_name(
-                flight.stem, it.image, flight.request.n, it.facts.extension
-            ),
-            data=it.data,
-            tag=Tag(
-                attempt_id=flight.attempt.attempt_id,
-                image=it.image,
-                images=len(checked),
-                cost_nano=inline[0][1] if inline and reported else None,
-                modified=utc(at),
-            ),
-        )
-        for it in checked
-    ]
-    latency_s = latency_of(run, flight) if inline else None
-    warning = _warning(flight, checked)
-
-    def step(ledger: Ledger, members: list[Member]) -> Status | None:
-        if inline:
-            request_id = inline[1].request_id
-            ledger.mark_delivered(
-                flight.attempt.attempt_id, (), inline[0], request_id, latency_s
-            )
-        stored = [
-            stored_image(it, member)
-            for it, member in zip(checked, members, strict=True)
-        ]
-        ledger.mark_stored(flight.attempt.attempt_id, stored, warning, at)
-        return settle_if_whole(ledger, flight.part.row_id)
-
-    was = await run.writer.store(incoming, step)
-    run.progress.bought += len(checked)
-    run.progress.stored_bytes += sum(len(it.data) for it in checked)
-    run.log.info("stored", extra={"attempt": flight.attempt.attempt_id})
-    if was is not None and flight.planned is not None:
-        run.progress.settle(Status.SUCCEEDED, was)
-    run.wake()
-
-
-def settle_if_whole(ledger: Ledger, row_id: int) -> Status | None:
-    """Let a row succeed when all its images are stored.
-
-    Returns:
-        Its status until now; None if nothing changed.
-    """
-    was = ledger.status(row_id)
-    if was is Status.SUCCEEDED or not ledger.is_whole(row_id):
-        return None
-    ledger.settle(row_id, Status.SUCCEEDED, None, None)
-    return was
-
-
-def stored_image(checked: Checked, member: Member) -> StoredImage:
-    """Return what the ledger keeps of an image that is in the archive."""
-    return StoredImage(
-        image=checked.image,
-        name=member.name,
-        place=member.offset,
-        size_bytes=len(checked.data),
-        crc32=member.crc32,
-        sha256=checked.sha256,
-        media_type=checked.facts.media_type,
-        width_px=checked.facts.width_px,
-        height_px=checked.facts.height_px,
-    )
-
-
-def _warning(flight: Flight, checked: Sequence[Checked]) -> str | None:
-    """Say if an image has another size than the one that was paid for."""
-    attempt = flight.attempt
-    paid = pixel_size(attempt.aspect_ratio or "", attempt.resolution or "")
-    for it in checked:
-        size = (it.facts.width_px, it.facts.height_px)
-        if paid is not None and size != paid:
-            return (
-                f"image {it.image} is {size[0]}x{size[1]} px, "
-                f"paid for {paid[0]}x{paid[1]}"
-            )
-    return None

@@ -17,8 +17,8 @@ from batchgen.errors import (
     Unreachable,
 )
 from batchgen.ledger import AttemptEnd, Ledger
-from batchgen.model import State, Status, to_nano
-from batchgen.runner.accounts import ChargedAs, spend, tell_raised
+from batchgen.model import State, Status
+from batchgen.runner.accounts import ChargedAs, reported_nano, spend, tell_raised
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import (
     Buy,
@@ -149,11 +149,12 @@ def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
     outcome_is_known = _state(error) is State.FAILED
     if task_exists and outcome_is_known and charge is Charge.UNKNOWN and free:
         charge = Charge.NONE
+    reported = reported_nano(flight, error)
     match charge:
         case Charge.NONE:
             return charge, 0
-        case Charge.REPORTED if error.cost_usd is not None:
-            return charge, to_nano(error.cost_usd)
+        case Charge.REPORTED if reported is not None:
+            return charge, reported
         case Charge.PRICE_LIST:
             return charge, flight.attempt.expected
         case _:
@@ -182,7 +183,7 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
     elif error.retry_after_s:
         lane.departures.pause(error.retry_after_s)
     if isinstance(error, NotConnected):
-        _heed_silence(run, lane, error)
+        heed_silence(run, lane, error)
     else:
         lane.was_reached = True
     if isinstance(error, ProviderStopped) and lane.stopped is None:
@@ -207,7 +208,8 @@ def heed_outage(run: Run, lane: Lane, error: AttemptError, *, is_probe: bool) ->
         )
 
 
-def _heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:
+def heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:
+    """Give a provider up that was never once reached, after a while."""
     if lane.was_reached:
         run.progress.say_once(f"{error}; it is tried again until it answers")
         return

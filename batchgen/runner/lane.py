@@ -10,7 +10,7 @@ import httpx
 
 from batchgen.errors import ProviderStopped
 from batchgen.limits import Breaker, Departures
-from batchgen.model import Endpoint
+from batchgen.model import Endpoint, Terms
 from batchgen.provider import PollSchedule, Provider
 from batchgen.runner.decide import Part
 from batchgen.runner.progress import Progress
@@ -29,8 +29,13 @@ class Lane:
         departures: Departures,
         concurrency: int,
         clock: Callable[[], float],
+        terms: Terms | None = None,
     ) -> None:
+        terms = terms or Terms()
         self.provider = provider
+        self.able = terms.adapt(provider.capabilities)
+        listed = {unit: it.expected for unit, it in provider.rates.items()}
+        self.rates = {**listed, **terms.rates}
         # On this machine itself: then its links may be, too.
         self.is_loopback = is_loopback_host(httpx.URL(endpoint.base_url).host)
         self.endpoint = endpoint

@@ -1,39 +1,24 @@
-"""Read the manifest into the plan: which provider, what price, what cannot be done."""
+"""Read the manifest into the plan, slice by slice, as one generation of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Mapping
 
-from batchgen.ledger import PlanEntry, PlanWriter, Reader
-from batchgen.manifest import Manifest, Row, Slice, key_of
-from batchgen.model import ImageRequest, Job, PriceList, find_price, to_nano
+from batchgen.ledger import PlanWriter, Reader
+from batchgen.manifest import Manifest, Slice, key_of
+from batchgen.model import (
+    PriceList,
+)
 from batchgen.output.names import (
     claimed_stems,
-    safe_stem,
-    strip_image_extension,
 )
-from batchgen.provider import Provider
+from batchgen.runner.choice import Choice, entry_of
 from batchgen.runner.writer import Writer
 from batchgen.wire import Offload
 
 SLICE = 250
 """Rows to a step of the plan: it holds up the event loop for some 20 ms."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What rows are judged against.
-
-    Attributes:
-        chosen: The job's providers, in its order.
-        others: Every provider there is, to say who could do what none of them can.
-    """
-
-    job: Job
-    chosen: Sequence[Provider]
-    others: Mapping[str, Provider]
-    prices: Mapping[str, PriceList]
 
 
 class Planner:
@@ -111,9 +96,14 @@ class Planner:
         self.rows += len(entries)
 
     def _digest(self) -> str:
-        choice = self._choice
-        models = [(it.name, choice.job.terms_of(it.name).model) for it in choice.chosen]
-        return repr((1, self._manifest.digest(), models, _priced(choice.prices)))
+        choice, job = self._choice, self._choice.job
+        terms = [
+            (it.name, job.terms_of(it.name).model, choice.able[it.name])
+            for it in choice.chosen
+        ]
+        ways = (job.unsupported, job.references.shrink)
+        stated = (2, self._manifest.digest(), terms, ways, _priced(choice.prices))
+        return hashlib.sha256(repr(stated).encode()).hexdigest()
 
 
 def _priced(prices: Mapping[str, PriceList]) -> list[str]:
@@ -122,75 +112,3 @@ def _priced(prices: Mapping[str, PriceList]) -> list[str]:
         for name, listed in sorted(prices.items())
         for resolution, price in sorted(listed.items())
     ]
-
-
-def entry_of(row: Row, choice: Choice) -> PlanEntry:
-    """Judge one row: who makes it, for how much, or why nobody can."""
-    provider, problem = _choose(row, choice)
-    request = row.request
-    wanted = _wanted_stem(row)
-    stated = choice.job.terms_of(provider.name).model if provider else None
-    return PlanEntry(
-        position=row.position,
-        line=row.line,
-        id=row.id,
-        request=request,
-        fingerprint=row.fingerprint,
-        stem=safe_stem(wanted),
-        provider=provider.name if provider else None,
-        model=(request.model if request else None)
-        or stated
-        or (provider.defaults.model if provider else None),
-        estimate=_estimate(request, provider, choice) if request else None,
-        prompt=row.prompt,
-        at_column=problem[0] if problem else None,
-        problem=problem[1] if problem else None,
-    )
-
-
-def _wanted_stem(row: Row) -> str:
-    if row.filename:
-        return strip_image_extension(row.filename)
-    if row.id is not None:
-        return row.id
-    digest = row.fingerprint.hex()[:8] if row.fingerprint else "0" * 8
-    return f"row-{row.position}-{digest}"
-
-
-def _choose(
-    row: Row, choice: Choice
-) -> tuple[Provider | None, tuple[str | None, str] | None]:
-    """Return the first provider that can do the row, or what stands in the way."""
-    if row.problem is not None:
-        return None, (row.problem.column, row.problem.message)
-    request = row.request
-    if request is None:
-        return None, (None, "cannot be read")
-    names = [it.name for it in choice.chosen]
-    if row.provider is not None and row.provider not in names:
-        given = f"{row.provider!r} is not among the job's providers"
-        return None, ("provider", f"{given} ({', '.join(names)}); add it to `provider`")
-    candidates = [it for it in choice.chosen if row.provider in (None, it.name)]
-    for provider in candidates:
-        if next(provider.capabilities.misfits(request), None) is None:
-            return provider, None
-    column, reason = next(candidates[0].capabilities.misfits(request))
-    fitting = ", ".join(_fitting(request, choice))
-    hint = f"; {fitting} can do it" if fitting else ""
-    return None, (column, f"{candidates[0].name}: {reason}{hint}")
-
-
-def _fitting(request: ImageRequest, choice: Choice) -> Iterator[str]:
-    for name, provider in choice.others.items():
-        if next(provider.capabilities.misfits(request), None) is None:
-            yield name
-
-
-def _estimate(
-    request: ImageRequest, provider: Provider | None, choice: Choice
-) -> int | None:
-    if provider is None:
-        return None
-    resolution = request.resolution or provider.capabilities.default_resolution
-    price = find_price(choice.prices.get(provider.name, {}), resolution)
-    return None if price is None else to_nano(price.expected) * request.n

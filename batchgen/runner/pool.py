@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import anyio
 
 from batchgen.budget import Reservation
 from batchgen.errors import DiskFull, UsageError
-from batchgen.ledger import AttemptRecord, Ledger, PlannedRow, RowRecord
+from batchgen.ledger import Ledger
 from batchgen.model import Status
 from batchgen.runner.context import Run
-from batchgen.runner.decide import (
-    Buy,
-    Part,
-    Settled,
-    decide,
-    history_of,
-    missing_parts,
-)
+from batchgen.runner.decide import Buy, Part, Settled, decide, history_of
+from batchgen.runner.feed import Feed, Wanted
 from batchgen.runner.lane import Lane
 from batchgen.runner.purchase import Order, buy
-
-SLICE = 256
-"""Rows that are read ahead of their purchase."""
+from batchgen.runner.references import References
 
 SPARE_BYTES = 64 * 1024 * 1024
 IMAGE_BYTES = 8 * 1024 * 1024
@@ -38,72 +28,7 @@ UNSTORED_FACTOR = 3
 """Attempts under way, downloads included, for each place in flight."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A part that may be bought, and what was tried for its row so far."""
-
-    part: Part
-    row: RowRecord
-    attempts: Sequence[AttemptRecord]
-
-
-class Feed:
-    """What one lane is to buy, in manifest order, retries first when they are due."""
-
-    def __init__(self, run: Run, lane: Lane) -> None:
-        self._run = run
-        self._lane = lane
-        self._after = -1
-        self._rows: deque[PlannedRow] = deque()
-        self._parts: deque[Wanted] = deque()
-
-    async def next(self) -> Wanted | None:
-        """Return the next part, waiting while some may still come; None at the end."""
-        while self._lane.stopped is None:
-            if (part := self._lane.retries.take_due()) is not None:
-                return self._look_up(part)
-            if (wanted := self._fresh()) is not None:
-                return wanted
-            changed = self._run.changed
-            wait_s = self._lane.retries.next_in_s()
-            busy = self._run.planning or self._run.live > 0
-            if wait_s is None and not busy:
-                return None
-            with anyio.move_on_after(wait_s):
-                await changed.wait()
-        return None
-
-    def _look_up(self, part: Part) -> Wanted:
-        ledger = self._run.ledger
-        return Wanted(part, ledger.row(part.row_id), ledger.attempts_of(part.row_id))
-
-    def _fresh(self) -> Wanted | None:
-        while not self._parts:
-            if not self._rows:
-                self._read_rows()
-            if not self._rows:
-                return None
-            self._parts.extend(self._missing(self._rows.popleft()))
-        return self._parts.popleft()
-
-    def _read_rows(self) -> None:
-        limit = self._run.job.limit
-        below = limit if limit is not None else 1 << 62
-        rows = self._run.ledger.waiting(self._lane.name, self._after, below, SLICE)
-        self._rows.extend(rows)
-        if rows:
-            self._after = rows[-1].position
-
-    def _missing(self, planned: PlannedRow) -> Iterator[Wanted]:
-        row, ledger = planned.row, self._run.ledger
-        attempts = ledger.attempts_of(row.row_id)
-        have = ledger.stored_images(row.row_id) if attempts else set()
-        most = self._lane.provider.capabilities.images_per_request
-        for part in missing_parts(row.row_id, row.request.n, have, attempts, most):
-            yield Wanted(part, row, attempts)
-
-
-async def feed(run: Run, lane: Lane) -> None:
+async def work_off(run: Run, lane: Lane, references: References) -> None:
     """Buy all that is chosen for a lane, until it is done or must stop.
 
     Raises:
@@ -111,30 +36,38 @@ async def feed(run: Run, lane: Lane) -> None:
         UsageError: there is a budget, and no price.
         DiskFull: there is no room for one more image.
     """
-    source = Feed(run, lane)
-    while (wanted := await source.next()) is not None and lane.stopped is None:
-        part, row = wanted.part, wanted.row
-        if not await _is_to_be_bought(run, wanted):
-            continue
-        await _room(run, lane)
-        reservation = _reservation(run, lane, part, row)
-        await run.budget.reserve(reservation)
-        if not await _may_leave(lane):
-            run.budget.settle(reservation, 0)
-            return
-        lane.in_flight += 1
-        is_probe = lane.breaker.probing = lane.breaker.is_open
-        order = Order(
-            lane=lane,
-            part=part,
-            stem=row.stem,
-            request=row.request,
-            model=model_of(run, lane, row),
-            reservation=reservation,
-            is_probe=is_probe,
-        )
-        start(run, order)
-        run.lull.stir()
+    with Feed(run, lane, references) as source:
+        while (wanted := await source.next()) is not None and lane.stopped is None:
+            if not await _is_to_be_bought(run, wanted):
+                run.shelf.drop(wanted.part)
+            elif not await _begin(run, lane, wanted):
+                run.shelf.drop(wanted.part)
+                return
+
+
+async def _begin(run: Run, lane: Lane, wanted: Wanted) -> bool:
+    """Let a part's purchase run when it may; False if the lane stopped first."""
+    part, planned = wanted.part, wanted.planned
+    await _room(run, lane)
+    reservation = _reservation(run, lane, part, planned.resolution)
+    await run.budget.reserve(reservation)
+    if not await _may_leave(lane):
+        run.budget.settle(reservation, 0)
+        return False
+    lane.in_flight += 1
+    is_probe = lane.breaker.probing = lane.breaker.is_open
+    order = Order(
+        lane=lane,
+        part=part,
+        stem=planned.row.stem,
+        request=replace(planned.row.request, resolution=planned.resolution),
+        model=planned.model,
+        reservation=reservation,
+        is_probe=is_probe,
+    )
+    start(run, order)
+    run.lull.stir()
+    return True
 
 
 async def _may_leave(lane: Lane) -> bool:
@@ -149,8 +82,8 @@ async def _may_leave(lane: Lane) -> bool:
     return lane.stopped is None
 
 
-def _reservation(run: Run, lane: Lane, part: Part, row: RowRecord) -> Reservation:
-    group = (lane.name, resolution_of(lane, row))
+def _reservation(run: Run, lane: Lane, part: Part, resolution: str) -> Reservation:
+    group = (lane.name, resolution)
     if run.budget.limit is not None and run.budget.ceiling(group) is None:
         raise UsageError(
             f"no price is known for {group[0]} at {group[1]}, so `max_cost` cannot "
@@ -174,19 +107,8 @@ def start(run: Run, order: Order) -> None:
     run.tasks.start_soon(live)
 
 
-def resolution_of(lane: Lane, row: RowRecord) -> str:
-    """Return the resolution that is bought: as asked, else the provider's default."""
-    return row.request.resolution or lane.provider.capabilities.default_resolution
-
-
-def model_of(run: Run, lane: Lane, row: RowRecord) -> str:
-    """Return the model as the row, else the job, else the provider has it."""
-    stated = row.request.model or run.job.terms_of(lane.name).model
-    return stated or lane.provider.defaults.model
-
-
 async def _is_to_be_bought(run: Run, wanted: Wanted) -> bool:
-    row = wanted.row
+    row = wanted.planned.row
     if row.status is not Status.PENDING:
         return False
     history = history_of(wanted.attempts, wanted.part, row.tries_from)

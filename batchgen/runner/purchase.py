@@ -67,6 +67,7 @@ async def buy(run: Run, order: Order) -> None:
     lane = order.lane
     flight = await _mark_sent(run, order)
     if flight is None:
+        run.shelf.drop(order.part)
         lane.departures.stayed()
         if order.is_probe:
             lane.breaker.probing = False
@@ -137,17 +138,17 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
 
 async def _send(run: Run, order: Order) -> Accepted | Delivered:
     lane = order.lane
-    call = lane.provider.encode(
-        order.request.for_images(order.part.images), order.model, lane.endpoint
-    )
+    request = order.request.for_images(order.part.images)
     timeout_s = lane.provider.defaults.reply_timeout_s
     grant = Grant(run, lane)
-    try:
-        reply = await run.wire.send(
-            lane.name, call, reply_timeout_s=timeout_s, on_sent=grant.used
-        )
-    finally:
-        grant.close()
+    with run.shelf.taken(order.part) as references:
+        call = lane.provider.encode(request, order.model, lane.endpoint, references)
+        try:
+            reply = await run.wire.send(
+                lane.name, call, reply_timeout_s=timeout_s, on_sent=grant.used
+            )
+        finally:
+            grant.close()
     return lane.provider.decode(reply)
 
 

@@ -13,15 +13,16 @@ from batchgen.errors import Again, AttemptError, Charge, ProviderStopped
 from batchgen.images import NotAnImage, inspect
 from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, StoredImage
 from batchgen.model import Delivered, Running, State, Status
-from batchgen.output.archive import Archive, Found
-from batchgen.runner.accounts import ChargedAs
+from batchgen.output.archive import Archive, Found, Tag
+from batchgen.runner.accounts import ChargedAs, by_list
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Part
-from batchgen.runner.fetch import fetch, settle_if_whole
+from batchgen.runner.fetch import fetch
 from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.lane import Lane
 from batchgen.runner.polling import Poller
 from batchgen.runner.purchase import deliver, follow_and_fetch
+from batchgen.runner.store import settle_if_whole, size_warning
 
 SPREAD_S = 3.0
 """First polls after a restart are spread over this: thousands may be waiting."""
@@ -59,16 +60,21 @@ def _adopt(ledger: Ledger, archive: Archive, found: Sequence[Found], now: int) -
     adopted = 0
     for attempt_id, members in by_attempt.items():
         attempt = open_ids.get(attempt_id)
-        if attempt is None or len(members) < members[0].tag.images:
+        if attempt is None:
             continue
-        images = [_look(archive, it) for it in members]
-        if any(it is None for it in images):
-            continue
-        if attempt.state is not State.DELIVERED:
-            charge = _charge(attempt, members[0].tag.cost_nano)
+        looks = (_look(archive, it) for it in members)
+        whole = [it for it in looks if it is not None]
+        if attempt.state is State.DELIVERED:
+            if len(whole) < members[0].tag.images:
+                continue  # its links are known: they are downloaded again
+        elif whole:
+            # The reply had come, and was charged; what the kill left of its images
+            # is kept, the others are bought again.
+            charge = _charge(attempt, members[0].tag)
             ledger.mark_delivered(attempt_id, (), charge, None, None)
-        whole = [it for it in images if it is not None]
-        ledger.mark_stored(attempt_id, whole, None, now)
+        else:
+            continue
+        ledger.mark_stored(attempt_id, whole, size_warning(attempt, whole), now)
         settle_if_whole(ledger, attempt.row_id)
         adopted += len(whole)
     return adopted
@@ -93,10 +99,10 @@ def _look(archive: Archive, found: Found) -> StoredImage | None:
     )
 
 
-def _charge(attempt: AttemptRecord, reported: int | None) -> ChargedAs:
-    if reported is not None:
-        return Charge.REPORTED, reported
-    return Charge.PRICE_LIST, attempt.expected
+def _charge(attempt: AttemptRecord, tag: Tag) -> ChargedAs:
+    if tag.cost_nano is not None:
+        return Charge.REPORTED, tag.cost_nano
+    return Charge.PRICE_LIST, by_list(attempt, tag.images)
 
 
 def _forget_answer(ledger: Ledger, attempt: AttemptRecord, now: int) -> None:

@@ -41,6 +41,7 @@ def entry(
         stem=safe_stem(id or f"row-{position}-{digest.hex()[:8]}"),
         provider="acme",
         model="acme-1",
+        resolution="1K",
         estimate=PRICE * n,
         prompt=prompt,
     )

@@ -194,7 +194,7 @@ def test_an_image_of_an_attempt_that_is_stored_already_is_left_alone(
     assert (totals.spent, totals.images) == (PRICE, 1)
 
 
-def test_half_of_an_attempts_images_are_not_taken_for_all(
+def test_half_of_an_attempts_images_are_kept_and_its_whole_charge(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     read(ledger, [row_of(0, n=2)])
@@ -202,10 +202,13 @@ def test_half_of_an_attempts_images_are_not_taken_for_all(
     attempt_id = sent(ledger, row_id, images=2)
     append(tmp_path, picture(attempt_id, 1, 2))
 
-    assert recovered(ledger, tmp_path) == 0
+    assert recovered(ledger, tmp_path) == 1
 
-    assert ledger.attempt(attempt_id).state is State.UNKNOWN
-    assert ledger.stored_images(row_id) == set()
+    # The reply had come with both, so both were charged; one is to be bought again.
+    attempt = ledger.attempt(attempt_id)
+    assert (attempt.state, attempt.charge) == (State.STORED, Charge.REPORTED)
+    assert ledger.stored_images(row_id) == {1}
+    assert ledger.row(row_id).status is Status.PENDING
 
 
 def test_a_row_of_several_images_waits_for_those_that_are_missing(

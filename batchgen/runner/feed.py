@@ -1,0 +1,174 @@
+"""What one lane is to buy next, the reference images of it made ready ahead."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from batchgen.errors import ProviderStopped, ReferenceRejected
+from batchgen.ledger import AttemptRecord, Ledger, PlannedRow
+from batchgen.model import Link, Status
+from batchgen.runner.context import Run
+from batchgen.runner.decide import Part, missing_parts
+from batchgen.runner.lane import Lane
+from batchgen.runner.references import References
+
+SLICE = 256
+"""Rows that are read ahead of their purchase."""
+
+AHEAD = 8
+"""Parts whose images are read, fetched or uploaded at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A part that may be bought, and what was tried for its row so far."""
+
+    part: Part
+    planned: PlannedRow
+    attempts: Sequence[AttemptRecord]
+
+
+class Feed:
+    """Parts in manifest order, retries first when they are due.
+
+    A part with images that must be read or sent first comes when they are ready, on
+    the run's shelf; others may come before it. Use as a context manager.
+    """
+
+    def __init__(self, run: Run, lane: Lane, references: References) -> None:
+        self._run = run
+        self._lane = lane
+        self._references = references
+        self._after = -1
+        self._rows: deque[PlannedRow] = deque()
+        self._parts: deque[Wanted] = deque()
+        self._ready: deque[Wanted] = deque()
+        self._preparing: set[anyio.CancelScope] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for scope in list(self._preparing):
+            scope.cancel()
+
+    async def next(self) -> Wanted | None:
+        """Return the next part, waiting while some may still come; None at the end."""
+        while self._lane.stopped is None:
+            if self._ready:
+                return self._ready.popleft()
+            wanted = self._take() if len(self._preparing) < AHEAD else None
+            if wanted is None:
+                if not await self._wait():
+                    return None
+            elif self._needs_work(wanted):
+                self._start(wanted)
+            else:
+                links = [Link(it) for it in wanted.planned.row.request.references]
+                await self._run.shelf.put(wanted.part, links)
+                return wanted
+        return None
+
+    async def _wait(self) -> bool:
+        """Wait until something changes; False if nothing will."""
+        changed = self._run.changed
+        wait_s = self._lane.retries.next_in_s()
+        if self._preparing:
+            wait_s = None if len(self._preparing) >= AHEAD else wait_s
+        elif wait_s is None and not self._run.planning and self._run.live == 0:
+            return False
+        with anyio.move_on_after(wait_s):
+            await changed.wait()
+        return True
+
+    def _take(self) -> Wanted | None:
+        while (part := self._lane.retries.take_due()) is not None:
+            if (wanted := self._look_up(part)) is not None:
+                return wanted
+        return self._fresh()
+
+    def _look_up(self, part: Part) -> Wanted | None:
+        ledger = self._run.ledger
+        planned = ledger.planned(part.row_id)
+        if planned is None:
+            return None
+        return Wanted(part, planned, ledger.attempts_of(part.row_id))
+
+    def _fresh(self) -> Wanted | None:
+        while not self._parts:
+            if not self._rows:
+                self._read_rows()
+            if not self._rows:
+                return None
+            self._parts.extend(self._missing(self._rows.popleft()))
+        return self._parts.popleft()
+
+    def _read_rows(self) -> None:
+        limit = self._run.job.limit
+        below = limit if limit is not None else 1 << 62
+        rows = self._run.ledger.waiting(self._lane.name, self._after, below, SLICE)
+        self._rows.extend(rows)
+        if rows:
+            self._after = rows[-1].position
+
+    def _missing(self, planned: PlannedRow) -> Iterator[Wanted]:
+        row, ledger = planned.row, self._run.ledger
+        attempts = ledger.attempts_of(row.row_id)
+        have = ledger.stored_images(row.row_id) if attempts else set()
+        most = self._lane.able.images_per_request
+        for part in missing_parts(row.row_id, row.request.n, have, attempts, most):
+            yield Wanted(part, planned, attempts)
+
+    # -- reference images
+
+    def _needs_work(self, wanted: Wanted) -> bool:
+        rules = self._lane.able.references
+        return any(
+            rules.carrier_of(it) != "link"
+            for it in wanted.planned.row.request.references
+        )
+
+    def _start(self, wanted: Wanted) -> None:
+        scope = anyio.CancelScope()
+        self._preparing.add(scope)
+        self._run.tasks.start_soon(self._prepare, wanted, scope)
+
+    async def _prepare(self, wanted: Wanted, scope: anyio.CancelScope) -> None:
+        request = wanted.planned.row.request
+        try:
+            with scope:
+                carried = await self._references.ready(self._lane, request)
+                await self._run.shelf.put(wanted.part, carried)
+                self._ready.append(wanted)
+        except ReferenceRejected as error:
+            await self._reject(wanted, error)
+        except ProviderStopped as error:
+            self._lane.stop(error)
+        finally:
+            self._preparing.discard(scope)
+            self._run.wake()
+
+    async def _reject(self, wanted: Wanted, error: ReferenceRejected) -> None:
+        """Let a row fail that cannot be sent; nothing was bought for it."""
+        row_id = wanted.part.row_id
+        message = self._run.scrubber.clean(error.message)
+
+        def step(ledger: Ledger) -> bool:
+            if ledger.status(row_id) is not Status.PENDING:
+                return False  # another part of the row came first
+            ledger.settle(row_id, Status.FAILED, error.kind, message)
+            return True
+
+        if await self._run.writer.commit(step):
+            self._run.progress.settle(Status.FAILED)

@@ -1,0 +1,200 @@
+"""Reference images on their way to a provider: made ready, once for all rows.
+
+Nothing here buys anything, so whatever fails may be asked again.
+"""
+
+from __future__ import annotations
+
+from weakref import WeakValueDictionary
+
+import anyio
+import httpx
+
+from batchgen.errors import (
+    AttemptError,
+    NotConnected,
+    OutcomeUnknown,
+    ProviderStopped,
+    ReferenceRejected,
+    Retryable,
+    SpecError,
+    Throttled,
+)
+from batchgen.ledger import Ledger
+from batchgen.model import Attachment, Carried, ImageRequest, Link
+from batchgen.provider import UploadProvider
+from batchgen.references import Larder, Unusable
+from batchgen.runner.context import Run
+from batchgen.runner.decide import wait_s
+from batchgen.runner.finish import SILENT_THROTTLE_S, heed_silence
+from batchgen.runner.lane import Lane
+from batchgen.wire import is_loopback_host
+
+TRIES = 8
+"""Tries to upload or to fetch one image; throttled and unsent ones do not count."""
+
+UPLOAD_TIMEOUT_S = 120.0
+SAFE_LIFE = 0.9
+"""Share of an upload's life in which its link is named: the task needs it, too."""
+
+
+class References:
+    """Makes ready what rows refer to."""
+
+    def __init__(self, run: Run, stand_in: bytes | None) -> None:
+        """Prepare to make images ready.
+
+        Args:
+            run: The run.
+            stand_in: Sent in place of what an URL holds that may not be fetched, in
+                a rehearsal; None to fetch.
+        """
+        self._run = run
+        self._stand_in = stand_in
+        self._larder = Larder(
+            run.job.manifest.parent,
+            shrink=run.job.references.shrink,
+            offload=run.offload,
+            fetch=self._fetch,
+        )
+        # One turn for each image: rows that share it wait for the first one's upload.
+        self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()
+
+    async def ready(self, lane: Lane, request: ImageRequest) -> tuple[Carried, ...]:
+        """Return a request's references as they travel to a provider.
+
+        Raises:
+            ReferenceRejected: one of them cannot be had or used.
+            ProviderStopped: the provider takes no upload from this key.
+        """
+        among = len(request.references)
+        return tuple([await self._one(lane, it, among) for it in request.references])
+
+    async def _one(self, lane: Lane, reference: str, among: int) -> Carried:
+        rules = lane.able.references
+        try:
+            match rules.carrier_of(reference):
+                case "link":
+                    return Link(reference)
+                case "inline":
+                    return await self._larder.inline(reference, rules, among)
+                case "part":
+                    return await self._larder.attachment(reference, rules, among)
+                case "upload":
+                    image = await self._larder.attachment(reference, rules, among)
+                    return await self._uploaded(lane, image)
+        except Unusable as error:
+            raise ReferenceRejected(lane.name, str(error)) from error
+
+    # -- from an URL of the user's
+
+    async def _fetch(self, url: str) -> bytes:
+        """Return what an URL holds.
+
+        Raises:
+            Unusable: it cannot be had.
+        """
+        host = httpx.URL(url).host
+        if self._stand_in is not None and not is_loopback_host(host):
+            self._run.progress.say_once(
+                "reference URLs are not fetched in a rehearsal: a drawing stands in"
+            )
+            return self._stand_in
+        near = any(it.is_loopback for it in self._run.lanes.values())
+        tries = 0
+        while True:
+            try:
+                blob = await self._run.wire.download(
+                    "reference", url, from_loopback=near
+                )
+            except Retryable as error:
+                tries += 1
+                if tries >= TRIES:
+                    raise Unusable(f"{url[:200]}: {error.message}") from error
+                await anyio.sleep(wait_s(tries, error.retry_after_s, self._run.rng))
+            except (AttemptError, SpecError) as error:
+                words = error.message if isinstance(error, AttemptError) else error
+                raise Unusable(f"{url[:200]}: {words}") from error
+            else:
+                return blob.data
+
+    # -- to a provider's store
+
+    async def _uploaded(self, lane: Lane, image: Attachment) -> Link:
+        turn = self._turns.setdefault((lane.name, image.name), _Turn())
+        async with turn.lock:
+            place, now = (lane.name, lane.endpoint.base_url), self._run.time.now()
+            known = self._run.ledger.upload(*place, image.name, now)
+            return Link(known) if known else await self._upload(lane, image)
+
+    async def _upload(self, lane: Lane, image: Attachment) -> Link:
+        provider, tries = lane.provider, 0
+        if not isinstance(provider, UploadProvider):
+            raise ReferenceRejected(lane.name, "it takes no uploads")
+        while True:
+            began = self._run.time.now()
+            try:
+                link = await self._send(lane, provider, image)
+            except (Retryable, OutcomeUnknown) as error:
+                tries += await self._wait_out(lane, error, tries)
+            except ProviderStopped:
+                raise
+            except AttemptError as error:
+                raise _not_taken(error) from error
+            else:
+                await self._keep(lane, provider, image, link, began)
+                return link
+
+    async def _wait_out(self, lane: Lane, error: AttemptError, tries: int) -> int:
+        """Wait before the next try; returns how much the last one counts."""
+        if isinstance(error, Throttled | NotConnected):
+            # Nothing was wrong with the image: it waits for the provider.
+            if isinstance(error, NotConnected):
+                heed_silence(self._run, lane, error)
+            if lane.stopped is not None:
+                raise lane.stopped
+            wait = error.retry_after_s or SILENT_THROTTLE_S
+            lane.departures.pause(wait)
+        elif tries + 1 >= TRIES:
+            raise _not_taken(error) from error
+        else:
+            wait = wait_s(tries + 1, error.retry_after_s, self._run.rng)
+        await anyio.sleep(wait)
+        return int(error.counts)
+
+    async def _send(
+        self, lane: Lane, provider: UploadProvider, image: Attachment
+    ) -> Link:
+        call = provider.encode_upload(image, lane.endpoint)
+        reply = await self._run.wire.send(
+            lane.name, call, reply_timeout_s=UPLOAD_TIMEOUT_S
+        )
+        return provider.decode_upload(reply)
+
+    async def _keep(
+        self,
+        lane: Lane,
+        provider: UploadProvider,
+        image: Attachment,
+        link: Link,
+        began: int,
+    ) -> None:
+        good_until = began + int(provider.upload_life_s * SAFE_LIFE * 1e6)
+        place = (lane.name, lane.endpoint.base_url)
+
+        def step(ledger: Ledger) -> None:
+            ledger.keep_upload(place, image.name, link.url, good_until)
+
+        await self._run.writer.commit(step)
+        self._run.log.info("uploaded", extra={"image": image.name})
+
+
+class _Turn:
+    """Whose turn it is to upload one image."""
+
+    def __init__(self) -> None:
+        self.lock = anyio.Lock()
+
+
+def _not_taken(error: AttemptError) -> ReferenceRejected:
+    return ReferenceRejected(error.provider, f"upload not taken: {error.message}")

@@ -1,0 +1,165 @@
+"""From checked images to the archive, and to the end of their row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from batchgen.errors import AttemptError, Charge
+from batchgen.images import ImageFacts
+from batchgen.ledger import AttemptRecord, Ledger, StoredImage
+from batchgen.model import Delivered, Status, pixel_size
+from batchgen.output.archive import Incoming, Member, Tag
+from batchgen.output.names import member_name
+from batchgen.runner.accounts import ChargedAs, latency_of
+from batchgen.runner.context import Flight, Run, utc
+from batchgen.runner.decide import missing_parts
+
+Settlement = tuple[Status, Status]
+"""How a row stood, and how it stands now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An image that was looked at: what it is, and its digest."""
+
+    image: int
+    data: bytes
+    facts: ImageFacts
+    sha256: bytes
+
+
+async def store(
+    run: Run,
+    flight: Flight,
+    checked: Sequence[Checked],
+    *,
+    lost: AttemptError | None = None,
+    inline: tuple[ChargedAs, Delivered] | None = None,
+) -> None:
+    """Append images to the archive and settle their row.
+
+    Args:
+        run: The run.
+        flight: The attempt that brought them.
+        checked: At least one; fewer than asked for are bought again as a part of
+            their own.
+        lost: Why others of the attempt, paid for, cannot be had: then nothing is
+            bought again without the user's word.
+        inline: What was charged and said, where this is the attempt's delivery, too.
+    """
+    at = run.time.now()
+    reported = inline is not None and inline[0][0] is Charge.REPORTED
+    incoming = [
+        Incoming(
+            name=member_name(
+                flight.stem, it.image, flight.request.n, it.facts.extension
+            ),
+            data=it.data,
+            tag=Tag(
+                attempt_id=flight.attempt.attempt_id,
+                image=it.image,
+                images=len(checked),
+                cost_nano=inline[0][1] if inline and reported else None,
+                modified=utc(at),
+            ),
+        )
+        for it in checked
+    ]
+    latency_s = latency_of(run, flight) if inline else None
+
+    def step(ledger: Ledger, members: list[Member]) -> Settlement | None:
+        if inline:
+            request_id = inline[1].request_id
+            ledger.mark_delivered(
+                flight.attempt.attempt_id, (), inline[0], request_id, latency_s
+            )
+        stored = [
+            stored_image(it, member)
+            for it, member in zip(checked, members, strict=True)
+        ]
+        warning = size_warning(flight.attempt, stored)
+        ledger.mark_stored(flight.attempt.attempt_id, stored, warning, at)
+        was = settle_if_whole(ledger, flight.part.row_id)
+        return (was, Status.SUCCEEDED) if was else _settle_lost(ledger, flight, lost)
+
+    settled = await run.writer.store(incoming, step)
+    run.progress.bought += len(checked)
+    run.progress.stored_bytes += sum(len(it.data) for it in checked)
+    run.log.info("stored", extra={"attempt": flight.attempt.attempt_id})
+    if settled is not None and flight.planned is not None:
+        run.progress.settle(settled[1], settled[0])
+    if lost is None:
+        _buy_the_rest(run, flight, {it.image for it in checked})
+    run.wake()
+
+
+def _settle_lost(
+    ledger: Ledger, flight: Flight, lost: AttemptError | None
+) -> Settlement | None:
+    row_id = flight.part.row_id
+    was = ledger.status(row_id)
+    may_go_on = was in (Status.PENDING, Status.HELD) and ledger.is_planned(row_id)
+    if lost is None or not may_go_on:
+        return None
+    ledger.settle(row_id, Status.FAILED, lost.kind, lost.message)
+    return was, Status.FAILED
+
+
+def _buy_the_rest(run: Run, flight: Flight, brought: set[int]) -> None:
+    """Let what a reply with fewer images than asked for left out be bought."""
+    lane = run.lanes.get(flight.planned or "")
+    part, missing = flight.part, set(flight.part.span) - brought
+    if lane is None or not missing or lane.stopped is not None:
+        return
+    have = set(range(1, part.span.stop)) - missing
+    most = lane.able.images_per_request
+    for rest in missing_parts(part.row_id, part.span.stop - 1, have, (), most):
+        lane.retries.add(rest, 0.0)
+
+
+def settle_if_whole(ledger: Ledger, row_id: int) -> Status | None:
+    """Let a row succeed when all its images are stored.
+
+    Returns:
+        Its status until now; None if nothing changed.
+    """
+    was = ledger.status(row_id)
+    if was is Status.SUCCEEDED or not ledger.is_whole(row_id):
+        return None
+    ledger.settle(row_id, Status.SUCCEEDED, None, None)
+    return was
+
+
+def stored_image(checked: Checked, member: Member) -> StoredImage:
+    """Return what the ledger keeps of an image that is in the archive."""
+    return StoredImage(
+        image=checked.image,
+        name=member.name,
+        place=member.offset,
+        size_bytes=len(checked.data),
+        crc32=member.crc32,
+        sha256=checked.sha256,
+        media_type=checked.facts.media_type,
+        width_px=checked.facts.width_px,
+        height_px=checked.facts.height_px,
+    )
+
+
+def size_warning(attempt: AttemptRecord, images: Iterable[StoredImage]) -> str | None:
+    """Say if an image has another size than the one that was paid for."""
+    resolution = attempt.resolution or ""
+    paid = pixel_size(attempt.aspect_ratio or "", resolution)
+    # Where the ratio was left to the provider, only the number of pixels is known.
+    square = pixel_size("1:1", resolution)
+    for it in images:
+        size = (it.width_px, it.height_px)
+        if paid is not None:
+            fits = size == paid
+        else:
+            fits = square is None or 0.5 < prod(size) / prod(square) < 2
+        if not fits:
+            wanted = f"{paid[0]}x{paid[1]}" if paid else resolution
+            return f"image {it.image} is {size[0]}x{size[1]} px, paid for {wanted}"
+    return None

@@ -1,0 +1,62 @@
+"""A ledger of an older batchgen is brought up to date, and loses nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from batchgen.errors import LedgerMismatch
+from batchgen.ledger import Ledger, Reader
+
+OLD_SCHEMA = Path(__file__).with_name("schema_1.sql").read_text("utf-8")
+FILLED = """
+INSERT INTO meta VALUES ('generation', 1), ('plan_digest', 'old');
+INSERT INTO rows (row_id, key, fingerprint, stem, request, n)
+  VALUES (1, 7, x'00', 'a', '{"prompt":"a cup"}', 1);
+INSERT INTO plan (generation, position, row_id, provider, model) VALUES (1, 0, 1, 'p', 'm');
+PRAGMA user_version = 1;
+"""
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    path = tmp_path / "run.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLD_SCHEMA + FILLED)
+    return path
+
+
+def columns(path: Path) -> dict[str, set[str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        tables = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+        ).fetchall()
+        return {
+            name: {it[1] for it in connection.execute(f"PRAGMA table_info({name})")}
+            for (name,) in tables
+        }
+
+
+def test_an_older_ledger_gets_the_tables_of_a_new_one(
+    old: Path, tmp_path: Path
+) -> None:
+    Ledger(old).close()
+    new = tmp_path / "new.db"
+    Ledger(new).close()
+
+    assert columns(old) == columns(new)
+
+
+def test_nothing_is_lost_and_the_manifest_is_read_anew(old: Path) -> None:
+    with closing(Ledger(old)) as ledger:
+        assert ledger.row(1).request.prompt == "a cup"
+        assert ledger.get("generation") == 1
+        assert ledger.get("plan_digest") is None
+
+
+def test_who_may_not_write_says_what_brings_it_up_to_date(old: Path) -> None:
+    with pytest.raises(LedgerMismatch, match="older batchgen"):
+        Reader(old)

@@ -1,0 +1,285 @@
+"""Which provider makes a row, for how much, or why nobody can."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from batchgen.manifest.row import Problem, Row
+from batchgen.model import ImageRequest, Job, Price, ReferenceTerms, Terms, to_nano
+from batchgen.providers import PROVIDERS
+from batchgen.runner.choice import Choice, entry_of
+
+ROW = Row(
+    position=4,
+    line=6,
+    id=None,
+    request=ImageRequest(prompt="a cup"),
+    problem=None,
+    filename=None,
+    provider=None,
+    prompt="a cup",
+    fingerprint=bytes.fromhex("0123456789abcdef" * 2),
+)
+AIML, FOX = PROVIDERS["aimlapi"], PROVIDERS["foxapi"]
+
+
+def asking(row: Row = ROW, **request: object) -> Row:
+    assert row.request is not None
+    return replace(row, request=replace(row.request, **request))  # type: ignore[arg-type]
+
+
+def choosing(folder: Path, *names: str, **said: Any) -> Choice:
+    """Return the choice of a job over a manifest in a folder."""
+    job = Job(
+        source=folder / "rows.csv",
+        manifest=folder / "rows.csv",
+        out=folder / "out",
+        providers=names,
+        **said,
+    )
+    prices = {name: it.prices for name, it in PROVIDERS.items()}
+    return Choice.of(job, PROVIDERS, prices)
+
+
+@pytest.fixture
+def choice(tmp_path: Path) -> Choice:
+    terms = {"foxapi": Terms(model="fox-2")}
+    return choosing(tmp_path, "aimlapi", "foxapi", terms=terms)
+
+
+def only(choice: Choice, name: str) -> Choice:
+    return replace(choice, chosen=[PROVIDERS[name]])
+
+
+def test_the_first_provider_that_can_do_a_row_makes_it(choice: Choice) -> None:
+    plain = entry_of(ROW, choice)
+    wide = entry_of(asking(aspect_ratio="21:9"), choice)
+
+    assert (plain.provider, plain.model, plain.problem) == (
+        "aimlapi",
+        AIML.defaults.model,
+        None,
+    )
+    assert (wide.provider, wide.model, wide.problem) == ("foxapi", "fox-2", None)
+
+
+def test_the_rows_own_provider_and_model_stand_above_the_jobs(choice: Choice) -> None:
+    entry = entry_of(asking(replace(ROW, provider="foxapi"), model="mine"), choice)
+
+    assert (entry.provider, entry.model) == ("foxapi", "mine")
+
+
+def test_a_provider_that_the_job_does_not_have_is_named_with_the_way_out(
+    choice: Choice,
+) -> None:
+    entry = entry_of(replace(ROW, provider="foxapi"), only(choice, "aimlapi"))
+
+    assert entry.provider is None
+    assert entry.at_column == "provider"
+    assert entry.problem == (
+        "'foxapi' is not among the job's providers (aimlapi); add it to `provider`"
+    )
+
+
+def test_a_row_that_no_chosen_provider_can_do_says_who_could(choice: Choice) -> None:
+    entry = entry_of(asking(aspect_ratio="21:9"), only(choice, "aimlapi"))
+
+    assert (entry.provider, entry.model, entry.estimate) == (None, None, None)
+    assert entry.at_column == "aspect_ratio"
+    assert entry.problem is not None
+    assert entry.problem.startswith("aimlapi has no 21:9 (it has 1:1, ")
+    assert entry.problem.endswith(
+        "); foxapi, nanobananaapi, gccai, gemini and openai can do it"
+    )
+
+
+def test_a_row_that_nobody_can_do_names_nobody(choice: Choice) -> None:
+    entry = entry_of(asking(aspect_ratio="7:3"), choice)
+
+    assert entry.problem is not None
+    assert "can do it" not in entry.problem
+
+
+def test_a_row_that_cannot_be_read_keeps_its_own_problem(choice: Choice) -> None:
+    broken = replace(
+        ROW,
+        request=None,
+        fingerprint=None,
+        problem=Problem(column="Text", message="the prompt is empty"),
+    )
+
+    entry = entry_of(broken, choice)
+
+    assert (entry.at_column, entry.problem) == ("Text", "the prompt is empty")
+    assert (entry.provider, entry.request) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "n", "usd"),
+    [
+        pytest.param(None, 1, "0.0925", id="the-providers-default"),
+        pytest.param("2K", 1, "0.134", id="stated"),
+        pytest.param("2K", 3, "0.402", id="for-each-image"),
+    ],
+)
+def test_the_estimate_is_the_expected_price_of_all_images(
+    choice: Choice, resolution: str | None, n: int, usd: str
+) -> None:
+    entry = entry_of(asking(resolution=resolution, n=n), choice)
+
+    assert entry.estimate == int(Decimal(usd).scaleb(9))
+
+
+def test_a_row_without_a_known_price_has_no_estimate(choice: Choice) -> None:
+    assert entry_of(asking(aspect_ratio="21:9"), choice).estimate is None
+
+    agreed = {"foxapi": {"*": Price.agreed(Decimal("0.01"), "agreed")}}
+    priced = replace(choice, prices=agreed)
+    assert entry_of(asking(aspect_ratio="21:9"), priced).estimate == 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("filename", "row_id", "stem"),
+    [
+        pytest.param(None, None, "row-4-01234567", id="position-and-fingerprint"),
+        pytest.param(None, "cup 7", "cup 7", id="id"),
+        pytest.param("mugs/big.jpg", "cup 7", "mugs/big", id="filename-before-id"),
+        pytest.param("../../etc/passwd", None, "etc/passwd", id="no-way-out"),
+        pytest.param(None, "a/b", "a/b", id="an-id-may-make-folders"),
+    ],
+)
+def test_the_name_in_the_archive_comes_from_filename_id_or_position(
+    choice: Choice, filename: str | None, row_id: str | None, stem: str
+) -> None:
+    entry = entry_of(replace(ROW, filename=filename, id=row_id), choice)
+
+    assert entry.stem == stem
+
+
+# -- the model that is sent and the resolution that is bought
+
+NBDEV = "gemini-3.1-flash-image-preview"
+
+
+@pytest.mark.parametrize(
+    ("stated", "resolution", "model", "bought"),
+    [
+        pytest.param(None, None, NBDEV, "1K", id="neither"),
+        pytest.param(None, "4K", f"{NBDEV}-4k", "4K", id="resolution"),
+        pytest.param(f"{NBDEV}-2k", None, f"{NBDEV}-2k", "2K", id="model"),
+        pytest.param(NBDEV, "512", f"{NBDEV}-512", "512", id="the-row-decides"),
+        pytest.param("another", "2K", "another", "2K", id="a-model-of-ones-own"),
+    ],
+)
+def test_a_resolution_that_is_chosen_by_the_models_id_chooses_it(
+    tmp_path: Path, stated: str | None, resolution: str | None, model: str, bought: str
+) -> None:
+    choice = choosing(tmp_path, "nanobananaapi")
+
+    entry = entry_of(asking(model=stated, resolution=resolution), choice)
+
+    assert (entry.model, entry.resolution) == (model, bought)
+    price = PROVIDERS["nanobananaapi"].prices[bought]
+    assert entry.estimate == to_nano(price.expected)
+
+
+def test_limits_of_the_job_stand_above_the_providers(tmp_path: Path) -> None:
+    narrow = {"foxapi": Terms(max_references=1)}
+    urls = ("https://a.example/1.png", "https://a.example/2.png")
+
+    entry = entry_of(
+        asking(references=urls), choosing(tmp_path, "foxapi", terms=narrow)
+    )
+
+    assert entry.at_column == "references"
+    assert "foxapi takes at most 1 reference image, not 2" in str(entry.problem)
+    assert "aimlapi" in str(entry.problem)
+
+
+# -- options that a provider lacks
+
+
+def test_an_option_that_the_provider_lacks_makes_the_row_invalid(
+    choice: Choice,
+) -> None:
+    entry = entry_of(asking(options={"temperature": 0.5}), only(choice, "aimlapi"))
+
+    assert (entry.provider, entry.at_column) == (None, "temperature")
+    assert str(entry.problem).startswith("aimlapi has no temperature")
+    assert "apiai" in str(entry.problem).partition(";")[2]
+
+
+def test_a_job_may_leave_such_options_out_with_a_warning(tmp_path: Path) -> None:
+    choice = choosing(tmp_path, "aimlapi", unsupported="drop")
+    options = {"temperature": 0.5, "top_k": 3, "web_search": True}
+
+    entry = entry_of(asking(options=options), choice)
+
+    assert (entry.provider, entry.problem) == ("aimlapi", None)
+    assert entry.warning == "aimlapi has no temperature and no top_k: left out"
+
+
+def test_a_wrong_value_is_not_left_out(tmp_path: Path) -> None:
+    choice = choosing(tmp_path, "apiai", unsupported="drop")
+
+    entry = entry_of(asking(options={"temperature": 1.5}), choice)
+
+    assert entry.at_column == "temperature"
+    assert "takes 0 to 1, not 1.5" in str(entry.problem)
+
+
+# -- reference images
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Return a folder with images that can and cannot be used."""
+    Image.effect_noise((400, 400), 90).save(tmp_path / "noise.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "small.gif")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "noise.png").read_bytes()[:-20])
+    (tmp_path / "text.png").write_text("no image")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        pytest.param("cut.png", "cut off", id="cut"),
+        pytest.param("text.png", "text", id="text"),
+    ],
+)
+def test_a_broken_reference_costs_nothing(files: Path, name: str, words: str) -> None:
+    entry = entry_of(asking(references=(name,)), choosing(files, "aimlapi"))
+
+    assert (entry.provider, entry.at_column) == (None, "references")
+    assert name in str(entry.problem)
+    assert words in str(entry.problem)
+
+
+def test_a_reference_that_is_too_large_is_told_with_size_and_limit(
+    files: Path,
+) -> None:
+    terms = {"aimlapi": Terms(max_reference_bytes=100_000)}
+    row = asking(references=("noise.png",))
+
+    refused = entry_of(row, choosing(files, "aimlapi", terms=terms))
+    shrinking = ReferenceTerms(shrink=True)
+    shrunk = entry_of(
+        row, choosing(files, "aimlapi", terms=terms, references=shrinking)
+    )
+
+    assert "at most 0.1 MB are taken" in str(refused.problem)
+    assert "shrink = true" in str(refused.problem)
+    assert (shrunk.provider, shrunk.problem) == ("aimlapi", None)
+
+
+def test_a_format_that_is_not_taken_is_told(files: Path) -> None:
+    entry = entry_of(asking(references=("small.gif",)), choosing(files, "gemini"))
+
+    assert "image/gif is not taken" in str(entry.problem)
