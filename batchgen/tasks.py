@@ -9,13 +9,13 @@ from decimal import Decimal
 
 from batchgen.decoding import (
     addresses,
+    as_charged,
     describe,
     error_by_status,
     fields,
     link,
     message_of,
     number,
-    policy_reason,
     text_of,
     words_of,
 )
@@ -31,6 +31,7 @@ from batchgen.errors import (
     TaskLost,
 )
 from batchgen.model import Accepted, Delivered, Json, Link, Reply, Running
+from batchgen.reasons import policy_reason
 
 LONGEST_ESTIMATE_S = 3600  # a longer one is a broken number [assumed]
 TASK_ID = re.compile(r"[!-~]{1,200}")  # it becomes part of a URL
@@ -120,11 +121,9 @@ class Task:
         return self._error(next(kinds, GenerationFailed), words)
 
     def _error(self, kind: type[AttemptError], words: str) -> AttemptError:
-        """Return an error; what it does not say of its charge, nobody documents."""
-        charge = Charge.REPORTED if self.usage else Charge.UNKNOWN
-        error = kind(self.provider, words, charge, request_id=self.id)
-        error.usage = self.usage
-        return error
+        """Return an error; a charge of which the task says nothing is unknown."""
+        said = self._delivered(())
+        return as_charged(kind(self.provider, words, Charge.UNKNOWN), said)
 
     def _links(self) -> tuple[Link, ...]:
         found = (link(address) for address in addresses(self.results))
@@ -134,13 +133,14 @@ class Task:
         return Delivered(images=links, usage=self.usage, request_id=self.id)
 
 
-def poll_error(provider: str, reply: Reply, message: str) -> AttemptError:
+def poll_error(provider: str, reply: Reply) -> AttemptError:
     """Return why a poll failed; it ends the task only if the provider lost it."""
+    message = message_of(reply.body)
     if reply.status in (404, 410) and isinstance(reply.body, dict):
         return TaskLost(provider, message)
     if reply.status in (401, 402, 429) or reply.status >= 500:
         return error_by_status(provider, reply, message)
-    return Incomplete(provider, message)
+    return Incomplete(provider, f"no answer to a poll; {message}")
 
 
 def uploaded(provider: str, reply: Reply, place: Json) -> Link:

@@ -24,6 +24,7 @@ from batchgen.model.exchange import (
     Link,
     Reply,
     Running,
+    as_urls,
 )
 from batchgen.model.job import Job, OnUnknown, ReferenceTerms, Terms
 from batchgen.model.price import (
@@ -74,6 +75,7 @@ __all__ = [
     "State",
     "Status",
     "Terms",
+    "as_urls",
     "dollars",
     "find_price",
     "pixel_size",

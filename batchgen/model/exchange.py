@@ -23,6 +23,11 @@ class Endpoint:
     key: str = field(repr=False)
     choice: str | None = None
 
+    @property
+    def bearer(self) -> dict[str, str]:
+        """Headers that carry the key as a bearer token."""
+        return {"authorization": f"Bearer {self.key}"}
+
     def at(self, path: str) -> str:
         """Return the URL of a path that begins with a slash.
 
@@ -78,6 +83,15 @@ class DataUri:
 
 Carried = Link | Attachment | Inline
 """A reference image as a provider gets it."""
+
+
+def as_urls(references: Sequence[Carried]) -> list[str | DataUri]:
+    """Return references as they stand in an array of URLs: links, or data URIs."""
+    return [
+        it.url if isinstance(it, Link) else DataUri(it)
+        for it in references
+        if not isinstance(it, Attachment)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

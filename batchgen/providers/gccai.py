@@ -15,14 +15,13 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from batchgen.decoding import (
-    describe,
     error_by_words,
     fields,
     message_of,
     number,
     text_of,
 )
-from batchgen.errors import AttemptError, Incomplete, Refused, RequestInvalid
+from batchgen.errors import AttemptError, Refused, RequestInvalid
 from batchgen.model import (
     PIXELS_AT_1K,
     RESOLUTIONS,
@@ -31,11 +30,9 @@ from batchgen.model import (
     Call,
     Capabilities,
     Carried,
-    DataUri,
     Delivered,
     Endpoint,
     ImageRequest,
-    Inline,
     Link,
     OptionRule,
     Price,
@@ -43,6 +40,7 @@ from batchgen.model import (
     ReferenceRules,
     Reply,
     Running,
+    as_urls,
 )
 from batchgen.provider import Defaults, PollSchedule
 from batchgen.tasks import Task, poll_error, uploaded
@@ -51,18 +49,7 @@ NAME = "gccai"
 MOST_CREDITS = Decimal(1_000_000)  # more for one task is a broken number [assumed]
 STATUS = re.compile("[45][0-9]{2}")
 # Types of errors at a sister gateway (docs.apimp.ai); this one's are not documented.
-STATUS_OF_TYPE = MappingProxyType(
-    {
-        "validation_error": 400,
-        "content_too_long_error": 400,
-        "file_format_error": 400,
-        "authentication_error": 401,  # [assumed], as are the words below
-        "insufficient_credits_error": 402,
-        "permission_denied_error": 403,
-        "rate_limit_error": 429,
-    }
-)
-# The same after a task failed.
+STATUS_OF_TYPE = {"insufficient_credits_error": 402, "permission_denied_error": 403}
 KINDS: Mapping[str, type[AttemptError]] = MappingProxyType(
     {
         "content_moderation_error": Refused,
@@ -121,25 +108,20 @@ class Gccai:
         body: dict[str, object] = {"model": model, "prompt": request.prompt}
         if request.aspect_ratio is not None:
             body["size"] = request.aspect_ratio
-        if request.resolution not in (None, self.capabilities.default_resolution):
-            small = request.resolution == "512"
-            body["resolution"] = "0.5K" if small else request.resolution
+        if request.resolution not in {None, self.capabilities.default_resolution}:
+            body["resolution"] = request.resolution.replace("512", "0.5K")
         if request.n > 1:
             body["n"] = request.n
         if request.options.get("official_fallback"):
             body["official_fallback"] = True
         if references:
-            body["image_urls"] = [
-                it.url if isinstance(it, Link) else DataUri(it)
-                for it in references
-                if isinstance(it, Link | Inline)
-            ]
+            body["image_urls"] = as_urls(references)
         if request.options.get("web_search"):
             body["google_search"] = True
         if request.options.get("image_search"):
             body["google_image_search"] = True
         url = endpoint.at("/v1/images/generations")
-        return Call(method="POST", url=url, headers=_headers(endpoint), json=body)
+        return Call(method="POST", url=url, headers=endpoint.bearer, json=body)
 
     def decode(self, reply: Reply) -> Delivered | Accepted:
         """Read the answer to a submit; a 200 whose `code` is another is an error."""
@@ -150,29 +132,23 @@ class Gccai:
     def encode_poll(self, task_id: str, endpoint: Endpoint) -> Call:
         """Return the request that asks how a task stands."""
         url = endpoint.at(f"/v1/tasks/{quote(task_id, safe='')}")
-        return Call(method="GET", url=f"{url}?language=en", headers=_headers(endpoint))
+        return Call(method="GET", url=f"{url}?language=en", headers=endpoint.bearer)
 
     def decode_poll(self, reply: Reply) -> Delivered | Running:
         """Read the answer to a poll."""
-        if _is_error(reply):
-            raise poll_error(NAME, _by_type(reply), message_of(reply.body))
-        if not isinstance(reply.body, dict):
-            raise Incomplete(NAME, f"the poll brought {describe(reply.body)}")
+        if _is_error(reply) or not isinstance(reply.body, dict):
+            raise poll_error(NAME, _as_error(reply))
         return _task(reply).polled()
 
     def encode_upload(self, image: Attachment, endpoint: Endpoint) -> Call:
         """Return the request that uploads one image."""
         url = endpoint.at("/v1/uploads/images")
         form = [("file", image)]  # [assumed]: the part's name stands nowhere
-        return Call(method="POST", url=url, headers=_headers(endpoint), form=form)
+        return Call(method="POST", url=url, headers=endpoint.bearer, form=form)
 
     def decode_upload(self, reply: Reply) -> Link:
         """Read where the image is now."""
-        return uploaded(NAME, _by_type(reply), fields(reply.body).get("url"))
-
-
-def _headers(endpoint: Endpoint) -> dict[str, str]:
-    return {"authorization": f"Bearer {endpoint.key}"}
+        return uploaded(NAME, _as_error(reply), fields(reply.body).get("url"))
 
 
 def _task(reply: Reply) -> Task:
@@ -193,34 +169,31 @@ def _task(reply: Reply) -> Task:
     )
 
 
-def _code(reply: Reply) -> str:
-    """Return the code in a body, which is a number or a text; empty if it has none."""
+def _code(reply: Reply) -> str | None:
+    """Return the code in a body, which is a number or a text; None if it has none."""
     body = fields(reply.body)
     code = body.get("code", fields(body.get("error")).get("code"))
-    exact = number(code)
-    return text_of(code) if exact is None else str(exact)
-
-
-def _is_error(reply: Reply) -> bool:
-    return not 200 <= reply.status < 300 or _code(reply) not in {"", "200"}
-
-
-def _by_type(reply: Reply) -> Reply:
-    """Return an error with the status that its type, itself or its code stands for."""
-    kind, code = _type(reply), _code(reply)
-    if kind in STATUS_OF_TYPE:
-        return replace(reply, status=STATUS_OF_TYPE[kind])
-    if reply.status >= 300 or code in {"", "200"}:
-        return reply
-    return replace(reply, status=int(code) if STATUS.fullmatch(code) else 400)
+    return None if code is None else text_of(code) or str(number(code))
 
 
 def _type(reply: Reply) -> str:
     return text_of(fields(fields(reply.body).get("error")).get("type"))
 
 
+def _is_error(reply: Reply) -> bool:
+    return not 200 <= reply.status < 300 or _code(reply) not in {None, "200"}
+
+
+def _as_error(reply: Reply) -> Reply:
+    """Return an error with the status that its type, itself or its code stands for."""
+    code, status = _code(reply), reply.status
+    if status < 300 and code not in {None, "200"}:
+        status = int(code) if STATUS.fullmatch(code) else 400
+    return replace(reply, status=STATUS_OF_TYPE.get(_type(reply), status))
+
+
 def _submit_error(reply: Reply) -> AttemptError:
     message = message_of(reply.body)
-    if KINDS.get(_type(reply)) is Refused:
-        return Refused(NAME, message)
-    return error_by_words(NAME, _by_type(reply), message)
+    if kind := KINDS.get(_type(reply)):
+        return kind(NAME, message)
+    return error_by_words(NAME, _as_error(reply), message)

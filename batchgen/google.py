@@ -1,0 +1,75 @@
+"""Google's own words for tokens and errors: usageMetadata and google.rpc.Status.
+
+Source: ai.google.dev, pages on errors and tokens; googleapis/python-genai (6680718
+of 2026-08-21) and captured bodies of 429s for the details; read 2026-11-20.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from batchgen.decoding import (
+    error_by_words,
+    fields,
+    message_of,
+    number,
+    objects,
+    text_of,
+)
+from batchgen.errors import AttemptError, CredentialRejected, QuotaReached
+from batchgen.model import Json, Reply
+
+MOST_TOKENS = 100_000_000  # more for one request is a broken number [assumed]
+_DELAY = re.compile(r"retryDelay: ([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
+_DAYS_QUOTA = re.compile(r"quotaId: \w*PerDay")
+
+
+def tokens_used(usage: Json, *, pictured: bool) -> dict[str, Decimal]:
+    """Return the tokens that were charged; empty where they cannot be all.
+
+    Args:
+        usage: The reply's `usageMetadata`.
+        pictured: Whether an image came: without `candidatesTokensDetails` it is then
+            what all tokens of the answer went into [assumed].
+    """
+    meta = fields(usage)
+    details = objects(meta.get("candidatesTokensDetails"))
+    out = image = _count(meta, "candidatesTokenCount")
+    if details or not pictured:
+        of_images = (it for it in details if it.get("modality") == "IMAGE")
+        image = sum((_count(it, "tokenCount") for it in of_images), Decimal(0))
+    if pictured and not image:
+        return {}
+    tokens = {
+        "input_token": _count(meta, "promptTokenCount"),
+        "text_token": max(out - image, Decimal(0)) + _count(meta, "thoughtsTokenCount"),
+        "image_token": image,
+    }
+    return {unit: count for unit, count in tokens.items() if count}
+
+
+def _count(holder: Mapping[str, Json], key: str) -> Decimal:
+    count = number(holder.get(key)) or Decimal(0)
+    return count if count <= MOST_TOKENS else Decimal(0)
+
+
+def error_of(provider: str, reply: Reply) -> AttemptError:
+    """Return the error of a failed request, which may come as an array of one."""
+    if isinstance(reply.body, list) and reply.body:
+        reply = replace(reply, body=reply.body[0])
+    error = fields(fields(reply.body).get("error"))
+    message = text_of(error.get("message")) or message_of(reply.body)
+    found = error_by_words(provider, reply, message)
+    details = text_of(error.get("details"))  # their order is not fixed
+    if "API_KEY_INVALID" in details or error.get("status") == "FAILED_PRECONDITION":
+        # The latter: the key's project has no billing, or lies in the wrong region.
+        found = CredentialRejected(provider, message)
+    elif reply.status == 429 and _DAYS_QUOTA.search(details):
+        wait_s = found.retry_after_s
+        found = QuotaReached(provider, message, retry_after_s=wait_s)
+    if delay := _DELAY.search(details):
+        found.retry_after_s = max(float(delay[1]), found.retry_after_s or 0.0)
+    return found
