@@ -16,22 +16,33 @@ from typing import Any
 from uuid import uuid4
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
-from batchgen.sandbox.faults import SEVERAL_FAULTS, UPLOAD_FAULTS, Fault, roll
-from batchgen.sandbox.purchase import Order, path_in, purchase
-from batchgen.sandbox.records import Picture, Task
+from batchgen.sandbox.faults import SEVERAL_FAULTS, Fault, roll
+from batchgen.sandbox.purchase import Order, purchase
+from batchgen.sandbox.records import Task
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.sale import bill_status, pictures_of
-from batchgen.sandbox.shapes import Flag, ImageText, Listed, Text
-from batchgen.sandbox.strict import json_form, read_key
+from batchgen.sandbox.sale import charge_of, pictures_of
+from batchgen.sandbox.shapes import Files, Flag, ImageText, Listed, Object, Text
+from batchgen.sandbox.strict import Form, json_form
 from batchgen.sandbox.tariff import Fare, Tariff, to_nano
+from batchgen.sandbox.tasks import (
+    FREE,
+    LINK_LIFE_S,
+    Ending,
+    answer,
+    look_at,
+    results_of,
+    submit,
+)
+from batchgen.sandbox.uploads import receive, upload_link
 from batchgen.sandbox.workshop import Workshop
 
-_LINK_LIFE_S = 24 * 3600.0
+_UPLOAD_LIFE_S = 72 * 3600.0
+_UPLOAD_PATH = "/v1/files/upload/stream"
 _RATIOS = (
     *("1:1", "1:4", "1:8", "2:3", "3:2", "3:4", "4:1", "4:3", "4:5", "5:4", "8:1"),
     *("9:16", "16:9", "21:9", "match_input_image"),
@@ -59,11 +70,18 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, str, str], ...]] = MappingProxyType(
 )
 _TASK_ERRORS: Mapping[str, str] = MappingProxyType(
     {
-        "content_policy_violation": "The prompt violates the content policy",
-        "generation_failed": "Image generation failed, please try again",
+        Ending.REFUSED: "The prompt violates the content policy",
+        Ending.FAILED: "Image generation failed, please try again",
+        Ending.BAD_URL: "A reference image cannot be fetched from its URL",
     }
 )
-
+# What the gate in front of it says to a body that is too large for an upload.
+_TOO_LARGE = """<html>
+<head><title>413 Request Entity Too Large</title></head>
+<body><center><h1>413 Request Entity Too Large</h1></center><hr>
+<center>cloudflare</center></body>
+</html>
+"""
 
 _FORM = json_form(
     {
@@ -76,6 +94,20 @@ _FORM = json_form(
         "google_search": Flag(),
         "image_search": Flag(),
     }
+)
+# All three, as the only known client sends them; without `auto_cleanup` nobody says
+# how long the file lives. No limit is documented: types and size are those that a
+# reference image has elsewhere.
+_UPLOAD = Form(
+    media_type="multipart/form-data",
+    most_bytes=32 * 1024 * 1024,
+    check=Object(
+        fields={
+            "file": Files(required=True, least=1, most=1),
+            "file_name": Text(required=True),
+            "auto_cleanup": Text(required=True, choices=("true",)),
+        }
+    ),
 )
 
 
@@ -95,9 +127,9 @@ class Foxapi:
             "4K": _fare("0.1315"),
         }
     )
-    faults = frozenset(Fault) - SEVERAL_FAULTS - UPLOAD_FAULTS
+    faults = frozenset(Fault) - SEVERAL_FAULTS
     key_header = "authorization"
-    link_life_s: float | None = _LINK_LIFE_S
+    link_life_s: float | None = LINK_LIFE_S
     renews_links = True
 
     def __init__(self, shop: Workshop) -> None:
@@ -109,6 +141,7 @@ class Foxapi:
         return [
             Route("/v1/images/generations", buy, methods=["POST"]),
             Route("/v1/tasks/{task_id}", self._poll, methods=["GET"]),
+            Route(_UPLOAD_PATH, self._upload, methods=["POST"]),
         ]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
@@ -116,8 +149,10 @@ class Foxapi:
         prompt: str = body["prompt"]
         return prompt
 
-    def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
+    def refuse(self, refusal: Refusal, path: str) -> Response:
         """Return an error reply in its own envelope."""
+        if refusal.reason is Reason.TOO_LARGE and path == _UPLOAD_PATH:
+            return HTMLResponse(_TOO_LARGE, status_code=413)
         choices = _REPLIES[refusal.reason]
         status, kind, message = choices[int(refusal.variant * len(choices))]
         text = f"{message} {refusal.detail}".strip()
@@ -129,82 +164,41 @@ class Foxapi:
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
         """Accept a task, with all that will become of it."""
-        pictures = self._pictures(order, fault)
-        task = self._task(order, fault, pictures[0])
-        await self._shop.remember(
-            self._shop.state.add_task,
-            order.arrival.request,
-            fault or "accepted",
-            task,
-            pictures,
-        )
-        return JSONResponse(self._document(task, "pending", 0))
-
-    def _pictures(self, order: Order, fault: Fault | None) -> list[Picture]:
         ratio = order.body.get("aspect_ratio", "1:1")
         # No input image is ever fetched here, so there is nothing to match.
         ratio = "1:1" if ratio == "match_input_image" else ratio
-        return pictures_of(
+        resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
+        pictures = pictures_of(
             self._shop,
             order,
             fault,
-            size=pixel_size(ratio, order.body.get("resolution", "1K")),
+            size=pixel_size(ratio, resolution),
             file_format=order.body.get("output_format", "png"),
         )
-
-    def _task(self, order: Order, fault: Fault | None, picture: Picture) -> Task:
-        now = self._shop.now()
-        resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
-        ending = _ending(order, fault)
-        free = ending in _TASK_ERRORS
-        fare = self.tariff[resolution]
-        return Task(
-            id=f"task-unified-{int(now)}-{uuid4().hex[:8]}",
-            provider=self.name,
-            content=order.content,
-            occurrence=order.arrival.occurrence,
-            model=order.body["model"],
-            prompt=order.prompt,
-            resolution=resolution,
-            created_at=now,
-            ready_at=now + self._shop.latency_s(order.content, slower=2.4),
-            ending=ending,
-            image=picture.id,
-            amount_nano=0 if free else to_nano(fare.expected_usd),
-            bill_status=bill_status(fault),
-        )
+        amount_nano = to_nano(self.tariff[resolution].expected_usd)
+        charge = charge_of(self._shop, order, fault, resolution, amount_nano)
+        task_id = f"task-unified-{int(charge.at)}-{uuid4().hex[:8]}"
+        task = await submit(self._shop, order, fault, pictures, charge, task_id=task_id)
+        return JSONResponse(_document(task, "pending", 0))
 
     async def _poll(self, request: Request) -> Response:
-        task_id = request.path_params["task_id"]
-        try:
-            read_key(request)
-            return JSONResponse(await self._look_at(task_id))
-        except Refusal as refusal:
-            return self.refuse(refusal, path_in(request))
+        return await answer(self, request, self._task(request))
 
-    async def _look_at(self, task_id: str) -> dict[str, Any]:
-        now = self._shop.now()
-        task = await self._shop.remember(self._shop.state.poll, self.name, task_id, now)
-        fault = self._shop.faults.at_poll(self.name)
-        if task is None or fault is Fault.TASK_UNKNOWN:
-            raise Refusal(Reason.NOT_FOUND, f"Task {task_id} not found")
-        if now < task.ready_at:
-            done = (now - task.created_at) / (task.ready_at - task.created_at)
-            status = "pending" if done < 0.2 else "processing"
-            return self._document(task, status, max(0, int(done * 100)))
-        if task.ending in _TASK_ERRORS:
-            return {**self._document(task, "failed", 100), **_task_error(task)}
+    async def _task(self, request: Request) -> dict[str, Any]:
+        task, progress = await look_at(self._shop, self, request)
+        if progress < 100:
+            status = "pending" if progress < 20 else "processing"
+            return _document(task, status, progress)
+        if task.ending in FREE:
+            return {**_document(task, "failed", 100), **_task_error(task)}
         result = await self._result(task)
-        return {**self._document(task, "completed", 100), **result}
+        return {**_document(task, "completed", 100), **result}
 
     async def _result(self, task: Task) -> dict[str, Any]:
-        first = task.times_completed_seen == 0
-        hurried = first and roll("hurried", task.content, task.occurrence) < 1 / 16
-        if task.ending == Fault.NO_IMAGE or hurried:
+        pictures = await results_of(self._shop, task)
+        if not pictures:
             return {"results": None}
-        [picture] = await self._shop.remember(
-            self._shop.state.fresh_links, task.image, self._shop.now(), _LINK_LIFE_S
-        )
+        [picture] = pictures
         link = link_of(self._shop, picture)
         if roll("shape", task.content) < 0.5:
             media_type = MEDIA_TYPES[picture.format]
@@ -212,36 +206,32 @@ class Foxapi:
         size = {"width": picture.width_px, "height": picture.height_px}
         return {"output": {"url": link, "urls": [link], **size}}
 
-    def _document(self, task: Task, status: str, progress: int) -> dict[str, Any]:
-        estimate_s = max(1, ceil(task.ready_at - task.created_at))
-        return {
-            "created": int(task.created_at),
-            "id": task.id,
-            "model": task.model,
-            "object": "image.generation.task",
-            "progress": progress,
-            "status": status,
-            "task_info": {
-                "can_cancel": status == "pending",
-                "estimated_time": estimate_s,
-            },
-            "type": "image",
-        }
+    async def _upload(self, request: Request) -> Response:
+        return await answer(self, request, self._uploaded(request))
+
+    async def _uploaded(self, request: Request) -> dict[str, Any]:
+        upload, _ = await receive(
+            self._shop, self, _UPLOAD, request, file="file", life_s=_UPLOAD_LIFE_S
+        )
+        return {"url": upload_link(self._shop, upload), "size": upload.size_bytes}
 
 
-def _ending(order: Order, fault: Fault | None) -> str:
-    if order.refused or fault is Fault.REFUSAL:
-        return "content_policy_violation"
-    if fault in (Fault.GENERATION_FAILED, Fault.NO_IMAGE):
-        return str(fault)
-    return "completed"
+def _document(task: Task, status: str, progress: int) -> dict[str, Any]:
+    return {
+        "created": int(task.created_at),
+        "id": task.id,
+        "model": task.model,
+        "object": "image.generation.task",
+        "progress": progress,
+        "status": status,
+        "task_info": {
+            "can_cancel": status == "pending",
+            "estimated_time": max(1, ceil(task.ready_at - task.created_at)),
+        },
+        "type": "image",
+    }
 
 
 def _task_error(task: Task) -> dict[str, Any]:
-    return {
-        "error": {
-            "code": task.ending,
-            "message": _TASK_ERRORS[task.ending],
-            "type": "task_error",
-        }
-    }
+    message = _TASK_ERRORS[task.ending]
+    return {"error": {"code": task.ending, "message": message, "type": "task_error"}}
