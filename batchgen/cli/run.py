@@ -40,6 +40,7 @@ from batchgen.model import Job, Price, PriceList, dollars
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
 from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
+from batchgen.sandbox.drawing import stand_in
 from batchgen.wire import Scrubber
 
 MANY_FILES = 65_536
@@ -151,6 +152,7 @@ def _rehearse(job: Job, given: Mapping[str, Any]) -> int:
                     progress=Progress(),
                     stop_at_once=_second_signal,
                     seed=given["seed"] or 0,
+                    stand_in=stand_in(),
                 )
                 return _run(rehearsed, folder, setting, given, log, sandbox)
         except SandboxFailed as error:

@@ -72,6 +72,13 @@ def draw(picture: Picture) -> bytes:
     return _encode(sheet, picture)
 
 
+def stand_in() -> bytes:
+    """Return an image in place of one that a rehearsal may not fetch."""
+    file = BytesIO()
+    Image.linear_gradient("L").save(file, "PNG")
+    return file.getvalue()
+
+
 def _ground(picture: Picture, size: tuple[int, int]) -> Image.Image:
     turn = int(roll("turn", *_motif(picture)) * 4) * 90
     shades = Image.linear_gradient("L").rotate(turn)
