@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from batchgen.sandbox.app import SERVICES
 from tests.cli.command import COMMAND, TIMEOUT_S, Shop, batchgen, digest, table
 
 JOB_OPTIONS = [
@@ -168,26 +169,6 @@ def test_refused_rows_are_not_offered_for_another_try(shop: Shop) -> None:
     assert "batchgen retry" not in ended.stdout
 
 
-def test_providers_shows_one_all_or_json(tmp_path: Path) -> None:
-    one = batchgen("providers", "foxapi", at=tmp_path)
-    every = json.loads(batchgen("providers", "--json", at=tmp_path).stdout)
-    single = json.loads(batchgen("providers", "aimlapi", "--json", at=tmp_path).stdout)
-    unknown = batchgen("providers", "fox", at=tmp_path)
-
-    assert "FOXAPI_API_KEY" in one.stdout
-    assert "price at 1K          unknown" in one.stdout
-    assert "aimlapi" not in one.stdout
-    assert [it["name"] for it in every] == ["aimlapi", "foxapi"]
-    assert every[0] == single
-    assert single["key_variable"] == "AIMLAPI_API_KEY"
-    price = single["prices"]["1K"]
-    assert price["expected_usd"] == "0.0925"
-    assert price["page"].startswith("docs.aimlapi.com")
-    assert price["read_on"] == "2026-11-20"
-    assert unknown.code == 2
-    assert unknown.message == "no provider 'fox'; there are aimlapi, foxapi"
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_sandbox_serves_alone_until_a_signal_comes(
     number: signal.Signals, tmp_path: Path
@@ -200,14 +181,14 @@ def test_the_sandbox_serves_alone_until_a_signal_comes(
         text=True,
     ) as serving:
         assert serving.stdout is not None
-        lines = [serving.stdout.readline().split() for _ in range(3)]
+        lines = [serving.stdout.readline().split() for _ in [*SERVICES, "bill"]]
         places = {line[0]: line[1] for line in lines}
         with urllib.request.urlopen(places["bill"], timeout=TIMEOUT_S) as reply:
             bill = json.loads(reply.read())
         serving.send_signal(number)
         _, errors = serving.communicate(timeout=TIMEOUT_S)
 
-    assert set(places) == {"aimlapi", "foxapi", "bill"}
+    assert set(places) == {*SERVICES, "bill"}
     assert bill["entries"] == []
     assert "Traceback" not in errors
     assert serving.returncode in (0, 128 + number)

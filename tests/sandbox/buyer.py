@@ -146,9 +146,14 @@ def urls_of(reply: dict[str, Any]) -> list[str]:
 
 
 def prompt_of(body: Any) -> str:
-    """Return the prompt of a request as the sandbox wrote it down."""
+    """Return the prompt of a request as the sandbox wrote it down.
+
+    One that could not be read has none.
+    """
     if isinstance(body, dict):
         return str(body["prompt"])
+    if isinstance(body, str):
+        return ""
     fields = {field["name"].lower(): field.get("value") for field in body}
     return str(fields["prompt"])
 

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import base64
+from decimal import Decimal
+from io import BytesIO
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.sandbox.buyer import Buyer, image_file
+from tests.sandbox.test_strictness import MISSING, changed
+
+EDITS = "/v1/images/edits"
+PICTURE = ("one.png", image_file(), "image/png")
+PROMPTS = [f"plate {number}" for number in range(24)]
+
+
+def refused(reply: httpx.Response, status: int, code: str | None) -> str:
+    assert reply.status_code == status
+    error = reply.json()["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert error["code"] == code
+    return str(error["message"])
+
+
+def files_of(buyer: Buyer, reply: httpx.Response) -> list[bytes]:
+    """Return the images of a reply, in whichever way they came."""
+    return [
+        base64.b64decode(item["b64_json"])
+        if "b64_json" in item
+        else buyer.download(item["url"]).content
+        for item in reply.json()["data"]
+    ]
+
+
+def test_images_come_as_links_or_as_base64_with_the_tokens_used(
+    openai: Buyer,
+) -> None:
+    replies = [openai.buy(prompt, size="512x512").json() for prompt in PROMPTS]
+
+    ways = {tuple(reply["data"][0]) for reply in replies}
+    assert ways == {("url",), ("b64_json",)}
+    for reply in replies:
+        assert ("usage" in reply) == ("b64_json" in reply["data"][0])
+        usage = reply.get("usage", {"total_tokens": 0})
+        assert usage["total_tokens"] == usage.get("input_tokens", 0) + usage.get(
+            "output_tokens", 0
+        )
+
+
+@pytest.mark.parametrize(
+    ("size", "expected", "resolution"),
+    [
+        ("512x512", (512, 512), "512"),
+        ("1376x768", (1376, 768), "1K"),
+        ("1696x2528", (1696, 2528), "2K"),
+        ("1536x12288", (1536, 12288), "4K"),
+        ("auto", (1024, 1024), "1K"),
+    ],
+)
+def test_the_size_decides_pixels_and_price(
+    openai: Buyer, size: str, expected: tuple[int, int], resolution: str
+) -> None:
+    reply = openai.buy(f"a plate of {size}", size=size)
+
+    [file] = files_of(openai, reply)
+    with Image.open(BytesIO(file)) as image:
+        assert image.size == expected
+    fare = openai.sandbox.tariff()["openai"][resolution]
+    entry = openai.billed()[-1]
+    assert Decimal(entry["amount_usd"]) == Decimal(fare["expected_usd"])
+    assert entry["resolution"] == resolution
+
+
+@pytest.mark.parametrize("prompt", PROMPTS[:4])
+def test_several_images_differ_and_are_one_charge(openai: Buyer, prompt: str) -> None:
+    before = len(openai.billed())
+
+    reply = openai.buy(prompt, n=3, size="512x512", output_format="webp")
+
+    files = files_of(openai, reply)
+    assert len(set(files)) == 3
+    assert {file[8:12] for file in files} == {b"WEBP"}
+    [entry] = openai.billed()[before:]
+    fare = openai.sandbox.tariff()["openai"]["512"]
+    assert Decimal(entry["amount_usd"]) == 3 * Decimal(fare["expected_usd"])
+
+
+def test_edits_take_a_form_with_images(openai: Buyer) -> None:
+    fields = [
+        ("model", "gpt-image-2"),
+        ("prompt", "a lamp"),
+        ("n", "2"),
+        ("size", "848x1264"),
+        *[("image[]", PICTURE)] * 16,
+    ]
+
+    reply = openai.send_form(fields, path=EDITS)
+
+    assert len(files_of(openai, reply)) == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param([("n", "2")], id="no-image"),
+        pytest.param([("image", PICTURE)], id="name-without-brackets"),
+        pytest.param([("image[]", PICTURE)] * 17, id="17-images"),
+        pytest.param([("image[]", PICTURE), ("n", "11")], id="n-11"),
+        pytest.param([("image[]", "https://a.example/b.png")], id="image-as-text"),
+    ],
+)
+def test_edits_refuse_what_the_reference_does_not_allow(
+    openai: Buyer, fields: list[tuple[str, Any]]
+) -> None:
+    before = openai.billed()
+    asked = [("model", "gpt-image-2"), ("prompt", "a lamp"), *fields]
+
+    reply = openai.send_form(asked, path=EDITS)
+
+    refused(reply, 400, "invalid_value")
+    assert openai.billed() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"n": "1"}, id="n-quoted"),
+        pytest.param({"n": 0}, id="n-0"),
+        pytest.param({"n": 11}, id="n-11"),
+        pytest.param({"size": "1K"}, id="size-of-others"),
+        pytest.param({"size": "1024"}, id="size-half"),
+        pytest.param({"size": "0x1024"}, id="size-0"),
+        pytest.param({"quality": "best"}, id="quality"),
+        pytest.param({"output_format": "jpg"}, id="format-misspelt"),
+        pytest.param({"response_format": "url"}, id="format-of-older-models"),
+        pytest.param({"image[]": []}, id="images-in-json"),
+        pytest.param({"prompt": MISSING}, id="no-prompt"),
+        pytest.param({"model": MISSING}, id="no-model"),
+    ],
+)
+def test_it_refuses_what_the_reference_does_not_allow(
+    openai: Buyer, change: dict[str, Any]
+) -> None:
+    before = openai.billed()
+
+    reply = openai.send(changed(openai.body(), change))
+
+    assert next(iter(change)) in refused(reply, 400, "invalid_value")
+    assert openai.billed() == before
+
+
+def test_an_unknown_model_is_not_found(openai: Buyer) -> None:
+    refused(openai.buy(model="dall-e-3"), 404, "model_not_found")
+
+
+def test_a_wrong_key_is_echoed(openai: Buyer) -> None:
+    words = refused(openai.buy(key="sk-wrong-0123456789"), 401, "invalid_api_key")
+
+    assert "sk-wrong-0123456789" in words
+
+
+def test_an_empty_quota_looks_like_a_throttle_but_for_its_code(openai: Buyer) -> None:
+    refused(openai.buy(key="sk-broke"), 429, "insufficient_quota")
+
+
+def test_a_refusal_has_one_of_two_codes_and_costs_nothing(openai: Buyer) -> None:
+    before = openai.billed()
+
+    replies = [openai.buy(f"REFUSE-ME {prompt}") for prompt in PROMPTS]
+
+    assert {reply.status_code for reply in replies} == {400}
+    codes = {reply.json()["error"]["code"] for reply in replies}
+    assert codes == {"moderation_blocked", "content_policy_violation"}
+    assert openai.billed() == before
+
+
+def test_no_image_is_an_empty_list_and_charged(openai: Buyer) -> None:
+    openai.sandbox.queue_fault("openai", "no_image")
+
+    reply = openai.buy("nothing")
+
+    assert (reply.status_code, reply.json()["data"]) == (200, [])
+    assert openai.billed()[-1]["status"] == "no_image"

@@ -1,0 +1,86 @@
+"""Faults that show in the images themselves: fewer, smaller, or none that arrive."""
+
+from __future__ import annotations
+
+import base64
+from decimal import Decimal
+from io import BytesIO
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.sandbox.buyer import Buyer, links_of, urls_of
+
+
+def first_image(buyer: Buyer, reply: httpx.Response) -> bytes:
+    if buyer.provider == "apiai":
+        return reply.content
+    document = reply.json()
+    if buyer.provider == "foxapi":
+        return buyer.download(links_of(buyer.wait(document["id"]))[0]).content
+    if buyer.provider == "nanobananaapi":
+        return buyer.download(urls_of(document)[0]).content
+    item = document["data"][0]
+    if item.get("b64_json"):
+        return base64.b64decode(item["b64_json"])
+    return buyer.download(item["url"]).content
+
+
+@pytest.mark.parametrize(
+    ("asked", "came"), [(3, 2), (1, 1)], ids=["one-is-missing", "never-none"]
+)
+def test_fewer_images_are_charged_for_what_came(
+    nanobananaapi: Buyer, asked: int, came: int
+) -> None:
+    nanobananaapi.sandbox.queue_fault("nanobananaapi", "fewer_images")
+
+    links = urls_of(nanobananaapi.buy(f"{asked} plates", num=asked).json())
+
+    fare = nanobananaapi.sandbox.tariff()["nanobananaapi"]["1K"]
+    entry = nanobananaapi.billed()[-1]
+    assert len(links) == came
+    assert Decimal(entry["amount_usd"]) == came * Decimal(fare["expected_usd"])
+
+
+def test_an_image_can_be_smaller_than_what_is_paid_for(anyone: Buyer) -> None:
+    anyone.sandbox.queue_fault(anyone.provider, "smaller_image")
+
+    reply = anyone.buy("a small plate")
+
+    with Image.open(BytesIO(first_image(anyone, reply))) as image:
+        assert image.size == (512, 512)
+    entry = anyone.billed()[-1]
+    assert (entry["resolution"], entry["status"]) == ("1K", "delivered")
+
+
+def test_a_page_instead_of_the_reply_is_charged(anyone: Buyer) -> None:
+    anyone.sandbox.queue_fault(anyone.provider, "html_page")
+
+    reply = anyone.buy(f"a page of {anyone.provider}")
+
+    assert reply.status_code == 200
+    assert reply.headers["content-type"].startswith("text/html")
+    entry = anyone.billed()[-1]
+    assert entry["prompt"] == f"a page of {anyone.provider}"
+    assert entry["status"] == "lost"
+
+
+def test_one_expired_link_of_several_is_one(nanobananaapi: Buyer) -> None:
+    links = urls_of(nanobananaapi.buy("three plates", num=3).json())
+    nanobananaapi.sandbox.queue_fault("nanobananaapi", "gone_link")
+
+    statuses = [nanobananaapi.download(link).status_code for link in links]
+
+    assert statuses[0] in (403, 404)
+    assert statuses[1:] == [200, 200]
+
+
+@pytest.mark.parametrize("provider", ["aimlapi", "apiai", "foxapi"])
+def test_who_sells_one_image_never_sends_fewer(
+    provider: str, request: pytest.FixtureRequest
+) -> None:
+    buyer: Buyer = request.getfixturevalue(provider)
+
+    with pytest.raises(OSError, match="400"):
+        buyer.sandbox.queue_fault(provider, "fewer_images")
