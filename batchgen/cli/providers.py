@@ -3,88 +3,237 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from batchgen.errors import UsageError
-from batchgen.model import dollars
-from batchgen.provider import Provider, key_variable
+from batchgen.model import (
+    Capabilities,
+    OptionRule,
+    Price,
+    ReferenceRules,
+    dollars,
+    find_price,
+    type_of_option,
+)
+from batchgen.provider import Provider, UploadProvider, key_variable
 from batchgen.providers import PROVIDERS
+
+# Where there is no terminal whose width could be asked for.
+PLAIN_WIDTH = 100
+
+TRAVELS = {
+    "link": "as a URL",
+    "inline": "as base64 in the request",
+    "part": "as a file in a form",
+    "upload": "uploaded first",
+}
 
 
 @click.command("providers")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def command(name: str | None, *, as_json: bool) -> None:
-    """Show all providers, or NAME alone; what nobody documents is `unknown`."""
+    """Show all providers, or all about NAME; what nobody documents is `unknown`."""
     if name is not None and name not in PROVIDERS:
         raise UsageError(f"no provider {name!r}; there are {', '.join(PROVIDERS)}")
     chosen = [PROVIDERS[name]] if name else list(PROVIDERS.values())
-    facts = [facts_of(it) for it in chosen]
     if as_json:
+        facts = [facts_of(it) for it in chosen]
         click.echo(json.dumps(facts[0] if name else facts, indent=2))
-        return
-    click.echo("\n\n".join(_table(it) for it in facts))
+    elif name:
+        _show(_detail(PROVIDERS[name]))
+    else:
+        _show(_overview(chosen))
+        click.echo("all about one: batchgen providers NAME")
 
 
-def facts_of(provider: Provider) -> dict[str, object]:
-    """Return all that is known of a provider, as JSON values."""
+def _show(table: Table) -> None:
+    is_terminal = sys.stdout.isatty()
+    Console(width=None if is_terminal else PLAIN_WIDTH).print(table)
+
+
+# -- for scripts
+
+
+def facts_of(provider: Provider) -> dict[str, Any]:
+    """Return all that is known of a provider as JSON values, null where unknown."""
     able, defaults = provider.capabilities, provider.defaults
     return {
         "name": provider.name,
         "base_url": defaults.base_url,
         "model": defaults.model,
+        "models": dict(able.models),
         "key_variable": key_variable(provider.name),
         "aspect_ratios": list(able.aspect_ratios),
         "resolutions": list(able.resolutions),
         "default_resolution": able.default_resolution,
         "images_per_request": able.images_per_request,
-        "max_references": able.references.most,
-        "references": list(able.references.carriers),
-        "options": sorted(able.options),
+        "references": _references(provider),
+        "options": {name: _rule(name, it) for name, it in able.options.items()},
         "rpm": defaults.rpm,
         "concurrency": defaults.concurrency,
+        "reply_timeout_s": defaults.reply_timeout_s,
         "limits_source": defaults.source,
         "prices": {
-            resolution: {
-                "expected_usd": f"{price.expected:f}",
-                "ceiling_usd": f"{price.ceiling:f}",
-                "page": price.page,
-                "read_on": price.read_on and price.read_on.isoformat(),
-            }
+            resolution: _price(find_price(provider.prices, resolution))
             for resolution in able.resolutions
-            if (price := provider.prices.get(resolution)) is not None
         },
+        "rates": {unit: _price(it) for unit, it in provider.rates.items()},
     }
 
 
-def _table(facts: dict[str, object]) -> str:
-    lines = [f"{facts['name']}"]
-    for name, value in facts.items():
-        if name in ("name", "prices"):
-            continue
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-        lines.append(f"  {name.replace('_', ' '):20} {_shown(name, shown)}")
-    provider = PROVIDERS[str(facts["name"])]
-    lines += [
-        f"  price at {resolution:11} {_price(provider, resolution)}"
+def _references(provider: Provider) -> dict[str, Any]:
+    rules = provider.capabilities.references
+    life_s = provider.upload_life_s if isinstance(provider, UploadProvider) else None
+    return {
+        "most": rules.most,
+        "carriers": list(rules.carriers),
+        "media_types": list(rules.media_types),
+        "most_bytes": rules.most_bytes,
+        "most_bytes_together": rules.most_bytes_together,
+        "upload_life_s": life_s,
+    }
+
+
+def _rule(name: str, rule: OptionRule) -> dict[str, Any]:
+    return {
+        "type": type_of_option[name].__name__,
+        "choices": list(rule.choices),
+        "least": rule.least,
+        "most": rule.most,
+        "needs": rule.needs,
+    }
+
+
+def _price(price: Price | None) -> dict[str, Any] | None:
+    if price is None:
+        return None
+    return {
+        "expected_usd": f"{price.expected:f}",
+        "ceiling_usd": f"{price.ceiling:f}",
+        "page": price.page,
+        "read_on": price.read_on and price.read_on.isoformat(),
+    }
+
+
+# -- for people
+
+
+def _overview(providers: list[Provider]) -> Table:
+    # Fits a terminal of 80 columns.
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("provider", "ratios", "sizes", "images", "refs", "price", "key"):
+        table.add_column(heading, overflow="fold")
+    for it in providers:
+        able = it.capabilities
+        table.add_row(
+            it.name,
+            str(len(able.aspect_ratios)),
+            " ".join(able.resolutions),
+            str(able.images_per_request),
+            str(able.references.most),
+            _prices_at_a_glance(it),
+            key_variable(it.name),
+        )
+    return table
+
+
+def _prices_at_a_glance(provider: Provider) -> str:
+    prices = [
+        (resolution, price)
         for resolution in provider.capabilities.resolutions
+        if (price := find_price(provider.prices, resolution))
     ]
-    return "\n".join(lines)
+    shown = (f"{resolution} {dollars(it.expected)}" for resolution, it in prices)
+    return "\n".join(shown) or "unknown"
 
 
-def _shown(name: str, value: object) -> object:
-    if value is None:
-        return "none documented" if name == "rpm" else "unknown"
-    return value if value != "" else "none"
+def _detail(provider: Provider) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, words in _lines(provider):
+        table.add_row(label, words)
+    return table
 
 
-def _price(provider: Provider, resolution: str) -> str:
-    price = provider.prices.get(resolution)
+def _lines(provider: Provider) -> Iterator[tuple[str, str]]:
+    able, defaults = provider.capabilities, provider.defaults
+    yield "provider", provider.name
+    yield "base URL", defaults.base_url or "none: give --base-url"
+    yield "key", key_variable(provider.name)
+    yield from _models(defaults.model, able.models)
+    yield "aspect ratios", ", ".join(able.aspect_ratios)
+    sizes = ", ".join(able.resolutions)
+    yield "resolutions", f"{sizes} (without a word {able.default_resolution})"
+    yield "images per request", str(able.images_per_request)
+    yield from _reference_lines(provider, able.references)
+    yield from _option_lines(able)
+    rpm = "none documented" if defaults.rpm is None else f"{defaults.rpm:g}"
+    yield "requests per minute", rpm
+    yield "concurrency", str(defaults.concurrency)
+    yield "reply awaited", f"{defaults.reply_timeout_s:g} s"
+    yield "limits from", defaults.source
+    for resolution in able.resolutions:
+        price = find_price(provider.prices, resolution)
+        yield f"price at {resolution}", _price_words(price)
+    for unit, rate in provider.rates.items():
+        yield f"price of 1 {unit}", _price_words(rate)
+
+
+def _models(model: str, models: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if not models:
+        yield "model", model
+    for resolution, each in models.items():
+        yield f"model at {resolution}", each
+
+
+def _reference_lines(
+    provider: Provider, rules: ReferenceRules
+) -> Iterator[tuple[str, str]]:
+    if not rules.most:
+        yield "references", "none taken"
+        return
+    travels = ", or ".join(TRAVELS[it] for it in rules.carriers)
+    yield "references", f"at most {rules.most}; {travels}"
+    yield "reference formats", ", ".join(rules.media_types)
+    yield "bytes of one", _bytes(rules.most_bytes)
+    yield "bytes together", _bytes(rules.most_bytes_together)
+    if isinstance(provider, UploadProvider):
+        yield "an upload lasts", f"{provider.upload_life_s / 3600:g} h"
+
+
+def _bytes(most: int | None) -> str:
+    return "no limit documented" if most is None else f"at most {most:,}"
+
+
+def _option_lines(able: Capabilities) -> Iterator[tuple[str, str]]:
+    for name, rule in able.options.items():
+        yield f"option {name}", _rule_words(name, rule)
+    if not able.options:
+        yield "options", "none"
+
+
+def _rule_words(name: str, rule: OptionRule) -> str:
+    words = {"str": "any text", "bool": "true or false", "int": "a whole number"}
+    said = ", ".join(rule.choices) or words.get(type_of_option[name].__name__, "number")
+    if rule.least is not None:
+        said += f" from {rule.least:g}"
+    if rule.most is not None:
+        said += f" to {rule.most:g}"
+    return said + (f", only together with {rule.needs}" if rule.needs else "")
+
+
+def _price_words(price: Price | None) -> str:
     if price is None:
         return "unknown"
+    most = f", at most {dollars(price.ceiling)}"
     read = f", read {price.read_on}" if price.read_on else ""
-    return (
-        f"{dollars(price.expected)}, at most {dollars(price.ceiling)} "
-        f"({price.page}{read})"
-    )
+    limit = most if price.ceiling != price.expected else ""
+    return f"{dollars(price.expected)}{limit} ({price.page}{read})"

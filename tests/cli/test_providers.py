@@ -1,0 +1,88 @@
+"""`providers` shows all that is known, and says `unknown` where nobody knows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchgen.providers import PROVIDERS
+from tests.cli.command import batchgen
+
+
+def texts_of(fact: Any) -> Iterator[str]:
+    """Yield every text of a fact, whole."""
+    match fact:
+        case dict():
+            for each in fact.values():
+                yield from texts_of(each)
+        case list():
+            for each in fact:
+                yield from texts_of(each)
+        case str():
+            yield fact
+        case _:  # numbers, which are written otherwise for people
+            pass
+
+
+@pytest.mark.parametrize("name", list(PROVIDERS))
+def test_one_provider_is_shown_with_every_fact_that_scripts_get(
+    name: str, tmp_path: Path
+) -> None:
+    shown = " ".join(batchgen("providers", name, at=tmp_path).stdout.split())
+    facts = json.loads(batchgen("providers", name, "--json", at=tmp_path).stdout)
+
+    # Told in other words to people: these say how, not what.
+    facts["references"].pop("carriers")
+    for rule in facts["options"].values():
+        rule.pop("type")
+    for price in [*facts["prices"].values(), *facts["rates"].values()]:
+        for amount in ("expected_usd", "ceiling_usd"):
+            if price:
+                price[amount] = price[amount].rstrip("0")
+    models = facts.pop("models")
+    facts["model"] = list(models.values()) or facts["model"]
+    missing = [text for text in texts_of(facts) if text not in shown]
+    assert missing == []
+    unknown = [size for size, price in facts["prices"].items() if price is None]
+    assert all(f"price at {size} unknown" in shown for size in unknown)
+
+
+def test_every_provider_has_its_row_in_80_columns(tmp_path: Path) -> None:
+    ended = batchgen("providers", at=tmp_path)
+
+    lines = ended.stdout.splitlines()
+    assert max(map(len, map(str.rstrip, lines))) <= 80
+    for name in PROVIDERS:
+        (row,) = (line for line in lines if line.startswith(f"{name} "))
+        assert f"{name.upper()}_API_KEY" in row
+
+
+def test_a_provider_without_an_address_asks_for_one(tmp_path: Path) -> None:
+    shown = batchgen("providers", "gccai", at=tmp_path).stdout
+
+    assert "none: give --base-url" in shown
+
+
+def test_scripts_get_one_object_or_all_in_order(tmp_path: Path) -> None:
+    every = json.loads(batchgen("providers", "--json", at=tmp_path).stdout)
+    single = json.loads(batchgen("providers", "aimlapi", "--json", at=tmp_path).stdout)
+
+    assert [it["name"] for it in every] == list(PROVIDERS)
+    assert every[0] == single
+    assert single["key_variable"] == "AIMLAPI_API_KEY"
+    price = single["prices"]["1K"]
+    assert price["expected_usd"] == "0.0925"
+    assert price["page"].startswith("docs.aimlapi.com")
+    assert price["read_on"] == "2026-11-20"
+
+
+def test_a_name_that_is_none_is_told_with_those_that_are(tmp_path: Path) -> None:
+    unknown = batchgen("providers", "fox", at=tmp_path)
+
+    assert unknown.code == 2
+    there_are = ", ".join(PROVIDERS)
+    assert unknown.message == f"no provider 'fox'; there are {there_are}"
