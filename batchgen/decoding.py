@@ -202,16 +202,18 @@ def _image(item: Mapping[str, Json]) -> Link | Blob | None:
             return link(item.get("url"))
 
 
-def is_empty_list(data: Json) -> bool:
-    """Say whether a list in OpenAI's shape is null, or holds neither base64 nor links.
+def tells_no_image(body: dict[str, Json]) -> bool:
+    """Say whether a success in OpenAI's shape has words, or an empty list, for images.
 
-    That is an answer without an image; anything else is none of its protocol's.
+    Null, and entries with neither base64 nor a link, are as empty. Anything else
+    without an image is outside the protocol.
     """
-    items = [] if data is None else data
-    return isinstance(items, list) and all(
+    items = [] if body.get("data") is None else body["data"]
+    is_empty = isinstance(items, list) and all(
         isinstance(item, dict) and not item.get("url") and not item.get("b64_json")
         for item in items
     )
+    return ("data" in body and is_empty) or bool(words_of(body))
 
 
 def text_of(value: Json, depth: int = 6) -> str:

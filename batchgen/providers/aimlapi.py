@@ -16,12 +16,11 @@ from batchgen.decoding import (
     error_by_words,
     fields,
     images_in,
-    is_empty_list,
     message_of,
     number,
+    tells_no_image,
     text_of,
     without_image,
-    words_of,
 )
 from batchgen.model import (
     Call,
@@ -145,9 +144,7 @@ class AimlApi:
             error = error_by_words(NAME, reply, message_of(reply.body))
             raise as_charged(error, said)
         if not said.images:
-            is_known = "data" in body and is_empty_list(body["data"])
-            is_known = is_known or bool(words_of(body))
-            raise without_image(NAME, reply, said, is_known=is_known)
+            raise without_image(NAME, reply, said, is_known=tells_no_image(body))
         return said
 
 

@@ -17,9 +17,9 @@ from batchgen.decoding import (
     error_by_words,
     fields,
     images_in,
-    is_empty_list,
     message_of,
     number,
+    tells_no_image,
     text_of,
     without_image,
 )
@@ -175,11 +175,9 @@ def _error(reply: Reply, said: Delivered) -> AttemptError:
     code = text_of(error.get("code")) or text_of(error.get("type"))
     # A 5xx is the server's own trouble, whatever it calls it: gateways say
     # model_not_found of a model whose channels are all busy.
-    exact = reply.status if reply.status >= 500 else STATUS_OF_CODE.get(code)
-    if exact is not None or not 200 <= reply.status < 300:
-        reply = replace(reply, status=exact or reply.status)
-        return as_charged(
-            error_by_words(NAME, reply, message_of(body or reply.body)), said
-        )
-    is_known = bool(error) or ("data" in body and is_empty_list(body["data"]))
-    return without_image(NAME, reply, said, is_known=is_known)
+    if reply.status < 500:
+        reply = replace(reply, status=STATUS_OF_CODE.get(code, reply.status))
+    if 200 <= reply.status < 300:
+        return without_image(NAME, reply, said, is_known=tells_no_image(body))
+    message = message_of(reply.body)
+    return as_charged(error_by_words(NAME, reply, message), said)

@@ -7,7 +7,9 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
-from batchgen.model import Blob, Endpoint, Json, Reply
+from batchgen.errors import AttemptError
+from batchgen.model import Accepted, Blob, Delivered, Endpoint, Json, Reply
+from batchgen.provider import Provider
 
 FOLDER = Path(__file__).parents[2] / "samples" / "replies"
 ENDPOINT = Endpoint("https://api.example", "k-123")
@@ -17,7 +19,23 @@ def sample(provider: str, name: str) -> Reply:
     """Return a sample; base64 stands in it as Blob, fractions as Decimal."""
     text = (FOLDER / provider / f"{name}.json").read_text("utf-8")
     document = json.loads(text, parse_float=Decimal, object_hook=_with_blob)
+    if "body_base64" in document:
+        image = Blob(base64.b64decode(document["body_base64"]))
+        return Reply(document["status"], document["headers"], image)
     return Reply(document["status"], document["headers"], document["body"])
+
+
+def samples_of(provider: str) -> set[str]:
+    """Return the names of a provider's samples, each of which needs a test."""
+    return {path.stem for path in (FOLDER / provider).glob("*.json")}
+
+
+def outcome(provider: Provider, reply: Reply) -> Delivered | Accepted | AttemptError:
+    """Return what a provider reads in the answer to a purchase, errors included."""
+    try:
+        return provider.decode(reply)
+    except AttemptError as error:
+        return error
 
 
 def reply(
@@ -31,5 +49,7 @@ def _with_blob(found: dict[str, Json]) -> dict[str, Json]:
     match found:
         case {"b64_json": str(text)}:
             return found | {"b64_json": Blob(base64.b64decode(text))}
+        case {"mimeType": _, "data": str(text)}:
+            return found | {"data": Blob(base64.b64decode(text))}
         case _:
             return found

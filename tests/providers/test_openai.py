@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from batchgen import errors
+from batchgen.errors import AttemptError, Charge
+from batchgen.model import (
+    Attachment,
+    Blob,
+    Delivered,
+    Endpoint,
+    ImageRequest,
+    Json,
+    Link,
+)
+from batchgen.provider import Provider
+from batchgen.providers.openai import OpenAi
+from tests.providers.samples import ENDPOINT, outcome, reply, sample, samples_of
+
+OPENAI: Provider = OpenAi()
+A, B = Link("https://images.example/a.png"), Link("https://images.example/b.png")
+REQUEST_ID = "req_4b1f0c5d8e"
+NONE, UNKNOWN, REPORTED = Charge.NONE, Charge.UNKNOWN, Charge.REPORTED
+
+
+def failed(body: Json, status: int = 200) -> AttemptError:
+    error = outcome(OPENAI, reply(body, status))
+    assert isinstance(error, AttemptError)
+    return error
+
+
+def test_a_request_that_states_nothing_sends_model_and_prompt_alone() -> None:
+    call = OPENAI.encode(ImageRequest(prompt="a cat"), "gpt-image-2", ENDPOINT)
+
+    assert (call.method, call.form) == ("POST", None)
+    assert call.url == "https://api.example/v1/images/generations"
+    assert call.headers == {"authorization": "Bearer k-123"}
+    assert call.json == {"model": "gpt-image-2", "prompt": "a cat"}
+    assert call.blob_keys == {"b64_json"}
+
+
+def test_a_request_that_states_everything_sends_every_field() -> None:
+    request = ImageRequest(
+        prompt="a cat",
+        aspect_ratio="16:9",
+        resolution="2K",
+        n=10,
+        options={"output_format": "webp"},
+    )
+
+    assert OPENAI.encode(request, "m", ENDPOINT).json == {
+        "model": "m",
+        "prompt": "a cat",
+        "n": 10,
+        "size": "2752x1536",
+        "output_format": "webp",
+    }
+
+
+def test_a_request_with_references_is_a_form_of_all_fields_and_files() -> None:
+    first = Attachment("a.png", "image/png", b"a")
+    second = Attachment("b.jpg", "image/jpeg", b"b")
+    request = ImageRequest(
+        prompt="a cat",
+        references=("a.png", "b.jpg"),
+        aspect_ratio="1:1",
+        resolution="1K",
+        n=2,
+        options={"output_format": "jpg"},
+    )
+
+    call = OPENAI.encode(request, "m", ENDPOINT, [second, first])
+
+    assert (call.method, call.json) == ("POST", None)
+    assert call.url == "https://api.example/v1/images/edits"
+    assert call.blob_keys == {"b64_json"}
+    assert call.form == [
+        ("model", "m"),
+        ("prompt", "a cat"),
+        ("n", "2"),
+        ("size", "1024x1024"),
+        ("output_format", "jpeg"),
+        ("image[]", second),
+        ("image[]", first),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "resolution", "size"),
+    [
+        pytest.param(None, None, None, id="nothing"),
+        pytest.param(None, "1K", None, id="default"),
+        pytest.param(None, "4K", "4096x4096", id="resolution"),
+        pytest.param("21:9", None, "1584x672", id="ratio"),
+        pytest.param("9:16", "512", "384x688", id="both"),
+        pytest.param("auto", "2K", "auto", id="auto"),
+    ],
+)
+def test_the_size_is_said_in_pixels(
+    ratio: str | None, resolution: str | None, size: str | None
+) -> None:
+    request = ImageRequest(prompt="p", aspect_ratio=ratio, resolution=resolution)
+
+    body = OPENAI.encode(request, "m", ENDPOINT).json
+
+    stated = {} if size is None else {"size": size}
+    assert body == {"model": "m", "prompt": "p"} | stated
+
+
+def test_documented_defaults_are_left_out() -> None:
+    request = ImageRequest(prompt="p", n=1, options={"output_format": "png"})
+
+    body = OPENAI.encode(request, "m", ENDPOINT).json
+
+    assert body == {"model": "m", "prompt": "p"}
+
+
+def test_a_base_url_may_end_with_the_version() -> None:
+    endpoint = Endpoint("http://127.0.0.1:8000/v1", "k")
+
+    call = OPENAI.encode(ImageRequest(prompt="p"), "m", endpoint)
+
+    assert call.url == "http://127.0.0.1:8000/v1/images/generations"
+
+
+@pytest.mark.parametrize(
+    ("request_", "column"),
+    [
+        pytest.param(ImageRequest(prompt="p", aspect_ratio="7:5"), "aspect_ratio"),
+        pytest.param(ImageRequest(prompt="p", resolution="8K"), "resolution"),
+        pytest.param(
+            ImageRequest(prompt="p", references=("a.png",) * 17), "references"
+        ),
+        pytest.param(
+            ImageRequest(prompt="p", options={"output_format": "gif"}), "output_format"
+        ),
+    ],
+)
+def test_what_the_shape_lacks_is_a_misfit(request_: ImageRequest, column: str) -> None:
+    assert [name for name, _ in OPENAI.capabilities.misfits(request_)] == [column]
+
+
+TOKENS = {"input_token": Decimal(14), "output_token": Decimal(1056)}
+TWICE = TOKENS | {"output_token": Decimal(2112)}
+FAILED: dict[str, tuple[type[AttemptError], Charge]] = {
+    "data_empty": (errors.NoImage, UNKNOWN),
+    "data_empty_charged": (errors.NoImage, REPORTED),
+    "data_null": (errors.NoImage, UNKNOWN),
+    "success_error": (errors.NoImage, UNKNOWN),
+    "success_refused": (errors.Refused, UNKNOWN),
+    "success_quota": (errors.OutOfCredit, NONE),
+    "error_400": (errors.RequestInvalid, NONE),
+    "error_400_moderation": (errors.Refused, NONE),
+    "error_400_policy": (errors.Refused, NONE),
+    "error_400_billing": (errors.OutOfCredit, NONE),
+    "error_400_model": (errors.ModelGone, NONE),
+    "error_401": (errors.CredentialRejected, NONE),
+    "error_403_verify": (errors.CredentialRejected, NONE),
+    "error_404_model": (errors.ModelGone, NONE),
+    "error_429": (errors.Throttled, NONE),
+    "error_429_quota": (errors.OutOfCredit, NONE),
+    "error_500": (errors.ProviderDown, NONE),
+    "error_503_channel": (errors.ProviderDown, NONE),
+    "error_502_page": (errors.OutcomeUnknown, UNKNOWN),
+}
+DELIVERED = {
+    "base64": (1, TOKENS, REQUEST_ID),
+    "base64_several": (2, TWICE, REQUEST_ID),
+    "link": ((A,), {}, None),
+    "links": ((A, B), {}, None),
+}
+
+
+def test_every_sample_has_its_case() -> None:
+    assert samples_of("openai") == {*DELIVERED, *FAILED}
+
+
+@pytest.mark.parametrize("name", ["link", "links"])
+def test_links_are_delivered_in_their_order(name: str) -> None:
+    answer = outcome(OPENAI, sample("openai", name))
+
+    images, usage, request_id = DELIVERED[name]
+    assert answer == Delivered(images=images, usage=usage, request_id=request_id)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["base64", "base64_several"])
+def test_base64_is_delivered_with_the_tokens_that_it_took(name: str) -> None:
+    answer = outcome(OPENAI, sample("openai", name))
+
+    assert isinstance(answer, Delivered)
+    assert all(isinstance(it, Blob) and it.data[1:4] == b"PNG" for it in answer.images)
+    said = (len(answer.images), answer.usage, answer.request_id)
+    assert said == DELIVERED[name]
+    assert answer.cost_usd is None
+
+
+@pytest.mark.parametrize("name", FAILED)
+def test_any_other_answer_says_what_it_is_and_what_it_cost(name: str) -> None:
+    error = outcome(OPENAI, sample("openai", name))
+
+    assert isinstance(error, AttemptError)
+    assert (type(error), error.charge) == FAILED[name]
+
+
+def test_tokens_of_an_answer_without_an_image_are_told_with_its_id() -> None:
+    error = outcome(OPENAI, sample("openai", "data_empty_charged"))
+
+    assert isinstance(error, AttemptError)
+    assert (error.usage, error.request_id) == (TOKENS, REQUEST_ID)
+
+
+def test_a_throttle_keeps_the_wait_that_was_asked_for() -> None:
+    error = outcome(OPENAI, sample("openai", "error_429"))
+
+    assert isinstance(error, errors.Throttled)
+    assert error.retry_after_s == 12.0
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        pytest.param(None, id="null"),
+        pytest.param({"input_tokens": 5}, id="half"),
+        pytest.param({"input_tokens": 5, "output_tokens": None}, id="half-null"),
+        pytest.param({"input_tokens": -5, "output_tokens": 7}, id="negative"),
+        pytest.param({"input_tokens": "5", "output_tokens": "7"}, id="texts"),
+        pytest.param({"total_tokens": 12}, id="total-alone"),
+    ],
+)
+def test_tokens_that_are_no_whole_bill_are_none(usage: Json) -> None:
+    answer = outcome(OPENAI, reply({"data": [{"url": A.url}], "usage": usage}))
+
+    assert answer == Delivered(images=(A,))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(None, id="null"),
+        pytest.param("<html>hello</html>", id="page"),
+        pytest.param(Blob(b"\x89PNG"), id="binary"),
+        pytest.param([], id="array"),
+        pytest.param({}, id="empty-object"),
+        pytest.param({"error": None}, id="error-null"),
+        pytest.param({"data": 0}, id="data-number"),
+        pytest.param({"data": "https://x/y.png"}, id="data-text"),
+        pytest.param({"data": ["https://x/y.png"]}, id="item-text"),
+        pytest.param({"data": [{"url": 5}]}, id="url-number"),
+        pytest.param({"data": [{"b64_json": "%%"}]}, id="base64-undecoded"),
+    ],
+)
+def test_a_success_outside_the_shape_may_have_been_charged(body: Json) -> None:
+    error = failed(body)
+
+    assert (type(error), error.charge) == (errors.ReplyMalformed, UNKNOWN)
+
+
+def test_an_error_as_plain_text_on_a_success_is_an_answer_without_an_image() -> None:
+    error = failed({"error": "nothing was drawn", "data": 5})
+
+    assert (type(error), error.charge) == (errors.NoImage, UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        pytest.param("Bad request", 400, errors.RequestInvalid, id="text"),
+        pytest.param({"error": "no"}, 400, errors.RequestInvalid, id="error-text"),
+        pytest.param({"detail": "x"}, 422, errors.RequestInvalid, id="detail"),
+        pytest.param(
+            {"error": {"code": 429, "message": "slow"}}, 429, errors.Throttled, id="int"
+        ),
+        pytest.param(
+            {"error": {"type": "insufficient_quota", "message": "m"}},
+            429,
+            errors.OutOfCredit,
+            id="type-without-code",
+        ),
+    ],
+)
+def test_an_envelope_in_another_shape_is_read_all_the_same(
+    body: Json, status: int, kind: type[AttemptError]
+) -> None:
+    assert type(failed(body, status)) is kind
