@@ -94,7 +94,7 @@ class _Picture:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             # What the header said before may differ from what Pillow reads in it.
             if image.width * image.height > MOST_PIXELS:
-                raise Unusable("damaged, of another size than it says")
+                raise ValueError("there are more than it says")
             # A profile of grey or of inks does not fit the colours that are made.
             coloured = image.mode in ("RGB", "RGBA", "P", "PA")
             profile = image.info.get("icc_profile") if coloured else None

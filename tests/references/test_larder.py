@@ -1,0 +1,340 @@
+"""Reference images are made ready once, shared, and kept within bounds."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import pytest
+
+from batchgen.images import inspect
+from batchgen.model import ReferenceRules
+from batchgen.references import Larder, Unusable
+from batchgen.references.larder import _shrunk
+from batchgen.references.source import Identity, read
+from tests.references.pictures import animation, noise, written
+
+T = TypeVar("T")
+PNG = written(noise(), "PNG")
+RULES = ReferenceRules(most=9, carriers=("inline", "part"))
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"]),
+]
+
+
+async def at_once(work: Callable[[], T], /) -> T:
+    return work()
+
+
+async def in_a_thread(work: Callable[[], T], /) -> T:
+    return await anyio.to_thread.run_sync(work)
+
+
+class Web:
+    """Addresses that can be fetched, and how often each was."""
+
+    def __init__(self, **pages: bytes) -> None:
+        self.pages = pages
+        self.asked: list[str] = []
+
+    async def fetch(self, url: str) -> bytes:
+        self.asked.append(url)
+        await anyio.lowlevel.checkpoint()
+        return self.pages[url.partition("?")[0].rpartition("/")[2]]
+
+
+def larder_of(folder: Path, web: Web | None = None, **settings: Any) -> Larder:
+    defaults: dict[str, Any] = {
+        "shrink": False,
+        "offload": at_once,
+        "fetch": (web or Web()).fetch,
+    }
+    return Larder(folder, **(defaults | settings))
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list of whatever files and data URIs are read."""
+    names: list[str] = []
+
+    def counted(reference: str, identity: Identity) -> bytes:
+        names.append(reference[:20])
+        return read(reference, identity)
+
+    monkeypatch.setattr("batchgen.references.larder.read", counted)
+    return names
+
+
+# -- what comes out
+
+
+async def test_an_attachment_is_the_file_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a b.jpg").write_bytes(PNG)
+
+    image = await larder_of(tmp_path).attachment("a b.jpg", RULES, 1)
+
+    assert image.data == PNG
+    assert image.media_type == "image/png"
+    assert image.name == f"{hashlib.sha256(PNG).hexdigest()}.png"
+
+
+async def test_an_inline_image_is_base64_without_line_breaks(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+
+    image = await larder_of(tmp_path).inline("a.png", RULES, 1)
+
+    assert (image.media_type, image.base64) == ("image/png", base64.b64encode(PNG))
+
+
+async def test_a_data_uri_goes_by_its_content(tmp_path: Path) -> None:
+    uri = "data:image/webp;base64," + base64.b64encode(PNG).decode()
+
+    image = await larder_of(tmp_path).attachment(uri, RULES, 1)
+
+    assert (image.data, image.media_type) == (PNG, "image/png")
+
+
+async def test_a_url_is_fetched_and_judged_like_a_file(tmp_path: Path) -> None:
+    web = Web(good=PNG, moving=animation("GIF"), page=b"<html>")
+    larder = larder_of(tmp_path, web)
+
+    image = await larder.attachment("https://a.example/good", RULES, 1)
+
+    assert image.data == PNG
+    with pytest.raises(Unusable, match=r"^https://a\.example/moving: animated"):
+        await larder.attachment("https://a.example/moving", RULES, 1)
+    with pytest.raises(Unusable, match=r"^https://a\.example/page: .*HTML page"):
+        await larder.inline("https://a.example/page?token=secret", RULES, 1)
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        pytest.param("gone.png", "gone.png: no such file", id="missing"),
+        pytest.param("cut.png", "cut.png: no usable image", id="truncated"),
+        pytest.param("a.png", "a.png: 9,432 bytes, at most 9,431", id="too-large"),
+        pytest.param("photo.gif", "photo.gif: image/gif is not taken", id="type"),
+    ],
+)
+async def test_what_cannot_be_used_is_refused_by_name(
+    tmp_path: Path, reference: str, words: str
+) -> None:
+    (tmp_path / "cut.png").write_bytes(PNG[:-5])
+    (tmp_path / "a.png").write_bytes(PNG[:9432].ljust(9432, b"\0"))
+    (tmp_path / "photo.gif").write_bytes(written(noise(), "GIF"))
+    rules = ReferenceRules(most=1, carriers=("part",), most_bytes=9431)
+
+    with pytest.raises(Unusable) as caught:
+        await larder_of(tmp_path).attachment(reference, rules, 1)
+
+    assert str(caught.value).startswith(words)
+
+
+async def test_an_image_is_shrunk_where_that_is_allowed(tmp_path: Path) -> None:
+    data = written(noise((300, 200)), "PNG")
+    (tmp_path / "a.png").write_bytes(data)
+    rules = ReferenceRules(most=1, carriers=("part",), most_bytes=len(data) // 4)
+    larder = larder_of(tmp_path, shrink=True, offload=in_a_thread)
+
+    image = await larder.attachment("a.png", rules, 1)
+    inline = await larder.inline("a.png", rules, 1)
+
+    assert len(image.data) <= len(data) // 4
+    assert image.media_type == inspect(image.data).media_type == "image/jpeg"
+    assert image.name == f"{hashlib.sha256(image.data).hexdigest()}.jpg"
+    assert base64.b64decode(inline.base64) == image.data
+    assert inline.media_type == image.media_type
+
+
+async def test_a_type_that_is_not_taken_is_turned_into_one_that_is(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.gif").write_bytes(written(noise(), "GIF"))
+
+    image = await larder_of(tmp_path, shrink=True).attachment("a.gif", RULES, 1)
+
+    assert (image.media_type, image.name[-4:]) == ("image/png", ".png")
+
+
+async def test_images_of_one_request_share_its_limit(tmp_path: Path) -> None:
+    data = written(noise((300, 200)), "PNG")
+    (tmp_path / "a.png").write_bytes(data)
+    rules = ReferenceRules(
+        most=9, carriers=("part",), most_bytes_together=len(data) + 1
+    )
+    larder = larder_of(tmp_path, shrink=True)
+
+    alone = await larder.attachment("a.png", rules, 1)
+    shared = await larder.attachment("a.png", rules, 3)
+    # Whether all fit together was judged before the row was bought.
+    unshrunk = await larder_of(tmp_path).attachment("a.png", rules, 3)
+
+    assert alone.data == unshrunk.data == data
+    assert len(shared.data) <= len(data) // 3
+
+
+# -- once, for all
+
+
+async def test_an_image_is_read_and_encoded_once_for_all_rows(
+    tmp_path: Path, reads: list[str]
+) -> None:
+    (tmp_path / "logo.png").write_bytes(PNG)
+    larder = larder_of(tmp_path, offload=in_a_thread)
+    images, inlines = set(), set()
+
+    async def row() -> None:
+        images.add(await larder.attachment("logo.png", RULES, 1))
+        inlines.add(await larder.inline("logo.png", RULES, 1))
+
+    for _ in range(10):
+        async with anyio.create_task_group() as rows:
+            for _ in range(50):
+                rows.start_soon(row)
+
+    assert (len(images), len(inlines), reads) == (1, 1, ["logo.png"])
+
+
+async def test_a_shrunk_image_is_made_once_for_each_limit(
+    tmp_path: Path,
+) -> None:
+    data = written(noise((300, 200)), "PNG")
+    (tmp_path / "a.png").write_bytes(data)
+    rules = ReferenceRules(most=9, carriers=("part",), most_bytes_together=len(data))
+    larder = larder_of(tmp_path, shrink=True)
+
+    images = [await larder.attachment("a.png", rules, n) for n in (2, 2, 3, 3, 2)]
+
+    assert len(set(images)) == 2
+
+
+async def test_a_url_is_fetched_once(tmp_path: Path) -> None:
+    web = Web(a=PNG)
+    larder = larder_of(tmp_path, web)
+
+    async with anyio.create_task_group() as rows:
+        for _ in range(20):
+            rows.start_soon(larder.inline, "https://a.example/a", RULES, 1)
+
+    assert web.asked == ["https://a.example/a"]
+
+
+async def test_a_failed_fetch_is_passed_on_and_tried_again(tmp_path: Path) -> None:
+    web = Web()
+    larder = larder_of(tmp_path, web)
+    with pytest.raises(KeyError):
+        await larder.attachment("https://a.example/a", RULES, 1)
+    web.pages["a"] = PNG
+
+    image = await larder.attachment("https://a.example/a", RULES, 1)
+
+    assert image.data == PNG
+
+
+async def test_a_file_that_was_changed_is_read_anew(
+    tmp_path: Path, reads: list[str]
+) -> None:
+    path, other = tmp_path / "a.png", written(noise((8, 8)), "WEBP")
+    path.write_bytes(PNG)
+    larder = larder_of(tmp_path)
+    before = await larder.inline("a.png", RULES, 1)
+
+    path.write_bytes(other)
+    os.utime(path, ns=(1, 1))
+    after = await larder.inline("a.png", RULES, 1)
+
+    assert before.media_type == "image/png"
+    assert base64.b64decode(after.base64) == other
+    assert len(reads) == 2
+
+
+async def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(PNG)
+
+    async def late(work: Callable[[], T], /) -> T:
+        path.write_bytes(PNG + b"more")
+        return work()
+
+    with pytest.raises(Unusable, match=r"^a\.png: it changes while it is read$"):
+        await larder_of(tmp_path, offload=late).attachment("a.png", RULES, 1)
+
+
+# -- in bounded memory
+
+
+async def test_only_so_many_bytes_are_kept(tmp_path: Path, reads: list[str]) -> None:
+    for name in "abc":
+        (tmp_path / name).write_bytes(PNG)
+    larder = larder_of(tmp_path, most_bytes=len(PNG) * 2)
+
+    for name in "abac":  # `c` does not fit beside both, and `b` is the older one
+        await larder.attachment(name, RULES, 1)
+    await larder.attachment("a", RULES, 1)
+    assert reads == ["a", "b", "c"]
+    await larder.attachment("b", RULES, 1)
+    assert reads == ["a", "b", "c", "b"]
+
+
+async def test_base64_that_is_used_outlives_the_bytes_it_came_from(
+    tmp_path: Path, reads: list[str]
+) -> None:
+    for name in "ab":
+        (tmp_path / name).write_bytes(PNG)
+    text = len(base64.b64encode(PNG))
+    larder = larder_of(tmp_path, most_bytes=3 * text)
+
+    for _ in range(5):
+        for name in "ab":
+            await larder.inline(name, RULES, 1)
+
+    assert reads == ["a", "b"]
+    assert larder._ready._bytes <= 3 * text
+
+
+async def test_an_image_that_is_not_kept_is_still_made_ready(
+    tmp_path: Path, reads: list[str]
+) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    larder = larder_of(tmp_path, most_bytes=10)
+
+    for _ in range(3):
+        image = await larder.inline("a.png", RULES, 1)
+
+        assert image.base64 == base64.b64encode(PNG)
+    assert larder._ready._bytes == 0
+
+
+async def test_few_are_shrunk_at_a_time(tmp_path: Path) -> None:
+    data = written(noise((300, 200)), "PNG")
+    for number in range(6):
+        (tmp_path / f"{number}.png").write_bytes(data + bytes(number))
+    rules = ReferenceRules(most=1, carriers=("part",), most_bytes=len(data) // 2)
+    under_way, most = 0, 0
+
+    async def watched(work: Callable[[], T], /) -> T:
+        nonlocal under_way, most
+        if not isinstance(work, partial) or work.func is not _shrunk:
+            return work()
+        under_way += 1
+        most = max(most, under_way)
+        await anyio.lowlevel.checkpoint()
+        under_way -= 1
+        return work()
+
+    larder = larder_of(tmp_path, shrink=True, offload=watched)
+    async with anyio.create_task_group() as rows:
+        for number in range(6):
+            rows.start_soon(larder.attachment, f"{number}.png", rules, 1)
+
+    assert most == 2

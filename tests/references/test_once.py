@@ -1,0 +1,150 @@
+"""Work is done once, by somebody, and kept within bounds."""
+
+from __future__ import annotations
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from batchgen.references.once import Once
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"]),
+]
+
+
+class Kitchen:
+    """Makes text of a length, when it is let; counts what it began."""
+
+    def __init__(self) -> None:
+        self.began = 0
+        self.open = anyio.Event()
+        self.broken: Exception | None = None
+
+    async def make(self) -> str:
+        self.began += 1
+        await self.open.wait()
+        if self.broken:
+            raise self.broken
+        return "x" * 10
+
+
+async def settle() -> None:
+    """Let every task run until it waits."""
+    for _ in range(20):
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_who_asks_meanwhile_waits_for_the_same() -> None:
+    once, kitchen, got = Once(100, len), Kitchen(), []
+
+    async def ask() -> None:
+        got.append(await once.get("a", kitchen.make))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(ask)
+        await settle()
+        kitchen.open.set()
+
+    assert kitchen.began == 1
+    assert all(it is got[0] for it in got)
+    assert len(got) == 5
+
+
+async def test_whoever_is_cancelled_leaves_the_work_to_the_next() -> None:
+    once, kitchen, got = Once(100, len), Kitchen(), []
+    scope = anyio.CancelScope()
+
+    async def ask_and_leave() -> None:
+        with scope:
+            await once.get("a", kitchen.make)
+
+    async def ask() -> None:
+        got.append(await once.get("a", kitchen.make))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask_and_leave)
+        await settle()
+        for _ in range(3):
+            tasks.start_soon(ask)
+        await settle()
+        scope.cancel()
+        await settle()
+        kitchen.open.set()
+
+    assert kitchen.began == 2
+    assert got == ["x" * 10] * 3
+
+
+async def test_a_waiter_that_is_cancelled_stops_nobody() -> None:
+    once, kitchen, got = Once(100, len), Kitchen(), []
+    scope = anyio.CancelScope()
+
+    async def ask() -> None:
+        got.append(await once.get("a", kitchen.make))
+
+    async def ask_and_leave() -> None:
+        with scope:
+            await once.get("a", kitchen.make)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await settle()
+        tasks.start_soon(ask_and_leave)
+        await settle()
+        scope.cancel()
+        kitchen.open.set()
+
+    assert (kitchen.began, got) == (1, ["x" * 10])
+
+
+async def test_a_failure_goes_to_all_who_wait_and_is_not_kept() -> None:
+    once, kitchen, errors = Once(100, len), Kitchen(), []
+    kitchen.broken = ValueError("broken")
+
+    async def ask() -> None:
+        with pytest.raises(ValueError, match="broken") as caught:
+            await once.get("a", kitchen.make)
+        errors.append(caught.value)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(ask)
+        await settle()
+        kitchen.open.set()
+    kitchen.broken = None
+
+    assert (kitchen.began, len(errors)) == (1, 3)
+    assert await once.get("a", kitchen.make) == "x" * 10
+
+
+async def test_what_is_not_used_for_longest_goes_first() -> None:
+    once, kitchen = Once(25, len), Kitchen()
+    kitchen.open.set()
+
+    for key in "abac":  # `c` does not fit beside both, and `b` is the older one
+        await once.get(key, kitchen.make)
+    assert kitchen.began == 3
+    await once.get("a", kitchen.make)
+    await once.get("c", kitchen.make)
+    assert kitchen.began == 3
+    await once.get("b", kitchen.make)
+    assert kitchen.began == 4
+    assert once._bytes == sum(len(str(it)) for it in once._kept.values()) == 20
+
+
+async def test_what_is_too_large_to_be_kept_still_reaches_all_who_wait() -> None:
+    once, kitchen, got = Once(5, len), Kitchen(), []
+
+    async def ask() -> None:
+        got.append(await once.get("a", kitchen.make))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(ask)
+        await settle()
+        kitchen.open.set()
+
+    assert (kitchen.began, len(got), once._bytes) == (1, 3, 0)
