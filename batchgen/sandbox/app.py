@@ -17,6 +17,8 @@ from batchgen.sandbox.aimlapi import Aimlapi
 from batchgen.sandbox.apiai import Apiai
 from batchgen.sandbox.downloads import download_route
 from batchgen.sandbox.foxapi import Foxapi
+from batchgen.sandbox.gccai import Gccai
+from batchgen.sandbox.gemini import Gemini
 from batchgen.sandbox.nanobananaapi import Nanobananaapi
 from batchgen.sandbox.openai import Openai
 from batchgen.sandbox.purchase import Service, path_in
@@ -30,6 +32,8 @@ SERVICES: Mapping[str, Callable[[Workshop], Service]] = MappingProxyType(
         "apiai": Apiai,
         "foxapi": Foxapi,
         "nanobananaapi": Nanobananaapi,
+        "gccai": Gccai,
+        "gemini": Gemini,
         "openai": Openai,
     }
 )

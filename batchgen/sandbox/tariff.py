@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fare:
-    """What one image costs in US dollars."""
+    """What one image costs in US dollars.
+
+    Attributes:
+        usd_per_credit: Where replies say what was charged in credits, and no document
+            what one is worth.
+    """
 
     expected_usd: Decimal
     ceiling_usd: Decimal
+    usd_per_credit: Decimal | None = None
 
 
 Tariff = Mapping[str, Fare]
@@ -36,8 +42,7 @@ def as_document(tariffs: Mapping[str, Tariff]) -> dict[str, Any]:
     for provider, tariff in tariffs.items():
         document[provider] = {
             resolution: {
-                "expected_usd": str(fare.expected_usd),
-                "ceiling_usd": str(fare.ceiling_usd),
+                name: str(usd) for name, usd in asdict(fare).items() if usd is not None
             }
             for resolution, fare in tariff.items()
         }

@@ -1,0 +1,255 @@
+"""gccai, as its documents and those of APIMart describe it: submit, poll, download.
+
+Sources: gccai.heqingsong.uk, page images/gemini-3.1-flash/generation, for fields and
+values; docs.apimart.ai, the same tree and tasks/status, for replies; public clients of
+APIMart for uploads, costs and what no page says; docs.apimp.ai, a sister gateway, for
+types of errors; read 2026-11-20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import partial
+from math import ceil
+from types import MappingProxyType
+from typing import Any
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from batchgen.sandbox.downloads import link_of
+from batchgen.sandbox.drawing import pixel_size
+from batchgen.sandbox.faults import Fault, roll
+from batchgen.sandbox.gccai_form import FORM, UPLOAD
+from batchgen.sandbox.purchase import Order, purchase
+from batchgen.sandbox.records import Picture, Task
+from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.sale import charge_of, made, pictures_of
+from batchgen.sandbox.tariff import Fare, Tariff, to_nano
+from batchgen.sandbox.tasks import (
+    FREE,
+    LINK_LIFE_S,
+    Ending,
+    answer,
+    look_at,
+    results_of,
+    submit,
+)
+from batchgen.sandbox.uploads import receive, upload_link
+from batchgen.sandbox.workshop import Workshop
+
+_USD_PER_CREDIT = Decimal("0.004")
+_LANGUAGES = ("zh", "en", "ko", "ja")
+
+_REPLIES: Mapping[Reason, tuple[tuple[int, str, str], ...]] = MappingProxyType(
+    {
+        Reason.BAD_REQUEST: ((400, "invalid_request_error", "Invalid request body"),),
+        Reason.INVALID: ((400, "validation_error", "Invalid parameters:"),),
+        Reason.TOO_LARGE: ((413, "invalid_request_error", "Request too large"),),
+        Reason.WRONG_KEY: ((401, "authentication_error", "Invalid API key"),),
+        Reason.NO_CREDIT: (
+            (402, "insufficient_credits_error", "Insufficient credits"),
+        ),
+        Reason.MODEL_GONE: ((404, "invalid_request_error", "Model does not exist"),),
+        Reason.REFUSED: (
+            (400, "content_moderation_error", "The prompt was rejected by moderation"),
+        ),
+        Reason.THROTTLED: ((429, "rate_limit_error", "Too many requests"),),
+        Reason.THROTTLED_SILENTLY: ((429, "rate_limit_error", "Too many requests"),),
+        Reason.SERVER_ERROR: (
+            (500, "server_error", "Internal server error"),
+            (503, "server_error", "Service unavailable"),
+        ),
+        Reason.NOT_FOUND: ((404, "invalid_request_error", "Not found"),),
+        Reason.WRONG_METHOD: ((405, "invalid_request_error", "Method not allowed"),),
+    }
+)
+# Code as a number, type and message of failed tasks; the code as a text is FoxAPI's.
+_FAILURES: Mapping[str, tuple[int, str, str]] = MappingProxyType(
+    {
+        Ending.REFUSED: (
+            *(400, "content_moderation_error"),
+            "Blocked: the prompt violates the content policy",
+        ),
+        Ending.FAILED: (
+            *(500, "server_error"),
+            "Image generation failed, please try again",
+        ),
+        Ending.BAD_URL: (
+            *(400, "validation_error"),
+            "A reference image cannot be fetched from its URL",
+        ),
+    }
+)
+# Words for waiting, at work, completed and failed: those of the pages, and those that
+# clients also meet.
+_WORDS = (
+    ("pending", "processing", "completed", "failed"),
+    ("pending", "processing", "completed", "failed"),
+    ("submitted", "in_progress", "success", "failure"),
+    ("PENDING", "IN_PROGRESS", "SUCCEEDED", "FAILURE"),
+)
+
+
+def _fare(usd: str) -> Fare:
+    price = Decimal(usd)
+    return Fare(expected_usd=price, ceiling_usd=price, usd_per_credit=_USD_PER_CREDIT)
+
+
+class Gccai:
+    """Sell up to four images per task, each at the tariff, charged when completed.
+
+    The official channel costs the same here; what it costs there is on no page.
+    """
+
+    name = "gccai"
+    tariff: Tariff = MappingProxyType(
+        {
+            "512": _fare("0.039"),
+            "1K": _fare("0.053"),
+            "2K": _fare("0.081"),
+            "4K": _fare("0.125"),
+        }
+    )
+    faults = frozenset(Fault)
+    key_header = "authorization"
+    link_life_s: float | None = LINK_LIFE_S
+    renews_links = True
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+
+    def routes(self) -> list[Route]:
+        """Return what it serves, without its images."""
+        buy = partial(purchase, self._shop, self, FORM)
+        return [
+            Route("/v1/images/generations", buy, methods=["POST"]),
+            Route("/v1/tasks/{task_id}", self._poll, methods=["GET"]),
+            Route("/v1/uploads/images", self._upload, methods=["POST"]),
+        ]
+
+    def prompt_in(self, body: Mapping[str, Any]) -> str:
+        """Return the prompt of a valid purchase request."""
+        prompt: str = body["prompt"]
+        return prompt
+
+    def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
+        """Return an error reply in one of its envelopes, some of them with a 200."""
+        choices = _REPLIES[refusal.reason]
+        chosen = refusal.variant * len(choices)
+        status, kind, words = choices[int(chosen)]
+        error = {"message": f"{words} {refusal.detail}".strip(), "type": kind}
+        envelopes: tuple[tuple[int, dict[str, Any]], ...] = (
+            (status, {"error": {"code": status, **error}}),
+            (status, {"code": status, "error": error}),
+            (200, {"code": status, "error": error}),
+            (200, {"code": str(status), "message": error["message"], "data": None}),
+        )
+        http, body = envelopes[int(chosen % 1 * len(envelopes))]
+        return JSONResponse(body, status_code=http, headers=refusal.headers)
+
+    async def fulfil(self, order: Order, fault: Fault | None) -> Response:
+        """Accept a task, with all that will become of it."""
+        how = roll("refusal", order.content)
+        if (order.refused or fault is Fault.REFUSAL) and how < 1 / 3:
+            raise Refusal(Reason.REFUSED, variant=how * 3)
+        resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
+        count = made(order.body.get("n", 1), fault)
+        size = pixel_size(_ratio(order), resolution)
+        pictures = pictures_of(self._shop, order, fault, size=size, count=count)
+        amount_nano = count * to_nano(self.tariff[resolution].expected_usd)
+        charge = charge_of(self._shop, order, fault, resolution, amount_nano)
+        task_id = f"task_01K8{uuid4().hex[:22].upper()}"
+        await submit(self._shop, order, fault, pictures, charge, task_id=task_id)
+        entry = {"status": "submitted", "task_id": task_id}
+        alone = roll("alone", order.content) < 1 / 4
+        return JSONResponse({"code": 200, "data": entry if alone else [entry]})
+
+    async def _poll(self, request: Request) -> Response:
+        return await answer(self, request, self._status(request))
+
+    async def _status(self, request: Request) -> dict[str, Any]:
+        task, progress = await look_at(self._shop, self, request)
+        asked = dict(request.query_params)
+        if asked.pop("language", "en") not in _LANGUAGES or asked:
+            raise Refusal(Reason.INVALID, f"?{request.query_params}")
+        return {"code": 200, "data": await self._document(task, progress)}
+
+    async def _document(self, task: Task, progress: int) -> dict[str, Any]:
+        words = _WORDS[int(roll("words", task.content) * len(_WORDS))]
+        waiting, at_work, completed, failed = words
+        document = {
+            "id": task.id,
+            "progress": progress,
+            "created": int(task.created_at),
+            "estimated_time": max(1, ceil(task.ready_at - task.created_at)),
+        }
+        if progress < 100:
+            return {**document, "status": waiting if progress < 20 else at_work}
+        document["completed"] = int(task.ready_at)
+        document["actual_time"] = round(task.ready_at - task.created_at)
+        if task.ending in FREE:
+            return {**document, "status": failed, **_failure(task)}
+        pictures = await results_of(self._shop, task)
+        result = {"images": self._images(task, pictures)} if pictures else None
+        ended = {**document, "status": completed, "result": result}
+        return {**ended, **_cost(task)}
+
+    def _images(self, task: Task, pictures: list[Picture]) -> list[dict[str, Any]]:
+        links = [link_of(self._shop, picture) for picture in pictures]
+        ends = [int(picture.issued_at + LINK_LIFE_S) for picture in pictures]
+        shape = roll("shape", task.content)
+        if shape < 1 / 3:
+            return [{"url": links, "expires_at": min(ends)}]
+        urls = [link if shape < 2 / 3 else [link] for link in links]
+        return [
+            {"url": url, "expires_at": end} for url, end in zip(urls, ends, strict=True)
+        ]
+
+    async def _upload(self, request: Request) -> Response:
+        return await answer(self, request, self._uploaded(request))
+
+    async def _uploaded(self, request: Request) -> dict[str, Any]:
+        # How long it lives is on no page: as long as the links of images.
+        upload, _ = await receive(
+            self._shop, self, UPLOAD, request, file="file", life_s=LINK_LIFE_S
+        )
+        return {
+            "url": upload_link(self._shop, upload),
+            "filename": upload.file_name,
+            "content_type": upload.media_type,
+            "bytes": upload.size_bytes,
+            "created_at": int(upload.at),
+        }
+
+
+def _ratio(order: Order) -> str:
+    ratio: str = order.body.get("size", "1:1")
+    if ratio != "auto":
+        return ratio
+    likely = ("1:1", "4:3", "3:4", "16:9")
+    return likely[int(roll("ratio", order.content) * len(likely))]
+
+
+def _failure(task: Task) -> dict[str, Any]:
+    code, kind, message = _FAILURES[task.ending]
+    shapes: tuple[dict[str, Any], ...] = (
+        {"error": {"code": code, "message": message, "type": kind}},
+        {"error": {"code": str(task.ending), "message": message, "type": kind}},
+        {"error": message},
+    )
+    if task.ending == Ending.FAILED:
+        shapes = (*shapes, {"status": "cancelled", "error": None})
+    return shapes[int(roll("failure", task.content) * len(shapes))]
+
+
+def _cost(task: Task) -> dict[str, Any]:
+    """Return what clients saw of the cost, in credits, under either name or both."""
+    used = Decimal(task.amount_nano).scaleb(-9) / _USD_PER_CREDIT
+    credits_used = int(used) if used == int(used) else float(used)
+    names = (("cost", "credits_cost"), ("credits_cost",), ("cost",))
+    chosen = names[int(roll("cost", task.content) * len(names))]
+    return dict.fromkeys(chosen, credits_used)

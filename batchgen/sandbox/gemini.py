@@ -1,0 +1,207 @@
+"""Google's Gemini API, as its documents describe it: one call, base64 both ways.
+
+Sources: ai.google.dev, guides on image generation, pricing and errors; reasons and
+names as in googleapis/python-genai (6680718 of 2026-08-21); bodies of a 429 from
+discuss.ai.google.dev, threads 124640 and 109581; read 2026-11-20.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import anyio
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from batchgen.sandbox.drawing import pixel_size
+from batchgen.sandbox.faults import (
+    CALL_FAULTS,
+    DOWNLOAD_FAULTS,
+    SEVERAL_FAULTS,
+    Fault,
+    roll,
+)
+from batchgen.sandbox.gemini_errors import PER_DAY, error_reply
+from batchgen.sandbox.gemini_form import (
+    FORM,
+    prompt_in,
+    ratio_in,
+    references_in,
+    resolution_in,
+)
+from batchgen.sandbox.gemini_tokens import IMAGE_TOKENS, Tokens
+from batchgen.sandbox.purchase import Order, purchase
+from batchgen.sandbox.records import Picture
+from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.sale import charge_of, pictures_of, sell
+from batchgen.sandbox.tariff import Fare, Tariff
+from batchgen.sandbox.workshop import Workshop
+
+_MODEL = "gemini-3.1-flash-image"
+# Prompt, references, words and thoughts come on top of the image.
+_MARGIN = Decimal("1.5")
+_BLOCKS = ("SAFETY", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
+_STOPS = (
+    *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
+    *("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"),
+)
+_WITHOUT_IMAGE = ("STOP", "NO_IMAGE", "IMAGE_OTHER", "OTHER")
+
+
+def _fare(usd: str) -> Fare:
+    return Fare(expected_usd=Decimal(usd), ceiling_usd=Decimal(usd) * _MARGIN)
+
+
+class Gemini:
+    """Sell one image per call, by tokens; an answer without an image costs, too.
+
+    A key with `daily` in it has used up its requests of the day.
+    """
+
+    name = "gemini"
+    # The list prices: here they are those of the image's tokens alone, rounded.
+    tariff: Tariff = MappingProxyType(
+        {
+            "512": _fare("0.045"),
+            "1K": _fare("0.067"),
+            "2K": _fare("0.101"),
+            "4K": _fare("0.151"),
+        }
+    )
+    faults = CALL_FAULTS - SEVERAL_FAULTS - DOWNLOAD_FAULTS
+    key_header = "x-goog-api-key"
+    link_life_s: float | None = None
+    renews_links = False
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+
+    def routes(self) -> list[Route]:
+        """Return what it serves, below the base URL's version."""
+        buy = partial(purchase, self._shop, self, FORM)
+        return [Route("/models/{model}:generateContent", buy, methods=["POST"])]
+
+    def prompt_in(self, body: Mapping[str, Any]) -> str:
+        """Return the prompt of a valid purchase request."""
+        return prompt_in(body)
+
+    def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
+        """Return an error reply in its own envelope."""
+        return error_reply(refusal)
+
+    async def fulfil(self, order: Order, fault: Fault | None) -> Response:
+        """Answer, with an image or without, and charge the tokens in any case."""
+        if order.path["model"] != _MODEL:
+            raise Refusal(Reason.MODEL_GONE, f"models/{order.path['model']}")
+        if "daily" in order.key:
+            raise Refusal(Reason.THROTTLED_SILENTLY, PER_DAY)
+        await anyio.sleep(self._shop.latency_s(order.content))
+        if order.refused or fault is Fault.REFUSAL:
+            return await self._blocked(order)
+        if fault is Fault.NO_IMAGE:
+            return await self._without_image(order)
+        return await self._with_image(order, fault)
+
+    async def _with_image(self, order: Order, fault: Fault | None) -> Response:
+        resolution = resolution_in(order.body)
+        size = pixel_size(ratio_in(order.body), resolution)
+        [picture] = pictures_of(self._shop, order, fault, size=size)
+        thoughtful = roll("thoughts", order.content) < 1 / 4
+        chatty = roll("words", order.content) < 1 / 2
+        tokens = replace(
+            _tokens_in(order),
+            thoughts=100 + int(300 * roll("deep", order.content)) if thoughtful else 0,
+            text=8 if chatty else 0,
+            image=IMAGE_TOKENS[resolution],
+        )
+        parts = await self._thoughts(picture) if thoughtful else []
+        if chatty:
+            parts.append({"text": "Here is the image that you asked for."})
+        parts.append(await self._image(picture))
+        return await self._sold(order, fault, tokens, _stopped("STOP", parts))
+
+    async def _thoughts(self, picture: Picture) -> list[dict[str, Any]]:
+        """Return a thought in words and a draft, which is no result."""
+        width_px, height_px = picture.width_px // 4, picture.height_px // 4
+        draft = replace(
+            picture,
+            width_px=width_px,
+            height_px=height_px,
+            position=picture.position + 1,
+        )
+        words = {"text": "A draft first, to judge the composition.", "thought": True}
+        return [words, {**await self._image(draft), "thought": True}]
+
+    async def _image(self, picture: Picture) -> dict[str, Any]:
+        data = base64.b64encode(await self._shop.draw(picture)).decode()
+        return {"inlineData": {"mimeType": "image/png", "data": data}}
+
+    async def _without_image(self, order: Order) -> Response:
+        reason = _pick(_WITHOUT_IMAGE, order)
+        words = [{"text": "I cannot draw that, but here is a description of it."}]
+        parts = words if reason == "STOP" else []
+        tokens = replace(_tokens_in(order), text=12 if parts else 0)
+        answer = _stopped(reason, parts)
+        return await self._sold(order, Fault.NO_IMAGE, tokens, answer)
+
+    async def _blocked(self, order: Order) -> Response:
+        """Refuse in one of four ways; only an error in words costs nothing.
+
+        Raises:
+            Refusal: By an error of the request.
+        """
+        how = roll("disguise", order.content)
+        if how < 1 / 4:
+            raise Refusal(Reason.REFUSED)
+        if how < 2 / 4:
+            answer: dict[str, Any] = {
+                "promptFeedback": {"blockReason": _pick(_BLOCKS, order)}
+            }
+        else:
+            answer = _stopped(_pick(_STOPS, order), [])
+            if how < 3 / 4:
+                answer["candidates"][0]["finishMessage"] = (
+                    "Unable to show the generated image. Try rephrasing the prompt."
+                )
+        return await self._sold(order, Fault.REFUSAL, _tokens_in(order), answer)
+
+    async def _sold(
+        self,
+        order: Order,
+        fault: Fault | None,
+        tokens: Tokens,
+        answer: Mapping[str, Any],
+    ) -> Response:
+        charge = charge_of(
+            self._shop, order, fault, resolution_in(order.body), tokens.amount_nano
+        )
+        if fault is Fault.REFUSAL:
+            charge = replace(charge, status="refused")
+        await sell(self._shop, order, fault, charge, [])
+        return JSONResponse(
+            {
+                **answer,
+                "usageMetadata": tokens.as_document(),
+                "modelVersion": _MODEL,
+                "responseId": charge.id,
+            }
+        )
+
+
+def _tokens_in(order: Order) -> Tokens:
+    return Tokens.asked(order.prompt, len(references_in(order.body)))
+
+
+def _stopped(reason: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    content = {"content": {"role": "model", "parts": parts}} if parts else {}
+    return {"candidates": [{**content, "finishReason": reason, "index": 0}]}
+
+
+def _pick(words: tuple[str, ...], order: Order) -> str:
+    return words[int(roll("reason", order.content) * len(words))]
