@@ -12,7 +12,6 @@ from decimal import Decimal
 from types import MappingProxyType
 from urllib.parse import quote
 
-from batchgen import errors
 from batchgen.decoding import (
     as_charged,
     fields,
@@ -20,6 +19,7 @@ from batchgen.decoding import (
     objects,
     text_of,
 )
+from batchgen.errors import AttemptError, Charge, NoImage, Refused, ReplyMalformed
 from batchgen.google import error_of, tokens_used
 from batchgen.model import (
     PIXELS_AT_1K,
@@ -93,7 +93,7 @@ class Gemini:
         references=ReferenceRules(
             most=14, carriers=("inline",), most_bytes_together=14_000_000
         ),
-        # The ranges are those that apiai.me documents for the same model.
+        # [assumed]: the ranges that apiai.me documents for the same model.
         options=MappingProxyType(
             {
                 "temperature": OptionRule(least=0, most=1),
@@ -146,10 +146,10 @@ class Gemini:
             ]
         if stated.get("web_search"):
             body["tools"] = [{"google_search": {}}]
-        name = quote(model.removeprefix("models/"), safe="")
+        path = f"/models/{quote(model.removeprefix('models/'), safe='')}"
         return Call(
             method="POST",
-            url=endpoint.at(f"/models/{name}:generateContent"),
+            url=endpoint.at(f"{path}:generateContent"),
             headers={"x-goog-api-key": endpoint.key},
             json=body,
             blob_keys=frozenset({"data"}),
@@ -169,32 +169,33 @@ class Gemini:
             request_id=text_of(body.get("responseId")) or None,
         )
         if not images:
-            raise as_charged(_without_image(body, broken=bool(found)), said)
+            kind, words = _why(body, candidates, broken=bool(found))
+            raise as_charged(kind(NAME, words, Charge.UNKNOWN), said)
         return said
 
 
 def _parts(candidates: list[dict[str, Json]], key: str) -> list[Json]:
     """Return what the parts of an answer hold under a key, its thoughts left out."""
-    contents = (fields(it.get("content")) for it in candidates)
-    parts = (part for content in contents for part in objects(content.get("parts")))
-    said = (part for part in parts if part.get("thought") is not True)
-    return [part[key] for part in said if key in part]
+    contents = (fields(it.get("content")).get("parts") for it in candidates)
+    parts = (part for content in contents for part in objects(content))
+    return [it[key] for it in parts if key in it and it.get("thought") is not True]
 
 
-def _without_image(body: dict[str, Json], *, broken: bool) -> errors.AttemptError:
-    """Return the error of a 200 without an image; its tokens were charged."""
+def _why(
+    body: dict[str, Json], candidates: list[dict[str, Json]], *, broken: bool
+) -> tuple[type[AttemptError], str]:
+    """Return what a 200 without an image is, and its words."""
     feedback = fields(body.get("promptFeedback"))
     if reason := text_of(feedback.get("blockReason")):
         words = text_of(feedback.get("blockReasonMessage"))
-        return errors.Refused(NAME, f"the prompt was blocked: {reason} {words}".strip())
+        return Refused, f"the prompt was blocked: {reason} {words}".strip()
     if broken or not body.keys() & {"candidates", "usageMetadata"}:
-        return errors.ReplyMalformed(NAME, f"no image in it; {message_of(body)}")
-    candidates = objects(body.get("candidates"))
+        return ReplyMalformed, f"no image in it; {message_of(body)}"
     reasons = (text_of(it.get("finishReason")) for it in candidates)
     said = [f"finish reason: {reason}" for reason in reasons if reason]
     said += [text_of(it.get("finishMessage")) for it in candidates]
     said += [text_of(it) for it in _parts(candidates, "text")]
     words = "; ".join(filter(None, said))[:1000] or "no candidates"
     if policy_reason(words):
-        return errors.Refused(NAME, words)
-    return errors.NoImage(NAME, f"an answer without an image; {words}")
+        return Refused, words
+    return NoImage, f"an answer without an image; {words}"

@@ -8,18 +8,20 @@ from batchgen import errors
 from batchgen.errors import AttemptError, Charge
 from batchgen.model import (
     Accepted,
+    Attachment,
     Delivered,
     ImageRequest,
     Json,
     Link,
     OptionValue,
+    Reply,
     Running,
 )
-from batchgen.provider import TaskProvider
+from batchgen.provider import TaskProvider, UploadProvider
 from batchgen.providers.foxapi import FoxApi
 from tests.providers.samples import ENDPOINT, reply, sample
 
-FOX: TaskProvider = FoxApi()
+FOX = FoxApi()
 TASK = "task-unified-1757165031-uyujaw3d"
 ONE, TWO = (Link(f"https://cdn.foxapi.cc/a/{number}.png") for number in (1, 2))
 
@@ -34,6 +36,11 @@ def poll_error(body: Json, status: int = 200) -> AttemptError:
     with pytest.raises(AttemptError) as caught:
         FOX.decode_poll(reply(body, status))
     return caught.value
+
+
+def test_it_sells_tasks_and_takes_uploads() -> None:
+    assert isinstance(FOX, TaskProvider)
+    assert isinstance(FOX, UploadProvider)
 
 
 def test_a_request_that_states_nothing_still_says_the_resolution_it_pays_for() -> None:
@@ -54,7 +61,7 @@ def test_a_request_that_states_everything_sends_every_field() -> None:
         options={"output_format": "webp", "web_search": True, "image_search": True},
     )
 
-    call = FOX.encode(request, "m", ENDPOINT)
+    call = FOX.encode(request, "m", ENDPOINT, (Link("https://example.com/a.png"),))
 
     assert call.json == {
         "model": "m",
@@ -96,7 +103,7 @@ def test_auto_matches_the_input_image_where_there_is_one() -> None:
         "prompt": "p",
         "resolution": "1K",
     }
-    assert FOX.encode(edit, "m", ENDPOINT).json == {
+    assert FOX.encode(edit, "m", ENDPOINT, (Link("http://x/a"),)).json == {
         "model": "m",
         "prompt": "p",
         "resolution": "1K",
@@ -114,14 +121,86 @@ def test_auto_matches_the_input_image_where_there_is_one() -> None:
             ImageRequest(prompt="p", references=("http://x/a",) * 15), "references"
         ),
         pytest.param(
-            ImageRequest(prompt="p", references=("data:image/png;base64,AA",)),
-            "references",
+            ImageRequest(prompt="p", options={"output_format": "gif"}), "output_format"
         ),
-        pytest.param(ImageRequest(prompt="p", options={"top_k": 1}), "top_k"),
     ],
 )
 def test_what_the_page_lacks_is_a_misfit(request_: ImageRequest, column: str) -> None:
     assert [name for name, _ in FOX.capabilities.misfits(request_)] == [column]
+
+
+def test_an_option_that_it_has_not_is_lacking_and_never_sent() -> None:
+    request = ImageRequest(prompt="p", options={"top_k": 1, "web_search": True})
+
+    call = FOX.encode(request, "m", ENDPOINT)
+
+    assert FOX.capabilities.lacking(request) == ("top_k",)
+    assert call.json == {
+        "model": "m",
+        "prompt": "p",
+        "resolution": "1K",
+        "google_search": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("reference", "carrier"),
+    [
+        pytest.param("https://x/a.png", "link", id="url"),
+        pytest.param("a.png", "upload", id="file"),
+        pytest.param("data:image/png;base64,AA", "upload", id="data-uri"),
+    ],
+)
+def test_what_is_no_url_is_uploaded_first(reference: str, carrier: str) -> None:
+    assert FOX.capabilities.references.carrier_of(reference) == carrier
+
+
+def test_an_upload_says_its_name_and_that_it_may_be_deleted() -> None:
+    image = Attachment("a.png", "image/png", b"bytes")
+
+    call = FOX.encode_upload(image, ENDPOINT)
+
+    assert call.method == "POST"
+    assert call.url == "https://api.example/v1/files/upload/stream"
+    assert call.headers == {"authorization": "Bearer k-123"}
+    assert list(call.form or ()) == [
+        ("file", image),
+        ("file_name", "a.png"),
+        ("auto_cleanup", "true"),
+    ]
+    assert FOX.upload_life_s == 72 * 3600
+
+
+def test_an_upload_answers_with_its_link() -> None:
+    link = FOX.decode_upload(sample("foxapi", "uploaded"))
+
+    assert link == Link("https://files.foxapi.cc/u/1.png")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        pytest.param(sample("foxapi", "error_401"), errors.CredentialRejected),
+        pytest.param(sample("foxapi", "error_402"), errors.OutOfCredit),
+        pytest.param(sample("foxapi", "error_429"), errors.Throttled),
+        pytest.param(sample("foxapi", "error_500"), errors.ProviderDown),
+        pytest.param(reply({"size": 5}), errors.ReplyMalformed, id="no-url"),
+        pytest.param(reply({"url": ["x"]}), errors.ReplyMalformed, id="url-list"),
+        pytest.param(reply("<html>"), errors.ReplyMalformed, id="page"),
+    ],
+)
+def test_an_upload_that_fails_bought_nothing(
+    answer: Reply, kind: type[AttemptError]
+) -> None:
+    with pytest.raises(AttemptError) as caught:
+        FOX.decode_upload(answer)
+
+    assert (type(caught.value), caught.value.charge) == (kind, Charge.NONE)
+
+
+def test_an_image_that_is_too_large_to_upload_is_said_to_be_so() -> None:
+    with pytest.raises(errors.RequestInvalid, match="too large to be uploaded"):
+        FOX.decode_upload(sample("foxapi", "error_413_page"))
 
 
 def test_no_price_is_published_so_none_is_claimed() -> None:

@@ -1,0 +1,408 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from batchgen import errors
+from batchgen.errors import AttemptError, Charge
+from batchgen.model import (
+    Blob,
+    Delivered,
+    Endpoint,
+    ImageRequest,
+    Inline,
+    Json,
+    Reply,
+)
+from batchgen.provider import Provider, TaskProvider, UploadProvider
+from batchgen.providers.gemini import Gemini
+from tests.providers.samples import outcome, reply, sample, samples_of
+
+GEMINI: Provider = Gemini()
+MODEL = "gemini-3.1-flash-image"
+GOOGLE = Endpoint("https://generativelanguage.googleapis.com/v1beta", "k-123")
+REQUEST_ID = "5WjqaKvNHsyT1dkP"
+
+# Tokens of input, text and image.
+DELIVERED = {
+    "image": (10, 0, 1120),
+    "image_jpeg": (10, 0, 1120),
+    "image_after_text": (10, 12, 1120),
+    "image_after_thoughts": (10, 300, 1120),
+    "image_twice": (10, 0, 2240),
+    "image_without_details": (10, 0, 1120),
+    "image_at_max_tokens": (10, 0, 1120),
+}
+POLICY = (
+    *("safety", "recitation", "blocklist", "prohibited_content", "spii"),
+    *("image_safety", "image_prohibited_content", "image_recitation", "with_message"),
+)
+OTHER_ENDS = (
+    *("no_image", "image_other", "other", "max_tokens", "language", "unknown"),
+    *("malformed_function_call", "unexpected_tool_call", "too_many_tool_calls"),
+)
+BLOCKS = ("safety", "other", "blocklist", "prohibited_content", "image_safety")
+WITHOUT_IMAGE: dict[str, tuple[type[AttemptError], tuple[int, int]]] = {
+    "text_only": (errors.NoImage, (10, 25)),
+    "text_only_without_details": (errors.NoImage, (10, 25)),
+    "text_only_policy": (errors.Refused, (10, 25)),
+    "thought_only": (errors.NoImage, (10, 300)),
+    "candidates_empty": (errors.NoImage, (10, 0)),
+    **{f"finish_{it}": (errors.Refused, (10, 0)) for it in POLICY},
+    **{f"finish_{it}": (errors.NoImage, (10, 0)) for it in OTHER_ENDS},
+    **{f"blocked_{it}": (errors.Refused, (10, 0)) for it in BLOCKS},
+}
+ERRORS: dict[str, tuple[type[AttemptError], float | None]] = {
+    "error_400_argument": (errors.RequestInvalid, None),
+    "error_400_policy": (errors.Refused, None),
+    "error_400_key": (errors.CredentialRejected, None),
+    "error_400_precondition": (errors.CredentialRejected, None),
+    "error_402": (errors.OutOfCredit, None),
+    "error_403": (errors.CredentialRejected, None),
+    "error_404": (errors.ModelGone, None),
+    "error_429_minute": (errors.Throttled, 22.0),
+    "error_429_fraction": (errors.Throttled, 34.074824224),
+    "error_429_day": (errors.QuotaReached, 22.0),
+    "error_429_plain": (errors.Throttled, None),
+    "error_429_array": (errors.Throttled, 22.0),
+    "error_429_header": (errors.Throttled, 9.0),
+    "error_500": (errors.ProviderDown, None),
+    "error_503": (errors.ProviderDown, None),
+    "error_503_array": (errors.ProviderDown, None),
+    "error_504": (errors.ProviderDown, None),
+}
+
+
+def usage(given: int, text: int, image: int = 0) -> dict[str, Decimal]:
+    tokens = {"input_token": given, "text_token": text, "image_token": image}
+    return {unit: Decimal(count) for unit, count in tokens.items() if count}
+
+
+def raised(answer: Reply) -> AttemptError:
+    found = outcome(GEMINI, answer)
+    assert isinstance(found, AttemptError)
+    return found
+
+
+def test_it_answers_at_once_and_keeps_no_files() -> None:
+    assert not isinstance(GEMINI, TaskProvider)
+    assert not isinstance(GEMINI, UploadProvider)
+
+
+def test_every_sample_has_its_case() -> None:
+    others = {"image_without_usage", "error_502_page"}
+
+    assert samples_of("gemini") == {*DELIVERED, *WITHOUT_IMAGE, *ERRORS, *others}
+
+
+def test_a_request_that_states_nothing_sends_the_prompt_alone() -> None:
+    call = GEMINI.encode(ImageRequest(prompt="a cat"), MODEL, GOOGLE)
+
+    assert call.method == "POST"
+    assert call.url == f"{GOOGLE.base_url}/models/{MODEL}:generateContent"
+    assert call.headers == {"x-goog-api-key": "k-123"}
+    assert call.json == {
+        "contents": [{"role": "user", "parts": [{"text": "a cat"}]}],
+        "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
+    }
+    assert call.blob_keys == {"data"}
+
+
+def test_a_request_that_states_everything_sends_every_field() -> None:
+    first, second = (Inline(f"image/{it}", b"AAAA") for it in ("png", "webp"))
+    request = ImageRequest(
+        prompt="a cat",
+        references=("a.png", "b.webp"),
+        aspect_ratio="21:9",
+        resolution="4K",
+        options={
+            "temperature": 0.5,
+            "top_p": 0.9,
+            "top_k": 40,
+            "max_output_tokens": 4096,
+            "safety_filter_level": "BLOCK_ONLY_HIGH",
+            "web_search": True,
+        },
+    )
+
+    call = GEMINI.encode(request, MODEL, GOOGLE, (first, second))
+
+    assert call.json == {
+        "contents": [
+            {
+                "role": "user",
+                "parts": [
+                    {"text": "a cat"},
+                    {"inlineData": {"mimeType": "image/png", "data": first}},
+                    {"inlineData": {"mimeType": "image/webp", "data": second}},
+                ],
+            }
+        ],
+        "generationConfig": {
+            "responseModalities": ["TEXT", "IMAGE"],
+            "imageConfig": {"aspectRatio": "21:9", "imageSize": "4K"},
+            "temperature": 0.5,
+            "topP": 0.9,
+            "topK": 40,
+            "maxOutputTokens": 4096,
+        },
+        "safetySettings": [
+            {"category": f"HARM_CATEGORY_{it}", "threshold": "BLOCK_ONLY_HIGH"}
+            for it in (
+                *("HARASSMENT", "HATE_SPEECH"),
+                *("SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT"),
+            )
+        ],
+        "tools": [{"google_search": {}}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("request_", "image"),
+    [
+        pytest.param(ImageRequest(prompt="p", resolution="1K"), None, id="1K"),
+        pytest.param(ImageRequest(prompt="p", aspect_ratio="auto"), None, id="auto"),
+        pytest.param(
+            ImageRequest(prompt="p", options={"web_search": False}), None, id="off"
+        ),
+        pytest.param(
+            ImageRequest(prompt="p", resolution="512"), {"imageSize": "512"}, id="512"
+        ),
+        pytest.param(
+            ImageRequest(prompt="p", aspect_ratio="1:1"),
+            {"aspectRatio": "1:1"},
+            id="1:1",
+        ),
+    ],
+)
+def test_only_what_is_no_documented_default_is_sent(
+    request_: ImageRequest, image: dict[str, str] | None
+) -> None:
+    call = GEMINI.encode(request_, MODEL, GOOGLE)
+
+    config: dict[str, object] = {"responseModalities": ["TEXT", "IMAGE"]}
+    assert call.json == {
+        "contents": [{"role": "user", "parts": [{"text": "p"}]}],
+        "generationConfig": config | ({"imageConfig": image} if image else {}),
+    }
+
+
+def test_a_number_that_is_zero_is_stated_all_the_same() -> None:
+    request = ImageRequest(prompt="p", options={"temperature": 0.0})
+
+    call = GEMINI.encode(request, MODEL, GOOGLE)
+
+    assert call.json is not None
+    assert call.json["generationConfig"] == {
+        "responseModalities": ["TEXT", "IMAGE"],
+        "temperature": 0.0,
+    }
+
+
+def test_a_model_cannot_lead_to_another_path() -> None:
+    urls = {
+        GEMINI.encode(ImageRequest(prompt="p"), model, GOOGLE).url
+        for model in ("models/x", "x")
+    }
+    strange = GEMINI.encode(ImageRequest(prompt="p"), "../a?b", GOOGLE).url
+
+    assert urls == {f"{GOOGLE.base_url}/models/x:generateContent"}
+    assert strange == f"{GOOGLE.base_url}/models/..%2Fa%3Fb:generateContent"
+
+
+@pytest.mark.parametrize(
+    ("request_", "columns"),
+    [
+        pytest.param(
+            ImageRequest(prompt="p", aspect_ratio="7:5"), ["aspect_ratio"], id="ratio"
+        ),
+        pytest.param(
+            ImageRequest(prompt="p", references=("a.png",) * 15),
+            ["references"],
+            id="references",
+        ),
+        pytest.param(
+            ImageRequest(prompt="p", options={"temperature": 1.5}),
+            ["temperature"],
+            id="temperature",
+        ),
+        pytest.param(
+            ImageRequest(prompt="p", options={"safety_filter_level": "NEVER"}),
+            ["safety_filter_level"],
+            id="safety",
+        ),
+        pytest.param(
+            ImageRequest(prompt="p", aspect_ratio="8:1", references=("a.png",) * 14),
+            [],
+            id="most",
+        ),
+    ],
+)
+def test_what_google_lacks_is_a_misfit(
+    request_: ImageRequest, columns: list[str]
+) -> None:
+    assert [name for name, _ in GEMINI.capabilities.misfits(request_)] == columns
+
+
+@pytest.mark.parametrize(
+    ("resolution", "tokens"),
+    [("512", 747), ("1K", 1120), ("2K", 1680), ("4K", 2520)],
+)
+def test_the_price_of_a_size_is_that_of_its_tokens_with_room_for_the_rest(
+    resolution: str, tokens: int
+) -> None:
+    price, rates = GEMINI.prices[resolution], GEMINI.rates
+
+    by_tokens = tokens * rates["image_token"].expected
+    assert abs(price.expected - by_tokens) < Decimal("0.001")
+    # 14 references and some thousand tokens of thinking stay below the ceiling.
+    rest = 10_000 * rates["input_token"].expected + 5_000 * rates["text_token"].expected
+    assert by_tokens + rest <= price.ceiling
+    assert price.read_on is not None
+
+
+@pytest.mark.parametrize("name", DELIVERED)
+def test_the_last_image_that_is_no_draft_is_delivered_with_its_tokens(
+    name: str,
+) -> None:
+    answer = GEMINI.decode(sample("gemini", name))
+
+    assert isinstance(answer, Delivered)
+    (image,) = answer.images
+    assert isinstance(image, Blob)
+    expected = sample("gemini", "image_jpeg" if name == "image_jpeg" else "image")
+    assert answer == Delivered(
+        images=GEMINI.decode(expected).images,  # type: ignore[union-attr]
+        usage=usage(*DELIVERED[name]),
+        request_id=REQUEST_ID,
+    )
+
+
+def test_tokens_that_are_not_said_are_not_nothing() -> None:
+    answer = GEMINI.decode(sample("gemini", "image_without_usage"))
+
+    assert isinstance(answer, Delivered)
+    assert (answer.usage, answer.request_id) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        pytest.param(None, id="null"),
+        pytest.param({"promptTokenCount": 10}, id="input-alone"),
+        pytest.param(
+            {
+                "promptTokenCount": 10,
+                "candidatesTokenCount": 9,
+                "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": 9}],
+            },
+            id="no-image-among-the-details",
+        ),
+        pytest.param({"candidatesTokenCount": 10**400}, id="endless"),
+        pytest.param({"candidatesTokenCount": -5}, id="negative"),
+    ],
+)
+def test_tokens_that_cannot_be_all_are_none(meta: Json) -> None:
+    body = {**image_body(), "usageMetadata": meta}
+
+    answer = GEMINI.decode(reply(body))
+
+    assert isinstance(answer, Delivered)
+    assert answer.usage == {}
+
+
+def image_body() -> dict[str, Json]:
+    body = sample("gemini", "image").body
+    assert isinstance(body, dict)
+    return body
+
+
+@pytest.mark.parametrize("name", WITHOUT_IMAGE)
+def test_an_answer_without_an_image_is_charged_by_its_tokens(name: str) -> None:
+    kind, (given, text) = WITHOUT_IMAGE[name]
+
+    error = raised(sample("gemini", name))
+
+    assert (type(error), error.charge) == (kind, Charge.REPORTED)
+    assert error.usage == usage(given, text)
+    assert error.request_id == REQUEST_ID
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        pytest.param("blocked_prohibited_content", "PROHIBITED_CONTENT", id="prompt"),
+        pytest.param("finish_image_safety", "IMAGE_SAFETY", id="image"),
+        pytest.param("finish_with_message", "Unable to show", id="message"),
+        pytest.param("text_only", "nice cat", id="text"),
+    ],
+)
+def test_the_words_of_an_answer_without_an_image_are_kept(
+    name: str, words: str
+) -> None:
+    assert words in raised(sample("gemini", name)).message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"candidates": []}, id="no-candidates"),
+        pytest.param({"promptFeedback": {"blockReason": "SAFETY"}}, id="blocked"),
+    ],
+)
+def test_an_answer_without_image_and_tokens_may_have_been_charged(
+    body: Json,
+) -> None:
+    assert raised(reply(body)).charge is Charge.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(None, id="empty-body"),
+        pytest.param("<html>", id="page"),
+        pytest.param([], id="array"),
+        pytest.param({}, id="nothing"),
+        pytest.param({"error": {"message": "no"}}, id="error"),
+        pytest.param(
+            {
+                "candidates": [
+                    {"content": {"parts": [{"inlineData": {"data": "no base64!"}}]}}
+                ]
+            },
+            id="no-base64",
+        ),
+    ],
+)
+def test_a_reply_that_cannot_be_read_may_have_been_charged(body: Json) -> None:
+    error = raised(reply(body))
+
+    assert (type(error), error.charge) == (errors.ReplyMalformed, Charge.UNKNOWN)
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_a_request_that_is_turned_down_costs_nothing(name: str) -> None:
+    kind, wait_s = ERRORS[name]
+
+    error = raised(sample("gemini", name))
+
+    assert (type(error), error.charge) == (kind, Charge.NONE)
+    assert error.retry_after_s == wait_s
+    assert error.usage == {}
+
+
+def test_a_page_leaves_the_outcome_unknown() -> None:
+    error = raised(sample("gemini", "error_502_page"))
+
+    assert (type(error), error.charge) == (errors.OutcomeUnknown, Charge.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    "delay",
+    ["", "s", "22", "-3s", "1e9s", "9" * 400 + "s", 22, None, {"seconds": 22}],
+)
+def test_a_delay_that_is_no_duration_is_none(delay: Json) -> None:
+    body: Json = {"error": {"message": "no", "details": [{"retryDelay": delay}]}}
+
+    assert raised(reply(body, 429)).retry_after_s is None
