@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from batchgen.sandbox.forms import Part
 from batchgen.sandbox.reference import ImageRules, read_data_uri
 
-_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

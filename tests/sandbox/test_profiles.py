@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from batchgen.sandbox import start_sandbox
+from batchgen.sandbox.app import SERVICES
 from batchgen.sandbox.faults import Fault, Faults, Occasion, Profile
 from tests.sandbox.buyer import Buyer, buyer_at
 
@@ -34,7 +35,7 @@ def outcomes(
         return buyer.outcomes()
 
 
-@pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
+@pytest.mark.parametrize("provider", list(SERVICES))
 def test_a_seed_replays_in_any_order(tmp_path: Path, provider: str) -> None:
     shuffled = random.Random(1).sample(PROMPTS, len(PROMPTS))
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from decimal import Decimal
 from io import BytesIO
+from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
 
-from tests.sandbox.buyer import Buyer, links_of, urls_of
+from batchgen.sandbox import start_sandbox
+from tests.sandbox.buyer import Buyer, buyer_at, links_of, urls_of
 
 
 def first_image(buyer: Buyer, reply: httpx.Response) -> bytes:
@@ -84,3 +87,32 @@ def test_who_sells_one_image_never_sends_fewer(
 
     with pytest.raises(OSError, match="400"):
         buyer.sandbox.queue_fault(provider, "fewer_images")
+
+
+def test_the_links_of_one_purchase_go_wrong_one_by_one(tmp_path: Path) -> None:
+    with (
+        start_sandbox(tmp_path, faults="storm", latency=0) as sandbox,
+        buyer_at(sandbox, "nanobananaapi") as buyer,
+    ):
+        bad_ones = [
+            [is_bad(buyer, link) for link in links_bought(buyer, f"plates {number}")]
+            for number in range(12)
+        ]
+
+    assert any(any(bad) and not all(bad) for bad in bad_ones)
+
+
+def links_bought(buyer: Buyer, prompt: str) -> list[str]:
+    """Return nine links, or none where the storm took the reply."""
+    with suppress(httpx.RemoteProtocolError):
+        reply = buyer.buy(prompt, num=9, model="gemini-3.1-flash-image-preview-512")
+        if reply.headers["content-type"] == "application/json":
+            return urls_of({"data": reply.json().get("data") or {"url": []}})
+    return []
+
+
+def is_bad(buyer: Buyer, link: str) -> bool:
+    try:
+        return buyer.download(link).status_code != 200
+    except httpx.RemoteProtocolError:
+        return True
