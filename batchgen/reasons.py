@@ -99,7 +99,8 @@ _RATE = re.compile(r"\brate[ _-]?limit|\btoo many requests|\bthrottl", re.IGNORE
 _KEY = re.compile(
     r"""
     \bunauthori[sz]ed\b | \bauthentication[ _]
-    | \b(?:invalid|missing|unknown|expired|revoked|incorrect)[ _](?:api|access)[ _-]?key\b
+    | \b(?:invalid|missing|unknown|expired|revoked|incorrect)
+      [ _](?:api|access)[ _-]?key\b
     | \bapi[ _-]?key[ _](?:is[ _])?(?:not|invalid|missing|expired|revoked|disabled)
     """,
     re.IGNORECASE | re.VERBOSE,
