@@ -169,7 +169,7 @@ class Gemini:
             request_id=text_of(body.get("responseId")) or None,
         )
         if not images:
-            kind, words = _why(body, candidates, broken=bool(found))
+            kind, words = _why(body, broken=bool(found))
             raise as_charged(kind(NAME, words, Charge.UNKNOWN), said)
         return said
 
@@ -181,9 +181,7 @@ def _parts(candidates: list[dict[str, Json]], key: str) -> list[Json]:
     return [it[key] for it in parts if key in it and it.get("thought") is not True]
 
 
-def _why(
-    body: dict[str, Json], candidates: list[dict[str, Json]], *, broken: bool
-) -> tuple[type[AttemptError], str]:
+def _why(body: dict[str, Json], *, broken: bool) -> tuple[type[AttemptError], str]:
     """Return what a 200 without an image is, and its words."""
     feedback = fields(body.get("promptFeedback"))
     if reason := text_of(feedback.get("blockReason")):
@@ -191,6 +189,7 @@ def _why(
         return Refused, f"the prompt was blocked: {reason} {words}".strip()
     if broken or not body.keys() & {"candidates", "usageMetadata"}:
         return ReplyMalformed, f"no image in it; {message_of(body)}"
+    candidates = objects(body.get("candidates"))
     reasons = (text_of(it.get("finishReason")) for it in candidates)
     said = [f"finish reason: {reason}" for reason in reasons if reason]
     said += [text_of(it.get("finishMessage")) for it in candidates]

@@ -350,6 +350,11 @@ def test_a_task_in_any_state_but_an_end_is_running(status: str) -> None:
     assert FOX.decode_poll(reply({"id": TASK, "status": status})) == Running()
 
 
+@pytest.mark.parametrize("name", ["poll_pending", "poll_processing"])
+def test_a_task_under_way_is_running(name: str) -> None:
+    assert FOX.decode_poll(sample("foxapi", name)) == Running()
+
+
 def test_an_end_is_an_end_in_any_case_of_its_letters() -> None:
     done: Json = {"id": TASK, "status": "COMPLETED", "results": [ONE.url]}
 
