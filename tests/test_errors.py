@@ -18,6 +18,7 @@ from batchgen.errors import (
     NotConnected,
     Permanent,
     ProviderStopped,
+    ReferenceRejected,
     Refused,
     Throttled,
 )
@@ -155,6 +156,7 @@ def test_only_what_was_surely_not_processed_does_not_count_as_a_purchase() -> No
     assert uncounted == {
         Throttled,
         NotConnected,
+        ReferenceRejected,
         *(it for it in attempt_leaves() if issubclass(it, ProviderStopped)),
     }
     assert all(kind.default_charge is Charge.NONE for kind in uncounted)

@@ -17,7 +17,7 @@ from batchgen.engines.folder import RunFolder
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.engines.stops import watch_signals
 from batchgen.errors import BatchgenError, BudgetReached, DiskFull, SpecError
-from batchgen.ledger import Reader, Totals
+from batchgen.ledger import Ledger, Reader, Totals
 from batchgen.manifest import Manifest
 from batchgen.model import Job
 from batchgen.runner.choice import Choice
@@ -166,7 +166,7 @@ class LocalEngine:
         if estimate.rows and not self._setting.consented:
             self._setting.ask(estimate)
         await planner.adopt(run.writer)
-        self._count(run)
+        await self._count(run)
         return False
 
     async def _plan(self, run: Run, planner: Planner) -> None:
@@ -186,7 +186,7 @@ class LocalEngine:
             run.planning = False
             run.wake()
         if planner.finished:
-            self._count(run)
+            await self._count(run)
 
     async def _finish_plan(
         self, planner: Planner, reader: Reader, writer: Writer
@@ -205,13 +205,17 @@ class LocalEngine:
         run.progress.total = min(planner.rows, self._below)
         run.wake()
 
-    def _count(self, run: Run) -> None:
-        progress = run.progress
-        totals = run.ledger.totals(self._below)
-        progress.rows.clear()
-        progress.rows.update(totals.rows)
-        progress.total = sum(totals.rows.values())
-        progress.planned = True
+    async def _count(self, run: Run) -> None:
+        """Count the rows anew, in turn with the steps that settle them."""
+
+        def step(ledger: Ledger) -> None:
+            found = ledger.totals(self._below).rows
+            run.progress.rows.clear()
+            run.progress.rows.update(found)
+            run.progress.total = sum(found.values())
+            run.progress.planned = True
+
+        await run.writer.commit(step)
 
     # -- while rows are bought
 

@@ -25,7 +25,10 @@ def reported_nano(flight: Flight, said: Delivered | AttemptError) -> int | None:
         rates = flight.lane.rates
         if not said.usage.keys() <= rates.keys():
             return None
-        usd = sum((rates[it] * said.usage[it] for it in said.usage), Decimal())
+        try:
+            usd = sum((rates[it] * said.usage[it] for it in said.usage), Decimal())
+        except ArithmeticError:
+            return None  # beyond what decimals hold, let alone money
     return None if usd is None or not 0 <= usd <= MOST_USD else to_nano(usd)
 
 

@@ -164,11 +164,10 @@ class Feed:
         row_id = wanted.part.row_id
         message = self._run.scrubber.clean(error.message)
 
-        def step(ledger: Ledger) -> bool:
-            if ledger.status(row_id) is not Status.PENDING:
-                return False  # another part of the row came first
-            ledger.settle(row_id, Status.FAILED, error.kind, message)
-            return True
+        def step(ledger: Ledger) -> None:
+            # Unless another part of the row came first.
+            if ledger.status(row_id) is Status.PENDING:
+                ledger.settle(row_id, Status.FAILED, error.kind, message)
+                self._run.progress.settle(Status.FAILED)
 
-        if await self._run.writer.commit(step):
-            self._run.progress.settle(Status.FAILED)
+        await self._run.writer.commit(step)

@@ -89,7 +89,7 @@ async def _end(
         request_id=error.request_id and run.scrubber.clean_id(error.request_id),
         ended_at=run.time.now(),
     )
-    decision, ceiling, was = await run.writer.commit(
+    decision, ceiling = await run.writer.commit(
         lambda ledger: _write_end(run, ledger, flight, end)
     )
     run.log.info(
@@ -101,9 +101,6 @@ async def _end(
             "words": error.message,
         },
     )
-    if was is not None:
-        status = decision.status if isinstance(decision, Settled) else Status.PENDING
-        run.progress.settle(status, was)
     if isinstance(decision, Buy):
         wait = wait_s(decision.tries, error.retry_after_s, run.rng)
         if (lane := run.lanes.get(flight.planned or "")) is not None:
@@ -114,21 +111,23 @@ async def _end(
 
 def _write_end(
     run: Run, ledger: Ledger, flight: Flight, end: AttemptEnd
-) -> tuple[Decision, int | None, Status | None]:
-    """Return what follows, the ceiling, and the row's status until now if it moved."""
+) -> tuple[Decision, int | None]:
+    """Return what follows, and the ceiling."""
     ledger.mark_ended(flight.attempt.attempt_id, end)
     ceiling = ledger.attempt(flight.attempt.attempt_id).ceiling
     row = ledger.row(flight.part.row_id)
     may_go_on = row.status in (Status.PENDING, Status.HELD)
     if not may_go_on or not ledger.is_planned(row.row_id):
-        return Leave(), ceiling, None
+        return Leave(), ceiling
     attempts = ledger.attempts_of(row.row_id)
     decision = decide(history_of(attempts, flight.part, row.tries_from), run.policy)
     if isinstance(decision, Settled):
         ledger.settle(row.row_id, decision.status, decision.error, decision.message)
+        run.progress.settle(decision.status, row.status)
     else:
         ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
-    return decision, ceiling, row.status
+        run.progress.settle(Status.PENDING, row.status)
+    return decision, ceiling
 
 
 def _state(error: AttemptError) -> State:

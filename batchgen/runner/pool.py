@@ -117,14 +117,14 @@ async def _is_to_be_bought(run: Run, wanted: Wanted) -> bool:
         return True
     if isinstance(decision, Settled):
 
-        def step(ledger: Ledger) -> bool:
-            if ledger.status(row.row_id) is not Status.PENDING:
-                return False  # another part of the row came first
-            ledger.settle(row.row_id, decision.status, decision.error, decision.message)
-            return True
+        def step(ledger: Ledger) -> None:
+            # Unless another part of the row came first.
+            if ledger.status(row.row_id) is Status.PENDING:
+                found = (decision.status, decision.error, decision.message)
+                ledger.settle(row.row_id, *found)
+                run.progress.settle(decision.status)
 
-        if await run.writer.commit(step):
-            run.progress.settle(decision.status)
+        await run.writer.commit(step)
         return False
     # Its provider had stopped in an earlier run: this run asks again.
     return True

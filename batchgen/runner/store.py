@@ -69,7 +69,7 @@ async def store(
     ]
     latency_s = latency_of(run, flight) if inline else None
 
-    def step(ledger: Ledger, members: list[Member]) -> Settlement | None:
+    def step(ledger: Ledger, members: list[Member]) -> None:
         if inline:
             request_id = inline[1].request_id
             ledger.mark_delivered(
@@ -82,14 +82,14 @@ async def store(
         warning = size_warning(flight.attempt, stored)
         ledger.mark_stored(flight.attempt.attempt_id, stored, warning, at)
         was = settle_if_whole(ledger, flight.part.row_id)
-        return (was, Status.SUCCEEDED) if was else _settle_lost(ledger, flight, lost)
+        settled = (was, Status.SUCCEEDED) if was else _settle_lost(ledger, flight, lost)
+        if settled is not None and flight.planned is not None:
+            run.progress.settle(settled[1], settled[0])
 
-    settled = await run.writer.store(incoming, step)
+    await run.writer.store(incoming, step)
     run.progress.bought += len(checked)
     run.progress.stored_bytes += sum(len(it.data) for it in checked)
     run.log.info("stored", extra={"attempt": flight.attempt.attempt_id})
-    if settled is not None and flight.planned is not None:
-        run.progress.settle(settled[1], settled[0])
     if lost is None:
         _buy_the_rest(run, flight, {it.image for it in checked})
     run.wake()

@@ -18,16 +18,18 @@ from batchgen.ledger import AttemptRecord, RowRecord, Totals
 from batchgen.model import Job, Price, PriceList, Terms
 from batchgen.provider import PollSchedule, Provider
 from batchgen.providers.aimlapi import AimlApi
+from batchgen.providers.apiai import ApiAi
 from batchgen.providers.foxapi import FoxApi
 from batchgen.runner.progress import Progress
 from tests.engines.shop import Shop
 
 EVERY = 1 << 62
 AGREED = Decimal("0.05")
-BOTH = ("aimlapi", "foxapi")
+KNOWN = ("aimlapi", "foxapi", "apiai")
 PRICES: Mapping[str, PriceList] = {
     "aimlapi": AimlApi.prices,
     "foxapi": {"*": Price.agreed(AGREED, "agreed")},
+    "apiai": {"*": Price.agreed(AGREED, "agreed")},
 }
 
 
@@ -55,7 +57,7 @@ class Desk:
     folder: Path
     shop: Shop
     provider: str = "foxapi"
-    keys: Sequence[str] = BOTH
+    keys: Sequence[str] = KNOWN
     fox: QuickFox = field(default_factory=QuickFox)
     prices: Mapping[str, PriceList] = field(default_factory=lambda: PRICES)
     notices: list[str] = field(default_factory=list)
@@ -69,12 +71,16 @@ class Desk:
         columns: dict[str, Sequence[str]] = {"prompt": rows}
         if ids is not None:
             columns = {"id": ids} | columns
+        self.write_columns(**columns)
+
+    def write_columns(self, **columns: Sequence[Any]) -> None:
+        """Write the manifest, column by column."""
         pl.DataFrame(columns).write_csv(self.folder / "rows.csv")
 
     def job(self, **said: Any) -> Job:
         terms = {
             name: Terms(base_url=f"{self.shop.url}/{name}", concurrency=1)
-            for name in BOTH
+            for name in KNOWN
         }
         source = self.folder / "rows.csv"
         return Job(
@@ -86,7 +92,11 @@ class Desk:
 
     async def run(self, *, rebuy: bool = False, **said: Any) -> Outcome:
         """Run the job to its end; `said` stands above what the desk says."""
-        providers: dict[str, Provider] = {"aimlapi": AimlApi(), "foxapi": self.fox}
+        providers: dict[str, Provider] = {
+            "aimlapi": AimlApi(),
+            "foxapi": self.fox,
+            "apiai": ApiAi(),
+        }
         setting = Setting(
             providers=providers,
             keys={name: f"key-of-{name}" for name in self.keys},

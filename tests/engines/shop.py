@@ -92,6 +92,7 @@ class Shop:
         self.buy: Say = self.accept
         self.poll: Say = self.complete
         self.image: Say = lambda _: PICTURE
+        self.upload: Say = self.keep
         self._tasks = 0
 
     # -- what can be answered
@@ -112,6 +113,10 @@ class Shop:
             {"id": asked.name, "status": "completed", "results": links}
         )
 
+    def keep(self, asked: Asked) -> Answer:
+        """Keep what is uploaded, under a link that counts the uploads."""
+        return said({"url": f"{self.url}/kept/{len(self.uploads)}.png"})
+
     def running(self, asked: Asked) -> Answer:
         return said({"id": asked.name, "status": "processing"})
 
@@ -131,7 +136,13 @@ class Shop:
 
     @property
     def buys(self) -> list[Asked]:
-        return [it for it in self.asked if it.method == "POST"]
+        return [
+            it for it in self.asked if it.method == "POST" and "/upload/" not in it.path
+        ]
+
+    @property
+    def uploads(self) -> list[Asked]:
+        return [it for it in self.asked if "/upload/" in it.path]
 
     @property
     def polls(self) -> list[Asked]:
@@ -148,6 +159,8 @@ class Shop:
     # -- the server
 
     def _answer(self, asked: Asked) -> Answer:
+        if "/upload/" in asked.path:
+            return self.upload(asked)
         if asked.method == "POST":
             return self.buy(asked)
         return self.poll(asked) if "/tasks/" in asked.path else self.image(asked)
@@ -168,7 +181,7 @@ class Shop:
                 method,
                 path,
                 headers,
-                json.loads(body) if body else None,
+                json.loads(body) if body.startswith(b"{") else body or None,
                 anyio.current_time(),
             )
             self.asked.append(asked)
