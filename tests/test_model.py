@@ -33,6 +33,7 @@ from batchgen.model import (
     to_usd,
     type_of_option,
 )
+from batchgen.providers import PROVIDERS
 
 ABLE = Capabilities(
     aspect_ratios=("1:1", "16:9"),
@@ -233,3 +234,38 @@ def test_a_request_can_be_sent_to_another_process() -> None:
 
 def test_options_have_types_that_a_cell_can_be_read_as() -> None:
     assert set(type_of_option.values()) <= {str, int, float, bool}
+
+
+# -- where requests go
+
+
+@pytest.mark.parametrize(
+    ("base_url", "path", "url"),
+    [
+        pytest.param("https://a.b", "/v1/images", "https://a.b/v1/images", id="host"),
+        pytest.param(
+            "https://a.b/v1", "/v1/images", "https://a.b/v1/images", id="said-twice"
+        ),
+        pytest.param(
+            "https://a.b/x/v1", "/v1/i/g", "https://a.b/x/v1/i/g", id="behind-a-prefix"
+        ),
+        pytest.param(
+            "https://a.b/v11", "/v1/i", "https://a.b/v11/v1/i", id="another-word"
+        ),
+        pytest.param("https://a.b/api", "/v1/i", "https://a.b/api/v1/i", id="neither"),
+    ],
+)
+def test_a_base_url_may_end_with_what_the_path_begins_with(
+    base_url: str, path: str, url: str
+) -> None:
+    assert Endpoint(base_url, "k").at(path) == url
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_the_job_may_send_purchases_to_another_path(name: str) -> None:
+    provider = PROVIDERS[name]
+    there = Endpoint("https://a.example", "k", "beta/make")
+
+    call = provider.encode(ImageRequest(prompt="a"), "m", there)
+
+    assert call.url == "https://a.example/beta/make"

@@ -28,6 +28,10 @@ class Endpoint:
         """Headers that carry the key as a bearer token."""
         return {"authorization": f"Bearer {self.key}"}
 
+    def path(self, default: str) -> str:
+        """Return the path of purchases: the job's, else the provider's."""
+        return default if self.choice is None else "/" + self.choice.lstrip("/")
+
     def at(self, path: str) -> str:
         """Return the URL of a path that begins with a slash.
 

@@ -114,7 +114,8 @@ class AimlApi:
                 for it in references
                 if isinstance(it, Link | Inline)
             ]
-        if request.aspect_ratio not in (None, "1:1"):
+        # Beside a reference it is sent in any case: Google's default is its ratio.
+        if request.aspect_ratio not in ({None} if references else {None, "1:1"}):
             body["aspect_ratio"] = request.aspect_ratio
         if request.resolution not in (None, "1K"):
             body["resolution"] = request.resolution
@@ -122,7 +123,7 @@ class AimlApi:
             body["enable_web_search"] = True
         return Call(
             method="POST",
-            url=endpoint.at("/v1/images/generations"),
+            url=endpoint.at(endpoint.path("/v1/images/generations")),
             headers={"authorization": f"Bearer {endpoint.key}"},
             json=body,
             blob_keys=frozenset({"b64_json"}),

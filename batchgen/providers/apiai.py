@@ -109,7 +109,7 @@ class ApiAi:
         """
         return Call(
             method="POST",
-            url=endpoint.at("/" + (endpoint.choice or PATH).lstrip("/")),
+            url=endpoint.at(endpoint.path(PATH)),
             headers={"x-api-key": endpoint.key},
             form=[*self._fields(request), *_parts(references)],
         )

@@ -120,7 +120,7 @@ class Gccai:
             body["google_search"] = True
         if request.options.get("image_search"):
             body["google_image_search"] = True
-        url = endpoint.at("/v1/images/generations")
+        url = endpoint.at(endpoint.path("/v1/images/generations"))
         return Call(method="POST", url=url, headers=endpoint.bearer, json=body)
 
     def decode(self, reply: Reply) -> Delivered | Accepted:

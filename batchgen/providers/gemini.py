@@ -149,7 +149,7 @@ class Gemini:
         path = f"/models/{quote(model.removeprefix('models/'), safe='')}"
         return Call(
             method="POST",
-            url=endpoint.at(f"{path}:generateContent"),
+            url=endpoint.at(endpoint.path(f"{path}:generateContent")),
             headers={"x-goog-api-key": endpoint.key},
             json=body,
             blob_keys=frozenset({"data"}),

@@ -120,7 +120,8 @@ class NanoBananaApi:
         body: dict[str, object] = {"model": model, "prompt": request.prompt}
         if request.n > 1:
             body["num"] = request.n
-        if request.aspect_ratio not in (None, "1:1"):
+        # Beside a reference it is sent in any case: Google's default is its ratio.
+        if request.aspect_ratio not in ({None} if references else {None, "1:1"}):
             body["image_size"] = request.aspect_ratio
         if request.options.get("service_tier", "default") != "default":
             body["service_tier"] = request.options["service_tier"]
@@ -163,8 +164,8 @@ def _path(endpoint: Endpoint, references: Sequence[Carried]) -> str:
             return GENERATE
         case "edit":
             return EDIT if references else GENERATE
-        case path:
-            return "/" + path.lstrip("/")
+        case _:
+            return endpoint.path(GENERATE)
 
 
 def _is_success(body: Mapping[str, Json]) -> bool:

@@ -105,7 +105,7 @@ class OpenAi:
         if not references:
             return Call(
                 method="POST",
-                url=endpoint.at("/v1/images/generations"),
+                url=endpoint.at(endpoint.path("/v1/images/generations")),
                 headers=headers,
                 json=stated,
                 blob_keys=blob_keys,
