@@ -23,6 +23,7 @@ from batchgen.wire import check_base_url, is_loopback_host
 F = TypeVar("F", bound=Callable[..., Any])
 
 REHEARSAL = "-rehearsal"
+_COMMAND = "batchgen.command"
 
 _OPTIONS = (
     click.option("--provider", metavar="NAME[,NAME]", help="Who makes the images."),
@@ -164,5 +165,12 @@ def folder_of(run: Path) -> Path:
 
 
 def this_command() -> str:
-    """Return the command as it was typed, to be typed again; it holds no key."""
-    return shlex.join(["batchgen", *sys.argv[1:]])
+    """Return the command that carries on: as it was typed; it holds no key."""
+    context = click.get_current_context(silent=True)
+    words = context.meta.get(_COMMAND) if context else None
+    return shlex.join(["batchgen", *(words or sys.argv[1:])])
+
+
+def carry_on_by(*words: str) -> None:
+    """Let `this_command` return another command than the one that was typed."""
+    click.get_current_context().meta[_COMMAND] = words
