@@ -324,7 +324,8 @@ async def test_few_are_shrunk_at_a_time(tmp_path: Path) -> None:
 
     async def watched(work: Callable[[], T], /) -> T:
         nonlocal under_way, most
-        if not isinstance(work, partial) or work.func is not _shrunk:
+        shrinks = isinstance(work, partial) and work.func is _shrunk
+        if not shrinks:
             return work()
         under_way += 1
         most = max(most, under_way)

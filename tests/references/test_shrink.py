@@ -136,6 +136,12 @@ def test_an_image_stands_upright(orientation: int) -> None:
     assert b"Camera of a person" not in made
 
 
+def test_words_in_a_file_are_left_behind() -> None:
+    data = written(noise(), "JPEG", comment=b"taken at home")
+
+    assert b"taken at home" not in shrink(data, "image/jpeg", ALL, None)
+
+
 @pytest.mark.parametrize("wanted", ALL)
 def test_a_colour_profile_is_kept(wanted: str) -> None:
     data = written(noise(), "JPEG", icc_profile=SRGB.tobytes())
