@@ -223,6 +223,13 @@ def test_errors_come_with_their_status_or_in_the_disguise_of_a_200(
 
     assert {error_of(reply)[0] for reply in replies} == codes
     assert {reply.status_code for reply in replies} == {200, *codes}
+    envelopes = {(reply.status_code == 200, *sorted(reply.json())) for reply in replies}
+    assert envelopes == {
+        (False, "error"),
+        (False, "code", "error"),
+        (True, "code", "error"),
+        (True, "code", "data", "message"),
+    }
     assert gccai.billed() == before
     if fault == "wrong_key":
         assert all(KEY in reply.text for reply in replies)
