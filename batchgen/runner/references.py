@@ -21,13 +21,14 @@ from batchgen.errors import (
     Throttled,
 )
 from batchgen.ledger import Ledger
-from batchgen.model import Attachment, Carried, ImageRequest, Link
+from batchgen.model import Attachment, Carried, ImageRequest, Inline, Link
 from batchgen.provider import UploadProvider
 from batchgen.references import Larder, Unusable
 from batchgen.runner.context import Run
 from batchgen.runner.decide import wait_s
 from batchgen.runner.finish import SILENT_THROTTLE_S, heed_silence
 from batchgen.runner.lane import Lane
+from batchgen.runner.shelf import size_of
 from batchgen.wire import is_loopback_host
 
 TRIES = 8
@@ -68,7 +69,14 @@ class References:
             ProviderStopped: the provider takes no upload from this key.
         """
         among = len(request.references)
-        return tuple([await self._one(lane, it, among) for it in request.references])
+        carried = [await self._one(lane, it, among) for it in request.references]
+        # What an URL holds is known only now.
+        most = lane.able.references.most_bytes_together
+        raw = sum(_raw_bytes(it) for it in carried)
+        if most is not None and raw > most:
+            words = f"{among} images have {raw / 1e6:.1f} MB, at most {most / 1e6:g} MB"
+            raise ReferenceRejected(lane.name, f"{words} are taken together")
+        return tuple(carried)
 
     async def _one(self, lane: Lane, reference: str, among: int) -> Carried:
         rules = lane.able.references
@@ -194,6 +202,11 @@ class _Turn:
 
     def __init__(self) -> None:
         self.lock = anyio.Lock()
+
+
+def _raw_bytes(carried: Carried) -> int:
+    size = size_of(carried)
+    return size * 3 // 4 if isinstance(carried, Inline) else size
 
 
 def _not_taken(error: AttemptError) -> ReferenceRejected:

@@ -34,7 +34,7 @@ class Shelf:
         if references:
             self._parts[part] = references
         for it in references:
-            if size := _size(it):
+            if size := size_of(it):
                 self._bytes += 0 if id(it) in self._users else size
                 self._users[id(it)] += 1
 
@@ -53,20 +53,21 @@ class Shelf:
 
     def _forget(self, references: Sequence[Carried]) -> None:
         for it in references:
-            if not _size(it):
+            if not size_of(it):
                 continue
             self._users[id(it)] -= 1
             if not self._users[id(it)]:
                 del self._users[id(it)]
-                self._bytes -= _size(it)
+                self._bytes -= size_of(it)
         self._changed.set()
         self._changed = anyio.Event()
 
     def _growth(self, references: Sequence[Carried]) -> int:
-        return sum(_size(it) for it in set(references) if id(it) not in self._users)
+        return sum(size_of(it) for it in set(references) if id(it) not in self._users)
 
 
-def _size(carried: Carried) -> int:
+def size_of(carried: Carried) -> int:
+    """Return the bytes that an image takes, here and in its request."""
     match carried:
         case Attachment():
             return len(carried.data)

@@ -13,6 +13,7 @@ from batchgen.engines.folder import open_folder
 from batchgen.engines.setting import Outcome
 from batchgen.errors import CredentialRejected
 from batchgen.model import ReferenceTerms, Status, Terms
+from batchgen.providers.apiai import ApiAi
 from tests.engines.desk import Desk
 from tests.engines.shop import LOST, PNG, Answer, Asked, Shop, in_turn, refused, said
 
@@ -223,3 +224,22 @@ async def test_the_path_of_a_provider_is_the_jobs_to_choose(
     await desk.run(terms=terms)
 
     assert [it.path for it in shop.buys] == ["/apiai/api/process/mine"]
+
+
+async def test_images_that_are_too_large_together_are_told_once_they_are_known(
+    desk: Desk, shop: Shop, logo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.provider = "apiai"
+    sells_bytes(shop)
+    shop.image = lambda _: Answer(200, logo)
+    able = ApiAi.capabilities
+    rules = replace(able.references, most_bytes_together=int(1.5 * len(logo)))
+    monkeypatch.setattr(ApiAi, "capabilities", replace(able, references=rules))
+    urls = [f"{shop.url}/images/{number}.png" for number in range(2)]
+    desk.write_columns(prompt=["a", "b"], references=["|".join(urls), urls[0]])
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.FAILED: 1, Status.SUCCEEDED: 1}
+    assert "2 images have" in desk.table()[0]["message"]
+    assert shop.buys[0].body.count(b"PNG") == 1
