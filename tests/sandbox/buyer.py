@@ -16,12 +16,14 @@ from batchgen.sandbox import KEY, SandboxProcess
 MODELS = {
     "aimlapi": "google/nano-banana-2",
     "foxapi": "gemini-3.1-flash-image-preview",
+    "gccai": "gemini-3.1-flash-image-preview",
     "nanobananaapi": "gemini-3.1-flash-image-preview",
     "openai": "gpt-image-2",
 }
 PURCHASE = "/v1/images/generations"
 PATHS = {
     "apiai": "/api/workflow/nano-banana-2-2",
+    "gemini": "/models/gemini-3.1-flash-image:generateContent",
     "nanobananaapi": "/v1/images/generate",
 }
 
@@ -58,6 +60,8 @@ class Buyer:
         self.path = PATHS.get(provider, PURCHASE)
 
     def body(self, prompt: str = "a lamp", **fields: object) -> dict[str, Any]:
+        if self.provider == "gemini":
+            return {"contents": [{"parts": [{"text": prompt}]}], **fields}
         return {"model": MODELS[self.provider], "prompt": prompt, **fields}
 
     def buy(
@@ -150,6 +154,8 @@ def prompt_of(body: Any) -> str:
 
     One that could not be read has none.
     """
+    if isinstance(body, dict) and "contents" in body:
+        return str(body["contents"][0]["parts"][0]["text"])
     if isinstance(body, dict):
         return str(body["prompt"])
     if isinstance(body, str):

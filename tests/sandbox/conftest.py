@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from batchgen.sandbox import SandboxProcess, start_sandbox
+from batchgen.sandbox.app import SERVICES
 from tests.sandbox.buyer import Buyer, buyer_at
 
 
@@ -44,7 +45,7 @@ def openai(sandbox: SandboxProcess) -> Iterator[Buyer]:
         yield buyer
 
 
-@pytest.fixture(params=["aimlapi", "apiai", "foxapi", "nanobananaapi", "openai"])
+@pytest.fixture(params=list(SERVICES))
 def anyone(sandbox: SandboxProcess, request: pytest.FixtureRequest) -> Iterator[Buyer]:
     with buyer_at(sandbox, request.param) as buyer:
         yield buyer

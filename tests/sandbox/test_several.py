@@ -13,21 +13,34 @@ import pytest
 from PIL import Image
 
 from batchgen.sandbox import start_sandbox
+from tests.sandbox import test_gccai as gccai
+from tests.sandbox import test_gemini as gemini
 from tests.sandbox.buyer import Buyer, buyer_at, links_of, urls_of
 
 
 def first_image(buyer: Buyer, reply: httpx.Response) -> bytes:
     if buyer.provider == "apiai":
         return reply.content
+    link, text = first_item(buyer, reply)
+    return base64.b64decode(text) if text else buyer.download(link).content
+
+
+def first_item(buyer: Buyer, reply: httpx.Response) -> tuple[str, str]:
+    """Return link and base64 of an image; one of them is empty."""
     document = reply.json()
-    if buyer.provider == "foxapi":
-        return buyer.download(links_of(buyer.wait(document["id"]))[0]).content
-    if buyer.provider == "nanobananaapi":
-        return buyer.download(urls_of(document)[0]).content
-    item = document["data"][0]
-    if item.get("b64_json"):
-        return base64.b64decode(item["b64_json"])
-    return buyer.download(item["url"]).content
+    match buyer.provider:
+        case "foxapi":
+            return links_of(buyer.wait(document["id"]))[0], ""
+        case "gccai":
+            task = gccai.wait(buyer, gccai.task_id_of(reply))
+            return gccai.links_of(task)[0], ""
+        case "gemini":
+            return "", gemini.parts_of(document)[-1]["inlineData"]["data"]
+        case "nanobananaapi":
+            return urls_of(document)[0], ""
+        case _:
+            item = document["data"][0]
+            return item.get("url") or "", item.get("b64_json") or ""
 
 
 @pytest.mark.parametrize(
