@@ -25,6 +25,7 @@ from batchgen.decoding import (
 )
 from batchgen.errors import AttemptError
 from batchgen.model import (
+    PIXELS_AT_1K,
     Attachment,
     Call,
     Capabilities,
@@ -71,11 +72,9 @@ class OpenAi:
     capabilities = Capabilities(
         # The shape says width and height alone, so all that Google's table has can be
         # said; what fits is the server's. OpenAI's gpt-image-2 takes multiples of 16,
-        # at most 3840 a side and 3:1, and 655,360 to 8,294,400 pixels.
-        aspect_ratios=(
-            *("1:1", "1:4", "1:8", "2:3", "3:2", "3:4", "4:1", "4:3", "4:5"),
-            *("5:4", "8:1", "9:16", "16:9", "21:9", "auto"),
-        ),
+        # at most 3840 a side and 3:1, and 655,360 to 8,294,400 pixels. The size `auto`
+        # is not offered: it would choose the number of pixels, and so the price, too.
+        aspect_ratios=tuple(PIXELS_AT_1K),
         resolutions=("512", "1K", "2K", "4K"),
         default_resolution="1K",
         images_per_request=10,
@@ -146,13 +145,8 @@ def _fields(request: ImageRequest, model: str) -> Iterator[tuple[str, str | int]
 
 
 def _size(request: ImageRequest) -> str | None:
-    """Return `WxH`; None where neither ratio nor another resolution is stated.
-
-    `auto` leaves the number of pixels to the server, too.
-    """
+    """Return `WxH`; None where neither ratio nor another resolution is stated."""
     ratio, resolution = request.aspect_ratio, request.resolution or "1K"
-    if ratio == "auto":
-        return "auto"
     if ratio is None and resolution == "1K":
         return None
     pixels = pixel_size(ratio or "1:1", resolution)

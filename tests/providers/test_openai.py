@@ -95,7 +95,6 @@ def test_a_request_with_references_is_a_form_of_all_fields_and_files() -> None:
         pytest.param(None, "4K", "4096x4096", id="resolution"),
         pytest.param("21:9", None, "1584x672", id="ratio"),
         pytest.param("9:16", "512", "384x688", id="both"),
-        pytest.param("auto", "2K", "auto", id="auto"),
     ],
 )
 def test_the_size_is_said_in_pixels(
