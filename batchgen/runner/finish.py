@@ -53,10 +53,14 @@ async def fail(run: Run, flight: Flight, error: AttemptError) -> None:
 
 
 def _of_the_row(run: Run, flight: Flight, error: AttemptError) -> AttemptError:
-    """Blame the row, not the provider, for a model that the row alone asks for."""
-    lane = flight.lane
+    """Blame the row, not the provider, for a model that the row alone asks for.
+
+    A model that its resolution chose is the provider's own: a wrong base URL would
+    otherwise fail such rows one by one.
+    """
+    lane, stated = flight.lane, flight.request.model
     common = run.job.terms_of(lane.name).model or lane.provider.defaults.model
-    if not isinstance(error, ModelGone) or flight.attempt.model == common:
+    if not isinstance(error, ModelGone) or stated in (None, common):
         return error
     words = f"model {flight.attempt.model!r}: {error.message}"
     return RequestInvalid(error.provider, words, request_id=error.request_id)
