@@ -19,7 +19,6 @@ from batchgen.decoding import (
     number,
     text_of,
     without_image,
-    words_of,
 )
 from batchgen.errors import AttemptError, ModelGone
 from batchgen.model import (
@@ -140,7 +139,7 @@ class ApiAi:
             raise as_charged(_http_error(reply), said)
         if not said.images:
             # Words on a success: the tool ran and made no image [assumed].
-            is_known = isinstance(image, Blob) or bool(words_of(image))
+            is_known = isinstance(image, Blob) or bool(text_of(fields(image)))
             raise without_image(NAME, reply, said, is_known=is_known)
         return said
 

@@ -175,7 +175,7 @@ def test_files_are_parts_and_a_link_is_fetched_first() -> None:
 
 DELIVERED = {"image": Decimal("0.067"), "image_without_cost": None}
 FAILED: dict[str, tuple[type[AttemptError], Charge]] = {
-    "success_text": (errors.ReplyMalformed, UNKNOWN),
+    "success_text": (errors.NoImage, UNKNOWN),
     "success_error": (errors.NoImage, UNKNOWN),
     "success_error_charged": (errors.NoImage, REPORTED),
     "success_refused": (errors.Refused, UNKNOWN),
