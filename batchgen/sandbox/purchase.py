@@ -249,7 +249,12 @@ def _torn(reply: Response) -> Response:
     if reply.media_type == "application/json":
         return Response('{"data": [{"url":', media_type="application/json")
     half = bytes(reply.body[: len(reply.body) // 2])
-    return Response(half, media_type=reply.media_type)
+    headers = {
+        name: value
+        for name, value in reply.headers.items()
+        if name not in ("content-length", "content-type")
+    }
+    return Response(half, media_type=reply.media_type, headers=headers)
 
 
 async def _close(shop: Workshop, order: Order, outcome: str) -> None:
