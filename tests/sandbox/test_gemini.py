@@ -134,7 +134,7 @@ def test_an_image_has_the_size_asked_for_and_costs_its_tokens(
 def test_the_longest_prompt_with_all_references_stays_below_the_ceiling(
     gemini: Buyer,
 ) -> None:
-    wish = body("sea " * 40_000, *[inline()] * 14, image={"imageSize": "512"})
+    wish = body("sea " * 50_000, *[inline()] * 14, image={"imageSize": "512"})
 
     answer_of(send(gemini, wish))
 
