@@ -15,9 +15,14 @@ HELP = {
     "status": "Say where a run stands; works while it runs.",
     "report": "Write ZIP and table anew from the ledger; buy nothing.",
     "retry": "Mark rows to be tried again and print the run command.",
+    "try": "Make one image now; show file, cost, time and the curl command.",
+    "curl": "Print the request of one row as a curl command; send nothing.",
     "providers": "Show what providers can do, their prices, keys and limits.",
     "sandbox": "Serve the sandbox on loopback, each provider under its name.",
 }
+
+_MODULES = {"try": "try_"}
+"""Modules of commands whose names are words of Python's own."""
 
 
 class Commands(click.Group):
@@ -29,7 +34,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002 - click's
         if name not in HELP:
             return None
-        module = importlib.import_module(f"batchgen.cli.{name}")
+        module = importlib.import_module(f"batchgen.cli.{_MODULES.get(name, name)}")
         command: click.Command = module.command
         return command
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import polars as pl
 
+from batchgen.provider import key_variable
+from batchgen.providers import PROVIDERS
 from batchgen.sandbox import SandboxProcess
 
 COMMAND = [sys.executable, "-m", "batchgen"]
@@ -54,7 +56,7 @@ def batchgen(*words: str | Path, at: Path, key: str | None = None) -> Ended:
 
 
 def environment(key: str | None) -> dict[str, str]:
-    keys = {"AIMLAPI_API_KEY": key, "FOXAPI_API_KEY": key} if key else {}
+    keys = {key_variable(name): key for name in PROVIDERS} if key else {}
     return {**os.environ, **keys}
 
 

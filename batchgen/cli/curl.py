@@ -1,0 +1,129 @@
+"""`batchgen curl`: the request of one row as a command, the key as a shell variable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import anyio
+import click
+
+from batchgen.cli.script import REPLY, Readying, Script
+from batchgen.cli.source import (
+    base_url_of,
+    job_options,
+    overrides_of,
+    prices_of,
+    read_job,
+)
+from batchgen.cli.summary import counted
+from batchgen.errors import SpecError, UsageError
+from batchgen.ledger import PlanEntry
+from batchgen.ledger.plan import REPEATED
+from batchgen.manifest import Manifest
+from batchgen.manifest.wording import shown
+from batchgen.model import Endpoint, Job
+from batchgen.providers import PROVIDERS
+from batchgen.runner.choice import Choice, entry_of
+from batchgen.runner.decide import missing_parts
+
+
+@click.command("curl")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--row",
+    type=click.IntRange(min=0),
+    required=True,
+    metavar="N",
+    help="Position in the manifest, from 0.",
+)
+@job_options
+def command(**given: Any) -> None:
+    """Print the request of one row of SOURCE as a curl command; send nothing.
+
+    The key stays a shell variable; none is read. A reference that is a URL is looked
+    at if its provider takes only bytes, for its type stands in the request.
+    """
+    job = read_job(given["source"], overrides_of(given))
+    click.echo(anyio.run(command_of, job, given["row"]))
+
+
+async def command_of(job: Job, row: int, may_fetch: bool = True) -> str:  # noqa: FBT001, FBT002 - anyio.run takes positions alone
+    """Return what sends the first request that the runner would send for a row.
+
+    Args:
+        job: The job.
+        row: Position in the manifest.
+        may_fetch: Whether a reference that is a URL may be looked at.
+
+    Raises:
+        UsageError: there is no such row.
+        SpecError: the row cannot run, or nobody knows where its provider is.
+    """
+    entry = entry_at(job, row)
+    request = entry.request
+    if request is None or entry.provider is None or entry.model is None:
+        raise SpecError(f"{_where(job, entry)}: {problem_of(entry)}")
+    provider = PROVIDERS[entry.provider]
+    able = job.terms_of(provider.name).adapt(provider.capabilities)
+    script = Script(provider, _endpoint(job, provider.name))
+    carried = await Readying(job, able, script, may_fetch).ready(request)
+    parts = list(missing_parts(0, request.n, set(), (), able.images_per_request))
+    bought = replace(request, resolution=entry.resolution, n=parts[0].images)
+    call = provider.encode(bought, entry.model, script.endpoint, carried)
+    text = script.sending(call)
+    about = [f"# row {row}, {provider.name}: what comes back is written to ./{REPLY}"]
+    if len(parts) > 1:
+        times = counted(len(parts), "request")
+        about.append(f"# the first of {times} for the row's {request.n} images")
+    if entry.warning:
+        about.append(f"# {entry.warning}")
+    return "\n".join([*about, text, *script.polling()])
+
+
+# -- the row
+
+
+def entry_at(job: Job, row: int) -> PlanEntry:
+    """Return a row as `run` would plan it, or with what stands in the way.
+
+    Raises:
+        UsageError: there is no such row.
+        SpecError: the manifest cannot be read.
+    """
+    manifest = Manifest.open(job)
+    choice = Choice.of(job, PROVIDERS, prices_of(job))
+    ids: set[str] = set()
+    rows = 0
+    for part in manifest.slices():
+        for each in part.rows:
+            if each.position == row:
+                entry = entry_of(each, choice)
+                if each.id in ids:
+                    entry = replace(entry, request=None, at_column="id")
+                    return replace(entry, problem=REPEATED)
+                return entry
+            if each.id is not None:
+                ids.add(each.id)
+            rows += 1
+    raise UsageError(f"{shown(job.manifest)} has rows 0 to {rows - 1}, no row {row}")
+
+
+def problem_of(entry: PlanEntry) -> str:
+    """Return what stands in the way of a row."""
+    column = f"`{entry.at_column}`: " if entry.at_column else ""
+    return f"{column}{entry.problem}"
+
+
+def _where(job: Job, entry: PlanEntry) -> str:
+    line = "" if entry.line is None else f", line {entry.line}"
+    return f"{shown(job.manifest)}, row {entry.position}{line}"
+
+
+def _endpoint(job: Job, name: str) -> Endpoint:
+    base_url = base_url_of(job, name)
+    if base_url is None:
+        raise SpecError(f"{name} publishes no address: give one with --base-url")
+    return Endpoint(base_url.rstrip("/"), token_hex(16), job.terms_of(name).endpoint)

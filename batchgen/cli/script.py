@@ -1,0 +1,197 @@
+"""A shell script that makes references ready and sends one request, as a run would."""
+
+from __future__ import annotations
+
+import base64
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from secrets import token_hex
+
+import anyio.to_thread
+import httpx
+
+from batchgen.cli.shell import Shell, curl
+from batchgen.errors import AttemptError, SpecError
+from batchgen.model import (
+    Attachment,
+    Call,
+    Capabilities,
+    Carried,
+    Endpoint,
+    ImageRequest,
+    Inline,
+    Job,
+    Link,
+)
+from batchgen.provider import Provider, TaskProvider, UploadProvider, key_variable
+from batchgen.references import Larder, Unusable
+from batchgen.wire import Wire, is_loopback_host
+
+REPLY = "reply"
+"""File that the printed command writes, for what comes back is paid for."""
+
+# Of the last `url` in a reply of one object: JSON may write `/` as `\/`.
+_LINK_OF_REPLY = (
+    "tr -d '\\n' | sed -n 's/.*\"url\" *: *\"\\([^\"]*\\)\".*/\\1/p' | tr -d '\\\\'"
+)
+
+
+@dataclass(slots=True)
+class Script:
+    """Steps before the purchase, and what they leave in shell variables.
+
+    Attributes:
+        made: Variables of temporary files.
+    """
+
+    provider: Provider
+    endpoint: Endpoint
+    steps: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+    files: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def shell(self) -> Shell:
+        """What the steps so far made, and the key."""
+        key = {self.endpoint.key: key_variable(self.provider.name)}
+        return Shell(variables=key | self.variables, files=self.files)
+
+    def new_file(self, number: int) -> str:
+        """Add a step that makes a temporary file; return what stands for its path."""
+        name, mark = f"reference{number}", token_hex(16)
+        self.variables[mark] = name
+        self.made.append(f'"${name}"')
+        self.steps.append(f"{name}=$(mktemp)")
+        return mark
+
+    def fetch(self, url: str, into: str) -> None:
+        """Add a step that downloads an image."""
+        self.steps.append(
+            f"curl -sSfL -o {self.shell.word(into)} {self.shell.word(url)}"
+        )
+
+    def write(self, data: bytes, into: str) -> None:
+        """Add a step that writes an image that stands in the script."""
+        lines = textwrap.wrap(base64.b64encode(data).decode(), 76)
+        begin = f"base64 -d > {self.shell.word(into)} <<'END'"
+        self.steps.append("\n".join([begin, *lines, "END"]))
+
+    def upload(self, provider: UploadProvider, image: Attachment, number: int) -> Link:
+        """Add a step that uploads an image; return what stands for its link."""
+        name, mark = f"upload{number}", token_hex(16)
+        call = provider.encode_upload(image, self.endpoint)
+        command = curl(self.provider.name, call, self.shell)
+        self.steps.append(f"{name}=$({command} | {_LINK_OF_REPLY})")
+        self.steps.append(f': "${{{name}:?the upload brought no link}}"')
+        self.variables[mark] = name
+        return Link(mark)
+
+    def sending(self, call: Call) -> str:
+        """Return the whole script; steps before the purchase must have succeeded."""
+        command = curl(self.provider.name, call, self.shell, f"-o {REPLY}")
+        if not self.steps:
+            return command
+        clean = [f"trap 'rm -f {' '.join(self.made)}' EXIT"] if self.made else []
+        made = [it for it in self.steps if it.endswith("$(mktemp)")]
+        others = [it for it in self.steps if it not in made]
+        return "\n".join(["(", "set -eu", *made, *clean, *others, command, ")"])
+
+    def polling(self) -> Sequence[str]:
+        """Return comments that say how a task is asked for."""
+        if not isinstance(self.provider, TaskProvider):
+            return []
+        call = self.provider.encode_poll("TASK_ID", self.endpoint)
+        lines = curl(self.provider.name, call, self.shell).splitlines()
+        return ["# how the task stands, by the id in the reply:"] + [
+            f"# {line}" for line in lines
+        ]
+
+
+@dataclass(slots=True)
+class Readying:
+    """Makes references ready as the runner does, and keeps where a shell finds them."""
+
+    job: Job
+    able: Capabilities
+    script: Script
+    may_fetch: bool
+    fetched: dict[str, bytes] = field(default_factory=dict)
+    uploaded: dict[str, Link] = field(default_factory=dict)
+
+    async def ready(self, request: ImageRequest) -> tuple[Carried, ...]:
+        """Return a request's references as they travel.
+
+        Raises:
+            SpecError: one of them cannot be had or used.
+        """
+        async with Wire(paid_hosts=True) as wire:
+
+            async def fetch(url: str) -> bytes:
+                if not self.may_fetch:
+                    raise Unusable(f"{url[:200]} would have to be fetched first")
+                host = httpx.URL(self.script.endpoint.base_url).host
+                near = is_loopback_host(host)
+                try:
+                    blob = await wire.download("reference", url, from_loopback=near)
+                except AttemptError as error:
+                    raise Unusable(f"{url[:200]}: {error.message}") from error
+                self.fetched[url] = blob.data
+                return blob.data
+
+            larder = Larder(
+                self.job.manifest.parent,
+                shrink=self.job.references.shrink,
+                offload=anyio.to_thread.run_sync,
+                fetch=fetch,
+            )
+            try:
+                among = len(request.references)
+                return tuple(
+                    [await self._one(larder, it, among) for it in request.references]
+                )
+            except Unusable as error:
+                raise SpecError(f"references: {error}") from error
+
+    async def _one(self, larder: Larder, reference: str, among: int) -> Carried:
+        rules, script = self.able.references, self.script
+        carrier = rules.carrier_of(reference)
+        if carrier == "link":
+            return Link(reference)
+        image = await larder.attachment(reference, rules, among)
+        inline = None
+        if carrier == "inline":
+            inline = await larder.inline(reference, rules, among)
+        kept: Attachment | Inline = inline or image
+        held = inline.base64 if inline else image.data
+        if id(held) not in script.files:
+            script.files[id(held)] = self._file(reference, image.data)
+        if carrier != "upload":
+            return kept
+        if not isinstance(script.provider, UploadProvider):
+            raise Unusable(f"{script.provider.name} takes no uploads")
+        if image.name not in self.uploaded:
+            number = len(self.uploaded) + 1
+            link = script.upload(script.provider, image, number)
+            self.uploaded[image.name] = link
+        return self.uploaded[image.name]
+
+    def _file(self, reference: str, data: bytes) -> str:
+        """Return where the shell finds an image that is sent as `data`."""
+        script = self.script
+        number = len(script.made) + 1
+        if reference in self.fetched:
+            file = script.new_file(number)
+            if self.fetched[reference] == data:
+                script.fetch(reference, file)
+            else:
+                script.write(data, file)
+            return file
+        if reference[:5].lower() != "data:":
+            path = (self.job.manifest.parent / reference).absolute()
+            if path.read_bytes() == data:
+                return str(path)
+        file = script.new_file(number)
+        script.write(data, file)
+        return file

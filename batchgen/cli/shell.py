@@ -1,0 +1,141 @@
+"""Write a Call as a curl command for sh: pure text, nothing is sent or read.
+
+The key and links of uploads stand in a Call as placeholders that were agreed on; they
+become shell variables. Images are read from files that the shell can open.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+import httpx
+
+from batchgen.errors import SpecError
+from batchgen.model import Attachment, Call
+from batchgen.wire import is_loopback_host
+from batchgen.wire.content import encode_json
+from batchgen.wire.requests import build_purchase
+
+# Linux takes no argument above 128 KB; what is longer goes through a pipe.
+_ARGUMENT_BYTES = 100_000
+
+# What stands between double quotes as it is.
+_PLAIN = re.compile(r"[A-Za-z0-9 :;=,._/@%+-]*")
+
+# curl makes these itself, from the URL, the body, and for a form its own boundary.
+_CURLS_OWN = frozenset({"host", "content-length"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """What a command can use of the shell in which it runs.
+
+    Attributes:
+        variables: Shell variable by the placeholder that stands in a Call for it.
+        files: File of each image, by the identity of the image's bytes or base64: a
+            path, or a text that holds a placeholder.
+    """
+
+    variables: Mapping[str, str]
+    files: Mapping[int, str]
+
+    def word(self, text: str) -> str:
+        """Quote a text so that the shell takes it as it is, its placeholders apart."""
+        if "\0" in text:
+            raise SpecError("a command line cannot hold a zero byte; mend the row")
+        pieces = self._pieces(text)
+        if len(pieces) == 1:
+            return shlex.quote(text)
+        if all(_PLAIN.fullmatch(it) for it in pieces[::2]):
+            return f'"{"".join(self._within_quotes(pieces))}"'
+        return "".join(
+            f'"${self.variables[it]}"' if at % 2 else shlex.quote(it)
+            for at, it in enumerate(pieces)
+            if it
+        )
+
+    def _pieces(self, text: str) -> list[str]:
+        """Return plain text and placeholders in turn, plain text first and last."""
+        marks = "|".join(map(re.escape, self.variables))
+        return re.split(f"({marks})", text) if marks else [text]
+
+    def _within_quotes(self, pieces: list[str]) -> Iterator[str]:
+        yield pieces[0]
+        for mark, following in zip(pieces[1::2], pieces[2::2], strict=True):
+            name = self.variables[mark]
+            is_part = following[:1].isalnum() or following[:1] == "_"
+            yield f"${{{name}}}" if is_part else f"${name}"
+            yield following
+
+
+def curl(provider: str, call: Call, shell: Shell, *options: str) -> str:
+    """Return the command that sends what the runner would send.
+
+    Args:
+        provider: Registered name, for errors.
+        call: The request, placeholders in the place of secrets.
+        shell: What the placeholders stand for, and where images are.
+        options: Further options for curl, quoted already.
+
+    Raises:
+        SpecError: no command line can say it.
+    """
+    feed, body = _body(call, shell)
+    implied = "GET" if call.json is None and call.form is None else "POST"
+    method = [] if call.method == implied else [f"-X {call.method}"]
+    url = httpx.URL(call.url)
+    words = ["curl -sS", *method, shell.word(call.url), *options]
+    # The runner sends to loopback without a proxy, whatever the environment says.
+    words += ["--noproxy '*'"] if is_loopback_host(url.host) else []
+    words += ["--globoff"] if set(call.url) & set("[]{}") else []
+    words += [f"-H {shell.word(it)}" for it in _headers(provider, call)]
+    command = " \\\n  ".join([*words, *body])
+    return f"{feed} | {command}" if feed else command
+
+
+def _headers(provider: str, call: Call) -> Iterator[str]:
+    left_out = _CURLS_OWN | ({"content-type"} if call.form is not None else set())
+    for name, value in build_purchase(provider, call).headers.items():
+        if name not in left_out:
+            yield f"{name}: {value}"
+    if call.json is not None or call.form is not None:
+        yield "expect:"  # curl would ask first whether a large body is welcome
+
+
+def _body(call: Call, shell: Shell) -> tuple[str, list[str]]:
+    """Return what feeds curl's standard input, and the options for the body."""
+    if call.form is not None:
+        return "", [_form_option(name, value, shell) for name, value in call.form]
+    if call.json is None:
+        return "", []
+    pieces = [it for it in encode_json(call.json) if it]
+    if len(pieces) == 1 and len(pieces[0]) < _ARGUMENT_BYTES:
+        return "", [f"--data-raw {shell.word(pieces[0].decode())}"]
+    lines = "\n  ".join(_feeding(pieces, shell))
+    return f"{{\n  {lines}\n}}", ["--data-binary @-"]
+
+
+def _feeding(pieces: list[bytes], shell: Shell) -> Iterator[str]:
+    """Yield what writes a JSON document, piece by piece."""
+    for path, group in groupby(pieces, lambda it: shell.files.get(id(it))):
+        if path is None:
+            yield f"printf %s {shell.word(b''.join(group).decode())}"
+        else:
+            yield from (f"base64 < {shell.word(path)} | tr -d '\\n'" for _ in group)
+
+
+def _form_option(name: str, value: str | Attachment, shell: Shell) -> str:
+    if isinstance(value, str):
+        # Unlike -F it takes `@`, `<` and `;` as they are.
+        return f"--form-string {shell.word(f'{name}={value}')}"
+    path = shell.files[id(value.data)]
+    said = f"type={value.media_type};filename={value.name}"
+    if _PLAIN.fullmatch(path) and not set(path) & set(";,"):
+        return f"-F {shell.word(f'{name}=@{path};{said}')}"
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    part = f'{name}=@"{escaped}";{said}'
+    return f"-F {shell.word(part)}"
