@@ -1,0 +1,108 @@
+"""What is expected of every provider when one thing goes wrong: one line a fault.
+
+All is said of a row of one image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from batchgen.sandbox.faults import Fault
+
+LOST = frozenset({"lost"})
+"""Lines of the bill whose charge nobody but the provider can know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """How a row ends after one fault.
+
+    Attributes:
+        error: In the table; None where the row succeeds.
+        requests: Purchases that arrived at the provider.
+        attempts: Of those, the ones that were not surely rejected unprocessed.
+        bill: What the bill calls its lines for the row, in order.
+        unknown: Lines of the bill that the ledger cannot know.
+        at_risk: Attempts whose price is at risk.
+        warns: Whether the row has a warning.
+        code: Exit code of the run.
+    """
+
+    status: str = "succeeded"
+    error: str | None = None
+    requests: int = 1
+    attempts: int = 1
+    bill: tuple[str, ...] = ("delivered",)
+    unknown: frozenset[str] = LOST
+    at_risk: int = 0
+    warns: bool = False
+    code: int = 0
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the provider is done for the run."""
+        return self.status == "pending"
+
+
+FINE = Expected()
+REJECTED = Expected(requests=2)
+"""Asked again after it was surely rejected unprocessed: that is no attempt."""
+FAILED_FIRST = Expected(requests=2, attempts=2)
+LOST_FIRST = replace(FAILED_FIRST, at_risk=1)
+CHARGED_AND_LOST = replace(LOST_FIRST, bill=("lost", "delivered"))
+UNREADABLE = Expected(
+    status="failed", error="reply_malformed", bill=("lost",), at_risk=1, code=3
+)
+STOPPED = Expected(status="pending", attempts=0, bill=(), code=5)
+NO_IMAGE = replace(
+    LOST_FIRST, bill=("no_image", "delivered"), unknown=LOST | {"no_image"}
+)
+
+EXPECTED: Mapping[Fault, Expected] = MappingProxyType(
+    {
+        Fault.THROTTLE: REJECTED,
+        Fault.THROTTLE_SILENT: REJECTED,
+        Fault.SERVER_ERROR: FAILED_FIRST,
+        Fault.HTML_ERROR: LOST_FIRST,
+        Fault.LOST_BEFORE: LOST_FIRST,
+        Fault.LOST_REPLY: CHARGED_AND_LOST,
+        Fault.CUT_BODY: CHARGED_AND_LOST,
+        Fault.MALFORMED: UNREADABLE,
+        Fault.HTML_PAGE: UNREADABLE,
+        Fault.WRONG_KEY: replace(STOPPED, error="credential_rejected"),
+        Fault.NO_CREDIT: replace(STOPPED, error="out_of_credit"),
+        Fault.MODEL_GONE: replace(STOPPED, error="model_gone", code=1),
+        Fault.GENERATION_FAILED: LOST_FIRST,  # whether it is charged, nobody says
+        Fault.NO_IMAGE: NO_IMAGE,
+        Fault.SMALLER_IMAGE: Expected(warns=True),
+        Fault.TASK_UNKNOWN: FINE,
+        Fault.CUT_DOWNLOAD: FINE,
+        Fault.EXPIRED_LINK: FINE,
+        Fault.GONE_LINK: Expected(status="failed", error="link_lost", code=3),
+    }
+)
+ELSEWHERE = frozenset(
+    {Fault.REFUSAL, Fault.FEWER_IMAGES, Fault.UPLOAD_FAILED, Fault.SLOW}
+)
+"""Faults that need rows of another kind, or more of them."""
+
+# An answer without an image says what it cost all the same.
+_SAYS_ITS_COST = replace(NO_IMAGE, at_risk=0, unknown=LOST)
+EXCEPTIONS: Mapping[tuple[str, Fault], Expected] = MappingProxyType(
+    {
+        ("aimlapi", Fault.NO_IMAGE): _SAYS_ITS_COST,
+        ("apiai", Fault.NO_IMAGE): _SAYS_ITS_COST,
+        ("gemini", Fault.NO_IMAGE): _SAYS_ITS_COST,
+        # Half an image is no torn document: its headers say what was charged.
+        ("apiai", Fault.MALFORMED): replace(
+            UNREADABLE, error="image_rejected", at_risk=0, unknown=frozenset()
+        ),
+    }
+)
+
+
+def expected_of(provider: str, fault: Fault) -> Expected:
+    """Return how a row of a provider ends after a fault."""
+    return EXCEPTIONS.get((provider, fault), EXPECTED[fault])

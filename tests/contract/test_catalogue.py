@@ -1,0 +1,64 @@
+"""The catalogue job runs at every provider by changing one word."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from batchgen.job import Overrides, load_job
+from batchgen.providers import PROVIDERS
+from tests.contract.crossing import leaves, rates_of
+from tests.contract.customer import Customer, check_books
+
+pytestmark = pytest.mark.anyio
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "samples"
+LIMIT = 40
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_the_catalogue_runs_at_every_provider(customer: Customer) -> None:
+    word = Overrides(provider=customer.provider, limit=LIMIT, out=customer.folder / "o")
+    job = load_job(ROOT / "jobs" / "catalog.toml", word, tuple(PROVIDERS))
+    terms = replace(
+        job.terms_of(customer.provider),
+        base_url=customer.bank.provider_url(customer.provider),
+        rates=rates_of(customer),
+    )
+    uploads = len(customer.bank.uploads())
+
+    await customer.run_job(replace(job, terms={customer.provider: terms}))
+
+    books = customer.books(job.out)
+    in_scope = books.rows[:LIMIT]
+    assert {row["status"] for row in in_scope} == {"succeeded"}
+    assert {row["warning"] for row in in_scope} == {None}
+    assert books.statuses["succeeded"] == LIMIT
+    assert (books.spent, books.at_risk) == (books.billed, 0)
+    check_books(books)
+    with (SAMPLES / "catalog.csv").open(encoding="utf-8", newline="") as file:
+        sketches = [row["reference_sketch"] for row in csv.DictReader(file)][:LIMIT]
+    assert sum(map(bool, sketches)) > LIMIT / 2
+    _check_sketches(customer, [it for it in sketches if it], uploads)
+
+
+def _check_sketches(customer: Customer, named: list[str], before: int) -> None:
+    """Each sketch that is named arrived whole: with its rows, or uploaded once."""
+    digests = {sha256((SAMPLES / it).read_bytes()).hexdigest() for it in named}
+    uploaded = [it["sha256"] for it in customer.bank.uploads()[before:]]
+    said = [
+        str(value)
+        for request in customer.requests()
+        for _, value in leaves(request["body"])
+    ]
+    if uploaded:
+        assert sorted(uploaded) == sorted(digests)
+        assert sum("/uploads/" in it for it in said) >= len(named)
+    else:
+        held = [it for it in said if any(digest in it for digest in digests)]
+        assert len(held) >= len(named)

@@ -1,0 +1,44 @@
+"""Everything that a provider can be asked for comes home as the tables promise."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import pytest
+
+from batchgen.providers import PROVIDERS
+from tests.contract.crossing import FIELDS, cross, pairwise_rows
+from tests.contract.customer import Customer
+from tests.contract.pairs import pairwise
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_each_option_has_a_field(provider: str) -> None:
+    assert set(FIELDS[provider]) == set(PROVIDERS[provider].capabilities.options)
+
+
+def test_rows_hold_each_pair_but_those_that_clash() -> None:
+    levels = {"a": [1, 2, 3], "b": "xyzw", "c": [True, False], "d": [None]}
+
+    rows = pairwise(levels, lambda row: row.get("a") == 3 and row.get("b") == "w")
+
+    held = {pair for row in rows for pair in combinations([*row.items()], 2)}
+    for one, other in combinations(levels, 2):
+        for values in product(levels[one], levels[other]):
+            clash = (one, other, *values) == ("a", "b", 3, "w")
+            pair = ((one, values[0]), (other, values[1]))
+            assert (pair in held) != clash, pair
+    assert len(rows) < 16
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_whatever_is_asked_comes_home_at_its_size_and_price(
+    customer: Customer,
+) -> None:
+    figures = await cross(customer, pairwise_rows)
+
+    assert figures.images > figures.rows
+    assert figures.wrong_sizes == 0
+    assert figures.spent_nano == figures.billed_nano

@@ -1,0 +1,87 @@
+"""Images come home in each form in which a provider hands them over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from batchgen.model import Blob, Delivered, Json, Link, Reply
+from batchgen.provider import Provider
+from batchgen.providers import PROVIDERS
+from tests.contract.customer import Customer, check_books, quick
+
+pytestmark = pytest.mark.anyio
+
+ROWS = 40
+
+FORMS: Mapping[str, frozenset[str]] = {
+    "aimlapi": frozenset({"data[].url", "data[].b64_json"}),
+    "apiai": frozenset({"image/png", "image/jpeg"}),
+    "foxapi": frozenset({"results[].url", "output.url", "output.urls[]"}),
+    "nanobananaapi": frozenset({"data.url", "data.url[]"}),
+    "gccai": frozenset({"data.result.images[].url", "data.result.images[].url[]"}),
+    "gemini": frozenset({"candidates[].content.parts[].inlineData.data"}),
+    "openai": frozenset({"data[].url", "data[].b64_json"}),
+}
+"""By provider where the images stand in a reply: bytes by their media type."""
+
+
+class Witness:
+    """Notes in which forms the images of a provider come."""
+
+    def __init__(self) -> None:
+        self.forms: set[str] = set()
+
+    def twin(self, provider: Provider) -> Provider:
+        twin = quick(provider)
+        for name in ("decode", "decode_poll"):
+            if hasattr(provider, name):
+                vars(twin)[name] = self._noting(getattr(provider, name))
+        return twin
+
+    def _noting(self, decode: Callable[[Reply], Any]) -> Callable[[Reply], Any]:
+        def noting(reply: Reply) -> Any:
+            outcome = decode(reply)
+            if isinstance(outcome, Delivered):
+                self.forms.update(forms_of(reply, outcome))
+            return outcome
+
+        return noting
+
+
+def forms_of(reply: Reply, outcome: Delivered) -> Iterator[str]:
+    """Yield where each image of an outcome stands in the reply."""
+    if isinstance(reply.body, Blob):
+        yield reply.headers["content-type"]
+    for image in outcome.images:
+        wanted = image.url if isinstance(image, Link) else image
+        yield from _places(reply.body, wanted, "")
+
+
+def _places(value: Json, wanted: Json, place: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, held in value.items():
+            yield from _places(held, wanted, f"{place}.{name}" if place else name)
+    elif isinstance(value, list):
+        for held in value:
+            yield from _places(held, wanted, f"{place}[]")
+    elif place and (value is wanted or (value == wanted and isinstance(value, str))):
+        yield place
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_images_come_home_in_every_form_of_a_reply(customer: Customer) -> None:
+    witness = Witness()
+    customer.twin = witness.twin
+    customer.write([customer.row(f"a teapot {number}") for number in range(ROWS)])
+
+    await customer.run(terms={"concurrency": 16})
+
+    assert witness.forms == FORMS[customer.provider]
+    books = customer.books()
+    assert books.statuses == {"succeeded": ROWS}
+    assert len(books.requests) == ROWS
+    assert (books.spent, books.at_risk) == (books.billed, 0)
+    check_books(books)
