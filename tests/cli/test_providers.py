@@ -35,6 +35,8 @@ def test_one_provider_is_shown_with_every_fact_that_scripts_get(
     shown = " ".join(batchgen("providers", name, at=tmp_path).stdout.split())
     facts = json.loads(batchgen("providers", name, "--json", at=tmp_path).stdout)
 
+    for price in [*facts["prices"].values(), *facts["rates"].values()]:
+        assert price is None or f"({price['page']}, read {price['read_on']})" in shown
     # Told in other words to people: these say how, not what.
     facts["references"].pop("carriers")
     for rule in facts["options"].values():
