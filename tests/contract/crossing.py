@@ -206,6 +206,13 @@ def all_rows(provider: str, references: References) -> list[Record]:
     )
 
 
+def a_row_for_each_kind(provider: str, references: References) -> list[Record]:
+    """Return small rows, one for each kind of reference."""
+    levels = levels_of(provider, references)
+    cheapest = {name: values[0] for name, values in levels.items()}
+    return _numbered({**cheapest, "references": it} for it in levels["references"])
+
+
 def _numbered(rows: Iterable[Record]) -> list[Record]:
     return [
         {**row, "id": f"x{number:05}", "prompt": f"{number}: a “naïve” 青 cup"}
@@ -220,14 +227,17 @@ def rates_of(customer: Customer) -> dict[str, Decimal]:
 
 
 async def cross(
-    customer: Customer, choose: Callable[[str, References], list[Record]]
+    customer: Customer,
+    choose: Callable[[str, References], list[Record]],
+    **terms: object,
 ) -> Figures:
     """Buy the rows that are chosen, check all that comes of it, return the figures."""
     rules = PROVIDERS[customer.provider].capabilities.references
     references = make_references(customer.folder, customer.bank, rules.most)
     rows = choose(customer.provider, references)
     customer.write(rows)
-    await customer.run(terms={"concurrency": 16, "rates": rates_of(customer)})
+    usual = {"concurrency": 16, "rates": rates_of(customer)}
+    await customer.run(terms={**usual, **terms})
     return check_crossing(customer, rows, references)
 
 

@@ -7,7 +7,7 @@ from itertools import combinations, product
 import pytest
 
 from batchgen.providers import PROVIDERS
-from tests.contract.crossing import FIELDS, cross, pairwise_rows
+from tests.contract.crossing import FIELDS, a_row_for_each_kind, cross, pairwise_rows
 from tests.contract.customer import Customer
 from tests.contract.pairs import pairwise
 
@@ -42,3 +42,37 @@ async def test_whatever_is_asked_comes_home_at_its_size_and_price(
     assert figures.images > figures.rows
     assert figures.wrong_sizes == 0
     assert figures.spent_nano == figures.billed_nano
+
+
+@pytest.mark.parametrize(
+    ("provider", "terms", "paths"),
+    [
+        pytest.param(
+            "gccai",
+            {"references": "upload"},
+            {"/v1/images/generations"},
+            id="gccai-upload",
+        ),
+        pytest.param(
+            "nanobananaapi",
+            {"endpoint": "edit"},
+            {"/v1/images/generate", "/v1/images/edit"},
+            id="nanobananaapi-edit",
+        ),
+        pytest.param(
+            "apiai",
+            {"endpoint": "/api/process/nano-banana-2-2"},
+            {"/api/process/nano-banana-2-2"},
+            id="apiai-process",
+        ),
+    ],
+)
+async def test_references_of_each_kind_go_the_way_that_the_job_chooses(
+    customer: Customer, terms: dict[str, str], paths: set[str]
+) -> None:
+    await cross(customer, a_row_for_each_kind, **terms)
+
+    requests = customer.requests()
+    assert {it["path"] for it in requests} == paths
+    inline = sum("base64" in str(it["body"]) for it in requests)
+    assert (inline > 0) == (customer.provider == "nanobananaapi")
