@@ -308,7 +308,8 @@ async def test_a_storm_is_weathered(customer: Customer) -> None:
     for fault in ("server_error", "lost_reply", "throttle", "no_image", "cut_body"):
         customer.bank.queue_fault(customer.provider, fault)
 
-    await customer.run(terms={"concurrency": 8})
+    # One row may meet both outcomes that nobody knows.
+    await customer.run(terms={"concurrency": 8}, max_unknown=2)
 
     books = customer.books()
     assert books.statuses == {"succeeded": len(rows)}
