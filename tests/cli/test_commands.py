@@ -28,6 +28,12 @@ OPTIONS = {
     "status": ["--json"],
     "report": [],
     "retry": ["--status", "--ids"],
+    "try": [
+        *("--provider", "--model", "--base-url", "--aspect-ratio", "--resolution"),
+        *("--reference", "--out", "--max-cost", "--price", "--yes"),
+        *("--rehearse", "--faults", "--seed"),
+    ],
+    "curl": ["--row", *JOB_OPTIONS],
     "providers": ["--json"],
     "sandbox": ["--port", "--state", "--faults", "--seed", "--latency"],
 }
