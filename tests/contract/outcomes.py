@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from batchgen.providers import PROVIDERS
+from batchgen.sandbox.app import SERVICES
 from batchgen.sandbox.faults import Fault
 
 LOST = frozenset({"lost"})
@@ -106,3 +108,13 @@ EXCEPTIONS: Mapping[tuple[str, Fault], Expected] = MappingProxyType(
 def expected_of(provider: str, fault: Fault) -> Expected:
     """Return how a row of a provider ends after a fault."""
     return EXCEPTIONS.get((provider, fault), EXPECTED[fault])
+
+
+def cases(fits: frozenset[Fault]) -> list[tuple[str, Fault]]:
+    """Return each provider with each fault among these that it can have."""
+    return [
+        (name, fault)
+        for name in PROVIDERS
+        for fault in sorted(fits)
+        if name in SERVICES and fault in SERVICES[name].faults  # type: ignore[attr-defined]
+    ]

@@ -11,7 +11,8 @@ import pytest
 
 from batchgen.job import Overrides, load_job
 from batchgen.providers import PROVIDERS
-from tests.contract.crossing import leaves, rates_of
+from tests.contract.arrived import leaves
+from tests.contract.crossing import rates_of
 from tests.contract.customer import Customer, check_books
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,8 @@ from itertools import combinations, product
 import pytest
 
 from batchgen.providers import PROVIDERS
-from tests.contract.crossing import FIELDS, a_row_for_each_kind, cross, pairwise_rows
+from tests.contract.arrived import FIELDS
+from tests.contract.crossing import a_row_for_each_kind, cross, pairwise_rows
 from tests.contract.customer import Customer
 from tests.contract.pairs import pairwise
 

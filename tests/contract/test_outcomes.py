@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import anyio
 import anyio.to_thread
 import pytest
@@ -16,7 +14,7 @@ from batchgen.sandbox.app import SERVICES
 from batchgen.sandbox.faults import DOWNLOAD_FAULTS, Fault
 from tests.acceptance.books import Books, is_at_risk
 from tests.contract.customer import Customer, check_books, price_list
-from tests.contract.outcomes import ELSEWHERE, EXPECTED, Expected, expected_of
+from tests.contract.outcomes import ELSEWHERE, EXPECTED, Expected, cases, expected_of
 
 pytestmark = pytest.mark.anyio
 
@@ -24,16 +22,6 @@ LINKS = 6
 """Rows that make sure of a link: now and then a reply has base64."""
 RUNS = 4
 """So that errors which come in several shapes come in more than one."""
-
-
-def cases(fits: frozenset[Fault]) -> list[tuple[str, Fault]]:
-    """Return each provider with each fault among these that it can have."""
-    return [
-        (name, fault)
-        for name in PROVIDERS
-        for fault in sorted(fits)
-        if name in SERVICES and fault in SERVICES[name].faults  # type: ignore[attr-defined]
-    ]
 
 
 STOPS = frozenset(it for it in EXPECTED if EXPECTED[it].is_rejected)
@@ -234,70 +222,6 @@ async def test_a_task_that_stays_unknown_is_held(customer: Customer) -> None:
         code=3,
     )
     check_outcome(customer, books, held)
-
-
-@pytest.mark.parametrize("provider", PROVIDERS)
-async def test_a_row_of_more_images_than_a_request_may_buy_is_bought_in_parts(
-    customer: Customer,
-) -> None:
-    most = PROVIDERS[customer.provider].capabilities.images_per_request
-    customer.write([customer.row("two cups", n=most), customer.row("more", n=most + 1)])
-
-    await customer.run()
-
-    books = customer.books()
-    assert [len(row["files"]) for row in books.rows] == [most, most + 1]
-    assert Counter((it["n"], it["images"]) for it in books.attempts) == Counter(
-        [(most, most), (most + 1, most), (most + 1, 1)]
-    )
-    assert len(books.requests) == 3
-    assert (books.spent, books.at_risk) == (books.billed, 0)
-    check_books(books)
-
-
-@pytest.mark.parametrize(
-    "provider", [name for name, _ in cases(frozenset({Fault.FEWER_IMAGES}))]
-)
-async def test_images_that_a_reply_lacks_are_bought_and_no_others(
-    customer: Customer,
-) -> None:
-    customer.write([customer.row("three cups", n=3)])
-    customer.bank.queue_fault(customer.provider, "fewer_images")
-
-    await customer.run()
-
-    books = customer.books()
-    [row] = books.rows
-    assert [it["image"] for it in row["files"]] == [1, 2, 3]
-    assert [(it["first_image"], it["images"]) for it in books.attempts] == [
-        (1, 3),
-        (3, 1),
-    ]
-    one = books.bill[-1]["amount_nano_usd"]
-    assert [it["amount_nano_usd"] for it in books.bill] == [2 * one, one]
-    assert (books.spent, books.at_risk) == (books.billed, 0)
-    check_books(books)
-
-
-@pytest.mark.parametrize(
-    "provider", [name for name, _ in cases(frozenset({Fault.UPLOAD_FAILED}))]
-)
-async def test_an_upload_that_fails_buys_nothing_and_is_tried_again(
-    customer: Customer, sketch: str
-) -> None:
-    rows = [customer.row(f"a mug {number}", references=[sketch]) for number in range(3)]
-    customer.write(rows)
-    customer.bank.queue_fault(customer.provider, "upload_failed", 2)
-    before = len(customer.bank.uploads())
-
-    await customer.run(terms={"references": "upload", "concurrency": 3})
-
-    books = customer.books()
-    assert books.statuses == {"succeeded": 3}
-    assert len(books.requests) == 3
-    assert len(customer.bank.uploads()) == before + 1
-    assert (books.spent, books.at_risk) == (books.billed, 0)
-    check_books(books)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -1,0 +1,204 @@
+"""What must come of a crossing: images, requests and money as each row says."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from batchgen.model import pixel_size
+from batchgen.model.capabilities import PIXELS_AT_1K
+from batchgen.providers import PROVIDERS
+from tests.acceptance.books import Books, Record
+from tests.contract.customer import Customer, check_books
+from tests.contract.references import References
+
+_DIGEST = re.compile(r"sha256 ([0-9a-f]{64})")
+_FORMATS = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
+
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    "aimlapi": {"web_search": "enable_web_search"},
+    "apiai": {
+        it: it
+        for it in (
+            *("max_output_tokens", "negative_prompt", "person_generation"),
+            *("safety_filter_level", "temperature", "top_k", "top_p"),
+        )
+    },
+    "foxapi": {
+        "output_format": "output_format",
+        "web_search": "google_search",
+        "image_search": "image_search",
+    },
+    "nanobananaapi": {"service_tier": "service_tier"},
+    "gccai": {
+        "official_fallback": "official_fallback",
+        "web_search": "google_search",
+        "image_search": "google_image_search",
+    },
+    "gemini": {
+        "temperature": "generationConfig.temperature",
+        "top_p": "generationConfig.topP",
+        "top_k": "generationConfig.topK",
+        "max_output_tokens": "generationConfig.maxOutputTokens",
+        "safety_filter_level": "safetySettings.threshold",
+        "web_search": "tools.google_search",
+    },
+    "openai": {"output_format": "output_format"},
+}
+"""By provider where each option stands in a request."""
+_UNSAID: Mapping[str, object] = {
+    "output_format": "png",
+    "service_tier": "default",
+    "web_search": False,
+    "image_search": False,
+    "official_fallback": False,
+}
+"""Values that need not be said, since they are what happens anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a crossing came to; a wrong size is one that the tables do not promise."""
+
+    rows: int
+    images: int
+    requests: int
+    wrong_sizes: int
+    spent_nano: int
+    billed_nano: int
+
+
+def check_crossing(
+    customer: Customer, rows: Sequence[Record], references: References
+) -> Figures:
+    """Check all that was asked, and return the figures."""
+    books = customer.books()
+    failed = [row for row in books.rows if row["status"] != "succeeded"]
+    assert failed == [], failed[:3]
+    assert [it["warning"] for it in books.rows if it["warning"]] == []
+    assert [len(it["files"]) for it in books.rows] == [row["n"] for row in rows]
+    wrong = wrong_sizes(customer.provider, rows, books)
+    assert wrong == [], wrong[:3]
+    assert (books.spent, books.at_risk) == (books.billed, 0)
+    check_books(books)
+    check_requests(customer, rows, books, references)
+    return Figures(
+        rows=len(rows),
+        images=sum(len(it["files"]) for it in books.rows),
+        requests=len(books.requests),
+        wrong_sizes=len(wrong),
+        spent_nano=books.spent,
+        billed_nano=books.billed,
+    )
+
+
+def wrong_sizes(provider: str, rows: Sequence[Record], books: Books) -> list[Record]:
+    """Return files whose size or format is none that was paid for."""
+    able = PROVIDERS[provider].capabilities
+    wrong = []
+    with zipfile.ZipFile(books.folder / "images.zip") as archive:
+        for asked, row in zip(rows, books.rows, strict=True):
+            resolution = asked["resolution"] or able.default_resolution
+            ratio = asked["aspect_ratio"]
+            # Left to the provider, it may be any that the model has.
+            ratios = PIXELS_AT_1K if ratio in (None, "auto") else (ratio,)
+            paid = {pixel_size(it, resolution) for it in ratios}
+            kind = _FORMATS.get(asked.get("output_format") or "")
+            for file in row["files"]:
+                said = (file["width_px"], file["height_px"])
+                with Image.open(BytesIO(archive.read(file["name"]))) as image:
+                    fits = image.size == said and image.size in paid
+                    if not fits or (kind and image.format != kind):
+                        wrong.append({**file, "asked": asked})
+    return wrong
+
+
+def check_requests(
+    customer: Customer, rows: Sequence[Record], books: Books, references: References
+) -> None:
+    """Check that each request holds what its row says, and its images."""
+    provider = customer.provider
+    most = PROVIDERS[provider].capabilities.images_per_request
+    by_prompt = defaultdict(list)
+    prompts = {row["prompt"] for row in rows}
+    for request in books.requests:
+        said = list(leaves(request["body"]))
+        [prompt] = [it for _, it in said if isinstance(it, str) and it in prompts]
+        by_prompt[prompt].append(said)
+    uploads = {it["id"]: it["sha256"] for it in customer.bank.uploads()}
+    for row in rows:
+        parts = by_prompt[row["prompt"]]
+        assert len(parts) == -(-row["n"] // most), row
+        for said in parts:
+            check_options(provider, row, said)
+            check_references(provider, row, said, references, uploads)
+
+
+Said = Sequence[tuple[str, Any]]
+
+
+def leaves(body: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each value of a logged request with its place; of files the digest."""
+    if isinstance(body, list) and not place:  # a form
+        for part in body:
+            yield part["name"], part.get("value", f"sha256 {part.get('sha256')}")
+    elif isinstance(body, dict) and body:
+        for name, held in body.items():
+            yield from leaves(held, f"{place}.{name}" if place else name)
+    elif isinstance(body, list):
+        for held in body:
+            yield from leaves(held, place)
+    else:
+        yield place, body
+
+
+def check_options(provider: str, row: Record, said: Said) -> None:
+    for name, place in FIELDS[provider].items():
+        stated = row.get(name)
+        found = [it for at, it in said if at == place]
+        if found:
+            assert stated is not None, (name, row)
+            assert all(_means(it, stated) for it in found), (name, found, row)
+        else:
+            assert stated in (None, _UNSAID.get(name)), (name, row)
+
+
+def _means(found: object, stated: object) -> bool:
+    if isinstance(stated, bool):
+        return stated and (found is True or found == {})
+    if isinstance(stated, int | float):
+        return float(str(found)) == stated
+    return str(found).replace("jpeg", "jpg") == str(stated).replace("jpeg", "jpg")
+
+
+def check_references(
+    provider: str,
+    row: Record,
+    said: Said,
+    references: References,
+    uploads: Mapping[str, str],
+) -> None:
+    """Check that the images of a row travel in its order, whole and untouched."""
+    takes_links = "link" in PROVIDERS[provider].capabilities.references.carriers
+    wanted = [
+        it
+        if takes_links and it.startswith("http")
+        else references.digests.get(it) or it
+        for it in row["references"] or ()
+    ]
+    found = []
+    for _, value in said:
+        text = str(value)
+        upload = text.rpartition("/")[2].partition(".")[0]
+        if digest := _DIGEST.search(text):
+            found.append(digest[1])
+        elif text.startswith("http"):
+            found.append(text if text in wanted else uploads.get(upload, text))
+    assert found == wanted, row

@@ -1,0 +1,78 @@
+"""Rows of several images, and images that several rows share."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from batchgen.providers import PROVIDERS
+from batchgen.sandbox.faults import Fault
+from tests.contract.customer import Customer, check_books
+from tests.contract.outcomes import cases
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_a_row_of_more_images_than_a_request_may_buy_is_bought_in_parts(
+    customer: Customer,
+) -> None:
+    most = PROVIDERS[customer.provider].capabilities.images_per_request
+    customer.write([customer.row("two cups", n=most), customer.row("more", n=most + 1)])
+
+    await customer.run()
+
+    books = customer.books()
+    assert [len(row["files"]) for row in books.rows] == [most, most + 1]
+    assert Counter((it["n"], it["images"]) for it in books.attempts) == Counter(
+        [(most, most), (most + 1, most), (most + 1, 1)]
+    )
+    assert len(books.requests) == 3
+    assert (books.spent, books.at_risk) == (books.billed, 0)
+    check_books(books)
+
+
+@pytest.mark.parametrize(
+    "provider", [name for name, _ in cases(frozenset({Fault.FEWER_IMAGES}))]
+)
+async def test_images_that_a_reply_lacks_are_bought_and_no_others(
+    customer: Customer,
+) -> None:
+    customer.write([customer.row("three cups", n=3)])
+    customer.bank.queue_fault(customer.provider, "fewer_images")
+
+    await customer.run()
+
+    books = customer.books()
+    [row] = books.rows
+    assert [it["image"] for it in row["files"]] == [1, 2, 3]
+    assert [(it["first_image"], it["images"]) for it in books.attempts] == [
+        (1, 3),
+        (3, 1),
+    ]
+    one = books.bill[-1]["amount_nano_usd"]
+    assert [it["amount_nano_usd"] for it in books.bill] == [2 * one, one]
+    assert (books.spent, books.at_risk) == (books.billed, 0)
+    check_books(books)
+
+
+@pytest.mark.parametrize(
+    "provider", [name for name, _ in cases(frozenset({Fault.UPLOAD_FAILED}))]
+)
+async def test_an_upload_that_fails_buys_nothing_and_is_tried_again(
+    customer: Customer, sketch: str
+) -> None:
+    rows = [customer.row(f"a mug {number}", references=[sketch]) for number in range(3)]
+    customer.write(rows)
+    customer.bank.queue_fault(customer.provider, "upload_failed", 2)
+    before = len(customer.bank.uploads())
+
+    await customer.run(terms={"references": "upload", "concurrency": 3})
+
+    books = customer.books()
+    assert books.statuses == {"succeeded": 3}
+    assert len(books.requests) == 3
+    assert len(customer.bank.uploads()) == before + 1
+    assert (books.spent, books.at_risk) == (books.billed, 0)
+    check_books(books)
