@@ -4,6 +4,7 @@
     ├── SpecError            fix the job, the manifest or the command
     │   └── UsageError       fix the command line, or consent
     ├── BudgetReached        stop cleanly: the next request could pass the budget
+    ├── NearlyAllFailed      stop cleanly: the job itself seems wrong
     ├── StorageError         stop at once
     │   ├── DiskFull
     │   ├── LedgerLocked
@@ -89,6 +90,10 @@ class UsageError(SpecError):
 
 class BudgetReached(BatchgenError):
     """The next request could pass the budget; raise `--max-cost` to carry on."""
+
+
+class NearlyAllFailed(BatchgenError):
+    """Nearly every row fails for its own sake; look, then raise `max_failures`."""
 
 
 class StorageError(BatchgenError):

@@ -1,74 +1,207 @@
-"""An outage leaves little money at risk: purchases without an answer stop the next."""
+"""An outage uses up no rows and leaves little at risk; one bad row is no outage."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from batchgen.limits import Breaker
+from batchgen.limits import Breaker, Failures, Outage
+
+HOUR_S = 3600.0
 
 
-def tripped() -> Breaker:
-    breaker = Breaker()
-    for _ in range(Breaker.TRIP):
-        breaker.lost(at_risk=True)
+@dataclass
+class Clock:
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker(clock)
+
+
+@pytest.fixture
+def tripped(breaker: Breaker) -> Breaker:
+    for number in range(Breaker.TRIP):
+        breaker.lost(number, number)
     return breaker
 
 
-def test_a_few_lost_answers_in_a_row_open_it_and_not_before() -> None:
-    breaker = Breaker()
+def probes_until(breaker: Breaker, clock: Clock, end: float) -> list[float]:
+    """Let every probe be lost, each of another row; return the pauses."""
+    pauses: list[float] = []
+    while clock.now < end:
+        breaker.probing = True
+        verdict = breaker.lost(len(pauses), len(pauses), is_probe=True)
+        assert not breaker.probing
+        assert verdict.pause_s is not None
+        pauses.append(verdict.pause_s)
+        clock.now += verdict.pause_s
+    return pauses
 
-    pauses = [breaker.lost(at_risk=True) for _ in range(Breaker.TRIP)]
+
+# -- the breaker
+
+
+def test_a_few_lost_answers_in_a_row_open_it_and_not_before(breaker: Breaker) -> None:
+    pauses = [breaker.lost(it, it).pause_s for it in range(Breaker.TRIP)]
 
     assert pauses == [None] * (Breaker.TRIP - 1) + [Breaker.FIRST_S]
     assert breaker.is_open
 
 
-def test_an_answer_between_them_starts_the_count_anew() -> None:
-    breaker = Breaker()
-
-    for _ in range(Breaker.TRIP * 3):
-        breaker.lost(at_risk=True)
-        assert not breaker.answered()
+def test_failures_among_answers_never_open_it(breaker: Breaker) -> None:
+    for number in range(Breaker.TRIP * 20):
+        verdict = breaker.lost(number, number)
+        assert (verdict.pause_s, verdict.excused) == (None, ())
+        if number % (Breaker.TRIP - 1) == 0:
+            assert not breaker.answered()
 
     assert not breaker.is_open
 
 
-def test_failures_that_cost_nothing_do_not_open_it() -> None:
-    breaker = Breaker()
-
-    assert {breaker.lost(at_risk=False) for _ in range(100)} == {None}
-    assert not breaker.is_open
-
-
-@pytest.mark.parametrize("at_risk", [True, False])
-def test_each_probe_that_is_lost_doubles_the_pause_up_to_a_minute(
-    *, at_risk: bool
+def test_pauses_double_to_a_minute_and_then_grow_with_the_outage(
+    tripped: Breaker, clock: Clock
 ) -> None:
-    breaker = tripped()
+    clock.now += Breaker.FIRST_S
 
-    pauses = []
-    for _ in range(9):
-        breaker.probing = True
-        pauses.append(breaker.lost(at_risk=at_risk, is_probe=True))
-        assert not breaker.probing
+    pauses = probes_until(tripped, clock, clock.now + 2 * HOUR_S)
 
-    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60, 60]
-
-
-def test_what_left_before_it_opened_does_not_lengthen_the_pause() -> None:
-    breaker = tripped()
-
-    breaker.probing = True
-    assert breaker.lost(at_risk=True) is None
-    assert breaker.probing
-
-    assert breaker.lost(at_risk=True, is_probe=True) == 2 * Breaker.FIRST_S
+    assert pauses[:6] == [2, 4, 8, 16, 32, 60]
+    assert pauses == sorted(pauses)
+    assert 60 < pauses[-1] <= 600
+    assert len(pauses) <= 45
 
 
-def test_one_answer_closes_it() -> None:
-    breaker = tripped()
+def test_no_pause_is_longer_than_ten_minutes(tripped: Breaker, clock: Clock) -> None:
+    assert max(probes_until(tripped, clock, clock.now + 48 * HOUR_S)) == 600
 
-    assert breaker.answered()
 
-    assert not breaker.is_open
-    assert breaker.lost(at_risk=True) is None
+def test_what_left_before_it_opened_does_not_lengthen_the_pause(
+    tripped: Breaker,
+) -> None:
+    tripped.probing = True
+    assert tripped.lost(7, 7).pause_s is None
+    assert tripped.probing
+
+    assert tripped.lost(8, 8, is_probe=True).pause_s == 2 * Breaker.FIRST_S
+
+
+def test_one_answer_closes_it_and_the_next_outage_begins_anew(
+    tripped: Breaker, clock: Clock
+) -> None:
+    probes_until(tripped, clock, clock.now + HOUR_S)
+
+    assert tripped.answered()
+    assert not tripped.is_open
+    assert not tripped.answered()
+
+    pauses = [tripped.lost(it, it).pause_s for it in range(Breaker.TRIP)]
+    assert pauses == [None] * (Breaker.TRIP - 1) + [Breaker.FIRST_S]
+
+
+# -- who is excused
+
+
+def test_whoever_belongs_to_the_outage_is_excused_those_before_it_too(
+    breaker: Breaker,
+) -> None:
+    excused = [breaker.lost(it, 10 + it).excused for it in range(Breaker.TRIP + 2)]
+
+    assert excused[: Breaker.TRIP - 1] == [()] * (Breaker.TRIP - 1)
+    assert excused[Breaker.TRIP - 1 :] == [(10, 11, 12, 13, 14), (15,), (16,)]
+
+
+def test_what_may_have_been_charged_is_not_excused(breaker: Breaker) -> None:
+    for number in range(Breaker.TRIP - 1):
+        breaker.lost(number, number if number % 2 else None)
+
+    assert breaker.lost(9, None).excused == (1, 3)
+
+
+def test_a_row_that_fails_alone_fails_for_its_own_sake(breaker: Breaker) -> None:
+    assert {breaker.lost(1, it).excused for it in range(100)} == {()}
+
+    # Another one that fails, too, is what makes an outage of it.
+    assert breaker.lost(2, 100).excused == (96, 97, 98, 99, 100)
+
+
+def test_after_hours_attempts_count_again_so_a_run_comes_to_its_end(
+    tripped: Breaker, clock: Clock
+) -> None:
+    clock.now += Outage.PATIENCE_S
+    assert tripped.lost(1, 1, is_probe=True).excused == (1,)
+    clock.now += 1
+
+    assert tripped.lost(1, 2, is_probe=True).excused == ()
+
+
+def test_the_age_of_an_outage_is_that_of_its_first_failure(clock: Clock) -> None:
+    outage = Outage(clock)
+    assert outage.age_s == 0
+    outage.failed(1)
+    clock.now += 30
+    outage.failed(2)
+    assert outage.age_s == 30
+
+    outage.worked()
+
+    assert outage.age_s == 0
+    assert not outage.is_on
+
+
+# -- nearly every row fails
+
+
+@pytest.mark.parametrize(
+    ("share", "most"), [(0.9, 45), (1.0, 50), (0.5, 25), (0.02, 1), (0.89, 45)]
+)
+def test_a_run_stops_when_that_share_of_the_last_fifty_failed(
+    share: float, most: int
+) -> None:
+    failures = Failures(share)
+    for _ in range(50 - most + 1):
+        failures.ended(well=True)
+    for _ in range(most - 1):
+        failures.ended(well=False)
+    assert not failures.are_too_many
+
+    failures.ended(well=False)
+
+    assert failures.are_too_many
+    assert failures.count == most
+
+
+def test_fewer_than_fifty_rows_never_stop_a_run() -> None:
+    failures = Failures(0.1)
+    for _ in range(49):
+        failures.ended(well=False)
+        assert not failures.are_too_many
+
+
+def test_without_a_share_nothing_stops_it() -> None:
+    failures = Failures(None)
+    for _ in range(1000):
+        failures.ended(well=False)
+
+    assert not failures.are_too_many
+
+
+@given(st.lists(st.booleans(), min_size=50, max_size=200))
+def test_only_the_last_fifty_count(ends: list[bool]) -> None:
+    failures = Failures(0.9)
+    for well in ends:
+        failures.ended(well=well)
+
+    assert failures.are_too_many == (ends[-50:].count(False) >= 45)

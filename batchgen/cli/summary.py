@@ -16,6 +16,7 @@ from batchgen.errors import (
     BudgetReached,
     CredentialRejected,
     ModelGone,
+    NearlyAllFailed,
     OutOfCredit,
     Unreachable,
     UsageError,
@@ -163,7 +164,7 @@ def _code(outcome: Outcome, *, whole: bool) -> int:
     stopped_all = outcome.chosen and len(outcome.stopped) == outcome.chosen
     gone = any(isinstance(it, ModelGone | Unreachable) for it in outcome.stopped)
     error = outcome.error
-    if error is not None and not isinstance(error, BudgetReached):
+    if error is not None and not isinstance(error, BudgetReached | NearlyAllFailed):
         return 2 if isinstance(error, UsageError) else 1
     if stopped_all and gone:
         return 1
@@ -171,6 +172,6 @@ def _code(outcome: Outcome, *, whole: bool) -> int:
         return exit_code(outcome.signal)
     if stopped_all:
         return 5
-    if error is not None:
+    if isinstance(error, BudgetReached):
         return 4
     return 0 if whole else 3

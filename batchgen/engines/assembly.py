@@ -14,13 +14,14 @@ from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.setting import Setting
 from batchgen.errors import SpecError
 from batchgen.ledger import AttemptRecord, Reader
-from batchgen.limits import Departures
+from batchgen.limits import Departures, Failures, Pacing
 from batchgen.model import Endpoint, Job, find_price, to_nano
 from batchgen.provider import key_variable
 from batchgen.runner.context import Run, Time
 from batchgen.runner.decide import Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
+from batchgen.runner.pacing import found_under, pacing_of
 from batchgen.runner.resume import carry_on, flights_of
 from batchgen.runner.writer import Writer
 from batchgen.wire import Scrubber, Wire
@@ -80,6 +81,7 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
         log=logging.getLogger("batchgen.run"),
         tasks=hands.tasks,
         lull=Lull(hands.tasks, time.monotonic),
+        failures=Failures(job.max_failures),
     )
 
 
@@ -93,7 +95,10 @@ def _chosen_lane(
         raise SpecError(
             f"{name} publishes no address: give one with --base-url, or in the job"
         )
-    departures = Departures(terms.rpm or defaults.rpm, time.monotonic)
+    base_url = base_url.rstrip("/")
+    departures, pacing = pacing_of(
+        terms, defaults, ledger.get(found_under(name, base_url)), time.monotonic
+    )
     now = time.now()
     since = now - int(departures.window_s * 1e6)
     # The ledger says when each was about to leave; it left after that.
@@ -101,9 +106,9 @@ def _chosen_lane(
     departures.seed(max(0.0, age_s) for age_s in ages_s)
     return Lane(
         provider,
-        Endpoint(base_url.rstrip("/"), setting.keys[name], terms.endpoint),
+        Endpoint(base_url, setting.keys[name], terms.endpoint),
         departures,
-        terms.concurrency or defaults.concurrency,
+        pacing,
         time.monotonic,
         terms,
     )
@@ -148,8 +153,13 @@ def _lanes_for(
         lanes[place] = Lane(
             provider,
             Endpoint(attempt.base_url, key),
-            Departures(None, run.time.monotonic),
-            provider.defaults.concurrency,
+            (departures := Departures(None, run.time.monotonic)),
+            Pacing(
+                departures,
+                provider.defaults.concurrency,
+                None,
+                run.time.monotonic,
+            ),
             run.time.monotonic,
             run.job.terms_of(provider.name),
         )

@@ -173,7 +173,8 @@ def _shortest_s(
     """Return the time of the slowest provider at its rate; they work side by side."""
     longest = None
     for name in job.providers:
-        rpm = job.terms_of(name).rpm or providers[name].defaults.rpm
+        said, known = job.terms_of(name).rpm, providers[name].defaults.rpm
+        rpm = known if said is None or said == "auto" else said
         images = sum(it.images for it in groups if it.provider == name)
         if rpm is not None:
             longest = max(longest or 0.0, images / rpm * 60)

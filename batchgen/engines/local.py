@@ -16,7 +16,13 @@ from batchgen.engines.estimate import EVERY_ROW, estimate_of, rebuy_of
 from batchgen.engines.folder import RunFolder
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.engines.stops import watch_signals
-from batchgen.errors import BatchgenError, BudgetReached, DiskFull, SpecError
+from batchgen.errors import (
+    BatchgenError,
+    BudgetReached,
+    DiskFull,
+    NearlyAllFailed,
+    SpecError,
+)
 from batchgen.ledger import Ledger, Reader, Totals
 from batchgen.manifest import Manifest
 from batchgen.model import Job
@@ -222,7 +228,7 @@ class LocalEngine:
     async def _feed(self, run: Run, lane: Lane, references: References) -> None:
         try:
             await work_off(run, lane, references)
-        except (BudgetReached, DiskFull, SpecError) as error:
+        except (BudgetReached, DiskFull, NearlyAllFailed, SpecError) as error:
             self._end(error)
 
     # -- how it ends

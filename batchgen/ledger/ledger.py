@@ -168,6 +168,7 @@ class Ledger(Reader):
                 end.cost,
                 end.again.value,
                 end.counts,
+                end.excused,
                 end.error,
                 end.message,
                 end.request_id,
@@ -176,6 +177,10 @@ class Ledger(Reader):
             ),
         )
         self._outputs_are_stale()
+
+    def excuse(self, attempt_id: int) -> bool:
+        """Let an attempt that failed not count for its row; False if it did not."""
+        return self.run("attempt_excuse", (attempt_id,)).rowcount > 0
 
     def _step(self, attempt_id: int, state: State) -> None:
         row = self.run("attempt_state", (attempt_id,)).fetchone()

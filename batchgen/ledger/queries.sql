@@ -98,9 +98,12 @@ UPDATE attempts SET state = 'stored', warning = ?, ended_at = ?, again = NULL, e
                     message = NULL, counts = 1
   WHERE attempt_id = ?;
 -- name: attempt_end
-UPDATE attempts SET state = ?, charge = ?, cost = ?, again = ?, counts = ?, error = ?, message = ?,
+UPDATE attempts SET state = ?, charge = ?, cost = ?, again = ?, counts = ?, excused = ?, error = ?,
+                    message = ?,
                     request_id = coalesce(?, request_id), ended_at = ?
   WHERE attempt_id = ?;
+-- name: attempt_excuse
+UPDATE attempts SET excused = 1 WHERE attempt_id = ? AND state = 'failed';
 -- name: attempts_any
 SELECT 1 FROM attempts LIMIT 1;
 -- name: attempts_open

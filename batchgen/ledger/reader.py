@@ -203,6 +203,7 @@ def attempt_record(row: sqlite3.Row) -> AttemptRecord:
     values["charge"] = Charge(values["charge"]) if values["charge"] else None
     values["again"] = Again(values["again"]) if values["again"] else None
     values["counts"] = bool(values["counts"])
+    values["excused"] = bool(values["excused"])
     return AttemptRecord(**values)
 
 

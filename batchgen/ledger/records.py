@@ -85,6 +85,8 @@ class AttemptEnd:
 
     Attributes:
         cost: Nano-dollars; None where the charge is unknown or has no price.
+        excused: Whether the provider failed for everybody, so that it does not count
+            against the row's attempts.
     """
 
     state: State
@@ -96,6 +98,7 @@ class AttemptEnd:
     message: str
     request_id: str | None
     ended_at: int
+    excused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +130,7 @@ class AttemptRecord:
     accepted_at: int | None
     ended_at: int | None
     latency_s: float | None
+    excused: bool = False
 
     @property
     def at_risk(self) -> bool:

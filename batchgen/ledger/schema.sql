@@ -94,6 +94,7 @@ CREATE TABLE attempts (
   cost         INTEGER,           -- null while, or where, it is unknown
   again        TEXT,
   counts       INTEGER NOT NULL DEFAULT 1,  -- 0: surely rejected unprocessed
+  excused      INTEGER NOT NULL DEFAULT 0,  -- 1: the provider failed for everybody
   error        TEXT,
   message      TEXT,
   warning      TEXT,

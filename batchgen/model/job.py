@@ -12,6 +12,7 @@ from batchgen.model.capabilities import Capabilities
 from batchgen.model.price import PriceList
 
 OnUnknown = Literal["retry", "hold"]
+Auto = Literal["auto"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,8 @@ class Terms:
     """What the job says of one provider; None leaves it to the provider's defaults.
 
     Attributes:
-        rpm: Purchase requests per minute.
-        concurrency: Purchases between SENT and DELIVERED.
+        rpm: Purchase requests per minute; `auto` finds what the provider takes.
+        concurrency: Purchases between SENT and DELIVERED; `auto` likewise.
         prices: Prices that stand above the provider's own list.
         endpoint: A path, or a word that the provider knows, for its purchases.
         images_per_request: Most images that one request may buy.
@@ -49,8 +50,8 @@ class Terms:
 
     base_url: str | None = None
     model: str | None = None
-    rpm: float | None = None
-    concurrency: int | None = None
+    rpm: float | Auto | None = None
+    concurrency: int | Auto | None = None
     prices: PriceList = field(default_factory=dict)
     endpoint: str | None = None
     images_per_request: int | None = None
@@ -92,6 +93,8 @@ class Job:
         max_unknown: Purchases of one part again after unknown outcomes.
         unsupported: Whether a row is refused whose options its provider lacks, or
             bought without them, with a warning.
+        max_failures: Share of the last rows whose failure for their own sake stops the
+            run; None for no such stop.
         limit: Only the first rows of the manifest; None for all.
         grace_s: Seconds to wait for replies after the first signal.
     """
@@ -111,6 +114,7 @@ class Job:
     max_attempts: int = 5
     on_unknown: OnUnknown = "retry"
     max_unknown: int = 1
+    max_failures: float | None = 0.9
     unsupported: Literal["refuse", "drop"] = "refuse"
     references: ReferenceTerms = field(default_factory=ReferenceTerms)
     limit: int | None = None

@@ -14,8 +14,9 @@ from anyio.abc import TaskGroup
 
 from batchgen.budget import Budget, Reservation
 from batchgen.ledger import AttemptRecord, Reader
-from batchgen.model import ImageRequest, Job, PriceList, find_price, to_nano
-from batchgen.runner.decide import Part, Policy
+from batchgen.limits import Failures
+from batchgen.model import ImageRequest, Job, PriceList, Status, find_price, to_nano
+from batchgen.runner.decide import OWN_FAULTS, Part, Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
 from batchgen.runner.progress import Progress
@@ -52,7 +53,9 @@ class Run:
         planning: Whether rows may still be added to the plan.
         live: Attempts under way, downloads included.
         stopping: Whether a signal came: replies are awaited, tasks are left.
-        following: One scope for each task that is being polled.
+        following: Scopes of what a stop cuts short: polls, and waits for links.
+        failures: How the last rows ended.
+        gives_up: Whether nothing more is bought, because nearly every row fails.
     """
 
     job: Job
@@ -72,6 +75,7 @@ class Run:
     log: logging.Logger
     tasks: TaskGroup
     lull: Lull
+    failures: Failures
     shelf: Shelf = field(default_factory=Shelf)
     downloads: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
@@ -79,6 +83,7 @@ class Run:
     planning: bool = True
     live: int = 0
     stopping: bool = False
+    gives_up: bool = False
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: anyio.Event = field(default_factory=anyio.Event)
 
@@ -92,6 +97,17 @@ class Run:
         lane.in_flight -= 1
         self.lull.stir()
         self.wake()
+
+    def settled(self, status: Status, was: Status, error: str | None) -> None:
+        """Count a row that came to its end; too many failures end the buying."""
+        self.progress.settle(status, was)
+        if status is Status.SUCCEEDED or error in OWN_FAULTS:
+            self.failures.ended(well=status is Status.SUCCEEDED)
+        if self.failures.are_too_many and not self.gives_up:
+            self.gives_up = True
+            for lane in self.lanes.values():
+                lane.let_none_leave()
+            self.wake()
 
     def price_of(self, provider: str, resolution: str) -> tuple[int | None, int | None]:
         """Return expected and ceiling of one image in nano-dollars, None if unknown."""

@@ -19,6 +19,20 @@ from batchgen.model import OPEN, OnUnknown, State, Status
 NO_IMAGE_TRIES = 2
 """An answer without an image may have been charged: it is asked again once at most."""
 
+OWN_FAULTS = frozenset(
+    {
+        "generation_failed",
+        "image_rejected",
+        "link_lost",
+        "no_image",
+        "refused",
+        "reply_malformed",
+        "request_invalid",
+    }
+)
+"""Errors by which a row that was bought ends for its own sake. A reference that cannot
+be used is none: nothing was bought, and such rows end sooner than those that are."""
+
 _backoff = wait_exponential(multiplier=0.5, exp_base=2, max=60)
 
 
@@ -93,7 +107,7 @@ def decide(history: Sequence[AttemptRecord], policy: Policy) -> Decision:
         status = Status.REFUSED if refused else Status.FAILED
         return Settled(status, last.error, last.message)
     without_image = sum(it.error == "no_image" for it in history)
-    counted = sum(it.counts for it in history)
+    counted = _counted(history)
     if counted >= policy.max_attempts or without_image >= NO_IMAGE_TRIES:
         return Settled(Status.FAILED, last.error, last.message)
     return Buy(len(history))
@@ -102,7 +116,7 @@ def decide(history: Sequence[AttemptRecord], policy: Policy) -> Decision:
 def _after_unknown(history: Sequence[AttemptRecord], policy: Policy) -> Decision:
     last = history[-1]
     unknown = sum(it.state is State.UNKNOWN for it in history)
-    counted = sum(it.counts for it in history)
+    counted = _counted(history)
     may_retry = (
         policy.on_unknown == "retry"
         and last.state is State.UNKNOWN
@@ -113,6 +127,10 @@ def _after_unknown(history: Sequence[AttemptRecord], policy: Policy) -> Decision
     if may_retry:
         return Buy(len(history))
     return Settled(Status.HELD, last.error, last.message)
+
+
+def _counted(history: Sequence[AttemptRecord]) -> int:
+    return sum(it.counts and not it.excused for it in history)
 
 
 def history_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -27,11 +27,16 @@ AHEAD = 8
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A part that may be bought, and what was tried for its row so far."""
+    """A part that may be bought, and what was tried for its row so far.
+
+    Attributes:
+        as_probe: Whether it may try if a provider is back that gave no answers.
+    """
 
     part: Part
     planned: PlannedRow
     attempts: Sequence[AttemptRecord]
+    as_probe: bool = False
 
 
 class Feed:
@@ -65,7 +70,7 @@ class Feed:
 
     async def next(self) -> Wanted | None:
         """Return the next part, waiting while some may still come; None at the end."""
-        while self._lane.stopped is None:
+        while self._lane.stopped is None and not self._run.gives_up:
             if self._ready:
                 return self._ready.popleft()
             wanted = self._take() if len(self._preparing) < AHEAD else None
@@ -93,10 +98,24 @@ class Feed:
         return True
 
     def _take(self) -> Wanted | None:
+        if not self._lane.breaker.is_open:
+            return self._again() or self._fresh()
+        # Rows that were not tried yet go first: a row is held when it is lost twice.
+        wanted = self._untried() or self._again()
+        return None if wanted is None else replace(wanted, as_probe=True)
+
+    def _untried(self) -> Wanted | None:
+        while (wanted := self._fresh()) is not None:
+            if not wanted.attempts:
+                return wanted
+            self._lane.retries.add(wanted.part, 0.0)
+        return None
+
+    def _again(self) -> Wanted | None:
         while (part := self._lane.retries.take_due()) is not None:
             if (wanted := self._look_up(part)) is not None:
                 return wanted
-        return self._fresh()
+        return None
 
     def _look_up(self, part: Part) -> Wanted | None:
         ledger = self._run.ledger

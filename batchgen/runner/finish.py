@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from batchgen.errors import (
     AttemptError,
     Charge,
     ModelGone,
     NotConnected,
     OutcomeUnknown,
-    ProviderDown,
     ProviderStopped,
     RequestInvalid,
     TaskLost,
     TaskOverdue,
-    Throttled,
-    Unreachable,
 )
 from batchgen.ledger import AttemptEnd, Ledger
 from batchgen.model import State, Status
 from batchgen.runner.accounts import ChargedAs, reported_nano, spend, tell_raised
+from batchgen.runner.answers import heed_silence
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import (
     Buy,
@@ -29,14 +29,6 @@ from batchgen.runner.decide import (
     history_of,
     wait_s,
 )
-from batchgen.runner.lane import Lane
-
-UNREACHED_S = 120.0
-"""After this long without a single connection it is no outage but a wrong address, or
-no network. A provider that was reached once in the run is waited for without end."""
-
-SILENT_THROTTLE_S = 1.0
-"""Pause of everybody after a 429 that names no wait [assumed]."""
 
 
 async def fail(run: Run, flight: Flight, error: AttemptError) -> None:
@@ -117,8 +109,11 @@ def _write_end(
     run: Run, ledger: Ledger, flight: Flight, end: AttemptEnd
 ) -> tuple[Decision, int | None]:
     """Return what follows, and the ceiling."""
-    ledger.mark_ended(flight.attempt.attempt_id, end)
-    ceiling = ledger.attempt(flight.attempt.attempt_id).ceiling
+    attempt_id = flight.attempt.attempt_id
+    is_excused = attempt_id in flight.lane.excused
+    flight.lane.excused.discard(attempt_id)
+    ledger.mark_ended(attempt_id, replace(end, excused=is_excused))
+    ceiling = ledger.attempt(attempt_id).ceiling
     row = ledger.row(flight.part.row_id)
     may_go_on = row.status in (Status.PENDING, Status.HELD)
     if not may_go_on or not ledger.is_planned(row.row_id):
@@ -127,7 +122,7 @@ def _write_end(
     decision = decide(history_of(attempts, flight.part, row.tries_from), run.policy)
     if isinstance(decision, Settled):
         ledger.settle(row.row_id, decision.status, decision.error, decision.message)
-        run.progress.settle(decision.status, row.status)
+        run.settled(decision.status, row.status, decision.error)
     else:
         ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
         run.progress.settle(Status.PENDING, row.status)
@@ -181,9 +176,7 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
     """Do what the error asks of everybody on that provider; its words lose the key."""
     error.message = run.scrubber.clean(error.message)
     lane = flight.lane
-    if isinstance(error, Throttled):
-        lane.departures.pause(error.retry_after_s or SILENT_THROTTLE_S)
-    elif error.retry_after_s:
+    if error.retry_after_s:
         lane.departures.pause(error.retry_after_s)
     if isinstance(error, NotConnected):
         heed_silence(run, lane, error)
@@ -192,30 +185,3 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
     if isinstance(error, ProviderStopped) and lane.stopped is None:
         lane.stop(error)
         run.log.error("provider_stopped", extra={"provider": lane.name})
-
-
-def heed_outage(run: Run, lane: Lane, error: AttemptError, *, is_probe: bool) -> None:
-    """Stop paying for answers that do not come, until one does."""
-    if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
-        lane.heard(run.progress)
-        return
-    pause_s = lane.breaker.lost(
-        at_risk=isinstance(error, OutcomeUnknown), is_probe=is_probe
-    )
-    if pause_s is not None:
-        lane.departures.pause(pause_s)
-        run.log.warning("breaker_open", extra={"provider": lane.name, "s": pause_s})
-        run.progress.say_once(
-            f"{lane.name} leaves purchases without an answer: one at a time is tried "
-            "from now on, after pauses of up to a minute, until one is answered"
-        )
-
-
-def heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:
-    """Give a provider up that was never once reached, after a while."""
-    if lane.was_reached:
-        run.progress.say_once(f"{error}; it is tried again until it answers")
-        return
-    run.progress.say_once(f"{error}; trying again for {UNREACHED_S:g} s")
-    if lane.unreached_s() > UNREACHED_S and lane.stopped is None:
-        lane.stop(Unreachable(error.provider, error.message))

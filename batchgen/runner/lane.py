@@ -9,11 +9,10 @@ import anyio
 import httpx
 
 from batchgen.errors import ProviderStopped
-from batchgen.limits import Breaker, Departures
+from batchgen.limits import Breaker, Departures, Outage, Pacing
 from batchgen.model import Endpoint, Terms
 from batchgen.provider import PollSchedule, Provider
 from batchgen.runner.decide import Part
-from batchgen.runner.progress import Progress
 from batchgen.wire import is_loopback_host
 
 POLLS_AT_ONCE = 32
@@ -27,7 +26,7 @@ class Lane:
         provider: Provider,
         endpoint: Endpoint,
         departures: Departures,
-        concurrency: int,
+        pacing: Pacing,
         clock: Callable[[], float],
         terms: Terms | None = None,
     ) -> None:
@@ -40,8 +39,11 @@ class Lane:
         self.is_loopback = is_loopback_host(httpx.URL(endpoint.base_url).host)
         self.endpoint = endpoint
         self.departures = departures
-        self.breaker = Breaker()
-        self.concurrency = concurrency
+        self.pacing = pacing
+        self.breaker = Breaker(clock)
+        self.excused: set[int] = set()  # attempts that end without counting
+        self.links = Outage(clock)  # of where its images are
+        self.uploads = Outage(clock)
         self.in_flight = 0  # purchases between SENT and DELIVERED
         self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self.pace = PollPace()
@@ -55,19 +57,23 @@ class Lane:
     def stop(self, error: ProviderStopped) -> None:
         """Send nothing more in this run; who waits for the rate waits no longer."""
         self.stopped = error
+        self.let_none_leave()
+
+    def let_none_leave(self) -> None:
+        """Let who waits for the rate wait no longer: nothing more is to be sent."""
         if self.leaving is not None:
             self.leaving.cancel()
-
-    def heard(self, progress: Progress) -> None:
-        """Take note of an answer to a purchase."""
-        if self.breaker.answered():
-            progress.notice(f"{self.name} answers again")
 
     def unreached_s(self) -> float:
         """Return for how long it was never reached; called when it was not, again."""
         if self._unreached_since is None:
             self._unreached_since = self._clock()
         return self._clock() - self._unreached_since
+
+    @property
+    def concurrency(self) -> int:
+        """Most purchases between SENT and DELIVERED, as known by now."""
+        return self.pacing.places
 
     @property
     def name(self) -> str:

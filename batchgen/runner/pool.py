@@ -8,13 +8,14 @@ from dataclasses import replace
 import anyio
 
 from batchgen.budget import Reservation
-from batchgen.errors import DiskFull, UsageError
+from batchgen.errors import DiskFull, NearlyAllFailed, UsageError
 from batchgen.ledger import Ledger
 from batchgen.model import Status
 from batchgen.runner.context import Run
 from batchgen.runner.decide import Buy, Part, Settled, decide, history_of
 from batchgen.runner.feed import Feed, Wanted
 from batchgen.runner.lane import Lane
+from batchgen.runner.pacing import remember
 from batchgen.runner.purchase import Order, buy
 from batchgen.runner.references import References
 
@@ -35,14 +36,33 @@ async def work_off(run: Run, lane: Lane, references: References) -> None:
         BudgetReached: the next part does not fit and nothing is in flight.
         UsageError: there is a budget, and no price.
         DiskFull: there is no room for one more image.
+        NearlyAllFailed: it is better to look first.
     """
+    try:
+        await _work_off(run, lane, references)
+    finally:
+        await remember(run, lane)
+    if run.gives_up:
+        raise NearlyAllFailed(_few_succeed(run))
+
+
+async def _work_off(run: Run, lane: Lane, references: References) -> None:
     with Feed(run, lane, references) as source:
-        while (wanted := await source.next()) is not None and lane.stopped is None:
+        while (wanted := await source.next()) is not None:
             if not await _is_to_be_bought(run, wanted):
                 run.shelf.drop(wanted.part)
             elif not await _begin(run, lane, wanted):
                 run.shelf.drop(wanted.part)
-                return
+                break
+
+
+def _few_succeed(run: Run) -> str:
+    count, over = run.failures.count, run.failures.OVER
+    return (
+        f"{count} of the last {over} rows were refused or failed for their own sake, "
+        "so nothing more is bought: look at `error` and `message` in the table and "
+        "mend the job, or say `max_failures = false` in the job file"
+    )
 
 
 async def _begin(run: Run, lane: Lane, wanted: Wanted) -> bool:
@@ -51,9 +71,16 @@ async def _begin(run: Run, lane: Lane, wanted: Wanted) -> bool:
     await _room(run, lane)
     reservation = _reservation(run, lane, part, planned.resolution)
     await run.budget.reserve(reservation)
-    if not await _may_leave(lane):
+    if not await _may_leave(run, lane):
         run.budget.settle(reservation, 0)
         return False
+    if lane.breaker.is_open and not wanted.as_probe:
+        # It opened meanwhile: one that was not tried yet risks less.
+        lane.departures.stayed()
+        run.budget.settle(reservation, 0)
+        run.shelf.drop(part)
+        lane.retries.add(part, 0.0)
+        return True
     lane.in_flight += 1
     is_probe = lane.breaker.probing = lane.breaker.is_open
     order = Order(
@@ -64,22 +91,24 @@ async def _begin(run: Run, lane: Lane, wanted: Wanted) -> bool:
         model=planned.model,
         reservation=reservation,
         is_probe=is_probe,
+        use=lane.pacing.leaving(lane.in_flight),
     )
     start(run, order)
     run.lull.stir()
     return True
 
 
-async def _may_leave(lane: Lane) -> bool:
-    """Wait for the rate; False if the lane stopped first: nothing more is sent."""
+async def _may_leave(run: Run, lane: Lane) -> bool:
+    """Wait for the rate; False if nothing more is to be sent."""
     granted = False
-    if lane.stopped is None:
+    if lane.stopped is None and not run.gives_up:
         with anyio.CancelScope() as lane.leaving:
             await lane.departures.grant()
             granted = True
-    if lane.stopped is not None and granted:
+    is_over = lane.stopped is not None or run.gives_up
+    if is_over and granted:
         lane.departures.stayed()
-    return lane.stopped is None
+    return granted and not is_over
 
 
 def _reservation(run: Run, lane: Lane, part: Part, resolution: str) -> Reservation:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import anyio
 
 from batchgen.budget import Reservation
-from batchgen.errors import AttemptError, ProviderStopped
+from batchgen.errors import AttemptError, ProviderStopped, Throttled
 from batchgen.ledger import AttemptRecord, AttemptStart, Ledger
+from batchgen.limits import Use
 from batchgen.model import (
     Accepted,
     Blob,
@@ -18,11 +19,13 @@ from batchgen.model import (
     Status,
 )
 from batchgen.runner.accounts import charge_of, latency_of, spend, tell_raised
+from batchgen.runner.answers import excuse, heed_failure, heed_success
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Part
 from batchgen.runner.fetch import fetch, store_inline
-from batchgen.runner.finish import fail, give_back, heed_outage, leave_open
+from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.lane import Lane
+from batchgen.runner.pacing import remember
 from batchgen.runner.polling import follow
 
 
@@ -32,6 +35,7 @@ class Order:
 
     Attributes:
         is_probe: Whether it tries if a provider that gave no answers is back.
+        use: What was under way on the lane when it left.
     """
 
     lane: Lane
@@ -41,6 +45,7 @@ class Order:
     model: str
     reservation: Reservation
     is_probe: bool
+    use: Use
 
 
 class Grant:
@@ -79,13 +84,14 @@ async def buy(run: Run, order: Order) -> None:
     try:
         outcome = await _send(run, order)
     except AttemptError as error:
-        heed_outage(run, lane, error, is_probe=order.is_probe)
+        excused = heed_failure(run, flight, order.use, error, is_probe=order.is_probe)
         run.landed(lane)
         await fail(run, flight, error)
+        await excuse(run, excused)
+        if isinstance(error, Throttled):
+            await remember(run, lane)
         return
-    lane.was_reached = True
-    lane.heard(run.progress)
-    run.wake()
+    heed_success(run, lane, order.use)
     if isinstance(outcome, Accepted):
         await _accepted(run, flight, outcome)
     else:

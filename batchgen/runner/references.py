@@ -21,12 +21,13 @@ from batchgen.errors import (
     Throttled,
 )
 from batchgen.ledger import Ledger
+from batchgen.limits import SILENT_S
 from batchgen.model import Attachment, Carried, ImageRequest, Inline, Link
 from batchgen.provider import UploadProvider
 from batchgen.references import Larder, Unusable
+from batchgen.runner.answers import heed_silence
 from batchgen.runner.context import Run
 from batchgen.runner.decide import wait_s
-from batchgen.runner.finish import SILENT_THROTTLE_S, heed_silence
 from batchgen.runner.lane import Lane
 from batchgen.runner.shelf import size_of
 from batchgen.wire import is_loopback_host
@@ -161,7 +162,7 @@ class References:
                 heed_silence(self._run, lane, error)
             if lane.stopped is not None:
                 raise lane.stopped
-            wait = error.retry_after_s or SILENT_THROTTLE_S
+            wait = error.retry_after_s or SILENT_S
             lane.departures.pause(wait)
         elif tries + 1 >= TRIES:
             raise _not_taken(error) from error

@@ -84,7 +84,7 @@ async def store(
         was = settle_if_whole(ledger, flight.part.row_id)
         settled = (was, Status.SUCCEEDED) if was else _settle_lost(ledger, flight, lost)
         if settled is not None and flight.planned is not None:
-            run.progress.settle(settled[1], settled[0])
+            run.settled(settled[1], settled[0], lost.kind if lost else None)
 
     await run.writer.store(incoming, step)
     run.progress.bought += len(checked)

@@ -1,4 +1,6 @@
--- The plan says which resolution is bought and what is left out; uploads are kept.
+-- The plan says which resolution is bought and what is left out; uploads are kept; what
+-- failed in an outage does not count against its row.
+ALTER TABLE attempts ADD COLUMN excused INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE plan ADD COLUMN resolution TEXT;
 ALTER TABLE plan ADD COLUMN warning TEXT;
 CREATE TABLE uploads (

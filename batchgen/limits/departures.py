@@ -1,4 +1,4 @@
-"""How fast one provider may be asked: the rate, its own word, and a breaker."""
+"""When the next purchase may leave: the rate, the provider's own word, an outage."""
 
 from __future__ import annotations
 
@@ -21,20 +21,30 @@ class Departures:
     Args:
         rpm: Most departures in any 60 s, evenly paced; None for no limit.
         clock: Monotonic seconds.
+        counts: Whether departures are counted without a limit, too, because one may
+            be found.
     """
 
-    def __init__(self, rpm: float | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, rpm: float | None, clock: Callable[[], float], *, counts: bool = False
+    ) -> None:
         self._clock = clock
+        self._counts = counts or rpm is not None
+        self._left: deque[float] = deque()
+        self._granted = 0
+        self._next = -float("inf")
+        self._asked_until = -float("inf")
+        self._not_before = -float("inf")
+        self._queue = anyio.Lock()
+        self.limit_to(rpm)
+
+    def limit_to(self, rpm: float | None) -> None:
+        """Let so many leave in any 60 s from now on."""
         self._most = None if rpm is None else max(1, int(rpm))
         window = WINDOW_S + MARGIN_S
         # Below one a minute the window itself grows.
         self._window_s = window if rpm is None or rpm >= 1 else window / rpm
         self._gap_s = 0.0 if rpm is None else self._window_s / (self._most or 1)
-        self._left: deque[float] = deque()
-        self._granted = 0
-        self._next = -float("inf")
-        self._not_before = -float("inf")
-        self._queue = anyio.Lock()
 
     @property
     def window_s(self) -> float:
@@ -44,27 +54,37 @@ class Departures:
     def seed(self, ages_s: Iterable[float]) -> None:
         """Remember departures of an earlier process, given as seconds ago."""
         now = self._clock()
-        if self._most is not None:
+        if self._counts:
             self._left.extend(now - age_s for age_s in sorted(ages_s, reverse=True))
             if self._left:
                 self._next = self._left[-1] + self._gap_s
 
     def pause(self, seconds: float) -> None:
-        """Let nothing leave for a while: the provider asked for it."""
-        self._not_before = max(self._not_before, self._clock() + seconds)
+        """Let nothing leave for a while, polls included: the provider asked for it."""
+        self._asked_until = max(self._asked_until, self._clock() + seconds)
+        self.hold(seconds)
 
     def pause_left_s(self) -> float:
         """Return for how long the provider asked that nothing be sent."""
-        return max(0.0, self._not_before - self._clock())
+        return max(0.0, self._asked_until - self._clock())
+
+    def hold(self, seconds: float) -> None:
+        """Let no purchase leave for a while: we think it better."""
+        self._not_before = max(self._not_before, self._clock() + seconds)
 
     def wait_s(self) -> float:
         """Return for how long nothing may leave."""
         return max(0.0, self._due() - self._clock())
 
+    def in_window(self) -> int:
+        """Return how many left in the last 60 s, or are about to."""
+        self._forget()
+        return len(self._left) + self._granted
+
     def departed(self, at: float) -> None:
         """Count a granted departure at the time when it really happened."""
         self._granted -= 1
-        if self._most is not None:
+        if self._counts:
             self._left.append(at)
 
     def stayed(self) -> None:
@@ -100,59 +120,15 @@ class Departures:
         due = max(self._not_before, self._next)
         if self._most is None:
             return due
+        if self.in_window() < self._most:
+            return due
+        if not self._left:
+            return max(due, self._clock() + self._gap_s)
+        # After the limit was lowered, more than one must be forgotten first.
+        last = min(self.in_window() - self._most, len(self._left) - 1)
+        return max(due, self._left[last] + self._window_s)
+
+    def _forget(self) -> None:
         now = self._clock()
         while self._left and self._left[0] + self._window_s <= now:
             self._left.popleft()
-        if len(self._left) + self._granted < self._most:
-            return due
-        soonest = self._left[0] + self._window_s if self._left else now + self._gap_s
-        return max(due, soonest)
-
-
-class Breaker:
-    """Keeps an outage from filling the budget with money at risk.
-
-    It opens after a few purchases in a row that nobody answered. Then one purchase at
-    a time tries whether the provider is back, after pauses that grow.
-    """
-
-    TRIP = 5
-    FIRST_S, LONGEST_S = 1.0, 60.0
-
-    def __init__(self) -> None:
-        self._streak = 0
-        self._pauses = 0
-        self.probing = False
-
-    @property
-    def is_open(self) -> bool:
-        """Whether only a probe may leave."""
-        return self._pauses > 0
-
-    def lost(self, *, at_risk: bool, is_probe: bool = False) -> float | None:
-        """Take note of a purchase without an answer.
-
-        Args:
-            at_risk: Whether it may have been charged; others count only as probes.
-            is_probe: Whether it left because the breaker was open.
-
-        Returns:
-            Seconds for which nothing should leave, if that changed.
-        """
-        if is_probe:
-            self.probing = False
-        elif self.is_open:
-            return None  # it left before the others were lost
-        self._streak += at_risk
-        if not self.is_open and self._streak < self.TRIP:
-            return None
-        pause_s = min(self.FIRST_S * float(2**self._pauses), self.LONGEST_S)
-        self._pauses = min(self._pauses + 1, 10)
-        return pause_s
-
-    def answered(self) -> bool:
-        """Take note of an answer, whatever it says; True if that closed the breaker."""
-        was_open = self.is_open
-        self._streak = self._pauses = 0
-        self.probing = False
-        return was_open

@@ -1,0 +1,20 @@
+"""How fast one provider may be asked, and when it is better not to ask."""
+
+from batchgen.limits.departures import WINDOW_S, Departures
+from batchgen.limits.failures import Failures
+from batchgen.limits.finder import Finder
+from batchgen.limits.outage import Breaker, Outage
+from batchgen.limits.pacing import MOST_AT_ONCE, SILENT_S, Pacing, Use
+
+__all__ = [
+    "MOST_AT_ONCE",
+    "SILENT_S",
+    "WINDOW_S",
+    "Breaker",
+    "Departures",
+    "Failures",
+    "Finder",
+    "Outage",
+    "Pacing",
+    "Use",
+]

@@ -1,0 +1,133 @@
+"""An outage: somebody fails for everybody, so rows wait and little is risked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class Outage:
+    """Tells from failures in a row whether somebody fails for everybody.
+
+    One row that fails again and again is that row's trouble; several rows that fail
+    with no success between them are not.
+    """
+
+    TRIP = 5
+    ROWS = 2
+    PATIENCE_S = 3 * 3600.0
+    """After this long, failures are the rows' own again: a few rows that can never
+    succeed would look like an outage without end. Probes go round, so that of many
+    rows none is tried often by then [assumed]."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._streak = 0
+        self._rows: set[int] = set()
+        self._began = 0.0
+
+    def failed(self, row_id: int) -> None:
+        """Take note of a failure."""
+        if self._streak == 0:
+            self._began = self._clock()
+        self._streak += 1
+        if len(self._rows) < self.ROWS:
+            self._rows.add(row_id)
+
+    def worked(self) -> None:
+        """Take note of a success: whatever it was is over."""
+        self._streak = 0
+        self._rows.clear()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it failed too often in a row."""
+        return self._streak >= self.TRIP
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the first failure in the row; 0 without one."""
+        return self._clock() - self._began if self._streak else 0.0
+
+    @property
+    def excuses(self) -> bool:
+        """Whether a failure now says nothing of the row that it happened to."""
+        several = len(self._rows) >= self.ROWS
+        return self.is_on and several and self.age_s <= self.PATIENCE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What follows from one purchase that the provider did not answer.
+
+    Attributes:
+        pause_s: For how long nothing should leave; None if that did not change.
+        excused: Attempts that failed because the provider failed for everybody.
+    """
+
+    pause_s: float | None
+    excused: tuple[int, ...]
+
+
+class Breaker:
+    """Lets rows wait while a provider fails, instead of using them up.
+
+    It opens after a few purchases in a row that brought no answer of the provider's
+    own: no connection, a 5xx, a gateway's page, silence. Then one purchase at a time
+    tries whether it is back, after pauses that grow with the outage.
+    """
+
+    TRIP = Outage.TRIP
+    FIRST_S, LONGEST_S = 1.0, 60.0
+    SHARE, MOST_S = 0.1, 600.0
+    """Pauses double up to `LONGEST_S`; beyond that they are this share of the outage so
+    far: two hours cost some forty probes, and at most a tenth more time."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._outage = Outage(clock)
+        self._lost: list[int] = []
+        self._pauses = 0
+        self.probing = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether only a probe may leave."""
+        return self._pauses > 0
+
+    def lost(
+        self, row_id: int, attempt_id: int | None, *, is_probe: bool = False
+    ) -> Verdict:
+        """Take note of a purchase without an answer.
+
+        Args:
+            row_id: Whose it was.
+            attempt_id: Which it was; None for one that cannot be excused.
+            is_probe: Whether it left because the breaker was open.
+        """
+        self._outage.failed(row_id)
+        if attempt_id is not None:
+            self._lost.append(attempt_id)
+        del self._lost[: -self.TRIP]  # of one row alone, or of an endless outage
+        excused: tuple[int, ...] = ()
+        if self._outage.excuses:
+            excused = tuple(self._lost)
+            self._lost.clear()
+        return Verdict(self._pause_s(is_probe=is_probe), excused)
+
+    def _pause_s(self, *, is_probe: bool) -> float | None:
+        if is_probe:
+            self.probing = False
+        elif self.is_open or not self._outage.is_on:
+            return None  # it left before the others were lost, or these are too few
+        doubled = min(self.FIRST_S * float(2**self._pauses), self.LONGEST_S)
+        self._pauses = min(self._pauses + 1, 10)
+        return max(doubled, min(self.SHARE * self._outage.age_s, self.MOST_S))
+
+    def answered(self) -> bool:
+        """Take note of an answer, whatever it says; True if that closed the breaker."""
+        was_open = self.is_open
+        self._outage.worked()
+        self._lost.clear()
+        self._pauses = 0
+        self.probing = False
+        return was_open

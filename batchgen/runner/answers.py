@@ -1,0 +1,118 @@
+"""What an answer to a purchase, or its absence, means for everybody on the provider."""
+
+from __future__ import annotations
+
+from batchgen.errors import (
+    AttemptError,
+    NotConnected,
+    OutcomeUnknown,
+    ProviderDown,
+    Throttled,
+    Unreachable,
+)
+from batchgen.ledger import Ledger
+from batchgen.limits import Use
+from batchgen.model import Status
+from batchgen.runner.context import Flight, Run
+from batchgen.runner.decide import Buy, Part, decide, history_of
+from batchgen.runner.lane import Lane
+
+UNREACHED_S = 120.0
+"""After this long without a single connection it is no outage but a wrong address, or
+no network. A provider that was reached once in the run is waited for without end."""
+
+
+def heed_success(run: Run, lane: Lane, use: Use) -> None:
+    """Take note of a purchase that was taken."""
+    lane.was_reached = True
+    lane.pacing.accepted(use)
+    _heed_answer(run, lane)
+    run.wake()
+
+
+def heed_failure(
+    run: Run, flight: Flight, use: Use, error: AttemptError, *, is_probe: bool
+) -> tuple[int, ...]:
+    """Take note of one that was not.
+
+    Returns:
+        Attempts that failed because the provider failed for everybody: to be told to
+        `excuse` once this one has ended.
+    """
+    lane = flight.lane
+    if isinstance(error, Throttled):
+        lane.departures.pause(lane.pacing.throttled(use, error.retry_after_s))
+    if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
+        _heed_answer(run, lane)
+        return ()
+    was_open = lane.breaker.is_open
+    # An outcome that is unknown cannot be excused: it may have been charged.
+    excusable = isinstance(error, ProviderDown)
+    verdict = lane.breaker.lost(
+        flight.part.row_id,
+        flight.attempt.attempt_id if excusable else None,
+        is_probe=is_probe,
+    )
+    lane.excused.update(verdict.excused)
+    if verdict.pause_s is not None:
+        lane.departures.hold(verdict.pause_s)
+        extra = {"provider": lane.name, "s": verdict.pause_s}
+        run.log.warning("breaker_open", extra=extra)
+        if not was_open:
+            run.progress.notice(
+                f"{lane.name} leaves purchases without an answer ({error.message}): "
+                "rows wait, and one at a time is tried, after pauses of up to ten "
+                "minutes, until one is answered"
+            )
+    return verdict.excused
+
+
+def _heed_answer(run: Run, lane: Lane) -> None:
+    if lane.breaker.answered():
+        run.progress.notice(f"{lane.name} answers again")
+
+
+def heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:
+    """Give a provider up that was never once reached, after a while."""
+    if lane.was_reached:
+        run.progress.say_once(f"{error}; it is tried again until it answers")
+        return
+    run.progress.say_once(f"{error}; trying again for {UNREACHED_S:g} s")
+    if lane.unreached_s() > UNREACHED_S and lane.stopped is None:
+        lane.stop(Unreachable(error.provider, error.message))
+
+
+async def excuse(run: Run, attempt_ids: tuple[int, ...]) -> None:
+    """Let attempts not count that ended before it was known why they failed.
+
+    Rows that failed by them wait again.
+    """
+    if not attempt_ids:
+        return
+
+    def step(ledger: Ledger) -> list[tuple[str, Part]]:
+        found = (_excuse(run, ledger, it) for it in attempt_ids)
+        return [it for it in found if it is not None]
+
+    for provider, part in await run.writer.commit(step):
+        if (lane := run.lanes.get(provider)) is not None:
+            lane.retries.add(part, 0.0)
+    run.wake()
+
+
+def _excuse(run: Run, ledger: Ledger, attempt_id: int) -> tuple[str, Part] | None:
+    """Return what is to be bought again after all, and where."""
+    if not ledger.excuse(attempt_id):
+        return None  # it has not ended yet, and will be excused as it does
+    attempt = ledger.attempt(attempt_id)
+    row = ledger.row(attempt.row_id)
+    provider = ledger.planned_provider(row.row_id)
+    if row.status is not Status.FAILED or row.error != attempt.error or not provider:
+        return None
+    part = Part(row.row_id, attempt.first_image, attempt.images)
+    history = history_of(ledger.attempts_of(row.row_id), part, row.tries_from)
+    if not isinstance(decide(history, run.policy), Buy):
+        return None
+    ledger.settle(row.row_id, Status.PENDING, attempt.error, attempt.message)
+    run.progress.settle(Status.PENDING, Status.FAILED)
+    return provider, part

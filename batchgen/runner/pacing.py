@@ -1,0 +1,61 @@
+"""Limits that are found by trying: begun, and remembered in the run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from math import inf
+
+from batchgen.limits import MOST_AT_ONCE, Departures, Finder, Pacing
+from batchgen.model import Terms
+from batchgen.provider import Defaults
+from batchgen.runner.context import Run
+from batchgen.runner.lane import Lane
+
+FOUND = "found "
+"""What the names of remembered limits begin with; provider and base URL follow."""
+
+
+def found_under(provider: str, base_url: str) -> str:
+    """Return the name under which a run remembers what it found."""
+    return f"{FOUND}{provider} {base_url}"
+
+
+def pacing_of(
+    terms: Terms, defaults: Defaults, found: object, clock: Callable[[], float]
+) -> tuple[Departures, Pacing]:
+    """Return how a provider is to be asked: as the job says, or to be found.
+
+    Args:
+        terms: What the job says; `auto` begins with the provider's defaults.
+        defaults: What holds where it says nothing.
+        found: What `remember` wrote in an earlier process.
+        clock: Monotonic seconds.
+    """
+    known = json.loads(found) if isinstance(found, str) else {}
+
+    def finder(name: str, start: float, most: float) -> Finder:
+        if name in known:
+            return Finder.load(known[name], most)
+        return Finder(start, most)
+
+    concurrency: int | Finder = defaults.concurrency
+    if terms.concurrency == "auto":
+        concurrency = finder("concurrency", defaults.concurrency, MOST_AT_ONCE)
+    elif terms.concurrency is not None:
+        concurrency = terms.concurrency
+    if terms.rpm == "auto":
+        rpm = finder("rpm", defaults.rpm or inf, inf)
+        departures = Departures(None, clock, counts=True)
+        return departures, Pacing(departures, concurrency, rpm, clock)
+    departures = Departures(terms.rpm or defaults.rpm, clock)
+    return departures, Pacing(departures, concurrency, None, clock)
+
+
+async def remember(run: Run, lane: Lane) -> None:
+    """Write down what was found, so that a restart begins there."""
+    found = {name: it.dump() for name, it in lane.pacing.finders.items()}
+    text = json.dumps({name: it for name, it in found.items() if it is not None})
+    name = found_under(lane.name, lane.endpoint.base_url)
+    if found and run.ledger.get(name) != text:
+        await run.writer.commit(lambda ledger: ledger.put(name, text))
