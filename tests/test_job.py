@@ -32,6 +32,29 @@ def load_manifest(**flags: object) -> Job:
     return load_job(Path("jobs/m.csv"), Overrides(**flags), KNOWN)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("said", "share"),
+    [("", 0.9), ("max_failures = 0.5", 0.5), ("max_failures = false", None)],
+)
+@pytest.mark.usefixtures("folder")
+def test_how_many_failures_stop_a_run(said: str, share: float | None) -> None:
+    assert load(f"{HEAD}{said}\n").max_failures == share
+
+
+@pytest.mark.usefixtures("folder")
+def test_limits_can_be_left_to_be_found() -> None:
+    toml = HEAD + 'rpm = "auto"\n[providers.aimlapi]\nconcurrency = "auto"\n'
+
+    terms = load(toml).terms["aimlapi"]
+    assert (terms.rpm, terms.concurrency) == ("auto", "auto")
+
+    terms = load(toml, rpm=7.0, concurrency=2).terms["aimlapi"]
+    assert (terms.rpm, terms.concurrency) == (7.0, 2)
+
+    terms = load_manifest(provider="aimlapi", rpm="auto").terms["aimlapi"]
+    assert (terms.rpm, terms.concurrency) == ("auto", None)
+
+
 def test_a_job_file_says_all(folder: Path) -> None:
     (folder.parent / "images").mkdir()
     job = load(
@@ -278,6 +301,12 @@ def test_an_address_without_a_name_goes_to_the_only_provider() -> None:
         pytest.param("rpm = nan", "`rpm`: NaN is not a number", id="rpm-nan"),
         pytest.param("rpm = true", "`rpm`: true is not a number", id="rpm-bool"),
         pytest.param('rpm = "9"', "`rpm`: '9' is not a number", id="rpm-text"),
+        pytest.param('rpm = "AUTO"', "`rpm`: 'AUTO' is not a number", id="rpm-word"),
+        pytest.param("max_failures = true", "true is not a number", id="failures-true"),
+        pytest.param(
+            "max_failures = 0", "0 is not from 0.02 to 1 (or false)", id="failures-0"
+        ),
+        pytest.param("max_failures = 90", "90 is not from 0.02", id="failures-percent"),
         pytest.param("concurrency = 0", "`concurrency`: 0 is not from 1", id="none"),
         pytest.param("n = 1.5", "`n`: 1.5 is not a whole number", id="n-fraction"),
         pytest.param("n = 1001", "`n`: 1001 is not from 1 to 1,000", id="n-many"),

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 import httpx
 
+from batchgen.cli.auto import NumberOrAuto
 from batchgen.errors import BatchgenError, SpecError, UsageError
 from batchgen.job import Overrides, load_job
 from batchgen.model import Job, PriceList
@@ -36,8 +37,16 @@ _OPTIONS = (
     click.option("--aspect-ratio", metavar="W:H", help="For rows that say nothing."),
     click.option("--resolution", help="512, 1K, 2K or 4K, for rows that say nothing."),
     click.option("--n", type=int, help="Images for each row that says nothing."),
-    click.option("--rpm", type=float, help="Purchase requests per minute, at most."),
-    click.option("--concurrency", type=int, help="Purchases under way at once."),
+    click.option(
+        "--rpm",
+        type=NumberOrAuto(float),
+        help="Purchase requests per minute, at most.",
+    ),
+    click.option(
+        "--concurrency",
+        type=NumberOrAuto(int),
+        help="Purchases under way at once; `auto` finds the limit, as for --rpm.",
+    ),
     click.option("--max-cost", metavar="USD", help="Budget of the whole run folder."),
     click.option("--price", metavar="USD", help="Price of one image."),
     click.option("--max-attempts", type=int, help="Purchases of one part."),

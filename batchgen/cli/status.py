@@ -13,6 +13,7 @@ from batchgen.engines.estimate import EVERY_ROW, rebuy_of
 from batchgen.engines.folder import is_locked, read_ledger
 from batchgen.ledger import Reader
 from batchgen.model import State, dollars
+from batchgen.runner.pacing import found_limits
 
 
 @click.command("status")
@@ -48,6 +49,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
         links = states.count(State.DELIVERED)
         sent = states.count(State.SENT)
         lines.append(f"open: {sent} sent, {tasks} tasks, {links} images to be fetched")
+    lines.extend(found_limits(ledger))
     if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
         lines.append(f"needs --rebuy: {rebuy}")
     if isinstance(run_command := ledger.get("command"), str):

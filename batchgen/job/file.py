@@ -23,6 +23,7 @@ _SETTINGS: Mapping[str, values.Reader] = MappingProxyType(
     {
         **values.SETTINGS,
         "allow_http": values.truth,
+        "max_failures": values.share,
         "unsupported": values.choice("refuse", "drop"),
     }
 )

@@ -31,8 +31,8 @@ class Overrides:
     aspect_ratio: str | None = None
     resolution: str | None = None
     n: int | None = None
-    rpm: float | None = None
-    concurrency: int | None = None
+    rpm: float | str | None = None
+    concurrency: int | str | None = None
     max_cost: Decimal | str | None = None
     price: Decimal | str | None = None
     max_attempts: int | None = None

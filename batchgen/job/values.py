@@ -75,6 +75,21 @@ def rate(value: object) -> float:
     return float(number)
 
 
+def or_auto(reader: Reader) -> Reader:
+    """Return a reader that takes the word `auto`, too."""
+    return lambda value: value if value == "auto" else reader(value)
+
+
+def share(value: object) -> float | None:
+    """Read a share of failures; `false` for none."""
+    if value is False:
+        return None
+    number = _number(value)
+    if not Decimal("0.02") <= number <= 1:
+        raise ValueError(f"{_given(value)} is not from 0.02 to 1 (or false)")
+    return float(number)
+
+
 def seconds(value: object) -> float:
     """Read a wait of at most a day."""
     number = _number(value)
@@ -199,8 +214,8 @@ TERMS: Mapping[str, Reader] = MappingProxyType(
     {
         "model": text,
         "base_url": base_url,
-        "rpm": rate,
-        "concurrency": whole(1, 100_000),
+        "rpm": or_auto(rate),
+        "concurrency": or_auto(whole(1, 100_000)),
         "endpoint": endpoint,
         "images_per_request": whole(1, MOST_IMAGES),
         "max_references": whole(0, _MOST_REFERENCES),

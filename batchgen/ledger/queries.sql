@@ -3,6 +3,8 @@ SELECT value FROM meta WHERE name = ?;
 -- name: meta_set
 INSERT INTO meta (name, value) VALUES (?, ?)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+-- name: meta_under
+SELECT name, value FROM meta WHERE substr(name, 1, length(:under)) = :under ORDER BY name;
 
 -- name: outputs_stale
 UPDATE meta SET value = 'stale' WHERE name = 'outputs' AND value <> 'stale';

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf
 
+from batchgen.ledger import Reader
 from batchgen.limits import MOST_AT_ONCE, Departures, Finder, Pacing
 from batchgen.model import Terms
 from batchgen.provider import Defaults
@@ -50,6 +51,16 @@ def pacing_of(
         return departures, Pacing(departures, concurrency, rpm, clock)
     departures = Departures(terms.rpm or defaults.rpm, clock)
     return departures, Pacing(departures, concurrency, None, clock)
+
+
+def found_limits(ledger: Reader) -> Iterator[str]:
+    """Yield in words what was found for each provider."""
+    for name, text in ledger.run("meta_under", {"under": FOUND}):
+        provider = name.removeprefix(FOUND).partition(" ")[0]
+        limits = {it: Finder.load(found) for it, found in json.loads(text).items()}
+        words = [f"{it} {limit.value:.0f}" for it, limit in limits.items()]
+        if words:
+            yield f"found for {provider}: {', '.join(words)}"
 
 
 async def remember(run: Run, lane: Lane) -> None:
