@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 
@@ -23,16 +23,16 @@ class Outage:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._streak = 0
-        self._rows: set[int] = set()
+        self._rows: set[Hashable] = set()
         self._began = 0.0
 
-    def failed(self, row_id: int) -> None:
-        """Take note of a failure."""
+    def failed(self, whose: Hashable) -> None:
+        """Take note of a failure, and of whose it was: a row's, a task's."""
         if self._streak == 0:
             self._began = self._clock()
         self._streak += 1
         if len(self._rows) < self.ROWS:
-            self._rows.add(row_id)
+            self._rows.add(whose)
 
     def worked(self) -> None:
         """Take note of a success: whatever it was is over."""

@@ -33,7 +33,8 @@ from batchgen.runner.polling import SURE_AFTER, Poller
 from batchgen.runner.store import Checked, store
 
 DOWNLOADS = 6
-"""Tries to download one image in a run; a later run tries again [assumed]."""
+"""Tries to download one image in a run, outages left out; a later run tries again
+[assumed]."""
 
 SMALL_BYTES = 32 * 1024
 """Hashed in less time than a thread takes to be asked."""
@@ -127,8 +128,15 @@ def _refuse_second(run: Run, flight: Flight) -> None:
 
 
 async def _download(run: Run, flight: Flight, image: int, url: str) -> Checked:
-    """Download one image, asking again for what may pass."""
-    lane, tries = flight.lane, 0
+    """Download one image, asking again for what may pass.
+
+    While no link of the provider's downloads, tries do not count.
+
+    Raises:
+        Incomplete: it may work later; links stay in the ledger.
+        LinkLost, ImageRejected: it is not to be had.
+    """
+    lane, tries, counted = flight.lane, 0, 0
     while True:
         try:
             await run.lull.wait()
@@ -136,15 +144,44 @@ async def _download(run: Run, flight: Flight, image: int, url: str) -> Checked:
                 blob = await run.wire.download(
                     lane.name, url, from_loopback=lane.is_loopback
                 )
+            lane.links.worked()
             return await _check(run, flight, image, blob.data)
         except (Retryable, LinkLost, ImageRejected) as error:
             tries += 1
+            if isinstance(error, Retryable):
+                lane.links.failed(flight.part.row_id)
+            excused = isinstance(error, Retryable) and lane.links.excuses
+            counted += not excused
             # A link that is gone, or bytes that are no image, seldom come back.
             most = DOWNLOADS if isinstance(error, Retryable) else DOWNLOADS // 2
-            if tries >= most:
+            if counted >= most:
                 raise
             wait = wait_s(tries, error.retry_after_s, run.rng)
-        await anyio.sleep(wait)
+        if excused:
+            run.progress.say_once(
+                f"images of {lane.name} do not download: they are tried again until "
+                "they do; nothing is bought again for them"
+            )
+            await _pause(run, wait)
+        else:
+            await anyio.sleep(wait)
+
+
+async def _pause(run: Run, seconds: float) -> None:
+    """Wait, unless the run is to stop.
+
+    Raises:
+        Incomplete: it is; a later run goes on.
+    """
+    with anyio.CancelScope() as scope:
+        run.following.add(scope)
+        try:
+            if not run.stopping:
+                await anyio.sleep(seconds)
+                return
+        finally:
+            run.following.discard(scope)
+    raise Incomplete("the run", "stopped while the image was waited for")
 
 
 async def _check(run: Run, flight: Flight, image: int, data: bytes) -> Checked:
@@ -174,12 +211,12 @@ async def _fresh_links(
     poller = Poller(run, lane, task_id)
     try:
         outcome = await poller.ask()
-        for _ in range(SURE_AFTER - 1):
-            if isinstance(outcome, Delivered):
-                break
-            await anyio.sleep(poller.schedule.every_s)
+        answers = int(poller.was_answered)
+        while not isinstance(outcome, Delivered) and answers < SURE_AFTER:
+            await _pause(run, poller.schedule.every_s)
             outcome = await poller.ask()
-    except ProviderStopped:
+            answers += poller.was_answered
+    except (Incomplete, ProviderStopped):
         raise
     except AttemptError as error:
         words = f"the link no longer downloads, and its task: {error.message}"

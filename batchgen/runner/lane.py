@@ -42,6 +42,7 @@ class Lane:
         self.pacing = pacing
         self.breaker = Breaker(clock)
         self.excused: set[int] = set()  # attempts that end without counting
+        self.asking = Outage(clock)  # of polls
         self.links = Outage(clock)  # of where its images are
         self.uploads = Outage(clock)
         self.in_flight = 0  # purchases between SENT and DELIVERED

@@ -13,6 +13,7 @@ from batchgen.errors import (
     TaskLost,
     TaskOverdue,
 )
+from batchgen.limits import Outage
 from batchgen.model import Delivered, Running
 from batchgen.provider import TaskProvider
 from batchgen.runner.context import Flight, Run
@@ -30,7 +31,12 @@ POLL_TIMEOUT_S = 60.0
 
 
 class Poller:
-    """Asks for one task."""
+    """Asks for one task.
+
+    Attributes:
+        was_answered: Whether the last try got an answer, or might have.
+        silent_s: Seconds for which an outage kept the provider from answering.
+    """
 
     def __init__(self, run: Run, lane: Lane, task_id: str) -> None:
         if not isinstance(lane.provider, TaskProvider):
@@ -42,6 +48,9 @@ class Poller:
         self._task_id = task_id
         self._troubles = 0
         self._doubts = 0
+        self._heard_at = run.time.monotonic()
+        self.was_answered = False
+        self.silent_s = 0.0
 
     async def ask(self) -> Delivered | Running:
         """Ask once; what may pass is answered as still running.
@@ -50,6 +59,7 @@ class Poller:
             AttemptError: the task ended without images, or cannot be asked for.
         """
         call = self._provider.encode_poll(self._task_id, self._lane.endpoint)
+        self.was_answered = True
         await self._rest()
         try:
             async with self._lane.polls:
@@ -67,14 +77,30 @@ class Poller:
             return Running()
         except (Retryable, OutcomeUnknown) as error:
             self._troubles += 1
+            self._lane.asking.failed(self._task_id)
             if error.retry_after_s:
                 self._lane.departures.pause(error.retry_after_s)
             await anyio.sleep(
                 wait_s(self._troubles, error.retry_after_s, self._run.rng)
             )
+            self._keep_silence()
             return Running()
         self._troubles = self._doubts = 0
+        self._lane.asking.worked()
+        self._heard_at = self._run.time.monotonic()
         return outcome
+
+    def _keep_silence(self) -> None:
+        """Count the time since the last try as silence, if it is everybody's."""
+        began, self._heard_at = self._heard_at, self._run.time.monotonic()
+        is_down = self._lane.asking.excuses or self._lane.breaker.is_open
+        if is_down and self.silent_s < Outage.PATIENCE_S:
+            self.silent_s += self._heard_at - began
+            self.was_answered = False
+            self._run.progress.say_once(
+                f"{self._lane.name} does not say how its tasks stand: they are asked "
+                "for until it does; nothing is bought again for them"
+            )
 
     async def _rest(self) -> None:
         """Wait as long as the provider asked everybody to, not all to one moment."""
@@ -84,7 +110,7 @@ class Poller:
 
 
 async def follow(run: Run, flight: Flight, estimate_s: float | None) -> Delivered:
-    """Poll until the task delivers.
+    """Poll until the task delivers; an outage does not count against its deadline.
 
     Raises:
         TaskOverdue: it is past its deadline; later runs ask again.
@@ -100,7 +126,7 @@ async def follow(run: Run, flight: Flight, estimate_s: float | None) -> Delivere
     while True:
         await anyio.sleep(wait)
         outcome = await poller.ask()
-        age_s = run.time.monotonic() - began
+        age_s = run.time.monotonic() - began - poller.silent_s
         if isinstance(outcome, Delivered):
             flight.lane.pace.learn(age_s)
             return outcome

@@ -21,7 +21,7 @@ from batchgen.errors import (
     Throttled,
 )
 from batchgen.ledger import Ledger
-from batchgen.limits import SILENT_S
+from batchgen.limits import SILENT_S, Outage
 from batchgen.model import Attachment, Carried, ImageRequest, Inline, Link
 from batchgen.provider import UploadProvider
 from batchgen.references import Larder, Unusable
@@ -33,7 +33,8 @@ from batchgen.runner.shelf import size_of
 from batchgen.wire import is_loopback_host
 
 TRIES = 8
-"""Tries to upload or to fetch one image; throttled and unsent ones do not count."""
+"""Tries to upload or to fetch one image; throttled and unsent ones do not count, nor
+those of an outage: several images in a row that all fail."""
 
 UPLOAD_TIMEOUT_S = 120.0
 SAFE_LIFE = 0.9
@@ -59,6 +60,7 @@ class References:
             offload=run.offload,
             fetch=self._fetch,
         )
+        self._sources = Outage(run.time.monotonic)
         # One turn for each image: rows that share it wait for the first one's upload.
         self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()
 
@@ -76,7 +78,10 @@ class References:
         raw = sum(_raw_bytes(it) for it in carried)
         if most is not None and raw > most:
             words = f"{among} images have {raw / 1e6:.1f} MB, at most {most / 1e6:g} MB"
-            raise ReferenceRejected(lane.name, f"{words} are taken together")
+            way_out = "scale them down, or say `shrink = true` under [references]"
+            raise ReferenceRejected(
+                lane.name, f"{words} are taken together; {way_out}"
+            )
         return tuple(carried)
 
     async def _one(self, lane: Lane, reference: str, among: int) -> Carried:
@@ -110,7 +115,7 @@ class References:
             )
             return self._stand_in
         near = any(it.is_loopback for it in self._run.lanes.values())
-        tries = 0
+        tries = counted = 0
         while True:
             try:
                 blob = await self._run.wire.download(
@@ -118,13 +123,16 @@ class References:
                 )
             except Retryable as error:
                 tries += 1
-                if tries >= TRIES:
+                self._sources.failed(url)
+                counted += not self._sources.excuses
+                if counted >= TRIES:
                     raise Unusable(f"{url[:200]}: {error.message}") from error
                 await anyio.sleep(wait_s(tries, error.retry_after_s, self._run.rng))
             except (AttemptError, SpecError) as error:
                 words = error.message if isinstance(error, AttemptError) else error
                 raise Unusable(f"{url[:200]}: {words}") from error
             else:
+                self._sources.worked()
                 return blob.data
 
     # -- to a provider's store
@@ -137,7 +145,7 @@ class References:
             return Link(known) if known else await self._upload(lane, image)
 
     async def _upload(self, lane: Lane, image: Attachment) -> Link:
-        provider, tries = lane.provider, 0
+        provider, tries, counted = lane.provider, 0, 0
         if not isinstance(provider, UploadProvider):
             raise ReferenceRejected(lane.name, "it takes no uploads")
         while True:
@@ -145,17 +153,31 @@ class References:
             try:
                 link = await self._send(lane, provider, image)
             except (Retryable, OutcomeUnknown) as error:
-                tries += await self._wait_out(lane, error, tries)
+                tries += 1
+                counted += self._counts(lane, error, image)
+                if counted >= TRIES:
+                    raise _not_taken(error) from error
+                await self._wait_out(lane, error, tries)
             except ProviderStopped:
                 raise
             except AttemptError as error:
                 raise _not_taken(error) from error
             else:
+                lane.uploads.worked()
                 await self._keep(lane, provider, image, link, began)
                 return link
 
-    async def _wait_out(self, lane: Lane, error: AttemptError, tries: int) -> int:
-        """Wait before the next try; returns how much the last one counts."""
+    @staticmethod
+    def _counts(lane: Lane, error: AttemptError, image: Attachment) -> bool:
+        """Say whether a failed upload says anything of its image."""
+        if isinstance(error, Throttled | NotConnected):
+            return False
+        lane.uploads.failed(image.name)
+        return not lane.uploads.excuses
+
+    async def _wait_out(self, lane: Lane, error: AttemptError, tries: int) -> None:
+        """Wait before the next try."""
+        wait = wait_s(tries, error.retry_after_s, self._run.rng)
         if isinstance(error, Throttled | NotConnected):
             # Nothing was wrong with the image: it waits for the provider.
             if isinstance(error, NotConnected):
@@ -164,12 +186,7 @@ class References:
                 raise lane.stopped
             wait = error.retry_after_s or SILENT_S
             lane.departures.pause(wait)
-        elif tries + 1 >= TRIES:
-            raise _not_taken(error) from error
-        else:
-            wait = wait_s(tries + 1, error.retry_after_s, self._run.rng)
         await anyio.sleep(wait)
-        return int(error.counts)
 
     async def _send(
         self, lane: Lane, provider: UploadProvider, image: Attachment
