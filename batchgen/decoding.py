@@ -27,7 +27,7 @@ from batchgen.errors import (
     Throttled,
 )
 from batchgen.model import Blob, Delivered, Json, Link, Reply
-from batchgen.reasons import blames_model, lacks_credit, policy_reason
+from batchgen.reasons import blames_model, is_verdict, lacks_credit, policy_reason
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -91,12 +91,12 @@ def error_by_words(provider: str, reply: Reply, message: str) -> AttemptError:
 
     For purchases alone: a poll's errors say nothing of what was bought.
     """
-    # What happened behind a 5xx without JSON is unknown.
     said = isinstance(reply.body, dict) or (
         reply.status < 500 and not _is_page(reply.body)
     )
-    if said and reply.status not in {408, *_PLAIN} and policy_reason(message):
-        return Refused(provider, message)
+    if _is_refusal(reply, message):
+        # What happened behind a 5xx without JSON is unknown, but for its verdict.
+        return Refused(provider, message, None if said else Charge.UNKNOWN)
     match reply.status:
         case 400 | 403 | 422 if said and lacks_credit(message):
             return OutOfCredit(provider, message)
@@ -110,6 +110,13 @@ def error_by_words(provider: str, reply: Reply, message: str) -> AttemptError:
             return ModelGone(provider, f"no such model, or wrong base URL: {message}")
         case _:
             return error_by_status(provider, reply, message)
+
+
+def _is_refusal(reply: Reply, message: str) -> bool:
+    if _is_page(reply.body) or reply.status in {401, 402, 408}:
+        return False
+    # Words of a policy in a 429 are most likely about the rate.
+    return bool(is_verdict(message) if reply.status == 429 else policy_reason(message))
 
 
 def _is_page(body: Json) -> bool:

@@ -29,7 +29,9 @@ _POLICY = re.compile(
     | (?:reason|blocked|code|\(|^)\W{0,4}(?-i:SAFETY)\b
     | \bviolat\w+\b(?:(?!\brate|quota|concurren|cors).){0,60}
       \b(?:polic(?:y|ies)|guidelines?|terms[ ]of)\b
-    | \bfor[ ]safety[ ]reasons
+    | \bfor[ ]safety[ ]reasons | \bsafety[ ]polic(?:y|ies)\b
+    | \b(?:flagged|blocked|rejected|refused|filtered|denied)\W+(?:\w+\W+){0,3}?
+      (?:safety|nsfw)\b(?![ ]?settings|[ ]filter[ ]level)
     | \b(?:due[ ]to|because[ ]of|result[ ]of|by|triggered|violat\w+)
       \W+(?:\w+\W+){0,3}?safety\b(?!_|[ ]?settings|[ ]filter[ ]level)
     | \bsafety[ ](?:filter|check|system)s?\W+(?:\w+\W+){0,2}?
@@ -54,6 +56,16 @@ def policy_reason(text: str) -> str | None:
     """Return the words of an error that name a content policy, or None."""
     found = _POLICY.search(text)
     return found.group().strip(" (") if found else None
+
+
+_VERDICT = re.compile(
+    r"\b(?:IMAGE_SAFETY|IMAGE_RECITATION|(?:IMAGE_)?PROHIBITED_CONTENT)\b"
+)
+
+
+def is_verdict(text: str) -> bool:
+    """Say whether an error holds one of Google's own reasons for refusing an image."""
+    return _VERDICT.search(text) is not None
 
 
 _MODEL = re.compile(

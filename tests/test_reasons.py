@@ -34,6 +34,9 @@ from batchgen.reasons import blamed, blames_model, lacks_credit, policy_reason
         "Potentially unsafe prompt",
         "harmful content",
         "We cannot make this image for safety reasons",
+        "blocked for safety",
+        "Rejected: safety policy",
+        "Prompt rejected: NSFW",
         "This may be copyrighted",
     ],
 )

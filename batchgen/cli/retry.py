@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from batchgen.cli.source import folder_of
+from batchgen.cli.summary import counted
 from batchgen.engines.folder import RunFolder, open_folder, read_ledger
 from batchgen.errors import UsageError
 from batchgen.model import dollars, to_usd
@@ -42,7 +43,8 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
     chosen = statuses or (STATUSES if wanted is not None else DEFAULT)
     with open_folder(folder, None, None) as opened, opened.ledger.transaction():
         marked = _mark(opened, chosen, wanted)
-    click.echo(f"{marked} rows are marked to be tried again")
+    verb = "is" if marked == 1 else "are"
+    click.echo(f"{counted(marked, 'row')} {verb} marked to be tried again")
     if marked:
         _tell_price(folder)
 

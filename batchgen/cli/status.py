@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from batchgen.cli.source import folder_of
-from batchgen.cli.summary import money_lines, rows_line
+from batchgen.cli.summary import counted, money_lines, rows_line
 from batchgen.engines.estimate import EVERY_ROW, rebuy_of
 from batchgen.engines.folder import is_locked, read_ledger
 from batchgen.ledger import Reader
@@ -40,7 +40,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
         f"{folder}: {'running now' if is_locked(folder) else 'not running'}",
         rows_line(totals),
         *money_lines(totals),
-        f"{totals.images} images stored",
+        f"{counted(totals.images, 'image')} stored",
     ]
     if ledger.get("plan_digest") is None:
         lines.append("the manifest is not read to its end yet")

@@ -18,6 +18,7 @@ from batchgen.errors import (
     ModelGone,
     NearlyAllFailed,
     OutOfCredit,
+    QuotaReached,
     Unreachable,
     UsageError,
 )
@@ -129,7 +130,9 @@ def finish(job: Job, outcome: Outcome) -> int:
     for line in _reasons(outcome):
         write_error(f"batchgen: {line}")
     if rows.get(Status.PENDING):
-        write_result(f"to carry on:\n  {this_command()}")
+        raised = isinstance(outcome.error, BudgetReached)
+        how = "to carry on, with a higher --max-cost" if raised else "to carry on"
+        write_result(f"{how}:\n  {this_command()}")
     # Not the refused ones: the same prompt would be refused again.
     tried = [it for it in (Status.FAILED, Status.HELD) if rows.get(it)]
     if tried:
@@ -148,6 +151,8 @@ def _reasons(outcome: Outcome) -> list[str]:
             advice = f"check {key_variable(stopped.provider)}"
         elif isinstance(stopped, OutOfCredit):
             advice = "top up the account"
+        elif isinstance(stopped, QuotaReached):
+            advice = "it returns with the next day; the same command carries on then"
         elif isinstance(stopped, Unreachable):
             advice = "check the network and --base-url"
         else:

@@ -26,17 +26,15 @@ from batchgen.model import (
     Call,
     Capabilities,
     Carried,
-    DataUri,
     Delivered,
     Endpoint,
     ImageRequest,
-    Inline,
     Json,
-    Link,
     OptionRule,
     Price,
     ReferenceRules,
     Reply,
+    as_urls,
 )
 from batchgen.provider import Defaults
 
@@ -109,11 +107,7 @@ class AimlApi:
         """Return the request that buys one image; defaults are left out of it."""
         body: dict[str, object] = {"model": model, "prompt": request.prompt}
         if references:
-            body["image_urls"] = [
-                it.url if isinstance(it, Link) else DataUri(it)
-                for it in references
-                if isinstance(it, Link | Inline)
-            ]
+            body["image_urls"] = as_urls(references)
         # Beside a reference it is sent in any case: Google's default is its ratio.
         if request.aspect_ratio not in ({None} if references else {None, "1:1"}):
             body["aspect_ratio"] = request.aspect_ratio
@@ -124,7 +118,7 @@ class AimlApi:
         return Call(
             method="POST",
             url=endpoint.at(endpoint.path("/v1/images/generations")),
-            headers={"authorization": f"Bearer {endpoint.key}"},
+            headers=endpoint.bearer,
             json=body,
             blob_keys=frozenset({"b64_json"}),
         )

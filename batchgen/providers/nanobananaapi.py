@@ -7,6 +7,7 @@ shapes of `url`; read 2026-11-20. Not nanobananaapi.ai, which is another company
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -14,6 +15,7 @@ from types import MappingProxyType
 
 from batchgen.decoding import (
     addresses,
+    describe,
     error_by_words,
     fields,
     link,
@@ -24,23 +26,23 @@ from batchgen.decoding import (
     without_image,
     words_of,
 )
-from batchgen.errors import AttemptError, Refused
+from batchgen.errors import AttemptError, Charge, Refused
 from batchgen.model import (
+    PIXELS_AT_1K,
+    RESOLUTIONS,
     Call,
     Capabilities,
     Carried,
-    DataUri,
     Delivered,
     Endpoint,
     ImageRequest,
-    Inline,
     Json,
-    Link,
     OptionRule,
     Price,
     PriceList,
     ReferenceRules,
     Reply,
+    as_urls,
 )
 from batchgen.provider import Defaults
 from batchgen.reasons import blamed
@@ -48,6 +50,8 @@ from batchgen.reasons import blamed
 NAME = "nanobananaapi"
 GENERATE, EDIT = "/v1/images/generate", "/v1/images/edit"
 MODEL = "gemini-3.1-flash-image-preview"
+# Words that name a refusal here when nothing else explains the error [assumed].
+POLICY = re.compile(r"\b(?:policy|safety)\b", re.IGNORECASE)
 
 
 def _price(usd: str) -> Price:
@@ -74,11 +78,8 @@ class NanoBananaApi:
         source="its clients' timeout, read 2026-11-20; concurrency assumed",
     )
     capabilities = Capabilities(
-        aspect_ratios=(
-            *("1:1", "16:9", "9:16", "4:3", "3:4", "2:3", "3:2", "4:5", "5:4"),
-            *("21:9", "1:4", "4:1", "8:1", "1:8"),
-        ),
-        resolutions=("512", "1K", "2K", "4K"),
+        aspect_ratios=tuple(PIXELS_AT_1K),
+        resolutions=RESOLUTIONS,
         default_resolution="1K",
         images_per_request=9,
         # Clients pass URLs and data URIs; sizes and formats are not documented.
@@ -125,11 +126,7 @@ class NanoBananaApi:
             body["image_size"] = request.aspect_ratio
         if request.options.get("service_tier", "default") != "default":
             body["service_tier"] = request.options["service_tier"]
-        images = [
-            it.url if isinstance(it, Link) else DataUri(it)
-            for it in references
-            if isinstance(it, Link | Inline)
-        ]
+        images = as_urls(references)
         if images and path.endswith("/edit"):
             body["image"] = images[0] if len(images) == 1 else images
         elif images:
@@ -137,7 +134,7 @@ class NanoBananaApi:
         return Call(
             method="POST",
             url=endpoint.at(path),
-            headers={"authorization": f"Bearer {endpoint.key}"},
+            headers=endpoint.bearer,
             json=body,
         )
 
@@ -153,7 +150,10 @@ class NanoBananaApi:
         images = tuple(dict.fromkeys(it for place in places if (it := link(place))))
         said = Delivered(images=images)
         if not images:
-            raise without_image(NAME, reply, said, is_known=not places)
+            error = without_image(NAME, reply, said, is_known=not places)
+            if error.message.lower() == "ok":
+                error.message = f"code 0 without a link; {describe(reply.body)}"
+            raise error
         return said
 
 
@@ -185,6 +185,8 @@ def _error(reply: Reply) -> AttemptError:
     """
     message = message_of(reply.body)
     kind = blamed(message) if isinstance(reply.body, dict) else None
+    if kind is None and reply.status < 500 and POLICY.search(message):
+        return Refused(NAME, message, Charge.UNKNOWN)
     decided = reply.status in (200, 201, 400, 422) and kind is not Refused
     if decided and kind is not None:
         return kind(NAME, message, retry_after_s=retry_after_s(reply.headers))

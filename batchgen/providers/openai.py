@@ -101,7 +101,7 @@ class OpenAi:
         `response_format` is left out: the gpt-image models refuse it.
         """
         stated = dict(_fields(request, model))
-        headers = {"authorization": f"Bearer {endpoint.key}"}
+        headers = endpoint.bearer
         blob_keys = frozenset({"b64_json"})
         if not references:
             return Call(

@@ -139,7 +139,12 @@ def _choose(
             if misfit is None:
                 return provider, None
             misfits.append((misfit[0], f"{provider.name} {misfit[1]}"))
-    fitting = [name for name in choice.others if not _misfit(name, request, choice)]
+    # Without leaving anything out, which is the job's way out and no better one.
+    fitting = [
+        name
+        for name in choice.others
+        if not choice.able[name].lacking(request) and not _misfit(name, request, choice)
+    ]
     hint = [f"{_listed(fitting)} can do it"] if fitting else []
     return None, (misfits[0][0], "; ".join([*(it[1] for it in misfits), *hint]))
 

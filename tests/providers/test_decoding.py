@@ -8,10 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen.decoding import describe, retry_after_s, text_of, words_of
+from batchgen.decoding import (
+    describe,
+    error_by_words,
+    message_of,
+    retry_after_s,
+    text_of,
+    words_of,
+)
 from batchgen.errors import (
     AttemptError,
     Charge,
+    OutcomeUnknown,
     Permanent,
     ProviderDown,
     ProviderStopped,
@@ -168,3 +176,56 @@ def test_a_wait_is_a_finite_time_or_none(said: str, seconds: float | None) -> No
     headers = {"retry-after": said, "date": "Sat, 21 Nov 2026 08:00:00 GMT"}
 
     assert retry_after_s(headers) == seconds
+
+
+# -- refusals in disguise
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422, 500, 502, 503])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"error": "PROHIBITED_CONTENT in prompt"}, id="json"),
+        pytest.param("Upstream: finishReason IMAGE_SAFETY", id="text"),
+    ],
+)
+def test_a_refusal_is_one_under_any_status_and_in_plain_text(
+    body: Json, status: int
+) -> None:
+    error = error_by_words("acme", Reply(status, {}, body), message_of(body))
+
+    assert isinstance(error, Refused)
+    # What happened behind a gateway that speaks plain text is not surely nothing.
+    plain = isinstance(body, str) and status >= 500
+    assert error.charge is (Charge.UNKNOWN if plain else Charge.NONE)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_no_provider_takes_a_plain_refusal_for_an_outage(name: str) -> None:
+    words = "prompt violates our content policy"
+
+    with pytest.raises(Refused):
+        PROVIDERS[name].decode(Reply(500, {}, words))
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        pytest.param("IMAGE_RECITATION", Refused, id="verdict"),
+        pytest.param("You violate our fair use policy", Throttled, id="rate"),
+    ],
+)
+def test_a_throttle_is_one_unless_it_names_a_verdict_of_googles(
+    words: str, kind: type[AttemptError]
+) -> None:
+    error = error_by_words("acme", Reply(429, {}, {"error": words}), words)
+
+    assert isinstance(error, kind)
+
+
+def test_a_gateways_page_judges_no_prompt() -> None:
+    page = Reply(502, {}, "<html>Request blocked for safety reasons</html>")
+
+    error = error_by_words("acme", page, "Request blocked for safety reasons")
+
+    assert isinstance(error, OutcomeUnknown)
