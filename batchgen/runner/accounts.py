@@ -37,18 +37,25 @@ def charge_of(flight: Flight, delivered: Delivered) -> ChargedAs:
     reported = reported_nano(flight, delivered)
     if reported is not None:
         return Charge.REPORTED, reported
-    return Charge.PRICE_LIST, by_list(flight.attempt, len(delivered.images))
+    return by_list(
+        flight.attempt, len(delivered.images), metered=bool(flight.lane.rates)
+    )
 
 
-def by_list(attempt: AttemptRecord, images: int) -> int | None:
-    """Return the list price of as many of an attempt's images as came; None if unknown.
+def by_list(attempt: AttemptRecord, images: int, *, metered: bool) -> ChargedAs:
+    """Return what a delivery cost whose reply does not say it.
 
-    Whether a provider charges for images that it did not make is documented nowhere:
-    nanobananaapi.dev's sibling says that it does not [assumed for all].
+    The list price of as many images as came; whether a provider charges for images
+    that it did not make is documented nowhere: nanobananaapi.dev's sibling says that
+    it does not [assumed for all]. Where charges are metered and vary, the list gives
+    no amount that would be certain: then the ceiling is at risk.
     """
     if attempt.expected is None:
-        return None
-    return attempt.expected * min(images, attempt.images) // attempt.images
+        return Charge.PRICE_LIST, None
+    if metered and attempt.ceiling != attempt.expected:
+        return Charge.UNKNOWN, None
+    share = attempt.expected * min(images, attempt.images) // attempt.images
+    return Charge.PRICE_LIST, share
 
 
 def latency_of(run: Run, flight: Flight) -> float | None:
@@ -71,6 +78,10 @@ def spend(run: Run, flight: Flight, charge: ChargedAs) -> Raised | None:
 
     Nothing is awaited: whatever leaves next is reserved at what is known by now.
     """
+    if charge[0] is Charge.UNKNOWN:
+        ceiling = run.budget.ceiling(flight.reservation.group) or 0
+        run.spent(flight.reservation, ceiling * flight.part.images, at_risk=True)
+        return None
     cost = charge[1] or 0
     run.spent(flight.reservation, cost, at_risk=False)
     per_image = -(-cost // flight.part.images)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tenacity import RetryCallState, wait_exponential
 
-from batchgen.errors import Again
+from batchgen.errors import Again, Charge
 from batchgen.ledger import AttemptRecord
 from batchgen.model import OPEN, OnUnknown, State, Status
 
@@ -107,10 +107,25 @@ def decide(history: Sequence[AttemptRecord], policy: Policy) -> Decision:
         status = Status.REFUSED if refused else Status.FAILED
         return Settled(status, last.error, last.message)
     without_image = sum(it.error == "no_image" for it in history)
-    counted = _counted(history)
-    if counted >= policy.max_attempts or without_image >= NO_IMAGE_TRIES:
+    spent_up = (
+        _counted(history) >= policy.max_attempts
+        or without_image >= NO_IMAGE_TRIES
+        or not _may_risk(history, policy)
+    )
+    if spent_up:
         return Settled(Status.FAILED, last.error, last.message)
     return Buy(len(history))
+
+
+def _may_risk(history: Sequence[AttemptRecord], policy: Policy) -> bool:
+    """Say whether one more may be bought after failures that may have been charged.
+
+    A failed task is no unknown outcome, but its price is as much at risk.
+    """
+    risky = sum(it.charge is Charge.UNKNOWN for it in history)
+    if not risky:
+        return True
+    return policy.on_unknown == "retry" and risky <= policy.max_unknown
 
 
 def _after_unknown(history: Sequence[AttemptRecord], policy: Policy) -> Decision:

@@ -113,6 +113,8 @@ async def _bring_in(
         haul.checked.sort(key=lambda it: it.image)
         await store(run, flight, haul.checked, lost=haul.lost, inline=at_once)
     elif haul.lost is not None:
+        if inline is not None:
+            haul.lost.request_id = inline.request_id
         await lose(run, flight, haul.lost, charge)
 
 

@@ -102,7 +102,7 @@ def _look(archive: Archive, found: Found) -> StoredImage | None:
 def _charge(attempt: AttemptRecord, tag: Tag) -> ChargedAs:
     if tag.cost_nano is not None:
         return Charge.REPORTED, tag.cost_nano
-    return Charge.PRICE_LIST, by_list(attempt, tag.images)
+    return by_list(attempt, tag.images, metered=False)
 
 
 def _forget_answer(ledger: Ledger, attempt: AttemptRecord, now: int) -> None:

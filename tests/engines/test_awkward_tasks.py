@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -483,3 +484,37 @@ async def test_a_task_that_lost_its_provider_for_a_while_is_still_fetched(
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     assert len(shop.buys) == 1
     desk.check_money()
+
+
+@pytest.mark.parametrize(
+    ("said_", "bought"),
+    [
+        pytest.param({}, 2, id="one-more"),
+        pytest.param({"max_unknown": 3}, 4, id="as-many-as-the-job-risks"),
+        pytest.param({"on_unknown": "hold"}, 1, id="none-where-nothing-is-risked"),
+    ],
+)
+async def test_a_task_that_fails_again_and_again_is_not_paid_for_without_end(
+    desk: Desk, shop: Shop, said_: dict[str, Any], bought: int
+) -> None:
+    shop.poll = lambda _: said({"status": "failed"})
+
+    outcome = await desk.run(**said_)
+
+    assert outcome.totals is not None
+    assert outcome.totals.rows == {Status.FAILED: 1}
+    assert len(shop.buys) == bought
+    assert desk.row()["at_risk_attempts"] == bought
+    desk.check_money()
+
+
+async def test_a_failed_task_that_is_known_to_be_free_has_all_attempts(
+    desk: Desk, shop: Shop
+) -> None:
+    shop.poll = lambda _: said({"status": "failed"})
+    terms = desk.wide("foxapi", 1, failed_tasks="free")
+
+    await desk.run(terms=terms, max_attempts=3)
+
+    assert len(shop.buys) == 3
+    assert desk.row()["at_risk_attempts"] == 0

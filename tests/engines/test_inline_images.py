@@ -12,6 +12,7 @@ from batchgen.engines.folder import open_folder
 from batchgen.engines.setting import Outcome
 from batchgen.model import State, Status
 from batchgen.output.archive import Archive
+from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner.outputs import ARCHIVE
 from tests.engines.desk import Desk
 from tests.engines.shop import PNG, Answer, Asked, Shop, drawn, said
@@ -161,3 +162,40 @@ async def test_the_archive_lists_only_rows_that_the_manifest_holds(
     desk.check_money()
     with Archive(desk.out / ARCHIVE, 0) as whole:
         assert len(whole.recover()) == 2
+
+
+async def test_a_metered_charge_that_is_not_said_is_at_risk_and_not_guessed(
+    desk: Desk, shop: Shop
+) -> None:
+    def say(asked: Asked) -> Answer:
+        shop.billed_nano += CREDITS * 500
+        return said({"data": [{"b64_json": base64.b64encode(PNG).decode()}]})
+
+    shop.buy = say
+
+    assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
+
+    row = desk.row()
+    assert (row["cost_usd"], row["cost_basis"]) == (None, "unknown")
+    assert row["at_risk_usd"] == AimlApi.prices["1K"].ceiling
+    desk.check_money()
+
+
+async def test_an_image_that_is_rejected_keeps_the_id_of_its_reply(
+    desk: Desk, shop: Shop
+) -> None:
+    def say(asked: Asked) -> Answer:
+        shop.billed_nano += CREDITS * 500
+        text = base64.b64encode(b"<html>").decode()
+        usage = {"usage": {"credits_used": CREDITS}}
+        reply = {"data": [{"b64_json": text}], "meta": usage}
+        return said(reply, x_inference_id="call-7")
+
+    shop.buy = say
+
+    await desk.run()
+
+    assert (desk.row()["error"], desk.row()["request_id"]) == (
+        "image_rejected",
+        "call-7",
+    )
