@@ -19,9 +19,6 @@ about one in fifty is refused at most."""
 PROVED, PROVED_ROUNDS = 20, 2
 """Answers, and rounds of them, beyond the ceiling before it is forgotten."""
 
-FULL = 0.75
-"""Share of the limit that must have been used for an answer to say anything of it."""
-
 DEEPEST = 0.5
 """What one refusal leaves at least: it may have had another reason."""
 
@@ -44,10 +41,11 @@ class Finder:
         self._most = most
         self._calm = 0
         self._lowered = -inf
+        self._deepest = 1.0
 
-    def worked(self, used: float) -> None:
-        """Take note of an answer to a request that left when so much was used."""
-        if not isfinite(self.value) or used < FULL * self.value:
+    def worked(self) -> None:
+        """Take note of an answer to a request that left while the limit was used."""
+        if not isfinite(self.value):
             return
         self._calm += 1
         if self.ceiling is None:
@@ -61,25 +59,25 @@ class Finder:
         elif self._calm >= max(CALM, CALM_ROUNDS * self.value):
             self._raise_to(self.ceiling + self._step(self.ceiling))
 
-    def refused(self, used: float, left: float, now: float) -> bool:
+    def refused(self, taken: float, left: float, now: float) -> None:
         """Take note of a request that was throttled.
 
+        What left before the limit was lowered last lowers it no further, except to
+        what was taken after all.
+
         Args:
-            used: What the provider had taken when this one was too much.
+            taken: What the provider has taken, this one and others like it left out.
             left: When it left.
             now: The time.
-
-        Returns:
-            Whether that lowered the limit: what left before it was lowered last says
-            nothing new.
         """
-        if left < self._lowered:
-            return False
-        self._lowered, self._calm = now, 0
-        bound = DEEPEST / KEPT * self.value if isfinite(self.value) else 1.0
-        self.ceiling = max(1.0, min(self.value, max(used, bound)))
+        top = self.value
+        if left < self._lowered and self.ceiling is not None:
+            top = self.ceiling
+        else:
+            self._lowered, self._calm = now, 0
+            self._deepest = DEEPEST / KEPT * top if isfinite(top) else 1.0
+        self.ceiling = max(1.0, min(top, max(taken, self._deepest)))
         self.value = max(1.0, KEPT * self.ceiling)
-        return True
 
     def _raise_to(self, value: float) -> None:
         self.value, self._calm = min(value, self._most), 0

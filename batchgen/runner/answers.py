@@ -41,7 +41,8 @@ def heed_failure(
     """
     lane = flight.lane
     if isinstance(error, Throttled):
-        lane.departures.pause(lane.pacing.throttled(use, error.retry_after_s))
+        pause_s = lane.pacing.throttled(use, lane.in_flight, error.retry_after_s)
+        lane.departures.pause(pause_s)
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
         _heed_answer(run, lane)
         return ()

@@ -1,0 +1,311 @@
+"""`auto` finds a limit that nobody names, stays near it, and finds it again."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchgen.limits import WINDOW_S, Departures, Finder, Pacing, Use
+from tests.virtual import live_through
+
+IMAGE_S = 10.0
+HEAD_S = 0.05
+MINUTE_S, HOUR_S = 60.0, 3600.0
+START, MOST = 16, 512
+
+
+@dataclass
+class Server:
+    """Refuses at once what is above its limits, which it tells nobody."""
+
+    at_once: float = inf
+    per_minute: float = inf
+    image_s: Callable[[], float] = lambda: IMAGE_S
+    busy: int = 0
+    log: list[tuple[float, bool]] = field(default_factory=list)
+    _left: deque[float] = field(default_factory=deque)
+
+    async def ask(self) -> bool:
+        await anyio.sleep(HEAD_S)
+        now = anyio.current_time()
+        while self._left and self._left[0] <= now - WINDOW_S:
+            self._left.popleft()
+        taken = self.busy < self.at_once and len(self._left) < self.per_minute
+        self.log.append((now, taken))
+        if taken:
+            self.busy += 1
+            self._left.append(now)
+            await anyio.sleep(self.image_s())
+            self.busy -= 1
+        return taken
+
+    def used(self, since: float, until: float) -> float:
+        """Return the share of what it would have taken."""
+        taken = sum(ok for at, ok in self.log if since <= at < until)
+        a_second = min(self.at_once / (IMAGE_S + HEAD_S), self.per_minute / MINUTE_S)
+        return taken / (a_second * (until - since))
+
+    def refused(self, since: float, until: float) -> float:
+        """Return the share of what was sent that it refused."""
+        sent = [ok for at, ok in self.log if since <= at < until]
+        return sent.count(False) / len(sent)
+
+
+class Client:
+    """Sends whenever it may, as a lane does."""
+
+    def __init__(
+        self, server: Server, *, concurrency: int | None = None, rpm: float | None = inf
+    ) -> None:
+        at_once: int | Finder = (
+            Finder(START, MOST) if concurrency is None else concurrency
+        )
+        clock = anyio.current_time
+        self._server = server
+        self._departures = Departures(None, clock, counts=True)
+        finder = None if rpm is None else Finder(rpm)
+        self.pacing = Pacing(self._departures, at_once, finder, clock)
+        self._in_flight = 0
+        self._changed = anyio.Event()
+
+    async def send(self) -> None:
+        """Send until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                while self._in_flight >= self.pacing.places:
+                    await self._changed.wait()
+                await self._departures.grant()
+                self._in_flight += 1
+                tasks.start_soon(self._one, self.pacing.leaving(self._in_flight))
+
+    async def _one(self, use: Use) -> None:
+        self._departures.departed(anyio.current_time())
+        if await self._server.ask():
+            self.pacing.accepted(use)
+        else:
+            self._departures.pause(self.pacing.throttled(use, self._in_flight, None))
+        self._in_flight -= 1
+        self._changed.set()
+        self._changed = anyio.Event()
+
+
+def live(
+    server: Server,
+    until_s: float,
+    change: Callable[[], None] = lambda: None,
+    at_s: float = HOUR_S,
+    **said: Any,
+) -> Client:
+    """Let a client send for so long; the server's limits change at a time."""
+    clients: list[Client] = []
+
+    async def work() -> None:
+        began = anyio.current_time()
+        client = Client(server, **said)
+        clients.append(client)
+        with anyio.move_on_after(until_s):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(client.send)
+                await anyio.sleep(at_s)
+                change()
+        server.log = [(at - began, ok) for at, ok in server.log]
+
+    live_through(work)
+    return clients[0]
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 10, 40, 200])
+def test_a_limit_of_purchases_under_way_is_found_in_a_few_minutes(
+    at_once: int,
+) -> None:
+    server = Server(at_once=at_once)
+
+    live(server, HOUR_S, rpm=None)
+
+    assert server.used(300, HOUR_S) >= 0.95
+    assert server.refused(300, HOUR_S) <= 0.03
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("at_once", [4, 30])
+def test_it_is_found_though_no_two_images_take_equally_long(
+    at_once: int, seed: int
+) -> None:
+    rng = random.Random(seed)
+    server = Server(at_once=at_once, image_s=lambda: rng.uniform(5, 15))
+
+    live(server, HOUR_S, rpm=None)
+
+    assert server.used(300, HOUR_S) >= 0.9
+    assert server.refused(300, HOUR_S) <= 0.03
+
+
+@pytest.mark.parametrize(
+    ("per_minute", "concurrency"), [(10, 16), (60, 16), (600, 200)]
+)
+def test_a_rate_is_found_in_a_few_minutes(per_minute: int, concurrency: int) -> None:
+    server = Server(per_minute=per_minute)
+
+    live(server, HOUR_S, concurrency=concurrency)
+
+    assert server.used(300, HOUR_S) >= 0.9
+    assert server.refused(300, HOUR_S) <= 0.03
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param(Server(at_once=10), id="under-way"),
+        pytest.param(Server(per_minute=60), id="rate"),
+    ],
+)
+def test_with_both_to_be_found_the_one_that_binds_is(server: Server) -> None:
+    live(server, HOUR_S)
+
+    assert server.used(600, HOUR_S) >= 0.9
+    assert server.refused(600, HOUR_S) <= 0.03
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param({"at_once": 40}, {"at_once": 10}, id="fewer-under-way"),
+        pytest.param({"at_once": 10}, {"at_once": 40}, id="more-under-way"),
+        pytest.param({"per_minute": 60}, {"per_minute": 30}, id="lower-rate"),
+        pytest.param({"per_minute": 60}, {"per_minute": 240}, id="higher-rate"),
+    ],
+)
+def test_a_limit_that_changes_is_found_again(
+    before: dict[str, Any], after: dict[str, float]
+) -> None:
+    server = Server(**before)
+
+    def change() -> None:
+        for name, value in after.items():
+            setattr(server, name, value)
+
+    said: dict[str, Any] = {"rpm": None}
+    if "per_minute" in before:
+        said = {"concurrency": 64}
+    live(server, 3 * HOUR_S, change, **said)
+
+    assert server.used(HOUR_S + 1200, 3 * HOUR_S) >= 0.9
+    assert server.refused(HOUR_S + 1200, 3 * HOUR_S) <= 0.03
+
+
+def test_a_server_that_takes_nothing_is_asked_ever_more_seldom() -> None:
+    server = Server(at_once=0)
+
+    client = live(server, HOUR_S, rpm=None)
+
+    assert client.pacing.places == 1
+    # A burst at the start, then once a minute.
+    assert len(server.log) <= 2 * START + 70
+
+
+def test_without_a_limit_it_grows_to_its_end_and_no_further() -> None:
+    client = live(Server(), HOUR_S / 6, rpm=None)
+
+    assert client.pacing.places == MOST
+
+
+# -- the finder alone
+
+
+def test_refusals_of_one_burst_lower_it_once_to_what_was_taken() -> None:
+    finder = Finder(100.0)
+
+    for taken in range(99, 79, -1):
+        finder.refused(taken, left=1.0, now=2.0)
+
+    assert (finder.value, finder.ceiling) == (72.0, 80.0)
+
+    finder.refused(taken=71, left=2.5, now=4.0)
+
+    assert finder.ceiling == 71
+
+
+def test_one_burst_halves_it_at_most() -> None:
+    finder = Finder(100.0)
+
+    for _ in range(50):
+        finder.refused(taken=0, left=1.0, now=2.0)
+
+    assert finder.value == 50.0
+
+
+def test_answers_while_little_is_under_way_say_nothing_of_the_limit() -> None:
+    pacing = Pacing(Departures(None, lambda: 1.0), Finder(16.0), None, lambda: 1.0)
+
+    for _ in range(1000):
+        pacing.accepted(pacing.leaving(11))
+    assert pacing.places == 16
+
+    pacing.accepted(pacing.leaving(12))
+    assert pacing.places == 17
+
+
+def test_what_was_found_outlives_the_process() -> None:
+    finder = Finder(100.0)
+    finder.refused(taken=80, left=1.0, now=2.0)
+    text = finder.dump()
+    assert text is not None
+
+    again = Finder.load(text)
+
+    assert (again.value, again.ceiling) == (finder.value, finder.ceiling)
+    assert Finder.load(text, most=20.0).value == 20.0
+    assert Finder(inf).dump() is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.floats(0, 600), st.floats(0, 100)), max_size=300
+    )
+)
+def test_it_is_never_below_one_nor_beyond_its_end(
+    events: list[tuple[bool, float, float]],
+) -> None:
+    finder, now = Finder(16.0, 64.0), 0.0
+    for refused, taken, passed_s in events:
+        now += passed_s
+        if refused:
+            finder.refused(taken, now - passed_s / 2, now)
+        else:
+            finder.worked()
+        assert 1.0 <= finder.value <= 64.0
+
+
+# -- the pause of everybody
+
+
+def test_pauses_grow_while_nothing_is_taken_and_the_providers_word_is_a_floor() -> None:
+    async def work() -> None:
+        clock = anyio.current_time
+        departures = Departures(None, clock)
+        pacing = Pacing(departures, 4, None, clock)
+        pauses = []
+        for _ in range(9):
+            use = pacing.leaving(1)
+            await anyio.sleep(1)
+            # The second left with the first: it says nothing more.
+            assert pacing.throttled(use, 1, None) == pacing.throttled(use, 1, None)
+            pauses.append(pacing.throttled(use, 1, None))
+            await anyio.sleep(1)
+
+        assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+        use = pacing.leaving(1)
+        assert pacing.throttled(use, 1, 300.0) == 300.0
+        pacing.accepted(use)
+        assert pacing.throttled(pacing.leaving(1), 1, None) == 1
+
+    live_through(work)
