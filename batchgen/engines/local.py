@@ -6,7 +6,6 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import anyio
 
@@ -47,7 +46,7 @@ class LocalEngine:
         self._setting = setting
         self._outcome = Outcome(chosen=len(job.providers))
         self._log = logging.getLogger("batchgen.run")
-        self._time = Time(monotonic=anyio.current_time, now=_now)
+        self._time = Time(monotonic=anyio.current_time, now=setting.now)
         self._feeders = anyio.CancelScope()
         self._work = anyio.CancelScope()
         self._run: Run | None = None
@@ -76,7 +75,7 @@ class LocalEngine:
             },
         )
         async with self._writing() as writer:
-            async with Wire(paid_hosts=self._setting.paid_hosts) as wire:
+            async with self._wire() as wire:
                 await self._buy(manifest, writer, wire)
             self._setting.progress.phase = "writing"
             await self._write_outputs(offload)
@@ -89,6 +88,10 @@ class LocalEngine:
     @property
     def _below(self) -> int:
         return EVERY_ROW if self._job.limit is None else self._job.limit
+
+    def _wire(self) -> Wire:
+        it = self._setting
+        return Wire(it.transport, paid_hosts=it.paid_hosts, offload=it.offload)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Writer]:
@@ -270,7 +273,3 @@ class LocalEngine:
         if not are_fresh(it.ledger, it.archive, it.path):
             with anyio.CancelScope(shield=True):
                 await offload(lambda: write_outputs(it.ledger, it.archive, it.path))
-
-
-def _now() -> int:
-    return int(datetime.now(UTC).timestamp() * 1_000_000)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import httpx
 
 from batchgen.engines.estimate import Estimate
 from batchgen.errors import BatchgenError, ProviderStopped
@@ -14,6 +17,11 @@ from batchgen.provider import Provider
 from batchgen.runner.progress import Progress
 from batchgen.runner.writer import to_thread
 from batchgen.wire import Offload
+
+
+def now_micros() -> int:
+    """Return microseconds UTC since 1970."""
+    return int(datetime.now(UTC).timestamp() * 1_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,11 @@ class Setting:
         stand_in: An image to send in place of what reference URLs hold, in a run that
             may not fetch them; None to fetch.
         stop_at_once: Called on the second signal, just before the process ends.
+        seed: Of all that is left to chance; None for a new one.
+        offload: Runs what would hold up the event loop; a simulation, whose clock
+            does not wait for threads, runs it inline.
+        transport: What carries requests; None for our own.
+        now: Microseconds UTC since 1970.
     """
 
     providers: Mapping[str, Provider]
@@ -47,6 +60,8 @@ class Setting:
     seed: int | None = None
     offload: Offload = to_thread
     stand_in: bytes | None = None
+    transport: httpx.AsyncBaseTransport | None = None
+    now: Callable[[], int] = now_micros
 
 
 @dataclass(slots=True, kw_only=True)
