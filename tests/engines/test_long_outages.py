@@ -1,0 +1,266 @@
+"""An outage is waited out: it uses up no row's attempts, and loses no image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+import pytest
+from tenacity import wait_exponential
+
+from batchgen.engines.setting import Outcome
+from batchgen.limits import Breaker, Outage
+from batchgen.model import Status
+from batchgen.runner import decide
+from tests.engines.desk import Desk, QuickFox
+from tests.engines.shop import LOST, PICTURE, Answer, Asked, Shop, refused
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick")]
+
+CREDITS = 178_975
+AT_ONCE = 4
+DOWN = refused(503, "try later")
+PAGE = Answer(502, b"<html>Bad Gateway</html>", {"content-type": "text/html"})
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pauses and waits be short, and keep their order."""
+    monkeypatch.setattr(Breaker, "FIRST_S", 0.01)
+    monkeypatch.setattr(Breaker, "LONGEST_S", 0.02)
+    backoff = wait_exponential(multiplier=0.005, exp_base=2, max=0.02)
+    monkeypatch.setattr(decide, "_backoff", backoff)
+
+
+@pytest.fixture
+def desk(desk: Desk, shop: Shop) -> Desk:
+    desk.provider = "aimlapi"
+    shop.buy = shop.sells(CREDITS)
+    return desk
+
+
+def statuses(outcome: Outcome) -> dict[Status, int]:
+    assert outcome.totals is not None
+    return {status: count for status, count in outcome.totals.rows.items() if count}
+
+
+def rows(count: int) -> list[str]:
+    return [f"row {number}" for number in range(count)]
+
+
+def away(
+    shop: Shop, since: int, until: int, *answers: Answer
+) -> Callable[[Asked], Answer]:
+    """Answer purchases of a stretch with these in turn, and sell otherwise."""
+    sell = shop.sells(CREDITS)
+
+    def buy(asked: Asked) -> Answer:
+        number = len(shop.buys)
+        if since <= number <= until:
+            return answers[number % len(answers)]
+        return sell(asked)
+
+    return buy
+
+
+# -- of purchases
+
+
+async def test_rows_that_failed_before_anybody_knew_wait_again(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write(*rows(20))
+    shop.buy = away(shop, 4, 40, DOWN)
+
+    outcome = await desk.run(max_attempts=1, terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 20}
+    assert len(shop.buys) == 20 + 37
+    assert sum("rows wait" in it for it in desk.notices) == 1
+    assert sum("answers again" in it for it in desk.notices) == 1
+    # In the table each purchase is told all the same.
+    assert sum(it["attempts"] for it in desk.table()) == len(shop.buys)
+    desk.check_money()
+
+
+async def test_what_was_excused_is_still_excused_after_a_restart(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write(*rows(8))
+    shop.buy = away(shop, 1, 40, DOWN)
+    sell = shop.buy
+
+    def buy(asked: Asked) -> Answer:
+        # The key is refused in mid-outage, so the run ends there.
+        return refused(401, "bad key") if len(shop.buys) == 30 else sell(asked)
+
+    shop.buy = buy
+    first = await desk.run(max_attempts=2, terms=desk.wide("aimlapi", AT_ONCE))
+    assert statuses(first) == {Status.PENDING: 8}
+
+    outcome = await desk.run(max_attempts=2, terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 8}
+
+
+async def test_a_mixture_of_troubles_is_an_outage_too(desk: Desk, shop: Shop) -> None:
+    desk.write(*rows(30))
+    shop.buy = away(shop, 4, 25, DOWN, PAGE, DOWN, LOST)
+
+    outcome = await desk.run(max_attempts=3, terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 30}
+    assert sum("rows wait" in it for it in desk.notices) == 1
+    desk.check_money()
+
+
+async def test_probes_go_round_so_that_no_row_is_lost_twice(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write(*rows(60))
+    shop.buy = away(shop, 4, 40, LOST)
+
+    outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 60}
+    assert desk.totals().at_risk_attempts == 37
+    lost = [it["at_risk_attempts"] for it in desk.table()]
+    assert set(lost) == {0, 1}
+    desk.check_money()
+
+
+async def test_a_second_outage_is_told_like_the_first(desk: Desk, shop: Shop) -> None:
+    desk.write(*rows(30))
+    first, second = away(shop, 4, 14, DOWN), away(shop, 25, 40, DOWN)
+    shop.buy = lambda it: (first if len(shop.buys) < 20 else second)(it)
+
+    outcome = await desk.run(max_attempts=2, terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 30}
+    assert sum("rows wait" in it for it in desk.notices) == 2
+    assert sum("answers again" in it for it in desk.notices) == 2
+
+
+async def test_one_failure_among_answers_is_no_outage(desk: Desk, shop: Shop) -> None:
+    desk.write(*rows(20))
+    sell = shop.sells(CREDITS)
+    shop.buy = lambda it: DOWN if len(shop.buys) % 3 == 0 else sell(it)
+
+    outcome = await desk.run(terms=desk.wide("aimlapi", 1))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 20}
+    assert desk.notices == []
+
+
+async def test_rows_that_can_never_succeed_do_not_hold_up_the_end_for_ever(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outage, "PATIENCE_S", 0.3)
+    desk.write(*rows(3))
+    shop.buy = lambda _: DOWN
+
+    with anyio.fail_after(30):
+        outcome = await desk.run(max_attempts=3, terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert statuses(outcome) == {Status.FAILED: 3}
+    assert len(shop.buys) > 3 * 3
+
+
+# -- of polls
+
+
+@pytest.mark.parametrize("trouble", [DOWN, PAGE, LOST], ids=["5xx", "page", "lost"])
+async def test_silence_of_the_polls_does_not_count_against_a_deadline(
+    desk: Desk, shop: Shop, trouble: Answer
+) -> None:
+    desk.provider, desk.fox = "foxapi", QuickFox(deadline_s=0.3)
+    desk.write(*rows(4))
+    shop.buy = shop.accept
+    began = anyio.current_time()
+
+    def poll(asked: Asked) -> Answer:
+        return trouble if anyio.current_time() < began + 1.0 else shop.complete(asked)
+
+    shop.poll = poll
+
+    outcome = await desk.run(terms=desk.wide("foxapi", AT_ONCE))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 4}
+    assert len(shop.buys) == 4
+    assert sum("how its tasks stand" in it for it in desk.notices) == 1
+
+
+async def test_a_throttled_poll_lets_all_polls_and_purchases_wait(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider = "foxapi"
+    desk.write(*rows(3))
+    shop.buy = shop.accept
+    slow = refused(429, "slow down", retry_after="0.5")
+    throttled_at: list[float] = []
+
+    def poll(asked: Asked) -> Answer:
+        if throttled_at:
+            return shop.complete(asked)
+        throttled_at.append(asked.at)
+        return slow
+
+    shop.poll = poll
+
+    outcome = await desk.run(max_attempts=1, terms=desk.wide("foxapi", 2))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 3}
+    assert len(shop.buys) == 3
+    (at,) = throttled_at
+    # What was on its way already may still arrive.
+    early = [it for it in shop.polls + shop.buys if at + 0.1 < it.at < at + 0.5]
+    assert early == []
+
+
+# -- of links
+
+
+async def test_images_wait_for_the_host_of_their_links(desk: Desk, shop: Shop) -> None:
+    desk.write(*rows(8))
+    shop.image = lambda _: DOWN if len(shop.downloads) <= 80 else PICTURE
+
+    outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 8}
+    assert len(shop.buys) == 8
+    assert sum("do not download" in it for it in desk.notices) == 1
+    desk.check_money()
+
+
+async def test_one_link_that_never_works_does_not_hold_up_the_others(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write(*rows(8))
+    shop.image = lambda it: DOWN if it.name == "3.png" else PICTURE
+
+    outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 7, Status.PENDING: 1}
+    shop.image = lambda _: PICTURE
+    assert statuses(await desk.run()) == {Status.SUCCEEDED: 8}
+    assert len(shop.buys) == 8
+
+
+async def test_a_link_that_expired_while_we_were_down_is_asked_for_anew(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider = "foxapi"
+    shop.buy = shop.accept
+    desk.write("cup")
+    shop.poll, shop.image = shop.linked("old.png"), lambda _: DOWN
+    assert statuses(await desk.run()) == {Status.PENDING: 1}
+    polls = len(shop.polls)
+    shop.poll = shop.linked("new.png")
+    shop.image = lambda it: refused(403) if it.name == "old.png" else PICTURE
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    assert (len(shop.buys), len(shop.polls)) == (1, polls + 1)
+    assert shop.downloads[-1].name == "new.png"
+    desk.check_money()
