@@ -99,15 +99,17 @@ class Run:
         self.wake()
 
     def settled(self, status: Status, was: Status, error: str | None) -> None:
-        """Count a row that came to its end; too many failures end the buying."""
+        """Count a row that came to its end."""
         self.progress.settle(status, was)
         if status is Status.SUCCEEDED or error in OWN_FAULTS:
             self.failures.ended(well=status is Status.SUCCEEDED)
-        if self.failures.are_too_many and not self.gives_up:
-            self.gives_up = True
-            for lane in self.lanes.values():
-                lane.let_none_leave()
-            self.wake()
+
+    def give_up(self) -> None:
+        """Let nothing more be bought."""
+        self.gives_up = True
+        for lane in self.lanes.values():
+            lane.let_none_leave()
+        self.wake()
 
     def price_of(self, provider: str, resolution: str) -> tuple[int | None, int | None]:
         """Return expected and ceiling of one image in nano-dollars, None if unknown."""

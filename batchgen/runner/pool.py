@@ -176,7 +176,13 @@ async def _room(run: Run, lane: Lane) -> None:
         changed = run.changed
         is_crowded = run.live >= UNSTORED_FACTOR * lane.concurrency
         has_place = lane.in_flight < lane.concurrency and not lane.breaker.probing
-        if has_place and not is_crowded:
+        if run.failures.are_too_many:
+            # A refusal comes sooner than an image: those under way are awaited, and
+            # may say otherwise.
+            if run.live == 0:
+                run.give_up()
+                return
+        elif has_place and not is_crowded:
             wanted = SPARE_BYTES + (run.live + 1) * _image_bytes(run)
             free = shutil.disk_usage(run.folder).free
             if free >= wanted:

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from batchgen.cli.summary import finish
+from batchgen.engines.setting import Outcome
+from batchgen.errors import NearlyAllFailed
+from batchgen.ledger import Totals
+from batchgen.model import Job, Status
 from batchgen.sandbox import SandboxProcess, start_sandbox
 from tests.cli.command import Keepsake, Shop, table
 
+NOTHING = Totals(
+    spent=0,
+    retired=0,
+    at_risk=0,
+    at_risk_attempts=0,
+    unpriced=0,
+    unpriced_risk=0,
+    rows={},
+    images=0,
+)
 WRONG_KEY = "sk-wrong-Tz5Hq8Jc3Vd6Wx1Rn9Bm"
 
 
@@ -100,3 +117,18 @@ def test_a_budget_stops_the_run_and_a_higher_one_carries_on(shop: Shop) -> None:
     assert shop.run("m.csv", "--max-cost", "0.30", "--quiet").code == 4
     assert Keepsake.of(shop.folder / "out/m") == kept
     assert shop.run("m.csv", "--max-cost", "5").code == 0
+
+
+def test_nearly_only_failures_end_as_rows_that_did_not_succeed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {Status.REFUSED: 51, Status.PENDING: 149}
+    error = NearlyAllFailed("50 of the last 50 rows were refused")
+    outcome = Outcome(totals=replace(NOTHING, rows=rows), error=error, chosen=1)
+    job = Job(source=tmp_path, manifest=tmp_path, out=tmp_path, providers=("aimlapi",))
+
+    assert finish(job, outcome) == 3
+
+    said = capsys.readouterr()
+    assert said.err == "batchgen: 50 of the last 50 rows were refused\n"
+    assert "to carry on:" in said.out

@@ -1,0 +1,76 @@
+"""Where a limit that is to be found begins: at the defaults, or where it was found."""
+
+from __future__ import annotations
+
+import json
+
+import anyio
+import pytest
+
+from batchgen.limits import MOST_AT_ONCE, Finder, Pacing
+from batchgen.model import Terms
+from batchgen.provider import Defaults
+from batchgen.runner.pacing import pacing_of
+from tests.virtual import live_through
+
+DEFAULTS = Defaults(
+    base_url=None,
+    model="acme-1",
+    rpm=None,
+    concurrency=16,
+    reply_timeout_s=60,
+    source="a test",
+)
+AUTO = Terms(concurrency="auto", rpm="auto")
+
+
+def refused(start: float, taken: float) -> str:
+    finder = Finder(start)
+    finder.refused(taken, left=1.0, now=2.0)
+    text = finder.dump()
+    assert text is not None
+    return text
+
+
+def pacing(terms: Terms, found: object = None) -> Pacing:
+    return pacing_of(terms, DEFAULTS, found, lambda: 0.0)[1]
+
+
+@pytest.mark.parametrize(
+    ("terms", "places"),
+    [
+        pytest.param(Terms(), 16, id="the-providers"),
+        pytest.param(Terms(concurrency=3), 3, id="the-jobs"),
+        pytest.param(AUTO, 16, id="to-be-found"),
+    ],
+)
+def test_it_begins_with_what_is_known(terms: Terms, places: int) -> None:
+    assert pacing(terms).places == places
+
+
+def test_what_was_found_is_where_it_begins() -> None:
+    found = json.dumps({"concurrency": refused(16, 10)})
+
+    assert pacing(AUTO, found).places == 9
+    assert pacing(Terms(concurrency=3), found).places == 3
+
+
+def test_what_was_found_is_never_taken_beyond_the_end() -> None:
+    found = json.dumps({"concurrency": refused(10_000, 9_000)})
+
+    assert pacing(AUTO, found).places == MOST_AT_ONCE
+
+
+def test_a_rate_that_was_found_is_kept_from_the_first_departure_on() -> None:
+    found = json.dumps({"rpm": refused(100, 67)})
+
+    async def work() -> None:
+        departures, _ = pacing_of(AUTO, DEFAULTS, found, anyio.current_time)
+        began = anyio.current_time()
+        for _ in range(61):
+            await departures.grant()
+            departures.departed(anyio.current_time())
+
+        assert anyio.current_time() - began >= 60
+
+    live_through(work)
