@@ -79,9 +79,7 @@ class References:
         if most is not None and raw > most:
             words = f"{among} images have {raw / 1e6:.1f} MB, at most {most / 1e6:g} MB"
             way_out = "scale them down, or say `shrink = true` under [references]"
-            raise ReferenceRejected(
-                lane.name, f"{words} are taken together; {way_out}"
-            )
+            raise ReferenceRejected(lane.name, f"{words} are taken together; {way_out}")
         return tuple(carried)
 
     async def _one(self, lane: Lane, reference: str, among: int) -> Carried:
