@@ -66,6 +66,7 @@ def attempt(
 
 
 DOWN = attempt()
+EXCUSED = replace(DOWN, excused=True)
 THROTTLED = attempt(State.REJECTED, "throttled", counts=False)
 UNSENT = attempt(State.REJECTED, "not_connected", counts=False)
 EMPTY = attempt(State.FAILED, "no_image", Again.NOW)
@@ -93,6 +94,8 @@ def settled(status: Status, error: str) -> Settled:
             settled(Status.FAILED, "provider_down"),
             id="max-attempts-are-made",
         ),
+        pytest.param([EXCUSED] * 50, Buy(50), id="an-outage-does-not-count"),
+        pytest.param([DOWN] * 4 + [EXCUSED] * 9, Buy(13), id="an-outage-in-between"),
         pytest.param([THROTTLED] * 50, Buy(50), id="throttles-do-not-count"),
         pytest.param([UNSENT] * 50, Buy(50), id="what-never-left-does-not-count"),
         pytest.param([DOWN] * 4 + [THROTTLED], Buy(5), id="throttled-in-between"),
