@@ -40,6 +40,11 @@ class Outage:
         self._rows.clear()
 
     @property
+    def is_feared(self) -> bool:
+        """Whether the last one failed."""
+        return self._streak > 0
+
+    @property
     def is_on(self) -> bool:
         """Whether it failed too often in a row."""
         return self._streak >= self.TRIP
@@ -93,6 +98,11 @@ class Breaker:
     def is_open(self) -> bool:
         """Whether only a probe may leave."""
         return self._pauses > 0
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the last purchase brought no answer."""
+        return self._outage.is_feared
 
     def lost(
         self, row_id: int, attempt_id: int | None, *, is_probe: bool = False

@@ -98,9 +98,10 @@ class Feed:
         return True
 
     def _take(self) -> Wanted | None:
-        if not self._lane.breaker.is_open:
+        if not self._lane.breaker.is_in_doubt:
             return self._again() or self._fresh()
-        # Rows that were not tried yet go first: a row is held when it is lost twice.
+        # It may be an outage. Rows that were not tried yet go first: one that is lost
+        # twice is held.
         wanted = self._untried() or self._again()
         return None if wanted is None else replace(wanted, as_probe=True)
 
