@@ -8,7 +8,13 @@ import anyio
 import trio.testing
 
 
-def live_through(work: Callable[[], Awaitable[None]]) -> None:
-    """Run an async function that only waits and computes; every sleep is a jump."""
+def live_through(work: Callable[[], Awaitable[None]], *, seed: int = 0) -> None:
+    """Run an async function that only waits and computes; every sleep is a jump.
+
+    Which of several tasks goes first is drawn from the seed, as pytest-trio does it.
+    """
+    scheduler = trio._core._run
+    scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
+    scheduler._r.seed(seed)
     clock = trio.testing.MockClock(autojump_threshold=0)
     anyio.run(work, backend="trio", backend_options={"clock": clock})

@@ -1,0 +1,134 @@
+"""Live through many nights: `python -m tests.simulation [--nights 200 --rows 2000]`.
+
+Each night is drawn from its own seed. One that breaks a law is printed with the command
+that replays it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+from tests.simulation.audit import LAWS, shown
+from tests.simulation.night import PROVIDERS, Report, live_through_night
+from tests.simulation.schedule import draw
+
+Told = tuple[int, Report | str]
+"""A seed, and what came of it; the error's words if the night did not end."""
+
+
+def live_through_one(seed: int, rows: int, provider: str | None) -> Told:
+    """Live through the night of a seed."""
+    os.environ["BATCHGEN_LOOPBACK_ONLY"] = "1"
+    logging.disable()
+    try:
+        return seed, live_through_night(draw(seed, rows, provider))
+    except Exception:  # noqa: BLE001 - told with its seed
+        return seed, traceback.format_exc()
+
+
+def replay(seed: int, rows: int, provider: str | None) -> str:
+    """Return the command that lives through one night again."""
+    chosen = f" --provider {provider}" if provider else ""
+    return f"python -m tests.simulation --nights 1 --seed {seed} --rows {rows}{chosen}"
+
+
+def line_of(seed: int, told: Report) -> str:
+    """Return a night in one line."""
+    kinds = {
+        "h": f"{told.hours:.1f}",
+        "s": f"{told.took_s:.1f}",
+        "requests": told.requests,
+        "429": told.throttled,
+        "rows": dict(told.statuses),
+        "lives": dict(told.lives),
+    }
+    words = " ".join(f"{name} {it}" for name, it in kinds.items())
+    return f"{seed} {told.schedule.provider} {told.digest} {words}"
+
+
+def summary(nights: Sequence[Report], failed: int) -> Iterator[str]:
+    """Yield the lines of a table in Markdown."""
+    rows: Counter[str] = sum((it.statuses for it in nights), Counter())
+    lives: Counter[str] = sum((it.lives for it in nights), Counter())
+    broken = Counter(law for it in nights for law in it.broken)
+    bad = sum(bool(it.broken) for it in nights)
+    paced = [
+        it.most_in_a_minute / it.schedule.rpm
+        for it in nights
+        if isinstance(it.schedule.rpm, int | float)
+    ]
+    kind = [it for it in nights if it.schedule.must_end_well]
+    used = [it.billed / it.budget for it in nights if it.budget]
+    yield "| what | figure |"
+    yield "| --- | ---: |"
+    for name, figure in {
+        "nights": len(nights) + failed,
+        "nights in which every law held": len(nights) - bad,
+        "hours lived through": f"{sum(it.hours for it in nights):,.0f}",
+        "seconds that took": f"{sum(it.took_s for it in nights):,.0f}",
+        "rows": f"{rows.total():,}",
+        "rows by status": _listed(rows),
+        "requests": f"{sum(it.requests for it in nights):,}",
+        "purchases among them": f"{sum(it.purchases for it in nights):,}",
+        "429s": f"{sum(it.throttled for it in nights):,}",
+        "runs by how they ended": _listed(lives),
+        "nights with a budget": len(used),
+        "dearest of them, share of its budget": f"{max(used, default=0):.3f}",
+        "fullest 60 s, share of `rpm`": f"{max(paced, default=0):.3f}",
+        "nights with nothing in any row's way": len(kind),
+        "of which complete": sum("ends_complete" not in it.broken for it in kind),
+    }.items():
+        yield f"| {name} | {figure} |"
+    for law in LAWS:
+        name = law.__name__.replace("_", " ")
+        yield f"| broke *{name}* | {broken[law.__name__]} |"
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{it} {count:,}" for it, count in counts.most_common())
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Live through the nights that are asked for; 1 if a law was broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
+    parser.add_argument("--nights", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0, help="of the first night")
+    parser.add_argument("--provider", choices=sorted(PROVIDERS))
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    said = parser.parse_args(arguments)
+    nights: list[Report] = []
+    failed = 0
+    with ProcessPoolExecutor(said.processes) as pool:
+        begun = [
+            pool.submit(live_through_one, seed, said.rows, said.provider)
+            for seed in range(said.seed, said.seed + said.nights)
+        ]
+        for each in begun:
+            seed, told = each.result()
+            if isinstance(told, Report):
+                nights.append(told)
+                _write(line_of(seed, told))
+                problem = shown(told.broken) if told.broken else ""
+            else:
+                failed, problem = failed + 1, told
+            if problem:
+                _write(problem, replay(seed, said.rows, said.provider))
+    _write("", *summary(nights, failed))
+    return int(failed > 0 or any(it.broken for it in nights))
+
+
+def _write(*lines: str) -> None:
+    sys.stdout.write("".join(f"{it}\n" for it in lines))
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,313 @@
+"""The laws of a night, judged by the provider's books against the run folder's.
+
+The folder is read by other means than batchgen's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from batchgen.model import Job
+from tests.simulation.schedule import Schedule
+from tests.simulation.service import FORBIDDEN, WINDOW_S, Books
+from tests.simulation.shapes import Purchase
+
+Record = dict[str, Any]
+
+_ATTEMPTS = """
+  SELECT attempts.*, json_extract(rows.request, '$.prompt') AS prompt
+  FROM attempts JOIN rows USING (row_id) ORDER BY attempt_id
+"""
+_ENDED = ("unknown", "failed", "rejected", "overdue")
+ADMITTED = ("link_lost", "image_rejected", "superseded")
+"""Why an image that was paid for may not be there: the row says so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is judged: both books, and the manifest.
+
+    Attributes:
+        asked: Id, prompt and number of images of each manifest row.
+        files: Digest of each member of the ZIP, by its name.
+        most_underway: Purchases that were on the wire at once.
+    """
+
+    schedule: Schedule
+    job: Job
+    books: Books
+    asked: Sequence[tuple[str, str, int]]
+    table: Sequence[Record]
+    attempts: Sequence[Record]
+    files: dict[str, str]
+    most_underway: int
+
+    def by_prompt(self, count: Callable[[Record], int]) -> Counter[str]:
+        """Return a sum over the ledger's attempts for each prompt."""
+        found: Counter[str] = Counter()
+        for it in self.attempts:
+            found[it["prompt"]] += count(it)
+        return found
+
+    def bought_by_prompt(self, count: Callable[[Purchase], int]) -> Counter[str]:
+        """Return a sum over the provider's purchases for each prompt."""
+        found: Counter[str] = Counter()
+        for it in self.books.purchases:
+            found[it.prompt] += count(it)
+        return found
+
+
+def open_case(
+    schedule: Schedule,
+    job: Job,
+    books: Books,
+    asked: Sequence[tuple[str, str, int]],
+    most_underway: int,
+) -> Case:
+    """Read the run folder."""
+    return Case(
+        schedule=schedule,
+        job=job,
+        books=books,
+        asked=asked,
+        table=pl.read_parquet(job.out / "results.parquet").to_dicts(),
+        attempts=_attempts(job.out / "run.db"),
+        files=_files(job.out / "images.zip"),
+        most_underway=most_underway,
+    )
+
+
+def _attempts(path: Path) -> list[Record]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as ledger:
+        ledger.row_factory = sqlite3.Row
+        return [dict(row) for row in ledger.execute(_ATTEMPTS)]
+
+
+def _files(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        assert len(set(names)) == len(names), "a name stands twice in the ZIP"
+        # Reading checks the CRC, too.
+        return {it: hashlib.sha256(archive.read(it)).hexdigest() for it in names}
+
+
+def nano(usd: Decimal | None) -> int:
+    return 0 if usd is None else int(usd.scaleb(9))
+
+
+def is_at_risk(attempt: Record) -> bool:
+    return attempt["charge"] == "unknown" or attempt["state"] in ("sent", "accepted")
+
+
+def was_killed(attempt: Record) -> bool:
+    """Say whether the answer came to nobody: the process was dead by then."""
+    return str(attempt["message"] or "").startswith("batchgen stopped")
+
+
+# -- the laws: each yields what breaks it
+
+
+def never_over_budget(case: Case) -> Iterator[str]:
+    most = case.job.max_cost
+    # The bill only grows, so its end is its highest.
+    if most is not None and case.books.billed > nano(most):
+        yield f"billed {case.books.billed}, allowed {nano(most)}"
+
+
+def never_over_rate(case: Case) -> Iterator[str]:
+    rpm = case.schedule.rpm
+    if isinstance(rpm, str) or rpm is None:
+        return
+    if (most := most_in_a_minute(case.books.arrivals)) > rpm:
+        yield f"{most} purchases arrived in 60 s, allowed {rpm:g}"
+
+
+def most_in_a_minute(times: Sequence[float]) -> int:
+    """Return the purchases in the fullest 60 s, as the provider counts arrivals."""
+    first = most = 0
+    for number, at in enumerate(times):
+        while times[first] <= at - WINDOW_S:
+            first += 1
+        most = max(most, number - first + 1)
+    return most
+
+
+def never_over_concurrency(case: Case) -> Iterator[str]:
+    said = case.schedule.concurrency
+    if isinstance(said, int) and case.most_underway > said:
+        yield f"{case.most_underway} purchases at once, allowed {said}"
+
+
+def money_is_exact(case: Case) -> Iterator[str]:
+    spent = sum(nano(row["cost_usd"]) for row in case.table)
+    at_risk = sum(nano(row["at_risk_usd"]) for row in case.table)
+    in_ledger = sum(it["cost"] or 0 for it in case.attempts)
+    if in_ledger != spent:
+        yield f"table {spent}, ledger {in_ledger}"
+    if not spent <= case.books.billed <= spent + at_risk:
+        yield f"spent {spent}, billed {case.books.billed}, at risk {at_risk}"
+    known = case.by_prompt(lambda it: it["cost"] or 0)
+    risky = case.by_prompt(lambda it: it["ceiling"] if is_at_risk(it) else 0)
+    billed = case.bought_by_prompt(lambda it: it.billed)
+    for prompt in {*known, *risky, *billed}:
+        if not known[prompt] <= billed[prompt] <= known[prompt] + risky[prompt]:
+            yield (
+                f"{prompt}: spent {known[prompt]}, billed {billed[prompt]}, "
+                f"at risk {risky[prompt]}"
+            )
+
+
+def nothing_leaves_unwritten(case: Case) -> Iterator[str]:
+    """Each request that arrived has an attempt that says that it left."""
+    arrived = case.bought_by_prompt(lambda _: 1)
+    sent = case.by_prompt(lambda it: it["state"] != "rejected")
+    rejected = case.by_prompt(lambda it: it["state"] == "rejected")
+    for prompt, times in arrived.items():
+        if times > sent[prompt] + rejected[prompt]:
+            yield f"{prompt}: {times} arrived, {sent[prompt]} were written down"
+
+
+def nothing_is_bought_twice(case: Case) -> Iterator[str]:
+    """A part is bought again only after it failed, or nobody could know its outcome."""
+    last: dict[tuple[int, int], Record] = {}
+    for it in case.attempts:
+        part = (it["row_id"], it["first_image"])
+        before = last.get(part)
+        if before is not None and not _may_follow(before):
+            yield f"{it['prompt']}: bought again after {before['state']}"
+        last[part] = it
+    wanted: Counter[str] = Counter()
+    for _, prompt, n in case.asked:
+        wanted[prompt] += n
+    good = case.bought_by_prompt(_is_good)
+    killed = case.by_prompt(was_killed)
+    for prompt, times in good.items():
+        if times > wanted[prompt] + killed[prompt]:
+            yield (
+                f"{prompt}: {times} purchases were taken and told, wanted "
+                f"{wanted[prompt]}, cut off by kills {killed[prompt]}"
+            )
+
+
+def _may_follow(before: Record) -> bool:
+    if before["state"] == "overdue" or before["state"] not in _ENDED:
+        return False
+    # A lost task may be another account's, and a lost link was paid for.
+    return before["error"] not in ("task_lost", *ADMITTED)
+
+
+def _is_good(purchase: Purchase) -> int:
+    """Say whether the client knew that it was accepted, and it did not fail."""
+    return purchase.told is not None and purchase.told_end is None
+
+
+def nothing_paid_is_lost(case: Case) -> Iterator[str]:
+    """What was told as made is in the ZIP, or the row admits why not."""
+    have = set(case.files.values())
+    missing = case.bought_by_prompt(
+        lambda it: (
+            it.told is not None
+            and it.fate in ("made", "gone")
+            and hashlib.sha256(it.image).hexdigest() not in have
+        )
+    )
+    admitted = case.by_prompt(
+        lambda it: it["error"] in ADMITTED or is_at_risk(it) or _is_open(it)
+    )
+    for prompt, times in missing.items():
+        if times > admitted[prompt]:
+            yield f"{prompt}: {times} images lost, {admitted[prompt]} admitted"
+
+
+def _is_open(attempt: Record) -> bool:
+    return attempt["state"] in ("accepted", "delivered", "overdue")
+
+
+def table_is_whole(case: Case) -> Iterator[str]:
+    ids = [row["id"] for row in case.table]
+    if ids != [it[0] for it in case.asked]:
+        yield f"{len(ids)} rows for {len(case.asked)}, or in another order"
+
+
+def successes_open(case: Case) -> Iterator[str]:
+    """A row that succeeded has its n own images, as the provider drew them."""
+    drawn = {
+        hashlib.sha256(it.image).hexdigest(): it.prompt
+        for it in case.books.purchases
+        if it.image
+    }
+    seen: Counter[str] = Counter()
+    for row, (_, prompt, n) in zip(case.table, case.asked, strict=False):
+        found = [case.files.get(it["name"], "") for it in row["files"]]
+        seen.update(found)
+        if any(drawn.get(it) != prompt for it in found):
+            yield f"{prompt}: a file is missing, or no image of its own"
+        if row["status"] == "succeeded" and len(found) != n:
+            yield f"{prompt}: succeeded with {len(found)} of {n} images"
+    members = len(case.files) - ("metadata.jsonl" in case.files)
+    if max(seen.values(), default=1) > 1 or members != len(seen):
+        yield f"{members} members for {len(seen)} files, or one stands twice"
+
+
+def refused_is_never_asked_again(case: Case) -> Iterator[str]:
+    killed = case.by_prompt(was_killed)
+    told: dict[str, float] = {}
+    after: Counter[str] = Counter()
+    for it in case.books.purchases:
+        if FORBIDDEN not in it.prompt:
+            continue
+        after[it.prompt] += it.at > told.get(it.prompt, it.at)
+        if it.told_end is not None:
+            told.setdefault(it.prompt, it.told_end)
+    for prompt, times in after.items():
+        if times > killed[prompt]:
+            yield f"{prompt}: asked {times} times after it was refused"
+
+
+def ends_complete(case: Case) -> Iterator[str]:
+    """With nothing in the way, however bad the night was."""
+    if not case.schedule.must_end_well:
+        return
+    for row in case.table:
+        if row["status"] != "succeeded":
+            yield f"{row['prompt']}: {row['status']}, {row['error']}, {row['message']}"
+
+
+LAWS = (
+    never_over_budget,
+    never_over_rate,
+    never_over_concurrency,
+    money_is_exact,
+    nothing_leaves_unwritten,
+    nothing_is_bought_twice,
+    nothing_paid_is_lost,
+    table_is_whole,
+    successes_open,
+    refused_is_never_asked_again,
+    ends_complete,
+)
+
+
+def broken_laws(case: Case) -> dict[str, list[str]]:
+    """Return what breaks each law that is broken."""
+    found = {law.__name__: list(law(case)) for law in LAWS}
+    return {name: words for name, words in found.items() if words}
+
+
+def shown(broken: dict[str, list[str]]) -> str:
+    """Return broken laws in words, the first examples of each."""
+    return json.dumps({name: words[:3] for name, words in broken.items()}, indent=1)

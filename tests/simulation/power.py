@@ -1,0 +1,78 @@
+"""A kill without a process: from one moment on nothing reaches disk or network."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+
+T = TypeVar("T")
+
+
+class PowerCut(BaseException):
+    """The process is dead; what unwinds now would not have run."""
+
+
+class Power:
+    """Runs the engine's work on the disk, until it is cut.
+
+    A process that is killed leaves what it wrote and nothing else. So once the power
+    is cut, whatever the engine still tries ends here, before it has any effect.
+
+    Args:
+        archive: The ZIP; a cut in the middle of a write to it tears it.
+        rng: How long the disk takes, and where a write tears.
+    """
+
+    def __init__(self, archive: Path, rng: random.Random) -> None:
+        self._archive = archive
+        self._rng = rng
+        self._armed = ""
+        self._torn: int | None = None
+        self.is_cut = False
+
+    def arm(self, where: str) -> None:
+        """Cut it at the next such moment."""
+        self._armed = where
+
+    def check(self, where: str) -> None:
+        """Be at a moment where it may be cut.
+
+        Raises:
+            PowerCut: it is.
+        """
+        if self._armed in (where, "any") and self._armed:
+            self.is_cut = True
+        if self.is_cut:
+            raise PowerCut
+
+    async def offload(self, work: Callable[[], T], /) -> T:
+        """Do work that takes a moment, while others go on; nothing stops it halfway."""
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(self._rng.uniform(0.0005, 0.01))
+        self.check("write")
+        before = self._size()
+        result = work()
+        grown = self._size() - before
+        if self._armed == "stored" and grown > 0:
+            self._torn = before + self._rng.randint(0, grown)
+            self.check("stored")
+        self.check("written")
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(self._rng.uniform(0.0005, 0.01))
+        if self.is_cut:
+            raise PowerCut
+        return result
+
+    def restore(self) -> None:
+        """Let the next process begin, with what was left."""
+        if self._torn is not None:
+            with self._archive.open("r+b") as file:
+                file.truncate(self._torn)
+        self._armed, self._torn, self.is_cut = "", None, False
+
+    def _size(self) -> int:
+        return self._archive.stat().st_size if self._archive.exists() else 0
