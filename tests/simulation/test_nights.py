@@ -1,0 +1,149 @@
+"""Small nights of both providers: every law holds in each, and a seed replays exactly.
+
+Hundreds of long ones have a command of their own: `python -m tests.simulation`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.simulation.__main__ import replay
+from tests.simulation.audit import shown
+from tests.simulation.night import Report, live_through_night
+from tests.simulation.schedule import (
+    DOWNS,
+    KILLED_AT,
+    Interruption,
+    Odds,
+    Outage,
+    Schedule,
+    draw,
+)
+
+ROWS = 120
+
+
+def check(told: Report, said: object) -> None:
+    assert not told.broken, f"{shown(told.broken)}\n{said}"
+
+
+@pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
+@pytest.mark.parametrize("seed", range(1000, 1005))
+def test_every_law_holds_in_a_night(seed: int, provider: str) -> None:
+    told = live_through_night(draw(seed, ROWS, provider))
+
+    check(told, replay(seed, ROWS, provider))
+
+
+@pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
+def test_a_night_with_a_long_outage_and_kills_ends_complete(provider: str) -> None:
+    schedule = Schedule(
+        seed=1,
+        provider=provider,
+        rows=ROWS,
+        rpm=6,
+        concurrency=8,
+        max_unknown=20,
+        max_attempts=50,
+        latency_s=40.0,
+        odds=Odds(throttled=0.05, error=0.05, page=0.02, lost=0.02, cut=0.05),
+        outages=[Outage(300.0, 7500.0, "html")],
+        interruptions=[
+            Interruption(200.0, "kill", "reply", 10.0),
+            Interruption(4000.0, "stop", "", 60.0),
+            Interruption(8000.0, "kill", "stored", 0.0),
+        ],
+    )
+    told = live_through_night(schedule)
+
+    check(told, schedule)
+    assert told.statuses == {"succeeded": ROWS}
+    assert told.lives["killed"] == 2
+    assert told.hours > 2
+
+
+@pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
+def test_the_same_seed_asks_for_the_same_things_at_the_same_times(
+    provider: str,
+) -> None:
+    once, again = (live_through_night(draw(77, 60, provider)) for _ in range(2))
+    other = live_through_night(draw(78, 60, provider))
+
+    assert once.digest == again.digest
+    assert once.statuses == again.statuses
+    assert once.digest != other.digest
+
+
+SHARES = st.sampled_from([0.0, 0.02, 0.2])
+MOMENTS = st.floats(0.0, 2400.0)
+OUTAGES = st.builds(
+    lambda begins, lasts, kind: Outage(begins, begins + lasts, kind),
+    MOMENTS,
+    st.sampled_from([5.0, 120.0, 2000.0]),
+    st.sampled_from(DOWNS),
+)
+INTERRUPTIONS = st.builds(
+    Interruption,
+    MOMENTS,
+    st.sampled_from(["kill", "kill", "stop"]),
+    st.sampled_from(KILLED_AT),
+    st.sampled_from([0.0, 5.0, 600.0]),
+)
+ODDS = st.builds(
+    Odds,
+    throttled=SHARES,
+    error=SHARES,
+    page=SHARES,
+    lost=SHARES,
+    failed=SHARES,
+    hangs=SHARES,
+    forgotten=SHARES,
+    empty=SHARES,
+    gone=SHARES,
+    unread=SHARES,
+    cut=SHARES,
+    charged=st.sampled_from([0.0, 0.5, 1.0]),
+)
+SCHEDULES = st.builds(
+    Schedule,
+    seed=st.integers(0, 1 << 32),
+    provider=st.sampled_from(["aimlapi", "foxapi"]),
+    rows=st.integers(1, 40),
+    rpm=st.sampled_from([None, "auto", 1, 5, 60]),
+    concurrency=st.sampled_from([1, 3, 16, "auto"]),
+    budget=st.sampled_from([None, None, "0.1", "0.7"]).map(
+        lambda it: None if it is None else Decimal(it)
+    ),
+    on_unknown=st.sampled_from(["retry", "hold"]),
+    max_unknown=st.sampled_from([1, 20]),
+    max_attempts=st.sampled_from([1, 5, 20]),
+    own_rpm=st.sampled_from([None, 4, 30]),
+    own_places=st.sampled_from([None, 1, 6]),
+    quota=st.sampled_from([None, None, 10]),
+    day_s=st.just(3600.0),
+    out_of_quota=st.sampled_from([402, 429]),
+    says_wait=st.booleans(),
+    latency_s=st.sampled_from([0.5, 20.0, 200.0]),
+    drift=st.sampled_from([1.0, 5.0]),
+    refused=SHARES,
+    twins=SHARES,
+    link_life_s=st.sampled_from([30.0, 24 * 3600.0]),
+    odds=ODDS,
+    outages=st.lists(OUTAGES, max_size=3),
+    interruptions=st.lists(INTERRUPTIONS, max_size=4),
+)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(SCHEDULES)
+def test_every_law_holds_whatever_goes_wrong(schedule: Schedule) -> None:
+    check(live_through_night(schedule), schedule)
