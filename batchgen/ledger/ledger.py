@@ -138,6 +138,11 @@ class Ledger(Reader):
     ) -> None:
         """Write down where the images lie in the archive, which is synced by now."""
         self._step(attempt_id, State.STORED)
+        self.run("attempt_store", (warning, at, attempt_id))
+        self.keep_images(attempt_id, images)
+
+    def keep_images(self, attempt_id: int, images: Iterable[StoredImage]) -> None:
+        """Write down where images lie, whatever becomes of the attempt's others."""
         for it in images:
             self.run(
                 "image_store",
@@ -154,7 +159,6 @@ class Ledger(Reader):
                     it.height_px,
                 ),
             )
-        self.run("attempt_store", (warning, at, attempt_id))
         self._outputs_are_stale()
 
     def mark_ended(self, attempt_id: int, end: AttemptEnd) -> None:

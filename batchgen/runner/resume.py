@@ -66,7 +66,10 @@ def _adopt(ledger: Ledger, archive: Archive, found: Sequence[Found], now: int) -
         whole = [it for it in looks if it is not None]
         if attempt.state is State.DELIVERED:
             if len(whole) < members[0].tag.images:
-                continue  # its links are known: they are downloaded again
+                # The others' links are known: they are downloaded again.
+                ledger.keep_images(attempt_id, whole)
+                adopted += len(whole)
+                continue
         elif whole:
             # The reply had come, and was charged; what the kill left of its images
             # is kept, the others are bought again.

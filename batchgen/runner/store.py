@@ -110,7 +110,9 @@ def _settle_lost(
 def _buy_the_rest(run: Run, flight: Flight, brought: set[int]) -> None:
     """Let what a reply with fewer images than asked for left out be bought."""
     lane = run.lanes.get(flight.planned or "")
-    part, missing = flight.part, set(flight.part.span) - brought
+    part = flight.part
+    # What an earlier process had stored of the same attempt is not missing either.
+    missing = set(part.span) - brought - run.ledger.stored_images(part.row_id)
     if lane is None or not missing or lane.stopped is not None:
         return
     have = set(range(1, part.span.stop)) - missing

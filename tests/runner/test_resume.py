@@ -211,6 +211,24 @@ def test_half_of_an_attempts_images_are_kept_and_its_whole_charge(
     assert ledger.row(row_id).status is Status.PENDING
 
 
+def test_half_of_a_delivered_attempt_is_kept_and_only_the_rest_downloaded_again(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    read(ledger, [row_of(0, n=2)])
+    (row_id,) = row_ids(ledger)
+    attempt_id = sent(ledger, row_id, images=2)
+    links = [(1, "https://x/1"), (2, "https://x/2")]
+    ledger.mark_delivered(attempt_id, links, (Charge.REPORTED, 12_345), None, None)
+    append(tmp_path, picture(attempt_id, 1, 2))
+
+    assert recovered(ledger, tmp_path) == 1
+
+    assert ledger.attempt(attempt_id).state is State.DELIVERED
+    assert ledger.stored_images(row_id) == {1}
+    assert ledger.links(attempt_id) == [(2, "https://x/2")]
+    assert ledger.row(row_id).status is Status.PENDING
+
+
 def test_a_row_of_several_images_waits_for_those_that_are_missing(
     ledger: Ledger, tmp_path: Path
 ) -> None:
