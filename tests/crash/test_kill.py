@@ -161,7 +161,7 @@ def _row_answered_inline(folder: Path, bank: SandboxProcess) -> dict[str, Any]:
     """Return a row whose image does not come as a link."""
     folder.mkdir()
     scout = customer(folder, bank, "aimlapi")
-    scout.write(product_rows(range(24)))
+    scout.write(product_rows(range(60)))
     finished(scout)
     [found, *_] = ledger_rows(scout.ledger, _ANSWERED_INLINE)
     return found

@@ -1,0 +1,168 @@
+"""Runs that are killed at a point and then given the same command again."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+from PIL import Image
+
+from batchgen.provider import key_variable
+from batchgen.sandbox import SandboxProcess
+from tests.acceptance.batch import Ended
+from tests.acceptance.books import ATTEMPTS, Books, ledger_rows
+from tests.crash.audit import REFUSED, Found, Left, check, check_loss, compare
+from tests.crash.modes import MODES, Case, Mode, loss_at
+from tests.crash.stable import Errand, Stable
+
+KEY = "sk-0a1b2c3d4e5f60718293a4b5"
+_CAME = """
+  SELECT rows.id, max(images.link IS NOT NULL) AS is_link
+  FROM rows JOIN attempts USING (row_id) JOIN images USING (attempt_id)
+  GROUP BY rows.id ORDER BY rows.row_id
+"""
+
+
+@dataclass(slots=True)
+class Ground:
+    """Where runs are killed: one sandbox, one stable, and prompts for each mode."""
+
+    bank: SandboxProcess
+    stable: Stable
+    folder: Path
+    _prompts: dict[str, list[str]] = field(default_factory=dict)
+
+    def prompts(self, name: str) -> list[str]:
+        """Return prompts whose images come in the way that the mode means."""
+        if name not in self._prompts:
+            self._prompts[name] = self._scout(name)
+        return self._prompts[name]
+
+    def _scout(self, name: str) -> list[str]:
+        mode = MODES[name]
+        wanted = [f"a cup, no. {number}" for number in range(24)]
+        if mode.way == "task":
+            return wanted
+        folder = self.folder / f"scout-{name}"
+        customer = Customer(self, name, folder)
+        customer.write(wanted)
+        ended = customer.run()
+        assert ended.code == 0, ended
+        rows = ledger_rows(folder / "out" / "run.db", _CAME)
+        return [it["id"] for it in rows if it["is_link"] == (mode.way == "link")]
+
+    def survive(self, case: Case) -> Found:
+        """Kill a run, let it end, check every law, and say what it cost.
+
+        Raises:
+            AssertionError: a law does not hold, or the point was never passed.
+        """
+        mode, rows = MODES[case.mode], self._rows(case)
+        folder = Path(tempfile.mkdtemp(prefix=f"{case}-", dir=self.folder))
+        customer = Customer(self, case.mode, folder)
+        customer.write(rows, padding=260 if case.point.startswith("planned-") else 0)
+        if case.after is not None:
+            customer.kill_at(case.after, 1)
+        customer.kill_at(case.point, case.nth)
+        left = Left.of(folder / "out")
+        ended = customer.run()
+        books = customer.books()
+        check(books, rows, mode.n, ended)
+        found = compare(left, books, len(rows))
+        assert found.adopted == customer.adopted()
+        loss = loss_at(mode, case.point)
+        if case.nth == 1 and case.after is None and loss is not None:
+            check_loss(loss, found, books)
+        shutil.rmtree(folder)
+        return found
+
+    def _rows(self, case: Case) -> list[str]:
+        prompts = self.prompts(case.mode)
+        if case.nth > 1:
+            return [it for pair in zip(prompts, REFUSED, strict=False) for it in pair]
+        is_refused = case.point.startswith("ended-")
+        return [REFUSED[0] if is_refused else prompts[0]]
+
+
+@dataclass(slots=True)
+class Customer:
+    """One manifest and its run folder."""
+
+    ground: Ground
+    name: str
+    folder: Path
+    _limit: int = field(init=False, default=0)
+    _billed_before: frozenset[str] = field(init=False)
+    _asked_before: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        entries = self.ground.bank.bill(self.mode.provider)["entries"]
+        self._billed_before = frozenset(it["id"] for it in entries)
+        self._asked_before = len(self.ground.bank.requests())
+
+    @property
+    def mode(self) -> Mode:
+        return MODES[self.name]
+
+    def write(self, prompts: Sequence[str], padding: int = 0) -> None:
+        """Write the manifest; rows of the padding are never in scope."""
+        self._limit = len(prompts)
+        wanted = [*prompts, *(f"never, no. {it}" for it in range(padding))]
+        rows = [{"id": it, "prompt": it, "n": self.mode.n} for it in wanted]
+        if self.mode.uploads:
+            for number in range(2):
+                colour = (number * 90, 40, 40)
+                Image.new("RGB", (32, 32), colour).save(self.folder / f"{number}.png")
+            rows = [it | {"references": f"{at % 2}.png"} for at, it in enumerate(rows)]
+        pl.DataFrame(rows).write_parquet(self.folder / "rows.parquet")
+
+    def kill_at(self, point: str, nth: int) -> None:
+        ended = self.ground.stable.run(self._errand(point, nth))
+        assert ended.code == -9, (point, nth, ended)
+
+    def run(self) -> Ended:
+        """Run to the end."""
+        return self.ground.stable.run(self._errand(None, 1))
+
+    def _errand(self, point: str | None, nth: int) -> Errand:
+        mode, bank = self.mode, self.ground.bank
+        fare = bank.tariff()[mode.provider][mode.resolution]
+        arguments = (
+            *("run", "rows.parquet", "--out", "out", "--provider", mode.provider),
+            *("--base-url", bank.provider_url(mode.provider)),
+            *("--price", fare["ceiling_usd"], "--resolution", mode.resolution),
+            *("--aspect-ratio", "1:1", "--concurrency", "2", "--yes", "--quiet"),
+            *("--limit", str(self._limit), "--max-unknown", "4"),
+        )
+        keys = {key_variable(mode.provider): KEY}
+        return Errand(
+            folder=self.folder,
+            arguments=arguments,
+            point=point,
+            nth=nth,
+            environment=keys,
+        )
+
+    def adopted(self) -> int:
+        """Return how many images the last run found in the ZIP."""
+        lines = (self.folder / "out" / "run.log").read_text().splitlines()
+        started = [it for it in lines if "adopted=" in it]
+        return int(started[-1].split("adopted=")[1].split()[0])
+
+    def books(self) -> Books:
+        """Return what both sides wrote down of this run alone."""
+        out, bank = self.folder / "out", self.ground.bank
+        entries = bank.bill(self.mode.provider)["entries"]
+        table = pl.read_parquet(out / "results.parquet").to_dicts()
+        return Books(
+            folder=out,
+            rows=[it for it in table if not it["prompt"].startswith("never")],
+            attempts=ledger_rows(out / "run.db", ATTEMPTS),
+            bill=[it for it in entries if it["id"] not in self._billed_before],
+            requests=bank.requests()[self._asked_before :],
+        )

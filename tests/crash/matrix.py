@@ -1,0 +1,50 @@
+"""Kill a run at every boundary of a row's life: `python -m tests.crash.matrix`.
+
+Each case is a run that is killed at one point, the same command again, and an audit of
+ZIP, table, ledger and the sandbox's bill. The sandbox outlives both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from batchgen.sandbox import start_sandbox
+from tests.crash.audit import Found
+from tests.crash.ground import Ground
+from tests.crash.modes import MODES, cases_of, points_of
+from tests.crash.stable import open_stable
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.crash.matrix")
+    parser.add_argument("--mode", choices=MODES, action="append")
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="crash-matrix-"))
+    say = sys.stdout.write
+    say(
+        "| provider | points | kills | bought again | at risk | known | adopted | s |\n"
+    )
+    say("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+    with start_sandbox(folder / "bank", latency=0) as bank, open_stable() as stable:
+        ground = Ground(bank, stable, folder)
+        for name in given.mode or MODES:
+            begun, found = time.monotonic(), Found()
+            for case in cases_of(name):
+                found.add(ground.survive(case))
+            points = len(points_of(MODES[name]))
+            spent = time.monotonic() - begun
+            say(
+                f"| {name} | {points} | {found.kills} | {found.again} | "
+                f"{found.at_risk} | {found.spared} | {found.adopted} | {spent:.0f} |\n"
+            )
+            sys.stdout.flush()
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

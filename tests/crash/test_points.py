@@ -1,0 +1,62 @@
+"""A kill at any boundary of a row's life loses nothing and buys nothing in silence.
+
+Every case of every mode: `python -m tests.crash.matrix`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import cycle
+
+import pytest
+
+from batchgen.sandbox import start_sandbox
+from tests.crash.ground import Ground
+from tests.crash.modes import MODES, Case, cases_of, loss_at
+from tests.crash.points import POINTS
+from tests.crash.stable import open_stable
+
+
+def chosen() -> list[Case]:
+    """Return one case for each point, and one for each point while resuming.
+
+    Modes take turns. What a point may lose is told exactly in a run of one row; points
+    that lose nothing are met there or among other rows, in turn.
+    """
+    turn, alone = cycle(MODES), cycle([True, False])
+    found = []
+    for point, after in _kinds():
+        name = next(it for it in turn if _cases(it, point, after))
+        cases = _cases(name, point, after)
+        is_exact = loss_at(MODES[name], point) != "nothing" or next(alone)
+        found.append(cases[0] if is_exact else cases[-1])
+    return found
+
+
+def _kinds() -> dict[tuple[str, str | None], None]:
+    every = (case for name in MODES for case in cases_of(name))
+    return dict.fromkeys((it.point, it.after) for it in every)
+
+
+def _cases(name: str, point: str, after: str | None) -> list[Case]:
+    return [it for it in cases_of(name) if (it.point, it.after) == (point, after)]
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    folder = tmp_path_factory.mktemp("ground")
+    with ExitStack() as stack:
+        bank = stack.enter_context(start_sandbox(folder / "bank", latency=0))
+        yield Ground(bank, stack.enter_context(open_stable()), folder)
+
+
+def test_no_point_is_left_out() -> None:
+    assert {it.point for it in chosen()} == {*POINTS}
+
+
+@pytest.mark.parametrize("case", chosen(), ids=str)
+def test_a_kill_at_a_point_loses_nothing_and_buys_nothing_in_silence(
+    ground: Ground, case: Case
+) -> None:
+    ground.survive(case)
