@@ -130,9 +130,9 @@ def finish(job: Job, outcome: Outcome) -> int:
     for line in _reasons(outcome):
         write_error(f"batchgen: {line}")
     if rows.get(Status.PENDING):
-        raised = isinstance(outcome.error, BudgetReached)
-        how = "to carry on, with a higher --max-cost" if raised else "to carry on"
-        write_result(f"{how}:\n  {this_command()}")
+        if isinstance(outcome.error, BudgetReached):
+            write_result("give it a higher --max-cost")
+        write_result(f"to carry on:\n  {this_command()}")
     # Not the refused ones: the same prompt would be refused again.
     tried = [it for it in (Status.FAILED, Status.HELD) if rows.get(it)]
     if tried:

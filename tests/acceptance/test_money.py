@@ -183,7 +183,7 @@ def test_retry_tries_exactly_the_rows_that_were_named(tmp_path: Path) -> None:
 
     assert (ended.code, again.code) == (3, 3), (ended, again)
     assert "0 rows are marked" in idle.out
-    assert "1 rows are marked" in marked.out
+    assert "1 row is marked" in marked.out
     assert [it["body"]["prompt"] for it in books.requests[5:]] == ["REFUSE-ME 3"]
     assert books.statuses == {"succeeded": 3, "refused": 2}
     check_all(books)

@@ -117,6 +117,7 @@ class Customer:
             out=self.folder / "out",
             providers=(self.provider,),
             terms={self.provider: at},
+            max_failures=None,  # what is wrong here is wrong on purpose
         )
         return replace(job, **said)
 
