@@ -1,6 +1,8 @@
-"""Kill one run many times: `python -m tests.crash [--kills 20 --rows 300 --seed N]`.
+"""Kill runs at every provider hundreds of times: `python -m tests.crash`.
 
-Prints a line of figures for each run, or fails with the law that did not hold; then
+    python -m tests.crash --provider gccai --kills 100 --seed 3 --faults storm
+
+Prints a line of a table for each run, or fails with the law that did not hold; then
 the run folder is kept.
 """
 
@@ -11,66 +13,59 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from tests.acceptance.books import (
-    Books,
-    check_all,
-    check_no_image_is_forgotten,
-    is_at_risk,
-    read_books,
+from batchgen.sandbox import start_sandbox
+from batchgen.sandbox.faults import PROFILES, Profile
+from tests.crash.modes import MODES
+from tests.crash.soak import Figures, Soak
+from tests.crash.stable import open_stable
+
+HEAD = (
+    *("provider", "faults", "seed", "rows", "images", "kills", "points"),
+    *("rows lost", "bought again", "bought in silence", "at risk", "adopted", "s"),
 )
-from tests.crash.killing import CHEAPEST, Figures, noted_rows, rehearsal, survive
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.crash")
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--seed", type=int, action="append")
-    parser.add_argument("--provider", choices=CHEAPEST, action="append")
+    parser.add_argument("--provider", choices=MODES, action="append")
+    parser.add_argument("--faults", choices=PROFILES, default="calm")
     given = parser.parse_args()
-    for provider in given.provider or CHEAPEST:
-        for seed in given.seed or [0]:
-            line = crash(provider, given.rows, given.kills, seed)
-            sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()
+    tell(HEAD)
+    tell(["---", "---", *["---:"] * (len(HEAD) - 2)])
+    for seed in given.seed or [0]:
+        for provider in given.provider or MODES:
+            begun = time.monotonic()
+            figures = crash(provider, given.faults, given.kills, seed)
+            took = f"{time.monotonic() - begun:.0f}"
+            tell([provider, given.faults, seed, *counted(figures), took])
 
 
-def crash(provider: str, rows: int, kills: int, seed: int) -> str:
+def crash(provider: str, faults: Profile, kills: int, seed: int) -> Figures:
     """Kill one run, check all laws, and return the figures."""
-    begun = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"crash-{provider}-{seed}-"))
     sys.stderr.write(f"{folder}\n")
-    batch = rehearsal(folder, provider)
-    batch.write(noted_rows(rows))
-    figures = survive(batch, provider, rows, kills, seed)
-    books = read_books(batch)
-    assert books.statuses == {"succeeded": rows}, books.statuses
-    assert all(len(row["files"]) == 1 for row in books.rows)
-    check_all(books)
-    check_no_image_is_forgotten(books)
+    bank = start_sandbox(folder / "bank", faults=faults, seed=seed, latency=0.03)
+    with bank as running, open_stable() as stable:
+        soak = Soak(running, stable, MODES[provider], folder / "run", kills, seed)
+        figures = soak.survive()
     shutil.rmtree(folder)
-    whole_s = time.monotonic() - begun
-    facts = [f"{provider} seed {seed}", *describe(figures, books), f"{whole_s:.0f} s"]
-    return "; ".join(facts)
+    return figures
 
 
-def describe(figures: Figures, books: Books) -> Iterator[str]:
-    """Yield what happened, in words."""
-    hits = figures.under_way
-    yield f"{len(books.rows)} rows, {figures.kills} kills"
-    yield f"{figures.planning} while planning, {figures.finishing} while finishing"
-    yield "under way at the kills: " + ", ".join(
-        f"{hits[state]} {state}" for state in ("sent", "accepted", "delivered")
-    )
-    yield f"{figures.torn_bytes} bytes past the ledger, {figures.adopted} adopted"
-    twice = sum(times - 1 for times in books.bought().values())
-    risky = sum(is_at_risk(it) for it in books.attempts)
-    yield f"bought twice {twice}, admitted at risk {risky}"
-    spent, billed, risk = books.spent, books.billed, books.at_risk
-    yield f"spent {spent} <= bill {billed} <= {spent + risk} nano-dollars"
+def counted(it: Figures) -> list[object]:
+    """Return the figures in the order of the head."""
+    done = [it.rows, it.images, it.kills, len(it.at_points)]
+    return [*done, it.lost, it.again, it.unadmitted, it.at_risk, it.adopted]
+
+
+def tell(cells: object) -> None:
+    assert isinstance(cells, list | tuple)
+    sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -82,9 +82,7 @@ class Left:
             for it in out.glob("run.db*"):
                 shutil.copy(it, aside)
             copy = Path(aside) / "run.db"
-            with closing(sqlite3.connect(copy)) as ledger:
-                found = ledger.execute("PRAGMA integrity_check").fetchall()
-                assert found == [("ok",)], found
+            check_integrity(copy.parent)
             try:
                 rows = ledger_rows(copy, _STATES)
                 ends = ledger_rows(
@@ -160,9 +158,14 @@ def check(books: Books, rows: Sequence[str], n: int, ended: Ended) -> None:
         check_archive(books)
         check_images(books)
         check_no_image_is_forgotten(books)
-    with closing(sqlite3.connect(books.folder / "run.db")) as ledger:
-        assert ledger.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    check_integrity(books.folder)
     assert not list(books.folder.glob("*.partial"))
+
+
+def check_integrity(folder: Path) -> None:
+    """The ledger is whole, for SQLite itself."""
+    with closing(sqlite3.connect(folder / "run.db")) as ledger:
+        assert ledger.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def check_loss(loss: Loss, found: Found, books: Books) -> None:

@@ -48,7 +48,7 @@ class Ground:
         if mode.way == "task":
             return wanted
         folder = self.folder / f"scout-{name}"
-        customer = Customer(self, name, folder)
+        customer = Customer(self.bank, self.stable, mode, folder)
         customer.write(wanted)
         ended = customer.run()
         assert ended.code == 0, ended
@@ -63,7 +63,7 @@ class Ground:
         """
         mode, rows = MODES[case.mode], self._rows(case)
         folder = Path(tempfile.mkdtemp(prefix=f"{case}-", dir=self.folder))
-        customer = Customer(self, case.mode, folder)
+        customer = Customer(self.bank, self.stable, mode, folder)
         customer.write(rows, padding=260 if case.point.startswith("planned-") else 0)
         if case.after is not None:
             customer.kill_at(case.after, 1)
@@ -90,24 +90,26 @@ class Ground:
 
 @dataclass(slots=True)
 class Customer:
-    """One manifest and its run folder."""
+    """One manifest and its run folder.
 
-    ground: Ground
-    name: str
+    Attributes:
+        options: Of every `run`, beyond what all runs here have.
+    """
+
+    bank: SandboxProcess
+    stable: Stable
+    mode: Mode
     folder: Path
+    options: tuple[str, ...] = ("--concurrency", "2", "--max-unknown", "4")
     _limit: int = field(init=False, default=0)
     _billed_before: frozenset[str] = field(init=False)
     _asked_before: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        entries = self.ground.bank.bill(self.mode.provider)["entries"]
+        entries = self.bank.bill(self.mode.provider)["entries"]
         self._billed_before = frozenset(it["id"] for it in entries)
-        self._asked_before = len(self.ground.bank.requests())
-
-    @property
-    def mode(self) -> Mode:
-        return MODES[self.name]
+        self._asked_before = len(self.bank.requests())
 
     def write(self, prompts: Sequence[str], padding: int = 0) -> None:
         """Write the manifest; rows of the padding are never in scope."""
@@ -122,31 +124,36 @@ class Customer:
         pl.DataFrame(rows).write_parquet(self.folder / "rows.parquet")
 
     def kill_at(self, point: str, nth: int) -> None:
-        ended = self.ground.stable.run(self._errand(point, nth))
+        ended = self.run(point=point, nth=nth)
         assert ended.code == -9, (point, nth, ended)
 
-    def run(self) -> Ended:
-        """Run to the end."""
-        return self.ground.stable.run(self._errand(None, 1))
-
-    def _errand(self, point: str | None, nth: int) -> Errand:
-        mode, bank = self.mode, self.ground.bank
+    def run(
+        self,
+        *,
+        limit: int | None = None,
+        point: str | None = None,
+        nth: int = 1,
+        after_s: float | None = None,
+    ) -> Ended:
+        """Run to the end, or until it is killed."""
+        mode, bank = self.mode, self.bank
         fare = bank.tariff()[mode.provider][mode.resolution]
         arguments = (
             *("run", "rows.parquet", "--out", "out", "--provider", mode.provider),
             *("--base-url", bank.provider_url(mode.provider)),
             *("--price", fare["ceiling_usd"], "--resolution", mode.resolution),
-            *("--aspect-ratio", "1:1", "--concurrency", "2", "--yes", "--quiet"),
-            *("--limit", str(self._limit), "--max-unknown", "4"),
+            *("--aspect-ratio", "1:1", "--yes", "--quiet", *self.options),
+            *("--limit", str(limit or self._limit)),
         )
-        keys = {key_variable(mode.provider): KEY}
-        return Errand(
+        errand = Errand(
             folder=self.folder,
             arguments=arguments,
             point=point,
             nth=nth,
-            environment=keys,
+            after_s=after_s,
+            environment={key_variable(mode.provider): KEY},
         )
+        return self.stable.run(errand)
 
     def adopted(self) -> int:
         """Return how many images the last run found in the ZIP."""
@@ -156,7 +163,7 @@ class Customer:
 
     def books(self) -> Books:
         """Return what both sides wrote down of this run alone."""
-        out, bank = self.folder / "out", self.ground.bank
+        out, bank = self.folder / "out", self.bank
         entries = bank.bill(self.mode.provider)["entries"]
         table = pl.read_parquet(out / "results.parquet").to_dicts()
         return Books(

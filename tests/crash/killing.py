@@ -1,22 +1,17 @@
-"""Kill a run again and again, at moments that a seed chooses, and then let it end."""
+"""Kill a run at moments that are seen from outside, while it works."""
 
 from __future__ import annotations
 
 import random
-import re
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tests.acceptance.batch import Batch, Ended, Running, product_rows
 from tests.acceptance.books import ledger_rows
 
 IN_FLIGHT = 16
 CHEAPEST = {"aimlapi": "1K", "foxapi": "512"}
-OUTPUT_KILLS = 3
 TRIES = 10
 """A report is quick: so often is it tried to meet one while it writes."""
 
@@ -69,32 +64,9 @@ def at_event(event: str, times: int) -> Moment:
     return lambda run: lambda: run.events()[event] >= times
 
 
-def at_download(images: int) -> Moment:
-    """When so many images are delivered and not stored yet."""
-
-    def watch(run: Running) -> Callable[[], bool]:
-        def between() -> bool:
-            events = run.events()
-            return events["delivered"] - events["stored"] >= images
-
-        return between
-
-    return watch
-
-
 def at_file(*parts: str) -> Moment:
     """When a file of the run folder is there."""
     return lambda run: lambda: run.batch.out.joinpath(*parts).exists()
-
-
-def at_bytes(more: int) -> Moment:
-    """When the ZIP has grown by so many bytes."""
-
-    def watch(run: Running) -> Callable[[], bool]:
-        begun = size_of(run.batch.archive)
-        return lambda: size_of(run.batch.archive) >= begun + more
-
-    return watch
 
 
 def at_directory() -> Moment:
@@ -127,39 +99,6 @@ def at_table() -> Moment:
     return watch
 
 
-def first_of(*moments: Moment) -> Moment:
-    """When the first of several moments comes."""
-
-    def watch(run: Running) -> Callable[[], bool]:
-        watched = [moment(run) for moment in moments]
-        return lambda: any(has_come() for has_come in watched)
-
-    return watch
-
-
-def choose_moment(rng: random.Random, provider: str, share: int) -> Moment:
-    """Return a moment anywhere in a run's life.
-
-    Args:
-        rng: The seed's.
-        provider: It says which phases there are.
-        share: Rows that one run may see through before it is killed at the latest.
-    """
-    events = ["sent", "delivered", "stored"]
-    if provider == "foxapi":
-        events += ["accepted", "accepted"]
-    moment = rng.choice(
-        [
-            at_second(rng.uniform(0.0, 1.5)),
-            at_event("started", 1),
-            at_download(rng.randint(1, 3)),
-            at_bytes(rng.randint(1, share * 10_000)),
-            *(at_event(event, rng.randint(1, share)) for event in events),
-        ]
-    )
-    return first_of(moment, at_event("stored", share))
-
-
 def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
@@ -174,58 +113,6 @@ def newest_states(batch: Batch) -> list[str | None]:
 
 
 # -- kills
-
-
-@dataclass(slots=True)
-class Figures:
-    """What the kills met.
-
-    Attributes:
-        planning: Kills before the whole manifest was planned.
-        finishing: Kills after the last image was stored.
-        under_way: States of attempts that were under way at a kill.
-        torn_bytes: Bytes in the ZIP that the ledger did not name, at all kills.
-        adopted: Images found whole in the ZIP after a kill.
-    """
-
-    kills: int = 0
-    planning: int = 0
-    finishing: int = 0
-    under_way: Counter[str] = field(default_factory=Counter)
-    torn_bytes: int = 0
-    adopted: int = 0
-
-    def add(self, batch: Batch) -> None:
-        """Note where a kill hit."""
-        self.kills += 1
-        meta = read_meta(batch)
-        if meta.get("plan_digest") is None:
-            self.planning += 1
-            return
-        states = newest_states(batch)
-        self.finishing += set(states) == {"stored"}
-        self.under_way.update(
-            it for it in states if it in ("sent", "accepted", "delivered")
-        )
-        known = int(meta.get("archive_end") or 0)
-        self.torn_bytes += max(0, size_of(batch.archive) - known)
-
-
-def read_meta(batch: Batch) -> dict[str, Any]:
-    """Return what the ledger remembers of the folder; empty before it is made."""
-    tables = (
-        ledger_rows(batch.ledger, "SELECT name FROM sqlite_master")
-        if _has(batch)
-        else []
-    )
-    if not tables:
-        return {}
-    found = ledger_rows(batch.ledger, "SELECT name, value FROM meta")
-    return {it["name"]: it["value"] for it in found}
-
-
-def _has(batch: Batch) -> bool:
-    return size_of(batch.ledger) > 0
 
 
 def kill_run(batch: Batch, moment: Moment) -> bool:
@@ -251,33 +138,6 @@ def kill_outputs(batch: Batch, moment: Moment) -> bool:
     return kill_run(batch, moment) or any(
         kill_report(batch, moment) for _ in range(TRIES)
     )
-
-
-def survive(batch: Batch, provider: str, rows: int, kills: int, seed: int) -> Figures:
-    """Kill one run so often, let it end, and return what the kills met.
-
-    Raises:
-        AssertionError: it could not be killed so often, or did not end well.
-    """
-    rng = random.Random(f"{provider} {seed}")
-    share = max(1, rows // (kills + 1))
-    outputs = min(OUTPUT_KILLS, kills // 2)
-    figures = Figures()
-    # The first one hits while the folder is made and the manifest is planned.
-    early = [at_file("run.db"), at_file("sandbox"), at_event("started", 1)]
-    later = kills - outputs - 1
-    moments = [rng.choice(early)]
-    moments += [choose_moment(rng, provider, share) for _ in range(later)]
-    for moment in moments:
-        if kill_run(batch, moment):
-            figures.add(batch)
-    while figures.kills < kills:
-        assert kill_outputs(batch, rng.choice([at_directory(), at_table()]))
-        figures.add(batch)
-    ended = batch.run()
-    assert ended.code == 0, ended
-    figures.adopted = sum(map(int, re.findall(r"adopted=(\d+)", batch.log.read_text())))
-    return figures
 
 
 def finished(batch: Batch) -> Ended:

@@ -33,12 +33,18 @@ class Mode:
 
 
 MODES = {
-    "aimlapi": Mode(provider="aimlapi", way="link", resolution="1K"),
-    "gemini": Mode(provider="gemini", way="inline", resolution="512"),
-    "openai": Mode(provider="openai", way="inline", resolution="1K", n=3),
-    "foxapi": Mode(provider="foxapi", way="task", resolution="512", uploads=True),
-    "gccai": Mode(provider="gccai", way="task", resolution="512", n=2),
+    it.provider: it
+    for it in (
+        Mode(provider="aimlapi", way="link", resolution="1K"),
+        Mode(provider="apiai", way="inline", resolution="512"),
+        Mode(provider="foxapi", way="task", resolution="512", uploads=True),
+        Mode(provider="nanobananaapi", way="link", resolution="512", n=2),
+        Mode(provider="gccai", way="task", resolution="512", n=2),
+        Mode(provider="gemini", way="inline", resolution="512"),
+        Mode(provider="openai", way="inline", resolution="1K", n=3),
+    )
 }
+"""By provider, the rows of one purchase each that its runs buy."""
 
 ONCE = frozenset(
     it

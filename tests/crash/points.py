@@ -62,6 +62,9 @@ POINTS: tuple[str, ...] = (
 """In the order in which a row meets them, nearly; a point of a commit tells what the
 commit writes down, and one commit may write down several things."""
 
+KILLED = "killed at "
+"""What a process says last."""
+
 QUICK = PollSchedule(first_s=0.01, every_s=0.01, factor=1.0, longest_s=0.01)
 
 
@@ -78,6 +81,7 @@ class Passings:
         with self._lock:
             self.counts[point] += 1
             if point == self._point and self.counts[point] == self._nth:
+                os.write(2, f"{KILLED}{point}\n".encode())
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def write(self, path: Path) -> None:

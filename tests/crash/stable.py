@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Timer
 
 import batchgen.cli.run  # noqa: F401  what each process would import first
 from tests.acceptance.batch import Ended
@@ -28,14 +30,14 @@ class Errand:
 
     Attributes:
         point: Where it is killed; None lets it end.
-        count: File for how often it passed each point; None for none.
+        after_s: When it is killed, wherever it is then; None for never.
     """
 
     folder: Path
     arguments: tuple[str, ...]
     point: str | None = None
     nth: int = 1
-    count: Path | None = None
+    after_s: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -92,7 +94,7 @@ def main() -> None:
 
 
 def _run(said: dict[str, object]) -> None:
-    folder, count = str(said["folder"]), said["count"]
+    folder, after_s = str(said["folder"]), said["after_s"]
     arguments, environment = said["arguments"], said["environment"]
     assert isinstance(arguments, list)
     assert isinstance(environment, dict)
@@ -106,10 +108,12 @@ def _run(said: dict[str, object]) -> None:
             os.dup2(opened, descriptor)
             os.close(opened)
         point = said["point"]
+        if isinstance(after_s, float):
+            _kill_itself(after_s)
         run_at(
             None if point is None else str(point),
             int(str(said["nth"])),
-            None if count is None else Path(str(count)),
+            None,
             arguments,
         )
     except SystemExit as end:
@@ -118,6 +122,12 @@ def _run(said: dict[str, object]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _kill_itself(after_s: float) -> None:
+    timer = Timer(after_s, os.kill, (os.getpid(), signal.SIGKILL))
+    timer.daemon = True
+    timer.start()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """A run that is killed at any moment loses nothing and buys nothing twice in silence.
 
-The twenty kills in three hundred rows have a command of their own:
-`python -m tests.crash`.
+Here the moment is seen from outside; `test_points.py` kills at each step by itself.
 """
 
 from __future__ import annotations
@@ -42,7 +41,6 @@ from tests.crash.killing import (
     noted_rows,
     rehearsal,
     size_of,
-    survive,
     written_at,
 )
 
@@ -53,23 +51,6 @@ _ANSWERED_INLINE = """
   FROM rows JOIN attempts USING (row_id) JOIN images USING (attempt_id)
   WHERE images.link IS NULL
 """
-
-
-@pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_run_killed_at_random_moments_has_every_image_once_and_admits_its_risks(
-    provider: str, tmp_path: Path
-) -> None:
-    batch = rehearsal(tmp_path, provider)
-    batch.write(noted_rows(60))
-
-    figures = survive(batch, provider, rows=60, kills=4, seed=11)
-    books = read_books(batch)
-
-    assert figures.kills == 4
-    assert books.statuses == {"succeeded": 60}
-    assert all(len(row["files"]) == 1 for row in books.rows)
-    check_all(books)
-    check_no_image_is_forgotten(books)
 
 
 def test_a_kill_during_the_very_first_second_leaves_nothing_in_the_way(
