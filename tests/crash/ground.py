@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from tests.acceptance.batch import Ended
 from tests.acceptance.books import ATTEMPTS, Books, ledger_rows
 from tests.crash.audit import REFUSED, Found, Left, check, check_loss, compare
 from tests.crash.modes import MODES, Case, Mode, loss_at
+from tests.crash.power import PowerLoss
 from tests.crash.stable import Errand, Stable
 
 KEY = "sk-0a1b2c3d4e5f60718293a4b5"
@@ -67,7 +69,13 @@ class Ground:
         customer.write(rows, padding=260 if case.point.startswith("planned-") else 0)
         if case.after is not None:
             customer.kill_at(case.after, 1)
-        customer.kill_at(case.point, case.nth)
+        if case.power is None:
+            customer.kill_at(case.point, case.nth)
+        else:
+            notes = folder / "notes"
+            customer.kill_at(case.point, case.nth, notes)
+            rng = random.Random(str(case))
+            PowerLoss(folder / "out", notes, case.point, rng).strike()
         left = Left.of(folder / "out")
         ended = customer.run()
         books = customer.books()
@@ -75,7 +83,8 @@ class Ground:
         found = compare(left, books, len(rows))
         assert found.adopted == customer.adopted()
         loss = loss_at(mode, case.point)
-        if case.nth == 1 and case.after is None and loss is not None:
+        is_exact = case.nth == 1 and case.after is None and case.power is None
+        if is_exact and loss is not None:
             check_loss(loss, found, books)
         shutil.rmtree(folder)
         return found
@@ -123,8 +132,8 @@ class Customer:
             rows = [it | {"references": f"{at % 2}.png"} for at, it in enumerate(rows)]
         pl.DataFrame(rows).write_parquet(self.folder / "rows.parquet")
 
-    def kill_at(self, point: str, nth: int) -> None:
-        ended = self.run(point=point, nth=nth)
+    def kill_at(self, point: str, nth: int, notes: Path | None = None) -> None:
+        ended = self.run(point=point, nth=nth, notes=notes)
         assert ended.code == -9, (point, nth, ended)
 
     def run(
@@ -134,6 +143,7 @@ class Customer:
         point: str | None = None,
         nth: int = 1,
         after_s: float | None = None,
+        notes: Path | None = None,
     ) -> Ended:
         """Run to the end, or until it is killed."""
         mode, bank = self.mode, self.bank
@@ -151,6 +161,7 @@ class Customer:
             point=point,
             nth=nth,
             after_s=after_s,
+            notes=notes,
             environment={key_variable(mode.provider): KEY},
         )
         return self.stable.run(errand)

@@ -16,13 +16,14 @@ from pathlib import Path
 from batchgen.sandbox import start_sandbox
 from tests.crash.audit import Found
 from tests.crash.ground import Ground
-from tests.crash.modes import MODES, cases_of, points_of
+from tests.crash.modes import MODES, cases_of, points_of, power_cases
 from tests.crash.stable import open_stable
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.matrix")
     parser.add_argument("--mode", choices=MODES, action="append")
+    parser.add_argument("--power", type=int, default=0, help="losses at each point")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="crash-matrix-"))
     say = sys.stdout.write
@@ -34,7 +35,7 @@ def main() -> None:
         ground = Ground(bank, stable, folder)
         for name in given.mode or MODES:
             begun, found = time.monotonic(), Found()
-            for case in cases_of(name):
+            for case in (*cases_of(name), *power_cases(name, range(given.power))):
                 found.add(ground.survive(case))
             points = len(points_of(MODES[name]))
             spent = time.monotonic() - begun

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tests.crash.points import POINTS
+from tests.crash.power import POWER_POINTS
 
 Way = Literal["link", "inline", "task"]
 Loss = Literal["nothing", "reply", "part"]
@@ -50,7 +51,9 @@ ONCE = frozenset(
     it
     for it in POINTS
     if it.startswith(("folder", "schema", "plan-", "outputs", "walk", "tail"))
-    or it.startswith(("metadata", "entries", "directory", "table", "upload-kept"))
+    or it.startswith(
+        ("metadata", "entries", "end-", "directory", "table", "upload-kept")
+    )
 )
 """Points that a run may pass once only, however many rows it has."""
 
@@ -102,16 +105,20 @@ class Case:
     Attributes:
         nth: At which passing of the point; 1 is a run of one row.
         after: Where the run was killed once before.
+        power: Seed of a power loss; None for a process that is killed and no more.
     """
 
     mode: str
     point: str
     nth: int = 1
     after: str | None = None
+    power: int | None = None
 
     def __str__(self) -> str:
         words = [self.mode, self.point, str(self.nth)]
-        return "-".join([*words, "after", self.after] if self.after else words)
+        words += ["after", self.after] if self.after else []
+        words += ["power", str(self.power)] if self.power is not None else []
+        return "-".join(words)
 
 
 def cases_of(name: str) -> Iterator[Case]:
@@ -125,3 +132,12 @@ def cases_of(name: str) -> Iterator[Case]:
     # The image stands in the ZIP alone, and the next run is killed as it finds it.
     for point in ("walk-before", "walk-after", "stored-before-commit"):
         yield Case(mode=name, point=point, after="zip-after-sync")
+
+
+def power_cases(name: str, seeds: range) -> Iterator[Case]:
+    """Yield a loss of power wherever something was written and is not safe yet."""
+    passed = set(points_of(MODES[name]))
+    for point in (it for it in POWER_POINTS if it in passed):
+        nth = 1 if point in ONCE or point.startswith("planned") else 2
+        for seed in seeds:
+            yield Case(mode=name, point=point, nth=nth, power=seed)

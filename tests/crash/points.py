@@ -56,7 +56,8 @@ POINTS: tuple[str, ...] = (
     *("poll-before", "poll-after", "download-before", "download-after"),
     *("zip-before-append", "zip-half-appended", "zip-before-sync", "zip-after-sync"),
     *("walk-before", "walk-after", "tail-before-cut", "tail-after-cut"),
-    *("directory-before", "metadata-written", "entries-written", "directory-after"),
+    *("directory-before", "metadata-written", "entries-written", "end-written"),
+    "directory-after",
     *("table-before", "table-written", "table-renamed"),
 )
 """In the order in which a row meets them, nearly; a point of a commit tells what the
@@ -176,8 +177,7 @@ def _wrap_archive(passings: Passings) -> None:
     around(passings, DiskFile, "cut", "tail-before-cut", "tail-after-cut")
     around(passings, Archive, "finish", "directory-before", "directory-after")
     around(passings, archives, "write_metadata", None, "metadata-written")
-    # The end record is made when all that stands before it is on disk.
-    around(passings, directory, "end_records", "entries-written", None)
+    _wrap_end(passings)
     appends = Archive.append
     write_at = DiskFile.write_at
     is_image = False
@@ -200,6 +200,29 @@ def _wrap_archive(passings: Passings) -> None:
 
     replaced: Any = (Archive, DiskFile)
     replaced[0].append, replaced[1].write_at = appending, by_halves
+
+
+def _wrap_end(passings: Passings) -> None:
+    """Let the ZIP's end pass a point before it is written, and before it is synced."""
+    replaced: Any = (directory, DiskFile)
+    end_records, sync = replaced[0].end_records, DiskFile.sync
+    is_written = False
+
+    def ended(count: int, size_bytes: int, offset: int) -> bytes:
+        nonlocal is_written
+        passings.at("entries-written")
+        is_written = True
+        records: bytes = end_records(count, size_bytes, offset)
+        return records
+
+    def synced(file: DiskFile) -> None:
+        nonlocal is_written
+        if is_written:
+            passings.at("end-written")
+        is_written = False
+        sync(file)
+
+    replaced[0].end_records, replaced[1].sync = ended, synced
 
 
 # -- wire

@@ -20,6 +20,7 @@ from threading import Timer
 import batchgen.cli.run  # noqa: F401  what each process would import first
 from tests.acceptance.batch import Ended
 from tests.crash.at import run_at
+from tests.crash.power import note_syncs
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,6 +31,7 @@ class Errand:
 
     Attributes:
         point: Where it is killed; None lets it end.
+        notes: File for the syncs that it makes; None for no notes.
         after_s: When it is killed, wherever it is then; None for never.
     """
 
@@ -38,6 +40,7 @@ class Errand:
     point: str | None = None
     nth: int = 1
     after_s: float | None = None
+    notes: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -110,6 +113,8 @@ def _run(said: dict[str, object]) -> None:
         point = said["point"]
         if isinstance(after_s, float):
             _kill_itself(after_s)
+        if said["notes"] is not None:
+            note_syncs(Path(str(said["notes"])))
         run_at(
             None if point is None else str(point),
             int(str(said["nth"])),

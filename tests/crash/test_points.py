@@ -13,8 +13,9 @@ import pytest
 
 from batchgen.sandbox import start_sandbox
 from tests.crash.ground import Ground
-from tests.crash.modes import MODES, Case, cases_of, loss_at
+from tests.crash.modes import MODES, Case, cases_of, loss_at, power_cases
 from tests.crash.points import POINTS
+from tests.crash.power import POWER_POINTS
 from tests.crash.stable import open_stable
 
 
@@ -57,6 +58,25 @@ def test_no_point_is_left_out() -> None:
 
 @pytest.mark.parametrize("case", chosen(), ids=str)
 def test_a_kill_at_a_point_loses_nothing_and_buys_nothing_in_silence(
+    ground: Ground, case: Case
+) -> None:
+    ground.survive(case)
+
+
+def losses() -> list[Case]:
+    """Return a loss of power at each point where there is something to lose."""
+    turn = cycle(MODES)
+    found = []
+    for number, point in enumerate(POWER_POINTS):
+        cases = (
+            it for name in turn for it in power_cases(name, range(number, number + 1))
+        )
+        found.append(next(it for it in cases if it.point == point))
+    return found
+
+
+@pytest.mark.parametrize("case", losses(), ids=str)
+def test_a_power_loss_takes_nothing_that_was_synced_and_buys_nothing_in_silence(
     ground: Ground, case: Case
 ) -> None:
     ground.survive(case)
