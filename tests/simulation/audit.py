@@ -115,7 +115,8 @@ def is_at_risk(attempt: Record) -> bool:
 
 def was_killed(attempt: Record) -> bool:
     """Say whether the answer came to nobody: the process was dead by then."""
-    return str(attempt["message"] or "").startswith("batchgen stopped")
+    words = str(attempt["message"] or "")
+    return words.startswith("batchgen stopped") and attempt["task_id"] is None
 
 
 # -- the laws: each yields what breaks it

@@ -51,20 +51,30 @@ class Power:
 
     async def offload(self, work: Callable[[], T], /) -> T:
         """Do work that takes a moment, while others go on; nothing stops it halfway."""
-        with anyio.CancelScope(shield=True):
-            await anyio.sleep(self._rng.uniform(0.0005, 0.01))
+        took_s = self._rng.uniform(0.001, 0.02)
+        is_late = self._rng.random() < 0.5
+        if is_late:
+            await self._pass(took_s)
         self.check("write")
+        result = self._tear(work) if self._armed == "stored" else work()
+        self.check("written")
+        if not is_late:
+            await self._pass(took_s)
+            self.check("written")
+        return result
+
+    @staticmethod
+    async def _pass(took_s: float) -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(took_s)
+
+    def _tear(self, work: Callable[[], T]) -> T:
         before = self._size()
         result = work()
         grown = self._size() - before
-        if self._armed == "stored" and grown > 0:
+        if grown > 0:
             self._torn = before + self._rng.randint(0, grown)
             self.check("stored")
-        self.check("written")
-        with anyio.CancelScope(shield=True):
-            await anyio.sleep(self._rng.uniform(0.0005, 0.01))
-        if self.is_cut:
-            raise PowerCut
         return result
 
     def restore(self) -> None:

@@ -259,7 +259,9 @@ class Service:
         if self._shape.works_by_tasks:
             purchase.billed = 50_000_000
         else:
-            purchase.billed = 500 * self._rng.randint(170_000, 190_000)
+            # Around the price as a rule, up to the ceiling now and then.
+            most = 277_500 if self._happens(0.1) else 190_000
+            purchase.billed = 500 * self._rng.randint(170_000, most)
         day = int(purchase.at // self._schedule.day_s)
         self._sold[day] = self._sold.get(day, 0) + 1
 
