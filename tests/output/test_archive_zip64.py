@@ -7,11 +7,13 @@ import shutil
 import struct
 import subprocess
 import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from batchgen.output.archive import Archive, Member
+from batchgen.output.diskfile import DiskFile
 from batchgen.output.zipformat import (
     central_header,
     end_records,
@@ -21,6 +23,8 @@ from batchgen.output.zipformat import (
 from tests.output.archives import check_with_every_reader, filled, incoming
 
 FOUR_GIB = 1 << 32
+BLOCK_BYTES = 4096
+NOTHING = bytes(BLOCK_BYTES)
 
 
 def test_members_beyond_four_gib_are_read_by_every_reader(tmp_path: Path) -> None:
@@ -80,6 +84,64 @@ def test_seventy_thousand_members_are_found_and_read(tmp_path: Path) -> None:
         assert reader.read(members[-1].name) == incoming(70_000).data
     if unzip := shutil.which("unzip"):
         subprocess.run([unzip, "-tqq", str(path)], check=True, capture_output=True)
+
+
+def test_a_directory_of_four_gib_is_found_by_the_wide_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "images.zip"
+    (one,) = filled(path, 1)
+    start = path.stat().st_size
+    # Names of nothing but holes: the file has 4 GiB, and few of them on the disk.
+    count, padding = 66_600, "\0" * 64_500
+    monkeypatch.setattr(DiskFile, "write_at", write_without_holes)
+    with Archive(path, start) as archive:
+        named = (one._replace(name=f"{n:06}{padding}") for n in range(count))
+        archive.finish(named, [b"{}"])
+
+    with path.open("rb") as file:
+        file.seek(-98, os.SEEK_END)
+        records = file.read()
+        listed, size, offset = struct.unpack_from("<QQQ", records, 32)
+        assert (records[:4], records[76:80]) == (b"PK\x06\x06", b"PK\x05\x06")
+        assert struct.unpack_from("<HHII", records, 84) == (
+            *(0xFFFF, 0xFFFF),
+            *(0xFFFFFFFF, offset),
+        )
+        assert size > FOUR_GIB
+        assert offset + size + 98 == path.stat().st_size
+        assert listed == count + 1
+        entries = list(walk_directory(file.fileno(), offset, offset + size))
+    assert len(entries) == count + 1
+    assert entries[0] == (b"metadata", start)
+    assert entries[-1] == (b"066599\0\0", one.offset)
+
+
+def write_without_holes(file: DiskFile, buffers: Iterable[bytes], offset: int) -> None:
+    """Write as ever, but leave out whole blocks of zeros."""
+    (data,) = buffers
+    descriptor = file._opened()
+    file._dirty = True
+    for at in range(0, len(data), BLOCK_BYTES):
+        block = data[at : at + BLOCK_BYTES]
+        if block != NOTHING[: len(block)]:
+            os.pwrite(descriptor, block, offset + at)
+    end = offset + len(data)
+    if file.size_bytes() < end:
+        os.ftruncate(descriptor, end)
+
+
+def walk_directory(
+    descriptor: int, offset: int, end: int
+) -> Iterator[tuple[bytes, int]]:
+    """Yield the first letters of each entry's name, and where its member stands."""
+    while offset < end:
+        header = os.pread(descriptor, 54, offset)
+        assert header[:4] == b"PK\x01\x02"
+        name, extra, comment = struct.unpack_from("<HHH", header, 28)
+        yield header[46:54], struct.unpack_from("<I", header, 42)[0]
+        offset += 46 + name + extra + comment
+    assert offset == end
 
 
 def test_a_member_of_four_gib_is_listed_with_its_size(tmp_path: Path) -> None:
