@@ -73,7 +73,13 @@ class Writer:
         with anyio.CancelScope(shield=True):
             if self._failed is not None:
                 raise self._failed
-            await self._send.send(entry)
+            try:
+                await self._send.send(entry)
+            except anyio.BrokenResourceError:
+                if self._failed is None:
+                    raise
+                # It failed just now; what failed is what the others were told.
+                raise self._failed from None
             await entry.done.wait()
         if entry.error is not None:
             raise entry.error

@@ -354,3 +354,34 @@ async def test_a_fault_in_a_step_hangs_nobody(ledger: Ledger, archive: Archive) 
 
     assert caught.group_contains(KeyError)
     assert "half" not in noted(ledger.path)
+
+
+async def test_who_comes_at_the_moment_of_a_failure_is_told_what_failed(
+    ledger: Ledger, archive: Archive
+) -> None:
+    async def inline(work: Callable[[], T], /) -> T:
+        return work()
+
+    writer = Writer(ledger, archive, inline)
+    told: list[str] = []
+
+    def too_much(ledger: Ledger) -> None:
+        raise DiskFull("no room")
+
+    async def put_later(turns: int) -> None:
+        for _ in range(turns):
+            await anyio.lowlevel.checkpoint()
+        try:
+            await writer.commit(too_much)
+        except (DiskFull, anyio.BrokenResourceError) as error:
+            told.append(type(error).__name__)
+
+    async def put_many() -> None:
+        async with writing(writer), anyio.create_task_group() as tasks:
+            for turns in range(20):
+                tasks.start_soon(put_later, turns)
+
+    with pytest.raises(BaseExceptionGroup):
+        await put_many()
+
+    assert set(told) == {"DiskFull"}
