@@ -22,7 +22,7 @@ from batchgen.runner.decide import Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
 from batchgen.runner.pacing import found_under, pacing_of
-from batchgen.runner.resume import carry_on, flights_of
+from batchgen.runner.resume import ask_first, carry_on, flights_of
 from batchgen.runner.writer import Writer
 from batchgen.wire import Scrubber, Wire
 
@@ -114,8 +114,10 @@ def _chosen_lane(
     )
 
 
-def resume(run: Run, setting: Setting) -> list[str]:
+async def resume(run: Run, setting: Setting) -> list[str]:
     """Start from the money that the ledger knows, and carry on what is open.
+
+    When it returns, nothing is left to be asked for rows that may be bought again.
 
     Returns:
         Variables whose keys would let the tasks of other providers be fetched.
@@ -131,7 +133,7 @@ def resume(run: Run, setting: Setting) -> list[str]:
     for provider, resolution, per_image in run.ledger.dearest():
         run.budget.saw((provider, resolution), per_image)
     run.progress.phase = "running"
-    carry_on(run, flights)
+    carry_on(run, await ask_first(run, flights))
     return left
 
 

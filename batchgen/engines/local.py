@@ -131,7 +131,7 @@ class LocalEngine:
             at_once = await self._prepare(run, planner)
             if self._outcome.signal is not None:
                 return
-            self._outcome.left = resume(run, self._setting)
+            self._outcome.left = await resume(run, self._setting)
             references = References(run, self._setting.stand_in)
             async with anyio.create_task_group() as feeders:
                 if at_once:

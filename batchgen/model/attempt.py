@@ -14,7 +14,8 @@ class State(StrEnum):
     the images are made and charged, links are known. STORED: all its images are in
     the archive. The others are ends without images: REJECTED (surely not
     processed), FAILED (ended; the charge says what it cost), UNKNOWN (no usable
-    answer came), OVERDUE (a task past its deadline; asked again by later runs).
+    answer came), OVERDUE (a task past its deadline, or one that this key does not
+    know; asked again by later runs).
     """
 
     SENT = "sent"

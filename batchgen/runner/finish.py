@@ -130,9 +130,9 @@ def _write_end(
 
 
 def _state(error: AttemptError) -> State:
-    if isinstance(error, OutcomeUnknown | TaskLost):
+    if isinstance(error, OutcomeUnknown):
         return State.UNKNOWN
-    if isinstance(error, TaskOverdue):
+    if isinstance(error, TaskLost | TaskOverdue):
         return State.OVERDUE
     return State.FAILED if error.counts else State.REJECTED
 

@@ -161,6 +161,25 @@ def flights_of(
     return flights
 
 
+async def ask_first(run: Run, flights: Sequence[Flight]) -> list[Flight]:
+    """Ask for the tasks of rows that are to be bought again, before they are.
+
+    Returns:
+        The other flights: nothing is bought that they may still bring.
+    """
+    asked = [it for it in flights if _is_asked_first(run, it)]
+    async with anyio.create_task_group() as tasks:
+        for flight in asked:
+            tasks.start_soon(_ask_once, run, flight)
+    return [it for it in flights if it not in asked]
+
+
+def _is_asked_first(run: Run, flight: Flight) -> bool:
+    is_wanted = run.ledger.status(flight.part.row_id) is Status.PENDING
+    is_overdue = flight.attempt.state is State.OVERDUE
+    return is_overdue and is_wanted and flight.planned is not None
+
+
 def carry_on(run: Run, flights: Sequence[Flight]) -> None:
     """Start all flights; first polls are spread over one interval, oldest first."""
     for number, flight in enumerate(flights):

@@ -130,6 +130,23 @@ async def test_an_overdue_task_is_asked_once_by_each_later_run(
     desk.check_money()
 
 
+async def test_an_overdue_task_is_asked_for_before_retry_buys_again(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.fox = QuickFox(deadline_s=0.0)
+    shop.poll = shop.running
+    await desk.run()
+    desk.fox = QuickFox()
+    shop.poll = shop.complete
+    assert desk.retry("held") == 1
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    assert len(shop.buys) == 1
+    desk.check_money()
+
+
 async def test_an_overdue_task_that_failed_after_all_is_bought_again(
     desk: Desk, shop: Shop
 ) -> None:
@@ -150,7 +167,7 @@ async def test_an_overdue_task_that_failed_after_all_is_bought_again(
 # -- vanished
 
 
-async def test_a_task_that_the_provider_lost_is_held_at_risk(
+async def test_a_task_that_the_key_does_not_know_is_held_and_found_with_the_right_one(
     desk: Desk, shop: Shop
 ) -> None:
     shop.poll = lambda _: refused(404, "no such task")
@@ -163,9 +180,15 @@ async def test_a_task_that_the_provider_lost_is_held_at_risk(
     assert (row["cost_usd"], row["cost_basis"]) == (None, "unknown")
     assert len(shop.polls) == 3
     desk.check_money()
-    shop.poll = shop.complete
     assert statuses(await desk.run()) == {Status.HELD: 1}
+    assert len(shop.polls) == 4
+    shop.poll = shop.complete
+
+    assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
+
     assert len(shop.buys) == 1
+    assert desk.row()["at_risk_attempts"] == 0
+    desk.check_money()
 
 
 async def test_a_task_that_is_missing_for_a_moment_is_not_lost(
