@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import struct
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,7 @@ _ATTEMPTS = """
   SELECT attempts.*, json_extract(rows.request, '$.prompt') AS prompt
   FROM attempts JOIN rows USING (row_id) ORDER BY attempt_id
 """
+_PLACES = "SELECT place FROM images WHERE place IS NOT NULL ORDER BY place"
 _ENDED = ("unknown", "failed", "rejected", "overdue")
 ADMITTED = ("link_lost", "image_rejected", "superseded")
 """Why an image that was paid for may not be there: the row says so."""
@@ -42,6 +44,8 @@ class Case:
     Attributes:
         asked: Id, prompt and number of images of each manifest row.
         files: Digest of each member of the ZIP, by its name.
+        written: Where images begin in the ZIP, whether its directory has them or not.
+        named: Where they begin by the ledger's word.
         most_underway: Purchases that were on the wire at once.
     """
 
@@ -52,6 +56,8 @@ class Case:
     table: Sequence[Record]
     attempts: Sequence[Record]
     files: dict[str, str]
+    written: Sequence[int]
+    named: Sequence[int]
     most_underway: int
 
     def by_prompt(self, count: Callable[[Record], int]) -> Counter[str]:
@@ -83,16 +89,29 @@ def open_case(
         books=books,
         asked=asked,
         table=pl.read_parquet(job.out / "results.parquet").to_dicts(),
-        attempts=_attempts(job.out / "run.db"),
+        attempts=_read(job.out / "run.db", _ATTEMPTS),
         files=_files(job.out / "images.zip"),
+        written=_members(job.out / "images.zip"),
+        named=[it["place"] for it in _read(job.out / "run.db", _PLACES)],
         most_underway=most_underway,
     )
 
 
-def _attempts(path: Path) -> list[Record]:
+def _read(path: Path, query: str) -> list[Record]:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as ledger:
         ledger.row_factory = sqlite3.Row
-        return [dict(row) for row in ledger.execute(_ATTEMPTS)]
+        return [dict(row) for row in ledger.execute(query)]
+
+
+def _members(path: Path) -> list[int]:
+    """Return where each image begins, found by walking from one to the next."""
+    data, found, offset = path.read_bytes() if path.exists() else b"", [], 0
+    while data[offset : offset + 4] == b"PK\x03\x04":
+        size, _, name, extra = struct.unpack_from("<LLHH", data, offset + 18)
+        if data[offset + 30 : offset + 30 + name] != b"metadata.jsonl":
+            found.append(offset)
+        offset += 30 + name + extra + size
+    return found
 
 
 def _files(path: Path) -> dict[str, str]:
@@ -204,6 +223,21 @@ def nothing_is_bought_twice(case: Case) -> Iterator[str]:
             )
 
 
+def unknown_is_bought_again_as_often_as_agreed(case: Case) -> Iterator[str]:
+    again: Counter[tuple[int, int]] = Counter()
+    unsure: set[tuple[int, int]] = set()
+    for it in case.attempts:
+        part = (it["row_id"], it["first_image"])
+        again[part] += part in unsure
+        unsure.discard(part)
+        if it["state"] == "unknown":
+            unsure.add(part)
+    most = case.job.max_unknown if case.job.on_unknown == "retry" else 0
+    for (row_id, image), times in again.items():
+        if times > most:
+            yield f"image {image} of line {row_id} of the ledger: {times} times"
+
+
 def _may_follow(before: Record) -> bool:
     if before["state"] == "overdue" or before["state"] not in _ENDED:
         return False
@@ -236,6 +270,12 @@ def nothing_paid_is_lost(case: Case) -> Iterator[str]:
 
 def _is_open(attempt: Record) -> bool:
     return attempt["state"] in ("accepted", "delivered", "overdue")
+
+
+def no_image_is_forgotten(case: Case) -> Iterator[str]:
+    """Each image that stands in the ZIP is one that the ledger names, and the table."""
+    if case.written != case.named:
+        yield f"{len(case.written)} images were written, {len(case.named)} are named"
 
 
 def table_is_whole(case: Case) -> Iterator[str]:
@@ -295,6 +335,8 @@ LAWS = (
     money_is_exact,
     nothing_leaves_unwritten,
     nothing_is_bought_twice,
+    unknown_is_bought_again_as_often_as_agreed,
+    no_image_is_forgotten,
     nothing_paid_is_lost,
     table_is_whole,
     successes_open,

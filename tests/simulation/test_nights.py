@@ -17,6 +17,7 @@ from tests.simulation.night import Report, live_through_night
 from tests.simulation.schedule import (
     DOWNS,
     KILLED_AT,
+    Down,
     Interruption,
     Odds,
     Outage,
@@ -64,6 +65,24 @@ def test_a_night_with_a_long_outage_and_kills_ends_complete(provider: str) -> No
     assert told.statuses == {"succeeded": ROWS}
     assert told.lives["killed"] == 2
     assert told.hours > 2
+
+
+@pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
+@pytest.mark.parametrize("kind", DOWNS)
+def test_an_outage_of_two_hours_uses_up_no_row(kind: Down, provider: str) -> None:
+    schedule = Schedule(
+        seed=2,
+        provider=provider,
+        rows=ROWS,
+        rpm=3,
+        concurrency=8,
+        outages=[Outage(600.0, 7800.0, kind)],
+    )
+    told = live_through_night(schedule)
+
+    check(told, schedule)
+    assert told.statuses == {"succeeded": ROWS}
+    assert told.purchases < 1.5 * ROWS
 
 
 @pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
