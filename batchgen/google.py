@@ -22,6 +22,7 @@ from batchgen.decoding import (
 from batchgen.errors import AttemptError, CredentialRejected, QuotaReached
 from batchgen.model import Json, Reply
 
+LEAST_OF_AN_IMAGE = 747  # tokens of the smallest size in the price table
 MOST_TOKENS = 100_000_000  # more for one request is a broken number [assumed]
 _DELAY = re.compile(r"retryDelay: ([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 _DAYS_QUOTA = re.compile(r"quotaId: \w*PerDay")
@@ -41,8 +42,9 @@ def tokens_used(usage: Json, *, pictured: bool) -> dict[str, Decimal]:
     if details or not pictured:
         of_images = (it for it in details if it.get("modality") == "IMAGE")
         image = sum((_count(it, "tokenCount") for it in of_images), Decimal(0))
-    if pictured and not image:
-        return {}
+    drafted = not pictured and not details and out >= LEAST_OF_AN_IMAGE
+    if drafted or (pictured and not image):
+        return {}  # an image was made, and its tokens cannot be told from text
     tokens = {
         "input_token": _count(meta, "promptTokenCount"),
         "text_token": max(out - image, Decimal(0)) + _count(meta, "thoughtsTokenCount"),

@@ -148,8 +148,14 @@ def _rehearse(job: Job, manner: Manner, end: End) -> int:
 
 
 def _sandboxed(job: Job, sandbox: SandboxProcess) -> dict[str, Any]:
+    """Return the job's terms, without what holds for the real account alone."""
     return {
-        name: replace(job.terms_of(name), base_url=sandbox.provider_url(name))
+        name: replace(
+            terms := job.terms_of(name),
+            base_url=sandbox.provider_url(name),
+            rates={},
+            endpoint=None if "/" in (terms.endpoint or "") else terms.endpoint,
+        )
         for name in job.providers
     }
 

@@ -33,7 +33,8 @@ REPLY = "reply"
 
 # Of the last `url` in a reply of one object: JSON may write `/` as `\/`.
 _LINK_OF_REPLY = (
-    "tr -d '\\n' | sed -n 's/.*\"url\" *: *\"\\([^\"]*\\)\".*/\\1/p' | tr -d '\\\\'"
+    'tr -d \'\\n\' | sed -n \'s/.*"url" *: *"\\([^"]*\\)".*/\\1/p\' | '
+    "sed 's/\\\\u0026/\\&/g' | tr -d '\\\\'"
 )
 
 

@@ -213,6 +213,10 @@ SELECT position, line, plan.id, at_column, problem FROM plan
   LEFT JOIN rows USING (row_id)
   WHERE plan.generation = ? AND problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
   ORDER BY position LIMIT ?;
+-- name: plan_has_references
+SELECT 1 FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = ? AND json_extract(rows.request, '$.references') IS NOT NULL
+  LIMIT 1;
 -- name: warnings
 SELECT position, line, NULL AS at_column, warning AS problem FROM plan
   WHERE generation = ? AND warning IS NOT NULL AND problem IS NULL

@@ -151,8 +151,12 @@ class Capabilities:
                 yield name, f"has {name} only together with {rule.needs}"
 
     def lacking(self, request: ImageRequest) -> tuple[str, ...]:
-        """Return the options of a request that the provider does not have."""
-        return tuple(name for name in request.options if name not in self.options)
+        """Return the options of a request that the provider does not have.
+
+        One that is false asks for nothing.
+        """
+        stated = (name for name, value in request.options.items() if value is not False)
+        return tuple(name for name in stated if name not in self.options)
 
     def sale(self, request: ImageRequest, stated: str | None) -> tuple[str | None, str]:
         """Return the model to be sent, None for the provider's own, and the resolution.

@@ -26,7 +26,7 @@ from batchgen.decoding import (
     without_image,
     words_of,
 )
-from batchgen.errors import AttemptError, Charge, Refused
+from batchgen.errors import AttemptError, Charge, Refused, RequestInvalid
 from batchgen.model import (
     PIXELS_AT_1K,
     RESOLUTIONS,
@@ -185,11 +185,15 @@ def _error(reply: Reply) -> AttemptError:
     """
     message = message_of(reply.body)
     kind = blamed(message) if isinstance(reply.body, dict) else None
-    if kind is None and reply.status < 500 and POLICY.search(message):
+    is_open = reply.status in (200, 201, 400, 422) and isinstance(reply.body, dict)
+    if is_open and kind is None and POLICY.search(message):
         return Refused(NAME, message, Charge.UNKNOWN)
-    decided = reply.status in (200, 201, 400, 422) and kind is not Refused
-    if decided and kind is not None:
-        return kind(NAME, message, retry_after_s=retry_after_s(reply.headers))
+    if is_open and kind is not None and kind is not Refused:
+        # Under a success, words of a field may be those of a model that was asked.
+        unsure = reply.status < 300 and kind is RequestInvalid
+        charge = Charge.UNKNOWN if unsure else None
+        wait_s = retry_after_s(reply.headers)
+        return kind(NAME, message, charge, retry_after_s=wait_s)
     if not 200 <= reply.status < 300:
         return error_by_words(NAME, reply, message)
     is_known = bool(words_of(reply.body)) or "code" in fields(reply.body)

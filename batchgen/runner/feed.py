@@ -55,6 +55,7 @@ class Feed:
         self._parts: deque[Wanted] = deque()
         self._ready: deque[Wanted] = deque()
         self._preparing: set[anyio.CancelScope] = set()
+        self._is_closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -65,8 +66,12 @@ class Feed:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._is_closed = True
         for scope in list(self._preparing):
             scope.cancel()
+        for wanted in self._ready:
+            self._run.shelf.drop(wanted.part)
+        self._ready.clear()
 
     async def next(self) -> Wanted | None:
         """Return the next part, waiting while some may still come; None at the end."""
@@ -170,7 +175,10 @@ class Feed:
             with scope:
                 carried = await self._references.ready(self._lane, request)
                 await self._run.shelf.put(wanted.part, carried)
-                self._ready.append(wanted)
+                if self._is_closed:
+                    self._run.shelf.drop(wanted.part)
+                else:
+                    self._ready.append(wanted)
         except ReferenceRejected as error:
             await self._reject(wanted, error)
         except ProviderStopped as error:

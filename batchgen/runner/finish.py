@@ -7,10 +7,12 @@ from dataclasses import replace
 from batchgen.errors import (
     AttemptError,
     Charge,
+    GenerationFailed,
     ModelGone,
     NotConnected,
     OutcomeUnknown,
     ProviderStopped,
+    Refused,
     RequestInvalid,
     TaskLost,
     TaskOverdue,
@@ -144,8 +146,9 @@ def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
     if task_exists and charge is Charge.NONE:
         charge = Charge.UNKNOWN
     free = run.job.terms_of(flight.lane.name).failed_tasks == "free"
-    outcome_is_known = _state(error) is State.FAILED
-    if task_exists and outcome_is_known and charge is Charge.UNKNOWN and free:
+    # An end that cannot be read, or has no image, is no failure that is surely free.
+    failed = isinstance(error, GenerationFailed | Refused | RequestInvalid)
+    if task_exists and failed and charge is Charge.UNKNOWN and free:
         charge = Charge.NONE
     reported = reported_nano(flight, error)
     match charge:

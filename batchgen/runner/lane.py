@@ -46,6 +46,7 @@ class Lane:
         self.links = Outage(clock)  # of where its images are
         self.uploads = Outage(clock)
         self.in_flight = 0  # purchases between SENT and DELIVERED
+        self.live = 0  # attempts under way, downloads included
         self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self.pace = PollPace()
         self.retries = Retries(clock)

@@ -39,8 +39,14 @@ class Planner:
         return self._plan.generation if self._plan else self._ledger.generation
 
     def is_current(self) -> bool:
-        """Say whether the plan was made from the same manifest and settings."""
-        return self._ledger.get("plan_digest") == self._digest()
+        """Say whether the plan was made from the same manifest, settings and images.
+
+        Whether a reference image is the same is known only when it is read again.
+        """
+        if self._ledger.get("plan_digest") != self._digest():
+            return False
+        values = (self._ledger.generation,)
+        return self._ledger.run("plan_has_references", values).fetchone() is None
 
     async def write(
         self,

@@ -130,9 +130,11 @@ def start(run: Run, order: Order) -> None:
             await buy(run, order)
         finally:
             run.live -= 1
+            order.lane.live -= 1
             run.wake()
 
     run.live += 1
+    order.lane.live += 1
     run.tasks.start_soon(live)
 
 
@@ -174,7 +176,7 @@ async def _room(run: Run, lane: Lane) -> None:
     """
     while True:
         changed = run.changed
-        is_crowded = run.live >= UNSTORED_FACTOR * lane.concurrency
+        is_crowded = lane.live >= UNSTORED_FACTOR * lane.concurrency
         has_place = lane.in_flight < lane.concurrency and not lane.breaker.probing
         if run.failures.are_too_many:
             # A refusal comes sooner than an image: those under way are awaited, and

@@ -21,7 +21,7 @@ from batchgen.errors import (
     Throttled,
 )
 from batchgen.ledger import Ledger
-from batchgen.limits import SILENT_S, Outage
+from batchgen.limits import SILENT_S
 from batchgen.model import Attachment, Carried, ImageRequest, Inline, Link
 from batchgen.provider import UploadProvider
 from batchgen.references import Larder, Unusable
@@ -60,7 +60,7 @@ class References:
             offload=run.offload,
             fetch=self._fetch,
         )
-        self._sources = Outage(run.time.monotonic)
+        self._dead: dict[str, str] = {}
         # One turn for each image: rows that share it wait for the first one's upload.
         self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()
 
@@ -113,7 +113,9 @@ class References:
             )
             return self._stand_in
         near = any(it.is_loopback for it in self._run.lanes.values())
-        tries = counted = 0
+        if (words := self._dead.get(url)) is not None:
+            raise Unusable(words)
+        tries = 0
         while True:
             try:
                 blob = await self._run.wire.download(
@@ -121,17 +123,20 @@ class References:
                 )
             except Retryable as error:
                 tries += 1
-                self._sources.failed(url)
-                counted += not self._sources.excuses
-                if counted >= TRIES:
-                    raise Unusable(f"{url[:200]}: {error.message}") from error
+                if tries >= TRIES:
+                    raise self._give_up(url, error) from error
                 await anyio.sleep(wait_s(tries, error.retry_after_s, self._run.rng))
             except (AttemptError, SpecError) as error:
-                words = error.message if isinstance(error, AttemptError) else error
-                raise Unusable(f"{url[:200]}: {words}") from error
+                raise self._give_up(url, error) from error
             else:
-                self._sources.worked()
                 return blob.data
+
+    def _give_up(self, url: str, error: AttemptError | SpecError) -> Unusable:
+        """Remember that an URL holds nothing: other rows of the run need not wait."""
+        words = error.message if isinstance(error, AttemptError) else str(error)
+        # What stands behind the `?` of an URL often lets anybody in.
+        self._dead[url] = f"{url.partition('?')[0][:200]}: {words}"
+        return Unusable(self._dead[url])
 
     # -- to a provider's store
 
@@ -203,6 +208,8 @@ class References:
         link: Link,
         began: int,
     ) -> None:
+        if self._run.scrubber.holds_key(link.url):
+            return  # it serves this row, and is written down nowhere
         good_until = began + int(provider.upload_life_s * SAFE_LIFE * 1e6)
         place = (lane.name, lane.endpoint.base_url)
 

@@ -105,7 +105,7 @@ def _look(archive: Archive, found: Found) -> StoredImage | None:
 def _charge(attempt: AttemptRecord, tag: Tag) -> ChargedAs:
     if tag.cost_nano is not None:
         return Charge.REPORTED, tag.cost_nano
-    return by_list(attempt, tag.images, metered=False)
+    return by_list(attempt, tag.images, metered=True)
 
 
 def _forget_answer(ledger: Ledger, attempt: AttemptRecord, now: int) -> None:
@@ -184,6 +184,7 @@ def carry_on(run: Run, flights: Sequence[Flight]) -> None:
     """Start all flights; first polls are spread over one interval, oldest first."""
     for number, flight in enumerate(flights):
         run.live += 1
+        flight.lane.live += 1
         run.tasks.start_soon(_carry_on, run, flight, number / max(1, len(flights)))
 
 
@@ -199,6 +200,7 @@ async def _carry_on(run: Run, flight: Flight, place: float) -> None:
             await follow_and_fetch(run, flight, 0.0)
     finally:
         run.live -= 1
+        flight.lane.live -= 1
         run.wake()
 
 

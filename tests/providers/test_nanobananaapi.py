@@ -185,7 +185,7 @@ FAILED: dict[str, tuple[type[AttemptError], Charge]] = {
     "code_rate": (errors.Throttled, NONE),
     "code_key": (errors.CredentialRejected, NONE),
     "code_model": (errors.ModelGone, NONE),
-    "code_field": (errors.RequestInvalid, NONE),
+    "code_field": (errors.RequestInvalid, UNKNOWN),
     "code_policy": (errors.Refused, UNKNOWN),
     "code_failed": (errors.NoImage, UNKNOWN),
     "code_failed_text": (errors.NoImage, UNKNOWN),
