@@ -8,9 +8,10 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -48,6 +49,30 @@ def run_under(shop: Shop, prepare: Callable[[], None], *options: str) -> Ended:
     )
     assert "Traceback" not in done.stderr, done.stderr
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def running(shop: Shop, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Run in a process that goes on while the test looks at it."""
+    with subprocess.Popen(
+        [*COMMAND, "run", "m.csv", *shop.options, "--quiet", *options],
+        cwd=shop.folder,
+        env=environment(KEY),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(moment: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + TIMEOUT_S
+    while not moment():
+        assert time.monotonic() < give_up, "the moment never comes"
 
 
 def obey_modes() -> None:
@@ -185,6 +210,37 @@ def test_too_small_a_disk_stops_before_money_is_spent(shop: Shop) -> None:
         roomy = ["mount", "-o", "remount,size=400m", str(shop.folder / "out/m")]
         subprocess.run(roomy, check=True)
         assert shop.run("m.csv", "--yes").code == 0
+
+
+def test_a_disk_that_fills_up_in_mid_run_stops_before_more_is_bought(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(start_sandbox(tmp_path / "bank", latency=0))
+        shop = Shop(sandbox, tmp_path)
+        shop.catalogue(12)
+        sandbox.queue_fault("aimlapi", "slow", 4)
+        stack.enter_context(small_disk(shop.folder / "out/m", 130))
+        ballast = shop.folder / "out/m/ballast"
+
+        with running(shop, "--yes", "--concurrency", "4") as run:
+            wait_for(lambda: sandbox.faults()["held"] == 4)
+            ballast.write_bytes(bytes(66_000_000))
+            sandbox.release()
+            out, err = run.communicate(timeout=TIMEOUT_S)
+
+        assert run.returncode == 1, err
+        assert "MB are free in" in err
+        assert "to carry on:" in out
+        rows = table(shop.folder / "out/m")
+        bought = shop.sent
+        assert 4 <= bought < 12
+        assert (rows["status"] == "succeeded").sum() == bought
+        assert money(rows, "cost_usd") == Decimal(sandbox.bill()["total_usd"])
+
+        ballast.unlink()
+        assert shop.run("m.csv", "--yes").code == 0
+        assert shop.sent == 12
 
 
 def test_a_disk_too_full_for_the_ledger_is_told(shop: Shop) -> None:
