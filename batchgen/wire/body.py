@@ -1,19 +1,63 @@
-"""Read the body of a response whole, within limits of size and silence."""
+"""Read the body of a response whole, within limits of size, silence and memory."""
 
 from __future__ import annotations
+
+import io
+import math
 
 import anyio
 import httpx
 
 from batchgen.wire.faults import TooLarge
+from batchgen.wire.memory import MEGABYTE, SMALL_BYTES, Lease
 
 # Some object stores keep the name of an upload's framing and send it back with the
 # plain object.
 _PLAIN = frozenset({"", "identity", "aws-chunked"})
 
 
+class Admission:
+    """Lets the bytes of one exchange into memory, and stops its clock meanwhile.
+
+    Args:
+        lease: What the exchange holds.
+        patience: Ends the exchange; it does not run while we are the ones who pause.
+        weight: Bytes of memory that each byte of the body takes, decoded ones included.
+    """
+
+    def __init__(
+        self, lease: Lease, patience: anyio.CancelScope, weight: float = 1.0
+    ) -> None:
+        self._lease = lease
+        self._patience = patience
+        self._weight = weight
+        self._admitted = SMALL_BYTES
+
+    async def step(self, size_bytes: int) -> None:
+        """Wait until as many bytes may be held of a body of unknown size."""
+        if size_bytes > self._admitted:
+            await self.admit(math.ceil(size_bytes / MEGABYTE) * MEGABYTE)
+
+    async def admit(self, size_bytes: int) -> None:
+        """Wait until as many bytes of the body may be held."""
+        self._admitted = size_bytes
+        weighed = math.ceil(size_bytes * self._weight)
+        if self._lease.take(weighed):
+            return
+        left_s = self._patience.deadline - anyio.current_time()
+        self._patience.deadline = math.inf
+        try:
+            await self._lease.grow(weighed)
+        finally:
+            self._patience.deadline = anyio.current_time() + left_s
+
+
 async def read_body(
-    response: httpx.Response, *, limit_bytes: int, silence_s: float
+    response: httpx.Response,
+    admission: Admission,
+    *,
+    limit_bytes: int,
+    silence_s: float,
 ) -> bytes:
     """Return the body as it was sent.
 
@@ -23,12 +67,14 @@ async def read_body(
     """
     _check_encoding(response)
     expected = _declared_length(response)
-    if expected is not None and expected > limit_bytes:
-        raise TooLarge(f"the body has {expected} bytes, more than {limit_bytes}")
+    if expected is not None:
+        if expected > limit_bytes:
+            raise TooLarge(f"the body has {expected} bytes, more than {limit_bytes}")
+        await admission.admit(expected)
     if response.is_stream_consumed:
         body = response.content  # a client that is not ours has read it already
     else:
-        body = await _collect(response, limit_bytes, silence_s)
+        body = await _collect(response, admission, limit_bytes, silence_s)
     if expected is not None and len(body) != expected:
         raise httpx.RemoteProtocolError(
             f"the body ended after {len(body)} of {expected} bytes"
@@ -54,14 +100,18 @@ def _declared_length(response: httpx.Response) -> int | None:
     if "transfer-encoding" in response.headers:
         return None
     text = response.headers.get("content-length", "")
-    return int(text) if text.isascii() and text.isdecimal() else None
+    is_number = text.isascii() and text.isdecimal() and len(text) < 20
+    return int(text) if is_number else None
 
 
 async def _collect(
-    response: httpx.Response, limit_bytes: int, silence_s: float
+    response: httpx.Response,
+    admission: Admission,
+    limit_bytes: int,
+    silence_s: float,
 ) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
+    # A file in memory gives its bytes away uncopied; joining chunks takes them twice.
+    body = io.BytesIO()
     stream = response.aiter_raw()
     while True:
         try:
@@ -70,8 +120,9 @@ async def _collect(
         except TimeoutError as error:
             raise httpx.ReadTimeout(f"silence for {silence_s:g} s") from error
         if chunk is None:
-            return b"".join(chunks)
-        size += len(chunk)
+            return body.getvalue()
+        size = body.tell() + len(chunk)
         if size > limit_bytes:
             raise TooLarge(f"the body has more than {limit_bytes} bytes")
-        chunks.append(chunk)
+        await admission.step(size)
+        body.write(chunk)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import httpx
 
+from batchgen.decoding import retry_after_s
 from batchgen.errors import (
     AttemptError,
     ImageRejected,
@@ -17,6 +18,9 @@ from batchgen.errors import (
     SpecError,
 )
 from batchgen.wire.network import AddressForbidden
+
+_GONE = frozenset({401, 403, 404, 410})
+_PASSING = frozenset({408, 425, 429})
 
 
 class TooLarge(httpx.ReadError):
@@ -96,6 +100,16 @@ def download_error(provider: str, host: str, error: Exception) -> AttemptError:
             return ImageRejected(provider, text)
         case _:
             return Incomplete(provider, text)
+
+
+def no_image(provider: str, response: httpx.Response) -> AttemptError:
+    """Return what a download without a 200 means."""
+    status = response.status_code
+    text = f"download from {response.request.url.host}: status {status}"
+    if status in _GONE or (400 <= status < 500 and status not in _PASSING):
+        return LinkLost(provider, text)
+    wait_s = retry_after_s(dict(response.headers))
+    return Incomplete(provider, text, retry_after_s=wait_s)
 
 
 def _words(error: Exception) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from batchgen.decoding import decode_data_uri, retry_after_s
+from batchgen.decoding import decode_data_uri
 from batchgen.errors import (
     AttemptError,
     ImageRejected,
@@ -22,10 +22,16 @@ from batchgen.errors import (
     UsageError,
 )
 from batchgen.model import Blob, Call, Reply
-from batchgen.wire.body import is_delimited, read_body
-from batchgen.wire.decode import claims_json, decode_body
-from batchgen.wire.faults import FOREIGN, download_error, purchase_error
+from batchgen.wire.body import Admission, is_delimited, read_body
+from batchgen.wire.decode import (
+    claims_image,
+    claims_json,
+    decode_body,
+    size_of_blobs,
+)
+from batchgen.wire.faults import FOREIGN, download_error, no_image, purchase_error
 from batchgen.wire.limits import DEFAULT_LIMITS, WireLimits
+from batchgen.wire.memory import Lease, Memory
 from batchgen.wire.network import Reach, is_loopback_host, link_reach
 from batchgen.wire.requests import build_download, build_purchase
 from batchgen.wire.transport import AiohttpTransport
@@ -38,8 +44,8 @@ LOOPBACK_ONLY_VARIABLE = "BATCHGEN_LOOPBACK_ONLY"
 # Parsing this much JSON holds the interpreter for about a millisecond.
 _OFFLOAD_BYTES = 256 * 1024
 
-_GONE = frozenset({401, 403, 404, 410})
-_PASSING = frozenset({408, 425, 429})
+# Base64 in a JSON document, and what it stands for.
+_WITH_DECODED = 1.75
 
 
 class Offload(Protocol):
@@ -55,6 +61,7 @@ class Wire:
         transport: Any httpx transport; None for our own on aiohttp.
         paid_hosts: Whether hosts other than loopback may be talked to at all.
         offload: Runs long decoding; a simulation passes one that runs it inline.
+        memory: What all bodies together may hold.
     """
 
     def __init__(
@@ -64,11 +71,13 @@ class Wire:
         paid_hosts: bool,
         offload: Offload = anyio.to_thread.run_sync,
         limits: WireLimits = DEFAULT_LIMITS,
+        memory: Memory | None = None,
     ) -> None:
         self._paid_hosts = paid_hosts and not os.environ.get(LOOPBACK_ONLY_VARIABLE)
         self._transport = transport or AiohttpTransport(use_proxy=self._paid_hosts)
         self._offload = offload
         self._limits = limits
+        self._memory = memory or Memory()
 
     async def __aenter__(self) -> Self:
         return self
@@ -81,6 +90,13 @@ class Wire:
     ) -> None:
         await self._transport.aclose()
 
+    def lease(self) -> Lease:
+        """Return what `send` or `download` fills with what a body takes.
+
+        Whoever asks for one holds it until the bytes are stored or dropped.
+        """
+        return self._memory.lease()
+
     async def send(
         self,
         provider: str,
@@ -88,6 +104,7 @@ class Wire:
         *,
         reply_timeout_s: float,
         on_sent: Callable[[], None] | None = None,
+        lease: Lease | None = None,
     ) -> Reply:
         """Send one call and return its whole reply, whatever its status.
 
@@ -98,6 +115,8 @@ class Wire:
             on_sent: Called at most once, as the first byte is about to leave; never
                 when nothing was sent. A transport that is not ours cannot say when:
                 then it is called when the head or the failure arrives.
+            lease: Holds the reply's images when this returns; None where they are
+                dropped at once.
 
         Raises:
             NotConnected: surely nothing was sent.
@@ -106,6 +125,18 @@ class Wire:
                 HTTP; nothing was sent.
             SpecError: the host must not be talked to; nothing was sent.
         """
+        with ExitStack() as own:
+            lease = lease or own.enter_context(self.lease())
+            return await self._send(provider, call, reply_timeout_s, on_sent, lease)
+
+    async def _send(
+        self,
+        provider: str,
+        call: Call,
+        reply_timeout_s: float,
+        on_sent: Callable[[], None] | None,
+        lease: Lease,
+    ) -> Reply:
         request = build_purchase(provider, call)
         reach = self._judge_call(request.url)
         departed = _Once(on_sent)
@@ -113,17 +144,32 @@ class Wire:
         request.extensions["on_sent"] = departed
         patience_s = self._limits.connect_s + reply_timeout_s + self._limits.transfer_s
         try:
-            async with self._exchange(request, patience_s) as response:
-                departed()
-                body = await self._read(response, self._limits.reply_bytes)
-            return await self._as_reply(response, body, call.blob_keys)
+            with _in_time(patience_s) as patience:
+                async with self._exchange(request) as response:
+                    departed()
+                    weight = 1.0 if claims_image(response.headers) else _WITH_DECODED
+                    admission = Admission(lease, patience, weight)
+                    body = await self._read(
+                        response, admission, self._limits.reply_bytes
+                    )
+            reply = await self._as_reply(response, body, call.blob_keys)
         except FOREIGN as error:
+            lease.shrink(0)
             ours = purchase_error(provider, request.url.host, error)
             if isinstance(ours, AttemptError) and ours.counts:
                 departed()
             raise ours from error
+        lease.shrink(size_of_blobs(reply.body))
+        return reply
 
-    async def download(self, provider: str, url: str, *, from_loopback: bool) -> Blob:
+    async def download(
+        self,
+        provider: str,
+        url: str,
+        *,
+        from_loopback: bool,
+        lease: Lease | None = None,
+    ) -> Blob:
         """Fetch the bytes of one image, without key, cookie or provider header.
 
         What the bytes are is the caller's to judge. A data URI is decoded here.
@@ -133,6 +179,7 @@ class Wire:
             url: Where the provider says that the image is.
             from_loopback: Whether the provider's base URL is loopback; only then may
                 its links be.
+            lease: Holds the image when this returns; None where it is dropped soon.
 
         Raises:
             LinkLost: it is gone, or leads where we must not go; paid for all the same.
@@ -140,22 +187,27 @@ class Wire:
             ImageRejected: it is larger than any image, or no readable data URI.
             UsageError: the host must not be talked to in this run.
         """
-        if url[:5].lower() == "data:":
-            return await self._decode_data_uri(provider, url)
-        with anyio.move_on_after(self._limits.transfer_s):
-            return await self._follow(provider, url, from_loopback=from_loopback)
+        with ExitStack() as own:
+            lease = lease or own.enter_context(self.lease())
+            if url[:5].lower() == "data:":
+                return await self._decode_data_uri(provider, url, lease)
+            with anyio.move_on_after(self._limits.transfer_s) as patience:
+                near, admission = from_loopback, Admission(lease, patience)
+                return await self._follow(provider, url, admission, near=near)
         raise Incomplete(
             provider, f"the download took longer than {self._limits.transfer_s:g} s"
         )
 
-    async def _follow(self, provider: str, url: str, *, from_loopback: bool) -> Blob:
+    async def _follow(
+        self, provider: str, url: str, admission: Admission, *, near: bool
+    ) -> Blob:
         host = "the link"
         try:
             target = httpx.URL(url)
             for _ in range(self._limits.redirects + 1):
                 host = target.host
-                reach = self._judge_link(target, from_loopback=from_loopback)
-                found = await self._fetch(provider, target, reach)
+                reach = self._judge_link(target, from_loopback=near)
+                found = await self._fetch(provider, target, reach, admission)
                 if isinstance(found, Blob):
                     return found
                 target = found
@@ -166,39 +218,39 @@ class Wire:
         )
 
     async def _fetch(
-        self, provider: str, url: httpx.URL, reach: Reach
+        self, provider: str, url: httpx.URL, reach: Reach, admission: Admission
     ) -> Blob | httpx.URL:
         """Return the image, or where the next hop is."""
         request = build_download(url)
         request.extensions |= self._extensions(reach, self._limits.silence_s)
-        async with self._exchange(request, self._limits.transfer_s) as response:
+        async with self._exchange(request) as response:
             if response.has_redirect_location:
                 return url.join(response.headers["location"])
             if response.status_code != 200:
-                raise _no_image(provider, response)
-            return Blob(await self._read(response, self._limits.image_bytes))
+                raise no_image(provider, response)
+            limit = self._limits.image_bytes
+            return Blob(await self._read(response, admission, limit))
 
     @asynccontextmanager
-    async def _exchange(
-        self, request: httpx.Request, patience_s: float
-    ) -> AsyncIterator[httpx.Response]:
-        """Send a request and hand out its response until it was read, or too late."""
+    async def _exchange(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+        """Send a request and hand out its response until it was read."""
+        # Without httpx's client between: its cookies, redirects and authentication
+        # are what must not happen here, and a tenth of the cost.
+        response = await self._transport.handle_async_request(request)
+        response.request = request
         try:
-            with anyio.fail_after(patience_s):
-                # Without httpx's client between: its cookies, redirects and
-                # authentication are what must not happen here, and a tenth of the cost.
-                response = await self._transport.handle_async_request(request)
-                response.request = request
-                try:
-                    yield response
-                finally:
-                    await response.aclose()
-        except TimeoutError as error:
-            raise httpx.ReadTimeout(f"not finished after {patience_s:g} s") from error
+            yield response
+        finally:
+            await response.aclose()
 
-    async def _read(self, response: httpx.Response, limit_bytes: int) -> bytes:
+    async def _read(
+        self, response: httpx.Response, admission: Admission, limit_bytes: int
+    ) -> bytes:
         return await read_body(
-            response, limit_bytes=limit_bytes, silence_s=self._limits.silence_s
+            response,
+            admission,
+            limit_bytes=limit_bytes,
+            silence_s=self._limits.silence_s,
         )
 
     async def _as_reply(
@@ -213,10 +265,11 @@ class Wire:
             raise httpx.RemoteProtocolError("the JSON ended with the connection")
         return Reply(response.status_code, headers, decoded)
 
-    async def _decode_data_uri(self, provider: str, uri: str) -> Blob:
+    async def _decode_data_uri(self, provider: str, uri: str, lease: Lease) -> Blob:
         # Base64 is a third larger than what it stands for.
         if len(uri) > self._limits.image_bytes * 3 // 2:
             raise ImageRejected(provider, "the data URI is too large")
+        await lease.grow(len(uri))
         blob = await self._decode(partial(decode_data_uri, uri), len(uri))
         if blob is None:
             raise ImageRejected(provider, "the data URI cannot be decoded")
@@ -261,10 +314,11 @@ class _Once:
             told()
 
 
-def _no_image(provider: str, response: httpx.Response) -> AttemptError:
-    status = response.status_code
-    text = f"download from {response.request.url.host}: status {status}"
-    if status in _GONE or (400 <= status < 500 and status not in _PASSING):
-        return LinkLost(provider, text)
-    wait_s = retry_after_s(dict(response.headers))
-    return Incomplete(provider, text, retry_after_s=wait_s)
+@contextmanager
+def _in_time(patience_s: float) -> Iterator[anyio.CancelScope]:
+    """End an exchange that is too late; it is told apart from a broken one."""
+    try:
+        with anyio.fail_after(patience_s) as patience:
+            yield patience
+    except TimeoutError as error:
+        raise httpx.ReadTimeout(f"not finished after {patience_s:g} s") from error

@@ -1,0 +1,166 @@
+"""Bodies share a budget of bytes: nothing blocks for ever, nothing passes it far."""
+
+from __future__ import annotations
+
+import random
+
+import anyio
+import pytest
+from anyio.abc import TaskGroup
+
+from batchgen.wire.memory import SMALL_BYTES, Lease, Memory
+
+MB = 1024 * 1024
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+class Queue:
+    """Leases that grow one after the other, and who of them got in."""
+
+    def __init__(self, memory: Memory, tasks: TaskGroup) -> None:
+        self._memory = memory
+        self._tasks = tasks
+        self.admitted: list[str] = []
+
+    async def ask(self, name: str, lease: Lease, size_bytes: int) -> None:
+        """Ask, and return when it waits or got in."""
+
+        async def ask() -> None:
+            await lease.grow(size_bytes)
+            self.admitted.append(name)
+
+        self._tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+
+
+@pytest.mark.anyio
+async def test_who_does_not_fit_waits_for_its_turn() -> None:
+    memory = Memory(10 * MB)
+    async with anyio.create_task_group() as tasks:
+        queue = Queue(memory, tasks)
+        one, two, three = (memory.lease() for _ in range(3))
+        await queue.ask("one", one, 6 * MB)
+        await queue.ask("two", two, 5 * MB)
+        await queue.ask("three", three, 3 * MB)
+        assert queue.admitted == ["one"], "three fits, but two was first"
+
+        one.shrink(0)
+        await anyio.wait_all_tasks_blocked()
+
+    assert set(queue.admitted) == {"one", "two", "three"}
+    assert memory.held_bytes == 8 * MB
+
+
+@pytest.mark.anyio
+async def test_a_small_body_never_waits_and_is_not_counted() -> None:
+    memory = Memory(MB)
+    with memory.lease() as full, memory.lease() as small:
+        await full.grow(MB)
+        assert not memory.lease().take(SMALL_BYTES + 1)
+
+        await small.grow(SMALL_BYTES)
+
+        assert (small.held_bytes, memory.held_bytes) == (0, MB)
+
+
+@pytest.mark.anyio
+async def test_a_body_larger_than_the_budget_is_let_in_alone() -> None:
+    memory = Memory(10 * MB)
+    async with anyio.create_task_group() as tasks:
+        queue = Queue(memory, tasks)
+        small, huge, other = (memory.lease() for _ in range(3))
+        await queue.ask("small", small, MB)
+        await queue.ask("huge", huge, 50 * MB)
+        await queue.ask("other", other, MB)
+        assert queue.admitted == ["small"]
+
+        small.shrink(0)
+        await anyio.wait_all_tasks_blocked()
+        assert queue.admitted == ["small", "huge"]
+
+        huge.shrink(0)
+
+    assert queue.admitted == ["small", "huge", "other"]
+
+
+@pytest.mark.anyio
+async def test_bodies_that_all_wait_to_grow_do_not_block_one_another() -> None:
+    memory = Memory(10 * MB)
+    async with anyio.create_task_group() as tasks:
+        queue = Queue(memory, tasks)
+        one, two, new = (memory.lease() for _ in range(3))
+        await queue.ask("one", one, 5 * MB)
+        await queue.ask("two", two, 5 * MB)
+        await queue.ask("new", new, MB)
+        await queue.ask("two grows", two, 7 * MB)
+        assert queue.admitted == ["one", "two"], "one goes on and will give back"
+
+        await queue.ask("one grows", one, 8 * MB)
+        await queue.ask("one grows more", one, 9 * MB)
+        assert queue.admitted[2:] == ["one grows", "one grows more"]
+        assert memory.held_bytes == 14 * MB, "the budget, and the rest of one body"
+
+        one.shrink(0)
+        await anyio.wait_all_tasks_blocked()
+
+    assert set(queue.admitted[4:]) == {"two grows", "new"}
+
+
+@pytest.mark.anyio
+async def test_who_gives_up_waiting_lets_the_next_one_in() -> None:
+    memory = Memory(10 * MB)
+    with memory.lease() as one:
+        await one.grow(6 * MB)
+        async with anyio.create_task_group() as tasks:
+            queue = Queue(memory, tasks)
+            waiting = anyio.CancelScope()
+            lease = memory.lease()
+
+            async def give_up() -> None:
+                with waiting, lease:
+                    await lease.grow(5 * MB)
+
+            tasks.start_soon(give_up)
+            await anyio.wait_all_tasks_blocked()
+            await queue.ask("next", memory.lease(), 2 * MB)
+            assert queue.admitted == []
+
+            waiting.cancel()
+            await anyio.wait_all_tasks_blocked()
+
+            assert queue.admitted == ["next"]
+        assert memory.held_bytes == 8 * MB
+    assert memory.held_bytes == 2 * MB
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("seed", range(20))
+async def test_whatever_bodies_come_all_get_in_and_never_much_more_than_fits(
+    seed: int,
+) -> None:
+    rng = random.Random(seed)
+    memory, largest, done = Memory(10 * MB), 8 * MB, 0
+
+    async def arrive() -> None:
+        nonlocal done
+        with memory.lease() as lease:
+            size = 0
+            for _ in range(rng.randrange(1, 5)):
+                size = min(largest, size + rng.randrange(3 * MB))
+                await lease.grow(size)
+                assert lease.held_bytes == size or size <= SMALL_BYTES
+                assert memory.held_bytes <= 10 * MB + largest
+                await anyio.lowlevel.checkpoint()
+            lease.shrink(rng.randrange(size + 1))
+            await anyio.lowlevel.checkpoint()
+        done += 1
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(60):
+            tasks.start_soon(arrive)
+
+    assert (done, memory.held_bytes) == (60, 0)
