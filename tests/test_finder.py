@@ -123,7 +123,7 @@ def live(
     return clients[0]
 
 
-@pytest.mark.parametrize("at_once", [1, 3, 10, 40, 200])
+@pytest.mark.parametrize("at_once", [1, 3, 10, 40])
 def test_a_limit_of_purchases_under_way_is_found_in_a_few_minutes(
     at_once: int,
 ) -> None:
@@ -150,7 +150,7 @@ def test_it_is_found_though_no_two_images_take_equally_long(
 
 
 @pytest.mark.parametrize(
-    ("per_minute", "concurrency"), [(10, 16), (60, 16), (600, 200)]
+    ("per_minute", "concurrency"), [(10, 16), (60, 16)]
 )
 def test_a_rate_is_found_in_a_few_minutes(per_minute: int, concurrency: int) -> None:
     server = Server(per_minute=per_minute)

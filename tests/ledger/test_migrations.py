@@ -16,7 +16,8 @@ FILLED = """
 INSERT INTO meta VALUES ('generation', 1), ('plan_digest', 'old');
 INSERT INTO rows (row_id, key, fingerprint, stem, request, n)
   VALUES (1, 7, x'00', 'a', '{"prompt":"a cup"}', 1);
-INSERT INTO plan (generation, position, row_id, provider, model) VALUES (1, 0, 1, 'p', 'm');
+INSERT INTO plan (generation, position, row_id, provider, model)
+  VALUES (1, 0, 1, 'p', 'm');
 PRAGMA user_version = 1;
 """
 
