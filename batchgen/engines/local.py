@@ -34,7 +34,7 @@ from batchgen.runner.pool import work_off
 from batchgen.runner.references import References
 from batchgen.runner.resume import recover
 from batchgen.runner.writer import Writer
-from batchgen.wire import Offload, Wire
+from batchgen.wire import MEGABYTE, Memory, Offload, Wire
 
 
 class LocalEngine:
@@ -91,7 +91,12 @@ class LocalEngine:
 
     def _wire(self) -> Wire:
         it = self._setting
-        return Wire(it.transport, paid_hosts=it.paid_hosts, offload=it.offload)
+        return Wire(
+            it.transport,
+            paid_hosts=it.paid_hosts,
+            offload=it.offload,
+            memory=Memory(self._job.memory_mb * MEGABYTE),
+        )
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Writer]:

@@ -24,6 +24,8 @@ _SETTINGS: Mapping[str, values.Reader] = MappingProxyType(
         **values.SETTINGS,
         "allow_http": values.truth,
         "max_failures": values.share,
+        # One reply with a 4K image takes 50 megabytes.
+        "memory": values.whole(64, 65_536),
         "unsupported": values.choice("refuse", "drop"),
     }
 )

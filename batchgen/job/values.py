@@ -229,9 +229,12 @@ TERMS: Mapping[str, Reader] = MappingProxyType(
 """What can be said of one provider."""
 
 
+_FIELDS = {"grace": "grace_s", "memory": "memory_mb"}
+
+
 def field_of(setting: str) -> str:
     """Return the name that a setting has in Job."""
-    return "grace_s" if setting == "grace" else setting
+    return _FIELDS.get(setting, setting)
 
 
 def _number(value: object) -> Decimal:

@@ -2,7 +2,7 @@
 
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.plan import PlanWriter
-from batchgen.ledger.reader import Reader
+from batchgen.ledger.reader import Reader, Shape
 from batchgen.ledger.records import (
     AttemptEnd,
     AttemptRecord,
@@ -25,6 +25,7 @@ __all__ = [
     "PlannedRow",
     "Reader",
     "RowRecord",
+    "Shape",
     "StoredImage",
     "Totals",
     "directory_images",

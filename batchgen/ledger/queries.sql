@@ -114,6 +114,9 @@ SELECT * FROM attempts
 -- name: attempt_links
 SELECT image, link FROM images
   WHERE attempt_id = ? AND name IS NULL AND link IS NOT NULL ORDER BY image;
+-- name: attempt_shapes
+SELECT image, width_px, height_px FROM images
+  WHERE attempt_id = ? AND name IS NOT NULL ORDER BY image;
 -- name: attempts_sent_since
 SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at;
 -- name: attempts_dearest

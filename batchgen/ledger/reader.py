@@ -18,6 +18,9 @@ from batchgen.ledger.records import (
 from batchgen.ledger.requests import load_request
 from batchgen.model import State, Status
 
+Shape = tuple[int, int, int]
+"""Number of an image within its row, width and height in pixels."""
+
 Value = str | int | float | bytes | None
 
 
@@ -151,6 +154,11 @@ class Reader:
     def open_attempts(self) -> list[AttemptRecord]:
         """Return attempts that are sent, accepted, delivered or overdue."""
         return [attempt_record(row) for row in self.run("attempts_open")]
+
+    def shapes(self, attempt_id: int) -> list[Shape]:
+        """Return number, width and height of an attempt's stored images."""
+        found = self.run("attempt_shapes", (attempt_id,))
+        return [(row[0], row[1], row[2]) for row in found]
 
     def links(self, attempt_id: int) -> list[tuple[int, str]]:
         """Return image numbers and links that are still to be fetched."""

@@ -95,6 +95,7 @@ class Job:
             bought without them, with a warning.
         max_failures: Share of the last rows whose failure for their own sake stops the
             run; None for no such stop.
+        memory_mb: Megabytes that replies and downloads may take until they are stored.
         limit: Only the first rows of the manifest; None for all.
         grace_s: Seconds to wait for replies after the first signal.
     """
@@ -117,6 +118,7 @@ class Job:
     max_failures: float | None = 0.9
     unsupported: Literal["refuse", "drop"] = "refuse"
     references: ReferenceTerms = field(default_factory=ReferenceTerms)
+    memory_mb: int = 256
     limit: int | None = None
     grace_s: float = 60.0
 

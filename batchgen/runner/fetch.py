@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import anyio
 
@@ -31,6 +30,7 @@ from batchgen.runner.decide import wait_s
 from batchgen.runner.finish import lose
 from batchgen.runner.polling import SURE_AFTER, Poller
 from batchgen.runner.store import Checked, store
+from batchgen.wire import Lease
 
 DOWNLOADS = 6
 """Tries to download one image in a run, outages left out; a later run tries again
@@ -42,43 +42,70 @@ SMALL_BYTES = 32 * 1024
 Numbered = Sequence[tuple[int, str]]
 
 
-@dataclass(slots=True)
-class Haul:
-    """What came of an attempt's images, and why some of them cannot be had."""
-
-    checked: list[Checked] = field(default_factory=list)
-    lost: AttemptError | None = None
-
-
 async def fetch(run: Run, flight: Flight, links: Numbered, charge: ChargedAs) -> None:
-    """Download what an attempt delivered and store it; it is charged already."""
-    haul = Haul()
+    """Download what an attempt delivered, and store each image as it comes.
+
+    It is charged already, and stays delivered until its last image is stored.
+    """
+    home: set[int] = set()
     try:
         _refuse_second(run, flight)
         if not links:
             raise LinkLost(flight.lane.name, "no link was kept")
-        await _download_all(run, flight, links, haul)
-        if isinstance(haul.lost, LinkLost):
-            links = await _fresh_links(run, flight, charge, haul.lost)
-            have = {it.image for it in haul.checked}
-            haul.lost = None
-            missing = [it for it in links if it[0] not in have]
-            await _download_all(run, flight, missing, haul)
+        lost = await _bring_all(run, flight, links, home)
+        if isinstance(lost, LinkLost):
+            fresh = await _fresh_links(run, flight, charge, lost)
+            named = {it[0] for it in fresh}
+            gone = lost if {it[0] for it in links} - home - named else None
+            missing = [it for it in fresh if it[0] not in home]
+            lost = await _bring_all(run, flight, missing, home, gone)
     except (Incomplete, ProviderStopped) as error:
         await _leave_delivered(run, flight, error)
         return
     except AttemptError as error:
-        haul.lost = error
-    await _bring_in(run, flight, haul, charge)
+        lost = error
+    if lost is not None:
+        await _end_without(run, flight, lost, charge)
 
 
-async def _download_all(run: Run, flight: Flight, links: Numbered, haul: Haul) -> None:
-    """Download what can be had; what surely cannot is noted, for the others count."""
+async def _bring_all(
+    run: Run,
+    flight: Flight,
+    links: Numbered,
+    home: set[int],
+    lost: AttemptError | None = None,
+) -> AttemptError | None:
+    """Bring home what can be had, and add it to `home`.
+
+    Args:
+        run: The run.
+        flight: The attempt; it ends with the last image if nothing of it is lost.
+        links: What to download.
+        home: Images that are stored.
+        lost: Why others of the attempt cannot be had.
+
+    Returns:
+        Why some of it surely cannot be had, for the others count.
+    """
     for image, url in links:
+        ends = lost is None and image == links[-1][0]
         try:
-            haul.checked.append(await _download(run, flight, image, url))
+            await _bring(run, flight, image, url, ends=ends)
         except (LinkLost, ImageRejected) as error:
-            haul.lost = error
+            lost = error
+        else:
+            home.add(image)
+    return lost
+
+
+async def _end_without(
+    run: Run, flight: Flight, lost: AttemptError, charge: ChargedAs
+) -> None:
+    """End an attempt some of whose images, or all, cannot be had."""
+    if run.ledger.shapes(flight.attempt.attempt_id):
+        await store(run, flight, (), lost=lost)
+    else:
+        await lose(run, flight, lost, charge)
 
 
 async def store_inline(
@@ -91,31 +118,19 @@ async def store_inline(
     with anyio.CancelScope(shield=True):
         charge = charge_of(flight, delivered)
         raised = spend(run, flight, charge)
-        haul = Haul()
+        checked: list[Checked] = []
+        lost: AttemptError | None = None
         for image, blob in zip(flight.part.span, blobs, strict=False):
             try:
-                haul.checked.append(await _check(run, flight, image, blob.data))
+                checked.append(await _check(run, flight, image, blob.data))
             except ImageRejected as error:
-                haul.lost = error
-        await _bring_in(run, flight, haul, charge, delivered)
+                error.request_id = delivered.request_id
+                lost = error
+        if checked:
+            await store(run, flight, checked, lost=lost, inline=(charge, delivered))
+        elif lost is not None:
+            await lose(run, flight, lost, charge)
         await tell_raised(run, flight, raised)
-
-
-async def _bring_in(
-    run: Run,
-    flight: Flight,
-    haul: Haul,
-    charge: ChargedAs,
-    inline: Delivered | None = None,
-) -> None:
-    if haul.checked:
-        at_once = None if inline is None else (charge, inline)
-        haul.checked.sort(key=lambda it: it.image)
-        await store(run, flight, haul.checked, lost=haul.lost, inline=at_once)
-    elif haul.lost is not None:
-        if inline is not None:
-            haul.lost.request_id = inline.request_id
-        await lose(run, flight, haul.lost, charge)
 
 
 def _refuse_second(run: Run, flight: Flight) -> None:
@@ -129,8 +144,8 @@ def _refuse_second(run: Run, flight: Flight) -> None:
         raise Superseded(flight.lane.name, "another attempt brought the image first")
 
 
-async def _download(run: Run, flight: Flight, image: int, url: str) -> Checked:
-    """Download one image, asking again for what may pass.
+async def _bring(run: Run, flight: Flight, image: int, url: str, *, ends: bool) -> None:
+    """Download one image and store it, asking again for what may pass.
 
     While no link of the provider's downloads, tries do not count.
 
@@ -142,12 +157,10 @@ async def _download(run: Run, flight: Flight, image: int, url: str) -> Checked:
     while True:
         try:
             await run.lull.wait()
-            async with run.downloads:
-                blob = await run.wire.download(
-                    lane.name, url, from_loopback=lane.is_loopback
-                )
-            lane.links.worked()
-            return await _check(run, flight, image, blob.data)
+            # What it takes in memory is held until it is on disk.
+            with run.wire.lease() as lease:
+                checked = await _download(run, flight, image, url, lease)
+                await store(run, flight, [checked], ends=ends)
         except (Retryable, LinkLost, ImageRejected) as error:
             tries += 1
             if isinstance(error, Retryable):
@@ -159,6 +172,8 @@ async def _download(run: Run, flight: Flight, image: int, url: str) -> Checked:
             if counted >= most:
                 raise
             wait = wait_s(tries, error.retry_after_s, run.rng)
+        else:
+            return
         if excused:
             run.progress.say_once(
                 f"images of {lane.name} do not download: they are tried again until "
@@ -167,6 +182,18 @@ async def _download(run: Run, flight: Flight, image: int, url: str) -> Checked:
             await _pause(run, wait)
         else:
             await anyio.sleep(wait)
+
+
+async def _download(
+    run: Run, flight: Flight, image: int, url: str, lease: Lease
+) -> Checked:
+    lane = flight.lane
+    async with run.downloads:
+        blob = await run.wire.download(
+            lane.name, url, from_loopback=lane.is_loopback, lease=lease
+        )
+    lane.links.worked()
+    return await _check(run, flight, image, blob.data)
 
 
 async def _pause(run: Run, seconds: float) -> None:

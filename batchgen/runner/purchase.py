@@ -27,6 +27,7 @@ from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
 from batchgen.runner.polling import follow
+from batchgen.wire import Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +82,15 @@ async def buy(run: Run, order: Order) -> None:
         return
     sent = {"attempt": flight.attempt.attempt_id, "image": order.stem}
     run.log.info("sent", extra=sent | {"provider": lane.name})
+    # What images in the reply take in memory is held until they are on disk.
+    with run.wire.lease() as lease:
+        await _see_through(run, order, flight, lease)
+
+
+async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> None:
+    lane = order.lane
     try:
-        outcome = await _send(run, order)
+        outcome = await _send(run, order, lease)
     except AttemptError as error:
         excused = heed_failure(run, flight, order.use, error, is_probe=order.is_probe)
         run.landed(lane)
@@ -142,7 +150,7 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
     )
 
 
-async def _send(run: Run, order: Order) -> Accepted | Delivered:
+async def _send(run: Run, order: Order, lease: Lease) -> Accepted | Delivered:
     lane = order.lane
     request = order.request.for_images(order.part.images)
     timeout_s = lane.provider.defaults.reply_timeout_s
@@ -151,7 +159,11 @@ async def _send(run: Run, order: Order) -> Accepted | Delivered:
         call = lane.provider.encode(request, order.model, lane.endpoint, references)
         try:
             reply = await run.wire.send(
-                lane.name, call, reply_timeout_s=timeout_s, on_sent=grant.used
+                lane.name,
+                call,
+                reply_timeout_s=timeout_s,
+                on_sent=grant.used,
+                lease=lease,
             )
         finally:
             grant.close()

@@ -22,7 +22,7 @@ from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.lane import Lane
 from batchgen.runner.polling import Poller
 from batchgen.runner.purchase import deliver, follow_and_fetch
-from batchgen.runner.store import settle_if_whole, size_warning
+from batchgen.runner.store import mark_stored, settle_if_whole
 
 SPREAD_S = 3.0
 """First polls after a restart are spread over this: thousands may be waiting."""
@@ -64,22 +64,19 @@ def _adopt(ledger: Ledger, archive: Archive, found: Sequence[Found], now: int) -
             continue
         looks = (_look(archive, it) for it in members)
         whole = [it for it in looks if it is not None]
-        if attempt.state is State.DELIVERED:
-            if len(whole) < members[0].tag.images:
-                # The others' links are known: they are downloaded again.
-                ledger.keep_images(attempt_id, whole)
-                adopted += len(whole)
-                continue
-        elif whole:
+        if not whole:
+            continue
+        if attempt.state is not State.DELIVERED:
             # The reply had come, and was charged; what the kill left of its images
             # is kept, the others are bought again.
             charge = _charge(attempt, members[0].tag)
             ledger.mark_delivered(attempt_id, (), charge, None, None)
-        else:
-            continue
-        ledger.mark_stored(attempt_id, whole, size_warning(attempt, whole), now)
-        settle_if_whole(ledger, attempt.row_id)
+        ledger.keep_images(attempt_id, whole)
         adopted += len(whole)
+        # What is still to be downloaded is downloaded again.
+        if not ledger.links(attempt_id):
+            mark_stored(ledger, attempt, now)
+            settle_if_whole(ledger, attempt.row_id)
     return adopted
 
 

@@ -8,7 +8,7 @@ from math import prod
 
 from batchgen.errors import AttemptError, Charge
 from batchgen.images import ImageFacts
-from batchgen.ledger import AttemptRecord, Ledger, StoredImage
+from batchgen.ledger import AttemptRecord, Ledger, Shape, StoredImage
 from batchgen.model import Delivered, Status, pixel_size
 from batchgen.output.archive import Incoming, Member, Tag
 from batchgen.output.names import member_name
@@ -35,16 +35,18 @@ async def store(
     flight: Flight,
     checked: Sequence[Checked],
     *,
+    ends: bool = True,
     lost: AttemptError | None = None,
     inline: tuple[ChargedAs, Delivered] | None = None,
 ) -> None:
-    """Append images to the archive and settle their row.
+    """Append images to the archive, and settle their row when their attempt ends.
 
     Args:
         run: The run.
         flight: The attempt that brought them.
-        checked: At least one; fewer than asked for are bought again as a part of
-            their own.
+        checked: None only where some of the attempt's images are stored already.
+        ends: Whether no other image of the attempt follows. Those that were asked for
+            and did not come are bought again, as a part of their own.
         lost: Why others of the attempt, paid for, cannot be had: then nothing is
             bought again without the user's word.
         inline: What was charged and said, where this is the attempt's delivery, too.
@@ -60,7 +62,7 @@ async def store(
             tag=Tag(
                 attempt_id=flight.attempt.attempt_id,
                 image=it.image,
-                images=len(checked),
+                images=len(checked) if inline else flight.part.images,
                 cost_nano=inline[0][1] if inline and reported else None,
                 modified=utc(at),
             ),
@@ -70,29 +72,32 @@ async def store(
     latency_s = latency_of(run, flight) if inline else None
 
     def step(ledger: Ledger, members: list[Member]) -> None:
+        attempt_id = flight.attempt.attempt_id
         if inline:
             request_id = inline[1].request_id
-            ledger.mark_delivered(
-                flight.attempt.attempt_id, (), inline[0], request_id, latency_s
-            )
-        stored = [
-            stored_image(it, member)
-            for it, member in zip(checked, members, strict=True)
-        ]
-        warning = size_warning(flight.attempt, stored)
-        ledger.mark_stored(flight.attempt.attempt_id, stored, warning, at)
-        was = settle_if_whole(ledger, flight.part.row_id)
-        settled = (was, Status.SUCCEEDED) if was else _settle_lost(ledger, flight, lost)
-        if settled is not None and flight.planned is not None:
-            run.settled(settled[1], settled[0], lost.kind if lost else None)
+            ledger.mark_delivered(attempt_id, (), inline[0], request_id, latency_s)
+        pairs = zip(checked, members, strict=True)
+        ledger.keep_images(attempt_id, [stored_image(*it) for it in pairs])
+        if ends:
+            _end(run, ledger, flight, lost, at)
 
     await run.writer.store(incoming, step)
     run.progress.bought += len(checked)
     run.progress.stored_bytes += sum(len(it.data) for it in checked)
     run.log.info("stored", extra={"attempt": flight.attempt.attempt_id})
-    if lost is None:
-        _buy_the_rest(run, flight, {it.image for it in checked})
+    if ends and lost is None:
+        _buy_the_rest(run, flight)
     run.wake()
+
+
+def _end(
+    run: Run, ledger: Ledger, flight: Flight, lost: AttemptError | None, at: int
+) -> None:
+    mark_stored(ledger, flight.attempt, at)
+    was = settle_if_whole(ledger, flight.part.row_id)
+    settled = (was, Status.SUCCEEDED) if was else _settle_lost(ledger, flight, lost)
+    if settled is not None and flight.planned is not None:
+        run.settled(settled[1], settled[0], lost.kind if lost else None)
 
 
 def _settle_lost(
@@ -107,18 +112,23 @@ def _settle_lost(
     return was, Status.FAILED
 
 
-def _buy_the_rest(run: Run, flight: Flight, brought: set[int]) -> None:
+def _buy_the_rest(run: Run, flight: Flight) -> None:
     """Let what a reply with fewer images than asked for left out be bought."""
     lane = run.lanes.get(flight.planned or "")
     part = flight.part
-    # What an earlier process had stored of the same attempt is not missing either.
-    missing = set(part.span) - brought - run.ledger.stored_images(part.row_id)
+    missing = set(part.span) - run.ledger.stored_images(part.row_id)
     if lane is None or not missing or lane.stopped is not None:
         return
     have = set(range(1, part.span.stop)) - missing
     most = lane.able.images_per_request
     for rest in missing_parts(part.row_id, part.span.stop - 1, have, (), most):
         lane.retries.add(rest, 0.0)
+
+
+def mark_stored(ledger: Ledger, attempt: AttemptRecord, at: int) -> None:
+    """End an attempt whose images are in the archive, as many as can be had."""
+    shapes = ledger.shapes(attempt.attempt_id)
+    ledger.mark_stored(attempt.attempt_id, (), size_warning(attempt, shapes), at)
 
 
 def settle_if_whole(ledger: Ledger, row_id: int) -> Status | None:
@@ -149,19 +159,18 @@ def stored_image(checked: Checked, member: Member) -> StoredImage:
     )
 
 
-def size_warning(attempt: AttemptRecord, images: Iterable[StoredImage]) -> str | None:
+def size_warning(attempt: AttemptRecord, shapes: Iterable[Shape]) -> str | None:
     """Say if an image has another size than the one that was paid for."""
     resolution = attempt.resolution or ""
     paid = pixel_size(attempt.aspect_ratio or "", resolution)
     # Where the ratio was left to the provider, only the number of pixels is known.
     square = pixel_size("1:1", resolution)
-    for it in images:
-        size = (it.width_px, it.height_px)
+    for image, *size in shapes:
         if paid is not None:
-            fits = size == paid
+            fits = tuple(size) == paid
         else:
             fits = square is None or 0.5 < prod(size) / prod(square) < 2
         if not fits:
             wanted = f"{paid[0]}x{paid[1]}" if paid else resolution
-            return f"image {it.image} is {size[0]}x{size[1]} px, paid for {wanted}"
+            return f"image {image} is {size[0]}x{size[1]} px, paid for {wanted}"
     return None

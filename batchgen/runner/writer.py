@@ -105,6 +105,8 @@ class Writer:
                         self._tell(group, error)
                         raise
                     for entry in group:
+                        # Whoever held memory for them gives it back now.
+                        entry.images = ()
                         entry.done.set()
 
     async def close(self) -> None:

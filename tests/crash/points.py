@@ -39,7 +39,7 @@ COMMITS = {
     "sent": (Ledger, "mark_sent"),
     "accepted": (Ledger, "mark_accepted"),
     "delivered": (Ledger, "mark_delivered"),
-    "stored": (Ledger, "mark_stored"),
+    "stored": (Ledger, "keep_images"),
     "ended": (Ledger, "mark_ended"),
     "upload-kept": (Ledger, "keep_upload"),
 }
