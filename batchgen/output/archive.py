@@ -77,6 +77,11 @@ class Archive:
         return self._end
 
     @property
+    def is_begun(self) -> bool:
+        """Whether the file is there; all in it may be torn."""
+        return self._file.size_bytes() >= 0
+
+    @property
     def has_directory(self) -> bool:
         """Whether the file is a finished ZIP, so that `finish` may be left out.
 

@@ -36,7 +36,7 @@ def write_outputs(ledger: Ledger, archive: Archive, folder: Path) -> None:
 
 def are_fresh(ledger: Reader, archive: Archive, folder: Path) -> bool:
     """Say whether both outputs stand, and nothing has changed since."""
-    is_whole = archive.end == 0 or archive.has_directory
+    is_whole = archive.has_directory or not archive.is_begun
     return is_whole and ledger.get("outputs") == "fresh" and (folder / TABLE).exists()
 
 
@@ -68,7 +68,7 @@ def _write_table(ledger: Reader, path: Path) -> None:
 
 
 def _finish(ledger: Reader, archive: Archive) -> None:
-    if archive.end == 0:
+    if not archive.is_begun:
         return  # no image was ever stored: there is no ZIP to finish
     archive.finish(_entries(ledger), _metadata(ledger))
 

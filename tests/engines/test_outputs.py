@@ -9,7 +9,7 @@ import pytest
 
 from batchgen.engines.folder import read_ledger
 from tests.engines.desk import Desk
-from tests.engines.shop import Shop
+from tests.engines.shop import Shop, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -30,3 +30,21 @@ async def test_a_zip_that_lost_its_directory_is_finished_again(
         assert whole.testzip() is None
         assert len(whole.namelist()) == 2
     assert len(shop.buys) == 1
+
+
+async def test_a_zip_whose_only_image_was_torn_by_a_kill_is_a_zip_all_the_same(
+    desk: Desk, shop: Shop
+) -> None:
+    await desk.run()
+    archive = desk.out / "images.zip"
+    torn = archive.read_bytes()[:40]
+    for file in desk.out.iterdir():
+        file.unlink()
+    archive.write_bytes(torn)
+
+    shop.buy = lambda _: refused(400, "no such ratio")
+    await desk.run()
+
+    with zipfile.ZipFile(archive) as whole:
+        assert whole.namelist() == ["metadata.jsonl"]
+    assert desk.row()["status"] == "failed"

@@ -73,7 +73,9 @@ class Power:
         result = work()
         grown = self._size() - before
         if grown > 0:
-            self._torn = before + self._rng.randint(0, grown)
+            is_whole = self._rng.random() < 0.5
+            kept = grown if is_whole else self._rng.randrange(grown)
+            self._torn = before + kept
             self.check("stored")
         return result
 
