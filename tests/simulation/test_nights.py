@@ -5,6 +5,7 @@ Hundreds of long ones have a command of their own: `python -m tests.simulation`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -85,6 +86,21 @@ def test_an_outage_of_two_hours_uses_up_no_row(kind: Down, provider: str) -> Non
     assert told.purchases < 1.5 * ROWS
 
 
+def test_an_outage_counts_no_attempt_of_the_few_rows_that_are_left() -> None:
+    """Each of them is tried some ten times in vain."""
+    schedule = Schedule(
+        seed=3,
+        provider="aimlapi",
+        rows=5,
+        concurrency=2,
+        outages=[Outage(0.0, 7200.0, "json")],
+    )
+    told = live_through_night(schedule)
+
+    check(told, schedule)
+    assert told.statuses == {"succeeded": 5}
+
+
 @pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
 def test_the_same_seed_asks_for_the_same_things_at_the_same_times(
     provider: str,
@@ -95,6 +111,18 @@ def test_the_same_seed_asks_for_the_same_things_at_the_same_times(
     assert once.digest == again.digest
     assert once.statuses == again.statuses
     assert once.digest != other.digest
+
+
+def test_a_kill_in_the_only_image_that_was_ever_written_leaves_a_zip() -> None:
+    schedule = Schedule(
+        seed=4,
+        provider="aimlapi",
+        rows=2,
+        budget=Decimal("0.7"),
+        interruptions=[Interruption(0.0, "kill", "stored", 0.0)],
+    )
+    for seed in range(12):
+        check(live_through_night(replace(schedule, seed=seed)), schedule)
 
 
 SHARES = st.sampled_from([0.0, 0.02, 0.2])
