@@ -149,9 +149,7 @@ def test_it_is_found_though_no_two_images_take_equally_long(
     assert server.refused(300, HOUR_S) <= 0.03
 
 
-@pytest.mark.parametrize(
-    ("per_minute", "concurrency"), [(10, 16), (60, 16)]
-)
+@pytest.mark.parametrize(("per_minute", "concurrency"), [(10, 16), (60, 16)])
 def test_a_rate_is_found_in_a_few_minutes(per_minute: int, concurrency: int) -> None:
     server = Server(per_minute=per_minute)
 
