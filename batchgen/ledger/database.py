@@ -12,7 +12,7 @@ from pathlib import Path
 
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @cache

@@ -25,6 +25,7 @@ CREATE TABLE rows (
   status      TEXT    NOT NULL DEFAULT 'pending',
   error       TEXT,
   message     TEXT,
+  budget_group TEXT,              -- values of the columns that have budgets, as JSON
   tries_from  INTEGER NOT NULL DEFAULT 0  -- attempts up to this one no longer count
                                           -- against the limits: `retry` was said
 ) STRICT;
@@ -43,7 +44,9 @@ CREATE TABLE plan (
   row_id      INTEGER REFERENCES rows,
   id          TEXT,
   request     TEXT,               -- of rows that have no entry in `rows`
-  provider    TEXT,
+  provider    TEXT,               -- who makes it; a row may move on to the next
+  route       TEXT,               -- who else can make it, best first, as JSON
+  shares      INTEGER REFERENCES rows,  -- the row whose images it has, unbought
   model       TEXT,               -- as it is sent
   resolution  TEXT,               -- that is bought: the provider's default where unsaid
   estimate    INTEGER,

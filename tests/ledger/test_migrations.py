@@ -11,22 +11,23 @@ import pytest
 from batchgen.errors import LedgerMismatch
 from batchgen.ledger import Ledger, Reader
 
-OLD_SCHEMA = Path(__file__).with_name("schema_1.sql").read_text("utf-8")
 FILLED = """
 INSERT INTO meta VALUES ('generation', 1), ('plan_digest', 'old');
 INSERT INTO rows (row_id, key, fingerprint, stem, request, n)
   VALUES (1, 7, x'00', 'a', '{"prompt":"a cup"}', 1);
 INSERT INTO plan (generation, position, row_id, provider, model)
   VALUES (1, 0, 1, 'p', 'm');
-PRAGMA user_version = 1;
 """
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
+@pytest.fixture(params=[1, 2], ids=lambda it: f"version-{it}")
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Return a ledger that a batchgen of the past wrote."""
+    version = request.param
+    schema = Path(__file__).with_name(f"schema_{version}.sql").read_text("utf-8")
     path = tmp_path / "run.db"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(OLD_SCHEMA + FILLED)
+        connection.executescript(f"{schema}{FILLED} PRAGMA user_version = {version};")
     return path
 
 
