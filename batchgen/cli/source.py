@@ -49,6 +49,12 @@ _OPTIONS = (
     ),
     click.option("--max-cost", metavar="USD", help="Budget of the whole run folder."),
     click.option("--price", metavar="USD", help="Price of one image."),
+    click.option(
+        "--dedupe",
+        is_flag=True,
+        default=None,
+        help="Buy rows that ask for the same once; the others point to its images.",
+    ),
     click.option("--max-attempts", type=int, help="Purchases of one part."),
     click.option(
         "--on-unknown",

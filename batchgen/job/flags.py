@@ -40,6 +40,7 @@ class Overrides:
     max_unknown: int | None = None
     limit: int | None = None
     grace: float | None = None
+    dedupe: bool | None = None
 
 
 def read_flags(overrides: Overrides, known_providers: Collection[str]) -> Said:

@@ -206,6 +206,7 @@ SETTINGS: Mapping[str, Reader] = MappingProxyType(
         "max_unknown": whole(0),
         "limit": whole(1),
         "grace": seconds,
+        "dedupe": truth,
     }
 )
 """Settings of a whole job that a job file and an option give alike."""

@@ -28,10 +28,16 @@ Claims = Callable[[str, int], Iterable[str]]
 class PlanWriter:
     """Writes one generation of the plan, slice after slice."""
 
-    def __init__(self, ledger: Ledger, key_of: KeyOf, claims: Claims) -> None:
+    def __init__(
+        self, ledger: Ledger, key_of: KeyOf, claims: Claims, *, dedupe: bool = False
+    ) -> None:
         self._ledger = ledger
         self._key_of = key_of
         self._claims = claims
+        self._dedupe = dedupe
+        if dedupe:
+            # Only here is a row looked for by what it asks; random keys cost time.
+            ledger.run("rows_by_fingerprint")
         newest = ledger.run("plan_last_generation").fetchone()[0]
         self.generation = int(newest) + 1
         if ledger.generation:
@@ -63,7 +69,7 @@ class PlanWriter:
         self._ledger.run("own_drop_others", (generation,))
 
     def _add(self, entry: PlanEntry) -> None:
-        base = occurrence = row_id = None
+        base = occurrence = row_id = shares = None
         problem, at_column, rebuy = entry.problem, entry.at_column, False
         if entry.fingerprint is not None and entry.id is None:
             base = self._key_of(None, entry.fingerprint, 0)
@@ -75,6 +81,8 @@ class PlanWriter:
             row_id, rebuy, done = self._row_of(entry, key)
             if done:  # what is bought stays bought, whatever the provider can do
                 problem = at_column = None
+            elif self._dedupe and problem is None and row_id is not None:
+                shares = self._row_to_share(entry, row_id)
         self._ledger.run(
             "plan_add",
             {
@@ -88,6 +96,8 @@ class PlanWriter:
                 "id": entry.id,
                 "request": _asked(entry) if row_id is None else None,
                 "provider": entry.provider,
+                "route": entry.route,
+                "shares": shares,
                 "model": entry.model,
                 "resolution": entry.resolution,
                 "estimate": entry.estimate,
@@ -133,6 +143,22 @@ class PlanWriter:
             ),
         )
         return cursor.lastrowid, self._other_was_paid(entry, key), False
+
+    def _row_to_share(self, entry: PlanEntry, row_id: int) -> int | None:
+        """Return a row that asks for the same, in the plan or bought before."""
+        if self._ledger.run("row_attempts", (row_id,)).fetchone() is not None:
+            return None
+        found = self._ledger.run(
+            "row_to_share",
+            {
+                "generation": self.generation,
+                "fingerprint": entry.fingerprint,
+                "row_id": row_id,
+                "provider": entry.provider,
+                "route": entry.route,
+            },
+        ).fetchone()
+        return None if found is None else int(found[0])
 
     def _other_was_paid(self, entry: PlanEntry, key: int) -> bool:
         values = (key, entry.fingerprint)

@@ -21,9 +21,11 @@ SELECT 1 FROM plan WHERE generation = ? AND key = ? LIMIT 1;
 SELECT coalesce(max(occurrence) + 1, 0) FROM plan WHERE generation = ? AND base = ?;
 -- name: plan_add
 INSERT INTO plan (generation, position, line, key, base, occurrence, row_id, id, request,
-                  provider, model, resolution, estimate, rebuy, at_column, problem, warning)
+                  provider, route, shares, model, resolution, estimate, rebuy, at_column,
+                  problem, warning)
   VALUES (:generation, :position, :line, :key, :base, :occurrence, :row_id, :id, :request,
-          :provider, :model, :resolution, :estimate, :rebuy, :at_column, :problem, :warning);
+          :provider, :route, :shares, :model, :resolution, :estimate, :rebuy, :at_column,
+          :problem, :warning);
 -- name: own_add
 INSERT INTO own_columns (generation, first, ipc) VALUES (?, ?, ?);
 -- name: row_find
@@ -36,6 +38,25 @@ SELECT 1 FROM rows JOIN attempts USING (row_id)
     AND (attempts.state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored', 'unknown')
          OR attempts.cost > 0 OR (attempts.charge = 'price_list' AND attempts.cost IS NULL))
   LIMIT 1;
+-- name: rows_by_fingerprint
+CREATE INDEX IF NOT EXISTS rows_by_fingerprint ON rows (fingerprint);
+-- name: row_to_share
+SELECT rows.row_id FROM rows LEFT JOIN plan
+    ON plan.row_id = rows.row_id AND plan.generation = :generation
+  WHERE rows.fingerprint = :fingerprint AND rows.row_id <> :row_id
+    AND CASE WHEN plan.row_id IS NOT NULL
+             THEN plan.shares IS NULL AND plan.problem IS NULL
+                  AND (plan.provider IS :provider
+                       OR plan.route IS NOT NULL AND :route IS NOT NULL)
+             ELSE rows.status = 'succeeded'
+                  AND EXISTS (SELECT 1 FROM attempts
+                              WHERE attempts.row_id = rows.row_id AND attempts.state = 'stored'
+                                AND (attempts.provider = :provider OR :route IS NOT NULL)) END
+  ORDER BY rows.status = 'succeeded' DESC, rows.row_id LIMIT 1;
+-- name: plan_is_shared
+SELECT 1 FROM plan WHERE generation = ? AND shares IS NOT NULL LIMIT 1;
+-- name: row_sharers
+SELECT count(*) FROM plan WHERE shares = ? AND generation = ? AND position < ?;
 -- name: row_bought
 SELECT 1 FROM attempts WHERE row_id = ? AND state NOT IN ('rejected', 'failed') LIMIT 1;
 -- name: stem_owner
@@ -48,6 +69,7 @@ SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position > :after AND plan.position < :below
     AND plan.provider = :provider AND plan.problem IS NULL AND rows.status = 'pending'
+    AND plan.shares IS NULL
   ORDER BY plan.position LIMIT :most;
 -- name: row_planned
 SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
@@ -148,13 +170,14 @@ INSERT INTO images (attempt_id, image, name, place, size_bytes, crc32, sha256, m
 UPDATE rows SET status = 'pending', error = NULL, message = NULL,
     tries_from = coalesce((SELECT max(attempt_id) FROM attempts
                            WHERE attempts.row_id = rows.row_id), 0)
-  WHERE status = ? AND row_id IN (SELECT row_id FROM plan WHERE generation = ?);
+  WHERE status = ?
+    AND row_id IN (SELECT coalesce(shares, row_id) FROM plan WHERE generation = ?);
 -- name: retry_by_id
 UPDATE rows SET status = 'pending', error = NULL, message = NULL,
     tries_from = coalesce((SELECT max(attempt_id) FROM attempts
                            WHERE attempts.row_id = rows.row_id), 0)
   WHERE status = ?
-    AND row_id = (SELECT row_id FROM plan
+    AND row_id = (SELECT coalesce(shares, row_id) FROM plan
                   WHERE generation = ? AND coalesce(id, CAST(position AS TEXT)) = ?);
 -- name: plan_has_id
 SELECT 1 FROM plan WHERE generation = ? AND coalesce(id, CAST(position AS TEXT)) = ?;
@@ -179,28 +202,31 @@ SELECT
         FROM attempts);
 -- name: rows_by_status
 SELECT CASE WHEN plan.problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
-            THEN 'invalid' ELSE rows.status END AS status, count(*) AS rows
-  FROM plan LEFT JOIN rows USING (row_id)
+            THEN 'invalid' ELSE coalesce(shared.status, rows.status) END AS status,
+       count(*) AS rows
+  FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
   WHERE plan.generation = :generation AND plan.position < :below GROUP BY 1;
 -- name: images_stored
 SELECT count(*) FROM images JOIN attempts USING (attempt_id)
   WHERE images.name IS NOT NULL
-    AND EXISTS (SELECT 1 FROM plan
-                WHERE plan.row_id = attempts.row_id AND plan.generation = ?);
+    AND (EXISTS (SELECT 1 FROM plan WHERE plan.row_id = attempts.row_id
+                   AND plan.generation = :generation)
+         OR EXISTS (SELECT 1 FROM plan WHERE plan.shares = attempts.row_id
+                      AND plan.generation = :generation));
 -- name: to_buy
 SELECT count(*) AS rows, coalesce(sum(rows.n), 0) AS images,
        coalesce(sum(plan.estimate), 0) AS estimate,
        coalesce(sum(plan.estimate IS NULL), 0) AS unpriced
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below
-    AND plan.problem IS NULL AND rows.status = 'pending';
+    AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL;
 -- name: groups
 SELECT plan.provider, plan.resolution,
        sum(rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
                      WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL)) AS images
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below
-    AND plan.problem IS NULL AND rows.status = 'pending'
+    AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
   GROUP BY 1, 2 ORDER BY 1, 2;
 -- name: to_rebuy
 SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
@@ -208,7 +234,7 @@ SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
        min(coalesce(plan.id, plan.position)) AS example
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
-    AND plan.problem IS NULL AND rows.status = 'pending'
+    AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
     AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                       AND attempts.state NOT IN ('rejected', 'failed'));
 -- name: problems
@@ -235,25 +261,43 @@ SELECT count(*) FROM plan WHERE generation = ?;
 SELECT first, ipc FROM own_columns WHERE generation = ? ORDER BY first;
 -- name: result_rows
 SELECT plan.position, plan.line, plan.id AS plan_id, plan.request AS plan_request, plan.provider,
-       plan.model, plan.estimate, plan.at_column, plan.problem, plan.warning, rows.*
-  FROM plan LEFT JOIN rows USING (row_id)
+       plan.model, plan.estimate, plan.at_column, plan.problem, plan.warning, plan.shares,
+       shared.status AS shared_status, shared.error AS shared_error,
+       shared.message AS shared_message,
+       CASE WHEN plan.shares IS NULL THEN NULL
+            ELSE coalesce((SELECT coalesce(first.id, first.position) FROM plan AS first
+                           WHERE first.row_id = plan.shares AND first.generation = plan.generation),
+                          shared.id, shared.stem) END AS shared_with,
+       rows.*
+  FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
   WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
   ORDER BY plan.position;
 -- name: result_attempts
-SELECT attempts.* FROM plan JOIN attempts USING (row_id)
+SELECT plan.row_id AS for_row, attempts.* FROM plan
+  JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
   WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
   ORDER BY attempts.attempt_id;
 -- name: result_images
-SELECT plan.row_id, images.* FROM plan JOIN attempts USING (row_id) JOIN images USING (attempt_id)
+SELECT plan.row_id, images.* FROM plan
+  JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
+  JOIN images USING (attempt_id)
   WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
     AND images.name IS NOT NULL
   ORDER BY plan.position, images.image, images.attempt_id;
 -- name: directory_images
 SELECT plan.position, plan.id, rows.request, images.*, attempts.provider, attempts.model,
        attempts.aspect_ratio, attempts.resolution, attempts.ended_at
-  FROM plan JOIN rows USING (row_id) JOIN attempts USING (row_id)
+  FROM plan JOIN rows USING (row_id)
+    JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
     JOIN images USING (attempt_id)
-  WHERE plan.generation = ? AND images.name IS NOT NULL
+  WHERE plan.generation = :generation AND images.name IS NOT NULL
+    -- Shared images stand once: by their own row, or by the first that has them now.
+    AND (plan.shares IS NULL
+         OR NOT EXISTS (SELECT 1 FROM plan AS own
+                        WHERE own.row_id = plan.shares AND own.generation = plan.generation)
+         AND plan.position = (SELECT min(other.position) FROM plan AS other
+                              WHERE other.shares = plan.shares
+                                AND other.generation = plan.generation))
   ORDER BY plan.position, images.image, images.attempt_id;
 
 -- name: upload_get

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from batchgen.errors import Again, Charge
 from batchgen.ledger.database import connect, queries, translated
@@ -130,6 +131,12 @@ class Reader:
         found = self.run("row_is_planned", (row_id, self.generation)).fetchone()
         return None if found is None else found["provider"] or ""
 
+    def sharers(self, row_id: int, below: int) -> int:
+        """Return how many rows before a position have the images of another row."""
+        values = (row_id, self.generation, below)
+        found: int = self.run("row_sharers", values).fetchone()[0]
+        return found
+
     def attempt(self, attempt_id: int) -> AttemptRecord:
         """Return one attempt."""
         return attempt_record(self.run("attempt_get", (attempt_id,)).fetchone())
@@ -200,11 +207,11 @@ class Reader:
             unpriced=money["unpriced"],
             unpriced_risk=money["unpriced_risk"],
             rows={Status(row["status"]): row["rows"] for row in by_status},
-            images=self.run("images_stored", (generation,)).fetchone()[0],
+            images=self.run("images_stored", {"generation": generation}).fetchone()[0],
         )
 
 
-def attempt_record(row: sqlite3.Row) -> AttemptRecord:
+def attempt_record(row: sqlite3.Row | dict[str, Any]) -> AttemptRecord:
     """Read one line of `attempts`."""
     values = dict(row)
     values["state"] = State(values["state"])

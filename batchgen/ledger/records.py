@@ -18,6 +18,7 @@ class PlanEntry:
         model: As it is sent.
         resolution: That is bought, the provider's default where the row says nothing.
         estimate: Expected price in nano-dollars; None if unknown.
+        route: Who can make it, best first, as JSON; None where it is one alone.
         warning: What of the row will not be done, though it can run.
     """
 
@@ -35,6 +36,7 @@ class PlanEntry:
     at_column: str | None = None
     problem: str | None = None
     warning: str | None = None
+    route: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,8 @@ def result_slices(ledger: Reader, archive: str) -> Iterator[Slice]:
 def directory_images(ledger: Reader) -> Iterator[dict[str, Any]]:
     """Yield the stored images of the manifest's rows, in its order, each once."""
     last = None
-    for row in ledger.run("directory_images", (ledger.generation,)):
+    values = {"generation": ledger.generation}
+    for row in ledger.run("directory_images", values):
         place = (row["position"], row["image"])
         if place != last:
             yield dict(row)
@@ -52,7 +53,8 @@ def _rows(
     values = (generation, *span)
     attempts: dict[int, list[AttemptRecord]] = defaultdict(list)
     for row in ledger.run("result_attempts", values):
-        attempts[row["row_id"]].append(attempt_record(row))
+        values_of = dict(row)
+        attempts[values_of.pop("for_row")].append(attempt_record(values_of))
     images: dict[int, dict[int, FileRecord]] = defaultdict(dict)
     for row in ledger.run("result_images", values):
         # An image bought twice stands once: the first that was stored.
@@ -88,6 +90,10 @@ def _result(
     request = json.loads(str(stated)) if stated else {}
     status, error, message = _standing(row)
     last = _deciding(attempts)
+    shared_with = _text(row["shared_with"])
+    own = last
+    if shared_with is not None:
+        attempts, own = (), None  # another row's purchase: it is counted there
     risky = [it for it in attempts if it.at_risk]
     cost, basis = _cost(attempts)
     succeeded = status is Status.SUCCEEDED
@@ -106,14 +112,15 @@ def _result(
         cost_basis=basis,
         at_risk_usd=_sum([it.ceiling for it in risky]),
         at_risk_attempts=len(risky),
-        estimated_usd=_usd(row["estimate"]),
+        estimated_usd=_usd(row["estimate"]) if shared_with is None else to_usd(0),
         error=error,
         message=message,
         warning=_warnings(row, attempts),
-        request_id=(last.request_id or last.task_id) if last else None,
+        request_id=(own.request_id or own.task_id) if own else None,
         started_at=_time(min((it.sent_at for it in attempts), default=None)),
         finished_at=_finished(status, attempts),
-        latency_s=last.latency_s if last and succeeded else None,
+        latency_s=own.latency_s if own and succeeded else None,
+        shared_with=shared_with,
     )
 
 
@@ -123,7 +130,9 @@ def _standing(row: dict[str, object]) -> tuple[Status, str | None, str | None]:
         line = f"line {row['line']}, " if row["line"] is not None else ""
         where = f"row {row['position']}, {line}{column}"
         return Status.INVALID, "invalid", f"{where}{row['problem']}"
-    return Status(str(row["status"])), _text(row["error"]), _text(row["message"])
+    of = "shared_" if row["shares"] is not None else ""
+    status, error, message = (row[of + it] for it in ("status", "error", "message"))
+    return Status(str(status)), _text(error), _text(message)
 
 
 def _deciding(attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:

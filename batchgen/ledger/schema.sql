@@ -60,6 +60,7 @@ CREATE TABLE plan (
 CREATE INDEX plan_by_key  ON plan (generation, key);
 CREATE INDEX plan_by_base ON plan (generation, base, occurrence);
 CREATE INDEX plan_by_row  ON plan (row_id);
+CREATE INDEX plan_by_shared ON plan (shares) WHERE shares IS NOT NULL;
 
 -- The manifest's own columns, as Arrow IPC, for the result table.
 CREATE TABLE own_columns (

@@ -87,6 +87,7 @@ class Job:
         columns: The manifest's own name for a known column (`prompt`: `Description`).
         aspect_ratio: Default for rows that say nothing; so are resolution and n.
         allow_http: Whether plain http is allowed on private addresses.
+        dedupe: Whether rows that ask for the same are bought once.
         max_cost: US dollars over the whole run folder; None for no budget.
         max_attempts: Purchases of one part.
         on_unknown: What to do after an outcome that nobody can know.
@@ -111,6 +112,7 @@ class Job:
     resolution: str | None = None
     n: int | None = None
     allow_http: bool = False
+    dedupe: bool = False
     max_cost: Decimal | None = None
     max_attempts: int = 5
     on_unknown: OnUnknown = "retry"

@@ -42,6 +42,7 @@ class ResultRow:
         at_risk_usd: Price of attempts whose outcome is unknown; None if not priced.
         latency_s: SENT to DELIVERED of the attempt that succeeded; None across a
             restart.
+        shared_with: The row whose purchase this one has part in, by its id.
     """
 
     row: int
@@ -66,3 +67,4 @@ class ResultRow:
     started_at: datetime | None
     finished_at: datetime | None
     latency_s: float | None
+    shared_with: str | None = None

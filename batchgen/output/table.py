@@ -66,12 +66,16 @@ _OURS = pa.schema(
         "latency_s": pa.float64(),
     }
 )
+_SHARED = pa.field("shared_with", _TEXT)
+"""Only in the table of a run in which rows share purchases."""
 
 
 def write_table(
     path: Path,
     slices: Iterable[tuple[Sequence[ResultRow], bytes | None]],
     own_schema: bytes | None,
+    *,
+    is_shared: bool = False,
 ) -> None:
     """Write the table whole, or leave the old one untouched.
 
@@ -84,16 +88,19 @@ def write_table(
             known, which leaves them null.
         own_schema: The same columns without rows. They alone decide what stands in
             the table; None for a manifest that has none.
+        is_shared: Whether rows share purchases; then `shared_with` says with whom.
 
     Raises:
         DiskFull: the file system or the quota is full.
         StorageError: it cannot be written, or own columns do not belong to their rows.
     """
     own = _without_rows(own_schema)
+    ours = _OURS.append(_SHARED) if is_shared else _OURS
     partial = path.with_name(f"{path.name}.partial")
     try:
         with _storage_errors(path):
-            _write_durably(partial, _tables(slices, own), _layout(own))
+            schema = _layout(ours, own)
+            _write_durably(partial, _tables(slices, ours, own, schema), schema)
             partial.replace(path)
             _sync_folder(path.parent)
     except BaseException:
@@ -151,11 +158,13 @@ def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _tables(
-    slices: Iterable[tuple[Sequence[ResultRow], bytes | None]], own: pa.Schema
+    slices: Iterable[tuple[Sequence[ResultRow], bytes | None]],
+    ours: pa.Schema,
+    own: pa.Schema,
+    schema: pa.Schema,
 ) -> Iterator[pa.Table]:
-    schema = _layout(own)
     for rows, data in slices:
-        columns = [_column(field, rows) for field in _OURS]
+        columns = [_column(field, rows) for field in ours]
         columns += _own_columns(data, own, rows)
         yield pa.Table.from_arrays(columns, schema=schema)
 
@@ -257,13 +266,13 @@ def _plain_inside(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _layout(own: pa.Schema) -> pa.Schema:
+def _layout(ours: pa.Schema, own: pa.Schema) -> pa.Schema:
     """Return all columns; a name of ours that the manifest has, too, gets a prefix."""
-    taken = {*_OURS.names, *own.names}
-    fields = list(_OURS)
+    taken = {*ours.names, *own.names}
+    fields = list(ours)
     for field in own:
         name = field.name
-        if name in _OURS.names:
+        if name in ours.names:
             while name in taken:
                 name = f"manifest_{name}"
             taken.add(name)

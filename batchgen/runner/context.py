@@ -98,11 +98,20 @@ class Run:
         self.lull.stir()
         self.wake()
 
-    def settled(self, status: Status, was: Status, error: str | None) -> None:
-        """Count a row that came to its end."""
-        self.progress.settle(status, was)
+    def settled(
+        self, status: Status, was: Status, error: str | None, rows: int
+    ) -> None:
+        """Count a row that came to its end, with those that share its purchase."""
+        self.progress.settle(status, was, rows)
         if status is Status.SUCCEEDED or error in OWN_FAULTS:
             self.failures.ended(well=status is Status.SUCCEEDED)
+
+    def rows_of(self, ledger: Reader, row_id: int) -> int:
+        """Return how many rows in scope a purchase is for."""
+        if not self.job.dedupe:
+            return 1
+        limit = self.job.limit
+        return 1 + ledger.sharers(row_id, 1 << 62 if limit is None else limit)
 
     def give_up(self) -> None:
         """Let nothing more be bought."""

@@ -124,7 +124,8 @@ def _write_end(
     decision = decide(history_of(attempts, flight.part, row.tries_from), run.policy)
     if isinstance(decision, Settled):
         ledger.settle(row.row_id, decision.status, decision.error, decision.message)
-        run.settled(decision.status, row.status, decision.error)
+        rows = run.rows_of(ledger, row.row_id)
+        run.settled(decision.status, row.status, decision.error, rows)
     else:
         ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
         run.progress.settle(Status.PENDING, row.status)

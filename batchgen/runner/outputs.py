@@ -64,7 +64,10 @@ def write_table_beside(reader: Reader, folder: Path) -> bool:
 def _write_table(ledger: Reader, path: Path) -> None:
     schema = ledger.get("own_schema")
     own_schema = schema if isinstance(schema, bytes) else None
-    write_table(path, result_slices(ledger, ARCHIVE), own_schema)
+    values = (ledger.generation,)
+    is_shared = ledger.run("plan_is_shared", values).fetchone() is not None
+    slices = result_slices(ledger, ARCHIVE)
+    write_table(path, slices, own_schema, is_shared=is_shared)
 
 
 def _finish(ledger: Reader, archive: Archive) -> None:

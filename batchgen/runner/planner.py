@@ -71,7 +71,9 @@ class Planner:
         """
         # Made by the writer: the plan is written through the ledger that it owns.
         plan = self._plan = await writer.commit(
-            lambda ledger: PlanWriter(ledger, key_of, claimed_stems)
+            lambda ledger: PlanWriter(
+                ledger, key_of, claimed_stems, dedupe=self._choice.job.dedupe
+            )
         )
         # The digest is taken before the first row is read: a file that is changed
         # while it is read is read again by the next run.
@@ -107,8 +109,8 @@ class Planner:
             (it.name, job.terms_of(it.name).model, choice.able[it.name])
             for it in choice.chosen
         ]
-        ways = (job.unsupported, job.references.shrink)
-        stated = (2, self._manifest.digest(), terms, ways, _priced(choice.prices))
+        ways = (job.unsupported, job.references.shrink, job.dedupe)
+        stated = (3, self._manifest.digest(), terms, ways, _priced(choice.prices))
         return hashlib.sha256(repr(stated).encode()).hexdigest()
 
 

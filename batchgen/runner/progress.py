@@ -41,7 +41,9 @@ class Progress:
             self.said.add(text)
             self.notice(text)
 
-    def settle(self, status: Status, was: Status = Status.PENDING) -> None:
-        """Count a row that came to its end."""
-        self.rows[status] += 1
-        self.rows[was] -= 1
+    def settle(
+        self, status: Status, was: Status = Status.PENDING, rows: int = 1
+    ) -> None:
+        """Count a row that came to its end, and those that share its purchase."""
+        self.rows[status] += rows
+        self.rows[was] -= rows

@@ -97,7 +97,8 @@ def _end(
     was = settle_if_whole(ledger, flight.part.row_id)
     settled = (was, Status.SUCCEEDED) if was else _settle_lost(ledger, flight, lost)
     if settled is not None and flight.planned is not None:
-        run.settled(settled[1], settled[0], lost.kind if lost else None)
+        rows = run.rows_of(ledger, flight.part.row_id)
+        run.settled(settled[1], settled[0], lost.kind if lost else None, rows)
 
 
 def _settle_lost(
