@@ -2,71 +2,57 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from itertools import accumulate
 from operator import attrgetter
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from batchgen.errors import DiskFull, StorageError
+from batchgen.errors import StorageError
 from batchgen.model import FileRecord, ResultRow
-
-# A row group is what a reader fetches at once: enough rows to compress well, few
-# enough bytes that long prompts do not fill the memory.
-_GROUP_ROWS = 16_384
-_GROUP_BYTES = 32 * 2**20
-
-# Large, because a slice of long cells can pass the 2 GiB that plain strings hold; in
-# the Parquet file, and to its readers, both are the same strings.
-_TEXT = pa.large_string()
-_USD = pa.decimal128(18, 9)
-_MOMENT = pa.timestamp("us", tz="UTC")
+from batchgen.output.parquet import MOMENT, TEXT, USD, write_parquet
 
 _FILE = pa.struct(
     {
-        "name": _TEXT,
-        "archive": _TEXT,
+        "name": TEXT,
+        "archive": TEXT,
         "image": pa.int32(),
-        "media_type": _TEXT,
+        "media_type": TEXT,
         "width_px": pa.int32(),
         "height_px": pa.int32(),
         "size_bytes": pa.int64(),
-        "sha256": _TEXT,
+        "sha256": TEXT,
     }
 )
 
 _OURS = pa.schema(
     {
         "row": pa.int64(),
-        "id": _TEXT,
-        "status": _TEXT,
-        "prompt": _TEXT,
-        "provider": _TEXT,
-        "model": _TEXT,
-        "aspect_ratio": _TEXT,
-        "resolution": _TEXT,
+        "id": TEXT,
+        "status": TEXT,
+        "prompt": TEXT,
+        "provider": TEXT,
+        "model": TEXT,
+        "aspect_ratio": TEXT,
+        "resolution": TEXT,
         "files": pa.list_(_FILE),
         "attempts": pa.int32(),
-        "cost_usd": _USD,
-        "cost_basis": _TEXT,
-        "at_risk_usd": _USD,
+        "cost_usd": USD,
+        "cost_basis": TEXT,
+        "at_risk_usd": USD,
         "at_risk_attempts": pa.int32(),
-        "estimated_usd": _USD,
-        "error": _TEXT,
-        "message": _TEXT,
-        "warning": _TEXT,
-        "request_id": _TEXT,
-        "started_at": _MOMENT,
-        "finished_at": _MOMENT,
+        "estimated_usd": USD,
+        "error": TEXT,
+        "message": TEXT,
+        "warning": TEXT,
+        "request_id": TEXT,
+        "started_at": MOMENT,
+        "finished_at": MOMENT,
         "latency_s": pa.float64(),
     }
 )
-_SHARED = pa.field("shared_with", _TEXT)
+_SHARED = pa.field("shared_with", TEXT)
 """Only in the table of a run in which rows share purchases."""
 
 
@@ -96,65 +82,8 @@ def write_table(
     """
     own = _without_rows(own_schema)
     ours = _OURS.append(_SHARED) if is_shared else _OURS
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with _storage_errors(path):
-            schema = _layout(ours, own)
-            _write_durably(partial, _tables(slices, ours, own, schema), schema)
-            partial.replace(path)
-            _sync_folder(path.parent)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
-
-
-def _write_durably(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
-    with path.open("wb") as file:
-        with pq.ParquetWriter(
-            file, schema, compression="zstd", store_decimal_as_integer=True
-        ) as writer:
-            for group in _row_groups(tables):
-                writer.write_table(group, row_group_size=group.num_rows)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    # The rename itself is on disk only when the folder is.
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(
-                f"no space left to write {path}; free some and run the same command"
-                " again"
-            ) from error
-        reason = error.strerror or error
-        raise StorageError(f"cannot write {path}: {reason}") from error
-
-
-def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    waiting: list[pa.Table] = []
-    rows = size_bytes = 0
-    for table in tables:
-        waiting.append(table)
-        rows += table.num_rows
-        size_bytes += table.nbytes
-        if rows >= _GROUP_ROWS or size_bytes >= _GROUP_BYTES:
-            yield pa.concat_tables(waiting)
-            waiting, rows, size_bytes = [], 0, 0
-    if rows:
-        yield pa.concat_tables(waiting)
+    schema = _layout(ours, own)
+    write_parquet(path, _tables(slices, ours, own, schema), schema)
 
 
 def _tables(
@@ -250,7 +179,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     if types.is_dictionary(kind):
         return _plain(kind.value_type)
     if types.is_null(kind) or types.is_string(kind) or types.is_string_view(kind):
-        return _TEXT
+        return TEXT
     if types.is_binary(kind) or types.is_binary_view(kind):
         return pa.large_binary()
     return _plain_inside(kind) if types.is_nested(kind) else kind
