@@ -171,7 +171,7 @@ def check_archive(books: Books) -> None:
         assert archive.testzip() is None
     assert len(set(names)) == len(names)
     listed = [it["name"] for row in books.rows for it in row["files"]]
-    assert sorted(names) == sorted([*listed, "metadata.jsonl"])
+    assert sorted(names) == sorted({*listed, "metadata.jsonl"})
     if unzip := shutil.which("unzip"):
         tested = subprocess.run([unzip, "-tq", path], capture_output=True, check=False)
         assert tested.returncode == 0, tested.stdout

@@ -163,7 +163,21 @@ def test_the_table_has_the_columns_and_types_of_the_contract(tmp_path: Path) -> 
 
 
 def test_every_field_of_a_row_has_its_column() -> None:
-    assert [field.name for field in fields(ResultRow)] == list(OURS)
+    assert [field.name for field in fields(ResultRow)] == [*OURS, "shared_with"]
+
+
+def test_rows_that_share_a_purchase_say_with_whom(tmp_path: Path) -> None:
+    path = tmp_path / "results.parquet"
+    shared = replace(DONE, row=1, id="b", cost_usd=Decimal(0), shared_with="a")
+    own = pl.DataFrame({"shared_with": ["mine", "mine"]})
+
+    write_table(
+        path, [([DONE, shared], stream(own))], stream(own.clear()), is_shared=True
+    )
+
+    frame = pl.read_parquet(path)
+    assert list(frame.columns) == [*OURS, "shared_with", "manifest_shared_with"]
+    assert frame["shared_with"].to_list() == [None, "a"]
 
 
 def test_polars_reads_every_value_as_it_was(tmp_path: Path) -> None:
