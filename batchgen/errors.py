@@ -50,10 +50,14 @@ from typing import Any, ClassVar
 
 
 class Charge(StrEnum):
-    """What an attempt cost, as far as it is known."""
+    """What an attempt cost, as far as it is known.
+
+    BILLED was settled later, from the provider's bill: it may be nothing.
+    """
 
     NONE = "none"
     REPORTED = "reported"
+    BILLED = "billed"
     PRICE_LIST = "price_list"
     UNKNOWN = "unknown"
 

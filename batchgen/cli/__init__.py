@@ -13,7 +13,7 @@ HELP = {
     "run": "Run a job file or a manifest, or carry on where it stopped.",
     "check": "Say all that can be known before paying; send nothing.",
     "status": "Say where a run stands; works while it runs.",
-    "report": "Write ZIP and table anew from the ledger; buy nothing.",
+    "report": "Write ZIP and tables anew from the ledger; buy nothing.",
     "retry": "Mark rows to be tried again and print the run command.",
     "try": "Make one image now; show file, cost, time and the curl command.",
     "curl": "Print the request of one row as a curl command; send nothing.",

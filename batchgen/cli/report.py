@@ -1,4 +1,4 @@
-"""`batchgen report`: finish the ZIP and write the table from what the ledger knows."""
+"""`batchgen report`: finish the ZIP and write the tables from what the ledger knows."""
 
 from __future__ import annotations
 
@@ -13,23 +13,29 @@ from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.errors import LedgerLocked
 from batchgen.ledger import Reader
-from batchgen.runner.outputs import ARCHIVE, TABLE, write_outputs, write_table_beside
+from batchgen.runner.outputs import (
+    ARCHIVE,
+    PURCHASES,
+    TABLE,
+    write_outputs,
+    write_tables_beside,
+)
 from batchgen.runner.resume import recover
 
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
 def command(run: Path) -> None:
-    """Write ZIP and table of RUN anew; needs no key and buys nothing.
+    """Write ZIP and tables of RUN anew; needs no key and buys nothing.
 
-    While the run works, only the table is written: the ZIP is the run's to finish.
+    While the run works, only the tables are written: the ZIP is the run's to finish.
     """
     folder = folder_of(run)
     read_ledger(folder).close()
     try:
         _write_all(folder)
     except LedgerLocked:
-        _write_table(folder)
+        _write_tables(folder)
 
 
 def _write_all(folder: Path) -> None:
@@ -45,10 +51,10 @@ def _write_all(folder: Path) -> None:
         click.echo(f"archive: {folder / ARCHIVE}")
 
 
-def _write_table(folder: Path) -> None:
+def _write_tables(folder: Path) -> None:
     ledger = read_ledger(folder)
     try:
-        written = write_table_beside(ledger, folder)
+        written = write_tables_beside(ledger, folder)
         _tell(folder, ledger)
         what = "the ZIP" if written else "its outputs"
         click.echo(f"the run is working: it finishes {what} itself")
@@ -62,3 +68,4 @@ def _tell(folder: Path, ledger: Reader) -> None:
     if ledger.get("plan_digest") is None:
         click.echo("the manifest was not read to its end; `batchgen run` does that")
     click.echo(f"table: {folder / TABLE}")
+    click.echo(f"for accounting: {folder / PURCHASES}")

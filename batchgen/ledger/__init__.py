@@ -2,6 +2,7 @@
 
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.plan import PlanWriter
+from batchgen.ledger.purchases import purchase_slices
 from batchgen.ledger.reader import Reader, Shape
 from batchgen.ledger.records import (
     AttemptEnd,
@@ -29,5 +30,6 @@ __all__ = [
     "StoredImage",
     "Totals",
     "directory_images",
+    "purchase_slices",
     "result_slices",
 ]

@@ -13,12 +13,14 @@ from pathlib import Path
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
 
 SCHEMA_VERSION = 3
+_STATEMENTS = ("queries.sql", "purchases.sql")
 
 
 @cache
 def queries() -> Mapping[str, str]:
-    """Return the statements of `queries.sql` by name."""
-    text = files("batchgen.ledger").joinpath("queries.sql").read_text("utf-8")
+    """Return all named statements."""
+    folder = files("batchgen.ledger")
+    text = "\n".join(folder.joinpath(it).read_text("utf-8") for it in _STATEMENTS)
     parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
     return {
         name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)

@@ -143,7 +143,7 @@ SELECT image, width_px, height_px FROM images
 SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at;
 -- name: attempts_dearest
 SELECT provider, resolution, max((cost + images - 1) / images) FROM attempts
-  WHERE charge = 'reported' AND cost > 0 GROUP BY 1, 2;
+  WHERE charge IN ('reported', 'billed') AND cost > 0 GROUP BY 1, 2;
 -- name: attempts_growth
 SELECT coalesce(sum(:per_image * images - ceiling), 0) FROM attempts
   WHERE provider = :provider AND resolution IS :resolution

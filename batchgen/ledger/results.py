@@ -112,12 +112,12 @@ def _result(
         cost_basis=basis,
         at_risk_usd=_sum([it.ceiling for it in risky]),
         at_risk_attempts=len(risky),
-        estimated_usd=_usd(row["estimate"]) if shared_with is None else to_usd(0),
+        estimated_usd=usd_of(row["estimate"]) if shared_with is None else to_usd(0),
         error=error,
         message=message,
         warning=_warnings(row, attempts),
         request_id=(own.request_id or own.task_id) if own else None,
-        started_at=_time(min((it.sent_at for it in attempts), default=None)),
+        started_at=moment_of(min((it.sent_at for it in attempts), default=None)),
         finished_at=_finished(status, attempts),
         latency_s=own.latency_s if own and succeeded else None,
         shared_with=shared_with,
@@ -174,14 +174,21 @@ def _finished(status: Status, attempts: Sequence[AttemptRecord]) -> datetime | N
     if status is Status.PENDING:
         return None
     ends = [it.ended_at for it in attempts if it.ended_at is not None]
-    return _time(max(ends, default=None))
+    return moment_of(max(ends, default=None))
 
 
-def _time(micros: int | None) -> datetime | None:
-    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
+def moment(micros: int) -> datetime:
+    """Return microseconds since 1970 as an aware time."""
+    return _EPOCH + timedelta(microseconds=micros)
 
 
-def _usd(nano: object) -> Decimal | None:
+def moment_of(micros: int | None) -> datetime | None:
+    """Return a moment that may not have come."""
+    return None if micros is None else moment(micros)
+
+
+def usd_of(nano: object) -> Decimal | None:
+    """Return nano-dollars as US dollars; None where they are not known."""
     return to_usd(nano) if isinstance(nano, int) else None
 
 

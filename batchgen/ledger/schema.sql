@@ -94,7 +94,8 @@ CREATE TABLE attempts (
   ceiling      INTEGER,
   task_id      TEXT,
   request_id   TEXT,
-  charge       TEXT,              -- none | reported | price_list | unknown
+  charge       TEXT,              -- none | reported | billed | price_list |
+                                  -- unknown
   cost         INTEGER,           -- null while, or where, it is unknown
   again        TEXT,
   counts       INTEGER NOT NULL DEFAULT 1,  -- 0: surely rejected unprocessed

@@ -36,6 +36,7 @@ from batchgen.model.price import (
     to_nano,
     to_usd,
 )
+from batchgen.model.purchase import PurchaseRow
 from batchgen.model.request import ImageRequest, OptionValue, type_of_option
 from batchgen.model.result import FileRecord, ResultRow
 
@@ -67,6 +68,7 @@ __all__ = [
     "OptionValue",
     "Price",
     "PriceList",
+    "PurchaseRow",
     "ReferenceRules",
     "ReferenceTerms",
     "Reply",

@@ -1,4 +1,4 @@
-"""Finish the ZIP and write the result table from what the ledger knows."""
+"""Finish the ZIP and write both tables from what the ledger knows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,26 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from batchgen.ledger import Ledger, Reader, directory_images, result_slices
+from batchgen.ledger import (
+    Ledger,
+    Reader,
+    directory_images,
+    purchase_slices,
+    result_slices,
+)
 from batchgen.output.archive import Archive, DirectoryEntry
+from batchgen.output.purchases import write_purchases
 from batchgen.output.table import write_table
 from batchgen.runner.context import utc
 
 ARCHIVE = "images.zip"
 TABLE = "results.parquet"
+PURCHASES = "attempts.parquet"
+_TABLES = (TABLE, PURCHASES)
 
 
 def write_outputs(ledger: Ledger, archive: Archive, folder: Path) -> None:
-    """Write the ZIP's directory and the table; only the folder's owner may.
+    """Write the ZIP's directory and the tables; only the folder's owner may.
 
     The ledger says `writing` meanwhile, and `fresh` when all is on disk: whoever
     comes after a kill writes them again.
@@ -29,39 +38,47 @@ def write_outputs(ledger: Ledger, archive: Archive, folder: Path) -> None:
     with ledger.transaction():
         ledger.put("outputs", "writing")
     _finish(ledger, archive)
-    _write_table(ledger, folder / TABLE)
+    _write_tables(ledger, folder, "")
     with ledger.transaction():
         ledger.put("outputs", "fresh")
 
 
 def are_fresh(ledger: Reader, archive: Archive, folder: Path) -> bool:
-    """Say whether both outputs stand, and nothing has changed since."""
+    """Say whether all outputs stand, and nothing has changed since."""
     is_whole = archive.has_directory or not archive.is_begun
-    return is_whole and ledger.get("outputs") == "fresh" and (folder / TABLE).exists()
+    tables = all((folder / it).exists() for it in _TABLES)
+    return is_whole and tables and ledger.get("outputs") == "fresh"
 
 
-def write_table_beside(reader: Reader, folder: Path) -> bool:
-    """Write the table while another process runs in the folder.
+def write_tables_beside(reader: Reader, folder: Path) -> bool:
+    """Write the tables while another process runs in the folder.
 
     Returns:
-        False if that process writes its outputs by now: then its table stands.
+        False if that process writes its outputs by now: then its tables stand.
     """
-    table = folder / f"{TABLE}.{os.getpid()}"
+    mark = f".{os.getpid()}"
     try:
         with reader.snapshot():
-            _write_table(reader, table)
+            _write_tables(reader, folder, mark)
         # The owner says `writing` in a commit before it begins. No commit can be made
         # while we hold this one, so an older table never replaces its own.
         with closing(Ledger(reader.path)) as ledger, ledger.transaction():
             if ledger.get("outputs") != "stale":
                 return False
-            table.replace(folder / TABLE)
+            for name in _TABLES:
+                (folder / f"{name}{mark}").replace(folder / name)
             return True
     finally:
-        table.unlink(missing_ok=True)
+        for name in _TABLES:
+            (folder / f"{name}{mark}").unlink(missing_ok=True)
 
 
-def _write_table(ledger: Reader, path: Path) -> None:
+def _write_tables(ledger: Reader, folder: Path, mark: str) -> None:
+    _write_results(ledger, folder / f"{TABLE}{mark}")
+    write_purchases(folder / f"{PURCHASES}{mark}", purchase_slices(ledger))
+
+
+def _write_results(ledger: Reader, path: Path) -> None:
     schema = ledger.get("own_schema")
     own_schema = schema if isinstance(schema, bytes) else None
     values = (ledger.generation,)

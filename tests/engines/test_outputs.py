@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 
+import polars as pl
 import pytest
 
 from batchgen.engines.folder import read_ledger
@@ -29,6 +30,21 @@ async def test_a_zip_that_lost_its_directory_is_finished_again(
     with zipfile.ZipFile(archive) as whole:
         assert whole.testzip() is None
         assert len(whole.namelist()) == 2
+    assert len(shop.buys) == 1
+
+
+@pytest.mark.parametrize("name", ["results.parquet", "attempts.parquet"])
+async def test_a_table_that_was_deleted_is_written_again(
+    name: str, desk: Desk, shop: Shop
+) -> None:
+    await desk.run()
+    table = desk.out / name
+    before = pl.read_parquet(table)
+    table.unlink()
+
+    await desk.run()
+
+    assert pl.read_parquet(table).equals(before)
     assert len(shop.buys) == 1
 
 

@@ -16,7 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import Again, Charge
-from batchgen.ledger import Ledger, directory_images, result_slices
+from batchgen.ledger import (
+    Ledger,
+    directory_images,
+    purchase_slices,
+    result_slices,
+)
 from batchgen.model import Basis, ResultRow, State, Status, to_usd
 from tests.ledger.books import (
     AT,
@@ -357,6 +362,7 @@ def test_the_law_of_money_holds_for_every_history(
         prompts(ledger, [text for row, text in enumerate("abcdef") if row in kept])
 
         totals, rows = ledger.totals(EVERY), table(ledger)
+        purchases = [it for part in purchase_slices(ledger) for it in part]
 
         bill = sum(it.billed for it in history)
         spent = totals.spent + totals.retired
@@ -364,6 +370,10 @@ def test_the_law_of_money_holds_for_every_history(
         assert sum(row.cost_usd or 0 for row in rows) == to_usd(totals.spent)
         retired = sum(it.cost or 0 for it in history if it.row not in kept)
         assert totals.retired == retired
+        for_retired = [it for it in purchases if it.retired]
+        assert sum(it.cost_usd or 0 for it in for_retired) == to_usd(retired)
+        assert sum(it.cost_usd or 0 for it in purchases) == to_usd(spent)
+        assert sum(it.at_risk_usd or 0 for it in purchases) == to_usd(totals.at_risk)
         unsure = [it for it in history if it.cost is None]
         assert totals.at_risk_attempts == len(unsure)
         assert sum(row.at_risk_attempts for row in rows) == len(

@@ -1,0 +1,8 @@
+-- name: purchases
+SELECT attempts.*, rows.id AS row_name,
+       (SELECT min(position) FROM plan
+        WHERE plan.row_id = attempts.row_id AND plan.generation = :generation) AS position,
+       (SELECT count(*) FROM attempts AS earlier
+        WHERE earlier.row_id = attempts.row_id
+          AND earlier.attempt_id <= attempts.attempt_id) AS number
+  FROM attempts JOIN rows USING (row_id) ORDER BY attempt_id;

@@ -1,0 +1,50 @@
+"""One line of the table for accounting: one try at buying something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from batchgen.model.attempt import Basis, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseRow:
+    """One attempt: when, where, what it cost, and how that is known.
+
+    Attributes:
+        row: Position of its row in the manifest; None if that does not hold it.
+        id: The row's id, else its position as text; None where it has neither.
+        attempt: Counts the attempts at one version of a row, from 1.
+        images: How many it was to buy.
+        cost_usd: None while, or where, it is unknown; 0 where nothing was charged.
+        at_risk_usd: The most that an unknown outcome may cost; None if not priced.
+        expected_usd: Before it left, as the price list had it; so is `ceiling_usd`,
+            unless a dearer charge raised it since.
+        retired: Whether it was for a row, or a version of one, that the manifest does
+            not hold any more.
+    """
+
+    row: int | None
+    id: str | None
+    attempt: int
+    attempt_id: int
+    sent_at: datetime
+    accepted_at: datetime | None
+    ended_at: datetime | None
+    provider: str
+    model: str
+    resolution: str | None
+    images: int
+    state: State
+    request_id: str | None
+    task_id: str | None
+    cost_usd: Decimal | None
+    cost_basis: Basis
+    at_risk_usd: Decimal | None
+    expected_usd: Decimal | None
+    ceiling_usd: Decimal | None
+    error: str | None
+    message: str | None
+    retired: bool

@@ -1,0 +1,58 @@
+"""Write the table for accounting: one line for each attempt at buying something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
+from pathlib import Path
+
+import pyarrow as pa
+
+from batchgen.model import PurchaseRow
+from batchgen.output.parquet import MOMENT, TEXT, USD, write_parquet
+
+_SCHEMA = pa.schema(
+    {
+        "row": pa.int64(),
+        "id": TEXT,
+        "attempt": pa.int32(),
+        "attempt_id": pa.int64(),
+        "sent_at": MOMENT,
+        "accepted_at": MOMENT,
+        "ended_at": MOMENT,
+        "provider": TEXT,
+        "model": TEXT,
+        "resolution": TEXT,
+        "images": pa.int32(),
+        "state": TEXT,
+        "request_id": TEXT,
+        "task_id": TEXT,
+        "cost_usd": USD,
+        "cost_basis": TEXT,
+        "at_risk_usd": USD,
+        "expected_usd": USD,
+        "ceiling_usd": USD,
+        "error": TEXT,
+        "message": TEXT,
+        "retired": pa.bool_(),
+    }
+)
+
+
+def write_purchases(path: Path, slices: Iterable[Sequence[PurchaseRow]]) -> None:
+    """Write the table whole, or leave the old one untouched.
+
+    Raises:
+        DiskFull: the file system or the quota is full.
+        StorageError: it cannot be written.
+    """
+    write_parquet(path, _tables(slices), _SCHEMA)
+
+
+def _tables(slices: Iterable[Sequence[PurchaseRow]]) -> Iterator[pa.Table]:
+    for rows in slices:
+        columns = [
+            pa.array(list(map(attrgetter(field.name), rows)), field.type)
+            for field in _SCHEMA
+        ]
+        yield pa.Table.from_arrays(columns, schema=_SCHEMA)

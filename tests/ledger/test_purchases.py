@@ -1,0 +1,115 @@
+"""The table for accounting: each attempt once, with what it cost and how we know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from batchgen.errors import Charge
+from batchgen.ledger import Ledger, purchase_slices
+from batchgen.model import Basis, PurchaseRow, State, to_usd
+from tests.ledger.books import (
+    CEILING,
+    PRICE,
+    STEPS,
+    bought,
+    ended,
+    prompts,
+    row_ids,
+    sent,
+    start,
+)
+
+USD = to_usd(PRICE)
+NOTHING = Decimal(0)
+
+
+def purchases(ledger: Ledger) -> list[PurchaseRow]:
+    return [it for part in purchase_slices(ledger) for it in part]
+
+
+@pytest.fixture
+def row_id(ledger: Ledger) -> int:
+    prompts(ledger, ["cup"], ids="a")
+    return row_ids(ledger)[0]
+
+
+@pytest.mark.parametrize(
+    ("charged", "said"),
+    [
+        pytest.param((Charge.NONE, 0), (NOTHING, Basis.NONE, NOTHING), id="free"),
+        pytest.param(
+            (Charge.REPORTED, PRICE), (USD, Basis.REPORTED, NOTHING), id="reported"
+        ),
+        pytest.param((Charge.BILLED, PRICE), (USD, Basis.BILLED, NOTHING), id="billed"),
+        pytest.param(
+            (Charge.PRICE_LIST, PRICE), (USD, Basis.PRICE_LIST, NOTHING), id="listed"
+        ),
+        pytest.param(
+            (Charge.PRICE_LIST, None), (None, Basis.UNKNOWN, NOTHING), id="no-price"
+        ),
+        pytest.param(
+            (Charge.UNKNOWN, None),
+            (None, Basis.UNKNOWN, to_usd(CEILING)),
+            id="at-risk",
+        ),
+    ],
+)
+def test_each_attempt_says_what_it_cost_and_how_that_is_known(
+    charged: tuple[Charge, int | None],
+    said: tuple[Decimal | None, Basis, Decimal],
+    ledger: Ledger,
+    row_id: int,
+) -> None:
+    ledger.mark_ended(sent(ledger, row_id), ended(State.FAILED, *charged))
+
+    (it,) = purchases(ledger)
+
+    assert (it.cost_usd, it.cost_basis, it.at_risk_usd) == said
+    assert (it.expected_usd, it.ceiling_usd) == (USD, to_usd(CEILING))
+    assert (it.error, it.message) == ("provider_down", "words")
+
+
+def test_what_is_under_way_is_at_risk_and_its_cost_is_null(
+    ledger: Ledger, row_id: int
+) -> None:
+    STEPS[State.ACCEPTED](ledger, sent(ledger, row_id))
+    ledger.mark_sent(replace(start(row_id), expected=None, ceiling=None))
+
+    accepted, unpriced = purchases(ledger)
+
+    assert (accepted.cost_usd, accepted.at_risk_usd) == (None, to_usd(CEILING))
+    assert (accepted.task_id, accepted.ended_at) == ("t-1", None)
+    assert accepted.accepted_at is not None
+    assert (unpriced.cost_usd, unpriced.at_risk_usd) == (None, None)
+
+
+def test_attempts_are_counted_within_their_row_and_stand_in_their_order(
+    ledger: Ledger,
+) -> None:
+    prompts(ledger, ["cup", "lamp"])
+    cup, lamp = row_ids(ledger)
+    for row_id in (cup, lamp, cup, cup):
+        bought(ledger, row_id)
+
+    found = [(it.attempt_id, it.row, it.id, it.attempt) for it in purchases(ledger)]
+
+    assert found == [(1, 0, "0", 1), (2, 1, "1", 1), (3, 0, "0", 2), (4, 0, "0", 3)]
+
+
+def test_what_was_paid_for_a_row_that_left_the_manifest_stays_and_is_called_retired(
+    ledger: Ledger, row_id: int
+) -> None:
+    bought(ledger, row_id)
+    prompts(ledger, ["lamp", "cup"], ids="ba")
+    assert [(it.row, it.id, it.retired) for it in purchases(ledger)] == [
+        (1, "a", False)
+    ]
+
+    prompts(ledger, ["lamp"], ids="b")
+
+    (it,) = purchases(ledger)
+    assert (it.row, it.id, it.retired, it.cost_usd) == (None, "a", True, USD)
+    assert (it.request_id, it.state) == ("r1", State.STORED)
