@@ -13,7 +13,10 @@ from batchgen.wire.memory import MEGABYTE, SMALL_BYTES, Lease
 
 # Some object stores keep the name of an upload's framing and send it back with the
 # plain object.
-_PLAIN = frozenset({"", "identity", "aws-chunked"})
+_PLAIN = {
+    "content-encoding": frozenset({"", "identity", "aws-chunked"}),
+    "transfer-encoding": frozenset({"", "identity", "chunked"}),
+}
 
 
 class Admission:
@@ -90,9 +93,10 @@ def is_delimited(response: httpx.Response) -> bool:
 
 def _check_encoding(response: httpx.Response) -> None:
     # We ask for no encoding, so that no body can unfold beyond its limit.
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    if encoding not in _PLAIN:
-        raise httpx.DecodingError(f"the body came encoded as {encoding!r}")
+    for header, plain in _PLAIN.items():
+        encoding = response.headers.get(header, "").strip().lower()
+        if encoding not in plain:
+            raise httpx.DecodingError(f"the body came encoded as {encoding[:50]!r}")
 
 
 def _declared_length(response: httpx.Response) -> int | None:

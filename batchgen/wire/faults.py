@@ -22,6 +22,9 @@ from batchgen.wire.network import AddressForbidden
 _GONE = frozenset({401, 403, 404, 410})
 _PASSING = frozenset({408, 425, 429})
 
+MOST_WORDS = 200
+"""Characters of a foreign error that a person reads."""
+
 
 class TooLarge(httpx.ReadError):
     """The body is larger than anything that we would keep."""
@@ -113,4 +116,6 @@ def no_image(provider: str, response: httpx.Response) -> AttemptError:
 
 
 def _words(error: Exception) -> str:
-    return f"{error} ({type(error).__name__})"
+    # Some quote, on lines of their own, all that they could not read.
+    text = " ".join(str(error).split())
+    return f"{text[:MOST_WORDS]} ({type(error).__name__})"

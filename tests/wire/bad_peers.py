@@ -1,0 +1,203 @@
+"""Servers that do harm, by malice or by accident: what they say after a request."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from batchgen.wire import WireLimits
+from tests.wire.server import Peer, reply
+
+PATIENT = WireLimits(
+    connect_s=1.0,
+    silence_s=5.0,
+    transfer_s=15.0,
+    reply_bytes=4_000_000,
+    image_bytes=4_000_000,
+)
+"""For those that are found out by what they send: a slow machine gives them time."""
+NO_SILENCE = replace(PATIENT, silence_s=0.3)
+NO_DELAY = replace(PATIENT, connect_s=0.3, transfer_s=0.3)
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+# What br makes of a million zeros, and a thousand times that: nobody unfolds it.
+BR = bytes.fromhex("5b3f420f00f88d94ae8801") * 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bad:
+    """One bad peer.
+
+    Attributes:
+        says: What it does once it has read a request.
+        words: What the error says of it, in a purchase.
+        limits: What it meets.
+        lost: What becomes of a download.
+    """
+
+    says: Callable[[Peer], None]
+    words: str
+    limits: WireLimits = PATIENT
+    lost: str = "incomplete"
+
+    @property
+    def reply_timeout_s(self) -> float:
+        return min(self.limits.silence_s, self.limits.transfer_s)
+
+
+def once(data: bytes) -> Callable[[Peer], None]:
+    def says(peer: Peer) -> None:
+        peer.say(data)
+
+    return says
+
+
+def for_ever(head: bytes, more: bytes) -> Callable[[Peer], None]:
+    def says(peer: Peer) -> None:
+        peer.say(head)
+        while True:
+            peer.say(more)
+
+    return says
+
+
+def drop_by_drop(head: bytes, drop: bytes) -> Callable[[Peer], None]:
+    """Send a little, now and then: often enough never to be silent."""
+
+    def says(peer: Peer) -> None:
+        peer.say(head)
+        while not peer.stopped.wait(0.05):
+            peer.say(drop)
+
+    return says
+
+
+def then_silent(data: bytes) -> Callable[[Peer], None]:
+    def says(peer: Peer) -> None:
+        peer.say(data)
+        peer.be_silent()
+
+    return says
+
+
+def encoded(data: bytes, name: str) -> bytes:
+    return reply(data, headers=(f"content-encoding: {name}",))
+
+
+MANY = b"[" + b"{}," * 300_000 + b"{}]"
+DEEP = b"[" * 99_999
+
+BAD: Mapping[str, Bad] = MappingProxyType(
+    {
+        "endless-chunks": Bad(
+            says=for_ever(CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n"),
+            words="more than 4000000 bytes",
+            lost="image_rejected",
+        ),
+        "endless-undelimited": Bad(
+            says=for_ever(HEAD + b"\r\n", b"x" * 65536),
+            words="more than 4000000 bytes",
+            lost="image_rejected",
+        ),
+        "endless-declared": Bad(
+            says=for_ever(HEAD + b"content-length: 999999999999\r\n\r\n", b"x" * 65536),
+            words="has 999999999999 bytes, more than 4000000",
+            lost="image_rejected",
+        ),
+        "length-beyond-numbers": Bad(
+            says=then_silent(HEAD + b"content-length: " + b"9" * 5000 + b"\r\n\r\n"),
+            words="no usable reply",
+        ),
+        "length-below-zero": Bad(
+            says=then_silent(HEAD + b"content-length: -1\r\n\r\n"),
+            words="no usable reply",
+        ),
+        "two-lengths": Bad(
+            says=then_silent(
+                HEAD + b"content-length: 2\r\ncontent-length: 9\r\n\r\n{}"
+            ),
+            words="no usable reply",
+        ),
+        "gzip-bomb": Bad(
+            says=once(encoded(gzip.compress(bytes(20_000_000)), "gzip")),
+            words="encoded as 'gzip'",
+        ),
+        "gzip-bomb-in-gzip": Bad(
+            says=once(
+                encoded(gzip.compress(gzip.compress(bytes(9_999))), "gzip, gzip")
+            ),
+            words="encoded as 'gzip, gzip'",
+        ),
+        "br-bomb": Bad(says=once(encoded(BR, "br")), words="encoded as 'br'"),
+        "zstd-bomb": Bad(
+            says=once(encoded(b"(\xb5", "zstd")), words="encoded as 'zstd'"
+        ),
+        "gzip-as-transfer": Bad(
+            says=then_silent(
+                HEAD + b"transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
+            ),
+            words="encoded as 'gzip, chunked'",
+        ),
+        "silence-in-body": Bad(
+            says=then_silent(HEAD + b"content-length: 9\r\n\r\n{"),
+            words="silence for 0.3 s",
+            limits=NO_SILENCE,
+        ),
+        "drops-in-body": Bad(
+            says=drop_by_drop(HEAD + b"content-length: 99999\r\n\r\n", b" "),
+            words="not finished",
+            limits=NO_DELAY,
+        ),
+        "drops-in-chunks": Bad(
+            says=drop_by_drop(CHUNKED, b"1\r\n \r\n"),
+            words="not finished",
+            limits=NO_DELAY,
+        ),
+        "drops-in-head": Bad(
+            says=drop_by_drop(HEAD, b"x: y\r\n"),
+            words="did not begin in time",
+            limits=NO_DELAY,
+        ),
+        "endless-headers": Bad(
+            says=for_ever(HEAD, b"x-more: y\r\n"), words="no usable reply"
+        ),
+        "endless-header": Bad(
+            says=for_ever(HEAD + b"x-long: ", b"y" * 65536), words="no usable reply"
+        ),
+        "endless-status": Bad(
+            says=for_ever(b"HTTP/1.1 200 ", b"y" * 65536), words="no usable reply"
+        ),
+        "endless-early-hints": Bad(
+            says=for_ever(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100),
+            words="did not begin in time",
+            limits=NO_SILENCE,
+        ),
+        "no-http": Bad(says=then_silent(b"\x00\xff" * 99), words="no usable reply"),
+        "chunked-nonsense": Bad(
+            says=then_silent(CHUNKED + b"zz\r\n{}\r\n"), words="no usable reply"
+        ),
+        "chunk-of-huge-size": Bad(
+            says=then_silent(CHUNKED + b"f" * 5000 + b"\r\n"), words="no usable reply"
+        ),
+        "chunk-size-without-end": Bad(
+            says=for_ever(CHUNKED + b"1;x=", b"y" * 65536),
+            words="silence for 0.3 s",
+            limits=NO_SILENCE,
+        ),
+        "endless-trailers": Bad(
+            says=for_ever(CHUNKED + b"2\r\n{}\r\n0\r\n", b"x-more: y\r\n"),
+            words="no usable reply",
+        ),
+        "body-below-its-length": Bad(
+            says=once(reply(b"{}", length=9)), words="ended after|payload"
+        ),
+        "body-beyond-its-length": Bad(
+            says=once(reply(b'{"task": 1}', length=5)), words="no usable reply"
+        ),
+        "deep-json": Bad(says=once(reply(DEEP)), words="nested too deeply"),
+        "many-values": Bad(says=once(reply(MANY)), words="more than 100,000 values"),
+    }
+)
