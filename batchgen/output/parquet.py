@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchgen.errors import DiskFull, StorageError
+from batchgen.output.whole import replacing
 
 # A row group is what a reader fetches at once: enough rows to compress well, few
 # enough bytes that long prompts do not fill the memory.
@@ -39,50 +36,14 @@ def write_parquet(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> 
         DiskFull: the file system or the quota is full.
         StorageError: it cannot be written.
     """
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with _storage_errors(path):
-            _write_durably(partial, tables, schema)
-            partial.replace(path)
-            _sync_folder(path.parent)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
-
-
-def _write_durably(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
-    with path.open("wb") as file:
-        with pq.ParquetWriter(
+    with (
+        replacing(path) as file,
+        pq.ParquetWriter(
             file, schema, compression="zstd", store_decimal_as_integer=True
-        ) as writer:
-            for group in _row_groups(tables):
-                writer.write_table(group, row_group_size=group.num_rows)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    # The rename itself is on disk only when the folder is.
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(
-                f"no space left to write {path}; free some and run the same command"
-                " again"
-            ) from error
-        reason = error.strerror or error
-        raise StorageError(f"cannot write {path}: {reason}") from error
+        ) as writer,
+    ):
+        for group in _row_groups(tables):
+            writer.write_table(group, row_group_size=group.num_rows)
 
 
 def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

@@ -24,7 +24,7 @@ from batchgen.engines import folder as folders
 from batchgen.ledger import Ledger, PlanWriter, database
 from batchgen.model import Blob, Call, Reply
 from batchgen.output import archive as archives
-from batchgen.output import directory, table
+from batchgen.output import directory, parquet, whole
 from batchgen.output.archive import Archive
 from batchgen.output.diskfile import DiskFile
 from batchgen.provider import PollSchedule, TaskProvider
@@ -96,9 +96,10 @@ def install(passings: Passings) -> None:
     _wrap_wire(passings)
     around(passings, folders, "_make", None, "folder-made")
     around(passings, database, "_apply", "schema-before", "schema-after")
-    around(passings, table, "_write_durably", "table-before", "table-written")
+    around(passings, parquet, "replacing", "table-before", None)
+    around(passings, whole, "_sync_file", None, "table-written")
     # The folder is synced once the new table has its name.
-    around(passings, table, "_sync_folder", "table-renamed", None)
+    around(passings, whole, "_sync_folder", "table-renamed", None)
 
 
 def hurry() -> None:

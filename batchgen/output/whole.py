@@ -1,0 +1,64 @@
+"""Put a new file in the place of an old one: whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from batchgen.errors import DiskFull, StorageError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` once all of it is on disk.
+
+    Whatever goes wrong before, the old file stays untouched and nothing else is left.
+
+    Raises:
+        DiskFull: the file system or the quota is full.
+        StorageError: it cannot be written.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with _storage_errors(path):
+            with partial.open("wb") as file:
+                yield file
+                _sync_file(file)
+            partial.replace(path)
+            _sync_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def _sync_file(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    # The rename itself is on disk only when the folder is.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(
+                f"no space left to write {path}; free some and run the same command"
+                " again"
+            ) from error
+        reason = error.strerror or error
+        raise StorageError(f"cannot write {path}: {reason}") from error
