@@ -7,7 +7,7 @@ import logging
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
@@ -141,8 +141,9 @@ def _rehearse(job: Job, manner: Manner, end: End) -> int:
                     stand_in=stand_in(),
                 )
                 outcome = _run(rehearsed, folder, setting, manner, log)
-                bill = Bill(sandbox.bill()["total_nano_usd"])
-                return end(rehearsed, outcome, bill)
+                bill = sandbox.bill()
+                _keep_bills(job, sandbox, bill["entries"])
+                return end(rehearsed, outcome, Bill(bill["total_nano_usd"]))
         except SandboxFailed as error:
             raise SpecError(str(error)) from error
 
@@ -158,6 +159,15 @@ def _sandboxed(job: Job, sandbox: SandboxProcess) -> dict[str, Any]:
         )
         for name in job.providers
     }
+
+
+def _keep_bills(
+    job: Job, sandbox: SandboxProcess, entries: Iterable[Mapping[str, Any]]
+) -> None:
+    """Leave what each provider would export, for `batchgen reconcile`."""
+    for name in sorted({it["provider"] for it in entries}):
+        path = job.out / SANDBOX / f"bill-{name}.csv"
+        path.write_bytes(sandbox.bill_as_csv(name))
 
 
 def _prices(tariff: Mapping[str, Mapping[str, str]]) -> PriceList:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,6 +34,7 @@ class Admin:
         """Return the application that serves these pages."""
         routes = [
             Route("/bill", self._bill, methods=["GET"]),
+            Route("/bill.csv", self._bill_as_csv, methods=["GET"]),
             Route("/tariff", self._tariff, methods=["GET"]),
             Route("/requests", self._requests, methods=["GET"]),
             Route("/uploads", self._uploads, methods=["GET"]),
@@ -48,13 +51,28 @@ class Admin:
         detail = error.detail if isinstance(error, HTTPException) else str(error)
         return JSONResponse({"error": detail}, status_code=status)
 
-    async def _bill(self, request: Request) -> Response:
+    async def _charges(self, request: Request) -> list[Charge]:
         provider = request.query_params.get("provider")
         if provider is not None:
             self._service(provider)
-        charges = await self._shop.remember(
+        return await self._shop.remember(
             self._shop.state.bill, provider, self._shop.now()
         )
+
+    async def _bill_as_csv(self, request: Request) -> Response:
+        """Export the bill as providers do, to be compared with somebody's books."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["id", "time", "amount", "provider", "resolution", "status"])
+        for it in await self._charges(request):
+            amount, time = as_usd(it.amount_nano), _iso(it.at)
+            writer.writerow(
+                [it.id, time, amount, it.provider, it.resolution, it.status]
+            )
+        return Response(text.getvalue(), media_type="text/csv")
+
+    async def _bill(self, request: Request) -> Response:
+        charges = await self._charges(request)
         total_nano = sum(charge.amount_nano for charge in charges)
         return JSONResponse(
             {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import re
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -36,6 +37,23 @@ def test_what_aimlapi_reports_is_the_bill_to_the_nano_dollar(tmp_path: Path) -> 
     for reply, credit in zip(replies, credits_used, strict=True):
         entry = by_id[reply.headers["x-inference-id"]]
         assert Decimal(entry["amount_usd"]) == credit / 2_000_000
+
+
+def test_a_provider_exports_its_own_lines_of_the_bill(tmp_path: Path) -> None:
+    with start_sandbox(tmp_path, latency=0) as sandbox:
+        for name in ("aimlapi", "gemini"):
+            with buyer_at(sandbox, name) as buyer:
+                buyer.buy("a cup")
+                buyer.buy("a lamp")
+
+        exported = sandbox.bill_as_csv("gemini").decode()
+
+        entries = sandbox.bill("gemini")["entries"]
+    lines = list(csv.DictReader(exported.splitlines()))
+    assert [(it["id"], it["time"], it["amount"]) for it in lines] == [
+        (it["id"], it["time"], it["amount_usd"]) for it in entries
+    ]
+    assert len(lines) == 2
 
 
 def test_aimlapi_sends_links_and_now_and_then_base64(aimlapi: Buyer) -> None:
