@@ -50,6 +50,11 @@ _OPTIONS = (
     click.option("--max-cost", metavar="USD", help="Budget of the whole run folder."),
     click.option("--price", metavar="USD", help="Price of one image."),
     click.option(
+        "--route",
+        type=click.Choice(["cheapest", "fastest"]),
+        help="How rows are spread over several providers.",
+    ),
+    click.option(
         "--dedupe",
         is_flag=True,
         default=None,

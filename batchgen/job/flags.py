@@ -41,6 +41,7 @@ class Overrides:
     limit: int | None = None
     grace: float | None = None
     dedupe: bool | None = None
+    route: str | None = None
 
 
 def read_flags(overrides: Overrides, known_providers: Collection[str]) -> Said:

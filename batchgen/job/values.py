@@ -207,6 +207,7 @@ SETTINGS: Mapping[str, Reader] = MappingProxyType(
         "limit": whole(1),
         "grace": seconds,
         "dedupe": truth,
+        "route": choice("cheapest", "fastest"),
     }
 )
 """Settings of a whole job that a job file and an option give alike."""

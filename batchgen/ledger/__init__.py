@@ -15,6 +15,7 @@ from batchgen.ledger.records import (
     Totals,
 )
 from batchgen.ledger.results import directory_images, result_slices
+from batchgen.ledger.route import Way, dump_route
 
 __all__ = [
     "AttemptEnd",
@@ -29,7 +30,9 @@ __all__ = [
     "Shape",
     "StoredImage",
     "Totals",
+    "Way",
     "directory_images",
+    "dump_route",
     "purchase_slices",
     "result_slices",
 ]

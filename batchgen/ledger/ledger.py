@@ -12,6 +12,7 @@ from batchgen.errors import Charge, LedgerMismatch, StorageError
 from batchgen.ledger.database import translated
 from batchgen.ledger.reader import Reader, Value
 from batchgen.ledger.records import AttemptEnd, AttemptStart, StoredImage
+from batchgen.ledger.route import Way
 from batchgen.model import NEXT, State, Status
 
 
@@ -218,6 +219,11 @@ class Ledger(Reader):
         """Write down how a row stands."""
         self.run("row_settle", (status.value, error, message, row_id))
         self._outputs_are_stale()
+
+    def move(self, row_id: int, way: Way) -> None:
+        """Let another provider make a row from now on."""
+        values = (way.provider, way.model, way.resolution, way.warning)
+        self.run("row_move", (*values, row_id, self.generation))
 
     def keep_upload(
         self, place: tuple[str, str], name: str, link: str, good_until: int

@@ -75,6 +75,18 @@ SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
 SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   FROM plan JOIN rows USING (row_id)
   WHERE plan.row_id = ? AND plan.generation = ? AND plan.problem IS NULL;
+-- name: row_route
+SELECT route FROM plan WHERE row_id = ? AND generation = ?;
+-- name: row_move
+UPDATE plan SET provider = ?, model = ?, resolution = ?, warning = ?
+  WHERE row_id = ? AND generation = ?;
+-- name: rows_to_take
+SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below
+    AND plan.provider = :giver AND plan.problem IS NULL AND rows.status = 'pending'
+    AND plan.shares IS NULL AND instr(plan.route, :taker)
+  ORDER BY plan.position DESC LIMIT :most;
 -- name: row_get
 SELECT rows.* FROM rows WHERE row_id = ?;
 -- name: row_status

@@ -17,6 +17,7 @@ from batchgen.ledger.records import (
     Totals,
 )
 from batchgen.ledger.requests import load_request
+from batchgen.ledger.route import Way, load_route
 from batchgen.model import State, Status
 
 Shape = tuple[int, int, int]
@@ -111,6 +112,27 @@ class Reader:
         """Return how a row is to be bought; None if nobody can, or it left the plan."""
         found = self.run("row_planned", (row_id, self.generation)).fetchone()
         return None if found is None else _planned(found)
+
+    def route(self, row_id: int) -> list[Way]:
+        """Return who can make a row, best first; empty where it is one alone."""
+        found = self.run("row_route", (row_id, self.generation)).fetchone()
+        return [] if found is None else load_route(found["route"])
+
+    def to_take(
+        self, giver: str, taker: str, below: int, most: int
+    ) -> list[PlannedRow]:
+        """Return pending rows of one provider that another can make, last first."""
+        found = self.run(
+            "rows_to_take",
+            {
+                "generation": self.generation,
+                "below": below,
+                "giver": giver,
+                "taker": f'"provider":"{taker}"',
+                "most": most,
+            },
+        )
+        return [_planned(row) for row in found]
 
     def upload(self, provider: str, base_url: str, name: str, now: int) -> str | None:
         """Return the link of a reference image that was uploaded and still works."""

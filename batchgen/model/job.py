@@ -13,6 +13,7 @@ from batchgen.model.price import PriceList
 
 OnUnknown = Literal["retry", "hold"]
 Auto = Literal["auto"]
+Route = Literal["cheapest", "fastest"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,8 @@ class Job:
         columns: The manifest's own name for a known column (`prompt`: `Description`).
         aspect_ratio: Default for rows that say nothing; so are resolution and n.
         allow_http: Whether plain http is allowed on private addresses.
+        route: How rows are spread over several providers: each to the cheapest that can
+            do it, or over all by what each may do in a minute.
         dedupe: Whether rows that ask for the same are bought once.
         max_cost: US dollars over the whole run folder; None for no budget.
         max_attempts: Purchases of one part.
@@ -112,6 +115,7 @@ class Job:
     resolution: str | None = None
     n: int | None = None
     allow_http: bool = False
+    route: Route = "cheapest"
     dedupe: bool = False
     max_cost: Decimal | None = None
     max_attempts: int = 5

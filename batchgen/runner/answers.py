@@ -112,7 +112,7 @@ def _excuse(run: Run, ledger: Ledger, attempt_id: int) -> tuple[str, Part] | Non
         return None
     part = Part(row.row_id, attempt.first_image, attempt.images)
     history = history_of(ledger.attempts_of(row.row_id), part, row.tries_from)
-    if not isinstance(decide(history, run.policy), Buy):
+    if not isinstance(decide(history, run.policy, provider), Buy):
         return None
     ledger.settle(row.row_id, Status.PENDING, attempt.error, attempt.message)
     run.progress.settle(Status.PENDING, Status.FAILED)

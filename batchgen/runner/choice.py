@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from batchgen.ledger import PlanEntry
+from batchgen.ledger import PlanEntry, Way, dump_route
 from batchgen.manifest import Row
 from batchgen.model import (
     Capabilities,
@@ -20,6 +21,22 @@ from batchgen.provider import Provider
 from batchgen.references import Inspector, Unusable, judge
 
 
+class Spread:
+    """Deals rows out to providers by what each may do in a minute."""
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        self._weights = weights
+        self._dealt = dict.fromkeys(weights, 0)
+
+    def rank(self, name: str) -> float:
+        """Return when a provider would come to one more row; the least is soonest."""
+        return (self._dealt[name] + 1) / self._weights[name]
+
+    def deal(self, name: str) -> None:
+        """Count a row for a provider."""
+        self._dealt[name] += 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What rows are judged against.
@@ -29,6 +46,8 @@ class Choice:
         others: Every provider there is, to say who could do what none of them can.
         able: What each provider can do under the job's terms.
         look: Says what local reference images are.
+        spread: Who is soonest, for a job that wants to be fast; None for one that
+            wants to be cheap.
     """
 
     job: Job
@@ -37,6 +56,7 @@ class Choice:
     prices: Mapping[str, PriceList]
     able: Mapping[str, Capabilities]
     look: Inspector
+    spread: Spread | None = None
 
     @classmethod
     def of(
@@ -46,9 +66,11 @@ class Choice:
         prices: Mapping[str, PriceList],
     ) -> Choice:
         """Return what a job chooses among all providers."""
+        chosen = [providers[name] for name in job.providers]
+        weights = {it.name: _per_minute(job, it) for it in chosen}
         return cls(
             job=job,
-            chosen=[providers[name] for name in job.providers],
+            chosen=chosen,
             others=providers,
             prices=prices,
             able={
@@ -56,18 +78,28 @@ class Choice:
                 for name, it in providers.items()
             },
             look=Inspector(job.manifest.parent),
+            spread=Spread(weights) if job.route == "fastest" else None,
         )
+
+
+def _per_minute(job: Job, provider: Provider) -> float:
+    """Return purchases in a minute, as far as it is known before the first."""
+    terms, known = job.terms_of(provider.name), provider.defaults
+    rpm = known.rpm if terms.rpm in (None, "auto") else terms.rpm
+    places = (
+        known.concurrency if terms.concurrency in (None, "auto") else terms.concurrency
+    )
+    # An image takes half a minute [assumed]: in flight, two a minute for each place.
+    return min(float(rpm or math.inf), 2.0 * float(places or 1))
 
 
 def entry_of(row: Row, choice: Choice) -> PlanEntry:
     """Judge one row: who makes it, for how much, or why nobody can."""
-    provider, problem = _choose(row, choice)
+    ways, problem = _ways(row, choice)
+    if ways and choice.spread is not None:
+        choice.spread.deal(ways[0].provider)
     request = row.request
-    model = resolution = estimate = warning = None
-    if provider is not None and request is not None:
-        model, resolution = sale_of(provider, request, choice)
-        estimate = _estimate(request, resolution, choice.prices.get(provider.name, {}))
-        warning = _dropped(choice.able[provider.name], provider.name, request)
+    best = ways[0] if ways else None
     return PlanEntry(
         position=row.position,
         line=row.line,
@@ -75,14 +107,15 @@ def entry_of(row: Row, choice: Choice) -> PlanEntry:
         request=request,
         fingerprint=row.fingerprint,
         stem=safe_stem(_wanted_stem(row)),
-        provider=provider.name if provider else None,
-        model=model or (request.model if request else None),
-        resolution=resolution,
-        estimate=estimate,
+        provider=best.provider if best else None,
+        model=best.model if best else (request.model if request else None),
+        resolution=best.resolution if best else None,
+        estimate=best.estimate if best else None,
         prompt=row.prompt,
         at_column=problem[0] if problem else None,
         problem=problem[1] if problem else None,
-        warning=warning,
+        warning=best.warning if best else None,
+        route=dump_route(ways),
     )
 
 
@@ -114,31 +147,32 @@ def _dropped(able: Capabilities, name: str, request: ImageRequest) -> str | None
 # -- who can do a row
 
 
-def _choose(
-    row: Row, choice: Choice
-) -> tuple[Provider | None, tuple[str | None, str] | None]:
-    """Return the first provider that can do the row, or what stands in the way."""
+def _ways(row: Row, choice: Choice) -> tuple[list[Way], tuple[str | None, str] | None]:
+    """Return who can do the row, best first, or what stands in the way."""
     if row.problem is not None:
-        return None, (row.problem.column, row.problem.message)
+        return [], (row.problem.column, row.problem.message)
     request = row.request
     if request is None:
-        return None, (None, "cannot be read")
+        return [], (None, "cannot be read")
     names = [it.name for it in choice.chosen]
     if row.provider is not None and row.provider not in names:
         given = f"{row.provider!r} is not among the job's providers"
-        return None, ("provider", f"{given} ({', '.join(names)}); add it to `provider`")
+        return [], ("provider", f"{given} ({', '.join(names)}); add it to `provider`")
     try:
         for reference in request.references:
             choice.look.look(reference)
     except Unusable as error:
-        return None, ("references", str(error))
-    misfits = []
+        return [], ("references", str(error))
+    ways, misfits = [], []
     for provider in choice.chosen:
         if row.provider in (None, provider.name):
             misfit = _misfit(provider.name, request, choice)
             if misfit is None:
-                return provider, None
-            misfits.append((misfit[0], f"{provider.name} {misfit[1]}"))
+                ways.append(_way(provider, request, choice))
+            else:
+                misfits.append((misfit[0], f"{provider.name} {misfit[1]}"))
+    if ways:
+        return sorted(ways, key=lambda it: _rank(it, choice)), None
     # Without leaving anything out, which is the job's way out and no better one.
     fitting = [
         name
@@ -146,7 +180,31 @@ def _choose(
         if not choice.able[name].lacking(request) and not _misfit(name, request, choice)
     ]
     hint = [f"{_listed(fitting)} can do it"] if fitting else []
-    return None, (misfits[0][0], "; ".join([*(it[1] for it in misfits), *hint]))
+    return [], (misfits[0][0], "; ".join([*(it[1] for it in misfits), *hint]))
+
+
+def _way(provider: Provider, request: ImageRequest, choice: Choice) -> Way:
+    model, resolution = sale_of(provider, request, choice)
+    prices = choice.prices.get(provider.name, {})
+    return Way(
+        provider=provider.name,
+        model=model,
+        resolution=resolution,
+        estimate=_estimate(request, resolution, prices),
+        warning=_dropped(choice.able[provider.name], provider.name, request),
+    )
+
+
+def _rank(way: Way, choice: Choice) -> tuple[bool, bool, float]:
+    """Return what orders ways: all of the row, a price that is known, then the aim.
+
+    Among equals the job's own order stands.
+    """
+    if choice.spread is not None:
+        aim = choice.spread.rank(way.provider)
+    else:
+        aim = way.estimate or 0
+    return way.warning is not None, way.estimate is None, aim
 
 
 def _misfit(name: str, request: ImageRequest, choice: Choice) -> tuple[str, str] | None:

@@ -87,23 +87,25 @@ class Leave:
 Decision = Buy | Settled | Leave
 
 
-def decide(history: Sequence[AttemptRecord], policy: Policy) -> Decision:
+def decide(history: Sequence[AttemptRecord], policy: Policy, provider: str) -> Decision:
     """Say what follows for one part.
 
     Args:
         history: Its attempts that ended without images, oldest first, those before
             the last `retry` left out.
         policy: What the job allows.
+        provider: Who makes it now: what another one refused is no verdict of this one.
     """
     if not history:
         return Buy(0)
     last = history[-1]
     if last.state in (State.UNKNOWN, State.OVERDUE):
         return _after_unknown(history, policy)
-    if last.again is Again.STOP:
+    is_own = last.provider == provider
+    if last.again is Again.STOP and is_own:
         return Leave()
     refused = last.error == "refused"
-    if last.again is Again.NEVER:
+    if last.again is Again.NEVER and is_own:
         status = Status.REFUSED if refused else Status.FAILED
         return Settled(status, last.error, last.message)
     without_image = sum(it.error == "no_image" for it in history)
@@ -115,6 +117,17 @@ def decide(history: Sequence[AttemptRecord], policy: Policy) -> Decision:
     if spent_up:
         return Settled(Status.FAILED, last.error, last.message)
     return Buy(len(history))
+
+
+def may_move(history: Sequence[AttemptRecord], policy: Policy) -> bool:
+    """Say whether another provider may be asked for what these attempts did not bring.
+
+    Only where nothing was charged for certain, or what may have been charged is within
+    the risk that the job allows.
+    """
+    is_unpaid = all(it.charge in (Charge.NONE, Charge.UNKNOWN) for it in history)
+    has_tries = _counted(history) < policy.max_attempts
+    return is_unpaid and has_tries and _may_risk(history, policy)
 
 
 def _may_risk(history: Sequence[AttemptRecord], policy: Policy) -> bool:

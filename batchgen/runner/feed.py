@@ -16,6 +16,7 @@ from batchgen.model import Link, Status
 from batchgen.runner.context import Run
 from batchgen.runner.decide import Part, missing_parts
 from batchgen.runner.lane import Lane
+from batchgen.runner.moving import TakeOver
 from batchgen.runner.references import References
 
 SLICE = 256
@@ -56,6 +57,7 @@ class Feed:
         self._ready: deque[Wanted] = deque()
         self._preparing: set[anyio.CancelScope] = set()
         self._is_closed = False
+        self._take_over = TakeOver(run, lane)
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +68,8 @@ class Feed:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._is_closed = True
+        self._is_closed = self._lane.is_dry = True
+        self._run.wake()
         for scope in list(self._preparing):
             scope.cancel()
         for wanted in self._ready:
@@ -80,7 +83,7 @@ class Feed:
                 return self._ready.popleft()
             wanted = self._take() if len(self._preparing) < AHEAD else None
             if wanted is None:
-                if not await self._wait():
+                if not await self._more():
                     return None
             elif self._needs_work(wanted):
                 self._start(wanted)
@@ -90,19 +93,47 @@ class Feed:
                 return wanted
         return None
 
+    async def _more(self) -> bool:
+        """Say whether to look again: rows came from others, or something changed."""
+        is_idle = not self._preparing and not len(self._lane.retries)
+        if is_idle and len(self._run.lanes) > 1:
+            if await self._take_over.take():
+                return True
+            if not self._lane.is_dry:
+                self._lane.is_dry = True
+                self._run.wake()
+        return await self._wait()
+
+    def _others_are_dry(self) -> bool:
+        """Say whether no other lane has anything that could still come here."""
+        others = (it for it in self._run.lanes.values() if it is not self._lane)
+        return all(it.is_dry or it.stopped is not None for it in others)
+
     async def _wait(self) -> bool:
         """Wait until something changes; False if nothing will."""
         changed = self._run.changed
         wait_s = self._lane.retries.next_in_s()
         if self._preparing:
             wait_s = None if len(self._preparing) >= AHEAD else wait_s
+        elif self._lane.moved:
+            return True
         elif wait_s is None and not self._run.planning and self._run.live == 0:
-            return False
-        with anyio.move_on_after(wait_s):
+            return not self._others_are_dry() and await self._changed(changed, None)
+        return await self._changed(changed, wait_s)
+
+    @staticmethod
+    async def _changed(changed: anyio.Event, within_s: float | None) -> bool:
+        with anyio.move_on_after(within_s):
             await changed.wait()
         return True
 
     def _take(self) -> Wanted | None:
+        wanted = self._next_part()
+        if wanted is not None:
+            self._lane.is_dry = False
+        return wanted
+
+    def _next_part(self) -> Wanted | None:
         if not self._lane.breaker.is_in_doubt:
             return self._again() or self._fresh()
         # It may be an outage. Rows that were not tried yet go first: one that is lost
@@ -119,19 +150,28 @@ class Feed:
 
     def _again(self) -> Wanted | None:
         while (part := self._lane.retries.take_due()) is not None:
-            if (wanted := self._look_up(part)) is not None:
-                return wanted
+            planned = self._planned(part.row_id)
+            if planned is None:
+                continue
+            attempts = self._run.ledger.attempts_of(part.row_id)
+            if part.images <= self._lane.able.images_per_request:
+                return Wanted(part, planned, attempts)
+            # It comes from a provider that makes more at once.
+            self._parts.extend(self._missing(planned))
+            return self._fresh()
         return None
 
-    def _look_up(self, part: Part) -> Wanted | None:
-        ledger = self._run.ledger
-        planned = ledger.planned(part.row_id)
-        if planned is None:
-            return None
-        return Wanted(part, planned, ledger.attempts_of(part.row_id))
+    def _planned(self, row_id: int) -> PlannedRow | None:
+        """Return a row, if this lane is to make it."""
+        planned = self._run.ledger.planned(row_id)
+        is_ours = planned is not None and planned.provider == self._lane.name
+        return planned if is_ours else None
 
     def _fresh(self) -> Wanted | None:
         while not self._parts:
+            while self._lane.moved:
+                if (planned := self._planned(self._lane.moved.popleft())) is not None:
+                    self._rows.append(planned)
             if not self._rows:
                 self._read_rows()
             if not self._rows:

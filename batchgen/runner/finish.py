@@ -31,6 +31,7 @@ from batchgen.runner.decide import (
     history_of,
     wait_s,
 )
+from batchgen.runner.moving import Moved, next_way
 
 
 async def fail(run: Run, flight: Flight, error: AttemptError) -> None:
@@ -87,7 +88,7 @@ async def _end(
         request_id=error.request_id and run.scrubber.clean_id(error.request_id),
         ended_at=run.time.now(),
     )
-    decision, ceiling = await run.writer.commit(
+    decision, planned, ceiling = await run.writer.commit(
         lambda ledger: _write_end(run, ledger, flight, end)
     )
     run.log.info(
@@ -99,18 +100,20 @@ async def _end(
             "words": error.message,
         },
     )
-    if isinstance(decision, Buy):
+    lane = run.lanes.get(planned or "")
+    if isinstance(decision, Buy) and lane is not None:
         wait = wait_s(decision.tries, error.retry_after_s, run.rng)
-        if (lane := run.lanes.get(flight.planned or "")) is not None:
-            lane.retries.add(flight.part, wait)
+        lane.retries.add(flight.part, wait)
+    elif isinstance(decision, Moved):
+        run.lanes[decision.provider].moved.append(flight.part.row_id)
     run.wake()
     return ceiling
 
 
 def _write_end(
     run: Run, ledger: Ledger, flight: Flight, end: AttemptEnd
-) -> tuple[Decision, int | None]:
-    """Return what follows, and the ceiling."""
+) -> tuple[Decision | Moved, str | None, int | None]:
+    """Return what follows, by whom the row is made now, and the ceiling."""
     attempt_id = flight.attempt.attempt_id
     is_excused = attempt_id in flight.lane.excused
     flight.lane.excused.discard(attempt_id)
@@ -118,10 +121,19 @@ def _write_end(
     ceiling = ledger.attempt(attempt_id).ceiling
     row = ledger.row(flight.part.row_id)
     may_go_on = row.status in (Status.PENDING, Status.HELD)
-    if not may_go_on or not ledger.is_planned(row.row_id):
-        return Leave(), ceiling
+    planned = ledger.planned_provider(row.row_id)
+    if not may_go_on or planned is None:
+        return Leave(), planned, ceiling
     attempts = ledger.attempts_of(row.row_id)
-    decision = decide(history_of(attempts, flight.part, row.tries_from), run.policy)
+    history = history_of(attempts, flight.part, row.tries_from)
+    decision = decide(history, run.policy, planned)
+    if isinstance(decision, Settled) and decision.status is not Status.HELD:
+        way = next_way(run, ledger, row.row_id, history)
+        if way is not None:
+            ledger.move(row.row_id, way)
+            ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
+            run.progress.settle(Status.PENDING, row.status)
+            return Moved(way.provider), way.provider, ceiling
     if isinstance(decision, Settled):
         ledger.settle(row.row_id, decision.status, decision.error, decision.message)
         rows = run.rows_of(ledger, row.row_id)
@@ -129,7 +141,7 @@ def _write_end(
     else:
         ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
         run.progress.settle(Status.PENDING, row.status)
-    return decision, ceiling
+    return decision, planned, ceiling
 
 
 def _state(error: AttemptError) -> State:

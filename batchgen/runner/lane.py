@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable
 
 import anyio
@@ -50,6 +51,8 @@ class Lane:
         self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self.pace = PollPace()
         self.retries = Retries(clock)
+        self.moved: deque[int] = deque()  # rows that came from another lane
+        self.is_dry = False  # whether nothing is left that it could begin with
         self.stopped: ProviderStopped | None = None
         self.leaving: anyio.CancelScope | None = None  # around the wait for the rate
         self.was_reached = False

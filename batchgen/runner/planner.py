@@ -109,7 +109,7 @@ class Planner:
             (it.name, job.terms_of(it.name).model, choice.able[it.name])
             for it in choice.chosen
         ]
-        ways = (job.unsupported, job.references.shrink, job.dedupe)
+        ways = (job.unsupported, job.references.shrink, job.dedupe, job.route)
         stated = (3, self._manifest.digest(), terms, ways, _priced(choice.prices))
         return hashlib.sha256(repr(stated).encode()).hexdigest()
 

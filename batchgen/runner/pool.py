@@ -143,7 +143,7 @@ async def _is_to_be_bought(run: Run, wanted: Wanted) -> bool:
     if row.status is not Status.PENDING:
         return False
     history = history_of(wanted.attempts, wanted.part, row.tries_from)
-    decision = decide(history, run.policy)
+    decision = decide(history, run.policy, wanted.planned.provider)
     if isinstance(decision, Buy):
         return True
     if isinstance(decision, Settled):

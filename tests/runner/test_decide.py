@@ -148,7 +148,7 @@ def settled(status: Status, error: str) -> Settled:
 def test_decision_by_history(
     history: Sequence[AttemptRecord], decision: Decision
 ) -> None:
-    assert decide(history, POLICY) == decision
+    assert decide(history, POLICY, "acme") == decision
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_decision_by_history(
 def test_decision_by_what_the_job_allows(
     policy: Policy, history: Sequence[AttemptRecord], decision: Decision
 ) -> None:
-    assert decide(history, policy) == decision
+    assert decide(history, policy, "acme") == decision
 
 
 HISTORIES = st.lists(
@@ -227,7 +227,7 @@ def test_no_history_allows_more_purchases_than_the_job(
         max_unknown=unknown,
     )
 
-    if isinstance(decide(history, policy), Buy):
+    if isinstance(decide(history, policy, "acme"), Buy):
         last = history[-1] if history else None
         assert sum(it.counts for it in history) < most
         assert sum(it.error == "no_image" for it in history) < 2
@@ -244,13 +244,13 @@ def test_only_attempts_since_the_last_retry_count() -> None:
     history = history_of(attempts, Part(1, 1, 1), tries_from=5)
 
     assert [it.attempt_id for it in history] == [6, 7]
-    assert decide(history, POLICY) == Buy(2)
+    assert decide(history, POLICY, "acme") == Buy(2)
 
 
 def test_a_refusal_may_be_tried_again_after_retry() -> None:
     history = history_of([replace(REFUSED, attempt_id=3)], Part(1, 1, 1), tries_from=3)
 
-    assert decide(history, POLICY) == Buy(0)
+    assert decide(history, POLICY, "acme") == Buy(0)
 
 
 def test_only_attempts_that_ended_without_images_are_history() -> None:

@@ -1,0 +1,117 @@
+"""Rows that several providers can make, and when they move from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from batchgen.ledger import AttemptRecord, Ledger, PlannedRow, Reader, Way
+from batchgen.model import OPEN
+from batchgen.runner.context import Run
+from batchgen.runner.decide import may_move
+from batchgen.runner.lane import Lane
+
+TAKEN_AT_ONCE = 32
+"""Rows that a lane with nothing left takes over in one step: few, so that whoever had
+them finds most of its own when it comes back in the next run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The row goes on at another provider."""
+
+    provider: str
+
+
+def next_way(
+    run: Run, ledger: Reader, row_id: int, history: Sequence[AttemptRecord]
+) -> Way | None:
+    """Return who is to make a row that its provider will not; None for nobody."""
+    if len(run.lanes) < 2 or not may_move(history, run.policy):
+        return None
+    planned = ledger.planned_provider(row_id)
+    asked = {it.provider for it in history} | {planned}
+    for way in ledger.route(row_id):
+        lane = run.lanes.get(way.provider)
+        if way.provider not in asked and lane is not None and lane.stopped is None:
+            return way
+    return None
+
+
+class TakeOver:
+    """Lets a lane that has nothing left take rows of others.
+
+    A provider that stopped gives all; one that works gives its last rows to one that
+    has none left, where the job wants to be fast.
+    """
+
+    def __init__(self, run: Run, taker: Lane) -> None:
+        self._run = run
+        self._taker = taker
+        # Below which position a giver's rows were not looked at; anew when one stops.
+        self._below: dict[tuple[str, int], int] = {}
+        self._emptied: set[tuple[str, int]] = set()
+
+    async def take(self) -> bool:
+        """Say whether some rows came."""
+        run = self._run
+        if run.planning:
+            return False
+        for giver in run.lanes.values():
+            gives = giver.stopped is not None or run.job.route == "fastest"
+            while giver is not self._taker and gives:
+                at = (giver.name, self._stopped())
+                if at in self._emptied:
+                    break
+                looked_at, taken = await run.writer.commit(self._step(giver, at))
+                if taken:
+                    self._taker.moved.extend(taken)
+                    return True
+                if not looked_at:
+                    self._emptied.add(at)
+        return False
+
+    def _stopped(self) -> int:
+        return sum(it.stopped is not None for it in self._run.lanes.values())
+
+    def _step(
+        self, giver: Lane, at: tuple[str, int]
+    ) -> Callable[[Ledger], tuple[int, list[int]]]:
+        limit = self._run.job.limit
+
+        def step(ledger: Ledger) -> tuple[int, list[int]]:
+            below = self._below.get(at, 1 << 62 if limit is None else limit)
+            rows = ledger.to_take(giver.name, self._taker.name, below, TAKEN_AT_ONCE)
+            if rows:
+                self._below[at] = rows[-1].position
+            return len(rows), [
+                it.row.row_id for it in rows if self._took(ledger, giver, it)
+            ]
+
+        return step
+
+    def _took(self, ledger: Ledger, giver: Lane, planned: PlannedRow) -> bool:
+        run, row = self._run, planned.row
+        way = self._best(ledger.route(row.row_id))
+        attempts = ledger.attempts_of(row.row_id)
+        if way is None or any(it.state in OPEN for it in attempts):
+            return False
+        history = [it for it in attempts if it.attempt_id > row.tries_from]
+        was_asked = any(it.provider == way.provider for it in history)
+        # One that works keeps what it has begun.
+        stays = bool(history) and giver.stopped is None
+        if was_asked or stays or not may_move(history, run.policy):
+            return False
+        ledger.move(row.row_id, way)
+        return True
+
+    def _best(self, route: Sequence[Way]) -> Way | None:
+        """Return the taker's way, if nobody who works can make the row for less."""
+        for way in route:
+            if way.provider == self._taker.name:
+                return way
+            lane = self._run.lanes.get(way.provider)
+            is_better = lane is not None and lane.stopped is None
+            if is_better and self._run.job.route == "cheapest":
+                return None
+        return None
