@@ -110,7 +110,7 @@ def is_loopback_host(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     address = read_address(host)
-    return address is not None and _embedded(address).is_loopback
+    return address is not None and _is_loopback(address)
 
 
 def read_address(host: str) -> IPv4Address | IPv6Address | None:
@@ -126,11 +126,17 @@ def _admits(reach: Reach, address: IPv4Address | IPv6Address) -> bool:
         case Reach.ANY:
             return True
         case Reach.LOOPBACK:
-            return _embedded(address).is_loopback
+            return _is_loopback(address)
         case Reach.PRIVATE:
             return _is_private(address)
         case Reach.PUBLIC:
             return _is_public(address)
+
+
+def _is_loopback(address: IPv4Address | IPv6Address) -> bool:
+    # What other prefixes embed is loopback at most to whoever translates it.
+    mapped = None if isinstance(address, IPv4Address) else address.ipv4_mapped
+    return (mapped or address).is_loopback
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:

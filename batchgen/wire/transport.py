@@ -9,8 +9,10 @@ from __future__ import annotations
 
 # aiohttp lives on asyncio; no other module of batchgen does.
 import asyncio  # noqa: TID251 - see the line above
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Self, cast
 
@@ -22,7 +24,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from batchgen.errors import SpecError
 from batchgen.wire.content import Pieces
-from batchgen.wire.network import Reach, check_host
+from batchgen.wire.network import AddressForbidden, Reach, admits, check_host
 from batchgen.wire.proxies import find_proxy, read_proxies
 from batchgen.wire.resolver import JudgingResolver
 from batchgen.wire.upload import Upload, patient_socket
@@ -223,7 +225,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             keepalive_timeout=KEEPALIVE_S,
             ssl=self._tls,
             resolver=JudgingResolver(resolver, reach),
-            socket_factory=patient_socket,
+            socket_factory=partial(_judged_socket, reach),
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -249,6 +251,21 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._sessions.clear()
         for session in sessions:
             await session.close()
+
+
+def _judged_socket(reach: Reach, address: aiohttp.AddrInfoType) -> socket.socket:
+    """Return a socket for the very address that is about to be connected to.
+
+    The resolver judged those of names; what aiohttp takes for an address never came
+    to it. Older versions take `2130706433`, too.
+
+    Raises:
+        AddressForbidden: it is out of reach.
+    """
+    host = str(address[4][0])
+    if not admits(reach, host):
+        raise AddressForbidden(f"{host} is not a {reach} address")
+    return patient_socket(address)
 
 
 def _trace_departures() -> aiohttp.TraceConfig:

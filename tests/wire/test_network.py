@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from itertools import islice
 
 import httpx
 import pytest
@@ -18,8 +19,9 @@ from tests.wire.server import ScriptedServer, reply, serve
 class Answers(AbstractResolver):
     """Give each answer once, in turn, to whatever name is asked for."""
 
-    def __init__(self, *addresses: str) -> None:
+    def __init__(self, *addresses: str, at_once: int = 1) -> None:
         self._addresses: Iterator[str] = iter(addresses)
+        self._at_once = at_once
 
     async def resolve(
         self,
@@ -27,12 +29,16 @@ class Answers(AbstractResolver):
         port: int = 0,
         family: socket.AddressFamily = socket.AF_INET,
     ) -> list[ResolveResult]:
-        address = next(self._addresses)
-        kind = socket.AF_INET6 if ":" in address else socket.AF_INET
         return [
             ResolveResult(
-                hostname=host, host=address, port=port, family=kind, proto=0, flags=0
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=0,
             )
+            for address in islice(self._addresses, self._at_once)
         ]
 
     async def close(self) -> None:
