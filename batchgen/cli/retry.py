@@ -6,13 +6,18 @@ from pathlib import Path
 
 import click
 
+from batchgen.cli.picks import Pick, read_picks
 from batchgen.cli.source import folder_of
 from batchgen.cli.summary import counted
-from batchgen.engines.folder import RunFolder, open_folder, read_ledger
+from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.errors import UsageError
+from batchgen.ledger import Ledger
+from batchgen.ledger.picked import reject_images, rows_named, try_again
 from batchgen.model import dollars, to_usd
 
-STATUSES = ("failed", "held", "refused")
+REJECT = "succeeded"
+"""Must be said: it buys again what was bought already."""
+STATUSES = ("failed", "held", "refused", REJECT)
 DEFAULT = ("failed", "held")
 """Refusals are not among them: the same request would be refused again."""
 
@@ -24,12 +29,14 @@ DEFAULT = ("failed", "held")
     "statuses",
     multiple=True,
     type=click.Choice(STATUSES),
-    help="Rows of this status; by default failed and held.",
+    help="Rows of this status; by default failed and held. With --ids, `succeeded` "
+    "gives up images that are in the ZIP, and buys others in their place.",
 )
 @click.option(
     "--ids",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with one id a line.",
+    help="A file with one id a line, or a .csv with a column `id`, and maybe `image`, "
+    "such as report.html makes.",
 )
 def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
     """Mark rows of RUN to be tried again, and print the command that does it.
@@ -39,52 +46,73 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
     """
     folder = folder_of(run)
     read_ledger(folder).close()
-    wanted = None if ids is None else _read_ids(ids)
-    chosen = statuses or (STATUSES if wanted is not None else DEFAULT)
+    if ids is None and REJECT in statuses:
+        raise UsageError(
+            f"--status {REJECT} gives up images that were paid for: say which by --ids"
+        )
+    wanted = None if ids is None else read_picks(ids)
     with open_folder(folder, None, None) as opened, opened.ledger.transaction():
-        marked = _mark(opened, chosen, wanted)
+        if wanted is None:
+            marked = _mark(opened.ledger, statuses or DEFAULT)
+        else:
+            marked = _mark_picked(opened.ledger, statuses, wanted)
+        if marked:
+            opened.ledger.put("outputs", "stale")
     verb = "is" if marked == 1 else "are"
     click.echo(f"{counted(marked, 'row')} {verb} marked to be tried again")
     if marked:
         _tell_price(folder)
+    if wanted is not None and REJECT not in statuses:
+        _tell_left_alone(folder, wanted)
 
 
-def _read_ids(path: Path) -> list[str]:
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text: one id a line") from error
-    found = [line.strip() for line in lines if line.strip()]
-    if not found:
-        raise UsageError(f"{path} holds no id: one id a line")
-    return found
+def _mark(ledger: Ledger, statuses: tuple[str, ...]) -> int:
+    values = [(status, ledger.generation) for status in statuses]
+    return sum(ledger.run("retry_by_status", it).rowcount for it in values)
 
 
-def _mark(folder: RunFolder, statuses: tuple[str, ...], ids: list[str] | None) -> int:
-    ledger = folder.ledger
-    generation = ledger.generation
-    marked = 0
-    for status in statuses:
-        if ids is None:
-            marked += ledger.run("retry_by_status", (status, generation)).rowcount
-            continue
-        for each in ids:
-            values = (status, generation, each)
-            marked += ledger.run("retry_by_id", values).rowcount
-    if marked:
-        ledger.put("outputs", "stale")
-    unknown = [it for it in ids or () if not _is_known(folder, it)]
+def _mark_picked(ledger: Ledger, statuses: tuple[str, ...], picks: list[Pick]) -> int:
+    """Mark the rows that were picked; nothing if one of them is not there."""
+    rows = rows_named(ledger, {it.id for it in picks})
+    unknown = [it.id for it in picks if it.id not in rows]
     if unknown:
         raise UsageError(
             f"no row has the id {unknown[0]!r} ({len(unknown)} ids are unknown); "
             "nothing was marked"
         )
-    return marked
+    chosen = statuses or tuple(it for it in STATUSES if it != REJECT)
+    picked = [(row, it.image) for it in picks if (row := rows[it.id]) is not None]
+    stood = {row_id: ledger.status(row_id) for row_id, _ in picked}
+    marked = set()
+    for row_id, image in picked:
+        status = stood[row_id]
+        is_due = status in chosen and status != REJECT
+        # A row that lacks some of its images still has others, which may be as bad.
+        if REJECT in chosen and (status == REJECT or image is not None):
+            is_due |= reject_images(ledger, row_id, image)
+        if is_due:
+            try_again(ledger, row_id)
+            marked.add(row_id)
+    return len(marked)
 
 
-def _is_known(folder: RunFolder, each: str) -> bool:
-    values = (folder.ledger.generation, each)
-    return folder.ledger.run("plan_has_id", values).fetchone() is not None
+def _tell_left_alone(folder: Path, picks: list[Pick]) -> None:
+    ledger = read_ledger(folder)
+    try:
+        rows = set(rows_named(ledger, {it.id for it in picks}).values()) - {None}
+        whole = sum(ledger.status(it) == REJECT for it in rows if it is not None)
+    finally:
+        ledger.close()
+    if whole:
+        verb = (
+            "succeeded and stays as it is"
+            if whole == 1
+            else "succeeded and stay as they are"
+        )
+        click.echo(
+            f"{counted(whole, 'row')} {verb}; to give up images and buy others, add "
+            f"--status {REJECT}"
+        )
 
 
 def _tell_price(folder: Path) -> None:

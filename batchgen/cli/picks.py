@@ -1,0 +1,65 @@
+"""Read which rows, and which images of them, somebody picked."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchgen.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A row by its id as the result table has it, or one image of it.
+
+    Attributes:
+        image: Counts from 1; None for the whole row.
+    """
+
+    id: str
+    image: int | None = None
+
+
+def read_picks(path: Path) -> list[Pick]:
+    """Read one id a line, or a .csv with a column `id`, and maybe `image`.
+
+    Raises:
+        UsageError: it is neither, or empty.
+    """
+    try:
+        if path.suffix.lower() == ".csv":
+            found = list(_of_csv(path))
+        else:
+            lines = path.read_text("utf-8-sig").splitlines()
+            found = [Pick(line.strip()) for line in lines if line.strip()]
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text: one id a line") from error
+    except csv.Error as error:
+        raise UsageError(f"{path} is no CSV: {error}") from error
+    if not found:
+        raise UsageError(f"{path} holds no id: one id a line")
+    return found
+
+
+def _of_csv(path: Path) -> Iterator[Pick]:
+    # Ids may hold line breaks and spaces of their own: nothing of them is stripped.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if "id" not in (reader.fieldnames or ()):
+            raise UsageError(
+                f"{path} has no column `id`: a .csv needs one (other files have one id "
+                "a line)"
+            )
+        for line in reader:
+            if line["id"]:
+                yield Pick(line["id"], _image(line.get("image"), path, reader.line_num))
+
+
+def _image(text: str | None, path: Path, line: int) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"{path}, line {line}: image is {text!r}, not a number from 1")
+    return int(text)

@@ -1,0 +1,35 @@
+"""Rows that somebody picked: to be tried again, or to get other images."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.reader import Reader
+
+
+def rows_named(ledger: Reader, names: Collection[str]) -> dict[str, int | None]:
+    """Return whose purchases belong to ids as the result table has them.
+
+    Ids that no row has are left out; None stands for a row that cannot run.
+    """
+    found: dict[str, int | None] = {}
+    for row in ledger.run("picked_names", (ledger.generation,)):
+        # The later row of a repeated id is the one that cannot run.
+        if row["name"] in names and found.get(row["name"]) is None:
+            found[row["name"]] = row["row_id"]
+    return found
+
+
+def try_again(ledger: Ledger, row_id: int) -> None:
+    """Let a row be bought again, as if none of its attempts had been made."""
+    ledger.run("picked_again", (row_id,))
+
+
+def reject_images(ledger: Ledger, row_id: int, image: int | None) -> bool:
+    """Give up an image of a row, or all; False where there is none.
+
+    What they cost stays with the row, and their bytes in the archive.
+    """
+    values = {"row_id": row_id, "image": image}
+    return ledger.run("picked_reject", values).rowcount > 0
