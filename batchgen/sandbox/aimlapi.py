@@ -94,6 +94,7 @@ class Aimlapi:
     key_header = "authorization"
     link_life_s: float | None = None
     renews_links = False
+    is_inline = False
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop

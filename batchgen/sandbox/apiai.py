@@ -119,6 +119,7 @@ class Apiai:
     key_header = "x-api-key"
     link_life_s: float | None = None
     renews_links = False
+    is_inline = True
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop

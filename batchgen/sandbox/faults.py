@@ -66,6 +66,7 @@ _STORM_PURCHASE = (
     (Fault.LOST_REPLY, 0.02),
     (Fault.GENERATION_FAILED, 0.02),
 )
+_STORM_INLINE = (*_STORM_PURCHASE, (Fault.CUT_BODY, 0.05))
 _STORM_DOWNLOAD = (
     (Fault.CUT_DOWNLOAD, 0.05),
     (Fault.EXPIRED_LINK, 0.009),
@@ -107,12 +108,15 @@ class Occasion:
         occurrence: How often that content was seen, from 1.
         times: Position of the request among its provider's purchase requests, or of
             the download among its image's downloads; from 1.
+        is_inline: Whether images come in the reply to a purchase: then it is the reply
+            that is cut, and not a download.
     """
 
     provider: str
     content: str
     occurrence: int
     times: int
+    is_inline: bool = False
 
 
 class Faults:
@@ -147,7 +151,8 @@ class Faults:
             return queued
         chance = roll(self._seed, "purchase", occasion.content, occasion.occurrence)
         if self._profile == "storm":
-            return _pick(_STORM_PURCHASE, chance)
+            shares = _STORM_INLINE if occasion.is_inline else _STORM_PURCHASE
+            return _pick(shares, chance)
         if self._profile == "outage" and self._is_out(occasion.times):
             return _pick(_OUTAGE, chance)
         return None

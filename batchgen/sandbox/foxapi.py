@@ -131,6 +131,7 @@ class Foxapi:
     key_header = "authorization"
     link_life_s: float | None = LINK_LIFE_S
     renews_links = True
+    is_inline = False
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop

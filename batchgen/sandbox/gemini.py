@@ -78,6 +78,7 @@ class Gemini:
     key_header = "x-goog-api-key"
     link_life_s: float | None = None
     renews_links = False
+    is_inline = True
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop

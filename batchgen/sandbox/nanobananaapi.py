@@ -121,6 +121,7 @@ class Nanobananaapi:
     key_header = "authorization"
     link_life_s: float | None = None
     renews_links = False
+    is_inline = False
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop

@@ -156,6 +156,7 @@ class Openai:
     key_header = "authorization"
     link_life_s: float | None = None
     renews_links = False
+    is_inline = True
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop

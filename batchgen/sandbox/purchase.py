@@ -78,6 +78,7 @@ class Service(Protocol):
         key_header: Where the key stands.
         link_life_s: How long a link is good; None for as long as the sandbox.
         renews_links: Whether another poll gives another link.
+        is_inline: Whether images come in the reply to a purchase, as a rule.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Service(Protocol):
     key_header: str
     link_life_s: float | None
     renews_links: bool
+    is_inline: bool
 
     def routes(self) -> list[Route]:
         """Return what it serves, without its images."""
@@ -225,6 +227,7 @@ def _fault_for(shop: Workshop, service: Service, order: Order) -> Fault | None:
         content=order.content,
         occurrence=order.arrival.occurrence,
         times=order.arrival.number,
+        is_inline=service.is_inline,
     )
     fault = shop.faults.at_purchase(occasion)
     return fault if fault in service.faults else None

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -95,6 +96,20 @@ def test_a_storm_has_the_promised_mixture() -> None:
     assert percent[Fault.EXPIRED_LINK] == pytest.approx(0.9, abs=0.2)
     assert percent[Fault.GONE_LINK] == pytest.approx(0.1, abs=0.1)
     assert 100 * refused / len(many) == pytest.approx(5, abs=0.5)
+
+
+def test_where_images_come_in_the_reply_it_is_the_reply_that_a_storm_cuts() -> None:
+    faults = Faults("storm", seed=0)
+    outside = [occasion(number) for number in range(20_000)]
+    inline = [replace(it, is_inline=True) for it in outside]
+
+    before = [faults.at_purchase(it) for it in outside]
+    met = [faults.at_purchase(it) for it in inline]
+
+    cut = met.count(Fault.CUT_BODY)
+    assert 100 * cut / len(met) == pytest.approx(5, abs=0.5)
+    # All other faults are the same ones.
+    assert [None if it is Fault.CUT_BODY else it for it in met] == before
 
 
 def test_another_seed_and_another_try_have_other_faults() -> None:
