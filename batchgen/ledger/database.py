@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import TracebackType
 
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
 
 SCHEMA_VERSION = 3
-_STATEMENTS = ("queries.sql", "purchases.sql", "picked.sql")
+_STATEMENTS = ("queries.sql", "purchases.sql")
 
 
 @cache
@@ -27,26 +27,48 @@ def queries() -> Mapping[str, str]:
     }
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours; the text says what to do."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            text = f"the disk is full ({path}); free some space and run it again"
-            raise DiskFull(text) from error
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            text = f"{path} is in use by another program; run it again when that ended"
-            raise LedgerLocked(text) from error
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            text = f"{path} is damaged or no ledger ({error}); restore it from a copy"
-            raise StorageError(text) from error
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-            text = f"cannot write {path} ({error}); check the folder's permissions"
-            raise StorageError(text) from error
-        raise StorageError(f"{path}: {error}") from error
+class translated:  # noqa: N801 - it stands where a function would
+    """Turn SQLite's errors into ours; the text says what to do.
+
+    A class, for it stands around each of some thirty statements a row: a generator
+    would take as long as the shorter of them.
+    """
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise _ours(error, self._path) from error
+
+
+def _ours(error: sqlite3.Error, path: Path) -> StorageError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return DiskFull(f"the disk is full ({path}); free some space and run it again")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LedgerLocked(
+            f"{path} is in use by another program; run it again when that ended"
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StorageError(
+            f"{path} is damaged or no ledger ({error}); restore it from a copy"
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        return StorageError(
+            f"cannot write {path} ({error}); check the folder's permissions"
+        )
+    return StorageError(f"{path}: {error}")
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:

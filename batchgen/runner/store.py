@@ -71,34 +71,35 @@ async def store(
     ]
     latency_s = latency_of(run, flight) if inline else None
 
-    def step(ledger: Ledger, members: list[Member]) -> None:
+    def step(ledger: Ledger, members: list[Member]) -> bool:
         attempt_id = flight.attempt.attempt_id
         if inline:
             request_id = inline[1].request_id
             ledger.mark_delivered(attempt_id, (), inline[0], request_id, latency_s)
         pairs = zip(checked, members, strict=True)
         ledger.keep_images(attempt_id, [stored_image(*it) for it in pairs])
-        if ends:
-            _end(run, ledger, flight, lost, at)
+        return ends and _end(run, ledger, flight, lost, at)
 
-    await run.writer.store(incoming, step)
+    is_whole = await run.writer.store(incoming, step)
     run.progress.bought += len(checked)
     run.progress.stored_bytes += sum(len(it.data) for it in checked)
     run.log.info("stored", extra={"attempt": flight.attempt.attempt_id})
-    if ends and lost is None:
+    if ends and lost is None and not is_whole:
         _buy_the_rest(run, flight)
     run.wake()
 
 
 def _end(
     run: Run, ledger: Ledger, flight: Flight, lost: AttemptError | None, at: int
-) -> None:
+) -> bool:
+    """End an attempt; True if its row has all its images now, and had not before."""
     mark_stored(ledger, flight.attempt, at)
     was = settle_if_whole(ledger, flight.part.row_id)
     settled = (was, Status.SUCCEEDED) if was else _settle_lost(ledger, flight, lost)
     if settled is not None and flight.planned is not None:
         rows = run.rows_of(ledger, flight.part.row_id)
         run.settled(settled[1], settled[0], lost.kind if lost else None, rows)
+    return was is not None
 
 
 def _settle_lost(
