@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import anyio
+from tests.virtual import uncut_sleep
 
 T = TypeVar("T")
 
@@ -65,8 +65,7 @@ class Power:
 
     @staticmethod
     async def _pass(took_s: float) -> None:
-        with anyio.CancelScope(shield=True):
-            await anyio.sleep(took_s)
+        await uncut_sleep(took_s)
 
     def _tear(self, work: Callable[[], T]) -> T:
         before = self._size()

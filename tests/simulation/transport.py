@@ -13,6 +13,7 @@ from tests.simulation.answer import Answer
 from tests.simulation.power import Power
 from tests.simulation.schedule import Schedule
 from tests.simulation.service import Service
+from tests.virtual import uncut_sleep
 
 KEY = "key-of-the-night"
 
@@ -62,8 +63,7 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
     async def _exchange(self, request: httpx.Request, read_s: float) -> Answer:
         body = b"".join([it async for it in request.stream])  # type: ignore[union-attr]
         # What has left arrives, whatever becomes of who sent it.
-        with anyio.CancelScope(shield=True):
-            await anyio.sleep(self._rng.uniform(0.005, 0.2))
+        await uncut_sleep(self._rng.uniform(0.005, 0.2))
         answer = self._service.answer(
             request.method, request.url.path, _prompt_of(request, body)
         )
