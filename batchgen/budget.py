@@ -6,17 +6,83 @@ a new process starts from the ledger's sums.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import anyio
 
-from batchgen.errors import BudgetReached
+from batchgen.errors import BudgetReached, DayFull, GroupsFull
 from batchgen.model import dollars
 
 Group = tuple[str, str | None]
 """Provider and resolution: what a price, and so a ceiling, holds for."""
+
+DAY_MICROS = 86_400_000_000
+NAP_S = 60.0
+"""Longest wait before the clock is looked at again: machines sleep, and are set."""
+
+SHOWN = 5
+EVERY_OTHER = "*"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Share:
+    """One value of a column whose values have budgets of their own."""
+
+    column: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.value!r}"
+
+
+Scope = Literal["run"] | int | Share
+"""What a limit is for: the run folder, a UTC day (counted from 1970), or a share."""
+
+
+def day_of(micros: int) -> int:
+    """Return the UTC day, counted from 1970, of microseconds since then."""
+    return micros // DAY_MICROS
+
+
+def shares_of(budget_group: str | None) -> tuple[Share, ...]:
+    """Return what a row's money counts for, from JSON: column to value."""
+    if budget_group is None:
+        return ()
+    return tuple(Share(*it) for it in json.loads(budget_group).items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Most that may be spent, in nano-dollars; None for no limit.
+
+    Attributes:
+        run: In the run folder, all its runs together.
+        day: For what is sent on one UTC day.
+        by: For each value of a column; `*` stands for values that are not named.
+    """
+
+    run: int | None = None
+    day: int | None = None
+    by: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.run is not None or self.day is not None or bool(self.by)
+
+    def of(self, scope: Scope) -> int | None:
+        """Return the limit that holds for a scope."""
+        match scope:
+            case "run":
+                return self.run
+            case Share(column, value):
+                values = self.by.get(column, {})
+                return values.get(value, values.get(EVERY_OTHER))
+            case _:
+                return self.day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,32 +92,49 @@ class Reservation:
     Attributes:
         group: Whose ceiling it is held at.
         images: Images of the attempt; the ceiling is that of one.
+        shares: Which budgets by column it counts for.
+        day: UTC day on which it is sent.
     """
 
     group: Group
     images: int
+    shares: tuple[Share, ...] = ()
+    day: int = 0
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """All that it counts for."""
+        return (*self.shares, "run", self.day)
+
+
+@dataclass(slots=True)
+class _Purse:
+    """What a scope has spent or put at risk, and images that are held, by price."""
+
+    committed: int = 0
+    held: Counter[Group] = field(default_factory=Counter)
 
 
 class Budget:
-    """One limit over a whole run folder, in nano-dollars.
+    """The limits of one run folder, and what counts for each, in nano-dollars.
 
     Args:
-        limit: Most that may be spent; None for no limit.
-        committed: Spent, retired and at risk so far, attempts that are open left out.
+        limits: Most that may be spent.
         ceilings: What one image of a group may cost at most; None if unknown.
+        now: Microseconds UTC since 1970.
     """
 
     def __init__(
         self,
-        limit: int | None,
-        committed: int,
+        limits: Limits,
         ceilings: Callable[[Group], int | None],
+        now: Callable[[], int],
     ) -> None:
-        self.limit = limit
-        self.committed = committed
+        self.limits = limits
         self._ceilings = ceilings
+        self._now = now
         self._raised: dict[Group, int] = {}
-        self._held: Counter[Group] = Counter()
+        self._purses: dict[Scope, _Purse] = {"run": _Purse()}
         self._changed = anyio.Event()
 
     def ceiling(self, group: Group) -> int | None:
@@ -62,35 +145,71 @@ class Budget:
             return listed if raised is None else raised
         return max(listed, raised)
 
-    @property
-    def held(self) -> int:
-        """Nano-dollars that attempts in flight may still cost."""
+    def committed(self, scope: Scope = "run") -> int:
+        """Return nano-dollars spent or at risk; attempts in flight are left out."""
+        purse = self._purses.get(scope)
+        return purse.committed if purse else 0
+
+    def held(self, scope: Scope = "run") -> int:
+        """Return nano-dollars that attempts in flight may still cost."""
+        purse = self._purses.get(scope)
+        if purse is None:
+            return 0
         return sum(
-            images * (self.ceiling(group) or 0) for group, images in self._held.items()
+            images * (self.ceiling(it) or 0) for it, images in purse.held.items()
         )
+
+    @property
+    def today(self) -> int:
+        """The UTC day that it is."""
+        return day_of(self._now())
+
+    # -- what changes it
+
+    def commit(self, nano: int, *scopes: Scope) -> None:
+        """Count money that is spent or at risk."""
+        for purse in self._counting(scopes):
+            purse.committed += nano
 
     def hold(self, reservation: Reservation) -> None:
         """Hold money for an attempt that is open already (after a restart)."""
-        self._held[reservation.group] += reservation.images
+        for purse in self._counting(reservation.scopes):
+            purse.held[reservation.group] += reservation.images
 
-    async def reserve(self, reservation: Reservation) -> None:
-        """Wait until an attempt fits, and hold its money.
+    async def reserve(self, wanted: Reservation) -> Reservation:
+        """Wait until an attempt fits, and hold its money as sent today.
 
         Raises:
-            BudgetReached: it does not fit, and nothing is in flight that could end
-                below its ceiling.
+            GroupsFull: it does not fit into the budget of a column's value by now.
+            DayFull: it does not fit into this day's, and nothing is in flight that
+                could end below its ceiling.
+            BudgetReached: likewise, but for the whole run.
         """
-        while not self._fits(reservation):
-            if not self._in_flight():
-                raise BudgetReached(self._explain(reservation))
-            await self._changed.wait()
-        self.hold(reservation)
+        while True:
+            reservation = replace(wanted, day=self.today)
+            match next(self._in_the_way(reservation), None):
+                case None:
+                    self.hold(reservation)
+                    return reservation
+                case Share():
+                    raise GroupsFull(self.explain_groups(self.full_shares(reservation)))
+                case "run" if not self._in_flight("run"):
+                    raise BudgetReached(self._explain(reservation))
+                case "run":
+                    await self._changed.wait()
+                case day if not self._in_flight(day):
+                    raise DayFull(self._explain_day(reservation))
+                case _:
+                    with anyio.move_on_after(self._nap_s()):
+                        await self._changed.wait()
 
     def settle(self, reservation: Reservation, nano: int) -> None:
         """Give a reservation back and commit what it cost, or put at risk."""
-        self._held[reservation.group] -= reservation.images
-        self.committed += nano
-        self._wake()
+        for purse in self._counting(reservation.scopes):
+            purse.held[reservation.group] -= reservation.images
+            purse.committed += nano
+        self._changed.set()
+        self._changed = anyio.Event()
 
     def saw(self, group: Group, per_image: int) -> bool:
         """Take note of a charge; True if it is above the ceiling, which it raises."""
@@ -100,20 +219,75 @@ class Budget:
         self._raised[group] = per_image
         return True
 
-    def _fits(self, reservation: Reservation) -> bool:
-        if self.limit is None:
-            return True
-        more = reservation.images * (self.ceiling(reservation.group) or 0)
-        return self.committed + self.held + more <= self.limit
+    async def next_day(self) -> None:
+        """Wait until another UTC day has begun."""
+        day = self.today
+        while self.today == day:  # noqa: ASYNC110 - nothing else tells of midnight
+            await anyio.sleep(self._nap_s())
 
-    def _in_flight(self) -> bool:
-        return any(self._held.values())
+    # -- what can be asked
 
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
+    def covers(self, reservation: Reservation) -> bool:
+        """Say whether what is held may still be sent: today, and within all limits.
 
-    def _explain(self, reservation: Reservation) -> str:
-        price = reservation.images * (self.ceiling(reservation.group) or 0)
-        used = f"{dollars(self.committed)} of {dollars(self.limit or 0)}"
-        return f"{used} are spent or at risk; the next image may cost {dollars(price)}"
+        A charge above its ceiling may have raised what others hold meanwhile.
+        """
+        kept = all(self._room(it) >= 0 for it in reservation.scopes)
+        return kept and (self.limits.day is None or reservation.day == self.today)
+
+    def full_shares(self, wanted: Reservation) -> list[Share]:
+        """Return the budgets by column into which a reservation does not fit now."""
+        return [it for it in self._in_the_way(wanted) if isinstance(it, Share)]
+
+    def explain_groups(self, shares: Sequence[Share]) -> str:
+        """Say which values of columns have used up their budgets, the first of them."""
+        words = [f"{it}: {self._used(it)}" for it in shares[:SHOWN]]
+        more = len(shares) - len(words)
+        return ", ".join([*words, f"and {more} more"] if more else words)
+
+    def _counting(self, scopes: Sequence[Scope]) -> Iterator[_Purse]:
+        for scope in scopes:
+            if scope == "run" or self.limits.of(scope) is not None:
+                yield self._purses.setdefault(scope, _Purse())
+
+    def _in_the_way(self, wanted: Reservation) -> Iterator[Scope]:
+        more = self._price(wanted)
+        return (it for it in wanted.scopes if self._room(it) < more)
+
+    def _room(self, scope: Scope) -> float:
+        limit = self.limits.of(scope)
+        if limit is None:
+            return float("inf")
+        return limit - self.committed(scope) - self.held(scope)
+
+    def _price(self, wanted: Reservation) -> int:
+        return wanted.images * (self.ceiling(wanted.group) or 0)
+
+    def _in_flight(self, scope: Scope) -> bool:
+        return (
+            any(self._purses[scope].held.values()) if scope in self._purses else False
+        )
+
+    def _nap_s(self) -> float:
+        left_s = (DAY_MICROS - self._now() % DAY_MICROS) / 1e6
+        return min(left_s + 0.001, NAP_S)
+
+    # -- in words
+
+    def _used(self, scope: Scope) -> str:
+        used, limit = self.committed(scope), self.limits.of(scope) or 0
+        return f"{dollars(used)} of {dollars(limit)}"
+
+    def _explain(self, wanted: Reservation) -> str:
+        price = dollars(self._price(wanted))
+        return (
+            f"{self._used('run')} are spent or at risk; the next image may cost {price}"
+        )
+
+    def _explain_day(self, wanted: Reservation) -> str:
+        ends = datetime.fromtimestamp(0, UTC) + timedelta(days=wanted.day + 1)
+        return (
+            f"{self._used(wanted.day)} are spent or at risk of what was sent today; "
+            f"the next image may cost {dollars(self._price(wanted))}; the day ends at "
+            f"{ends:%Y-%m-%d %H:%M} UTC"
+        )

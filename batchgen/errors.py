@@ -4,6 +4,8 @@
     ├── SpecError            fix the job, the manifest or the command
     │   └── UsageError       fix the command line, or consent
     ├── BudgetReached        stop cleanly: the next request could pass the budget
+    │   ├── DayFull          that of the UTC day
+    │   └── GroupsFull       those of some values of a column
     ├── NearlyAllFailed      stop cleanly: the job itself seems wrong
     ├── StorageError         stop at once
     │   ├── DiskFull
@@ -93,7 +95,25 @@ class UsageError(SpecError):
 
 
 class BudgetReached(BatchgenError):
-    """The next request could pass the budget; raise `--max-cost` to carry on."""
+    """The next request could pass the budget; raise it to carry on.
+
+    Attributes:
+        way_out: What the user may raise.
+    """
+
+    way_out: ClassVar[str] = "raise --max-cost"
+
+
+class DayFull(BudgetReached):
+    """The next request could pass the day's budget."""
+
+    way_out = "carry on then, or raise --max-cost-per-day"
+
+
+class GroupsFull(BudgetReached):
+    """What is left to buy could pass the budget of some value of a column."""
+
+    way_out = "raise it under [budget.by] in the job file"
 
 
 class NearlyAllFailed(BatchgenError):

@@ -48,6 +48,14 @@ _OPTIONS = (
         help="Purchases under way at once; `auto` finds the limit, as for --rpm.",
     ),
     click.option("--max-cost", metavar="USD", help="Budget of the whole run folder."),
+    click.option(
+        "--max-cost-per-day", metavar="USD", help="Budget of one UTC day's purchases."
+    ),
+    click.option(
+        "--on-day-full",
+        type=click.Choice(["stop", "wait"]),
+        help="Whether to end then (default), or wait for the next UTC day.",
+    ),
     click.option("--price", metavar="USD", help="Price of one image."),
     click.option(
         "--route",

@@ -131,7 +131,7 @@ def finish(job: Job, outcome: Outcome) -> int:
         write_error(f"batchgen: {line}")
     if rows.get(Status.PENDING):
         if isinstance(outcome.error, BudgetReached):
-            write_result("give it a higher --max-cost")
+            write_result(outcome.error.way_out)
         write_result(f"to carry on:\n  {this_command()}")
     # Not the refused ones: the same prompt would be refused again.
     tried = [it for it in (Status.FAILED, Status.HELD) if rows.get(it)]
@@ -159,7 +159,7 @@ def _reasons(outcome: Outcome) -> list[str]:
             advice = "name another --model, or check --base-url"
         lines.append(f"stopped: {stopped} ({stopped.kind}); {advice}")
     if isinstance(outcome.error, BudgetReached):
-        lines.append(f"the budget is reached: {outcome.error}; raise --max-cost")
+        lines.append(f"the budget is reached: {outcome.error}; {outcome.error.way_out}")
     elif outcome.error is not None:
         lines.append(str(outcome.error))
     return lines

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from anyio.abc import TaskGroup
 
-from batchgen.budget import Budget, Group
+from batchgen.budget import DAY_MICROS, Budget, Group, Limits, shares_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.setting import Setting
 from batchgen.errors import SpecError
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Departures, Failures, Pacing
-from batchgen.model import Endpoint, Job, find_price, to_nano
+from batchgen.model import Endpoint, Job, State, find_price, to_nano
 from batchgen.provider import key_variable
 from batchgen.runner.context import Run, Time
 from batchgen.runner.decide import Policy
@@ -55,7 +55,6 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
         price = find_price(prices.get(group[0], {}), group[1] or "")
         return None if price is None else to_nano(price.ceiling)
 
-    limit = None if job.max_cost is None else to_nano(job.max_cost)
     return Run(
         job=job,
         folder=hands.ledger.path.parent,
@@ -67,7 +66,7 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
         ledger=hands.ledger,
         writer=hands.writer,
         wire=hands.wire,
-        budget=Budget(limit, 0, ceiling),
+        budget=Budget(limits_of(job), ceiling, time.now),
         lanes={
             name: _chosen_lane(name, job, setting, hands.ledger, time)
             for name in job.providers
@@ -82,6 +81,19 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
         tasks=hands.tasks,
         lull=Lull(hands.tasks, time.monotonic),
         failures=Failures(job.max_failures),
+    )
+
+
+def limits_of(job: Job) -> Limits:
+    """Return the budgets that a job sets."""
+    per_day, by = job.max_cost_per_day, job.max_cost_by
+    return Limits(
+        run=None if job.max_cost is None else to_nano(job.max_cost),
+        day=None if per_day is None else to_nano(per_day),
+        by={
+            column: {value: to_nano(usd) for value, usd in limits.items()}
+            for column, limits in by.items()
+        },
     )
 
 
@@ -127,14 +139,33 @@ async def resume(run: Run, setting: Setting) -> list[str]:
     flights = flights_of(run, lanes, open_attempts)
     totals = run.ledger.totals(EVERY_ROW)
     run.progress.spent = totals.spent + totals.retired
-    resumed = sum(it.attempt.ceiling or 0 for it in flights if it.attempt.at_risk)
-    run.progress.at_risk = totals.at_risk - resumed
-    run.budget.committed = run.progress.spent + run.progress.at_risk
+    run.progress.at_risk = totals.at_risk
+    _commit_known(run)
+    for it in flights:
+        # What is carried on is held; but what was delivered is bought, at whatever.
+        if it.attempt.at_risk and it.attempt.state is not State.DELIVERED:
+            ceiling = it.attempt.ceiling or 0
+            run.progress.at_risk -= ceiling
+            run.budget.commit(-ceiling, *it.reservation.scopes)
     for provider, resolution, per_image in run.ledger.dearest():
         run.budget.saw((provider, resolution), per_image)
     run.progress.phase = "running"
     carry_on(run, await ask_first(run, flights))
     return left
+
+
+def _commit_known(run: Run) -> None:
+    """Count what the ledger knows as spent or at risk."""
+    budget, progress = run.budget, run.progress
+    budget.commit(progress.spent + progress.at_risk, "run")
+    # Yesterday's, too: clocks are set back.
+    since = (budget.today - 1) * DAY_MICROS
+    if budget.limits.day is not None:
+        for day, nano in run.ledger.money_by_day(since):
+            budget.commit(nano, day)
+    if budget.limits.by:
+        for group, nano in run.ledger.money_by_group():
+            budget.commit(nano, *shares_of(group))
 
 
 def _lanes_for(

@@ -17,7 +17,7 @@ def refuse_unpriced(run: Run) -> None:
     for name in run.lanes:
         if not run.prices.get(name):
             raise UsageError(
-                f"no price is known for {name}, so a budget cannot hold: give one "
+                f"no price is known for {name}, so no budget can hold: give one "
                 f"with --price, or in the job under [prices.{name}]"
             )
 

@@ -19,6 +19,7 @@ from batchgen.errors import (
     BatchgenError,
     BudgetReached,
     DiskFull,
+    GroupsFull,
     NearlyAllFailed,
     SpecError,
 )
@@ -143,6 +144,8 @@ class LocalEngine:
                     feeders.start_soon(self._plan, run, planner)
                 for lane in run.lanes.values():
                     feeders.start_soon(self._feed, run, lane, references)
+            if run.full:
+                self._end(GroupsFull(run.budget.explain_groups(sorted(run.full))))
 
     # -- before anything is bought
 
@@ -161,7 +164,7 @@ class LocalEngine:
         run.progress.phase = "planning"
         run.progress.in_flight = lambda: sum(it.in_flight for it in run.lanes.values())
         is_new = not run.ledger.has_attempts()
-        if run.budget.limit is not None:
+        if run.budget.limits:
             refuse_unpriced(run)
         if await run.offload(planner.is_current):
             planner.finished = True

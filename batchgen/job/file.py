@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from batchgen.errors import SpecError
-from batchgen.job import values
+from batchgen.job import budget, values
 from batchgen.job.flags import provider_names
 from batchgen.job.said import Said, blamed
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES, read_resolution
@@ -40,6 +40,7 @@ _KEYS = (
     "endpoint",
     "price",
     *_SETTINGS,
+    "budget",
     "references",
     "columns",
     "prices",
@@ -90,8 +91,26 @@ class _JobFile:
             if key in self._table:
                 with self._blamed(key):
                     said.settings[key] = self._path(self._table[key])
+        self._read_budget(said)
         said.settings["references"] = self._references()
         said.settings["columns"] = self._columns()
+
+    def _read_budget(self, said: Said) -> None:
+        table = self._subtable("budget")
+        with blamed(SpecError, f"{self._file}, [budget]"):
+            values.check_names(table, (*budget.BUDGET, "by"), "key")
+        for key in budget.BUDGET.keys() & table.keys():
+            with self._blamed(key, "budget"):
+                said.settings[budget.field_of(key)] = budget.BUDGET[key](table[key])
+        columns = table.get("by", {})
+        if not isinstance(columns, dict):
+            raise SpecError(
+                f"{self._file}, [budget]: `by` must be a table: write [budget.by]"
+            )
+        by = said.settings["max_cost_by"] = {}
+        for column, value in columns.items():
+            with self._blamed(column, "budget.by"):
+                by[column] = budget.limits(value)
 
     def _references(self) -> ReferenceTerms:
         table = self._subtable("references")

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from batchgen.errors import UsageError
-from batchgen.job import values
+from batchgen.job import budget, values
 from batchgen.job.said import Said, blamed
 
 
@@ -34,6 +34,8 @@ class Overrides:
     rpm: float | str | None = None
     concurrency: int | str | None = None
     max_cost: Decimal | str | None = None
+    max_cost_per_day: Decimal | str | None = None
+    on_day_full: str | None = None
     price: Decimal | str | None = None
     max_attempts: int | None = None
     on_unknown: str | None = None
@@ -56,6 +58,12 @@ def read_flags(overrides: Overrides, known_providers: Collection[str]) -> Said:
         if given is not None:
             with blamed(UsageError, _option(name)):
                 said.settings[values.field_of(name)] = reader(given)
+    for key, reader in budget.BUDGET.items():
+        name = budget.field_of(key)
+        given = getattr(overrides, name)
+        if given is not None:
+            with blamed(UsageError, _option(name)):
+                said.settings[name] = reader(given)
     for name in ("model", "rpm", "concurrency"):
         given = getattr(overrides, name)
         if given is not None:

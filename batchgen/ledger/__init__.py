@@ -3,7 +3,7 @@
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.plan import PlanWriter
 from batchgen.ledger.purchases import purchase_slices
-from batchgen.ledger.reader import Reader, Shape
+from batchgen.ledger.reader import Growth, Reader, Shape
 from batchgen.ledger.records import (
     AttemptEnd,
     AttemptRecord,
@@ -21,6 +21,7 @@ __all__ = [
     "AttemptEnd",
     "AttemptRecord",
     "AttemptStart",
+    "Growth",
     "Ledger",
     "PlanEntry",
     "PlanWriter",

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from batchgen.errors import Charge, LedgerMismatch, StorageError
 from batchgen.ledger.database import translated
-from batchgen.ledger.reader import Reader, Value
+from batchgen.ledger.reader import Growth, Reader, Value
 from batchgen.ledger.records import AttemptEnd, AttemptStart, StoredImage
 from batchgen.ledger.route import Way
 from batchgen.model import NEXT, State, Status
@@ -200,11 +200,11 @@ class Ledger(Reader):
 
     def raise_ceiling(
         self, provider: str, resolution: str | None, per_image: int
-    ) -> int:
+    ) -> Growth:
         """Value all open risks of a provider's resolution at a charge just seen.
 
         Returns:
-            Nano-dollars by which attempts of unknown outcome are valued higher now.
+            By how much attempts of unknown outcome are valued higher now.
         """
         growth = self.growth_of_risk(provider, resolution, per_image)
         self.run(

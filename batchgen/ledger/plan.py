@@ -126,6 +126,8 @@ class PlanWriter:
         known = self._ledger.run("row_find", (key, entry.fingerprint)).fetchone()
         if known is not None:
             row_id, done = known["row_id"], known["status"] == Status.SUCCEEDED
+            if known["budget_group"] != entry.budget_group:
+                self._regroup(row_id, entry.budget_group)
             bought = self._ledger.run("row_bought", (row_id,)).fetchone() is not None
             return row_id, not bought and self._other_was_paid(entry, key), done
         if entry.request is None or entry.problem is not None:
@@ -140,9 +142,16 @@ class PlanWriter:
                 stem,
                 dump_request(entry.request),
                 entry.request.n,
+                entry.budget_group,
             ),
         )
         return cursor.lastrowid, self._other_was_paid(entry, key), False
+
+    def _regroup(self, row_id: int, budget_group: str | None) -> None:
+        """Let a row's money count for another budget, that of earlier runs, too."""
+        self._ledger.run("row_regroup", (budget_group, row_id))
+        # Should this reading be refused, the next run makes the plan anew.
+        self._ledger.put("plan_digest", None)
 
     def _row_to_share(self, entry: PlanEntry, row_id: int) -> int | None:
         """Return a row that asks for the same, in the plan or bought before."""

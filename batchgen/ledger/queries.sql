@@ -29,9 +29,10 @@ INSERT INTO plan (generation, position, line, key, base, occurrence, row_id, id,
 -- name: own_add
 INSERT INTO own_columns (generation, first, ipc) VALUES (?, ?, ?);
 -- name: row_find
-SELECT row_id, status FROM rows WHERE key = ? AND fingerprint = ?;
+SELECT row_id, status, budget_group FROM rows WHERE key = ? AND fingerprint = ?;
 -- name: row_add
-INSERT INTO rows (key, fingerprint, id, stem, request, n) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO rows (key, fingerprint, id, stem, request, n, budget_group)
+  VALUES (?, ?, ?, ?, ?, ?, ?);
 -- name: row_paid_versions
 SELECT 1 FROM rows JOIN attempts USING (row_id)
   WHERE rows.key = ? AND rows.fingerprint <> ?
@@ -70,6 +71,7 @@ SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   WHERE plan.generation = :generation AND plan.position > :after AND plan.position < :below
     AND plan.provider = :provider AND plan.problem IS NULL AND rows.status = 'pending'
     AND plan.shares IS NULL
+    AND (:groups IS NULL OR rows.budget_group IN (SELECT value FROM json_each(:groups)))
   ORDER BY plan.position LIMIT :most;
 -- name: row_planned
 SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
@@ -156,10 +158,6 @@ SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at
 -- name: attempts_dearest
 SELECT provider, resolution, max((cost + images - 1) / images) FROM attempts
   WHERE charge IN ('reported', 'billed') AND cost > 0 GROUP BY 1, 2;
--- name: attempts_growth
-SELECT coalesce(sum(:per_image * images - ceiling), 0) FROM attempts
-  WHERE provider = :provider AND resolution IS :resolution
-    AND ceiling < :per_image * images AND charge = 'unknown';
 -- name: attempts_raise_ceiling
 UPDATE attempts SET ceiling = :per_image * images
   WHERE provider = :provider AND resolution IS :resolution

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,9 @@ from batchgen.model import State, Status
 
 Shape = tuple[int, int, int]
 """Number of an image within its row, width and height in pixels."""
+
+Growth = Counter[tuple[int, str | None]]
+"""Nano-dollars by UTC day, counted from 1970, and by budget group."""
 
 Value = str | int | float | bytes | None
 
@@ -93,9 +98,22 @@ class Reader:
         return _row(self.run("row_get", (row_id,)).fetchone())
 
     def waiting(
-        self, provider: str, after: int, below: int, most: int
+        self,
+        provider: str,
+        after: int,
+        below: int,
+        most: int,
+        groups: Iterable[str] | None = None,
     ) -> list[PlannedRow]:
-        """Return pending rows of a provider, in manifest order."""
+        """Return pending rows of a provider, in manifest order.
+
+        Args:
+            provider: Who makes them.
+            after: Position before the first.
+            below: Position behind the last.
+            most: Rows at most.
+            groups: Of these budget groups alone.
+        """
         found = self.run(
             "rows_waiting",
             {
@@ -104,6 +122,7 @@ class Reader:
                 "below": below,
                 "provider": provider,
                 "most": most,
+                "groups": None if groups is None else json.dumps(list(groups)),
             },
         )
         return [_planned(row) for row in found]
@@ -200,15 +219,27 @@ class Reader:
 
     def growth_of_risk(
         self, provider: str, resolution: str | None, per_image: int
-    ) -> int:
+    ) -> Growth:
         """Return how much more unknown outcomes are worth at a higher ceiling."""
         values = {
             "provider": provider,
             "resolution": resolution,
             "per_image": per_image,
         }
-        found: int = self.run("attempts_growth", values).fetchone()[0]
-        return found
+        found = self.run("attempts_growth", values)
+        return Counter({(it["day"], it["budget_group"]): it["nano"] for it in found})
+
+    def money_by_day(self, since: int) -> list[tuple[int, int]]:
+        """Return UTC days, counted from 1970, and what was sent on each costs.
+
+        Args:
+            since: Microseconds; earlier days are left out.
+        """
+        return [(row[0], row[1]) for row in self.run("money_by_day", (since,))]
+
+    def money_by_group(self) -> list[tuple[str, int]]:
+        """Return budget groups, and what their rows cost, retired ones included."""
+        return [(row[0], row[1]) for row in self.run("money_by_group")]
 
     def dearest(self) -> list[tuple[str, str | None, int]]:
         """Return the highest charge for one image, by provider and resolution."""
@@ -264,4 +295,5 @@ def _row(row: sqlite3.Row) -> RowRecord:
         error=row["error"],
         message=row["message"],
         tries_from=row["tries_from"],
+        budget_group=row["budget_group"],
     )

@@ -20,6 +20,7 @@ class PlanEntry:
         estimate: Expected price in nano-dollars; None if unknown.
         route: Who can make it, best first, as JSON; None where it is one alone.
         warning: What of the row will not be done, though it can run.
+        budget_group: Its values of the columns that have budgets, as JSON.
     """
 
     position: int
@@ -37,11 +38,16 @@ class PlanEntry:
     problem: str | None = None
     warning: str | None = None
     route: str | None = None
+    budget_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowRecord:
-    """One version of one row, and how it stands."""
+    """One version of one row, and how it stands.
+
+    Attributes:
+        budget_group: Its values of the columns that have budgets, as JSON.
+    """
 
     row_id: int
     id: str | None
@@ -51,6 +57,7 @@ class RowRecord:
     error: str | None
     message: str | None
     tries_from: int
+    budget_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,12 @@ class Manifest:
             templated=job.prompt is not None,
             where=shown(path),
         )
+        for column in job.max_cost_by:
+            if column not in source.names:
+                raise SpecError(
+                    f"{shown(path)}: no column `{column}`, which [budget.by] names "
+                    f"(it has {', '.join(source.names)})"
+                )
         return cls(job, source, layout)
 
     def digest(self) -> str:
@@ -77,6 +83,7 @@ class Manifest:
             "n": job.n,
             "model": stated_model(job),
             "folder": self._allowed_folder(),
+            "budget_by": sorted(job.max_cost_by),
         }
         with _foreign_errors(self.path), self.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()

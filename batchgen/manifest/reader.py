@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -46,7 +47,7 @@ class RowReader:
             for name in type_of_option
             if name in layout.read
         }
-        used = {*layout.read.values(), *layout.references}
+        used = {*layout.read.values(), *layout.references, *job.max_cost_by}
         used |= set(template.columns) if template else set()
         self.columns: tuple[str, ...] = tuple(n for n in layout.names if n in used)
 
@@ -88,7 +89,15 @@ class RowReader:
             problem=reading.problem,
             prompt=prompt,
             fingerprint=fingerprint(request, self._contents) if request else None,
+            budget_group=self._budget_group(cells),
         )
+
+    def _budget_group(self, cells: Mapping[str, object]) -> str | None:
+        columns = self._job.max_cost_by
+        if not columns:
+            return None
+        group = {column: _label(cells[column]) for column in sorted(columns)}
+        return json.dumps(group, ensure_ascii=False)
 
     def _id(self, reading: _Reading) -> str | None:
         row_id = reading.setting("id", str)
@@ -129,6 +138,14 @@ class RowReader:
             value = reading.cell(column, reader)
             if value is not None:
                 yield name, value
+
+
+def _label(cell: object) -> str:
+    """Return a cell as one value among others, of whatever type it is."""
+    try:
+        return text_of(cell).strip()
+    except ValueError:
+        return str(cell)
 
 
 @dataclass(slots=True)

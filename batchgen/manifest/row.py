@@ -29,6 +29,8 @@ class Row:
         provider: As the row says it; None leaves it to the job.
         prompt: Template rendered; stands on an invalid row, too, where it is known.
         fingerprint: 16 bytes that stand for what was asked for.
+        budget_group: Its values of the columns that have budgets, as JSON; None where
+            the job has none by column.
     """
 
     position: int
@@ -40,6 +42,7 @@ class Row:
     provider: str | None
     prompt: str | None
     fingerprint: bytes | None
+    budget_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,10 @@ class Job:
             do it, or over all by what each may do in a minute.
         dedupe: Whether rows that ask for the same are bought once.
         max_cost: US dollars over the whole run folder; None for no budget.
+        max_cost_per_day: US dollars for what is sent on one UTC day.
+        on_day_full: Whether the run ends then, or waits for the next day.
+        max_cost_by: US dollars for each value of a column of the manifest, by column;
+            `*` stands for values that are not named.
         max_attempts: Purchases of one part.
         on_unknown: What to do after an outcome that nobody can know.
         max_unknown: Purchases of one part again after unknown outcomes.
@@ -118,6 +122,9 @@ class Job:
     route: Route = "cheapest"
     dedupe: bool = False
     max_cost: Decimal | None = None
+    max_cost_per_day: Decimal | None = None
+    on_day_full: Literal["stop", "wait"] = "stop"
+    max_cost_by: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     max_attempts: int = 5
     on_unknown: OnUnknown = "retry"
     max_unknown: int = 1

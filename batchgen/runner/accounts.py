@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from batchgen.budget import shares_of
 from batchgen.errors import AttemptError, Charge
-from batchgen.ledger import AttemptRecord
+from batchgen.ledger import AttemptRecord, Growth
 from batchgen.model import Delivered, dollars, to_nano
 from batchgen.runner.context import Flight, Run
 
@@ -70,7 +71,7 @@ class Raised:
     """A charge above the ceiling, and by how much that raised the budget's risk."""
 
     per_image: int
-    growth: int
+    growth: Growth
 
 
 def spend(run: Run, flight: Flight, charge: ChargedAs) -> Raised | None:
@@ -101,8 +102,9 @@ async def tell_raised(run: Run, flight: Flight, raised: Raised | None) -> None:
     growth = await run.writer.commit(
         lambda ledger: ledger.raise_ceiling(provider, resolution, per_image)
     )
-    # Outcomes that became unknown meanwhile are in the ledger's number alone.
-    _risk_more(run, growth - raised.growth)
+    # Outcomes that became unknown meanwhile are in the ledger's numbers alone.
+    growth.subtract(raised.growth)
+    _risk_more(run, growth)
     run.log.warning("charge_above_ceiling", extra={"nano": per_image})
     run.progress.notice(
         f"{provider} charged {dollars(per_image)} for an image at {resolution}, more "
@@ -110,6 +112,7 @@ async def tell_raised(run: Run, flight: Flight, raised: Raised | None) -> None:
     )
 
 
-def _risk_more(run: Run, nano: int) -> None:
-    run.budget.committed += nano
-    run.progress.at_risk += nano
+def _risk_more(run: Run, growth: Growth) -> None:
+    for (day, budget_group), nano in growth.items():
+        run.budget.commit(nano, "run", day, *shares_of(budget_group))
+        run.progress.at_risk += nano

@@ -106,6 +106,7 @@ def entry_of(row: Row, choice: Choice) -> PlanEntry:
         id=row.id,
         request=request,
         fingerprint=row.fingerprint,
+        budget_group=row.budget_group,
         stem=safe_stem(_wanted_stem(row)),
         provider=best.provider if best else None,
         model=best.model if best else (request.model if request else None),

@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import TaskGroup
 
-from batchgen.budget import Budget, Reservation
+from batchgen.budget import Budget, Reservation, Share
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Failures
 from batchgen.model import ImageRequest, Job, PriceList, Status, find_price, to_nano
@@ -56,6 +56,7 @@ class Run:
         following: Scopes of what a stop cuts short: polls, and waits for links.
         failures: How the last rows ended.
         gives_up: Whether nothing more is bought, because nearly every row fails.
+        full: Budgets by column that kept rows from being bought.
     """
 
     job: Job
@@ -84,6 +85,7 @@ class Run:
     live: int = 0
     stopping: bool = False
     gives_up: bool = False
+    full: set[Share] = field(default_factory=set)
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: anyio.Event = field(default_factory=anyio.Event)
 
@@ -126,6 +128,11 @@ class Run:
         if price is None:
             return None, None
         return to_nano(price.expected), to_nano(price.ceiling)
+
+    def release(self, reservation: Reservation) -> None:
+        """Give back what was reserved for something that did not leave."""
+        self.budget.settle(reservation, 0)
+        self.wake()
 
     def spent(self, reservation: Reservation, nano: int, *, at_risk: bool) -> None:
         """Commit what a reservation became."""

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from batchgen.errors import ProviderStopped, ReferenceRejected
 from batchgen.ledger import AttemptRecord, Ledger, PlannedRow
@@ -18,9 +19,7 @@ from batchgen.runner.decide import Part, missing_parts
 from batchgen.runner.lane import Lane
 from batchgen.runner.moving import TakeOver
 from batchgen.runner.references import References
-
-SLICE = 256
-"""Rows that are read ahead of their purchase."""
+from batchgen.runner.scan import Scan
 
 AHEAD = 8
 """Parts whose images are read, fetched or uploaded at a time."""
@@ -51,7 +50,9 @@ class Feed:
         self._run = run
         self._lane = lane
         self._references = references
-        self._after = -1
+        limit = run.job.limit
+        below = limit if limit is not None else 1 << 62
+        self.scan = Scan(run.ledger, run.budget, lane.name, below)
         self._rows: deque[PlannedRow] = deque()
         self._parts: deque[Wanted] = deque()
         self._ready: deque[Wanted] = deque()
@@ -83,8 +84,12 @@ class Feed:
                 return self._ready.popleft()
             wanted = self._take() if len(self._preparing) < AHEAD else None
             if wanted is None:
-                if not await self._more():
+                if self._reads_on():
+                    await checkpoint()
+                elif not await self._more():
                     return None
+            elif self.scan.set_aside(wanted.planned.row.budget_group, wanted.part):
+                pass
             elif self._needs_work(wanted):
                 self._start(wanted)
             else:
@@ -92,6 +97,24 @@ class Feed:
                 await self._run.shelf.put(wanted.part, links)
                 return wanted
         return None
+
+    def _reads_on(self) -> bool:
+        """Say whether rows may come at once, after some that were passed over."""
+        if len(self._preparing) >= AHEAD or self._rows or self._parts:
+            return False
+        if self.scan.may_have_more:
+            return True
+        reopened = list(self.scan.reopen())
+        for part in reopened:
+            self._lane.retries.add(part, 0.0)
+        return bool(reopened)
+
+    def put_back(self) -> None:
+        """Let parts that are ready be made ready anew: they will not go for long."""
+        while self._ready:
+            wanted = self._ready.popleft()
+            self._run.shelf.drop(wanted.part)
+            self._lane.retries.add(wanted.part, 0.0)
 
     async def _more(self) -> bool:
         """Say whether to look again: rows came from others, or something changed."""
@@ -117,7 +140,12 @@ class Feed:
             wait_s = None if len(self._preparing) >= AHEAD else wait_s
         elif self._lane.moved:
             return True
-        elif wait_s is None and not self._run.planning and self._run.live == 0:
+        elif (
+            wait_s is None
+            and not self._run.planning
+            and self._run.live == 0
+            and not self.scan.may_reopen()
+        ):
             return not self._others_are_dry() and await self._changed(changed, None)
         return await self._changed(changed, wait_s)
 
@@ -173,19 +201,11 @@ class Feed:
                 if (planned := self._planned(self._lane.moved.popleft())) is not None:
                     self._rows.append(planned)
             if not self._rows:
-                self._read_rows()
+                self._rows.extend(self.scan.read())
             if not self._rows:
                 return None
             self._parts.extend(self._missing(self._rows.popleft()))
         return self._parts.popleft()
-
-    def _read_rows(self) -> None:
-        limit = self._run.job.limit
-        below = limit if limit is not None else 1 << 62
-        rows = self._run.ledger.waiting(self._lane.name, self._after, below, SLICE)
-        self._rows.extend(rows)
-        if rows:
-            self._after = rows[-1].position
 
     def _missing(self, planned: PlannedRow) -> Iterator[Wanted]:
         row, ledger = planned.row, self._run.ledger

@@ -7,12 +7,18 @@ from dataclasses import replace
 
 import anyio
 
-from batchgen.budget import Reservation
-from batchgen.errors import DiskFull, NearlyAllFailed, UsageError
+from batchgen.budget import Reservation, shares_of
+from batchgen.errors import (
+    DayFull,
+    DiskFull,
+    GroupsFull,
+    NearlyAllFailed,
+    UsageError,
+)
 from batchgen.ledger import Ledger
 from batchgen.model import Status
 from batchgen.runner.context import Run
-from batchgen.runner.decide import Buy, Part, Settled, decide, history_of
+from batchgen.runner.decide import Buy, Settled, decide, history_of
 from batchgen.runner.feed import Feed, Wanted
 from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
@@ -33,7 +39,8 @@ async def work_off(run: Run, lane: Lane, references: References) -> None:
     """Buy all that is chosen for a lane, until it is done or must stop.
 
     Raises:
-        BudgetReached: the next part does not fit and nothing is in flight.
+        BudgetReached: the next part does not fit and nothing is in flight; budgets of
+            a column's values end nothing, they are noted in the run.
         UsageError: there is a budget, and no price.
         DiskFull: there is no room for one more image.
         NearlyAllFailed: it is better to look first.
@@ -51,9 +58,43 @@ async def _work_off(run: Run, lane: Lane, references: References) -> None:
         while (wanted := await source.next()) is not None:
             if not await _is_to_be_bought(run, wanted):
                 run.shelf.drop(wanted.part)
-            elif not await _begin(run, lane, wanted):
+                continue
+            reservation = await _reserved(run, lane, source, wanted)
+            if reservation is None:
+                run.shelf.drop(wanted.part)
+            elif not await _begin(run, lane, wanted, reservation):
                 run.shelf.drop(wanted.part)
                 break
+        run.full |= source.scan.full_shares()
+
+
+async def _reserved(
+    run: Run, lane: Lane, source: Feed, wanted: Wanted
+) -> Reservation | None:
+    """Wait for a place, and for money; None if the part comes again later."""
+    part, row = wanted.part, wanted.planned.row
+    await _room(run, lane)
+    reservation = _reservation(run, lane, wanted)
+    try:
+        return await run.budget.reserve(reservation)
+    except GroupsFull:
+        source.scan.close(row.budget_group or "", reservation, part)
+    except DayFull as full:
+        if run.job.on_day_full == "stop":
+            raise
+        source.put_back()
+        lane.retries.add(part, 0.0)
+        await _sleep_over(run, full)
+    return None
+
+
+async def _sleep_over(run: Run, full: DayFull) -> None:
+    """Wait for the next UTC day; what is in flight goes on."""
+    run.progress.say_once(f"the day's budget is reached, waiting: {full}")
+    run.progress.phase = "waiting"
+    await run.budget.next_day()
+    # Not when it is cancelled: then the run is stopping.
+    run.progress.phase = "running"
 
 
 def _few_succeed(run: Run) -> str:
@@ -65,19 +106,18 @@ def _few_succeed(run: Run) -> str:
     )
 
 
-async def _begin(run: Run, lane: Lane, wanted: Wanted) -> bool:
+async def _begin(
+    run: Run, lane: Lane, wanted: Wanted, reservation: Reservation
+) -> bool:
     """Let a part's purchase run when it may; False if the lane stopped first."""
     part, planned = wanted.part, wanted.planned
-    await _room(run, lane)
-    reservation = _reservation(run, lane, part, planned.resolution)
-    await run.budget.reserve(reservation)
     if not await _may_leave(run, lane):
-        run.budget.settle(reservation, 0)
+        run.release(reservation)
         return False
     if lane.breaker.is_open and not wanted.as_probe:
         # It opened meanwhile: one that was not tried yet risks less.
         lane.departures.stayed()
-        run.budget.settle(reservation, 0)
+        run.release(reservation)
         run.shelf.drop(part)
         lane.retries.add(part, 0.0)
         return True
@@ -111,15 +151,15 @@ async def _may_leave(run: Run, lane: Lane) -> bool:
     return granted and not is_over
 
 
-def _reservation(run: Run, lane: Lane, part: Part, resolution: str) -> Reservation:
-    group = (lane.name, resolution)
-    if run.budget.limit is not None and run.budget.ceiling(group) is None:
+def _reservation(run: Run, lane: Lane, wanted: Wanted) -> Reservation:
+    group = (lane.name, wanted.planned.resolution)
+    if run.budget.limits and run.budget.ceiling(group) is None:
         raise UsageError(
-            f"no price is known for {group[0]} at {group[1]}, so `max_cost` cannot "
-            "hold; give one with --price, or in the job under [prices."
-            f"{group[0]}]"
+            f"no price is known for {group[0]} at {group[1]}, so no budget can hold; "
+            f"give one with --price, or in the job under [prices.{group[0]}]"
         )
-    return Reservation(group=group, images=part.images)
+    shares = shares_of(wanted.planned.row.budget_group)
+    return Reservation(group=group, images=wanted.part.images, shares=shares)
 
 
 def start(run: Run, order: Order) -> None:

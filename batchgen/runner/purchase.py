@@ -19,7 +19,7 @@ from batchgen.model import (
     Status,
 )
 from batchgen.runner.accounts import charge_of, latency_of, spend, tell_raised
-from batchgen.runner.answers import excuse, heed_failure, heed_success
+from batchgen.runner.answers import heed_failure, heed_success
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Part
 from batchgen.runner.fetch import fetch, store_inline
@@ -78,7 +78,7 @@ async def buy(run: Run, order: Order) -> None:
         if order.is_probe:
             lane.breaker.probing = False
         run.landed(lane)
-        run.budget.settle(order.reservation, 0)
+        run.release(order.reservation)
         return
     sent = {"attempt": flight.attempt.attempt_id, "image": order.stem}
     run.log.info("sent", extra=sent | {"provider": lane.name})
@@ -94,8 +94,7 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
     except AttemptError as error:
         excused = heed_failure(run, flight, order.use, error, is_probe=order.is_probe)
         run.landed(lane)
-        await fail(run, flight, error)
-        await excuse(run, excused)
+        await fail(run, flight, error, excused)
         if isinstance(error, Throttled):
             await remember(run, lane)
         return
@@ -108,7 +107,14 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
 
 
 async def _mark_sent(run: Run, order: Order) -> Flight | None:
-    """Write down that it leaves; None if the row came to its end meanwhile."""
+    """Write down that it leaves; None if it must not.
+
+    Its row came to its end meanwhile, or its money is another day's by now, or no
+    longer enough: then it comes again.
+    """
+    if not run.budget.covers(order.reservation):
+        order.lane.retries.add(order.part, 0.0)
+        return None
     part, request = order.part, order.request
     expected, _ = run.price_of(order.lane.name, order.reservation.group[1] or "")
     ceiling = run.budget.ceiling(order.reservation.group)

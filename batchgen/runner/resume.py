@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import anyio
 
-from batchgen.budget import Reservation
+from batchgen.budget import Reservation, day_of, shares_of
 from batchgen.errors import Again, AttemptError, Charge, ProviderStopped
 from batchgen.images import NotAnImage, inspect
 from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, StoredImage
@@ -138,11 +138,15 @@ def flights_of(
         lane = lanes.get((attempt.provider, attempt.base_url))
         if lane is None:
             continue
-        group = (attempt.provider, attempt.resolution)
-        reservation = Reservation(group=group, images=attempt.images)
+        row = run.ledger.row(attempt.row_id)
+        reservation = Reservation(
+            group=(attempt.provider, attempt.resolution),
+            images=attempt.images,
+            shares=shares_of(row.budget_group),
+            day=day_of(attempt.sent_at),
+        )
         if attempt.state is not State.DELIVERED:
             run.budget.hold(reservation)
-        row = run.ledger.row(attempt.row_id)
         flights.append(
             Flight(
                 lane=lane,
