@@ -37,7 +37,7 @@ def heed_failure(
 
     Returns:
         Attempts that failed because the provider failed for everybody: to be told to
-        `excuse` once this one has ended.
+        `excuse` as this one ends.
     """
     lane = flight.lane
     if isinstance(error, Throttled):
@@ -83,26 +83,22 @@ def heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:
         lane.stop(Unreachable(error.provider, error.message))
 
 
-async def excuse(run: Run, attempt_ids: tuple[int, ...]) -> None:
+def excuse(
+    run: Run, ledger: Ledger, attempt_ids: tuple[int, ...]
+) -> list[tuple[str, Part]]:
     """Let attempts not count that ended before it was known why they failed.
 
-    Rows that failed by them wait again.
+    A step of the commit that ends the one by which it became known: a kill behind it
+    would leave rows failed that nobody tries again.
+
+    Returns:
+        What failed by them and is to be bought again after all, and where.
     """
-    if not attempt_ids:
-        return
-
-    def step(ledger: Ledger) -> list[tuple[str, Part]]:
-        found = (_excuse(run, ledger, it) for it in attempt_ids)
-        return [it for it in found if it is not None]
-
-    for provider, part in await run.writer.commit(step):
-        if (lane := run.lanes.get(provider)) is not None:
-            lane.retries.add(part, 0.0)
-    run.wake()
+    found = (_excuse(run, ledger, it) for it in attempt_ids)
+    return [it for it in found if it is not None]
 
 
 def _excuse(run: Run, ledger: Ledger, attempt_id: int) -> tuple[str, Part] | None:
-    """Return what is to be bought again after all, and where."""
     if not ledger.excuse(attempt_id):
         return None  # it has not ended yet, and will be excused as it does
     attempt = ledger.attempt(attempt_id)

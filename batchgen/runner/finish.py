@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from batchgen.errors import (
     AttemptError,
@@ -20,12 +20,13 @@ from batchgen.errors import (
 from batchgen.ledger import AttemptEnd, Ledger
 from batchgen.model import State, Status
 from batchgen.runner.accounts import ChargedAs, reported_nano, spend, tell_raised
-from batchgen.runner.answers import heed_silence
+from batchgen.runner.answers import excuse, heed_silence
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import (
     Buy,
     Decision,
     Leave,
+    Part,
     Settled,
     decide,
     history_of,
@@ -34,16 +35,42 @@ from batchgen.runner.decide import (
 from batchgen.runner.moving import Moved, next_way
 
 
-async def fail(run: Run, flight: Flight, error: AttemptError) -> None:
-    """End an attempt that is not charged yet, and do what follows for its row."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """What the commit of an end says of the time after it.
+
+    Attributes:
+        decision: What follows for the row.
+        planned: By whom the row is made now.
+        ceiling: The attempt's, as the ledger has it by then.
+        again: What is to be bought again since it failed with others, and where.
+    """
+
+    decision: Decision | Moved
+    planned: str | None
+    ceiling: int | None
+    again: list[tuple[str, Part]]
+
+
+async def fail(
+    run: Run, flight: Flight, error: AttemptError, excused: tuple[int, ...] = ()
+) -> None:
+    """End an attempt that is not charged yet, and do what follows for its row.
+
+    Args:
+        run: The run.
+        flight: The attempt.
+        error: Why it ends.
+        excused: Attempts that, as this one told, failed by no fault of their rows.
+    """
     error = _of_the_row(run, flight, error)
     charge = _charge(run, flight, error)
     if charge[0] is Charge.UNKNOWN:
-        ceiling = await _end(run, flight, error, charge)
+        ceiling = await _end(run, flight, error, charge, excused)
         run.spent(flight.reservation, ceiling or 0, at_risk=True)
     else:
         raised = spend(run, flight, charge)
-        await _end(run, flight, error, charge)
+        await _end(run, flight, error, charge, excused)
         await tell_raised(run, flight, raised)
 
 
@@ -69,7 +96,11 @@ async def lose(
 
 
 async def _end(
-    run: Run, flight: Flight, error: AttemptError, charge: ChargedAs
+    run: Run,
+    flight: Flight,
+    error: AttemptError,
+    charge: ChargedAs,
+    excused: tuple[int, ...] = (),
 ) -> int | None:
     """Write down the end; return the attempt's ceiling, as the ledger has it by then.
 
@@ -88,8 +119,8 @@ async def _end(
         request_id=error.request_id and run.scrubber.clean_id(error.request_id),
         ended_at=run.time.now(),
     )
-    decision, planned, ceiling = await run.writer.commit(
-        lambda ledger: _write_end(run, ledger, flight, end)
+    ended = await run.writer.commit(
+        lambda ledger: _write_end(run, ledger, flight, end, excused)
     )
     run.log.info(
         "attempt_ended",
@@ -100,30 +131,48 @@ async def _end(
             "words": error.message,
         },
     )
-    lane = run.lanes.get(planned or "")
+    decision, lane = ended.decision, run.lanes.get(ended.planned or "")
     if isinstance(decision, Buy) and lane is not None:
         wait = wait_s(decision.tries, error.retry_after_s, run.rng)
         lane.retries.add(flight.part, wait)
     elif isinstance(decision, Moved):
         run.lanes[decision.provider].moved.append(flight.part.row_id)
+    for provider, part in ended.again:
+        if (lane := run.lanes.get(provider)) is not None:
+            lane.retries.add(part, 0.0)
     run.wake()
-    return ceiling
+    return ended.ceiling
 
 
 def _write_end(
-    run: Run, ledger: Ledger, flight: Flight, end: AttemptEnd
-) -> tuple[Decision | Moved, str | None, int | None]:
-    """Return what follows, by whom the row is made now, and the ceiling."""
+    run: Run,
+    ledger: Ledger,
+    flight: Flight,
+    end: AttemptEnd,
+    excused: tuple[int, ...],
+) -> _Ended:
     attempt_id = flight.attempt.attempt_id
     is_excused = attempt_id in flight.lane.excused
     flight.lane.excused.discard(attempt_id)
     ledger.mark_ended(attempt_id, replace(end, excused=is_excused))
-    ceiling = ledger.attempt(attempt_id).ceiling
+    decision, planned = _settle(run, ledger, flight, end)
+    return _Ended(
+        decision=decision,
+        planned=planned,
+        ceiling=ledger.attempt(attempt_id).ceiling,
+        again=excuse(run, ledger, excused),
+    )
+
+
+def _settle(
+    run: Run, ledger: Ledger, flight: Flight, end: AttemptEnd
+) -> tuple[Decision | Moved, str | None]:
+    """Return what follows for the row, and by whom it is made now."""
     row = ledger.row(flight.part.row_id)
     may_go_on = row.status in (Status.PENDING, Status.HELD)
     planned = ledger.planned_provider(row.row_id)
     if not may_go_on or planned is None:
-        return Leave(), planned, ceiling
+        return Leave(), planned
     attempts = ledger.attempts_of(row.row_id)
     history = history_of(attempts, flight.part, row.tries_from)
     decision = decide(history, run.policy, planned)
@@ -133,7 +182,7 @@ def _write_end(
             ledger.move(row.row_id, way)
             ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
             run.progress.settle(Status.PENDING, row.status)
-            return Moved(way.provider), way.provider, ceiling
+            return Moved(way.provider), way.provider
     if isinstance(decision, Settled):
         ledger.settle(row.row_id, decision.status, decision.error, decision.message)
         rows = run.rows_of(ledger, row.row_id)
@@ -141,7 +190,7 @@ def _write_end(
     else:
         ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
         run.progress.settle(Status.PENDING, row.status)
-    return decision, planned, ceiling
+    return decision, planned
 
 
 def _state(error: AttemptError) -> State:

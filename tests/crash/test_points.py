@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import cycle
+from pathlib import Path
 
 import pytest
 
+from batchgen.limits import Breaker
 from batchgen.sandbox import start_sandbox
-from tests.crash.ground import Ground
+from tests.crash.ground import Customer, Ground
 from tests.crash.modes import MODES, Case, cases_of, loss_at, power_cases
 from tests.crash.points import POINTS
 from tests.crash.power import POWER_POINTS
@@ -65,6 +67,21 @@ def test_a_kill_at_a_point_loses_nothing_and_buys_nothing_in_silence(
     ground: Ground, case: Case
 ) -> None:
     ground.survive(case)
+
+
+def test_a_kill_as_an_outage_becomes_known_leaves_no_row_failed(
+    ground: Ground, tmp_path: Path
+) -> None:
+    more = ("--concurrency", "1", "--max-attempts", "1")
+    customer = Customer(ground.bank, ground.stable, MODES["aimlapi"], tmp_path, more)
+    customer.write([f"a cup in an outage, no. {number}" for number in range(6)])
+    ground.bank.queue_fault("aimlapi", "server_error", Breaker.TRIP)
+
+    customer.kill_at("ended-after-commit", Breaker.TRIP)
+    ended = customer.run()
+
+    assert ended.code == 0, ended
+    assert customer.books().statuses == {"succeeded": 6}
 
 
 def losses() -> list[Case]:
