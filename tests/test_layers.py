@@ -53,7 +53,7 @@ def test_a_command_that_only_tells_loads_nothing_heavy(option: str) -> None:
         pytest.param("aiohttp", {"wire"}, id="only-the-wire-sends"),
         pytest.param("asyncio", {"wire"}, id="only-the-transport-knows-asyncio"),
         pytest.param("zipfile", set(), id="nobody-rewrites-a-zip"),
-        pytest.param("polars", {"manifest"}, id="only-the-manifest-is-read-by-polars"),
+        pytest.param("polars", {"manifest", "output"}, id="polars-reads-tables-alone"),
     ],
 )
 def test_one_thing_has_one_owner(module: str, users: set[str]) -> None:

@@ -28,6 +28,7 @@ OPTIONS = {
     "status": ["--json"],
     "report": [],
     "retry": ["--status", "--ids"],
+    "costs": ["--by", "--format", "--output"],
     "try": [
         *("--provider", "--model", "--base-url", "--aspect-ratio", "--resolution"),
         *("--reference", "--out", "--max-cost", "--price", "--yes"),

@@ -1,0 +1,199 @@
+"""Costs as a table to read, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from io import StringIO
+from itertools import islice
+from math import isfinite
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from batchgen.cli.summary import counted
+from batchgen.model import dollars
+from batchgen.output.amounts import Amounts
+from batchgen.output.costs import Costs
+
+MOST_GROUPS = 100
+"""Lines to read; the other formats hold all groups."""
+
+_LEAST_NAME = 12
+_ROUND = Decimal("0.000001")
+
+
+def as_text(costs: Costs, width: int) -> str:
+    """Return the groups as a table of this many columns, and the total in words."""
+    words = "\n".join(total_words(costs.total)) + "\n"
+    return _table(costs, width) + words if costs.headings else words
+
+
+def as_json(costs: Costs) -> Iterator[str]:
+    """Yield one JSON object with `total` and `groups`; amounts are exact numbers."""
+    yield f'{{"total": {_object(asdict(costs.total))}, "groups": ['
+    comma = "\n"
+    for group in costs:
+        named = dict(zip(costs.headings, group.values, strict=True))
+        yield comma + _object(named | asdict(group.amounts))
+        comma = ",\n"
+    yield "\n]}\n"
+
+
+def total_words(total: Amounts) -> list[str]:
+    """Return what all rows came to, as sentences."""
+    words = [counted(total.rows, "row"), counted(total.images, "image")]
+    if total.cost_usd is not None:
+        words.append(f"cost {dollars(total.cost_usd)}")
+    if total.per_image_usd is not None:
+        words.append(f"{dollars(total.per_image_usd.quantize(_ROUND))} an image")
+    lines = [f"total: {', '.join(words)}"]
+    if total.unknown_rows:
+        lines.append(
+            f"the cost of {counted(total.unknown_rows, 'row')} is unknown: no amount "
+            "here holds it"
+        )
+    if total.wasted_usd:
+        lines.append(
+            f"wasted on rows that did not succeed: {dollars(total.wasted_usd)} "
+            f"({_share(total.wasted_share)})"
+        )
+    if total.at_risk_attempts:
+        outcomes = counted(total.at_risk_attempts, "outcome")
+        lines.append(f"at risk: {_at_risk(total)}, {outcomes} unknown")
+    if total.estimated_usd:
+        lines.append(
+            f"estimated {dollars(total.estimated_usd)} for rows that cost "
+            f"{dollars(total.actual_usd)} ({_change(total)})"
+        )
+    return lines
+
+
+# -- the table
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    heading: str
+    cells: list[str]
+
+    @property
+    def width(self) -> int:
+        """What it takes to show all of it, with the blank that follows."""
+        return max(map(cell_len, [self.heading, *self.cells])) + 1
+
+
+def _table(costs: Costs, width: int) -> str:
+    lines = _lines(costs)
+    names = [
+        _Column(_label(heading), [labels[at] for labels, _ in lines])
+        for at, heading in enumerate(costs.headings)
+    ]
+    figures = _figures([it for _, it in lines], costs.total)
+    # Names are cut where the line is too short; amounts never, they rather wrap.
+    left = (width - sum(it.width for it in figures)) // len(names)
+    room = max(left, _LEAST_NAME) - 1
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in names:
+        table.add_column(Text(name.heading), no_wrap=True, max_width=room)
+    for figure in figures:
+        table.add_column(figure.heading, no_wrap=True, justify="right")
+    columns = [*names, *figures]
+    for cells in zip(*(it.cells for it in columns), strict=True):
+        table.add_row(*map(Text, cells))
+    page = StringIO()
+    whole = sum(min(it.width, room + 1) for it in names) + sum(
+        it.width for it in figures
+    )
+    Console(file=page, width=whole).print(table)
+    return "".join(line.rstrip() + "\n" for line in page.getvalue().splitlines())
+
+
+def _lines(costs: Costs) -> list[tuple[list[str], Amounts]]:
+    """Return the first groups, and one line for all others together."""
+    lines = [
+        ([_label(value) for value in it.values], it.amounts)
+        for it in islice(costs, MOST_GROUPS)
+    ]
+    if (hidden := len(costs) - MOST_GROUPS) > 0:
+        blanks = [""] * (len(costs.headings) - 1)
+        others = [f"({counted(hidden, 'other')})", *blanks]
+        lines.append((others, costs.after(MOST_GROUPS)))
+    return lines
+
+
+def _figures(groups: Sequence[Amounts], total: Amounts) -> list[_Column]:
+    """Return the columns of figures; where all would be 0, there is none."""
+    unknown = _Column("unknown", [str(it.unknown_rows) for it in groups])
+    at_risk = _Column("at risk", [_at_risk(it) for it in groups])
+    per_image = [it.per_image_usd for it in groups]
+    rounded = [None if it is None else it.quantize(_ROUND) for it in per_image]
+    return [
+        _Column("rows", [str(it.rows) for it in groups]),
+        *([unknown] if total.unknown_rows else []),
+        _Column("images", [str(it.images) for it in groups]),
+        _Column("cost", _aligned([it.cost_usd for it in groups], "unknown")),
+        _Column("per image", _aligned(rounded, "-")),
+        _Column("wasted", [_share(it.wasted_share) for it in groups]),
+        *([at_risk] if total.at_risk_attempts else []),
+        _Column("vs estimate", [_change(it) for it in groups]),
+    ]
+
+
+def _aligned(amounts: Sequence[Decimal | None], unknown: str) -> list[str]:
+    """Write amounts exactly, with as many decimals as the longest of them needs."""
+    texts = [unknown if it is None else dollars(it) for it in amounts]
+    places = max((len(it.partition(".")[2]) for it in texts), default=0)
+    return [
+        text if it is None else f"${it:.{places}f}"
+        for it, text in zip(amounts, texts, strict=True)
+    ]
+
+
+def _label(value: object) -> str:
+    """Return a value as a name on one line: what is not printable becomes a blank."""
+    if value is None:
+        return "-"
+    return "".join(it if it.isprintable() else " " for it in str(value)) or '""'
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _at_risk(amounts: Amounts) -> str:
+    unknown = f"{counted(amounts.at_risk_unknown_rows, 'row')} unpriced"
+    if amounts.at_risk_usd is None:
+        return unknown
+    known = dollars(amounts.at_risk_usd)
+    return f"{known} + {unknown}" if amounts.at_risk_unknown_rows else known
+
+
+def _change(amounts: Amounts) -> str:
+    if not amounts.estimated_usd:
+        return "-"
+    return f"{amounts.actual_usd / amounts.estimated_usd - 1:+.1%}"
+
+
+# -- JSON
+
+
+def _object(values: dict[str, object]) -> str:
+    pairs = (f"{json.dumps(name)}: {_value(it)}" for name, it in values.items())
+    return f"{{{', '.join(pairs)}}}"
+
+
+def _value(value: object) -> str:
+    match value:
+        case Decimal():
+            return dollars(value)[1:]
+        case float() if not isfinite(value):
+            return json.dumps(str(value))
+        case None | bool() | int() | float() | str():
+            return json.dumps(value)
+        case _:  # a date or time
+            return json.dumps(str(value))

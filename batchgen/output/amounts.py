@@ -1,0 +1,110 @@
+"""What rows of a result table came to: measures that add up, and what follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from decimal import Decimal
+
+import polars as pl
+
+from batchgen.model import Status
+
+# Wide enough for any sum, and said before summing: polars labels the sum of a
+# Decimal(18,9) with that very precision, which a sum can pass.
+_USD = pl.Decimal(38, 9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """What some rows came to: exact sums of what is known, and how much is not.
+
+    An amount is None, never 0, where unknown ones are all that was spent.
+
+    Attributes:
+        unknown_rows: Rows whose cost nobody knows; `cost_usd` is that of the others.
+        images: Bought ones: a row that shares another's purchase has none.
+        per_image_usd: Of the rows of known cost, with what failed among them; rounded
+            to nano-dollars. None without images.
+        wasted_usd: Cost of the rows that did not succeed.
+        wasted_share: Of `cost_usd`, from 0 to 1.
+        at_risk_unknown_rows: Rows at risk by an amount that nobody knows.
+        estimated_usd: Estimate of the rows that were bought and whose cost is known.
+        actual_usd: What these very rows cost.
+    """
+
+    rows: int
+    unknown_rows: int
+    images: int
+    cost_usd: Decimal | None
+    per_image_usd: Decimal | None
+    wasted_usd: Decimal | None
+    wasted_share: float | None
+    at_risk_usd: Decimal | None
+    at_risk_attempts: int
+    at_risk_unknown_rows: int
+    estimated_usd: Decimal
+    actual_usd: Decimal
+
+
+AMOUNTS = tuple(it.name for it in fields(Amounts))
+
+# What is counted to know which amounts are unknown as a whole, and by how many images
+# to divide.
+_ASIDE = ("unknown_wasted", "priced_images")
+_FOLLOWS = ("per_image_usd", "wasted_share")
+
+SUMS = (*(name for name in AMOUNTS if name not in _FOLLOWS), *_ASIDE)
+"""The measures, by name."""
+
+
+def measures() -> list[pl.Expr]:
+    """Return what each row of a result table adds, as columns that are to be summed."""
+    cost = pl.col("cost_usd").cast(_USD)
+    at_risk = pl.col("at_risk_usd").cast(_USD)
+    estimate = pl.col("estimated_usd").cast(_USD)
+    # A row that shares another's purchase has its images, and no attempt of its own.
+    bought = pl.col("attempts") > 0
+    images = pl.when(bought).then(pl.col("files").list.len().cast(pl.Int64))
+    failed = pl.col("status") != Status.SUCCEEDED.value
+    compared = bought & cost.is_not_null() & estimate.is_not_null()
+    return [
+        pl.lit(1, pl.Int64).alias("rows"),
+        _count(cost.is_null()).alias("unknown_rows"),
+        _count(cost.is_null() & failed).alias("unknown_wasted"),
+        images.alias("images"),
+        pl.when(cost.is_not_null()).then(images).alias("priced_images"),
+        cost.alias("cost_usd"),
+        pl.when(failed).then(cost).alias("wasted_usd"),
+        at_risk.alias("at_risk_usd"),
+        pl.col("at_risk_attempts").cast(pl.Int64),
+        _count(at_risk.is_null()).alias("at_risk_unknown_rows"),
+        pl.when(compared).then(estimate).alias("estimated_usd"),
+        pl.when(compared).then(cost).alias("actual_usd"),
+    ]
+
+
+def followed(sums: pl.DataFrame) -> pl.DataFrame:
+    """Return sums of the measures with what follows from them, as in `Amounts`."""
+    known = sums.with_columns(
+        _unless_unknown("cost_usd", "unknown_rows"),
+        _unless_unknown("wasted_usd", "unknown_wasted"),
+        _unless_unknown("at_risk_usd", "at_risk_unknown_rows"),
+    )
+    per_image = _ratio("cost_usd", "priced_images").round(9).cast(_USD)
+    return known.with_columns(
+        per_image_usd=per_image, wasted_share=_ratio("wasted_usd", "cost_usd")
+    )
+
+
+def _count(condition: pl.Expr) -> pl.Expr:
+    return condition.cast(pl.Int64)
+
+
+def _unless_unknown(amount: str, unknown: str) -> pl.Expr:
+    is_known = (pl.col(amount) != 0) | (pl.col(unknown) == 0)
+    return pl.when(is_known).then(pl.col(amount)).alias(amount)
+
+
+def _ratio(part: str, whole: str) -> pl.Expr:
+    divided = pl.col(part).cast(pl.Float64) / pl.col(whole).cast(pl.Float64)
+    return pl.when(pl.col(whole) != 0).then(divided)

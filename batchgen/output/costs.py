@@ -1,0 +1,190 @@
+"""Group result tables by any of their columns, and add up their money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from polars.exceptions import PanicException, PolarsError
+
+from batchgen.errors import SpecError
+from batchgen.output.amounts import AMOUNTS, SUMS, Amounts, followed, measures
+
+DAY = "day"
+"""The UTC day on which a row was first sent."""
+
+_NEEDED: Mapping[str, type[pl.DataType]] = {
+    "status": pl.String,
+    "files": pl.List,
+    "attempts": pl.Int32,
+    "cost_usd": pl.Decimal,
+    "at_risk_usd": pl.Decimal,
+    "at_risk_attempts": pl.Int32,
+    "estimated_usd": pl.Decimal,
+    "started_at": pl.Datetime,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows that hold these values in the columns that were grouped by."""
+
+    values: tuple[object, ...]
+    amounts: Amounts
+
+
+class ResultTables:
+    """Result tables whose columns were read; those of their manifests may differ."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Read the columns of each table, one at least.
+
+        Raises:
+            SpecError: a file cannot be read, or is no result table.
+        """
+        self._tables = [(path, _schema(path)) for path in paths]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What can be grouped by: whatever one table at least has."""
+        return tuple({name: 0 for _, it in self._tables for name in _keys(it)})
+
+    def costs(self, by: Sequence[str]) -> Costs:
+        """Add up, one table after the other, reading only what is needed.
+
+        Args:
+            by: Some of `columns`; null in the rows of a table that has no such one.
+
+        Raises:
+            SpecError: a file is damaged.
+        """
+        kinds = {name: self._kind(name) for name in by}
+        headings = {name: _heading(name) for name in kinds}
+        parts = []
+        for path, schema in self._tables:
+            keys = _keys(schema)
+            chosen = [
+                (keys[name].read if name in keys else pl.lit(None))
+                .cast(kind)
+                .alias(headings[name])
+                for name, kind in kinds.items()
+            ]
+            with _reading(path):
+                rows = _scan(path).select(*chosen, *measures())
+                sums = _summed(rows, headings.values())
+                parts.append(sums.collect(engine="streaming"))
+        whole = _summed(pl.concat(parts).lazy(), headings.values()).collect()
+        return Costs(whole, tuple(headings.values()))
+
+    def _kind(self, name: str) -> pl.DataType:
+        """Return the type of a column; text where tables do not agree on it."""
+        kinds = {
+            keys[name].kind
+            for keys in (_keys(schema) for _, schema in self._tables)
+            if name in keys
+        }
+        kinds.discard(pl.Null())
+        return kinds.pop() if len(kinds) == 1 else pl.String()
+
+
+class Costs:
+    """Groups, the dearest first; where they are days, in order of the day before."""
+
+    def __init__(self, sums: pl.DataFrame, headings: tuple[str, ...]) -> None:
+        self.headings = headings
+        days = [name for name in headings if name == DAY]
+        order = [*days, "cost_usd", *headings]
+        self._sums = sums.sort(
+            order, descending=[it == "cost_usd" for it in order], nulls_last=True
+        )
+        self.total = self.after(0)
+
+    def __len__(self) -> int:
+        return self._sums.height
+
+    def __iter__(self) -> Iterator[Group]:
+        width = len(self.headings)
+        for row in self._told().iter_rows():
+            yield Group(row[:width], _amounts(row[width:]))
+
+    def after(self, first: int) -> Amounts:
+        """Return what all groups but the first ones came to."""
+        rest = _summed(self._sums.lazy().slice(first), ()).collect()
+        return _amounts(followed(rest).select(AMOUNTS).row(0))
+
+    def csv(self) -> str:
+        """Return a line for each group; amounts with all their decimals."""
+        return self._told().write_csv()
+
+    def arrow(self) -> pa.Table:
+        """Return a row for each group; amounts are decimals."""
+        return self._told().to_arrow(compat_level=pl.CompatLevel.oldest())
+
+    def _told(self) -> pl.DataFrame:
+        return followed(self._sums).select(*self.headings, *AMOUNTS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """How a column to group by is read, and its type."""
+
+    read: pl.Expr
+    kind: pl.DataType
+
+
+def _keys(schema: pl.Schema) -> dict[str, _Key]:
+    keys = {
+        name: _Key(pl.col(name), kind)
+        for name, kind in schema.items()
+        if not kind.is_nested() and kind not in (pl.Binary, pl.Duration)
+    }
+    # As in the table itself: our name stands, and the manifest's gets the prefix.
+    if DAY in keys:
+        keys[f"manifest_{DAY}"] = keys[DAY]
+    started = pl.col("started_at").dt.convert_time_zone("UTC")
+    return {**keys, DAY: _Key(started.dt.date(), pl.Date())}
+
+
+def _heading(name: str) -> str:
+    return f"by_{name}" if name in (*AMOUNTS, *SUMS) else name
+
+
+def _summed(rows: pl.LazyFrame, keys: Iterable[str]) -> pl.LazyFrame:
+    sums = [pl.col(name).sum() for name in SUMS]
+    keys = list(keys)
+    return rows.group_by(keys).agg(sums) if keys else rows.select(sums)
+
+
+def _amounts(values: tuple[Any, ...]) -> Amounts:
+    return Amounts(**dict(zip(AMOUNTS, values, strict=True)))
+
+
+def _schema(path: Path) -> pl.Schema:
+    with _reading(path):
+        schema = _scan(path).collect_schema()
+    for name, kind in _NEEDED.items():
+        if schema.get(name) != kind:
+            found = f"is {schema[name]}" if name in schema else "is missing"
+            raise SpecError(f"{path}: no result table: column `{name}` {found}")
+    return schema
+
+
+def _scan(path: Path) -> pl.LazyFrame:
+    # A path is taken as it is: brackets in a name are no pattern, and a folder called
+    # `brand=x` is no column.
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    # What a damaged file holds can make polars panic, too.
+    except (PolarsError, PanicException, OSError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SpecError(f"{path}: not a whole Parquet file: {reason}") from error
