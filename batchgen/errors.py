@@ -229,9 +229,15 @@ class Incomplete(Retryable):
 
 
 class OutcomeUnknown(AttemptError):
-    """The request left and no usable reply came: it may have been charged."""
+    """The request left and no usable reply came: it may have been charged.
+
+    Attributes:
+        head: Status and headers of a reply that broke after them, else None; set
+            after the error was made.
+    """
 
     default_charge = Charge.UNKNOWN
+    head: tuple[int, Mapping[str, str]] | None = None
 
 
 class Permanent(AttemptError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from batchgen.budget import Reservation
-from batchgen.errors import AttemptError, ProviderStopped, Throttled
+from batchgen.errors import AttemptError, OutcomeUnknown, ProviderStopped, Throttled
 from batchgen.ledger import AttemptRecord, AttemptStart, Ledger
 from batchgen.limits import Use
 from batchgen.model import (
@@ -16,8 +16,10 @@ from batchgen.model import (
     Delivered,
     ImageRequest,
     Link,
+    Reply,
     Status,
 )
+from batchgen.provider import Provider
 from batchgen.runner.accounts import charge_of, latency_of, spend, tell_raised
 from batchgen.runner.answers import heed_failure, heed_success
 from batchgen.runner.context import Flight, Run
@@ -174,9 +176,27 @@ async def _send(run: Run, order: Order, lease: Lease) -> Accepted | Delivered:
                 on_sent=grant.used,
                 lease=lease,
             )
+        except OutcomeUnknown as error:
+            error.request_id = _id_in_head(lane.provider, error)
+            raise
         finally:
             grant.close()
     return lane.provider.decode(reply)
+
+
+def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
+    """Return the id by which a bill knows a call whose reply lost its body.
+
+    A charge that stands there, too, is not taken: while it is at risk, buying the
+    image again counts against what the job allows of unknown outcomes.
+    """
+    if error.head is not None:
+        status, headers = error.head
+        try:
+            provider.decode(Reply(status, headers, ""))
+        except AttemptError as said:
+            return said.request_id
+    return None
 
 
 async def _accepted(run: Run, flight: Flight, accepted: Accepted) -> None:

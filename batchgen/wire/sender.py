@@ -15,10 +15,10 @@ import httpx
 
 from batchgen.decoding import decode_data_uri
 from batchgen.errors import (
-    AttemptError,
     ImageRejected,
     Incomplete,
     LinkLost,
+    OutcomeUnknown,
     UsageError,
 )
 from batchgen.model import Blob, Call, Reply
@@ -143,10 +143,12 @@ class Wire:
         request.extensions |= self._extensions(reach, reply_timeout_s)
         request.extensions["on_sent"] = departed
         patience_s = self._limits.connect_s + reply_timeout_s + self._limits.transfer_s
+        head = None
         try:
             with _in_time(patience_s) as patience:
                 async with self._exchange(request) as response:
                     departed()
+                    head = response.status_code, dict(response.headers)
                     weight = 1.0 if claims_image(response.headers) else _WITH_DECODED
                     admission = Admission(lease, patience, weight)
                     body = await self._read(
@@ -156,8 +158,9 @@ class Wire:
         except FOREIGN as error:
             lease.shrink(0)
             ours = purchase_error(provider, request.url.host, error)
-            if isinstance(ours, AttemptError) and ours.counts:
+            if isinstance(ours, OutcomeUnknown):
                 departed()
+                ours.head = head
             raise ours from error
         lease.shrink(size_of_blobs(reply.body))
         return reply

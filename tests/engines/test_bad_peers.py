@@ -21,7 +21,7 @@ from batchgen.wire import Wire, WireLimits
 from tests.engines.desk import Desk
 from tests.engines.shop import CREDITS_PER_USD, PNG, Shop
 from tests.wire.bad_peers import BAD
-from tests.wire.server import Peer, ScriptedServer, reply
+from tests.wire.server import Peer, ScriptedServer, answer, reply
 
 LIMITS = WireLimits(
     connect_s=1.0,
@@ -184,3 +184,25 @@ async def test_a_provider_that_redirects_is_not_followed(
     assert stopped.message == "redirected to /buy; correct the base URL"
     assert town.met == ["buy redirect"]
     assert [it["status"] for it in desk.table()] == ["pending", "pending"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("provider", "header"),
+    [("aimlapi", "x-inference-id"), ("apiai", "x-request-id")],
+)
+async def test_a_cut_reply_keeps_the_id_that_its_head_names(
+    desk: Desk, provider: str, header: str
+) -> None:
+    desk.provider = provider
+    head = (f"{header}: call-7", "x-cost: 0.04")
+    cut = reply(PNG, content_type="image/png", length=len(PNG) + 1, headers=head)
+
+    with ScriptedServer(answer(cut)) as server:
+        terms = desk.wide(provider, 1, base_url=server.url)
+        await desk.run(terms=terms, on_unknown="hold")
+
+    row = desk.row()
+    assert (row["status"], row["error"]) == ("held", "outcome_unknown")
+    assert row["request_id"] == "call-7"
+    assert (row["cost_usd"], row["at_risk_attempts"]) == (None, 1)
