@@ -217,6 +217,8 @@ class LocalEngine:
         generation = planner.generation
         if self._setting.rebuy or rebuy_of(reader, EVERY_ROW, generation) is None:
             await planner.adopt(writer)
+        if self._run is not None:
+            await self._count(self._run)
 
     def _planned_more(self, run: Run, planner: Planner) -> None:
         run.progress.total = min(planner.rows, self._below)

@@ -125,6 +125,15 @@ def test_a_kill_in_the_only_image_that_was_ever_written_leaves_a_zip() -> None:
         check(live_through_night(replace(schedule, seed=seed)), schedule)
 
 
+def test_a_stop_before_anything_is_planned_still_counts_all_rows() -> None:
+    interruptions = [Interruption(1 / 64, "stop", "", 0.0)]
+    schedule = Schedule(seed=4, provider="aimlapi", rows=3, interruptions=interruptions)
+    told = live_through_night(schedule)
+
+    check(told, schedule)
+    assert told.lives == {"stopped": 1, "ended": 1}
+
+
 SHARES = st.sampled_from([0.0, 0.02, 0.2])
 MOMENTS = st.floats(0.0, 2400.0)
 OUTAGES = st.builds(
