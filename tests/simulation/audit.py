@@ -1,127 +1,25 @@
-"""The laws of a night, judged by the provider's books against the run folder's.
-
-The folder is read by other means than batchgen's own.
-"""
+"""The laws of a night, judged by the provider's books against the run folder's."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
-import struct
-import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
-import polars as pl
-
-from batchgen.model import Job
-from tests.simulation.schedule import Schedule
-from tests.simulation.service import FORBIDDEN, WINDOW_S, Books
+from batchgen.limits.outage import Outage
+from tests.simulation.case import Case, Record
+from tests.simulation.schedule import BEGAN
+from tests.simulation.service import FORBIDDEN, WINDOW_S
 from tests.simulation.shapes import Purchase
 
-Record = dict[str, Any]
-
-_ATTEMPTS = """
-  SELECT attempts.*, json_extract(rows.request, '$.prompt') AS prompt
-  FROM attempts JOIN rows USING (row_id) ORDER BY attempt_id
-"""
-_PLACES = "SELECT place FROM images WHERE place IS NOT NULL ORDER BY place"
 _ENDED = ("unknown", "failed", "rejected", "overdue")
 ADMITTED = ("link_lost", "image_rejected", "superseded")
 """Why an image that was paid for may not be there: the row says so."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """What is judged: both books, and the manifest.
-
-    Attributes:
-        asked: Id, prompt and number of images of each manifest row.
-        files: Digest of each member of the ZIP, by its name.
-        written: Where images begin in the ZIP, whether its directory has them or not.
-        named: Where they begin by the ledger's word.
-        most_underway: Purchases that were on the wire at once.
-    """
-
-    schedule: Schedule
-    job: Job
-    books: Books
-    asked: Sequence[tuple[str, str, int]]
-    table: Sequence[Record]
-    attempts: Sequence[Record]
-    files: dict[str, str]
-    written: Sequence[int]
-    named: Sequence[int]
-    most_underway: int
-
-    def by_prompt(self, count: Callable[[Record], int]) -> Counter[str]:
-        """Return a sum over the ledger's attempts for each prompt."""
-        found: Counter[str] = Counter()
-        for it in self.attempts:
-            found[it["prompt"]] += count(it)
-        return found
-
-    def bought_by_prompt(self, count: Callable[[Purchase], int]) -> Counter[str]:
-        """Return a sum over the provider's purchases for each prompt."""
-        found: Counter[str] = Counter()
-        for it in self.books.purchases:
-            found[it.prompt] += count(it)
-        return found
-
-
-def open_case(
-    schedule: Schedule,
-    job: Job,
-    books: Books,
-    asked: Sequence[tuple[str, str, int]],
-    most_underway: int,
-) -> Case:
-    """Read the run folder."""
-    return Case(
-        schedule=schedule,
-        job=job,
-        books=books,
-        asked=asked,
-        table=pl.read_parquet(job.out / "results.parquet").to_dicts(),
-        attempts=_read(job.out / "run.db", _ATTEMPTS),
-        files=_files(job.out / "images.zip"),
-        written=_members(job.out / "images.zip"),
-        named=[it["place"] for it in _read(job.out / "run.db", _PLACES)],
-        most_underway=most_underway,
-    )
-
-
-def _read(path: Path, query: str) -> list[Record]:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as ledger:
-        ledger.row_factory = sqlite3.Row
-        return [dict(row) for row in ledger.execute(query)]
-
-
-def _members(path: Path) -> list[int]:
-    """Return where each image begins, found by walking from one to the next."""
-    data, found, offset = path.read_bytes() if path.exists() else b"", [], 0
-    while data[offset : offset + 4] == b"PK\x03\x04":
-        size, _, name, extra = struct.unpack_from("<LLHH", data, offset + 18)
-        if data[offset + 30 : offset + 30 + name] != b"metadata.jsonl":
-            found.append(offset)
-        offset += 30 + name + extra + size
-    return found
-
-
-def _files(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        assert len(set(names)) == len(names), "a name stands twice in the ZIP"
-        # Reading checks the CRC, too.
-        return {it: hashlib.sha256(archive.read(it)).hexdigest() for it in names}
+SETTLED_S = 600.0
+"""After so much of an outage all that was under way before it has come to its end."""
 
 
 def nano(usd: Decimal | None) -> int:
@@ -168,8 +66,8 @@ def most_in_a_minute(times: Sequence[float]) -> int:
 
 def never_over_concurrency(case: Case) -> Iterator[str]:
     said = case.schedule.concurrency
-    if isinstance(said, int) and case.most_underway > said:
-        yield f"{case.most_underway} purchases at once, allowed {said}"
+    if isinstance(said, int) and case.seen.most_underway > said:
+        yield f"{case.seen.most_underway} purchases at once, allowed {said}"
 
 
 def money_is_exact(case: Case) -> Iterator[str]:
@@ -319,6 +217,24 @@ def refused_is_never_asked_again(case: Case) -> Iterator[str]:
             yield f"{prompt}: asked {times} times after it was refused"
 
 
+def outages_use_up_no_rows(case: Case) -> Iterator[str]:
+    """While everybody gets errors, a few rows at most pay for it with an attempt."""
+    counted = [
+        ((it["sent_at"] - BEGAN) / 1e6, it["row_id"])
+        for it in case.attempts
+        if it["error"] == "provider_down" and it["counts"] and not it["excused"]
+    ]
+    for outage in case.schedule.outages:
+        first_s, last_s = outage.begins_s + SETTLED_S, outage.ends_s
+        if outage.kind != "json" or last_s - outage.begins_s > Outage.PATIENCE_S:
+            continue
+        rows = {row_id for at, row_id in counted if first_s <= at < last_s}
+        # Each process must find out anew.
+        begun = sum(outage.begins_s <= at < last_s for at in case.seen.begun_s)
+        if len(rows) > (Outage.TRIP - 1) * (1 + begun):
+            yield f"{len(rows)} rows had errors counted from {first_s:.0f} s on"
+
+
 def ends_complete(case: Case) -> Iterator[str]:
     """With nothing in the way, however bad the night was."""
     if not case.schedule.must_end_well:
@@ -341,6 +257,7 @@ LAWS = (
     table_is_whole,
     successes_open,
     refused_is_never_asked_again,
+    outages_use_up_no_rows,
     ends_complete,
 )
 

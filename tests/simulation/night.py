@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,14 +24,14 @@ from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
 from batchgen.runner.progress import Progress
-from tests.simulation.audit import broken_laws, most_in_a_minute, open_case
+from tests.simulation.audit import broken_laws, most_in_a_minute
+from tests.simulation.case import Seen, open_case
 from tests.simulation.power import Power, PowerCut
-from tests.simulation.schedule import Interruption, Schedule
+from tests.simulation.schedule import BEGAN, Interruption, Schedule
 from tests.simulation.service import FORBIDDEN, HOST, Service
 from tests.simulation.transport import KEY, SimulatedTransport
 from tests.virtual import live_through
 
-BEGAN = int(datetime(2026, 11, 20, 22, tzinfo=UTC).timestamp() * 1_000_000)
 AGREED = Decimal("0.05")
 LIVES = 60
 PATIENCE = 4
@@ -77,6 +76,7 @@ class Night:
     schedule: Schedule
     folder: Path
     lives: Counter[str] = field(default_factory=Counter)
+    begun_s: list[float] = field(default_factory=list)
     ended_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -85,9 +85,8 @@ class Night:
         self.asked = [_row(rng, it, number) for number in range(it.rows)]
         self.job = self._job()
         self.service = Service(it, anyio.current_time)
-        self.power = Power(
-            self.job.out / "images.zip", random.Random(f"disk {it.seed}")
-        )
+        disk = random.Random(f"disk {it.seed}")
+        self.power = Power(self.job.out / "images.zip", disk, it.stalls)
         self.transport = SimulatedTransport(it, self.service, self.power)
         self._due = sorted(it.interruptions, key=lambda it: it.at_s)
         self._prices: dict[str, PriceList] = {
@@ -150,6 +149,7 @@ class Night:
     async def _live_once(self, interruption: Interruption | None) -> Outcome | None:
         """Run the command once; None if it was killed."""
         outcome = None
+        self.begun_s.append(anyio.current_time())
         try:
             async with anyio.create_task_group() as tasks:
                 if interruption is not None:
@@ -194,9 +194,8 @@ class Night:
     def report(self, took_s: float) -> Report:
         """Judge the night, and sum it up."""
         books, service = self.service.books, self.service
-        case = open_case(
-            self.schedule, self.job, books, self.asked, self.transport.most_underway
-        )
+        seen = Seen(self.transport.most_underway, self.begun_s)
+        case = open_case(self.schedule, self.job, books, self.asked, seen)
         at_risk = sum(
             int(row["at_risk_usd"].scaleb(9))
             for row in case.table

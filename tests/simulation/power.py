@@ -25,11 +25,13 @@ class Power:
     Args:
         archive: The ZIP; a cut in the middle of a write to it tears it.
         rng: How long the disk takes, and where a write tears.
+        stalls: Share of the writes for which it takes seconds.
     """
 
-    def __init__(self, archive: Path, rng: random.Random) -> None:
+    def __init__(self, archive: Path, rng: random.Random, stalls: float = 0.0) -> None:
         self._archive = archive
         self._rng = rng
+        self._stalls = stalls
         self._armed = ""
         self._torn: int | None = None
         self.is_cut = False
@@ -52,6 +54,8 @@ class Power:
     async def offload(self, work: Callable[[], T], /) -> T:
         """Do work that takes a moment, while others go on; nothing stops it halfway."""
         took_s = self._rng.uniform(0.001, 0.02)
+        if self._stalls and self._rng.random() < self._stalls:
+            took_s = self._rng.uniform(1.0, 8.0)
         is_late = self._rng.random() < 0.5
         if is_late:
             await self._pass(took_s)

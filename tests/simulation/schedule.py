@@ -5,11 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from math import sin, tau
 from typing import Literal
 
 from batchgen.model import OnUnknown
+
+BEGAN = int(datetime(2026, 11, 20, 22, tzinfo=UTC).timestamp() * 1_000_000)
+"""When every night begins, in microseconds UTC."""
 
 Down = Literal["refused", "unreachable", "reset", "silent", "json", "html"]
 """How a provider fails for everybody: no connection, at once or after a while; a reset
@@ -90,6 +94,7 @@ class Schedule:
         refused: Share of the rows that it refuses for their content.
         twins: Share of the rows that ask for two images.
         link_life_s: How long links work.
+        stalls: Share of the writes for which the disk takes seconds.
     """
 
     seed: int
@@ -112,6 +117,7 @@ class Schedule:
     refused: float = 0.0
     twins: float = 0.0
     link_life_s: float = 24 * 3600.0
+    stalls: float = 0.0
     odds: Odds = field(default_factory=Odds)
     outages: Sequence[Outage] = ()
     interruptions: Sequence[Interruption] = ()
@@ -169,6 +175,7 @@ def draw(seed: int, rows: int, provider: str | None = None) -> Schedule:
         odds=_kind_odds(rng) if is_kind else _odds(rng),
         outages=_outages(rng, hours * 3600),
         interruptions=_interruptions(rng, hours * 3600),
+        stalls=rng.choice([0.0, 0.0, 0.02]),
     )
 
 

@@ -134,6 +134,17 @@ def test_a_stop_before_anything_is_planned_still_counts_all_rows() -> None:
     assert told.lives == {"stopped": 1, "ended": 1}
 
 
+def test_a_disk_that_stalls_lets_no_more_leave_in_any_minute() -> None:
+    """What was granted waits for it, and leaves in a burst."""
+    schedule = Schedule(
+        seed=5, provider="aimlapi", rows=ROWS, rpm=30, latency_s=2.0, stalls=0.05
+    )
+    told = live_through_night(schedule)
+
+    check(told, schedule)
+    assert told.most_in_a_minute > 25
+
+
 SHARES = st.sampled_from([0.0, 0.02, 0.2])
 MOMENTS = st.floats(0.0, 2400.0)
 OUTAGES = st.builds(
@@ -188,6 +199,7 @@ SCHEDULES = st.builds(
     refused=SHARES,
     twins=SHARES,
     link_life_s=st.sampled_from([30.0, 24 * 3600.0]),
+    stalls=st.sampled_from([0.0, 0.0, 0.1]),
     odds=ODDS,
     outages=st.lists(OUTAGES, max_size=3),
     interruptions=st.lists(INTERRUPTIONS, max_size=4),
