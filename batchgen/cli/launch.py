@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import resource
 import signal
@@ -20,6 +21,7 @@ from batchgen.cli.display import choose_display, write_error
 from batchgen.cli.logfile import log_to
 from batchgen.cli.source import prices_of, read_keys, realm_of, this_command
 from batchgen.cli.summary import Bill, counted
+from batchgen.engines.course import RATES
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
 from batchgen.engines.local import LocalEngine
@@ -92,11 +94,20 @@ def _folder(
     with open_folder(job.out, job.source, realm) as folder:
         with folder.ledger.transaction():
             folder.ledger.put("command", this_command())
+            folder.ledger.put(RATES, json.dumps(_rates_of(job)))
         try:
             with log_to(job.out / LOG, Scrubber(keys.values()).clean) as log:
                 yield folder, log
         except OSError as error:
             raise StorageError(f"{job.out / LOG}: {error.strerror or error}") from error
+
+
+def _rates_of(job: Job) -> dict[str, float | None]:
+    """Return the purchases a minute that each provider is asked for at most."""
+    rates = {
+        it: job.terms_of(it).rpm or PROVIDERS[it].defaults.rpm for it in job.providers
+    }
+    return {it: None if rate == "auto" else rate for it, rate in rates.items()}
 
 
 def _setting(job: Job, keys: Mapping[str, str], manner: Manner) -> Setting:

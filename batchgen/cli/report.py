@@ -25,7 +25,13 @@ from batchgen.runner.resume import recover
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
-def command(run: Path) -> None:
+@click.option(
+    "--html",
+    is_flag=True,
+    help="Write report.html, too: sums, plots and all images, to look through and "
+    "reject, in one file that needs no network.",
+)
+def command(run: Path, *, html: bool) -> None:
     """Write ZIP and tables of RUN anew; needs no key and buys nothing.
 
     While the run works, only the tables are written: the ZIP is the run's to finish.
@@ -36,6 +42,8 @@ def command(run: Path) -> None:
         _write_all(folder)
     except LedgerLocked:
         _write_tables(folder)
+    if html:
+        _write_page(folder)
 
 
 def _write_all(folder: Path) -> None:
@@ -60,6 +68,18 @@ def _write_tables(folder: Path) -> None:
         click.echo(f"the run is working: it finishes {what} itself")
     finally:
         ledger.close()
+
+
+def _write_page(folder: Path) -> None:
+    # Only here: what draws the page costs every other report its time to load.
+    from batchgen.web import write_page
+
+    ledger = read_ledger(folder)
+    try:
+        path = write_page(ledger, folder, datetime.now(UTC))
+    finally:
+        ledger.close()
+    click.echo(f"report: {path} ({path.stat().st_size / 1e6:,.1f} MB)")
 
 
 def _tell(folder: Path, ledger: Reader) -> None:

@@ -1,6 +1,7 @@
 """What the bytes of an image say about themselves; no pixel is decoded here."""
 
 from batchgen.images.inspect import (
+    MOST_DECODED_PIXELS,
     MOST_PIXELS,
     MOST_SIDE_PX,
     ImageFacts,
@@ -8,4 +9,11 @@ from batchgen.images.inspect import (
     inspect,
 )
 
-__all__ = ["MOST_PIXELS", "MOST_SIDE_PX", "ImageFacts", "NotAnImage", "inspect"]
+__all__ = [
+    "MOST_DECODED_PIXELS",
+    "MOST_PIXELS",
+    "MOST_SIDE_PX",
+    "ImageFacts",
+    "NotAnImage",
+    "inspect",
+]

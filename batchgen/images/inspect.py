@@ -17,10 +17,19 @@ from dataclasses import dataclass
 from batchgen.images import formats
 from batchgen.images.formats import NotAnImage, Shape, cut_off
 
-__all__ = ["MOST_PIXELS", "MOST_SIDE_PX", "ImageFacts", "NotAnImage", "inspect"]
+__all__ = [
+    "MOST_DECODED_PIXELS",
+    "MOST_PIXELS",
+    "MOST_SIDE_PX",
+    "ImageFacts",
+    "NotAnImage",
+    "inspect",
+]
 
 MOST_SIDE_PX = 65_535
 MOST_PIXELS = 400_000_000
+# Just below the 89,478,485 above which Pillow warns of a decompression bomb.
+MOST_DECODED_PIXELS = 89_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,6 +152,23 @@ def _decoded(array: pa.DictionaryArray) -> pa.Array:
     return pa.DictionaryArray.from_arrays(array.indices, values).dictionary_decode()
 
 
+def own_values(data: bytes | None) -> dict[str, list[object]]:
+    """Return a slice's own columns that hold one value a row, by the manifest's names.
+
+    Raises:
+        StorageError: they cannot be read.
+    """
+    if data is None:
+        return {}
+    table = _read(data)
+    plain = pa.schema([(it.name, _plain(it.type)) for it in table.schema])
+    return {
+        it.name: _own_column(table, it).to_pylist()
+        for it in plain
+        if not pa.types.is_nested(it.type) and not pa.types.is_large_binary(it.type)
+    }
+
+
 def _span(rows: Sequence[ResultRow]) -> str:
     return f"rows {rows[0].row} to {rows[-1].row}" if rows else "no row"
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchgen.images import NotAnImage, inspect
+from batchgen.images import MOST_DECODED_PIXELS, NotAnImage, inspect
 
 # The limits of what is absurd are our own; providers' are far below.
 MOST_BYTES = 100_000_000
 MOST_SIDE_PX = 30_000
-# Just below the 89,478,485 above which Pillow warns of a decompression bomb.
-MOST_PIXELS = 89_000_000
+MOST_PIXELS = MOST_DECODED_PIXELS
 
 
 class Unusable(ValueError):

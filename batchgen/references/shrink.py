@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import math
-import struct
-import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from PIL import Image, ImageOps
 
+from batchgen.images.pixels import BROKEN
 from batchgen.references.facts import MOST_PIXELS, Unusable
 
 _READ = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
@@ -26,20 +25,6 @@ _SMALLEST_SIDE_PX = 64
 _WEBP_SIDE_PX = 16_383  # RFC 9649
 _SMALLER = 0.9
 """Each step takes at least a tenth of each side."""
-
-# What Pillow's codecs raise for bytes that they cannot make sense of.
-_BROKEN: Final = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 
 def can_make(media_type: str, wanted: Collection[str]) -> bool:
@@ -71,7 +56,7 @@ def shrink(
         for made in _attempts(picture, wanted, most_bytes or len(data)):
             if most_bytes is None or len(made) <= most_bytes:
                 return made
-    except _BROKEN as error:
+    except BROKEN as error:
         raise Unusable(f"damaged, its pixels cannot be read: {error}") from error
     raise Unusable(
         f"it cannot be made as small as {most_bytes:,} bytes with more than "

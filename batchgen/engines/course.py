@@ -1,0 +1,145 @@
+"""How a run went over time, and what its failures were: read from its purchases."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from batchgen.ledger import Reader
+from batchgen.model import PurchaseRow, ResultRow, Status, to_nano
+
+RATES = "rates"
+"""Under this name a run remembers, as JSON, the purchases a minute that it may make."""
+
+MOST_STEPS = 120
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_STEPS_S = (
+    *(1, 2, 5, 10, 15, 30),
+    *(it * _MINUTE for it in (1, 2, 5, 10, 15, 30)),
+    *(it * _HOUR for it in (1, 2, 3, 6, 12)),
+)
+_MOST_WORDS = 200
+_FAILED = (Status.FAILED, Status.REFUSED, Status.HELD, Status.INVALID)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Purchases and money over time, in steps of equal length.
+
+    Attributes:
+        purchases: That left within each step.
+        spent: Nano-dollars that were charged for certain by the end of each step.
+    """
+
+    start: datetime
+    step_s: int
+    purchases: Sequence[int]
+    spent: Sequence[int]
+
+    def per_minute(self) -> list[float]:
+        """Return the rate of purchases within each step."""
+        return [it * _MINUTE / self.step_s for it in self.purchases]
+
+    def moments(self) -> list[datetime]:
+        """Return when each step ends."""
+        return [
+            self.start + timedelta(seconds=self.step_s * (it + 1))
+            for it in range(len(self.purchases))
+        ]
+
+
+@dataclass(slots=True)
+class Cause:
+    """One kind of failure.
+
+    Attributes:
+        rows: That ended by it.
+        purchases: That ended by it, those included that a later one made good.
+        charged: US dollars that such purchases cost for certain.
+        words: What the provider said, and how often.
+    """
+
+    rows: int = 0
+    purchases: int = 0
+    charged: Decimal = Decimal(0)
+    at_risk: Decimal = Decimal(0)
+    words: Counter[str] = field(default_factory=Counter)
+
+    def hear(self, message: str | None) -> None:
+        """Keep the words, unless too many different ones were said already."""
+        if message and (message in self.words or len(self.words) < _MOST_WORDS):
+            self.words[message] += 1
+
+
+class Events:
+    """Collects purchases; memory is a few bytes for each."""
+
+    def __init__(self) -> None:
+        self._sent_s = array("d")
+        self._paid_s = array("d")
+        self._paid = array("q")
+        self.causes: dict[str, Cause] = {}
+
+    def add_row(self, row: ResultRow) -> None:
+        """Count a row that did not succeed."""
+        if row.status in _FAILED and row.error is not None:
+            cause = self.causes.setdefault(row.error, Cause())
+            cause.rows += 1
+            if row.status is Status.INVALID:  # nobody was asked: these are our words
+                cause.hear(row.message)
+
+    def add(self, purchase: PurchaseRow) -> None:
+        """Count one purchase."""
+        self._sent_s.append(purchase.sent_at.timestamp())
+        if purchase.cost_usd:
+            self._paid_s.append((purchase.ended_at or purchase.sent_at).timestamp())
+            self._paid.append(to_nano(purchase.cost_usd))
+        if purchase.error is not None:
+            cause = self.causes.setdefault(purchase.error, Cause())
+            cause.purchases += 1
+            cause.charged += purchase.cost_usd or 0
+            cause.at_risk += purchase.at_risk_usd or 0
+            cause.hear(purchase.message)
+
+    def course(self) -> Course | None:
+        """Return how it went; None if nothing was ever sent."""
+        if not self._sent_s:
+            return None
+        first, last = min(self._sent_s), max((*self._sent_s, *self._paid_s))
+        span_s = last - first
+        step_s = next((it for it in _STEPS_S if span_s < it * MOST_STEPS), _DAY)
+        start_s = int(first // step_s * step_s)
+        count = int((last - start_s) // step_s) + 1
+        purchases, paid = [0] * count, [0] * count
+        for at in self._sent_s:
+            purchases[int((at - start_s) // step_s)] += 1
+        for at, cost in zip(self._paid_s, self._paid, strict=True):
+            paid[int((at - start_s) // step_s)] += cost
+        return Course(
+            start=datetime.fromtimestamp(start_s, UTC),
+            step_s=step_s,
+            purchases=purchases,
+            spent=_running(paid),
+        )
+
+
+def rate_of(ledger: Reader, providers: Iterable[str]) -> float | None:
+    """Return the purchases a minute that were allowed; None where nobody knows."""
+    text = ledger.get(RATES)
+    rates: dict[str, float | None] = json.loads(text) if isinstance(text, str) else {}
+    found = [rates.get(it) for it in providers]
+    known = [it for it in found if it is not None]
+    return sum(known) if known and len(known) == len(found) else None
+
+
+def _running(amounts: Iterable[int]) -> list[int]:
+    total, sums = 0, []
+    for it in amounts:
+        total += it
+        sums.append(total)
+    return sums

@@ -1,0 +1,113 @@
+"""All that a report of a run says, read from its ledger at one moment."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from batchgen.engines.course import Cause, Course, Events, rate_of
+from batchgen.engines.estimate import EVERY_ROW
+from batchgen.engines.tally import Groups, Tally
+from batchgen.ledger import (
+    Reader,
+    Totals,
+    directory_images,
+    purchase_slices,
+    result_slices,
+)
+from batchgen.model import ResultRow
+from batchgen.output.table import own_values
+from batchgen.runner.outputs import ARCHIVE
+
+LISTED_ROWS = 20_000
+"""Rows that a page can hold one by one; sums and plots are over all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image in the archive, of which a thumbnail is wanted."""
+
+    place: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What there is to say of a run.
+
+    Attributes:
+        is_whole: Whether the manifest was read to its end.
+        rate_per_minute: Purchases that were allowed; None where nobody knows.
+        course: None if nothing was ever sent.
+        causes: Kinds of failure, the commonest first.
+        latencies_s: Of all rows that succeeded, ascending.
+        rows: The first ones, in manifest order.
+        pictures: Of these rows, by the SHA-256 of the image.
+    """
+
+    totals: Totals
+    is_whole: bool
+    overall: Tally
+    groups: Sequence[tuple[str, Sequence[tuple[str, Tally]]]]
+    rate_per_minute: float | None
+    course: Course | None
+    causes: Sequence[tuple[str, Cause]]
+    latencies_s: Sequence[float]
+    rows: Sequence[ResultRow]
+    pictures: Mapping[str, Picture]
+
+
+def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
+    """Read a report; the ledger may be written meanwhile."""
+    overall, groups, events = Tally(), Groups(), Events()
+    latencies_s = array("d")
+    rows: list[ResultRow] = []
+    with ledger.snapshot():
+        for row, own in _rows(ledger):
+            overall.add(row)
+            groups.add(row, own.items())
+            events.add_row(row)
+            if row.latency_s is not None:
+                latencies_s.append(row.latency_s)
+            if len(rows) < listed_rows:
+                rows.append(row)
+        for part in purchase_slices(ledger):
+            for purchase in part:
+                events.add(purchase)
+        shown = list(groups)
+        by_provider = next((it for name, it in shown if name == "provider"), [])
+        return Report(
+            totals=ledger.totals(EVERY_ROW),
+            is_whole=ledger.get("plan_digest") is not None,
+            overall=overall,
+            groups=shown,
+            rate_per_minute=rate_of(ledger, (name for name, _ in by_provider)),
+            course=events.course(),
+            causes=_commonest_first(events.causes),
+            latencies_s=sorted(latencies_s),
+            rows=rows,
+            pictures=_pictures(ledger, rows),
+        )
+
+
+def _rows(ledger: Reader) -> Iterator[tuple[ResultRow, dict[str, object]]]:
+    for part, ipc in result_slices(ledger, ARCHIVE):
+        own = own_values(ipc)
+        for number, row in enumerate(part):
+            yield row, {name: values[number] for name, values in own.items()}
+
+
+def _pictures(ledger: Reader, rows: Sequence[ResultRow]) -> dict[str, Picture]:
+    wanted = {file.sha256 for row in rows for file in row.files}
+    found = {
+        name: Picture(it["place"], it["media_type"])
+        for it in directory_images(ledger)
+        if (name := it["sha256"].hex()) in wanted
+    }
+    in_order = dict.fromkeys(file.sha256 for row in rows for file in row.files)
+    return {name: found[name] for name in in_order if name in found}
+
+
+def _commonest_first(causes: Mapping[str, Cause]) -> list[tuple[str, Cause]]:
+    return sorted(causes.items(), key=lambda it: (-it[1].rows, -it[1].purchases))

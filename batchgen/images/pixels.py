@@ -1,0 +1,53 @@
+"""Decode the pixels of an image, and make a small picture of it."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Final
+
+from PIL import Image, ImageOps
+
+from batchgen.images.inspect import MOST_DECODED_PIXELS
+
+BROKEN: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow's codecs raise for bytes that they cannot make sense of."""
+
+_QUALITY = 60
+
+
+def thumbnail(data: bytes, media_type: str, side_px: int) -> bytes | None:
+    """Return a small WebP of an image; None where its pixels cannot be read.
+
+    Args:
+        data: One whole image.
+        media_type: What it is; no other decoder is tried.
+        side_px: Of the longer side, at most.
+    """
+    kind = media_type.removeprefix("image/").upper()
+    try:
+        with Image.open(io.BytesIO(data), formats=[kind]) as image:
+            if image.width * image.height > MOST_DECODED_PIXELS:
+                return None
+            image.draft("RGB", (side_px, side_px))  # a JPEG is decoded small at once
+            small = ImageOps.exif_transpose(image)
+        if small.mode not in ("RGB", "RGBA"):
+            small = small.convert("RGBA" if small.has_transparency_data else "RGB")
+        small.thumbnail((side_px, side_px), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        file = io.BytesIO()
+        small.save(file, "WEBP", quality=_QUALITY, method=2)
+        return file.getvalue()
+    except BROKEN:
+        return None

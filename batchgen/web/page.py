@@ -1,0 +1,157 @@
+"""Write `report.html`: one file that opens from disk and asks nobody for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from batchgen.engines.gallery import MOST_PICTURES, Thumbnails, side_px, thumbnails
+from batchgen.engines.report import Report, read_report
+from batchgen.ledger import Reader
+from batchgen.model import dollars
+from batchgen.output.whole import replacing
+from batchgen.runner.outputs import ARCHIVE
+from batchgen.web import plots
+from batchgen.web.rows import rows_of
+
+PAGE = "report.html"
+REJECTED = "rejected.csv"
+
+_PIECE = re.compile(
+    r'<script type="application/json" class="thumbs" id="thumbs-\d+" '
+    r'data-side="(\d+)">(.*)</script>'
+)
+_NAME = re.compile(r"[0-9a-f]{64}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
+
+def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
+    """Write the page of a run folder; thumbnails of an earlier one are kept.
+
+    Args:
+        ledger: The folder's; it may be written meanwhile.
+        folder: Where the page goes, and the archive is.
+        made_at: Now, aware.
+
+    Raises:
+        StorageError: it cannot be written; an older page stands as it was.
+    """
+    report = read_report(ledger)
+    path = folder / PAGE
+    side = side_px(len(report.pictures))
+    small = thumbnails(folder / ARCHIVE, report.pictures, _made_before(path, side))
+    style, script = _asset("report.css"), _asset("report.js")
+    template = _environment().from_string(_asset("report.html"))
+    pieces = template.generate(
+        report=report,
+        name=folder.resolve().name,
+        made_at=made_at.astimezone(UTC),
+        plots=_plots(report),
+        style=Markup(style),  # noqa: S704 - ours
+        script=Markup(script),  # noqa: S704 - ours
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        rows=_json(rows_of(report, _retry(folder))),
+        thumbs=map(_json, small),
+        side=side,
+        most_pictures=MOST_PICTURES,
+    )
+    with replacing(path) as file:
+        for piece in pieces:
+            file.write(piece.encode(errors="replace"))
+    return path
+
+
+def _retry(folder: Path) -> str:
+    return shlex.join(["batchgen", "retry", str(folder), "--ids", REJECTED])
+
+
+def _made_before(path: Path, side: int) -> dict[str, str]:
+    """Return thumbnails of the page that stands there, by the hash of the image."""
+    return {name: text for name, text in _old_pieces(path, side) if text is not None}
+
+
+def _old_pieces(path: Path, side: int) -> Iterator[tuple[str, str | None]]:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                found = _PIECE.fullmatch(line.rstrip("\n"))
+                if found and int(found[1]) == side:
+                    yield from _trusted(found[2]).items()
+    except OSError:
+        return  # there is none, or none that can be read: they are made anew
+
+
+def _trusted(text: str) -> Thumbnails:
+    # Anybody may have edited the page: nothing but base64 is taken over.
+    try:
+        piece = json.loads(text)
+    except ValueError:
+        return {}
+    return {
+        name: value
+        for name, value in piece.items()
+        if isinstance(value, str) and _NAME.fullmatch(name) and _BASE64.fullmatch(value)
+    }
+
+
+def _plots(report: Report) -> list[plots.Plot]:
+    drawn = []
+    if report.course is not None:
+        drawn.append(plots.spending(report.course))
+        drawn.append(plots.throughput(report.course, report.rate_per_minute))
+    if report.latencies_s:
+        drawn.append(plots.latency(report.latencies_s))
+    return drawn
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["usd"] = _usd
+    environment.filters["count"] = "{:,}".format
+    environment.filters["change"] = _change
+    return environment
+
+
+def _usd(amount: int | Decimal | None) -> str:
+    return "unknown" if amount is None else dollars(amount)
+
+
+def _change(actual: Decimal, estimated: Decimal) -> str:
+    """Return by how much the one differs from the other, as a percentage."""
+    return f"{(actual - estimated) / estimated:+.1%}" if estimated else "no estimate"
+
+
+def _json(value: Mapping[str, Any]) -> Markup:
+    """Return JSON that no text inside can lead out of its script element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - nothing is left in it that HTML would read
+
+
+def _asset(name: str) -> str:
+    return files("batchgen.web").joinpath(name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    """Return what lets this text alone through the content security policy."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
