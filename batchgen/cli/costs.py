@@ -107,7 +107,13 @@ def _format_of(output: Path | None) -> str:
 
 def _columns(by: Iterable[str], known: tuple[str, ...]) -> list[str]:
     """Return the columns, each once; a name that has a comma can be quoted."""
-    names = [name.strip() for row in csv.reader(by) for name in row]
+    try:
+        texts = list(csv.reader(by, skipinitialspace=True))
+    except csv.Error as error:
+        raise UsageError(
+            f"--by: quote a name that has a line break: {error}"
+        ) from error
+    names = [name for text in texts for name in text]
     for name in names:
         if name not in known:
             hint = did_you_mean(name, known)

@@ -28,7 +28,8 @@ class Amounts:
         wasted_usd: Cost of the rows that did not succeed.
         wasted_share: Of `cost_usd`, from 0 to 1.
         at_risk_unknown_rows: Rows at risk by an amount that nobody knows.
-        estimated_usd: Estimate of the rows that were bought and whose cost is known.
+        estimated_usd: Estimate of the rows that were bought and whose cost is known
+            for sure, nothing at risk.
         actual_usd: What these very rows cost.
     """
 
@@ -66,7 +67,8 @@ def measures() -> list[pl.Expr]:
     bought = pl.col("attempts") > 0
     images = pl.when(bought).then(pl.col("files").list.len().cast(pl.Int64))
     failed = pl.col("status") != Status.SUCCEEDED.value
-    compared = bought & cost.is_not_null() & estimate.is_not_null()
+    settled = bought & cost.is_not_null() & (pl.col("at_risk_attempts") == 0)
+    compared = settled & estimate.is_not_null()
     return [
         pl.lit(1, pl.Int64).alias("rows"),
         _count(cost.is_null()).alias("unknown_rows"),

@@ -82,7 +82,8 @@ def by_hand(rows: Sequence[ResultRow]) -> dict[str, Any]:
     """Return the sums of some rows, and which are unknown, row by row."""
     known = [it for it in rows if it.cost_usd is not None]
     failed = [it for it in rows if it.status is not Status.SUCCEEDED]
-    compared = [it for it in known if it.attempts and it.estimated_usd is not None]
+    settled = [it for it in known if it.attempts and not it.at_risk_attempts]
+    compared = [it for it in settled if it.estimated_usd is not None]
 
     def amount(of: Sequence[ResultRow], name: str) -> Decimal | None:
         values = [getattr(it, name) for it in of]
@@ -179,7 +180,12 @@ def test_an_image_costs_its_share_of_all_that_was_paid_and_known(
 
 
 def test_a_shared_purchase_counts_its_images_once(tmp_path: Path) -> None:
-    bought = replace(DONE, cost_usd=Decimal("0.0925"), estimated_usd=Decimal("0.09"))
+    bought = replace(
+        DONE,
+        cost_usd=Decimal("0.0925"),
+        estimated_usd=Decimal("0.09"),
+        at_risk_attempts=0,
+    )
     shared = replace(
         DONE,
         row=1,
