@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.records import PlanEntry
 from batchgen.ledger.requests import dump_request
+from batchgen.ledger.route import load_route
 from batchgen.model import ImageRequest, Status
 
 REPEATED = "repeats the id of an earlier row; ids must differ"
@@ -79,6 +81,8 @@ class PlanWriter:
             key, problem, at_column = None, REPEATED, "id"
         elif key is not None and entry.fingerprint is not None:
             row_id, rebuy, done = self._row_of(entry, key)
+            if row_id is not None and not done:
+                entry = self._as_moved(entry, row_id)
             if done:  # what is bought stays bought, whatever the provider can do
                 problem = at_column = None
             elif self._dedupe and problem is None and row_id is not None:
@@ -152,6 +156,23 @@ class PlanWriter:
         self._ledger.run("row_regroup", (budget_group, row_id))
         # Should this reading be refused, the next run makes the plan anew.
         self._ledger.put("plan_digest", None)
+
+    def _as_moved(self, entry: PlanEntry, row_id: int) -> PlanEntry:
+        """Return the entry with the provider that a row moved on to, if it did."""
+        route = load_route(entry.route)
+        if not route or self._ledger.run("row_attempts", (row_id,)).fetchone() is None:
+            return entry
+        moved_to = self._ledger.planned_provider(row_id)
+        for way in route:
+            if way.provider == moved_to:
+                return replace(
+                    entry,
+                    provider=way.provider,
+                    model=way.model,
+                    resolution=way.resolution,
+                    warning=way.warning,
+                )
+        return entry
 
     def _row_to_share(self, entry: PlanEntry, row_id: int) -> int | None:
         """Return a row that asks for the same, in the plan or bought before."""

@@ -130,7 +130,7 @@ class Feed:
     def _others_are_dry(self) -> bool:
         """Say whether no other lane has anything that could still come here."""
         others = (it for it in self._run.lanes.values() if it is not self._lane)
-        return all(it.is_dry or it.stopped is not None for it in others)
+        return not any(it.may_hand_on for it in others)
 
     async def _wait(self) -> bool:
         """Wait until something changes; False if nothing will."""

@@ -69,6 +69,12 @@ class Lane:
         if self.leaving is not None:
             self.leaving.cancel()
 
+    @property
+    def may_hand_on(self) -> bool:
+        """Whether something waits here that another lane may have to make."""
+        waits = not self.is_dry or bool(self.moved) or len(self.retries) > 0
+        return waits and self.stopped is None
+
     def unreached_s(self) -> float:
         """Return for how long it was never reached; called when it was not, again."""
         if self._unreached_since is None:

@@ -142,7 +142,8 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         if ledger.status(part.row_id) is not Status.PENDING:
             return None
         # Another lane may have taken it over.
-        if ledger.planned_provider(part.row_id) != order.lane.name:
+        is_shared = len(run.lanes) > 1
+        if is_shared and ledger.planned_provider(part.row_id) != order.lane.name:
             return None
         return ledger.attempt(ledger.mark_sent(start))
 
