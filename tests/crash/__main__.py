@@ -47,11 +47,15 @@ def main() -> None:
 def crash(provider: str, faults: Profile, kills: int, seed: int) -> Figures:
     """Kill one run, check all laws, and return the figures."""
     folder = Path(tempfile.mkdtemp(prefix=f"crash-{provider}-{seed}-"))
-    sys.stderr.write(f"{folder}\n")
     bank = start_sandbox(folder / "bank", faults=faults, seed=seed, latency=0.03)
     with bank as running, open_stable() as stable:
         soak = Soak(running, stable, MODES[provider], folder / "run", kills, seed)
-        figures = soak.survive()
+        try:
+            figures = soak.survive()
+        except AssertionError as error:
+            again = f"--provider {provider} --faults {faults} --kills {kills}"
+            error.add_note(f"{again} --seed {seed}; it is kept in {folder}")
+            raise
     shutil.rmtree(folder)
     return figures
 

@@ -36,7 +36,11 @@ def main() -> None:
         for name in given.mode or MODES:
             begun, found = time.monotonic(), Found()
             for case in (*cases_of(name), *power_cases(name, range(given.power))):
-                found.add(ground.survive(case))
+                try:
+                    found.add(ground.survive(case))
+                except AssertionError as error:
+                    error.add_note(f"the case was {case!r}; it is kept in {folder}")
+                    raise
             points = len(points_of(MODES[name]))
             spent = time.monotonic() - begun
             say(

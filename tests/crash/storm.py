@@ -122,8 +122,13 @@ def main() -> None:
     tell(["---", *["---:"] * (len(HEAD) - 1)])
     for name in given.provider or MODES:
         folder = Path(tempfile.mkdtemp(prefix=f"storm-{name}-{given.seed}-"))
-        sys.stderr.write(f"{folder}\n")
-        tell([name, *weather(folder, MODES[name], given.rows, given.seed).cells()])
+        try:
+            came = weather(folder, MODES[name], given.rows, given.seed)
+        except AssertionError as error:
+            again = f"--provider {name} --rows {given.rows} --seed {given.seed}"
+            error.add_note(f"{again}; it is kept in {folder}")
+            raise
+        tell([name, *came.cells()])
         shutil.rmtree(folder)
 
 
