@@ -16,6 +16,7 @@ HELP = {
     "report": "Write ZIP and tables anew from the ledger; buy nothing.",
     "retry": "Mark rows to be tried again and print the run command.",
     "costs": "Add up what result tables cost, grouped by any columns.",
+    "reconcile": "Compare with a provider's bill; settle what was at risk.",
     "try": "Make one image now; show file, cost, time and the curl command.",
     "curl": "Print the request of one row as a curl command; send nothing.",
     "providers": "Show what providers can do, their prices, keys and limits.",

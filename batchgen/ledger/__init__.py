@@ -2,7 +2,12 @@
 
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.plan import PlanWriter
-from batchgen.ledger.purchases import purchase_slices
+from batchgen.ledger.purchases import (
+    providers_bought_from,
+    purchase_slices,
+    purchases_of,
+    settle_charge,
+)
 from batchgen.ledger.reader import Growth, Reader, Shape
 from batchgen.ledger.records import (
     AttemptEnd,
@@ -34,6 +39,9 @@ __all__ = [
     "Way",
     "directory_images",
     "dump_route",
+    "providers_bought_from",
     "purchase_slices",
+    "purchases_of",
     "result_slices",
+    "settle_charge",
 ]

@@ -1,4 +1,4 @@
-"""Read every attempt out of the ledger, as accounting wants it: oldest first."""
+"""Every attempt as accounting wants it, and what a provider's bill says of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.reader import Reader, attempt_record
+from batchgen.ledger.records import AttemptRecord
 from batchgen.ledger.results import moment, moment_of, usd_of
 from batchgen.model import Basis, PurchaseRow, to_usd
 
@@ -19,6 +21,27 @@ def purchase_slices(ledger: Reader) -> Iterator[list[PurchaseRow]]:
     rows = (_purchase(dict(row)) for row in found)
     while part := list(islice(rows, _SLICE)):
         yield part
+
+
+def providers_bought_from(ledger: Reader) -> list[str]:
+    """Return every provider that anything was sent to."""
+    return [row[0] for row in ledger.run("providers_bought_from")]
+
+
+def purchases_of(ledger: Reader, provider: str) -> Iterator[tuple[AttemptRecord, str]]:
+    """Yield the attempts at one provider, oldest first, with how to name their row."""
+    for row in ledger.run("purchases_of", (ledger.generation, provider)):
+        values_of = dict(row)
+        name, position = values_of.pop("row_name"), values_of.pop("position")
+        where = "a retired row" if position is None else f"row {position}"
+        label = where if name is None else f"{where} ({name})"
+        yield attempt_record(values_of), label
+
+
+def settle_charge(ledger: Ledger, attempt_id: int, nano: int) -> None:
+    """Write down what the provider's bill says of an attempt; its state stays."""
+    ledger.run("purchase_settle", (nano, attempt_id))
+    ledger.run("outputs_stale")
 
 
 def _purchase(values: dict[str, Any]) -> PurchaseRow:

@@ -33,8 +33,22 @@ def reported_nano(flight: Flight, said: Delivered | AttemptError) -> int | None:
     return None if usd is None or not 0 <= usd <= MOST_USD else to_nano(usd)
 
 
+def billed(flight: Flight) -> ChargedAs | None:
+    """Return what the provider's bill said of an attempt that is asked for again.
+
+    That stands above what is said now, and was spent before this run. Where the bill
+    had nothing yet, it says nothing.
+    """
+    attempt = flight.attempt
+    if attempt.charge is Charge.BILLED and attempt.cost:
+        return attempt.charge, attempt.cost
+    return None
+
+
 def charge_of(flight: Flight, delivered: Delivered) -> ChargedAs:
-    """Return what was charged: as reported, else by the price list."""
+    """Return what was charged: as billed or reported, else by the price list."""
+    if (settled := billed(flight)) is not None:
+        return settled
     reported = reported_nano(flight, delivered)
     if reported is not None:
         return Charge.REPORTED, reported
@@ -79,6 +93,9 @@ def spend(run: Run, flight: Flight, charge: ChargedAs) -> Raised | None:
 
     Nothing is awaited: whatever leaves next is reserved at what is known by now.
     """
+    if charge[0] is Charge.BILLED:
+        run.spent(flight.reservation, 0, at_risk=False)
+        return None
     if charge[0] is Charge.UNKNOWN:
         ceiling = run.budget.ceiling(flight.reservation.group) or 0
         run.spent(flight.reservation, ceiling * flight.part.images, at_risk=True)

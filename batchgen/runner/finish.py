@@ -19,7 +19,13 @@ from batchgen.errors import (
 )
 from batchgen.ledger import AttemptEnd, Ledger
 from batchgen.model import State, Status
-from batchgen.runner.accounts import ChargedAs, reported_nano, spend, tell_raised
+from batchgen.runner.accounts import (
+    ChargedAs,
+    billed,
+    reported_nano,
+    spend,
+    tell_raised,
+)
 from batchgen.runner.answers import excuse, heed_silence
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import (
@@ -203,6 +209,8 @@ def _state(error: AttemptError) -> State:
 
 def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
     """Return what the failed attempt cost; an accepted task is never surely free."""
+    if (settled := billed(flight)) is not None:
+        return settled
     charge = error.charge
     task_exists = flight.task_id is not None
     if task_exists and charge is Charge.NONE:
@@ -233,7 +241,8 @@ def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
 def give_back(run: Run, flight: Flight) -> None:
     """Turn the reservation of a task that stays open into money at risk."""
     ceiling = run.budget.ceiling(flight.reservation.group) or 0
-    run.spent(flight.reservation, ceiling * flight.part.images, at_risk=True)
+    risk = 0 if billed(flight) else ceiling * flight.part.images
+    run.spent(flight.reservation, risk, at_risk=True)
     run.wake()
 
 

@@ -1,0 +1,189 @@
+"""Match purchases without an id to the lines of a bill, by time and amount.
+
+Each line is for one purchase at most, and each purchase for one line. What was charged
+for certain is matched first, at its own amount; then what is at risk, where it may have
+cost that much. Lines are exchanged along chains of purchases until no line is left that
+some purchase at risk could account for, so the total never depends on the order.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from batchgen.engines.bill import BillLine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Claim:
+    """A purchase, as far as a bill may know it.
+
+    Attributes:
+        cost: Nano-dollars; None while, or where, they are not known.
+        most: What it may have cost; None if nobody says.
+        first, last: Microseconds between which the bill may have it.
+    """
+
+    attempt_id: int
+    cost: int | None
+    most: int | None
+    first: int
+    last: int
+
+    def may_be(self, line: BillLine) -> bool:
+        """Say whether a line may be for this purchase."""
+        if not self.first <= line.at <= self.last:
+            return False
+        if self.cost is not None:
+            return line.nano == self.cost
+        return line.nano > 0 and (self.most is None or line.nano <= self.most)
+
+
+@dataclass(slots=True)
+class Matching:
+    """Which line is for which purchase.
+
+    Attributes:
+        free: Lines that no purchase accounts for.
+        shared: Lines that more than one purchase at risk could account for.
+    """
+
+    line_of: dict[Claim, BillLine] = field(default_factory=dict)
+    free: list[BillLine] = field(default_factory=list)
+    shared: set[BillLine] = field(default_factory=set)
+
+
+def match(claims: Sequence[Claim], lines: Sequence[BillLine]) -> Matching:
+    """Match as many purchases as can be, known ones first."""
+    known: dict[int, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        if claim.cost is not None:
+            known[claim.cost].append(claim)
+    lines_of: dict[int, list[BillLine]] = defaultdict(list)
+    for line in sorted(lines, key=_by_time):
+        lines_of[line.nano].append(line)
+    found = Matching()
+    for nano, some in lines_of.items():
+        found.free += _take(known.get(nano, ()), some, found)
+    unsure = _Spans([it for it in claims if it.cost is None])
+    exchange = _Exchange(unsure, known, found)
+    found.free = [
+        it for it in sorted(found.free, key=_by_time) if not exchange.place(it)
+    ]
+    for claim, line in found.line_of.items():
+        if (
+            claim.cost is None
+            and sum(it.may_be(line) for it in unsure.around(line.at)) > 1
+        ):
+            found.shared.add(line)
+    _pair_others([it for some in known.values() for it in some], found)
+    return found
+
+
+def _by_time(line: BillLine) -> tuple[int, int]:
+    return line.at, line.number
+
+
+def _take(
+    claims: Sequence[Claim], lines: Sequence[BillLine], found: Matching
+) -> list[BillLine]:
+    """Give each line to the purchase whose time ends first: no other way gives more.
+
+    Source: Glover, Maximum matching in a convex bipartite graph, 1967.
+
+    Returns:
+        Lines that are for none of them.
+    """
+    waiting = sorted(claims, key=lambda it: it.first, reverse=True)
+    active: list[tuple[int, int, Claim]] = []
+    left = []
+    for line in lines:
+        while waiting and waiting[-1].first <= line.at:
+            claim = waiting.pop()
+            heappush(active, (claim.last, claim.attempt_id, claim))
+        while active and active[0][0] < line.at:
+            heappop(active)
+        if active:
+            found.line_of[heappop(active)[2]] = line
+        else:
+            left.append(line)
+    return left
+
+
+class _Spans:
+    """Purchases by time."""
+
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self._claims = sorted(claims, key=lambda it: it.first)
+        self._firsts = [it.first for it in self._claims]
+        self._longest = max((it.last - it.first for it in claims), default=0)
+
+    def around(self, at: int) -> Iterator[Claim]:
+        """Yield the purchases whose time holds a moment."""
+        begin = bisect_left(self._firsts, at - self._longest)
+        for index in range(begin, bisect_right(self._firsts, at)):
+            if self._claims[index].last >= at:
+                yield self._claims[index]
+
+
+class _Exchange:
+    """Finds a place for a line, by letting other lines move to make room."""
+
+    def __init__(
+        self, unsure: _Spans, known: dict[int, list[Claim]], found: Matching
+    ) -> None:
+        self._unsure = unsure
+        self._known = {nano: _Spans(some) for nano, some in known.items()}
+        self._found = found
+        # Lines from which no search came to an end, and so none ever will.
+        self._dead: set[BillLine] = set()
+
+    def place(self, line: BillLine) -> bool:
+        """Match a line; False if nobody can account for it."""
+        came_from: dict[BillLine, tuple[BillLine, Claim] | None] = {line: None}
+        waiting = deque([line])
+        while waiting:
+            here = waiting.popleft()
+            for claim in self._takers(here):
+                held = self._found.line_of.get(claim)
+                if held is None:
+                    self._move(here, claim, came_from)
+                    return True
+                if held not in came_from and held not in self._dead:
+                    came_from[held] = (here, claim)
+                    waiting.append(held)
+        self._dead.update(came_from)
+        return False
+
+    def _takers(self, line: BillLine) -> Iterator[Claim]:
+        """Yield who may account for a line, those at risk first, soonest end first."""
+        unsure = [it for it in self._unsure.around(line.at) if it.may_be(line)]
+        yield from sorted(unsure, key=lambda it: (it.last, it.attempt_id))
+        if line.nano in self._known:
+            for claim in self._known[line.nano].around(line.at):
+                if claim in self._found.line_of:
+                    yield claim
+
+    def _move(
+        self,
+        line: BillLine,
+        claim: Claim,
+        came_from: dict[BillLine, tuple[BillLine, Claim] | None],
+    ) -> None:
+        while True:
+            self._found.line_of[claim] = line
+            before = came_from[line]
+            if before is None:
+                return
+            line, claim = before
+
+
+def _pair_others(known: Sequence[Claim], found: Matching) -> None:
+    """Match what was charged at another amount than we know, by time alone."""
+    left = [it for it in known if it not in found.line_of]
+    returned = [it for it in found.free if it.nano <= 0]
+    charged = [it for it in found.free if it.nano > 0]
+    found.free = sorted([*returned, *_take(left, charged, found)], key=_by_time)

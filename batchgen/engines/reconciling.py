@@ -1,0 +1,60 @@
+"""Compare a run folder with a provider's bill, and settle by it what was not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from batchgen.engines.bill import micros_of
+from batchgen.engines.comparing import Bill, Comparison, Difference, compare
+from batchgen.engines.estimate import EVERY_ROW
+from batchgen.engines.folder import open_folder
+from batchgen.ledger import Ledger, Totals, settle_charge
+from batchgen.runner.outputs import are_fresh, write_outputs
+from batchgen.runner.resume import recover
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What was different, and the folder's money after what was settled.
+
+    Attributes:
+        settled: Purchases whose cost is the bill's now.
+    """
+
+    found: Comparison
+    settled: int
+    totals: Totals
+
+
+def reconcile(path: Path, bill: Bill, *, settles: bool) -> Reconciled:
+    """Compare a folder that no run works on with a bill; change nothing, or settle.
+
+    Raises:
+        LedgerLocked: a run works on the folder.
+        StorageError: what is settled cannot be written.
+    """
+    with open_folder(path, None, None) as folder:
+        ledger, settled = folder.ledger, 0
+        if settles:
+            # What an earlier process left without an answer is to be settled, too.
+            recover(ledger, folder.archive, micros_of(datetime.now(UTC)))
+        found = compare(ledger, bill)
+        if settles:
+            settled = _settle(ledger, found.differences)
+            if not are_fresh(ledger, folder.archive, path):
+                write_outputs(ledger, folder.archive, path)
+        return Reconciled(found, settled, ledger.totals(EVERY_ROW))
+
+
+def _settle(ledger: Ledger, differences: Iterable[Difference]) -> int:
+    """Write down what the bill settles; returns for how many purchases."""
+    settled = 0
+    with ledger.transaction():
+        for it in differences:
+            if it.attempt_id is not None and it.settles_to is not None:
+                settle_charge(ledger, it.attempt_id, it.settles_to)
+                settled += 1
+    return settled
