@@ -137,6 +137,57 @@ def test_a_row_that_fails_alone_fails_for_its_own_sake(breaker: Breaker) -> None
     assert breaker.lost(2, 100).excused == (96, 97, 98, 99, 100)
 
 
+def test_a_question_that_nobody_answers_opens_it_and_clears_a_row_alone(
+    breaker: Breaker,
+) -> None:
+    breaker.lost(1, 1)
+
+    verdicts = [breaker.silent() for _ in range(Breaker.TRIP)]
+
+    assert [it.opened for it in verdicts] == [True] + [False] * (Breaker.TRIP - 1)
+    assert [it.pause_s for it in verdicts] == [1.0, 2.0, 4.0, 8.0, 16.0]
+    assert [it.excused for it in verdicts if it.excused] == [(1,)]
+
+
+def test_rows_that_failed_while_others_succeeded_make_no_outage(
+    breaker: Breaker,
+) -> None:
+    for _ in range(Outage.SUSPECT):
+        breaker.lost(1, 1)
+        breaker.lost(2, 2)
+        breaker.answered()
+
+    verdicts = [breaker.lost(1 + number % 2, number) for number in range(20)]
+
+    assert {it.excused for it in verdicts} == {()}
+    # One that did not yet: then it is everybody's.
+    assert breaker.lost(3, 20).excused == ()
+    assert breaker.lost(4, 21).excused == (17, 18, 19, 20, 21)
+
+
+def test_who_does_not_answer_questions_is_under_no_suspicion(breaker: Breaker) -> None:
+    for _ in range(Outage.SUSPECT + 1):
+        breaker.lost(1, 1)
+        verdicts = [breaker.silent() for _ in range(Breaker.TRIP)]
+        breaker.answered()
+
+    breaker.lost(9, 9)
+    verdicts = [breaker.silent() for _ in range(Breaker.TRIP)]
+
+    assert [it.excused for it in verdicts if it.excused] == [(9,)]
+
+
+def test_what_rows_did_is_forgotten_before_it_fills_the_memory(clock: Clock) -> None:
+    outage = Outage(clock)
+    for number in range(3 * Outage.MOST):
+        outage.failed(number)
+        if number % 2:
+            outage.worked()
+
+    assert len(outage._outlived) == Outage.MOST
+    assert 2 * Outage.MOST in outage._outlived
+
+
 def test_after_hours_attempts_count_again_so_a_run_comes_to_its_end(
     tripped: Breaker, clock: Clock
 ) -> None:

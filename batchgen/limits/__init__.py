@@ -3,7 +3,7 @@
 from batchgen.limits.departures import WINDOW_S, Departures
 from batchgen.limits.failures import Failures
 from batchgen.limits.finder import Finder
-from batchgen.limits.outage import Breaker, Outage
+from batchgen.limits.outage import Breaker, Outage, Verdict
 from batchgen.limits.pacing import MOST_AT_ONCE, SILENT_S, Pacing, Use
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "Outage",
     "Pacing",
     "Use",
+    "Verdict",
 ]

@@ -11,7 +11,7 @@ from batchgen.errors import (
     Unreachable,
 )
 from batchgen.ledger import Ledger
-from batchgen.limits import Use
+from batchgen.limits import Use, Verdict
 from batchgen.model import Status
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Buy, Part, decide, history_of
@@ -46,7 +46,6 @@ def heed_failure(
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
         _heed_answer(run, lane)
         return ()
-    was_open = lane.breaker.is_open
     # An outcome that is unknown cannot be excused: it may have been charged.
     excusable = isinstance(error, ProviderDown)
     verdict = lane.breaker.lost(
@@ -54,12 +53,29 @@ def heed_failure(
         flight.attempt.attempt_id if excusable else None,
         is_probe=is_probe,
     )
+    return _heed_verdict(run, lane, verdict, error)
+
+
+def heed_no_answer(run: Run, lane: Lane, error: AttemptError) -> tuple[int, ...]:
+    """Take note that a question which buys nothing was not answered either.
+
+    Returns:
+        Attempts to be told to `excuse`.
+    """
+    if isinstance(error, NotConnected):
+        heed_silence(run, lane, error)
+    return _heed_verdict(run, lane, lane.breaker.silent(), error)
+
+
+def _heed_verdict(
+    run: Run, lane: Lane, verdict: Verdict, error: AttemptError
+) -> tuple[int, ...]:
     lane.excused.update(verdict.excused)
     if verdict.pause_s is not None:
         lane.departures.hold(verdict.pause_s)
         extra = {"provider": lane.name, "s": verdict.pause_s}
         run.log.warning("breaker_open", extra=extra)
-        if not was_open:
+        if verdict.opened:
             run.progress.notice(
                 f"{lane.name} leaves purchases without an answer ({error.message}): "
                 "rows wait, and one at a time is tried, after pauses of up to ten "

@@ -56,6 +56,7 @@ class Lane:
         self.stopped: ProviderStopped | None = None
         self.leaving: anyio.CancelScope | None = None  # around the wait for the rate
         self.was_reached = False
+        self.counter: str | None = None  # the URL that purchases were last sent to
         self._unreached_since: float | None = None
         self._clock = clock
 

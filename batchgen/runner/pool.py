@@ -20,6 +20,7 @@ from batchgen.model import Status
 from batchgen.runner.context import Run
 from batchgen.runner.decide import Buy, Settled, decide, history_of
 from batchgen.runner.feed import Feed, Wanted
+from batchgen.runner.knock import is_there
 from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
 from batchgen.runner.purchase import Order, buy
@@ -114,8 +115,7 @@ async def _begin(
     if not await _may_leave(run, lane):
         run.release(reservation)
         return False
-    if lane.breaker.is_open and not wanted.as_probe:
-        # It opened meanwhile: one that was not tried yet risks less.
+    if not await _may_try(run, lane, wanted):
         lane.departures.stayed()
         run.release(reservation)
         run.shelf.drop(part)
@@ -136,6 +136,19 @@ async def _begin(
     start(run, order)
     run.lull.stir()
     return True
+
+
+async def _may_try(run: Run, lane: Lane, wanted: Wanted) -> bool:
+    """Say whether a part may be sent to a provider that perhaps fails for everybody."""
+    if not wanted.as_probe:
+        # If it opened meanwhile: one that was not tried yet risks less.
+        return not lane.breaker.is_open
+    # One that was not tried yet may go first. What was tried in vain waits until there
+    # is somebody to try it on: else the few rows that are left would be used up.
+    is_first = not lane.breaker.is_open and not wanted.attempts
+    if is_first:
+        return True
+    return await is_there(run, lane) and lane.stopped is None and not run.gives_up
 
 
 async def _may_leave(run: Run, lane: Lane) -> bool:

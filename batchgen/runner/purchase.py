@@ -169,6 +169,7 @@ async def _send(run: Run, order: Order, lease: Lease) -> Accepted | Delivered:
     grant = Grant(run, lane)
     with run.shelf.taken(order.part) as references:
         call = lane.provider.encode(request, order.model, lane.endpoint, references)
+        lane.counter = call.url
         try:
             reply = await run.wire.send(
                 lane.name,

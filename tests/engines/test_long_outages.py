@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import anyio
 import pytest
@@ -164,6 +165,76 @@ async def test_rows_that_can_never_succeed_do_not_hold_up_the_end_for_ever(
 
     assert statuses(outcome) == {Status.FAILED: 3}
     assert len(shop.buys) > 3 * 3
+
+
+# -- of purchases, when few rows are left
+
+
+@dataclass
+class Door:
+    """Answers a shop's GETs where purchases go: away at first, then with a refusal."""
+
+    shop: Shop
+    answer: Answer
+    times: int
+    asked: list[Asked] = field(default_factory=list)
+
+    def __call__(self, asked: Asked) -> Answer:
+        if "/generations" not in asked.path:
+            return PICTURE
+        self.asked.append(asked)
+        return self.answer if len(self.asked) <= self.times else refused(405)
+
+
+@pytest.mark.parametrize(
+    "trouble", [DOWN, PAGE, LOST, refused(522)], ids=["5xx", "page", "lost", "522"]
+)
+async def test_the_last_row_waits_until_somebody_answers_what_buys_nothing(
+    desk: Desk, shop: Shop, trouble: Answer
+) -> None:
+    desk.write("cup")
+    shop.buy = away(shop, 1, 1, trouble)
+    shop.image = door = Door(shop, trouble, times=12)
+
+    outcome = await desk.run(max_attempts=2)
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    assert (len(shop.buys), len(door.asked)) == (2, 13)
+    assert {it.path for it in door.asked} == {shop.buys[0].path}
+    assert all("authorization" not in it.headers for it in door.asked)
+    assert sum("rows wait" in it for it in desk.notices) == 1
+    assert sum("answers again" in it for it in desk.notices) == 1
+    desk.check_money()
+
+
+@pytest.mark.parametrize("answer", [PICTURE, refused(404), refused(500)])
+async def test_a_row_that_fails_while_questions_are_answered_comes_to_its_end(
+    desk: Desk, shop: Shop, answer: Answer
+) -> None:
+    desk.write("cup")
+    shop.buy = lambda _: DOWN
+    shop.image = lambda _: answer
+
+    outcome = await desk.run(max_attempts=3)
+
+    assert statuses(outcome) == {Status.FAILED: 1}
+    assert len(shop.buys) == 3
+    assert desk.row()["error"] == "provider_down"
+
+
+async def test_a_server_that_answers_no_questions_can_be_bought_from_in_the_end(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outage, "PATIENCE_S", 0.3)
+    desk.write("cup")
+    shop.buy = away(shop, 1, 1, LOST)
+    shop.image = Door(shop, DOWN, times=1 << 30)
+
+    with anyio.fail_after(30):
+        outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    assert len(shop.buys) == 2
 
 
 # -- of polls

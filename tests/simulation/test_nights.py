@@ -86,19 +86,22 @@ def test_an_outage_of_two_hours_uses_up_no_row(kind: Down, provider: str) -> Non
     assert told.purchases < 1.5 * ROWS
 
 
-def test_an_outage_counts_no_attempt_of_the_few_rows_that_are_left() -> None:
-    """Each of them is tried some ten times in vain."""
+@pytest.mark.parametrize("kind", DOWNS)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_few_rows_that_are_left_outlive_an_outage(kind: Down, rows: int) -> None:
+    """What was lost once is tried again only when somebody answers."""
     schedule = Schedule(
         seed=3,
         provider="aimlapi",
-        rows=5,
+        rows=rows,
         concurrency=2,
-        outages=[Outage(0.0, 7200.0, "json")],
+        outages=[Outage(0.0, 7200.0, kind)],
     )
     told = live_through_night(schedule)
 
     check(told, schedule)
-    assert told.statuses == {"succeeded": 5}
+    assert told.statuses == {"succeeded": rows}
+    assert told.purchases <= 2 * rows
 
 
 @pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])

@@ -1,0 +1,44 @@
+"""Ask, buying nothing, whether a provider that gave no answer is there again."""
+
+from __future__ import annotations
+
+from batchgen.errors import AttemptError, NotConnected, OutcomeUnknown, ProviderDown
+from batchgen.model import Call, Reply
+from batchgen.runner.answers import excuse, heed_no_answer
+from batchgen.runner.context import Run
+from batchgen.runner.lane import Lane
+
+TIMEOUT_S = 20.0
+
+
+async def is_there(run: Run, lane: Lane) -> bool:
+    """Say whether a question that buys nothing is answered where purchases go.
+
+    It holds no key, so the answer is a refusal as a rule, and any will do: what a
+    gateway says in a provider's place, or silence, are none. After hours it is not
+    asked any more: some server may never answer it, and yet sell.
+    """
+    if lane.counter is None or lane.breaker.is_past_patience:
+        return True
+    call = Call(method="GET", url=lane.counter)
+    try:
+        reply = await run.wire.send(lane.name, call, reply_timeout_s=TIMEOUT_S)
+    except (NotConnected, OutcomeUnknown) as error:
+        await _stay_away(run, lane, error)
+        return False
+    lane.was_reached = True
+    if _is_away(reply):
+        words = f"HTTP {reply.status} also where nothing is bought"
+        await _stay_away(run, lane, ProviderDown(lane.name, words))
+        return False
+    return True
+
+
+def _is_away(reply: Reply) -> bool:
+    """Say whether a gateway answered: 520 to 530 are those of content networks."""
+    return reply.status in (502, 503, 504) or 520 <= reply.status <= 530
+
+
+async def _stay_away(run: Run, lane: Lane, error: AttemptError) -> None:
+    error.message = run.scrubber.clean(error.message)
+    await excuse(run, heed_no_answer(run, lane, error))
