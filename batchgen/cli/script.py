@@ -143,6 +143,7 @@ class Readying:
 
             larder = Larder(
                 self.job.manifest.parent,
+                within=self.job.references.folder or self.job.manifest.parent,
                 shrink=self.job.references.shrink,
                 offload=anyio.to_thread.run_sync,
                 fetch=fetch,

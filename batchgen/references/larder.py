@@ -18,7 +18,15 @@ from batchgen.references.facts import Facts, Unusable, examine
 from batchgen.references.judge import misfit
 from batchgen.references.once import Once
 from batchgen.references.shrink import can_make, shrink
-from batchgen.references.source import Identity, identify, is_url, naming, read, shown
+from batchgen.references.source import (
+    Identity,
+    check_within,
+    identify,
+    is_url,
+    naming,
+    read,
+    shown,
+)
 
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes of ready images that are kept for the next row."""
@@ -80,6 +88,7 @@ class Larder:
         self,
         folder: Path,
         *,
+        within: Path,
         shrink: bool,
         offload: Offload,
         fetch: Fetch,
@@ -89,12 +98,14 @@ class Larder:
 
         Args:
             folder: What relative paths start from.
+            within: The folder below which files must lie.
             shrink: Whether those that are not taken may be re-encoded or scaled down.
             offload: Runs what takes long: reading, shrinking, base64.
             fetch: Downloads from a URL; what it raises is passed on.
             most_bytes: Of ready images that are kept.
         """
         self._folder = folder
+        self._within = within.resolve()
         self._shrink = shrink
         self._offload = offload
         self._fetch = fetch
@@ -145,8 +156,13 @@ class Larder:
             return reference
         with naming(reference):
             if len(reference) < _LONG:
-                return identify(self._folder, reference)
-            return await self._offload(partial(identify, self._folder, reference))
+                return self._identify_here(reference)
+            return await self._offload(partial(self._identify_here, reference))
+
+    def _identify_here(self, reference: str) -> Identity:
+        identity = identify(self._folder, reference)
+        check_within(identity, self._within)
+        return identity
 
     def _most_bytes(self, rules: ReferenceRules, among: int) -> int | None:
         together = rules.most_bytes_together

@@ -56,6 +56,22 @@ def identify(folder: Path, reference: str) -> Identity:
     return Version(path, state.st_mtime_ns, state.st_size)
 
 
+def check_within(identity: Identity, folder: Path) -> None:
+    """Refuse a file that does not lie below a folder, wherever links lead.
+
+    Rows are judged as they are read; a link can be changed until their file is.
+
+    Raises:
+        Unusable: it does not, or is gone.
+    """
+    if isinstance(identity, bytes):
+        return
+    with _readable():
+        real = identity.path.resolve(strict=True)
+    if not real.is_relative_to(folder):
+        raise Unusable(f"lies outside {folder}, where files may be")
+
+
 def read(reference: str, identity: Identity) -> bytes:
     """Return the bytes of a local file or a data URI.
 

@@ -56,6 +56,7 @@ class References:
         self._stand_in = stand_in
         self._larder = Larder(
             run.job.manifest.parent,
+            within=run.job.references.folder or run.job.manifest.parent,
             shrink=run.job.references.shrink,
             offload=run.offload,
             fetch=self._fetch,

@@ -55,6 +55,7 @@ class Web:
 
 def larder_of(folder: Path, web: Web | None = None, **settings: Any) -> Larder:
     defaults: dict[str, Any] = {
+        "within": folder,
         "shrink": False,
         "offload": at_once,
         "fetch": (web or Web()).fetch,
@@ -256,6 +257,27 @@ async def test_a_file_that_was_changed_is_read_anew(
     assert before.media_type == "image/png"
     assert base64.b64decode(after.base64) == other
     assert len(reads) == 2
+
+
+@pytest.mark.parametrize("link", ["b.png", "sub"])
+async def test_a_link_that_led_out_of_the_folder_meanwhile_is_not_followed(
+    tmp_path: Path, reads: list[str], link: str
+) -> None:
+    folder = tmp_path / "inside"
+    (folder / "sub").mkdir(parents=True)
+    (tmp_path / "b.png").write_bytes(PNG)
+    reference = f"{link}/b.png" if link == "sub" else link
+    (folder / reference).write_bytes(PNG)
+    larder = larder_of(folder)
+    await larder.attachment(reference, RULES, 1)
+
+    (folder / link).rename(folder / "aside")
+    target = tmp_path if link == "sub" else tmp_path / "b.png"
+    (folder / link).symlink_to(target)
+
+    with pytest.raises(Unusable, match="lies outside"):
+        await larder.attachment(reference, RULES, 1)
+    assert len(reads) == 1
 
 
 async def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
