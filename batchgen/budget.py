@@ -122,6 +122,9 @@ class Budget:
         limits: Most that may be spent.
         ceilings: What one image of a group may cost at most; None if unknown.
         now: Microseconds UTC since 1970.
+
+    Attributes:
+        settled: How many reservations were given back.
     """
 
     def __init__(
@@ -136,6 +139,7 @@ class Budget:
         self._raised: dict[Group, int] = {}
         self._purses: dict[Scope, _Purse] = {"run": _Purse()}
         self._changed = anyio.Event()
+        self.settled = 0
 
     def ceiling(self, group: Group) -> int | None:
         """Return what one image may cost at most, by list or by what was charged."""
@@ -208,6 +212,7 @@ class Budget:
         for purse in self._counting(reservation.scopes):
             purse.held[reservation.group] -= reservation.images
             purse.committed += nano
+        self.settled += 1
         self._changed.set()
         self._changed = anyio.Event()
 

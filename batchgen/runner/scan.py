@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from batchgen.budget import Budget, Reservation, Share
 from batchgen.ledger import PlannedRow, Reader
+from batchgen.model import Status
 from batchgen.runner.decide import Part
 
 SLICE = 256
@@ -26,7 +27,7 @@ class _Closed:
         wanted: What did not fit.
         held: What its attempts in flight could cost when it was closed.
         first: Position of the first row that was passed over; None for none.
-        aside: Parts that had been read before it was closed.
+        aside: Parts that had been read before it was closed, first what did not fit.
     """
 
     wanted: Reservation
@@ -65,6 +66,7 @@ class Scan:
         self._after = -1
         self._closed: dict[str, _Closed] = {}
         self._again: _Again | None = None
+        self._looked_at = 0
         self.may_have_more = True
 
     def read(self) -> list[PlannedRow]:
@@ -125,8 +127,11 @@ class Scan:
         To be called when all rows that were read are handed out: what is read again
         begins where the first row of a group was passed over.
         """
-        if self._again is not None:
+        settled = self._budget.settled
+        is_soon = settled - self._looked_at < len(self._closed) // 8
+        if self._again is not None or (is_soon and self.may_reopen()):
             return
+        self._looked_at = settled
         opened = {name: it for name, it in self._closed.items() if self._has_room(it)}
         firsts = {name: it.first for name, it in opened.items() if it.first is not None}
         if firsts:
@@ -136,9 +141,15 @@ class Scan:
             yield from it.aside
 
     def _has_room(self, closed: _Closed) -> bool:
+        held = self._held(closed.wanted)
         # Not for each attempt that ends: every second reading passes over many rows.
-        is_calmer = 2 * self._held(closed.wanted) <= closed.held
-        return is_calmer and not self._budget.full_shares(closed.wanted)
+        if 2 * held > closed.held:
+            return False
+        if not self._budget.full_shares(closed.wanted):
+            return True
+        # Nothing comes back any more; but what did not fit may have lost its row.
+        row_id = closed.aside[0].row_id
+        return held == 0 and self._ledger.status(row_id) is not Status.PENDING
 
     def _held(self, wanted: Reservation) -> int:
         return sum(self._budget.held(it) for it in wanted.shares)
