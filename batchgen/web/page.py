@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ from batchgen.web.rows import rows_of
 
 PAGE = "report.html"
 REJECTED = "rejected.csv"
+
+_EARLY = 3
+"""Pieces before the script, which draws the first images while the rest is read."""
 
 _PIECE = re.compile(
     r'<script type="application/json" class="thumbs" id="thumbs-\d+" '
@@ -52,9 +56,10 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
     path = folder / PAGE
     side = side_px(len(report.pictures))
     small = thumbnails(folder / ARCHIVE, report.pictures, _made_before(path, side))
+    pieces = ((number, _json(it)) for number, it in enumerate(small))
     style, script = _asset("report.css"), _asset("report.js")
     template = _environment().from_string(_asset("report.html"))
-    pieces = template.generate(
+    parts = template.generate(
         report=report,
         name=folder.resolve().name,
         made_at=made_at.astimezone(UTC),
@@ -64,13 +69,14 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
         style_hash=_hash(style),
         script_hash=_hash(script),
         rows=_json(rows_of(report, _retry(folder))),
-        thumbs=map(_json, small),
+        early=list(islice(pieces, _EARLY)),
+        late=pieces,
         side=side,
         most_pictures=MOST_PICTURES,
     )
     with replacing(path) as file:
-        for piece in pieces:
-            file.write(piece.encode(errors="replace"))
+        for part in parts:
+            file.write(part.encode(errors="replace"))
     return path
 
 

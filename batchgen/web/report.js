@@ -46,10 +46,15 @@
   // -- thumbnails: a piece is decoded when one of its pictures is shown
 
   const pieces = new Map();
+  let isEarly = false; // something was drawn before its piece had been read
   function thumbnail(item) {
     if (item.image === null || item.piece < 0) return null;
     if (!pieces.has(item.piece)) {
       const source = byId(`thumbs-${item.piece}`);
+      if (!source && document.readyState === "loading") {
+        isEarly = true;
+        return null;
+      }
       pieces.set(item.piece, source ? JSON.parse(source.textContent) : {});
       if (pieces.size > KEPT_PIECES) pieces.delete(pieces.keys().next().value);
     }
@@ -333,4 +338,5 @@
 
   if (group) chooseGroup();
   filter();
+  document.addEventListener("DOMContentLoaded", () => { if (isEarly) draw(); });
 })();

@@ -1,0 +1,156 @@
+"""A page in a real browser: how soon it stands, how soon it filters, and no mouse.
+
+    batchgen report RUN --html && python -m tests.benchmarks.report RUN
+
+Needs Playwright (`pip install playwright`) and a Chromium, by `--browser` if it is not
+`/usr/bin/chromium`. It says what it measured, and ends with 1 if anything is not as it
+should be. The run must hold at least 100 images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from batchgen.cli.picks import read_picks
+from batchgen.web import PAGE
+
+OPENED = 3
+MOST_OPEN_MS = 2_000
+MOST_FILTER_MS = 100
+PHONE_PX = 375
+STOPS = (
+    *("group", "text", "status", "provider", "from", "to", "only"),
+    *("next", "save", "untick"),
+)
+
+CHANGES = (["text", "a"], ["text", "zq"], ["status", "refused"], ["from", "0.05"])
+
+STANDS = """() => {
+  const images = [...document.querySelectorAll(".card img")];
+  return images.length > 0 && images.every((it) => it.complete && it.naturalWidth);
+}"""
+FILTER = """([id, value]) => {
+  const control = document.getElementById(id);
+  const before = performance.now();
+  control.value = value;
+  control.dispatchEvent(new Event("input", { bubbles: true }));
+  document.body.offsetHeight; // laid out anew, too
+  const taken = performance.now() - before;
+  document.getElementById("filters").reset();
+  return taken;
+}"""
+AT = "() => document.activeElement.id || document.activeElement.className"
+
+
+def main() -> int:
+    """Measure, check, and return the exit code."""
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--browser", default="/usr/bin/chromium")
+    given = parser.parse_args()
+    page_path = (given.run / PAGE).resolve()
+    _say(f"{page_path}: {page_path.stat().st_size / 1e6:,.1f} MB")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=given.browser, args=["--no-sandbox"]
+        )
+        wrong = [*_speed(browser, page_path.as_uri())]
+        wrong += _without_a_mouse(browser, page_path.as_uri())
+        wrong += _on_a_phone(browser, page_path.as_uri())
+        browser.close()
+    _say("\n".join(wrong) or "all is as it should be")
+    return 1 if wrong else 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _open(browser: Any, url: str, width_px: int = 1200) -> Any:
+    size = {"width": width_px, "height": 800}
+    page = browser.new_context(viewport=size, accept_downloads=True).new_page()
+    page.goto(url, wait_until="commit")
+    page.wait_for_function(STANDS)
+    return page
+
+
+def _speed(browser: Any, url: str) -> list[str]:
+    stood, filtered = [], []
+    for _ in range(OPENED):
+        page = _open(browser, url)
+        stood.append(page.evaluate("performance.now()"))
+        page.wait_for_load_state("load")
+        filtered += [page.evaluate(FILTER, it) for it in CHANGES]
+        page.context.close()
+    median, worst = statistics.median(stood), max(filtered)
+    _say(
+        f"first page of the gallery stands after {median:,.0f} ms (median of {OPENED})"
+    )
+    _say(f"a filter acts within {worst:,.0f} ms (worst of {len(filtered)})")
+    late = [f"opens in {median:,.0f} ms"] if median > MOST_OPEN_MS else []
+    return late + ([f"filters in {worst:,.0f} ms"] if worst > MOST_FILTER_MS else [])
+
+
+def _without_a_mouse(browser: Any, url: str) -> list[str]:
+    page = _open(browser, url)
+    asked: list[str] = []
+    page.on("request", lambda it: asked.append(it.url))
+    page.focus(".card input:enabled[tabindex='0'], .card .open[tabindex='0']")
+    keys = page.keyboard
+    keys.press("End")
+    keys.press("x")
+    keys.press("ArrowRight")  # to the next page
+    second = page.inner_text("#page")
+    keys.press("x")
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    keys.press("x")
+    keys.press("Escape")
+    back = page.evaluate(AT)
+    keys.press("Home")
+    ticked = page.inner_text("#ticked")
+    reached = _by_tab(page)
+    page.focus("#save")
+    with page.expect_download() as saved, tempfile.TemporaryDirectory() as folder:
+        keys.press("Enter")
+        path = Path(folder) / "rejected.csv"
+        saved.value.save_as(path)
+        picks = read_picks(path)
+    wrong = [f"the Tab key does not reach {it}" for it in STOPS if it not in reached]
+    if (second[:6], ticked, back) != ("page 2", "3 ticked.", "open"):
+        wrong.append(f"keys: {second!r}, {ticked!r}, then at {back!r}")
+    if len({(it.id, it.image) for it in picks}) != 3:
+        wrong.append(f"the list holds {picks}")
+    wrong += [
+        f"it asked for {it}" for it in asked if not it.startswith(("data:", "blob:"))
+    ]
+    page.context.close()
+    return wrong
+
+
+def _by_tab(page: Any) -> set[str]:
+    """Return what the Tab key comes to, from the top to the end."""
+    page.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
+    reached: set[str] = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate(AT))
+    return reached
+
+
+def _on_a_phone(browser: Any, url: str) -> list[str]:
+    page = _open(browser, url, PHONE_PX)
+    width_px = page.evaluate("document.documentElement.scrollWidth")
+    page.context.close()
+    return [f"a phone must scroll: {width_px} px"] if width_px > PHONE_PX else []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

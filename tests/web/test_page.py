@@ -1,0 +1,163 @@
+"""The page of a run says what the table says, and nothing in it is ever executed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from batchgen.engines.report import read_report
+from batchgen.model import dollars
+from batchgen.runner.outputs import write_outputs
+from tests.web.runs import Page, Row, drawn, made, read
+
+EVIL = [
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<!--<script>",
+    "]]> & \" ' \u2028 {{ 7 * 7 }} 青",
+]
+
+
+def test_the_sums_are_those_of_the_table(tmp_path: Path) -> None:
+    rows = [
+        Row(id="a", picture=drawn("red"), cost=92_500_001),
+        Row(id="b", picture=drawn("blue"), cost=1_000_000_007),
+        Row(id="c"),
+    ]
+
+    with made(tmp_path, rows) as folder:
+        write_outputs(folder.ledger, folder.archive, folder.path)
+        page = Page.of(folder)
+
+    table = pl.read_parquet(tmp_path / "results.parquet")
+    spent = sum(table["cost_usd"], Decimal(0))
+    assert page.said("Spent") == dollars(spent) == "$1.092500008"
+    assert page.said("Rows") == str(table.height)
+    shown = [
+        None if it is None else Decimal(it).scaleb(-9) for it in page.columns["cost"]
+    ]
+    assert shown == table["cost_usd"].to_list()
+    for name in ("row", "id", "status", "prompt", "provider", "error", "message"):
+        assert page.columns[name] == table[name].to_list()
+
+
+def test_a_price_that_nobody_knows_is_not_shown_as_nothing(tmp_path: Path) -> None:
+    with made(tmp_path, [Row(id="a", picture=drawn("red"), cost=None)]) as folder:
+        page = Page.of(folder)
+
+    assert page.columns["cost"] == [None]
+    assert page.said("Per image") == "unknown"
+    assert "and 1 purchases without a known price" in page.texts["text"]
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_words_of_others_stay_words(text: str, tmp_path: Path) -> None:
+    own = {"brand": text}
+    plain = [
+        Row(id="a", message="never", own={"brand": "b"}),
+        Row(id="b", own={"brand": "c"}),
+    ]
+    evil = [Row(id=text, prompt=text, message=text, own=own), plain[1]]
+    with made(tmp_path / "plain", plain) as folder:
+        harmless = Page.of(folder)
+    with made(tmp_path / "evil", evil) as folder:
+        page = Page.of(folder)
+
+    assert [tag for tag, _ in page.tags] == [tag for tag, _ in harmless.tags]
+    assert page.executed == harmless.executed
+    assert page.columns["prompt"][0] == text
+    assert page.columns["message"][0] == text
+    assert text.strip() in page.texts["text"]
+
+
+def test_the_page_asks_nobody_and_runs_only_its_own_script(tmp_path: Path) -> None:
+    with made(tmp_path, [Row(id="a", picture=drawn("red"))]) as folder:
+        page = Page.of(folder)
+
+    policy = next(
+        str(it["content"])
+        for tag, it in page.tags
+        if tag == "meta" and it.get("http-equiv") == "Content-Security-Policy"
+    )
+    hashes = [
+        base64.b64encode(hashlib.sha256(it.encode()).digest()).decode()
+        for it in (page.texts["style"][0], *page.executed)
+    ]
+    assert policy == (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{hashes[0]}'; "
+        f"script-src 'sha256-{hashes[1]}'; base-uri 'none'; form-action 'none'"
+    )
+    assert len(page.executed) == 1
+    names = {name for _, it in page.tags for name in it}
+    assert not {it for it in names if it.startswith("on") or it in ("src", "style")}
+    links = [it["href"] for _, it in page.tags if "href" in it]
+    assert links == ["#rows"]
+
+
+def test_thumbnails_are_made_once_and_rows_that_left_have_none(tmp_path: Path) -> None:
+    rows = [
+        Row(id="a", picture=drawn("red")),
+        Row(id="b", picture=drawn("blue")),
+        Row(id="c", picture=b"\x89PNG no pixel can be read of this"),
+    ]
+
+    with made(tmp_path, rows) as folder:
+        first = Page.of(folder)
+        (tmp_path / "images.zip").rename(tmp_path / "elsewhere.zip")
+        read(folder.ledger, rows[1:])
+        second = Page.of(folder)
+
+    red, blue, broken = [it[0][4] for it in first.columns["images"]]
+    assert first.thumbnails[broken] is None
+    assert second.thumbnails == {blue: first.thumbnails[blue], broken: None}
+    small = first.thumbnails[red]
+    assert small is not None
+    with Image.open(io.BytesIO(base64.b64decode(small))) as image:
+        assert (image.format, image.size) == ("WEBP", (160, 100))
+
+
+def test_only_thumbnails_are_taken_over_from_an_edited_page(tmp_path: Path) -> None:
+    with made(tmp_path, [Row(id="a", picture=drawn("red"))]) as folder:
+        first = Page.of(folder)
+        path = tmp_path / "report.html"
+        [(name, small)] = first.thumbnails.items()
+        evil = path.read_text("utf-8").replace(str(small), "x onerror=alert(1)")
+        path.write_text(evil, "utf-8")
+        second = Page.of(folder)
+
+    assert second.thumbnails == {name: small}
+
+
+def test_a_page_holds_only_so_many_rows_but_adds_up_all(tmp_path: Path) -> None:
+    rows = [Row(id=str(it), picture=drawn("red")) for it in range(3)]
+
+    with made(tmp_path, rows) as folder:
+        report = read_report(folder.ledger, listed_rows=2)
+
+    assert [it.row for it in report.rows] == [0, 1]
+    assert report.overall.rows == report.overall.succeeded == 3
+    assert report.course is not None
+    assert report.course.spent[-1] == report.totals.spent
+
+
+def test_a_column_of_few_values_is_a_group_and_an_id_is_none(tmp_path: Path) -> None:
+    brands = ["north", "south", "north"]
+    own = [{"brand": it, "sku": f"s{n}"} for n, it in enumerate(brands)]
+    rows = [Row(id=str(n), own=it, picture=drawn("red")) for n, it in enumerate(own)]
+
+    with made(tmp_path, rows) as folder:
+        groups = dict(read_report(folder.ledger).groups)
+
+    assert set(groups) == {"provider", "brand"}
+    assert [(name, it.rows) for name, it in groups["brand"]] == [
+        ("north", 2),
+        ("south", 1),
+    ]
+    assert sum(it.cost for _, it in groups["brand"]) == Decimal("0.2775")
