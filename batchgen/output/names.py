@@ -18,6 +18,9 @@ _FORBIDDEN = re.compile(
     r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff'
     r"\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
+# Scripts and emoji need them; an older file system of macOS passes over them (Apple,
+# TN1150, "Case-Insensitive String Comparison Algorithm").
+_JOINERS = re.compile(r"[\u200c\u200d]")
 _RESERVED = re.compile(
     r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3]|conin\$|conout\$)\s*(\.|$)",
     re.IGNORECASE,
@@ -70,7 +73,7 @@ def claimed_stems(stem: str, images: int) -> list[str]:
 
 def fold(stem: str) -> str:
     """Return what two stems share when some system takes them for the same file."""
-    decomposed = unicodedata.normalize("NFD", stem)
+    decomposed = unicodedata.normalize("NFD", _JOINERS.sub("", stem))
     return unicodedata.normalize("NFC", decomposed.casefold())
 
 

@@ -143,6 +143,8 @@ def test_a_row_of_several_images_claims_the_numbered_stems() -> None:
         pytest.param("é", "e\u0301", id="composition"),
         pytest.param("STRASSE", "straße", id="sharp-s"),
         pytest.param("Σίσυφος", "ΣΊΣΥΦΟΣ", id="final-sigma"),
+        pytest.param("zero\u200cwidth", "zerowidth", id="joiner"),
+        pytest.param("\ufb01sh", "FISH", id="ligature"),
     ],
 )
 def test_stems_that_some_system_takes_for_one_fold_to_one(one: str, other: str) -> None:
