@@ -131,6 +131,20 @@ async def test_of_several_addresses_only_those_within_reach_are_tried() -> None:
     assert [it["host"] for it in found] == ["8.8.8.8"]
 
 
+@pytest.mark.usefixtures("open_guard")
+async def test_a_proxy_is_not_asked_for_an_address_that_is_not_public(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ScriptedServer(serve(reply())) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        async with Wire(paid_hosts=True, limits=SMALL) as wire:
+            for host in ("169.254.169.254", "10.0.0.7", "[::ffff:10.0.0.7]"):
+                with pytest.raises(LinkLost, match="cannot be followed"):
+                    await wire.download("acme", f"https://{host}/", from_loopback=False)
+
+    assert proxy.connections == 0
+
+
 async def test_a_user_in_a_link_is_not_told_to_its_host(wire: Wire) -> None:
     with ScriptedServer(answer(reply())) as server:
         link = server.url.replace("//", "//user:secret@")
