@@ -32,7 +32,7 @@ from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.local import LocalEngine
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BudgetReached, DayFull, GroupsFull
-from batchgen.model import Job, Price, PriceList, Terms
+from batchgen.model import Job, Price, PriceList, Status, Terms
 from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.gccai import Gccai
@@ -51,6 +51,9 @@ BRANDS = ("Acme", "Ümlaut & Söhne", "", 'no "name"', "E")
 KINDS = ("shoe", "hat")
 IN_FLIGHT = 64
 LIVES = 40
+PATIENCE = 2
+"""How often the user says the same command again while rows are left."""
+
 ON_THE_WAY_S = 1.0
 """From the ledger's word to the wire, at most: that much later a day may end."""
 
@@ -182,6 +185,7 @@ class Spree:
 
     async def live(self) -> None:
         """Say the same command until nothing more may be bought."""
+        patience = PATIENCE
         for _ in range(LIVES):
             self.last = await self._live_once()
             if self.last is None:
@@ -189,17 +193,24 @@ class Spree:
                 continue
             error = self.last.error
             self.ends[type(error).__name__ if error else "ended"] += 1
-            if not isinstance(error, DayFull):
+            if error is None and self._is_left() and patience:
+                patience -= 1
+            elif not isinstance(error, DayFull):
                 assert error is None or isinstance(error, BudgetReached), error
                 return
-            assert not self.case.waits, "it was to wait"
-            now_s = self.now() / 1e6
-            await anyio.sleep(86_400 - now_s % 86_400 + 0.5)
+            else:
+                assert not self.case.waits, "it was to wait"
+                now_s = self.now() / 1e6
+                await anyio.sleep(86_400 - now_s % 86_400 + 0.5)
         raise AssertionError(f"not at its end after {LIVES} runs")
 
     def now(self) -> int:
         """Return microseconds since 1970."""
         return self.case.began * 1_000_000 + int(anyio.current_time() * 1e6)
+
+    def _is_left(self) -> bool:
+        totals = self.last.totals if self.last else None
+        return totals is not None and Status.PENDING in totals.rows
 
     async def _live_once(self) -> Outcome | None:
         outcome = None
