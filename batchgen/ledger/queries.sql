@@ -182,15 +182,6 @@ UPDATE rows SET status = 'pending', error = NULL, message = NULL,
                            WHERE attempts.row_id = rows.row_id), 0)
   WHERE status = ?
     AND row_id IN (SELECT coalesce(shares, row_id) FROM plan WHERE generation = ?);
--- name: retry_by_id
-UPDATE rows SET status = 'pending', error = NULL, message = NULL,
-    tries_from = coalesce((SELECT max(attempt_id) FROM attempts
-                           WHERE attempts.row_id = rows.row_id), 0)
-  WHERE status = ?
-    AND row_id = (SELECT coalesce(shares, row_id) FROM plan
-                  WHERE generation = ? AND coalesce(id, CAST(position AS TEXT)) = ?);
--- name: plan_has_id
-SELECT 1 FROM plan WHERE generation = ? AND coalesce(id, CAST(position AS TEXT)) = ?;
 -- name: retry_prices
 SELECT count(*) AS rows, coalesce(sum(estimate), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced

@@ -38,7 +38,7 @@ def test_a_rejected_image_alone_is_bought_again_and_the_first_stays_paid(
     shop: Shop,
 ) -> None:
     shop.write("m.csv", "prompt,n\na lamp,1\na vase,3\n")
-    assert shop.run("m.csv", "--yes", "--quiet").code == 0
+    assert shop.run("m.csv", "--yes", "--quiet", "--rpm", "6000").code == 0
     out = shop.folder / "out/m"
     before, bought = members(out), table(out)
     shop.write("rejected.csv", listed(("1", "2")))
@@ -48,10 +48,15 @@ def test_a_rejected_image_alone_is_bought_again_and_the_first_stays_paid(
     left = batchgen(*words, at=shop.folder)
     marked = batchgen(*words, "--status", "succeeded", at=shop.folder)
     sent = shop.sent
+    page = batchgen("report", "out/m", "--html", at=shop.folder)
     assert shop.run("m.csv", "--yes", "--quiet").code == 0
 
     assert unnamed.code == 2
     assert "say which by --ids" in unnamed.message
+    assert page.stdout.splitlines()[-1].startswith("report: out/m/report.html (0.")
+    text = (out / "report.html").read_text("utf-8")
+    assert "at most 6000 a minute were allowed" in text
+    assert '"retry":"batchgen retry out/m --ids rejected.csv"' in text
     assert left.stdout.splitlines()[0] == "0 rows are marked to be tried again"
     assert "--status succeeded" in left.stdout
     assert marked.stdout.startswith("1 row is marked")

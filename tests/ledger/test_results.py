@@ -409,12 +409,9 @@ def test_rows_behind_the_limit_do_not_count_but_their_money_does(
 # -- retry
 
 
-def retry(ledger: Ledger, status: Status, row: str | None = None) -> int:
+def retry(ledger: Ledger, status: Status) -> int:
     """Mark as the command does; returns how many rows were marked."""
-    if row is None:
-        values: tuple[str | int, ...] = (status.value, ledger.generation)
-        return ledger.run("retry_by_status", values).rowcount
-    return ledger.run("retry_by_id", (status.value, ledger.generation, row)).rowcount
+    return ledger.run("retry_by_status", (status.value, ledger.generation)).rowcount
 
 
 def test_retry_marks_rows_of_one_status_and_starts_their_count_anew(
@@ -439,17 +436,6 @@ def test_retry_marks_rows_of_one_status_and_starts_their_count_anew(
     assert table(ledger)[1].cost_usd == USD
     found = ledger.run("retry_prices", (ledger.generation,)).fetchone()
     assert (found["rows"], found["estimate"]) == (1, PRICE)
-
-
-def test_retry_knows_rows_without_id_by_their_position(ledger: Ledger) -> None:
-    prompts(ledger, ["cup", "lamp"])
-    for row_id in row_ids(ledger):
-        ledger.settle(row_id, Status.HELD, "outcome_unknown", "words")
-
-    assert retry(ledger, Status.HELD, "1") == 1
-    assert retry(ledger, Status.HELD, "7") == 0
-
-    assert [row.status for row in table(ledger)] == [Status.HELD, Status.PENDING]
 
 
 def test_retry_leaves_rows_alone_that_the_manifest_lost(ledger: Ledger) -> None:
