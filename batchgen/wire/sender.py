@@ -214,6 +214,8 @@ class Wire:
                 if isinstance(found, Blob):
                     return found
                 target = found
+                # Who is out on the internet does not lead us back to our own machine.
+                near = reach is Reach.LOOPBACK
         except FOREIGN as error:
             raise download_error(provider, host, error) from error
         raise LinkLost(

@@ -170,6 +170,23 @@ async def test_a_url_is_fetched_first_where_only_bytes_are_taken(
     desk.check_money()
 
 
+async def test_what_lies_on_this_machine_is_not_fetched_for_providers_elsewhere(
+    desk: Desk, shop: Shop, logo: bytes
+) -> None:
+    desk.provider = "apiai"
+    sells_bytes(shop)
+    shop.image = lambda _: Answer(200, logo)
+    wanting(desk, 1, f"{shop.url}/images/logo.png")
+    near = desk.job().terms
+    far = replace(near["foxapi"], base_url="https://foxapi.example")
+
+    await desk.run(providers=("apiai", "foxapi"), terms={**near, "foxapi": far})
+
+    assert desk.row()["error"] == "reference_rejected"
+    assert "no https link to a public address" in desk.row()["message"]
+    assert (shop.downloads, shop.buys) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("image", "words"),
     [

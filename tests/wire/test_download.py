@@ -133,6 +133,24 @@ async def test_every_hop_is_judged_with_any_client(
     assert asked == ["https://cdn.example/1"]
 
 
+async def test_the_internet_does_not_lead_back_to_our_own_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("BATCHGEN_LOOPBACK_ONLY", raising=False)
+    hops = ["http://127.0.0.1:8/1", "https://cdn.example/1", "http://127.0.0.1:8/2"]
+    asked: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(302, headers={"location": hops[len(asked)]})
+
+    async with Wire(httpx.MockTransport(respond), paid_hosts=True) as wire:
+        with pytest.raises(LinkLost, match=r"127\.0\.0\.1 is no https link"):
+            await wire.download("acme", hops[0], from_loopback=True)
+
+    assert asked == hops[:2]
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 async def test_a_link_that_is_gone_is_lost(wire: Wire, status: int) -> None:
     with (
