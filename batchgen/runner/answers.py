@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from batchgen.errors import (
     AttemptError,
     NotConnected,
@@ -112,6 +114,14 @@ def excuse(
     """
     found = (_excuse(run, ledger, it) for it in attempt_ids)
     return [it for it in found if it is not None]
+
+
+def buy_excused(run: Run, again: Iterable[tuple[str, Part]]) -> None:
+    """Let be bought again what `excuse` returned, once that is on disk."""
+    for provider, part in again:
+        if (lane := run.lanes.get(provider)) is not None:
+            lane.retries.add(part, 0.0)
+    run.wake()
 
 
 def _excuse(run: Run, ledger: Ledger, attempt_id: int) -> tuple[str, Part] | None:

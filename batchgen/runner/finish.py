@@ -26,7 +26,7 @@ from batchgen.runner.accounts import (
     spend,
     tell_raised,
 )
-from batchgen.runner.answers import excuse, heed_silence
+from batchgen.runner.answers import buy_excused, excuse, heed_silence
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import (
     Buy,
@@ -143,10 +143,7 @@ async def _end(
         lane.retries.add(flight.part, wait)
     elif isinstance(decision, Moved):
         run.lanes[decision.provider].moved.append(flight.part.row_id)
-    for provider, part in ended.again:
-        if (lane := run.lanes.get(provider)) is not None:
-            lane.retries.add(part, 0.0)
-    run.wake()
+    buy_excused(run, ended.again)
     return ended.ceiling
 
 

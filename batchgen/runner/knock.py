@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchgen.errors import AttemptError, NotConnected, OutcomeUnknown, ProviderDown
 from batchgen.model import Call, Reply
-from batchgen.runner.answers import excuse, heed_no_answer
+from batchgen.runner.answers import buy_excused, excuse, heed_no_answer
 from batchgen.runner.context import Run
 from batchgen.runner.lane import Lane
 
@@ -41,4 +41,6 @@ def _is_away(reply: Reply) -> bool:
 
 async def _stay_away(run: Run, lane: Lane, error: AttemptError) -> None:
     error.message = run.scrubber.clean(error.message)
-    await excuse(run, heed_no_answer(run, lane, error))
+    excused = heed_no_answer(run, lane, error)
+    again = await run.writer.commit(lambda ledger: excuse(run, ledger, excused))
+    buy_excused(run, again)
