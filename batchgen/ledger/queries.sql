@@ -183,10 +183,13 @@ UPDATE rows SET status = 'pending', error = NULL, message = NULL,
   WHERE status = ?
     AND row_id IN (SELECT coalesce(shares, row_id) FROM plan WHERE generation = ?);
 -- name: retry_prices
-SELECT count(*) AS rows, coalesce(sum(estimate), 0) AS estimate,
+SELECT count(*) AS rows, coalesce(sum(estimate * lacking / n), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced
-  FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = ? AND rows.status = 'pending' AND rows.tries_from > 0;
+  FROM (SELECT plan.estimate, rows.n,
+          rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
+                    WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS lacking
+        FROM plan JOIN rows USING (row_id)
+        WHERE plan.generation = ? AND rows.status = 'pending' AND rows.tries_from > 0);
 
 -- name: money
 SELECT
@@ -215,12 +218,15 @@ SELECT count(*) FROM images JOIN attempts USING (attempt_id)
          OR EXISTS (SELECT 1 FROM plan WHERE plan.shares = attempts.row_id
                       AND plan.generation = :generation));
 -- name: to_buy
-SELECT count(*) AS rows, coalesce(sum(rows.n), 0) AS images,
-       coalesce(sum(plan.estimate), 0) AS estimate,
-       coalesce(sum(plan.estimate IS NULL), 0) AS unpriced
-  FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below
-    AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL;
+SELECT count(*) AS rows, coalesce(sum(lacking), 0) AS images,
+       coalesce(sum(estimate * lacking / n), 0) AS estimate,
+       coalesce(sum(estimate IS NULL), 0) AS unpriced
+  FROM (SELECT plan.estimate, rows.n,
+          rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
+                    WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS lacking
+        FROM plan JOIN rows USING (row_id)
+        WHERE plan.generation = :generation AND plan.position < :below
+          AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL);
 -- name: groups
 SELECT plan.provider, plan.resolution,
        sum(rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)

@@ -92,3 +92,23 @@ def test_a_lost_task_is_asked_for_before_retry_buys_another(
     [attempt] = ledger_rows(batch.ledger, "SELECT state FROM attempts")
     assert attempt["state"] == "stored"
     check_all(books)
+
+
+def test_retry_tells_the_price_of_the_images_that_are_missing_alone(
+    bank: SandboxProcess, tmp_path: Path
+) -> None:
+    batch = customer(tmp_path, bank, "aimlapi", "--on-unknown", "hold", "--n", "3")
+    batch.write(product_rows(range(1)))
+    bank.queue_fault("aimlapi", "lost_reply")
+    assert batch.run().code == 3
+    [held] = read_books(batch, bank).rows
+    assert (held["status"], len(held["files"])) == ("held", 2)
+
+    released = batch.call("retry", "out")
+    carried_on = batch.carry_on(released.out)
+    books = read_books(batch, bank)
+
+    assert "trying them may cost $0.0925\n" in released.out
+    assert carried_on.code == 0, carried_on
+    assert len(books.requests) == 4
+    check_all(books)

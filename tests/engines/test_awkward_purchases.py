@@ -8,6 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
+from batchgen.engines.estimate import EVERY_ROW, estimate_of
+from batchgen.engines.folder import read_ledger
 from batchgen.engines.setting import Outcome
 from batchgen.errors import BudgetReached, Charge, CredentialRejected, UsageError
 from batchgen.model import State, Status, to_nano
@@ -381,6 +383,14 @@ async def test_a_refused_part_keeps_the_images_that_were_paid_for(
     assert row["cost_usd"] == Decimal("0.0894875")
     assert len(shop.buys) == 2
     desk.check_money()
+
+    desk.retry("refused")
+    ledger = read_ledger(desk.out)
+    left = estimate_of(ledger, EVERY_ROW, ledger.generation)
+    ledger.close()
+
+    assert (left.rows, left.images) == (1, 2)
+    assert left.usd == 2 * Decimal("0.0925")
 
 
 async def test_a_run_that_is_cancelled_ends_and_loses_nothing(
