@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchgen.decoding import retry_after_s
 from batchgen.errors import AttemptError, NotConnected, OutcomeUnknown, ProviderDown
 from batchgen.model import Call, Reply
 from batchgen.runner.answers import buy_excused, excuse, heed_no_answer
@@ -15,8 +16,9 @@ async def is_there(run: Run, lane: Lane) -> bool:
     """Say whether a question that buys nothing is answered where purchases go.
 
     It holds no key, so the answer is a refusal as a rule, and any will do: what a
-    gateway says in a provider's place, or silence, are none. After hours it is not
-    asked any more: some server may never answer it, and yet sell.
+    gateway says in a provider's place, or silence, are none; a wait that it asks for
+    holds up everybody, as any does. After hours it is not asked any more: some server
+    may never answer it, and yet sell.
     """
     if lane.counter is None or lane.breaker.is_past_patience:
         return True
@@ -27,11 +29,14 @@ async def is_there(run: Run, lane: Lane) -> bool:
         await _stay_away(run, lane, error)
         return False
     lane.was_reached = True
+    wait_s = retry_after_s(reply.headers)
+    if wait_s:
+        lane.departures.pause(wait_s)
     if _is_away(reply):
         words = f"HTTP {reply.status} also where nothing is bought"
         await _stay_away(run, lane, ProviderDown(lane.name, words))
         return False
-    return True
+    return not wait_s
 
 
 def _is_away(reply: Reply) -> bool:
@@ -42,5 +47,7 @@ def _is_away(reply: Reply) -> bool:
 async def _stay_away(run: Run, lane: Lane, error: AttemptError) -> None:
     error.message = run.scrubber.clean(error.message)
     excused = heed_no_answer(run, lane, error)
+    if not excused:
+        return
     again = await run.writer.commit(lambda ledger: excuse(run, ledger, excused))
     buy_excused(run, again)

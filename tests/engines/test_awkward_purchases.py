@@ -46,11 +46,12 @@ def at_risk(shop: Shop) -> None:
 # -- throttled
 
 
+@pytest.mark.parametrize("status", [429, 503])
 async def test_a_retry_after_is_a_floor_for_every_row_of_the_provider(
-    desk: Desk, shop: Shop
+    desk: Desk, shop: Shop, status: int
 ) -> None:
     desk.write("a", "b", "c", "d")
-    slow = refused(429, "slow down", retry_after="0.6")
+    slow = refused(status, "slow down", retry_after="0.6")
     shop.buy = in_turn(shop.sells(CREDITS), slow, shop.sells(CREDITS))
 
     outcome = await desk.run()

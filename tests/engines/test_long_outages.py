@@ -222,6 +222,22 @@ async def test_a_row_that_fails_while_questions_are_answered_comes_to_its_end(
     assert desk.row()["error"] == "provider_down"
 
 
+async def test_a_wait_that_is_asked_for_where_nothing_is_bought_is_kept(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write("cup")
+    shop.buy = away(shop, 1, 1, LOST)
+    slow = refused(429, "slow down", retry_after="0.5")
+    shop.image = door = Door(shop, slow, times=1)
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    first, second = door.asked
+    assert second.at >= first.at + 0.5
+    assert len(shop.buys) == 2
+
+
 async def test_a_server_that_answers_no_questions_can_be_bought_from_in_the_end(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
