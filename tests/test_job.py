@@ -83,6 +83,12 @@ def test_a_job_file_says_all(folder: Path) -> None:
         [references]
         folder = "../images"
         shrink = true
+        [budget]
+        per_day = 4
+        on_day_full = "wait"
+        [budget.by]
+        brand = 2.5
+        kind = { "*" = 1, "a hat" = "0.5" }
         [columns]
         id = "SKU"
         [prices.foxapi]
@@ -146,6 +152,12 @@ def test_a_job_file_says_all(folder: Path) -> None:
         n=2,
         allow_http=True,
         max_cost=Decimal("12.50"),
+        max_cost_per_day=Decimal(4),
+        on_day_full="wait",
+        max_cost_by={
+            "brand": {"*": Decimal("2.5")},
+            "kind": {"*": Decimal(1), "a hat": Decimal("0.5")},
+        },
         max_attempts=3,
         on_unknown="hold",
         max_unknown=0,
@@ -177,6 +189,8 @@ def test_the_command_line_stands_above_the_job_file(folder: Path) -> None:
         rpm=4.0,
         n=5,
         max_cost="6.5",
+        max_cost_per_day="0.5",
+        on_day_full="wait",
         out=Path("here"),
         price="0.07",
         grace=8.0,
@@ -189,6 +203,7 @@ def test_the_command_line_stands_above_the_job_file(folder: Path) -> None:
         prices={"*": Price.agreed(Decimal("0.07"), "--price")},
     )
     assert (job.n, job.max_cost, job.grace_s) == (5, Decimal("6.5"), 8.0)
+    assert (job.max_cost_per_day, job.on_day_full) == (Decimal("0.5"), "wait")
     assert job.out == folder.parent / "here"
 
 
@@ -322,6 +337,23 @@ def test_an_address_without_a_name_goes_to_the_only_provider() -> None:
             "max_cost = 0.0000000001",
             "`max_cost`: 1E-10 has more than nine decimals",
             id="cost-too-fine",
+        ),
+        pytest.param(
+            "[budget]\nper_month = 1", "[budget]: unknown key `per_month`", id="month"
+        ),
+        pytest.param(
+            "[budget]\nper_day = -1", "[budget], `per_day`: -1 is not", id="per-day"
+        ),
+        pytest.param(
+            "[budget]\nby = 3", "[budget]: `by` must be a table", id="by-no-table"
+        ),
+        pytest.param(
+            "[budget.by]\nbrand = {}", "[budget.by], `brand`: the table", id="by-empty"
+        ),
+        pytest.param(
+            "[budget.by]\nbrand = { Acme = -2 }",
+            "[budget.by], `brand`: `Acme`: -2 is not from 0",
+            id="by-value",
         ),
         pytest.param("price = []", "`price`: a list is not a number", id="price-list"),
         pytest.param(

@@ -71,6 +71,7 @@ class View:
     at_risk: int
     projected: int | None
     left_s: float | None
+    budgets: tuple[str, ...] = ()
 
     @property
     def is_early(self) -> bool:
@@ -104,7 +105,7 @@ class View:
         words.append(_cents(self.spent) + whole)
         if self.at_risk:
             words.append(f"{_cents(self.at_risk)} at risk")
-        return words
+        return [*words, *self.budgets]
 
     def _left(self) -> list[str]:
         if self.left_s is None or self.phase != "running":
@@ -143,6 +144,7 @@ class Meter:
             at_risk=progress.at_risk,
             projected=self._projected(pending, tried),
             left_s=pending / rows_per_s if rows_per_s > 0 and pending else None,
+            budgets=tuple(progress.budgets()),
         )
 
     def _pace(self, now: float, tried: int) -> tuple[float, float]:
@@ -266,6 +268,7 @@ def as_json(view: View) -> dict[str, object]:
         "at_risk_usd": dollars(view.at_risk)[1:],
         "projected_usd": view.projected and dollars(view.projected)[1:],
         "left_s": view.left_s and round(view.left_s),
+        "budgets": list(view.budgets),
     }
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import click
 
+from batchgen.budget import DAY_MICROS, Limits, Share, day_of, shares_of
 from batchgen.cli.source import folder_of
 from batchgen.cli.summary import counted, money_lines, rows_line
 from batchgen.engines.estimate import EVERY_ROW, rebuy_of
 from batchgen.engines.folder import is_locked, read_ledger
+from batchgen.engines.setting import now_micros
 from batchgen.ledger import Reader
 from batchgen.model import State, dollars
 from batchgen.runner.pacing import found_limits
+
+GROUPS_SHOWN = 5
 
 
 @click.command("status")
@@ -40,6 +45,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
         f"{folder}: {'running now' if is_locked(folder) else 'not running'}",
         rows_line(totals),
         *money_lines(totals),
+        *_budget_lines(ledger),
         f"{counted(totals.images, 'image')} stored",
     ]
     if ledger.get("plan_digest") is None:
@@ -55,6 +61,34 @@ def _as_text(folder: Path, ledger: Reader) -> str:
     if isinstance(run_command := ledger.get("command"), str):
         lines.append(f"to carry on:\n  {run_command}")
     return "\n".join(lines)
+
+
+def _budget_lines(ledger: Reader) -> list[str]:
+    """Return how the budgets of the last run stand, of many groups the fullest."""
+    text = ledger.get("limits")
+    limits = Limits.load(text) if isinstance(text, str) else Limits()
+    lines = []
+    if limits.day is not None:
+        today = day_of(now_micros())
+        spent = dict(ledger.money_by_day(today * DAY_MICROS)).get(today, 0)
+        lines.append(f"today (UTC): {dollars(spent)} of {dollars(limits.day)}")
+    if limits.by:
+        known: Counter[Share] = Counter()
+        for group, nano in ledger.money_by_group():
+            known.update(dict.fromkeys(shares_of(group), nano))
+        left = {
+            it: limit - nano
+            for it, nano in known.items()
+            if (limit := limits.of(it)) is not None
+        }
+        fullest = sorted(left, key=lambda it: (left[it], it))
+        lines += [
+            f"{it}: {dollars(known[it])} of {dollars(known[it] + left[it])}"
+            for it in fullest[:GROUPS_SHOWN]
+        ]
+        if len(fullest) > GROUPS_SHOWN:
+            lines.append(f"and {len(fullest) - GROUPS_SHOWN} more that have more left")
+    return lines
 
 
 def _as_json(folder: Path, ledger: Reader) -> dict[str, object]:

@@ -163,9 +163,13 @@ class LocalEngine:
         """
         run.progress.phase = "planning"
         run.progress.in_flight = lambda: sum(it.in_flight for it in run.lanes.values())
+        run.progress.budgets = run.budget.words
         is_new = not run.ledger.has_attempts()
         if run.budget.limits:
             refuse_unpriced(run)
+        limits = run.budget.limits.dump()
+        if run.ledger.get("limits") != limits:
+            await run.writer.commit(lambda ledger: ledger.put("limits", limits))
         if await run.offload(planner.is_current):
             planner.finished = True
             run.planning = False

@@ -20,6 +20,7 @@ class Progress:
         bought: Images that this run stored.
         spent: Nano-dollars of the whole folder, and so is `at_risk`.
         in_flight: Tells how many purchases are between SENT and DELIVERED.
+        budgets: Says how the budgets of the day and of a column's values stand.
         notice: Called with a sentence that the user should read now.
     """
 
@@ -31,6 +32,7 @@ class Progress:
     at_risk: int = 0
     phase: str = "starting"
     in_flight: Callable[[], int] = lambda: 0
+    budgets: Callable[[], list[str]] = list
     said: set[str] = field(default_factory=set)
     stored_bytes: int = 0
     notice: Callable[[str], None] = lambda _: None

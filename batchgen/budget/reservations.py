@@ -6,83 +6,24 @@ a new process starts from the ledger's sums.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 import anyio
 
+from batchgen.budget.limits import DAY_MICROS, Limits, Scope, Share, day_of
 from batchgen.errors import BudgetReached, DayFull, GroupsFull
 from batchgen.model import dollars
 
 Group = tuple[str, str | None]
 """Provider and resolution: what a price, and so a ceiling, holds for."""
 
-DAY_MICROS = 86_400_000_000
 NAP_S = 60.0
 """Longest wait before the clock is looked at again: machines sleep, and are set."""
 
 SHOWN = 5
-EVERY_OTHER = "*"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Share:
-    """One value of a column whose values have budgets of their own."""
-
-    column: str
-    value: str
-
-    def __str__(self) -> str:
-        return f"{self.column} {self.value!r}"
-
-
-Scope = Literal["run"] | int | Share
-"""What a limit is for: the run folder, a UTC day (counted from 1970), or a share."""
-
-
-def day_of(micros: int) -> int:
-    """Return the UTC day, counted from 1970, of microseconds since then."""
-    return micros // DAY_MICROS
-
-
-def shares_of(budget_group: str | None) -> tuple[Share, ...]:
-    """Return what a row's money counts for, from JSON: column to value."""
-    if budget_group is None:
-        return ()
-    return tuple(Share(*it) for it in json.loads(budget_group).items())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Most that may be spent, in nano-dollars; None for no limit.
-
-    Attributes:
-        run: In the run folder, all its runs together.
-        day: For what is sent on one UTC day.
-        by: For each value of a column; `*` stands for values that are not named.
-    """
-
-    run: int | None = None
-    day: int | None = None
-    by: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return self.run is not None or self.day is not None or bool(self.by)
-
-    def of(self, scope: Scope) -> int | None:
-        """Return the limit that holds for a scope."""
-        match scope:
-            case "run":
-                return self.run
-            case Share(column, value):
-                values = self.by.get(column, {})
-                return values.get(value, values.get(EVERY_OTHER))
-            case _:
-                return self.day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +80,7 @@ class Budget:
         self._raised: dict[Group, int] = {}
         self._purses: dict[Scope, _Purse] = {"run": _Purse()}
         self._changed = anyio.Event()
+        self._full: set[Share] = set()
         self.settled = 0
 
     def ceiling(self, group: Group) -> int | None:
@@ -194,9 +136,12 @@ class Budget:
             match next(self._in_the_way(reservation), None):
                 case None:
                     self.hold(reservation)
+                    self._full.difference_update(reservation.shares)
                     return reservation
                 case Share():
-                    raise GroupsFull(self.explain_groups(self.full_shares(reservation)))
+                    full = self.full_shares(reservation)
+                    self._full.update(full)
+                    raise GroupsFull(self.explain_groups(full))
                 case "run" if not self._in_flight("run"):
                     raise BudgetReached(self._explain(reservation))
                 case "run":
@@ -278,6 +223,15 @@ class Budget:
         return min(left_s + 0.001, NAP_S)
 
     # -- in words
+
+    def words(self) -> list[str]:
+        """Say how the budgets of the day and of a column's values stand, in short."""
+        words = []
+        if self.limits.day is not None:
+            words.append(f"{self._used(self.today)} today")
+        if self._full:
+            words.append(f"{len(self._full)} of [budget.by] full")
+        return words
 
     def _used(self, scope: Scope) -> str:
         used, limit = self.committed(scope), self.limits.of(scope) or 0

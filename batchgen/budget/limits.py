@@ -1,0 +1,76 @@
+"""What may be spent: in the run folder, on one day, for each value of a column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+DAY_MICROS = 86_400_000_000
+EVERY_OTHER = "*"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Share:
+    """One value of a column whose values have budgets of their own."""
+
+    column: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.value!r}"
+
+
+Scope = Literal["run"] | int | Share
+"""What a limit is for: the run folder, a UTC day (counted from 1970), or a share."""
+
+
+def day_of(micros: int) -> int:
+    """Return the UTC day, counted from 1970, of microseconds since then."""
+    return micros // DAY_MICROS
+
+
+def shares_of(budget_group: str | None) -> tuple[Share, ...]:
+    """Return what a row's money counts for, from JSON: column to value."""
+    if budget_group is None:
+        return ()
+    return tuple(Share(*it) for it in json.loads(budget_group).items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Most that may be spent, in nano-dollars; None for no limit.
+
+    Attributes:
+        run: In the run folder, all its runs together.
+        day: For what is sent on one UTC day.
+        by: For each value of a column; `*` stands for values that are not named.
+    """
+
+    run: int | None = None
+    day: int | None = None
+    by: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.run is not None or self.day is not None or bool(self.by)
+
+    @classmethod
+    def load(cls, text: str) -> Limits:
+        """Read what `dump` wrote."""
+        return cls(**json.loads(text))
+
+    def dump(self) -> str:
+        """Write them as JSON, for whoever looks at the run folder."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    def of(self, scope: Scope) -> int | None:
+        """Return the limit that holds for a scope."""
+        match scope:
+            case "run":
+                return self.run
+            case Share(column, value):
+                values = self.by.get(column, {})
+                return values.get(value, values.get(EVERY_OTHER))
+            case _:
+                return self.day

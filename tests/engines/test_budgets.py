@@ -1,0 +1,216 @@
+"""Budgets for each value of a column: who waits, who goes on, what counts for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from batchgen.engines.setting import Outcome
+from batchgen.errors import BudgetReached, GroupsFull, SpecError, UsageError
+from batchgen.model import Status, to_nano
+from batchgen.providers.aimlapi import AimlApi
+from tests.engines.desk import Desk
+from tests.engines.shop import Answer, Asked, Shop, refused, said
+
+pytestmark = pytest.mark.anyio
+
+CREDITS = 178_975
+COST = 89_487_500
+CEILING = to_nano(AimlApi.prices["1K"].ceiling)
+TWO = Decimal(COST + CEILING).scaleb(-9)
+"""Enough for two images, one after the other."""
+
+
+@pytest.fixture
+def desk(desk: Desk, shop: Shop) -> Desk:
+    desk.provider = "aimlapi"
+    shop.buy = shop.sells(CREDITS)
+    return desk
+
+
+def by(limit: Decimal = TWO, **more: Decimal) -> Mapping[str, Any]:
+    return {"max_cost_by": {"brand": {"*": limit, **more}}}
+
+
+def statuses(outcome: Outcome) -> dict[Status, int]:
+    assert outcome.totals is not None
+    return {status: count for status, count in outcome.totals.rows.items() if count}
+
+
+def bought(desk: Desk) -> dict[str, int]:
+    """Return how many rows of each brand have their image."""
+    found: dict[str, int] = {}
+    for row in desk.table():
+        found[row["brand"]] = found.get(row["brand"], 0) + (
+            row["status"] == "succeeded"
+        )
+    return found
+
+
+def catalogue(desk: Desk, *brands: str) -> None:
+    prompts = [f"cup {number}" for number in range(len(brands))]
+    desk.write_columns(prompt=prompts, brand=brands)
+
+
+async def test_a_full_group_waits_while_the_others_go_on(
+    desk: Desk, shop: Shop
+) -> None:
+    catalogue(desk, *["Acme"] * 5, "Brio", *["Acme"] * 3, "Brio", "Cup & Co")
+
+    outcome = await desk.run(
+        **by(), terms=desk.wide("aimlapi", concurrency=4), max_cost=Decimal(9)
+    )
+
+    assert isinstance(outcome.error, GroupsFull)
+    assert "brand 'Acme': $0.178975 of $0.2282375" in str(outcome.error)
+    assert "Brio" not in str(outcome.error)
+    assert bought(desk) == {"Acme": 2, "Brio": 2, "Cup & Co": 1}
+    desk.check_money()
+
+
+async def test_raising_the_budget_of_one_value_carries_on_with_it_alone(
+    desk: Desk, shop: Shop
+) -> None:
+    catalogue(desk, *["Acme"] * 4, *["Brio"] * 3)
+    await desk.run(**by())
+    assert bought(desk) == {"Acme": 2, "Brio": 2}
+
+    outcome = await desk.run(**by(Acme=Decimal(9)))
+
+    assert isinstance(outcome.error, GroupsFull)
+    assert "Acme" not in str(outcome.error)
+    assert bought(desk) == {"Acme": 4, "Brio": 2}
+    assert len(shop.buys) == 6
+    outcome = await desk.run()
+    assert statuses(outcome) == {Status.SUCCEEDED: 7}
+    desk.check_money()
+
+
+async def test_money_that_comes_back_is_spent_on_rows_that_were_passed_over(
+    desk: Desk, shop: Shop
+) -> None:
+    catalogue(desk, *["Acme"] * 12, "Brio")
+    shop.buy = shop.sells(CREDITS // 10)
+    limit = Decimal(3 * CEILING).scaleb(-9)  # four in flight do not fit, twelve do
+
+    outcome = await desk.run(
+        **by(limit), terms=desk.wide("aimlapi", concurrency=4, rpm=None)
+    )
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 13}
+    assert outcome.error is None
+    desk.check_money()
+
+
+async def test_a_part_that_is_tried_again_waits_with_its_group(
+    desk: Desk, shop: Shop
+) -> None:
+    catalogue(desk, *["Acme"] * 3)
+
+    def buy(asked: Asked) -> Answer:
+        if len(shop.buys) > 1:
+            return shop.sells(CREDITS)(asked)
+        shop.billed_nano += COST
+        usage = {"usage": {"credits_used": CREDITS}}
+        return said({"data": [], "meta": usage})
+
+    shop.buy = buy
+
+    outcome = await desk.run(**by())
+
+    assert isinstance(outcome.error, GroupsFull)
+    assert sum(bought(desk).values()) == 1
+    desk.check_money()
+
+
+async def test_two_columns_have_their_limits_each(desk: Desk, shop: Shop) -> None:
+    desk.write_columns(
+        prompt=[f"cup {number}" for number in range(6)],
+        brand=["Acme", "Acme", "Acme", "Brio", "Brio", "Brio"],
+        kind=["hat", "shoe", "hat", "hat", "hat", "shoe"],
+    )
+    limits = {"brand": {"*": Decimal(9)}, "kind": {"hat": TWO}}
+
+    outcome = await desk.run(max_cost_by=limits)
+
+    assert isinstance(outcome.error, GroupsFull)
+    assert str(outcome.error) == "kind 'hat': $0.178975 of $0.2282375"
+    assert bought(desk) == {"Acme": 3, "Brio": 1}
+
+
+async def test_earlier_purchases_count_for_the_value_that_their_rows_have_now(
+    desk: Desk, shop: Shop
+) -> None:
+    catalogue(desk, "Acme", "Acme", "Brio")
+    await desk.run()
+    prompts = ["cup 0", "cup 1", "cup 2", "new for Acme", "new for Brio"]
+    # The second one changed hands; nothing else of its row did.
+    desk.write_columns(prompt=prompts, brand=["Acme", "Brio", "Brio", "Acme", "Brio"])
+
+    outcome = await desk.run(**by())
+
+    assert isinstance(outcome.error, GroupsFull)
+    assert bought(desk) == {"Acme": 2, "Brio": 2}
+    assert shop.prompts[3:] == ["new for Acme"]
+
+
+async def test_what_was_paid_for_rows_that_are_gone_counts_for_their_value(
+    desk: Desk, shop: Shop
+) -> None:
+    catalogue(desk, "Acme", "Acme", "Acme")
+    await desk.run(**by())
+    desk.write_columns(prompt=["another", "one more"], brand=["Acme", "Brio"])
+
+    outcome = await desk.run(**by())
+
+    assert isinstance(outcome.error, GroupsFull)
+    assert bought(desk) == {"Acme": 0, "Brio": 1}
+
+
+async def test_what_was_delivered_at_an_unknown_price_counts_in_the_next_run(
+    desk: Desk, shop: Shop
+) -> None:
+    link = f"{shop.url}/images/1.png"
+    shop.buy = lambda _: said({"data": [{"url": link}]})
+    shop.image = lambda _: refused(503, "later")
+    desk.write("a cup")
+    await desk.run(max_attempts=1)
+    desk.write("a cup", "a lamp")
+    shop.asked.clear()
+
+    outcome = await desk.run(max_cost=Decimal(2 * CEILING - 1).scaleb(-9))
+
+    assert isinstance(outcome.error, BudgetReached)
+    assert shop.buys == []
+
+
+async def test_a_column_that_is_not_there_is_told_with_those_that_are(
+    desk: Desk,
+) -> None:
+    catalogue(desk, "Acme")
+
+    with pytest.raises(SpecError, match=r"no column `Brand`.*\(it has prompt, brand\)"):
+        await desk.run(max_cost_by={"Brand": {"*": TWO}})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(by(), id="by-column"),
+        pytest.param({"max_cost_per_day": Decimal(9)}, id="by-day"),
+    ],
+)
+async def test_no_budget_holds_without_a_price(
+    desk: Desk, shop: Shop, said: dict[str, Any]
+) -> None:
+    catalogue(desk, "Acme")
+    desk.prices = {}
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await desk.run(**said)
+
+    assert caught.group_contains(UsageError, match="no budget can hold")
+    assert shop.asked == []
