@@ -9,8 +9,8 @@ import polars as pl
 
 from batchgen.model import Status
 
-# Wide enough for any sum, and said before summing: polars labels the sum of a
-# Decimal(18,9) with that very precision, which a sum can pass.
+# Wide enough for any sum, and said before summing: until lately polars gave the sum of
+# a Decimal(18,9) that very precision, which a sum can pass.
 _USD = pl.Decimal(38, 9)
 
 
