@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen.budget import Budget, Group, Limits, Reservation
-from batchgen.errors import BudgetReached
+from batchgen.budget import Budget, Group, Limits, Reservation, Share
+from batchgen.errors import BudgetReached, DayFull, GroupsFull
 from tests.virtual import live_through
 
 CUP: Group = ("acme", "1K")
@@ -244,3 +245,162 @@ async def test_all_that_wait_are_looked_at_when_one_ends() -> None:
 
     assert sorted(done) == [0, 1]
     assert money.committed() + money.held() == 35
+
+
+# -- by day, and by the values of columns
+
+DAY = 86_400
+ACME, BRIO = Share("brand", "Acme"), Share("brand", "Brio")
+
+
+def by(*shares: Share, group: Group = CUP) -> Reservation:
+    return Reservation(group=group, images=1, shares=shares)
+
+
+def daily(began_s: float, **limits: Any) -> Budget:
+    """Return budgets under a clock that began so many seconds after a midnight."""
+    now = lambda: int((began_s + anyio.current_time()) * 1e6)  # noqa: E731
+    return Budget(Limits(**limits), CEILINGS.get, now)
+
+
+def test_what_does_not_fit_into_a_day_fits_into_the_next() -> None:
+    async def work() -> None:
+        money = daily(DAY - 100, day=15)
+        first = await money.reserve(held())
+        money.settle(first, 10)
+
+        with pytest.raises(DayFull, match=r"the day ends at 1970-01-02 00:00 UTC"):
+            await money.reserve(held())
+        await money.next_day()
+        second = await money.reserve(held())
+
+        assert 100 <= anyio.current_time() < 101
+        assert (first.day, second.day) == (0, 1)
+        assert (money.committed(0), money.held(0)) == (10, 0)
+        assert (money.committed(1), money.held(1)) == (0, 10)
+
+    live_through(work)
+
+
+def test_who_waits_for_a_flight_of_today_may_leave_when_tomorrow_comes() -> None:
+    async def work() -> None:
+        money = daily(DAY - 100, day=15)
+        await money.reserve(held())
+
+        late = await money.reserve(held())
+
+        assert 100 <= anyio.current_time() < 101
+        assert late.day == 1
+
+    live_through(work)
+
+
+def test_what_was_reserved_today_is_not_covered_tomorrow() -> None:
+    async def work() -> None:
+        money = daily(DAY - 100, day=15)
+        early = await money.reserve(held())
+        assert money.covers(early)
+
+        await money.next_day()
+
+        assert not money.covers(early)
+
+    live_through(work)
+
+
+async def test_a_charge_above_the_ceiling_uncovers_what_has_not_left_yet() -> None:
+    money = budget(25)
+    first, second = [await money.reserve(held()) for _ in range(2)]
+
+    money.saw(CUP, 13)
+
+    assert not money.covers(first)
+    money.settle(second, 0)
+    assert money.covers(first)
+
+
+async def test_a_full_share_is_told_at_once_whatever_is_in_flight() -> None:
+    money = Budget(Limits(by={"brand": {"*": 15}}), CEILINGS.get, lambda: 0)
+    await money.reserve(by(ACME))
+
+    with pytest.raises(GroupsFull, match=r"brand 'Acme'"):
+        await money.reserve(by(ACME))
+    await money.reserve(by(BRIO))
+
+    assert money.full_shares(by(ACME)) == [ACME]
+    assert money.words() == ["1 of [budget.by] full"]
+
+
+@pytest.mark.parametrize(
+    ("values", "limit"),
+    [
+        pytest.param({"*": 7}, 7, id="every"),
+        pytest.param({"*": 7, "Acme": 9}, 9, id="named"),
+        pytest.param({"Brio": 9}, None, id="others-only"),
+    ],
+)
+def test_a_value_has_its_own_limit_or_that_of_all_others(
+    values: dict[str, int], limit: int | None
+) -> None:
+    limits = Limits(by={"brand": values})
+
+    assert limits.of(ACME) == limit
+    assert limits.of(Share("kind", "hat")) is None
+    assert Limits.load(limits.dump()) == limits
+
+
+PURCHASES = st.lists(
+    st.tuples(
+        st.sampled_from([ACME, BRIO]),
+        st.sampled_from([CUP, POSTER]),
+        st.floats(0, 3 * DAY),
+        st.floats(0, DAY),
+        st.floats(0, 1),
+    ),
+    max_size=20,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    run=st.none() | st.integers(0, 300),
+    day=st.none() | st.integers(0, 100),
+    each=st.none() | st.integers(0, 100),
+    purchases=PURCHASES,
+)
+def test_no_order_of_attempts_passes_any_of_several_limits(
+    run: int | None,
+    day: int | None,
+    each: int | None,
+    purchases: list[tuple[Share, Group, float, float, float]],
+) -> None:
+    limits = {"run": run, "day": day, "by": {"brand": {"*": each}} if each else {}}
+    paid: list[tuple[int, Share, int]] = []
+
+    async def buy(money: Budget, it: tuple[Share, Group, float, float, float]) -> None:
+        share, group, after, lasts, part = it
+        await anyio.sleep(after)
+        try:
+            held = await money.reserve(by(share, group=group))
+        except BudgetReached:
+            return
+        sent = money.today
+        assert money.covers(held)
+        await anyio.sleep(lasts)
+        cost = math.floor(CEILINGS[group] * part)
+        money.settle(held, cost)
+        paid.append((sent, share, cost))
+
+    async def all_of_them() -> None:
+        money = daily(0, **limits)
+        async with anyio.create_task_group() as tasks:
+            for it in purchases:
+                tasks.start_soon(buy, money, it)
+
+    live_through(all_of_them)
+
+    assert run is None or sum(it[2] for it in paid) <= run
+    for one in range(5):
+        assert day is None or sum(it[2] for it in paid if it[0] == one) <= day
+    for share in (ACME, BRIO):
+        assert not each or sum(it[2] for it in paid if it[1] == share) <= each
