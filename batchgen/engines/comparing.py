@@ -109,6 +109,7 @@ class _Comparing:
         self._by_id: dict[str, list[BillLine]] = defaultdict(list)
         self._nameless: list[BillLine] = []
         self._left: dict[int, tuple[AttemptRecord, str]] = {}
+        self._ids_agree = False
         begin, end = bill.covers or _period(bill.lines)
         self._covered = (begin, end)
 
@@ -120,11 +121,11 @@ class _Comparing:
                 self._by_id[line.id].append(line)
         span = self._match_ids()
         lines = self._lines_within(span)
-        nobody_has_ids = self._found.agreed == 0 and not self._found.differences
+        self._ids_agree = bool(self._found.agreed or self._found.differences)
         claims = {
             attempt_id: _claim(it, self._bill.slack)
             for attempt_id, (it, _) in self._left.items()
-            if nobody_has_ids or not _ids(it)
+            if not self._is_named(it)
         }
         matching = match(list(claims.values()), lines)
         self._tell_matched(matching)
@@ -137,6 +138,10 @@ class _Comparing:
         order = list(Kind)
         self._found.differences.sort(key=lambda it: (order.index(it.kind), it.at))
         return self._found
+
+    def _is_named(self, it: AttemptRecord) -> bool:
+        """Say whether the bill would have it under its id, and so no other line."""
+        return self._ids_agree and bool(_ids(it))
 
     def _match_ids(self) -> Period:
         """Match by id; keep what has none, or is not on the bill. Returns our time."""
@@ -209,13 +214,15 @@ class _Comparing:
             for it, _ in self._left.values()
         )
         free = sorted(line.at for line in matching.free)
+        nameless = sorted(line.at for line in matching.free if line.id is None)
         for it, label in self._left.values():
             kind, settles_to, note = Kind.NOT_BILLED, None, ""
             if it.state is State.ACCEPTED:
                 kind = Kind.UNDER_WAY
             elif it.at_risk:
                 kind = Kind.NOT_CHARGED
-                note = self._why_not(it, free, is_whole=is_whole)
+                strays = nameless if self._is_named(it) else free
+                note = self._why_not(it, strays, is_whole=is_whole)
                 settles_to = None if note else 0
             self._found.differences.append(
                 Difference(
@@ -230,7 +237,7 @@ class _Comparing:
             )
 
     def _why_not(
-        self, it: AttemptRecord, free: Sequence[int], *, is_whole: bool
+        self, it: AttemptRecord, strays: Sequence[int], *, is_whole: bool
     ) -> str:
         """Return why it cannot be taken for not charged; empty if it can."""
         begin, end = _time_of(it)
@@ -239,8 +246,8 @@ class _Comparing:
             return "the export may not cover its time; if it does, say --covers"
         if not is_whole:
             return "the bill is not whole: what surely was charged is missing on it"
-        index = bisect_left(free, begin)
-        if index < len(free) and free[index] <= end:
+        index = bisect_left(strays, begin)
+        if index < len(strays) and strays[index] <= end:
             return "a line that is nobody's stands in its time, and may be its own"
         return ""
 

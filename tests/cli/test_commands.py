@@ -28,6 +28,10 @@ OPTIONS = {
     "status": ["--json"],
     "report": [],
     "retry": ["--status", "--ids"],
+    "reconcile": [
+        *("--bill", "--columns", "--usd-per-unit", "--timezone", "--provider"),
+        *("--slack", "--covers", "--settle"),
+    ],
     "costs": ["--by", "--format", "--output"],
     "try": [
         *("--provider", "--model", "--base-url", "--aspect-ratio", "--resolution"),

@@ -1,15 +1,32 @@
-"""Purchases that go wrong in every way, and what the provider's bill says of them."""
+"""Purchases that go wrong in every way, and what the provider's bill says of them.
+
+`python -m tests.contract.settled` lets hundreds of rows live through a storm at each
+provider, retires half of them, settles what is at risk by the sandbox's bill, and
+fails unless both books are the same to the nano-dollar.
+"""
 
 from __future__ import annotations
 
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
+import anyio
 import polars as pl
 
 from batchgen.engines.bill import BillFormat, micros_of, read_bill
 from batchgen.engines.comparing import Bill, Kind
 from batchgen.engines.reconciling import Reconciled, reconcile
+from batchgen.model import dollars
+from batchgen.providers import PROVIDERS
+from batchgen.sandbox import start_sandbox
 from batchgen.sandbox.app import SERVICES
 from batchgen.sandbox.faults import REPLY_NEVER_COMES, Fault
 from tests.acceptance.books import Books, nano_of
@@ -54,15 +71,12 @@ class Settled:
     after: Books
 
 
-async def buy_and_settle(customer: Customer, rows: int) -> Settled:
-    """Buy rows through all that can go wrong, retire half, and settle by the bill."""
-    for fault in unsure_of(customer.provider):
-        customer.bank.queue_fault(customer.provider, fault)
+async def buy_and_settle(customer: Customer, rows: int, **terms: Any) -> Settled:
+    """Buy rows, retire half of them, and settle by the bill."""
     wanted = [customer.row(f"a bowl {it}") for it in range(rows)]
-    customer.write(wanted)
-    await customer.run(max_unknown=1)
-    customer.write(wanted[rows // 2 :])
-    await customer.run(max_unknown=1)
+    for some in (wanted, wanted[rows // 2 :]):
+        customer.write(some)
+        await customer.run(max_unknown=1, terms=terms)
     before = customer.books()
     out = customer.folder / "out"
     done = reconcile(out, bill_of(customer), settles=True)
@@ -92,3 +106,40 @@ def check_settled(it: Settled, customer: Customer) -> None:
 
 
 _SETTLED = (Kind.NOW_KNOWN, Kind.NOT_CHARGED, Kind.OTHER_AMOUNT)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.contract.settled")
+    parser.add_argument("--provider", choices=list(PROVIDERS), action="append")
+    parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    for provider in given.provider or PROVIDERS:
+        sys.stdout.write(f"{summary(provider, given.rows, given.seed)}\n")
+        sys.stdout.flush()
+
+
+def summary(provider: str, rows: int, seed: int) -> str:
+    """Settle one provider's storm and return the figures."""
+    begun = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix=f"settled-{provider}-"))
+    sys.stderr.write(f"{folder}\n")
+    with start_sandbox(folder / "bank", faults="storm", seed=seed, latency=0.05) as it:
+        customer = Customer(folder, it, provider)
+        settled = anyio.run(lambda: buy_and_settle(customer, rows, concurrency=16))
+        check_settled(settled, customer)
+    shutil.rmtree(folder)
+    kinds = Counter(it.kind for it in settled.done.found.differences)
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    facts = (
+        f"{len(settled.before.bill)} lines, {dollars(settled.before.billed)}",
+        f"at risk before {dollars(settled.before.at_risk)}",
+        told,
+        f"retired {dollars(settled.after.retired)}",
+        f"spent = bill, {time.monotonic() - begun:.0f} s",
+    )
+    return f"{provider}: {'; '.join(facts)}"
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,12 @@ from batchgen.engines.comparing import Kind
 from batchgen.engines.reconciling import reconcile
 from batchgen.providers import PROVIDERS
 from tests.contract.customer import Customer
-from tests.contract.settled import bill_of, buy_and_settle, check_settled
+from tests.contract.settled import (
+    bill_of,
+    buy_and_settle,
+    check_settled,
+    unsure_of,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -19,6 +24,9 @@ ROWS = 8
 async def test_spent_is_the_bill_once_it_is_settled_what_was_retired_included(
     customer: Customer,
 ) -> None:
+    for fault in unsure_of(customer.provider):
+        customer.bank.queue_fault(customer.provider, fault)
+
     settled = await buy_and_settle(customer, ROWS)
 
     assert settled.before.at_risk > 0

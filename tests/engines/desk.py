@@ -14,8 +14,8 @@ from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.local import LocalEngine
 from batchgen.engines.setting import Outcome, Setting
-from batchgen.ledger import AttemptRecord, RowRecord, Totals
-from batchgen.model import Job, Price, PriceList, Terms
+from batchgen.ledger import AttemptRecord, RowRecord, Totals, settle_charge
+from batchgen.model import Job, Price, PriceList, Terms, to_nano
 from batchgen.provider import PollSchedule, Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.apiai import ApiAi
@@ -161,6 +161,11 @@ class Desk:
         with open_folder(self.out, None, None) as folder, folder.ledger.transaction():
             values = (status, folder.ledger.generation)
             return folder.ledger.run("retry_by_status", values).rowcount
+
+    def settle(self, attempt_id: int, usd: Decimal) -> None:
+        """Write down what a bill says of an attempt."""
+        with open_folder(self.out, None, None) as folder, folder.ledger.transaction():
+            settle_charge(folder.ledger, attempt_id, to_nano(usd))
 
     def check_money(self) -> None:
         """Let the law of money be judged against the shop's own bill."""

@@ -26,6 +26,7 @@ from tests.engines.shop import (
 pytestmark = pytest.mark.anyio
 
 NANO = 50_000_000
+LESS = Decimal("0.04")
 GONE = refused(404, "no such image")
 
 
@@ -128,6 +129,36 @@ async def test_an_overdue_task_is_asked_once_by_each_later_run(
 
     assert [it.state for it in desk.attempts()] == [State.OVERDUE]
     desk.check_money()
+
+
+@pytest.mark.parametrize(
+    ("billed", "cost", "basis"),
+    [
+        pytest.param(LESS, LESS, "billed", id="the-bill-had-it"),
+        pytest.param(Decimal(0), AGREED, "price_list", id="the-bill-lacked-it-yet"),
+    ],
+)
+async def test_an_overdue_task_that_a_bill_settled_is_fetched_and_not_paid_again(
+    billed: Decimal, cost: Decimal, basis: str, desk: Desk, shop: Shop
+) -> None:
+    desk.write("a")
+    desk.fox = QuickFox(deadline_s=0.0)
+    shop.poll = shop.running
+    await desk.run()
+    desk.settle(1, billed)
+    desk.fox = QuickFox()
+    await desk.run()
+    assert desk.row()["cost_usd"] == billed
+    shop.poll = shop.complete
+    desk.write("a", "b")
+
+    outcome = await desk.run(max_cost=cost + AGREED)
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 2}
+    assert outcome.error is None
+    first, _ = desk.table()
+    assert (first["cost_usd"], first["cost_basis"]) == (cost, basis)
+    assert first["at_risk_usd"] == 0
 
 
 async def test_an_overdue_task_is_asked_for_before_retry_buys_again(

@@ -1,0 +1,119 @@
+"""`batchgen reconcile` as a user gives it, on a rehearsal and its sandbox's bill."""
+
+from __future__ import annotations
+
+import csv
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+
+from batchgen.cli.reconcile import command
+from batchgen.engines.folder import open_folder
+from batchgen.errors import LedgerLocked, SpecError, UsageError
+from tests.acceptance.batch import Batch
+
+COLUMNS = "id=request_id,time=created_at,amount=cost"
+
+
+@pytest.fixture
+def bill(bought: Batch) -> Path:
+    return bought.out / "sandbox" / "bill-aimlapi.csv"
+
+
+def call(batch: Batch, *words: str | Path) -> Result:
+    """Give the command without a process of its own."""
+    return CliRunner().invoke(
+        command, [str(batch.out), *map(str, words)], standalone_mode=False
+    )
+
+
+def renamed(bill: Path, more_on_first: Decimal) -> Path:
+    """Return the bill as another provider would call its columns."""
+    entries = list(csv.DictReader(bill.read_text().splitlines()))
+    path = bill.with_name("usage.csv")
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["created_at", "request_id", "model", "cost"])
+        for number, it in enumerate(entries):
+            more = 0 if number else more_on_first
+            writer.writerow([it["time"], it["id"], "x", Decimal(it["amount"]) + more])
+    return path
+
+
+def test_a_rehearsal_is_its_bill_and_stays_untouched(bought: Batch, bill: Path) -> None:
+    before = {it: it.stat().st_mtime_ns for it in bought.out.glob("*.parquet")}
+
+    ended = bought.call("reconcile", "out", "--bill", str(bill))
+
+    assert ended.code == 0, ended
+    assert "the same on both sides: 10 purchases" in ended.out
+    assert before == {it: it.stat().st_mtime_ns for it in bought.out.glob("*.parquet")}
+
+
+def test_the_bills_amounts_are_taken_when_the_user_says_so(
+    bought: Batch, bill: Path
+) -> None:
+    dearer = renamed(bill, Decimal("0.01"))
+    words = ("--bill", dearer, "--columns", COLUMNS)
+
+    told = call(bought, *words)
+    unchanged = pl.read_parquet(bought.table)
+    settled = call(bought, *words, "--settle")
+    again = call(bought, *words)
+
+    assert told.return_value == 3, told.output
+    assert "another amount on the bill: 1" in told.output
+    assert "nothing is changed; --settle takes the bill's amounts" in told.output
+    assert set(unchanged["cost_basis"]) == {"reported"}
+    assert (settled.return_value, again.return_value) == (0, 0), settled.output
+    assert "1 purchase settled" in settled.output
+    [entry] = [it for it in told.output.splitlines() if "(line 2, " in it]
+    assert "attempt " in entry
+    table = pl.read_parquet(bought.table)
+    assert sorted(table["cost_basis"]) == ["billed", *["reported"] * 9]
+    lines = csv.DictReader(dearer.read_text().splitlines())
+    total = sum(Decimal(it["cost"]) for it in lines)
+    assert table["cost_usd"].sum() == total
+    purchases = pl.read_parquet(bought.out / "attempts.parquet")
+    assert purchases["cost_usd"].sum() == total
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        pytest.param(["--columns", "sum=cost"], "'sum=cost'", id="columns"),
+        pytest.param(["--usd-per-unit", "cheap"], "'cheap' is no amount", id="unit"),
+        pytest.param(["--timezone", "Mars/Base"], "'Mars/Base'", id="timezone"),
+        pytest.param(["--covers", "today"], "'today' is no period", id="covers"),
+        pytest.param(
+            ["--covers", "2026-11-21..2026-11-20"], "is no period", id="backwards"
+        ),
+        pytest.param(["--provider", "foxapi"], "only from aimlapi", id="provider"),
+    ],
+)
+def test_a_wrong_word_is_told_before_anything_is_read(
+    words: list[str], says: str, bought: Batch, bill: Path
+) -> None:
+    ended = call(bought, "--bill", bill, *words)
+
+    assert isinstance(ended.exception, UsageError)
+    assert says in str(ended.exception)
+
+
+def test_a_file_with_other_columns_says_how_to_name_them(
+    bought: Batch, bill: Path
+) -> None:
+    ended = call(bought, "--bill", renamed(bill, Decimal(0)))
+
+    assert isinstance(ended.exception, SpecError)
+    assert "--columns" in str(ended.exception)
+
+
+def test_a_folder_on_which_a_run_works_is_left_alone(bought: Batch, bill: Path) -> None:
+    with open_folder(bought.out, None, None):
+        ended = call(bought, "--bill", bill, "--settle")
+
+    assert isinstance(ended.exception, LedgerLocked)
