@@ -50,6 +50,7 @@ RESOLUTIONS = ("1K", "2K", "4K")
 BRANDS = ("Acme", "Ümlaut & Söhne", "", 'no "name"', "E")
 KINDS = ("shoe", "hat")
 IN_FLIGHT = 64
+MOST_ROWS = 90
 LIVES = 40
 PATIENCE = 2
 """How often the user says the same command again while rows are left."""
@@ -90,11 +91,11 @@ class Case:
     by: Mapping[str, Mapping[str, Decimal]]
 
 
-def draw(seed: int) -> Case:
+def draw(seed: int, most_rows: int = MOST_ROWS) -> Case:
     """Draw a run: rows, prices, budgets and the providers' habits."""
     rng = random.Random(f"budgets {seed}")
     used = rng.choice([["aimlapi"], ["gccai"], ["aimlapi", "gccai"]])
-    goods = [_goods(rng, used, number) for number in range(rng.randint(20, 90))]
+    goods = [_goods(rng, used, number) for number in range(rng.randint(20, most_rows))]
     ceilings = {
         (name, it): rng.randint(10_000, 400_000)
         for name in PROVIDERS
@@ -389,12 +390,12 @@ def _judge_left(
             yield f"rows of {group} were left, and {room[group]} as well"
 
 
-def spend(seed: int) -> Told:
+def spend(seed: int, most_rows: int = MOST_ROWS) -> Told:
     """Live through the run of a seed, in memory where there is any, and judge it."""
     memory = Path("/dev/shm")
     where = memory if memory.is_dir() else None
     with tempfile.TemporaryDirectory(dir=where, prefix="budget-") as folder:
-        spree = Spree(draw(seed), Path(folder))
+        spree = Spree(draw(seed, most_rows), Path(folder))
         live_through(spree.live, seed=seed)
         broken = list(judge(spree))
     limits, used = spree.limits, {}

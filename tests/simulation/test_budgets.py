@@ -11,18 +11,19 @@ import pytest
 
 from tests.simulation.budgets import draw, spend
 
-RUNS = 16
+RUNS = 30
+MOST_ROWS = 36
 
 
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_no_bill_passes_a_budget_in_all_by_day_or_by_value(seed: int) -> None:
-    told = spend(seed)
+    told = spend(seed, MOST_ROWS)
 
     assert told.broken == []
 
 
 def test_the_runs_that_are_drawn_have_budgets_of_every_kind_and_reach_them() -> None:
-    drawn = [draw(seed) for seed in range(RUNS)]
+    drawn = [draw(seed, MOST_ROWS) for seed in range(RUNS)]
 
     kinds = Counter(
         kind
