@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from batchgen.budget import Budget, Group, Limits, Reservation, Share
 from batchgen.errors import BudgetReached, DayFull, GroupsFull
+from batchgen.model import Sale
 from tests.virtual import live_through
 
-CUP: Group = ("acme", "1K")
-POSTER: Group = ("acme", "4K")
+CUP = Sale("acme", "1K")
+POSTER = Sale("acme", "4K")
 CEILINGS: dict[Group, int] = {CUP: 10, POSTER: 25}
 
 pytestmark = pytest.mark.anyio
@@ -153,7 +154,7 @@ async def test_without_a_limit_nothing_waits() -> None:
     money = budget(None)
 
     for _ in range(1000):
-        await money.reserve(held(("other", None)))
+        await money.reserve(held(Sale("other", None)))
 
     assert money.held() == 0
 
@@ -200,8 +201,8 @@ async def test_a_reservation_that_waits_is_measured_by_the_raised_ceiling() -> N
 async def test_a_group_without_a_price_is_never_measured() -> None:
     money = budget(5)
 
-    assert money.ceiling(("other", "1K")) is None
-    assert not money.saw(("other", "1K"), 1_000)
+    assert money.ceiling(Sale("other", "1K")) is None
+    assert not money.saw(Sale("other", "1K"), 1_000)
 
 
 async def test_what_an_earlier_process_left_open_is_held() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -119,20 +120,23 @@ def test_a_job_file_says_all(folder: Path) -> None:
                 model="nano",
                 rpm=30.5,
                 concurrency=16,
-                prices={"*": everywhere},
+                prices=(everywhere,),
                 endpoint="/v2/images",
             ),
             "foxapi": Terms(
                 base_url="https://fox.example/v1",
                 rpm=7.0,
                 concurrency=16,
-                prices={
-                    "*": everywhere,
-                    "1K": Price.agreed(Decimal("0.045"), page),
-                    "512": Price(
-                        expected=Decimal("0.02"), ceiling=Decimal("0.03"), page=page
+                prices=(
+                    replace(Price.agreed(Decimal("0.045"), page), resolution="1K"),
+                    Price(
+                        expected=Decimal("0.02"),
+                        ceiling=Decimal("0.03"),
+                        page=page,
+                        resolution="512",
                     ),
-                },
+                    everywhere,
+                ),
                 endpoint="edit",
                 images_per_request=4,
                 max_references=0,
@@ -200,7 +204,7 @@ def test_the_command_line_stands_above_the_job_file(folder: Path) -> None:
         model="b",
         rpm=4.0,
         concurrency=3,
-        prices={"*": Price.agreed(Decimal("0.07"), "--price")},
+        prices=(Price.agreed(Decimal("0.07"), "--price"),),
     )
     assert (job.n, job.max_cost, job.grace_s) == (5, Decimal("6.5"), 8.0)
     assert (job.max_cost_per_day, job.on_day_full) == (Decimal("0.5"), "wait")

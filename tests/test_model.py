@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -22,10 +23,14 @@ from batchgen.model import (
     Endpoint,
     ImageRequest,
     OptionRule,
+    OptionValue,
     Price,
+    PriceList,
     ReferenceRules,
+    Sale,
     State,
     Status,
+    by_resolution,
     dollars,
     find_price,
     pixel_size,
@@ -102,18 +107,94 @@ def test_dollars_are_written_exactly_with_two_decimals_at_least(
     assert dollars(nano) == dollars(to_usd(nano)) == text
 
 
+CUP = Sale("acme", "1K", "acme-1")
+
+
+def cost_of(prices: PriceList, sale: Sale) -> Decimal | None:
+    found = find_price(prices, sale)
+    return None if found is None else found.expected
+
+
 def test_a_price_of_its_own_stands_above_the_one_for_all() -> None:
     one, other = (Price.agreed(Decimal(it), "page") for it in ("0.1", "0.2"))
+    both = by_resolution({"*": one, "4K": other})
+    poster, cup = (Sale("acme", it) for it in ("4K", "1K"))
 
-    assert find_price({"*": one, "4K": other}, "4K") is other
-    assert find_price({"*": one, "4K": other}, "1K") is one
-    assert find_price({"4K": other}, "1K") is None
+    assert cost_of(both, poster) == Decimal("0.2")
+    assert cost_of(both, cup) == Decimal("0.1")
+    assert cost_of(by_resolution({"4K": other}), cup) is None
 
 
 def test_a_price_of_nothing_is_a_price() -> None:
     free = Price.agreed(Decimal(0), "page")
+    prices = by_resolution({"1K": free, "*": Price.agreed(Decimal(1), "p")})
 
-    assert find_price({"1K": free, "*": Price.agreed(Decimal(1), "p")}, "1K") is free
+    assert cost_of(prices, Sale("acme", "1K")) == 0
+
+
+@pytest.mark.parametrize(
+    ("sale", "usd"),
+    [
+        pytest.param(CUP, "0.04", id="as-listed"),
+        pytest.param(CUP._replace(model=None), "0.04", id="model-unsaid"),
+        pytest.param(CUP._replace(model="acme-9"), None, id="another-model"),
+        pytest.param(CUP._replace(tier="priority"), "0.09", id="tier-of-its-own"),
+        pytest.param(CUP._replace(tier="flex"), None, id="tier-without-price"),
+        pytest.param(CUP._replace(references=3), "0.046", id="references"),
+    ],
+)
+def test_a_price_holds_for_its_model_and_tier_alone(
+    sale: Sale, usd: str | None
+) -> None:
+    usual = Price(
+        expected=Decimal("0.04"),
+        ceiling=Decimal("0.05"),
+        page="p",
+        models=frozenset({"acme-1"}),
+        tiers=frozenset({None}),
+        per_reference=Decimal("0.002"),
+    )
+    dear = replace(usual, expected=Decimal("0.09"), tiers=frozenset({"priority"}))
+
+    assert cost_of((usual, dear), sale) == (None if usd is None else Decimal(usd))
+
+
+def test_what_references_and_searches_add_is_in_the_ceiling() -> None:
+    price = Price(
+        expected=Decimal("0.04"),
+        ceiling=Decimal("0.05"),
+        page="p",
+        per_reference=Decimal("0.002"),
+        per_search=Decimal("0.014"),
+    )
+
+    found = price.of(CUP._replace(references=2, searches=True))
+
+    amounts = (found.floor, found.expected, found.ceiling)
+    assert amounts == (Decimal("0.034"), Decimal("0.044"), Decimal("0.068"))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param({}, CUP, id="plain"),
+        pytest.param({"service_tier": "default"}, CUP, id="the-usual-tier"),
+        pytest.param(
+            {"service_tier": "priority"}, CUP._replace(tier="priority"), id="priority"
+        ),
+        pytest.param(
+            {"official_fallback": True}, CUP._replace(tier="official"), id="official"
+        ),
+        pytest.param({"web_search": True}, CUP._replace(searches=True), id="search"),
+        pytest.param({"web_search": False}, CUP, id="no-search"),
+    ],
+)
+def test_a_sale_is_what_decides_the_price(
+    options: dict[str, OptionValue], expected: Sale
+) -> None:
+    request = ImageRequest(prompt="a cup", options=options)
+
+    assert Sale.of("acme", request, "acme-1", "1K") == expected
 
 
 # -- what a provider can do

@@ -11,7 +11,7 @@ from PIL import Image
 
 from batchgen.job import Overrides, load_job
 from batchgen.manifest import REFERENCE_ALIASES, Manifest, Row
-from batchgen.model import Job, find_price
+from batchgen.model import Job, Sale, find_price
 from batchgen.providers import PROVIDERS
 
 ROOT = Path(__file__).parent.parent
@@ -97,7 +97,8 @@ def test_the_overnight_job_has_a_budget_a_pace_and_a_price_for_every_row() -> No
     for row in rows_of(job):
         assert row.request is not None
         assert row.request.resolution is not None
-        assert find_price(terms.prices, row.request.resolution) is not None
+        sale = Sale("foxapi", row.request.resolution)
+        assert find_price(terms.prices, sale) is not None
 
 
 def test_the_catalogue_holds_what_spoils_a_careless_reader() -> None:

@@ -15,10 +15,10 @@ import anyio
 
 from batchgen.budget.limits import DAY_MICROS, Limits, Scope, Share, day_of
 from batchgen.errors import BudgetReached, DayFull, GroupsFull
-from batchgen.model import dollars
+from batchgen.model import Sale, dollars
 
-Group = tuple[str, str | None]
-"""Provider and resolution: what a price, and so a ceiling, holds for."""
+Group = Sale
+"""What a ceiling holds for."""
 
 NAP_S = 60.0
 """Longest wait before the clock is looked at again: machines sleep, and are set."""
@@ -77,7 +77,8 @@ class Budget:
         self.limits = limits
         self._ceilings = ceilings
         self._now = now
-        self._raised: dict[Group, int] = {}
+        # By provider and resolution, as the ledger knows what was charged.
+        self._raised: dict[tuple[str, str | None], int] = {}
         self._purses: dict[Scope, _Purse] = {"run": _Purse()}
         self._changed = anyio.Event()
         self._full: set[Share] = set()
@@ -86,7 +87,7 @@ class Budget:
     def ceiling(self, group: Group) -> int | None:
         """Return what one image may cost at most, by list or by what was charged."""
         listed = self._ceilings(group)
-        raised = self._raised.get(group)
+        raised = self._raised.get(group[:2])
         if listed is None or raised is None:
             return listed if raised is None else raised
         return max(listed, raised)
@@ -166,7 +167,7 @@ class Budget:
         ceiling = self.ceiling(group)
         if ceiling is None or per_image <= ceiling:
             return False
-        self._raised[group] = per_image
+        self._raised[group[:2]] = per_image
         return True
 
     async def next_day(self) -> None:

@@ -28,7 +28,7 @@ from batchgen.engines.local import LocalEngine
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BatchgenError, SpecError, StorageError, UsageError
 from batchgen.manifest import Manifest
-from batchgen.model import Job, Price, PriceList, dollars
+from batchgen.model import Job, Price, PriceList, by_resolution, dollars
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
 from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
@@ -182,14 +182,16 @@ def _keep_bills(
 
 
 def _prices(tariff: Mapping[str, Mapping[str, str]]) -> PriceList:
-    return {
-        resolution: Price(
-            expected=Decimal(price["expected_usd"]),
-            ceiling=Decimal(price["ceiling_usd"]),
-            page="the sandbox's own tariff",
-        )
-        for resolution, price in tariff.items()
-    }
+    return by_resolution(
+        {
+            resolution: Price(
+                expected=Decimal(price["expected_usd"]),
+                ceiling=Decimal(price["ceiling_usd"]),
+                page="the sandbox's own tariff",
+            )
+            for resolution, price in tariff.items()
+        }
+    )
 
 
 # -- the run itself

@@ -17,6 +17,7 @@ from batchgen.model import (
     OptionRule,
     Price,
     ReferenceRules,
+    Sale,
     dollars,
     find_price,
     type_of_option,
@@ -81,7 +82,7 @@ def facts_of(provider: Provider) -> dict[str, Any]:
         "reply_timeout_s": defaults.reply_timeout_s,
         "limits_source": defaults.source,
         "prices": {
-            resolution: _price(find_price(provider.prices, resolution))
+            resolution: _price(price_at(provider, resolution))
             for resolution in able.resolutions
         },
         "rates": {unit: _price(it) for unit, it in provider.rates.items()},
@@ -122,6 +123,12 @@ def _price(price: Price | None) -> dict[str, Any] | None:
     }
 
 
+def price_at(provider: Provider, resolution: str) -> Price | None:
+    """Return what an image of the provider's own model costs."""
+    model = provider.capabilities.models.get(resolution, provider.defaults.model)
+    return find_price(provider.prices, Sale(provider.name, resolution, model))
+
+
 # -- for people
 
 
@@ -148,7 +155,7 @@ def _prices_at_a_glance(provider: Provider) -> str:
     prices = [
         (resolution, price)
         for resolution in provider.capabilities.resolutions
-        if (price := find_price(provider.prices, resolution))
+        if (price := price_at(provider, resolution))
     ]
     shown = (f"{resolution} {dollars(it.expected)}" for resolution, it in prices)
     return "\n".join(shown) or "unknown"
@@ -181,7 +188,7 @@ def _lines(provider: Provider) -> Iterator[tuple[str, str]]:
     yield "reply awaited", f"{defaults.reply_timeout_s:g} s"
     yield "limits from", defaults.source
     for resolution in able.resolutions:
-        price = find_price(provider.prices, resolution)
+        price = price_at(provider, resolution)
         yield f"price at {resolution}", _price_words(price)
     for unit, rate in provider.rates.items():
         yield f"price of 1 {unit}", _price_words(rate)
@@ -235,5 +242,6 @@ def _price_words(price: Price | None) -> str:
         return "unknown"
     most = f", at most {dollars(price.ceiling)}"
     read = f", read {price.read_on}" if price.read_on else ""
+    most += f", {dollars(price.per_search)} more for a search" * bool(price.per_search)
     limit = most if price.ceiling != price.expected else ""
     return f"{dollars(price.expected)}{limit} ({price.page}{read})"

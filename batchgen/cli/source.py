@@ -146,7 +146,7 @@ def prices_of(job: Job) -> dict[str, PriceList]:
     prices: dict[str, PriceList] = {}
     for name, provider in PROVIDERS.items():
         agreed = job.terms_of(name).prices
-        prices[name] = agreed if "*" in agreed else {**provider.prices, **agreed}
+        prices[name] = (*agreed, *provider.prices)
     return prices
 
 

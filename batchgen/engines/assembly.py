@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from anyio.abc import TaskGroup
 
@@ -15,7 +16,7 @@ from batchgen.engines.setting import Setting
 from batchgen.errors import SpecError
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Departures, Failures, Pacing
-from batchgen.model import Endpoint, Job, State, find_price, to_nano
+from batchgen.model import Endpoint, Job, Sale, State, find_price, to_nano
 from batchgen.provider import key_variable
 from batchgen.runner.context import Run, Time
 from batchgen.runner.decide import Policy
@@ -51,8 +52,9 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
     """
     prices = dict(setting.prices)
 
+    @cache
     def ceiling(group: Group) -> int | None:
-        price = find_price(prices.get(group[0], {}), group[1] or "")
+        price = find_price(prices.get(group.provider, ()), group)
         return None if price is None else to_nano(price.ceiling)
 
     return Run(
@@ -148,7 +150,7 @@ async def resume(run: Run, setting: Setting) -> list[str]:
             run.progress.at_risk -= ceiling
             run.budget.commit(-ceiling, *it.reservation.scopes)
     for provider, resolution, per_image in run.ledger.dearest():
-        run.budget.saw((provider, resolution), per_image)
+        run.budget.saw(Sale(provider, resolution), per_image)
     run.progress.phase = "running"
     carry_on(run, await ask_first(run, flights))
     return left

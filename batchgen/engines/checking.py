@@ -11,7 +11,7 @@ from batchgen.engines.estimate import EVERY_ROW, Rebuy, rebuy_of
 from batchgen.engines.folder import LEDGER
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals
 from batchgen.manifest import Manifest, Row, key_of
-from batchgen.model import Job, Price, PriceList, find_price, to_nano
+from batchgen.model import Job, Price, PriceList, Sale, find_price, to_nano
 from batchgen.output.names import claimed_stems, strip_image_extension
 from batchgen.provider import Provider
 from batchgen.runner.choice import Choice, entry_of
@@ -192,7 +192,10 @@ def _groups(
             provider=found["provider"],
             resolution=found["resolution"],
             images=found["images"],
-            price=find_price(prices.get(found["provider"], {}), found["resolution"]),
+            price=find_price(
+                prices.get(found["provider"], ()),
+                Sale(found["provider"], found["resolution"]),
+            ),
         )
         for found in ledger.run("groups", values)
     ]

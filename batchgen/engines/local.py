@@ -10,7 +10,11 @@ from contextlib import asynccontextmanager
 import anyio
 
 from batchgen.engines.assembly import Hands, assemble, resume
-from batchgen.engines.consent import refuse_rebuy, refuse_unpriced
+from batchgen.engines.consent import (
+    refuse_rebuy,
+    refuse_unpriced,
+    refuse_unpriced_rows,
+)
 from batchgen.engines.estimate import EVERY_ROW, estimate_of, rebuy_of
 from batchgen.engines.folder import RunFolder
 from batchgen.engines.setting import Outcome, Setting
@@ -181,6 +185,8 @@ class LocalEngine:
             if self._outcome.error is not None:
                 raise self._outcome.error
         # The new reading counts only now: a refusal leaves all as it was.
+        if run.budget.limits:
+            refuse_unpriced_rows(run, self._below, planner.generation)
         if not self._setting.rebuy:
             refuse_rebuy(run.ledger, self._below, planner.generation)
         estimate = estimate_of(run.ledger, self._below, planner.generation)

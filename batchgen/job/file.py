@@ -17,7 +17,7 @@ from batchgen.job.flags import provider_names
 from batchgen.job.said import Said, blamed
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES, read_resolution
 from batchgen.manifest.wording import shown
-from batchgen.model import ReferenceTerms
+from batchgen.model import Price, ReferenceTerms, by_resolution
 
 _SETTINGS: Mapping[str, values.Reader] = MappingProxyType(
     {
@@ -182,19 +182,31 @@ class _JobFile:
         if "price" in self._table:
             with self._blamed("price"):
                 said.price = values.price(self._table["price"], self._file)
-        for provider, table in self._by_provider("prices"):
-            prices = said.prices.setdefault(provider, {})
-            for key, value in table.items():
+        for provider, given in self._by_provider("prices", lists=True):
+            if isinstance(given, list):
+                said.prices[provider] = list(self._price_rules(provider, given))
+                continue
+            prices = {}
+            for key, value in given.items():
                 with self._blamed(key, f"prices.{provider}"):
                     resolution = key if key == "*" else read_resolution(key)
                     prices[resolution] = values.price(value, self._file)
+            said.prices[provider] = list(by_resolution(prices))
 
-    def _by_provider(self, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _price_rules(self, provider: str, rules: list[object]) -> Iterator[Price]:
+        for number, rule in enumerate(rules, start=1):
+            where = f"{self._file}, [[prices.{provider}]] number {number}"
+            with blamed(SpecError, where):
+                yield values.price_rule(rule, self._file)
+
+    def _by_provider(
+        self, key: str, *, lists: bool = False
+    ) -> Iterator[tuple[str, Any]]:
         tables = self._subtable(key)
         with blamed(SpecError, f"{self._file}, [{key}]"):
             values.check_names(tables, self._known, "provider")
         for provider, table in tables.items():
-            if not isinstance(table, dict):
+            if not isinstance(table, dict) and not (lists and isinstance(table, list)):
                 raise SpecError(
                     f"{self._file}: `{key}.{provider}` must be a table: "
                     f"write [{key}.{provider}]"

@@ -21,7 +21,7 @@ class Said:
         common: Terms of all chosen providers.
         terms: Terms of one provider, by its name.
         price: For every provider and resolution not named.
-        prices: By provider and resolution.
+        prices: By provider; the first that holds for a sale counts.
         lone: Terms that can be meant for one provider only, and name none.
     """
 
@@ -30,7 +30,7 @@ class Said:
     common: dict[str, Any] = field(default_factory=dict)
     terms: dict[str, dict[str, Any]] = field(default_factory=dict)
     price: Price | None = None
-    prices: dict[str, dict[str, Price]] = field(default_factory=dict)
+    prices: dict[str, list[Price]] = field(default_factory=dict)
     lone: dict[str, Any] = field(default_factory=dict)
 
     def assign(self, key: str, chosen: tuple[str, ...]) -> None:
@@ -54,11 +54,11 @@ def terms_of(provider: str, file: Said, flags: Said) -> Terms:
     of_file = file.common | file.terms.get(provider, {})
     of_flags = flags.common | flags.terms.get(provider, {})
     if flags.price is not None:
-        prices = {"*": flags.price}
+        prices = [flags.price]
     else:
-        common = {} if file.price is None else {"*": file.price}
-        prices = common | file.prices.get(provider, {})
-    return Terms(prices=prices, **(of_file | of_flags))
+        common = [] if file.price is None else [file.price]
+        prices = file.prices.get(provider, []) + common
+    return Terms(prices=tuple(prices), **(of_file | of_flags))
 
 
 @contextmanager

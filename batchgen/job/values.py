@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Any
@@ -130,6 +131,34 @@ def price(value: object, page: str) -> Price:
     if ceiling < expected:
         raise ValueError(f"the ceiling {ceiling} is below the expected {expected}")
     return Price(expected=expected, ceiling=ceiling, page=page)
+
+
+def price_rule(value: object, page: str) -> Price:
+    """Read a price with what it holds for; what it does not say, it holds for all of.
+
+    Args:
+        value: What was given.
+        page: Whose word it is.
+    """
+    match value:
+        case Mapping():
+            pass
+        case _:
+            raise ValueError(f"{_given(value)} is no table")
+    amounts = ("expected", "ceiling")
+    conditions = ("resolution", "model", "service_tier", "per_reference")
+    check_names(value, (*conditions, *amounts), "key")
+    agreed = price({it: value[it] for it in amounts if it in value}, page)
+    tier = value.get("service_tier")
+    return replace(
+        agreed,
+        resolution=read_resolution(text(value["resolution"]))
+        if "resolution" in value
+        else None,
+        models=frozenset({text(value["model"])} if "model" in value else ()),
+        tiers=frozenset() if tier is None else frozenset({text(tier)}),
+        per_reference=money(value.get("per_reference", 0)),
+    )
 
 
 def base_url(value: object) -> str:

@@ -19,6 +19,7 @@ from batchgen.ledger.records import (
     StoredImage,
     Totals,
 )
+from batchgen.ledger.requests import load_request
 from batchgen.ledger.results import directory_images, result_slices
 from batchgen.ledger.route import Way, dump_route
 
@@ -39,6 +40,7 @@ __all__ = [
     "Way",
     "directory_images",
     "dump_route",
+    "load_request",
     "providers_bought_from",
     "purchase_slices",
     "purchases_of",

@@ -235,6 +235,12 @@ SELECT plan.provider, plan.resolution,
   WHERE plan.generation = :generation AND plan.position < :below
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
   GROUP BY 1, 2 ORDER BY 1, 2;
+-- name: unpriced_row
+SELECT plan.position, plan.line, plan.provider, plan.model, plan.resolution, rows.request
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below AND plan.estimate IS NULL
+    AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
+  ORDER BY plan.position LIMIT 1;
 -- name: to_rebuy
 SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
        coalesce(sum(plan.estimate IS NULL), 0) AS unpriced,

@@ -53,7 +53,7 @@ class Terms:
     model: str | None = None
     rpm: float | Auto | None = None
     concurrency: int | Auto | None = None
-    prices: PriceList = field(default_factory=dict)
+    prices: PriceList = ()
     endpoint: str | None = None
     images_per_request: int | None = None
     max_references: int | None = None

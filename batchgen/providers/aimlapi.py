@@ -32,9 +32,11 @@ from batchgen.model import (
     Json,
     OptionRule,
     Price,
+    PriceList,
     ReferenceRules,
     Reply,
     as_urls,
+    by_resolution,
 )
 from batchgen.provider import Defaults
 
@@ -43,17 +45,24 @@ READ_ON = date(2026, 11, 20)
 # Charges vary from request to request (the two documented ones by 3 %), so a
 # reservation keeps this margin above what is expected [assumed].
 CEILING_FACTOR = Decimal("1.5")
+MODEL = "google/nano-banana-2"
 
 
 def _price(expected: str, page: str) -> Price:
     usd = Decimal(expected)
-    return Price(expected=usd, ceiling=usd * CEILING_FACTOR, page=page, read_on=READ_ON)
+    return Price(
+        expected=usd,
+        ceiling=usd * CEILING_FACTOR,
+        page=page,
+        read_on=READ_ON,
+        models=frozenset({MODEL}),
+    )
 
 
 # No price list is published for this model. 1K: the dearer of the two examples,
 # 185,093 credits (the other: 178,975). 2K and 4K: as much above Google's list price
 # as 1K is, 1.33 times [assumed].
-PRICES = MappingProxyType(
+PRICES = by_resolution(
     {
         "1K": _price("0.0925", "docs.aimlapi.com, example reply of the model's page"),
         "2K": _price("0.134", "assumed: 1.33 x Google's list price"),
@@ -68,7 +77,7 @@ class AimlApi:
     name = NAME
     defaults = Defaults(
         base_url="https://api.aimlapi.com",
-        model="google/nano-banana-2",
+        model=MODEL,
         rpm=None,
         concurrency=16,
         reply_timeout_s=300.0,
@@ -84,7 +93,7 @@ class AimlApi:
         references=ReferenceRules(most=5, carriers=("link", "inline")),
         options=MappingProxyType({"web_search": OptionRule()}),
     )
-    prices: Mapping[str, Price] = PRICES
+    prices: PriceList = PRICES
     # $1 is 2,000,000 credits.
     rates: Mapping[str, Price] = MappingProxyType(
         {

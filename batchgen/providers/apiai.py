@@ -91,7 +91,7 @@ class ApiAi:
             }
         ),
     )
-    prices: PriceList = MappingProxyType({})  # published nowhere; X-Cost tells
+    prices: PriceList = ()  # published nowhere; X-Cost tells
     rates: Mapping[str, Price] = MappingProxyType({})
 
     def encode(

@@ -90,7 +90,7 @@ class FoxApi:
             }
         ),
     )
-    prices: PriceList = MappingProxyType({})  # published nowhere
+    prices: PriceList = ()  # published nowhere
     rates: Mapping[str, Price] = MappingProxyType({})
     # [assumed]: nothing is said about polling.
     polling = PollSchedule(first_s=3.0, every_s=3.0, factor=1.25, longest_s=15.0)

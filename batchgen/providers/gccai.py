@@ -91,7 +91,7 @@ class Gccai:
             }
         ),
     )
-    prices: PriceList = MappingProxyType({})  # published nowhere
+    prices: PriceList = ()  # published nowhere
     rates: Mapping[str, Price] = MappingProxyType({})  # nor what a credit is worth
     # Clients wait 10 s and then ask every 3 to 5 s; the rest is assumed.
     polling = PollSchedule(first_s=10.0, every_s=4.0, factor=1.25, longest_s=15.0)

@@ -35,8 +35,10 @@ from batchgen.model import (
     Json,
     OptionRule,
     Price,
+    PriceList,
     ReferenceRules,
     Reply,
+    by_resolution,
 )
 from batchgen.provider import Defaults
 from batchgen.reasons import policy_reason
@@ -45,9 +47,11 @@ NAME = "gemini"
 READ_ON = date(2026, 11, 20)
 PAGE = "ai.google.dev, Gemini API pricing"
 # A list price is the image's tokens alone; prompt, references and thinking come on
-# top, so a reservation keeps this margin [assumed]. A search beyond the 5,000 free
-# ones of a month ($0.014) is in no reply and in no price here.
+# top, so a reservation keeps this margin [assumed].
 CEILING_FACTOR = Decimal("1.5")
+# Beyond the 5,000 free ones of a month, $14 for 1,000; no reply says whether it was.
+SEARCH_USD = Decimal("0.014")
+MODEL = "gemini-3.1-flash-image"  # its -preview was shut down on 2026-06-25
 LIST_USD = {"512": "0.045", "1K": "0.067", "2K": "0.101", "4K": "0.151"}
 USD_PER_MILLION = {"input_token": "0.50", "text_token": "3", "image_token": "60"}
 CATEGORIES = (
@@ -67,8 +71,20 @@ SAMPLING = {
 }
 
 
-def _price(usd: Decimal, factor: Decimal = Decimal(1)) -> Price:
-    return Price(expected=usd, ceiling=usd * factor, page=PAGE, read_on=READ_ON)
+def _price(usd: Decimal) -> Price:
+    return Price(
+        expected=usd,
+        ceiling=usd * CEILING_FACTOR,
+        page=PAGE,
+        read_on=READ_ON,
+        lowest=usd,
+        models=frozenset({MODEL}),
+        per_search=SEARCH_USD,
+    )
+
+
+def _rate(usd: Decimal) -> Price:
+    return Price(expected=usd, ceiling=usd, page=PAGE, read_on=READ_ON)
 
 
 class Gemini:
@@ -77,7 +93,7 @@ class Gemini:
     name = NAME
     defaults = Defaults(
         base_url="https://generativelanguage.googleapis.com/v1beta",
-        model="gemini-3.1-flash-image",  # its -preview was shut down on 2026-06-25
+        model=MODEL,
         rpm=None,  # by tier, project and model; shown only in AI Studio
         concurrency=16,
         reply_timeout_s=360.0,
@@ -105,11 +121,11 @@ class Gemini:
             }
         ),
     )
-    prices: Mapping[str, Price] = MappingProxyType(
-        {size: _price(Decimal(usd), CEILING_FACTOR) for size, usd in LIST_USD.items()}
+    prices: PriceList = by_resolution(
+        {size: _price(Decimal(usd)) for size, usd in LIST_USD.items()}
     )
     rates: Mapping[str, Price] = MappingProxyType(
-        {unit: _price(Decimal(usd) / 10**6) for unit, usd in USD_PER_MILLION.items()}
+        {unit: _rate(Decimal(usd) / 10**6) for unit, usd in USD_PER_MILLION.items()}
     )
 
     def encode(

@@ -43,6 +43,7 @@ from batchgen.model import (
     ReferenceRules,
     Reply,
     as_urls,
+    by_resolution,
 )
 from batchgen.provider import Defaults
 from batchgen.reasons import blamed
@@ -50,6 +51,9 @@ from batchgen.reasons import blamed
 NAME = "nanobananaapi"
 GENERATE, EDIT = "/v1/images/generate", "/v1/images/edit"
 MODEL = "gemini-3.1-flash-image-preview"
+MODELS = MappingProxyType(
+    {"512": f"{MODEL}-512", "1K": MODEL, "2K": f"{MODEL}-2k", "4K": f"{MODEL}-4k"}
+)
 # Words that name a refusal here when nothing else explains the error [assumed].
 POLICY = re.compile(r"\b(?:policy|safety)\b", re.IGNORECASE)
 
@@ -61,6 +65,9 @@ def _price(usd: str) -> Price:
         ceiling=Decimal(usd),
         page="nanobananaapi.dev, page of the model",
         read_on=date(2026, 11, 20),
+        models=frozenset(MODELS.values()),
+        # What service_tier "priority" costs is documented nowhere.
+        tiers=frozenset({None}),
     )
 
 
@@ -87,16 +94,9 @@ class NanoBananaApi:
         options=MappingProxyType(
             {"service_tier": OptionRule(choices=("default", "priority"))}
         ),
-        models=MappingProxyType(
-            {
-                "512": f"{MODEL}-512",
-                "1K": MODEL,
-                "2K": f"{MODEL}-2k",
-                "4K": f"{MODEL}-4k",
-            }
-        ),
+        models=MODELS,
     )
-    prices: PriceList = MappingProxyType(
+    prices: PriceList = by_resolution(
         {
             "512": _price("0.04"),
             "1K": _price("0.04"),

@@ -86,7 +86,7 @@ class OpenAi:
             {"output_format": OptionRule(choices=("png", "jpeg", "jpg", "webp"))}
         ),
     )
-    prices: PriceList = MappingProxyType({})  # by token, and each server's own
+    prices: PriceList = ()  # by token, and each server's own
     rates: Mapping[str, Price] = MappingProxyType({})
 
     def encode(

@@ -105,7 +105,7 @@ def spend(run: Run, flight: Flight, charge: ChargedAs) -> Raised | None:
     per_image = -(-cost // flight.part.images)
     if not run.budget.saw(flight.reservation.group, per_image):
         return None
-    growth = run.ledger.growth_of_risk(*flight.reservation.group, per_image)
+    growth = run.ledger.growth_of_risk(*flight.reservation.group[:2], per_image)
     _risk_more(run, growth)
     return Raised(per_image, growth)
 
@@ -114,7 +114,7 @@ async def tell_raised(run: Run, flight: Flight, raised: Raised | None) -> None:
     """Value what is at risk anew, and say so, if a charge raised the ceiling."""
     if raised is None:
         return
-    provider, resolution = flight.reservation.group
+    provider, resolution = flight.reservation.group[:2]
     per_image = raised.per_image
     growth = await run.writer.commit(
         lambda ledger: ledger.raise_ceiling(provider, resolution, per_image)

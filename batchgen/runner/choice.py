@@ -13,6 +13,7 @@ from batchgen.model import (
     ImageRequest,
     Job,
     PriceList,
+    Sale,
     find_price,
     to_nano,
 )
@@ -186,12 +187,13 @@ def _ways(row: Row, choice: Choice) -> tuple[list[Way], tuple[str | None, str] |
 
 def _way(provider: Provider, request: ImageRequest, choice: Choice) -> Way:
     model, resolution = sale_of(provider, request, choice)
-    prices = choice.prices.get(provider.name, {})
+    sale = Sale.of(provider.name, request, model, resolution)
+    price = find_price(choice.prices.get(provider.name, ()), sale)
     return Way(
         provider=provider.name,
         model=model,
         resolution=resolution,
-        estimate=_estimate(request, resolution, prices),
+        estimate=None if price is None else to_nano(price.expected) * request.n,
         warning=_dropped(choice.able[provider.name], provider.name, request),
     )
 
@@ -226,6 +228,12 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _estimate(request: ImageRequest, resolution: str, prices: PriceList) -> int | None:
-    price = find_price(prices, resolution)
-    return None if price is None else to_nano(price.expected) * request.n
+def unpriced_words(sale: Sale) -> str:
+    """Say that a sale has no price, and how to give one."""
+    tier = f", tier {sale.tier}" if sale.tier else ""
+    model = f" ({sale.model}{tier})" if sale.model else ""
+    return (
+        f"no price is known for {sale.provider} at {sale.resolution}{model}, so no "
+        f"budget can hold; give one with --price, or in the job under "
+        f"[prices.{sale.provider}]"
+    )

@@ -15,7 +15,15 @@ from anyio.abc import TaskGroup
 from batchgen.budget import Budget, Reservation, Share
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Failures
-from batchgen.model import ImageRequest, Job, PriceList, Status, find_price, to_nano
+from batchgen.model import (
+    ImageRequest,
+    Job,
+    PriceList,
+    Sale,
+    Status,
+    find_price,
+    to_nano,
+)
 from batchgen.runner.decide import OWN_FAULTS, Part, Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
@@ -122,12 +130,10 @@ class Run:
             lane.let_none_leave()
         self.wake()
 
-    def price_of(self, provider: str, resolution: str) -> tuple[int | None, int | None]:
-        """Return expected and ceiling of one image in nano-dollars, None if unknown."""
-        price = find_price(self.prices.get(provider, {}), resolution)
-        if price is None:
-            return None, None
-        return to_nano(price.expected), to_nano(price.ceiling)
+    def expected(self, sale: Sale) -> int | None:
+        """Return what one image costs as a rule in nano-dollars, None if unknown."""
+        price = find_price(self.prices.get(sale.provider, ()), sale)
+        return None if price is None else to_nano(price.expected)
 
     def release(self, reservation: Reservation) -> None:
         """Give back what was reserved for something that did not leave."""

@@ -33,9 +33,15 @@ def next_way(
     asked = {it.provider for it in history} | {planned}
     for way in ledger.route(row_id):
         lane = run.lanes.get(way.provider)
-        if way.provider not in asked and lane is not None and lane.stopped is None:
+        may = lane is not None and lane.stopped is None and can_pay(run, way)
+        if way.provider not in asked and may:
             return way
     return None
+
+
+def can_pay(run: Run, way: Way) -> bool:
+    """Say whether the job's budgets, if it has any, can hold for a way."""
+    return way.estimate is not None or not run.budget.limits
 
 
 class TakeOver:
@@ -109,7 +115,7 @@ class TakeOver:
         """Return the taker's way, if nobody who works can make the row for less."""
         for way in route:
             if way.provider == self._taker.name:
-                return way
+                return way if can_pay(self._run, way) else None
             lane = self._run.lanes.get(way.provider)
             is_better = lane is not None and lane.stopped is None
             if is_better and self._run.job.route == "cheapest":

@@ -110,13 +110,15 @@ class Planner:
             for it in choice.chosen
         ]
         ways = (job.unsupported, job.references.shrink, job.dedupe, job.route)
-        stated = (3, self._manifest.digest(), terms, ways, _priced(choice.prices))
+        stated = (4, self._manifest.digest(), terms, ways, _priced(choice.prices))
         return hashlib.sha256(repr(stated).encode()).hexdigest()
 
 
 def _priced(prices: Mapping[str, PriceList]) -> list[str]:
+    # A set has no order of its own that would be the same in the next process.
     return [
-        f"{name}/{resolution}={price.expected}"
+        f"{name}/{price.resolution}/{sorted(price.models)}/"
+        f"{sorted(price.tiers, key=str)}={price.expected}+{price.per_reference}"
         for name, listed in sorted(prices.items())
-        for resolution, price in sorted(listed.items())
+        for price in listed
     ]

@@ -16,7 +16,8 @@ from batchgen.errors import (
     UsageError,
 )
 from batchgen.ledger import Ledger
-from batchgen.model import Status
+from batchgen.model import Sale, Status
+from batchgen.runner.choice import unpriced_words
 from batchgen.runner.context import Run
 from batchgen.runner.decide import Buy, Settled, decide, history_of
 from batchgen.runner.feed import Feed, Wanted
@@ -165,13 +166,11 @@ async def _may_leave(run: Run, lane: Lane) -> bool:
 
 
 def _reservation(run: Run, lane: Lane, wanted: Wanted) -> Reservation:
-    group = (lane.name, wanted.planned.resolution)
+    planned = wanted.planned
+    group = Sale.of(lane.name, planned.row.request, planned.model, planned.resolution)
     if run.budget.limits and run.budget.ceiling(group) is None:
-        raise UsageError(
-            f"no price is known for {group[0]} at {group[1]}, so no budget can hold; "
-            f"give one with --price, or in the job under [prices.{group[0]}]"
-        )
-    shares = shares_of(wanted.planned.row.budget_group)
+        raise UsageError(unpriced_words(group))
+    shares = shares_of(planned.row.budget_group)
     return Reservation(group=group, images=wanted.part.images, shares=shares)
 
 

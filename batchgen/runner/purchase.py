@@ -118,7 +118,7 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         order.lane.retries.add(order.part, 0.0)
         return None
     part, request = order.part, order.request
-    expected, _ = run.price_of(order.lane.name, order.reservation.group[1] or "")
+    expected = run.expected(order.reservation.group)
     ceiling = run.budget.ceiling(order.reservation.group)
     start = AttemptStart(
         row_id=part.row_id,
@@ -128,7 +128,7 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         model=order.model,
         base_url=order.lane.endpoint.base_url,
         aspect_ratio=request.aspect_ratio,
-        resolution=order.reservation.group[1],
+        resolution=order.reservation.group.resolution,
         expected=None if expected is None else expected * part.images,
         ceiling=None if ceiling is None else ceiling * part.images,
         sent_at=run.time.now(),

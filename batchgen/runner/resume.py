@@ -12,7 +12,7 @@ from batchgen.budget import Reservation, day_of, shares_of
 from batchgen.errors import Again, AttemptError, Charge, ProviderStopped
 from batchgen.images import NotAnImage, inspect
 from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, StoredImage
-from batchgen.model import Delivered, Running, State, Status
+from batchgen.model import Delivered, Running, Sale, State, Status
 from batchgen.output.archive import Archive, Found, Tag
 from batchgen.runner.accounts import ChargedAs, by_list
 from batchgen.runner.context import Flight, Run
@@ -140,7 +140,12 @@ def flights_of(
             continue
         row = run.ledger.row(attempt.row_id)
         reservation = Reservation(
-            group=(attempt.provider, attempt.resolution),
+            group=Sale.of(
+                attempt.provider,
+                row.request,
+                attempt.model,
+                attempt.resolution or "",
+            ),
             images=attempt.images,
             shares=shares_of(row.budget_group),
             day=day_of(attempt.sent_at),

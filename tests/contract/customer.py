@@ -15,7 +15,7 @@ from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
 from batchgen.engines.local import LocalEngine
 from batchgen.engines.setting import Outcome, Setting
-from batchgen.model import Job, Price, PriceList, Terms
+from batchgen.model import Job, Price, PriceList, Terms, by_resolution
 from batchgen.provider import PollSchedule, Provider, TaskProvider
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
@@ -56,14 +56,16 @@ def never_ask(estimate: Estimate) -> None:
 
 def price_list(tariff: Tariff) -> PriceList:
     """Return the sandbox's tariff as a rehearsal has it."""
-    return {
-        resolution: Price(
-            expected=Decimal(fare["expected_usd"]),
-            ceiling=Decimal(fare["ceiling_usd"]),
-            page="the sandbox's own tariff",
-        )
-        for resolution, fare in tariff.items()
-    }
+    return by_resolution(
+        {
+            resolution: Price(
+                expected=Decimal(fare["expected_usd"]),
+                ceiling=Decimal(fare["ceiling_usd"]),
+                page="the sandbox's own tariff",
+            )
+            for resolution, fare in tariff.items()
+        }
+    )
 
 
 @dataclass

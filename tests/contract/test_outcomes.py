@@ -15,6 +15,7 @@ from batchgen.sandbox.faults import DOWNLOAD_FAULTS, Fault
 from tests.acceptance.books import Books, is_at_risk
 from tests.contract.customer import Customer, check_books, price_list
 from tests.contract.outcomes import ELSEWHERE, EXPECTED, Expected, cases, expected_of
+from tests.prices import at
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +41,7 @@ def test_each_fault_has_an_expected_outcome() -> None:
 def check_outcome(customer: Customer, books: Books, expected: Expected) -> None:
     """Check the books of one row against what is expected, to the nano-dollar."""
     [row] = books.rows
-    fare = price_list(customer.tariff)[customer.cheapest]
+    fare = at(price_list(customer.tariff), customer.cheapest)
     assert (row["status"], row["error"]) == (expected.status, expected.error), row
     assert bool(row["message"]) == bool(expected.error), row
     assert len(row["files"]) == (expected.status == "succeeded")

@@ -28,8 +28,8 @@ AGREED = Decimal("0.05")
 KNOWN = ("aimlapi", "foxapi", "apiai")
 PRICES: Mapping[str, PriceList] = {
     "aimlapi": AimlApi.prices,
-    "foxapi": {"*": Price.agreed(AGREED, "agreed")},
-    "apiai": {"*": Price.agreed(AGREED, "agreed")},
+    "foxapi": (Price.agreed(AGREED, "agreed"),),
+    "apiai": (Price.agreed(AGREED, "agreed"),),
 }
 
 

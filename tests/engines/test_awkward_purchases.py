@@ -16,12 +16,13 @@ from batchgen.model import State, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from tests.engines.desk import Desk
 from tests.engines.shop import LOST, Answer, Asked, Shop, in_turn, refused, said
+from tests.prices import at
 
 pytestmark = pytest.mark.anyio
 
 CREDITS = 178_975
 COST = 89_487_500
-CEILING = to_nano(AimlApi.prices["1K"].ceiling)
+CEILING = to_nano(at(AimlApi.prices, "1K").ceiling)
 DEAR = 4 * CREDITS
 DEAR_NANO = 4 * COST
 

@@ -16,6 +16,7 @@ from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner.outputs import ARCHIVE
 from tests.engines.desk import Desk
 from tests.engines.shop import PNG, Answer, Asked, Shop, drawn, said
+from tests.prices import at
 
 pytestmark = pytest.mark.anyio
 
@@ -177,7 +178,7 @@ async def test_a_metered_charge_that_is_not_said_is_at_risk_and_not_guessed(
 
     row = desk.row()
     assert (row["cost_usd"], row["cost_basis"]) == (None, "unknown")
-    assert row["at_risk_usd"] == AimlApi.prices["1K"].ceiling
+    assert row["at_risk_usd"] == at(AimlApi.prices, "1K").ceiling
     desk.check_money()
 
 

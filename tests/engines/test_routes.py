@@ -56,7 +56,7 @@ async def test_each_row_goes_to_the_cheapest_that_can_do_it(
 
 
 async def test_a_price_that_is_unknown_is_no_low_price(desk: Desk, shop: Shop) -> None:
-    desk.prices = {**desk.prices, FOX: {}}
+    desk.prices = {**desk.prices, FOX: ()}
     desk.write("a cup")
 
     await desk.run(**BOTH)
@@ -105,7 +105,7 @@ async def test_a_row_that_both_refuse_is_refused_and_each_was_asked_once(
 async def test_a_failure_that_was_charged_is_not_paid_for_elsewhere(
     desk: Desk, shop: Shop
 ) -> None:
-    desk.prices = {**desk.prices, AIML: {"*": Price.agreed(Decimal("0.01"), "agreed")}}
+    desk.prices = {**desk.prices, AIML: (Price.agreed(Decimal("0.01"), "agreed"),)}
     usage = {"meta": {"usage": {"credits_used": 20_000}}}
     no = said({"error": {"message": "content policy violation"}, **usage}, 451)
     shop.billed_nano = 10_000_000

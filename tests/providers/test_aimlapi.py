@@ -9,6 +9,7 @@ from batchgen.errors import Again, AttemptError, Charge
 from batchgen.model import Blob, DataUri, Delivered, ImageRequest, Inline, Json, Link
 from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
+from tests.prices import at
 from tests.providers.samples import ENDPOINT, reply, sample
 
 AIML: Provider = AimlApi()
@@ -106,10 +107,11 @@ def test_an_option_that_the_schema_lacks_is_named() -> None:
 
 
 def test_the_ceiling_stands_above_every_documented_charge() -> None:
-    price = AIML.prices["1K"]
+    price = at(AIML.prices, "1K")
 
     assert Decimal("0.0925") <= price.expected < price.ceiling
-    assert set(AIML.prices) == set(AIML.capabilities.resolutions)
+    sizes = {it.resolution for it in AIML.prices}
+    assert sizes == set(AIML.capabilities.resolutions)
 
 
 @pytest.mark.parametrize(

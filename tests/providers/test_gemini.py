@@ -17,6 +17,7 @@ from batchgen.model import (
 )
 from batchgen.provider import Provider, TaskProvider, UploadProvider
 from batchgen.providers.gemini import Gemini
+from tests.prices import at
 from tests.providers.samples import outcome, reply, sample, samples_of
 
 GEMINI: Provider = Gemini()
@@ -252,7 +253,7 @@ def test_what_google_lacks_is_a_misfit(
 def test_the_price_of_a_size_is_that_of_its_tokens_with_room_for_the_rest(
     resolution: str, tokens: int
 ) -> None:
-    price, rates = GEMINI.prices[resolution], GEMINI.rates
+    price, rates = at(GEMINI.prices, resolution), GEMINI.rates
 
     by_tokens = tokens * rates["image_token"].expected
     assert abs(price.expected - by_tokens) < Decimal("0.001")

@@ -15,6 +15,8 @@ from batchgen.model import (
     Inline,
     Json,
     Link,
+    Sale,
+    find_price,
 )
 from batchgen.provider import Provider
 from batchgen.providers.nanobananaapi import NanoBananaApi
@@ -131,7 +133,12 @@ def test_the_models_id_is_the_resolution(resolution: str, model: str, usd: str) 
     request = ImageRequest(prompt="p", resolution=resolution)
 
     assert NANO.capabilities.sale(request, None) == (model, resolution)
-    assert NANO.prices[resolution].expected == Decimal(usd)
+    sale = Sale.of("nanobananaapi", request, model, resolution)
+    price = find_price(NANO.prices, sale)
+    assert price is not None
+    assert price.expected == Decimal(usd)
+    assert find_price(NANO.prices, sale._replace(tier="priority")) is None
+    assert find_price(NANO.prices, sale._replace(model="another")) is None
 
 
 @pytest.mark.parametrize(

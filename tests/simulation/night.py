@@ -24,6 +24,7 @@ from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
 from batchgen.runner.progress import Progress
+from tests.prices import at
 from tests.simulation.audit import broken_laws, most_in_a_minute
 from tests.simulation.case import Seen, open_case
 from tests.simulation.power import Power, PowerCut
@@ -91,7 +92,7 @@ class Night:
         self._due = sorted(it.interruptions, key=lambda it: it.at_s)
         self._prices: dict[str, PriceList] = {
             "aimlapi": AimlApi.prices,
-            "foxapi": {"*": Price.agreed(AGREED, "agreed")},
+            "foxapi": (Price.agreed(AGREED, "agreed"),),
         }
 
     def _job(self) -> Job:
@@ -101,7 +102,9 @@ class Night:
             rows = csv.writer(file)
             rows.writerow(["id", "prompt", "n"])
             rows.writerows(self.asked)
-        dearest = AimlApi.prices["1K"].ceiling if it.provider == "aimlapi" else AGREED
+        dearest = (
+            at(AimlApi.prices, "1K").ceiling if it.provider == "aimlapi" else AGREED
+        )
         whole = dearest * sum(n for _, _, n in self.asked)
         terms = Terms(
             base_url=f"{HOST}/{it.provider}", rpm=it.rpm, concurrency=it.concurrency

@@ -1,0 +1,10 @@
+"""The price of a size, where tests need one out of a list."""
+
+from __future__ import annotations
+
+from batchgen.model import Price, PriceList
+
+
+def at(prices: PriceList, resolution: str) -> Price:
+    """Return the price of a list at a resolution."""
+    return next(it for it in prices if it.resolution in (resolution, None))
