@@ -14,12 +14,13 @@ from batchgen.model import Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from tests.engines.desk import Desk
 from tests.engines.shop import Answer, Asked, Shop, refused, said
+from tests.prices import at
 
 pytestmark = pytest.mark.anyio
 
 CREDITS = 178_975
 COST = 89_487_500
-CEILING = to_nano(AimlApi.prices["1K"].ceiling)
+CEILING = to_nano(at(AimlApi.prices, "1K").ceiling)
 TWO = Decimal(COST + CEILING).scaleb(-9)
 """Enough for two images, one after the other."""
 

@@ -32,7 +32,7 @@ from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.local import LocalEngine
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BudgetReached, DayFull, GroupsFull
-from batchgen.model import Job, Price, PriceList, Status, Terms
+from batchgen.model import Job, Price, PriceList, Status, Terms, by_resolution
 from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.gccai import Gccai
@@ -294,7 +294,7 @@ def _prices(ceilings: Prices) -> dict[str, PriceList]:
         prices[name][resolution] = Price(
             expected=ceiling / 2, ceiling=ceiling, page="drawn"
         )
-    return dict(prices)
+    return {name: by_resolution(listed) for name, listed in prices.items()}
 
 
 # -- the laws
