@@ -48,6 +48,7 @@ class Report:
 
     totals: Totals
     is_whole: bool
+    is_rehearsal: bool
     overall: Tally
     groups: Sequence[tuple[str, Sequence[tuple[str, Tally]]]]
     rate_per_minute: float | None
@@ -79,6 +80,7 @@ def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
         by_provider = next((it for name, it in shown if name == "provider"), [])
         return Report(
             totals=ledger.totals(EVERY_ROW),
+            is_rehearsal=ledger.get("realm") == "rehearsal",
             is_whole=ledger.get("plan_digest") is not None,
             overall=overall,
             groups=shown,

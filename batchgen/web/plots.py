@@ -14,7 +14,7 @@ from batchgen.engines.course import Course
 from batchgen.model import NANO
 
 _WIDTH, _HEIGHT = 520, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 14, 32, 50
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 22, 32, 50
 _MOST_BARS = 30
 _DAY_S = 86400.0
 _TIME_STEPS_S = (

@@ -84,7 +84,7 @@
     if (!canTick(item)) return;
     if (isTicked) ticks.add(item.key);
     else ticks.delete(item.key);
-    showTicks();
+    keepTicks();
   }
 
   const ticked = () => items.filter((item) => ticks.has(item.key));
@@ -106,6 +106,10 @@
       card.querySelector("input").checked = isTicked;
     }
     if (viewed) byId("detail-tick").checked = ticks.has(viewed.key);
+  }
+
+  function keepTicks() {
+    showTicks();
     try {
       localStorage.setItem(STORE, JSON.stringify([...ticks]));
     } catch { /* as above */ }
@@ -330,7 +334,7 @@
   byId("previous").addEventListener("click", () => turn(-1));
   byId("next").addEventListener("click", () => turn(1));
   byId("save").addEventListener("click", save);
-  byId("untick").addEventListener("click", () => { ticks.clear(); filter(); });
+  byId("untick").addEventListener("click", () => { ticks.clear(); keepTicks(); filter(); });
   byId("detail-previous").addEventListener("click", () => viewNext(-1));
   byId("detail-next").addEventListener("click", () => viewNext(1));
   byId("detail-close").addEventListener("click", () => byId("detail").close());

@@ -54,7 +54,7 @@ def test_a_price_that_nobody_knows_is_not_shown_as_nothing(tmp_path: Path) -> No
 
     assert page.columns["cost"] == [None]
     assert page.said("Per image") == "unknown"
-    assert "and 1 purchases without a known price" in page.texts["text"]
+    assert "and 1 purchase without a known price" in page.texts["text"]
 
 
 @pytest.mark.parametrize("text", EVIL)
@@ -161,3 +161,11 @@ def test_a_column_of_few_values_is_a_group_and_an_id_is_none(tmp_path: Path) -> 
         ("south", 1),
     ]
     assert sum(it.cost for _, it in groups["brand"]) == Decimal("0.2775")
+
+
+def test_a_run_that_bought_nothing_has_a_page(tmp_path: Path) -> None:
+    with made(tmp_path, []) as folder:
+        page = Page.of(folder)
+
+    assert (page.said("Rows"), page.said("Per image")) == ("0", "none")
+    assert "Nothing was sent yet." in page.texts["text"]
