@@ -266,3 +266,21 @@ def test_a_wait_that_is_cancelled_lets_the_next_one_leave() -> None:
         assert anyio.current_time() - began <= 1.01
 
     live_through(work)
+
+
+def test_time_that_comes_between_two_looks_at_the_clock_ends_the_wait() -> None:
+    rng, lost_s = random.Random(0), 0.0
+
+    def look() -> float:
+        # On a loaded machine anything may take long: here, each look at the clock.
+        nonlocal lost_s
+        lost_s += rng.uniform(0, 0.5)
+        return anyio.current_time() + lost_s
+
+    async def work() -> None:
+        departures = Departures(60, look)
+        for _ in range(100):
+            await departures.grant()
+            departures.departed(look())
+
+    live_through(work)

@@ -102,8 +102,9 @@ class Departures:
         # hundreds of places become free at once, they are filled at once.
         if self._queue.locked() or self._due() > self._clock():
             async with self._queue:
-                while (due := self._due()) > self._clock():  # noqa: ASYNC110 - a clock
-                    await anyio.sleep(due - self._clock())
+                # One look at the clock: by a second one the time may have come.
+                while (left_s := (due := self._due()) - self._clock()) > 0:  # noqa: ASYNC110
+                    await anyio.sleep(left_s)
                 self._take(due)
         else:
             self._take(self._due())
