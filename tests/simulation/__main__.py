@@ -1,7 +1,8 @@
 """Live through many nights: `python -m tests.simulation [--nights 200 --rows 2000]`.
 
 Each night is drawn from its own seed. One that breaks a law is printed with the command
-that replays it.
+that replays it. With `--break NAME` a rule of the engine is broken on purpose: then the
+first night that breaks a law ends it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from tests.simulation.audit import LAWS, shown
+from tests.simulation.breaks import BREAKS
 from tests.simulation.night import PROVIDERS, Report, live_through_night
 from tests.simulation.schedule import draw
 
@@ -105,10 +108,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first night")
     parser.add_argument("--provider", choices=sorted(PROVIDERS))
     parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--break", dest="broken", choices=sorted(BREAKS))
     said = parser.parse_args(arguments)
     nights: list[Report] = []
     failed = 0
-    with ProcessPoolExecutor(said.processes) as pool:
+    begin = partial(BREAKS[said.broken], setattr) if said.broken else None
+    with ProcessPoolExecutor(said.processes, initializer=begin) as pool:
         begun = [
             pool.submit(live_through_one, seed, said.rows, said.provider)
             for seed in range(said.seed, said.seed + said.nights)
@@ -123,6 +128,9 @@ def main(arguments: Sequence[str]) -> int:
                 failed, problem = failed + 1, told
             if problem:
                 _write(problem, replay(seed, said.rows, said.provider))
+                if said.broken:
+                    pool.shutdown(cancel_futures=True)
+                    break
     _write("", *summary(nights, failed))
     return int(failed > 0 or any(it.broken for it in nights))
 

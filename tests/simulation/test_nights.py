@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.simulation.__main__ import replay
 from tests.simulation.audit import shown
+from tests.simulation.breaks import BREAKS
 from tests.simulation.night import Report, live_through_night
 from tests.simulation.schedule import (
     DOWNS,
@@ -146,6 +147,25 @@ def test_a_disk_that_stalls_lets_no_more_leave_in_any_minute() -> None:
 
     check(told, schedule)
     assert told.most_in_a_minute > 25
+
+
+@pytest.mark.parametrize(
+    ("broken", "seed", "law"),
+    [
+        ("tasks-forgotten", 5, "nothing_is_bought_twice"),
+        ("images-not-adopted", 14, "no_image_is_forgotten"),
+        ("minute-forgotten", 10, "never_over_rate"),
+        ("places-without-end", 3, "never_over_concurrency"),
+        ("unknown-is-free", 0, "money_is_exact"),
+        ("refused-again", 2, "refused_is_never_asked_again"),
+    ],
+)
+def test_a_rule_that_is_broken_on_purpose_breaks_a_night(
+    broken: str, seed: int, law: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    BREAKS[broken](monkeypatch.setattr)
+
+    assert law in live_through_night(draw(seed, 60)).broken
 
 
 SHARES = st.sampled_from([0.0, 0.02, 0.2])

@@ -1,0 +1,122 @@
+"""Rules of the engine, each broken on purpose: nights that cannot fail prove nothing.
+
+`python -m tests.simulation --break NAME` lives through nights until a law is broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from batchgen.budget import Budget, Group, Reservation
+from batchgen.errors import Again, AttemptError, Charge, LinkLost, Refused
+from batchgen.ledger import AttemptRecord, Ledger
+from batchgen.limits import Departures, Outage
+from batchgen.limits import departures as departing
+from batchgen.model import State
+from batchgen.runner import decide, finish, purchase, resume
+from batchgen.runner.accounts import ChargedAs
+from batchgen.runner.context import Flight, Run
+from batchgen.runner.lane import Lane
+
+Put = Callable[[Any, str, object], None]
+"""How something takes the place of something else: `setattr`, or what undoes it."""
+
+
+def _send_before_it_is_written(put: Put) -> None:
+    mark, send = purchase._mark_sent, purchase._send
+    said: dict[int, object] = {}
+
+    async def send_and_mark(run: Run, order: purchase.Order) -> Flight | None:
+        try:
+            said[id(order)] = await send(run, order, run.wire.lease())
+        except AttemptError as error:
+            said[id(order)] = error
+        return await mark(run, order)
+
+    async def recall(run: Run, order: purchase.Order, lease: object) -> object:
+        if isinstance(found := said.pop(id(order)), AttemptError):
+            raise found
+        return found
+
+    put(purchase, "_mark_sent", send_and_mark)
+    put(purchase, "_send", recall)
+
+
+def _spend_beyond_the_budget(put: Put) -> None:
+    async def reserve(self: Budget, wanted: Reservation) -> Reservation:
+        self.hold(wanted)
+        return wanted
+
+    put(Budget, "reserve", reserve)
+
+
+def _reserve_half(put: Put) -> None:
+    ceiling = Budget.ceiling
+
+    def half(self: Budget, group: Group) -> int | None:
+        whole = ceiling(self, group)
+        return None if whole is None else whole // 2
+
+    put(Budget, "ceiling", half)
+
+
+def _take_unknown_for_free(put: Put) -> None:
+    charge_of = finish._charge
+
+    def charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
+        found = charge_of(run, flight, error)
+        return (Charge.NONE, 0) if found[0] is Charge.UNKNOWN else found
+
+    put(finish, "_charge", charge)
+
+
+def _buy_unknown_without_end(put: Put) -> None:
+    follows = decide._after_unknown
+
+    def after(
+        history: Sequence[AttemptRecord], policy: decide.Policy
+    ) -> decide.Decision:
+        return follows(history, replace(policy, max_unknown=1000))
+
+    put(decide, "_after_unknown", after)
+
+
+def _forget_tasks(put: Put) -> None:
+    adopt = resume._adopt
+
+    def adopt_and_forget(ledger: Ledger, *others: Any) -> int:
+        for attempt in ledger.open_attempts():
+            if attempt.state is State.ACCEPTED:
+                resume._forget_answer(ledger, attempt, others[-1])
+        return adopt(ledger, *others)
+
+    put(resume, "_adopt", adopt_and_forget)
+
+
+def _count_when_granted(put: Put) -> None:
+    def departed(self: Departures, at: float) -> None:
+        self._granted -= 1
+
+    put(Departures, "departed", departed)
+
+
+BREAKS: Mapping[str, Callable[[Put], None]] = {
+    "sent-before-it-is-written": _send_before_it_is_written,
+    "budget-ignored": _spend_beyond_the_budget,
+    "half-reserved": _reserve_half,
+    "unknown-is-free": _take_unknown_for_free,
+    "unknown-without-end": _buy_unknown_without_end,
+    "tasks-forgotten": _forget_tasks,
+    "images-not-adopted": lambda put: put(resume, "_adopt", lambda *_: 0),
+    "minute-forgotten": lambda put: put(Departures, "seed", lambda *_: None),
+    "counted-when-granted": _count_when_granted,
+    "no-margin": lambda put: put(departing, "MARGIN_S", 0.0),
+    "places-without-end": lambda put: put(Lane, "concurrency", 1000),
+    "refused-again": lambda put: put(Refused, "default_again", Again.LATER),
+    "lost-link-bought-again": lambda put: put(LinkLost, "default_again", Again.LATER),
+    "outage-uses-rows-up": lambda put: put(
+        Outage, "excuses", property(lambda _: False)
+    ),
+}
