@@ -14,7 +14,7 @@ from batchgen.errors import NearlyAllFailed
 from batchgen.ledger import Totals
 from batchgen.model import Job, Status
 from batchgen.sandbox import SandboxProcess, start_sandbox
-from tests.cli.command import Keepsake, Shop, table
+from tests.cli.command import Keepsake, Shop, batchgen, table
 
 NOTHING = Totals(
     spent=0,
@@ -117,6 +117,41 @@ def test_a_budget_stops_the_run_and_a_higher_one_carries_on(shop: Shop) -> None:
     assert shop.run("m.csv", "--max-cost", "0.30", "--quiet").code == 4
     assert Keepsake.of(shop.folder / "out/m") == kept
     assert shop.run("m.csv", "--max-cost", "5").code == 0
+
+
+def test_a_value_that_used_up_its_budget_is_named_and_its_rows_wait(shop: Shop) -> None:
+    brands = ("Acme", "Acme", "Brio")
+    lines = [f"{shop.folder.name} cup {at},{it}" for at, it in enumerate(brands)]
+    shop.write("m.csv", "\n".join(["prompt,brand", *lines, ""]))
+    shop.write("job.toml", 'manifest = "m.csv"\n[budget.by]\nbrand = 0.15\n')
+
+    ended = shop.run("job.toml", "--yes", "--quiet", "--concurrency", "1")
+
+    assert ended.code == 4
+    assert ended.message.startswith("the budget is reached: brand 'Acme': $0.0")
+    assert ended.message.endswith(
+        " of $0.15; raise it under [budget.by] in the job file"
+    )
+    assert "1 pending, 2 succeeded" in ended.stdout
+    told = batchgen("status", "out/job", at=shop.folder).stdout
+    assert "brand 'Acme': $0.0" in told
+    assert "brand 'Brio': $0.0" in told
+
+
+def test_a_full_day_says_when_it_ends_and_nothing_is_sent(shop: Shop) -> None:
+    shop.catalogue(2)
+    before = shop.sent
+
+    ended = shop.run("m.csv", "--yes", "--quiet", "--max-cost-per-day", "0.01")
+
+    assert (ended.code, shop.sent) == (4, before)
+    assert "$0.00 of $0.01 are spent or at risk of what was sent today" in ended.message
+    assert ended.message.endswith(" UTC; carry on then, or raise --max-cost-per-day")
+    assert "to carry on:" in ended.stdout
+    assert (
+        "today (UTC): $0.00 of $0.01"
+        in batchgen("status", "m.csv", at=shop.folder).stdout
+    )
 
 
 def test_nearly_only_failures_end_as_rows_that_did_not_succeed(

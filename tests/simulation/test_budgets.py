@@ -6,13 +6,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from tests.simulation.budgets import draw, spend
+from tests.simulation.budgets import MIDNIGHT, Spree, draw, judge, spend
+from tests.simulation.till import UNIT, Goods, Habits
+from tests.virtual import live_through
 
 RUNS = 30
 MOST_ROWS = 36
+LABELS = {"brand": "Acme", "kind": "hat"}
 
 
 @pytest.mark.parametrize("seed", range(RUNS))
@@ -20,6 +26,39 @@ def test_no_bill_passes_a_budget_in_all_by_day_or_by_value(seed: int) -> None:
     told = spend(seed, MOST_ROWS)
 
     assert told.broken == []
+
+
+def test_a_run_sleeps_over_to_the_next_day_and_no_day_pays_for_another(
+    tmp_path: Path,
+) -> None:
+    most = 100_000
+    names = [f"a cup {number}" for number in range(6)]
+    goods = [
+        Goods(prompt=it, provider="aimlapi", resolution="1K", n=1, labels=LABELS)
+        for it in names
+    ]
+    # The second is reserved before midnight, and its turn comes after it.
+    case = replace(
+        draw(0),
+        goods=goods,
+        ceilings=dict.fromkeys(draw(0).ceilings, most),
+        habits=Habits(order="random", charges="ceiling", lost=0, empty=0, refused=0),
+        began=MIDNIGHT - 5,
+        kills=[],
+        rpm=6.0,
+        run=None,
+        day=Decimal(2 * most * UNIT).scaleb(-9),
+        waits=True,
+        by={},
+    )
+    spree = Spree(case, tmp_path)
+
+    live_through(spree.live)
+
+    assert list(judge(spree)) == []
+    assert spree.ends == {"ended": 1}
+    days = Counter(int(-5 + it.at) // 86_400 for it in spree.till.sales)
+    assert days == {-1: 1, 0: 2, 1: 2, 2: 1}
 
 
 def test_the_runs_that_are_drawn_have_budgets_of_every_kind_and_reach_them() -> None:
