@@ -27,7 +27,7 @@ from batchgen.runner.resume import ask_first, carry_on, flights_of
 from batchgen.runner.writer import Writer
 from batchgen.wire import Scrubber, Wire
 
-LEFT_LATER_S = 2.0
+LEFT_LATER_S = 10.0
 """Longest time from the ledger's word to the wire that is allowed for [assumed]."""
 
 Place = tuple[str, str]
@@ -114,7 +114,7 @@ def _chosen_lane(
         terms, defaults, ledger.get(found_under(name, base_url)), time.monotonic
     )
     now = time.now()
-    since = now - int(departures.window_s * 1e6)
+    since = now - int((departures.window_s + LEFT_LATER_S) * 1e6)
     # The ledger says when each was about to leave; it left after that.
     ages_s = ((now - it) / 1e6 - LEFT_LATER_S for it in ledger.sent_since(name, since))
     departures.seed(max(0.0, age_s) for age_s in ages_s)

@@ -149,6 +149,12 @@ def test_a_disk_that_stalls_lets_no_more_leave_in_any_minute() -> None:
     assert told.most_in_a_minute > 25
 
 
+@pytest.mark.parametrize("seed", [2140, 2168])
+def test_a_kill_behind_a_disk_that_stalled_lets_no_more_leave(seed: int) -> None:
+    """What was written down long before it left still counts after the restart."""
+    check(live_through_night(draw(seed, 60)), replay(seed, 60, None))
+
+
 @pytest.mark.parametrize(
     ("broken", "seed", "law"),
     [
