@@ -123,10 +123,32 @@ class _Spans:
 
     def around(self, at: int) -> Iterator[Claim]:
         """Yield the purchases whose time holds a moment."""
-        begin = bisect_left(self._firsts, at - self._longest)
-        for index in range(begin, bisect_right(self._firsts, at)):
+        return self.unseen(at, {})
+
+    def unseen(self, at: int, seen: dict[int, int]) -> Iterator[Claim]:
+        """Yield those of them that were not seen yet, and write down that they were.
+
+        Args:
+            at: The moment.
+            seen: Position of a purchase to where the next unseen one may be.
+        """
+        index = _next(seen, bisect_left(self._firsts, at - self._longest))
+        end = bisect_right(self._firsts, at)
+        while index < end:
             if self._claims[index].last >= at:
+                seen[index] = index + 1
                 yield self._claims[index]
+            index = _next(seen, index + 1)
+
+
+def _next(seen: dict[int, int], index: int) -> int:
+    """Return the first position from here on that was not seen; shorten the way."""
+    found = index
+    while found in seen:
+        found = seen[found]
+    while index != found:
+        seen[index], index = found, seen[index]
+    return found
 
 
 class _Exchange:
@@ -145,9 +167,11 @@ class _Exchange:
         """Match a line; False if nobody can account for it."""
         came_from: dict[BillLine, tuple[BillLine, Claim] | None] = {line: None}
         waiting = deque([line])
+        # Each known purchase is looked at once a search, and not once a line.
+        seen: dict[int, dict[int, int]] = defaultdict(dict)
         while waiting:
             here = waiting.popleft()
-            for claim in self._takers(here):
+            for claim in self._takers(here, seen[here.nano]):
                 held = self._found.line_of.get(claim)
                 if held is None:
                     self._move(here, claim, came_from)
@@ -158,12 +182,12 @@ class _Exchange:
         self._dead.update(came_from)
         return False
 
-    def _takers(self, line: BillLine) -> Iterator[Claim]:
+    def _takers(self, line: BillLine, seen: dict[int, int]) -> Iterator[Claim]:
         """Yield who may account for a line, those at risk first, soonest end first."""
         unsure = [it for it in self._unsure.around(line.at) if it.may_be(line)]
         yield from sorted(unsure, key=lambda it: (it.last, it.attempt_id))
         if line.nano in self._known:
-            for claim in self._known[line.nano].around(line.at):
+            for claim in self._known[line.nano].unseen(line.at, seen):
                 if claim in self._found.line_of:
                     yield claim
 
