@@ -9,10 +9,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from batchgen.cli import cli
 from batchgen.cli.picks import read_picks
 from batchgen.errors import UsageError
-from tests.cli.command import Shop, batchgen, money, table
+from tests.cli.command import Shop, money, table
 
 AWKWARD = ['say "cheese", 青', "two\nlines", " spaced ", "=1+2", "é; plain"]
 
@@ -22,6 +24,11 @@ def listed(*picks: tuple[str, str]) -> str:
     file = io.StringIO()
     csv.writer(file).writerows([("id", "image"), *picks])
     return file.getvalue()
+
+
+def said(*words: str | Path) -> Result:
+    """Give a command in this process, which has all loaded."""
+    return CliRunner().invoke(cli, [str(it) for it in words])
 
 
 def members(folder: Path) -> dict[str, str]:
@@ -42,21 +49,21 @@ def test_a_rejected_image_alone_is_bought_again_and_the_first_stays_paid(
     out = shop.folder / "out/m"
     before, bought = members(out), table(out)
     shop.write("rejected.csv", listed(("1", "2")))
-    words = ("retry", "out/m", "--ids", "rejected.csv")
+    words = ("retry", out, "--ids", shop.folder / "rejected.csv")
 
-    unnamed = batchgen("retry", "out/m", "--status", "succeeded", at=shop.folder)
-    left = batchgen(*words, at=shop.folder)
-    marked = batchgen(*words, "--status", "succeeded", at=shop.folder)
+    unnamed = said("retry", out, "--status", "succeeded")
+    left = said(*words)
+    marked = said(*words, "--status", "succeeded")
+    page = said("report", out, "--html")
     sent = shop.sent
-    page = batchgen("report", "out/m", "--html", at=shop.folder)
     assert shop.run("m.csv", "--yes", "--quiet").code == 0
 
-    assert unnamed.code == 2
-    assert "say which by --ids" in unnamed.message
-    assert page.stdout.splitlines()[-1].startswith("report: out/m/report.html (0.")
+    assert isinstance(unnamed.exception, UsageError)
+    assert "say which by --ids" in str(unnamed.exception)
+    assert page.stdout.splitlines()[-1].startswith(f"report: {out}/report.html (0.")
     text = (out / "report.html").read_text("utf-8")
     assert "at most 6000 a minute were allowed" in text
-    assert '"retry":"batchgen retry out/m --ids rejected.csv"' in text
+    assert f'"retry":"batchgen retry {out} --ids rejected.csv"' in text
     assert left.stdout.splitlines()[0] == "0 rows are marked to be tried again"
     assert "--status succeeded" in left.stdout
     assert marked.stdout.startswith("1 row is marked")
