@@ -103,6 +103,7 @@ def _as_json(folder: Path, ledger: Reader) -> dict[str, object]:
         "retired_usd": dollars(totals.retired)[1:],
         "at_risk_usd": dollars(totals.at_risk)[1:],
         "at_risk_attempts": totals.at_risk_attempts,
+        "budgets": _budget_lines(ledger),
         "unpriced": totals.unpriced + totals.unpriced_risk,
         "command": ledger.get("command"),
     }

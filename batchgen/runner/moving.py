@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from batchgen.budget import Reservation, shares_of
 from batchgen.ledger import AttemptRecord, Ledger, PlannedRow, Reader, Way
-from batchgen.model import OPEN
+from batchgen.model import OPEN, Sale
 from batchgen.runner.context import Run
 from batchgen.runner.decide import may_move
 from batchgen.runner.lane import Lane
@@ -101,6 +102,13 @@ class TakeOver:
         way = self._best(ledger.route(row.row_id))
         attempts = ledger.attempts_of(row.row_id)
         if way is None or any(it.state in OPEN for it in attempts):
+            return False
+        wanted = Reservation(
+            group=Sale.of(way.provider, row.request, way.model, way.resolution),
+            images=1,
+            shares=shares_of(row.budget_group),
+        )
+        if run.budget.full_shares(wanted):
             return False
         history = [it for it in attempts if it.attempt_id > row.tries_from]
         was_asked = any(it.provider == way.provider for it in history)
