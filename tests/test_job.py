@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -623,3 +624,44 @@ def test_a_source_that_is_none_is_refused_by_name(
         load_job(Path(source), Overrides(provider="aimlapi"), KNOWN)
 
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.usefixtures("folder")
+def test_prices_may_say_what_they_hold_for() -> None:
+    job = load(
+        HEAD
+        + """
+        price = 0.2
+        [[prices.aimlapi]]
+        service_tier = "priority"
+        resolution = "2k"
+        expected = 0.09
+        [[prices.aimlapi]]
+        model = "nano-9"
+        expected = 0.05
+        ceiling = 0.06
+        per_reference = 0.001
+        """
+    )
+
+    first, second, rest = job.terms_of("aimlapi").prices
+    assert (first.resolution, first.tiers) == ("2K", frozenset({"priority"}))
+    assert (first.expected, first.ceiling) == (Decimal("0.09"), Decimal("0.09"))
+    assert (second.models, second.ceiling) == (frozenset({"nano-9"}), Decimal("0.06"))
+    assert second.per_reference == Decimal("0.001")
+    assert rest == Price.agreed(Decimal("0.2"), "jobs/j.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("expected = -1", "number 1: -1 is not from 0", id="amount"),
+        pytest.param("model = 'a'", "the table has no `expected`", id="no-amount"),
+        pytest.param("expected = 1\nmodle = 'a'", "unknown key `modle`", id="key"),
+        pytest.param("expected = 1\nresolution = '3K'", "'3K' is none of", id="size"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_price_rule_that_cannot_be_is_named(text: str, words: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(words)):
+        load(f"{HEAD}[[prices.aimlapi]]\n{text}\n")

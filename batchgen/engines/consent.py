@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from batchgen.engines.estimate import rebuy_of
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader, load_request
 from batchgen.model import ImageRequest, Sale
 from batchgen.runner.choice import unpriced_words
 from batchgen.runner.context import Run
+from batchgen.runner.lane import Lane
 
 
 def refuse_unpriced(run: Run) -> None:
@@ -19,17 +22,37 @@ def refuse_unpriced(run: Run) -> None:
         UsageError: the text says how to give one.
     """
     for lane in run.lanes.values():
-        stated = run.job.terms_of(lane.name).model
-        unpriced = []
-        for size in lane.able.resolutions:
-            common = ImageRequest(prompt="", resolution=size)
-            model, _ = lane.able.sale(common, stated)
-            model = model or lane.provider.defaults.model
-            sale = Sale.of(lane.name, common, model, size)
-            if run.expected(sale) is None:
-                unpriced.append(sale)
+        unpriced = list(_unpriced(run, lane, lane.able.resolutions))
         if len(unpriced) == len(lane.able.resolutions):
             raise UsageError(unpriced_words(unpriced[0]))
+
+
+def is_priced(run: Run, states: frozenset[str]) -> bool:
+    """Say whether each row has a price, whatever it holds, by the columns that it has.
+
+    Args:
+        run: The run.
+        states: Known columns of the manifest.
+    """
+    if states & {"model", "service_tier", "official_fallback"}:
+        return False
+    for lane in run.lanes.values():
+        common = run.job.resolution or lane.able.default_resolution
+        sizes = lane.able.resolutions if "resolution" in states else (common,)
+        if any(_unpriced(run, lane, sizes)):
+            return False
+    return True
+
+
+def _unpriced(run: Run, lane: Lane, sizes: Sequence[str]) -> Iterator[Sale]:
+    stated = run.job.terms_of(lane.name).model
+    for size in sizes:
+        request = ImageRequest(prompt="", resolution=size)
+        model, _ = lane.able.sale(request, stated)
+        model = model or lane.provider.defaults.model
+        sale = Sale.of(lane.name, request, model, size)
+        if run.expected(sale) is None:
+            yield sale
 
 
 def refuse_unpriced_rows(run: Run, below: int, generation: int) -> None:

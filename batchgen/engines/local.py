@@ -11,6 +11,7 @@ import anyio
 
 from batchgen.engines.assembly import Hands, assemble, resume
 from batchgen.engines.consent import (
+    is_priced,
     refuse_rebuy,
     refuse_unpriced,
     refuse_unpriced_rows,
@@ -177,7 +178,7 @@ class LocalEngine:
         if await run.offload(planner.is_current):
             planner.finished = True
             run.planning = False
-        elif is_new and self._setting.consented and not run.ledger.generation:
+        elif is_new and self._may_begin(run, planner):
             # No plan stands yet, so none can be bought from that the manifest lost.
             return True
         else:
@@ -195,6 +196,11 @@ class LocalEngine:
         await planner.adopt(run.writer)
         await self._count(run)
         return False
+
+    def _may_begin(self, run: Run, planner: Planner) -> bool:
+        """Say whether rows may be bought of which the plan does not stand yet."""
+        agreed = self._setting.consented and not run.ledger.generation
+        return agreed and (not run.budget.limits or is_priced(run, planner.states))
 
     async def _plan(self, run: Run, planner: Planner) -> None:
         is_new = not run.ledger.has_attempts()

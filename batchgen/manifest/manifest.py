@@ -40,7 +40,8 @@ class Manifest:
             else PromptTemplate(job.prompt, layout.names, shown(source.path))
         )
         self.path: Path = source.path
-        self.has_ids: bool = "id" in layout.read
+        self.states: frozenset[str] = frozenset(layout.read)
+        """Known columns that it has."""
         self.notices: tuple[str, ...] = layout.notices
         self.own_schema: bytes = self._own(source.empty())
 

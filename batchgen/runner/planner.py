@@ -29,6 +29,7 @@ class Planner:
         self._manifest = manifest
         self._choice = choice
         self._plan: PlanWriter | None = None
+        self.states = manifest.states
         self.rows = 0
         self.finished = False
         self._written_digest = ""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from batchgen.sandbox import SandboxProcess
 from tests.cli.command import Keepsake, Shop, batchgen, table
 
 
@@ -35,6 +38,36 @@ def test_a_budget_needs_a_price_and_price_gives_one(fox: Shop) -> None:
     assert "spent $0.08\n" in agreed.stdout
     rows = table(fox.folder / "out/m")
     assert [str(it) for it in rows["cost_usd"]] == ["0.040000000"] * 2
+
+
+UNPRICED = {
+    "model": ("id,prompt,model\na,a lamp,\nb,a cup,another\n", "(another)"),
+    "tier": ("id,prompt,service_tier\na,a lamp,\nb,a cup,priority\n", "tier priority"),
+}
+
+
+@pytest.mark.parametrize("kind", UNPRICED)
+def test_a_budget_is_refused_before_the_first_row_for_one_that_has_no_price(
+    sandbox: SandboxProcess, tmp_path: Path, kind: str
+) -> None:
+    manifest, named = UNPRICED[kind]
+    shop = Shop(sandbox, tmp_path, "nanobananaapi")
+    shop.write("m.csv", manifest)
+    before = shop.sent
+
+    refused = shop.run("m.csv", "--max-cost", "5", "--quiet")
+
+    assert refused.code == 2
+    assert refused.message.startswith("row 1, line 3: no price is known for nano")
+    assert named in refused.message
+    assert shop.sent == before
+    shop.write(
+        "m.toml",
+        'manifest = "m.csv"\nout = "out/m"\n'
+        "[[prices.nanobananaapi]]\nexpected = 0.05\n",
+    )
+    words = ("run", "m.toml", *shop.options, "--max-cost", "5", "--quiet")
+    assert "no price" not in batchgen(*words, at=tmp_path).stderr
 
 
 def test_a_budget_holds_what_is_charged_at_the_ceiling(shop: Shop) -> None:

@@ -219,7 +219,7 @@ def test_a_manifest_with_ids_says_so(make_job: MakeJob) -> None:
 
     (row,) = next(manifest.slices()).rows
 
-    assert manifest.has_ids
+    assert "id" in manifest.states
     assert row.id == "a"
 
 
@@ -228,7 +228,7 @@ def test_a_manifest_without_ids_says_so(make_job: MakeJob) -> None:
 
     (row,) = next(manifest.slices()).rows
 
-    assert not manifest.has_ids
+    assert "id" not in manifest.states
     assert row.id is None
 
 
