@@ -10,6 +10,9 @@ from batchgen.runner.context import Run
 from batchgen.runner.lane import Lane
 
 TIMEOUT_S = 20.0
+SILENT_TIMES = 5
+"""Questions in a row that somebody took and left unanswered. Who never answered one may
+be a server that answers purchases alone: then one of them is tried [assumed]."""
 
 
 async def is_there(run: Run, lane: Lane) -> bool:
@@ -17,8 +20,8 @@ async def is_there(run: Run, lane: Lane) -> bool:
 
     It holds no key, so the answer is a refusal as a rule, and any will do: what a
     gateway says in a provider's place, or silence, are none; a wait that it asks for
-    holds up everybody, as any does. After hours it is not asked any more: some server
-    may never answer it, and yet sell.
+    holds up everybody, as any does. Some server may never answer it, and yet sell: one
+    that is silent is asked a few times, one that says that it is away for hours.
     """
     if lane.counter is None or lane.breaker.is_past_patience:
         return True
@@ -26,9 +29,14 @@ async def is_there(run: Run, lane: Lane) -> bool:
     try:
         reply = await run.wire.send(lane.name, call, reply_timeout_s=TIMEOUT_S)
     except (NotConnected, OutcomeUnknown) as error:
+        if isinstance(error, OutcomeUnknown) and lane.silences is not None:
+            lane.silences += 1
+            if lane.silences > SILENT_TIMES:
+                return True
         await _stay_away(run, lane, error)
         return False
     lane.was_reached = True
+    lane.silences = None
     wait_s = retry_after_s(reply.headers)
     if wait_s:
         lane.departures.pause(wait_s)

@@ -56,6 +56,8 @@ class Lane:
         self.stopped: ProviderStopped | None = None
         self.leaving: anyio.CancelScope | None = None  # around the wait for the rate
         self.was_reached = False
+        # Questions there that were left unanswered; None once one was answered.
+        self.silences: int | None = 0
         self.counter: str | None = None  # the URL that purchases were last sent to
         self._unreached_since: float | None = None
         self._clock = clock

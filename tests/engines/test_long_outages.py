@@ -194,12 +194,13 @@ async def test_the_last_row_waits_until_somebody_answers_what_buys_nothing(
 ) -> None:
     desk.write("cup")
     shop.buy = away(shop, 1, 1, trouble)
-    shop.image = door = Door(shop, trouble, times=12)
+    times = 4 if trouble is LOST else 12
+    shop.image = door = Door(shop, trouble, times=times)
 
     outcome = await desk.run(max_attempts=2)
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert (len(shop.buys), len(door.asked)) == (2, 13)
+    assert (len(shop.buys), len(door.asked)) == (2, times + 1)
     assert {it.path for it in door.asked} == {shop.buys[0].path}
     assert all("authorization" not in it.headers for it in door.asked)
     assert sum("rows wait" in it for it in desk.notices) == 1
@@ -236,6 +237,21 @@ async def test_a_wait_that_is_asked_for_where_nothing_is_bought_is_kept(
     first, second = door.asked
     assert second.at >= first.at + 0.5
     assert len(shop.buys) == 2
+
+
+async def test_a_server_that_answers_purchases_alone_is_bought_from_soon(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write("cup")
+    shop.buy = away(shop, 1, 1, LOST)
+    shop.image = door = Door(shop, LOST, times=1 << 30)
+
+    with anyio.fail_after(30):
+        outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    assert len(shop.buys) == 2
+    assert {it.method for it in door.asked} == {"GET"}
 
 
 async def test_a_server_that_answers_no_questions_can_be_bought_from_in_the_end(
