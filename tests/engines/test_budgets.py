@@ -12,6 +12,7 @@ from batchgen.engines.setting import Outcome
 from batchgen.errors import BudgetReached, GroupsFull, SpecError, UsageError
 from batchgen.model import Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
+from batchgen.runner import scan
 from tests.engines.desk import Desk
 from tests.engines.shop import Answer, Asked, Shop, refused, said
 from tests.prices import at
@@ -90,9 +91,13 @@ async def test_raising_the_budget_of_one_value_carries_on_with_it_alone(
     desk.check_money()
 
 
-async def test_money_that_comes_back_is_spent_on_rows_that_were_passed_over(
-    desk: Desk, shop: Shop
+@pytest.mark.parametrize(
+    "ahead", [pytest.param(256, id="all-read"), pytest.param(2, id="passed-over")]
+)
+async def test_money_that_comes_back_is_spent_on_rows_that_had_to_wait(
+    desk: Desk, shop: Shop, ahead: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(scan, "SLICE", ahead)
     catalogue(desk, *["Acme"] * 12, "Brio")
     shop.buy = shop.sells(CREDITS // 10)
     limit = Decimal(3 * CEILING).scaleb(-9)  # four in flight do not fit, twelve do

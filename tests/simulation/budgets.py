@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 import anyio
 
@@ -36,6 +37,7 @@ from batchgen.model import Job, Price, PriceList, Status, Terms, by_resolution
 from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.gccai import Gccai
+from batchgen.runner import scan
 from batchgen.runner.progress import Progress
 from tests.simulation.power import Power, PowerCut
 from tests.simulation.till import HOST, KEY, UNIT, Goods, Habits, Prices, Till
@@ -51,6 +53,7 @@ BRANDS = ("Acme", "Ümlaut & Söhne", "", 'no "name"', "E")
 KINDS = ("shoe", "hat")
 IN_FLIGHT = 64
 MOST_ROWS = 90
+SLICE = 8
 LIVES = 40
 PATIENCE = 2
 """How often the user says the same command again while rows are left."""
@@ -245,7 +248,11 @@ class Spree:
             transport=self.till,
             now=self.now,
         )
-        with open_folder(self.job.out, self.job.source, "loopback") as folder:
+        # So few rows are read ahead that full groups are passed over, as in a long job.
+        with (
+            patch.object(scan, "SLICE", SLICE),
+            open_folder(self.job.out, self.job.source, "loopback") as folder,
+        ):
             return await LocalEngine(self.job, folder, setting).run()
 
 
