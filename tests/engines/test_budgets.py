@@ -12,7 +12,7 @@ from batchgen.engines.setting import Outcome
 from batchgen.errors import BudgetReached, GroupsFull, SpecError, UsageError
 from batchgen.model import Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
-from batchgen.runner import scan
+from batchgen.runner import fetch, scan
 from tests.engines.desk import Desk
 from tests.engines.shop import Answer, Asked, Shop, refused, said
 from tests.prices import at
@@ -163,6 +163,18 @@ async def test_earlier_purchases_count_for_the_value_that_their_rows_have_now(
     assert shop.prompts[3:] == ["new for Acme"]
 
 
+async def test_a_budget_that_comes_later_counts_what_was_bought_before(
+    desk: Desk, shop: Shop
+) -> None:
+    catalogue(desk, *["Acme"] * 4)
+    await desk.run(limit=2)
+
+    outcome = await desk.run(**by())
+
+    assert isinstance(outcome.error, GroupsFull)
+    assert len(shop.buys) == 2
+
+
 async def test_what_was_paid_for_rows_that_are_gone_counts_for_their_value(
     desk: Desk, shop: Shop
 ) -> None:
@@ -177,8 +189,9 @@ async def test_what_was_paid_for_rows_that_are_gone_counts_for_their_value(
 
 
 async def test_what_was_delivered_at_an_unknown_price_counts_in_the_next_run(
-    desk: Desk, shop: Shop
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(fetch, "DOWNLOADS", 1)
     link = f"{shop.url}/images/1.png"
     shop.buy = lambda _: said({"data": [{"url": link}]})
     shop.image = lambda _: refused(503, "later")
