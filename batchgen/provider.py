@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 from batchgen.model import (
     Accepted,
     Attachment,
+    Balance,
     Call,
     Capabilities,
     Carried,
@@ -25,6 +26,7 @@ from batchgen.model import (
     PriceList,
     Reply,
     Running,
+    Terms,
 )
 
 
@@ -46,6 +48,14 @@ class Defaults:
     concurrency: int
     reply_timeout_s: float
     source: str
+
+    def limits(self, terms: Terms) -> tuple[float | None, int]:
+        """Return requests per minute and concurrency that a job begins with."""
+        rpm, places = terms.rpm, terms.concurrency
+        return (
+            self.rpm if rpm is None or rpm == "auto" else rpm,
+            self.concurrency if places is None or places == "auto" else places,
+        )
 
 
 @runtime_checkable
@@ -149,6 +159,23 @@ class UploadProvider(Provider, Protocol):
 
         Raises:
             AttemptError: it was not taken.
+        """
+        ...
+
+
+@runtime_checkable
+class BalanceProvider(Provider, Protocol):
+    """A provider that tells what is left of the money paid in; asking buys nothing."""
+
+    def encode_balance(self, endpoint: Endpoint) -> Call:
+        """Return the request that asks for the balance."""
+        ...
+
+    def decode_balance(self, reply: Reply) -> Balance:
+        """Read the balance.
+
+        Raises:
+            AttemptError: it was not told.
         """
         ...
 

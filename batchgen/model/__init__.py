@@ -13,6 +13,7 @@ from batchgen.model.capabilities import (
 from batchgen.model.exchange import (
     Accepted,
     Attachment,
+    Balance,
     Blob,
     Call,
     Carried,
@@ -50,6 +51,7 @@ __all__ = [
     "RESOLUTIONS",
     "Accepted",
     "Attachment",
+    "Balance",
     "Basis",
     "Blob",
     "Call",

@@ -186,3 +186,16 @@ class Accepted:
 @dataclass(frozen=True, slots=True)
 class Running:
     """The task is not finished yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What is left of the money that was paid in.
+
+    Attributes:
+        amount: None where the provider sets no limit.
+        unit: `usd`, or a unit of the provider's own: see `Provider.rates`.
+    """
+
+    amount: Decimal | None
+    unit: str = "usd"

@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
+from batchgen.balance import balance_in
 from batchgen.decoding import (
     as_charged,
     error_by_words,
@@ -23,6 +24,7 @@ from batchgen.decoding import (
     without_image,
 )
 from batchgen.model import (
+    Balance,
     Call,
     Capabilities,
     Carried,
@@ -150,6 +152,17 @@ class AimlApi:
         if not said.images:
             raise without_image(NAME, reply, said, is_known=tells_no_image(body))
         return said
+
+    def encode_balance(self, endpoint: Endpoint) -> Call:
+        """Return the request that asks for the balance."""
+        url = endpoint.at("/v2/billing")
+        return Call(method="GET", url=url, headers=endpoint.bearer)
+
+    def decode_balance(self, reply: Reply) -> Balance:
+        """Read the balance, which is in the currency that stands beside it."""
+        body = fields(reply.body)
+        currency = text_of(body.get("currency")).lower() or "usd"
+        return balance_in(NAME, reply, body.get("current_balance"), currency)
 
 
 def _usage(body: Json) -> Mapping[str, Decimal]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
+from batchgen.balance import balance_in
 from batchgen.decoding import (
     as_charged,
     error_by_words,
@@ -23,6 +24,7 @@ from batchgen.decoding import (
 from batchgen.errors import AttemptError, ModelGone
 from batchgen.model import (
     Attachment,
+    Balance,
     Blob,
     Call,
     Capabilities,
@@ -142,6 +144,15 @@ class ApiAi:
             is_known = isinstance(image, Blob) or bool(text_of(fields(image)))
             raise without_image(NAME, reply, said, is_known=is_known)
         return said
+
+    def encode_balance(self, endpoint: Endpoint) -> Call:
+        """Return the request that asks for the balance."""
+        url = endpoint.at("/api/account/balance")
+        return Call(method="GET", url=url, headers={"x-api-key": endpoint.key})
+
+    def decode_balance(self, reply: Reply) -> Balance:
+        """Read the balance: the account is in dollars, the field's name [assumed]."""
+        return balance_in(NAME, reply, fields(reply.body).get("balance"))
 
 
 def _parts(references: Sequence[Carried]) -> Iterator[tuple[str, Attachment]]:

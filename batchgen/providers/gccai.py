@@ -14,6 +14,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from urllib.parse import quote
 
+from batchgen.balance import balance_in
 from batchgen.decoding import (
     error_by_words,
     fields,
@@ -27,6 +28,7 @@ from batchgen.model import (
     RESOLUTIONS,
     Accepted,
     Attachment,
+    Balance,
     Call,
     Capabilities,
     Carried,
@@ -149,6 +151,21 @@ class Gccai:
     def decode_upload(self, reply: Reply) -> Link:
         """Read where the image is now."""
         return uploaded(NAME, _as_error(reply), fields(reply.body).get("url"))
+
+    def encode_balance(self, endpoint: Endpoint) -> Call:
+        """Return the request that asks for the account's balance, not the key's."""
+        url = endpoint.at("/v1/user/balance")
+        return Call(method="GET", url=url, headers=endpoint.bearer)
+
+    def decode_balance(self, reply: Reply) -> Balance:
+        """Read the balance in credits: of what currency the other number is, none says.
+
+        A key without a quota may stand in the place of an account's number.
+        """
+        body = fields(reply.body)
+        if body.get("unlimited_quota") is True:
+            return Balance(None, "credit")
+        return balance_in(NAME, _as_error(reply), body.get("remain_credits"), "credit")
 
 
 def _task(reply: Reply) -> Task:

@@ -85,13 +85,9 @@ class Choice:
 
 def _per_minute(job: Job, provider: Provider) -> float:
     """Return purchases in a minute, as far as it is known before the first."""
-    terms, known = job.terms_of(provider.name), provider.defaults
-    rpm = known.rpm if terms.rpm in (None, "auto") else terms.rpm
-    places = (
-        known.concurrency if terms.concurrency in (None, "auto") else terms.concurrency
-    )
+    rpm, places = provider.defaults.limits(job.terms_of(provider.name))
     # An image takes half a minute [assumed]: in flight, two a minute for each place.
-    return min(float(rpm or math.inf), 2.0 * float(places or 1))
+    return min(rpm or math.inf, 2.0 * places)
 
 
 def entry_of(row: Row, choice: Choice) -> PlanEntry:

@@ -17,9 +17,11 @@ from typing import Any
 from uuid import uuid4
 
 import anyio
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.balance import left_nano
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import CALL_FAULTS, SEVERAL_FAULTS, Fault, roll
@@ -30,6 +32,7 @@ from batchgen.sandbox.sale import charge_of, pictures_of, sell
 from batchgen.sandbox.shapes import Flag, ImageText, Listed, Text
 from batchgen.sandbox.strict import json_form
 from batchgen.sandbox.tariff import Fare, Tariff
+from batchgen.sandbox.tasks import answer
 from batchgen.sandbox.workshop import Workshop
 
 _HALF_CREDITS_PER_USD = 4_000_000
@@ -102,7 +105,10 @@ class Aimlapi:
     def routes(self) -> list[Route]:
         """Return what it serves, without its images."""
         buy = partial(purchase, self._shop, self, _FORM)
-        return [Route("/v1/images/generations", buy, methods=["POST"])]
+        return [
+            Route("/v1/images/generations", buy, methods=["POST"]),
+            Route("/v2/billing", self._bill, methods=["GET"]),
+        ]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
         """Return the prompt of a valid purchase request."""
@@ -144,6 +150,13 @@ class Aimlapi:
             },
             headers={"x-inference-id": charge.id},
         )
+
+    async def _bill(self, request: Request) -> Response:
+        return await answer(self, request, self._balance(request))
+
+    async def _balance(self, request: Request) -> dict[str, Any]:
+        left = await left_nano(self._shop, self, request)
+        return {"current_balance": left / 1e9, "currency": "USD"}
 
     def _half_credits(self, order: Order) -> int:
         fare = self.tariff[_resolution(order)]

@@ -14,9 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 import anyio
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.balance import left_nano
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import (
     CALL_FAULTS,
@@ -32,6 +34,7 @@ from batchgen.sandbox.sale import charge_of, pictures_of, sell
 from batchgen.sandbox.shapes import Files, Number, Object, Text, Written
 from batchgen.sandbox.strict import Form
 from batchgen.sandbox.tariff import Fare, Tariff, as_usd, to_nano
+from batchgen.sandbox.tasks import answer
 from batchgen.sandbox.workshop import Workshop
 
 _SLUG = "nano-banana-2-2"
@@ -127,10 +130,11 @@ class Apiai:
     def routes(self) -> list[Route]:
         """Return what it serves: one tool under its older and its newer path."""
         buy = partial(purchase, self._shop, self, _FORM)
-        return [
+        tools = [
             Route(f"/api/{tools}/{_SLUG}", buy, methods=["POST"])
             for tools in ("workflow", "process")
         ]
+        return [*tools, Route("/api/account/balance", self._account, methods=["GET"])]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
         """Return the prompt of a valid purchase request."""
@@ -173,6 +177,13 @@ class Apiai:
             media_type=MEDIA_TYPES[picture.format],
             headers=headers,
         )
+
+    async def _account(self, request: Request) -> Response:
+        return await answer(self, request, self._balance(request))
+
+    async def _balance(self, request: Request) -> dict[str, Any]:
+        # The reply stands on no page; dollars, as in the header of a purchase.
+        return {"balance": await left_nano(self._shop, self, request) / 1e9}
 
     def _amount_nano(self, order: Order, resolution: str) -> int:
         fare = self.tariff[resolution]

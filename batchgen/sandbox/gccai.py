@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.balance import DEPOSIT_NANO, left_nano
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import Fault, roll
@@ -130,6 +131,7 @@ class Gccai:
             Route("/v1/images/generations", buy, methods=["POST"]),
             Route("/v1/tasks/{task_id}", self._poll, methods=["GET"]),
             Route("/v1/uploads/images", self._upload, methods=["POST"]),
+            Route("/v1/user/balance", self._account, methods=["GET"]),
         ]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
@@ -209,6 +211,23 @@ class Gccai:
         return [
             {"url": url, "expires_at": end} for url, end in zip(urls, ends, strict=True)
         ]
+
+    async def _account(self, request: Request) -> Response:
+        return await answer(self, request, self._balance(request))
+
+    async def _balance(self, request: Request) -> dict[str, Any]:
+        left_nano_usd = await left_nano(self._shop, self, request)
+        used_nano_usd = DEPOSIT_NANO - left_nano_usd
+        left, used = (Decimal(it).scaleb(-9) for it in (left_nano_usd, used_nano_usd))
+        # Amounts as a number or as text: public code has met both.
+        return {
+            "success": True,
+            "message": "",
+            "remain_balance": str(left),
+            "remain_credits": float(left / _USD_PER_CREDIT),
+            "used_balance": str(used),
+            "used_credits": float(used / _USD_PER_CREDIT),
+        }
 
     async def _upload(self, request: Request) -> Response:
         return await answer(self, request, self._uploaded(request))
