@@ -1,6 +1,6 @@
 """Budgets: what may be spent, what is held for attempts in flight, what is left."""
 
-from batchgen.budget.limits import DAY_MICROS, Limits, Share, day_of, shares_of
+from batchgen.budget.limits import DAY_MICROS, Limits, Scope, Share, day_of, shares_of
 from batchgen.budget.reservations import Budget, Group, Reservation
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Group",
     "Limits",
     "Reservation",
+    "Scope",
     "Share",
     "day_of",
     "shares_of",

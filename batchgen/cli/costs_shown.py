@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from io import StringIO
 from itertools import islice
-from math import isfinite
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from batchgen.cli.exact import exact_json
 from batchgen.cli.summary import counted
 from batchgen.model import dollars
 from batchgen.output.amounts import Amounts
@@ -35,11 +34,11 @@ def as_text(costs: Costs, width: int) -> str:
 
 def as_json(costs: Costs) -> Iterator[str]:
     """Yield one JSON object with `total` and `groups`; amounts are exact numbers."""
-    yield f'{{"total": {_object(asdict(costs.total))}, "groups": ['
+    yield f'{{"total": {exact_json(asdict(costs.total))}, "groups": ['
     comma = "\n"
     for group in costs:
         named = dict(zip(costs.headings, group.values, strict=True))
-        yield comma + _object(named | asdict(group.amounts))
+        yield comma + exact_json(named | asdict(group.amounts))
         comma = ",\n"
     yield "\n]}\n"
 
@@ -177,23 +176,3 @@ def _change(amounts: Amounts) -> str:
     if not amounts.estimated_usd:
         return "-"
     return f"{amounts.actual_usd / amounts.estimated_usd - 1:+.1%}"
-
-
-# -- JSON
-
-
-def _object(values: dict[str, object]) -> str:
-    pairs = (f"{json.dumps(name)}: {_value(it)}" for name, it in values.items())
-    return f"{{{', '.join(pairs)}}}"
-
-
-def _value(value: object) -> str:
-    match value:
-        case Decimal():
-            return dollars(value)[1:]
-        case float() if not isfinite(value):
-            return json.dumps(str(value))
-        case None | bool() | int() | float() | str():
-            return json.dumps(value)
-        case _:  # a date or time
-            return json.dumps(str(value))

@@ -150,17 +150,23 @@ def prices_of(job: Job) -> dict[str, PriceList]:
     return prices
 
 
-def read_keys(job: Job) -> dict[str, str]:
-    """Read keys from the environment: the one place that does.
-
-    Raises:
-        SpecError: a chosen provider's key is not set; the text names the variable.
-    """
+def known_keys() -> dict[str, str]:
+    """Read the keys that are set from the environment: the one place that does."""
     keys = {}
     for name in PROVIDERS:
         key = os.environ.get(key_variable(name), "").strip()
         if key:
             keys[name] = key
+    return keys
+
+
+def read_keys(job: Job) -> dict[str, str]:
+    """Return the keys that are set.
+
+    Raises:
+        SpecError: a chosen provider's key is not set; the text names the variable.
+    """
+    keys = known_keys()
     for name in job.providers:
         if name not in keys:
             variable = key_variable(name)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from batchgen.cli.display import write_error, write_result
 from batchgen.cli.source import this_command
-from batchgen.engines.checking import Problem, problems_in
+from batchgen.engines.checking import problems_in
+from batchgen.engines.findings import Problem
 from batchgen.engines.folder import read_ledger
 from batchgen.engines.setting import Outcome
 from batchgen.engines.stops import exit_code

@@ -4,87 +4,39 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
-from batchgen.engines.estimate import EVERY_ROW, Rebuy, rebuy_of
+from batchgen.engines.assembly import limits_of
+from batchgen.engines.estimate import EVERY_ROW, rebuy_of
+from batchgen.engines.findings import Duplicates, Findings, Problem
 from batchgen.engines.folder import LEDGER
-from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals
+from batchgen.engines.forecast import forecast_of
+from batchgen.engines.outlook import disk_of, limits_met, paces_of
+from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.manifest import Manifest, Row, key_of
-from batchgen.model import Job, Price, PriceList, Sale, find_price, to_nano
+from batchgen.model import Job, PriceList
 from batchgen.output.names import claimed_stems, strip_image_extension
 from batchgen.provider import Provider
 from batchgen.runner.choice import Choice, entry_of
 
-PROBLEMS_MOST = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """A row that cannot run, and where to mend it."""
-
-    row: int
-    line: int | None
-    column: str | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Images of one provider and resolution that are still to be bought.
-
-    Attributes:
-        price: None if unknown.
-    """
-
-    provider: str
-    resolution: str
-    images: int
-    price: Price | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """What is known of a job before paying.
-
-    Attributes:
-        problems: The first rows that cannot run.
-        renamed: The first rows whose file name is not safe, and what it becomes.
-        left_out: The first rows that run without some of their options.
-        duplicates: Rows that ask for the same as an earlier one.
-        groups: What is still to be bought.
-        shortest_s: Time by the rate alone; None where there is no rate.
-        notices: What looks odd in the manifest's header.
-    """
-
-    totals: Totals
-    problems: list[Problem]
-    renamed: list[Problem]
-    left_out: list[Problem]
-    duplicates: int
-    groups: list[Group]
-    rebuy: Rebuy | None
-    shortest_s: float | None
-    notices: tuple[str, ...]
-
-    @property
-    def unpriced(self) -> int:
-        """Images that have no known price."""
-        return sum(it.images for it in self.groups if it.price is None)
-
-    def nano(self, *, ceiling: bool) -> int:
-        """Return what the priced images cost, expected or at most."""
-        return sum(
-            it.images * to_nano(it.price.ceiling if ceiling else it.price.expected)
-            for it in self.groups
-            if it.price is not None
-        )
+EVERY = -1
+"""All rows, where only the first would be told."""
 
 
 def check_job(
-    job: Job, providers: Mapping[str, Provider], prices: Mapping[str, PriceList]
+    job: Job,
+    providers: Mapping[str, Provider],
+    prices: Mapping[str, PriceList],
+    most: int,
 ) -> Findings:
     """Plan a job on a copy of its ledger and say what was found.
+
+    Args:
+        job: The job.
+        providers: All that there are.
+        prices: Of each.
+        most: Rows that cannot run, at most, and likewise of other odd ones; or EVERY.
 
     Raises:
         SpecError: the manifest cannot be read.
@@ -99,26 +51,28 @@ def check_job(
             known.close()
         ledger = Ledger(copy)
         try:
-            renamed = _plan(ledger, manifest, choice)
-            found = _findings(ledger, job, providers, prices, manifest.notices)
-            return replace(found, renamed=renamed)
+            renamed = _plan(ledger, manifest, choice, most)
+            return _findings(ledger, choice, manifest.notices, renamed, most)
         finally:
             ledger.close()
 
 
-def _plan(ledger: Ledger, manifest: Manifest, choice: Choice) -> list[Problem]:
+def _plan(
+    ledger: Ledger, manifest: Manifest, choice: Choice, most: int
+) -> list[Problem]:
     renamed: list[Problem] = []
     with ledger.transaction():
-        plan = PlanWriter(ledger, key_of, claimed_stems)
+        # In any case, to see what it would save; who does not want it gets it undone.
+        plan = PlanWriter(ledger, key_of, claimed_stems, dedupe=True)
         rows = 0
         for part in manifest.slices():
             entries = [entry_of(row, choice) for row in part.rows]
             plan.add(entries, part.own, rows)
             rows += len(part.rows)
-            if len(renamed) < PROBLEMS_MOST:
-                renamed += _renamed(part.rows, entries)
+            found = _renamed(part.rows, entries)
+            renamed += islice(found, None if most < 0 else most - len(renamed))
         plan.complete("check", manifest.own_schema, rows)
-    return renamed[:PROBLEMS_MOST]
+    return renamed
 
 
 def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Problem]:
@@ -133,24 +87,45 @@ def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Prob
 
 def _findings(
     ledger: Ledger,
-    job: Job,
-    providers: Mapping[str, Provider],
-    prices: Mapping[str, PriceList],
-    notices: tuple[str, ...],
+    choice: Choice,
+    notices: Sequence[str],
+    renamed: list[Problem],
+    most: int,
 ) -> Findings:
+    job = choice.job
     below = EVERY_ROW if job.limit is None else job.limit
     generation = ledger.generation
-    groups = _groups(ledger, below, prices)
+    duplicates = _duplicates(ledger, below)
+    if not job.dedupe:
+        with ledger.transaction():
+            ledger.run("plan_share_nothing", (generation,))
+    totals = ledger.totals(below)
+    forecast = forecast_of(ledger, below, choice)
+    problems = problems_in(ledger, most)
+    left_out = problems_in(ledger, most, "warnings")
     return Findings(
-        totals=ledger.totals(below),
-        problems=problems_in(ledger, PROBLEMS_MOST),
-        renamed=[],
-        left_out=problems_in(ledger, PROBLEMS_MOST, "warnings"),
-        duplicates=ledger.run("duplicate_rows", (generation,)).fetchone()[0],
-        groups=groups,
+        totals=totals,
+        problems=[it for it in problems if it.row < below],
+        renamed=[it for it in renamed if it.row < below],
+        left_out=[it for it in left_out if it.row < below],
+        duplicates=duplicates,
+        forecast=forecast,
         rebuy=rebuy_of(ledger, below, generation),
-        shortest_s=_shortest_s(job, providers, groups),
+        paces=list(paces_of(ledger, job, choice.others, forecast)),
+        disk=disk_of(ledger, job.out, forecast),
+        limits=list(limits_met(ledger, limits_of(job), totals, forecast)),
         notices=notices,
+    )
+
+
+def _duplicates(ledger: Ledger, below: int) -> Duplicates:
+    values = {"generation": ledger.generation, "below": below}
+    found = ledger.run("rows_sharing", values).fetchone()
+    return Duplicates(
+        rows=found["rows"],
+        images=found["images"],
+        saved=found["estimate"],
+        unpriced=found["unpriced"],
     )
 
 
@@ -164,38 +139,4 @@ def problems_in(ledger: Reader, most: int, query: str = "problems") -> list[Prob
             message=it["problem"],
         )
         for it in ledger.run(query, (ledger.generation, most))
-    ]
-
-
-def _shortest_s(
-    job: Job, providers: Mapping[str, Provider], groups: list[Group]
-) -> float | None:
-    """Return the time of the slowest provider at its rate; they work side by side."""
-    longest = None
-    for name in job.providers:
-        said, known = job.terms_of(name).rpm, providers[name].defaults.rpm
-        rpm = known if said is None or said == "auto" else said
-        images = sum(it.images for it in groups if it.provider == name)
-        if rpm is not None:
-            longest = max(longest or 0.0, images / rpm * 60)
-    return longest
-
-
-def _groups(
-    ledger: Ledger,
-    below: int,
-    prices: Mapping[str, PriceList],
-) -> list[Group]:
-    values = {"generation": ledger.generation, "below": below}
-    return [
-        Group(
-            provider=found["provider"],
-            resolution=found["resolution"],
-            images=found["images"],
-            price=find_price(
-                prices.get(found["provider"], ()),
-                Sale(found["provider"], found["resolution"]),
-            ),
-        )
-        for found in ledger.run("groups", values)
     ]

@@ -21,7 +21,7 @@ from batchgen.ledger.records import (
 )
 from batchgen.ledger.requests import load_request
 from batchgen.ledger.results import directory_images, result_slices
-from batchgen.ledger.route import Way, dump_route
+from batchgen.ledger.route import Way, dump_route, load_route
 
 __all__ = [
     "AttemptEnd",
@@ -41,6 +41,7 @@ __all__ = [
     "directory_images",
     "dump_route",
     "load_request",
+    "load_route",
     "providers_bought_from",
     "purchase_slices",
     "purchases_of",

@@ -13,7 +13,9 @@ from types import TracebackType
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
 
 SCHEMA_VERSION = 3
-_STATEMENTS = ("queries.sql", "purchases.sql", "budgets.sql", "picked.sql")
+_STATEMENTS = (
+    *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
+)
 
 
 @cache

@@ -227,14 +227,6 @@ SELECT count(*) AS rows, coalesce(sum(lacking), 0) AS images,
         FROM plan JOIN rows USING (row_id)
         WHERE plan.generation = :generation AND plan.position < :below
           AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL);
--- name: groups
-SELECT plan.provider, plan.resolution,
-       sum(rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
-                     WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL)) AS images
-  FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below
-    AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
-  GROUP BY 1, 2 ORDER BY 1, 2;
 -- name: unpriced_row
 SELECT plan.position, plan.line, plan.provider, plan.model, plan.resolution, rows.request
   FROM plan JOIN rows USING (row_id)
@@ -263,10 +255,6 @@ SELECT 1 FROM plan JOIN rows USING (row_id)
 SELECT position, line, NULL AS at_column, warning AS problem FROM plan
   WHERE generation = ? AND warning IS NOT NULL AND problem IS NULL
   ORDER BY position LIMIT ?;
--- name: duplicate_rows
-SELECT coalesce(sum(extra), 0) FROM (
-  SELECT count(*) - 1 AS extra FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = ? GROUP BY rows.fingerprint HAVING count(*) > 1);
 -- name: planned_count
 SELECT count(*) FROM plan WHERE generation = ?;
 

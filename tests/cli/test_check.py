@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import socket
+from decimal import Decimal
+from typing import Any
+
 import pytest
 
-from tests.cli.command import Keepsake, Shop, batchgen
+from tests.cli.command import KEY, Ended, Keepsake, Shop, batchgen, money, table
+
+MANY = 30
+
+
+def document(ended: Ended) -> dict[str, Any]:
+    """Return what `--json` wrote, its numbers exact."""
+    found: dict[str, Any] = json.loads(ended.stdout, parse_float=Decimal)
+    return found
+
+
+def priced(images: int, usd: str) -> Decimal:
+    return images * Decimal(usd)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +47,23 @@ def test_the_exit_code_says_whether_all_some_or_no_rows_can_run(
     assert [it.name for it in shop.folder.iterdir()] == ["m.csv"]
 
 
-def test_check_tells_prices_duplicates_budget_and_time(shop: Shop) -> None:
+def test_without_online_nobody_is_even_connected_to(shop: Shop) -> None:
+    shop.catalogue(2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+        batchgen(
+            *("check", "m.csv", "--provider", "aimlapi", "--base-url", url),
+            at=shop.folder,
+            key=KEY,
+        )
+
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+def test_check_tells_prices_duplicates_budget_time_and_disk(shop: Shop) -> None:
     shop.write("m.csv", "id,prompt,resolution\na,x,1K\nb,x,1K\nc,y,4K\nd,z,8K\ne,,1K\n")
 
     ended = batchgen(
@@ -44,24 +77,150 @@ def test_check_tells_prices_duplicates_budget_and_time(shop: Shop) -> None:
     assert "5 rows: 3 pending, 2 invalid\n" in told
     assert "m.csv, row 3, line 5, column `resolution`: " in told
     assert "m.csv, row 4, line 6, column `prompt`: " in told
-    assert "to buy: 2 images at 1K from aimlapi, $0.0925 each" in told
+    assert "duplicates: 1 row asks for the same as another; --dedupe would save" in told
+    assert "to buy: 2 images at 1K from aimlapi, $0.0925 each: about $0.185" in told
     assert "to buy: 1 image at 4K from aimlapi, $0.201 each" in told
-    assert "cost: about $0.386, at most $0.579" in told
-    assert "the budget of $0.50 is enough" in told
-    assert "time: at least 1 min 30 s" in told
+    assert "read 2026-11-20" in told
+    assert "cost: about $0.386 ($0.193 to $0.579), without retries" in told
+    assert "the budget, $0.50, is enough for the expected cost, not for" in told
+    assert "time: about 1 min 30 s, at least 1 min 0 s at the allowed rate" in told
+    assert "disk: about 23 MB (sizes assumed)" in told
+    assert max(map(len, told.splitlines())) <= 100
 
 
-def test_check_of_a_folder_in_use_changes_nothing_in_it(shop: Shop) -> None:
+def test_duplicates_are_bought_once_where_the_job_says_so(shop: Shop) -> None:
+    shop.write("m.csv", "id,prompt,n\na,x,2\nb,x,2\nc,x,2\nd,y,1\n")
+    words = ("check", "m.csv", "--provider", "aimlapi", "--json")
+
+    plain = document(batchgen(*words, at=shop.folder))
+    once = document(batchgen(*words, "--dedupe", at=shop.folder))
+
+    same = {"rows": 2, "images": 4, "unpriced_rows": 0}
+    saved = priced(4, "0.0925")
+    assert plain["duplicates"] == {**same, "saved_usd": saved, "dedupe": False}
+    assert once["duplicates"] == {**same, "saved_usd": saved, "dedupe": True}
+    assert plain["to_buy"]["images"] == 7
+    assert once["to_buy"]["images"] == 3
+    difference = plain["to_buy"]["expected_usd"] - once["to_buy"]["expected_usd"]
+    assert difference == saved
+    assert once["rows"] == {"pending": 4}
+
+
+def test_json_holds_every_bad_row_and_text_counts_those_it_leaves_out(
+    shop: Shop,
+) -> None:
+    rows = "".join(f"r{it},a lamp,8K\n" for it in range(MANY))
+    shop.write("m.csv", f"id,prompt,resolution\n{rows}good,a lamp,1K\n")
+    words = ("check", "m.csv", "--provider", "aimlapi")
+
+    told = batchgen(*words, at=shop.folder).stdout
+    ended = batchgen(*words, "--json", at=shop.folder)
+
+    assert "30 rows cannot run:\n" in told
+    assert told.count("column `resolution`") == 20
+    assert "  and 10 more\n" in told
+    assert ended.code == 3
+    found = document(ended)
+    assert [it["row"] for it in found["problems"]] == list(range(MANY))
+    assert {it["line"] for it in found["problems"]} == set(range(2, MANY + 2))
+    assert found["rows"] == {"invalid": MANY, "pending": 1}
+    assert found["balances"] is None
+
+
+def test_an_unknown_price_is_null_and_is_told(shop: Shop) -> None:
     shop.catalogue(2)
+    words = ("check", "m.csv", "--provider", "foxapi", "--max-cost", "1")
+
+    told = batchgen(*words, at=shop.folder).stdout
+    found = document(batchgen(*words, "--json", at=shop.folder))
+
+    assert "to buy: 2 images at 1K from foxapi, price unknown\n" in told
+    assert "2 images have no known price: give one with --price\n" in told
+    assert "a run with a budget refuses to start while a price is unknown\n" in told
+    assert "the budget, $1.00, is enough for what has a known price\n" in told
+    assert found["budgets"][0]["is_enough"] is None
+    assert found["to_buy"]["unpriced_images"] == 2
+    assert found["to_buy"]["expected_usd"] is None
+    assert found["groups"][0]["price"] is None
+
+
+def test_routing_is_told_beside_what_each_provider_alone_would_charge(
+    shop: Shop,
+) -> None:
+    # 21:9 is beyond aimlapi, 512 too; the cheapest of all is nanobananaapi, but its
+    # tier for 2K is dearer than what the job has agreed on with aimlapi.
+    shop.write(
+        "job.toml",
+        'manifest = "m.csv"\nprovider = ["nanobananaapi", "gemini", "aimlapi"]\n'
+        '[prices.aimlapi]\n"2K" = 0.05\n',
+    )
+    shop.write(
+        "m.csv",
+        "id,prompt,aspect_ratio,resolution\n"
+        "a,x,1:1,1K\nb,y,21:9,1K\nc,z,1:1,2K\nd,w,1:1,512\n",
+    )
+
+    told = batchgen("check", "job.toml", at=shop.folder).stdout
+    found = document(batchgen("check", "job.toml", "--json", at=shop.folder))
+
+    assert "split: nanobananaapi 3 rows for $0.12, aimlapi 1 row for $0.05\n" in told
+    assert (
+        "  aimlapi alone could do 2 of 4 rows for $0.1425; routed, they cost $0.09, "
+        "$0.0525 less\n" in told
+    )
+    alone = {it["provider"]: it for it in found["alone"]}
+    assert alone["nanobananaapi"]["rows"] == alone["gemini"]["rows"] == 4
+    assert alone["nanobananaapi"]["alone_usd"] == Decimal("0.18")
+    assert alone["nanobananaapi"]["routed_usd"] == Decimal("0.17")
+    assert found["to_buy"]["expected_usd"] == Decimal("0.17")
+
+
+def test_check_says_which_budgets_are_enough(shop: Shop) -> None:
+    shop.write(
+        "job.toml",
+        'manifest = "m.csv"\nprovider = "nanobananaapi"\nmax_cost = 0.1\n'
+        "[budget]\nper_day = 0.12\n[budget.by]\nbrand = 0.05\n",
+    )
+    shop.write("m.csv", "id,prompt,brand\na,x,Acme\nb,y,Acme\nc,z,Birk\n")
+
+    told = batchgen("check", "job.toml", at=shop.folder).stdout
+    found = document(batchgen("check", "job.toml", "--json", at=shop.folder))
+
+    assert "the budget, $0.10, IS NOT ENOUGH: $0.12 is to come\n" in told
+    assert "the budget of a day, $0.12, is enough\n" in told
+    assert "budgets by column: 1 of 2 are enough, these are NOT:\n" in told
+    assert "    brand 'Acme': $0.05, and $0.08 to come\n" in told
+    assert [(it["scope"], it["value"], it["is_enough"]) for it in found["budgets"]] == [
+        ("run", None, False),
+        ("day", None, True),
+        ("column", "Acme", False),
+        ("column", "Birk", True),
+    ]
+
+
+def test_check_of_a_folder_in_use_goes_by_it_and_changes_nothing_in_it(
+    shop: Shop,
+) -> None:
+    shop.catalogue(2)
+    words = ("check", "m.csv", *shop.options)
+    before = document(batchgen(*words, "--json", at=shop.folder))["to_buy"]
     assert shop.run("m.csv", "--yes").code == 0
+    spent = money(table(shop.folder / "out/m"), "cost_usd")
     kept = Keepsake.of(shop.folder / "out/m")
     shop.catalogue(3)
 
-    ended = batchgen("check", "m.csv", *shop.options, at=shop.folder)
+    ended = batchgen(*words, at=shop.folder)
+    found = document(batchgen(*words, "--json", at=shop.folder))
 
     assert ended.code == 0
     assert "3 rows: 1 pending, 2 succeeded" in ended.stdout
+    assert "bought already: 2 images; spent $" in ended.stdout
     assert "to buy: 1 image at 1K" in ended.stdout
+    assert "s each (the median of 2)\n" in ended.stdout
+    assert found["bought"]["spent_usd"] == spent
+    assert before["lowest_usd"] <= spent <= before["highest_usd"]
+    assert found["disk"]["assumed"] is False
+    assert found["time"]["providers"][0]["measured"] == 2
     assert Keepsake.of(shop.folder / "out/m") == kept
 
 
@@ -72,3 +231,68 @@ def test_check_cannot_run_what_cannot_be_read(shop: Shop) -> None:
 
     assert ended.code == 1
     assert ended.message.startswith("m.csv, row 0, line 2: not UTF-8")
+
+
+# -- with --online
+
+
+def online(shop: Shop, *options: str, key: str | None = KEY) -> Ended:
+    words = ("check", "m.csv", *shop.options, "--online", *options)
+    return batchgen(*words, at=shop.folder, key=key)
+
+
+def test_online_asks_for_the_balance_and_buys_nothing(shop: Shop) -> None:
+    shop.catalogue(1)
+    before = shop.sent
+
+    ended = online(shop)
+    poor = online(shop, "--price", "5000")
+
+    assert ended.code == poor.code == 0
+    assert "balance at aimlapi: $" in ended.stdout
+    assert ", is enough\n" in ended.stdout
+    assert ", IS NOT ENOUGH for $5000.00\n" in poor.stdout
+    assert ended.stdout.endswith("nothing was sent but questions for the balance\n")
+    assert shop.sent == before
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        pytest.param(None, "AIMLAPI_API_KEY is not set", id="no-key"),
+        pytest.param("sk-wrong-5d41402abc4b", "Invalid API key provided", id="wrong"),
+    ],
+)
+def test_a_balance_that_is_not_told_is_said_and_the_check_stands(
+    shop: Shop, key: str | None, words: str
+) -> None:
+    shop.catalogue(1)
+
+    ended = online(shop, key=key)
+
+    assert ended.code == 0
+    [line] = [it for it in ended.stdout.splitlines() if it.startswith("balance")]
+    assert line.startswith(f"balance at aimlapi: not known: {words}")
+    assert "5d41402" not in ended.stdout + ended.stderr
+
+
+def test_a_balance_in_credits_needs_a_rate_and_some_tell_none(shop: Shop) -> None:
+    urls = [
+        f"{it}={shop.sandbox.provider_url(it)}" for it in ("gccai", "nanobananaapi")
+    ]
+    job = 'manifest = "m.csv"\nprovider = ["gccai", "nanobananaapi"]\n'
+    rate = "[providers.gccai]\nusd_per_credit = 0.004\n"
+    shop.catalogue(1)
+    shop.write("job.toml", job)
+    shop.write("rated.toml", job + rate)
+    words = ("--online", "--base-url", urls[0], "--base-url", urls[1])
+
+    told = batchgen("check", "job.toml", *words, at=shop.folder, key=KEY).stdout
+    rated = batchgen("check", "rated.toml", *words, "--json", at=shop.folder, key=KEY)
+
+    assert "credits, whose worth in dollars is not known\n" in told
+    assert "nanobananaapi: not known: no documented balance endpoint\n" in told
+    gccai, other = document(rated)["balances"]
+    assert gccai["unit"] == "credit"
+    assert gccai["usd"] == Decimal(gccai["amount"]) * Decimal("0.004")
+    assert other["usd"] is None

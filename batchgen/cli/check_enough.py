@@ -1,0 +1,98 @@
+"""Whether disk, budgets and balances are enough, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from batchgen.budget import Share
+from batchgen.engines.balances import Account
+from batchgen.engines.findings import Disk, Findings, Forecast, Limit
+from batchgen.model import Balance, dollars
+
+SHARES_SHOWN = 5
+_UNITS = ("MB", "GB", "TB")
+
+
+def disk_line(disk: Disk) -> str:
+    """Say what the images take of what is free."""
+    size = "sizes assumed" if disk.assumed else "by the images that are there"
+    words = "" if disk.is_enough else ": THIS IS NOT ENOUGH"
+    return (
+        f"disk: about {_size(disk.needed_bytes)} ({size}), "
+        f"{_size(disk.free_bytes)} free{words}"
+    )
+
+
+def _size(count_bytes: int) -> str:
+    amount = count_bytes / 1e6
+    for unit in _UNITS:
+        if amount < 1000 or unit == _UNITS[-1]:
+            break
+        amount /= 1000
+    return f"{amount:,.0f} {unit}" if amount >= 100 else f"{amount:.3g} {unit}"
+
+
+def budget_lines(found: Findings) -> Iterator[str]:
+    """Yield whether each budget is enough; of columns' values those that are not."""
+    full = []
+    for it in found.limits:
+        if isinstance(it.scope, Share):
+            full += [] if it.is_enough else [it]
+        else:
+            name = "the budget" if it.scope == "run" else "the budget of a day"
+            yield f"{name}, {_used(it)}, {_enough(it)}"
+    shares = sum(isinstance(it.scope, Share) for it in found.limits)
+    if shares:
+        yield (
+            f"budgets by column: {shares - len(full)} of {shares} are enough"
+            + (" for what has a known price" if found.forecast.unpriced else "")
+            + (", these are NOT:" if full else "")
+        )
+    for it in full[:SHARES_SHOWN]:
+        cost = dollars(it.cost.expected)
+        yield f"    {it.scope}: {_used(it)}, and {cost} to come"
+    if len(full) > SHARES_SHOWN:
+        yield f"    and {len(full) - SHARES_SHOWN} more"
+    if found.limits and found.forecast.unpriced:
+        yield "a run with a budget refuses to start while a price is unknown"
+
+
+def _used(it: Limit) -> str:
+    used = f" with {dollars(it.used)} used" if it.used else ""
+    return f"{dollars(it.limit)}{used}"
+
+
+def _enough(it: Limit) -> str:
+    if it.unpriced and it.is_enough:
+        return "is enough for what has a known price"
+    if it.is_enough_at_most:
+        return "is enough"
+    if it.is_enough:
+        return "is enough for the expected cost, not for the highest"
+    return f"IS NOT ENOUGH: {dollars(it.cost.expected)} is to come"
+
+
+def account_line(account: Account, forecast: Forecast) -> str:
+    """Say what is left at a provider, and whether it is enough."""
+    name = f"balance at {account.provider}"
+    match account.balance:
+        case None:
+            return f"{name}: not known: {account.problem}"
+        case Balance(amount=None):
+            return f"{name}: without a limit"
+        case Balance(amount=Decimal() as amount, unit=unit) if account.nano is None:
+            return f"{name}: {amount:,f} {unit}s, whose worth in dollars is not known"
+    return f"{name}: {dollars(account.nano or 0)}, {_covered(account, forecast)}"
+
+
+def _covered(account: Account, forecast: Forecast) -> str:
+    left, needed = account.nano or 0, forecast.cost(account.provider)
+    groups = [it for it in forecast.groups if it.provider == account.provider]
+    if left < needed.expected:
+        return f"IS NOT ENOUGH for {dollars(needed.expected)}"
+    if any(it.price is None for it in groups):
+        return "is enough for what has a known price"
+    if left < needed.highest:
+        return "is enough for the expected cost, not for the highest"
+    return "is enough"

@@ -1,0 +1,195 @@
+"""What `check` found, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from batchgen.cli.check_enough import account_line, budget_lines, disk_line
+from batchgen.cli.summary import counted, money_lines, problem_lines, rows_line
+from batchgen.engines.balances import Account
+from batchgen.engines.findings import (
+    Alone,
+    Cost,
+    Duplicates,
+    Findings,
+    Forecast,
+    Pace,
+)
+from batchgen.model import Job, Price, Status, dollars
+
+WIDTH = 100
+
+
+def lines_of(
+    job: Job, found: Findings, accounts: Sequence[Account] | None
+) -> Iterator[str]:
+    """Yield what was found, line by line; `accounts` if they were asked."""
+    yield from found.notices
+    yield from _rows(job, found)
+    yield from _bought(found)
+    yield from _duplicates(job, found.duplicates)
+    if found.rebuy is not None:
+        yield f"bought already in another version: {found.rebuy}; needs --rebuy"
+    if not found.forecast.rows:
+        yield "nothing is left to buy"
+    else:
+        yield from _to_buy(found.forecast)
+        yield from _routes(found.forecast)
+        yield from _time(found.paces)
+        yield disk_line(found.disk)
+    yield from budget_lines(found)
+    for account in accounts or ():
+        yield account_line(account, found.forecast)
+    if accounts is None:
+        yield "nothing was sent"
+    else:
+        yield "nothing was sent but questions for the balance"
+
+
+def _folded(text: str) -> list[str]:
+    return wrap(
+        text,
+        WIDTH,
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+# -- rows
+
+
+def _rows(job: Job, found: Findings) -> Iterator[str]:
+    yield rows_line(found.totals)
+    invalid = found.totals.rows.get(Status.INVALID, 0)
+    if invalid:
+        yield f"{counted(invalid, 'row')} cannot run:"
+    yield from problem_lines(job, found.problems, invalid)
+    if found.renamed:
+        yield "file names that are not safe:"
+    yield from problem_lines(job, found.renamed, 0)
+    if found.left_out:
+        yield "rows that run without all of their options:"
+    yield from problem_lines(job, found.left_out, 0)
+
+
+def _bought(found: Findings) -> Iterator[str]:
+    totals = found.totals
+    if totals.images or totals.spent or totals.retired or totals.at_risk_attempts:
+        money = "; ".join(money_lines(totals))
+        yield from _folded(
+            f"bought already: {counted(totals.images, 'image')}; {money}"
+        )
+
+
+def _duplicates(job: Job, same: Duplicates) -> Iterator[str]:
+    if not same.rows:
+        return
+    words = f"{dollars(same.saved)}"
+    if same.unpriced:
+        unpriced = f"what {counted(same.unpriced, 'row')} without a known price cost"
+        words = f"{words} and {unpriced}" if same.saved else unpriced
+    rows = counted(same.rows, "row")
+    verb = "asks" if same.rows == 1 else "ask"
+    saving = f"`dedupe` saves {words}" if job.dedupe else f"--dedupe would save {words}"
+    yield from _folded(f"duplicates: {rows} {verb} for the same as another; {saving}")
+
+
+# -- money
+
+
+def _to_buy(forecast: Forecast) -> Iterator[str]:
+    for group in forecast.groups:
+        yield from _folded(
+            f"to buy: {counted(group.images, 'image')} at {group.resolution} from "
+            f"{group.provider}, {_each(group.price)}"
+            + (f": {_range(group.cost)}" if group.cost else "")
+        )
+        if group.price is not None:
+            yield from _folded(f"    {group.model}, {_source(group.price)}")
+    if forecast.unpriced < forecast.images:
+        yield f"cost: {_range(forecast.cost())}, without retries"
+    if forecast.unpriced:
+        unpriced = counted(forecast.unpriced, "image")
+        verb = "has" if forecast.unpriced == 1 else "have"
+        yield f"{unpriced} {verb} no known price: give one with --price"
+
+
+def _each(price: Price | None) -> str:
+    return "price unknown" if price is None else f"{dollars(price.expected)} each"
+
+
+def _source(price: Price) -> str:
+    read = f", read {price.read_on}" if price.read_on else ""
+    return f"price from {price.page}{read}"
+
+
+def _range(cost: Cost) -> str:
+    if cost.lowest == cost.highest:
+        return dollars(cost.expected)
+    between = f"{dollars(cost.lowest)} to {dollars(cost.highest)}"
+    return f"about {dollars(cost.expected)} ({between})"
+
+
+def _routes(forecast: Forecast) -> Iterator[str]:
+    if not forecast.alone:
+        return
+    yield from _folded(f"split: {', '.join(_split(forecast))}")
+    for it in forecast.alone:
+        if not it.rows:
+            yield f"  {it.provider} alone could do none of the rows"
+            continue
+        priced = it.rows - it.unpriced
+        could = f"  {it.provider} alone could do {it.rows} of {forecast.rows} rows"
+        if not priced:
+            yield f"{could}, for an unknown price"
+            continue
+        which = "" if not it.unpriced else f" ({priced} of them with a known price)"
+        yield from _folded(
+            f"{could}{which} for {dollars(it.alone)}; routed, they cost "
+            f"{dollars(it.routed)}{_saving(it)}"
+        )
+
+
+def _split(forecast: Forecast) -> Iterator[str]:
+    for it in forecast.alone:
+        groups = [group for group in forecast.groups if group.provider == it.provider]
+        if groups:
+            rows = counted(sum(group.rows for group in groups), "row")
+            cost = dollars(forecast.cost(it.provider).expected)
+            is_known = all(group.price for group in groups)
+            yield f"{it.provider} {rows} for {cost if is_known else 'an unknown price'}"
+
+
+def _saving(it: Alone) -> str:
+    if it.alone == it.routed:
+        return ""
+    word = "less" if it.routed < it.alone else "more"
+    return f", {dollars(abs(it.alone - it.routed))} {word}"
+
+
+# -- what else it takes
+
+
+def _time(paces: Sequence[Pace]) -> Iterator[str]:
+    least = max(it.least_s for it in paces)
+    about = max(it.likely_s for it in paces)
+    bound = f", at least {_duration(least)} at the allowed rate" if least else ""
+    yield f"time: about {_duration(about)}{bound}"
+    for it in paces:
+        rate = f"{it.rpm:g} a minute" if it.rpm else "no known rate"
+        known = f"the median of {it.measured}" if it.measured else "assumed"
+        requests = counted(it.requests, "request")
+        yield (
+            f"    {it.provider}: {requests}, {rate}, {it.concurrency} at once, "
+            f"{it.latency_s:.3g} s each ({known})"
+        )
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, rest = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,85 @@
+"""Ask providers what is left of the money paid in; buys nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batchgen.errors import AttemptError, SpecError
+from batchgen.model import Balance, Endpoint, Job, to_nano
+from batchgen.provider import BalanceProvider, Provider, key_variable
+from batchgen.wire import Scrubber, Wire
+
+PATIENCE_S = 30.0
+
+NO_ENDPOINT = "no documented balance endpoint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a provider said of the money that is left, or why it is not known.
+
+    Attributes:
+        balance: None where it is not known.
+        nano: The balance in nano-dollars; None where it is unlimited, or its unit has
+            no known rate.
+    """
+
+    provider: str
+    balance: Balance | None = None
+    nano: int | None = None
+    problem: str | None = None
+
+
+async def ask_balances(
+    job: Job,
+    providers: Sequence[Provider],
+    base_urls: Mapping[str, str],
+    keys: Mapping[str, str],
+) -> list[Account]:
+    """Ask each of a job's providers that can be asked.
+
+    Args:
+        job: The job.
+        providers: Those to ask.
+        base_urls: Where they are.
+        keys: As far as they are set.
+    """
+    async with Wire(paid_hosts=True) as wire:
+        return [await _ask(wire, job, it, base_urls[it.name], keys) for it in providers]
+
+
+async def _ask(
+    wire: Wire,
+    job: Job,
+    provider: Provider,
+    base_url: str,
+    keys: Mapping[str, str],
+) -> Account:
+    name = provider.name
+    if not isinstance(provider, BalanceProvider):
+        return Account(provider=name, problem=NO_ENDPOINT)
+    if name not in keys:
+        return Account(provider=name, problem=f"{key_variable(name)} is not set")
+    call = provider.encode_balance(Endpoint(base_url.rstrip("/"), keys[name]))
+    try:
+        reply = await wire.send(name, call, reply_timeout_s=PATIENCE_S)
+        balance = provider.decode_balance(reply)
+    except (AttemptError, SpecError) as error:
+        words = Scrubber(keys.values()).clean(str(error)).removeprefix(f"{name}: ")
+        return Account(provider=name, problem=words)
+    return Account(
+        provider=name, balance=balance, nano=_in_nano(balance, provider, job)
+    )
+
+
+def _in_nano(balance: Balance, provider: Provider, job: Job) -> int | None:
+    if balance.amount is None:
+        return None
+    if balance.unit == "usd":
+        return to_nano(balance.amount)
+    rate: Decimal | None = job.terms_of(provider.name).rates.get(balance.unit)
+    if rate is None and balance.unit in provider.rates:
+        rate = provider.rates[balance.unit].expected
+    return None if rate is None else to_nano(balance.amount * rate)

@@ -1,0 +1,24 @@
+-- name: rows_to_buy
+SELECT plan.provider, plan.model, plan.resolution, plan.estimate, plan.route, rows.request, rows.n,
+       rows.budget_group,
+       rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
+                 WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS lacking
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below
+    AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL;
+-- name: rows_sharing
+SELECT count(*) AS rows, coalesce(sum(rows.n), 0) AS images,
+       coalesce(sum(plan.estimate), 0) AS estimate,
+       coalesce(sum(plan.estimate IS NULL), 0) AS unpriced
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below
+    AND plan.shares IS NOT NULL AND rows.status = 'pending';
+-- name: plan_share_nothing
+UPDATE plan SET shares = NULL WHERE generation = ?;
+-- name: image_sizes
+SELECT attempts.resolution, avg(images.size_bytes) AS size_bytes
+  FROM images JOIN attempts USING (attempt_id)
+  WHERE images.name IS NOT NULL AND attempts.resolution IS NOT NULL GROUP BY 1;
+-- name: last_latencies
+SELECT latency_s FROM attempts WHERE provider = ? AND latency_s IS NOT NULL
+  ORDER BY attempt_id DESC LIMIT 1000;
