@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tenacity import RetryCallState, wait_exponential
 
 from batchgen.errors import Again, Charge
-from batchgen.ledger import AttemptRecord
+from batchgen.ledger import AttemptRecord, RowRecord
 from batchgen.model import OPEN, OnUnknown, State, Status
 
 NO_IMAGE_TRIES = 2
@@ -174,6 +174,21 @@ def history_of(
         and it.first_image < part.first_image + part.images
         and part.first_image < it.first_image + it.images
     ]
+
+
+def others_hold(
+    attempts: Sequence[AttemptRecord], part: Part, policy: Policy, row: RowRecord
+) -> bool:
+    """Say whether another part of a row is held, so that the row is as a whole."""
+    for it in attempts:
+        if it.state in (State.UNKNOWN, State.OVERDUE):
+            other = Part(it.row_id, it.first_image, it.images)
+            history = history_of(attempts, other, row.tries_from)
+            decision = decide(history, policy, it.provider)
+            held = isinstance(decision, Settled) and decision.status is Status.HELD
+            if held and not set(other.span) & set(part.span):
+                return True
+    return False
 
 
 def missing_parts(

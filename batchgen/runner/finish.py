@@ -36,6 +36,7 @@ from batchgen.runner.decide import (
     Settled,
     decide,
     history_of,
+    others_hold,
     wait_s,
 )
 from batchgen.runner.moving import Moved, next_way
@@ -179,7 +180,13 @@ def _settle(
     attempts = ledger.attempts_of(row.row_id)
     history = history_of(attempts, flight.part, row.tries_from)
     decision = decide(history, run.policy, planned)
-    if isinstance(decision, Settled) and decision.status is not Status.HELD:
+    is_held = row.status is Status.HELD and others_hold(
+        attempts, flight.part, run.policy, row
+    )
+    if is_held and not isinstance(decision, Settled):
+        return Leave(), planned  # a person decides, for all its parts
+    is_final = isinstance(decision, Settled) and decision.status is not Status.HELD
+    if is_final and not is_held:
         way = next_way(run, ledger, row.row_id, history)
         if way is not None:
             ledger.move(row.row_id, way)

@@ -28,6 +28,11 @@ def test_no_bill_passes_a_budget_in_all_by_day_or_by_value(seed: int) -> None:
     assert told.broken == []
 
 
+@pytest.mark.parametrize("seed", [130, 151])
+def test_a_row_of_which_a_part_is_held_is_not_left_pending(seed: int) -> None:
+    assert spend(seed).broken == []
+
+
 def test_a_run_sleeps_over_to_the_next_day_and_no_day_pays_for_another(
     tmp_path: Path,
 ) -> None:
