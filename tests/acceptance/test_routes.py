@@ -1,0 +1,96 @@
+"""A mixed catalogue over three providers: what `check` says, and what it comes to."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from batchgen.sandbox import SandboxProcess
+from tests.acceptance.batch import Batch
+
+PROVIDERS = ("gemini", "openai", "nanobananaapi")
+"""Each is the cheapest, or the only one, for some: openai at 512, nanobananaapi above
+it, and gemini alone knows `auto`; its charges vary with the tokens of each request."""
+
+
+@pytest.fixture
+def batch(bank: SandboxProcess, tmp_path: Path) -> Batch:
+    keys = {f"{name.upper()}_API_KEY": "sk-0a1b2c3d4e5f60718293" for name in PROVIDERS}
+    Image.new("RGB", (64, 48), "teal").save(tmp_path / "sketch.png")
+    (tmp_path / "job.toml").write_text("\n".join(job_lines(bank)))
+    batch = Batch(folder=tmp_path, options=(), keys=keys)
+    kinds = product(("1:1", "auto"), ("512", "1K", "2K"), ("", "sketch.png"), (1, 2))
+    batch.write(
+        [
+            {
+                "id": f"r{number}",
+                "prompt": f"Product {number} on a table",
+                "aspect_ratio": ratio,
+                "resolution": size,
+                "references": sketch,
+                "n": n,
+            }
+            for number, (ratio, size, sketch, n) in enumerate(kinds)
+        ]
+    )
+    return batch
+
+
+def job_lines(bank: SandboxProcess) -> list[str]:
+    """Return a job at the sandbox, as at real providers, with its tariff as prices."""
+    lines = ['manifest = "catalog.csv"', f"provider = {list(PROVIDERS)}"]
+    lines += ['out = "out"', "max_cost = 100", "[base_url]"]
+    lines += [f'{name} = "{bank.provider_url(name)}"' for name in PROVIDERS]
+    tariff = bank.tariff()
+    for name in PROVIDERS:
+        lines.append(f"[prices.{name}]")
+        lines += [
+            f'"{size}" = {{ expected = {it["expected_usd"]}, '
+            f"ceiling = {it['ceiling_usd']} }}"
+            for size, it in tariff[name].items()
+        ]
+    return lines
+
+
+def checked(batch: Batch) -> dict[str, Any]:
+    """Return what `check` says, amounts as exact decimals."""
+    ended = batch.call("check", "job.toml", "--json")
+    assert ended.code == 0, ended
+    found: dict[str, Any] = json.loads(ended.out, parse_float=Decimal)
+    return found
+
+
+def test_it_costs_less_than_at_any_one_and_what_was_said(
+    batch: Batch, bank: SandboxProcess
+) -> None:
+    said = checked(batch)
+
+    ended = batch.call("run", "job.toml", "--quiet")
+
+    assert ended.code == 0, ended
+    alone = {it["provider"]: it for it in said["alone"]}
+    assert set(alone) == set(PROVIDERS)
+    assert alone["gemini"]["rows"] == 24
+    assert {alone[it]["rows"] for it in ("openai", "nanobananaapi")} == {12}
+    for it in alone.values():
+        assert it["routed_usd"] < it["alone_usd"]
+    table = pl.read_parquet(batch.table)
+    made_by = set(table.select("provider", "resolution", "aspect_ratio").iter_rows())
+    assert made_by == {
+        *(("gemini", size, "auto") for size in ("512", "1K", "2K")),
+        ("openai", "512", "1:1"),
+        *(("nanobananaapi", size, "1:1") for size in ("1K", "2K")),
+    }
+    spent = sum(table["cost_usd"])
+    assert Decimal(bank.bill()["total_nano_usd"]).scaleb(-9) == spent
+    assert spent != said["to_buy"]["expected_usd"], "the charges vary"
+    lowest, highest = (said["to_buy"][f"{it}_usd"] for it in ("lowest", "highest"))
+    assert lowest <= spent <= highest
+    assert checked(batch)["to_buy"]["images"] == 0
