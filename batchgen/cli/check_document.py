@@ -18,6 +18,7 @@ def document_of(
     """Return all that was found; `balances` is null where none was asked for."""
     totals, same, forecast = found.totals, found.duplicates, found.forecast
     return {
+        "folder_realm": found.realm,
         "rows": {it.value: count for it, count in totals.rows.items()},
         "bought": {
             "images": totals.images,

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from textwrap import wrap
 
 from batchgen.budget import Share
 from batchgen.engines.balances import Account
 from batchgen.engines.findings import Disk, Findings, Forecast, Limit
-from batchgen.model import Balance, dollars
+from batchgen.model import Balance, Job, dollars
 
 SHARES_SHOWN = 5
+WIDTH = 100
 _UNITS = ("MB", "GB", "TB")
+
+
+def folded(text: str) -> list[str]:
+    """Return a line as lines that fit, all but the first indented."""
+    return wrap(
+        text,
+        WIDTH,
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def disk_line(disk: Disk) -> str:
@@ -33,7 +46,7 @@ def _size(count_bytes: int) -> str:
     return f"{amount:,.0f} {unit}" if amount >= 100 else f"{amount:.3g} {unit}"
 
 
-def budget_lines(found: Findings) -> Iterator[str]:
+def budget_lines(job: Job, found: Findings) -> Iterator[str]:
     """Yield whether each budget is enough; of columns' values those that are not."""
     full = []
     for it in found.limits:
@@ -41,7 +54,7 @@ def budget_lines(found: Findings) -> Iterator[str]:
             full += [] if it.is_enough else [it]
         else:
             name = "the budget" if it.scope == "run" else "the budget of a day"
-            yield f"{name}, {_used(it)}, {_enough(it)}"
+            yield from folded(f"{name}, {_used(it)}, {_enough(it)}{_days(job, it)}")
     shares = sum(isinstance(it.scope, Share) for it in found.limits)
     if shares:
         yield (
@@ -56,6 +69,17 @@ def budget_lines(found: Findings) -> Iterator[str]:
         yield f"    and {len(full) - SHARES_SHOWN} more"
     if found.limits and found.forecast.unpriced:
         yield "a run with a budget refuses to start while a price is unknown"
+
+
+def _days(job: Job, it: Limit) -> str:
+    """Say what comes of a day's budget that is too small."""
+    if it.scope == "run" or it.is_enough:
+        return ""
+    if job.on_day_full == "stop" or not it.limit:
+        return "; the run stops then"
+    left_over = it.cost.expected - max(0, it.limit - it.used)
+    days = 1 + -(-left_over // it.limit)
+    return f"; the run goes on after midnight UTC, for about {days} days"
 
 
 def _used(it: Limit) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from textwrap import wrap
+from collections.abc import Iterable, Iterator, Sequence
 
-from batchgen.cli.check_enough import account_line, budget_lines, disk_line
+from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
+from batchgen.cli.source import realm_of
 from batchgen.cli.summary import counted, money_lines, problem_lines, rows_line
 from batchgen.engines.balances import Account
 from batchgen.engines.findings import (
@@ -16,9 +16,8 @@ from batchgen.engines.findings import (
     Forecast,
     Pace,
 )
+from batchgen.manifest.wording import shown
 from batchgen.model import Job, Price, Status, dollars
-
-WIDTH = 100
 
 
 def lines_of(
@@ -26,6 +25,12 @@ def lines_of(
 ) -> Iterator[str]:
     """Yield what was found, line by line; `accounts` if they were asked."""
     yield from found.notices
+    if found.realm not in (None, realm_of(job)):
+        folder, kind = shown(job.out), f"{found.realm} run"
+        yield from folded(
+            f"{folder} holds a {kind}, whose money must not mix with this one's: name "
+            "another folder with --out"
+        )
     yield from _rows(job, found)
     yield from _bought(found)
     yield from _duplicates(job, found.duplicates)
@@ -38,23 +43,16 @@ def lines_of(
         yield from _routes(found.forecast)
         yield from _time(found.paces)
         yield disk_line(found.disk)
-    yield from budget_lines(found)
+    yield from budget_lines(job, found)
     for account in accounts or ():
         yield account_line(account, found.forecast)
-    if accounts is None:
-        yield "nothing was sent"
-    else:
-        yield "nothing was sent but questions for the balance"
+    asked = any(it.asked for it in accounts or ())
+    yield "nothing was sent" + " but questions for the balance" * asked
 
 
-def _folded(text: str) -> list[str]:
-    return wrap(
-        text,
-        WIDTH,
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def _each_folded(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield from folded(line)
 
 
 # -- rows
@@ -65,22 +63,20 @@ def _rows(job: Job, found: Findings) -> Iterator[str]:
     invalid = found.totals.rows.get(Status.INVALID, 0)
     if invalid:
         yield f"{counted(invalid, 'row')} cannot run:"
-    yield from problem_lines(job, found.problems, invalid)
+    yield from _each_folded(problem_lines(job, found.problems, invalid))
     if found.renamed:
         yield "file names that are not safe:"
-    yield from problem_lines(job, found.renamed, 0)
+    yield from _each_folded(problem_lines(job, found.renamed, 0))
     if found.left_out:
         yield "rows that run without all of their options:"
-    yield from problem_lines(job, found.left_out, 0)
+    yield from _each_folded(problem_lines(job, found.left_out, 0))
 
 
 def _bought(found: Findings) -> Iterator[str]:
     totals = found.totals
     if totals.images or totals.spent or totals.retired or totals.at_risk_attempts:
         money = "; ".join(money_lines(totals))
-        yield from _folded(
-            f"bought already: {counted(totals.images, 'image')}; {money}"
-        )
+        yield from folded(f"bought already: {counted(totals.images, 'image')}; {money}")
 
 
 def _duplicates(job: Job, same: Duplicates) -> Iterator[str]:
@@ -93,7 +89,7 @@ def _duplicates(job: Job, same: Duplicates) -> Iterator[str]:
     rows = counted(same.rows, "row")
     verb = "asks" if same.rows == 1 else "ask"
     saving = f"`dedupe` saves {words}" if job.dedupe else f"--dedupe would save {words}"
-    yield from _folded(f"duplicates: {rows} {verb} for the same as another; {saving}")
+    yield from folded(f"duplicates: {rows} {verb} for the same as another; {saving}")
 
 
 # -- money
@@ -101,13 +97,13 @@ def _duplicates(job: Job, same: Duplicates) -> Iterator[str]:
 
 def _to_buy(forecast: Forecast) -> Iterator[str]:
     for group in forecast.groups:
-        yield from _folded(
+        yield from folded(
             f"to buy: {counted(group.images, 'image')} at {group.resolution} from "
             f"{group.provider}, {_each(group.price)}"
             + (f": {_range(group.cost)}" if group.cost else "")
         )
         if group.price is not None:
-            yield from _folded(f"    {group.model}, {_source(group.price)}")
+            yield from folded(f"    {group.model} ({_source(group.price)})")
     if forecast.unpriced < forecast.images:
         yield f"cost: {_range(forecast.cost())}, without retries"
     if forecast.unpriced:
@@ -122,7 +118,7 @@ def _each(price: Price | None) -> str:
 
 def _source(price: Price) -> str:
     read = f", read {price.read_on}" if price.read_on else ""
-    return f"price from {price.page}{read}"
+    return f"{price.page}{read}"
 
 
 def _range(cost: Cost) -> str:
@@ -135,7 +131,7 @@ def _range(cost: Cost) -> str:
 def _routes(forecast: Forecast) -> Iterator[str]:
     if not forecast.alone:
         return
-    yield from _folded(f"split: {', '.join(_split(forecast))}")
+    yield from folded(f"split: {', '.join(_split(forecast))}")
     for it in forecast.alone:
         if not it.rows:
             yield f"  {it.provider} alone could do none of the rows"
@@ -146,7 +142,7 @@ def _routes(forecast: Forecast) -> Iterator[str]:
             yield f"{could}, for an unknown price"
             continue
         which = "" if not it.unpriced else f" ({priced} of them with a known price)"
-        yield from _folded(
+        yield from folded(
             f"{could}{which} for {dollars(it.alone)}; routed, they cost "
             f"{dollars(it.routed)}{_saving(it)}"
         )

@@ -21,12 +21,14 @@ class Account:
     """What a provider said of the money that is left, or why it is not known.
 
     Attributes:
+        asked: Whether anything was sent to it.
         balance: None where it is not known.
         nano: The balance in nano-dollars; None where it is unlimited, or its unit has
             no known rate.
     """
 
     provider: str
+    asked: bool
     balance: Balance | None = None
     nano: int | None = None
     problem: str | None = None
@@ -59,18 +61,22 @@ async def _ask(
 ) -> Account:
     name = provider.name
     if not isinstance(provider, BalanceProvider):
-        return Account(provider=name, problem=NO_ENDPOINT)
+        return Account(provider=name, asked=False, problem=NO_ENDPOINT)
     if name not in keys:
-        return Account(provider=name, problem=f"{key_variable(name)} is not set")
+        words = f"{key_variable(name)} is not set"
+        return Account(provider=name, asked=False, problem=words)
     call = provider.encode_balance(Endpoint(base_url.rstrip("/"), keys[name]))
     try:
         reply = await wire.send(name, call, reply_timeout_s=PATIENCE_S)
         balance = provider.decode_balance(reply)
     except (AttemptError, SpecError) as error:
         words = Scrubber(keys.values()).clean(str(error)).removeprefix(f"{name}: ")
-        return Account(provider=name, problem=words)
+        return Account(provider=name, asked=True, problem=words)
     return Account(
-        provider=name, balance=balance, nano=_in_nano(balance, provider, job)
+        provider=name,
+        asked=True,
+        balance=balance,
+        nano=_in_nano(balance, provider, job),
     )
 
 

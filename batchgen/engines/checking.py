@@ -114,6 +114,7 @@ def _findings(
         paces=list(paces_of(ledger, job, choice.others, forecast)),
         disk=disk_of(ledger, job.out, forecast),
         limits=list(limits_met(ledger, limits_of(job), totals, forecast)),
+        realm=None if (realm := ledger.get("realm")) is None else str(realm),
         notices=notices,
     )
 

@@ -213,6 +213,8 @@ class Findings:
         renamed: Rows whose file name is not safe, and what it becomes; likewise.
         left_out: Rows that run without some of their options; likewise.
         rebuy: Rows whose earlier version was paid for; None if there are none.
+        realm: What kind of run the folder holds: `real`, `loopback` or `rehearsal`;
+            None if it holds none.
         notices: What looks odd in the manifest's header.
     """
 
@@ -226,4 +228,5 @@ class Findings:
     paces: Sequence[Pace]
     disk: Disk
     limits: Sequence[Limit]
+    realm: str | None
     notices: Sequence[str]

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import chdir
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from tests.cli.command import KEY, Ended, Keepsake, Shop, batchgen, money, table
+from batchgen.cli import cli
+from tests.cli.command import (
+    KEY,
+    Ended,
+    Keepsake,
+    Shop,
+    batchgen,
+    environment,
+    money,
+    table,
+)
 
 MANY = 30
+
+
+def check(shop: Shop, *words: str, key: str | None = None) -> Ended:
+    """Give the command in this process, which has all loaded."""
+    with chdir(shop.folder):
+        said = CliRunner().invoke(cli, ["check", *words], env=environment(key))
+    assert isinstance(said.exception, SystemExit | None), said.exception
+    return Ended(said.exit_code, said.stdout, "")
 
 
 def document(ended: Ended) -> dict[str, Any]:
@@ -66,10 +86,10 @@ def test_without_online_nobody_is_even_connected_to(shop: Shop) -> None:
 def test_check_tells_prices_duplicates_budget_time_and_disk(shop: Shop) -> None:
     shop.write("m.csv", "id,prompt,resolution\na,x,1K\nb,x,1K\nc,y,4K\nd,z,8K\ne,,1K\n")
 
-    ended = batchgen(
-        *("check", "m.csv", "--provider", "aimlapi"),
+    ended = check(
+        shop,
+        *("m.csv", "--provider", "aimlapi"),
         *("--rpm", "2", "--max-cost", "0.5"),
-        at=shop.folder,
     )
 
     assert ended.code == 3
@@ -90,10 +110,10 @@ def test_check_tells_prices_duplicates_budget_time_and_disk(shop: Shop) -> None:
 
 def test_duplicates_are_bought_once_where_the_job_says_so(shop: Shop) -> None:
     shop.write("m.csv", "id,prompt,n\na,x,2\nb,x,2\nc,x,2\nd,y,1\n")
-    words = ("check", "m.csv", "--provider", "aimlapi", "--json")
+    words = ("m.csv", "--provider", "aimlapi", "--json")
 
-    plain = document(batchgen(*words, at=shop.folder))
-    once = document(batchgen(*words, "--dedupe", at=shop.folder))
+    plain = document(check(shop, *words))
+    once = document(check(shop, *words, "--dedupe"))
 
     same = {"rows": 2, "images": 4, "unpriced_rows": 0}
     saved = priced(4, "0.0925")
@@ -111,10 +131,10 @@ def test_json_holds_every_bad_row_and_text_counts_those_it_leaves_out(
 ) -> None:
     rows = "".join(f"r{it},a lamp,8K\n" for it in range(MANY))
     shop.write("m.csv", f"id,prompt,resolution\n{rows}good,a lamp,1K\n")
-    words = ("check", "m.csv", "--provider", "aimlapi")
+    words = ("m.csv", "--provider", "aimlapi")
 
-    told = batchgen(*words, at=shop.folder).stdout
-    ended = batchgen(*words, "--json", at=shop.folder)
+    told = check(shop, *words).stdout
+    ended = check(shop, *words, "--json")
 
     assert "30 rows cannot run:\n" in told
     assert told.count("column `resolution`") == 20
@@ -129,10 +149,10 @@ def test_json_holds_every_bad_row_and_text_counts_those_it_leaves_out(
 
 def test_an_unknown_price_is_null_and_is_told(shop: Shop) -> None:
     shop.catalogue(2)
-    words = ("check", "m.csv", "--provider", "foxapi", "--max-cost", "1")
+    words = ("m.csv", "--provider", "foxapi", "--max-cost", "1")
 
-    told = batchgen(*words, at=shop.folder).stdout
-    found = document(batchgen(*words, "--json", at=shop.folder))
+    told = check(shop, *words).stdout
+    found = document(check(shop, *words, "--json"))
 
     assert "to buy: 2 images at 1K from foxapi, price unknown\n" in told
     assert "2 images have no known price: give one with --price\n" in told
@@ -160,8 +180,8 @@ def test_routing_is_told_beside_what_each_provider_alone_would_charge(
         "a,x,1:1,1K\nb,y,21:9,1K\nc,z,1:1,2K\nd,w,1:1,512\n",
     )
 
-    told = batchgen("check", "job.toml", at=shop.folder).stdout
-    found = document(batchgen("check", "job.toml", "--json", at=shop.folder))
+    told = check(shop, "job.toml").stdout
+    found = document(check(shop, "job.toml", "--json"))
 
     assert "split: nanobananaapi 3 rows for $0.12, aimlapi 1 row for $0.05\n" in told
     assert (
@@ -182,12 +202,15 @@ def test_check_says_which_budgets_are_enough(shop: Shop) -> None:
         "[budget]\nper_day = 0.12\n[budget.by]\nbrand = 0.05\n",
     )
     shop.write("m.csv", "id,prompt,brand\na,x,Acme\nb,y,Acme\nc,z,Birk\n")
+    slow = ("--max-cost-per-day", "0.05", "--on-day-full", "wait")
 
-    told = batchgen("check", "job.toml", at=shop.folder).stdout
-    found = document(batchgen("check", "job.toml", "--json", at=shop.folder))
+    told = check(shop, "job.toml").stdout
+    in_days = " ".join(check(shop, "job.toml", *slow).stdout.split())
+    found = document(check(shop, "job.toml", "--json"))
 
     assert "the budget, $0.10, IS NOT ENOUGH: $0.12 is to come\n" in told
     assert "the budget of a day, $0.12, is enough\n" in told
+    assert "the run goes on after midnight UTC, for about 3" in in_days
     assert "budgets by column: 1 of 2 are enough, these are NOT:\n" in told
     assert "    brand 'Acme': $0.05, and $0.08 to come\n" in told
     assert [(it["scope"], it["value"], it["is_enough"]) for it in found["budgets"]] == [
@@ -202,15 +225,15 @@ def test_check_of_a_folder_in_use_goes_by_it_and_changes_nothing_in_it(
     shop: Shop,
 ) -> None:
     shop.catalogue(2)
-    words = ("check", "m.csv", *shop.options)
-    before = document(batchgen(*words, "--json", at=shop.folder))["to_buy"]
+    words = ("m.csv", *shop.options)
+    before = document(check(shop, *words, "--json"))["to_buy"]
     assert shop.run("m.csv", "--yes").code == 0
     spent = money(table(shop.folder / "out/m"), "cost_usd")
     kept = Keepsake.of(shop.folder / "out/m")
     shop.catalogue(3)
 
-    ended = batchgen(*words, at=shop.folder)
-    found = document(batchgen(*words, "--json", at=shop.folder))
+    ended = check(shop, *words)
+    found = document(check(shop, *words, "--json"))
 
     assert ended.code == 0
     assert "3 rows: 1 pending, 2 succeeded" in ended.stdout
@@ -222,6 +245,16 @@ def test_check_of_a_folder_in_use_goes_by_it_and_changes_nothing_in_it(
     assert found["disk"]["assumed"] is False
     assert found["time"]["providers"][0]["measured"] == 2
     assert Keepsake.of(shop.folder / "out/m") == kept
+
+
+def test_a_folder_of_a_rehearsal_is_told_apart(shop: Shop) -> None:
+    shop.catalogue(1)
+    words = ("m.csv", "--provider", "aimlapi", "--out", "out")
+    assert batchgen("run", *words, "--rehearse", at=shop.folder).code == 0
+
+    told = check(shop, *words).stdout
+
+    assert told.startswith("out holds a rehearsal run, whose money must not mix")
 
 
 def test_check_cannot_run_what_cannot_be_read(shop: Shop) -> None:
@@ -237,8 +270,8 @@ def test_check_cannot_run_what_cannot_be_read(shop: Shop) -> None:
 
 
 def online(shop: Shop, *options: str, key: str | None = KEY) -> Ended:
-    words = ("check", "m.csv", *shop.options, "--online", *options)
-    return batchgen(*words, at=shop.folder, key=key)
+    words = ("m.csv", *shop.options, "--online", *options)
+    return check(shop, *words, key=key)
 
 
 def test_online_asks_for_the_balance_and_buys_nothing(shop: Shop) -> None:
@@ -287,8 +320,8 @@ def test_a_balance_in_credits_needs_a_rate_and_some_tell_none(shop: Shop) -> Non
     shop.write("rated.toml", job + rate)
     words = ("--online", "--base-url", urls[0], "--base-url", urls[1])
 
-    told = batchgen("check", "job.toml", *words, at=shop.folder, key=KEY).stdout
-    rated = batchgen("check", "rated.toml", *words, "--json", at=shop.folder, key=KEY)
+    told = check(shop, "job.toml", *words, key=KEY).stdout
+    rated = check(shop, "rated.toml", *words, "--json", key=KEY)
 
     assert "credits, whose worth in dollars is not known\n" in told
     assert "nanobananaapi: not known: no documented balance endpoint\n" in told
