@@ -185,8 +185,7 @@ def _settle(
     )
     if is_held and not isinstance(decision, Settled):
         return Leave(), planned  # a person decides, for all its parts
-    is_final = isinstance(decision, Settled) and decision.status is not Status.HELD
-    if is_final and not is_held:
+    if not is_held and _may_go_elsewhere(run, decision, planned):
         way = next_way(run, ledger, row.row_id, history)
         if way is not None:
             ledger.move(row.row_id, way)
@@ -201,6 +200,17 @@ def _settle(
         ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
         run.progress.settle(Status.PENDING, row.status)
     return decision, planned
+
+
+def _may_go_elsewhere(run: Run, decision: Decision, planned: str) -> bool:
+    """Say whether its provider is done with a row, for the row's own sake or not.
+
+    Others take over what waits at a provider that stopped, but leave what is in flight.
+    """
+    if isinstance(decision, Settled):
+        return decision.status is not Status.HELD
+    lane = run.lanes.get(planned)
+    return lane is not None and lane.stopped is not None
 
 
 def _state(error: AttemptError) -> State:

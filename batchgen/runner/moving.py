@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from batchgen.budget import Reservation, shares_of
 from batchgen.ledger import AttemptRecord, Ledger, PlannedRow, Reader, Way
-from batchgen.model import OPEN, Sale
+from batchgen.model import OPEN, Sale, State
 from batchgen.runner.context import Run
 from batchgen.runner.decide import may_move
 from batchgen.runner.lane import Lane
@@ -114,7 +114,9 @@ class TakeOver:
         was_asked = any(it.provider == way.provider for it in history)
         # One that works keeps what it has begun.
         stays = bool(history) and giver.stopped is None
-        if was_asked or stays or not may_move(history, run.policy):
+        # Images that are here were paid for as agreed: that holds back no others.
+        failed = [it for it in history if it.state is not State.STORED]
+        if was_asked or stays or not may_move(failed, run.policy):
             return False
         ledger.move(row.row_id, way)
         return True

@@ -180,6 +180,48 @@ async def test_rows_of_a_provider_that_stopped_are_made_by_the_next(
     desk.check_money()
 
 
+async def test_what_was_in_flight_where_it_stopped_moves_when_it_fails_there(
+    desk: Desk, shop: Shop
+) -> None:
+    taken, rows = 3, 5
+    accepted = (shop.accept,) * taken
+    shop.buy = each(in_turn(*accepted, STOPS["credit"]()), shop.sells(185_000))
+
+    def fails_last(asked: Asked) -> Answer:
+        if len(shop.buys) < rows + 1:  # the others are not yet sold elsewhere
+            return shop.running(asked)
+        return said({"status": "failed", "error": {"message": "internal"}})
+
+    shop.poll = fails_last
+    desk.write(*(f"cup {number}" for number in range(rows)))
+
+    await desk.run(**BOTH, terms=desk.wide(FOX, taken + 1))
+
+    assert Counter(sold_by(desk)) == {AIML: rows}
+    assert {row["status"] for row in desk.table()} == {"succeeded"}
+    assert Counter(it.provider for it in desk.attempts()) == {
+        FOX: taken + 1,
+        AIML: rows,
+    }
+    desk.check_money()
+
+
+async def test_a_row_keeps_what_it_has_and_gets_the_rest_elsewhere(
+    desk: Desk, shop: Shop
+) -> None:
+    stops = in_turn(shop.accept, STOPS["credit"]())
+    shop.buy = each(stops, shop.sells(185_000))
+    desk.write_columns(prompt=["a cup", "a pot"], n=[2, 2])
+    terms = desk.wide(FOX, 1, images_per_request=1)
+
+    await desk.run(**BOTH, terms=terms)
+
+    assert {row["status"] for row in desk.table()} == {"succeeded"}
+    made = [(it.row_id, it.provider) for it in desk.attempts() if it.counts]
+    assert Counter(made) == {(1, FOX): 1, (1, AIML): 1, (2, AIML): 2}
+    desk.check_money()
+
+
 async def test_rows_that_only_the_stopped_one_can_make_stay_pending(
     desk: Desk, shop: Shop
 ) -> None:
