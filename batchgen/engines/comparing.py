@@ -15,8 +15,9 @@ from batchgen.ledger import AttemptRecord, Reader, purchases_of
 from batchgen.model import Basis, State
 
 HOUR = 3_600_000_000
-"""Longest time after its departure that a request without a task is charged [assumed]:
-its end in the ledger may have been written by a run days later."""
+"""Longest time after its departure that a request without a task is charged [assumed].
+Where no answer came, its end in the ledger says nothing of that: the connection may
+have been lost long before the image was made, or a run days later wrote it down."""
 
 BY_TIME = "by time alone"
 
@@ -277,7 +278,9 @@ def _time_of(it: AttemptRecord) -> Period:
     if it.task_id is not None and it.ended_at is not None:
         return it.sent_at, it.ended_at
     latest = it.sent_at + HOUR
-    return it.sent_at, latest if it.ended_at is None else min(it.ended_at, latest)
+    if it.ended_at is None or it.state is State.UNKNOWN:
+        return it.sent_at, latest
+    return it.sent_at, min(it.ended_at, latest)
 
 
 def _claim(it: AttemptRecord, slack: int) -> Claim:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.engines.bill import BillLine
-from batchgen.engines.comparing import Bill, Comparison, Difference, Kind, compare
+from batchgen.engines.comparing import HOUR, Bill, Comparison, Difference, Kind, compare
 from batchgen.errors import Charge
 from batchgen.ledger import Ledger
 from batchgen.model import State
@@ -186,9 +186,9 @@ def test_what_is_not_on_a_whole_bill_was_not_charged(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("covers", "settles"),
     [
-        pytest.param((AT - SLACK, AT + SECOND + SLACK), True, id="just-covered"),
+        pytest.param((AT - SLACK, AT + HOUR + SLACK), True, id="just-covered"),
         pytest.param((AT - SLACK + 1, HOURS[1]), False, id="begins-too-late"),
-        pytest.param((HOURS[0], AT + SECOND + SLACK - 1), False, id="ends-too-early"),
+        pytest.param((HOURS[0], AT + HOUR + SLACK - 1), False, id="ends-too-early"),
         pytest.param(None, False, id="only-its-lines"),
     ],
 )
@@ -217,6 +217,17 @@ def test_a_line_that_is_nobodys_keeps_who_may_own_it_at_risk(ledger: Ledger) -> 
     ]
 
 
+def test_what_was_charged_long_after_its_answer_was_lost_is_found(
+    ledger: Ledger,
+) -> None:
+    # The connection was lost after a second, and the image made for minutes more.
+    attempt_id = attempt(ledger, Charge.UNKNOWN, None, name=None)
+
+    found = compared(ledger, line(1, None, PRICE, LATER))
+
+    assert told(found) == [(Kind.NOW_KNOWN, attempt_id, PRICE)]
+
+
 def test_a_bill_that_lacks_what_was_surely_charged_frees_nothing(
     ledger: Ledger,
 ) -> None:
@@ -235,9 +246,10 @@ def test_what_was_surely_charged_outside_its_time_is_no_hole_in_it(
     ledger: Ledger,
 ) -> None:
     risky = attempt(ledger, Charge.UNKNOWN, None, name=None)
-    said = attempt(ledger, Charge.REPORTED, PRICE, at=LATER)
+    last = AT + 2 * HOUR
+    said = attempt(ledger, Charge.REPORTED, PRICE, at=last)
 
-    found = compared(ledger, covers=(HOURS[0], LATER - 1))
+    found = compared(ledger, covers=(HOURS[0], last - 1))
 
     assert told(found) == [
         (Kind.NOT_CHARGED, risky, 0),
