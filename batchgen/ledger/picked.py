@@ -24,6 +24,10 @@ def rows_named(ledger: Reader, names: Collection[str]) -> dict[str, int | None]:
 def try_again(ledger: Ledger, row_id: int) -> None:
     """Let a row be bought again, as if none of its attempts had been made."""
     ledger.run("picked_again", (row_id,))
+    if not ledger.is_planned(row_id):
+        # It left the manifest, and others only share its images. When that is read
+        # anew, one of them is bought in its stead.
+        ledger.put("plan_digest", None)
 
 
 def reject_images(ledger: Ledger, row_id: int, image: int | None) -> bool:

@@ -26,6 +26,9 @@ KeyOf = Callable[[str | None, bytes, int], int]
 Claims = Callable[[str, int], Iterable[str]]
 """Stem and number of images to the names that they take, as clashes are judged."""
 
+SOURCES = 4096
+"""Purchases that others share, remembered: thousands of rows may ask for the same."""
+
 
 class PlanWriter:
     """Writes one generation of the plan, slice after slice."""
@@ -37,6 +40,7 @@ class PlanWriter:
         self._key_of = key_of
         self._claims = claims
         self._dedupe = dedupe
+        self._sources: dict[tuple[bytes | None, str | None, bool], int] = {}
         if dedupe:
             # Only here is a row looked for by what it asks; random keys cost time.
             ledger.run("rows_by_fingerprint")
@@ -178,6 +182,9 @@ class PlanWriter:
         """Return a row that asks for the same, in the plan or bought before."""
         if self._ledger.run("row_attempts", (row_id,)).fetchone() is not None:
             return None
+        wanted = entry.fingerprint, entry.provider, entry.route is not None
+        if wanted in self._sources:
+            return self._sources[wanted]
         found = self._ledger.run(
             "row_to_share",
             {
@@ -188,7 +195,12 @@ class PlanWriter:
                 "route": entry.route,
             },
         ).fetchone()
-        return None if found is None else int(found[0])
+        if found is None:
+            return None
+        if len(self._sources) >= SOURCES:
+            self._sources.clear()
+        self._sources[wanted] = int(found[0])
+        return int(found[0])
 
     def _other_was_paid(self, entry: PlanEntry, key: int) -> bool:
         values = (key, entry.fingerprint)

@@ -53,11 +53,17 @@ def bad(position: int, problem: str, *, id: str | None = None) -> PlanEntry:
     return replace(good, request=None, fingerprint=None, estimate=None, problem=problem)
 
 
-def read(ledger: Ledger, entries: Iterable[PlanEntry], digest: str = "d") -> None:
+def read(
+    ledger: Ledger,
+    entries: Iterable[PlanEntry],
+    digest: str = "d",
+    *,
+    dedupe: bool = False,
+) -> None:
     """Let the ledger read a manifest with these rows to its end."""
     rows = list(entries)
     with ledger.transaction():
-        plan = PlanWriter(ledger, key_of, claimed_stems)
+        plan = PlanWriter(ledger, key_of, claimed_stems, dedupe=dedupe)
         for first in range(0, len(rows), 3):
             plan.add(rows[first : first + 3], b"ipc %d" % first, first)
         plan.complete(digest, b"schema", len(rows))

@@ -26,6 +26,25 @@ def test_a_repeated_id_means_the_row_that_can_run(ledger: Ledger) -> None:
     assert rows_named(ledger, {"a", "b"}) == {"a": row_id, "b": None}
 
 
+def test_where_only_sharers_are_left_the_manifest_is_read_anew(ledger: Ledger) -> None:
+    read(ledger, [entry(0, id="a")], dedupe=True)
+    [source] = row_ids(ledger)
+    bought(ledger, source)
+    ledger.settle(source, Status.SUCCEEDED, None, None)
+    sharing = [entry(0, id="b"), entry(1, id="c")]
+    read(ledger, sharing, dedupe=True)
+    assert rows_named(ledger, {"c"}) == {"c": source}
+
+    assert reject_images(ledger, source, None)
+    try_again(ledger, source)
+
+    assert ledger.get("plan_digest") is None
+    read(ledger, sharing, dedupe=True)
+    first, second = row_ids(ledger)
+    assert rows_named(ledger, {"b", "c"}) == {"b": first, "c": first}
+    assert source not in (first, second)
+
+
 def test_a_rejected_image_is_missing_but_stays_paid(ledger: Ledger) -> None:
     read(ledger, [entry(0, id="a", n=3)])
     [row_id] = row_ids(ledger)

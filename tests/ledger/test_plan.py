@@ -440,3 +440,24 @@ def test_the_directory_lists_each_image_once_and_only_of_planned_rows(
     ]
     assert first not in row_ids(ledger)
     assert found[0]["ended_at"] > AT
+
+
+def test_the_thousandth_row_that_asks_for_the_same_is_no_dearer_to_plan(
+    ledger: Ledger,
+) -> None:
+    rows = [entry(it, "a cup", id=f"r{it}") for it in range(1200)]
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    plan = PlanWriter(ledger, key_of, claimed_stems, dedupe=True)
+    ledger._connection.set_progress_handler(count, 100)
+    plan.add(rows[:400], b"", 0)
+    first, steps = steps, 0
+    plan.add(rows[400:800], b"", 400)
+    plan.add(rows[800:], b"", 800)
+
+    assert first > 0
+    assert steps < 3 * first
