@@ -157,7 +157,7 @@ SELECT image, width_px, height_px FROM images
 SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at;
 -- name: attempts_dearest
 SELECT provider, resolution, max((cost + images - 1) / images) FROM attempts
-  WHERE charge IN ('reported', 'billed') AND cost > 0 GROUP BY 1, 2;
+  WHERE charge IN ('reported', 'billed') AND cost > ceiling GROUP BY 1, 2;
 -- name: attempts_raise_ceiling
 UPDATE attempts SET ceiling = :per_image * images
   WHERE provider = :provider AND resolution IS :resolution

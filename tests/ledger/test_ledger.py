@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
@@ -36,6 +37,7 @@ from tests.ledger.books import (
     prompts,
     row_ids,
     sent,
+    start,
 )
 
 LEGAL = [(one, two) for one in State for two in STEPS if two in NEXT[one]]
@@ -197,6 +199,20 @@ def test_a_charge_above_the_ceiling_values_what_is_at_risk_and_nothing_else(
 
     assert [ledger.attempt(it).ceiling for it in risky] == [2 * CEILING] * len(risky)
     assert [ledger.attempt(it).ceiling for it in others] == [CEILING] * len(others)
+
+
+def test_a_dear_model_that_kept_its_price_makes_no_other_dearer(
+    ledger: Ledger, row_id: int
+) -> None:
+    dear = replace(start(row_id), ceiling=9 * CEILING)
+    ledger.mark_delivered(
+        ledger.mark_sent(dear), [], (Charge.REPORTED, 9 * CEILING), None, None
+    )
+    assert ledger.dearest() == []
+
+    bought(ledger, row_id, CEILING + 1)
+
+    assert ledger.dearest() == [("acme", "1K", CEILING + 1)]
 
 
 def test_departures_of_the_last_minute_are_found_by_provider(
