@@ -121,6 +121,7 @@ def test_duplicates_are_bought_once_where_the_job_says_so(shop: Shop) -> None:
     assert once["duplicates"] == {**same, "saved_usd": saved, "dedupe": True}
     assert plain["to_buy"]["images"] == 7
     assert once["to_buy"]["images"] == 3
+    assert once["time"]["providers"][0]["requests"] == 3
     difference = plain["to_buy"]["expected_usd"] - once["to_buy"]["expected_usd"]
     assert difference == saved
     assert once["rows"] == {"pending": 4}
@@ -233,7 +234,7 @@ def test_check_of_a_folder_in_use_goes_by_it_and_changes_nothing_in_it(
     shop.catalogue(3)
 
     ended = check(shop, *words)
-    found = document(check(shop, *words, "--json"))
+    found = document(check(shop, *words, "--json", "--max-cost", "9"))
 
     assert ended.code == 0
     assert "3 rows: 1 pending, 2 succeeded" in ended.stdout
@@ -242,6 +243,7 @@ def test_check_of_a_folder_in_use_goes_by_it_and_changes_nothing_in_it(
     assert "s each (the median of 2)\n" in ended.stdout
     assert found["bought"]["spent_usd"] == spent
     assert before["lowest_usd"] <= spent <= before["highest_usd"]
+    assert found["budgets"][0]["used_usd"] == spent
     assert found["disk"]["assumed"] is False
     assert found["time"]["providers"][0]["measured"] == 2
     assert Keepsake.of(shop.folder / "out/m") == kept
