@@ -30,7 +30,9 @@ def forecast_of(ledger: Reader, below: int, choice: Choice) -> Forecast:
     alone = {name: _Comparison() for name in choice.job.providers}
     values = {"generation": ledger.generation, "below": below}
     for it in ledger.run("rows_to_buy", values):
-        request, lacking = load_request(it["request"]), it["lacking"]
+        if (lacking := it["lacking"]) < 1:
+            continue  # all images are there: the next run only says so
+        request = load_request(it["request"])
         sale = Sale.of(it["provider"], request, it["model"], it["resolution"])
         images[sale] += lacking
         rows[sale] += 1
