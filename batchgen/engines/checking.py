@@ -71,6 +71,7 @@ def _plan(
             rows += len(part.rows)
             found = _renamed(part.rows, entries)
             renamed += islice(found, None if most < 0 else most - len(renamed))
+        plan.end()
         plan.complete("check", manifest.own_schema, rows)
     return renamed
 

@@ -56,6 +56,17 @@ class PlanWriter:
             self._add(entry)
         self._ledger.run("own_add", (self.generation, first, own))
 
+    def end(self) -> None:
+        """Let no row share images whose names an edited row needs, all being read.
+
+        Versions of a row have the same names, and the ZIP can list those of one.
+        """
+        values = {"generation": self.generation}
+        for (source,) in self._ledger.run("shares_that_clash", values).fetchall():
+            known = {**values, "source": source}
+            [(heir,)] = self._ledger.run("share_first", known).fetchall()
+            self._ledger.run("share_with", {**known, "heir": heir})
+
     def begin(self, own_schema: bytes) -> None:
         """Let this generation count from its first slice on."""
         self._ledger.put("generation", self.generation)

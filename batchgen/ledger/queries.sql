@@ -54,6 +54,22 @@ SELECT rows.row_id FROM rows LEFT JOIN plan
                               WHERE attempts.row_id = rows.row_id AND attempts.state = 'stored'
                                 AND (attempts.provider = :provider OR :route IS NOT NULL)) END
   ORDER BY rows.status = 'succeeded' DESC, rows.row_id LIMIT 1;
+-- name: shares_that_clash
+SELECT DISTINCT plan.shares FROM plan JOIN rows AS source ON source.row_id = plan.shares
+  WHERE plan.generation = :generation AND plan.shares IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM plan AS own
+                    WHERE own.row_id = plan.shares AND own.generation = plan.generation)
+    AND EXISTS (SELECT 1 FROM rows AS other JOIN plan AS now
+                  ON now.row_id = other.row_id AND now.generation = :generation
+                WHERE other.key = source.key);
+-- name: share_first
+UPDATE plan SET shares = NULL
+  WHERE generation = :generation
+    AND position = (SELECT min(position) FROM plan
+                    WHERE shares = :source AND generation = :generation)
+  RETURNING row_id;
+-- name: share_with
+UPDATE plan SET shares = :heir WHERE shares = :source AND generation = :generation;
 -- name: plan_is_shared
 SELECT 1 FROM plan WHERE generation = ? AND shares IS NOT NULL LIMIT 1;
 -- name: row_sharers

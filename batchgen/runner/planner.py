@@ -87,6 +87,7 @@ class Planner:
         while (part := await offload(lambda: next(slices, None))) is not None:
             await self._add(writer, plan, part)
             told()
+        await writer.commit(lambda _: plan.end())
         if not propose:
             await self.adopt(writer)
 

@@ -66,6 +66,7 @@ def read(
         plan = PlanWriter(ledger, key_of, claimed_stems, dedupe=dedupe)
         for first in range(0, len(rows), 3):
             plan.add(rows[first : first + 3], b"ipc %d" % first, first)
+        plan.end()
         plan.complete(digest, b"schema", len(rows))
 
 

@@ -461,3 +461,24 @@ def test_the_thousandth_row_that_asks_for_the_same_is_no_dearer_to_plan(
 
     assert first > 0
     assert steps < 3 * first
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["edited-above", "edited-below"])
+def test_images_of_a_version_are_not_shared_while_another_has_its_names(
+    ledger: Ledger, *, first: bool
+) -> None:
+    read(ledger, [entry(0, "cup", id="a")], dedupe=True)
+    [old] = row_ids(ledger)
+    bought(ledger, old)
+    ledger.settle(old, Status.SUCCEEDED, None, None)
+    names = ["b", "c", "a"] if first else ["a", "b", "c"]
+    texts = {"a": "lamp", "b": "cup", "c": "cup"}
+
+    rows = [entry(at, texts[name], id=name) for at, name in enumerate(names)]
+    read(ledger, rows, dedupe=True)
+
+    plan = {it["plan_id"]: it for it in planned(ledger)}
+    assert plan["a"]["stem"] == "a"
+    assert [plan[it]["shares"] for it in "abc"] == [None, None, plan["b"]["row_id"]]
+    read(ledger, [entry(0, "cup", id="c")], dedupe=True)
+    assert [it["shares"] for it in planned(ledger)] == [old]
