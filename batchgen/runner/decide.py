@@ -130,6 +130,13 @@ def may_move(history: Sequence[AttemptRecord], policy: Policy) -> bool:
     return is_unpaid and has_tries and _may_risk(history, policy)
 
 
+def may_lose(history: Sequence[AttemptRecord], policy: Policy) -> bool:
+    """Say whether a part would be bought again if one more purchase of it were lost."""
+    lost = sum(it.charge is Charge.UNKNOWN for it in history) + 1
+    has_tries = _counted(history) + 1 < policy.max_attempts
+    return policy.on_unknown == "retry" and lost <= policy.max_unknown and has_tries
+
+
 def _may_risk(history: Sequence[AttemptRecord], policy: Policy) -> bool:
     """Say whether one more may be bought after failures that may have been charged.
 

@@ -19,7 +19,7 @@ from batchgen.ledger import Ledger
 from batchgen.model import Sale, Status
 from batchgen.runner.choice import unpriced_words
 from batchgen.runner.context import Run
-from batchgen.runner.decide import Buy, Settled, decide, history_of
+from batchgen.runner.decide import Buy, Settled, decide, history_of, may_lose
 from batchgen.runner.feed import Feed, Wanted
 from batchgen.runner.knock import is_there
 from batchgen.runner.lane import Lane
@@ -144,10 +144,12 @@ async def _may_try(run: Run, lane: Lane, wanted: Wanted) -> bool:
     if not wanted.as_probe:
         # If it opened meanwhile: one that was not tried yet risks less.
         return not lane.breaker.is_open
-    # One that was not tried yet may go first. What was tried in vain waits until there
-    # is somebody to try it on: else the few rows that are left would be used up.
-    is_first = not lane.breaker.is_open and not wanted.attempts
-    if is_first:
+    if not lane.breaker.is_in_doubt:
+        return True  # somebody was answered meanwhile
+    # What would be at its end if this one were lost, too, waits until there is somebody
+    # to try it on: else the few rows that are left would be used up.
+    history = history_of(wanted.attempts, wanted.part, wanted.planned.row.tries_from)
+    if not lane.breaker.is_open and (not history or may_lose(history, run.policy)):
         return True
     return await is_there(run, lane) and lane.stopped is None and not run.gives_up
 

@@ -223,6 +223,46 @@ async def test_a_row_that_fails_while_questions_are_answered_comes_to_its_end(
     assert desk.row()["error"] == "provider_down"
 
 
+async def test_a_row_that_has_tries_left_asks_no_questions(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write("cup")
+    shop.buy = away(shop, 1, 3, DOWN)
+    # It sells whatever the method: a question would be on the bill, too.
+    shop.image = lambda it: shop.buy(it) if "/generations" in it.path else PICTURE
+
+    with anyio.fail_after(30):
+        outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    assert len(shop.buys) == 4
+    desk.check_money()
+
+
+async def test_when_one_row_is_answered_the_others_ask_no_more_questions(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outage, "PATIENCE_S", 0.3)
+    desk.write(*rows(3))
+    shop.buy = away(shop, 1, 3, LOST)
+    shop.image = door = Door(shop, DOWN, times=1 << 30)
+    asked_before: list[int] = []
+    buy = shop.buy
+
+    def count(asked: Asked) -> Answer:
+        asked_before.append(len(door.asked))
+        return buy(asked)
+
+    shop.buy = count
+    with anyio.fail_after(30):
+        outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 3}
+    assert len(shop.buys) == 6
+    assert asked_before[3] == len(door.asked)
+    assert sum("rows wait" in it for it in desk.notices) == 1
+
+
 async def test_a_wait_that_is_asked_for_where_nothing_is_bought_is_kept(
     desk: Desk, shop: Shop
 ) -> None:

@@ -107,7 +107,8 @@ def test_the_few_rows_that_are_left_outlive_an_outage(kind: Down, rows: int) -> 
         {"succeeded", "held"} if kind in ("reset", "silent") else {"succeeded"}
     )
     assert set(told.statuses) <= may_be_held
-    assert told.purchases <= 2 * rows
+    # What surely costs nothing is tried a few times before anybody is asked.
+    assert told.purchases <= (5 if kind == "json" else 2) * rows
 
 
 @pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
