@@ -14,17 +14,22 @@ from batchgen.runner.lane import Lane
 
 
 def refuse_unpriced(run: Run) -> None:
-    """Refuse a budget that cannot hold because a provider's model has no price.
+    """Refuse a budget that cannot hold because no provider's model has a price.
 
-    Rows that ask for something else are judged when they are planned.
+    Where one has, the others get no rows by themselves. Rows that ask for them, or for
+    something else, are judged when they are planned.
 
     Raises:
         UsageError: the text says how to give one.
     """
+    first = None
     for lane in run.lanes.values():
         unpriced = list(_unpriced(run, lane, lane.able.resolutions))
-        if len(unpriced) == len(lane.able.resolutions):
-            raise UsageError(unpriced_words(unpriced[0]))
+        if len(unpriced) < len(lane.able.resolutions):
+            return
+        first = first or unpriced[0]
+    if first is not None:
+        raise UsageError(unpriced_words(first))
 
 
 def is_priced(run: Run, states: frozenset[str]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from batchgen.errors import UsageError
 from batchgen.model import Price, Terms
 from tests.engines.desk import Desk
 from tests.engines.shop import LOST, Answer, Asked, Say, Shop, in_turn, refused, said
@@ -62,6 +63,25 @@ async def test_a_price_that_is_unknown_is_no_low_price(desk: Desk, shop: Shop) -
     await desk.run(**BOTH)
 
     assert sold_by(desk) == [AIML]
+
+
+async def test_a_budget_holds_where_one_of_them_has_a_price(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.prices = {**desk.prices, FOX: ()}
+    no = refused(451, "content policy violation")
+    shop.buy = each(shop.accept, in_turn(no, shop.sells(185_000)))
+    desk.write("no", "a cup")
+
+    await desk.run(**BOTH, max_cost=Decimal(1))
+
+    assert [row["status"] for row in desk.table()] == ["refused", "succeeded"]
+    assert {it.provider for it in desk.attempts()} == {AIML}
+    desk.write_columns(prompt=["no", "a cup", "a pot"], provider=["", "", FOX])
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await desk.run(**BOTH, max_cost=Decimal(1))
+    assert caught.group_contains(UsageError, match=r"^row 2, line 4: .*no budget can")
+    assert len(shop.buys) == 2
 
 
 NO_CHARGE = {
