@@ -220,11 +220,12 @@ class PlanWriter:
     def _take_stem(self, entry: PlanEntry, key: int) -> str:
         """Return a stem that no other row holds, and take it.
 
-        Versions of one row share their names: only one of them is in the manifest.
+        Versions of one row share their names: only one of them is in the manifest. But
+        what other rows have the images of stays in the ZIP.
         """
         images = entry.request.n if entry.request else 1
         stem, salt = entry.stem, 0
-        while not self._is_free(stem, images, key):
+        while not self._is_free(stem, images, key) or self._is_lent(stem, key):
             text = f"{key}:{salt}"
             stem = f"{entry.stem}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
             salt += 1
@@ -238,6 +239,11 @@ class PlanWriter:
             if owner is not None and owner[0] != key:
                 return False
         return True
+
+    def _is_lent(self, stem: str, key: int) -> bool:
+        if not self._dedupe:
+            return False
+        return self._ledger.run("stem_is_shared", (key, stem)).fetchone() is not None
 
     @staticmethod
     def _digest(name: str) -> int:

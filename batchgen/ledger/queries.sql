@@ -61,7 +61,7 @@ SELECT DISTINCT plan.shares FROM plan JOIN rows AS source ON source.row_id = pla
                     WHERE own.row_id = plan.shares AND own.generation = plan.generation)
     AND EXISTS (SELECT 1 FROM rows AS other JOIN plan AS now
                   ON now.row_id = other.row_id AND now.generation = :generation
-                WHERE other.key = source.key);
+                WHERE other.key = source.key AND other.stem = source.stem);
 -- name: share_first
 UPDATE plan SET shares = NULL
   WHERE generation = :generation
@@ -78,6 +78,9 @@ SELECT count(*) FROM plan WHERE shares = ? AND generation = ? AND position < ?;
 SELECT 1 FROM attempts WHERE row_id = ? AND state NOT IN ('rejected', 'failed') LIMIT 1;
 -- name: stem_owner
 SELECT key FROM stems WHERE stem = ?;
+-- name: stem_is_shared
+SELECT 1 FROM rows JOIN plan ON plan.shares = rows.row_id
+  WHERE rows.key = ? AND rows.stem = ? LIMIT 1;
 -- name: stem_take
 INSERT OR IGNORE INTO stems (stem, key) VALUES (?, ?);
 

@@ -463,22 +463,34 @@ def test_the_thousandth_row_that_asks_for_the_same_is_no_dearer_to_plan(
     assert steps < 3 * first
 
 
-@pytest.mark.parametrize("first", [False, True], ids=["edited-above", "edited-below"])
 def test_images_of_a_version_are_not_shared_while_another_has_its_names(
-    ledger: Ledger, *, first: bool
+    ledger: Ledger,
 ) -> None:
     read(ledger, [entry(0, "cup", id="a")], dedupe=True)
+    buy_all(ledger)
     [old] = row_ids(ledger)
-    bought(ledger, old)
-    ledger.settle(old, Status.SUCCEEDED, None, None)
-    names = ["b", "c", "a"] if first else ["a", "b", "c"]
-    texts = {"a": "lamp", "b": "cup", "c": "cup"}
 
-    rows = [entry(at, texts[name], id=name) for at, name in enumerate(names)]
-    read(ledger, rows, dedupe=True)
+    rows = [("a", "lamp"), ("b", "cup"), ("c", "cup")]
+    read(
+        ledger, [entry(it, rows[it][1], id=rows[it][0]) for it in range(3)], dedupe=True
+    )
 
-    plan = {it["plan_id"]: it for it in planned(ledger)}
-    assert plan["a"]["stem"] == "a"
-    assert [plan[it]["shares"] for it in "abc"] == [None, None, plan["b"]["row_id"]]
+    edited, heir, other = planned(ledger)
+    assert (edited["stem"], heir["shares"]) == ("a", None)
+    assert other["shares"] == heir["row_id"]
     read(ledger, [entry(0, "cup", id="c")], dedupe=True)
     assert [it["shares"] for it in planned(ledger)] == [old]
+
+
+def test_a_row_whose_images_others_have_gets_new_names_when_it_is_edited(
+    ledger: Ledger,
+) -> None:
+    read(ledger, [entry(0, "cup", id="a"), entry(1, "cup", id="b")], dedupe=True)
+    buy_all(ledger)
+    old = row_ids(ledger)[0]
+
+    read(ledger, [entry(0, "lamp", id="a"), entry(1, "cup", id="b")], dedupe=True)
+
+    edited, sharing = planned(ledger)
+    assert sharing["shares"] == old
+    assert str(edited["stem"]).startswith("a~")
