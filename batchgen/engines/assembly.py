@@ -148,7 +148,10 @@ async def resume(run: Run, setting: Setting) -> list[str]:
         if it.attempt.at_risk and it.attempt.state is not State.DELIVERED:
             ceiling = it.attempt.ceiling or 0
             run.progress.at_risk -= ceiling
-            run.budget.commit(-ceiling, *it.reservation.scopes)
+            # At a price that fell meanwhile less is held: the rest goes on counting.
+            held = run.budget.ceiling(it.reservation.group) or 0
+            freed = min(ceiling, held * it.reservation.images)
+            run.budget.commit(-freed, *it.reservation.scopes)
     for provider, resolution, per_image in run.ledger.dearest():
         run.budget.saw(Sale(provider, resolution), per_image)
     run.progress.phase = "running"

@@ -10,10 +10,10 @@ import pytest
 
 from batchgen.engines.setting import Outcome
 from batchgen.errors import BudgetReached, GroupsFull, SpecError, UsageError
-from batchgen.model import Status, to_nano
+from batchgen.model import Price, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner import fetch, scan
-from tests.engines.desk import Desk
+from tests.engines.desk import PRICES, Desk, QuickFox
 from tests.engines.shop import Answer, Asked, Shop, refused, said
 from tests.prices import at
 
@@ -233,3 +233,29 @@ async def test_no_budget_holds_without_a_price(
 
     assert caught.group_contains(UsageError, match="no budget can hold")
     assert shop.asked == []
+
+
+async def test_what_is_open_counts_at_what_it_may_cost_though_prices_fell(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider = "foxapi"
+    desk.prices = {"foxapi": (Price.agreed(Decimal("0.50"), "agreed"),)}
+    shop.buy = shop.accept
+    desk.fox = QuickFox(deadline_s=0.05)
+    shop.poll = shop.running
+    desk.write("a cup", ids=["a"])
+    await desk.run()
+    desk.prices = PRICES
+    desk.fox = QuickFox()
+    shop.poll = lambda asked: (
+        shop.running if asked.name == "task-1" else shop.complete
+    )(asked)
+    cups = [f"cup {number}" for number in range(4)]
+    desk.write("a cup", *cups, ids=["a", *"bcde"])
+
+    outcome = await desk.run(max_cost=Decimal("0.60"))
+
+    assert isinstance(outcome.error, BudgetReached)
+    assert outcome.totals is not None
+    assert outcome.totals.at_risk == 500_000_000
+    assert outcome.totals.spent == 100_000_000
