@@ -47,8 +47,14 @@ SELECT rows.row_id FROM rows LEFT JOIN plan
   WHERE rows.fingerprint = :fingerprint AND rows.row_id <> :row_id
     AND CASE WHEN plan.row_id IS NOT NULL
              THEN plan.shares IS NULL AND plan.problem IS NULL
-                  AND (plan.provider IS :provider
-                       OR plan.route IS NOT NULL AND :route IS NOT NULL)
+                  -- A row that is for one provider alone has no images of another.
+                  AND (plan.provider IS :provider AND (plan.route IS NULL OR :route IS NOT NULL)
+                       OR plan.route IS NOT NULL AND :route IS NOT NULL
+                       OR rows.status = 'succeeded'
+                          AND EXISTS (SELECT 1 FROM attempts
+                                      WHERE attempts.row_id = rows.row_id
+                                        AND attempts.state = 'stored'
+                                        AND attempts.provider = :provider))
              ELSE rows.status = 'succeeded'
                   AND EXISTS (SELECT 1 FROM attempts
                               WHERE attempts.row_id = rows.row_id AND attempts.state = 'stored'

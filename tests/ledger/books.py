@@ -157,10 +157,12 @@ def bought(
     cost: int | None = PRICE,
     charge: Charge = Charge.REPORTED,
     numbers: Iterable[int] = (1,),
+    provider: str = "acme",
 ) -> int:
     """Buy some images of a row, to their place in the archive."""
     wanted = list(numbers)
-    attempt_id = sent(ledger, row_id, wanted[0], len(wanted))
+    first = start(row_id, wanted[0], len(wanted))
+    attempt_id = ledger.mark_sent(replace(first, provider=provider))
     links = [(it, f"https://cdn.example/{attempt_id}/{it}") for it in wanted]
     ledger.mark_delivered(attempt_id, links, (charge, cost), f"r{attempt_id}", 4.5)
     digest = bytes([attempt_id]) * 32

@@ -494,3 +494,21 @@ def test_a_row_whose_images_others_have_gets_new_names_when_it_is_edited(
     edited, sharing = planned(ledger)
     assert sharing["shares"] == old
     assert str(edited["stem"]).startswith("a~")
+
+
+@pytest.mark.parametrize("made_by", [None, "acme", "other"])
+def test_a_row_for_one_provider_shares_nothing_that_another_may_make(
+    ledger: Ledger, made_by: str | None
+) -> None:
+    free = replace(entry(0, "cup", id="a"), route="[]")
+    alone = entry(1, "cup", id="b")
+    read(ledger, [free], dedupe=True)
+    [source] = row_ids(ledger)
+    if made_by is not None:
+        bought(ledger, source, provider=made_by)
+        ledger.settle(source, Status.SUCCEEDED, None, None)
+
+    read(ledger, [free, alone], dedupe=True)
+
+    shares = source if made_by == "acme" else None
+    assert [it["shares"] for it in planned(ledger)] == [None, shares]
