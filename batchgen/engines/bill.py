@@ -65,7 +65,7 @@ def read_bill(path: Path, form: BillFormat) -> list[BillLine]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return [_line(*entry, path, form) for entry in _entries(file, path)]
+            return [_line(*entry, path, form) for entry in _entries(file, path, form)]
     except UnicodeDecodeError as error:
         raise SpecError(f"{path} is not UTF-8 text; export it as such") from error
     except OSError as error:
@@ -100,7 +100,7 @@ def parse_time(value: object, zone: tzinfo) -> int:
     return int(number * 1000 if number < _MOST_MILLISECONDS else number)
 
 
-def _entries(file: TextIO, path: Path) -> Iterator[tuple[int, Entry]]:
+def _entries(file: TextIO, path: Path, form: BillFormat) -> Iterator[tuple[int, Entry]]:
     first = next((line for line in file if line.strip()), "").lstrip()
     file.seek(0)
     if not first:
@@ -108,7 +108,7 @@ def _entries(file: TextIO, path: Path) -> Iterator[tuple[int, Entry]]:
     if first[0] not in "[{":
         yield from _csv_entries(file, first, path)
     elif first[0] == "{" and _is_json(first):
-        yield from _json_lines(file, path)
+        yield from _json_lines(file, path, form)
     else:
         yield from enumerate(_json_list(file, path), start=1)
 
@@ -132,12 +132,15 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _json_lines(file: TextIO, path: Path) -> Iterator[tuple[int, Entry]]:
+def _json_lines(
+    file: TextIO, path: Path, form: BillFormat
+) -> Iterator[tuple[int, Entry]]:
     for number, line in enumerate(file, start=1):
         if line.strip():
             entry = _parse(line, f"{path}, line {number}")
             # The first line may be all that there is: a document on one line.
-            inner = _only_list(entry) if number == 1 else None
+            is_entry = number > 1 or form.amount in entry
+            inner = None if is_entry else _only_list(entry)
             yield from enumerate(inner, start=1) if inner else [(number, entry)]
 
 

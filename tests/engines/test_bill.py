@@ -34,6 +34,11 @@ def wrote(folder: Path, text: str, name: str = "bill") -> Path:
             id="a-spreadsheet's-csv",
         ),
         pytest.param(
+            '{"id": "call-1", "time": "2026-11-20", "amount": 0.0415, "tags": ["x"]}',
+            1,
+            id="json-lines-with-lists",
+        ),
+        pytest.param(
             'id\ttime\tamount\n"call-1"\t2026-11-20T01:00:00+01:00\t4.15E-2\n',
             2,
             id="tabs",
