@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -96,6 +97,18 @@ class Run:
     full: set[Share] = field(default_factory=set)
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: anyio.Event = field(default_factory=anyio.Event)
+
+    @contextmanager
+    def cut_short(self) -> Iterator[anyio.CancelScope]:
+        """Let a stop end what waits within."""
+        with anyio.CancelScope() as scope:
+            self.following.add(scope)
+            if self.stopping:
+                scope.cancel()
+            try:
+                yield scope
+            finally:
+                self.following.discard(scope)
 
     def wake(self) -> None:
         """Let whoever waits for something to change look again."""

@@ -17,7 +17,7 @@ from batchgen.errors import (
     Superseded,
 )
 from batchgen.images import NotAnImage, inspect
-from batchgen.model import Blob, Delivered, Status
+from batchgen.model import Blob, Delivered, Running, Status
 from batchgen.provider import TaskProvider
 from batchgen.runner.accounts import (
     ChargedAs,
@@ -35,6 +35,9 @@ from batchgen.wire import Lease
 DOWNLOADS = 6
 """Tries to download one image in a run, outages left out; a later run tries again
 [assumed]."""
+
+SOON_S = 5.0
+"""What is tried again within this time is still tried when the run stops."""
 
 SMALL_BYTES = 32 * 1024
 """Hashed in less time than a thread takes to be asked."""
@@ -167,9 +170,9 @@ async def _bring(run: Run, flight: Flight, image: int, url: str, *, ends: bool) 
                 lane.links.failed(flight.part.row_id)
             excused = isinstance(error, Retryable) and lane.links.excuses
             counted += not excused
-            # A link that is gone, or bytes that are no image, seldom come back.
-            most = DOWNLOADS if isinstance(error, Retryable) else DOWNLOADS // 2
-            if counted >= most:
+            # A link that is gone, or bytes that are no image, seldom come back; but a
+            # fresh link may need some seconds until its image is everywhere.
+            if counted >= DOWNLOADS:
                 raise
             wait = wait_s(tries, error.retry_after_s, run.rng)
         else:
@@ -179,6 +182,7 @@ async def _bring(run: Run, flight: Flight, image: int, url: str, *, ends: bool) 
                 f"images of {lane.name} do not download: they are tried again until "
                 "they do; nothing is bought again for them"
             )
+        if excused or wait > SOON_S:
             await _pause(run, wait)
         else:
             await anyio.sleep(wait)
@@ -202,15 +206,14 @@ async def _pause(run: Run, seconds: float) -> None:
     Raises:
         Incomplete: it is; a later run goes on.
     """
-    with anyio.CancelScope() as scope:
-        run.following.add(scope)
-        try:
-            if not run.stopping:
-                await anyio.sleep(seconds)
-                return
-        finally:
-            run.following.discard(scope)
-    raise Incomplete("the run", "stopped while the image was waited for")
+    with run.cut_short():
+        await anyio.sleep(seconds)
+        return
+    raise _stopped()
+
+
+def _stopped() -> Incomplete:
+    return Incomplete("the run", "stopped while the image was waited for")
 
 
 async def _check(run: Run, flight: Flight, image: int, data: bytes) -> Checked:
@@ -239,11 +242,11 @@ async def _fresh_links(
         raise lost  # it says whether the link is gone, or was refused, and by whom
     poller = Poller(run, lane, task_id)
     try:
-        outcome = await poller.ask()
+        outcome = await _ask(run, poller)
         answers = int(poller.was_answered)
         while not isinstance(outcome, Delivered) and answers < SURE_AFTER:
             await _pause(run, poller.schedule.every_s)
-            outcome = await poller.ask()
+            outcome = await _ask(run, poller)
             answers += poller.was_answered
     except (Incomplete, ProviderStopped):
         raise
@@ -260,6 +263,13 @@ async def _fresh_links(
         )
     )
     return numbered
+
+
+async def _ask(run: Run, poller: Poller) -> Delivered | Running:
+    """Ask for a task once; raises as `_pause` does, too."""
+    with run.cut_short():
+        return await poller.ask()
+    raise _stopped()
 
 
 async def _leave_delivered(run: Run, flight: Flight, error: AttemptError) -> None:

@@ -35,7 +35,8 @@ class Poller:
 
     Attributes:
         was_answered: Whether the last try got an answer, or might have.
-        silent_s: Seconds for which an outage kept the provider from answering.
+        silent_s: Seconds for which an outage, or its own word, kept the provider from
+            answering.
     """
 
     def __init__(self, run: Run, lane: Lane, task_id: str) -> None:
@@ -83,18 +84,18 @@ class Poller:
             await anyio.sleep(
                 wait_s(self._troubles, error.retry_after_s, self._run.rng)
             )
-            self._keep_silence()
+            self._keep_silence(is_asked_for=bool(error.retry_after_s))
             return Running()
         self._troubles = self._doubts = 0
         self._lane.asking.worked()
         self._heard_at = self._run.time.monotonic()
         return outcome
 
-    def _keep_silence(self) -> None:
-        """Count the time since the last try as silence, if it is everybody's."""
+    def _keep_silence(self, *, is_asked_for: bool) -> None:
+        """Count the time since the last try, if the task is not to blame for it."""
         began, self._heard_at = self._heard_at, self._run.time.monotonic()
         is_down = self._lane.asking.excuses or self._lane.breaker.is_open
-        if is_down and self.silent_s < Outage.PATIENCE_S:
+        if (is_down or is_asked_for) and self.silent_s < Outage.PATIENCE_S:
             self.silent_s += self._heard_at - began
             self.was_answered = False
             self._run.progress.say_once(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import anyio
-
 from batchgen.budget import Reservation
 from batchgen.errors import AttemptError, OutcomeUnknown, ProviderStopped, Throttled
 from batchgen.ledger import AttemptRecord, AttemptStart, Ledger
@@ -220,10 +218,7 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
     When the run stops, the task is left: it is safe in the ledger.
     """
     delivered = None
-    with anyio.CancelScope() as scope:
-        run.following.add(scope)
-        if run.stopping:
-            scope.cancel()
+    with run.cut_short():
         try:
             delivered = await follow(run, flight, estimate_s)
         except ProviderStopped as error:
@@ -233,7 +228,6 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
             await fail(run, flight, error)
             return
         finally:
-            run.following.discard(scope)
             run.landed(flight.lane)
     if delivered is None:
         give_back(run, flight)

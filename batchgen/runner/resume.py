@@ -218,9 +218,10 @@ async def _download_again(run: Run, flight: Flight) -> None:
 
 async def _ask_once(run: Run, flight: Flight) -> None:
     """Ask for a task that is overdue, or whose row was dropped or edited meanwhile."""
-    outcome: Delivered | Running
+    outcome: Delivered | Running = Running()
     try:
-        outcome = await Poller(run, flight.lane, flight.task_id or "").ask()
+        with run.cut_short():
+            outcome = await Poller(run, flight.lane, flight.task_id or "").ask()
     except ProviderStopped as error:
         leave_open(run, flight, error)
         return

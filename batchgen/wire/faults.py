@@ -22,6 +22,10 @@ from batchgen.wire.network import AddressForbidden
 _GONE = frozenset({401, 403, 404, 410})
 _PASSING = frozenset({408, 425, 429})
 
+LONGEST_WAIT_S = 300.0
+"""A host of images that asks for a longer pause is asked again after this one: links do
+not live for ever, and asking buys nothing [assumed]."""
+
 MOST_WORDS = 200
 """Characters of a foreign error that a person reads."""
 
@@ -111,8 +115,8 @@ def no_image(provider: str, response: httpx.Response) -> AttemptError:
     text = f"download from {response.request.url.host}: status {status}"
     if status in _GONE or (400 <= status < 500 and status not in _PASSING):
         return LinkLost(provider, text)
-    wait_s = retry_after_s(dict(response.headers))
-    return Incomplete(provider, text, retry_after_s=wait_s)
+    wait_s = min(retry_after_s(dict(response.headers)) or 0.0, LONGEST_WAIT_S)
+    return Incomplete(provider, text, retry_after_s=wait_s or None)
 
 
 def _words(error: Exception) -> str:

@@ -32,7 +32,12 @@ from batchgen.wire.decode import (
 from batchgen.wire.faults import FOREIGN, download_error, no_image, purchase_error
 from batchgen.wire.limits import DEFAULT_LIMITS, WireLimits
 from batchgen.wire.memory import Lease, Memory
-from batchgen.wire.network import Reach, is_loopback_host, link_reach
+from batchgen.wire.network import (
+    AddressForbidden,
+    Reach,
+    is_loopback_host,
+    link_reach,
+)
 from batchgen.wire.requests import build_download, build_purchase
 from batchgen.wire.transport import AiohttpTransport
 
@@ -188,7 +193,6 @@ class Wire:
             LinkLost: it is gone, or leads where we must not go; paid for all the same.
             Incomplete: it broke off, or may work later.
             ImageRejected: it is larger than any image, or no readable data URI.
-            UsageError: the host must not be talked to in this run.
         """
         with ExitStack() as own:
             lease = lease or own.enter_context(self.lease())
@@ -286,25 +290,25 @@ class Wire:
     def _judge_call(self, url: httpx.URL) -> Reach:
         if is_loopback_host(url.host):
             return Reach.LOOPBACK
-        self._guard(url.host)
+        if not self._paid_hosts:
+            raise UsageError(f"{_on_loopback_only(url.host)}; nothing was sent")
         # Plain http was agreed to for a private network, and holds for nothing else.
         return Reach.PRIVATE if url.scheme == "http" else Reach.ANY
 
     def _judge_link(self, url: httpx.URL, *, from_loopback: bool) -> Reach:
         reach = link_reach(url, from_loopback=from_loopback)
-        if reach is not Reach.LOOPBACK:
-            self._guard(url.host)
+        if reach is not Reach.LOOPBACK and not self._paid_hosts:
+            # One provider's strange link must not end the others' run.
+            raise AddressForbidden(_on_loopback_only(url.host))
         return reach
-
-    def _guard(self, host: str) -> None:
-        if not self._paid_hosts:
-            raise UsageError(
-                f"this run may talk to loopback only, not to {host}; nothing was sent"
-            )
 
     def _extensions(self, reach: Reach, head_s: float) -> dict[str, object]:
         timeout = httpx.Timeout(head_s, connect=self._limits.connect_s)
         return {"timeout": timeout.as_dict(), "reach": reach}
+
+
+def _on_loopback_only(host: str) -> str:
+    return f"this run may talk to loopback only, not to {host}"
 
 
 class _Once:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,13 +15,23 @@ from batchgen.limits import Breaker, Outage
 from batchgen.model import Status
 from batchgen.runner import decide
 from tests.engines.desk import Desk, QuickFox
-from tests.engines.shop import LOST, PICTURE, Answer, Asked, Shop, refused
+from tests.engines.shop import (
+    LOST,
+    PICTURE,
+    Answer,
+    Asked,
+    Shop,
+    in_turn,
+    refused,
+    said,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick")]
 
 CREDITS = 178_975
 AT_ONCE = 4
 DOWN = refused(503, "try later")
+PAGE_AS_IMAGE = Answer(200, b"<html>Wait</html>", {"content-type": "text/html"})
 PAGE = Answer(502, b"<html>Bad Gateway</html>", {"content-type": "text/html"})
 
 
@@ -361,7 +372,76 @@ async def test_a_throttled_poll_lets_all_polls_and_purchases_wait(
     assert early == []
 
 
+async def test_a_wait_that_a_poll_is_asked_for_does_not_count_against_a_deadline(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider, desk.fox = "foxapi", QuickFox(deadline_s=0.3)
+    shop.buy = shop.accept
+    slow = refused(429, "slow down", retry_after="0.5")
+    shop.poll = in_turn(slow, shop.complete)
+    desk.write("cup")
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    desk.check_money()
+
+
 # -- of links
+
+
+@pytest.mark.parametrize(
+    "answer", [refused(404), PAGE_AS_IMAGE], ids=["missing", "page"]
+)
+async def test_an_image_that_is_there_a_little_later_is_not_lost(
+    desk: Desk, shop: Shop, answer: Answer
+) -> None:
+    desk.write("cup")
+    shop.image = in_turn(*[answer] * 5, PICTURE)
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    assert len(shop.buys) == 1
+
+
+async def test_a_link_to_where_the_run_may_not_go_is_lost_and_ends_nothing_else(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write(*rows(3))
+    elsewhere = said({"data": [{"url": "https://cdn.example/1.png"}]})
+    shop.buy = in_turn(elsewhere, shop.sells(CREDITS))
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 2, Status.FAILED: 1}
+    assert desk.table()[0]["error"] == "link_lost"
+
+
+@pytest.mark.parametrize("busy", ["image", "task"])
+async def test_a_stop_does_not_wait_for_an_image_that_may_come_in_an_hour(
+    desk: Desk, shop: Shop, busy: str
+) -> None:
+    def later(asked: Asked) -> Answer:
+        signal.raise_signal(signal.SIGTERM)
+        return refused(503, "later", retry_after="3600")
+
+    desk.provider = "foxapi"
+    shop.buy = shop.accept
+    desk.write("cup")
+    if busy == "image":
+        shop.image = later
+    else:
+        shop.image, shop.poll = (lambda _: refused(404)), in_turn(shop.complete, later)
+
+    with anyio.fail_after(20):
+        outcome = await desk.run()
+
+    assert outcome.signal is signal.SIGTERM
+    assert statuses(outcome) == {Status.PENDING: 1}
+    shop.image, shop.poll = (lambda _: PICTURE), shop.complete
+    assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
+    assert len(shop.buys) == 1
 
 
 async def test_images_wait_for_the_host_of_their_links(desk: Desk, shop: Shop) -> None:

@@ -183,7 +183,7 @@ async def test_a_closed_spend_guard_lets_nothing_leave_loopback(
     async with Wire(paid_hosts=paid_hosts) as wire:
         with pytest.raises(UsageError, match=r"api\.acme\.example"):
             await wire.send("acme", call, reply_timeout_s=1)
-        with pytest.raises(UsageError, match=r"cdn\.example"):
+        with pytest.raises(LinkLost, match=r"cdn\.example"):
             await wire.download("acme", "https://cdn.example/1", from_loopback=True)
 
 
