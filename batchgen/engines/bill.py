@@ -139,7 +139,7 @@ def _json_lines(
         if line.strip():
             entry = _parse(line, f"{path}, line {number}")
             # The first line may be all that there is: a document on one line.
-            is_entry = number > 1 or form.amount in entry
+            is_entry = number > 1 or {form.time, form.amount} <= entry.keys()
             inner = None if is_entry else _only_list(entry)
             yield from enumerate(inner, start=1) if inner else [(number, entry)]
 

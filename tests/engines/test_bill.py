@@ -49,7 +49,7 @@ def wrote(folder: Path, text: str, name: str = "bill") -> Path:
             id="json",
         ),
         pytest.param(
-            '{"total": 1, "data": [{"id": "call-1", "time": 1795132800000, '
+            '{"amount": 1, "data": [{"id": "call-1", "time": 1795132800000, '
             '"amount": "0.0415"}]}',
             1,
             id="json-with-a-list-inside",
