@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 
 import anyio
 import pytest
-from tenacity import wait_exponential
 
 from batchgen.engines.setting import Outcome
 from batchgen.limits import Breaker, Outage
 from batchgen.model import Status
-from batchgen.runner import decide
 from tests.engines.desk import Desk, QuickFox
 from tests.engines.shop import (
     LOST,
@@ -37,11 +35,9 @@ PAGE = Answer(502, b"<html>Bad Gateway</html>", {"content-type": "text/html"})
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let pauses and waits be short, and keep their order."""
+    """Let pauses be short, and keep their order."""
     monkeypatch.setattr(Breaker, "FIRST_S", 0.01)
     monkeypatch.setattr(Breaker, "LONGEST_S", 0.02)
-    backoff = wait_exponential(multiplier=0.005, exp_base=2, max=0.02)
-    monkeypatch.setattr(decide, "_backoff", backoff)
 
 
 @pytest.fixture
