@@ -171,6 +171,18 @@ def _commit_known(run: Run) -> None:
     if budget.limits.by:
         for group, nano in run.ledger.money_by_group():
             budget.commit(nano, *shares_of(group))
+    if budget.limits:
+        _commit_unpriced(run)
+
+
+def _commit_unpriced(run: Run) -> None:
+    """Count what was bought when it had no price, at the most that it costs today."""
+    for it in run.ledger.run("images_unpriced"):
+        ceiling = run.budget.ceiling(
+            Sale(it["provider"], it["resolution"], it["model"])
+        )
+        scopes = (*shares_of(it["budget_group"]), "run", it["day"])
+        run.budget.commit((ceiling or 0) * it["images"], *scopes)
 
 
 def _lanes_for(

@@ -259,3 +259,22 @@ async def test_what_is_open_counts_at_what_it_may_cost_though_prices_fell(
     assert outcome.totals is not None
     assert outcome.totals.at_risk == 500_000_000
     assert outcome.totals.spent == 100_000_000
+
+
+async def test_what_was_bought_without_a_price_counts_once_there_is_one(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider, shop.buy = "foxapi", shop.accept
+    desk.prices = {**PRICES, "foxapi": ()}
+    desk.write("cup", "pot", ids=["a", "b"])
+    await desk.run()
+    desk.prices = PRICES
+    desk.write("cup", "pot", "jug", ids=["a", "b", "c"])
+
+    full = await desk.run(max_cost=Decimal("0.14"))
+
+    assert isinstance(full.error, BudgetReached)
+    assert statuses(full) == {Status.SUCCEEDED: 2, Status.PENDING: 1}
+    more = await desk.run(max_cost=Decimal("0.15"))
+    assert statuses(more) == {Status.SUCCEEDED: 3}
+    assert shop.billed_nano == 150_000_000
