@@ -19,6 +19,9 @@ from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Buy, Part, decide, history_of
 from batchgen.runner.lane import Lane
 
+LONG_WAITS = ((60.0, "a minute"), (3600.0, "an hour"), (86400.0, "a day"))
+"""Waits that a user is told of."""
+
 UNREACHED_S = 120.0
 """After this long without a single connection it is no outage but a wrong address, or
 no network. A provider that was reached once in the run is waited for without end."""
@@ -44,7 +47,7 @@ def heed_failure(
     lane = flight.lane
     if isinstance(error, Throttled):
         pause_s = lane.pacing.throttled(use, lane.in_flight, error.retry_after_s)
-        lane.departures.pause(pause_s)
+        heed_wait(run, lane, pause_s)
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
         _heed_answer(run, lane)
         return ()
@@ -56,6 +59,17 @@ def heed_failure(
         is_probe=is_probe,
     )
     return _heed_verdict(run, lane, verdict, error)
+
+
+def heed_wait(run: Run, lane: Lane, seconds: float) -> None:
+    """Let nothing leave for as long as the provider asks; say so if that is long."""
+    lane.departures.pause(seconds)
+    long = [words for least_s, words in LONG_WAITS if seconds >= least_s]
+    if long:
+        run.progress.say_once(
+            f"{lane.name} lets nothing through for {long[-1]} or more: rows wait, and "
+            "carry on by themselves"
+        )
 
 
 def heed_no_answer(run: Run, lane: Lane, error: AttemptError) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ from batchgen.runner.accounts import (
     spend,
     tell_raised,
 )
-from batchgen.runner.answers import buy_excused, excuse, heed_silence
+from batchgen.runner.answers import buy_excused, excuse, heed_silence, heed_wait
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import (
     Buy,
@@ -265,7 +265,7 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
     error.message = run.scrubber.clean(error.message)
     lane = flight.lane
     if error.retry_after_s:
-        lane.departures.pause(error.retry_after_s)
+        heed_wait(run, lane, error.retry_after_s)
     if isinstance(error, NotConnected):
         heed_silence(run, lane, error)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchgen.decoding import retry_after_s
 from batchgen.errors import AttemptError, NotConnected, OutcomeUnknown, ProviderDown
 from batchgen.model import Call, Reply
-from batchgen.runner.answers import buy_excused, excuse, heed_no_answer
+from batchgen.runner.answers import buy_excused, excuse, heed_no_answer, heed_wait
 from batchgen.runner.context import Run
 from batchgen.runner.lane import Lane
 
@@ -39,7 +39,7 @@ async def is_there(run: Run, lane: Lane) -> bool:
     lane.silences = None
     wait_s = retry_after_s(reply.headers)
     if wait_s:
-        lane.departures.pause(wait_s)
+        heed_wait(run, lane, wait_s)
     if _is_away(reply):
         words = f"HTTP {reply.status} also where nothing is bought"
         await _stay_away(run, lane, ProviderDown(lane.name, words))

@@ -16,6 +16,7 @@ from batchgen.errors import (
 from batchgen.limits import Outage
 from batchgen.model import Delivered, Running
 from batchgen.provider import TaskProvider
+from batchgen.runner.answers import heed_wait
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import wait_s
 from batchgen.runner.lane import Lane
@@ -80,7 +81,7 @@ class Poller:
             self._troubles += 1
             self._lane.asking.failed(self._task_id)
             if error.retry_after_s:
-                self._lane.departures.pause(error.retry_after_s)
+                heed_wait(self._run, self._lane, error.retry_after_s)
             await anyio.sleep(
                 wait_s(self._troubles, error.retry_after_s, self._run.rng)
             )

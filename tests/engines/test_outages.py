@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from batchgen.engines.setting import Outcome
@@ -59,6 +61,21 @@ async def test_during_an_outage_one_purchase_at_a_time_is_tried(
     assert sum("one at a time" in it for it in desk.notices) == 1
     assert sum("answers again" in it for it in desk.notices) == 1
     desk.check_money()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_long_wait_is_told(desk: Desk, shop: Shop, status: int) -> None:
+    def later(asked: Asked) -> Answer:
+        signal.raise_signal(signal.SIGTERM)
+        return refused(status, "later", retry_after="7200")
+
+    shop.buy = later
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.PENDING: 1}
+    (told,) = desk.notices
+    assert "aimlapi lets nothing through for an hour or more" in told
 
 
 @pytest.mark.usefixtures("quick_breaker")
