@@ -15,7 +15,7 @@ from batchgen.errors import ProviderStopped, ReferenceRejected
 from batchgen.ledger import AttemptRecord, Ledger, PlannedRow
 from batchgen.model import Link, Status
 from batchgen.runner.context import Run
-from batchgen.runner.decide import Part, missing_parts
+from batchgen.runner.decide import Part, history_of, may_lose, missing_parts
 from batchgen.runner.lane import Lane
 from batchgen.runner.moving import TakeOver
 from batchgen.runner.references import References
@@ -166,8 +166,21 @@ class Feed:
             return self._again() or self._fresh()
         # It may be an outage. Rows that were not tried yet go first: one that is lost
         # twice is held.
-        wanted = self._untried() or self._again()
+        first = self._tried_for_free() if self._lane.breaker.is_open else None
+        wanted = first or self._untried() or self._again()
         return None if wanted is None else replace(wanted, as_probe=True)
+
+    def _tried_for_free(self) -> Wanted | None:
+        """Return one that can be lost once more: each row may fail at first alone."""
+        wanted = self._again()
+        if wanted is None:
+            return None
+        tries_from = wanted.planned.row.tries_from
+        history = history_of(wanted.attempts, wanted.part, tries_from)
+        if may_lose(history, self._run.policy):
+            return wanted
+        self._lane.retries.add(wanted.part, 0.0)
+        return None
 
     def _untried(self) -> Wanted | None:
         while (wanted := self._fresh()) is not None:

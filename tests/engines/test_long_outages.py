@@ -160,6 +160,23 @@ async def test_one_failure_among_answers_is_no_outage(desk: Desk, shop: Shop) ->
     assert desk.notices == []
 
 
+async def test_rows_that_each_fail_at_first_are_no_long_outage(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write(*rows(30))
+    sell = shop.sells(CREDITS)
+    shop.buy = lambda it: (
+        sell(it) if shop.prompts.count(it.body["prompt"]) > 2 else DOWN
+    )
+
+    outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 30}
+    # Many are answered before the last was tried at all: the breaker opens often.
+    assert sum("rows wait" in it for it in desk.notices) > 1
+    desk.check_money()
+
+
 async def test_rows_that_can_never_succeed_do_not_hold_up_the_end_for_ever(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
