@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
 from batchgen.cli.source import realm_of
@@ -50,11 +50,6 @@ def lines_of(
     yield "nothing was sent" + " but questions for the balance" * asked
 
 
-def _each_folded(lines: Iterable[str]) -> Iterator[str]:
-    for line in lines:
-        yield from folded(line)
-
-
 # -- rows
 
 
@@ -63,13 +58,13 @@ def _rows(job: Job, found: Findings) -> Iterator[str]:
     invalid = found.totals.rows.get(Status.INVALID, 0)
     if invalid:
         yield f"{counted(invalid, 'row')} cannot run:"
-    yield from _each_folded(problem_lines(job, found.problems, invalid))
+    yield from problem_lines(job, found.problems, invalid)
     if found.renamed:
         yield "file names that are not safe:"
-    yield from _each_folded(problem_lines(job, found.renamed, 0))
+    yield from problem_lines(job, found.renamed, 0)
     if found.left_out:
         yield "rows that run without all of their options:"
-    yield from _each_folded(problem_lines(job, found.left_out, 0))
+    yield from problem_lines(job, found.left_out, 0)
 
 
 def _bought(found: Findings) -> Iterator[str]:

@@ -9,11 +9,17 @@ from PIL import Image
 
 from batchgen.sandbox import SandboxProcess, start_sandbox
 from tests.contract.customer import Customer
+from tests.waits import shorten
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def quick_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten(monkeypatch)
 
 
 class Banks:

@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tenacity import wait_exponential
 
-from batchgen.runner import decide
 from tests.engines.desk import Desk
 from tests.engines.shop import Shop, open_shop
+from tests.waits import shorten
 
 
 @pytest.fixture
@@ -18,9 +17,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def quick_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let waits between tries be short, and keep their order."""
-    backoff = wait_exponential(multiplier=0.005, exp_base=2, max=0.02)
-    monkeypatch.setattr(decide, "_backoff", backoff)
+    shorten(monkeypatch)
 
 
 @pytest.fixture
