@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BAR_EVERY_S = 0.25
 LINES_EVERY_S = 10.0
+STILL_EVERY_S = 60.0
+"""A line that says nothing new is written this often: it says that we are alive."""
 PLANNING_SILENT_S = 2.0
 JSON_EVERY_S = 1.0
 RATE_OVER_S = 60.0
@@ -198,6 +200,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._last = ""
+        self._last_at = -inf
 
     async def show(self, progress: Progress) -> None:
         """Write lines until cancelled, and a last one at the end."""
@@ -206,9 +209,10 @@ class Lines:
         try:
             await self.follow(progress, meter)
         finally:
-            view = meter.view(anyio.current_time())
+            now = anyio.current_time()
+            view = meter.view(now)
             if not view.is_early:
-                self._write(view)
+                self._write(view, now)
 
     async def follow(self, progress: Progress, meter: Meter, until: str = "") -> None:
         """Write a line every few seconds, and at once when something else begins."""
@@ -222,15 +226,16 @@ class Lines:
                 if view.phase == "stopping":
                     write_error(STOPPING)
             if now >= due_at:
-                self._write(view)
+                self._write(view, now)
                 due_at = now + LINES_EVERY_S
             phase = view.phase
             await anyio.sleep(BAR_EVERY_S)
 
-    def _write(self, view: View) -> None:
+    def _write(self, view: View, now: float) -> None:
         line = view.line()
-        if line != self._last:
+        if line != self._last or now - self._last_at >= STILL_EVERY_S:
             write_error(line)
+            self._last_at = now
         self._last = line
 
 

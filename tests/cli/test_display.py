@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
-from batchgen.cli.display import Meter, as_json
+from batchgen.cli.display import Lines, Meter, as_json
 from batchgen.model import Status
 from batchgen.runner.progress import Progress
+from tests.virtual import live_through
 
 CENT = 10_000_000
 
@@ -116,3 +118,17 @@ def test_time_left_is_told_as_a_clock(
     succeed(progress, rows=5, images=5, cents=20)
 
     assert told in meter.view(seconds).line()
+
+
+def test_lines_of_a_run_that_waits_still_say_each_minute_that_it_lives(
+    progress: Progress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def watch() -> None:
+        with anyio.move_on_after(305.0):
+            await Lines().show(progress)
+
+    live_through(watch)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert 6 <= len(lines) <= 8
+    assert len(set(lines)) == 1
