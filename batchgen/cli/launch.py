@@ -262,8 +262,8 @@ def _first_of(
 
 def _with_the_way_on(error: StorageError) -> StorageError:
     words = (
-        "what was stored is kept, and what was on its way stands as at risk; when it is "
-        "mended, carry on"
+        "what was stored is kept, and what was on its way stands as at risk; "
+        "when it is mended, carry on"
     )
     return type(error)(f"{error}\n{words}:\n  {this_command()}")
 
