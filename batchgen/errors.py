@@ -110,6 +110,12 @@ class DayFull(BudgetReached):
     way_out = "carry on then, or raise --max-cost-per-day"
 
 
+class DayTooSmall(BudgetReached):
+    """One request alone could pass the budget of a whole day: no day will do."""
+
+    way_out = "raise --max-cost-per-day"
+
+
 class GroupsFull(BudgetReached):
     """What is left to buy could pass the budget of some value of a column."""
 

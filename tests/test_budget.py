@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.budget import Budget, Group, Limits, Reservation, Share
-from batchgen.errors import BudgetReached, DayFull, GroupsFull
+from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
 from batchgen.model import Sale
 from tests.virtual import live_through
 
@@ -279,6 +279,16 @@ def test_what_does_not_fit_into_a_day_fits_into_the_next() -> None:
         assert (first.day, second.day) == (0, 1)
         assert (money.committed(0), money.held(0)) == (10, 0)
         assert (money.committed(1), money.held(1)) == (0, 10)
+
+    live_through(work)
+
+
+def test_what_fits_into_no_day_is_not_waited_for() -> None:
+    async def work() -> None:
+        money = daily(DAY - 100, day=9)
+
+        with pytest.raises(DayTooSmall, match=r"a whole day's budget is \$0.000000009"):
+            await money.reserve(held())
 
     live_through(work)
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from batchgen.budget.limits import DAY_MICROS, Limits, Scope, Share, day_of
-from batchgen.errors import BudgetReached, DayFull, GroupsFull
+from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
 from batchgen.model import Sale, dollars
 
 Group = Sale
@@ -130,6 +130,7 @@ class Budget:
             GroupsFull: it does not fit into the budget of a column's value by now.
             DayFull: it does not fit into this day's, and nothing is in flight that
                 could end below its ceiling.
+            DayTooSmall: likewise, and it would not fit into an untouched day's either.
             BudgetReached: likewise, but for the whole run.
         """
         while True:
@@ -148,7 +149,7 @@ class Budget:
                 case "run":
                     await self._changed.wait()
                 case day if not self._in_flight(day):
-                    raise DayFull(self._explain_day(reservation))
+                    raise self._day_is_full(reservation)
                 case _:
                     with anyio.move_on_after(self._nap_s()):
                         await self._changed.wait()
@@ -244,10 +245,16 @@ class Budget:
             f"{self._used('run')} are spent or at risk; the next image may cost {price}"
         )
 
-    def _explain_day(self, wanted: Reservation) -> str:
+    def _day_is_full(self, wanted: Reservation) -> BudgetReached:
+        price, limit = self._price(wanted), self.limits.of(wanted.day) or 0
+        if price > limit:
+            return DayTooSmall(
+                f"the next image may cost {dollars(price)}, and a whole day's budget "
+                f"is {dollars(limit)}"
+            )
         ends = datetime.fromtimestamp(0, UTC) + timedelta(days=wanted.day + 1)
-        return (
+        return DayFull(
             f"{self._used(wanted.day)} are spent or at risk of what was sent today; "
-            f"the next image may cost {dollars(self._price(wanted))}; the day ends at "
+            f"the next image may cost {dollars(price)}; the day ends at "
             f"{ends:%Y-%m-%d %H:%M} UTC"
         )

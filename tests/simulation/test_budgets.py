@@ -33,6 +33,10 @@ def test_a_row_of_which_a_part_is_held_is_not_left_pending(seed: int) -> None:
     assert spend(seed).broken == []
 
 
+def test_a_row_dearer_than_a_whole_day_ends_the_run_and_no_day_is_waited_for() -> None:
+    assert spend(473).ends == {"DayFull": 4, "DayTooSmall": 1}
+
+
 def test_a_run_sleeps_over_to_the_next_day_and_no_day_pays_for_another(
     tmp_path: Path,
 ) -> None:
