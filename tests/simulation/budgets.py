@@ -374,7 +374,7 @@ def _judge_ledger(spree: Spree) -> Iterator[str]:
         for group, nano in by_group:
             known.update(dict.fromkeys(shares_of(group), nano))
         yield from _judge_left(spree, left, known)
-    elif error is not None and limits.run is not None:
+    elif limits.run is not None and type(error) is BudgetReached:
         dearest = 5 * UNIT * max(spree.case.ceilings.values())
         if limits.run - spent - totals.at_risk >= dearest:
             yield f"ended with {limits.run - spent - totals.at_risk} to spend"

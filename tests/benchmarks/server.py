@@ -1,0 +1,119 @@
+"""A server that answers from memory, faster than whatever is measured against it.
+
+The first part of a path says what it does: `/link-SIZE-LATENCY` sells images by link
+as AI/ML API does, `/inline-SIZE-LATENCY` sends them as base64 as Gemini does; SIZE is
+an image's bytes, LATENCY milliseconds that a purchase takes. Give them as base URL.
+"""
+
+from __future__ import annotations
+
+import asyncio  # noqa: TID251 - a bare protocol is the fastest server there is
+import base64
+import io
+import random
+import struct
+import sys
+import zlib
+from functools import cache
+
+from PIL import Image
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
+SMALLEST = 200
+"""Bytes of the smallest image that is served."""
+
+
+@cache
+def image(size: int) -> bytes:
+    """Return a real PNG of exactly so many bytes that no one can compress."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(file, "PNG")
+    plain = file.getvalue()
+    room = size - len(plain) - 12
+    if room < 0:
+        return plain
+    # A private chunk that readers pass over, before the end's 12 bytes.
+    chunk = b"baGn" + random.Random(size).randbytes(room)
+    padding = struct.pack(">I", room) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return plain[:-12] + padding + plain[-12:]
+
+
+@cache
+def picture(size: int) -> bytes:
+    """Return the response that carries an image."""
+    return HEAD % (b"image/png", size) + image(size)
+
+
+@cache
+def by_link(authority: bytes, size: int) -> bytes:
+    """Return a purchase's response that links to an image."""
+    link = b"http://%b/image/%d.png" % (authority, size)
+    text = b'{"data":[{"url":"%b"}],"meta":{"usage":{"credits_used":178975}}}' % link
+    return HEAD % (b"application/json", len(text)) + text
+
+
+@cache
+def inline(size: int) -> bytes:
+    """Return a purchase's response that holds an image."""
+    text = (
+        b'{"candidates":[{"content":{"role":"model","parts":[{"inlineData":'
+        b'{"mimeType":"image/png","data":"%b"}}]},"finishReason":"STOP","index":0}],'
+        b'"usageMetadata":{"promptTokenCount":8,"candidatesTokenCount":1290},'
+        b'"modelVersion":"m","responseId":"r"}'
+    ) % base64.b64encode(image(size))
+    return HEAD % (b"application/json", len(text)) + text
+
+
+class Server(asyncio.Protocol):
+    """Answers each request of one connection, one after the other."""
+
+    def __init__(self) -> None:
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection."""
+        assert isinstance(transport, asyncio.Transport)
+        # A body that does not fit into the socket is not copied again and again.
+        transport.set_write_buffer_limits(high=1 << 26)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer when a request is whole."""
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if not end:
+            return
+        _, path, _ = head.split(b" ", 2)
+        if head.startswith(b"GET"):
+            self._received = b""
+            size = int(path.rpartition(b"/")[2].removesuffix(b".png"))
+            self._transport.write(picture(size))
+            return
+        fields = head.lower()
+        if len(body) < int(fields.partition(b"content-length:")[2].split()[0]):
+            return
+        self._received = b""
+        kind, size, latency_ms = path.split(b"/")[1].split(b"-")
+        if kind == b"link":
+            authority = fields.partition(b"\r\nhost:")[2].split()[0]
+            answer = by_link(authority, max(int(size), SMALLEST))
+        else:
+            answer = inline(int(size))
+        if latency_ms == b"0":
+            self._transport.write(answer)
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(float(latency_ms) / 1000, self._transport.write, answer)
+
+
+async def serve() -> None:
+    """Serve until the process is ended; the first line says the port."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Server, "127.0.0.1", 0, backlog=4096)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())
