@@ -128,7 +128,8 @@ def use(
 
 def _last_object(text: str) -> Mapping[str, Any]:
     last = text.rstrip().rpartition("\n")[2]
-    return json.loads(last) if last.startswith("{") else {}
+    told: dict[str, Any] = json.loads(last) if last.startswith("{") else {}
+    return told
 
 
 def take_turns(
@@ -152,11 +153,16 @@ def median(runs: Sequence[Used], of: Callable[[Used], float]) -> float:
 def serving(*options: str) -> Iterator[str]:
     """Run the fast server on its own core; yield its address without a slash."""
     command = [sys.executable, "-m", "tests.benchmarks.server", *options]
+
+    def prepare() -> None:
+        raise_file_limit()
+        pin(SERVER_CORE)
+
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: (raise_file_limit(), pin(SERVER_CORE)),
+        preexec_fn=prepare,
     ) as server:
         try:
             assert server.stdout is not None

@@ -93,12 +93,12 @@ class Server(asyncio.Protocol):
         if len(body) < int(fields.partition(b"content-length:")[2].split()[0]):
             return
         self._received = b""
-        kind, size, latency_ms = path.split(b"/")[1].split(b"-")
+        kind, bytes_each, latency_ms = path.split(b"/")[1].split(b"-")
         if kind == b"link":
             authority = fields.partition(b"\r\nhost:")[2].split()[0]
-            answer = by_link(authority, max(int(size), SMALLEST))
+            answer = by_link(authority, max(int(bytes_each), SMALLEST))
         else:
-            answer = inline(int(size))
+            answer = inline(max(int(bytes_each), SMALLEST))
         if latency_ms == b"0":
             self._transport.write(answer)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.frame import (
@@ -34,8 +35,8 @@ def measure(rounds: int) -> Iterator[Finding]:
             manifest = write_manifest(Path(folder) / "rows.csv", ROWS)
             taken = take_turns(
                 {
-                    "batchgen": lambda p=provider, u=url, m=manifest: run(p, u, m),
-                    "bare": lambda u=url: bare(u),
+                    "batchgen": partial(run, provider, url, manifest),
+                    "bare": partial(bare, url),
                 },
                 rounds,
             )
