@@ -20,7 +20,10 @@ from pathlib import Path
 
 from tests.benchmarks.frame import Finding
 
-CASES = ("small",)
+CASES = (
+    "small",
+    "inline",
+)
 PACKAGES = ("aiohttp", "anyio", "httpx", "polars", "pyarrow", "pybase64")
 
 
