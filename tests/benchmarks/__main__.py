@@ -23,6 +23,7 @@ from tests.benchmarks.frame import Finding
 CASES = (
     "small",
     "inline",
+    "ending",
 )
 PACKAGES = ("aiohttp", "anyio", "httpx", "polars", "pyarrow", "pybase64")
 
