@@ -5,6 +5,7 @@
     │   └── UsageError       fix the command line, or consent
     ├── BudgetReached        stop cleanly: the next request could pass the budget
     │   ├── DayFull          that of the UTC day
+    │   ├── DayTooSmall      likewise, and no other day's would do
     │   └── GroupsFull       those of some values of a column
     ├── NearlyAllFailed      stop cleanly: the job itself seems wrong
     ├── StorageError         stop at once

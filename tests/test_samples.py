@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from batchgen.job import Overrides, load_job
-from batchgen.manifest import REFERENCE_ALIASES, Manifest, Row
+from batchgen.manifest import REFERENCE_ALIASES, Row
+from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, Sale, find_price
 from batchgen.providers import PROVIDERS
 

@@ -1,6 +1,14 @@
 """Budgets: what may be spent, what is held for attempts in flight, what is left."""
 
-from batchgen.budget.limits import DAY_MICROS, Limits, Scope, Share, day_of, shares_of
+from batchgen.budget.limits import (
+    DAY_MICROS,
+    Limits,
+    Scope,
+    Share,
+    day_of,
+    limits_of,
+    shares_of,
+)
 from batchgen.budget.reservations import Budget, Group, Reservation
 
 __all__ = [
@@ -12,5 +20,6 @@ __all__ = [
     "Scope",
     "Share",
     "day_of",
+    "limits_of",
     "shares_of",
 ]

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from batchgen.model import Job, to_nano
+
 DAY_MICROS = 86_400_000_000
 EVERY_OTHER = "*"
 
@@ -74,3 +76,16 @@ class Limits:
                 return values.get(value, values.get(EVERY_OTHER))
             case _:
                 return self.day
+
+
+def limits_of(job: Job) -> Limits:
+    """Return the budgets that a job sets."""
+    per_day, by = job.max_cost_per_day, job.max_cost_by
+    return Limits(
+        run=None if job.max_cost is None else to_nano(job.max_cost),
+        day=None if per_day is None else to_nano(per_day),
+        by={
+            column: {value: to_nano(usd) for value, usd in limits.items()}
+            for column, limits in by.items()
+        },
+    )

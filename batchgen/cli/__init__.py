@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from importlib import metadata
 
 import click
 
@@ -65,7 +64,7 @@ class Commands(click.Group):
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(metadata.version("batchgen"), prog_name="batchgen")
+@click.version_option(package_name="batchgen", prog_name="batchgen")
 def cli() -> None:
     """Turn a table of prompts into a ZIP of images and a table of what each one cost.
 
@@ -100,7 +99,7 @@ def main() -> None:
 
 
 def _say(message: str, code: int) -> int:
-    from batchgen.cli.display import write_error
+    from batchgen.cli.streams import write_error
 
     write_error(f"batchgen: {message}")
     return code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
@@ -19,11 +19,13 @@ from batchgen.cli.source import (
     prices_of,
     read_job,
 )
-from batchgen.engines.balances import Account, ask_balances
 from batchgen.engines.checking import EVERY, check_job
 from batchgen.engines.findings import Findings
 from batchgen.model import Job, Status
 from batchgen.providers import PROVIDERS
+
+if TYPE_CHECKING:
+    from batchgen.engines.balances import Account
 
 PROBLEMS_SHOWN = 20
 
@@ -62,6 +64,9 @@ def command(
 
 
 def _accounts(job: Job) -> list[Account]:
+    # Only here: a check that sends nothing needs nothing that sends.
+    from batchgen.engines.balances import ask_balances
+
     chosen = [PROVIDERS[name] for name in job.providers]
     urls = {it: base_url_of(job, it) or "" for it in job.providers}
     return anyio.run(ask_balances, job, chosen, urls, known_keys())

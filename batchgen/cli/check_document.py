@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchgen.budget import Share
-from batchgen.engines.balances import Account
 from batchgen.engines.findings import Cost, Findings, Forecast, Limit, Pace
 from batchgen.model import Job, Price, to_usd
+
+if TYPE_CHECKING:
+    from batchgen.engines.balances import Account
 
 
 def document_of(

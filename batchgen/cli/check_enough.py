@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from batchgen.budget import Share
-from batchgen.engines.balances import Account
 from batchgen.engines.findings import Disk, Findings, Forecast, Limit
 from batchgen.model import Balance, Job, dollars
+
+if TYPE_CHECKING:
+    from batchgen.engines.balances import Account
 
 SHARES_SHOWN = 5
 WIDTH = 100

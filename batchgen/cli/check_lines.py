@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
 from batchgen.cli.source import realm_of
-from batchgen.cli.summary import counted, money_lines, problem_lines, rows_line
-from batchgen.engines.balances import Account
+from batchgen.cli.summary import problem_lines
+from batchgen.cli.words import counted, money_lines, rows_line
 from batchgen.engines.findings import (
     Alone,
     Cost,
@@ -18,6 +19,9 @@ from batchgen.engines.findings import (
 )
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, Price, Status, dollars
+
+if TYPE_CHECKING:
+    from batchgen.engines.balances import Account
 
 
 def lines_of(

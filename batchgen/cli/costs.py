@@ -13,10 +13,10 @@ from rich.console import Console
 from batchgen.cli.costs_shown import as_json, as_text, total_words
 from batchgen.errors import SpecError, UsageError
 from batchgen.manifest.wording import did_you_mean, missing_file, shown
+from batchgen.output import TABLE
 from batchgen.output.costs import Costs, ResultTables
 from batchgen.output.parquet import write_parquet
 from batchgen.output.whole import replacing
-from batchgen.runner.outputs import TABLE
 
 # Where there is no terminal whose width could be asked for.
 PLAIN_WIDTH = 120

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from batchgen.cli.exact import exact_json
-from batchgen.cli.summary import counted
+from batchgen.cli.words import counted
 from batchgen.model import dollars
 from batchgen.output.amounts import Amounts
 from batchgen.output.costs import Costs

@@ -18,11 +18,11 @@ from batchgen.cli.source import (
     prices_of,
     read_job,
 )
-from batchgen.cli.summary import counted
+from batchgen.cli.words import counted
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import PlanEntry
 from batchgen.ledger.plan import REPEATED
-from batchgen.manifest import Manifest
+from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.wording import shown
 from batchgen.model import Endpoint, Job
 from batchgen.providers import PROVIDERS

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from batchgen.cli.source import folder_of
-from batchgen.cli.summary import counted, money_lines
+from batchgen.cli.runfolder import folder_of
+from batchgen.cli.words import counted, money_lines
 from batchgen.engines.bill import BillFormat, micros_of, read_bill
 from batchgen.engines.comparing import Bill, Comparison, Difference, Kind, Period
 from batchgen.engines.folder import read_ledger

@@ -7,19 +7,15 @@ from pathlib import Path
 
 import click
 
-from batchgen.cli.source import folder_of
-from batchgen.cli.summary import money_lines, rows_line
+from batchgen.cli.runfolder import folder_of
+from batchgen.cli.words import money_lines, rows_line
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.errors import LedgerLocked
 from batchgen.ledger import Reader
-from batchgen.runner.outputs import (
-    ARCHIVE,
-    PURCHASES,
-    TABLE,
-    write_outputs,
-    write_tables_beside,
-)
+from batchgen.model import now_micros
+from batchgen.output import ARCHIVE, PURCHASES, TABLE
+from batchgen.runner.outputs import write_outputs, write_tables_beside
 from batchgen.runner.resume import recover
 
 
@@ -48,8 +44,7 @@ def command(run: Path, *, html: bool) -> None:
 
 def _write_all(folder: Path) -> None:
     with open_folder(folder, None, None) as opened:
-        now = int(datetime.now(UTC).timestamp() * 1_000_000)
-        adopted = recover(opened.ledger, opened.archive, now)
+        adopted = recover(opened.ledger, opened.archive, now_micros())
         write_outputs(opened.ledger, opened.archive, folder)
         _tell(folder, opened.ledger)
         if adopted:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from batchgen.cli.picks import Pick, read_picks
-from batchgen.cli.source import folder_of
-from batchgen.cli.summary import counted
+from batchgen.cli.runfolder import folder_of
+from batchgen.cli.words import counted
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger

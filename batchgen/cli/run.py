@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from batchgen.cli.latency import LatencyType
-from batchgen.cli.launch import launch, manner_of
+from batchgen.cli.launch import launch
+from batchgen.cli.manner import manner_of
 from batchgen.cli.source import job_options, overrides_of, read_job
 from batchgen.cli.summary import Bill, finish, show_summary
 from batchgen.engines.setting import Outcome

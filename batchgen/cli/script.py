@@ -26,7 +26,8 @@ from batchgen.model import (
 )
 from batchgen.provider import Provider, TaskProvider, UploadProvider, key_variable
 from batchgen.references import Larder, Unusable
-from batchgen.wire import Wire, is_loopback_host
+from batchgen.wire import is_loopback_host
+from batchgen.wire.sender import Wire
 
 REPLY = "reply"
 """File that the printed command writes, for what comes back is paid for."""

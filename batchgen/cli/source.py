@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -14,7 +12,8 @@ import click
 import httpx
 
 from batchgen.cli.auto import NumberOrAuto
-from batchgen.errors import BatchgenError, SpecError, UsageError
+from batchgen.cli.runfolder import REHEARSAL
+from batchgen.errors import SpecError, UsageError
 from batchgen.job import Overrides, load_job
 from batchgen.model import Job, PriceList
 from batchgen.provider import key_variable
@@ -22,9 +21,6 @@ from batchgen.providers import PROVIDERS
 from batchgen.wire import check_base_url, is_loopback_host
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-REHEARSAL = "-rehearsal"
-_COMMAND = "batchgen.command"
 
 _OPTIONS = (
     click.option("--provider", metavar="NAME[,NAME]", help="Who makes the images."),
@@ -175,36 +171,3 @@ def read_keys(job: Job) -> dict[str, str]:
                 "(or add --rehearse: that needs no key and costs nothing)"
             )
     return keys
-
-
-def folder_of(run: Path) -> Path:
-    """Return the run folder that RUN means: a folder, or a SOURCE that stands for it.
-
-    Raises:
-        SpecError: there is no such run.
-    """
-    if run.is_dir():
-        return run
-    if not run.exists():
-        raise UsageError(f"no such run folder, job file or manifest: {run}")
-    any_provider = next(iter(PROVIDERS))
-    try:
-        job = load_job(run, Overrides(), tuple(PROVIDERS))
-    except BatchgenError:
-        job = load_job(run, Overrides(provider=any_provider), tuple(PROVIDERS))
-    rehearsal = job.out.with_name(job.out.name + REHEARSAL)
-    if not job.out.exists() and rehearsal.exists():
-        return rehearsal
-    return job.out
-
-
-def this_command() -> str:
-    """Return the command that carries on: as it was typed; it holds no key."""
-    context = click.get_current_context(silent=True)
-    words = context.meta.get(_COMMAND) if context else None
-    return shlex.join(["batchgen", *(words or sys.argv[1:])])
-
-
-def carry_on_by(*words: str) -> None:
-    """Let `this_command` return another command than the one that was typed."""
-    click.get_current_context().meta[_COMMAND] = words

@@ -9,13 +9,12 @@ from pathlib import Path
 import click
 
 from batchgen.budget import DAY_MICROS, Limits, Share, day_of, shares_of
-from batchgen.cli.source import folder_of
-from batchgen.cli.summary import counted, money_lines, rows_line
+from batchgen.cli.runfolder import folder_of
+from batchgen.cli.words import counted, money_lines, rows_line
 from batchgen.engines.estimate import EVERY_ROW, rebuy_of
 from batchgen.engines.folder import is_locked, read_ledger
-from batchgen.engines.setting import now_micros
 from batchgen.ledger import Reader
-from batchgen.model import State, dollars
+from batchgen.model import State, dollars, now_micros
 from batchgen.runner.pacing import found_limits
 
 GROUPS_SHOWN = 5

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batchgen.cli.display import write_error, write_result
-from batchgen.cli.source import this_command
-from batchgen.engines.checking import problems_in
-from batchgen.engines.findings import Problem
+from batchgen.cli.runfolder import this_command
+from batchgen.cli.streams import write_error, write_result
+from batchgen.cli.words import counted, money_lines, rows_line
+from batchgen.engines.findings import Problem, problems_in
 from batchgen.engines.folder import read_ledger
 from batchgen.engines.setting import Outcome
 from batchgen.engines.stops import exit_code
@@ -26,8 +26,8 @@ from batchgen.errors import (
 from batchgen.ledger import Totals
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, Status, dollars
+from batchgen.output import ARCHIVE, TABLE
 from batchgen.provider import key_variable
-from batchgen.runner.outputs import ARCHIVE, TABLE
 
 PROBLEMS_SHOWN = 5
 
@@ -37,38 +37,6 @@ class Bill:
     """What the sandbox says that the whole folder cost, in nano-dollars."""
 
     nano: int
-
-
-def money_lines(totals: Totals) -> list[str]:
-    """Return the folder's money in words."""
-    lines = [f"spent {dollars(totals.spent)}"]
-    if totals.unpriced:
-        bought = counted(totals.unpriced, "purchase")
-        lines.append(
-            f"{bought} without a known price: the cost is null in the table (give one "
-            "with --price)"
-        )
-    if totals.retired:
-        lines.append(f"retired {dollars(totals.retired)} (rows or versions dropped)")
-    if totals.at_risk_attempts:
-        risk = dollars(totals.at_risk)
-        if totals.unpriced_risk:
-            risk += f" and {totals.unpriced_risk} without a price"
-        unknown = counted(totals.at_risk_attempts, "outcome")
-        lines.append(f"at risk {risk}: {unknown} unknown")
-    return lines
-
-
-def rows_line(totals: Totals) -> str:
-    """Return the rows by status in words."""
-    count = sum(totals.rows.values())
-    parts = [f"{totals.rows[it]} {it}" for it in Status if totals.rows.get(it)]
-    return f"{counted(count, 'row')}: {', '.join(parts) or 'none'}"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it is due."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def problem_lines(job: Job, problems: Sequence[Problem], invalid: int) -> list[str]:
@@ -131,8 +99,6 @@ def finish(job: Job, outcome: Outcome) -> int:
     for line in _reasons(outcome):
         write_error(f"batchgen: {line}")
     if rows.get(Status.PENDING):
-        if isinstance(outcome.error, BudgetReached):
-            write_result(outcome.error.way_out)
         write_result(f"to carry on:\n  {this_command()}")
     # Not the refused ones: the same prompt would be refused again.
     tried = [it for it in (Status.FAILED, Status.HELD) if rows.get(it)]

@@ -19,10 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchgen.cli.curl import command_of, entry_at, problem_of
-from batchgen.cli.display import write_error, write_result
-from batchgen.cli.launch import launch, manner_of
-from batchgen.cli.source import base_url_of, carry_on_by, overrides_of, read_job
-from batchgen.cli.summary import Bill, finish, money_lines
+from batchgen.cli.launch import launch
+from batchgen.cli.manner import manner_of
+from batchgen.cli.runfolder import carry_on_by
+from batchgen.cli.source import base_url_of, overrides_of, read_job
+from batchgen.cli.streams import write_error, write_result
+from batchgen.cli.summary import Bill, finish
+from batchgen.cli.words import money_lines
 from batchgen.engines.folder import LEDGER, read_ledger
 from batchgen.engines.setting import Outcome
 from batchgen.errors import BatchgenError, StorageError, UsageError
@@ -30,9 +33,9 @@ from batchgen.ledger import Reader
 from batchgen.ledger.results import directory_images, result_slices
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, ResultRow, Status, dollars
+from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
 from batchgen.providers import PROVIDERS
-from batchgen.runner.outputs import ARCHIVE
 
 JOB = "job.toml"
 MANIFEST = "prompt.parquet"
@@ -201,15 +204,15 @@ def _end(job: Job, outcome: Outcome, bill: Bill | None, *, asked: Job) -> int:
 def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
     image = next(directory_images(ledger))
     with Archive(folder / ARCHIVE, ledger.get_int("archive_end")) as archive:
-        data = archive.read(image.place)
-    file = folder / Path(image.name).name
+        data = archive.read(image["place"])
+    file = folder / Path(image["name"]).name
     try:
         file.write_bytes(data)
     except OSError as error:
         words = f"{error.strerror or error}; the image is safe in {folder / ARCHIVE}"
         raise StorageError(f"{file}: {words}") from error
-    size = f"{image.width_px}x{image.height_px}"
-    yield f"file: {shown(file)} ({size}, {image.media_type}, {len(data):,} bytes)"
+    size = f"{image['width_px']}x{image['height_px']}"
+    yield f"file: {shown(file)} ({size}, {image['media_type']}, {len(data):,} bytes)"
     cost = "unknown" if row.cost_usd is None else dollars(row.cost_usd)
     yield f"cost: {cost} ({row.cost_basis.replace('_', ' ')})"
     time = "unknown" if row.latency_s is None else f"{row.latency_s:.1f} s"

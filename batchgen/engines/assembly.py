@@ -10,7 +10,7 @@ from functools import cache
 
 from anyio.abc import TaskGroup
 
-from batchgen.budget import DAY_MICROS, Budget, Group, Limits, shares_of
+from batchgen.budget import DAY_MICROS, Budget, Group, limits_of, shares_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.setting import Setting
 from batchgen.errors import SpecError
@@ -25,7 +25,8 @@ from batchgen.runner.lull import Lull
 from batchgen.runner.pacing import found_under, pacing_of
 from batchgen.runner.resume import ask_first, carry_on, flights_of
 from batchgen.runner.writer import Writer
-from batchgen.wire import Scrubber, Wire
+from batchgen.wire import Scrubber
+from batchgen.wire.sender import Wire
 
 LEFT_LATER_S = 10.0
 """Longest time from the ledger's word to the wire that is allowed for [assumed]."""
@@ -83,19 +84,6 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
         tasks=hands.tasks,
         lull=Lull(hands.tasks, time.monotonic),
         failures=Failures(job.max_failures),
-    )
-
-
-def limits_of(job: Job) -> Limits:
-    """Return the budgets that a job sets."""
-    per_day, by = job.max_cost_per_day, job.max_cost_by
-    return Limits(
-        run=None if job.max_cost is None else to_nano(job.max_cost),
-        day=None if per_day is None else to_nano(per_day),
-        by={
-            column: {value: to_nano(usd) for value, usd in limits.items()}
-            for column, limits in by.items()
-        },
     )
 
 

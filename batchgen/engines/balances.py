@@ -9,7 +9,8 @@ from decimal import Decimal
 from batchgen.errors import AttemptError, SpecError
 from batchgen.model import Balance, Endpoint, Job, to_nano
 from batchgen.provider import BalanceProvider, Provider, key_variable
-from batchgen.wire import Scrubber, Wire
+from batchgen.wire import Scrubber
+from batchgen.wire.sender import Wire
 
 PATIENCE_S = 30.0
 

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from batchgen.engines.assembly import limits_of
+from batchgen.budget import limits_of
 from batchgen.engines.estimate import EVERY_ROW, rebuy_of
-from batchgen.engines.findings import Duplicates, Findings, Problem
+from batchgen.engines.findings import Duplicates, Findings, Problem, problems_in
 from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
 from batchgen.engines.outlook import disk_of, limits_met, paces_of
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
-from batchgen.manifest import Manifest, Row, key_of
+from batchgen.manifest import Row, key_of
+from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList
 from batchgen.output.names import claimed_stems, strip_image_extension
 from batchgen.provider import Provider
@@ -129,16 +130,3 @@ def _duplicates(ledger: Ledger, below: int) -> Duplicates:
         saved=found["estimate"],
         unpriced=found["unpriced"],
     )
-
-
-def problems_in(ledger: Reader, most: int, query: str = "problems") -> list[Problem]:
-    """Return the first rows of the plan that cannot run, or that `query` finds."""
-    return [
-        Problem(
-            row=it["position"],
-            line=it["line"],
-            column=it["at_column"],
-            message=it["problem"],
-        )
-        for it in ledger.run(query, (ledger.generation, most))
-    ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from batchgen.budget import Scope
 from batchgen.engines.estimate import Rebuy
-from batchgen.ledger import Totals
+from batchgen.ledger import Reader, Totals
 from batchgen.model import Price, to_nano
 
 
@@ -230,3 +230,16 @@ class Findings:
     limits: Sequence[Limit]
     realm: str | None
     notices: Sequence[str]
+
+
+def problems_in(ledger: Reader, most: int, query: str = "problems") -> list[Problem]:
+    """Return the first rows of the plan that cannot run, or that `query` finds."""
+    return [
+        Problem(
+            row=it["position"],
+            line=it["line"],
+            column=it["at_column"],
+            message=it["problem"],
+        )
+        for it in ledger.run(query, (ledger.generation, most))
+    ]

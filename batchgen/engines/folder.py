@@ -17,8 +17,8 @@ from batchgen.errors import (
     StorageError,
 )
 from batchgen.ledger import Ledger, Reader
+from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
-from batchgen.runner.outputs import ARCHIVE
 
 LEDGER = "run.db"
 LOG = "run.log"

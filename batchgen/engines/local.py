@@ -29,18 +29,18 @@ from batchgen.errors import (
     SpecError,
 )
 from batchgen.ledger import Ledger, Reader, Totals
-from batchgen.manifest import Manifest
+from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job
 from batchgen.runner.choice import Choice
 from batchgen.runner.context import Run, Time
 from batchgen.runner.lane import Lane
-from batchgen.runner.outputs import are_fresh, write_outputs
 from batchgen.runner.planner import Planner
 from batchgen.runner.pool import work_off
 from batchgen.runner.references import References
 from batchgen.runner.resume import recover
 from batchgen.runner.writer import Writer
-from batchgen.wire import MEGABYTE, Memory, Offload, Wire
+from batchgen.wire import MEGABYTE, Memory
+from batchgen.wire.sender import Offload, Wire
 
 
 class LocalEngine:
@@ -295,6 +295,9 @@ class LocalEngine:
         )
 
     async def _write_outputs(self, offload: Offload) -> None:
+        # Only here: pyarrow loads when the rows are done, not before the first is sent.
+        from batchgen.runner.outputs import are_fresh, write_outputs
+
         it = self._folder
         if not are_fresh(it.ledger, it.archive, it.path):
             with anyio.CancelScope(shield=True):

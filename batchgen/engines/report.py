@@ -17,8 +17,8 @@ from batchgen.ledger import (
     result_slices,
 )
 from batchgen.model import ResultRow
+from batchgen.output import ARCHIVE
 from batchgen.output.table import own_values
-from batchgen.runner.outputs import ARCHIVE
 
 LISTED_ROWS = 20_000
 """Rows that a page can hold one by one; sums and plots are over all."""
@@ -103,9 +103,9 @@ def _rows(ledger: Reader) -> Iterator[tuple[ResultRow, dict[str, object]]]:
 def _pictures(ledger: Reader, rows: Sequence[ResultRow]) -> dict[str, Picture]:
     wanted = {file.sha256 for row in rows for file in row.files}
     found = {
-        it.sha256: Picture(it.place, it.media_type)
+        name: Picture(it["place"], it["media_type"])
         for it in directory_images(ledger)
-        if it.sha256 in wanted
+        if (name := it["sha256"].hex()) in wanted
     }
     in_order = dict.fromkeys(file.sha256 for row in rows for file in row.files)
     return {name: found[name] for name in in_order if name in found}

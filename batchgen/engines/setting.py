@@ -5,23 +5,20 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-
-import httpx
+from typing import TYPE_CHECKING
 
 from batchgen.engines.estimate import Estimate
 from batchgen.errors import BatchgenError, ProviderStopped
 from batchgen.ledger import Totals
-from batchgen.model import PriceList
+from batchgen.model import PriceList, now_micros
 from batchgen.provider import Provider
 from batchgen.runner.progress import Progress
 from batchgen.runner.writer import to_thread
-from batchgen.wire import Offload
 
+if TYPE_CHECKING:
+    import httpx
 
-def now_micros() -> int:
-    """Return microseconds UTC since 1970."""
-    return int(datetime.now(UTC).timestamp() * 1_000_000)
+    from batchgen.wire.sender import Offload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,20 @@
-"""The manifest: read, check, render, and yield requests."""
+"""The manifest: read, check, render, and yield requests.
+
+`Manifest` itself is in `batchgen.manifest.manifest`: polars comes with it, which a
+command that reads no table should not wait for.
+"""
 
 from batchgen.manifest.cells import read_ratio, read_resolution
 from batchgen.manifest.columns import KNOWN_COLUMNS, REFERENCE_ALIASES
 from batchgen.manifest.identity import FileContents, fingerprint, key_of
-from batchgen.manifest.manifest import SUFFIXES, Manifest
 from batchgen.manifest.row import Problem, Row, Slice
+from batchgen.manifest.source import SUFFIXES
 
 __all__ = [
     "KNOWN_COLUMNS",
     "REFERENCE_ALIASES",
     "SUFFIXES",
     "FileContents",
-    "Manifest",
     "Problem",
     "Row",
     "Slice",

@@ -10,21 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from batchgen.errors import SpecError
 from batchgen.manifest.columns import Layout, lay_out
 from batchgen.manifest.csv_source import CsvSource
-from batchgen.manifest.parquet_source import ParquetSource
 from batchgen.manifest.reader import RowReader, stated_model
 from batchgen.manifest.row import Row, Slice
-from batchgen.manifest.source import Batch, Source
-from batchgen.manifest.template import PromptTemplate
+from batchgen.manifest.source import SUFFIXES, Batch, Source
 from batchgen.manifest.wording import missing_file, shown
 from batchgen.model import Job
 
-SUFFIXES = (".csv", ".parquet", ".pq")
+if TYPE_CHECKING:
+    from batchgen.manifest.template import PromptTemplate
 
 
 class Manifest:
@@ -37,7 +37,7 @@ class Manifest:
         self._template = (
             None
             if job.prompt is None
-            else PromptTemplate(job.prompt, layout.names, shown(source.path))
+            else _template(job.prompt, layout, shown(source.path))
         )
         self.path: Path = source.path
         self.states: frozenset[str] = frozenset(layout.read)
@@ -142,7 +142,19 @@ def _open_source(path: Path) -> Source:
         raise SpecError(
             f"{shown(path)}: a manifest is a CSV (.csv) or Parquet (.parquet, .pq) file"
         )
-    return CsvSource(path) if suffix == ".csv" else ParquetSource(path)
+    if suffix == ".csv":
+        return CsvSource(path)
+    # Only here: a CSV needs no pyarrow.
+    from batchgen.manifest.parquet_source import ParquetSource
+
+    return ParquetSource(path)
+
+
+def _template(text: str, layout: Layout, where: str) -> PromptTemplate:
+    # Only here: a prompt that is a column needs no Jinja.
+    from batchgen.manifest.template import PromptTemplate
+
+    return PromptTemplate(text, layout.names, where)
 
 
 @contextmanager

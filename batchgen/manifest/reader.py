@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from batchgen.manifest.cells import (
     read_count,
@@ -17,9 +17,11 @@ from batchgen.manifest.cells import (
 from batchgen.manifest.columns import Layout
 from batchgen.manifest.identity import FileContents, fingerprint
 from batchgen.manifest.row import Problem, Row
-from batchgen.manifest.template import PromptTemplate
 from batchgen.manifest.whereabouts import Whereabouts
 from batchgen.model import ImageRequest, Job, OptionValue, type_of_option
+
+if TYPE_CHECKING:
+    from batchgen.manifest.template import PromptTemplate
 
 T = TypeVar("T")
 

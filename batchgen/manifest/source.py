@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
+SUFFIXES = (".csv", ".parquet", ".pq")
 SLICE_BYTES = 32 * 1024 * 1024
 """A slice ends early when its cells reach this: data URIs make rows of megabytes."""
 

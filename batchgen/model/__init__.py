@@ -28,6 +28,7 @@ from batchgen.model.exchange import (
     as_urls,
 )
 from batchgen.model.job import Job, OnUnknown, ReferenceTerms, Terms
+from batchgen.model.moment import now_micros, utc
 from batchgen.model.price import (
     NANO,
     Price,
@@ -86,8 +87,10 @@ __all__ = [
     "by_resolution",
     "dollars",
     "find_price",
+    "now_micros",
     "pixel_size",
     "to_nano",
     "to_usd",
     "type_of_option",
+    "utc",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from batchgen.model import ReferenceRules
 from batchgen.references.facts import Facts
 from batchgen.references.inspector import Inspector
-from batchgen.references.shrink import can_make
+from batchgen.references.kinds import can_make
 from batchgen.references.source import is_url, shown
 
 _MEBI = 1024 * 1024

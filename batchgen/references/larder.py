@@ -16,8 +16,8 @@ import pybase64
 from batchgen.model import Attachment, Inline, ReferenceRules
 from batchgen.references.facts import Facts, Unusable, examine
 from batchgen.references.judge import misfit
+from batchgen.references.kinds import can_make
 from batchgen.references.once import Once
-from batchgen.references.shrink import can_make, shrink
 from batchgen.references.source import (
     Identity,
     check_within,
@@ -215,6 +215,9 @@ def _looked_at(data: bytes) -> _Image:
 
 
 def _shrunk(image: _Image, recipe: _Recipe) -> _Image:
+    # Only here: few runs change an image, and Pillow takes its time to load.
+    from batchgen.references.shrink import shrink
+
     whole, types = image.attachment, recipe.media_types
     return _looked_at(shrink(whole.data, whole.media_type, types, recipe.most_bytes))
 

@@ -13,10 +13,6 @@ from PIL import Image, ImageOps
 from batchgen.images.pixels import BROKEN
 from batchgen.references.facts import MOST_PIXELS, Unusable
 
-_READ = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
-_AVIF = "image/avif"
-_WRITTEN = frozenset({"image/png", "image/jpeg", "image/webp"})
-
 _QUALITIES = (90, 80, 70)
 """Tried at full size, since models see pixels better than artefacts of 80 and more."""
 _QUALITY_SCALED = 80
@@ -25,12 +21,6 @@ _SMALLEST_SIDE_PX = 64
 _WEBP_SIDE_PX = 16_383  # RFC 9649
 _SMALLER = 0.9
 """Each step takes at least a tenth of each side."""
-
-
-def can_make(media_type: str, wanted: Collection[str]) -> bool:
-    """Tell whether one of the wanted types can be made of an image."""
-    known = media_type in _READ or (media_type == _AVIF and _reads_avif())
-    return known and not _WRITTEN.isdisjoint(wanted)
 
 
 def shrink(
@@ -145,8 +135,3 @@ def _kind(picture: _Picture, wanted: Collection[str]) -> str:
     if picture.pixels.mode == "RGBA":
         kinds = ("WEBP", "PNG", "JPEG")
     return next(it for it in kinds if f"image/{it.lower()}" in wanted)
-
-
-def _reads_avif() -> bool:
-    Image.init()
-    return "AVIF" in Image.SAVE  # registered only where its library is there

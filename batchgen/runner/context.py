@@ -7,11 +7,10 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
-from anyio.abc import TaskGroup
 
 from batchgen.budget import Budget, Reservation, Share
 from batchgen.ledger import AttemptRecord, Reader
@@ -31,14 +30,14 @@ from batchgen.runner.lull import Lull
 from batchgen.runner.progress import Progress
 from batchgen.runner.shelf import Shelf
 from batchgen.runner.writer import Writer
-from batchgen.wire import Offload, Scrubber, Wire
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from batchgen.wire import Scrubber
+    from batchgen.wire.sender import Offload, Wire
 
 DOWNLOADS_AT_ONCE = 16
-
-
-def utc(micros: int) -> datetime:
-    """Return microseconds since 1970 as an aware time."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

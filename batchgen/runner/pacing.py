@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from math import inf
+from typing import TYPE_CHECKING
 
 from batchgen.ledger import Reader
 from batchgen.limits import MOST_AT_ONCE, Departures, Finder, Pacing
 from batchgen.model import Terms
 from batchgen.provider import Defaults
-from batchgen.runner.context import Run
-from batchgen.runner.lane import Lane
+
+if TYPE_CHECKING:
+    from batchgen.runner.context import Run
+    from batchgen.runner.lane import Lane
 
 FOUND = "found "
 """What the names of remembered limits begin with; provider and base URL follow."""

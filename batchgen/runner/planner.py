@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from batchgen.ledger import PlanWriter, Reader
-from batchgen.manifest import Manifest, Slice, key_of
+from batchgen.manifest import Slice, key_of
+from batchgen.manifest.manifest import Manifest
 from batchgen.model import (
     PriceList,
 )
@@ -15,7 +17,9 @@ from batchgen.output.names import (
 )
 from batchgen.runner.choice import Choice, entry_of
 from batchgen.runner.writer import Writer
-from batchgen.wire import Offload
+
+if TYPE_CHECKING:
+    from batchgen.wire.sender import Offload
 
 SLICE = 250
 """Rows to a step of the plan: it holds up the event loop for some 20 ms."""

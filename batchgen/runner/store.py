@@ -9,11 +9,11 @@ from math import prod
 from batchgen.errors import AttemptError, Charge
 from batchgen.images import ImageFacts
 from batchgen.ledger import AttemptRecord, Ledger, Shape, StoredImage
-from batchgen.model import Delivered, Status, pixel_size
+from batchgen.model import Delivered, Status, pixel_size, utc
 from batchgen.output.archive import Incoming, Member, Tag
 from batchgen.output.names import member_name
 from batchgen.runner.accounts import ChargedAs, latency_of
-from batchgen.runner.context import Flight, Run, utc
+from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import missing_parts
 
 Settlement = tuple[Status, Status]

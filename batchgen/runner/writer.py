@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from batchgen.ledger import Ledger
 from batchgen.output.archive import Archive, Incoming, Member
-from batchgen.wire import Offload
+
+if TYPE_CHECKING:
+    from batchgen.wire.sender import Offload
 
 T = TypeVar("T")
 

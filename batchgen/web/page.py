@@ -22,8 +22,8 @@ from batchgen.engines.gallery import MOST_PICTURES, Thumbnails, side_px, thumbna
 from batchgen.engines.report import Report, read_report
 from batchgen.ledger import Reader
 from batchgen.model import dollars
+from batchgen.output import ARCHIVE
 from batchgen.output.whole import replacing
-from batchgen.runner.outputs import ARCHIVE
 from batchgen.web import plots
 from batchgen.web.rows import rows_of
 

@@ -20,11 +20,7 @@ from pathlib import Path
 
 from tests.benchmarks.frame import Finding
 
-CASES = (
-    "small",
-    "inline",
-    "ending",
-)
+CASES = ("startup", "small")
 PACKAGES = ("aiohttp", "anyio", "httpx", "polars", "pyarrow", "pybase64")
 
 

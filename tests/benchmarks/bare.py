@@ -17,7 +17,7 @@ import anyio
 import httpx
 import pybase64
 
-from batchgen.wire import AiohttpTransport
+from batchgen.wire.transport import AiohttpTransport
 
 BODY = {"model": "google/nano-banana-2", "prompt": "Prompt 1", "resolution": "1K"}
 

@@ -18,7 +18,7 @@ import anyio
 import anyio.abc
 import httpx
 
-from batchgen.wire import AiohttpTransport
+from batchgen.wire.transport import AiohttpTransport
 
 LATENCY_S = 0.3
 ROUNDS = 3

@@ -5,7 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from batchgen.cli.display import Lines, Meter, as_json
+from batchgen.cli.display import Lines
+from batchgen.cli.meter import Meter, as_json
 from batchgen.model import Status
 from batchgen.runner.progress import Progress
 from tests.virtual import live_through

@@ -113,6 +113,7 @@ def test_a_budget_stops_the_run_and_a_higher_one_carries_on(shop: Shop) -> None:
     assert stopped.message.startswith("the budget is reached: $0.1")
     assert " of $0.30 are spent or at risk" in stopped.message
     assert "to carry on:" in stopped.stdout
+    assert (stopped.stdout + stopped.stderr).count("raise --max-cost") == 1
     kept = Keepsake.of(shop.folder / "out/m")
     assert shop.run("m.csv", "--max-cost", "0.30", "--quiet").code == 4
     assert Keepsake.of(shop.folder / "out/m") == kept
@@ -138,20 +139,19 @@ def test_a_value_that_used_up_its_budget_is_named_and_its_rows_wait(shop: Shop) 
     assert "brand 'Brio': $0.0" in told
 
 
-def test_a_full_day_says_when_it_ends_and_nothing_is_sent(shop: Shop) -> None:
+def test_a_full_day_says_when_it_ends_and_nothing_more_is_sent(shop: Shop) -> None:
     shop.catalogue(2)
-    before = shop.sent
 
-    ended = shop.run("m.csv", "--yes", "--quiet", "--max-cost-per-day", "0.01")
+    ended = shop.run("m.csv", "--yes", "--quiet", "--max-cost-per-day", "0.2")
 
-    assert (ended.code, shop.sent) == (4, before)
-    assert "$0.00 of $0.01 are spent or at risk of what was sent today" in ended.message
+    assert ended.code == 4
+    assert "1 pending, 1 succeeded" in ended.stdout
+    assert " of $0.20 are spent or at risk of what was sent today" in ended.message
     assert ended.message.endswith(" UTC; carry on then, or raise --max-cost-per-day")
     assert "to carry on:" in ended.stdout
-    assert (
-        "today (UTC): $0.00 of $0.01"
-        in batchgen("status", "m.csv", at=shop.folder).stdout
-    )
+    told = batchgen("status", "m.csv", at=shop.folder).stdout
+    assert "today (UTC): $0.0" in told
+    assert " of $0.20" in told
 
 
 def test_nearly_only_failures_end_as_rows_that_did_not_succeed(

@@ -11,7 +11,7 @@ from batchgen.model import Balance, Endpoint, Json, Reply
 from batchgen.provider import BalanceProvider
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox import KEY
-from batchgen.wire import Wire
+from batchgen.wire.sender import Wire
 from tests.contract.crossing import rates_of
 from tests.contract.customer import Customer
 

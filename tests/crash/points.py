@@ -30,7 +30,7 @@ from batchgen.output.diskfile import DiskFile
 from batchgen.provider import PollSchedule, TaskProvider
 from batchgen.providers import PROVIDERS
 from batchgen.runner import resume
-from batchgen.wire import Wire
+from batchgen.wire.sender import Wire
 from batchgen.wire.transport import AiohttpTransport
 
 COMMITS = {

@@ -17,7 +17,8 @@ from batchgen.model import Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner import decide
 from batchgen.runner import fetch as fetching
-from batchgen.wire import Wire, WireLimits
+from batchgen.wire import WireLimits
+from batchgen.wire.sender import Wire
 from tests.engines.desk import Desk
 from tests.engines.shop import CREDITS_PER_USD, PNG, Shop
 from tests.wire.bad_peers import BAD

@@ -11,9 +11,9 @@ import pytest
 from batchgen.engines.folder import open_folder
 from batchgen.engines.setting import Outcome
 from batchgen.model import State, Status
+from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
 from batchgen.providers.aimlapi import AimlApi
-from batchgen.runner.outputs import ARCHIVE
 from tests.engines.desk import Desk
 from tests.engines.shop import PNG, Answer, Asked, Shop, drawn, said
 from tests.prices import at

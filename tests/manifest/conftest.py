@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from batchgen.manifest import Manifest, Row
+from batchgen.manifest import Row
+from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job
 
 MakeJob = Callable[..., Job]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from batchgen.errors import SpecError
-from batchgen.manifest import Manifest
 from batchgen.manifest.columns import lay_out
+from batchgen.manifest.manifest import Manifest
 from tests.manifest.conftest import MakeJob, ReadRows
 
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import SpecError
-from batchgen.manifest import Manifest, csv_source, source
+from batchgen.manifest import csv_source, source
+from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job
 from tests.manifest.conftest import MakeJob, ReadRows
 

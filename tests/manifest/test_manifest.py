@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from batchgen.errors import SpecError
-from batchgen.manifest import Manifest, Problem
+from batchgen.manifest import Problem
+from batchgen.manifest.manifest import Manifest
 from batchgen.model import ImageRequest, ReferenceTerms, Terms
 from tests.manifest.conftest import MakeJob, ReadRows
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from batchgen.errors import SpecError
-from batchgen.manifest import Manifest, Row, parquet_source
+from batchgen.manifest import Row, parquet_source
+from batchgen.manifest.manifest import Manifest
 from tests.manifest.conftest import MakeJob
 
 

@@ -26,8 +26,7 @@ from unittest.mock import patch
 
 import anyio
 
-from batchgen.budget import Limits, Share, day_of, shares_of
-from batchgen.engines.assembly import limits_of
+from batchgen.budget import Limits, Share, day_of, limits_of, shares_of
 from batchgen.engines.estimate import EVERY_ROW, Estimate
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.local import LocalEngine

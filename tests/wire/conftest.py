@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.wire import Wire, WireLimits
+from batchgen.wire import WireLimits
+from batchgen.wire.sender import Wire
 
 SMALL = WireLimits(
     connect_s=0.3,

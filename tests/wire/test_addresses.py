@@ -8,8 +8,10 @@ import pytest
 
 from batchgen.errors import LinkLost, NotConnected, SpecError
 from batchgen.model import Call
-from batchgen.wire import AiohttpTransport, Reach, Wire
+from batchgen.wire import Reach
 from batchgen.wire.resolver import JudgingResolver
+from batchgen.wire.sender import Wire
+from batchgen.wire.transport import AiohttpTransport
 from tests.wire.bad_peers import PATIENT
 from tests.wire.conftest import SMALL
 from tests.wire.server import ScriptedServer, answer, reply, serve

@@ -6,7 +6,8 @@ import pytest
 
 from batchgen.errors import AttemptError, Charge, ImageRejected, OutcomeUnknown
 from batchgen.model import Call
-from batchgen.wire import Memory, Wire, WireLimits
+from batchgen.wire import Memory, WireLimits
+from batchgen.wire.sender import Wire
 from tests.wire.bad_peers import BAD, Bad
 from tests.wire.server import Peer, Script, ScriptedServer, answer, reply, serve
 

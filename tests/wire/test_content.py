@@ -12,9 +12,9 @@ import pytest
 
 from batchgen.errors import OutcomeUnknown
 from batchgen.model import Attachment, Call, DataUri, Inline
-from batchgen.wire import Wire
 from batchgen.wire.content import Pieces, encode_form, encode_json
 from batchgen.wire.requests import build_purchase
+from batchgen.wire.sender import Wire
 from tests.wire.server import Peer, Request, ScriptedServer, answer, reply
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ import pytest
 
 from batchgen.errors import ImageRejected, Incomplete, LinkLost
 from batchgen.model import Blob, Call
-from batchgen.wire import Wire
+from batchgen.wire.sender import Wire
 from tests.wire.conftest import SMALL
 from tests.wire.server import Peer, Script, ScriptedServer, answer, reply, serve
 

@@ -11,7 +11,7 @@ import pytest
 
 from batchgen.errors import NotConnected, OutcomeUnknown
 from batchgen.model import Call
-from batchgen.wire import Wire
+from batchgen.wire.sender import Wire
 from tests.wire.conftest import SMALL
 from tests.wire.server import Peer, Script, ScriptedServer, answer, reply, serve
 

@@ -10,9 +10,11 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from batchgen.errors import Incomplete, LinkLost, SpecError, UsageError
 from batchgen.model import Call
-from batchgen.wire import AiohttpTransport, Reach, Wire, check_base_url, network
+from batchgen.wire import Reach, check_base_url, network
 from batchgen.wire.proxies import find_proxy, read_proxies
 from batchgen.wire.resolver import JudgingResolver
+from batchgen.wire.sender import Wire
+from batchgen.wire.transport import AiohttpTransport
 from tests.wire.server import ScriptedServer, reply, serve
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from batchgen.errors import Incomplete, OutcomeUnknown
 from batchgen.model import Blob, Call
-from batchgen.wire import Memory, Wire
+from batchgen.wire import Memory
+from batchgen.wire.sender import Wire
 from tests.wire.conftest import SMALL
 from tests.wire.server import Peer, Script, ScriptedServer, answer, reply
 

@@ -1,0 +1,50 @@
+"""Progress as a bar in a terminal."""
+
+from __future__ import annotations
+
+import anyio
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from batchgen.cli.display import BAR_EVERY_S, Lines
+from batchgen.cli.meter import Meter, View
+from batchgen.cli.streams import write_error
+from batchgen.runner.progress import Progress
+
+
+class Bar:
+    """A bar in a terminal, gone when the summary comes."""
+
+    async def show(self, progress: Progress) -> None:
+        """Draw the bar until cancelled."""
+        console = Console(stderr=True)
+        meter = Meter(progress)
+        progress.notice = write_error
+        # No bar yet: a question may come, and the bar would be drawn over it.
+        await Lines().follow(progress, meter, until="running")
+        try:
+            with Live(console=console, auto_refresh=False, transient=True) as live:
+                progress.notice = lambda text: console.print(text, markup=False)
+                while progress.phase not in ("stopping", "writing"):
+                    view = meter.view(anyio.current_time())
+                    live.update(_drawn(view), refresh=True)
+                    await anyio.sleep(BAR_EVERY_S)
+        except OSError:
+            pass  # the terminal was closed
+        progress.notice = write_error
+        await Lines().follow(progress, meter)
+
+
+def _drawn(view: View) -> RenderableType:
+    bar = Table.grid(padding=(0, 1), expand=True)
+    bar.add_column(no_wrap=True)
+    bar.add_column(ratio=1)
+    bar.add_column(no_wrap=True)
+    total = view.total or None
+    drawn = ProgressBar(total, view.done + view.failed, pulse=not total)
+    beside = view.beside_the_bar() if total else ""
+    bar.add_row(Text(view.phase), drawn, Text(beside))
+    return Group(bar, Text(view.below_the_bar()))

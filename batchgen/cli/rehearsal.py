@@ -1,0 +1,94 @@
+"""Rehearse a job: against the sandbox, free and without a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from batchgen.cli.drive import ask, open_and_log, run_in, stop_at_once
+from batchgen.cli.manner import End, Manner
+from batchgen.cli.summary import Bill
+from batchgen.engines.setting import Setting
+from batchgen.errors import SpecError
+from batchgen.model import Job, Price, PriceList, by_resolution
+from batchgen.providers import PROVIDERS
+from batchgen.runner.progress import Progress
+from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
+from batchgen.sandbox.drawing import stand_in
+
+SANDBOX = "sandbox"
+"""Folder inside a rehearsal's run folder."""
+
+
+def rehearse(job: Job, manner: Manner, end: End) -> int:
+    """Run a job against a sandbox of its own, and return the exit code.
+
+    Raises:
+        BatchgenError: it could not run, or must stop at once.
+    """
+    with open_and_log(job, "rehearsal", {"": KEY}) as (folder, log):
+        try:
+            with start_sandbox(
+                job.out / SANDBOX,
+                faults=manner.faults or "calm",
+                seed=manner.seed or 0,
+                latency=manner.latency,
+            ) as sandbox:
+                rehearsed = replace(job, terms=_sandboxed(job, sandbox))
+                tariff = sandbox.tariff()
+                setting = Setting(
+                    providers=PROVIDERS,
+                    keys=dict.fromkeys(PROVIDERS, KEY),
+                    prices={name: _prices(tariff.get(name, {})) for name in PROVIDERS},
+                    paid_hosts=False,
+                    consented=True,
+                    rebuy=manner.rebuy,
+                    ask=ask,
+                    progress=Progress(),
+                    stop_at_once=stop_at_once,
+                    seed=manner.seed or 0,
+                    stand_in=stand_in(),
+                )
+                outcome = run_in(rehearsed, folder, setting, manner, log)
+                bill = sandbox.bill()
+                _keep_bills(job, sandbox, bill["entries"])
+                return end(rehearsed, outcome, Bill(bill["total_nano_usd"]))
+        except SandboxFailed as error:
+            raise SpecError(str(error)) from error
+
+
+def _sandboxed(job: Job, sandbox: SandboxProcess) -> dict[str, Any]:
+    """Return the job's terms, without what holds for the real account alone."""
+    return {
+        name: replace(
+            terms := job.terms_of(name),
+            base_url=sandbox.provider_url(name),
+            rates={},
+            endpoint=None if "/" in (terms.endpoint or "") else terms.endpoint,
+        )
+        for name in job.providers
+    }
+
+
+def _keep_bills(
+    job: Job, sandbox: SandboxProcess, entries: Iterable[Mapping[str, Any]]
+) -> None:
+    """Leave what each provider would export, for `batchgen reconcile`."""
+    for name in sorted({it["provider"] for it in entries}):
+        path = job.out / SANDBOX / f"bill-{name}.csv"
+        path.write_bytes(sandbox.bill_as_csv(name))
+
+
+def _prices(tariff: Mapping[str, Mapping[str, str]]) -> PriceList:
+    return by_resolution(
+        {
+            resolution: Price(
+                expected=Decimal(price["expected_usd"]),
+                ceiling=Decimal(price["ceiling_usd"]),
+                page="the sandbox's own tariff",
+            )
+            for resolution, price in tariff.items()
+        }
+    )

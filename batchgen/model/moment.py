@@ -1,0 +1,15 @@
+"""Moments as the ledger keeps them: whole microseconds UTC since 1970."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+
+def now_micros() -> int:
+    """Return this moment."""
+    return int(datetime.now(UTC).timestamp() * 1_000_000)
+
+
+def utc(micros: int) -> datetime:
+    """Return a moment as an aware time."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)

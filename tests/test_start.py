@@ -1,0 +1,124 @@
+"""A command loads what it needs, and not before it needs it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from batchgen.cli import HELP
+
+ROOT = Path(__file__).parents[1]
+TELLING = ("--help", "--version")
+
+LOADED = {
+    "--help": "",
+    "--version": "",
+    "run": "aiohttp anyio httpx polars rich tenacity",
+    "check": "anyio httpx polars rich",
+    "status": "anyio",
+    "report": "anyio httpx pyarrow rich tenacity",
+    "retry": "",
+    "costs": "polars pyarrow rich",
+    "reconcile": "anyio httpx pyarrow rich tenacity",
+    "try": "aiohttp anyio httpx polars pyarrow rich tenacity",
+    "curl": "aiohttp anyio httpx polars rich tenacity",
+    "providers": "rich",
+    "sandbox": "PIL anyio starlette uvicorn",
+}
+"""What a command loads before it does anything, of what takes long to load. Whatever
+is loaded here and not needed, everybody waits for; httpx brings rich with it."""
+
+WATCHED = {"jinja2"}.union(*(it.split() for it in LOADED.values()))
+
+SAY = """
+import json, os, sys
+commands, watched = map(json.loads, sys.argv[1:])
+for command in commands:
+    if os.fork():
+        os.wait()
+        continue
+    from batchgen.cli import cli
+    if command.startswith("--"):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        cli.main([command], standalone_mode=False)
+    else:
+        cli.get_command(None, command)
+    loaded = sorted(set(watched) & sys.modules.keys())
+    print(json.dumps([command, " ".join(loaded)]), file=sys.stderr, flush=True)
+    os._exit(0)
+"""
+
+LATE = {
+    "cli.main: batchgen.errors": "--help fails without an error of ours",
+    "cli._say: batchgen.cli.streams": "likewise",
+    "cli.Commands.resolve_command: difflib": "for a mistyped command alone",
+    "cli.check._accounts: batchgen.engines.balances": "sends, with --online alone",
+    "cli.display.choose_display: batchgen.cli.bar": "rich draws in terminals alone",
+    "cli.launch.launch: batchgen.cli.rehearsal": "the sandbox is for rehearsals alone",
+    "cli.report._write_page: batchgen.web": "jinja2 and Pillow, for --html alone",
+    "engines.local.LocalEngine._write_outputs: batchgen.runner.outputs": (
+        "pyarrow, when the rows are done"
+    ),
+    "manifest.manifest._open_source: batchgen.manifest.parquet_source": (
+        "pyarrow, for Parquet alone"
+    ),
+    "manifest.manifest._template: batchgen.manifest.template": (
+        "jinja2, for a template alone"
+    ),
+    "references.kinds._reads_avif: PIL": "for AVIF alone",
+    "references.larder._shrunk: batchgen.references.shrink": (
+        "Pillow, for images that are changed alone"
+    ),
+}
+"""Imports within functions, each with its reason; all others stand at the top."""
+
+
+def test_each_command_loads_what_it_needs_and_no_more() -> None:
+    assert LOADED.keys() == {*HELP, *TELLING}
+
+    found = subprocess.run(
+        [sys.executable, "-c", SAY, json.dumps([*LOADED]), json.dumps([*WATCHED])],
+        capture_output=True,
+        text=True,
+    )
+
+    assert dict(map(json.loads, found.stderr.splitlines())) == LOADED
+
+
+def test_only_what_has_a_reason_is_imported_late() -> None:
+    package = ROOT / "batchgen"
+    found = {
+        f"{'.'.join(path.relative_to(package).with_suffix('').parts)}.{late}"
+        for path in package.rglob("*.py")
+        for late in _late(ast.parse(path.read_text("utf-8")).body)
+    }
+
+    assert {it.replace(".__init__", "") for it in found} == LATE.keys()
+
+
+def _late(body: list[ast.stmt], within: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield `Class.function: module` for each import within a function."""
+    for definition in body:
+        match definition:
+            case ast.ClassDef(name=name, body=inner):
+                yield from _late(inner, (*within, name))
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                for node in ast.walk(definition):
+                    for module in _imported(node):
+                        yield f"{'.'.join((*within, name))}: {module}"
+            case _:
+                pass
+
+
+def _imported(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Import(names=names):
+            return [it.name for it in names]
+        case ast.ImportFrom(module=str(module)):
+            return [module]
+        case _:
+            return []
