@@ -204,15 +204,15 @@ def _end(job: Job, outcome: Outcome, bill: Bill | None, *, asked: Job) -> int:
 def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
     image = next(directory_images(ledger))
     with Archive(folder / ARCHIVE, ledger.get_int("archive_end")) as archive:
-        data = archive.read(image["place"])
-    file = folder / Path(image["name"]).name
+        data = archive.read(image.place)
+    file = folder / Path(image.name).name
     try:
         file.write_bytes(data)
     except OSError as error:
         words = f"{error.strerror or error}; the image is safe in {folder / ARCHIVE}"
         raise StorageError(f"{file}: {words}") from error
-    size = f"{image['width_px']}x{image['height_px']}"
-    yield f"file: {shown(file)} ({size}, {image['media_type']}, {len(data):,} bytes)"
+    size = f"{image.width_px}x{image.height_px}"
+    yield f"file: {shown(file)} ({size}, {image.media_type}, {len(data):,} bytes)"
     cost = "unknown" if row.cost_usd is None else dollars(row.cost_usd)
     yield f"cost: {cost} ({row.cost_basis.replace('_', ' ')})"
     time = "unknown" if row.latency_s is None else f"{row.latency_s:.1f} s"

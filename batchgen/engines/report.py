@@ -103,9 +103,9 @@ def _rows(ledger: Reader) -> Iterator[tuple[ResultRow, dict[str, object]]]:
 def _pictures(ledger: Reader, rows: Sequence[ResultRow]) -> dict[str, Picture]:
     wanted = {file.sha256 for row in rows for file in row.files}
     found = {
-        name: Picture(it["place"], it["media_type"])
+        it.sha256: Picture(it.place, it.media_type)
         for it in directory_images(ledger)
-        if (name := it["sha256"].hex()) in wanted
+        if it.sha256 in wanted
     }
     in_order = dict.fromkeys(file.sha256 for row in rows for file in row.files)
     return {name: found[name] for name in in_order if name in found}

@@ -4,21 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import NamedTuple
 
 from batchgen.ledger.ledger import Ledger
-from batchgen.ledger.reader import Reader, attempt_record
-from batchgen.ledger.records import AttemptRecord
+from batchgen.ledger.reader import Reader, attempt_of, by_name
+from batchgen.ledger.records import AttemptRecord, basis_of, is_at_risk
 from batchgen.ledger.results import moment, moment_of, usd_of
-from batchgen.model import Basis, PurchaseRow, to_usd
+from batchgen.model import Basis, PurchaseRow, State
 
 _SLICE = 4096
+_STATES = {it.value: it for it in State}
+
+
+class _Line(NamedTuple):
+    """A line of `purchases`."""
+
+    position: int | None
+    name: str | None
+    number: int
+    attempt_id: int
+    sent_at: int
+    accepted_at: int | None
+    ended_at: int | None
+    provider: str
+    model: str
+    resolution: str | None
+    images: int
+    state: str
+    request_id: str | None
+    task_id: str | None
+    charge: str | None
+    cost: int | None
+    expected: int | None
+    ceiling: int | None
+    error: str | None
+    message: str | None
 
 
 def purchase_slices(ledger: Reader) -> Iterator[list[PurchaseRow]]:
     """Yield all attempts, oldest first, whether or not the manifest has their rows."""
-    found = ledger.run("purchases", {"generation": ledger.generation})
-    rows = (_purchase(dict(row)) for row in found)
+    found = ledger.lines("purchases", {"generation": ledger.generation})
+    rows = map(_purchase, map(_Line._make, found))
     while part := list(islice(rows, _SLICE)):
         yield part
 
@@ -31,11 +57,11 @@ def providers_bought_from(ledger: Reader) -> list[str]:
 def purchases_of(ledger: Reader, provider: str) -> Iterator[tuple[AttemptRecord, str]]:
     """Yield the attempts at one provider, oldest first, with how to name their row."""
     for row in ledger.run("purchases_of", (ledger.generation, provider)):
-        values_of = dict(row)
+        values_of = by_name(row)
         name, position = values_of.pop("row_name"), values_of.pop("position")
         where = "a retired row" if position is None else f"row {position}"
         label = where if name is None else f"{where} ({name})"
-        yield attempt_record(values_of), label
+        yield attempt_of(values_of), label
 
 
 def settle_charge(ledger: Ledger, attempt_id: int, nano: int) -> None:
@@ -44,14 +70,14 @@ def settle_charge(ledger: Ledger, attempt_id: int, nano: int) -> None:
     ledger.run("outputs_stale")
 
 
-def _purchase(values: dict[str, Any]) -> PurchaseRow:
-    name, position = values.pop("row_name"), values.pop("position")
-    number = values.pop("number")
-    it = attempt_record(values)
+def _purchase(it: _Line) -> PurchaseRow:
+    at_risk = is_at_risk(it.state, it.charge)
+    basis = basis_of(it.charge, is_priced=it.cost is not None)
+    place = None if it.position is None else str(it.position)
     return PurchaseRow(
-        row=position,
-        id=name if name is not None or position is None else str(position),
-        attempt=number,
+        row=it.position,
+        id=place if it.name is None else it.name,
+        attempt=it.number,
         attempt_id=it.attempt_id,
         sent_at=moment(it.sent_at),
         accepted_at=moment_of(it.accepted_at),
@@ -60,15 +86,15 @@ def _purchase(values: dict[str, Any]) -> PurchaseRow:
         model=it.model,
         resolution=it.resolution,
         images=it.images,
-        state=it.state,
+        state=_STATES[it.state],
         request_id=it.request_id,
         task_id=it.task_id,
-        cost_usd=None if it.at_risk else usd_of(it.cost),
-        cost_basis=Basis.UNKNOWN if it.at_risk else it.basis,
-        at_risk_usd=usd_of(it.ceiling) if it.at_risk else to_usd(0),
+        cost_usd=None if at_risk else usd_of(it.cost),
+        cost_basis=Basis.UNKNOWN if at_risk else basis,
+        at_risk_usd=usd_of(it.ceiling if at_risk else 0),
         expected_usd=usd_of(it.expected),
         ceiling_usd=usd_of(it.ceiling),
         error=it.error,
         message=it.message,
-        retired=position is None,
+        retired=it.position is None,
     )

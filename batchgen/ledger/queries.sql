@@ -286,33 +286,41 @@ SELECT count(*) FROM plan WHERE generation = ?;
 -- name: result_slices
 SELECT first, ipc FROM own_columns WHERE generation = ? ORDER BY first;
 -- name: result_rows
-SELECT plan.position, plan.line, plan.id AS plan_id, plan.request AS plan_request, plan.provider,
-       plan.model, plan.estimate, plan.at_column, plan.problem, plan.warning, plan.shares,
-       shared.status AS shared_status, shared.error AS shared_error,
-       shared.message AS shared_message,
+SELECT plan.position, plan.line, coalesce(plan.id, plan.position) AS id,
+       coalesce(rows.request, plan.request) AS request, plan.provider, plan.model, plan.estimate,
+       plan.at_column, plan.problem, plan.warning, rows.row_id,
+       -- How a row stands that has the images of another is how that other stands.
+       CASE WHEN plan.shares IS NULL THEN rows.status ELSE shared.status END AS status,
+       CASE WHEN plan.shares IS NULL THEN rows.error ELSE shared.error END AS error,
+       CASE WHEN plan.shares IS NULL THEN rows.message ELSE shared.message END AS message,
+       rows.status AS own_status,
        CASE WHEN plan.shares IS NULL THEN NULL
             ELSE coalesce((SELECT coalesce(first.id, first.position) FROM plan AS first
                            WHERE first.row_id = plan.shares AND first.generation = plan.generation),
-                          shared.id, shared.stem) END AS shared_with,
-       rows.*
+                          shared.id, shared.stem) END AS shared_with
   FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
   WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
   ORDER BY plan.position;
 -- name: result_attempts
-SELECT plan.row_id AS for_row, attempts.* FROM plan
-  JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
+SELECT plan.row_id, state, attempts.provider, attempts.model, aspect_ratio, attempts.resolution,
+       ceiling, task_id, request_id, charge, cost, counts, attempts.warning, sent_at, ended_at,
+       latency_s
+  FROM plan JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
   WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
   ORDER BY attempts.attempt_id;
 -- name: result_images
-SELECT plan.row_id, images.* FROM plan
-  JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
+SELECT plan.row_id, image, name, media_type, width_px, height_px, size_bytes,
+       lower(hex(sha256)) AS sha256
+  FROM plan JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
   JOIN images USING (attempt_id)
   WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
     AND images.name IS NOT NULL
   ORDER BY plan.position, images.image, images.attempt_id;
 -- name: directory_images
-SELECT plan.position, plan.id, rows.request, images.*, attempts.provider, attempts.model,
-       attempts.aspect_ratio, attempts.resolution, attempts.ended_at
+SELECT plan.position, image, name, place, size_bytes, crc32, attempts.ended_at, media_type,
+       lower(hex(sha256)) AS sha256, width_px, height_px,
+       coalesce(plan.id, plan.position) AS id, rows.request, attempts.provider, attempts.model,
+       attempts.aspect_ratio, attempts.resolution
   FROM plan JOIN rows USING (row_id)
     JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
     JOIN images USING (attempt_id)

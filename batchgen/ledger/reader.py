@@ -30,6 +30,8 @@ Growth = Counter[tuple[int, str | None]]
 
 Value = str | int | float | bytes | None
 
+_FETCHED = 1024
+
 
 class Reader:
     """One run's durable state, to look at.
@@ -69,6 +71,16 @@ class Reader:
         """Execute a named query."""
         with translated(self.path):
             return self._connection.execute(queries()[name], values)
+
+    def lines(
+        self, name: str, values: Sequence[Value] | Mapping[str, Value] = ()
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield what a named query finds as plain tuples, where there is much of it."""
+        with translated(self.path), closing(self._connection.cursor()) as cursor:
+            cursor.row_factory = None
+            cursor.execute(queries()[name], values)
+            while part := cursor.fetchmany(_FETCHED):
+                yield from part
 
     def get(self, name: str) -> Value:
         """Return a remembered value, None if there is none."""
@@ -264,9 +276,18 @@ class Reader:
         )
 
 
-def attempt_record(row: sqlite3.Row | dict[str, Any]) -> AttemptRecord:
+def attempt_record(row: sqlite3.Row) -> AttemptRecord:
     """Read one line of `attempts`."""
-    values = dict(row)
+    return attempt_of(by_name(row))
+
+
+def by_name(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a row as a dictionary; `dict` looks for each name among all of them."""
+    return dict(zip(row.keys(), row, strict=True))
+
+
+def attempt_of(values: dict[str, Any]) -> AttemptRecord:
+    """Read one line of `attempts`; the values are taken over."""
     values["state"] = State(values["state"])
     values["charge"] = Charge(values["charge"]) if values["charge"] else None
     values["again"] = Again(values["again"]) if values["again"] else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from batchgen.errors import Again, Charge
 from batchgen.model import Basis, ImageRequest, State, Status
@@ -144,17 +145,26 @@ class AttemptRecord:
     @property
     def at_risk(self) -> bool:
         """Whether money may have been spent that no reply has confirmed."""
-        return self.charge is Charge.UNKNOWN or self.state in (
-            State.SENT,
-            State.ACCEPTED,
-        )
+        return is_at_risk(self.state, self.charge)
 
     @property
     def basis(self) -> Basis:
         """Where the cost of this attempt comes from."""
-        if self.charge is None or self.charge in (Charge.NONE, Charge.UNKNOWN):
-            return Basis.NONE
-        return Basis.UNKNOWN if self.cost is None else Basis(self.charge.value)
+        return basis_of(self.charge, is_priced=self.cost is not None)
+
+
+@cache
+def is_at_risk(state: str, charge: str | None) -> bool:
+    """Say whether money may have been spent that no reply has confirmed."""
+    return charge == Charge.UNKNOWN or state in (State.SENT, State.ACCEPTED)
+
+
+@cache
+def basis_of(charge: str | None, *, is_priced: bool) -> Basis:
+    """Return where the cost of an attempt comes from."""
+    if charge is None or charge in (Charge.NONE, Charge.UNKNOWN):
+        return Basis.NONE
+    return Basis(charge) if is_priced else Basis.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,16 +7,83 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import NamedTuple
 
-from batchgen.ledger.reader import Reader, attempt_record
-from batchgen.ledger.records import AttemptRecord
+from batchgen.ledger.reader import Reader
+from batchgen.ledger.records import basis_of, is_at_risk
 from batchgen.model import Basis, FileRecord, ResultRow, State, Status, to_usd
 
 Slice = tuple[list[ResultRow], bytes | None]
 
+
+class ListedImage(NamedTuple):
+    """An image as the ZIP's directory lists it, and the row that it is for."""
+
+    position: int
+    image: int
+    name: str
+    place: int
+    size_bytes: int
+    crc32: int
+    ended_at: int | None
+    media_type: str
+    sha256: str
+    width_px: int
+    height_px: int
+    id: str | int
+    request: str
+    provider: str
+    model: str
+    aspect_ratio: str | None
+    resolution: str | None
+
+
+class _Row(NamedTuple):
+    """A line of `result_rows`."""
+
+    position: int
+    line: int | None
+    id: str | int
+    request: str | None
+    provider: str | None
+    model: str | None
+    estimate: int | None
+    at_column: str | None
+    problem: str | None
+    warning: str | None
+    row_id: int
+    status: str | None
+    error: str | None
+    message: str | None
+    own_status: str | None
+    shared_with: str | int | None
+
+
+class _Attempt(NamedTuple):
+    """A line of `result_attempts`."""
+
+    row_id: int
+    state: str
+    provider: str
+    model: str
+    aspect_ratio: str | None
+    resolution: str | None
+    ceiling: int | None
+    task_id: str | None
+    request_id: str | None
+    charge: str | None
+    cost: int | None
+    counts: int
+    warning: str | None
+    sent_at: int
+    ended_at: int | None
+    latency_s: float | None
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEAKEST_LAST = tuple(Basis)
+_STATUSES = {it.value: it for it in Status}
 
 
 def result_slices(ledger: Reader, archive: str) -> Iterator[Slice]:
@@ -36,141 +103,126 @@ def result_slices(ledger: Reader, archive: str) -> Iterator[Slice]:
         yield _rows(ledger, generation, (part["first"], end), archive), part["ipc"]
 
 
-def directory_images(ledger: Reader) -> Iterator[dict[str, Any]]:
+def directory_images(ledger: Reader) -> Iterator[ListedImage]:
     """Yield the stored images of the manifest's rows, in its order, each once."""
     last = None
     values = {"generation": ledger.generation}
-    for row in ledger.run("directory_images", values):
-        place = (row["position"], row["image"])
-        if place != last:
-            yield dict(row)
-        last = place
+    for line in ledger.lines("directory_images", values):
+        if line[:2] != last:
+            yield ListedImage._make(line)
+        last = line[:2]
 
 
 def _rows(
     ledger: Reader, generation: int, span: tuple[int, int], archive: str
 ) -> list[ResultRow]:
     values = (generation, *span)
-    attempts: dict[int, list[AttemptRecord]] = defaultdict(list)
-    for row in ledger.run("result_attempts", values):
-        values_of = dict(row)
-        attempts[values_of.pop("for_row")].append(attempt_record(values_of))
+    attempts: dict[int, list[_Attempt]] = defaultdict(list)
+    for line in ledger.lines("result_attempts", values):
+        attempt = _Attempt._make(line)
+        attempts[attempt.row_id].append(attempt)
     images: dict[int, dict[int, FileRecord]] = defaultdict(dict)
-    for row in ledger.run("result_images", values):
+    for row_id, image, name, *facts in ledger.lines("result_images", values):
         # An image bought twice stands once: the first that was stored.
-        images[row["row_id"]].setdefault(
-            row["image"],
-            FileRecord(
-                name=row["name"],
-                archive=archive,
-                image=row["image"],
-                media_type=row["media_type"],
-                width_px=row["width_px"],
-                height_px=row["height_px"],
-                size_bytes=row["size_bytes"],
-                sha256=row["sha256"].hex(),
-            ),
-        )
+        images[row_id].setdefault(image, FileRecord(name, archive, image, *facts))
+    rows = map(_Row._make, ledger.lines("result_rows", values))
     return [
         _result(
-            dict(row),
-            attempts.get(row["row_id"], []),
-            tuple(images.get(row["row_id"], {}).values()),
+            row,
+            attempts.get(row.row_id, ()),
+            tuple(images[row.row_id].values()) if row.row_id in images else (),
         )
-        for row in ledger.run("result_rows", values)
+        for row in rows
     ]
 
 
 def _result(
-    row: dict[str, object],
-    attempts: Sequence[AttemptRecord],
-    files: tuple[FileRecord, ...],
+    row: _Row, attempts: Sequence[_Attempt], files: tuple[FileRecord, ...]
 ) -> ResultRow:
-    stated = row["request"] or row["plan_request"]
-    request = json.loads(str(stated)) if stated else {}
+    request = json.loads(row.request) if row.request else {}
     status, error, message = _standing(row)
     last = _deciding(attempts)
-    shared_with = _text(row["shared_with"])
     own = last
-    if shared_with is not None:
+    if row.shared_with is not None:
         attempts, own = (), None  # another row's purchase: it is counted there
-    risky = [it for it in attempts if it.at_risk]
+    risky = [it.ceiling for it in attempts if is_at_risk(it.state, it.charge)]
     cost, basis = _cost(attempts)
-    succeeded = status is Status.SUCCEEDED
     return ResultRow(
-        row=_int(row["position"]),
-        id=str(row["plan_id"] if row["plan_id"] is not None else row["position"]),
+        row=row.position,
+        id=str(row.id),
         status=status,
         prompt=request.get("prompt"),
-        provider=last.provider if last else _text(row["provider"]),
-        model=last.model if last else _text(row["model"]),
+        provider=last.provider if last else row.provider,
+        model=last.model if last else row.model,
         aspect_ratio=last.aspect_ratio if last else request.get("aspect_ratio"),
         resolution=last.resolution if last else request.get("resolution"),
         files=files,
         attempts=sum(it.counts for it in attempts),
         cost_usd=cost,
         cost_basis=basis,
-        at_risk_usd=_sum([it.ceiling for it in risky]),
+        at_risk_usd=_sum(risky),
         at_risk_attempts=len(risky),
-        estimated_usd=usd_of(row["estimate"]) if shared_with is None else to_usd(0),
+        estimated_usd=usd_of(row.estimate if row.shared_with is None else 0),
         error=error,
         message=message,
         warning=_warnings(row, attempts),
         request_id=(own.request_id or own.task_id) if own else None,
         started_at=moment_of(min((it.sent_at for it in attempts), default=None)),
         finished_at=_finished(status, attempts),
-        latency_s=own.latency_s if own and succeeded else None,
-        shared_with=shared_with,
+        latency_s=own.latency_s if own and status is Status.SUCCEEDED else None,
+        shared_with=None if row.shared_with is None else str(row.shared_with),
     )
 
 
-def _standing(row: dict[str, object]) -> tuple[Status, str | None, str | None]:
-    if row["problem"] is not None and row["status"] != Status.SUCCEEDED:
-        column = f"{row['at_column']}: " if row["at_column"] else ""
-        line = f"line {row['line']}, " if row["line"] is not None else ""
-        where = f"row {row['position']}, {line}{column}"
-        return Status.INVALID, "invalid", f"{where}{row['problem']}"
-    of = "shared_" if row["shares"] is not None else ""
-    status, error, message = (row[of + it] for it in ("status", "error", "message"))
-    return Status(str(status)), _text(error), _text(message)
+def _standing(row: _Row) -> tuple[Status, str | None, str | None]:
+    if row.problem is not None and row.own_status != Status.SUCCEEDED:
+        column = f"{row.at_column}: " if row.at_column else ""
+        line = f"line {row.line}, " if row.line is not None else ""
+        where = f"row {row.position}, {line}{column}"
+        return Status.INVALID, "invalid", f"{where}{row.problem}"
+    return _STATUSES[row.status or ""], row.error, row.message
 
 
-def _deciding(attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:
-    stored = [it for it in attempts if it.state is State.STORED]
+def _deciding(attempts: Sequence[_Attempt]) -> _Attempt | None:
+    stored = [it for it in attempts if it.state == State.STORED]
     candidates = stored or attempts
     return candidates[-1] if candidates else None
 
 
-def _cost(attempts: Sequence[AttemptRecord]) -> tuple[Decimal | None, Basis]:
+def _cost(attempts: Sequence[_Attempt]) -> tuple[Decimal | None, Basis]:
     """Return what is known to have been charged, and the weakest basis of it.
 
     Money at risk is not part of it: the table's sum is what was spent for certain.
     Where all is at risk the cost is unknown, and never 0.
     """
-    bases = {it.basis for it in attempts} - {Basis.NONE}
-    if not bases and any(it.at_risk for it in attempts):
+    judged = [
+        (basis_of(it.charge, is_priced=it.cost is not None), it) for it in attempts
+    ]
+    charged = [(basis, it.cost) for basis, it in judged if basis is not Basis.NONE]
+    if not charged and any(is_at_risk(it.state, it.charge) for it in attempts):
         return None, Basis.UNKNOWN
+    bases = (basis for basis, _ in charged)
     weakest = max(bases, key=_WEAKEST_LAST.index, default=Basis.NONE)
-    return _known_cost(attempts), weakest
-
-
-def _known_cost(attempts: Sequence[AttemptRecord]) -> Decimal | None:
-    return _sum([it.cost for it in attempts if it.basis is not Basis.NONE])
+    return _sum([cost for _, cost in charged]), weakest
 
 
 def _sum(amounts: Sequence[int | None]) -> Decimal | None:
-    known = [it for it in amounts if it is not None]
-    return to_usd(sum(known)) if len(known) == len(amounts) else None
+    total = 0
+    for it in amounts:
+        if it is None:
+            return None
+        total += it
+    return usd_of(total)
 
 
-def _warnings(row: dict[str, object], attempts: Sequence[AttemptRecord]) -> str | None:
+def _warnings(row: _Row, attempts: Sequence[_Attempt]) -> str | None:
     """Return what was made otherwise than it was asked for."""
-    left_out = row["warning"] if row["status"] == Status.SUCCEEDED else None
+    left_out = row.warning if row.own_status == Status.SUCCEEDED else None
     found = (left_out, *(it.warning for it in attempts))
-    return "; ".join(dict.fromkeys(str(it) for it in found if it)) or None
+    return "; ".join(dict.fromkeys(it for it in found if it)) or None
 
 
-def _finished(status: Status, attempts: Sequence[AttemptRecord]) -> datetime | None:
+def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:
     if status is Status.PENDING:
         return None
     ends = [it.ended_at for it in attempts if it.ended_at is not None]
@@ -187,14 +239,7 @@ def moment_of(micros: int | None) -> datetime | None:
     return None if micros is None else moment(micros)
 
 
-def usd_of(nano: object) -> Decimal | None:
+@lru_cache(maxsize=4096)
+def usd_of(nano: int | None) -> Decimal | None:
     """Return nano-dollars as US dollars; None where they are not known."""
-    return to_usd(nano) if isinstance(nano, int) else None
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _int(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    return None if nano is None else to_usd(nano)

@@ -9,9 +9,11 @@ from decimal import Decimal
 from batchgen.model.attempt import Basis, State
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class PurchaseRow:
     """One attempt: when, where, what it cost, and how that is known.
+
+    Not frozen, as `ResultRow` is not.
 
     Attributes:
         row: Position of its row in the manifest; None if that does not hold it.

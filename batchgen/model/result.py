@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from batchgen.model.attempt import Basis, Status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRecord:
-    """One stored image.
+class FileRecord(NamedTuple):
+    """One stored image; a tuple, for a million are made for a table.
 
     Attributes:
         name: Member of the archive.
@@ -30,9 +30,11 @@ class FileRecord:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ResultRow:
     """What happened to one manifest row, and what it cost.
+
+    Not frozen: to freeze each takes longer than all else that is done to make it.
 
     Attributes:
         row: Position in the manifest, from 0.

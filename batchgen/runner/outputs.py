@@ -93,31 +93,27 @@ def _finish(ledger: Reader, archive: Archive) -> None:
 
 def _entries(ledger: Reader) -> Iterator[DirectoryEntry]:
     for it in directory_images(ledger):
-        yield DirectoryEntry(
-            it["name"],
-            it["place"],
-            it["size_bytes"],
-            it["crc32"],
-            utc(it["ended_at"]) if it["ended_at"] is not None else None,
-        )
+        modified = None if it.ended_at is None else utc(it.ended_at)
+        yield DirectoryEntry(it.name, it.place, it.size_bytes, it.crc32, modified)
 
 
 def _metadata(ledger: Reader) -> Iterator[bytes]:
     """Yield the lines that make the ZIP a Hugging Face `imagefolder`."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
     for it in directory_images(ledger):
         line = {
-            "file_name": it["name"],
-            "id": str(it["id"] if it["id"] is not None else it["position"]),
-            "prompt": json.loads(it["request"])["prompt"],
-            "row": it["position"],
+            "file_name": it.name,
+            "id": str(it.id),
+            "prompt": json.loads(it.request)["prompt"],
+            "row": it.position,
             # Not "image": an imagefolder has its pictures under that name.
-            "image_number": it["image"],
-            "provider": it["provider"],
-            "model": it["model"],
-            "aspect_ratio": it["aspect_ratio"],
-            "resolution": it["resolution"],
-            "width_px": it["width_px"],
-            "height_px": it["height_px"],
-            "sha256": it["sha256"].hex(),
+            "image_number": it.image,
+            "provider": it.provider,
+            "model": it.model,
+            "aspect_ratio": it.aspect_ratio,
+            "resolution": it.resolution,
+            "width_px": it.width_px,
+            "height_px": it.height_px,
+            "sha256": it.sha256,
         }
-        yield json.dumps(line, ensure_ascii=False).encode()
+        yield encode(line).encode()

@@ -1,14 +1,14 @@
-"""Read the body of a response whole, within limits of size, silence and memory."""
+"""Read the body of a response to its end, within limits of size, silence and memory."""
 
 from __future__ import annotations
 
-import io
 import math
 
 import anyio
 import httpx
 
 from batchgen.wire.faults import TooLarge
+from batchgen.wire.intake import Intake
 from batchgen.wire.memory import MEGABYTE, SMALL_BYTES, Lease
 
 # Some object stores keep the name of an upload's framing and send it back with the
@@ -25,32 +25,27 @@ class Admission:
     Args:
         lease: What the exchange holds.
         patience: Ends the exchange; it does not run while we are the ones who pause.
-        weight: Bytes of memory that each byte of the body takes, decoded ones included.
     """
 
-    def __init__(
-        self, lease: Lease, patience: anyio.CancelScope, weight: float = 1.0
-    ) -> None:
+    def __init__(self, lease: Lease, patience: anyio.CancelScope) -> None:
         self._lease = lease
         self._patience = patience
-        self._weight = weight
         self._admitted = SMALL_BYTES
 
     async def step(self, size_bytes: int) -> None:
-        """Wait until as many bytes may be held of a body of unknown size."""
+        """Wait until as many bytes may be held, of which nobody knows how many come."""
         if size_bytes > self._admitted:
             await self.admit(math.ceil(size_bytes / MEGABYTE) * MEGABYTE)
 
     async def admit(self, size_bytes: int) -> None:
-        """Wait until as many bytes of the body may be held."""
+        """Wait until as many bytes may be held."""
         self._admitted = size_bytes
-        weighed = math.ceil(size_bytes * self._weight)
-        if self._lease.take(weighed):
+        if self._lease.take(size_bytes):
             return
         left_s = self._patience.deadline - anyio.current_time()
         self._patience.deadline = math.inf
         try:
-            await self._lease.grow(weighed)
+            await self._lease.grow(size_bytes)
         finally:
             self._patience.deadline = anyio.current_time() + left_s
 
@@ -58,11 +53,12 @@ class Admission:
 async def read_body(
     response: httpx.Response,
     admission: Admission,
+    intake: Intake,
     *,
     limit_bytes: int,
     silence_s: float,
-) -> bytes:
-    """Return the body as it was sent.
+) -> None:
+    """Pour the body, as it was sent, into an intake.
 
     Raises:
         TooLarge: it is, or says that it will be, larger than the limit.
@@ -73,16 +69,17 @@ async def read_body(
     if expected is not None:
         if expected > limit_bytes:
             raise TooLarge(f"the body has {expected} bytes, more than {limit_bytes}")
-        await admission.admit(expected)
+        await admission.admit(intake.expected_bytes(expected))
     if response.is_stream_consumed:
-        body = response.content  # a client that is not ours has read it already
+        # A client that is not ours has read it already.
+        intake.feed(response.content)
+        size = len(response.content)
     else:
-        body = await _collect(response, admission, limit_bytes, silence_s)
-    if expected is not None and len(body) != expected:
+        size = await _pour(response, admission, intake, limit_bytes, silence_s)
+    if expected is not None and size != expected:
         raise httpx.RemoteProtocolError(
-            f"the body ended after {len(body)} of {expected} bytes"
+            f"the body ended after {size} of {expected} bytes"
         )
-    return body
 
 
 def is_delimited(response: httpx.Response) -> bool:
@@ -108,25 +105,26 @@ def _declared_length(response: httpx.Response) -> int | None:
     return int(text) if is_number else None
 
 
-async def _collect(
+async def _pour(
     response: httpx.Response,
     admission: Admission,
+    intake: Intake,
     limit_bytes: int,
     silence_s: float,
-) -> bytes:
-    # A file in memory gives its bytes away uncopied; joining chunks takes them twice.
-    body = io.BytesIO()
+) -> int:
+    """Return how many bytes came."""
+    size = 0
     stream = response.aiter_raw()
-    while True:
-        try:
-            with anyio.fail_after(silence_s):
-                chunk = await anext(stream, None)
-        except TimeoutError as error:
-            raise httpx.ReadTimeout(f"silence for {silence_s:g} s") from error
-        if chunk is None:
-            return body.getvalue()
-        size = body.tell() + len(chunk)
-        if size > limit_bytes:
-            raise TooLarge(f"the body has more than {limit_bytes} bytes")
-        await admission.step(size)
-        body.write(chunk)
+    with anyio.CancelScope() as silence:
+        while True:
+            silence.deadline = anyio.current_time() + silence_s
+            chunk = await anext(stream, None)
+            if chunk is None:
+                return size
+            size += len(chunk)
+            if size > limit_bytes:
+                raise TooLarge(f"the body has more than {limit_bytes} bytes")
+            intake.feed(chunk)
+            silence.deadline = math.inf
+            await admission.step(intake.needs_bytes)
+    raise httpx.ReadTimeout(f"silence for {silence_s:g} s")

@@ -23,13 +23,9 @@ from batchgen.errors import (
 )
 from batchgen.model import Blob, Call, Reply
 from batchgen.wire.body import Admission, is_delimited, read_body
-from batchgen.wire.decode import (
-    claims_image,
-    claims_json,
-    decode_body,
-    size_of_blobs,
-)
+from batchgen.wire.decode import claims_json, size_of_blobs
 from batchgen.wire.faults import FOREIGN, download_error, no_image, purchase_error
+from batchgen.wire.intake import ImageIntake, Intake, ReplyIntake
 from batchgen.wire.limits import DEFAULT_LIMITS, WireLimits
 from batchgen.wire.memory import Lease, Memory
 from batchgen.wire.network import (
@@ -48,9 +44,6 @@ LOOPBACK_ONLY_VARIABLE = "BATCHGEN_LOOPBACK_ONLY"
 
 # Parsing this much JSON holds the interpreter for about a millisecond.
 _OFFLOAD_BYTES = 256 * 1024
-
-# Base64 in a JSON document, and what it stands for.
-_WITH_DECODED = 1.75
 
 
 class Offload(Protocol):
@@ -153,13 +146,13 @@ class Wire:
             with _in_time(patience_s) as patience:
                 async with self._exchange(request) as response:
                     departed()
-                    head = response.status_code, dict(response.headers)
-                    weight = 1.0 if claims_image(response.headers) else _WITH_DECODED
-                    admission = Admission(lease, patience, weight)
-                    body = await self._read(
-                        response, admission, self._limits.reply_bytes
-                    )
-            reply = await self._as_reply(response, body, call.blob_keys)
+                    headers = dict(response.headers)
+                    head = response.status_code, headers
+                    intake = ReplyIntake(headers, call.blob_keys)
+                    admission = Admission(lease, patience)
+                    limit = self._limits.reply_bytes
+                    await self._read(response, admission, intake, limit)
+            reply = await self._as_reply(response, headers, intake)
         except FOREIGN as error:
             lease.shrink(0)
             ours = purchase_error(provider, request.url.host, error)
@@ -167,7 +160,8 @@ class Wire:
                 departed()
                 ours.head = head
             raise ours from error
-        lease.shrink(size_of_blobs(reply.body))
+        if lease.held_bytes:
+            lease.shrink(size_of_blobs(reply.body))
         return reply
 
     async def download(
@@ -237,8 +231,10 @@ class Wire:
                 return url.join(response.headers["location"])
             if response.status_code != 200:
                 raise no_image(provider, response)
+            intake = ImageIntake()
             limit = self._limits.image_bytes
-            return Blob(await self._read(response, admission, limit))
+            await self._read(response, admission, intake, limit)
+            return intake.image()
 
     @asynccontextmanager
     async def _exchange(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
@@ -253,22 +249,24 @@ class Wire:
             await response.aclose()
 
     async def _read(
-        self, response: httpx.Response, admission: Admission, limit_bytes: int
-    ) -> bytes:
-        return await read_body(
+        self,
+        response: httpx.Response,
+        admission: Admission,
+        intake: Intake,
+        limit_bytes: int,
+    ) -> None:
+        await read_body(
             response,
             admission,
+            intake,
             limit_bytes=limit_bytes,
             silence_s=self._limits.silence_s,
         )
 
     async def _as_reply(
-        self, response: httpx.Response, body: bytes, blob_keys: frozenset[str]
+        self, response: httpx.Response, headers: dict[str, str], intake: ReplyIntake
     ) -> Reply:
-        headers = dict(response.headers)
-        decoded = await self._decode(
-            partial(decode_body, body, headers, blob_keys), len(body)
-        )
+        decoded = await self._decode(intake.document, intake.parsed_bytes)
         broken = isinstance(decoded, str) and claims_json(headers)
         if broken and not is_delimited(response):
             raise httpx.RemoteProtocolError("the JSON ended with the connection")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.benchmarks.frame import Finding
 
-CASES = ("startup", "small")
+CASES = ("startup", "small", "inline", "ending")
 PACKAGES = ("aiohttp", "anyio", "httpx", "polars", "pyarrow", "pybase64")
 
 

@@ -56,7 +56,7 @@ def _row(number: int, chance: random.Random) -> ResultRow:
         prompt=f"Studio photograph of product {digest}, soft light, plain ground",
         files=()
         if failed
-        else (replace(PICTURE, name=f"{number}.png", sha256=digest),),
+        else (PICTURE._replace(name=f"{number}.png", sha256=digest),),
         cost_usd=Decimal(chance.randrange(60_000_000, 140_000_000)).scaleb(-9),
         at_risk_usd=Decimal(0),
         at_risk_attempts=0,

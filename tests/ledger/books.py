@@ -86,8 +86,13 @@ def prompts(
 
 def planned(ledger: Reader) -> list[dict[str, object]]:
     """Return the plan that counts, joined with its rows, in manifest order."""
-    everything = (ledger.generation, 0, 1 << 62)
-    return [dict(row) for row in ledger.run("result_rows", everything)]
+    found = ledger._connection.execute(
+        "SELECT plan.id AS plan_id, plan.request AS plan_request, rows.*, plan.*"
+        " FROM plan"
+        " LEFT JOIN rows USING (row_id) WHERE generation = ? ORDER BY position",
+        (ledger.generation,),
+    )
+    return [dict(row) for row in found]
 
 
 def row_ids(ledger: Reader) -> list[int]:

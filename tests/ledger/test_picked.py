@@ -58,7 +58,7 @@ def test_a_rejected_image_is_missing_but_stays_paid(ledger: Ledger) -> None:
     assert ledger.stored_images(row_id) == {1, 3}
     assert not ledger.is_whole(row_id)
     assert not ledger.has_claim(row_id, range(2, 3))
-    assert [it["image"] for it in directory_images(ledger)] == [1, 3]
+    assert [it.image for it in directory_images(ledger)] == [1, 3]
     assert ledger.totals(EVERY).spent == PRICE
     [(rows, _)] = result_slices(ledger, "images.zip")
     assert [it.image for it in rows[0].files] == [1, 3]

@@ -435,11 +435,9 @@ def test_the_directory_lists_each_image_once_and_only_of_planned_rows(
 
     found = list(directory_images(ledger))
 
-    assert [(it["position"], it["id"], it["attempt_id"]) for it in found] == [
-        (0, "b", 2)
-    ]
+    assert [(it.position, it.id, it.sha256) for it in found] == [(0, "b", "02" * 32)]
     assert first not in row_ids(ledger)
-    assert found[0]["ended_at"] > AT
+    assert (found[0].ended_at or 0) > AT
 
 
 def test_the_thousandth_row_that_asks_for_the_same_is_no_dearer_to_plan(

@@ -236,7 +236,7 @@ def test_an_image_that_was_bought_twice_stands_once_and_is_paid_twice(
     assert [(it.image, it.sha256) for it in row.files] == [(1, "01" * 32)]
     assert (row.cost_usd, row.attempts) == (2 * USD, 2)
     (listed,) = directory_images(ledger)
-    assert listed["sha256"] == b"\1" * 32
+    assert listed.sha256 == "01" * 32
 
 
 def test_images_of_several_parts_stand_in_their_order(ledger: Ledger) -> None:

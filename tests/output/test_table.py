@@ -67,7 +67,7 @@ DONE = ResultRow(
     model="google/nano-banana-2",
     aspect_ratio="16:9",
     resolution="1K",
-    files=(PICTURE, replace(PICTURE, name="schuh/größe-42-2.png", image=2)),
+    files=(PICTURE, PICTURE._replace(name="schuh/größe-42-2.png", image=2)),
     attempts=2,
     cost_usd=Decimal("0.089487501"),
     cost_basis=Basis.REPORTED,
@@ -190,9 +190,7 @@ def test_polars_reads_every_value_as_it_was(tmp_path: Path) -> None:
     assert done["finished_at"] == MOMENT
     assert done["latency_s"] == 12.25
     assert [file["image"] for file in done["files"]] == [1, 2]
-    assert done["files"][0] == {
-        field.name: getattr(PICTURE, field.name) for field in fields(PICTURE)
-    }
+    assert done["files"][0] == PICTURE._asdict()
     assert unpriced["cost_usd"] is None
     assert unpriced["files"] == []
     assert unpriced["status"] == "pending"

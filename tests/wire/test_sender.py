@@ -8,13 +8,11 @@ from typing import TypeVar
 
 import httpx
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from batchgen.decoding import decode_base64
 from batchgen.errors import CredentialRejected, OutcomeUnknown, RequestInvalid
 from batchgen.model import Blob, Call
-from batchgen.wire.decode import Unreadable, decode_body, take_out
+from batchgen.wire.decode import Unreadable, decode_body
 from batchgen.wire.sender import Wire
 from tests.wire.server import Peer, ScriptedServer, answer, reply, serve
 
@@ -282,44 +280,6 @@ async def test_json_that_is_built_to_be_a_burden_is_not_read(
 ) -> None:
     with pytest.raises(Unreadable, match=words):
         decode_body(body, {"content-type": "application/json"}, frozenset())
-
-
-@given(
-    images=st.lists(st.binary(max_size=300), max_size=4),
-    prompt=st.text(max_size=40),
-    least_bytes=st.integers(1, 300),
-    way=st.sampled_from(["plain", "slashes", "dotnet", "uri", "bare", "broken"]),
-)
-@example(images=[bytes(30)], prompt='"b64_json": "', least_bytes=1, way="plain")
-@example(images=[b""], prompt="", least_bytes=1, way="uri")
-def test_base64_is_decoded_where_it_stands_as_a_parser_would_have_it(
-    images: list[bytes], prompt: str, least_bytes: int, way: str
-) -> None:
-    texts = [base64.b64encode(it).decode() for it in images]
-    if way == "uri":
-        texts = [f"data:image/png;base64,{it}" for it in texts]
-    elif way == "bare":
-        texts = [it.rstrip("=") for it in texts]
-    elif way == "broken":
-        texts = [f"{it}*" for it in texts]
-    entries = [{"b64_json": it, "revised_prompt": prompt} for it in texts]
-    document = json.dumps({prompt: '"b64_json": "AAAA"', "data": entries})
-    if way == "slashes":
-        document = document.replace("/", "\\/")
-    elif way == "dotnet":
-        document = document.replace("+", "\\u002B")
-    keys = frozenset({"b64_json"})
-
-    rest, taken = take_out(document.encode(), keys, least_bytes)
-
-    lifted = [it["b64_json"] for it in json.loads(rest)["data"]]
-    found = [taken[it] if it in taken else decode_base64(it) or it for it in lifted]
-    assert found == [decode_base64(it) or it for it in texts]
-    assert len(json.loads(rest)) == len(json.loads(document))
-    # Of nothing there is nothing to take out, whatever stands before it.
-    long = [it for it, image in zip(texts, images, strict=True) if image]
-    long = [it for it in long if len(it) >= least_bytes]
-    assert way == "broken" or len(taken) >= len(long)
 
 
 @pytest.mark.parametrize(
