@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
+from batchgen.bell import Bell
 from batchgen.budget.limits import DAY_MICROS, Limits, Scope, Share, day_of
 from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
 from batchgen.model import Sale, dollars
@@ -80,7 +81,7 @@ class Budget:
         # By provider and resolution, as the ledger knows what was charged.
         self._raised: dict[tuple[str, str | None], int] = {}
         self._purses: dict[Scope, _Purse] = {"run": _Purse()}
-        self._changed = anyio.Event()
+        self._changed = Bell()
         self._full: set[Share] = set()
         self.settled = 0
 
@@ -134,7 +135,8 @@ class Budget:
             BudgetReached: likewise, but for the whole run.
         """
         while True:
-            reservation = replace(wanted, day=self.today)
+            day = self.today
+            reservation = wanted if wanted.day == day else replace(wanted, day=day)
             match next(self._in_the_way(reservation), None):
                 case None:
                     self.hold(reservation)
@@ -160,8 +162,7 @@ class Budget:
             purse.held[reservation.group] -= reservation.images
             purse.committed += nano
         self.settled += 1
-        self._changed.set()
-        self._changed = anyio.Event()
+        self._changed.ring()
 
     def saw(self, group: Group, per_image: int) -> bool:
         """Take note of a charge; True if it is above the ceiling, which it raises."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+_SPACE = re.compile(r"\s")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -25,7 +27,7 @@ class EventFormatter(logging.Formatter):
             for name, value in vars(record).items()
             if name not in _STANDARD and value is not None
         )
-        stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        stamp = moment.isoformat(timespec="milliseconds").removesuffix("+00:00")
         line = f"{stamp}Z {record.levelname.lower():7} {record.getMessage()} {extra}"
         if record.exc_info:
             line += "\n" + self._clean(self.formatException(record.exc_info))
@@ -34,7 +36,7 @@ class EventFormatter(logging.Formatter):
 
 def _quoted(value: object) -> str:
     text = str(value)
-    return repr(text) if not text or any(it.isspace() for it in text) else text
+    return repr(text) if not text or _SPACE.search(text) else text
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from batchgen.ledger.records import (
     RowRecord,
     StoredImage,
     Totals,
+    just_sent,
 )
 from batchgen.ledger.requests import load_request
 from batchgen.ledger.results import directory_images, result_slices
@@ -40,6 +41,7 @@ __all__ = [
     "Way",
     "directory_images",
     "dump_route",
+    "just_sent",
     "load_request",
     "load_route",
     "providers_bought_from",

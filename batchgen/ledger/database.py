@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from types import TracebackType
 
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
 
@@ -29,32 +29,17 @@ def queries() -> Mapping[str, str]:
     }
 
 
-class translated:  # noqa: N801 - it stands where a function would
-    """Turn SQLite's errors into ours; the text says what to do.
-
-    A class, for it stands around each of some thirty statements a row: a generator
-    would take as long as the shorter of them.
-    """
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, sqlite3.Error):
-            raise _ours(error, self._path) from error
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours; the text says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise ours(error, path) from error
 
 
-def _ours(error: sqlite3.Error, path: Path) -> StorageError:
+def ours(error: sqlite3.Error, path: Path) -> StorageError:
+    """Return an error of SQLite's in our words."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return DiskFull(f"the disk is full ({path}); free some space and run it again")

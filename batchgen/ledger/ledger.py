@@ -5,7 +5,7 @@ Steps are made between `begin` and `commit`, so that a group of them is one comm
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from batchgen.errors import Charge, LedgerMismatch, StorageError
@@ -14,6 +14,12 @@ from batchgen.ledger.reader import Growth, Reader, Value
 from batchgen.ledger.records import AttemptEnd, AttemptStart, StoredImage
 from batchgen.ledger.route import Way
 from batchgen.model import NEXT, State, Status
+
+_BEFORE: Mapping[State, str] = {
+    after: " ".join(before for before in State if after in NEXT[before])
+    for after in State
+}
+"""The states from which each may be reached; no state's name holds another's."""
 
 
 class Ledger(Reader):
@@ -24,11 +30,13 @@ class Ledger(Reader):
     """
 
     writes = True
+    _outputs_are_known_stale = False  # by this commit
 
     def begin(self) -> None:
         """Begin a commit; the steps that follow belong to it."""
         with translated(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
+        self._outputs_are_known_stale = False
 
     def commit(self) -> None:
         """Bring all steps since `begin` to the disk, or none of them."""
@@ -44,6 +52,7 @@ class Ledger(Reader):
         # After some errors SQLite has rolled back by itself.
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        self._outputs_are_known_stale = False
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -59,6 +68,7 @@ class Ledger(Reader):
     def put(self, name: str, value: Value) -> None:
         """Remember a value."""
         self.run("meta_set", (name, value))
+        self._outputs_are_known_stale = False
 
     def bind(self, name: str, value: str, problem: str) -> None:
         """Remember what the folder belongs to, or refuse it to another.
@@ -102,8 +112,8 @@ class Ledger(Reader):
         self, attempt_id: int, task_id: str, request_id: str | None, at: int
     ) -> None:
         """Write down the task that the provider named."""
-        self._step(attempt_id, State.ACCEPTED)
-        self.run("attempt_accept", (task_id, request_id, at, attempt_id))
+        values = (task_id, request_id, at)
+        self._step(attempt_id, State.ACCEPTED, "attempt_accept", values)
 
     def mark_delivered(
         self,
@@ -122,11 +132,8 @@ class Ledger(Reader):
             request_id: The id by which the provider's bill knows it.
             latency_s: SENT to now; None when that cannot be known.
         """
-        self._step(attempt_id, State.DELIVERED)
-        self.run(
-            "attempt_deliver",
-            (charge[0].value, charge[1], request_id, latency_s, attempt_id),
-        )
+        values = (charge[0].value, charge[1], request_id, latency_s)
+        self._step(attempt_id, State.DELIVERED, "attempt_deliver", values)
         for image, link in links:
             self.run("link_set", (attempt_id, image, link))
 
@@ -138,8 +145,7 @@ class Ledger(Reader):
         at: int,
     ) -> None:
         """Write down where the images lie in the archive, which is synced by now."""
-        self._step(attempt_id, State.STORED)
-        self.run("attempt_store", (warning, at, attempt_id))
+        self._step(attempt_id, State.STORED, "attempt_store", (warning, at))
         self.keep_images(attempt_id, images)
 
     def keep_images(self, attempt_id: int, images: Iterable[StoredImage]) -> None:
@@ -164,8 +170,9 @@ class Ledger(Reader):
 
     def mark_ended(self, attempt_id: int, end: AttemptEnd) -> None:
         """Write down that an attempt ended without its images."""
-        self._step(attempt_id, end.state)
-        self.run(
+        self._step(
+            attempt_id,
+            end.state,
             "attempt_end",
             (
                 end.state.value,
@@ -178,7 +185,6 @@ class Ledger(Reader):
                 end.message,
                 end.request_id,
                 end.ended_at,
-                attempt_id,
             ),
         )
         self._outputs_are_stale()
@@ -187,16 +193,22 @@ class Ledger(Reader):
         """Let an attempt that failed not count for its row; False if it did not."""
         return self.run("attempt_excuse", (attempt_id,)).rowcount > 0
 
-    def _step(self, attempt_id: int, state: State) -> None:
+    def _step(
+        self, attempt_id: int, state: State, name: str, values: Sequence[Value]
+    ) -> None:
+        """Take a step by a statement that changes nothing where it is not legal."""
+        if self.run(name, (*values, attempt_id, _BEFORE[state])).rowcount == 1:
+            return
         row = self.run("attempt_state", (attempt_id,)).fetchone()
-        if row is None or state not in NEXT[State(row[0])]:
-            was = row[0] if row else "missing"
-            raise StorageError(
-                f"{self.path}: attempt {attempt_id} cannot go from {was} to {state}"
-            )
+        was = row[0] if row else "missing"
+        raise StorageError(
+            f"{self.path}: attempt {attempt_id} cannot go from {was} to {state}"
+        )
 
     def _outputs_are_stale(self) -> None:
-        self.run("outputs_stale")
+        if not self._outputs_are_known_stale:
+            self.run("outputs_stale")
+            self._outputs_are_known_stale = self._connection.in_transaction
 
     def raise_ceiling(
         self, provider: str, resolution: str | None, per_image: int

@@ -118,19 +118,25 @@ SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
 SELECT rows.* FROM rows WHERE row_id = ?;
 -- name: row_status
 SELECT status FROM rows WHERE row_id = ?;
--- name: row_is_whole
-SELECT rows.n <= (SELECT count(DISTINCT images.image)
-                  FROM attempts JOIN images USING (attempt_id)
-                  WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL)
+-- name: row_standing
+SELECT status, n <= (SELECT count(DISTINCT images.image)
+                     FROM attempts JOIN images USING (attempt_id)
+                     WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS is_whole
   FROM rows WHERE row_id = ?;
--- name: row_has_claim
-SELECT 1 FROM attempts
-  WHERE row_id = :row_id AND first_image < :behind AND first_image + images > :first
-    AND state IN ('sent', 'accepted', 'delivered')
-UNION ALL
-SELECT 1 FROM attempts JOIN images USING (attempt_id)
-  WHERE row_id = :row_id AND image >= :first AND image < :behind AND name IS NOT NULL
-LIMIT 1;
+-- name: row_may_be_sent
+SELECT 1 FROM rows
+  WHERE row_id = :row_id AND status = 'pending'
+    AND (:provider IS NULL
+         OR EXISTS (SELECT 1 FROM plan
+                    WHERE plan.row_id = rows.row_id AND plan.provider = :provider
+                      AND generation = (SELECT value FROM meta WHERE name = 'generation')))
+    AND NOT EXISTS (SELECT 1 FROM attempts
+                    WHERE attempts.row_id = rows.row_id
+                      AND state IN ('sent', 'accepted', 'delivered')
+                      AND first_image < :behind AND first_image + images > :first)
+    AND NOT EXISTS (SELECT 1 FROM attempts JOIN images USING (attempt_id)
+                    WHERE attempts.row_id = rows.row_id AND name IS NOT NULL
+                      AND image >= :first AND image < :behind);
 -- name: row_settle
 UPDATE rows SET status = ?, error = ?, message = ? WHERE row_id = ?;
 -- name: row_is_planned
@@ -151,20 +157,20 @@ SELECT * FROM attempts WHERE attempt_id = ?;
 SELECT state FROM attempts WHERE attempt_id = ?;
 -- name: attempt_accept
 UPDATE attempts SET state = 'accepted', task_id = ?, request_id = ?, accepted_at = ?
-  WHERE attempt_id = ?;
+  WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_deliver
 UPDATE attempts SET state = 'delivered', charge = ?, cost = ?, request_id = coalesce(?, request_id),
                     latency_s = coalesce(latency_s, ?), again = NULL, error = NULL, message = NULL
-  WHERE attempt_id = ?;
+  WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_store
 UPDATE attempts SET state = 'stored', warning = ?, ended_at = ?, again = NULL, error = NULL,
                     message = NULL, counts = 1
-  WHERE attempt_id = ?;
+  WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_end
 UPDATE attempts SET state = ?, charge = ?, cost = ?, again = ?, counts = ?, excused = ?, error = ?,
                     message = ?,
                     request_id = coalesce(?, request_id), ended_at = ?
-  WHERE attempt_id = ?;
+  WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_excuse
 UPDATE attempts SET excused = 1 WHERE attempt_id = ? AND state = 'failed';
 -- name: attempts_any

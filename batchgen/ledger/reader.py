@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from batchgen.errors import Again, Charge
-from batchgen.ledger.database import connect, queries, translated
+from batchgen.ledger.database import connect, ours, queries, translated
 from batchgen.ledger.records import (
     AttemptRecord,
     PlannedRow,
@@ -69,8 +69,10 @@ class Reader:
         self, name: str, values: Sequence[Value] | Mapping[str, Value] = ()
     ) -> sqlite3.Cursor:
         """Execute a named query."""
-        with translated(self.path):
+        try:
             return self._connection.execute(queries()[name], values)
+        except sqlite3.Error as error:
+            raise ours(error, self.path) from error
 
     def lines(
         self, name: str, values: Sequence[Value] | Mapping[str, Value] = ()
@@ -101,9 +103,10 @@ class Reader:
         """Return how a row stands."""
         return Status(self.run("row_status", (row_id,)).fetchone()[0])
 
-    def is_whole(self, row_id: int) -> bool:
-        """Say whether all images of a row are in the archive."""
-        return bool(self.run("row_is_whole", (row_id,)).fetchone()[0])
+    def standing(self, row_id: int) -> tuple[Status, bool]:
+        """Return how a row stands, and whether all its images are in the archive."""
+        found = self.run("row_standing", (row_id,)).fetchone()
+        return Status(found["status"]), bool(found["is_whole"])
 
     def row(self, row_id: int) -> RowRecord:
         """Return one version of a row."""
@@ -194,10 +197,23 @@ class Reader:
         """Return one attempt."""
         return attempt_record(self.run("attempt_get", (attempt_id,)).fetchone())
 
-    def has_claim(self, row_id: int, images: range) -> bool:
-        """Say whether some of a row's images are stored, or may still be brought."""
-        values = {"row_id": row_id, "first": images.start, "behind": images.stop}
-        return self.run("row_has_claim", values).fetchone() is not None
+    def may_be_sent(
+        self, row_id: int, images: range, provider: str | None = None
+    ) -> bool:
+        """Say whether a row waits, and none of the images is there or on its way.
+
+        Args:
+            row_id: The row.
+            images: Their numbers.
+            provider: Who must be planned to make them; None for whoever it is.
+        """
+        values = {
+            "row_id": row_id,
+            "first": images.start,
+            "behind": images.stop,
+            "provider": provider,
+        }
+        return self.run("row_may_be_sent", values).fetchone() is not None
 
     def has_attempts(self) -> bool:
         """Say whether anything was ever sent from this folder."""

@@ -127,19 +127,19 @@ class AttemptRecord:
     resolution: str | None
     expected: int | None
     ceiling: int | None
-    task_id: str | None
-    request_id: str | None
-    charge: Charge | None
-    cost: int | None
-    again: Again | None
-    counts: bool
-    error: str | None
-    message: str | None
-    warning: str | None
     sent_at: int
-    accepted_at: int | None
-    ended_at: int | None
-    latency_s: float | None
+    task_id: str | None = None
+    request_id: str | None = None
+    charge: Charge | None = None
+    cost: int | None = None
+    again: Again | None = None
+    counts: bool = True
+    error: str | None = None
+    message: str | None = None
+    warning: str | None = None
+    accepted_at: int | None = None
+    ended_at: int | None = None
+    latency_s: float | None = None
     excused: bool = False
 
     @property
@@ -165,6 +165,25 @@ def basis_of(charge: str | None, *, is_priced: bool) -> Basis:
     if charge is None or charge in (Charge.NONE, Charge.UNKNOWN):
         return Basis.NONE
     return Basis(charge) if is_priced else Basis.UNKNOWN
+
+
+def just_sent(attempt_id: int, start: AttemptStart) -> AttemptRecord:
+    """Return an attempt as it stands in the ledger once it is marked as sent."""
+    return AttemptRecord(
+        attempt_id=attempt_id,
+        row_id=start.row_id,
+        first_image=start.first_image,
+        images=start.images,
+        state=State.SENT,
+        provider=start.provider,
+        model=start.model,
+        base_url=start.base_url,
+        aspect_ratio=start.aspect_ratio,
+        resolution=start.resolution,
+        expected=start.expected,
+        ceiling=start.ceiling,
+        sent_at=start.sent_at,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,18 @@ class Departures:
         """Give a granted departure back: nothing left."""
         self._granted -= 1
 
+    def may_grant(self) -> bool:
+        """Grant a departure if there is nothing to wait for; False if there is.
+
+        No other task runs meanwhile: when hundreds of places become free at once,
+        they are filled at once.
+        """
+        due = self._due()
+        may = due <= self._clock() and not self._queue.locked()
+        if may:
+            self._take(due)
+        return may
+
     async def grant(self) -> None:
         """Wait, in order of arrival, until one more may leave.
 
@@ -98,16 +110,13 @@ class Departures:
         left yet counts as leaving now, so a slow disk between the two cannot make
         the rate pass its limit.
         """
-        # Without a switch to other tasks where there is nothing to wait for: when
-        # hundreds of places become free at once, they are filled at once.
-        if self._queue.locked() or self._due() > self._clock():
-            async with self._queue:
-                # One look at the clock: by a second one the time may have come.
-                while (left_s := (due := self._due()) - self._clock()) > 0:  # noqa: ASYNC110
-                    await anyio.sleep(left_s)
-                self._take(due)
-        else:
-            self._take(self._due())
+        if self.may_grant():
+            return
+        async with self._queue:
+            # One look at the clock: by a second one the time may have come.
+            while (left_s := (due := self._due()) - self._clock()) > 0:  # noqa: ASYNC110
+                await anyio.sleep(left_s)
+            self._take(due)
 
     def _take(self, due: float) -> None:
         # A late wake-up is made up for, by one gap at most: no rate is lost to it. At

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from batchgen.bell import Bell
 from batchgen.budget import Budget, Reservation, Share
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Failures
@@ -95,7 +96,7 @@ class Run:
     gives_up: bool = False
     full: set[Share] = field(default_factory=set)
     following: set[anyio.CancelScope] = field(default_factory=set)
-    changed: anyio.Event = field(default_factory=anyio.Event)
+    changed: Bell = field(default_factory=Bell)
 
     @contextmanager
     def cut_short(self) -> Iterator[anyio.CancelScope]:
@@ -111,8 +112,7 @@ class Run:
 
     def wake(self) -> None:
         """Let whoever waits for something to change look again."""
-        self.changed.set()
-        self.changed = anyio.Event()
+        self.changed.ring()
 
     def landed(self, lane: Lane) -> None:
         """Free a place in flight."""

@@ -134,7 +134,6 @@ class Feed:
 
     async def _wait(self) -> bool:
         """Wait until something changes; False if nothing will."""
-        changed = self._run.changed
         wait_s = self._lane.retries.next_in_s()
         if self._preparing:
             wait_s = None if len(self._preparing) >= AHEAD else wait_s
@@ -146,13 +145,12 @@ class Feed:
             and self._run.live == 0
             and not self.scan.may_reopen()
         ):
-            return not self._others_are_dry() and await self._changed(changed, None)
-        return await self._changed(changed, wait_s)
+            return not self._others_are_dry() and await self._changed(None)
+        return await self._changed(wait_s)
 
-    @staticmethod
-    async def _changed(changed: anyio.Event, within_s: float | None) -> bool:
+    async def _changed(self, within_s: float | None) -> bool:
         with anyio.move_on_after(within_s):
-            await changed.wait()
+            await self._run.changed.wait()
         return True
 
     def _take(self) -> Wanted | None:

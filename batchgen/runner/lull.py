@@ -7,6 +7,8 @@ from collections.abc import Callable
 import anyio
 from anyio.abc import TaskGroup
 
+from batchgen.bell import Bell
+
 QUIET_S = 0.02
 LONGEST_S = 0.3
 
@@ -24,7 +26,7 @@ class Lull:
         self._clock = clock
         self._stirred = -float("inf")
         self._is_kept = False
-        self._quiet = anyio.Event()
+        self._quiet = Bell()
 
     def stir(self) -> None:
         """Take note of a purchase that leaves, or of one that came back."""
@@ -43,5 +45,4 @@ class Lull:
         while (left_s := self._stirred + QUIET_S - self._clock()) > 0:  # noqa: ASYNC110 - a clock
             await anyio.sleep(left_s)
         self._is_kept = False
-        self._quiet.set()
-        self._quiet = anyio.Event()
+        self._quiet.ring()

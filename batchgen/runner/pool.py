@@ -156,11 +156,14 @@ async def _may_try(run: Run, lane: Lane, wanted: Wanted) -> bool:
 
 async def _may_leave(run: Run, lane: Lane) -> bool:
     """Wait for the rate; False if nothing more is to be sent."""
+    if lane.stopped is not None or run.gives_up:
+        return False
+    if lane.departures.may_grant():
+        return True
     granted = False
-    if lane.stopped is None and not run.gives_up:
-        with anyio.CancelScope() as lane.leaving:
-            await lane.departures.grant()
-            granted = True
+    with anyio.CancelScope() as lane.leaving:
+        await lane.departures.grant()
+        granted = True
     is_over = lane.stopped is not None or run.gives_up
     if is_over and granted:
         lane.departures.stayed()
@@ -173,7 +176,9 @@ def _reservation(run: Run, lane: Lane, wanted: Wanted) -> Reservation:
     if run.budget.limits and run.budget.ceiling(group) is None:
         raise UsageError(unpriced_words(group))
     shares = shares_of(planned.row.budget_group)
-    return Reservation(group=group, images=wanted.part.images, shares=shares)
+    return Reservation(
+        group=group, images=wanted.part.images, shares=shares, day=run.budget.today
+    )
 
 
 def start(run: Run, order: Order) -> None:
@@ -229,7 +234,6 @@ async def _room(run: Run, lane: Lane) -> None:
         DiskFull: nothing is in flight that could be stored, and nothing more fits.
     """
     while True:
-        changed = run.changed
         is_crowded = lane.live >= UNSTORED_FACTOR * lane.concurrency
         has_place = lane.in_flight < lane.concurrency and not lane.breaker.probing
         if run.failures.are_too_many:
@@ -248,4 +252,4 @@ async def _room(run: Run, lane: Lane) -> None:
                     f"only {free >> 20} MB are free in {run.folder}, {wanted >> 20} MB "
                     "are needed to store the next image safely; free some space"
                 )
-        await changed.wait()
+        await run.changed.wait()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from batchgen.budget import Reservation
 from batchgen.errors import AttemptError, OutcomeUnknown, ProviderStopped, Throttled
-from batchgen.ledger import AttemptRecord, AttemptStart, Ledger
+from batchgen.ledger import AttemptRecord, AttemptStart, Ledger, just_sent
 from batchgen.limits import Use
 from batchgen.model import (
     Accepted,
@@ -15,7 +15,6 @@ from batchgen.model import (
     ImageRequest,
     Link,
     Reply,
-    Status,
 )
 from batchgen.provider import Provider
 from batchgen.runner.accounts import charge_of, latency_of, spend, tell_raised
@@ -132,18 +131,15 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         sent_at=run.time.now(),
     )
 
+    # Another lane may have taken it over.
+    maker = order.lane.name if len(run.lanes) > 1 else None
+
     def step(ledger: Ledger) -> AttemptRecord | None:
         # Another part of the row may have been refused: then this one would be, too.
         # And what is on its way, or was carried on from before, is not bought again.
-        if ledger.has_claim(part.row_id, part.span):
+        if not ledger.may_be_sent(part.row_id, part.span, maker):
             return None
-        if ledger.status(part.row_id) is not Status.PENDING:
-            return None
-        # Another lane may have taken it over.
-        is_shared = len(run.lanes) > 1
-        if is_shared and ledger.planned_provider(part.row_id) != order.lane.name:
-            return None
-        return ledger.attempt(ledger.mark_sent(start))
+        return just_sent(ledger.mark_sent(start), start)
 
     attempt = await run.writer.commit(step)
     if attempt is None:

@@ -75,7 +75,7 @@ def _adopt(ledger: Ledger, archive: Archive, found: Sequence[Found], now: int) -
         adopted += len(whole)
         # What is still to be downloaded is downloaded again.
         if not ledger.links(attempt_id):
-            mark_stored(ledger, attempt, now)
+            mark_stored(ledger, attempt, ledger.shapes(attempt_id), now)
             settle_if_whole(ledger, attempt.row_id)
     return adopted
 

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import anyio
-
+from batchgen.bell import Bell
 from batchgen.model import Attachment, Carried, Inline, Link
 from batchgen.runner.decide import Part
 
@@ -23,7 +22,7 @@ class Shelf:
         self._parts: dict[Part, Sequence[Carried]] = {}
         self._users: Counter[int] = Counter()
         self._bytes = 0
-        self._changed = anyio.Event()
+        self._changed = Bell()
 
     async def put(self, part: Part, references: Sequence[Carried]) -> None:
         """Keep a part's images for `taken`, waiting while the shelf is full."""
@@ -59,8 +58,7 @@ class Shelf:
             if not self._users[id(it)]:
                 del self._users[id(it)]
                 self._bytes -= size_of(it)
-        self._changed.set()
-        self._changed = anyio.Event()
+        self._changed.ring()
 
     def _growth(self, references: Sequence[Carried]) -> int:
         return sum(size_of(it) for it in set(references) if id(it) not in self._users)

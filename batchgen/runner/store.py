@@ -78,7 +78,12 @@ async def store(
             ledger.mark_delivered(attempt_id, (), inline[0], request_id, latency_s)
         pairs = zip(checked, members, strict=True)
         ledger.keep_images(attempt_id, [stored_image(*it) for it in pairs])
-        return ends and _end(run, ledger, flight, lost, at)
+        if not ends:
+            return False
+        brought = [(it.image, it.facts.width_px, it.facts.height_px) for it in checked]
+        is_all = len(brought) == flight.part.images
+        shapes = brought if is_all else ledger.shapes(attempt_id)
+        return _end(run, ledger, flight, shapes, lost, at)
 
     is_whole = await run.writer.store(incoming, step)
     run.progress.bought += len(checked)
@@ -90,10 +95,15 @@ async def store(
 
 
 def _end(
-    run: Run, ledger: Ledger, flight: Flight, lost: AttemptError | None, at: int
+    run: Run,
+    ledger: Ledger,
+    flight: Flight,
+    shapes: Sequence[Shape],
+    lost: AttemptError | None,
+    at: int,
 ) -> bool:
     """End an attempt; True if its row has all its images now, and had not before."""
-    mark_stored(ledger, flight.attempt, at)
+    mark_stored(ledger, flight.attempt, shapes, at)
     was = settle_if_whole(ledger, flight.part.row_id)
     settled = (was, Status.SUCCEEDED) if was else _settle_lost(ledger, flight, lost)
     if settled is not None and flight.planned is not None:
@@ -127,9 +137,10 @@ def _buy_the_rest(run: Run, flight: Flight) -> None:
         lane.retries.add(rest, 0.0)
 
 
-def mark_stored(ledger: Ledger, attempt: AttemptRecord, at: int) -> None:
+def mark_stored(
+    ledger: Ledger, attempt: AttemptRecord, shapes: Iterable[Shape], at: int
+) -> None:
     """End an attempt whose images are in the archive, as many as can be had."""
-    shapes = ledger.shapes(attempt.attempt_id)
     ledger.mark_stored(attempt.attempt_id, (), size_warning(attempt, shapes), at)
 
 
@@ -139,8 +150,8 @@ def settle_if_whole(ledger: Ledger, row_id: int) -> Status | None:
     Returns:
         Its status until now; None if nothing changed.
     """
-    was = ledger.status(row_id)
-    if was is Status.SUCCEEDED or not ledger.is_whole(row_id):
+    was, is_whole = ledger.standing(row_id)
+    if was is Status.SUCCEEDED or not is_whole:
         return None
     ledger.settle(row_id, Status.SUCCEEDED, None, None)
     return was

@@ -20,7 +20,7 @@ from batchgen.errors import (
     LedgerMismatch,
     StorageError,
 )
-from batchgen.ledger import Ledger, Reader
+from batchgen.ledger import Ledger, Reader, Way, just_sent
 from batchgen.ledger.database import queries
 from batchgen.ledger.requests import dump_request, load_request
 from batchgen.model import NEXT, OPEN, ImageRequest, State, Status
@@ -404,3 +404,31 @@ def test_a_folder_is_bound_once_and_refused_to_another(ledger: Ledger) -> None:
         ledger.bind("realm", "rehearsal", "was {bound}, wanted {wanted}")
 
     assert ledger.get("realm") == "real"
+
+
+def test_a_row_is_sent_by_whom_it_is_planned_for_and_while_nothing_of_it_is_under_way(
+    ledger: Ledger, row_id: int
+) -> None:
+    images = range(1, 2)
+    assert ledger.may_be_sent(row_id, images, "acme")
+    way = Way(provider="other", model="m", resolution="1K", estimate=None, warning=None)
+
+    ledger.move(row_id, way)
+
+    assert not ledger.may_be_sent(row_id, images, "acme")
+    assert ledger.may_be_sent(row_id, images, "other")
+    attempt_id = sent(ledger, row_id)
+    assert not ledger.may_be_sent(row_id, images)
+    assert ledger.may_be_sent(row_id, range(2, 3))
+    ledger.mark_ended(attempt_id, ended(State.FAILED))
+    assert ledger.may_be_sent(row_id, images)
+    ledger.settle(row_id, Status.FAILED, "refused", "no")
+    assert not ledger.may_be_sent(row_id, images)
+
+
+def test_what_was_just_sent_is_known_without_reading_it_again(
+    ledger: Ledger, row_id: int
+) -> None:
+    attempt_id = sent(ledger, row_id)
+
+    assert just_sent(attempt_id, start(row_id)) == ledger.attempt(attempt_id)

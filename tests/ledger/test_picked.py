@@ -56,8 +56,9 @@ def test_a_rejected_image_is_missing_but_stays_paid(ledger: Ledger) -> None:
     try_again(ledger, row_id)
 
     assert ledger.stored_images(row_id) == {1, 3}
-    assert not ledger.is_whole(row_id)
-    assert not ledger.has_claim(row_id, range(2, 3))
+    assert ledger.standing(row_id) == (Status.PENDING, False)
+    assert ledger.may_be_sent(row_id, range(2, 3))
+    assert not ledger.may_be_sent(row_id, range(2, 4))
     assert [it.image for it in directory_images(ledger)] == [1, 3]
     assert ledger.totals(EVERY).spent == PRICE
     [(rows, _)] = result_slices(ledger, "images.zip")
