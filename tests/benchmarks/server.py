@@ -2,7 +2,9 @@
 
 The first part of a path says what it does: `/link-SIZE-LATENCY` sells images by link
 as AI/ML API does, `/inline-SIZE-LATENCY` sends them as base64 as Gemini does; SIZE is
-an image's bytes, LATENCY milliseconds that a purchase takes. Give them as base URL.
+an image's bytes, LATENCY milliseconds that a purchase takes. `/chat-SIZE-LATENCY`
+answers with so much text, as OpenAI does. Give them as base URL. `/times/KIND-SIZE-
+LATENCY` says when purchases there came, in seconds.
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ from __future__ import annotations
 import asyncio  # noqa: TID251 - a bare protocol is the fastest server there is
 import base64
 import io
+import json
 import random
 import struct
 import sys
+import time
 import zlib
+from collections import defaultdict
 from functools import cache
 
 from PIL import Image
@@ -21,6 +26,9 @@ from PIL import Image
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
 SMALLEST = 200
 """Bytes of the smallest image that is served."""
+
+came: dict[bytes, list[float]] = defaultdict(list)
+"""When purchases came, by the first part of their path."""
 
 
 @cache
@@ -64,6 +72,24 @@ def inline(size: int) -> bytes:
     return HEAD % (b"application/json", len(text)) + text
 
 
+@cache
+def chat(size: int) -> bytes:
+    """Return the response of a model that says so many characters."""
+    text = (
+        b'{"id":"r","object":"chat.completion","created":1700000000,"model":"m",'
+        b'"choices":[{"index":0,"message":{"role":"assistant","content":"%b"},'
+        b'"finish_reason":"stop"}],'
+        b'"usage":{"prompt_tokens":8,"completion_tokens":8,"total_tokens":16}}'
+    ) % (b"x" * size)
+    return HEAD % (b"application/json", len(text)) + text
+
+
+def times_of(what: bytes) -> bytes:
+    """Return the response that says when purchases came."""
+    text = json.dumps(came[what]).encode()
+    return HEAD % (b"application/json", len(text)) + text
+
+
 class Server(asyncio.Protocol):
     """Answers each request of one connection, one after the other."""
 
@@ -86,6 +112,9 @@ class Server(asyncio.Protocol):
         _, path, _ = head.split(b" ", 2)
         if head.startswith(b"GET"):
             self._received = b""
+            if path.startswith(b"/times/"):
+                self._transport.write(times_of(path.rpartition(b"/")[2]))
+                return
             size = int(path.rpartition(b"/")[2].removesuffix(b".png"))
             self._transport.write(picture(size))
             return
@@ -93,10 +122,14 @@ class Server(asyncio.Protocol):
         if len(body) < int(fields.partition(b"content-length:")[2].split()[0]):
             return
         self._received = b""
-        kind, bytes_each, latency_ms = path.split(b"/")[1].split(b"-")
+        what = path.split(b"/")[1]
+        came[what].append(time.monotonic())
+        kind, bytes_each, latency_ms = what.split(b"-")
         if kind == b"link":
             authority = fields.partition(b"\r\nhost:")[2].split()[0]
             answer = by_link(authority, max(int(bytes_each), SMALLEST))
+        elif kind == b"chat":
+            answer = chat(int(bytes_each))
         else:
             answer = inline(max(int(bytes_each), SMALLEST))
         if latency_ms == b"0":
