@@ -149,6 +149,23 @@ def median(runs: Sequence[Used], of: Callable[[Used], float]) -> float:
     return statistics.median(of(it) for it in runs)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steady:
+    """What one more row takes once a run is under way, start and end left out."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def steady(few: Sequence[Used], many: Sequence[Used], more_rows: int) -> Steady:
+    """Return what a row takes, from runs over few rows and over so many more."""
+
+    def each(of: Callable[[Used], float]) -> float:
+        return (median(many, of) - median(few, of)) / more_rows
+
+    return Steady(wall_s=each(lambda it: it.wall_s), cpu_s=each(lambda it: it.cpu_s))
+
+
 @contextmanager
 def serving(*options: str) -> Iterator[str]:
     """Run the fast server on its own core; yield its address without a slash."""
