@@ -58,6 +58,11 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
         price = find_price(prices.get(group.provider, ()), group)
         return None if price is None else to_nano(price.ceiling)
 
+    @cache
+    def expected(group: Group) -> int | None:
+        price = find_price(prices.get(group.provider, ()), group)
+        return None if price is None else to_nano(price.expected)
+
     return Run(
         job=job,
         folder=hands.ledger.path.parent,
@@ -74,7 +79,7 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
             name: _chosen_lane(name, job, setting, hands.ledger, time)
             for name in job.providers
         },
-        prices=prices,
+        expected=expected,
         progress=setting.progress,
         scrubber=Scrubber(setting.keys.values()),
         time=time,

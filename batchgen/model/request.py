@@ -51,4 +51,4 @@ class ImageRequest:
 
     def for_images(self, images: int) -> ImageRequest:
         """Return the same request for another number of images (one part of a row)."""
-        return replace(self, n=images)
+        return self if images == self.n else replace(self, n=images)

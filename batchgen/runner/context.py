@@ -19,11 +19,8 @@ from batchgen.limits import Failures
 from batchgen.model import (
     ImageRequest,
     Job,
-    PriceList,
     Sale,
     Status,
-    find_price,
-    to_nano,
 )
 from batchgen.runner.decide import OWN_FAULTS, Part, Policy
 from batchgen.runner.lane import Lane
@@ -59,6 +56,7 @@ class Run:
     """One run: its parts, and what is going on in it.
 
     Attributes:
+        expected: Says what one image costs as a rule in nano-dollars, None if unknown.
         planning: Whether rows may still be added to the plan.
         live: Attempts under way, downloads included.
         stopping: Whether a signal came: replies are awaited, tasks are left.
@@ -76,7 +74,7 @@ class Run:
     wire: Wire
     budget: Budget
     lanes: dict[str, Lane]
-    prices: dict[str, PriceList]
+    expected: Callable[[Sale], int | None]
     progress: Progress
     scrubber: Scrubber
     time: Time
@@ -141,11 +139,6 @@ class Run:
         for lane in self.lanes.values():
             lane.let_none_leave()
         self.wake()
-
-    def expected(self, sale: Sale) -> int | None:
-        """Return what one image costs as a rule in nano-dollars, None if unknown."""
-        price = find_price(self.prices.get(sale.provider, ()), sale)
-        return None if price is None else to_nano(price.expected)
 
     def release(self, reservation: Reservation) -> None:
         """Give back what was reserved for something that did not leave."""

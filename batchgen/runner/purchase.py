@@ -235,7 +235,8 @@ async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
     """Write down what was made and charged; then bring the images home."""
     if delivered.request_id is not None:
         request_id = run.scrubber.clean_id(delivered.request_id)
-        delivered = replace(delivered, request_id=request_id)
+        if request_id != delivered.request_id:
+            delivered = replace(delivered, request_id=request_id)
     blobs = [it for it in delivered.images if isinstance(it, Blob)]
     # A link that holds the key cannot be kept, nor asked for anywhere.
     links = [
