@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from batchgen.errors import Charge, LedgerMismatch, StorageError
-from batchgen.ledger.database import translated
+from batchgen.ledger.database import queries, translated
 from batchgen.ledger.reader import Growth, Reader, Value
 from batchgen.ledger.records import AttemptEnd, AttemptStart, StoredImage
 from batchgen.ledger.route import Way
@@ -64,6 +64,13 @@ class Ledger(Reader):
             self.rollback()
             raise
         self.commit()
+
+    def run_many(
+        self, name: str, values: Iterable[Sequence[Value] | Mapping[str, Value]]
+    ) -> None:
+        """Execute a named statement once for each of the values."""
+        with translated(self.path):
+            self._connection.executemany(queries()[name], values)
 
     def put(self, name: str, value: Value) -> None:
         """Remember a value."""

@@ -8,11 +8,16 @@ would have retired.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
+from batchgen.ledger.known import Known
 from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.naming import Claims, Wish, digests, grant
+from batchgen.ledger.reader import Reader, Value
 from batchgen.ledger.records import PlanEntry
 from batchgen.ledger.requests import dump_request
 from batchgen.ledger.route import load_route
@@ -23,20 +28,63 @@ REPEATED = "repeats the id of an earlier row; ids must differ"
 KeyOf = Callable[[str | None, bytes, int], int]
 """Id, fingerprint and occurrence to the row's key."""
 
-Claims = Callable[[str, int], Iterable[str]]
-"""Stem and number of images to the names that they take, as clashes are judged."""
+File = tuple[str, int | None, int | None, str | None]
+"""Path, size in bytes, time of its last change in nanoseconds, and its SHA-256."""
 
 SOURCES = 4096
 """Purchases that others share, remembered: thousands of rows may ask for the same."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Judged:
+    """A row of the manifest, and what it is in the ledger.
+
+    Attributes:
+        key: None for a row that has no identity, or repeats another's.
+        row_id: None for one that was never read without a problem.
+        stem: Its name in the archive, where it is new.
+        others: Rows that are other versions of it.
+        rebuy: Whether one of them was paid for, and it was not.
+        is_done: What is bought stays bought, whatever the provider can do by now.
+        regroup: Whether its money counts for another budget than it did.
+    """
+
+    entry: PlanEntry
+    key: int | None = None
+    row_id: int | None = None
+    stem: str | None = None
+    others: Sequence[int] = ()
+    rebuy: bool = False
+    is_done: bool = False
+    regroup: bool = False
+
+
 class PlanWriter:
-    """Writes one generation of the plan, slice after slice."""
+    """Writes one generation of the plan, slice after slice.
+
+    All but `judge` are steps of the ledger.
+    """
 
     def __init__(
-        self, ledger: Ledger, key_of: KeyOf, claims: Claims, *, dedupe: bool = False
+        self,
+        ledger: Ledger,
+        key_of: KeyOf,
+        claims: Claims,
+        *,
+        dedupe: bool = False,
+        reader: Reader | None = None,
     ) -> None:
+        """Begin a generation.
+
+        Args:
+            ledger: Where it goes.
+            key_of: Gives a row's key.
+            claims: Gives the names that a stem takes.
+            dedupe: Whether rows that ask for the same share one purchase.
+            reader: What `judge` looks into, anywhere; None for the ledger itself.
+        """
         self._ledger = ledger
+        self._reader = reader or ledger
         self._key_of = key_of
         self._claims = claims
         self._dedupe = dedupe
@@ -44,23 +92,61 @@ class PlanWriter:
         if dedupe:
             # Only here is a row looked for by what it asks; random keys cost time.
             ledger.run("rows_by_fingerprint")
+            ledger.run("rows_by_key")
         newest = ledger.run("plan_last_generation").fetchone()[0]
         self.generation = int(newest) + 1
         if ledger.generation:
             # Readings that were refused, or cut short by a kill.
             self._forget_others_than(ledger.generation)
+        self._last_row_id = int(ledger.run("rows_last").fetchone()[0])
+        self._known: Known | None = None
 
-    def add(self, entries: Iterable[PlanEntry], own: bytes, first: int) -> None:
-        """Write a slice: its rows, and the manifest's own columns of them."""
-        for entry in entries:
-            self._add(entry)
+    def judge(self, entries: Sequence[PlanEntry]) -> list[Judged]:
+        """Say what the rows of the next slice are, in order; nothing is written.
+
+        The first slice takes seconds where the ledger has a million rows.
+        """
+        if self._known is None:
+            self._known = Known(self._reader, partial(digests, self._claims))
+        rows = [Judged(entry=it) for it in entries]
+        self._identify(rows, self._known)
+        whole = [it for it in rows if it.key is not None and it.entry.fingerprint]
+        self._recognize(whole, self._known)
+        self._register(whole, self._known)
+        return rows
+
+    def add(self, entries: Sequence[PlanEntry], own: bytes, first: int) -> None:
+        """Judge and write a slice: its rows, and the manifest's own columns of them."""
+        # A row that shares, or is shared, counts for the very next one.
+        for part in ([it] for it in entries) if self._dedupe else (entries,):
+            self._write(self.judge(part))
         self._ledger.run("own_add", (self.generation, first, own))
+
+    def add_judged(self, rows: Sequence[Judged], own: bytes, first: int) -> None:
+        """Write a slice that was judged ahead; not for rows that share."""
+        self._write(rows)
+        self._ledger.run("own_add", (self.generation, first, own))
+
+    def _write(self, rows: Sequence[Judged]) -> None:
+        self._ledger.run_many("row_add", [_added(it) for it in rows if it.stem])
+        for it in rows:
+            if it.regroup:
+                self._ledger.run("row_regroup", (it.entry.budget_group, it.row_id))
+                # Should this reading be refused, the next run makes the plan anew.
+                self._ledger.put("plan_digest", None)
+        self._ledger.run_many("plan_add", [self._line(it) for it in rows])
+
+    def keep_files(self, files: Iterable[File]) -> None:
+        """Remember which local references were read, and as what."""
+        self._ledger.run_many("file_add", ((self.generation, *it) for it in files))
 
     def end(self) -> None:
         """Let no row share images whose names an edited row needs, all being read.
 
         Versions of a row have the same names, and the ZIP can list those of one.
         """
+        if self._known is not None:
+            self._known.close()
         values = {"generation": self.generation}
         for (source,) in self._ledger.run("shares_that_clash", values).fetchall():
             known = {**values, "source": source}
@@ -84,100 +170,61 @@ class PlanWriter:
     def _forget_others_than(self, generation: int) -> None:
         self._ledger.run("plan_drop_others", (generation,))
         self._ledger.run("own_drop_others", (generation,))
+        self._ledger.run("files_drop_others", (generation,))
 
-    def _add(self, entry: PlanEntry) -> None:
-        base = occurrence = row_id = shares = None
-        problem, at_column, rebuy = entry.problem, entry.at_column, False
-        if entry.fingerprint is not None and entry.id is None:
-            base = self._key_of(None, entry.fingerprint, 0)
-            occurrence = self._occurrence(base)
-        key = self._key(entry, occurrence or 0)
-        if entry.id is not None and self._is_repeated(key):
-            key, problem, at_column = None, REPEATED, "id"
-        elif key is not None and entry.fingerprint is not None:
-            row_id, rebuy, done = self._row_of(entry, key)
-            if row_id is not None and not done:
-                entry = self._as_moved(entry, row_id)
-            if done:  # what is bought stays bought, whatever the provider can do
-                problem = at_column = None
-            elif self._dedupe and problem is None and row_id is not None:
-                shares = self._row_to_share(entry, row_id)
-        self._ledger.run(
-            "plan_add",
-            {
-                "generation": self.generation,
-                "position": entry.position,
-                "line": entry.line,
-                "key": key,
-                "base": base,
-                "occurrence": occurrence,
-                "row_id": row_id,
-                "id": entry.id,
-                "request": _asked(entry) if row_id is None else None,
-                "provider": entry.provider,
-                "route": entry.route,
-                "shares": shares,
-                "model": entry.model,
-                "resolution": entry.resolution,
-                "estimate": entry.estimate,
-                "rebuy": rebuy,
-                "at_column": at_column,
-                "problem": problem,
-                "warning": entry.warning,
-            },
-        )
+    # -- what a row is
 
-    def _key(self, entry: PlanEntry, occurrence: int) -> int | None:
-        if entry.id is None and entry.fingerprint is None:
-            return None
-        return self._key_of(entry.id, entry.fingerprint or b"", occurrence)
+    def _identify(self, rows: Sequence[Judged], known: Known) -> None:
+        """Give rows their keys; an id that stood above is nobody's."""
+        named = [(it, it.entry.id) for it in rows if it.entry.id is not None]
+        keys = [self._key_of(id, b"", 0) for _, id in named]
+        for (it, _), key, is_met in zip(named, keys, known.met(keys), strict=True):
+            if is_met:
+                it.entry = replace(it.entry, problem=REPEATED, at_column="id")
+            else:
+                it.key = key
+        prints = [
+            (it, it.entry.fingerprint)
+            for it in rows
+            if it.entry.id is None and it.entry.fingerprint is not None
+        ]
+        bases = [self._key_of(None, it, 0) for _, it in prints]
+        for (it, each), base, above in zip(
+            prints, bases, known.count(bases), strict=True
+        ):
+            it.key = self._key_of(None, each, above) if above else base
 
-    def _occurrence(self, base: int) -> int:
-        values = (self.generation, base)
-        return int(self._ledger.run("plan_next_occurrence", values).fetchone()[0])
+    def _recognize(self, rows: Sequence[Judged], known: Known) -> None:
+        """Find rows and their other versions among those of earlier readings."""
+        keyed = [(it, it.key) for it in rows if it.key is not None]
+        versions = known.versions([key for _, key in keyed])
+        found = [(it, versions[key]) for it, key in keyed if key in versions]
+        for it, each in found:
+            it.row_id = each.get(it.entry.fingerprint or b"")
+            it.others = [row_id for row_id in each.values() if row_id != it.row_id]
+        stands = self._stands([row_id for _, each in found for row_id in each.values()])
+        for it, _ in found:
+            is_bought = False
+            if it.row_id is not None:
+                stand = stands[it.row_id]
+                it.is_done = stand["status"] == Status.SUCCEEDED
+                it.regroup = stand["budget_group"] != it.entry.budget_group
+                is_bought = bool(stand["is_bought"])
+                if stand["is_tried"] and not it.is_done:
+                    it.entry = self._as_moved(it.entry, it.row_id)
+            others_paid = any(stands[row_id]["is_paid"] for row_id in it.others)
+            it.rebuy = others_paid and not is_bought
 
-    def _is_repeated(self, key: int | None) -> bool:
-        values = (self.generation, key)
-        return self._ledger.run("plan_has_key", values).fetchone() is not None
-
-    def _row_of(self, entry: PlanEntry, key: int) -> tuple[int | None, bool, bool]:
-        """Return the row's number, whether it is a re-purchase, and if it is done."""
-        known = self._ledger.run("row_find", (key, entry.fingerprint)).fetchone()
-        if known is not None:
-            row_id, done = known["row_id"], known["status"] == Status.SUCCEEDED
-            if known["budget_group"] != entry.budget_group:
-                self._regroup(row_id, entry.budget_group)
-            bought = self._ledger.run("row_bought", (row_id,)).fetchone() is not None
-            return row_id, not bought and self._other_was_paid(entry, key), done
-        if entry.request is None or entry.problem is not None:
-            return None, False, False
-        stem = self._take_stem(entry, key)
-        cursor = self._ledger.run(
-            "row_add",
-            (
-                key,
-                entry.fingerprint,
-                entry.id,
-                stem,
-                dump_request(entry.request),
-                entry.request.n,
-                entry.budget_group,
-            ),
-        )
-        return cursor.lastrowid, self._other_was_paid(entry, key), False
-
-    def _regroup(self, row_id: int, budget_group: str | None) -> None:
-        """Let a row's money count for another budget, that of earlier runs, too."""
-        self._ledger.run("row_regroup", (budget_group, row_id))
-        # Should this reading be refused, the next run makes the plan anew.
-        self._ledger.put("plan_digest", None)
+    def _stands(self, row_ids: Sequence[int]) -> Mapping[int, sqlite3.Row]:
+        if not row_ids:
+            return {}
+        rows = self._reader.run("rows_stand", (json.dumps(row_ids),))
+        return {it["row_id"]: it for it in rows}
 
     def _as_moved(self, entry: PlanEntry, row_id: int) -> PlanEntry:
         """Return the entry with the provider that a row moved on to, if it did."""
         route = load_route(entry.route)
-        if not route or self._ledger.run("row_attempts", (row_id,)).fetchone() is None:
-            return entry
-        moved_to = self._ledger.planned_provider(row_id)
+        moved_to = self._reader.planned_provider(row_id) if route else None
         for way in route:
             if way.provider == moved_to:
                 return replace(
@@ -189,9 +236,63 @@ class PlanWriter:
                 )
         return entry
 
-    def _row_to_share(self, entry: PlanEntry, row_id: int) -> int | None:
+    def _register(self, rows: Sequence[Judged], known: Known) -> None:
+        """Give new rows a number and a name."""
+        new = {
+            it.key: (it, it.entry.request)
+            for it in rows
+            if it.key is not None and it.row_id is None
+            if it.entry.request is not None and it.entry.problem is None
+        }
+        wishes = [
+            Wish(
+                key=key,
+                stem=it.entry.stem,
+                images=request.n,
+                lent=self._lent(it.others),
+            )
+            for key, (it, request) in new.items()
+        ]
+        stems = grant(wishes, known, self._claims)
+        for (it, _), stem in zip(new.values(), stems, strict=True):
+            self._last_row_id += 1
+            it.row_id, it.stem = self._last_row_id, stem
+
+    def _lent(self, others: Sequence[int]) -> frozenset[str]:
+        if not self._dedupe or not others:
+            return frozenset()
+        found = self._reader.run("stems_shared", (json.dumps(others),))
+        return frozenset(stem for (stem,) in found)
+
+    # -- what stands in the plan
+
+    def _line(self, it: Judged) -> Mapping[str, Value]:
+        entry = it.entry
+        return {
+            "generation": self.generation,
+            "position": entry.position,
+            "line": entry.line,
+            "row_id": it.row_id,
+            "id": entry.id,
+            "request": _asked(entry) if it.row_id is None else None,
+            "provider": entry.provider,
+            "route": entry.route,
+            "shares": self._row_to_share(it) if self._dedupe else None,
+            "model": entry.model,
+            "resolution": entry.resolution,
+            "estimate": entry.estimate,
+            "rebuy": it.rebuy,
+            "at_column": None if it.is_done else entry.at_column,
+            "problem": None if it.is_done else entry.problem,
+            "warning": entry.warning,
+        }
+
+    def _row_to_share(self, it: Judged) -> int | None:
         """Return a row that asks for the same, in the plan or bought before."""
-        if self._ledger.run("row_attempts", (row_id,)).fetchone() is not None:
+        entry = it.entry
+        if it.row_id is None or it.is_done or entry.problem is not None:
+            return None
+        if self._ledger.run("row_attempts", (it.row_id,)).fetchone() is not None:
             return None
         wanted = entry.fingerprint, entry.provider, entry.route is not None
         if wanted in self._sources:
@@ -201,7 +302,7 @@ class PlanWriter:
             {
                 "generation": self.generation,
                 "fingerprint": entry.fingerprint,
-                "row_id": row_id,
+                "row_id": it.row_id,
                 "provider": entry.provider,
                 "route": entry.route,
             },
@@ -213,42 +314,20 @@ class PlanWriter:
         self._sources[wanted] = int(found[0])
         return int(found[0])
 
-    def _other_was_paid(self, entry: PlanEntry, key: int) -> bool:
-        values = (key, entry.fingerprint)
-        return self._ledger.run("row_paid_versions", values).fetchone() is not None
 
-    def _take_stem(self, entry: PlanEntry, key: int) -> str:
-        """Return a stem that no other row holds, and take it.
-
-        Versions of one row share their names: only one of them is in the manifest. But
-        what other rows have the images of stays in the ZIP.
-        """
-        images = entry.request.n if entry.request else 1
-        stem, salt = entry.stem, 0
-        while not self._is_free(stem, images, key) or self._is_lent(stem, key):
-            text = f"{key}:{salt}"
-            stem = f"{entry.stem}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-            salt += 1
-        for name in self._claims(stem, images):
-            self._ledger.run("stem_take", (self._digest(name), key))
-        return stem
-
-    def _is_free(self, stem: str, images: int, key: int) -> bool:
-        for name in self._claims(stem, images):
-            owner = self._ledger.run("stem_owner", (self._digest(name),)).fetchone()
-            if owner is not None and owner[0] != key:
-                return False
-        return True
-
-    def _is_lent(self, stem: str, key: int) -> bool:
-        if not self._dedupe:
-            return False
-        return self._ledger.run("stem_is_shared", (key, stem)).fetchone() is not None
-
-    @staticmethod
-    def _digest(name: str) -> int:
-        digest = hashlib.sha256(name.encode()).digest()
-        return int.from_bytes(digest[:8], "big") >> 1
+def _added(it: Judged) -> Sequence[Value]:
+    entry = it.entry
+    request = entry.request or ImageRequest(prompt="")
+    return (
+        it.row_id,
+        it.key,
+        entry.fingerprint,
+        entry.id,
+        it.stem,
+        dump_request(request),
+        request.n,
+        entry.budget_group,
+    )
 
 
 def _asked(entry: PlanEntry) -> str | None:

@@ -15,32 +15,35 @@ SELECT coalesce(max(generation), 0) FROM plan;
 DELETE FROM plan WHERE generation <> ?;
 -- name: own_drop_others
 DELETE FROM own_columns WHERE generation <> ?;
--- name: plan_has_key
-SELECT 1 FROM plan WHERE generation = ? AND key = ? LIMIT 1;
--- name: plan_next_occurrence
-SELECT coalesce(max(occurrence) + 1, 0) FROM plan WHERE generation = ? AND base = ?;
 -- name: plan_add
-INSERT INTO plan (generation, position, line, key, base, occurrence, row_id, id, request,
-                  provider, route, shares, model, resolution, estimate, rebuy, at_column,
-                  problem, warning)
-  VALUES (:generation, :position, :line, :key, :base, :occurrence, :row_id, :id, :request,
-          :provider, :route, :shares, :model, :resolution, :estimate, :rebuy, :at_column,
-          :problem, :warning);
+INSERT INTO plan (generation, position, line, row_id, id, request, provider, route, shares, model,
+                  resolution, estimate, rebuy, at_column, problem, warning)
+  VALUES (:generation, :position, :line, :row_id, :id, :request, :provider, :route, :shares, :model,
+          :resolution, :estimate, :rebuy, :at_column, :problem, :warning);
 -- name: own_add
 INSERT INTO own_columns (generation, first, ipc) VALUES (?, ?, ?);
--- name: row_find
-SELECT row_id, status, budget_group FROM rows WHERE key = ? AND fingerprint = ?;
+-- name: rows_last
+SELECT coalesce(max(row_id), 0) FROM rows;
+-- name: rows_known
+SELECT key, fingerprint, row_id FROM rows;
+-- name: rows_named
+SELECT key, stem, n FROM rows ORDER BY row_id;
+-- name: rows_stand
+SELECT row_id, status, budget_group,
+       EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id) AS is_tried,
+       EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
+                 AND state NOT IN ('rejected', 'failed')) AS is_bought,
+       EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
+                 AND (state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored', 'unknown')
+                      OR cost > 0 OR (charge = 'price_list' AND cost IS NULL))) AS is_paid
+  FROM rows WHERE row_id IN (SELECT value FROM json_each(?));
 -- name: row_add
-INSERT INTO rows (key, fingerprint, id, stem, request, n, budget_group)
-  VALUES (?, ?, ?, ?, ?, ?, ?);
--- name: row_paid_versions
-SELECT 1 FROM rows JOIN attempts USING (row_id)
-  WHERE rows.key = ? AND rows.fingerprint <> ?
-    AND (attempts.state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored', 'unknown')
-         OR attempts.cost > 0 OR (attempts.charge = 'price_list' AND attempts.cost IS NULL))
-  LIMIT 1;
+INSERT INTO rows (row_id, key, fingerprint, id, stem, request, n, budget_group)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 -- name: rows_by_fingerprint
 CREATE INDEX IF NOT EXISTS rows_by_fingerprint ON rows (fingerprint);
+-- name: rows_by_key
+CREATE INDEX IF NOT EXISTS rows_by_key ON rows (key);
 -- name: row_to_share
 SELECT rows.row_id FROM rows LEFT JOIN plan
     ON plan.row_id = rows.row_id AND plan.generation = :generation
@@ -80,15 +83,9 @@ UPDATE plan SET shares = :heir WHERE shares = :source AND generation = :generati
 SELECT 1 FROM plan WHERE generation = ? AND shares IS NOT NULL LIMIT 1;
 -- name: row_sharers
 SELECT count(*) FROM plan WHERE shares = ? AND generation = ? AND position < ?;
--- name: row_bought
-SELECT 1 FROM attempts WHERE row_id = ? AND state NOT IN ('rejected', 'failed') LIMIT 1;
--- name: stem_owner
-SELECT key FROM stems WHERE stem = ?;
--- name: stem_is_shared
-SELECT 1 FROM rows JOIN plan ON plan.shares = rows.row_id
-  WHERE rows.key = ? AND rows.stem = ? LIMIT 1;
--- name: stem_take
-INSERT OR IGNORE INTO stems (stem, key) VALUES (?, ?);
+-- name: stems_shared
+SELECT DISTINCT rows.stem FROM rows JOIN plan ON plan.shares = rows.row_id
+  WHERE rows.row_id IN (SELECT value FROM json_each(?));
 
 -- name: rows_waiting
 SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
@@ -278,10 +275,16 @@ SELECT position, line, plan.id, at_column, problem FROM plan
   LEFT JOIN rows USING (row_id)
   WHERE plan.generation = ? AND problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
   ORDER BY position LIMIT ?;
--- name: plan_has_references
-SELECT 1 FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = ? AND json_extract(rows.request, '$.references') IS NOT NULL
-  LIMIT 1;
+-- name: files_all
+SELECT path, size_bytes, changed_at, sha256 FROM reference_files WHERE generation = ?;
+-- name: file_add
+-- One that was changed while the manifest was read is as it was for no row or the other.
+INSERT INTO reference_files (generation, path, size_bytes, changed_at, sha256)
+  VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET changed_at = NULL, sha256 = NULL
+    WHERE sha256 IS NOT excluded.sha256;
+-- name: files_drop_others
+DELETE FROM reference_files WHERE generation <> ?;
 -- name: warnings
 SELECT position, line, NULL AS at_column, warning AS problem FROM plan
   WHERE generation = ? AND warning IS NOT NULL AND problem IS NULL

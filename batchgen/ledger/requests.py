@@ -6,6 +6,8 @@ import json
 
 from batchgen.model import ImageRequest
 
+_write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def dump_request(request: ImageRequest) -> str:
     """Write a request as JSON, what it does not state left out."""
@@ -19,7 +21,7 @@ def dump_request(request: ImageRequest) -> str:
         stated["n"] = request.n
     if request.options:
         stated["options"] = dict(request.options)
-    return json.dumps(stated, ensure_ascii=False, separators=(",", ":"))
+    return _write(stated)
 
 
 def load_request(text: str) -> ImageRequest:

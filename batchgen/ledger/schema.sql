@@ -3,7 +3,6 @@
 --
 -- rows      what was asked for: one line for each version of each row, never deleted
 -- plan      the manifest as it stands now: position -> row, or why it is invalid
--- stems     names in the archive that are taken, and by which row
 -- attempts  one try at buying some images of a row, written before it happens
 -- images    what an attempt delivered: first the link, then the place in the archive
 -- uploads   reference images that a provider keeps for a while, to be named by link
@@ -15,8 +14,10 @@ CREATE TABLE meta (
 
 CREATE TABLE rows (
   row_id      INTEGER PRIMARY KEY,
-  key         INTEGER NOT NULL,   -- digest of the row's identity: its id, else its
-                                  -- fingerprint and how many times that stood above
+  -- Digest of the row's identity: its id, else its fingerprint and how many times that
+  -- stood above. It has no index: one of random numbers writes a page for each row. Two
+  -- ids that meet in 63 bits end as a visible "repeated id".
+  key         INTEGER NOT NULL,
   fingerprint BLOB    NOT NULL,   -- digest of what the user asked for
   id          TEXT,               -- as in the manifest; null without an id column
   stem        TEXT    NOT NULL,   -- name in the archive, without number and extension
@@ -30,17 +31,10 @@ CREATE TABLE rows (
                                           -- against the limits: `retry` was said
 ) STRICT;
 
--- An integer key, not the text itself: a million random text keys take 30 s to
--- insert, integers 3. Two ids that meet in 63 bits end as a visible "repeated id".
-CREATE UNIQUE INDEX rows_by_key ON rows (key, fingerprint);
-
 CREATE TABLE plan (
   generation  INTEGER NOT NULL,   -- a new reading of the manifest is a new generation
   position    INTEGER NOT NULL,
   line        INTEGER,
-  key         INTEGER,            -- null for a row without identity
-  base        INTEGER,            -- digest of the fingerprint, to count equal rows
-  occurrence  INTEGER,
   row_id      INTEGER REFERENCES rows,
   id          TEXT,
   request     TEXT,               -- of rows that have no entry in `rows`
@@ -57,8 +51,6 @@ CREATE TABLE plan (
   PRIMARY KEY (generation, position)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX plan_by_key  ON plan (generation, key);
-CREATE INDEX plan_by_base ON plan (generation, base, occurrence);
 CREATE INDEX plan_by_row  ON plan (row_id);
 CREATE INDEX plan_by_shared ON plan (shares) WHERE shares IS NOT NULL;
 
@@ -70,10 +62,16 @@ CREATE TABLE own_columns (
   PRIMARY KEY (generation, first)
 ) STRICT;
 
-CREATE TABLE stems (
-  stem INTEGER PRIMARY KEY,       -- digest of the case-folded stem, number included
-  key  INTEGER NOT NULL
-) STRICT;
+-- Local reference images as the plan's reading found them: while none has changed, and
+-- the manifest has not, it need not be read again.
+CREATE TABLE reference_files (
+  generation INTEGER NOT NULL,
+  path       TEXT    NOT NULL,    -- as the manifest names it
+  size_bytes INTEGER,             -- null for one that was not there
+  changed_at INTEGER,             -- in nanoseconds since 1970
+  sha256     TEXT,
+  PRIMARY KEY (generation, path)
+) STRICT, WITHOUT ROWID;
 
 -- sent -> accepted | delivered | stored | rejected | failed | unknown
 -- accepted, overdue -> delivered | failed | unknown | overdue

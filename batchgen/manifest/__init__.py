@@ -6,7 +6,8 @@ command that reads no table should not wait for.
 
 from batchgen.manifest.cells import read_ratio, read_resolution
 from batchgen.manifest.columns import KNOWN_COLUMNS, REFERENCE_ALIASES
-from batchgen.manifest.identity import FileContents, fingerprint, key_of
+from batchgen.manifest.files import FileContents, FileState
+from batchgen.manifest.identity import fingerprint, key_of
 from batchgen.manifest.row import Problem, Row, Slice
 from batchgen.manifest.source import SUFFIXES
 
@@ -15,6 +16,7 @@ __all__ = [
     "REFERENCE_ALIASES",
     "SUFFIXES",
     "FileContents",
+    "FileState",
     "Problem",
     "Row",
     "Slice",

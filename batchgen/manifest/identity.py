@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 
 from batchgen.model import ImageRequest
 
@@ -67,35 +65,6 @@ def key_of(id: str | None, fingerprint: bytes, occurrence: int) -> int:
 def is_local(reference: str) -> bool:
     """Tell whether a reference is a file path, having no scheme."""
     return _SCHEME.match(reference) is None
-
-
-class FileContents:
-    """Digests of files below a folder, each computed once while it does not change."""
-
-    _MOST = 10_000
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._known: OrderedDict[tuple[Path, int, int], str] = OrderedDict()
-
-    def __call__(self, reference: str) -> str | None:
-        """Return the hexadecimal SHA-256 of a file, None where it cannot be read."""
-        path = self._folder / reference
-        try:
-            # Only regular files: reading a pipe or a device could last for ever.
-            if not path.is_file():
-                return None
-            state = path.stat()
-            key = (path, state.st_mtime_ns, state.st_size)
-            if key not in self._known:
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-                self._known[key] = digest
-                if len(self._known) > self._MOST:
-                    self._known.popitem(last=False)
-        except (OSError, ValueError):  # ValueError: a NUL in the path
-            return None
-        return self._known[key]
 
 
 def _named(reference: str, contents: Contents) -> object:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
@@ -17,6 +17,7 @@ import polars as pl
 from batchgen.errors import SpecError
 from batchgen.manifest.columns import Layout, lay_out
 from batchgen.manifest.csv_source import CsvSource
+from batchgen.manifest.files import FileState, are_unchanged
 from batchgen.manifest.reader import RowReader, stated_model
 from batchgen.manifest.row import Row, Slice
 from batchgen.manifest.source import SUFFIXES, Batch, Source
@@ -91,6 +92,10 @@ class Manifest:
         text = json.dumps([settings, content], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def has_same_files(self, states: Iterable[FileState]) -> bool:
+        """Say whether local references are as an earlier reading found them."""
+        return are_unchanged(self._job.manifest.parent, states)
+
     def _allowed_folder(self) -> str:
         # As seen from the manifest, since both may be moved.
         start = self._job.manifest.parent
@@ -112,7 +117,7 @@ class Manifest:
             for batch in self._source.batches(size):
                 rows = list(_rows(reader, batch, position))
                 position += len(rows)
-                yield Slice(rows, self._own(batch.frame))
+                yield Slice(rows, self._own(batch.frame), reader.files_read())
 
     def _own(self, frame: pl.DataFrame) -> bytes:
         stream = io.BytesIO()

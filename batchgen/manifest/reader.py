@@ -15,7 +15,8 @@ from batchgen.manifest.cells import (
     text_of,
 )
 from batchgen.manifest.columns import Layout
-from batchgen.manifest.identity import FileContents, fingerprint
+from batchgen.manifest.files import FileContents, FileState
+from batchgen.manifest.identity import fingerprint
 from batchgen.manifest.row import Problem, Row
 from batchgen.manifest.whereabouts import Whereabouts
 from batchgen.model import ImageRequest, Job, OptionValue, type_of_option
@@ -93,6 +94,10 @@ class RowReader:
             fingerprint=fingerprint(request, self._contents) if request else None,
             budget_group=self._budget_group(cells),
         )
+
+    def files_read(self) -> list[FileState]:
+        """Return the local references that were read since this was last asked."""
+        return self._contents.newly_read()
 
     def _budget_group(self, cells: Mapping[str, object]) -> str | None:
         columns = self._job.max_cost_by

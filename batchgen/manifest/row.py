@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from batchgen.manifest.files import FileState
 from batchgen.model import ImageRequest
 
 
@@ -52,7 +53,9 @@ class Slice:
     Attributes:
         own: The manifest's own columns for exactly these rows, in order, to be
             carried to the result table.
+        files: Local references that were read for them, and for no row before.
     """
 
     rows: Sequence[Row]
     own: bytes
+    files: Sequence[FileState] = ()

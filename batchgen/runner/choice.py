@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from batchgen.ledger import PlanEntry, Way, dump_route
 from batchgen.manifest import Row
@@ -38,6 +38,13 @@ class Spread:
         self._dealt[name] += 1
 
 
+Verdict = tuple[list[Way], tuple[str | None, str] | None]
+"""Who can do a row, or else the column that stands in the way, and why."""
+
+ALIKE = 4096
+"""Verdicts that are remembered: most rows differ in prompts alone, which none heeds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What rows are judged against.
@@ -49,6 +56,7 @@ class Choice:
         look: Says what local reference images are.
         spread: Who is soonest, for a job that wants to be fast; None for one that
             wants to be cheap.
+        alike: Verdicts by all that they depend on, of rows without references.
     """
 
     job: Job
@@ -58,6 +66,7 @@ class Choice:
     able: Mapping[str, Capabilities]
     look: Inspector
     spread: Spread | None = None
+    alike: dict[object, Verdict] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(
@@ -145,13 +154,32 @@ def _dropped(able: Capabilities, name: str, request: ImageRequest) -> str | None
 # -- who can do a row
 
 
-def _ways(row: Row, choice: Choice) -> tuple[list[Way], tuple[str | None, str] | None]:
+def _ways(row: Row, choice: Choice) -> Verdict:
     """Return who can do the row, best first, or what stands in the way."""
     if row.problem is not None:
         return [], (row.problem.column, row.problem.message)
-    request = row.request
-    if request is None:
+    if row.request is None:
         return [], (None, "cannot be read")
+    ways, problem = _verdict(row, row.request, choice)
+    return sorted(ways, key=lambda it: _rank(it, choice)), problem
+
+
+def _verdict(row: Row, request: ImageRequest, choice: Choice) -> Verdict:
+    if request.references:
+        return _judge(row, request, choice)
+    shape = (
+        *(row.provider, request.model, request.aspect_ratio, request.resolution),
+        *(request.n, *sorted(request.options.items())),
+    )
+    verdict = choice.alike.get(shape)
+    if verdict is None:
+        if len(choice.alike) >= ALIKE:
+            choice.alike.clear()
+        verdict = choice.alike[shape] = _judge(row, request, choice)
+    return verdict
+
+
+def _judge(row: Row, request: ImageRequest, choice: Choice) -> Verdict:
     names = [it.name for it in choice.chosen]
     if row.provider is not None and row.provider not in names:
         given = f"{row.provider!r} is not among the job's providers"
@@ -170,7 +198,7 @@ def _ways(row: Row, choice: Choice) -> tuple[list[Way], tuple[str | None, str] |
             else:
                 misfits.append((misfit[0], f"{provider.name} {misfit[1]}"))
     if ways:
-        return sorted(ways, key=lambda it: _rank(it, choice)), None
+        return ways, None
     # Without leaving anything out, which is the job's way out and no better one.
     fitting = [
         name

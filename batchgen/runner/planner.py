@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from batchgen.ledger import PlanWriter, Reader
-from batchgen.manifest import Slice, key_of
+from batchgen.ledger import Ledger, PlanWriter, Reader
+from batchgen.manifest import FileState, Slice, key_of
 from batchgen.manifest.manifest import Manifest
-from batchgen.model import (
-    PriceList,
-)
-from batchgen.output.names import (
-    claimed_stems,
-)
+from batchgen.model import PriceList
+from batchgen.output.names import claimed_stems
 from batchgen.runner.choice import Choice, entry_of
 from batchgen.runner.writer import Writer
 
 if TYPE_CHECKING:
     from batchgen.wire.sender import Offload
 
-SLICE = 250
-"""Rows to a step of the plan: it holds up the event loop for some 20 ms."""
+SLICE = 1000
+"""Rows to a step of the plan: it holds up the event loop for some 10 ms."""
 
 
 class Planner:
@@ -44,14 +40,12 @@ class Planner:
         return self._plan.generation if self._plan else self._ledger.generation
 
     def is_current(self) -> bool:
-        """Say whether the plan was made from the same manifest, settings and images.
-
-        Whether a reference image is the same is known only when it is read again.
-        """
+        """Say whether the plan was made from the same manifest, settings and images."""
         if self._ledger.get("plan_digest") != self._digest():
             return False
         values = (self._ledger.generation,)
-        return self._ledger.run("plan_has_references", values).fetchone() is None
+        files = (FileState(*it) for it in self._ledger.run("files_all", values))
+        return self._manifest.has_same_files(files)
 
     async def write(
         self,
@@ -77,7 +71,11 @@ class Planner:
         # Made by the writer: the plan is written through the ledger that it owns.
         plan = self._plan = await writer.commit(
             lambda ledger: PlanWriter(
-                ledger, key_of, claimed_stems, dedupe=self._choice.job.dedupe
+                ledger,
+                key_of,
+                claimed_stems,
+                dedupe=self._choice.job.dedupe,
+                reader=self._ledger,
             )
         )
         # The digest is taken before the first row is read: a file that is changed
@@ -88,8 +86,8 @@ class Planner:
             await writer.commit(lambda _: plan.begin(schema))
         self.rows = 0
         slices = self._manifest.slices(SLICE)
-        while (part := await offload(lambda: next(slices, None))) is not None:
-            await self._add(writer, plan, part)
+        while (step := await offload(lambda: self._next(slices, plan))) is not None:
+            await writer.commit(step)
             told()
         await writer.commit(lambda _: plan.end())
         if not propose:
@@ -103,11 +101,27 @@ class Planner:
             await writer.commit(lambda _: plan.complete(digest, schema, rows))
         self.finished = True
 
-    async def _add(self, writer: Writer, plan: PlanWriter, part: Slice) -> None:
+    def _next(
+        self, slices: Iterator[Slice], plan: PlanWriter
+    ) -> Callable[[Ledger], None] | None:
+        """Read and judge a slice; return the step that writes it, None at the end."""
+        part = next(slices, None)
+        if part is None:
+            return None
         first = self.rows
+        self.rows += len(part.rows)
         entries = [entry_of(row, self._choice) for row in part.rows]
-        await writer.commit(lambda _: plan.add(entries, part.own, first))
-        self.rows += len(entries)
+        # Rows that share are judged one by one, by what was written of those above.
+        judged = None if self._choice.job.dedupe else plan.judge(entries)
+
+        def step(_: Ledger) -> None:
+            if judged is None:
+                plan.add(entries, part.own, first)
+            else:
+                plan.add_judged(judged, part.own, first)
+            plan.keep_files(part.files)
+
+        return step
 
     def _digest(self) -> str:
         choice, job = self._choice, self._choice.job

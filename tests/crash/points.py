@@ -34,7 +34,7 @@ from batchgen.wire.sender import Wire
 from batchgen.wire.transport import AiohttpTransport
 
 COMMITS = {
-    "planned": (PlanWriter, "add"),
+    "planned": (PlanWriter, "_write"),
     "plan-adopted": (PlanWriter, "complete"),
     "sent": (Ledger, "mark_sent"),
     "accepted": (Ledger, "mark_accepted"),

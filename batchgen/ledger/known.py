@@ -1,0 +1,122 @@
+"""What one reading of the manifest must look up for each row, by digest.
+
+A digest is a random number, and an index of random numbers that grows under commits
+writes a page for each row: of a million rows, gigabytes. So the ledger has none. Each
+reading lays its own out on scratch space that no commit and no crash concerns.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from batchgen.ledger.database import translated
+from batchgen.ledger.reader import Reader
+
+_TABLES = """
+PRAGMA journal_mode = OFF;
+PRAGMA cache_size = -32000;
+CREATE TABLE versions (key INTEGER, fingerprint BLOB, row_id INTEGER,
+                       PRIMARY KEY (key, fingerprint)) WITHOUT ROWID;
+CREATE TABLE keys (digest INTEGER PRIMARY KEY);
+CREATE TABLE bases (digest INTEGER PRIMARY KEY, times INTEGER);
+CREATE TABLE stems (digest INTEGER PRIMARY KEY, key INTEGER);
+BEGIN;
+"""
+_SLICE = 5_000
+
+Names = Callable[[str, int], Iterable[int]]
+"""Stem and number of images to digests of the names that they take."""
+
+
+class Known:
+    """Rows of earlier readings, and what this one has met so far.
+
+    Raises:
+        StorageError: from every method, when there is no room for temporary files.
+    """
+
+    def __init__(self, ledger: Reader, names: Names) -> None:
+        """Look up the rows that the ledger has; it takes seconds for a million."""
+        self._ledger = ledger
+        self._names = names
+        self._has_stems = False
+        self._place = Path(tempfile.gettempdir())
+        with translated(self._place):
+            # Without a name SQLite keeps it in memory, and what is too much for that
+            # in a file that goes with the process.
+            self._scratch = sqlite3.connect(
+                "", isolation_level=None, check_same_thread=False
+            )
+            self._scratch.executescript(_TABLES)
+        rows = ledger.run("rows_known")
+        while part := rows.fetchmany(_SLICE):
+            self._add("INSERT INTO versions VALUES (?, ?, ?)", map(tuple, part))
+
+    def close(self) -> None:
+        """Give the scratch space back."""
+        self._scratch.close()
+
+    def versions(self, keys: Iterable[int]) -> Mapping[int, Mapping[bytes, int]]:
+        """Return the rows that the ledger has of keys, by fingerprint."""
+        found: dict[int, dict[bytes, int]] = defaultdict(dict)
+        for key, fingerprint, row_id in self._find("versions", "key", keys):
+            found[key][fingerprint] = row_id
+        return found
+
+    def met(self, keys: Sequence[int]) -> list[bool]:
+        """Say of each key if this reading met it above, and remember it."""
+        above = {it[0] for it in self._find("keys", "digest", keys)}
+        told = []
+        for key in keys:
+            told.append(key in above)
+            above.add(key)
+        self._add("INSERT OR IGNORE INTO keys VALUES (?)", ((it,) for it in keys))
+        return told
+
+    def count(self, bases: Sequence[int]) -> list[int]:
+        """Say how often each stood above in this reading, and count it."""
+        times: dict[int, int] = dict(self._find("bases", "digest", bases))
+        told = []
+        for base in bases:
+            told.append(times.get(base, 0))
+            times[base] = told[-1] + 1
+        self._add("INSERT OR REPLACE INTO bases VALUES (?, ?)", times.items())
+        return told
+
+    def owners(self, stems: Iterable[int]) -> dict[int, int]:
+        """Return the keys of the rows that have names, by the names' digests."""
+        if not self._has_stems:
+            self._has_stems = True
+            self._add_stems()
+        return dict(self._find("stems", "digest", stems))
+
+    def take(self, stems: Iterable[tuple[int, int]]) -> None:
+        """Let rows have names: digest and key; who has one already keeps it."""
+        self._add("INSERT OR IGNORE INTO stems VALUES (?, ?)", stems)
+
+    def _add_stems(self) -> None:
+        rows = self._ledger.run("rows_named")
+        while part := rows.fetchmany(_SLICE):
+            self.take(
+                (digest, key)
+                for key, stem, images in part
+                for digest in self._names(stem, images)
+            )
+
+    def _find(self, table: str, column: str, digests: Iterable[int]) -> sqlite3.Cursor:
+        listed = json.dumps(list(digests))
+        statement = (
+            f"SELECT * FROM {table} "  # noqa: S608 - both names are our own
+            f"WHERE {column} IN (SELECT value FROM json_each(?))"
+        )
+        with translated(self._place):
+            return self._scratch.execute(statement, (listed,))
+
+    def _add(self, statement: str, values: Iterable[tuple[object, ...]]) -> None:
+        with translated(self._place):
+            self._scratch.executemany(statement, values)

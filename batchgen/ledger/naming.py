@@ -1,0 +1,61 @@
+"""Names in the archive: each is one row's, on whatever system the ZIP is unpacked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from batchgen.ledger.known import Known
+
+Claims = Callable[[str, int], Iterable[str]]
+"""Stem and number of images to the names that they take, as clashes are judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """The name that a new row would like.
+
+    Attributes:
+        key: The row's, which its versions share.
+        lent: Stems of older versions that other rows have the images of.
+    """
+
+    key: int
+    stem: str
+    images: int
+    lent: frozenset[str] = frozenset()
+
+
+def digests(claims: Claims, stem: str, images: int) -> list[int]:
+    """Return what the names of a row's images are known by, from 0 to 2**63 - 1."""
+    return [_digest(name.encode()) for name in claims(stem, images)]
+
+
+def grant(wishes: Sequence[Wish], known: Known, claims: Claims) -> list[str]:
+    """Return the stem of each row, its own wish where no other row has it; taken now.
+
+    Versions of one row share their names: only one of them is in the manifest. But
+    what other rows have the images of stays in the ZIP.
+    """
+    asked = [digests(claims, it.stem, it.images) for it in wishes]
+    owners = known.owners([digest for each in asked for digest in each])
+    stems, granted = [], []
+    for wish, wanted in zip(wishes, asked, strict=True):
+        stem, taken, salt = wish.stem, wanted, 0
+        while stem in wish.lent or any(
+            owners.get(it, wish.key) != wish.key for it in taken
+        ):
+            text = hashlib.sha256(f"{wish.key}:{salt}".encode()).hexdigest()
+            stem, salt = f"{wish.stem}~{text[:8]}", salt + 1
+            taken = digests(claims, stem, wish.images)
+            owners |= known.owners(taken)
+        owners |= dict.fromkeys(taken, wish.key)
+        granted += [(it, wish.key) for it in taken]
+        stems.append(stem)
+    known.take(granted)
+    return stems
+
+
+def _digest(name: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") >> 1
