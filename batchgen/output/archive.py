@@ -8,13 +8,14 @@ it (a directory, a torn member) is cut when the next member or directory is writ
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from isal import isal_zlib
 
 from batchgen.errors import ArchiveDamaged
 from batchgen.output.directory import METADATA, write_directory, write_metadata
@@ -140,7 +141,7 @@ class Archive:
         buffers: list[bytes] = []
         offset = self._end
         for item in items:
-            size, crc32 = len(item.data), zlib.crc32(item.data)
+            size, crc32 = len(item.data), isal_zlib.crc32(item.data)
             member = Member(item.name, offset, size, crc32, item.tag.modified)
             header = local_header(member, item.tag)
             offset += len(header) + size

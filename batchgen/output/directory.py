@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 from datetime import datetime
+
+from isal import isal_zlib
 
 from batchgen.errors import ArchiveDamaged
 from batchgen.output.diskfile import DiskFile, Stream
@@ -34,7 +35,7 @@ def write_metadata(
     crc32 = 0
     for line in lines:
         whole = line if line.endswith(b"\n") else line + b"\n"
-        crc32 = zlib.crc32(whole, crc32)
+        crc32 = isal_zlib.crc32(whole, crc32)
         stream.write(whole)
     stream.flush()
     member = blank._replace(size_bytes=stream.offset - start, crc32=crc32)

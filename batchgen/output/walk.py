@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from isal import isal_zlib
 
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.tag import Tag
@@ -63,7 +64,7 @@ def image_at(file: DiskFile, offset: int) -> bytes | None:
     if header is None or header.tag is None:
         return None
     data = file.read_at(offset + header.length, header.size_bytes)
-    is_whole = len(data) == header.size_bytes and zlib.crc32(data) == header.crc32
+    is_whole = len(data) == header.size_bytes and isal_zlib.crc32(data) == header.crc32
     return data if is_whole else None
 
 
@@ -71,5 +72,5 @@ def _crc32(file: DiskFile, start: int, end: int) -> int:
     crc32 = 0
     for offset in range(start, end, _PIECE_BYTES):
         piece = file.read_at(offset, min(_PIECE_BYTES, end - offset))
-        crc32 = zlib.crc32(piece, crc32)
+        crc32 = isal_zlib.crc32(piece, crc32)
     return crc32

@@ -7,9 +7,10 @@ where a value needs it and nowhere else. Source: PKWARE APPNOTE.TXT 6.3.10, sect
 from __future__ import annotations
 
 import struct
-import zlib
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
+
+from isal import isal_zlib
 
 from batchgen.output.tag import (
     CHECK,
@@ -100,7 +101,7 @@ def local_header(member: Member, tag: Tag) -> bytes:
     """
     sizes = _zip64_sizes(member.size_bytes) if member.size_bytes >= LIMIT_32 else b""
     head = _local(member, sizes, TAG_ROOM) + sizes + pack_tag(tag)
-    return head + CHECK.pack(zlib.crc32(head))
+    return head + CHECK.pack(isal_zlib.crc32(head))
 
 
 def plain_header(member: Member) -> bytes:
@@ -136,7 +137,7 @@ def parse_local(header: bytes) -> LocalHeader | None:
     if size == LIMIT_32 and len(wide) >= 16:
         (size,) = struct.unpack_from("<Q", wide)
     (check,) = CHECK.unpack_from(header, length - CHECK.size)
-    is_intact = check == zlib.crc32(header[: length - CHECK.size])
+    is_intact = check == isal_zlib.crc32(header[: length - CHECK.size])
     tag = parse_tag(fields.get(TAG_ID, b"")) if is_intact else None
     return LocalHeader(name, length, size, crc32, TAG_ID in fields, tag)
 

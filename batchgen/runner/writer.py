@@ -1,17 +1,18 @@
 """The one owner of ledger and archive: what is done together is one commit.
 
-Order within a group: append all images, sync the ZIP, commit the ledger. So the
-ledger never names bytes that a power loss could take back.
+Images are appended in groups, and the ZIP is synced, before the ledger names them. So
+it never names bytes that a power loss could take back. While that waits for the disk,
+the ledger commits other steps: a purchase need not wait for another's images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from batchgen.ledger import Ledger
 from batchgen.output.archive import Archive, Incoming, Member
@@ -32,10 +33,18 @@ async def to_thread(work: Callable[[], T]) -> T:
     return await anyio.to_thread.run_sync(work)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Entry:
+    """A step, and the images that it names.
+
+    Attributes:
+        end: Where the archive ends behind its images; None where it has none.
+    """
+
     step: Callable[[Ledger, list[Member]], Any]
     images: Sequence[Incoming] = ()
+    members: list[Member] = field(default_factory=list)
+    end: int | None = None
     done: anyio.Event = field(default_factory=anyio.Event)
     result: Any = None
     error: BaseException | None = None
@@ -49,9 +58,12 @@ class Writer:
         self._archive = archive
         self._offload = offload
         self._failed: BaseException | None = None
-        self._send: MemoryObjectSendStream[_Entry]
-        self._receive: MemoryObjectReceiveStream[_Entry]
-        self._send, self._receive = anyio.create_memory_object_stream[_Entry](QUEUE)
+        self._open: set[_Entry] = set()
+        self._images, self._to_append = anyio.create_memory_object_stream[_Entry](QUEUE)
+        self._steps, self._to_commit = anyio.create_memory_object_stream[_Entry](QUEUE)
+        # Those with images come only from here, in the order in which they lie in the
+        # archive: its committed end never passes bytes that no step has named.
+        self._appended = self._steps.clone()
 
     async def commit(self, step: Callable[[Ledger], T]) -> T:
         """Make a step in the ledger; on disk when this returns.
@@ -75,8 +87,9 @@ class Writer:
         with anyio.CancelScope(shield=True):
             if self._failed is not None:
                 raise self._failed
+            self._open.add(entry)
             try:
-                await self._send.send(entry)
+                await (self._images if entry.images else self._steps).send(entry)
             except anyio.BrokenResourceError:
                 if self._failed is None:
                     raise
@@ -93,82 +106,98 @@ class Writer:
         Who waits for a step is shielded: a writer that left them would hang them.
 
         Raises:
-            StorageError: a write failed; it is not tried again, and every step that
-                waited for it was told.
+            StorageError: in a group. A write failed; it is not tried again, and every
+                step that waits is told.
         """
         with anyio.CancelScope(shield=True):
-            async with self._receive:
-                async for first in self._receive:
-                    group = self._gather(first)
-                    try:
-                        await self._write(group)
-                    except BaseException as error:
-                        self._failed = error
-                        self._tell(group, error)
-                        raise
-                    for entry in group:
-                        # Whoever held memory for them gives it back now.
-                        entry.images = ()
-                        entry.done.set()
+            try:
+                async with anyio.create_task_group() as both:
+                    both.start_soon(self._append_all)
+                    both.start_soon(self._each_group, self._to_commit, self._write)
+            finally:
+                for entry in self._open:
+                    entry.error = self._failed
+                    entry.done.set()
 
     async def close(self) -> None:
         """End `run` when all that was put is written."""
-        await self._send.aclose()
+        await self._images.aclose()
+        await self._steps.aclose()
 
-    def _gather(self, first: _Entry) -> list[_Entry]:
-        group, size = [first], _size(first)
-        while len(group) < GROUP_MOST and size < GROUP_BYTES:
-            try:
-                entry = self._receive.receive_nowait()
-            except (anyio.WouldBlock, anyio.EndOfStream):
-                break
-            group.append(entry)
-            size += _size(entry)
-        return group
+    async def _append_all(self) -> None:
+        async with self._appended:
+            await self._each_group(self._to_append, self._append)
 
-    async def _write(self, group: list[_Entry]) -> None:
-        """Wait for the disk in a thread, and make the steps here.
+    async def _each_group(
+        self,
+        entries: MemoryObjectReceiveStream[_Entry],
+        write: Callable[[list[_Entry]], Awaitable[None]],
+    ) -> None:
+        async with entries:
+            async for first in entries:
+                # What the other one fails at ends this one between two groups.
+                with anyio.CancelScope(shield=True):
+                    try:
+                        await write(_gather(first, entries))
+                    except BaseException as error:
+                        self._failed = self._failed or error
+                        raise
 
-        A thread that runs many short statements loses the interpreter's lock at each
-        of them and waits for it behind the event loop: a step that takes 0.1 ms took
-        milliseconds there, and every purchase waits for one.
-        """
+    async def _append(self, group: list[_Entry]) -> None:
         images = [image for entry in group for image in entry.images]
-        members = iter(await self._append(images))
-        self._ledger.begin()
-        try:
-            for entry in group:
-                own = [next(members) for _ in entry.images]
-                entry.result = entry.step(self._ledger, own)
-            if images:
-                self._ledger.put("archive_end", self._archive.end)
-        except BaseException:
-            self._ledger.rollback()
-            raise
-        await self._offload(self._ledger.commit)
-
-    async def _append(self, images: list[Incoming]) -> list[Member]:
-        if not images:
-            return []
 
         def append() -> list[Member]:
             members = self._archive.append(images)
             self._archive.sync()
             return members
 
-        return await self._offload(append)
-
-    def _tell(self, group: list[_Entry], error: BaseException) -> None:
-        waiting = list(group)
-        while True:
+        members = await self._offload(append)
+        starts = [*(it.offset for it in members), self._archive.end]
+        taken = 0
+        for entry in group:
+            first, taken = taken, taken + len(entry.images)
+            entry.members, entry.end = members[first:taken], starts[taken]
             try:
-                waiting.append(self._receive.receive_nowait())
-            except (anyio.WouldBlock, anyio.EndOfStream):
-                break
-        for entry in waiting:
-            entry.error = error
+                await self._appended.send(entry)
+            except anyio.BrokenResourceError:
+                return  # the ledger failed, and who waits is told so
+
+    async def _write(self, group: list[_Entry]) -> None:
+        """Make the steps here, and wait for the disk in a thread.
+
+        A thread that runs many short statements loses the interpreter's lock at each
+        of them and waits for it behind the event loop: a step that takes 0.1 ms took
+        milliseconds there, and every purchase waits for one.
+        """
+        self._ledger.begin()
+        try:
+            for entry in group:
+                entry.result = entry.step(self._ledger, entry.members)
+            ends = [entry.end for entry in group if entry.end is not None]
+            if ends:
+                self._ledger.put("archive_end", ends[-1])
+        except BaseException:
+            self._ledger.rollback()
+            raise
+        await self._offload(self._ledger.commit)
+        self._open.difference_update(group)
+        for entry in group:
+            entry.images = ()  # whoever held memory for them gives it back now
             entry.done.set()
 
 
-def _size(entry: _Entry) -> int:
+def _gather(first: _Entry, entries: MemoryObjectReceiveStream[_Entry]) -> list[_Entry]:
+    """Return what waits already, as far as one group may hold it."""
+    group, size_bytes = [first], _size_bytes(first)
+    while len(group) < GROUP_MOST and size_bytes < GROUP_BYTES:
+        try:
+            entry = entries.receive_nowait()
+        except (anyio.WouldBlock, anyio.EndOfStream):
+            break
+        group.append(entry)
+        size_bytes += _size_bytes(entry)
+    return group
+
+
+def _size_bytes(entry: _Entry) -> int:
     return sum(len(image.data) for image in entry.images)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -120,6 +122,61 @@ async def test_each_step_of_a_group_gets_its_own_images_in_order(
         first: [incoming(first + number).name for number in range(count)]
         for first, count in ((10, 2), (20, 0), (30, 1), (40, 3))
     }
+
+
+class HangingDisk(Archive):
+    """An archive that is not synced before the test lets it be."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, 0)
+        self.hangs, self.goes_on = threading.Event(), threading.Event()
+
+    def sync(self) -> None:
+        self.hangs.set()
+        assert self.goes_on.wait(timeout=60)
+        super().sync()
+
+
+async def test_a_step_does_not_wait_for_images_that_are_not_on_disk_yet(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    with HangingDisk(tmp_path / "images.zip") as archive:
+        writer = Writer(ledger, archive, to_thread)
+        async with writing(writer), anyio.create_task_group() as tasks:
+            tasks.start_soon(_store, writer, "image")
+            await to_thread(partial(archive.hangs.wait, 60))
+
+            with anyio.move_on_after(20):
+                await writer.commit(remember("sent"))
+            before = noted(ledger.path)
+            archive.goes_on.set()
+
+    assert "sent" in before
+    assert not {"image", "archive_end"} & before
+    assert {"image", "archive_end"} <= noted(ledger.path)
+
+
+async def test_the_committed_end_never_passes_an_image_that_no_step_has_named(
+    ledger: Ledger, archive: Archive
+) -> None:
+    ends: list[tuple[int, int]] = []
+
+    def step(ledger: Ledger, members: list[Member]) -> None:
+        ends.append((ledger.get_int("archive_end"), members[0].offset))
+
+    async def store(writer: Writer, number: int) -> None:
+        await writer.store([incoming(number)], step)
+
+    async with (
+        writing(Writer(ledger, archive, to_thread)) as writer,
+        anyio.create_task_group() as tasks,
+    ):
+        for number in range(5 * GROUP_MOST):
+            tasks.start_soon(store, writer, number)
+
+    assert len(ends) == 5 * GROUP_MOST
+    assert all(committed <= offset for committed, offset in ends)
+    assert ledger.get_int("archive_end") == archive.end
 
 
 async def test_steps_that_wait_together_are_one_commit(
@@ -290,13 +347,13 @@ async def test_a_failed_sync_tells_everybody_and_nothing_later_is_written(
         committed = ledger.get_int("archive_end")
         archive.lost = True
 
-        told = await fail_together(writer, gate, {"a": _store, "b": _commit})
+        told = await fail_together(writer, gate, {"a": _store, "bb": _store})
 
-        assert [it.partition(":")[0] for it in told] == ["a", "b"]
+        assert [it.partition(":")[0] for it in told] == ["a", "bb"]
         assert all("cannot sync" in it for it in told)
         with pytest.raises(StorageError, match="cannot sync"):
             await writer.commit(remember("later"))
-    assert not {"a", "b", "later"} & noted(ledger.path)
+    assert not {"a", "bb", "later"} & noted(ledger.path)
     assert "safe" in noted(ledger.path)
     assert ledger.get_int("archive_end") == committed
 
@@ -312,14 +369,15 @@ async def test_a_failed_commit_tells_everybody_and_nothing_later_is_written(
     async def too_much(writer: Writer, name: str) -> None:
         await writer.commit(lambda ledger: ledger.put(name, b"x" * 100_000))
 
-    told = await fail_together(writer, gate, {"a": _commit, "b": too_much})
+    puts: dict[str, Put] = {"a": _commit, "b": too_much, "stored": _store}
+    told = await fail_together(writer, gate, puts)
 
-    assert [it.partition(":")[0] for it in told] == ["a", "b"]
+    assert [it.partition(":")[0] for it in told] == ["a", "b", "stored"]
     assert all("the disk is full" in it for it in told)
     ledger._connection.execute("PRAGMA max_page_count = 1000000")
     with pytest.raises(DiskFull):
         await writer.commit(remember("later"))
-    assert not {"a", "b", "later"} & noted(ledger.path)
+    assert not {"a", "b", "stored", "later"} & noted(ledger.path)
 
 
 async def test_an_image_whose_commit_failed_is_found_by_the_next_process(
