@@ -21,7 +21,7 @@ from batchgen.ledger.records import (
     just_sent,
 )
 from batchgen.ledger.requests import load_request
-from batchgen.ledger.results import directory_images, result_slices
+from batchgen.ledger.results import directory_images, directory_places, result_slices
 from batchgen.ledger.route import Way, dump_route, load_route
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Totals",
     "Way",
     "directory_images",
+    "directory_places",
     "dump_route",
     "just_sent",
     "load_request",

@@ -311,9 +311,9 @@ SELECT plan.position, plan.line, coalesce(plan.id, plan.position) AS id,
   WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
   ORDER BY plan.position;
 -- name: result_attempts
-SELECT plan.row_id, state, attempts.provider, attempts.model, aspect_ratio, attempts.resolution,
-       ceiling, task_id, request_id, charge, cost, counts, attempts.warning, sent_at, ended_at,
-       latency_s
+SELECT plan.row_id, state, charge, cost, ceiling, counts, attempts.provider, attempts.model,
+       aspect_ratio, attempts.resolution, coalesce(request_id, task_id), attempts.warning,
+       sent_at, ended_at, latency_s
   FROM plan JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
   WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
   ORDER BY attempts.attempt_id;
@@ -326,10 +326,14 @@ SELECT plan.row_id, image, name, media_type, width_px, height_px, size_bytes,
     AND images.name IS NOT NULL
   ORDER BY plan.position, images.image, images.attempt_id;
 -- name: directory_images
-SELECT plan.position, image, name, place, size_bytes, crc32, attempts.ended_at, media_type,
-       lower(hex(sha256)) AS sha256, width_px, height_px,
-       coalesce(plan.id, plan.position) AS id, rows.request, attempts.provider, attempts.model,
-       attempts.aspect_ratio, attempts.resolution
+SELECT plan.position, image, name, place, size_bytes, crc32, attempts.ended_at,
+       -- The directory needs no more of a million images than stands above.
+       CASE WHEN :whole THEN media_type END, CASE WHEN :whole THEN lower(hex(sha256)) END,
+       CASE WHEN :whole THEN width_px END, CASE WHEN :whole THEN height_px END,
+       CASE WHEN :whole THEN coalesce(plan.id, plan.position) END,
+       CASE WHEN :whole THEN rows.request END, CASE WHEN :whole THEN attempts.provider END,
+       CASE WHEN :whole THEN attempts.model END, CASE WHEN :whole THEN attempts.aspect_ratio END,
+       CASE WHEN :whole THEN attempts.resolution END
   FROM plan JOIN rows USING (row_id)
     JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
     JOIN images USING (attempt_id)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import basis_of, is_at_risk
@@ -65,16 +65,15 @@ class _Attempt(NamedTuple):
 
     row_id: int
     state: str
+    charge: str | None
+    cost: int | None
+    ceiling: int | None
+    counts: int
     provider: str
     model: str
     aspect_ratio: str | None
     resolution: str | None
-    ceiling: int | None
-    task_id: str | None
     request_id: str | None
-    charge: str | None
-    cost: int | None
-    counts: int
     warning: str | None
     sent_at: int
     ended_at: int | None
@@ -84,6 +83,25 @@ class _Attempt(NamedTuple):
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEAKEST_LAST = tuple(Basis)
 _STATUSES = {it.value: it for it in Status}
+
+
+_Charged = tuple[str, str | None, int | None, int | None, int]
+"""State, charge, cost, ceiling and count of an attempt, which stand at `_MONEY`."""
+
+_MONEY = slice(1, 6)
+
+
+class _Money(NamedTuple):
+    """What of a row's result is money."""
+
+    attempts: int
+    cost_usd: Decimal | None
+    cost_basis: Basis
+    at_risk_usd: Decimal | None
+    at_risk_attempts: int
+
+
+_parsed = json.JSONDecoder().raw_decode
 
 
 def result_slices(ledger: Reader, archive: str) -> Iterator[Slice]:
@@ -105,11 +123,23 @@ def result_slices(ledger: Reader, archive: str) -> Iterator[Slice]:
 
 def directory_images(ledger: Reader) -> Iterator[ListedImage]:
     """Yield the stored images of the manifest's rows, in its order, each once."""
+    return map(ListedImage._make, _listed(ledger, whole=True))
+
+
+def directory_places(ledger: Reader) -> Iterator[tuple[Any, ...]]:
+    """Yield of the same images what a directory needs.
+
+    These are name, place, size in bytes, CRC-32 and end in microseconds, or None.
+    """
+    return (line[2:7] for line in _listed(ledger, whole=False))
+
+
+def _listed(ledger: Reader, *, whole: bool) -> Iterator[tuple[Any, ...]]:
     last = None
-    values = {"generation": ledger.generation}
+    values = {"generation": ledger.generation, "whole": whole}
     for line in ledger.lines("directory_images", values):
         if line[:2] != last:
-            yield ListedImage._make(line)
+            yield line
         last = line[:2]
 
 
@@ -139,14 +169,13 @@ def _rows(
 def _result(
     row: _Row, attempts: Sequence[_Attempt], files: tuple[FileRecord, ...]
 ) -> ResultRow:
-    request = json.loads(row.request) if row.request else {}
+    request = _parsed(row.request)[0] if row.request else {}
     status, error, message = _standing(row)
     last = _deciding(attempts)
     own = last
     if row.shared_with is not None:
         attempts, own = (), None  # another row's purchase: it is counted there
-    risky = [it.ceiling for it in attempts if is_at_risk(it.state, it.charge)]
-    cost, basis = _cost(attempts)
+    money = _money(tuple([it[_MONEY] for it in attempts]))
     return ResultRow(
         row=row.position,
         id=str(row.id),
@@ -157,17 +186,17 @@ def _result(
         aspect_ratio=last.aspect_ratio if last else request.get("aspect_ratio"),
         resolution=last.resolution if last else request.get("resolution"),
         files=files,
-        attempts=sum(it.counts for it in attempts),
-        cost_usd=cost,
-        cost_basis=basis,
-        at_risk_usd=_sum(risky),
-        at_risk_attempts=len(risky),
+        attempts=money.attempts,
+        cost_usd=money.cost_usd,
+        cost_basis=money.cost_basis,
+        at_risk_usd=money.at_risk_usd,
+        at_risk_attempts=money.at_risk_attempts,
         estimated_usd=usd_of(row.estimate if row.shared_with is None else 0),
         error=error,
         message=message,
         warning=_warnings(row, attempts),
-        request_id=(own.request_id or own.task_id) if own else None,
-        started_at=moment_of(min((it.sent_at for it in attempts), default=None)),
+        request_id=own.request_id if own else None,
+        started_at=moment_of(min([it.sent_at for it in attempts], default=None)),
         finished_at=_finished(status, attempts),
         latency_s=own.latency_s if own and status is Status.SUCCEEDED else None,
         shared_with=None if row.shared_with is None else str(row.shared_with),
@@ -184,26 +213,38 @@ def _standing(row: _Row) -> tuple[Status, str | None, str | None]:
 
 
 def _deciding(attempts: Sequence[_Attempt]) -> _Attempt | None:
+    if len(attempts) < 2:
+        return attempts[0] if attempts else None
     stored = [it for it in attempts if it.state == State.STORED]
-    candidates = stored or attempts
-    return candidates[-1] if candidates else None
+    return (stored or attempts)[-1]
 
 
-def _cost(attempts: Sequence[_Attempt]) -> tuple[Decimal | None, Basis]:
-    """Return what is known to have been charged, and the weakest basis of it.
+@lru_cache(maxsize=4096)
+def _money(attempts: tuple[_Charged, ...]) -> _Money:
+    """Return what attempts cost and may have cost; most rows have the same of it.
 
-    Money at risk is not part of it: the table's sum is what was spent for certain.
-    Where all is at risk the cost is unknown, and never 0.
+    Money at risk is not part of the cost: the table's sum is what was spent for
+    certain. Where all is at risk the cost is unknown, and never 0. The basis is the
+    weakest.
     """
-    judged = [
-        (basis_of(it.charge, is_priced=it.cost is not None), it) for it in attempts
-    ]
-    charged = [(basis, it.cost) for basis, it in judged if basis is not Basis.NONE]
-    if not charged and any(is_at_risk(it.state, it.charge) for it in attempts):
-        return None, Basis.UNKNOWN
-    bases = (basis for basis, _ in charged)
+    risky: list[int | None] = []
+    charged: list[tuple[Basis, int | None]] = []
+    for state, charge, cost, ceiling, _ in attempts:
+        if is_at_risk(state, charge):
+            risky.append(ceiling)
+        basis = basis_of(charge, is_priced=cost is not None)
+        if basis is not Basis.NONE:
+            charged.append((basis, cost))
+    bases = [basis for basis, _ in charged]
     weakest = max(bases, key=_WEAKEST_LAST.index, default=Basis.NONE)
-    return _sum([cost for _, cost in charged]), weakest
+    is_unknown = bool(risky) and not charged
+    return _Money(
+        attempts=sum(counts for *_, counts in attempts),
+        cost_usd=None if is_unknown else _sum([cost for _, cost in charged]),
+        cost_basis=Basis.UNKNOWN if is_unknown else weakest,
+        at_risk_usd=_sum(risky),
+        at_risk_attempts=len(risky),
+    )
 
 
 def _sum(amounts: Sequence[int | None]) -> Decimal | None:
@@ -218,8 +259,8 @@ def _sum(amounts: Sequence[int | None]) -> Decimal | None:
 def _warnings(row: _Row, attempts: Sequence[_Attempt]) -> str | None:
     """Return what was made otherwise than it was asked for."""
     left_out = row.warning if row.own_status == Status.SUCCEEDED else None
-    found = (left_out, *(it.warning for it in attempts))
-    return "; ".join(dict.fromkeys(it for it in found if it)) or None
+    found = [it for it in (left_out, *[it.warning for it in attempts]) if it]
+    return "; ".join(dict.fromkeys(found)) if found else None
 
 
 def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:

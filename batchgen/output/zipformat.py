@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from isal import isal_zlib
@@ -78,6 +79,7 @@ class LocalHeader(NamedTuple):
     tag: Tag | None
 
 
+@lru_cache(maxsize=64)
 def dos_time(modified: datetime | None) -> tuple[int, int]:
     """Return time and date in UTC, in steps of 2 s, clamped to 1980..2107."""
     if modified is None:
