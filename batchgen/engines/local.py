@@ -40,7 +40,8 @@ from batchgen.runner.references import References
 from batchgen.runner.resume import recover
 from batchgen.runner.writer import Writer
 from batchgen.wire import MEGABYTE, Memory
-from batchgen.wire.sender import Offload, Wire
+from batchgen.wire.line import Offload
+from batchgen.wire.sender import Wire
 
 
 class LocalEngine:

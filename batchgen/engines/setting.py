@@ -18,7 +18,7 @@ from batchgen.runner.writer import to_thread
 if TYPE_CHECKING:
     import httpx
 
-    from batchgen.wire.sender import Offload
+    from batchgen.wire.line import Offload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

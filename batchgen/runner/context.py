@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from batchgen.wire import Scrubber
-    from batchgen.wire.sender import Offload, Wire
+    from batchgen.wire.line import Offload
+    from batchgen.wire.sender import Wire
 
 DOWNLOADS_AT_ONCE = 16
 

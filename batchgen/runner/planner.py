@@ -15,7 +15,7 @@ from batchgen.runner.choice import Choice, entry_of
 from batchgen.runner.writer import Writer
 
 if TYPE_CHECKING:
-    from batchgen.wire.sender import Offload
+    from batchgen.wire.line import Offload
 
 SLICE = 1000
 """Rows to a step of the plan: it holds up the event loop for some 10 ms."""

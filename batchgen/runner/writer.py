@@ -18,7 +18,7 @@ from batchgen.ledger import Ledger
 from batchgen.output.archive import Archive, Incoming, Member
 
 if TYPE_CHECKING:
-    from batchgen.wire.sender import Offload
+    from batchgen.wire.line import Offload
 
 T = TypeVar("T")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import cast
 
 import anyio
 import httpx
@@ -18,6 +20,9 @@ _PLAIN = {
     "transfer-encoding": frozenset({"", "identity", "chunked"}),
 }
 
+# Chunks that come together share a timer: each costs more than many a chunk.
+_WORTH_A_TIMER_S = 0.001
+
 
 class Admission:
     """Lets the bytes of one exchange into memory, and stops its clock meanwhile.
@@ -32,10 +37,13 @@ class Admission:
         self._patience = patience
         self._admitted = SMALL_BYTES
 
+    def covers(self, size_bytes: int) -> bool:
+        """Return whether as many bytes may be held already."""
+        return size_bytes <= self._admitted
+
     async def step(self, size_bytes: int) -> None:
         """Wait until as many bytes may be held, of which nobody knows how many come."""
-        if size_bytes > self._admitted:
-            await self.admit(math.ceil(size_bytes / MEGABYTE) * MEGABYTE)
+        await self.admit(math.ceil(size_bytes / MEGABYTE) * MEGABYTE)
 
     async def admit(self, size_bytes: int) -> None:
         """Wait until as many bytes may be held."""
@@ -52,6 +60,7 @@ class Admission:
 
 async def read_body(
     response: httpx.Response,
+    headers: Mapping[str, str],
     admission: Admission,
     intake: Intake,
     *,
@@ -64,8 +73,8 @@ async def read_body(
         TooLarge: it is, or says that it will be, larger than the limit.
         httpx.HTTPError: it came encoded, fell silent, or ended too early.
     """
-    _check_encoding(response)
-    expected = _declared_length(response)
+    _check_encoding(headers)
+    expected = _declared_length(headers)
     if expected is not None:
         if expected > limit_bytes:
             raise TooLarge(f"the body has {expected} bytes, more than {limit_bytes}")
@@ -82,25 +91,24 @@ async def read_body(
         )
 
 
-def is_delimited(response: httpx.Response) -> bool:
-    """Return whether the response says where its body ends."""
-    headers = response.headers
+def is_delimited(headers: Mapping[str, str]) -> bool:
+    """Return whether the headers say where the body ends."""
     return "content-length" in headers or "transfer-encoding" in headers
 
 
-def _check_encoding(response: httpx.Response) -> None:
+def _check_encoding(headers: Mapping[str, str]) -> None:
     # We ask for no encoding, so that no body can unfold beyond its limit.
     for header, plain in _PLAIN.items():
-        encoding = response.headers.get(header, "").strip().lower()
+        encoding = headers.get(header, "").strip().lower()
         if encoding not in plain:
             raise httpx.DecodingError(f"the body came encoded as {encoding[:50]!r}")
 
 
-def _declared_length(response: httpx.Response) -> int | None:
+def _declared_length(headers: Mapping[str, str]) -> int | None:
     # A transfer encoding overrides the length (RFC 9112, section 6.3).
-    if "transfer-encoding" in response.headers:
+    if "transfer-encoding" in headers:
         return None
-    text = response.headers.get("content-length", "")
+    text = headers.get("content-length", "")
     is_number = text.isascii() and text.isdecimal() and len(text) < 20
     return int(text) if is_number else None
 
@@ -113,11 +121,13 @@ async def _pour(
     silence_s: float,
 ) -> int:
     """Return how many bytes came."""
-    size = 0
-    stream = response.aiter_raw()
+    size, silent_until = 0, 0.0
+    stream = aiter(cast(httpx.AsyncByteStream, response.stream))
     with anyio.CancelScope() as silence:
         while True:
-            silence.deadline = anyio.current_time() + silence_s
+            until = anyio.current_time() + silence_s
+            if until - silent_until > _WORTH_A_TIMER_S:
+                silence.deadline = silent_until = until
             chunk = await anext(stream, None)
             if chunk is None:
                 return size
@@ -125,6 +135,7 @@ async def _pour(
             if size > limit_bytes:
                 raise TooLarge(f"the body has more than {limit_bytes} bytes")
             intake.feed(chunk)
-            silence.deadline = math.inf
-            await admission.step(intake.needs_bytes)
+            if not admission.covers(intake.needs_bytes):
+                silence.deadline, silent_until = math.inf, 0.0
+                await admission.step(intake.needs_bytes)
     raise httpx.ReadTimeout(f"silence for {silence_s:g} s")

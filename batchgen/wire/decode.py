@@ -122,8 +122,8 @@ def _decoder(
     blob_keys: frozenset[str], taken: Mapping[str, Blob] = NOTHING_TAKEN
 ) -> json.JSONDecoder:
     def lift(found: dict[str, Json]) -> dict[str, Json]:
-        for key in blob_keys & found.keys():
-            value = found[key]
+        for key in blob_keys:
+            value = found.get(key)
             if isinstance(value, str):
                 found[key] = taken.get(value) or decode_base64(value) or value
         return found

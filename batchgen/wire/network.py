@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 import httpx
@@ -113,6 +114,7 @@ def is_loopback_host(host: str) -> bool:
     return address is not None and _is_loopback(address)
 
 
+@lru_cache(maxsize=4096)
 def read_address(host: str) -> IPv4Address | IPv6Address | None:
     """Return the address that a host is written as; None for a name."""
     try:

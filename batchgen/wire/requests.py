@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from secrets import token_hex
 
 import httpx
@@ -28,7 +29,7 @@ def build_purchase(provider: str, call: Call) -> httpx.Request:
     if body is not None:
         headers |= {"content-type": content_type, "content-length": f"{body.size}"}
     try:
-        url = httpx.URL(call.url)
+        url = _read_url(call.url)
     except httpx.InvalidURL as error:
         raise RequestInvalid(provider, f"the URL cannot be used: {error}") from error
     # Only what httpx makes of bytes gets its host from there.
@@ -36,6 +37,12 @@ def build_purchase(provider: str, call: Call) -> httpx.Request:
     return httpx.Request(
         call.method, url, headers=headers | dict(call.headers), stream=body
     )
+
+
+@lru_cache(maxsize=1024)
+def _read_url(text: str) -> httpx.URL:
+    # Most purchases go to the same place, and httpx reads a URL in Python.
+    return httpx.URL(text)
 
 
 def _check_headers(provider: str, headers: Mapping[str, str]) -> None:

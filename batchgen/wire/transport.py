@@ -1,29 +1,25 @@
 """Carry httpx requests over aiohttp, and say exactly whether a request left.
 
 httpx's own pool walks all connections for each request, which is quadratic; aiohttp's
-does not. Before the first byte leaves, failures are ConnectError, ConnectTimeout or
-ProxyError (UnsupportedProtocol for a URL that cannot be used); after it, never.
+does not.
 """
 
 from __future__ import annotations
 
-# aiohttp lives on asyncio; no other module of batchgen does.
-import asyncio  # noqa: TID251 - see the line above
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
-from types import SimpleNamespace
 from typing import Self, cast
 
 import aiohttp
 import httpx
 import yarl
 from aiohttp.abc import AbstractResolver
-from aiohttp.http_exceptions import HttpProcessingError
 
 from batchgen.errors import SpecError
 from batchgen.wire.content import Pieces
+from batchgen.wire.departure import FOREIGN, Departure, Request, departing, lost
 from batchgen.wire.network import AddressForbidden, Reach, admits, check_host
 from batchgen.wire.proxies import find_proxy, read_proxies
 from batchgen.wire.resolver import JudgingResolver
@@ -36,79 +32,7 @@ KEEPALIVE_S = 4.0
 # A reply that is paid for must not be lost to a long header (aiohttp's limit is 8 KB).
 HEADER_LIMIT_BYTES = 64 * 1024
 
-_FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
-
-
-class _SentBefore(aiohttp.ClientConnectionError):
-    """The library wanted to send a request a second time."""
-
-
-class _Departure:
-    """Know whether one request has left, and how long its reply may be awaited."""
-
-    def __init__(self, request: httpx.Request, read_s: float | None) -> None:
-        self.left = False
-        self.over = False
-        self.patience = asyncio.timeout(None)
-        self._may_repeat = request.method == "GET"
-        self._told: Callable[[], None] | None = request.extensions.get("on_sent")
-        self._read_s = read_s
-
-    def leave(self) -> None:
-        """Note that the next thing to happen is the first byte on the wire.
-
-        aiohttp sends some requests again when a reused connection turns out closed.
-        A purchase must not be among them, whatever method or version it has.
-        """
-        if self.left and not self._may_repeat:
-            raise _SentBefore("the connection broke after the request had left")
-        if not self.left and self._told is not None:
-            self._told()
-        self.left = True
-        self.wait_anew()
-
-    def wait_anew(self) -> None:
-        """Start the wait for the reply's head again: bytes are on their way."""
-        if self._read_s is not None and not self.over:
-            now = asyncio.get_running_loop().time()
-            self.patience.reschedule(now + self._read_s)
-
-    def explain(self, error: Exception) -> httpx.HTTPError:
-        """Translate an error of aiohttp."""
-        return _lost(error) if self.left else _never_sent(error)
-
-
-def _never_sent(error: Exception) -> httpx.HTTPError:
-    text = str(error) or type(error).__name__
-    match error:
-        case TimeoutError():
-            return httpx.ConnectTimeout(text)
-        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
-            return httpx.ProxyError(text)
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return httpx.UnsupportedProtocol(text)
-        case _:
-            return httpx.ConnectError(text)
-
-
-def _lost(error: Exception) -> httpx.HTTPError:
-    text = str(error) or type(error).__name__
-    match error:
-        case TimeoutError():
-            return httpx.ReadTimeout(str(error) or "the reply did not begin in time")
-        case aiohttp.ClientConnectionResetError():
-            return httpx.WriteError(text)
-        case aiohttp.ClientResponseError():
-            # Its own text shows the URL, and with it the signature of a signed link.
-            return httpx.RemoteProtocolError(error.message)
-        case (
-            aiohttp.ServerDisconnectedError()
-            | aiohttp.ClientPayloadError()
-            | HttpProcessingError()
-        ):
-            return httpx.RemoteProtocolError(text)
-        case _:
-            return httpx.ReadError(text)
+_VERSION = {"http_version": b"HTTP/1.1"}
 
 
 class _Response(aiohttp.ClientResponse):
@@ -129,20 +53,21 @@ class _Body(httpx.AsyncByteStream):
     def __init__(self, response: _Response) -> None:
         self._response = response
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while chunk := await self._read():
-            yield chunk
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
 
-    async def _read(self) -> bytes:
+    async def __anext__(self) -> bytes:
         try:
             chunk = await self._response.content.readany()
-        except _FOREIGN as error:
-            raise _lost(error) from error
+        except FOREIGN as error:
+            raise lost(error) from error
         # A body that only the end of the connection ends looks whole to aiohttp even
         # when the connection was reset.
         failure = None if chunk else self._response.how_it_ended()
         if isinstance(failure, OSError):
-            raise _lost(failure) from failure
+            raise lost(failure) from failure
+        if not chunk:
+            raise StopAsyncIteration
         return chunk
 
     async def aclose(self) -> None:
@@ -170,26 +95,28 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         limits: Mapping[str, float | None] = request.extensions.get("timeout", {})
-        departure = _Departure(request, limits.get("read"))
+        departure = Departure(request, limits.get("read"))
+        unset = departing.set(departure)
         try:
             async with departure.patience:
                 response = await self._send(request, departure, limits.get("connect"))
-        except _FOREIGN as error:
+        except FOREIGN as error:
             raise departure.explain(error) from error
         finally:
+            departing.reset(unset)
             departure.over = True
         return httpx.Response(
             status_code=response.status,
             headers=response.raw_headers,
             stream=_Body(response),
             request=request,
-            extensions={"http_version": b"HTTP/1.1"},
+            extensions=_VERSION,
         )
 
     async def _send(
         self,
         request: httpx.Request,
-        departure: _Departure,
+        departure: Departure,
         connect_s: float | None,
     ) -> _Response:
         reach: Reach = request.extensions.get("reach", Reach.ANY)
@@ -200,12 +127,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         response = await session.request(
             request.method,
             _as_yarl(request.url),
-            headers=request.headers.multi_items(),
-            data=Upload(body) if body.size else None,
+            headers=_as_text(request.headers),
+            data=Upload(body, departure.wait_anew) if body.size else None,
             allow_redirects=False,
             proxy=proxy,
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
-            trace_request_ctx=departure,
         )
         # The session was made with this response class; its annotations cannot say so.
         return cast(_Response, response)
@@ -229,6 +155,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         )
         return aiohttp.ClientSession(
             connector=connector,
+            request_class=Request,
             response_class=_Response,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -243,7 +170,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             max_line_size=HEADER_LIMIT_BYTES,
             max_field_size=HEADER_LIMIT_BYTES,
             max_headers=1024,
-            trace_configs=[_trace_departures()],
         )
 
     async def aclose(self) -> None:
@@ -268,23 +194,14 @@ def _judged_socket(reach: Reach, address: aiohttp.AddrInfoType) -> socket.socket
     return patient_socket(address)
 
 
-def _trace_departures() -> aiohttp.TraceConfig:
-    async def leave(_: object, context: SimpleNamespace, __: object) -> None:
-        context.trace_request_ctx.leave()
-
-    async def wait_anew(_: object, context: SimpleNamespace, __: object) -> None:
-        context.trace_request_ctx.wait_anew()
-
-    trace = aiohttp.TraceConfig()
-    # Despite its name it is sent when the connection stands and no byte has left.
-    trace.on_request_headers_sent.append(leave)
-    trace.on_request_chunk_sent.append(wait_anew)
-    return trace
-
-
 async def _body_of(request: httpx.Request) -> Pieces:
     body = request.stream
     return body if isinstance(body, Pieces) else Pieces([await request.aread()])
+
+
+def _as_text(headers: httpx.Headers) -> list[tuple[str, str]]:
+    encoding = headers.encoding  # judged anew whenever it is asked for
+    return [(it.decode(encoding), value.decode(encoding)) for it, value in headers.raw]
 
 
 def _as_yarl(url: httpx.URL) -> yarl.URL:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from aiohttp import AddrInfoType
@@ -16,17 +16,24 @@ _BROKEN = (BrokenPipeError, ConnectionResetError)
 
 
 class Upload(Payload):
-    """A body of known size that aiohttp writes chunk by chunk."""
+    """A body of known size that aiohttp writes chunk by chunk.
+
+    Args:
+        body: The body.
+        on_chunk: Called when one is about to be written.
+    """
 
     _value: Pieces
 
-    def __init__(self, body: Pieces) -> None:
+    def __init__(self, body: Pieces, on_chunk: Callable[[], None]) -> None:
         super().__init__(body)
         self._size = body.size
+        self._on_chunk = on_chunk
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the chunks, each when the one before has left."""
         for chunk in self._value.chunks():
+            self._on_chunk()
             await writer.write(chunk)
 
     def decode(self, *_: str, **__: str) -> str:

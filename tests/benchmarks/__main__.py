@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.benchmarks.frame import Finding
 
-CASES = ("startup", "small", "inline", "ending", "schedule", "rate", "peers")
+CASES = ("startup", "small", "inline", "flight", "ending", "rate")
 PACKAGES = ("aiohttp", "anyio", "httpx", "polars", "pyarrow", "pybase64")
 
 

@@ -1,0 +1,109 @@
+"""Whether one request has left, and what a failure of aiohttp means before and after.
+
+Before the first byte leaves, failures are ConnectError, ConnectTimeout or ProxyError
+(UnsupportedProtocol for a URL that cannot be used); after it, never.
+"""
+
+from __future__ import annotations
+
+# aiohttp lives on asyncio, and with it what stands beside it.
+import asyncio  # noqa: TID251 - see the line above
+from collections.abc import Callable
+from contextvars import ContextVar
+
+import aiohttp
+import httpx
+from aiohttp.connector import Connection
+from aiohttp.http_exceptions import HttpProcessingError
+
+# A reply may come by a hair's breadth later than it should; timers cost more.
+_WORTH_A_TIMER_S = 0.001
+
+FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
+
+
+class _SentBefore(aiohttp.ClientConnectionError):
+    """The library wanted to send a request a second time."""
+
+
+class Departure:
+    """Know whether one request has left, and how long its reply may be awaited."""
+
+    def __init__(self, request: httpx.Request, read_s: float | None) -> None:
+        self.left = False
+        self.over = False
+        self.patience = asyncio.timeout(None)
+        self._may_repeat = request.method == "GET"
+        self._told: Callable[[], None] | None = request.extensions.get("on_sent")
+        self._read_s = read_s
+
+    def leave(self) -> None:
+        """Note that the next thing to happen is the first byte on the wire.
+
+        aiohttp sends some requests again when a reused connection turns out closed.
+        A purchase must not be among them, whatever method or version it has.
+        """
+        if self.left and not self._may_repeat:
+            raise _SentBefore("the connection broke after the request had left")
+        if not self.left and self._told is not None:
+            self._told()
+        self.left = True
+        self.wait_anew()
+
+    def wait_anew(self) -> None:
+        """Start the wait for the reply's head again: bytes are on their way."""
+        if self._read_s is None or self.over:
+            return
+        until = asyncio.get_running_loop().time() + self._read_s
+        if until - (self.patience.when() or 0.0) > _WORTH_A_TIMER_S:
+            self.patience.reschedule(until)
+
+    def explain(self, error: Exception) -> httpx.HTTPError:
+        """Translate an error of aiohttp."""
+        return lost(error) if self.left else _never_sent(error)
+
+
+departing: ContextVar[Departure] = ContextVar("departing")
+"""The departure of the request that the running task sends."""
+
+
+class Request(aiohttp.ClientRequest):
+    """Tells the departure when the connection stands, and no byte has left."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        departing.get().leave()
+        return await super().send(conn)
+
+
+def _never_sent(error: Exception) -> httpx.HTTPError:
+    text = str(error) or type(error).__name__
+    match error:
+        case TimeoutError():
+            return httpx.ConnectTimeout(text)
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+            return httpx.ProxyError(text)
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return httpx.UnsupportedProtocol(text)
+        case _:
+            return httpx.ConnectError(text)
+
+
+def lost(error: Exception) -> httpx.HTTPError:
+    """Translate an error of aiohttp after a request has left."""
+    text = str(error) or type(error).__name__
+    match error:
+        case TimeoutError():
+            return httpx.ReadTimeout(str(error) or "the reply did not begin in time")
+        case aiohttp.ClientConnectionResetError():
+            return httpx.WriteError(text)
+        case aiohttp.ClientResponseError():
+            # Its own text shows the URL, and with it the signature of a signed link.
+            return httpx.RemoteProtocolError(error.message)
+        case (
+            aiohttp.ServerDisconnectedError()
+            | aiohttp.ClientPayloadError()
+            | HttpProcessingError()
+        ):
+            return httpx.RemoteProtocolError(text)
+        case _:
+            return httpx.ReadError(text)
