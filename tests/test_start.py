@@ -17,20 +17,20 @@ TELLING = ("--help", "--version")
 LOADED = {
     "--help": "",
     "--version": "",
-    "run": "aiohttp anyio httpx polars rich tenacity",
-    "check": "anyio httpx polars rich",
+    "run": "aiohttp anyio httpx polars tenacity",
+    "check": "anyio httpx polars",
     "status": "anyio",
-    "report": "anyio httpx pyarrow rich tenacity",
+    "report": "anyio httpx pyarrow tenacity",
     "retry": "",
     "costs": "polars pyarrow rich",
-    "reconcile": "anyio httpx pyarrow rich tenacity",
-    "try": "aiohttp anyio httpx polars pyarrow rich tenacity",
-    "curl": "aiohttp anyio httpx polars rich tenacity",
+    "reconcile": "anyio httpx pyarrow tenacity",
+    "try": "aiohttp anyio httpx polars pyarrow tenacity",
+    "curl": "aiohttp anyio httpx polars tenacity",
     "providers": "rich",
     "sandbox": "PIL anyio starlette uvicorn",
 }
 """What a command loads before it does anything, of what takes long to load. Whatever
-is loaded here and not needed, everybody waits for; httpx brings rich with it."""
+is loaded here and not needed, everybody waits for."""
 
 WATCHED = {"jinja2"}.union(*(it.split() for it in LOADED.values()))
 
@@ -41,12 +41,13 @@ for command in commands:
     if os.fork():
         os.wait()
         continue
-    from batchgen.cli import cli
-    if command.startswith("--"):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        cli.main([command], standalone_mode=False)
-    else:
-        cli.get_command(None, command)
+    from batchgen.cli import main
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.argv = ["batchgen", command, "--help"]
+    try:
+        main()
+    except SystemExit:
+        pass
     loaded = sorted(set(watched) & sys.modules.keys())
     print(json.dumps([command, " ".join(loaded)]), file=sys.stderr, flush=True)
     os._exit(0)

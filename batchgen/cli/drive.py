@@ -87,7 +87,7 @@ def run_in(
     display = choose_display(quiet=manner.quiet, json_lines=manner.json_lines)
 
     _allow_many_sockets()
-    _collect_garbage_seldom()
+    gc.freeze()  # what lives as long as the process is 7 % of a run's CPU to collect
     sys.setswitchinterval(SWITCH_S)
 
     async def shown() -> Outcome:
@@ -111,12 +111,6 @@ def _allow_many_sockets() -> None:
     wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _collect_garbage_seldom() -> None:
-    """Spare the collector what lives as long as the process: 7 % of a run's CPU."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def _first_of(

@@ -20,6 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+# What is installed has its bytecode; a process that may not write it would compile the
+# whole package each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 CLIENT_CORE, SERVER_CORE = 0, 1
 MEGABYTE = 1_000_000
 
