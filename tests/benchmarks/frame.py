@@ -154,20 +154,25 @@ def median(runs: Sequence[Used], of: Callable[[Used], float]) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Steady:
-    """What one more row takes once a run is under way, start and end left out."""
+class Each:
+    """What one row takes."""
 
     wall_s: float
     cpu_s: float
 
 
-def steady(few: Sequence[Used], many: Sequence[Used], more_rows: int) -> Steady:
-    """Return what a row takes, from runs over few rows and over so many more."""
+def whole(runs: Sequence[Used], rows: int) -> Each:
+    """Return what a row takes, the process's start and end included."""
+    return Each(
+        wall_s=median(runs, lambda it: it.wall_s) / rows,
+        cpu_s=median(runs, lambda it: it.cpu_s) / rows,
+    )
 
-    def each(of: Callable[[Used], float]) -> float:
-        return (median(many, of) - median(few, of)) / more_rows
 
-    return Steady(wall_s=each(lambda it: it.wall_s), cpu_s=each(lambda it: it.cpu_s))
+def steady(few: Sequence[Used], many: Sequence[Used], more_rows: int) -> Each:
+    """Return what a row takes once a run is under way: by how much more takes more."""
+    short, long = whole(few, more_rows), whole(many, more_rows)
+    return Each(wall_s=long.wall_s - short.wall_s, cpu_s=long.cpu_s - short.cpu_s)
 
 
 @contextmanager

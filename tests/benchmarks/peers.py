@@ -1,9 +1,9 @@
-"""Peers on the same work, at the same server, on the same core; steady state.
+"""Peers on the same work, at the same server, on the same core.
 
 They are run if `BATCHGEN_PEERS` names a virtual environment that has them: `pip install
 bespokelabs-curator img2dataset`. Their own traffic, telemetry and the like, is turned
-off or led to a closed port. What a start takes is left out on both sides: each runs
-over few and over many rows, and the difference counts.
+off or led to a closed port. In steady state what a start takes is left out on both
+sides: each runs over few and over many rows, and the difference counts.
 """
 
 from __future__ import annotations
@@ -15,22 +15,24 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.benchmarks.frame import (
     MEGABYTE,
+    Each,
     Finding,
-    Steady,
     Used,
     serving,
     steady,
     take_turns,
     use,
+    whole,
 )
 from tests.benchmarks.manifests import write_manifest
 from tests.benchmarks.small import run
 
 IN_FLIGHT = 64
-TEXTS = (1_000, 4_000)
+TEXTS = (1_000, 5_000)
 IMAGES = {100_000: (200, 2_200), 1_150_000: (100, 700)}
 """Few and many, by the bytes of an image."""
 
@@ -50,6 +52,14 @@ ALONE = {
 
 
 Counts = tuple[int, int]
+Goals = tuple[float | None, float | None]
+
+
+class Both(NamedTuple):
+    """What one row took, the start included, and without it."""
+
+    whole: Each
+    steady: Each
 
 
 def measure(rounds: int) -> Iterator[Finding]:
@@ -77,8 +87,11 @@ def _texts(peers: Path, address: str, rounds: int) -> Iterator[Finding]:
             rounds,
         )
     peer = f"curator {_version(peers, 'bespokelabs-curator')}"
-    what = "1 KB replies, one request a row"
-    yield from _compare(what, peer, taken, goals=(2.5, 0.5))
+    what = f"1 KB replies, one request a row, {TEXTS[1]:,} rows"
+    ours, other = taken
+    yield from _compare(what, peer, ours.whole, other.whole, goals=(2.5, 0.5))
+    what = "1 KB replies, one request a row, steady state"
+    yield from _compare(what, peer, ours.steady, other.steady)
 
 
 def _images(
@@ -100,13 +113,14 @@ def _images(
         )
     peer = f"img2dataset {_version(peers, 'img2dataset')}, links known"
     what = f"{size / MEGABYTE:g} MB images by link, bought and stored"
-    yield from _compare(what, peer, taken, goals=(2.0, None))
+    ours, other = taken
+    yield from _compare(what, peer, ours.steady, other.steady, goals=(2.0, None))
 
 
 def _take_turns(
     candidates: Sequence[Callable[[int], Used]], counts: Counts, rounds: int
-) -> list[Steady]:
-    """Return what one more row takes each candidate, median over rounds."""
+) -> list[Both]:
+    """Let ours and the peer take turns over few and over many rows."""
     taken = take_turns(
         {
             f"{number} of {count}": partial(candidate, count)
@@ -117,15 +131,17 @@ def _take_turns(
     )
     few, many = counts
     return [
-        steady(taken[f"{it} of {few}"], taken[f"{it} of {many}"], many - few)
+        Both(
+            whole(taken[f"{it} of {many}"], many),
+            steady(taken[f"{it} of {few}"], taken[f"{it} of {many}"], many - few),
+        )
         for it in range(len(candidates))
     ]
 
 
 def _compare(
-    what: str, peer: str, taken: Sequence[Steady], goals: tuple[float, float | None]
+    what: str, peer: str, ours: Each, other: Each, goals: Goals = (None, None)
 ) -> Iterator[Finding]:
-    ours, other = taken
     yield Finding(
         what=f"{what}: a second",
         ours=f"{1 / ours.wall_s:,.0f}",

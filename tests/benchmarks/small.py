@@ -12,11 +12,11 @@ from tests.benchmarks.frame import (
     Finding,
     Used,
     batchgen,
-    median,
     serving,
     steady,
     take_turns,
     use,
+    whole,
 )
 from tests.benchmarks.manifests import write_manifest
 
@@ -47,33 +47,32 @@ def measure(rounds: int) -> Iterator[Finding]:
                 },
                 rounds,
             )
-        ours, other = taken["batchgen"], taken["bare"]
-        rate = [ROWS / median(it, lambda used: used.wall_s) for it in (ours, other)]
-        cpu = [median(it, lambda used: used.cpu_s) / ROWS * 1e3 for it in (ours, other)]
         more = ROWS - FEW
-        own = steady(taken["batchgen, few"], ours, more).cpu_s * 1e3
-        bares = steady(taken["bare, few"], other, more).cpu_s * 1e3
+        ours, other = (whole(taken[it], ROWS) for it in ("batchgen", "bare"))
+        own, bares = (
+            steady(taken[f"{it}, few"], taken[it], more) for it in ("batchgen", "bare")
+        )
         what = f"1 KB replies, {name}, {IN_FLIGHT} in flight"
         yield Finding(
             what=f"{what}: rows a second",
-            ours=f"{rate[0]:,.0f}",
-            other=f"bare httpx loop {rate[1]:,.0f}",
-            ratio=rate[0] / rate[1],
+            ours=f"{1 / ours.wall_s:,.0f}",
+            other=f"bare httpx loop {1 / other.wall_s:,.0f}",
+            ratio=other.wall_s / ours.wall_s,
             goal=0.5,
             side="at least",
         )
         yield Finding(
             what=f"{what}: CPU a row",
-            ours=f"{cpu[0]:.2f} ms",
-            other=f"bare httpx loop {cpu[1]:.2f} ms",
-            ratio=cpu[0] / cpu[1],
+            ours=f"{ours.cpu_s * 1e3:.2f} ms",
+            other=f"bare httpx loop {other.cpu_s * 1e3:.2f} ms",
+            ratio=ours.cpu_s / other.cpu_s,
             goal=2.0,
         )
         yield Finding(
             what=f"{what}: CPU of one more row",
-            ours=f"{own:.2f} ms",
-            other=f"bare httpx loop {bares:.2f} ms",
-            ratio=own / bares,
+            ours=f"{own.cpu_s * 1e3:.2f} ms",
+            other=f"bare httpx loop {bares.cpu_s * 1e3:.2f} ms",
+            ratio=own.cpu_s / bares.cpu_s,
         )
 
 
