@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.benchmarks.frame import Finding
 
-CASES = ("startup", "small", "inline", "flight", "ending", "rate")
+CASES = ("startup", "small", "inline", "flight", "images", "disk", "ending", "rate")
 PACKAGES = ("aiohttp", "anyio", "httpx", "polars", "pyarrow", "pybase64")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,6 @@ from tests.benchmarks.frame import (
     MEGABYTE,
     Finding,
     Used,
-    batchgen,
     median,
     serving,
     take_turns,
@@ -45,10 +45,10 @@ class Load:
 
 
 LOADS = {
-    "100 KB by link": Load(kind="link", size=100_000, rows=4_000),
-    "100 KB inline": Load(kind="inline", size=100_000, rows=4_000),
-    "1.5 MB by link": Load(kind="link", size=1_500_000, rows=800),
-    "1.5 MB inline": Load(kind="inline", size=1_500_000, rows=800),
+    "100 KB by link": Load(kind="link", size=100_000, rows=6_000),
+    "100 KB inline": Load(kind="inline", size=100_000, rows=6_000),
+    "1.5 MB by link": Load(kind="link", size=1_500_000, rows=1_000),
+    "1.5 MB inline": Load(kind="inline", size=1_500_000, rows=1_000),
 }
 
 
@@ -73,17 +73,18 @@ def measure(rounds: int) -> Iterator[Finding]:
 
 def turns(load: Load, rounds: int) -> dict[str, list[Used]]:
     """Let batchgen and the bare loop fetch the same."""
+    with offered(load) as (url, manifest):
+        ours = partial(run, load, url, manifest)
+        other = partial(bare, url, load.rows, manifest.with_name("images"))
+        return take_turns({"batchgen": ours, "bare": other}, rounds)
+
+
+@contextmanager
+def offered(load: Load) -> Iterator[tuple[str, Path]]:
+    """Yield the address of a server that has the images, and a manifest for them."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as place, serving() as address:
-        url = f"{address}/{load.kind}-{load.size}-0"
         manifest = write_manifest(Path(place) / "rows.csv", load.rows)
-        provider = PROVIDERS[load.kind]
-        return take_turns(
-            {
-                "batchgen": partial(run, provider, url, manifest),
-                "bare": partial(bare, url, load.rows, Path(place) / "images"),
-            },
-            rounds,
-        )
+        yield f"{address}/{load.kind}-{load.size}-0", manifest
 
 
 def _written(name: str, load: Load, runs: list[Used]) -> Iterator[Finding]:
@@ -106,13 +107,15 @@ def _written(name: str, load: Load, runs: list[Used]) -> Iterator[Finding]:
     )
 
 
-def run(provider: str, url: str, manifest: Path) -> Used:
+def run(load: Load, url: str, manifest: Path, module: str = "batchgen") -> Used:
     """Run batchgen over a manifest in a folder of its own."""
     with tempfile.TemporaryDirectory(dir=manifest.parent) as place:
         folder = Path(place) / "out"
-        command = batchgen(
-            *("run", manifest, "--provider", provider, "--base-url", url),
-            *("--yes", "--quiet", "--concurrency", str(IN_FLIGHT), "--out", folder),
+        asked = ("--provider", PROVIDERS[load.kind], "--base-url", url)
+        command = (
+            *(sys.executable, "-m", module, "run", str(manifest), *asked),
+            *("--yes", "--quiet", "--concurrency", str(IN_FLIGHT)),
+            *("--out", str(folder)),
         )
         used = use(command, env=KEYS)
         size = (folder / "images.zip").stat().st_size

@@ -68,7 +68,7 @@ async def test_an_image_in_the_reply_is_stored_with_its_charge(
 async def test_a_large_image_in_the_reply_is_looked_at_elsewhere(
     desk: Desk, shop: Shop
 ) -> None:
-    big = drawn((900, 900)) + bytes(100_000)
+    big = drawn((900, 900)) + bytes(300_000)
     inline(shop, big)
 
     await desk.run()
