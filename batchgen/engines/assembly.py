@@ -11,7 +11,6 @@ from functools import cache
 from anyio.abc import TaskGroup
 
 from batchgen.budget import DAY_MICROS, Budget, Group, limits_of, shares_of
-from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.setting import Setting
 from batchgen.errors import SpecError
 from batchgen.ledger import AttemptRecord, Reader
@@ -132,9 +131,9 @@ async def resume(run: Run, setting: Setting) -> list[str]:
     open_attempts = run.ledger.open_attempts()
     lanes, left = _lanes_for(run, setting, open_attempts)
     flights = flights_of(run, lanes, open_attempts)
-    totals = run.ledger.totals(EVERY_ROW)
-    run.progress.spent = totals.spent + totals.retired
-    run.progress.at_risk = totals.at_risk
+    money = run.ledger.money()
+    run.progress.spent = money.spent + money.retired
+    run.progress.at_risk = money.at_risk
     _commit_known(run)
     for it in flights:
         # What is carried on is held; but what was delivered is bought, at whatever.

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+from anyio.abc import TaskGroup
 
 from batchgen.engines.assembly import Hands, assemble, resume
 from batchgen.engines.consent import (
@@ -125,29 +126,36 @@ class LocalEngine:
             async with anyio.create_task_group() as watch:
                 await watch.start(watch_signals, self._stop, self._setting.stop_at_once)
                 planner = Planner(reader, manifest, self._choice())
-                with self._work:
-                    async with anyio.create_task_group() as tasks:
-                        hands = Hands(reader, writer, wire, tasks)
-                        self._run = assemble(
-                            self._job, self._setting, hands, self._time
-                        )
-                        await self._work_through(self._run, planner)
+                # A stop ends no reading that is under way: the table has a line for
+                # each row, so it would have to begin again.
+                async with anyio.create_task_group() as reading:
+                    with self._work:
+                        async with anyio.create_task_group() as tasks:
+                            hands = Hands(reader, writer, wire, tasks)
+                            self._run = assemble(
+                                self._job, self._setting, hands, self._time
+                            )
+                            await self._work_through(self._run, planner, reading)
+                    if self._run is not None and self._run.planning:
+                        self._run.progress.phase = "planning"
                 if not planner.finished and not self._is_unreadable:
                     await self._finish_plan(planner, reader, writer)
                 watch.cancel_scope.cancel()
         finally:
             reader.close()
 
-    async def _work_through(self, run: Run, planner: Planner) -> None:
+    async def _work_through(
+        self, run: Run, planner: Planner, reading: TaskGroup
+    ) -> None:
         with self._feeders:
             at_once = await self._prepare(run, planner)
             if self._outcome.signal is not None:
                 return
             self._outcome.left = await resume(run, self._setting)
             references = References(run, self._setting.stand_in)
+            if at_once:
+                reading.start_soon(self._plan, run, planner)
             async with anyio.create_task_group() as feeders:
-                if at_once:
-                    feeders.start_soon(self._plan, run, planner)
                 for lane in run.lanes.values():
                     feeders.start_soon(self._feed, run, lane, references)
             if run.full:
@@ -245,7 +253,7 @@ class LocalEngine:
         """Count the rows anew, in turn with the steps that settle them."""
 
         def step(ledger: Ledger) -> None:
-            found = ledger.totals(self._below).rows
+            found = ledger.rows_by_status(self._below)
             run.progress.rows.clear()
             run.progress.rows.update(found)
             run.progress.total = sum(found.values())

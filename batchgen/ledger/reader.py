@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from batchgen.errors import Again, Charge
 from batchgen.ledger.database import connect, ours, queries, translated
 from batchgen.ledger.records import (
     AttemptRecord,
+    Money,
     PlannedRow,
     RowRecord,
     Totals,
@@ -273,22 +275,23 @@ class Reader:
         """Return the highest charge for one image, by provider and resolution."""
         return [tuple(row) for row in self.run("attempts_dearest")]
 
+    def money(self) -> Money:
+        """Add up the whole folder's money; it takes a second for a million attempts."""
+        return Money(**by_name(self.run("money", (self.generation,)).fetchone()))
+
+    def rows_by_status(self, below: int) -> dict[Status, int]:
+        """Count the rows before a position."""
+        values = {"generation": self.generation, "below": below}
+        found = self.run("rows_by_status", values)
+        return {Status(row["status"]): row["rows"] for row in found}
+
     def totals(self, below: int) -> Totals:
         """Add up the whole folder's money, and the rows before a position."""
-        generation = self.generation
-        money = self.run("money", (generation,)).fetchone()
-        by_status = self.run(
-            "rows_by_status", {"generation": generation, "below": below}
-        )
+        images = self.run("images_stored", {"generation": self.generation})
         return Totals(
-            spent=money["spent"],
-            retired=money["retired"],
-            at_risk=money["at_risk"],
-            at_risk_attempts=money["at_risk_attempts"],
-            unpriced=money["unpriced"],
-            unpriced_risk=money["unpriced_risk"],
-            rows={Status(row["status"]): row["rows"] for row in by_status},
-            images=self.run("images_stored", {"generation": generation}).fetchone()[0],
+            **asdict(self.money()),
+            rows=self.rows_by_status(below),
+            images=images.fetchone()[0],
         )
 
 

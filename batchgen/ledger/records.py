@@ -202,8 +202,8 @@ class StoredImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """The money of a whole run folder in nano-dollars, and its rows by status.
+class Money:
+    """The money of a whole run folder in nano-dollars.
 
     Attributes:
         spent: Sum of the table's costs.
@@ -219,5 +219,11 @@ class Totals:
     at_risk_attempts: int
     unpriced: int
     unpriced_risk: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals(Money):
+    """The money of a whole run folder, its rows by status, and its images."""
+
     rows: dict[Status, int]
     images: int

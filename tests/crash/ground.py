@@ -13,6 +13,7 @@ import polars as pl
 from PIL import Image
 
 from batchgen.provider import key_variable
+from batchgen.runner.planner import SLICE
 from batchgen.sandbox import SandboxProcess
 from tests.acceptance.batch import Ended
 from tests.acceptance.books import ATTEMPTS, Books, ledger_rows
@@ -66,7 +67,8 @@ class Ground:
         mode, rows = MODES[case.mode], self._rows(case)
         folder = Path(tempfile.mkdtemp(prefix=f"{case}-", dir=self.folder))
         customer = Customer(self.bank, self.stable, mode, folder)
-        customer.write(rows, padding=260 if case.point.startswith("planned-") else 0)
+        is_second = case.point.startswith("planned-") and case.nth > 1
+        customer.write(rows, padding=SLICE if is_second else 0)
         if case.after is not None:
             customer.kill_at(case.after, 1)
         if case.power is None:
