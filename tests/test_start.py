@@ -17,7 +17,7 @@ TELLING = ("--help", "--version")
 LOADED = {
     "--help": "",
     "--version": "",
-    "run": "aiohttp anyio httpx polars tenacity",
+    "run": "anyio httpx",
     "check": "anyio httpx polars",
     "status": "anyio",
     "report": "anyio httpx pyarrow tenacity",
@@ -60,6 +60,7 @@ LATE = {
     "cli.check._accounts: batchgen.engines.balances": "sends, with --online alone",
     "cli.display.choose_display: batchgen.cli.bar": "rich draws in terminals alone",
     "cli.launch.launch: batchgen.cli.rehearsal": "the sandbox is for rehearsals alone",
+    "cli.run.command: batchgen.cli.launch": "a wrong job is told before it loads",
     "cli.report._write_page: batchgen.web": "jinja2 and Pillow, for --html alone",
     "engines.local.LocalEngine._write_outputs: batchgen.runner.outputs": (
         "pyarrow, when the rows are done"

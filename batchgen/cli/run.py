@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from batchgen.cli.latency import LatencyType
-from batchgen.cli.launch import launch
 from batchgen.cli.manner import manner_of
 from batchgen.cli.source import job_options, overrides_of, read_job
 from batchgen.cli.summary import Bill, finish, show_summary
@@ -48,6 +47,9 @@ def command(context: click.Context, /, **given: Any) -> None:
     """  # noqa: D301 - click's mark for lines that stay as they are
     manner = manner_of(given)
     job = read_job(given["source"], overrides_of(given), rehearse=manner.rehearse)
+    # Only here: whatever is wrong with the job is told before the engine is loaded.
+    from batchgen.cli.launch import launch
+
     context.exit(launch(job, manner, _end))
 
 

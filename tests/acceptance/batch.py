@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from tests.warm import Ended, call
+
 BATCHGEN = (sys.executable, "-P", "-m", "batchgen")
 WITHIN_S = 120.0
 """A run that takes longer hangs; nothing else depends on it."""
@@ -41,15 +43,6 @@ def product_rows(numbers: Iterable[int]) -> list[dict[str, object]]:
         {"id": f"p{number:04}", "prompt": f"Product {number}, “naïve” 青, on a table"}
         for number in numbers
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A command that ended."""
-
-    code: int
-    out: str
-    err: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,16 +120,9 @@ class Batch:
 
     def call(self, *arguments: str) -> Ended:
         """Give any command and wait for its end."""
-        process = subprocess.run(
-            [*BATCHGEN, *arguments],
-            cwd=self.folder,
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            timeout=WITHIN_S,
-            check=False,
+        return call(
+            arguments, at=self.folder, env=self._environment(), within_s=WITHIN_S
         )
-        return Ended(process.returncode, process.stdout, process.stderr)
 
     def carry_on(self, words: str) -> Ended:
         """Give the command that a message prints to carry on."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import polars as pl
 from batchgen.provider import key_variable
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox import SandboxProcess
+from tests.warm import call
 
 COMMAND = [sys.executable, "-m", "batchgen"]
 KEY = "sk-live-Qz7Rt2Lm9Xv4Bn8Kw1PdYc5H"
@@ -42,17 +42,10 @@ class Ended:
 
 def batchgen(*words: str | Path, at: Path, key: str | None = None) -> Ended:
     """Run a command in a folder, with nobody at the keyboard."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, words)],
-        cwd=at,
-        env=environment(key),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-    )
-    assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return Ended(done.returncode, done.stdout, done.stderr)
+    said = [*map(str, words)]
+    done = call(said, at=at, env=environment(key), within_s=TIMEOUT_S)
+    assert "Traceback" not in done.out + done.err, done.err
+    return Ended(done.code, done.out, done.err)
 
 
 def environment(key: str | None) -> dict[str, str]:

@@ -93,7 +93,9 @@ class Terminal:
 def _take_the_terminal() -> None:
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # As for whoever logs in, whatever was ignored where the tests were started.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager

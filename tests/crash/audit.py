@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.acceptance.batch import Ended
 from tests.acceptance.books import (
     Books,
     check_archive,
@@ -25,6 +24,7 @@ from tests.acceptance.books import (
     ledger_rows,
 )
 from tests.crash.modes import Loss
+from tests.warm import Ended
 
 REFUSED = tuple(f"REFUSE-ME, no. {number}" for number in range(3))
 _STATES = "SELECT attempt_id, row_id, state FROM attempts"

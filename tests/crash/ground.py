@@ -15,12 +15,12 @@ from PIL import Image
 from batchgen.provider import key_variable
 from batchgen.runner.planner import SLICE
 from batchgen.sandbox import SandboxProcess
-from tests.acceptance.batch import Ended
 from tests.acceptance.books import ATTEMPTS, Books, ledger_rows
 from tests.crash.audit import REFUSED, Found, Left, check, check_loss, compare
 from tests.crash.modes import MODES, Case, Mode, loss_at
 from tests.crash.power import PowerLoss
 from tests.crash.stable import Errand, Stable
+from tests.warm import Ended
 
 KEY = "sk-0a1b2c3d4e5f60718293a4b5"
 _CAME = """

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.acceptance.batch import Batch, Ended, Running, product_rows
+from tests.acceptance.batch import Batch, Running, product_rows
 from tests.acceptance.books import ledger_rows
+from tests.warm import Ended
 
 IN_FLIGHT = 16
 CHEAPEST = {"aimlapi": "1K", "foxapi": "512"}

@@ -17,10 +17,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Timer
 
-import batchgen.cli.run  # noqa: F401  what each process would import first
-from tests.acceptance.batch import Ended
+import batchgen.cli.launch
+import batchgen.runner.outputs  # noqa: F401  likewise, at its end
 from tests.crash.at import run_at
 from tests.crash.power import note_syncs
+from tests.warm import Ended
 
 _ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,0 +1,120 @@
+"""Commands as processes of their own that find all modules loaded.
+
+Most of what a short command costs is imports, and the tests give hundreds of them. One
+process for each worker of pytest imports everything, starts no thread, opens nothing,
+and is forked for each command: what is forked has its own arguments, environment,
+folder and streams, and ends as Python ends. That a fresh process works, too, is shown
+by the tests that start one: those of signals, terminals, streams and kills.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from select import select
+
+MODULES = (
+    "anyio._backends._asyncio",
+    "batchgen.cli.bar",
+    "batchgen.cli.rehearsal",
+    *(
+        f"batchgen.cli.{it}"
+        for it in (
+            *("run", "check", "status", "report", "retry", "costs", "reconcile"),
+            *("try_", "curl", "providers"),
+        )
+    ),
+    "batchgen.engines.balances",
+    "batchgen.manifest.parquet_source",
+    "batchgen.manifest.template",
+    "batchgen.references.shrink",
+    "batchgen.runner.outputs",
+    "batchgen.web",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a process left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@cache
+def _stable(_: int) -> subprocess.Popen[str]:
+    # It ends with its standard input, and so with whoever started it.
+    return subprocess.Popen(
+        [sys.executable, "-P", __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def call(
+    words: Sequence[str], *, at: Path, env: Mapping[str, str], within_s: float
+) -> Ended:
+    """Give a command and wait for its end, with nobody at the keyboard."""
+    stable = _stable(os.getpid())
+    assert stable.stdin is not None
+    assert stable.stdout is not None
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        said = [[*words], str(at), dict(env), str(out), str(err)]
+        stable.stdin.write(json.dumps(said) + "\n")
+        stable.stdin.flush()
+        if not select([stable.stdout], [], [], within_s)[0]:
+            stable.kill()
+            _stable.cache_clear()
+            raise TimeoutError(f"{words} took longer than {within_s} s")
+        code = int(stable.stdout.readline())
+        return Ended(code, out.read_text("utf-8"), err.read_text("utf-8"))
+
+
+def main() -> None:
+    """Run the commands that stdin names, one after the other."""
+    import gc
+    import importlib
+
+    for name in MODULES:
+        importlib.import_module(name)
+    gc.freeze()
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            _become(*json.loads(line))
+            return
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _become(
+    words: list[str], folder: str, environment: dict[str, str], out: str, err: str
+) -> None:
+    flags = os.O_WRONLY | os.O_CREAT
+    for descriptor, opened in enumerate(
+        (os.open(os.devnull, os.O_RDONLY), os.open(out, flags), os.open(err, flags))
+    ):
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["batchgen", *words]
+    from batchgen.cli import main as batchgen
+
+    batchgen()
+
+
+if __name__ == "__main__":
+    main()
