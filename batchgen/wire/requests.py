@@ -15,6 +15,9 @@ from batchgen.wire.content import Pieces, encode_form, encode_json
 # Asking for no encoding keeps a body from unfolding beyond its limit.
 _COMMON_HEADERS = {"accept-encoding": "identity", "user-agent": "batchgen"}
 
+# Given a body, httpx does not look for headers to add; to a GET it adds none.
+_NO_BODY = Pieces([])
+
 
 def build_purchase(provider: str, call: Call) -> httpx.Request:
     """Return the request of a call, built without a client and its own headers.
@@ -34,8 +37,9 @@ def build_purchase(provider: str, call: Call) -> httpx.Request:
         raise RequestInvalid(provider, f"the URL cannot be used: {error}") from error
     # Only what httpx makes of bytes gets its host from there.
     headers["host"] = url.netloc.decode()
+    stream = _NO_BODY if body is None and call.method == "GET" else body
     return httpx.Request(
-        call.method, url, headers=headers | dict(call.headers), stream=body
+        call.method, url, headers=headers | dict(call.headers), stream=stream
     )
 
 
@@ -67,5 +71,9 @@ def _body_of(call: Call) -> tuple[str, Pieces | None]:
 
 def build_download(url: httpx.URL) -> httpx.Request:
     """Return the request of an image: no key, no cookie, no provider header."""
-    headers = _COMMON_HEADERS | {"accept": "image/*,*/*;q=0.5"}
-    return httpx.Request("GET", url, headers=headers)
+    headers = {
+        **_COMMON_HEADERS,
+        "accept": "image/*,*/*;q=0.5",
+        "host": url.netloc.decode(),
+    }
+    return httpx.Request("GET", url, headers=headers, stream=_NO_BODY)
