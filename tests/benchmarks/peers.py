@@ -173,8 +173,9 @@ def _img2dataset(peers: Path, links: Path) -> Used:
             *(str(peers / "bin" / "img2dataset"), f"--url_list={links}"),
             *(f"--output_folder={folder}/out", "--output_format=webdataset"),
             *("--processes_count=1", f"--thread_count={IN_FLIGHT}"),
-            # Images are not even looked at: no resize, and as fast as it can.
-            *("--disable_all_reencoding=True", "--number_sample_per_shard=1000"),
+            # Without resize, yet looked at: by their width, as ours are.
+            *("--resize_mode=no", "--skip_reencode=True"),
+            *("--encode_format=png", "--number_sample_per_shard=1000"),
         ]
         return use(command, env={**ALONE, "PYTHONPATH": ""})
 

@@ -13,6 +13,7 @@ import asyncio  # noqa: TID251 - a bare protocol is the fastest server there is
 import base64
 import io
 import json
+import math
 import random
 import struct
 import sys
@@ -34,14 +35,18 @@ came: dict[bytes, list[float]] = defaultdict(list)
 @cache
 def image(size: int) -> bytes:
     """Return a real PNG of exactly so many bytes that no one can compress."""
+    rng = random.Random(size)
+    # Pixels take three quarters of it, so that to decode it is work.
+    side = max(1, math.isqrt(max(0, size - SMALLEST) // 4))
     file = io.BytesIO()
-    Image.new("RGB", (64, 64), "teal").save(file, "PNG")
+    pixels = Image.frombytes("RGB", (side, side), rng.randbytes(3 * side * side))
+    pixels.save(file, "PNG", compress_level=1)
     plain = file.getvalue()
     room = size - len(plain) - 12
     if room < 0:
         return plain
     # A private chunk that readers pass over, before the end's 12 bytes.
-    chunk = b"baGn" + random.Random(size).randbytes(room)
+    chunk = b"baGn" + rng.randbytes(room)
     padding = struct.pack(">I", room) + chunk + struct.pack(">I", zlib.crc32(chunk))
     return plain[:-12] + padding + plain[-12:]
 
