@@ -20,7 +20,10 @@ from pathlib import Path
 
 from tests.benchmarks.frame import Finding
 
-CASES = ("startup", "small", "inline", "flight", "images", "disk", "ending", "rate")
+CASES = (
+    *("startup", "small", "inline", "flight", "images", "disk", "ending"),
+    *("schedule", "rate", "peers"),
+)
 PACKAGES = ("aiohttp", "anyio", "httpx", "polars", "pyarrow", "pybase64")
 
 
