@@ -322,6 +322,7 @@ def test_an_address_without_a_name_goes_to_the_only_provider() -> None:
         pytest.param("rpm = true", "`rpm`: true is not a number", id="rpm-bool"),
         pytest.param('rpm = "9"', "`rpm`: '9' is not a number", id="rpm-text"),
         pytest.param('rpm = "AUTO"', "`rpm`: 'AUTO' is not a number", id="rpm-word"),
+        pytest.param('rpm = "fast"', 'a number, nor is it "auto"', id="rpm-or-auto"),
         pytest.param("max_failures = true", "true is not a number", id="failures-true"),
         pytest.param(
             "max_failures = 0", "0 is not from 0.02 to 1 (or false)", id="failures-0"

@@ -57,7 +57,8 @@ DIFFERS = 3
 @click.option(
     "--covers",
     metavar="FROM..TO",
-    help="The period that FILE lists completely; by default that of its lines.",
+    help="The period that FILE lists completely, or one day; by default that of its "
+    "lines.",
 )
 @click.option("--settle", "settles", is_flag=True, help="Take the bill's amounts.")
 def command(run: Path, path: Path, **given: Any) -> int:
@@ -142,14 +143,15 @@ def _zone(name: str) -> tzinfo:
 
 
 def _covers(text: str | None, zone: tzinfo) -> Period | None:
-    """Read FROM..TO; a date as TO is meant to its end."""
+    """Read FROM..TO, or one for both; a date as TO is meant to its end."""
     if text is None:
         return None
     problem = UsageError(
-        f"--covers: {text!r} is no period; like this: 2026-11-20..2026-11-21, or with "
-        "times in ISO 8601"
+        f"--covers: {text!r} is no period; like this: 2026-11-20, or "
+        "2026-11-20..2026-11-21, or with times in ISO 8601"
     )
-    begin, _, end = text.partition("..")
+    begin, dots, end = text.partition("..")
+    end = end if dots else begin
     try:
         first, last = (_moment(it, zone) for it in (begin, end))
     except ValueError as error:

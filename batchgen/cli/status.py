@@ -14,7 +14,7 @@ from batchgen.cli.words import counted, money_lines, rows_line
 from batchgen.engines.estimate import EVERY_ROW, rebuy_of
 from batchgen.engines.folder import is_locked, read_ledger
 from batchgen.ledger import Reader
-from batchgen.model import State, dollars, now_micros
+from batchgen.model import State, Status, dollars, now_micros
 from batchgen.runner.pacing import found_limits
 
 GROUPS_SHOWN = 5
@@ -57,7 +57,9 @@ def _as_text(folder: Path, ledger: Reader) -> str:
     lines.extend(found_limits(ledger))
     if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
         lines.append(f"needs --rebuy: {rebuy}")
-    if isinstance(run_command := ledger.get("command"), str):
+    waits = any(totals.rows.get(it) for it in (Status.PENDING, Status.HELD))
+    is_over = not (waits or states or rebuy or ledger.get("plan_digest") is None)
+    if isinstance(run_command := ledger.get("command"), str) and not is_over:
         lines.append(f"to carry on:\n  {run_command}")
     return "\n".join(lines)
 

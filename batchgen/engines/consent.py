@@ -29,7 +29,7 @@ def refuse_unpriced(run: Run) -> None:
             return
         first = first or unpriced[0]
     if first is not None:
-        raise UsageError(unpriced_words(first))
+        raise UsageError(unpriced_words(first, at_any_size=True))
 
 
 def is_priced(run: Run, states: frozenset[str]) -> bool:

@@ -78,7 +78,16 @@ def rate(value: object) -> float:
 
 def or_auto(reader: Reader) -> Reader:
     """Return a reader that takes the word `auto`, too."""
-    return lambda value: value if value == "auto" else reader(value)
+
+    def read(value: object) -> Any:
+        if value == "auto":
+            return value
+        try:
+            return reader(value)
+        except ValueError as error:
+            raise ValueError(f'{error}, nor is it "auto"') from error
+
+    return read
 
 
 def share(value: object) -> float | None:

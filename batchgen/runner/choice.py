@@ -252,12 +252,13 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def unpriced_words(sale: Sale) -> str:
+def unpriced_words(sale: Sale, *, at_any_size: bool = False) -> str:
     """Say that a sale has no price, and how to give one."""
+    size = "" if at_any_size else f" at {sale.resolution}"
     tier = f", tier {sale.tier}" if sale.tier else ""
     model = f" ({sale.model}{tier})" if sale.model else ""
     return (
-        f"no price is known for {sale.provider} at {sale.resolution}{model}, so no "
+        f"no price is known for {sale.provider}{size}{model}, so no "
         f"budget can hold; give one with --price, or in the job under "
         f"[prices.{sale.provider}]"
     )

@@ -91,6 +91,7 @@ def test_the_bills_amounts_are_taken_when_the_user_says_so(
         pytest.param(
             ["--covers", "2026-11-21..2026-11-20"], "is no period", id="backwards"
         ),
+        pytest.param(["--covers", "2026-11-21T10:00"], "is no period", id="moment"),
         pytest.param(["--provider", "foxapi"], "only from aimlapi", id="provider"),
     ],
 )
@@ -101,6 +102,14 @@ def test_a_wrong_word_is_told_before_anything_is_read(
 
     assert isinstance(ended.exception, UsageError)
     assert says in str(ended.exception)
+
+
+def test_a_bill_may_cover_one_day(bought: Batch, bill: Path) -> None:
+    day = bill.read_text().splitlines()[1].split(",")[1][:10]
+
+    ended = call(bought, "--bill", bill, "--covers", day)
+
+    assert ended.return_value == 0, ended.output
 
 
 def test_a_file_with_other_columns_says_how_to_name_them(

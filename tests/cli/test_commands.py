@@ -130,6 +130,11 @@ def test_status_tells_rows_money_and_how_to_carry_on(shop: Shop) -> None:
     assert f"spent ${told['spent_usd']}" in lines
     assert (told["running"], told["images"]) == (False, 2)
 
+    assert shop.run("m.csv", "--yes").code == 0
+    whole = batchgen("status", "m.csv", at=shop.folder).stdout
+    assert "3 rows: 3 succeeded" in whole
+    assert "to carry on" not in whole
+
 
 def test_report_writes_the_outputs_anew_without_key_or_request(shop: Shop) -> None:
     shop.catalogue(3)

@@ -30,7 +30,7 @@ def test_a_budget_needs_a_price_and_price_gives_one(fox: Shop) -> None:
     refused = fox.run("m.csv", "--max-cost", "1", "--quiet")
 
     assert refused.code == 2
-    assert refused.message.startswith("no price is known for foxapi")
+    assert refused.message.startswith("no price is known for foxapi (gemini")
     assert "--price" in refused.message
     assert fox.sent == before
     agreed = fox.run("m.csv", "--max-cost", "1", "--price", "0.04")
