@@ -1,33 +1,34 @@
 """Make the folder of a run that stored an image for each of a million rows.
 
-`python -m tests.benchmarks.stored FOLDER ROWS` writes ledger and archive with the
-statements and headers of a run, but many rows at once; no table and no directory yet.
+`python -m tests.benchmarks.stored FOLDER ROWS` takes the steps of a run in the ledger
+and the archive, but all in one commit; no table and no directory yet.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from batchgen.ledger import Ledger
-from batchgen.ledger.database import queries
+from batchgen.errors import Charge
+from batchgen.ledger import AttemptStart, Ledger, PlanEntry, PlanWriter, StoredImage
 from batchgen.manifest import key_of
+from batchgen.model import ImageRequest, Status
 from batchgen.output.archive import Archive, Incoming, Member, Tag
+from batchgen.output.names import claimed_stems
 from tests.benchmarks.server import SMALLEST, image
 
 SLICE = 250
 """Rows whose own columns are one record, as the planner reads them."""
 AT = 1_800_000_000_000_000
 PRICE = 39_000_000
+SOLD = ("gemini", "gemini-2.5-flash-image")
 PROMPT = "photo of a red apple on old wood in soft morning light with linen, " * 3
 
 
@@ -35,41 +36,58 @@ def make(folder: Path, rows: int) -> None:
     """Write the ledger and the archive of so many rows."""
     folder.mkdir(parents=True)
     picture = image(SMALLEST)
+    digest = hashlib.sha256(picture).digest()
     with (
         closing(Ledger(folder / "run.db")) as ledger,
         Archive(folder / "images.zip", 0) as archive,
         ledger.transaction(),
     ):
+        plan = PlanWriter(ledger, key_of, claimed_stems)
         for first in range(0, rows, SLICE):
             numbers = range(first, min(rows, first + SLICE))
+            plan.add([_entry(it) for it in numbers], _own(numbers), first)
             members = archive.append(_incoming(it, picture) for it in numbers)
-            _add(ledger, members, numbers, hashlib.sha256(picture).digest())
+            for number, member in zip(numbers, members, strict=True):
+                _buy(ledger, number, member, digest)
+        plan.end()
+        plan.complete("of the benchmark", _own(range(0)), rows)
         archive.sync()
-        ledger.put("generation", 1)
-        ledger.put("own_schema", _own(range(0)))
-        ledger.put("plan_digest", "of the benchmark")
-        ledger.put("plan_rows", rows)
         ledger.put("source", "rows.csv")
         ledger.put("realm", "loopback")
-        ledger.put("outputs", "stale")
         ledger.put("archive_end", archive.end)
 
 
-def _add(
-    ledger: Ledger, members: Sequence[Member], numbers: range, sha256: bytes
-) -> None:
-    def many(name: str, values: Iterable[Any]) -> None:
-        ledger._connection.executemany(queries()[name], values)
+def _entry(number: int) -> PlanEntry:
+    prompt = f"{number:07} {PROMPT}"
+    name = f"sku-{number:07}"
+    return PlanEntry(
+        position=number,
+        line=number + 2,
+        id=name,
+        request=ImageRequest(prompt=prompt),
+        fingerprint=hashlib.sha256(prompt.encode()).digest()[:16],
+        stem=name,
+        provider=SOLD[0],
+        model=SOLD[1],
+        resolution="1K",
+        estimate=PRICE,
+        prompt=prompt,
+    )
 
-    many("row_add", map(_row, numbers))
-    many("plan_add", map(_planned, numbers))
-    many("attempt_add", map(_attempt, numbers))
-    many("attempt_deliver", map(_delivered, numbers))
-    many("attempt_store", ((None, AT + 2_000_000, it + 1) for it in numbers))
-    many("image_store", _images(members, numbers, sha256))
-    done = ("succeeded", None, None)
-    many("row_settle", ((*done, it + 1) for it in numbers))
-    ledger.run("own_add", (1, numbers.start, _own(numbers)))
+
+def _own(numbers: Sequence[int]) -> bytes:
+    # Ids and prompts stand in the table already.
+    frame = pl.DataFrame(
+        {
+            "brand": [f"brand {it % 200}" for it in numbers],
+            "price": [f"{it % 9_999 / 100:.2f}" for it in numbers],
+        },
+        schema={"brand": pl.String, "price": pl.String},
+    )
+    stream = io.BytesIO()
+    oldest = pl.CompatLevel.oldest()
+    frame.write_ipc_stream(stream, compression="zstd", compat_level=oldest)
+    return stream.getvalue()
 
 
 def _incoming(number: int, data: bytes) -> Incoming:
@@ -78,67 +96,36 @@ def _incoming(number: int, data: bytes) -> Incoming:
     return Incoming(name=f"sku-{number:07}.png", data=data, tag=tag)
 
 
-def _key(number: int) -> int:
-    return key_of(f"sku-{number:07}", b"", 0)
-
-
-def _row(number: int) -> tuple[object, ...]:
-    request = json.dumps({"prompt": f"{number:07} {PROMPT}"}, separators=(",", ":"))
-    fingerprint = hashlib.sha256(request.encode()).digest()[:16]
-    stem = f"sku-{number:07}"
-    return _key(number), fingerprint, stem, stem, request, 1, None
-
-
-def _planned(number: int) -> dict[str, object]:
-    nothing = (
-        *("base", "occurrence", "request", "route", "shares", "at_column"),
-        *("problem", "warning"),
+def _buy(ledger: Ledger, number: int, member: Member, digest: bytes) -> None:
+    start = AttemptStart(
+        row_id=number + 1,
+        first_image=1,
+        images=1,
+        provider=SOLD[0],
+        model=SOLD[1],
+        base_url="http://127.0.0.1:8080",
+        aspect_ratio="1:1",
+        resolution="1K",
+        expected=PRICE,
+        ceiling=PRICE,
+        sent_at=AT + number,
     )
-    return dict.fromkeys(nothing) | {
-        "generation": 1,
-        "position": number,
-        "line": number + 2,
-        "key": _key(number),
-        "row_id": number + 1,
-        "id": f"sku-{number:07}",
-        "provider": "gemini",
-        "model": "gemini-2.5-flash-image",
-        "resolution": "1K",
-        "estimate": PRICE,
-        "rebuy": 0,
-    }
-
-
-def _attempt(number: int) -> tuple[object, ...]:
-    sold = ("gemini", "gemini-2.5-flash-image", "http://127.0.0.1:8080", "1:1", "1K")
-    return number + 1, 1, 1, *sold, PRICE, PRICE, AT + number
-
-
-def _delivered(number: int) -> tuple[object, ...]:
-    return "reported", PRICE, f"request-{number}", 1.25, number + 1
-
-
-def _images(
-    members: Sequence[Member], numbers: range, sha256: bytes
-) -> Iterator[tuple[object, ...]]:
-    for number, it in zip(numbers, members, strict=True):
-        place = (it.name, it.offset, it.size_bytes, it.crc32)
-        yield number + 1, 1, *place, sha256, "image/png", 64, 64
-
-
-def _own(numbers: range) -> bytes:
-    frame = pl.DataFrame(
-        {
-            "id": [f"sku-{it:07}" for it in numbers],
-            "prompt": [f"{it:07} {PROMPT}" for it in numbers],
-            "brand": [f"brand {it % 200}" for it in numbers],
-        },
-        schema={"id": pl.String, "prompt": pl.String, "brand": pl.String},
+    stored = StoredImage(
+        image=1,
+        name=member.name,
+        place=member.offset,
+        size_bytes=member.size_bytes,
+        crc32=member.crc32,
+        sha256=digest,
+        media_type="image/png",
+        width_px=64,
+        height_px=64,
     )
-    stream = io.BytesIO()
-    oldest = pl.CompatLevel.oldest()
-    frame.write_ipc_stream(stream, compression="zstd", compat_level=oldest)
-    return stream.getvalue()
+    attempt_id = ledger.mark_sent(start)
+    charge = (Charge.REPORTED, PRICE)
+    ledger.mark_delivered(attempt_id, (), charge, f"request-{number}", 1.25)
+    ledger.mark_stored(attempt_id, [stored], None, AT + 2_000_000 + number)
+    ledger.settle(start.row_id, Status.SUCCEEDED, None, None)
 
 
 if __name__ == "__main__":
