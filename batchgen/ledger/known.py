@@ -24,6 +24,7 @@ CREATE TABLE versions (key INTEGER, fingerprint BLOB, row_id INTEGER,
                        PRIMARY KEY (key, fingerprint)) WITHOUT ROWID;
 CREATE TABLE keys (digest INTEGER PRIMARY KEY);
 CREATE TABLE bases (digest INTEGER PRIMARY KEY, times INTEGER);
+CREATE TABLE prints (digest INTEGER PRIMARY KEY);
 CREATE TABLE stems (digest INTEGER PRIMARY KEY, key INTEGER);
 BEGIN;
 """
@@ -56,6 +57,7 @@ class Known:
         rows = ledger.run("rows_known")
         while part := rows.fetchmany(_SLICE):
             self._add("INSERT INTO versions VALUES (?, ?, ?)", map(tuple, part))
+            self.met_prints([it["fingerprint"] for it in part])
 
     def close(self) -> None:
         """Give the scratch space back."""
@@ -77,6 +79,13 @@ class Known:
             above.add(key)
         self._add("INSERT OR IGNORE INTO keys VALUES (?)", ((it,) for it in keys))
         return told
+
+    def met_prints(self, prints: Sequence[bytes]) -> bool:
+        """Say if any row asks for what another did, and remember what these ask for."""
+        digests = {int.from_bytes(it[:8], "big") >> 1 for it in prints}
+        is_met = self._find("prints", "digest", digests).fetchone() is not None
+        self._add("INSERT OR IGNORE INTO prints VALUES (?)", ((it,) for it in digests))
+        return is_met or len(digests) < len(prints)
 
     def count(self, bases: Sequence[int]) -> list[int]:
         """Say how often each stood above in this reading, and count it."""

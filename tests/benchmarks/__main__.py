@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.benchmarks.frame import Finding
 
 CASES = (
-    *("startup", "small", "inline", "flight", "images", "disk", "ending"),
+    *("startup", "small", "inline", "flight", "images", "disk", "million", "ending"),
     *("schedule", "rate", "peers"),
 )
 PACKAGES = ("aiohttp", "anyio", "httpx", "polars", "pyarrow", "pybase64")

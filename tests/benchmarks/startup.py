@@ -51,7 +51,7 @@ def measure(rounds: int) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as folder:
         for rows, most_s in ROWS.items():
             manifest = write_manifest(Path(folder) / f"{rows}.csv", rows)
-            first_s = median(first_request_s(manifest) for _ in range(rounds))
+            first_s = median(first_ever_s(manifest) for _ in range(rounds))
             yield Finding(
                 what=f"run of {rows:,} rows of CSV, a budget given: first request",
                 ours=f"{first_s:.2f} s",
@@ -61,16 +61,22 @@ def measure(rounds: int) -> Iterator[Finding]:
             )
 
 
-def first_request_s(manifest: Path) -> float:
-    """Run a manifest in a new folder until something is sent, and no further."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as listener:
+def first_ever_s(manifest: Path) -> float:
+    """Run a manifest in a new folder until something is sent."""
+    with tempfile.TemporaryDirectory() as folder:
+        return first_request_s(manifest, Path(folder) / "out")
+
+
+def first_request_s(manifest: Path, out: Path) -> float:
+    """Return the seconds until something is sent; the run is killed then."""
+    with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         listener.settimeout(300)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         command = batchgen(
             *("run", manifest, "--provider", "aimlapi", "--base-url", url),
-            *("--max-cost", "1000000", "--quiet", "--out", Path(folder) / "out"),
+            *("--max-cost", "1000000", "--quiet", "--out", out),
         )
         began = time.perf_counter()
         process = subprocess.Popen(

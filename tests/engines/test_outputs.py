@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import zipfile
 
 import polars as pl
 import pytest
 
 from batchgen.engines.folder import read_ledger
+from batchgen.runner.planner import SLICE
 from tests.engines.desk import Desk
-from tests.engines.shop import Shop, refused
+from tests.engines.shop import Answer, Asked, Shop, refused
 
 pytestmark = pytest.mark.anyio
+
+CREDITS = 178_975
 
 
 async def test_a_zip_that_lost_its_directory_is_finished_again(
@@ -64,3 +68,27 @@ async def test_a_zip_whose_only_image_was_torn_by_a_kill_is_a_zip_all_the_same(
     with zipfile.ZipFile(archive) as whole:
         assert whole.namelist() == ["metadata.jsonl"]
     assert desk.row()["status"] == "failed"
+
+
+async def test_a_stop_ends_no_reading_of_the_manifest_for_the_table_needs_it(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider = "aimlapi"
+    desk.write(*(f"cup {number}" for number in range(4 * SLICE)))
+    sell = shop.sells(CREDITS)
+
+    def buy(asked: Asked) -> Answer:
+        if len(shop.buys) == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return sell(asked)
+
+    shop.buy = buy
+
+    outcome = await desk.run()
+
+    assert outcome.signal is signal.SIGTERM
+    assert len(desk.table()) == 4 * SLICE
+    ledger = read_ledger(desk.out)
+    generation = ledger.generation
+    ledger.close()
+    assert generation == 1, "it was read from its first row again"

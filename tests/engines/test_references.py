@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from batchgen.engines.folder import open_folder
+from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.setting import Outcome
 from batchgen.errors import CredentialRejected
 from batchgen.model import ReferenceTerms, Status, Terms
@@ -260,3 +260,42 @@ async def test_images_that_are_too_large_together_are_told_once_they_are_known(
     assert statuses(outcome) == {Status.FAILED: 1, Status.SUCCEEDED: 1}
     assert "2 images have" in desk.table()[0]["message"]
     assert shop.buys[0].body.count(b"PNG") == 1
+
+
+# -- what is not read again
+
+
+def generation(desk: Desk) -> int:
+    ledger = read_ledger(desk.out)
+    try:
+        return ledger.generation
+    finally:
+        ledger.close()
+
+
+async def test_a_manifest_is_read_again_only_when_a_reference_has_changed(
+    desk: Desk, shop: Shop, logo: bytes, tmp_path: Path
+) -> None:
+    wanting(desk, 1, "logo.png")
+    await desk.run()
+    await desk.run()
+    (tmp_path / "logo.png").touch()
+    await desk.run()
+    assert generation(desk) == 1
+
+    (tmp_path / "logo.png").write_bytes(PNG)
+    await desk.run(rebuy=True)
+
+    assert generation(desk) == 2
+    assert len(shop.buys) == 2
+
+
+async def test_a_reference_that_was_missing_is_found_by_the_next_run(
+    desk: Desk, tmp_path: Path
+) -> None:
+    wanting(desk, 1, "logo.png")
+    assert statuses(await desk.run()) == {Status.INVALID: 1}
+
+    (tmp_path / "logo.png").write_bytes(PNG)
+
+    assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -97,36 +96,3 @@ def test_a_local_reference_counts_by_its_content_and_a_url_by_its_text(
 
     assert of("a.png") == of("b.png") != of("c.png")
     assert of("https://h.example/a.png") != of("https://h.example/b.png")
-
-
-def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    path.write_bytes(b"1")
-    contents = FileContents(tmp_path)
-    before = contents("a.png")
-    path.write_bytes(b"2")
-    os.utime(path, ns=(1, 1))
-
-    assert contents("a.png") not in (None, before)
-
-
-def test_no_more_than_the_latest_files_are_remembered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(FileContents, "_MOST", 2)
-    contents = FileContents(tmp_path)
-    for name in "abc":
-        (tmp_path / name).write_text(name)
-
-    digests = [contents(name) for name in "abcab"]
-
-    assert len(set(digests)) == 3
-    assert digests[:2] == digests[3:]
-    assert len(contents._known) == 2
-
-
-@pytest.mark.parametrize("reference", ["absent.png", ".", "pipe", "nul\0"])
-def test_what_is_no_file_has_no_content(tmp_path: Path, reference: str) -> None:
-    os.mkfifo(tmp_path / "pipe")
-
-    assert FileContents(tmp_path)(reference) is None
