@@ -41,8 +41,14 @@ class Known:
         StorageError: from every method, when there is no room for temporary files.
     """
 
-    def __init__(self, ledger: Reader, names: Names) -> None:
-        """Look up the rows that the ledger has; it takes seconds for a million."""
+    def __init__(self, ledger: Reader, names: Names, *, prints: bool = False) -> None:
+        """Look up the rows that the ledger has; it takes seconds for a million.
+
+        Args:
+            ledger: Where they are.
+            names: Digests what a row's images are called.
+            prints: Whether it will be asked which rows ask for the same.
+        """
         self._ledger = ledger
         self._names = names
         self._has_stems = False
@@ -57,7 +63,8 @@ class Known:
         rows = ledger.run("rows_known")
         while part := rows.fetchmany(_SLICE):
             self._add("INSERT INTO versions VALUES (?, ?, ?)", map(tuple, part))
-            self.met_prints([it["fingerprint"] for it in part])
+            if prints:
+                self.met_prints([it["fingerprint"] for it in part])
 
     def close(self) -> None:
         """Give the scratch space back."""

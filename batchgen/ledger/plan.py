@@ -100,25 +100,34 @@ class PlanWriter:
             self._forget_others_than(ledger.generation)
         self._last_row_id = int(ledger.run("rows_last").fetchone()[0])
         self._known: Known | None = None
+        self._may_share = False
 
     def judge(self, entries: Sequence[PlanEntry]) -> list[Judged]:
         """Say what the rows of the next slice are, in order; nothing is written.
 
         The first slice takes seconds where the ledger has a million rows.
         """
-        if self._known is None:
-            self._known = Known(self._reader, partial(digests, self._claims))
+        known = self._open()
         rows = [Judged(entry=it) for it in entries]
-        self._identify(rows, self._known)
+        self._identify(rows, known)
         whole = [it for it in rows if it.key is not None and it.entry.fingerprint]
-        self._recognize(whole, self._known)
-        self._register(whole, self._known)
+        self._recognize(whole, known)
+        self._register(whole, known)
         return rows
+
+    def _open(self) -> Known:
+        if self._known is None:
+            names = partial(digests, self._claims)
+            self._known = Known(self._reader, names, prints=self._dedupe)
+        return self._known
 
     def add(self, entries: Sequence[PlanEntry], own: bytes, first: int) -> None:
         """Judge and write a slice: its rows, and the manifest's own columns of them."""
+        if self._dedupe:
+            prints = [it.fingerprint for it in entries if it.fingerprint]
+            self._may_share = self._open().met_prints(prints)
         # A row that shares, or is shared, counts for the very next one.
-        for part in ([it] for it in entries) if self._dedupe else (entries,):
+        for part in ([it] for it in entries) if self._may_share else (entries,):
             self._write(self.judge(part))
         self._ledger.run("own_add", (self.generation, first, own))
 
@@ -277,7 +286,7 @@ class PlanWriter:
             "request": _asked(entry) if it.row_id is None else None,
             "provider": entry.provider,
             "route": entry.route,
-            "shares": self._row_to_share(it) if self._dedupe else None,
+            "shares": self._row_to_share(it) if self._may_share else None,
             "model": entry.model,
             "resolution": entry.resolution,
             "estimate": entry.estimate,
