@@ -116,6 +116,31 @@ async def test_a_purchase_outlasts_our_own_pause_and_holds_only_its_image() -> N
     assert (lease.held_bytes, memory.held_bytes) == (len(PNG), len(PNG))
 
 
+async def test_a_reply_without_an_image_waits_for_what_a_parser_takes() -> None:
+    memory = Memory(4 * MB)
+    other = memory.lease()
+    await other.grow(2 * MB)
+    document = {"b64_json": "*" + "A" * MB}
+    got = []
+
+    async def purchase(url: str) -> None:
+        got.append(await wire.send("acme", buy(url), reply_timeout_s=0.2))
+
+    with ScriptedServer(answer(reply(json.dumps(document).encode()))) as server:
+        async with (
+            Wire(paid_hosts=False, limits=LIMITS, memory=memory) as wire,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(purchase, server.url)
+            await pass_all_limits(wire)
+            assert got == []
+
+            other.shrink(0)
+
+    assert [it.body for it in got] == [document]
+    assert memory.held_bytes == 0
+
+
 async def test_a_server_that_falls_silent_after_our_pause_is_given_up() -> None:
     memory = Memory(4 * MB)
     full = memory.lease()
