@@ -175,7 +175,8 @@ def _img2dataset(peers: Path, links: Path) -> Used:
             *("--processes_count=1", f"--thread_count={IN_FLIGHT}"),
             # Without resize, yet looked at: by their width, as ours are.
             *("--resize_mode=no", "--skip_reencode=True"),
-            *("--encode_format=png", "--number_sample_per_shard=1000"),
+            *("--encode_format=png", "--encode_quality=9"),
+            "--number_sample_per_shard=1000",
         ]
         return use(command, env={**ALONE, "PYTHONPATH": ""})
 
