@@ -16,9 +16,6 @@ import httpx
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 
-# A reply may come by a hair's breadth later than it should; timers cost more.
-_WORTH_A_TIMER_S = 0.001
-
 FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 
 
@@ -54,9 +51,8 @@ class Departure:
         """Start the wait for the reply's head again: bytes are on their way."""
         if self._read_s is None or self.over:
             return
-        until = asyncio.get_running_loop().time() + self._read_s
-        if until - (self.patience.when() or 0.0) > _WORTH_A_TIMER_S:
-            self.patience.reschedule(until)
+        now = asyncio.get_running_loop().time()
+        self.patience.reschedule(now + self._read_s)
 
     def explain(self, error: Exception) -> httpx.HTTPError:
         """Translate an error of aiohttp."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Self, cast
 
 import aiohttp
@@ -131,7 +131,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             data=Upload(body, departure.wait_anew) if body.size else None,
             allow_redirects=False,
             proxy=proxy,
-            timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
+            timeout=_timeout(connect_s),
         )
         # The session was made with this response class; its annotations cannot say so.
         return cast(_Response, response)
@@ -192,6 +192,11 @@ def _judged_socket(reach: Reach, address: aiohttp.AddrInfoType) -> socket.socket
     if not admits(reach, host):
         raise AddressForbidden(f"{host} is not a {reach} address")
     return patient_socket(address)
+
+
+@cache
+def _timeout(connect_s: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=connect_s)
 
 
 async def _body_of(request: httpx.Request) -> Pieces:

@@ -20,7 +20,7 @@ class Upload(Payload):
 
     Args:
         body: The body.
-        on_chunk: Called when one is about to be written.
+        on_chunk: Called when another one is about to be written after the first.
     """
 
     _value: Pieces
@@ -32,8 +32,9 @@ class Upload(Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the chunks, each when the one before has left."""
-        for chunk in self._value.chunks():
-            self._on_chunk()
+        for index, chunk in enumerate(self._value.chunks()):
+            if index:
+                self._on_chunk()
             await writer.write(chunk)
 
     def decode(self, *_: str, **__: str) -> str:
