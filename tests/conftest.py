@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.warm import end
 
 # The tests start hundreds of processes. Without bytecode each of them compiles the
 # whole package, and numpy, which comes with pandas, starts a thread for each core.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm() -> Iterator[None]:
+    """Let what commands are forked from end with the tests."""
+    yield
+    end()
 
 
 @pytest.fixture(autouse=True)

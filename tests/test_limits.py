@@ -86,9 +86,7 @@ def test_no_window_of_a_minute_has_more_departures_than_allowed(
     assert most_in_a_window(times, window_s) <= max(1, int(rpm))
 
 
-@pytest.mark.parametrize(
-    ("rpm", "minutes"), [(1, 60), (10, 60), (60, 60), (600, 10)]
-)
+@pytest.mark.parametrize(("rpm", "minutes"), [(1, 60), (10, 60), (60, 60), (600, 10)])
 @pytest.mark.parametrize("longest_s", [0.0, 0.2])
 def test_a_long_while_uses_99_percent_of_the_allowed_rate(
     rpm: int, minutes: int, longest_s: float

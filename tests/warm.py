@@ -80,6 +80,13 @@ def call(
         return Ended(code, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
+def end() -> None:
+    """End the process that is forked, if one was started."""
+    if _stable.cache_info().currsize:
+        _stable(os.getpid()).communicate()
+        _stable.cache_clear()
+
+
 def main() -> None:
     """Run the commands that stdin names, one after the other."""
     import gc
