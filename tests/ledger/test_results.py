@@ -171,7 +171,20 @@ def test_what_has_no_known_outcome_is_at_risk_at_its_ceiling(
     (row,) = table(ledger)
 
     assert (row.at_risk_usd, row.at_risk_attempts) == (to_usd(CEILING), 1)
+    assert (row.cost_usd, row.cost_basis) == (None, Basis.UNKNOWN)
     assert row.attempts == 1
+
+
+def test_the_cost_of_a_row_is_what_is_known_beside_what_is_at_risk(
+    ledger: Ledger, row_id: int
+) -> None:
+    fail(ledger, row_id, Charge.REPORTED, PRICE)
+    fail(ledger, row_id, Charge.UNKNOWN, None, State.UNKNOWN)
+
+    (row,) = table(ledger)
+
+    assert (row.cost_usd, row.cost_basis) == (USD, Basis.REPORTED)
+    assert (row.at_risk_usd, row.at_risk_attempts) == (to_usd(CEILING), 1)
 
 
 def test_a_risk_without_price_is_null_and_still_counted(
