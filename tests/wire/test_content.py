@@ -197,14 +197,14 @@ async def test_a_slow_reader_is_waited_for_while_chunks_leave(wire: Wire) -> Non
     def script(peer: Peer) -> None:
         left = 8 * MEGABYTE
         while left > 0:
-            left -= len(peer.socket.recv(500_000))
-            peer.stopped.wait(0.02)
+            left -= len(peer.socket.recv(250_000))
+            peer.stopped.wait(0.04)
         peer.say(reply())
 
     image = Inline("image/png", b"A" * 8 * MEGABYTE)
     with ScriptedServer(script) as server:
         call = call_to(server.url, json={"image": image})
-        got = await wire.send("acme", call, reply_timeout_s=0.25)
+        got = await wire.send("acme", call, reply_timeout_s=1.0)
 
     assert got.status == 200
 
