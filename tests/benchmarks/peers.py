@@ -33,7 +33,7 @@ from tests.benchmarks.small import run
 
 IN_FLIGHT = 64
 TEXTS = (1_000, 5_000)
-IMAGES = {100_000: (200, 2_200), 1_150_000: (100, 700)}
+IMAGES = {100_000: (200, 5_200), 1_150_000: (100, 700)}
 """Few and many, by the bytes of an image."""
 
 NOWHERE = "http://127.0.0.1:9"
