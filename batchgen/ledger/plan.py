@@ -81,10 +81,13 @@ class PlanWriter:
             key_of: Gives a row's key.
             claims: Gives the names that a stem takes.
             dedupe: Whether rows that ask for the same share one purchase.
-            reader: What `judge` looks into, anywhere; None for the ledger itself.
+            reader: What `judge` looks into, anywhere; None for the ledger itself, as
+                with `dedupe`.
         """
         self._ledger = ledger
-        self._reader = reader or ledger
+        # Rows that share are judged within the step that writes them, where a reader
+        # does not see yet what those above share.
+        self._reader = ledger if dedupe or reader is None else reader
         self._key_of = key_of
         self._claims = claims
         self._dedupe = dedupe

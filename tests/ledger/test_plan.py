@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import Charge
-from batchgen.ledger import Ledger, PlanEntry, PlanWriter, directory_images
+from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, directory_images
 from batchgen.ledger.requests import load_request
 from batchgen.manifest import key_of
 from batchgen.model import State, Status
@@ -490,6 +490,26 @@ def test_a_row_whose_images_others_have_gets_new_names_when_it_is_edited(
     read(ledger, [entry(0, "lamp", id="a"), entry(1, "cup", id="b")], dedupe=True)
 
     edited, sharing = planned(ledger)
+    assert sharing["shares"] == old
+    assert str(edited["stem"]).startswith("a~")
+
+
+def test_names_that_a_row_just_above_lends_are_not_given_to_an_edited_one(
+    ledger: Ledger,
+) -> None:
+    read(ledger, [entry(0, "cup", id="a")], dedupe=True)
+    buy_all(ledger)
+    [old] = row_ids(ledger)
+    reader = Reader(ledger.path)  # as the planner has one, which sees commits alone
+
+    with ledger.transaction():
+        plan = PlanWriter(ledger, key_of, claimed_stems, dedupe=True, reader=reader)
+        plan.add([entry(0, "cup", id="b"), entry(1, "lamp", id="a")], b"", 0)
+        plan.end()
+        plan.complete("later", b"", 2)
+    reader.close()
+
+    sharing, edited = planned(ledger)
     assert sharing["shares"] == old
     assert str(edited["stem"]).startswith("a~")
 
