@@ -28,6 +28,7 @@ from batchgen.errors import (
     GroupsFull,
     NearlyAllFailed,
     SpecError,
+    StorageError,
 )
 from batchgen.ledger import Ledger, Reader, Totals
 from batchgen.manifest.manifest import Manifest
@@ -221,13 +222,15 @@ class LocalEngine:
                 propose=not is_new,
                 told=lambda: self._planned_more(run, planner),
             )
-        except SpecError as error:
+        except (SpecError, StorageError) as error:
+            # No room for what planning looks up is not yet none for images: what is in
+            # flight comes in. Should the writer have failed, it ends all by itself.
             self._is_unreadable = True
             self._end(error)
         finally:
             run.planning = False
             run.wake()
-        if planner.finished:
+        if planner.finished or self._is_unreadable:
             await self._count(run)
 
     async def _finish_plan(

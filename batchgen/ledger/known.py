@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +28,9 @@ CREATE TABLE stems (digest INTEGER PRIMARY KEY, key INTEGER);
 BEGIN;
 """
 _SLICE = 5_000
+
+# SQLite chooses it, not as Python does: what is told must not name another.
+_PLACE = Path("the folder for temporary files")
 
 Names = Callable[[str, int], Iterable[int]]
 """Stem and number of images to digests of the names that they take."""
@@ -52,8 +54,7 @@ class Known:
         self._ledger = ledger
         self._names = names
         self._has_stems = False
-        self._place = Path(tempfile.gettempdir())
-        with translated(self._place):
+        with translated(_PLACE):
             # Without a name SQLite keeps it in memory, and what is too much for that
             # in a file that goes with the process.
             self._scratch = sqlite3.connect(
@@ -130,9 +131,9 @@ class Known:
             f"SELECT * FROM {table} "  # noqa: S608 - both names are our own
             f"WHERE {column} IN (SELECT value FROM json_each(?))"
         )
-        with translated(self._place):
+        with translated(_PLACE):
             return self._scratch.execute(statement, (listed,))
 
     def _add(self, statement: str, values: Iterable[tuple[object, ...]]) -> None:
-        with translated(self._place):
+        with translated(_PLACE):
             self._scratch.executemany(statement, values)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import zipfile
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 import pytest
 
 from batchgen.engines.folder import read_ledger
+from batchgen.errors import DiskFull
+from batchgen.ledger import plan
+from batchgen.ledger.known import Known
 from batchgen.runner.planner import SLICE
 from tests.engines.desk import Desk
-from tests.engines.shop import Answer, Asked, Shop, refused
+from tests.engines.shop import Answer, Asked, Shop, in_turn, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -92,3 +97,36 @@ async def test_a_stop_ends_no_reading_of_the_manifest_for_the_table_needs_it(
     generation = ledger.generation
     ledger.close()
     assert generation == 1, "it was read from its first row again"
+
+
+async def test_what_is_in_flight_comes_in_when_there_is_no_room_to_plan_on(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted = threading.Event()
+
+    class Cramped(Known):
+        def take(self, stems: Iterable[tuple[int, int]]) -> None:
+            super().take(stems)
+            # A slice stands in the plan by now, or is about to.
+            self._scratch.execute("PRAGMA max_page_count = 1")
+
+        def count(self, bases: Sequence[int]) -> list[int]:
+            if self._has_stems:
+                accepted.wait(30)
+            return super().count(bases)
+
+    def buy(asked: Asked) -> Answer:
+        accepted.set()
+        return shop.accept(asked)
+
+    monkeypatch.setattr(plan, "Known", Cramped)
+    shop.buy = buy
+    shop.poll = in_turn(*[shop.running] * 3, shop.complete)
+    desk.write(*(f"cup {number}" for number in range(4 * SLICE)))
+
+    outcome = await desk.run()
+
+    assert isinstance(outcome.error, DiskFull)
+    assert desk.totals().images == len(shop.buys) > 0
+    assert desk.totals().at_risk == 0
+    assert len(desk.table()) == SLICE
