@@ -65,6 +65,13 @@ class FileContents:
             return None
         return self._known[key]
 
+    def leave(self, reference: str) -> None:
+        """Take note of a file that was not read: it has changed while one is there.
+
+        Whoever puts a refused one right need not change the manifest, too.
+        """
+        self._read[reference] = FileState(reference)
+
     def newly_read(self) -> list[FileState]:
         """Return the files that were read since this was last asked."""
         read, self._read = self._read, {}

@@ -16,7 +16,7 @@ from batchgen.manifest.cells import (
 )
 from batchgen.manifest.columns import Layout
 from batchgen.manifest.files import FileContents, FileState
-from batchgen.manifest.identity import fingerprint
+from batchgen.manifest.identity import fingerprint, is_local
 from batchgen.manifest.row import Problem, Row
 from batchgen.manifest.whereabouts import Whereabouts
 from batchgen.model import ImageRequest, Job, OptionValue, type_of_option
@@ -138,6 +138,8 @@ class RowReader:
         for reference in found:
             if (problem := self._whereabouts.problem(reference)) is not None:
                 reading.fault(column, problem)
+                if is_local(reference):
+                    self._contents.leave(reference)
         return found
 
     def _stated_options(self, reading: _Reading) -> Iterator[tuple[str, OptionValue]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -290,12 +291,26 @@ async def test_a_manifest_is_read_again_only_when_a_reference_has_changed(
     assert len(shop.buys) == 2
 
 
-async def test_a_reference_that_was_missing_is_found_by_the_next_run(
-    desk: Desk, tmp_path: Path
+def link_outside(path: Path) -> None:
+    path.symlink_to("/etc/hosts")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda path: None, id="missing"),
+        pytest.param(link_outside, id="outside"),
+    ],
+)
+async def test_a_reference_that_was_put_right_is_found_by_the_next_run(
+    desk: Desk, tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
+    logo = tmp_path / "logo.png"
     wanting(desk, 1, "logo.png")
+    spoil(logo)
     assert statuses(await desk.run()) == {Status.INVALID: 1}
 
-    (tmp_path / "logo.png").write_bytes(PNG)
+    logo.unlink(missing_ok=True)
+    logo.write_bytes(PNG)
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
