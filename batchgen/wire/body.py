@@ -79,6 +79,7 @@ async def read_body(
         if expected > limit_bytes:
             raise TooLarge(f"the body has {expected} bytes, more than {limit_bytes}")
         await admission.admit(intake.expected_bytes(expected))
+        intake.make_room(expected)
     if response.is_stream_consumed:
         # A client that is not ours has read it already.
         intake.feed(response.content)
