@@ -30,7 +30,8 @@ from batchgen.engines.folder import LEDGER, read_ledger
 from batchgen.engines.setting import Outcome
 from batchgen.errors import BatchgenError, StorageError, UsageError
 from batchgen.ledger import Reader
-from batchgen.ledger.results import directory_images, result_slices
+from batchgen.ledger.directory import directory_images
+from batchgen.ledger.results import result_slices
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, ResultRow, Status, dollars
 from batchgen.output import ARCHIVE

@@ -1,5 +1,6 @@
 """The run's durable state: one SQLite file."""
 
+from batchgen.ledger.directory import ListedImage, directory_images, directory_places
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.plan import PlanWriter
 from batchgen.ledger.purchases import (
@@ -20,8 +21,8 @@ from batchgen.ledger.records import (
     Totals,
     just_sent,
 )
-from batchgen.ledger.requests import load_request
-from batchgen.ledger.results import directory_images, directory_places, result_slices
+from batchgen.ledger.requests import load_request, prompt_as_json
+from batchgen.ledger.results import result_slices
 from batchgen.ledger.route import Way, dump_route, load_route
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "AttemptStart",
     "Growth",
     "Ledger",
+    "ListedImage",
     "PlanEntry",
     "PlanWriter",
     "PlannedRow",
@@ -45,6 +47,7 @@ __all__ = [
     "just_sent",
     "load_request",
     "load_route",
+    "prompt_as_json",
     "providers_bought_from",
     "purchase_slices",
     "purchases_of",

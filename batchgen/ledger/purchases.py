@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -71,8 +73,7 @@ def settle_charge(ledger: Ledger, attempt_id: int, nano: int) -> None:
 
 
 def _purchase(it: _Line) -> PurchaseRow:
-    at_risk = is_at_risk(it.state, it.charge)
-    basis = basis_of(it.charge, is_priced=it.cost is not None)
+    cost_usd, basis, at_risk_usd = _money(it.state, it.charge, it.cost, it.ceiling)
     place = None if it.position is None else str(it.position)
     return PurchaseRow(
         row=it.position,
@@ -89,12 +90,22 @@ def _purchase(it: _Line) -> PurchaseRow:
         state=_STATES[it.state],
         request_id=it.request_id,
         task_id=it.task_id,
-        cost_usd=None if at_risk else usd_of(it.cost),
-        cost_basis=Basis.UNKNOWN if at_risk else basis,
-        at_risk_usd=usd_of(it.ceiling if at_risk else 0),
+        cost_usd=cost_usd,
+        cost_basis=basis,
+        at_risk_usd=at_risk_usd,
         expected_usd=usd_of(it.expected),
         ceiling_usd=usd_of(it.ceiling),
         error=it.error,
         message=it.message,
         retired=it.position is None,
     )
+
+
+@lru_cache(maxsize=4096)
+def _money(
+    state: str, charge: str | None, cost: int | None, ceiling: int | None
+) -> tuple[Decimal | None, Basis, Decimal | None]:
+    """Return cost, basis and money at risk; most attempts have the same of it."""
+    if is_at_risk(state, charge):
+        return None, Basis.UNKNOWN, usd_of(ceiling)
+    return usd_of(cost), basis_of(charge, is_priced=cost is not None), usd_of(0)

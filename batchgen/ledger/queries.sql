@@ -294,10 +294,12 @@ SELECT count(*) FROM plan WHERE generation = ?;
 
 -- name: result_slices
 SELECT first, ipc FROM own_columns WHERE generation = ? ORDER BY first;
--- name: result_rows
+-- name: result_lines
+-- A line for each image of each attempt at a row: most rows have one. Those of a row are
+-- in no order, for to sort them here costs every row as much as to read it.
 SELECT plan.position, plan.line, coalesce(plan.id, plan.position) AS id,
        coalesce(rows.request, plan.request) AS request, plan.provider, plan.model, plan.estimate,
-       plan.at_column, plan.problem, plan.warning, rows.row_id,
+       plan.at_column, plan.problem, plan.warning,
        -- How a row stands that has the images of another is how that other stands.
        CASE WHEN plan.shares IS NULL THEN rows.status ELSE shared.status END AS status,
        CASE WHEN plan.shares IS NULL THEN rows.error ELSE shared.error END AS error,
@@ -306,25 +308,16 @@ SELECT plan.position, plan.line, coalesce(plan.id, plan.position) AS id,
        CASE WHEN plan.shares IS NULL THEN NULL
             ELSE coalesce((SELECT coalesce(first.id, first.position) FROM plan AS first
                            WHERE first.row_id = plan.shares AND first.generation = plan.generation),
-                          shared.id, shared.stem) END AS shared_with
+                          shared.id, shared.stem) END AS shared_with,
+       attempts.attempt_id, state, charge, cost, ceiling, counts, attempts.provider, attempts.model,
+       aspect_ratio, attempts.resolution, coalesce(request_id, task_id), attempts.warning,
+       sent_at, ended_at, latency_s,
+       image, name, media_type, width_px, height_px, size_bytes, lower(hex(sha256)) AS sha256
   FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
+    LEFT JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
+    LEFT JOIN images ON images.attempt_id = attempts.attempt_id AND images.name IS NOT NULL
   WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
   ORDER BY plan.position;
--- name: result_attempts
-SELECT plan.row_id, state, charge, cost, ceiling, counts, attempts.provider, attempts.model,
-       aspect_ratio, attempts.resolution, coalesce(request_id, task_id), attempts.warning,
-       sent_at, ended_at, latency_s
-  FROM plan JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
-  WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
-  ORDER BY attempts.attempt_id;
--- name: result_images
-SELECT plan.row_id, image, name, media_type, width_px, height_px, size_bytes,
-       lower(hex(sha256)) AS sha256
-  FROM plan JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
-  JOIN images USING (attempt_id)
-  WHERE plan.generation = ? AND plan.position >= ? AND plan.position < ?
-    AND images.name IS NOT NULL
-  ORDER BY plan.position, images.image, images.attempt_id;
 -- name: directory_images
 SELECT plan.position, image, name, place, size_bytes, crc32, attempts.ended_at,
        -- The directory needs no more of a million images than stands above.

@@ -7,6 +7,9 @@ import json
 from batchgen.model import ImageRequest
 
 _write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_value_at = json.JSONDecoder().raw_decode
+_PROMPT = '{"prompt":'
+"""How `dump_request` begins: what follows is read without all the rest."""
 
 
 def dump_request(request: ImageRequest) -> str:
@@ -29,3 +32,14 @@ def load_request(text: str) -> ImageRequest:
     stated = json.loads(text)
     stated["references"] = tuple(stated.get("references", ()))
     return ImageRequest(**stated)
+
+
+def prompt_of(text: str) -> str:
+    """Return the prompt alone of a request that `dump_request` wrote."""
+    prompt: str = _value_at(text, len(_PROMPT))[0]
+    return prompt
+
+
+def prompt_as_json(text: str) -> str:
+    """Return the same as it stands there, a string of JSON."""
+    return text[len(_PROMPT) : _value_at(text, len(_PROMPT))[1]]

@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import basis_of, is_at_risk
+from batchgen.ledger.requests import prompt_of
 from batchgen.model import Basis, FileRecord, ResultRow, State, Status, to_usd
 
 Slice = tuple[list[ResultRow], bytes | None]
 
 
-class ListedImage(NamedTuple):
-    """An image as the ZIP's directory lists it, and the row that it is for."""
-
-    position: int
-    image: int
-    name: str
-    place: int
-    size_bytes: int
-    crc32: int
-    ended_at: int | None
-    media_type: str
-    sha256: str
-    width_px: int
-    height_px: int
-    id: str | int
-    request: str
-    provider: str
-    model: str
-    aspect_ratio: str | None
-    resolution: str | None
-
-
 class _Row(NamedTuple):
-    """A line of `result_rows`."""
+    """What a line of `result_lines` says of its row."""
 
     position: int
     line: int | None
@@ -52,7 +32,6 @@ class _Row(NamedTuple):
     at_column: str | None
     problem: str | None
     warning: str | None
-    row_id: int
     status: str | None
     error: str | None
     message: str | None
@@ -61,9 +40,9 @@ class _Row(NamedTuple):
 
 
 class _Attempt(NamedTuple):
-    """A line of `result_attempts`."""
+    """What it says of an attempt."""
 
-    row_id: int
+    attempt_id: int
     state: str
     charge: str | None
     cost: int | None
@@ -79,6 +58,13 @@ class _Attempt(NamedTuple):
     ended_at: int | None
     latency_s: float | None
 
+
+_Line = tuple[Any, ...]
+"""A row, an attempt at it (or nulls) and an image of that (or nulls)."""
+
+_POSITION = itemgetter(0)
+_ATTEMPT = len(_Row._fields)
+_IMAGE = _ATTEMPT + len(_Attempt._fields)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEAKEST_LAST = tuple(Basis)
@@ -101,9 +87,6 @@ class _Money(NamedTuple):
     at_risk_attempts: int
 
 
-_parsed = json.JSONDecoder().raw_decode
-
-
 def result_slices(ledger: Reader, archive: str) -> Iterator[Slice]:
     """Yield all rows of the manifest in order, with its own columns as Arrow IPC.
 
@@ -121,58 +104,54 @@ def result_slices(ledger: Reader, archive: str) -> Iterator[Slice]:
         yield _rows(ledger, generation, (part["first"], end), archive), part["ipc"]
 
 
-def directory_images(ledger: Reader) -> Iterator[ListedImage]:
-    """Yield the stored images of the manifest's rows, in its order, each once."""
-    return map(ListedImage._make, _listed(ledger, whole=True))
-
-
-def directory_places(ledger: Reader) -> Iterator[tuple[Any, ...]]:
-    """Yield of the same images what a directory needs.
-
-    These are name, place, size in bytes, CRC-32 and end in microseconds, or None.
-    """
-    return (line[2:7] for line in _listed(ledger, whole=False))
-
-
-def _listed(ledger: Reader, *, whole: bool) -> Iterator[tuple[Any, ...]]:
-    last = None
-    values = {"generation": ledger.generation, "whole": whole}
-    for line in ledger.lines("directory_images", values):
-        if line[:2] != last:
-            yield line
-        last = line[:2]
-
-
 def _rows(
     ledger: Reader, generation: int, span: tuple[int, int], archive: str
 ) -> list[ResultRow]:
-    values = (generation, *span)
-    attempts: dict[int, list[_Attempt]] = defaultdict(list)
-    for line in ledger.lines("result_attempts", values):
-        attempt = _Attempt._make(line)
-        attempts[attempt.row_id].append(attempt)
-    images: dict[int, dict[int, FileRecord]] = defaultdict(dict)
-    for row_id, image, name, *facts in ledger.lines("result_images", values):
-        # An image bought twice stands once: the first that was stored.
-        images[row_id].setdefault(image, FileRecord(name, archive, image, *facts))
-    rows = map(_Row._make, ledger.lines("result_rows", values))
+    found = ledger.lines("result_lines", (generation, *span))
     return [
         _result(
-            row,
-            attempts.get(row.row_id, ()),
-            tuple(images[row.row_id].values()) if row.row_id in images else (),
+            _Row._make(lines[0][:_ATTEMPT]), _attempts(lines), _files(lines, archive)
         )
-        for row in rows
+        for lines in (list(of_row) for _, of_row in groupby(found, _POSITION))
     ]
+
+
+def _attempts(lines: list[_Line]) -> list[_Attempt]:
+    """Return the attempts at a row, oldest first."""
+    if len(lines) == 1:
+        line = lines[0]
+        if line[_ATTEMPT] is None:
+            return []
+        return [_Attempt._make(line[_ATTEMPT:_IMAGE])]
+    found = {it[_ATTEMPT]: _Attempt._make(it[_ATTEMPT:_IMAGE]) for it in lines}
+    return [found[it] for it in sorted(found)]
+
+
+def _files(lines: list[_Line], archive: str) -> tuple[FileRecord, ...]:
+    """Return the images of a row in their order.
+
+    An image bought twice stands once: the first that was stored.
+    """
+    found = [it for it in lines if it[_IMAGE] is not None]
+    if len(found) > 1:
+        found.sort(key=itemgetter(_ATTEMPT), reverse=True)
+        oldest = {it[_IMAGE]: it for it in found}
+        found = [oldest[it] for it in sorted(oldest)]
+    return tuple(
+        [
+            FileRecord(name, archive, image, *facts)
+            for image, name, *facts in [it[_IMAGE:] for it in found]
+        ]
+    )
 
 
 def _result(
     row: _Row, attempts: Sequence[_Attempt], files: tuple[FileRecord, ...]
 ) -> ResultRow:
-    request = _parsed(row.request)[0] if row.request else {}
     status, error, message = _standing(row)
     last = _deciding(attempts)
     own = last
+    asked = json.loads(row.request) if row.request and last is None else {}
     if row.shared_with is not None:
         attempts, own = (), None  # another row's purchase: it is counted there
     money = _money(tuple([it[_MONEY] for it in attempts]))
@@ -180,11 +159,11 @@ def _result(
         row=row.position,
         id=str(row.id),
         status=status,
-        prompt=request.get("prompt"),
+        prompt=prompt_of(row.request) if row.request else None,
         provider=last.provider if last else row.provider,
         model=last.model if last else row.model,
-        aspect_ratio=last.aspect_ratio if last else request.get("aspect_ratio"),
-        resolution=last.resolution if last else request.get("resolution"),
+        aspect_ratio=last.aspect_ratio if last else asked.get("aspect_ratio"),
+        resolution=last.resolution if last else asked.get("resolution"),
         files=files,
         attempts=money.attempts,
         cost_usd=money.cost_usd,
@@ -196,7 +175,7 @@ def _result(
         message=message,
         warning=_warnings(row, attempts),
         request_id=own.request_id if own else None,
-        started_at=moment_of(min([it.sent_at for it in attempts], default=None)),
+        started_at=_started(attempts),
         finished_at=_finished(status, attempts),
         latency_s=own.latency_s if own and status is Status.SUCCEEDED else None,
         shared_with=None if row.shared_with is None else str(row.shared_with),
@@ -259,20 +238,30 @@ def _sum(amounts: Sequence[int | None]) -> Decimal | None:
 def _warnings(row: _Row, attempts: Sequence[_Attempt]) -> str | None:
     """Return what was made otherwise than it was asked for."""
     left_out = row.warning if row.own_status == Status.SUCCEEDED else None
+    if left_out is None and len(attempts) == 1:
+        return attempts[0].warning or None
     found = [it for it in (left_out, *[it.warning for it in attempts]) if it]
     return "; ".join(dict.fromkeys(found)) if found else None
+
+
+def _started(attempts: Sequence[_Attempt]) -> datetime | None:
+    if len(attempts) == 1:
+        return moment(attempts[0].sent_at)
+    return moment_of(min([it.sent_at for it in attempts], default=None))
 
 
 def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:
     if status is Status.PENDING:
         return None
+    if len(attempts) == 1:
+        return moment_of(attempts[0].ended_at)
     ends = [it.ended_at for it in attempts if it.ended_at is not None]
     return moment_of(max(ends, default=None))
 
 
 def moment(micros: int) -> datetime:
     """Return microseconds since 1970 as an aware time."""
-    return _EPOCH + timedelta(microseconds=micros)
+    return _EPOCH + timedelta(0, 0, micros)
 
 
 def moment_of(micros: int | None) -> datetime | None:

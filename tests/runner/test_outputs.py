@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from batchgen.errors import Charge
 from batchgen.ledger import Ledger, StoredImage
-from batchgen.model import Status
+from batchgen.ledger.requests import dump_request, prompt_as_json, prompt_of
+from batchgen.model import ImageRequest, Status
 from batchgen.output.archive import Archive, Member
 from batchgen.runner.outputs import write_outputs
 from tests.ledger.books import AT, PRICE, prompts, row_ids, start
@@ -39,6 +41,22 @@ def _stored(member: Member) -> StoredImage:
         width_px=64,
         height_px=48,
     )
+
+
+@pytest.mark.parametrize("prompt", AWKWARD)
+def test_the_prompt_is_found_in_a_request_without_reading_the_rest(prompt: str) -> None:
+    request = ImageRequest(
+        prompt=prompt,
+        references=('data:image/png;base64,"}',),
+        aspect_ratio="1:1",
+        n=2,
+        options={"negative_prompt": '"prompt":"no"'},
+    )
+
+    written = dump_request(request)
+
+    assert prompt_of(written) == prompt
+    assert json.loads(prompt_as_json(written)) == prompt
 
 
 def test_each_image_has_a_line_that_json_reads_as_the_prompt_was(
