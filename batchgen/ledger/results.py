@@ -67,6 +67,7 @@ _ATTEMPT = len(_Row._fields)
 _IMAGE = _ATTEMPT + len(_Attempt._fields)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _WEAKEST_LAST = tuple(Basis)
 _STATUSES = {it.value: it for it in Status}
 
@@ -261,7 +262,7 @@ def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:
 
 def moment(micros: int) -> datetime:
     """Return microseconds since 1970 as an aware time."""
-    return _EPOCH + timedelta(0, 0, micros)
+    return _EPOCH + micros * _MICROSECOND
 
 
 def moment_of(micros: int | None) -> datetime | None:

@@ -55,6 +55,10 @@ _OURS = pa.schema(
 _SHARED = pa.field("shared_with", TEXT)
 """Only in the table of a run in which rows share purchases."""
 
+_Slice = tuple[Sequence[ResultRow], bytes | None]
+
+_HELD_ROWS = 4096
+_HELD_CHARACTERS = 2**20
 
 # A slice is read in less time than other threads take to be asked.
 _IN_THIS_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
@@ -62,7 +66,7 @@ _IN_THIS_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 
 def write_table(
     path: Path,
-    slices: Iterable[tuple[Sequence[ResultRow], bytes | None]],
+    slices: Iterable[_Slice],
     own_schema: bytes | None,
     *,
     is_shared: bool = False,
@@ -91,15 +95,35 @@ def write_table(
 
 
 def _tables(
-    slices: Iterable[tuple[Sequence[ResultRow], bytes | None]],
+    slices: Iterable[_Slice],
     ours: pa.Schema,
     own: pa.Schema,
     schema: pa.Schema,
 ) -> Iterator[pa.Table]:
-    for rows, data in slices:
+    for part in _together(slices):
+        rows = [row for of_slice, _ in part for row in of_slice]
         columns = [_column(field, rows) for field in ours]
-        columns += _own_columns(data, own, rows)
+        theirs = [
+            pa.Table.from_arrays(_own_columns(data, own, of_slice), schema=own)
+            for of_slice, data in part
+        ]
+        columns += pa.concat_tables(theirs).columns
         yield pa.Table.from_arrays(columns, schema=schema)
+
+
+def _together(slices: Iterable[_Slice]) -> Iterator[list[_Slice]]:
+    # To begin a column costs as much as a hundred values of it.
+    held: list[_Slice] = []
+    rows = characters = 0
+    for it in slices:
+        held.append(it)
+        rows += len(it[0])
+        characters += sum([len(row.prompt or "") for row in it[0]])
+        if rows >= _HELD_ROWS or characters >= _HELD_CHARACTERS:
+            yield held
+            held, rows, characters = [], 0, 0
+    if held:
+        yield held
 
 
 def _column(field: pa.Field, rows: Sequence[ResultRow]) -> pa.Array:

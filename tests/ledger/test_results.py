@@ -84,6 +84,22 @@ def test_a_row_that_nobody_tried_cost_nothing_and_says_so(ledger: Ledger) -> Non
     assert (row.started_at, row.finished_at, row.latency_s) == (None, None, None)
 
 
+def test_the_newest_attempt_decides_for_a_row_that_has_no_image(
+    ledger: Ledger, row_id: int
+) -> None:
+    for provider, sent_at in (("zenith", AT + 1), ("acme", AT)):
+        attempt_id = ledger.mark_sent(
+            replace(start(row_id), provider=provider, sent_at=sent_at)
+        )
+        ledger.mark_ended(attempt_id, ended(State.FAILED, Charge.NONE, 0))
+
+    (row,) = table(ledger)
+
+    assert row.provider == "acme"
+    assert row.started_at is not None
+    assert row.started_at.timestamp() * 1_000_000 == AT
+
+
 def test_a_row_that_succeeded_says_what_when_and_for_how_much(
     ledger: Ledger, row_id: int
 ) -> None:
