@@ -57,7 +57,7 @@ _SHARED = pa.field("shared_with", TEXT)
 
 _Slice = tuple[Sequence[ResultRow], bytes | None]
 
-_HELD_ROWS = 4096
+_HELD_ROWS = 2048
 _HELD_CHARACTERS = 2**20
 
 # A slice is read in less time than other threads take to be asked.
