@@ -12,6 +12,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from batchgen.ledger.database import translated
 from batchgen.ledger.reader import Reader
@@ -91,7 +92,7 @@ class Known:
     def met_prints(self, prints: Sequence[bytes]) -> bool:
         """Say if any row asks for what another did, and remember what these ask for."""
         digests = {int.from_bytes(it[:8], "big") >> 1 for it in prints}
-        is_met = self._find("prints", "digest", digests).fetchone() is not None
+        is_met = bool(self._find("prints", "digest", digests))
         self._add("INSERT OR IGNORE INTO prints VALUES (?)", ((it,) for it in digests))
         return is_met or len(digests) < len(prints)
 
@@ -125,14 +126,14 @@ class Known:
                 for digest in self._names(stem, images)
             )
 
-    def _find(self, table: str, column: str, digests: Iterable[int]) -> sqlite3.Cursor:
+    def _find(self, table: str, column: str, digests: Iterable[int]) -> list[Any]:
         listed = json.dumps(list(digests))
         statement = (
             f"SELECT * FROM {table} "  # noqa: S608 - both names are our own
             f"WHERE {column} IN (SELECT value FROM json_each(?))"
         )
         with translated(_PLACE):
-            return self._scratch.execute(statement, (listed,))
+            return self._scratch.execute(statement, (listed,)).fetchall()
 
     def _add(self, statement: str, values: Iterable[tuple[object, ...]]) -> None:
         with translated(_PLACE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -37,7 +38,7 @@ class FileContents:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: OrderedDict[tuple[Path, int, int], str] = OrderedDict()
+        self._known: OrderedDict[tuple[Path, int, int, int], str] = OrderedDict()
         self._read: dict[str, FileState] = {}
 
     def __call__(self, reference: str) -> str | None:
@@ -49,14 +50,14 @@ class FileContents:
                 self._read[reference] = FileState(reference)
                 return None
             state = path.stat()
-            key = (path, state.st_mtime_ns, state.st_size)
+            key = (path, state.st_mtime_ns, _changed_at(state), state.st_size)
             if key not in self._known:
                 digest = self._known[key] = _digest(path)
-                is_young = time.time_ns() - state.st_mtime_ns < YOUNG_NS
+                is_young = time.time_ns() - _changed_at(state) < YOUNG_NS
                 self._read[reference] = FileState(
                     reference,
                     state.st_size,
-                    None if is_young else state.st_mtime_ns,
+                    None if is_young else _changed_at(state),
                     digest,
                 )
                 if len(self._known) > self._MOST:
@@ -90,9 +91,14 @@ def _is_unchanged(path: Path, was: FileState) -> bool:
         state = path.stat()
         if state.st_size != was.size_bytes:
             return False
-        return state.st_mtime_ns == was.changed_at or _digest(path) == was.sha256
+        return _changed_at(state) == was.changed_at or _digest(path) == was.sha256
     except OSError:
         return False
+
+
+def _changed_at(state: os.stat_result) -> int:
+    # A copy may bring along the time of its content, but not that of its own change.
+    return max(state.st_mtime_ns, state.st_ctime_ns)
 
 
 def _digest(path: Path) -> str:

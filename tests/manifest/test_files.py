@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.manifest import FileContents
+from batchgen.manifest import FileContents, files
 from batchgen.manifest.files import are_unchanged
 
 LONG_AGO_NS = 1_600_000_000_000_000_000
@@ -124,3 +124,23 @@ def test_a_file_is_told_of_once(tmp_path: Path) -> None:
         told.append([it.path for it in contents.newly_read()])
 
     assert told == [["a.png"], [], []]
+
+
+def test_a_file_with_the_size_and_time_of_another_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "YOUNG_NS", -(10**18))
+    path = tmp_path / "a.png"
+    write(path, "a")
+    contents = FileContents(tmp_path)
+    contents("a.png")
+    [state] = contents.newly_read()
+    assert state.changed_at is not None
+
+    other = tmp_path / "b.png"
+    write(other, "b")
+    while path.stat().st_ctime_ns == other.stat().st_ctime_ns:
+        write(other, "b")  # until the file system's clock has moved on
+    other.replace(path)
+
+    assert not are_unchanged(tmp_path, [state])
