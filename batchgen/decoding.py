@@ -266,23 +266,32 @@ def _one_line(text: str, limit: int) -> str:
     return " ".join(printable.split())[:limit]
 
 
+_OF_URLS = str.maketrans("-_", "+/")
+
+
 def decode_base64(text: str) -> Blob | None:
     """Return what base64 text stands for; None if it is none, or empty.
 
-    Takes a data URI, missing padding and line breaks, too.
+    Takes a data URI, wrong padding, line breaks and the letters of URLs (RFC 4648,
+    section 5), too: what was paid for is not given up for its form.
     """
     payload = text
     if text.startswith("data:"):
         head, _, payload = text.partition(",")
         if not head.endswith(";base64"):
             return None
-    for attempt in (payload, "".join(payload.split())):
+    for form in (str, _plain_base64):
         try:
-            padding = "=" * (-len(attempt) % 4)
-            return Blob(pybase64.b64decode(attempt + padding, validate=True)) or None
+            letters = form(payload)
+            padding = "=" * (-len(letters) % 4)
+            return Blob(pybase64.b64decode(letters + padding, validate=True)) or None
         except ValueError:
             continue
     return None
+
+
+def _plain_base64(text: str) -> str:
+    return "".join(text.split()).rstrip("=").translate(_OF_URLS)
 
 
 def decode_data_uri(uri: str) -> Blob | None:

@@ -177,7 +177,9 @@ class Gemini:
             raise error_of(NAME, reply)
         body = fields(reply.body)
         candidates = objects(body.get("candidates"))
-        found = [fields(it).get("data") for it in _parts(candidates, "inlineData")]
+        # Resellers may write names as the protocol buffers do.
+        parts = _parts(candidates, "inlineData") or _parts(candidates, "inline_data")
+        found = [fields(it).get("data") for it in parts]
         images = [each for each in found if isinstance(each, Blob) and each.data]
         said = Delivered(
             images=tuple(images[-1:]),

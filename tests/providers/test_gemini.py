@@ -280,6 +280,16 @@ def test_the_last_image_that_is_no_draft_is_delivered_with_its_tokens(
     )
 
 
+def test_an_image_under_the_protocol_buffers_name_is_delivered_too() -> None:
+    image = Blob(b"png")
+    parts: list[Json] = [{"inline_data": {"mime_type": "image/png", "data": image}}]
+
+    answer = GEMINI.decode(reply({"candidates": [{"content": {"parts": parts}}]}))
+
+    assert isinstance(answer, Delivered)
+    assert answer.images == (image,)
+
+
 def test_tokens_that_are_not_said_are_not_nothing() -> None:
     answer = GEMINI.decode(sample("gemini", "image_without_usage"))
 

@@ -288,6 +288,8 @@ async def test_json_that_is_built_to_be_a_burden_is_not_read(
         pytest.param("AAEC", b"\0\1\2", id="plain"),
         pytest.param("AAE", b"\0\1", id="no-padding"),
         pytest.param("AA\r\nEC\n", b"\0\1\2", id="line-breaks"),
+        pytest.param("AAE==", b"\0\1", id="padding-to-spare"),
+        pytest.param("_-8", b"\xff\xef", id="letters-of-urls"),
         pytest.param("data:image/png;base64,AAEC", b"\0\1\2", id="data-uri"),
         pytest.param("data:text/plain,AAEC", None, id="no-base64-uri"),
         pytest.param("https://cdn.example/1.png", None, id="url"),
