@@ -238,6 +238,8 @@ async def test_a_storm_is_weathered(customer: Customer) -> None:
 
     books = customer.books()
     assert books.statuses == {"succeeded": len(rows)}
-    assert sum(is_at_risk(it) for it in books.attempts) in (2, 3)
+    # nanobananaapi's server errors may come with status 200: charged or not, who knows.
+    most = 4 if customer.provider == "nanobananaapi" else 3
+    assert 2 <= sum(is_at_risk(it) for it in books.attempts) <= most
     assert {it["n"] for it in books.attempts} == {1}
     check_books(books)
