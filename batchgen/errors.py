@@ -31,12 +31,15 @@
         │   ├── TaskOverdue       not finished at its deadline
         │   ├── ReferenceRejected a reference image cannot be used; nothing was bought
         │   ├── LinkLost          paid for, and can no longer be downloaded
-        │   └── Superseded        paid for, and another attempt brought it first
+        │   ├── Superseded        paid for, and another attempt brought it first
+        │   └── Internal          a fault of batchgen in the work for this row
         └── ProviderStopped  this provider is done for this run; rows stay pending
             ├── CredentialRejected
             ├── OutOfCredit
             ├── QuotaReached     the day's quota is used up
             ├── ModelGone
+            ├── WrongAddress     a web page or a redirect where the API should answer
+            ├── UnusableReplies  row after row ended without anything usable
             └── Unreachable      never once reached in this run
 
 Whoever treats an error looks at its branch and attributes, never at a provider's
@@ -303,11 +306,28 @@ class Superseded(Permanent):
     default_charge = Charge.PRICE_LIST
 
 
+class Internal(Permanent):
+    """An unexpected fault in the work for one row; only that row ends.
+
+    Whether anything was charged nobody can say once the request has left.
+    """
+
+    default_charge = Charge.UNKNOWN
+
+
 class ProviderStopped(AttemptError):
-    """This provider is done for this run; its rows stay pending."""
+    """This provider is done for this run; its rows stay pending.
+
+    Attributes:
+        is_certain: Whether the reply names the cause in words or by an exact status
+            (401, 402). A bare 403 or 404, or a model that is called unknown, may be
+            about one row alone: the provider stops only when other rows meet the
+            same. Set after the error was made.
+    """
 
     default_again = Again.STOP
     counts = False
+    is_certain: bool = True
 
 
 class CredentialRejected(ProviderStopped):
@@ -328,3 +348,15 @@ class Unreachable(ProviderStopped):
 
 class ModelGone(ProviderStopped):
     """The provider does not have this model (any more); name another one."""
+
+    is_certain = False
+
+
+class WrongAddress(ProviderStopped):
+    """No API answered, but a web page or a redirect: is the base URL right?"""
+
+    is_certain = False
+
+
+class UnusableReplies(ProviderStopped):
+    """Different rows in turn ended without anything usable; look at `kept/`."""
