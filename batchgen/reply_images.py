@@ -185,7 +185,7 @@ def _without_echoes(holder: dict[str, Json], depth: int) -> dict[str, Json]:
 
 
 _STARTS = (
-    "iVBORw0KGgo",
+    "iVBORw0KGg",
     "/9j/",
     "R0lGODlh",
     "R0lGODdh",

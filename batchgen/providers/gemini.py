@@ -192,7 +192,9 @@ class Gemini:
         images, is_draft = _images(reply.body) if is_success else ((), False)
         said = Delivered(
             images=images[-1:],
-            usage=tokens_used(body.get("usageMetadata"), pictured=bool(images) and not is_draft),
+            usage=tokens_used(
+                body.get("usageMetadata"), pictured=bool(images) and not is_draft
+            ),
             request_id=text_of(body.get("responseId")) or None,
             warning=A_DRAFT if is_draft else None,
         )
