@@ -120,8 +120,10 @@ class Task:
                 if is_told and not self.state
                 else self._failure()
             )
-        if len(ids) < 2 and self.state not in UNDER_WAY and (images := self._images()):
-            return self._delivered(images)
+        if len(ids) < 2 and self.state not in UNDER_WAY:
+            images = self._images() or bare_images(reply)
+            if images:
+                return self._delivered(images)
         if not ids:
             raise self._not_taken(reply)
         seconds = number(self.estimate)
@@ -206,7 +208,9 @@ class Task:
 
     def _images(self) -> tuple[Link | Blob, ...]:
         """Return its images, at the documented places or under names of results."""
-        may_echo = self.state not in ENDED_WELL
+        # What has only been accepted may show its request, references and all.
+        is_open = bool(self.state) or self.id is not None
+        may_echo = is_open and self.state not in ENDED_WELL
         return images_at(self.results) or images_in(dict(self.shown), may_echo=may_echo)
 
     def _delivered(self, images: tuple[Link | Blob, ...]) -> Delivered:
@@ -254,6 +258,12 @@ def _is_something(results: Json, depth: int = 6) -> bool:
     if isinstance(results, list):
         return depth > 0 and any(_is_something(it, depth - 1) for it in results)
     return bool(results)
+
+
+def bare_images(reply: Reply) -> tuple[Link | Blob, ...]:
+    """Return the images of a success that is no object: bytes, a text, or a list."""
+    is_bare = 200 <= reply.status < 300 and not isinstance(reply.body, dict)
+    return images_in(reply.body) if is_bare else ()
 
 
 def poll_error(provider: str, reply: Reply) -> AttemptError:
