@@ -319,6 +319,45 @@ def test_a_tasks_error_is_read_for_refusals_as_a_purchases_is(
 
 
 @every_provider
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"candidates": [{"finish_reason": "IMAGE_SAFETY", "finish_message": "no"}]},
+        {"candidates": [{"finishReason": "MODEL_ARMOR"}]},
+        {"candidates": [{"finishReason": "ESCALATION"}]},
+        {"candidates": [{"finish_reason": "SAFETY"}]},
+        {"prompt_feedback": {"block_reason": "PROHIBITED_CONTENT"}},
+        {"choices": [{"finish_reason": "content_filter", "message": {"content": ""}}]},
+        {"choices": [{"message": {"refusal": "It violates our usage policies"}}]},
+    ],
+)
+def test_a_finish_reason_is_read_at_every_provider(name: str, body: Json) -> None:
+    error = failed(name, body)
+
+    assert (type(error), error.charge) == (errors.Refused, UNKNOWN)
+
+
+@every_task_provider
+@pytest.mark.parametrize("status", [400, 403, 422, 500])
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("提示词违规", errors.Refused),
+        ("Insufficient balance", errors.OutOfCredit),
+        ("Task task-1 not found", errors.TaskLost),
+    ],
+)
+def test_a_polls_error_is_read_by_its_words(
+    name: str, status: int, words: str, kind: type[AttemptError]
+) -> None:
+    provider = PROVIDERS[name]
+    assert isinstance(provider, TaskProvider)
+
+    with pytest.raises(kind):
+        provider.decode_poll(reply({"error": {"message": words}}, status))
+
+
+@every_provider
 def test_a_prompt_that_an_error_quotes_accuses_nobody(name: str) -> None:
     body: Json = {
         "detail": [
