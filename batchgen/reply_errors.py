@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from batchgen.decoding import (
@@ -135,6 +136,7 @@ def error_by_words(
     return error
 
 
+@lru_cache(maxsize=256)  # a service that refuses says the same again and again
 def _kind_by_words(status: int, words: str) -> type[AttemptError] | None:
     rules: tuple[tuple[type[AttemptError], bool], ...] = (
         (CredentialRejected, blames_account(words)),

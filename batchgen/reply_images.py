@@ -28,7 +28,7 @@ _DEPTH = 8
 # Keys as `_squashed` writes them: lower case, without `_` and `-`.
 _BASE64 = (
     *("b64json", "base64", "b64", "imagebase64", "imageb64", "b64image"),
-    *("base64image", "inlinedata", "imagedata", "bytesbase64encoded"),
+    *("base64image", "imagedata", "bytesbase64encoded"),
 )
 _URL = ("url", "urls", "fileurl", "fileuri", "uri", "uris")
 # Those of an object are tried in this order, and the first that holds images wins: an
@@ -39,7 +39,17 @@ _RESULTS = (
     *("resultimageurls", "outputimages", "outputimage", "resultimages", "resultimage"),
     *("generatedimages", "generatedimage", "imagesurls", "downloadurl", "downloadurls"),
     *("generatedimageurls", "mediaurl", "mediaurls", "publicurl", "signedurl"),
-    *("cdnurl", "filedata", "images", "image", "imgs", "img", "pictures", "picture"),
+    *(
+        "cdnurl",
+        "inlinedata",
+        "filedata",
+        "images",
+        "image",
+        "imgs",
+        "img",
+        "pictures",
+        "picture",
+    ),
     *("output", "outputs", "result", "results", "resultjson", "artifacts", "files"),
     *("file", "generations", "predictions", "creations", "media", "data", "response"),
     *("links", "link", "src", "content"),
@@ -48,6 +58,7 @@ _RESULTS = (
 _REQUEST_TOO = frozenset(
     {"imageurl", "imageurls", "images", "image", "imgurl", "imgurls", "files", "file"}
 )
+_RANKS = {key: rank for rank, key in enumerate((*_BASE64, *_URL, *_RESULTS))}
 _OF_REQUESTS = frozenset({"prompt", "negativeprompt"})
 # What never holds a result, whatever stands in it.
 _ECHOES = frozenset(
@@ -139,21 +150,15 @@ def _of_text(text: str, depth: int) -> Iterator[Image]:
 def _of_object(item: dict[str, Json], depth: int) -> Iterator[Image]:
     """Yield the images of one object: base64 before a link, one key before another."""
     by_key = {_squashed(key): value for key, value in item.items() if value}
-    is_request = not _OF_REQUESTS.isdisjoint(by_key)
-    for key in _BASE64:
-        value = by_key.get(key)
-        if isinstance(value, str) and key != "inlinedata" and ":" not in value[:100]:
+    if by_key.keys() & _OF_REQUESTS:
+        by_key = {key: by_key[key] for key in by_key if key not in _REQUEST_TOO}
+    for key in sorted(by_key.keys() & _RANKS.keys(), key=_RANKS.__getitem__):
+        value: Json = by_key[key]
+        if key in _BASE64 and isinstance(value, str) and ":" not in value[:100]:
             value = decode_base64(value)
-        if value and (images := list(_collect(value, depth))):
-            yield from images
-            return
-    if images := [it for key in _URL for it in _collect(by_key.get(key), depth)]:
-        yield from images
-        return
-    for key in _RESULTS:
-        if is_request and key in _REQUEST_TOO:
-            continue
-        if images := list(_collect(by_key.get(key), depth)):
+        # `url` and `urls` may stand side by side, for the first image and for all.
+        values = [by_key.get(it) for it in _URL] if key in _URL else [value]
+        if images := [image for each in values for image in _collect(each, depth)]:
             yield from images
             return
 
