@@ -66,7 +66,7 @@ def test_failures_among_answers_never_open_it(breaker: Breaker) -> None:
         verdict = breaker.lost(number, number)
         assert (verdict.pause_s, verdict.excused) == (None, ())
         if number % (Breaker.TRIP - 1) == 0:
-            assert not breaker.answered()
+            assert not breaker.succeeded()
 
     assert not breaker.is_open
 
@@ -103,9 +103,9 @@ def test_one_answer_closes_it_and_the_next_outage_begins_anew(
 ) -> None:
     probes_until(tripped, clock, clock.now + HOUR_S)
 
-    assert tripped.answered()
+    assert tripped.succeeded()
     assert not tripped.is_open
-    assert not tripped.answered()
+    assert not tripped.succeeded()
 
     pauses = [tripped.lost(it, it).pause_s for it in range(Breaker.TRIP)]
     assert pauses == [None] * (Breaker.TRIP - 1) + [Breaker.FIRST_S]
@@ -155,7 +155,7 @@ def test_rows_that_failed_while_others_succeeded_make_no_outage(
     for _ in range(Outage.SUSPECT):
         breaker.lost(1, 1)
         breaker.lost(2, 2)
-        breaker.answered()
+        breaker.succeeded()
 
     verdicts = [breaker.lost(1 + number % 2, number) for number in range(20)]
 
@@ -169,7 +169,7 @@ def test_who_does_not_answer_questions_is_under_no_suspicion(breaker: Breaker) -
     for _ in range(Outage.SUSPECT + 1):
         breaker.lost(1, 1)
         verdicts = [breaker.silent() for _ in range(Breaker.TRIP)]
-        breaker.answered()
+        breaker.succeeded()
 
     breaker.lost(9, 9)
     verdicts = [breaker.silent() for _ in range(Breaker.TRIP)]

@@ -38,6 +38,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pauses be short, and keep their order."""
     monkeypatch.setattr(Breaker, "FIRST_S", 0.01)
     monkeypatch.setattr(Breaker, "LONGEST_S", 0.02)
+    monkeypatch.setattr(Breaker, "RISK_S", 0.05)
 
 
 @pytest.fixture
