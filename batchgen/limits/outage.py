@@ -101,8 +101,9 @@ class Breaker:
     that buys nothing brings none either. Then one purchase at a time tries whether it
     is back, after pauses that grow with the outage.
 
-    Only a purchase that succeeds closes it. What answers a question, or refuses a
-    request, may be a gateway in front of a dead service.
+    Only a purchase that succeeds closes it, and only one that left after the last that
+    was lost. What answers a question, or refuses a request, may be a gateway in front
+    of a dead service.
     """
 
     TRIP = Outage.TRIP
@@ -116,16 +117,18 @@ class Breaker:
     lost, too. It doubles with each that is, up to `MOST_S` [assumed]."""
 
     PATIENCE_PER_ROW_S = 60.0
-    """For each row that waits: two rows that always fail end in minutes, and hundreds
-    are patient for `Outage.PATIENCE_S` [assumed]."""
+    """For each row that waits, where questions are answered: two rows that always fail
+    end in minutes, and hundreds are patient for `Outage.PATIENCE_S` [assumed]."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._outage = Outage(clock)
         self._lost: list[int] = []
         self._pauses = 0
-        self._lost_at = -float("inf")
+        self._lost_at = self._lost_sent_at = -float("inf")
         self._risks = 0
+        self._rows_s = Outage.PATIENCE_S
+        self._is_door_open = False
         self.probing: object | None = None  # the purchase that tries, whatever it is
 
     @property
@@ -158,11 +161,22 @@ class Breaker:
         wait_s = min(self.RISK_S * float(2 ** min(self._risks, 10)), self.MOST_S)
         return max(0.0, self._lost_at + wait_s - self._clock())
 
+    @property
+    def may_be_the_rows(self) -> bool:
+        """Whether it lasts so long that the few rows that are left may be to blame."""
+        return self._outage.age_s > self._rows_s
+
     def be_patient_for(self, rows: int | None) -> None:
         """Set how long failures are everybody's, by how many rows wait; None: many."""
         longest_s = Outage.PATIENCE_S
         wanted_s = longest_s if rows is None else rows * self.PATIENCE_PER_ROW_S
-        self._outage.patience_s = min(longest_s, wanted_s)
+        self._rows_s = min(longest_s, wanted_s)
+        self._outage.patience_s = self._rows_s if self._is_door_open else longest_s
+
+    def questions_are_answered(self) -> None:
+        """Take note that somebody answers what buys nothing."""
+        self._is_door_open = True
+        self._outage.patience_s = self._rows_s
 
     def open(self) -> bool:
         """Let only probes leave, before as many were lost as usual; True if it did."""
@@ -171,13 +185,19 @@ class Breaker:
         return not was_open
 
     def lost(
-        self, row_id: int, attempt_id: int | None, *, is_probe: bool = False
+        self,
+        row_id: int,
+        attempt_id: int | None,
+        sent_at: float,
+        *,
+        is_probe: bool = False,
     ) -> Verdict:
         """Take note of a purchase without an answer.
 
         Args:
             row_id: Whose it was.
             attempt_id: Which it was; None for one that cannot be excused.
+            sent_at: When it left, in seconds of the clock.
             is_probe: Whether it left because the breaker was open.
         """
         if attempt_id is not None:
@@ -185,11 +205,14 @@ class Breaker:
         elif is_probe:
             self._risks += 1
         self._lost_at = self._clock()
+        self._lost_sent_at = max(self._lost_sent_at, sent_at)
         del self._lost[: -self.TRIP]  # of one row alone, or of an endless outage
         return self._failed(row_id, is_probe=is_probe)
 
     def silent(self) -> Verdict:
         """Take note that a question which buys nothing was not answered either."""
+        self._is_door_open = False
+        self._outage.patience_s = Outage.PATIENCE_S
         return self._failed(None, is_probe=True)
 
     def _failed(self, row_id: int | None, *, is_probe: bool) -> Verdict:
@@ -225,11 +248,18 @@ class Breaker:
         self._pauses = 1
         return self.FIRST_S
 
-    def succeeded(self) -> bool:
-        """Take note of a purchase that was taken; True if that closed the breaker."""
+    def succeeded(self, sent_at: float) -> bool:
+        """Take note of a purchase that was taken; True if that closed the breaker.
+
+        Args:
+            sent_at: When it left: what was under way as an outage began proves nothing.
+        """
+        if sent_at < self._lost_sent_at:
+            return False
         was_open = self.is_open
         self._outage.worked()
         self._lost.clear()
         self._pauses = self._risks = 0
+        self._is_door_open = False
         self.probing = None
         return was_open

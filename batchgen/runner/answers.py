@@ -65,10 +65,10 @@ class Heeded:
 def heed_success(run: Run, lane: Lane, use: Use) -> None:
     """Take note of a purchase that was taken."""
     lane.was_reached = lane.is_answered = True
-    lane.stuck_since = None
+    lane.stuck_since = lane.task_refusal = None
     lane.pacing.accepted(use)
     lane.verdicts.succeeded(run.time.monotonic())
-    if lane.breaker.succeeded():
+    if lane.breaker.succeeded(use.at):
         run.progress.notice(f"{lane.name} answers again")
     run.wake()
 
@@ -87,6 +87,7 @@ def heed_failure(
     verdict = lane.breaker.lost(
         flight.part.row_id,
         flight.attempt.attempt_id if excusable else None,
+        use.at,
         is_probe=is_probe,
     )
     _give_up_if_stuck(lane, Unreachable(error.provider, error.message))

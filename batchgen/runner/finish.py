@@ -335,6 +335,7 @@ def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
 def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
     """Leave an accepted task to a later run: it cannot be asked for without a key."""
     give_back(run, flight)
+    flight.lane.task_refusal = error
     _heed(run, flight, _judge(run, flight, error).error)
 
 

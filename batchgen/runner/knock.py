@@ -48,6 +48,7 @@ async def is_there(run: Run, lane: Lane) -> bool:
         words = f"HTTP {reply.status} also where nothing is bought"
         await _stay_away(run, lane, ProviderDown(lane.name, words))
         return False
+    lane.breaker.questions_are_answered()
     return not wait_s
 
 

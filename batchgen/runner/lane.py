@@ -59,6 +59,8 @@ class Lane:
         self.aside: deque[Part] = deque()  # asked again when nothing else is left
         self.is_dry = False  # whether nothing is left that it could begin with
         self.stopped: ProviderStopped | None = None
+        # Why a task could not be asked for, while nothing has worked since.
+        self.task_refusal: ProviderStopped | None = None
         self.leaving: anyio.CancelScope | None = None  # around the wait for the rate
         self.was_reached = False
         self.is_answered = False  # whether some answer showed that key and model work

@@ -24,6 +24,7 @@ from batchgen.runner.context import Run, Slot
 from batchgen.runner.decide import Buy, Settled, decide, history_of, may_lose
 from batchgen.runner.feed import Feed, Wanted
 from batchgen.runner.fence import EVERYBODYS, fail_row, fault_words
+from batchgen.runner.finish import stop
 from batchgen.runner.knock import is_there
 from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
@@ -55,6 +56,8 @@ async def work_off(run: Run, lane: Lane, references: References) -> None:
     """
     try:
         await _work_off(run, lane, references)
+        if lane.task_refusal is not None and lane.stopped is None:
+            stop(run, lane, lane.task_refusal)  # nothing is left that says otherwise
     finally:
         await remember(run, lane)
     if run.gives_up:
@@ -183,10 +186,13 @@ async def _tried_in_s(run: Run, lane: Lane, wanted: Wanted) -> float | None:
     if not breaker.is_in_doubt:
         return None  # a purchase succeeded meanwhile
     history = history_of(wanted.attempts, wanted.part, wanted.planned.row.tries_from)
-    is_one_alone = breaker.is_open and not breaker.has_lost_several
-    if not history or (may_lose(history, run.policy) and not is_one_alone):
+    # Where only few are left, it may be they that fail, and nobody else.
+    is_about_few = not breaker.has_lost_several or breaker.may_be_the_rows
+    is_asked = breaker.is_open and is_about_few
+    if not history or (may_lose(history, run.policy) and not is_asked):
         return None
-    if breaker.has_lost_several and (wait_s := _alone_in_s(run, lane)) > 0:
+    is_risky = not may_lose(history, run.policy) and breaker.has_lost_several
+    if is_risky and (wait_s := _alone_in_s(run, lane)) > 0:
         return wait_s
     is_away = not await is_there(run, lane)
     return 0.0 if is_away or lane.stopped is not None or run.gives_up else None

@@ -281,6 +281,7 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
 
 async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
     """Write down what was made and charged; then bring the images home."""
+    flight.lane.task_refusal = None
     if delivered.request_id is not None:
         request_id = run.scrubber.clean_id(delivered.request_id)
         if request_id != delivered.request_id:

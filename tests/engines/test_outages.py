@@ -110,10 +110,10 @@ async def test_a_dead_link_says_nothing_of_whether_the_provider_answers(
     answers = 0
     whole = Breaker.succeeded
 
-    def counted(breaker: Breaker) -> bool:
+    def counted(breaker: Breaker, sent_at: float) -> bool:
         nonlocal answers
         answers += 1
-        return whole(breaker)
+        return whole(breaker, sent_at)
 
     monkeypatch.setattr(Breaker, "succeeded", counted)
     desk.write("cup")
