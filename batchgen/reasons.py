@@ -20,6 +20,12 @@ _JOINT = re.compile(
     r"(?<=[A-Za-z0-9])[_-]+(?=[A-Za-z0-9])"
     r"|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 )
+# A prompt that an error quotes accuses nobody.
+_PROMPT = re.compile(
+    r"\b(?:prompt|input|text|drawing|making|generating)\b\W{0,3}(?:(?:of|is|was)\W{1,3})?"
+    r"(?:'[^']{1,2000}'|\"[^\"]{1,2000}\"|`[^`]{1,2000}`|“[^”]{1,2000}”|「[^」]{1,2000}」)",
+    re.IGNORECASE,
+)
 _LONGEST = 8_000  # characters of an error that are read
 
 
@@ -31,7 +37,7 @@ def split_identifiers(text: str) -> str:
 
 def _search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     """Look for a phrase in a text as it stands, and with its identifiers split."""
-    text = text[:_LONGEST]
+    text = _PROMPT.sub(" ", text[:_LONGEST])
     if match := pattern.search(text):
         return match
     words = split_identifiers(text)

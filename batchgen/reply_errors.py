@@ -5,6 +5,7 @@ Two things are told apart: what was charged, and whether to ask again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -84,7 +85,7 @@ def purchase_error(
         error = error_by_words(provider, reply, words, failures_are_free=is_free)
         return as_charged(error, said)
     if is_page(reply.body):
-        return as_charged(_wrong_address(provider, "an HTML page came"), said)
+        return as_charged(_wrong_address(provider, _page_named(reply.body)), said)
     status = stated_status(reply.body)
     if status is None:
         return without_image(provider, reply, said, is_known=is_known)
@@ -235,6 +236,15 @@ def _is_free(reply: Reply, words: str, *, failures_are_free: bool) -> bool:
     if status in _TIMEOUTS | _LOST or (status >= 500 and tells_timeout(words)):
         return failures_are_free
     return True
+
+
+_TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
+
+
+def _page_named(body: Json) -> str:
+    title = _TITLE.search(body) if isinstance(body, str) else None
+    name = one_line(title[1], 100) if title else ""
+    return f"an HTML page ({name}) came" if name else "an HTML page came"
 
 
 def _wrong_address(provider: str, what: str) -> WrongAddress:

@@ -272,11 +272,25 @@ def uploaded(provider: str, reply: Reply, place: Json) -> Link:
     if reply.status == 413:
         words = f"the image is too large to be uploaded; {message}"
         raise RequestInvalid(provider, words)
-    if not 200 <= reply.status < 300:
-        # An upload buys nothing, however it fails.
-        raise error_by_status(provider, reply, message, failures_are_free=True)
     found = link(place)
-    if found is None or not found.url.lower().startswith("http"):
+    is_found = found is not None and found.url.lower().startswith("http")
+    if 200 <= reply.status < 300 and not is_found:
+        # Some state an error's status in the body alone.
+        reply = replace(reply, status=stated_status(reply.body) or reply.status)
+    if not 200 <= reply.status < 300:
+        raise _upload_error(provider, reply, message)
+    if found is None or not is_found:
         words = f"an upload without a link; {message}"
         raise ReplyMalformed(provider, words, Charge.NONE)
     return found
+
+
+def _upload_error(provider: str, reply: Reply, message: str) -> AttemptError:
+    """Return why an image was not taken; an upload buys nothing, however it fails."""
+    words = f"{message}; {words_and_codes_of(reply.body)}"
+    if isinstance(reply.body, dict) and lacks_credit(words):
+        return OutOfCredit(provider, message)
+    is_about_key = blames_account(words) or blames_key(words)
+    if isinstance(reply.body, dict) and reply.status in (400, 403) and is_about_key:
+        return CredentialRejected(provider, message)
+    return error_by_status(provider, reply, message, failures_are_free=True)

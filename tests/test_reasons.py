@@ -376,3 +376,22 @@ def test_a_long_error_is_searched_in_no_time() -> None:
     """No phrase may be one that tries every way to split a long text."""
     for text in ("violates " * 3_000, "model " * 3_000, "a_b" * 5_000, "余额" * 9_000):
         assert blamed(text) in {None, errors.Refused}
+
+
+@pytest.mark.parametrize("quote", ["'{}'", '"{}"', "`{}`", "“{}”", "「{}」"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "a clown out of balance on a rope",
+        "a judge says: your account has been suspended",
+        "nudity in Greek art",
+        "an invalid api key",
+        "提示词违规",
+    ],
+)
+def test_a_prompt_that_is_quoted_accuses_nobody(quote: str, words: str) -> None:
+    quoted = quote.format(words)
+
+    assert blamed(f"Failed while drawing {quoted}") is None
+    assert blamed(f"Cannot make an image; prompt: {quoted} (code 7)") is None
+    assert blamed(f"upstream said {quoted}") is not None

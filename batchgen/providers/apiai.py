@@ -15,6 +15,7 @@ from batchgen.balance import balance_in
 from batchgen.decoding import fields, message_of, number, text_of
 from batchgen.errors import ModelGone
 from batchgen.model import (
+    BASE64_KEYS,
     Attachment,
     Balance,
     Blob,
@@ -108,6 +109,7 @@ class ApiAi:
             url=endpoint.at(endpoint.path(PATH)),
             headers={"x-api-key": endpoint.key},
             form=[*self._fields(request), *_parts(references)],
+            blob_keys=BASE64_KEYS,
         )
 
     def _fields(self, request: ImageRequest) -> Iterator[tuple[str, str]]:

@@ -210,7 +210,10 @@ def _code(reply: Reply) -> str | None:
     """Return the code in a body, which is a number or a text; None if it has none."""
     body = fields(reply.body)
     code = body.get("code", fields(body.get("error")).get("code"))
-    return None if code is None else text_of(code) or str(number(code))
+    exact = number(code)
+    if exact is not None and exact == exact.to_integral_value():
+        return str(int(exact))  # some write 200.0
+    return None if code is None else text_of(code) or str(exact)
 
 
 def _type(reply: Reply) -> str:

@@ -15,7 +15,7 @@ from batchgen.engines.setting import Outcome
 from batchgen.errors import BudgetReached, Charge, CredentialRejected, UsageError
 from batchgen.model import Delivered, Reply, State, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
-from batchgen.runner import lane
+from batchgen.runner import lane, purchase
 from tests.engines.desk import Desk
 from tests.engines.shop import LOST, Answer, Asked, Shop, in_turn, refused, said
 from tests.prices import at
@@ -460,3 +460,22 @@ async def test_a_gateway_timeout_is_at_risk_and_not_bought_again_and_again(
     assert desk.row()["status"] == "held"
     assert desk.row()["at_risk_attempts"] == 2
     desk.check_money()
+
+
+@pytest.mark.parametrize(("is_own", "status"), [(True, "succeeded"), (False, "held")])
+async def test_a_timeout_is_free_at_the_providers_own_address_alone(
+    desk: Desk,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    is_own: bool,  # noqa: FBT001 - a column of the table
+    status: str,
+) -> None:
+    monkeypatch.setattr(purchase, "is_own_address", lambda *_: is_own)
+    late = refused(504, "Generation timeout")
+    shop.buy = in_turn(late, late, shop.sells(CREDITS))
+    desk.write("a")
+
+    await desk.run()
+
+    assert desk.row()["status"] == status
+    assert desk.row()["at_risk_attempts"] == (0 if is_own else 2)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from batchgen import errors
 from batchgen.errors import AttemptError, Charge
 from batchgen.model import Accepted, Blob, Delivered, Json, Link, Reply, Running
-from batchgen.provider import TaskProvider
+from batchgen.provider import TaskProvider, UploadProvider
 from batchgen.providers import PROVIDERS
 from tests.providers.samples import reply
 
@@ -462,15 +463,46 @@ def test_a_conflict_with_the_same_request_may_be_charged(name: str) -> None:
     assert (type(error), error.charge) == (errors.OutcomeUnknown, UNKNOWN)
 
 
+# -- uploads buy nothing
+
+
+UPLOADERS = [name for name, it in PROVIDERS.items() if isinstance(it, UploadProvider)]
+
+
+@pytest.mark.parametrize("name", UPLOADERS)
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ({"error": {"code": 503, "message": "busy"}}, 200, errors.ProviderDown),
+        ({"error": {"code": 429, "message": "slow"}}, 200, errors.Throttled),
+        ({"error": {"message": "Insufficient balance"}}, 403, errors.OutOfCredit),
+        ({"error": {"message": "Invalid API key"}}, 403, errors.CredentialRejected),
+        ({"url": "/relative.png"}, 200, errors.ReplyMalformed),
+    ],
+)
+def test_an_upload_that_fails_is_read_as_a_purchase_is_and_bought_nothing(
+    name: str, body: Json, status: int, kind: type[AttemptError]
+) -> None:
+    provider = PROVIDERS[name]
+    assert isinstance(provider, UploadProvider)
+
+    with pytest.raises(AttemptError) as caught:
+        provider.decode_upload(reply(body, status))
+
+    assert (type(caught.value), caught.value.charge) == (kind, NONE)
+
+
 # -- no API at all
 
 
 @every_provider
 def test_a_page_or_a_redirect_asks_about_the_base_url(name: str) -> None:
-    page = failed(name, "<!doctype html><html>Welcome, you are blocked</html>")
+    title = "<title>You are blocked</title>"
+    page = failed(name, f"<!doctype html><html>{title}Welcome</html>")
     moved = bought(name, reply("", 302, {"location": "https://example.com/login"}))
 
     assert (type(page), page.charge) == (errors.WrongAddress, NONE)
+    assert "(You are blocked)" in page.message
     assert "is the base URL right?" in page.message
     assert isinstance(moved, errors.WrongAddress)
     assert "https://example.com/login" in moved.message
@@ -733,6 +765,15 @@ def test_an_items_error_does_not_lose_the_other_items(name: str) -> None:
 
     assert isinstance(answer, Delivered)
     assert answer.images == (Link(A),)
+
+
+def test_a_whole_number_with_a_fraction_is_that_number() -> None:
+    task: Json = {"task_id": "t-1", "status": "submitted"}
+    body: Json = {"code": Decimal("200.0"), "data": [task]}
+
+    assert bought("gccai", reply(body)) == Accepted(task_id="t-1")
+    stated = failed("openai", {"error": {"code": Decimal("429.0"), "message": "no"}})
+    assert isinstance(stated, errors.Throttled)
 
 
 @every_task_provider
