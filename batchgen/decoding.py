@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from urllib.parse import unquote_to_bytes
 
@@ -96,6 +97,20 @@ def words_and_codes_of(body: Json) -> str:
     holder = fields(body)
     codes = (text_of(holder.get(key)) for key in _CODE_KEYS)
     return "; ".join(filter(None, (words_of(body), *codes)))
+
+
+def tells_no_image(body: Mapping[str, Json]) -> bool:
+    """Say whether a success in OpenAI's shape has words, or an empty list, for images.
+
+    Null, and entries with neither base64 nor a link, are as empty. Anything else
+    without an image is outside the protocol.
+    """
+    items = [] if body.get("data") is None else body["data"]
+    is_empty = isinstance(items, list) and all(
+        isinstance(item, dict) and not item.get("url") and not item.get("b64_json")
+        for item in items
+    )
+    return ("data" in body and is_empty) or bool(words_of(dict(body)))
 
 
 # Of Google's candidates, and of the choices of a chat.

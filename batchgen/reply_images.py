@@ -161,6 +161,9 @@ def _of_object(item: dict[str, Json], depth: int) -> Iterator[Image]:
         if images := [image for each in values for image in _collect(each, depth)]:
             yield from images
             return
+    # A text that is nothing but a data URI came as bytes already.
+    if isinstance(text := by_key.get("text"), Blob):
+        yield text
 
 
 def _search(holder: dict[str, Json], depth: int) -> Iterator[Image]:

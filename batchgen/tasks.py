@@ -140,11 +140,10 @@ class Task:
         raise self._error(ReplyMalformed, words)
 
     def _has_ended_badly(self) -> bool:
-        """Say whether its word is a bad end, or it has an error and does not go on."""
+        """Say whether its word is a bad end, or it has an error and no images."""
         if self.state in ENDED_BADLY:
             return True
-        goes_on = self.state in UNDER_WAY and not self._is_at_100()
-        return not goes_on and _is_error(self.shown.get("error")) and not self._images()
+        return _is_error(self.shown.get("error")) and not self._images()
 
     def _is_at_100(self) -> bool:
         progress = self.shown.get("progress")
@@ -188,7 +187,11 @@ class Task:
         # What has only been accepted may show its request, references and all.
         is_open = bool(self.state) or self.id is not None
         may_echo = is_open and self.state not in ENDED_WELL
-        return images_at(self.results) or images_in(dict(self.shown), may_echo=may_echo)
+        shown = dict(self.shown)
+        images = images_at(self.results) or images_in(shown, may_echo=may_echo)
+        if not images and self.state in ENDED_WELL:
+            images = images_at(shown.get("url"), shown.get("urls"))
+        return images
 
     def _delivered(self, images: tuple[Link | Blob, ...]) -> Delivered:
         return Delivered(images=images, usage=self.usage, request_id=self.id)

@@ -75,6 +75,8 @@ LATE = {
     "references.larder._shrunk: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"
     ),
+    "wire.unfold._Brotli: brotli": "few peers compress unasked",
+    "wire.unfold._Zstd: backports": "likewise",
 }
 """Imports within functions, each with its reason; all others stand at the top."""
 
