@@ -72,7 +72,7 @@ def text_of(value: Json, depth: int = 6) -> str:
         for key in value
         if key not in _QUOTES
     }
-    message = next(filter(None, (texts.pop(it, "") for it in ("message", "msg"))), "")
+    message = texts.pop("message", "") or texts.pop("msg", "")
     rest = ", ".join(f"{key}: {text}" for key, text in texts.items() if text)
     return f"{message} ({rest})" if message and rest else message or rest
 
@@ -125,12 +125,12 @@ _HAVE_ENDS = (
 
 def finish_reasons(body: Json, depth: int = 4) -> str:
     """Return why a model came to its end, as answers say it; empty if they do not."""
-    found = [text_of(fields(body).get(key)) for key in _ENDS]
+    parts = [text_of(fields(body).get(key)) for key in _ENDS]
     inner = (fields(body).get(key) for key in _HAVE_ENDS)
     for value in inner if depth else ():
         items = value if isinstance(value, list) else [value]
-        found += [finish_reasons(fields(item), depth - 1) for item in items]
-    reasons = "; ".join(dict.fromkeys(filter(None, found)))
+        parts += [finish_reasons(fields(item), depth - 1) for item in items]
+    reasons = "; ".join(dict.fromkeys(filter(None, parts)))
     is_outer = depth == 4 and bool(reasons)
     return one_line(f"finish reason: {reasons}", 1000) if is_outer else reasons
 

@@ -90,7 +90,7 @@ class Task:
             ReplyMalformed: no task can be asked for; there may be one all the same.
             AttemptError: it has failed, or was not taken.
         """
-        ids = [it for it in map(_id_of, (self.shown, *self.others)) if it]
+        ids = list(filter(None, map(_id_of, (self.shown, *self.others))))
         if len(ids) < 2 and self._has_ended_badly():
             is_told = stated_status(reply.body) is not None or not ids
             raise (
@@ -164,9 +164,9 @@ class Task:
     def _error_of_items(self) -> Json:
         """Return the error of a finished task's items, where they have any."""
         held = self.results if isinstance(self.results, list) else [self.results]
-        items = [it for each in held for it in (each, *objects(each))]
-        errors = (fields(it).get("error") for it in items)
-        return next((it for it in errors if _is_error(it)), None)
+        items = [item for each in held for item in (each, *objects(each))]
+        errors = (fields(item).get("error") for item in items)
+        return next((error for error in errors if _is_error(error)), None)
 
     def _error(self, kind: type[AttemptError], words: str) -> AttemptError:
         """Return an error; a charge of which the task says nothing is unknown."""
@@ -209,10 +209,13 @@ def tasks_in(body: Json) -> list[dict[str, Json]]:
     for key in ("data", "tasks", "task", "task_ids"):
         value = holder.get(key)
         items = value if isinstance(value, list) else [value]
-        found = [fields(it) for it in items if fields(it)]
-        found += [{"id": it} for it in items if isinstance(it, str) and "task" in key]
-        if any(_id_of(it) or it.get("status") or it.get("state") for it in found):
-            return found
+        tasks = [fields(item) for item in items if fields(item)]
+        if "task" in key:
+            tasks += [{"id": item} for item in items if isinstance(item, str)]
+        if any(
+            _id_of(task) or task.get("status") or task.get("state") for task in tasks
+        ):
+            return tasks
     return [holder]
 
 
@@ -236,7 +239,7 @@ def _is_something(results: Json, depth: int = 6) -> bool:
     if isinstance(results, dict):
         results = [results.get("url"), results.get("urls")]
     if isinstance(results, list):
-        return depth > 0 and any(_is_something(it, depth - 1) for it in results)
+        return depth > 0 and any(_is_something(item, depth - 1) for item in results)
     return bool(results)
 
 
@@ -275,17 +278,17 @@ def uploaded(provider: str, reply: Reply, place: Json) -> Link:
     if reply.status == 413:
         words = f"the image is too large to be uploaded; {message}"
         raise RequestInvalid(provider, words)
-    found = link(place)
-    is_found = found is not None and found.url.lower().startswith("http")
-    if 200 <= reply.status < 300 and not is_found:
+    place_now = link(place)
+    is_usable = place_now is not None and place_now.url.lower().startswith("http")
+    if 200 <= reply.status < 300 and not is_usable:
         # Some state an error's status in the body alone.
         reply = replace(reply, status=stated_status(reply.body) or reply.status)
     if not 200 <= reply.status < 300:
         raise _upload_error(provider, reply, message)
-    if found is None or not is_found:
+    if place_now is None or not is_usable:
         words = f"an upload without a link; {message}"
         raise ReplyMalformed(provider, words, Charge.NONE)
-    return found
+    return place_now
 
 
 def _upload_error(provider: str, reply: Reply, message: str) -> AttemptError:

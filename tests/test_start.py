@@ -77,6 +77,7 @@ LATE = {
     ),
     "wire.unfold._Brotli: brotli": "few peers compress unasked",
     "wire.unfold._Zstd: backports": "likewise",
+    "wire.unfold._Zstd: compression": "likewise, since Python 3.14",
 }
 """Imports within functions, each with its reason; all others stand at the top."""
 
