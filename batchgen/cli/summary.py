@@ -111,9 +111,7 @@ def _cause_line(cause: Cause) -> str:
     words = f'"{cause.message}"' if cause.message else f"({cause.error})"
     who = f"{cause.provider} " if cause.provider else ""
     advice = HOPELESS.get(cause.error or "", "")
-    return (
-        f"{cause.rows} {cause.status}: {who}{words} ({which}){advice}"
-    )
+    return f"{cause.rows} {cause.status}: {who}{words} ({which}){advice}"
 
 
 def _problems(job: Job) -> list[Problem]:
