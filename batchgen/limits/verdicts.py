@@ -100,11 +100,11 @@ class Verdicts:
         self._refusals.clear()
 
     def answer_was_useless(self, row_id: int) -> bool:
-        """Take note of an answer that nobody can read; True if it is the third row's."""
+        """Take note of an answer that nobody can read; True if it is a third row's."""
         return _is_third(self._useless_answers, row_id)
 
     def image_was_useless(self, row_id: int) -> bool:
-        """Take note of bytes that are no image; True if they are the third row's."""
+        """Take note of bytes that are no image; True if they are a third row's."""
         return _is_third(self._useless_images, row_id)
 
     def answer_was_useful(self) -> None:
