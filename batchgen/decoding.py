@@ -99,15 +99,22 @@ def words_and_codes_of(body: Json) -> str:
     return "; ".join(filter(None, (words_of(body), *codes)))
 
 
+BESIDE_IMAGES = frozenset(
+    {"revised_prompt", "mime_type", "content_type", "index", "type", "text", "message"}
+)
+"""What may stand beside an image, and is none."""
+
+
 def tells_no_image(body: Mapping[str, Json]) -> bool:
     """Say whether a success in OpenAI's shape has words, or an empty list, for images.
 
-    Null, and entries with neither base64 nor a link, are as empty. Anything else
-    without an image is outside the protocol.
+    Null, and entries that hold nothing but words, are as empty. Anything else without
+    an image is outside the protocol: it may hold one in a way that nobody knows.
     """
     items = [] if body.get("data") is None else body["data"]
     is_empty = isinstance(items, list) and all(
-        isinstance(item, dict) and not item.get("url") and not item.get("b64_json")
+        isinstance(item, dict)
+        and not any(value for key, value in item.items() if key not in BESIDE_IMAGES)
         for item in items
     )
     return ("data" in body and is_empty) or bool(words_of(dict(body)))

@@ -245,6 +245,12 @@ SELECT CASE WHEN plan.problem IS NOT NULL AND coalesce(rows.status, '') <> 'succ
        count(*) AS rows
   FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
   WHERE plan.generation = :generation AND plan.position < :below GROUP BY 1;
+-- name: rows_without_success
+SELECT plan.position, rows.status, plan.provider, rows.error, rows.message
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below AND plan.problem IS NULL
+    AND rows.status IN ('failed', 'refused', 'held')
+  ORDER BY plan.position;
 -- name: images_stored
 SELECT count(*) FROM images JOIN attempts USING (attempt_id)
   WHERE images.name IS NOT NULL

@@ -284,6 +284,7 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
 async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
     """Write down what was made and charged; then bring the images home."""
     flight.lane.task_refusal = None
+    flight.lane.verdicts.answer_was_useful()
     attempt_id, warning = flight.attempt.attempt_id, delivered.warning
     if warning is not None:
         await run.writer.commit(lambda ledger: ledger.warn(attempt_id, warning))
