@@ -46,9 +46,15 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where an image is: to be downloaded from, or given to a provider as it is."""
+    """Where an image is: to be downloaded from, or given to a provider as it is.
+
+    Attributes:
+        from_text: Whether a model's text names it, not a field of the reply: such a
+            link never gets the key.
+    """
 
     url: str
+    from_text: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
