@@ -168,6 +168,10 @@ UPDATE attempts SET state = ?, charge = ?, cost = ?, again = ?, counts = ?, excu
                     message = ?,
                     request_id = coalesce(?, request_id), ended_at = ?
   WHERE attempt_id = ? AND instr(?, state);
+-- name: attempt_reopen
+-- Its charge stays; what it lacks has a link that is tried again.
+UPDATE attempts SET state = 'delivered', again = NULL, error = NULL, message = NULL
+  WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_excuse
 UPDATE attempts SET excused = 1 WHERE attempt_id = ? AND state = 'failed';
 -- name: attempts_any
@@ -175,8 +179,22 @@ SELECT 1 FROM attempts LIMIT 1;
 -- name: attempts_open
 SELECT * FROM attempts
   WHERE state IN ('sent', 'accepted', 'delivered', 'overdue') ORDER BY attempt_id;
+-- name: attempts_with_lost_links
+SELECT attempts.* FROM attempts JOIN rows USING (row_id)
+  WHERE attempts.state IN ('failed', 'stored') AND rows.status = :status
+    AND EXISTS (SELECT 1 FROM plan WHERE plan.row_id = attempts.row_id
+                  AND plan.generation = :generation AND plan.problem IS NULL)
+    AND EXISTS (SELECT 1 FROM images WHERE images.attempt_id = attempts.attempt_id
+                  AND images.name IS NULL AND images.link IS NOT NULL
+                  -- Another attempt may have brought it since.
+                  AND NOT EXISTS (SELECT 1 FROM attempts AS other JOIN images AS brought
+                                    ON brought.attempt_id = other.attempt_id
+                                  WHERE other.row_id = attempts.row_id
+                                    AND brought.name IS NOT NULL
+                                    AND brought.image = images.image))
+  ORDER BY attempts.attempt_id;
 -- name: attempt_links
-SELECT image, link FROM images
+SELECT image, link, from_text FROM images
   WHERE attempt_id = ? AND name IS NULL AND link IS NOT NULL ORDER BY image;
 -- name: attempt_shapes
 SELECT image, width_px, height_px FROM images
@@ -193,8 +211,9 @@ UPDATE attempts SET ceiling = :per_image * images
     AND (charge = 'unknown' OR state IN ('sent', 'accepted'));
 
 -- name: link_set
-INSERT INTO images (attempt_id, image, link) VALUES (?, ?, ?)
-  ON CONFLICT (attempt_id, image) DO UPDATE SET link = excluded.link;
+INSERT INTO images (attempt_id, image, link, from_text) VALUES (?, ?, ?, ?)
+  ON CONFLICT (attempt_id, image) DO UPDATE SET
+    link = excluded.link, from_text = excluded.from_text;
 -- name: image_store
 INSERT INTO images (attempt_id, image, name, place, size_bytes, crc32, sha256, media_type,
                     width_px, height_px)
