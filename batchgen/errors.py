@@ -251,9 +251,16 @@ class OutcomeUnknown(AttemptError):
 
 
 class Permanent(AttemptError):
-    """The same request would fail again."""
+    """The same request would fail again.
+
+    Attributes:
+        is_final: Whether a download that ended so cannot come right by itself: the
+            link must not be followed, or the image is too large. Set after the error
+            was made.
+    """
 
     default_again = Again.NEVER
+    is_final: bool = False
 
 
 class Refused(Permanent):

@@ -100,13 +100,17 @@ def purchase_error(
 def download_error(provider: str, host: str, error: Exception) -> AttemptError:
     """Return what a failed download means; asking again buys nothing."""
     text = f"download from {host}: {_words(error)}"
+    ours: LinkLost | ImageRejected
     match error:
         case AddressForbidden() | httpx.UnsupportedProtocol() | httpx.InvalidURL():
-            return LinkLost(provider, f"the link cannot be followed: {error}")
+            words = " ".join(str(error).split())[:MOST_WORDS]
+            ours = LinkLost(provider, f"the link cannot be followed: {words}")
         case TooLarge():
-            return ImageRejected(provider, text)
+            ours = ImageRejected(provider, text)
         case _:
             return Incomplete(provider, text)
+    ours.is_final = True
+    return ours
 
 
 def no_image(provider: str, response: httpx.Response) -> AttemptError:
