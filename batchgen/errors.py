@@ -235,7 +235,14 @@ class NoImage(Retryable):
 
 
 class Incomplete(Retryable):
-    """A poll or a download broke off; asking again buys nothing."""
+    """A poll or a download broke off; asking again buys nothing.
+
+    Attributes:
+        was_answered: Whether an answer with a status came, so that the network is not
+            to blame. Set after the error was made.
+    """
+
+    was_answered: bool = False
 
 
 class OutcomeUnknown(AttemptError):

@@ -169,12 +169,15 @@ class Delivered:
         usage: What it says it charged in units of its own (`credit`, `image_token`);
             money as soon as each unit has a rate.
         request_id: The id by which the provider's bill knows the call.
+        may_cost_more: Whether something beside these images may have been charged, so
+            that nothing is known of the whole.
     """
 
     images: tuple[Link | Blob, ...]
     cost_usd: Decimal | None = None
     usage: Mapping[str, Decimal] = field(default_factory=dict)
     request_id: str | None = None
+    may_cost_more: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +185,8 @@ class Accepted:
     """A task exists at the provider; it must be polled, never bought again.
 
     Attributes:
+        task_id: Its id; where one purchase made several tasks, their ids joined by one
+            space, in the order of their images.
         estimate_s: Seconds that the provider expects it to take; None if not said.
     """
 

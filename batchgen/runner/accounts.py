@@ -49,6 +49,8 @@ def charge_of(flight: Flight, delivered: Delivered) -> ChargedAs:
     """Return what was charged: as billed or reported, else by the price list."""
     if (settled := billed(flight)) is not None:
         return settled
+    if delivered.may_cost_more:
+        return Charge.UNKNOWN, None
     reported = reported_nano(flight, delivered)
     if reported is not None:
         return Charge.REPORTED, reported

@@ -234,7 +234,7 @@ async def _room(run: Run, lane: Lane) -> None:
         DiskFull: nothing is in flight that could be stored, and nothing more fits.
     """
     while True:
-        is_crowded = lane.live >= UNSTORED_FACTOR * lane.concurrency
+        is_crowded = lane.crowd >= UNSTORED_FACTOR * lane.concurrency
         has_place = lane.in_flight < lane.concurrency and not lane.breaker.probing
         if run.failures.are_too_many:
             # A refusal comes sooner than an image: those under way are awaited, and

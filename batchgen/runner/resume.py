@@ -17,11 +17,12 @@ from batchgen.output.archive import Archive, Found, Tag
 from batchgen.runner.accounts import ChargedAs, by_list
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Part
+from batchgen.runner.deliver import deliver
 from batchgen.runner.fetch import fetch
 from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.lane import Lane
 from batchgen.runner.polling import Poller
-from batchgen.runner.purchase import deliver, follow_and_fetch
+from batchgen.runner.purchase import follow_and_fetch
 from batchgen.runner.store import mark_stored, settle_if_whole
 
 SPREAD_S = 3.0
@@ -221,7 +222,7 @@ async def _ask_once(run: Run, flight: Flight) -> None:
     outcome: Delivered | Running = Running()
     try:
         with run.cut_short():
-            outcome = await Poller(run, flight.lane, flight.task_id or "").ask()
+            outcome = await Poller(run, flight, flight.task_id or "").ask()
     except ProviderStopped as error:
         leave_open(run, flight, error)
         return

@@ -120,7 +120,9 @@ def no_image(provider: str, response: httpx.Response) -> AttemptError:
     if status in _GONE or (400 <= status < 500 and status not in _PASSING):
         return LinkLost(provider, text)
     wait_s = min(retry_after_s(dict(response.headers)) or 0.0, LONGEST_WAIT_S)
-    return Incomplete(provider, text, retry_after_s=wait_s or None)
+    error = Incomplete(provider, text, retry_after_s=wait_s or None)
+    error.was_answered = True
+    return error
 
 
 def _words(error: Exception) -> str:

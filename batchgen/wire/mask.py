@@ -13,6 +13,7 @@ _COVER = b"*"
 _BACKSLASHES = r"\\{1,8}"
 _LONGEST_ESCAPE = 16
 """No character of a key takes more bytes than this."""
+_WINDOW = 1024 * 1024
 
 
 class KeyMask:
@@ -26,19 +27,53 @@ class KeyMask:
     def __init__(self, keys: Iterable[str]) -> None:
         ordered = sorted(set(keys), key=len, reverse=True)
         forms = [form for key in ordered for form in _forms(key)]
-        self._pattern = re.compile("|".join(forms).encode(), re.IGNORECASE)
+        text = "|".join(forms)
+        self._of_bytes = re.compile(text.encode(), re.IGNORECASE)
+        self._of_text = re.compile(text, re.IGNORECASE | re.ASCII)
         self._is_empty = not forms
-        self.longest_bytes = _LONGEST_ESCAPE * max(map(len, ordered), default=0)
+        self._longest = _LONGEST_ESCAPE * max(map(len, ordered), default=0)
 
-    def holds_key(self, data: bytes) -> bool:
-        """Tell whether a key stands in the bytes."""
-        return not self._is_empty and self._pattern.search(data) is not None
+    def holds_key(self, text: str) -> bool:
+        """Tell whether a key stands in the text."""
+        return not self._is_empty and self._of_text.search(text) is not None
 
-    def cover(self, data: bytes) -> bytes:
-        """Return the bytes with each key overwritten, as long as before."""
-        if self._is_empty:
-            return data
-        return self._pattern.sub(lambda key: _COVER * len(key[0]), data)
+    def pieces(self, content: bytes | str) -> Iterator[bytes]:
+        """Yield bytes, or a text in UTF-8, piece by piece, keys overwritten.
+
+        No key changes the length, and no copy is made of what is large.
+        """
+        at = 0
+        for start, end in self._spans(content):
+            yield from _slices(content, at, start)
+            yield _COVER * (end - start)
+            at = end
+        yield from _slices(content, at, len(content))
+
+    def _spans(self, content: bytes | str) -> Iterator[tuple[int, int]]:
+        at, size = 0, 0 if self._is_empty else len(content)
+        while at < size:
+            # A search holds the interpreter: it goes window by window, each of which
+            # reaches as far into the next one as a key may.
+            until = min(at + _WINDOW + self._longest, size)
+            if isinstance(content, str):
+                span = _span(self._of_text.search(content, at, until))
+            else:
+                span = _span(self._of_bytes.search(content, at, until))
+            if span is None:
+                at += _WINDOW
+            else:
+                yield span
+                at = span[1]
+
+
+def _span(found: re.Match[str] | re.Match[bytes] | None) -> tuple[int, int] | None:
+    return None if found is None else found.span()
+
+
+def _slices(content: bytes | str, start: int, end: int) -> Iterator[bytes]:
+    for at in range(start, end, _WINDOW):
+        part = content[at : min(at + _WINDOW, end)]
+        yield part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
 
 
 def _forms(key: str) -> Iterator[str]:

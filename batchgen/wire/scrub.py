@@ -72,7 +72,7 @@ class Scrubber:
 
     def holds_key(self, text: str) -> bool:
         """Tell whether a key stands in the text, whole, as it is or escaped."""
-        return self.mask.holds_key(text.encode("utf-8", "replace"))
+        return self.mask.holds_key(text)
 
     def _find(self, chars: str, places: list[int]) -> Iterator[Span]:
         """Yield spans of the original text; `places` maps each character back."""
