@@ -182,8 +182,6 @@ SELECT * FROM attempts
 -- name: attempts_with_lost_links
 SELECT attempts.* FROM attempts JOIN rows USING (row_id)
   WHERE attempts.state IN ('failed', 'stored') AND rows.status = :status
-    AND EXISTS (SELECT 1 FROM plan WHERE plan.row_id = attempts.row_id
-                  AND plan.generation = :generation AND plan.problem IS NULL)
     AND EXISTS (SELECT 1 FROM images WHERE images.attempt_id = attempts.attempt_id
                   AND images.name IS NULL AND images.link IS NOT NULL
                   -- Another attempt may have brought it since.

@@ -250,10 +250,9 @@ class Reader:
         """Return ended attempts that lack images whose links are known, oldest first.
 
         Args:
-            status: How their rows stand, which the manifest still holds.
+            status: How their rows stand, also of those that left the manifest.
         """
-        values = {"status": status.value, "generation": self.generation}
-        rows = self.run("attempts_with_lost_links", values)
+        rows = self.run("attempts_with_lost_links", {"status": status.value})
         return [attempt_record(row) for row in rows]
 
     def find_attempt(self, attempt_id: int) -> AttemptRecord | None:

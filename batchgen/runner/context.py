@@ -65,6 +65,7 @@ class Run:
         failures: How the last rows ended.
         gives_up: Whether nothing more is bought, because nearly every row fails.
         full: Budgets by column that kept rows from being bought.
+        places: Where attempts can be asked for, by provider and base URL.
     """
 
     job: Job
@@ -94,6 +95,7 @@ class Run:
     stopping: bool = False
     gives_up: bool = False
     full: set[Share] = field(default_factory=set)
+    places: dict[tuple[str, str], Lane] = field(default_factory=dict)
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: Bell = field(default_factory=Bell)
 

@@ -110,7 +110,7 @@ async def fetch(
     except AttemptError as reason:
         error = reason
     if error is not None:
-        await _end_without(run, flight, _as_lost(error), charge)
+        await end_without(run, flight, _as_lost(error), charge)
 
 
 def _as_lost(error: AttemptError) -> AttemptError:
@@ -136,7 +136,7 @@ async def _bring_all(
     is_first_chance = rounds == DOWNLOADS
     while True:
         is_last = counted + 1 >= rounds
-        await _try_each(run, flight, missing, keep=is_last)
+        await try_each(run, flight, missing, keep=is_last)
         if not missing.links:
             return
         tries += 1
@@ -171,7 +171,7 @@ def _refuse_silence(missing: Missing) -> None:
             raise error
 
 
-async def _try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) -> None:
+async def try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) -> None:
     """Try each link once; what downloads is stored, and missing no more."""
     lane = flight.lane
     missing.failures.clear()
@@ -272,7 +272,7 @@ async def _renew(
     return True
 
 
-async def _end_without(
+async def end_without(
     run: Run, flight: Flight, lost: AttemptError, charge: ChargedAs
 ) -> None:
     """End an attempt some of whose images, or all, cannot be had."""

@@ -9,7 +9,7 @@ from math import prod
 from batchgen.errors import AttemptError, Charge
 from batchgen.images import ImageFacts
 from batchgen.ledger import AttemptRecord, Ledger, Shape, StoredImage
-from batchgen.model import Link, Status, pixel_size, utc
+from batchgen.model import Link, State, Status, pixel_size, utc
 from batchgen.output.archive import Incoming, Member, Tag
 from batchgen.output.names import member_name
 from batchgen.runner.accounts import ChargedAs, latency_of
@@ -86,6 +86,8 @@ async def store(
 
     def step(ledger: Ledger, members: list[Member]) -> bool:
         attempt_id = flight.attempt.attempt_id
+        if flight.attempt.state is State.FAILED and not inline:
+            ledger.reopen(attempt_id)  # its link was lost, and works after all
         if inline:
             ledger.mark_delivered(
                 attempt_id, inline.links, inline.charge, inline.request_id, latency_s
@@ -117,7 +119,8 @@ def _end(
     at: int,
 ) -> bool:
     """End an attempt; True if its row has all its images now, and had not before."""
-    mark_stored(ledger, flight.attempt, shapes, at)
+    if flight.attempt.state is not State.STORED:
+        mark_stored(ledger, flight.attempt, shapes, at)
     was = settle_if_whole(ledger, flight.part.row_id)
     settled = (was, Status.SUCCEEDED) if was else _settle_lost(ledger, flight, lost)
     if settled is not None and flight.planned is not None:

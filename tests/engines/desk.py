@@ -61,6 +61,8 @@ class Desk:
     fox: QuickFox = field(default_factory=QuickFox)
     prices: Mapping[str, PriceList] = field(default_factory=lambda: PRICES)
     notices: list[str] = field(default_factory=list)
+    secret: str = "key-of-"
+    suffix: bool = True
 
     @property
     def out(self) -> Path:
@@ -99,7 +101,9 @@ class Desk:
         }
         setting = Setting(
             providers=providers,
-            keys={name: f"key-of-{name}" for name in self.keys},
+            keys={
+                name: self.secret + (name if self.suffix else "") for name in self.keys
+            },
             prices=self.prices,
             paid_hosts=False,
             consented=True,

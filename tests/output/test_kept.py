@@ -37,7 +37,7 @@ def kept(tmp_path: Path) -> KeptFiles:
 
 
 def content(folder: Path) -> set[str]:
-    return set(os.listdir(folder / "kept"))
+    return {path.name for path in (folder / "kept").iterdir()}
 
 
 def test_a_reply_comes_back_as_it_came(kept: KeptFiles, tmp_path: Path) -> None:
