@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from batchgen.decoding import retry_after_s
 from batchgen.errors import AttemptError, NotConnected, OutcomeUnknown, ProviderDown
 from batchgen.model import Call, Reply
+from batchgen.reply_waits import retry_after_s
 from batchgen.runner.answers import buy_excused, excuse, heed_no_answer, heed_wait
 from batchgen.runner.context import Run
 from batchgen.runner.lane import Lane

@@ -70,12 +70,12 @@ UNKNOWN = End("held", "outcome_unknown", "more than 1000000 bytes", sold=False)
 LATER = End("pending", "incomplete", "")
 ENDS = {
     "buy endless-undelimited": UNKNOWN,
-    "buy gzip-bomb": replace(UNKNOWN, words="encoded as 'gzip'"),
+    "buy gzip-bomb": UNKNOWN,
     "buy drops-in-body": replace(UNKNOWN, words="not finished"),
     "buy drops-in-head": replace(UNKNOWN, words="did not begin in time"),
     "buy many-values": replace(UNKNOWN, words="more than 100,000 values"),
     "get endless-chunks": REJECTED,
-    "get gzip-bomb": replace(LATER, words="encoded as 'gzip'"),
+    "get gzip-bomb": REJECTED,
     "get drops-in-body": replace(LATER, words="took longer than 1 s"),
     "get redirect": End("failed", "link_lost", "more than 3 hops"),
     "get huge": replace(REJECTED, words="30000 x 30000"),

@@ -8,14 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen.decoding import (
-    describe,
-    error_by_words,
-    message_of,
-    retry_after_s,
-    text_of,
-    words_of,
-)
+from batchgen.decoding import describe, message_of, text_of, words_of
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -30,6 +23,8 @@ from batchgen.errors import (
 from batchgen.model import Accepted, Blob, Delivered, Json, Reply, Running
 from batchgen.provider import TaskProvider
 from batchgen.providers import PROVIDERS
+from batchgen.reply_errors import error_by_words
+from batchgen.reply_waits import retry_after_s
 
 Answer = Delivered | Accepted | Running
 DECODERS: dict[str, Callable[[Reply], Answer]] = {
