@@ -26,6 +26,7 @@ from batchgen.output.kept import KeptReply
 from batchgen.provider import TaskProvider
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.deliver import take
+from batchgen.runner.fence import fenced
 from batchgen.runner.fetch import Missing, end_without, try_each
 from batchgen.runner.finish import fail
 from batchgen.runner.fresh import fresh_links
@@ -91,6 +92,11 @@ async def try_once(run: Run, flight: Flight) -> None:
 
     Nothing is written down while none of them works.
     """
+    async with fenced(run, flight):
+        await _try_once(run, flight)
+
+
+async def _try_once(run: Run, flight: Flight) -> None:
     missing = Missing(dict(run.ledger.links(flight.attempt.attempt_id)))
     lacked = len(missing.links)
     with run.cut_short():
@@ -138,7 +144,8 @@ async def read_kept(run: Run, lanes: Lanes) -> list[Flight]:
         found = flights_of(run, lanes, [attempt])
         kept = await run.offload(partial(files.read_reply, attempt_id))
         if found and kept is not None and kept.provider == attempt.provider:
-            flights += await _read(run, found[0], kept)
+            async with fenced(run, found[0]):
+                flights += await _read(run, found[0], kept)
     return flights
 
 

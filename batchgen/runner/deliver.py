@@ -41,6 +41,7 @@ class _Parcel:
 
 async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
     """Write down what was made and charged; then bring the images home."""
+    flight.lane.task_refusal = None
     links, charge, lost = await take(run, flight, delivered)
     if links:
         await fetch(run, flight, links, charge, lost=lost)

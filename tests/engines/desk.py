@@ -61,8 +61,8 @@ class Desk:
     fox: QuickFox = field(default_factory=QuickFox)
     prices: Mapping[str, PriceList] = field(default_factory=lambda: PRICES)
     notices: list[str] = field(default_factory=list)
-    secret: str = "key-of-"
-    suffix: bool = True
+    key_suffix: str = ""
+    secret: str | None = None
 
     @property
     def out(self) -> Path:
@@ -102,7 +102,8 @@ class Desk:
         setting = Setting(
             providers=providers,
             keys={
-                name: self.secret + (name if self.suffix else "") for name in self.keys
+                name: self.secret or f"key-of-{name}{self.key_suffix}"
+                for name in self.keys
             },
             prices=self.prices,
             paid_hosts=False,

@@ -138,7 +138,7 @@ async def test_a_fault_while_a_reply_is_read_keeps_the_reply(
 
 
 async def test_a_key_is_overwritten_in_what_is_kept(desk: Desk, shop: Shop) -> None:
-    desk.secret = "a-long-secret-of-"
+    desk.secret = "a-long-secret-of-aimlapi"
     key = "a-long-secret-of-aimlapi"
     token = base64.b64encode(f"{key}:".encode()).decode()
     echo = f"Bearer {key} {token}"

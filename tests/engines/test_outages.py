@@ -29,6 +29,7 @@ def desk(desk: Desk, shop: Shop) -> Desk:
 def quick_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Breaker, "FIRST_S", 0.02)
     monkeypatch.setattr(Breaker, "LONGEST_S", 0.05)
+    monkeypatch.setattr(Breaker, "RISK_S", 0.1)
 
 
 def statuses(outcome: Outcome) -> dict[Status, int]:
@@ -107,14 +108,14 @@ async def test_a_dead_link_says_nothing_of_whether_the_provider_answers(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = 0
-    whole = Breaker.answered
+    whole = Breaker.succeeded
 
-    def counted(breaker: Breaker) -> bool:
+    def counted(breaker: Breaker, sent_at: float) -> bool:
         nonlocal answers
         answers += 1
-        return whole(breaker)
+        return whole(breaker, sent_at)
 
-    monkeypatch.setattr(Breaker, "answered", counted)
+    monkeypatch.setattr(Breaker, "succeeded", counted)
     desk.write("cup")
     shop.image = lambda _: refused(404)
 
@@ -175,7 +176,7 @@ async def test_a_link_that_holds_the_key_is_followed_and_never_written(
     desk: Desk, shop: Shop
 ) -> None:
     desk.write("cup")
-    desk.secret = "a-long-secret-of-"
+    desk.secret = "a-long-secret-of-aimlapi"
     link = "1.png?key=a-long-secret-of-aimlapi"
     shop.buy = in_turn(shop.sells(CREDITS, link))
 
@@ -191,7 +192,7 @@ async def test_a_link_that_holds_a_placeholder_is_kept_and_fetched_by_a_later_ru
     desk: Desk, shop: Shop, key: str
 ) -> None:
     desk.write("cup")
-    desk.secret, desk.suffix = key, False
+    desk.secret = key
     shop.image = lambda _: LOST
     await desk.run()
     shop.image = lambda _: PICTURE
@@ -205,7 +206,7 @@ async def test_a_link_that_holds_a_placeholder_is_kept_and_fetched_by_a_later_ru
 async def test_a_fresh_link_that_holds_the_key_is_followed_and_never_written(
     desk: Desk, shop: Shop
 ) -> None:
-    desk.provider, desk.secret = "foxapi", "a-long-secret-of-"
+    desk.provider, desk.secret = "foxapi", "a-long-secret-of-foxapi"
     shop.buy = shop.accept
     fresh = "new.png?key=A-LONG-SECRET-OF-FOXAPI"
     shop.poll = in_turn(shop.linked("old.png"), shop.linked(fresh))
