@@ -98,6 +98,28 @@ def words_and_codes_of(body: Json) -> str:
     return "; ".join(filter(None, (words_of(body), *codes)))
 
 
+# Of Google's candidates, and of the choices of a chat.
+_ENDS = (
+    *("finishReason", "finish_reason", "finishMessage", "finish_message", "refusal"),
+    *("native_finish_reason", "blockReason", "block_reason"),
+)
+_HAVE_ENDS = (
+    *("candidates", "choices", "message", "promptFeedback", "prompt_feedback"),
+)
+
+
+def finish_reasons(body: Json, depth: int = 4) -> str:
+    """Return why a model came to its end, as answers say it; empty if they do not."""
+    found = [text_of(fields(body).get(key)) for key in _ENDS]
+    inner = (fields(body).get(key) for key in _HAVE_ENDS)
+    for value in inner if depth else ():
+        items = value if isinstance(value, list) else [value]
+        found += [finish_reasons(fields(item), depth - 1) for item in items]
+    reasons = "; ".join(dict.fromkeys(filter(None, found)))
+    is_outer = depth == 4 and bool(reasons)
+    return one_line(f"finish reason: {reasons}", 1000) if is_outer else reasons
+
+
 def message_of(body: Json) -> str:
     """Return an error's own words, else what came in their place; never empty."""
     return words_of(body) or describe(body)

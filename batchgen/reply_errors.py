@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from batchgen.decoding import (
     describe,
+    finish_reasons,
     is_page,
     one_line,
     words_and_codes_of,
@@ -255,8 +256,10 @@ def without_image(
     """
     body = reply.body
     words = body if isinstance(body, str) else words_and_codes_of(body)
-    message = words_of(body) or f"a reply without an image; {describe(body)}"
-    kind = blamed(words) if words else None
+    reasons = finish_reasons(body)
+    message = "; ".join(filter(None, (words_of(body), reasons)))
+    message = message or f"a reply without an image; {describe(body)}"
+    kind = Refused if policy_reason(reasons) else blamed(words) if words else None
     if kind is None:
         kind = NoImage if is_known else ReplyMalformed
     error = kind(provider, message, retry_after_s=wait_of(reply))

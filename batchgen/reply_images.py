@@ -48,6 +48,7 @@ _RESULTS = (
 _REQUEST_TOO = frozenset(
     {"imageurl", "imageurls", "images", "image", "imgurl", "imgurls", "files", "file"}
 )
+_OF_REQUESTS = frozenset({"prompt", "negativeprompt"})
 # What never holds a result, whatever stands in it.
 _ECHOES = frozenset(
     {
@@ -138,7 +139,7 @@ def _of_text(text: str, depth: int) -> Iterator[Image]:
 def _of_object(item: dict[str, Json], depth: int) -> Iterator[Image]:
     """Yield the images of one object: base64 before a link, one key before another."""
     by_key = {_squashed(key): value for key, value in item.items() if value}
-    is_request = "prompt" in by_key or "negativeprompt" in by_key
+    is_request = not _OF_REQUESTS.isdisjoint(by_key)
     for key in _BASE64:
         value = by_key.get(key)
         if isinstance(value, str) and key != "inlinedata" and ":" not in value[:100]:
@@ -180,7 +181,8 @@ def _without_echoes(holder: dict[str, Json], depth: int) -> dict[str, Json]:
     return {
         key: value
         for key, value in holder.items()
-        if (name := _squashed(key)) not in _ECHOES and (is_alone or name not in _URL)
+        if (name := _squashed(key)) in _OF_REQUESTS
+        or (name not in _ECHOES and (is_alone or name not in _URL))
     }
 
 

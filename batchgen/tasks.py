@@ -25,6 +25,7 @@ from batchgen.errors import (
     GenerationFailed,
     Incomplete,
     NoImage,
+    OutOfCredit,
     Refused,
     ReplyMalformed,
     RequestInvalid,
@@ -35,39 +36,16 @@ from batchgen.reasons import (
     blames_account,
     blames_key,
     calls_task_unknown,
+    lacks_credit,
     policy_reason,
 )
 from batchgen.reply_errors import as_charged, error_by_status, purchase_error
 from batchgen.reply_images import images_at, images_in
 from batchgen.stated_errors import stated_status
+from batchgen.task_states import ENDED_BADLY, ENDED_WELL, UNDER_WAY
 
 LONGEST_ESTIMATE_S = 3600  # a longer one is a broken number [assumed]
 TASK_ID = re.compile(r"[!-~]{1,200}")  # it becomes part of a URL
-# Documented by one provider or another, seen by its clients, or in common use at
-# gateways. A word in none of these lists does not tell an end by itself: links do, or
-# an error.
-ENDED_WELL = frozenset(
-    {
-        *("completed", "complete", "success", "succeeded", "successful", "finished"),
-        *("done", "ok", "ready"),
-    }
-)
-ENDED_BADLY = frozenset(
-    {
-        *("failed", "failure", "fail", "cancelled", "canceled", "error", "errored"),
-        *("timeout", "timed_out", "timedout", "expired", "rejected", "refused"),
-        *("aborted", "terminated", "blocked", "moderated", "content_moderated"),
-        *("request_moderated", "stopped", "revoked", "dead", "invalid", "crashed"),
-    }
-)
-UNDER_WAY = frozenset(
-    {
-        *("pending", "processing", "submitted", "queued", "queueing", "in_queue"),
-        *("in_progress", "running", "started", "starting", "waiting", "created"),
-        *("accepted", "generating", "scheduled", "throttled", "retrying", "init"),
-        *("initializing", "not_started", "preparing", "uploading", "working"),
-    }
-)
 _NO_ERRORS = frozenset({"", "none", "null", "ok", "success", "no error", "0"})
 
 
@@ -120,8 +98,10 @@ class Task:
                 if is_told and not self.state
                 else self._failure()
             )
-        if len(ids) < 2 and self.state not in UNDER_WAY and (images := self._images()):
-            return self._delivered(images)
+        if len(ids) < 2 and self.state not in UNDER_WAY:
+            images = self._images() or bare_images(reply)
+            if images:
+                return self._delivered(images)
         if not ids:
             raise self._not_taken(reply)
         seconds = number(self.estimate)
@@ -197,16 +177,17 @@ class Task:
     def _not_taken(self, reply: Reply) -> AttemptError:
         """Return why a submit made no task that can be asked for."""
         said = self._delivered(())
-        if words_of(reply.body) or not isinstance(reply.body, dict):
-            error = purchase_error(self.provider, reply, said, is_known=False)
-            if not isinstance(error, ReplyMalformed):
-                return error
+        error = purchase_error(self.provider, reply, said, is_known=False)
+        if not isinstance(error, ReplyMalformed):
+            return error
         words = f"no task id; {message_of(reply.body)}"
         return self._error(ReplyMalformed, words)
 
     def _images(self) -> tuple[Link | Blob, ...]:
         """Return its images, at the documented places or under names of results."""
-        may_echo = self.state not in ENDED_WELL
+        # What has only been accepted may show its request, references and all.
+        is_open = bool(self.state) or self.id is not None
+        may_echo = is_open and self.state not in ENDED_WELL
         return images_at(self.results) or images_in(dict(self.shown), may_echo=may_echo)
 
     def _delivered(self, images: tuple[Link | Blob, ...]) -> Delivered:
@@ -256,19 +237,26 @@ def _is_something(results: Json, depth: int = 6) -> bool:
     return bool(results)
 
 
+def bare_images(reply: Reply) -> tuple[Link | Blob, ...]:
+    """Return the images of a success that is no object: bytes, a text, or a list."""
+    is_bare = 200 <= reply.status < 300 and not isinstance(reply.body, dict)
+    return images_in(reply.body) if is_bare else ()
+
+
 def poll_error(provider: str, reply: Reply) -> AttemptError:
     """Return why a poll failed; it ends the task only if the provider lost it."""
     message = message_of(reply.body)
-    is_told = isinstance(reply.body, dict)
-    if is_told and (reply.status in (404, 410) or calls_task_unknown(message)):
-        return TaskLost(provider, message)
     words = f"{message}; {words_and_codes_of(reply.body)}"
-    if (
-        is_told
-        and reply.status in (400, 403)
-        and (blames_account(words) or blames_key(words))
-    ):
-        return CredentialRejected(provider, message)
+    if isinstance(reply.body, dict):
+        if reply.status in (404, 410) or calls_task_unknown(words):
+            return TaskLost(provider, message)
+        if policy_reason(words) and reply.status != 429:
+            # Some answer the question for a refused task with an error.
+            return Refused(provider, message, Charge.UNKNOWN)
+        if lacks_credit(words):
+            return OutOfCredit(provider, message)
+        if reply.status in (400, 403) and (blames_account(words) or blames_key(words)):
+            return CredentialRejected(provider, message)
     if reply.status in (401, 402, 429) or reply.status >= 500:
         return error_by_status(provider, reply, message)
     return Incomplete(provider, f"no answer to a poll; {message}")

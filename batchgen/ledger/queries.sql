@@ -159,9 +159,11 @@ UPDATE attempts SET state = 'accepted', task_id = ?, request_id = ?, accepted_at
 UPDATE attempts SET state = 'delivered', charge = ?, cost = ?, request_id = coalesce(?, request_id),
                     latency_s = coalesce(latency_s, ?), again = NULL, error = NULL, message = NULL
   WHERE attempt_id = ? AND instr(?, state);
+-- name: attempt_warn
+UPDATE attempts SET warning = ? WHERE attempt_id = ?;
 -- name: attempt_store
-UPDATE attempts SET state = 'stored', warning = ?, ended_at = ?, again = NULL, error = NULL,
-                    message = NULL, counts = 1
+UPDATE attempts SET state = 'stored', warning = coalesce(warning || '; ' || ?, ?, warning),
+                    ended_at = ?, again = NULL, error = NULL, message = NULL, counts = 1
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_end
 UPDATE attempts SET state = ?, charge = ?, cost = ?, again = ?, counts = ?, excused = ?, error = ?,

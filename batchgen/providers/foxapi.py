@@ -38,7 +38,7 @@ from batchgen.model import (
 from batchgen.provider import Defaults, PollSchedule
 from batchgen.reply_documents import as_one
 from batchgen.reply_errors import purchase_error
-from batchgen.tasks import Task, poll_error, tasks_in, uploaded
+from batchgen.tasks import Task, bare_images, poll_error, tasks_in, uploaded
 
 NAME = "foxapi"
 # An error's type says more than its status; `invalid_request_error` says nothing
@@ -156,6 +156,8 @@ class FoxApi:
     def decode_poll(self, reply: Reply) -> Delivered | Running:
         """Read the answer to a poll."""
         reply = as_one(reply)
+        if images := bare_images(reply):
+            return Delivered(images=images)
         if not 200 <= reply.status < 300 or not isinstance(reply.body, dict):
             raise poll_error(NAME, _by_type(reply))
         return _task(reply).polled(_stating_type(reply))

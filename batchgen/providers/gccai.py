@@ -43,7 +43,7 @@ from batchgen.provider import Defaults, PollSchedule
 from batchgen.reply_documents import as_one
 from batchgen.reply_errors import purchase_error
 from batchgen.stated_errors import stated_status
-from batchgen.tasks import Task, poll_error, tasks_in, uploaded
+from batchgen.tasks import Task, bare_images, poll_error, tasks_in, uploaded
 
 NAME = "gccai"
 MOST_CREDITS = Decimal(1_000_000)  # more for one task is a broken number [assumed]
@@ -154,6 +154,8 @@ class Gccai:
     def decode_poll(self, reply: Reply) -> Delivered | Running:
         """Read the answer to a poll."""
         reply = as_one(reply)
+        if images := bare_images(reply):
+            return Delivered(images=images)
         task = _task(reply)
         is_task = 200 <= reply.status < 300 and bool(task.state)
         if not isinstance(reply.body, dict) or (_is_error(reply) and not is_task):

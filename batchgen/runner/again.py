@@ -32,6 +32,7 @@ from batchgen.runner.finish import fail
 from batchgen.runner.fresh import fresh_links
 from batchgen.runner.kept import kept_files, name_in
 from batchgen.runner.lane import Lane
+from batchgen.runner.own_address import is_own_address
 from batchgen.runner.resume import flights_of, kept_words
 
 Lanes = Mapping[tuple[str, str], Lane]
@@ -182,7 +183,8 @@ async def _read(run: Run, flight: Flight, kept: KeptReply) -> list[Flight]:
 
 def _decoded(lane: Lane, kept: KeptReply) -> Delivered | Accepted | Running:
     if kept.source == "purchase":
-        return lane.provider.decode(kept.reply)
+        is_own = is_own_address(lane.endpoint.base_url, lane.provider.defaults)
+        return lane.provider.decode(replace(kept.reply, is_own=is_own))
     if isinstance(lane.provider, TaskProvider):
         return lane.provider.decode_poll(kept.reply)
     return Running()

@@ -56,6 +56,9 @@ async def take(
         Links that are still to be fetched, what was charged, and why others of the
         images cannot be had.
     """
+    attempt_id, warning = flight.attempt.attempt_id, delivered.warning
+    if warning is not None:
+        await run.writer.commit(lambda ledger: ledger.warn(attempt_id, warning))
     if delivered.request_id is not None:
         request_id = run.scrubber.clean_id(delivered.request_id)
         delivered = replace(delivered, request_id=request_id)

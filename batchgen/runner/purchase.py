@@ -32,6 +32,7 @@ from batchgen.runner.fence import fenced
 from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.kept import read_or_keep
 from batchgen.runner.lane import Lane
+from batchgen.runner.own_address import is_own_address
 from batchgen.runner.pacing import remember
 from batchgen.runner.polling import follow
 from batchgen.wire import Lease
@@ -222,6 +223,8 @@ async def _send(
             raise
         finally:
             grant.close()
+    is_own = is_own_address(lane.endpoint.base_url, lane.provider.defaults)
+    reply = replace(reply, is_own=is_own)
     return await read_or_keep(run, flight, reply, lane.provider.decode)
 
 

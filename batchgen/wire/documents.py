@@ -28,7 +28,7 @@ _BETWEEN = re.compile(r"[\s,\x1e]*")  # JSON lines, and JSON text sequences (RFC
 _WORTH_IT = frozenset(
     {
         *("data", "candidates", "choices", "images", "image", "output", "result"),
-        *("results", "url", "b64_json", "id", "task_id", "error", "code"),
+        *("results", "url", "b64_json", "id", "task_id"),
     }
 )
 
@@ -108,34 +108,29 @@ def read_among(text: str, decoder: json.JSONDecoder, *, is_claimed: bool) -> Jso
         Unreadable: it is nested too deeply.
     """
     try:
-        documents = list(_documents(text, decoder))
+        documents = list(_documents(text, decoder, is_claimed=is_claimed))
     except RecursionError:
         raise Unreadable("the JSON is nested too deeply") from None
     if not documents:
         raise ValueError("no JSON in it")
-    first = documents[0]
-    if text.lstrip()[:1] not in {"{", "["}:
-        is_reply = isinstance(first, dict) and bool(first.keys() & _WORTH_IT)
-        is_page = text[:500].lstrip().lower().startswith(("<html", "<!doctype"))
-        if is_page or not (is_reply or (is_claimed and isinstance(first, dict))):
-            raise ValueError("no reply in it")
-    return first if len(documents) == 1 else documents
+    return documents[0] if len(documents) == 1 else documents
 
 
-def _documents(text: str, decoder: json.JSONDecoder) -> Iterator[Json]:
+def _documents(
+    text: str, decoder: json.JSONDecoder, *, is_claimed: bool
+) -> Iterator[Json]:
     end = 0
-    starts: Iterator[int] = (it.start() for it in re.finditer(r"[{\[]", text))
-    if text.lstrip()[:1] in {"{", "["}:
-        # What stands within a document that is cut is no document of its own.
-        starts = iter([len(text) - len(text.lstrip())])
-    for _, start in zip(range(_MOST_STARTS), starts, strict=False):
+    for start in _starts_of(text):
         try:
             document, end = decoder.raw_decode(text, start)
         except ValueError:
             continue
-        if isinstance(document, dict | list) and document:
+        is_first = not text[:start].strip()
+        names = document.keys() if isinstance(document, dict) else set()
+        if is_first or names & _WORTH_IT or (is_claimed and names):
             yield document
             break
+        end = 0
     while end:
         start = _BETWEEN.match(text, end).end()  # type: ignore[union-attr]
         if text[start : start + 1] not in {"{", "["}:
@@ -147,8 +142,22 @@ def _documents(text: str, decoder: json.JSONDecoder) -> Iterator[Json]:
         yield document
 
 
+def _starts_of(text: str) -> Iterator[int]:
+    """Yield places at which a document may begin."""
+    start = text.lstrip()
+    if start[:1] in {"{", "["}:
+        # What stands within a document that is cut is no document of its own.
+        yield len(text) - len(start)
+    elif not start[:500].lower().startswith(("<html", "<!doctype")):
+        found = re.finditer(r"{", text)
+        yield from (
+            it.start() for _, it in zip(range(_MOST_STARTS), found, strict=False)
+        )
+
+
 _STARTS_EVENTS = re.compile(
-    rb"\s*(?:(?::|event:|id:|retry:)[^\n]{0,500}\n\s*)*data:[ ]?(?:[\[{\"]|$)"
+    rb"\s*(?:(?::|event:|id:|retry:)[^\n]{0,500}\n\s*)*"
+    rb"(?:data:[ ]?(?:[\[{\"]|$)|event:[^\n]{0,500}\n[ ]*data:)"
 )
 
 
