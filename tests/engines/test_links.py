@@ -6,10 +6,12 @@ import base64
 import signal
 from decimal import Decimal
 
+import anyio
 import pytest
 
 from batchgen.engines.setting import Outcome
 from batchgen.model import State, Status
+from batchgen.runner import fetch as fetching
 from tests.engines.desk import AGREED, Desk
 from tests.engines.shop import PICTURE, PNG, Answer, Asked, Shop, in_turn, refused, said
 
@@ -177,7 +179,10 @@ async def test_an_image_that_is_lost_beside_stored_ones_is_tried_again_before_bo
     desk.check_money()
 
 
-async def test_waiting_for_a_link_holds_up_no_other_row(desk: Desk, shop: Shop) -> None:
+async def test_waiting_for_a_link_holds_up_no_other_row(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "DOWNLOADS", 1_000_000)
     desk.write(*(f"cup {number}" for number in range(20)))
     lost: set[str] = set()
 
@@ -192,7 +197,8 @@ async def test_waiting_for_a_link_holds_up_no_other_row(desk: Desk, shop: Shop) 
 
     shop.image = image
 
-    outcome = await desk.run()
+    with anyio.fail_after(60):
+        outcome = await desk.run()
 
     assert len(lost) == 4
     assert statuses(outcome) == {Status.SUCCEEDED: 20}
