@@ -130,6 +130,8 @@ CREATE TABLE images (
   PRIMARY KEY (attempt_id, image)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX images_lacking ON images (attempt_id) WHERE name IS NULL AND link IS NOT NULL;
+
 CREATE TABLE uploads (
   provider   TEXT    NOT NULL,
   base_url   TEXT    NOT NULL,

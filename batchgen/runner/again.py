@@ -27,11 +27,12 @@ from batchgen.provider import TaskProvider
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.deliver import take
 from batchgen.runner.fence import fenced
-from batchgen.runner.fetch import Missing, end_without, try_each
+from batchgen.runner.fetch import end_without, try_each
 from batchgen.runner.finish import fail
 from batchgen.runner.fresh import fresh_links
 from batchgen.runner.kept import kept_files, name_in
 from batchgen.runner.lane import Lane
+from batchgen.runner.missing import Missing
 from batchgen.runner.own_address import is_own_address
 from batchgen.runner.resume import flights_of, kept_words
 
@@ -98,6 +99,8 @@ async def try_once(run: Run, flight: Flight) -> None:
 
 
 async def _try_once(run: Run, flight: Flight) -> None:
+    if flight.lane.links.is_on:
+        return  # nobody answers there: the others would wait for it one by one
     missing = Missing(dict(run.ledger.links(flight.attempt.attempt_id)))
     lacked = len(missing.links)
     with run.cut_short():

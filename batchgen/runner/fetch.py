@@ -7,7 +7,6 @@ download is tried in rounds, with growing pauses, before it is given up.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import anyio
 
@@ -28,6 +27,7 @@ from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import wait_s
 from batchgen.runner.finish import lose
 from batchgen.runner.fresh import fresh_links
+from batchgen.runner.missing import Missing
 from batchgen.runner.pause import pause
 from batchgen.runner.store import Checked, store
 from batchgen.wire import Lease
@@ -44,38 +44,6 @@ SOON_S = 5.0
 """What broke off and is tried again within this time is tried though the run stops."""
 
 Numbered = Sequence[tuple[int, Link]]
-
-
-@dataclass(slots=True)
-class Missing:
-    """Images of one attempt that are still to be had.
-
-    Attributes:
-        links: By the image's number; an empty one was not written, for a key stood in
-            it.
-        failures: Why each did not download in the last round.
-        lost: Why others of the attempt surely cannot be had.
-    """
-
-    links: dict[int, Link]
-    failures: dict[int, AttemptError] = field(default_factory=dict)
-    lost: AttemptError | None = None
-
-    @property
-    def error(self) -> AttemptError:
-        """Why the attempt lacks images; the reason of the last one is told."""
-        failures = list(self.failures.values())
-        error = failures[-1] if failures else self.lost
-        return error or LinkLost("the run", "no link was kept")
-
-    @property
-    def may_come(self) -> bool:
-        """Whether waiting may help at least one of them."""
-        return any(not _is_final(it) for it in self.failures.values())
-
-
-def _is_final(error: AttemptError) -> bool:
-    return isinstance(error, LinkLost | ImageRejected) and error.is_final
 
 
 async def fetch(
@@ -185,10 +153,14 @@ async def try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) ->
                 await store(run, flight, [checked], ends=ends)
         except (Retryable, LinkLost, ImageRejected) as error:
             missing.failures[image] = error
-            where = lane.links if isinstance(error, Retryable) else lane.lost_links
-            where.failed(flight.part.row_id)
+            if isinstance(error, Retryable):
+                lane.links.failed(flight.part.row_id)
+            if missing.rounds == 0:
+                # Once for each attempt: a few that wait long say nothing of the others.
+                lane.lost_links.failed(flight.part.row_id)
         else:
             del missing.links[image]
+    missing.rounds += 1
 
 
 async def _download(

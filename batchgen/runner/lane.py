@@ -54,7 +54,7 @@ class Lane:
         self.excused: set[int] = set()  # attempts that end without counting
         self.asking = Outage(clock)  # of polls
         self.links = Outage(clock)  # of where its images are
-        self.lost_links = Outage(clock)  # of images that are not there
+        self.lost_links = Outage(clock)  # of links at their first try
         self.uploads = Outage(clock)
         self.waiting = 0  # attempts that wait for a link, and hold nothing
         self.in_flight = 0  # purchases between SENT and DELIVERED
@@ -103,7 +103,7 @@ class Lane:
 
         Those that wait for a link do not, unless no link works at all.
         """
-        if self.lost_links.is_on:
+        if self.lost_links.excuses:
             return self.live
         return self.live - min(self.waiting, WAITING_MOST)
 
