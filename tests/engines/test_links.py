@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import signal
+from dataclasses import replace
 from decimal import Decimal
 
 import anyio
 import pytest
 
 from batchgen.engines.setting import Outcome
-from batchgen.model import State, Status
+from batchgen.model import Delivered, Link, State, Status
+from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner import fetch as fetching
 from tests.engines.desk import AGREED, Desk
 from tests.engines.shop import PICTURE, PNG, Answer, Asked, Shop, in_turn, refused, said
@@ -314,4 +316,72 @@ async def test_more_links_than_asked_for_are_kept(desk: Desk, shop: Shop) -> Non
     names = {it.name for it in (desk.out / "kept").iterdir()}
     assert names == {"1-2.png", "1-3.png"}
     assert desk.row()["cost_usd"] == Decimal("0.05")
+    desk.check_money()
+
+
+async def test_a_link_of_a_models_text_never_gets_the_key_also_not_in_a_later_run(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = Link(f"{shop.url}/images/1.png", from_text=True)
+    delivered = Delivered(images=(link,), usage={"credit": Decimal(CREDITS)})
+    monkeypatch.setattr(AimlApi, "decode", lambda _, reply: delivered)
+    shop.image = lambda _: refused(401)
+    assert statuses(await desk.run()) == {Status.FAILED: 1}
+    assert desk.retry("failed") == 1
+
+    await desk.run()
+    await desk.run()
+
+    assert len(shop.downloads) > 3
+    assert not [it for it in shop.downloads if "authorization" in it.headers]
+
+
+async def test_a_link_beside_base64_is_fetched_by_a_later_run(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    able = replace(AimlApi.capabilities, images_per_request=2)
+    monkeypatch.setattr(AimlApi, "capabilities", able)
+    desk.write_columns(prompt=["a"], n=[2])
+    text = base64.b64encode(PNG).decode()
+
+    def buy(asked: Asked) -> Answer:
+        shop.billed_nano += 50_000_000
+        data = [{"url": f"{shop.url}/images/1.png"}, {"b64_json": text}]
+        return said({"data": data, "meta": {"usage": {"credits_used": CREDITS}}})
+
+    shop.buy, shop.image = buy, lambda _: Answer(0)
+    assert statuses(await desk.run()) == {Status.PENDING: 1}
+    assert [it.state for it in desk.attempts()] == [State.DELIVERED]
+    desk.check_money()
+    shop.image = lambda _: PICTURE
+
+    assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
+
+    assert [it["image"] for it in desk.row()["files"]] == [1, 2]
+    assert (len(shop.buys), desk.row()["cost_usd"]) == (1, AGREED)
+    desk.check_money()
+
+
+async def test_a_link_beside_base64_that_is_no_image_is_fetched_and_the_row_says_so(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    able = replace(AimlApi.capabilities, images_per_request=2)
+    monkeypatch.setattr(AimlApi, "capabilities", able)
+    desk.write_columns(prompt=["a"], n=[2])
+    text = base64.b64encode(b"<svg/>").decode()
+
+    def buy(asked: Asked) -> Answer:
+        shop.billed_nano += 50_000_000
+        data = [{"b64_json": text}, {"url": f"{shop.url}/images/2.png"}]
+        return said({"data": data, "meta": {"usage": {"credits_used": CREDITS}}})
+
+    shop.buy = buy
+
+    assert statuses(await desk.run()) == {Status.FAILED: 1}
+
+    row = desk.row()
+    assert row["error"] == "image_rejected"
+    assert row["message"].endswith("kept as kept/1-1.svg")
+    assert [it["image"] for it in row["files"]] == [2]
+    assert len(shop.buys) == 1
     desk.check_money()
