@@ -32,7 +32,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Ledger, Reader, Totals
 from batchgen.manifest.manifest import Manifest
-from batchgen.model import Job
+from batchgen.model import Job, utc
 from batchgen.runner.choice import Choice
 from batchgen.runner.context import Run, Time
 from batchgen.runner.lane import Lane
@@ -165,7 +165,9 @@ class LocalEngine:
     # -- before anything is bought
 
     def _choice(self) -> Choice:
-        return Choice.of(self._job, self._setting.providers, self._setting.prices)
+        it = self._setting
+        today = utc(self._time.now()).date()
+        return Choice.of(self._job, it.providers, it.prices, today)
 
     async def _prepare(self, run: Run, planner: Planner) -> bool:
         """Make the plan as far as it must stand before money is spent.

@@ -1,12 +1,14 @@
-"""Google's Gemini API, Nano Banana 2: one synchronous call, base64 both ways.
+"""Google's Gemini API, Nano Banana 2.1: one synchronous call, base64 both ways.
 
 Source: ai.google.dev, guides on image generation, pricing and errors; names and
-reasons as in googleapis/python-genai (6680718 of 2026-08-21); read 2026-11-20.
+reasons as in googleapis/python-genai (6680718 of 2026-08-21); read 2026-11-20. Models,
+their prices and ends: Google's changelog and pricing as notes quote them; 2026-11-30.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
@@ -20,7 +22,7 @@ from batchgen.decoding import (
     text_of,
 )
 from batchgen.errors import AttemptError, Charge, NoImage, Refused, ReplyMalformed
-from batchgen.google import error_of, tokens_used
+from batchgen.google import error_of, used
 from batchgen.model import (
     PIXELS_AT_1K,
     RESOLUTIONS,
@@ -33,27 +35,50 @@ from batchgen.model import (
     ImageRequest,
     Inline,
     Json,
+    ModelLimits,
     OptionRule,
+    OptionValue,
     Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
-    by_resolution,
+    Shutdown,
 )
 from batchgen.provider import Defaults
 from batchgen.reasons import policy_reason
 
 NAME = "gemini"
-READ_ON = date(2026, 11, 20)
-PAGE = "ai.google.dev, Gemini API pricing"
+MODEL = "gemini-nano-banana-2.1"
+PRO, LITE = "gemini-3-pro-image", "gemini-3.1-flash-lite-image"
+FORMER = "gemini-2.5-flash-image"
+READ_ON = date(2026, 11, 30)
+PAGE = "ai.google.dev, Gemini API pricing, as quoted by several notes"
 # A list price is the image's tokens alone; prompt, references and thinking come on
 # top, so a reservation keeps this margin [assumed].
 CEILING_FACTOR = Decimal("1.5")
-# Beyond the 5,000 free ones of a month, $14 for 1,000; no reply says whether it was.
-SEARCH_USD = Decimal("0.014")
-MODEL = "gemini-3.1-flash-image"  # its -preview was shut down on 2026-06-25
-LIST_USD = {"512": "0.045", "1K": "0.067", "2K": "0.101", "4K": "0.151"}
-USD_PER_MILLION = {"input_token": "0.50", "text_token": "3", "image_token": "60"}
+# Each distinct query of a reply is $0.014 beyond the 5,000 free ones of a month, of
+# which no reply tells (litellm, web_search_billing_unit; read 2026-11-30). Several a
+# reply are usual; how many at most, nobody says [assumed].
+SEARCH_USD, MOST_QUERIES = Decimal("0.014"), 5
+# Expected price, and the dearer of two that notes give: those of 4K differ (2,520 or
+# 3,780 tokens). 512 is refused by all of them.
+LIST_USD: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    MODEL: {
+        "1K": ("0.0336", "0.0336"),
+        "2K": ("0.0504", "0.0504"),
+        "4K": ("0.0756", "0.113"),
+    },
+    PRO: {"1K": ("0.134", "0.134"), "2K": ("0.134", "0.134"), "4K": ("0.24", "0.24")},
+    LITE: {"1K": ("0.0336", "0.0336")},
+    FORMER: {"1K": ("0.039", "0.039")},
+}
+# Only of this model is known what a token costs (LiteLLM, Nano Banana 2.1 on day 0).
+USD_PER_MILLION = {"input_token": "1.50", "text_token": "7.50", "image_token": "30"}
+# Levels above `minimal` think in text that is charged; how long, no page says. Google's
+# own default is `medium`.
+THINKING_LEVELS = ("minimal", "low", "medium", "high")
+MOST_THOUGHTS = 4_000  # tokens [assumed]
 CATEGORIES = (
     *("HARM_CATEGORY_HARASSMENT", "HARM_CATEGORY_HATE_SPEECH"),
     *("HARM_CATEGORY_SEXUALLY_EXPLICIT", "HARM_CATEGORY_DANGEROUS_CONTENT"),
@@ -71,20 +96,44 @@ SAMPLING = {
 }
 
 
-def _price(usd: Decimal) -> Price:
-    return Price(
-        expected=usd,
-        ceiling=usd * CEILING_FACTOR,
-        page=PAGE,
-        read_on=READ_ON,
-        lowest=usd,
-        models=frozenset({MODEL}),
-        per_search=SEARCH_USD,
+def _prices() -> Iterator[Price]:
+    thoughts = MOST_THOUGHTS * Decimal(USD_PER_MILLION["text_token"]) / 10**6
+    for model, listed in LIST_USD.items():
+        for size, (expected, dearest) in listed.items():
+            brief = Price(
+                expected=Decimal(expected),
+                ceiling=Decimal(dearest) * CEILING_FACTOR,
+                page=PAGE,
+                read_on=READ_ON,
+                lowest=Decimal(expected),
+                resolution=size,
+                models=frozenset({model}),
+                per_search=MOST_QUERIES * SEARCH_USD,
+                thinking=frozenset({None, "minimal"}),
+            )
+            yield brief
+            yield replace(brief, ceiling=brief.ceiling + thoughts, thinking=frozenset())
+
+
+def _rate(usd: Decimal, *models: str) -> PriceList:
+    return (
+        Price(
+            expected=usd,
+            ceiling=usd,
+            page=PAGE,
+            read_on=READ_ON,
+            models=frozenset(models),
+        ),
     )
 
 
-def _rate(usd: Decimal) -> Price:
-    return Price(expected=usd, ceiling=usd, page=PAGE, read_on=READ_ON)
+def _shutdown(day: date) -> Shutdown:
+    return Shutdown(
+        day=day,
+        successor=MODEL,
+        page="ai.google.dev, Gemini API changelog and deprecations",
+        read_on=READ_ON,
+    )
 
 
 class Gemini:
@@ -118,14 +167,46 @@ class Gemini:
                 "max_output_tokens": OptionRule(least=1, most=65_536),
                 "safety_filter_level": OptionRule(choices=THRESHOLDS),
                 "web_search": OptionRule(),
+                "thinking_level": OptionRule(choices=THINKING_LEVELS),
+            }
+        ),
+        model_prefix="models/",
+        by_model=MappingProxyType(
+            {
+                MODEL: ModelLimits(resolutions=("1K", "2K", "4K")),
+                PRO: ModelLimits(
+                    # Always thinks; which levels it takes is not known.
+                    resolutions=("1K", "2K", "4K"),
+                    options={"thinking_level": None},
+                ),
+                LITE: ModelLimits(
+                    resolutions=("1K",),  # `imageSize` itself is refused
+                    # docs.laozhang.ai, overview of the models; read 2026-11-30.
+                    options={"thinking_level": OptionRule(choices=("minimal", "high"))},
+                ),
+                FORMER: ModelLimits(
+                    resolutions=("1K",), options={"thinking_level": None}
+                ),
+            }
+        ),
+        # Of gemini-2.5-flash-image Google's pages give two days, 2026-10-02 and
+        # 2027-03-15, and resellers still sell it: it is not among these.
+        shutdowns=MappingProxyType(
+            {
+                "gemini-3.1-flash-image": _shutdown(date(2026, 10, 29)),
+                "gemini-3.1-flash-image-preview": _shutdown(date(2026, 6, 25)),
             }
         ),
     )
-    prices: PriceList = by_resolution(
-        {size: _price(Decimal(usd)) for size, usd in LIST_USD.items()}
-    )
-    rates: Mapping[str, Price] = MappingProxyType(
-        {unit: _rate(Decimal(usd) / 10**6) for unit, usd in USD_PER_MILLION.items()}
+    prices: PriceList = tuple(_prices())
+    rates: RateList = MappingProxyType(
+        {
+            **{
+                unit: _rate(Decimal(usd) / 10**6, MODEL)
+                for unit, usd in USD_PER_MILLION.items()
+            },
+            "search_query": _rate(SEARCH_USD),
+        }
     )
 
     def encode(
@@ -145,6 +226,8 @@ class Gemini:
         if image:
             config["imageConfig"] = image
         stated = request.options
+        if level := self._thinking_level(stated, model):
+            config["thinkingConfig"] = {"thinkingLevel": level}
         config |= {SAMPLING[key]: stated[key] for key in SAMPLING if key in stated}
         parts: list[object] = [{"text": request.prompt}]
         parts += [
@@ -156,9 +239,10 @@ class Gemini:
             "contents": [{"role": "user", "parts": parts}],
             "generationConfig": config,
         }
-        if level := stated.get("safety_filter_level"):
+        if threshold := stated.get("safety_filter_level"):
             body["safetySettings"] = [
-                {"category": category, "threshold": level} for category in CATEGORIES
+                {"category": category, "threshold": threshold}
+                for category in CATEGORIES
             ]
         if stated.get("web_search"):
             body["tools"] = [{"google_search": {}}]
@@ -170,6 +254,16 @@ class Gemini:
             json=body,
             blob_keys=frozenset({"data"}),
         )
+
+    def _thinking_level(
+        self, stated: Mapping[str, OptionValue], model: str
+    ) -> OptionValue | None:
+        """Return the level to be sent; None where the model has none to choose."""
+        if "thinking_level" not in self.capabilities.for_model(model).options:
+            return None
+        # Google's own default is `medium` there, whose text would be charged.
+        usual = "minimal" if model.startswith(MODEL) else None
+        return stated.get("thinking_level", usual)
 
     def decode(self, reply: Reply) -> Delivered:
         """Read the answer: the last image that is no draft of its thoughts."""
@@ -183,7 +277,7 @@ class Gemini:
         images = [each for each in found if isinstance(each, Blob) and each.data]
         said = Delivered(
             images=tuple(images[-1:]),
-            usage=tokens_used(body.get("usageMetadata"), pictured=bool(images)),
+            usage=used(body, pictured=bool(images)),
             request_id=text_of(body.get("responseId")) or None,
         )
         if not images:

@@ -40,6 +40,7 @@ from batchgen.model import (
     OptionRule,
     Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
     as_urls,
@@ -104,7 +105,7 @@ class NanoBananaApi:
             "4K": _price("0.08"),
         }
     )
-    rates: Mapping[str, Price] = MappingProxyType({})
+    rates: RateList = MappingProxyType({})
 
     def encode(
         self,

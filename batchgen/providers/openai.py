@@ -35,8 +35,8 @@ from batchgen.model import (
     ImageRequest,
     Json,
     OptionRule,
-    Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
     pixel_size,
@@ -87,7 +87,7 @@ class OpenAi:
         ),
     )
     prices: PriceList = ()  # by token, and each server's own
-    rates: Mapping[str, Price] = MappingProxyType({})
+    rates: RateList = MappingProxyType({})
 
     def encode(
         self,

@@ -120,7 +120,7 @@ async def store_inline(
     Until then the bytes exist nowhere else, so no cancellation cuts it short.
     """
     with anyio.CancelScope(shield=True):
-        charge = charge_of(flight, delivered)
+        charge = charge_of(run, flight, delivered)
         raised = spend(run, flight, charge)
         checked: list[Checked] = []
         lost: AttemptError | None = None

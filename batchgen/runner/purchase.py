@@ -15,6 +15,7 @@ from batchgen.model import (
     ImageRequest,
     Link,
     Reply,
+    to_nano,
 )
 from batchgen.provider import Provider
 from batchgen.runner.accounts import charge_of, latency_of, spend, tell_raised
@@ -115,7 +116,7 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         order.lane.retries.add(order.part, 0.0)
         return None
     part, request = order.part, order.request
-    expected = run.expected(order.reservation.group)
+    price = run.price(order.reservation.group)
     ceiling = run.budget.ceiling(order.reservation.group)
     start = AttemptStart(
         row_id=part.row_id,
@@ -126,7 +127,8 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         base_url=order.lane.endpoint.base_url,
         aspect_ratio=request.aspect_ratio,
         resolution=order.reservation.group.resolution,
-        expected=None if expected is None else expected * part.images,
+        expected=None if price is None else to_nano(price.expected) * part.images,
+        floor=None if price is None else to_nano(price.floor) * part.images,
         ceiling=None if ceiling is None else ceiling * part.images,
         sent_at=run.time.now(),
     )
@@ -247,7 +249,7 @@ async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
     if blobs:
         await store_inline(run, flight, blobs, delivered)
     else:
-        charge = charge_of(flight, delivered)
+        charge = charge_of(run, flight, delivered)
         raised = spend(run, flight, charge)
         latency_s = latency_of(run, flight)
         numbered = list(zip(flight.part.span, links, strict=False))

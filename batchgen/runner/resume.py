@@ -101,8 +101,8 @@ def _look(archive: Archive, found: Found) -> StoredImage | None:
 
 def _charge(attempt: AttemptRecord, tag: Tag) -> ChargedAs:
     if tag.cost_nano is not None:
-        return Charge.REPORTED, tag.cost_nano
-    return by_list(attempt, tag.images, metered=True)
+        return ChargedAs(Charge.REPORTED, tag.cost_nano)
+    return by_list(attempt, tag.images)
 
 
 def _forget_answer(ledger: Ledger, attempt: AttemptRecord, now: int) -> None:
@@ -212,7 +212,8 @@ async def _carry_on(run: Run, flight: Flight, place: float) -> None:
 
 async def _download_again(run: Run, flight: Flight) -> None:
     attempt = flight.attempt
-    charge = (attempt.charge or Charge.UNKNOWN, attempt.cost)
+    kind = attempt.charge or Charge.UNKNOWN
+    charge = ChargedAs(kind, attempt.cost, attempt.uncertain)
     await fetch(run, flight, run.ledger.links(attempt.attempt_id), charge)
 
 
