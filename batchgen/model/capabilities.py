@@ -149,7 +149,9 @@ class Capabilities:
             verb = "reports" if end.is_observed else "announced"
             use = f"; use {end.successor}" if end.successor else ""
             yield "model", f"{verb} that {model} was shut down on {end.day}{use}"
-        yield from _misfits(self.for_model(model), request)
+        able = self.for_model(model)
+        named = f" with {model}" if able.resolutions != self.resolutions else ""
+        yield from _misfits(able, request, named)
         yield from self._pixel_misfits(request, model)
 
     def _pixel_misfits(
@@ -199,14 +201,16 @@ class Capabilities:
         return stated, resolution
 
 
-def _misfits(able: Capabilities, request: ImageRequest) -> Iterator[tuple[str, str]]:
+def _misfits(
+    able: Capabilities, request: ImageRequest, named: str
+) -> Iterator[tuple[str, str]]:
     ratio, resolution = request.aspect_ratio, request.resolution
     if ratio is not None and ratio not in able.aspect_ratios:
         have = ", ".join(able.aspect_ratios)
         yield "aspect_ratio", f"has no {ratio} (it has {have})"
     if resolution is not None and resolution not in able.resolutions:
         have = ", ".join(able.resolutions)
-        yield "resolution", f"has no {resolution} (it has {have})"
+        yield "resolution", f"has no {resolution}{named} (it has {have})"
     if len(request.references) > able.references.most:
         most, given = able.references.most, len(request.references)
         noun = "reference image" if most == 1 else "reference images"

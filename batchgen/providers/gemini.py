@@ -79,6 +79,7 @@ USD_PER_MILLION = {"input_token": "1.50", "text_token": "7.50", "image_token": "
 # own default is `medium`.
 THINKING_LEVELS = ("minimal", "low", "medium", "high")
 MOST_THOUGHTS = 4_000  # tokens [assumed]
+REFERENCE_TOKENS = 1_120  # of one image that is sent; 258 in older pages [assumed]
 CATEGORIES = (
     *("HARM_CATEGORY_HARASSMENT", "HARM_CATEGORY_HATE_SPEECH"),
     *("HARM_CATEGORY_SEXUALLY_EXPLICIT", "HARM_CATEGORY_DANGEROUS_CONTENT"),
@@ -98,6 +99,7 @@ SAMPLING = {
 
 def _prices() -> Iterator[Price]:
     thoughts = MOST_THOUGHTS * Decimal(USD_PER_MILLION["text_token"]) / 10**6
+    token_usd = Decimal(USD_PER_MILLION["input_token"]) / 10**6
     for model, listed in LIST_USD.items():
         for size, (expected, dearest) in listed.items():
             brief = Price(
@@ -108,6 +110,7 @@ def _prices() -> Iterator[Price]:
                 lowest=Decimal(expected),
                 resolution=size,
                 models=frozenset({model}),
+                per_reference=REFERENCE_TOKENS * token_usd,
                 per_search=MOST_QUERIES * SEARCH_USD,
                 thinking=frozenset({None, "minimal"}),
             )

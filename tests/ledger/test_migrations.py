@@ -20,7 +20,7 @@ INSERT INTO plan (generation, position, row_id, provider, model)
 """
 
 
-@pytest.fixture(params=[1, 2, 3], ids=lambda it: f"version-{it}")
+@pytest.fixture(params=[1, 2, 3, 4], ids=lambda it: f"version-{it}")
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Return a ledger that a batchgen of the past wrote."""
     version = request.param
