@@ -107,6 +107,6 @@ def _price(fare: Mapping[str, str]) -> Price:
         models=only("model"),
         qualities=frozenset(only("quality")),
         thinking=frozenset(only("thinking")),
-        per_reference=usd("per_reference"),
+        most_per_reference=usd("per_reference"),
         per_search=usd("per_search"),
     )

@@ -221,3 +221,10 @@ def _misfits(
             yield name, reason
         if value and rule.needs and not request.options.get(rule.needs):
             yield name, f"has {name} only together with {rule.needs}"
+        if (
+            rule.beside is not None
+            and request.options.get(rule.beside[0]) not in (rule.beside[1])
+        ):
+            other, values = rule.beside
+            words = " or ".join(values)
+            yield name, f"has {name} only together with {other} {words}"

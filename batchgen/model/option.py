@@ -15,12 +15,14 @@ class OptionRule:
         choices: Allowed words; empty where any is.
         least: Smallest number, with `most` the largest; None where there is none.
         needs: Another option that must be true beside it.
+        beside: Another option, and the values that it must have one of.
     """
 
     choices: tuple[str, ...] = ()
     least: float | None = None
     most: float | None = None
     needs: str | None = None
+    beside: tuple[str, tuple[str, ...]] | None = None
 
     def misfit(self, value: OptionValue) -> str | None:
         """Return why a provider cannot take a value, None if it can."""

@@ -78,6 +78,7 @@ class Price:
         is_agreed: Whether the user gave it: then it stands above what a reply counts in
             units of the provider's own.
         per_reference: What each reference image adds.
+        most_per_reference: What each may add beyond that.
         per_search: What the searches of a request add at most: not each request
             searches, and one that does may send several queries.
     """
@@ -94,6 +95,7 @@ class Price:
     thinking: frozenset[str | None] = frozenset()
     is_agreed: bool = False
     per_reference: Decimal = Decimal(0)
+    most_per_reference: Decimal = Decimal(0)
     per_search: Decimal = Decimal(0)
 
     @property
@@ -116,7 +118,8 @@ class Price:
     def of(self, sale: Sale) -> Price:
         """Return the price with what a sale's references and searches add."""
         more = sale.references * self.per_reference
-        most = more + (self.per_search if sale.searches else 0)
+        most = more + sale.references * self.most_per_reference
+        most += self.per_search if sale.searches else 0
         if not most:
             return self
         return replace(

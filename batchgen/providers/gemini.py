@@ -61,17 +61,21 @@ CEILING_FACTOR = Decimal("1.5")
 # which no reply tells (litellm, web_search_billing_unit; read 2026-11-30). Several a
 # reply are usual; how many at most, nobody says [assumed].
 SEARCH_USD, MOST_QUERIES = Decimal("0.014"), 5
-# Expected price, and the dearer of two that notes give: those of 4K differ (2,520 or
-# 3,780 tokens). 512 is refused by all of them.
-LIST_USD: Mapping[str, Mapping[str, tuple[str, str]]] = {
+# The least, the expected and the dearest price that notes give: those of 4K differ
+# (2,520 or 3,780 tokens), and 1,290 tokens are rounded up. None of these makes 512.
+LIST_USD: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
     MODEL: {
-        "1K": ("0.0336", "0.0336"),
-        "2K": ("0.0504", "0.0504"),
-        "4K": ("0.0756", "0.113"),
+        "1K": ("0.0336", "0.0336", "0.0336"),
+        "2K": ("0.0504", "0.0504", "0.0504"),
+        "4K": ("0.0756", "0.0756", "0.113"),
     },
-    PRO: {"1K": ("0.134", "0.134"), "2K": ("0.134", "0.134"), "4K": ("0.24", "0.24")},
-    LITE: {"1K": ("0.0336", "0.0336")},
-    FORMER: {"1K": ("0.039", "0.039")},
+    PRO: {
+        "1K": ("0.134", "0.134", "0.134"),
+        "2K": ("0.134", "0.134", "0.134"),
+        "4K": ("0.24", "0.24", "0.24"),
+    },
+    LITE: {"1K": ("0.0336", "0.0336", "0.0336")},
+    FORMER: {"1K": ("0.0387", "0.039", "0.039")},
 }
 # Only of this model is known what a token costs (LiteLLM, Nano Banana 2.1 on day 0).
 USD_PER_MILLION = {"input_token": "1.50", "text_token": "7.50", "image_token": "30"}
@@ -101,16 +105,16 @@ def _prices() -> Iterator[Price]:
     thoughts = MOST_THOUGHTS * Decimal(USD_PER_MILLION["text_token"]) / 10**6
     token_usd = Decimal(USD_PER_MILLION["input_token"]) / 10**6
     for model, listed in LIST_USD.items():
-        for size, (expected, dearest) in listed.items():
+        for size, (lowest, expected, dearest) in listed.items():
             brief = Price(
                 expected=Decimal(expected),
                 ceiling=Decimal(dearest) * CEILING_FACTOR,
                 page=PAGE,
                 read_on=READ_ON,
-                lowest=Decimal(expected),
+                lowest=Decimal(lowest),
                 resolution=size,
                 models=frozenset({model}),
-                per_reference=REFERENCE_TOKENS * token_usd,
+                most_per_reference=REFERENCE_TOKENS * token_usd,
                 per_search=MOST_QUERIES * SEARCH_USD,
                 thinking=frozenset({None, "minimal"}),
             )

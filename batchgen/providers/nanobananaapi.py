@@ -51,6 +51,7 @@ from batchgen.reasons import blamed
 
 NAME = "nanobananaapi"
 GENERATE, EDIT = "/v1/images/generate", "/v1/images/edit"
+NO_EDIT = "this server has no edit endpoint: rows with references cannot run there"
 MODEL = "gemini-3.1-flash-image-preview"
 MODELS = MappingProxyType(
     {"512": f"{MODEL}-512", "1K": MODEL, "2K": f"{MODEL}-2k", "4K": f"{MODEL}-4k"}
@@ -137,6 +138,7 @@ class NanoBananaApi:
             url=endpoint.at(path),
             headers=endpoint.bearer,
             json=body,
+            not_found=NO_EDIT if path.endswith("/edit") else None,
         )
 
     def decode(self, reply: Reply) -> Delivered:

@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from batchgen.budget import Reservation
-from batchgen.errors import AttemptError, OutcomeUnknown, ProviderStopped, Throttled
+from batchgen.decoding import message_of
+from batchgen.errors import (
+    AttemptError,
+    OutcomeUnknown,
+    ProviderStopped,
+    RequestInvalid,
+    Throttled,
+)
 from batchgen.ledger import AttemptRecord, AttemptStart, Ledger, just_sent
 from batchgen.limits import Use
 from batchgen.model import (
     Accepted,
     Blob,
+    Call,
     Delivered,
     ImageRequest,
     Link,
@@ -18,6 +26,7 @@ from batchgen.model import (
     to_nano,
 )
 from batchgen.provider import Provider
+from batchgen.reasons import blames_model
 from batchgen.runner.accounts import charge_of, latency_of, spend, tell_raised
 from batchgen.runner.answers import heed_failure, heed_success
 from batchgen.runner.context import Flight, Run
@@ -179,7 +188,21 @@ async def _send(run: Run, order: Order, lease: Lease) -> Accepted | Delivered:
             raise
         finally:
             grant.close()
-    return lane.provider.decode(reply)
+    try:
+        return lane.provider.decode(reply)
+    except ProviderStopped as error:
+        raise _of_its_endpoint(error, call, reply) from error
+
+
+def _of_its_endpoint(error: ProviderStopped, call: Call, reply: Reply) -> AttemptError:
+    """Blame the row for a URL that the server lacks, unless its words name the model.
+
+    Other rows, which go elsewhere, are made all the same.
+    """
+    words = message_of(reply.body)
+    if call.not_found is None or reply.status != 404 or blames_model(words):
+        return error
+    return RequestInvalid(error.provider, f"{call.not_found} ({words})")
 
 
 def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
