@@ -19,6 +19,7 @@ from batchgen.engines.consent import (
 )
 from batchgen.engines.estimate import EVERY_ROW, estimate_of, rebuy_of
 from batchgen.engines.folder import RunFolder
+from batchgen.engines.notices import notices_of
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.engines.stops import watch_signals
 from batchgen.errors import (
@@ -69,7 +70,9 @@ class LocalEngine:
             StorageError: nothing more can be written; run it again when mended.
         """
         manifest = Manifest.open(self._job)
-        for notice in manifest.notices:
+        today = utc(self._time.now()).date()
+        told = notices_of(self._job, self._setting.providers, today)
+        for notice in (*manifest.notices, *told):
             self._setting.progress.notice(notice)
         ledger, archive = self._folder.ledger, self._folder.archive
         offload = self._setting.offload

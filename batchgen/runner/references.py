@@ -12,7 +12,6 @@ import httpx
 
 from batchgen.errors import (
     AttemptError,
-    ModelGone,
     NotConnected,
     OutcomeUnknown,
     ProviderStopped,
@@ -164,10 +163,6 @@ class References:
                 if counted >= TRIES:
                     raise _not_taken(error) from error
                 await self._wait_out(lane, error, tries)
-            except ModelGone as error:
-                # Rows without files are made all the same.
-                words = f"this server takes no uploads ({error.message})"
-                raise ReferenceRejected(lane.name, words) from error
             except ProviderStopped:
                 raise
             except AttemptError as error:
