@@ -92,8 +92,7 @@ def facts_of(provider: Provider) -> dict[str, Any]:
             for resolution in able.resolutions
         },
         "rates": {unit: _price(rate_of(provider, unit)) for unit in provider.rates},
-        "failed_tasks": defaults.failed_tasks,
-        "failed_tasks_source": defaults.failed_tasks_source,
+        "failed_tasks": _failed_tasks(provider),
         "shutdowns": {model: _shutdown(it) for model, it in able.shutdowns.items()},
     }
 
@@ -102,6 +101,13 @@ def rate_of(provider: Provider, unit: str) -> Price | None:
     """Return what a unit costs that replies count for the provider's own model."""
     sale = Sale(provider.name, None, provider.defaults.model)
     return find_price(provider.rates[unit], sale)
+
+
+def _failed_tasks(provider: Provider) -> dict[str, str] | None:
+    if not isinstance(provider, TaskProvider):
+        return None
+    defaults = provider.defaults
+    return {"charged": defaults.failed_tasks, "source": defaults.failed_tasks_source}
 
 
 def _shutdown(end: Shutdown) -> dict[str, Any]:
@@ -218,8 +224,8 @@ def _lines(provider: Provider) -> Iterator[tuple[str, str]]:
     for unit in provider.rates:
         yield f"price of 1 {unit}", _price_words(rate_of(provider, unit))
     if isinstance(provider, TaskProvider):
-        charged = "not charged" if defaults.failed_tasks == "free" else "unknown"
-        yield "failed tasks", f"{charged} ({defaults.failed_tasks_source})"
+        source = defaults.failed_tasks_source
+        yield "failed tasks", f"{defaults.failed_tasks} ({source})"
     for model, end in able.shutdowns.items():
         seen = "seen" if end.is_observed else "announced, not seen"
         use = f"use {end.successor}; " if end.successor else ""
