@@ -62,6 +62,7 @@ class Desk:
     prices: Mapping[str, PriceList] = field(default_factory=lambda: PRICES)
     notices: list[str] = field(default_factory=list)
     others: Mapping[str, Provider] = field(default_factory=dict)
+    key_suffix: str = ""
 
     @property
     def out(self) -> Path:
@@ -101,7 +102,10 @@ class Desk:
         }
         setting = Setting(
             providers=providers,
-            keys={name: f"key-of-{name}" for name in (*self.keys, *self.others)},
+            keys={
+                name: f"key-of-{name}{self.key_suffix}"
+                for name in (*self.keys, *self.others)
+            },
             prices=self.prices,
             paid_hosts=False,
             consented=True,

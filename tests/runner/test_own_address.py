@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batchgen.ledger import Ledger
 from batchgen.limits import Departures, Pacing
 from batchgen.model import Endpoint, Terms
 from batchgen.provider import Defaults
@@ -16,17 +20,29 @@ from batchgen.providers.gccai import Gccai
 from batchgen.providers.gemini import Gemini
 from batchgen.runner.lane import Lane
 from batchgen.runner.own_address import is_own_address
+from batchgen.runner.proof import Proof
 
 RELAY = "https://relay.example/v1beta"
 CREDIT = {"credit": Decimal("0.0000005")}
 MODEL = Gemini.defaults.model
 
 
-def lane(provider: Any, base_url: str, **terms: Any) -> Lane:
-    departures = Departures(None, lambda: 0.0)
-    pacing = Pacing(departures, 1, None, lambda: 0.0)
-    place = Endpoint(base_url, "key")
-    return Lane(provider, place, departures, pacing, lambda: 0.0, Terms(**terms))
+Lanes = Callable[..., Lane]
+
+
+@pytest.fixture
+def lane(tmp_path: Path) -> Iterator[Lanes]:
+    """Return what makes a lane to a provider at an address."""
+    with closing(Ledger(tmp_path / "run.db")) as ledger:
+
+        def make(provider: Any, base_url: str, **terms: Any) -> Lane:
+            departures = Departures(None, lambda: 0.0)
+            pacing = Pacing(departures, 1, None, lambda: 0.0)
+            place = Endpoint(base_url, "key")
+            proof = Proof(ledger, provider.name, place)
+            return Lane(provider, place, departures, pacing, proof, Terms(**terms))
+
+        yield make
 
 
 @pytest.mark.parametrize(
@@ -64,7 +80,9 @@ def test_whose_address_it_is(
     assert is_own_address(base_url, defaults) is is_own
 
 
-def test_counted_units_are_money_at_the_providers_own_address_alone() -> None:
+def test_counted_units_are_money_at_the_providers_own_address_alone(
+    lane: Lanes,
+) -> None:
     own = AimlApi.defaults.base_url or ""
 
     assert lane(AimlApi(), own).rates_of("m") == CREDIT
@@ -72,14 +90,18 @@ def test_counted_units_are_money_at_the_providers_own_address_alone() -> None:
     assert lane(AimlApi(), RELAY).rates_of("m") == {}
 
 
-def test_rates_that_the_user_gives_hold_everywhere_and_stand_above() -> None:
+def test_rates_that_the_user_gives_hold_everywhere_and_stand_above(
+    lane: Lanes,
+) -> None:
     stated = {"credit": Decimal("0.01")}
 
     for url in (AimlApi.defaults.base_url or "", RELAY):
         assert lane(AimlApi(), url, rates=stated).rates_of("m") == stated
 
 
-def test_a_rate_for_what_is_sent_is_that_of_images_too_unless_one_is_given() -> None:
+def test_a_rate_for_what_is_sent_is_that_of_images_too_unless_one_is_given(
+    lane: Lanes,
+) -> None:
     stated = {"input_token": Decimal(1), "output_token": Decimal(2)}
 
     rates = lane(Gemini(), RELAY, rates=stated).rates_of(MODEL)
@@ -117,6 +139,6 @@ class Refunding(FoxApi):
     ],
 )
 def test_what_failed_tasks_cost_is_the_jobs_word_or_else_the_providers(
-    provider: Any, base_url: str, stated: Any, failed_tasks: str
+    lane: Lanes, provider: Any, base_url: str, stated: Any, failed_tasks: str
 ) -> None:
     assert lane(provider, base_url, failed_tasks=stated).failed_tasks == failed_tasks
