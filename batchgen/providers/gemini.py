@@ -224,18 +224,7 @@ class Gemini:
         references: Sequence[Carried] = (),
     ) -> Call:
         """Return the request that buys one image; `auto` is the input image's ratio."""
-        image: dict[str, object] = {}
-        if request.aspect_ratio not in {None, "auto"}:
-            image["aspectRatio"] = request.aspect_ratio
-        if request.resolution not in {None, self.capabilities.default_resolution}:
-            image["imageSize"] = request.resolution
-        config: dict[str, object] = {"responseModalities": ["TEXT", "IMAGE"]}
-        if image:
-            config["imageConfig"] = image
         stated = request.options
-        if level := self._thinking_level(stated, model):
-            config["thinkingConfig"] = {"thinkingLevel": level}
-        config |= {SAMPLING[key]: stated[key] for key in SAMPLING if key in stated}
         parts: list[object] = [{"text": request.prompt}]
         parts += [
             {"inlineData": {"mimeType": it.media_type, "data": it}}
@@ -244,7 +233,7 @@ class Gemini:
         ]
         body: dict[str, object] = {
             "contents": [{"role": "user", "parts": parts}],
-            "generationConfig": config,
+            "generationConfig": self._config(request, model),
         }
         if threshold := stated.get("safety_filter_level"):
             body["safetySettings"] = [
@@ -261,6 +250,21 @@ class Gemini:
             json=body,
             blob_keys=frozenset({"data"}),
         )
+
+    def _config(self, request: ImageRequest, model: str) -> dict[str, object]:
+        image: dict[str, object] = {}
+        if request.aspect_ratio not in {None, "auto"}:
+            image["aspectRatio"] = request.aspect_ratio
+        if request.resolution not in {None, self.capabilities.default_resolution}:
+            image["imageSize"] = request.resolution
+        config: dict[str, object] = {"responseModalities": ["TEXT", "IMAGE"]}
+        if image:
+            config["imageConfig"] = image
+        stated = request.options
+        if level := self._thinking_level(stated, model):
+            config["thinkingConfig"] = {"thinkingLevel": level}
+        config |= {SAMPLING[key]: stated[key] for key in SAMPLING if key in stated}
+        return config
 
     def _thinking_level(
         self, stated: Mapping[str, OptionValue], model: str
