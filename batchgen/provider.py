@@ -43,6 +43,8 @@ class Defaults:
         failed_tasks: Whether a task that failed is `free`; `unknown` where no page
             says so, and its price is then at risk.
         failed_tasks_source: Where that was read, and when.
+        failures_are_free: Whether the provider documents that a request that fails,
+            a timeout included, is not charged; the page and day stand beside it.
     """
 
     base_url: str | None
@@ -53,6 +55,7 @@ class Defaults:
     source: str
     failed_tasks: Literal["unknown", "free"] = "unknown"
     failed_tasks_source: str = "documented nowhere"
+    failures_are_free: bool = False
 
     def limits(self, terms: Terms) -> tuple[float | None, int]:
         """Return requests per minute and concurrency that a job begins with."""

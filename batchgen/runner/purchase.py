@@ -229,7 +229,7 @@ async def _send(run: Run, order: Order, lease: Lease) -> Accepted | Delivered:
         finally:
             grant.close()
     try:
-        return lane.provider.decode(reply)
+        return lane.provider.decode(replace(reply, is_own=lane.is_own))
     except ProviderStopped as error:
         if (of_the_row := _of_its_endpoint(error, call, reply)) is None:
             raise
@@ -307,6 +307,10 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
 async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
     """Write down what was made and charged; then bring the images home."""
     flight.lane.task_refusal = None
+    flight.lane.verdicts.answer_was_useful()
+    attempt_id, warning = flight.attempt.attempt_id, delivered.warning
+    if warning is not None:
+        await run.writer.commit(lambda ledger: ledger.warn(attempt_id, warning))
     if delivered.request_id is not None:
         request_id = run.scrubber.clean_id(delivered.request_id)
         if request_id != delivered.request_id:
