@@ -26,6 +26,7 @@ from batchgen.model import (
     OptionRule,
     Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
     as_urls,
@@ -92,13 +93,15 @@ class AimlApi:
     )
     prices: PriceList = PRICES
     # $1 is 2,000,000 credits.
-    rates: Mapping[str, Price] = MappingProxyType(
+    rates: RateList = MappingProxyType(
         {
-            "credit": Price(
-                expected=Decimal("0.0000005"),
-                ceiling=Decimal("0.0000005"),
-                page="docs.aimlapi.com, how-can-i-track-my-funds",
-                read_on=READ_ON,
+            "credit": (
+                Price(
+                    expected=Decimal("0.0000005"),
+                    ceiling=Decimal("0.0000005"),
+                    page="docs.aimlapi.com, how-can-i-track-my-funds",
+                    read_on=READ_ON,
+                ),
             )
         }
     )

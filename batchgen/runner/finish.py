@@ -31,6 +31,7 @@ from batchgen.model import State, Status
 from batchgen.runner.accounts import (
     ChargedAs,
     billed,
+    by_price,
     reported_nano,
     spend,
     tell_raised,
@@ -177,6 +178,7 @@ async def _end(
         state=_state(error),
         charge=charge[0],
         cost=charge[1],
+        uncertain=charge.uncertain,
         again=error.again,
         counts=error.counts,
         error=error.kind,
@@ -315,21 +317,21 @@ def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
     task_exists = flight.task_id is not None
     if task_exists and charge is Charge.NONE:
         charge = Charge.UNKNOWN
-    free = run.job.terms_of(flight.lane.name).failed_tasks == "free"
+    free = flight.lane.failed_tasks == "free"
     # An end that cannot be read, or has no image, is no failure that is surely free.
     failed = isinstance(error, GenerationFailed | Refused | RequestInvalid)
     if task_exists and failed and charge is Charge.UNKNOWN and free:
         charge = Charge.NONE
-    reported = reported_nano(flight, error)
+    reported = reported_nano(run, flight, error)
     match charge:
         case Charge.NONE:
-            return charge, 0
+            return ChargedAs(charge, 0)
         case Charge.REPORTED if reported is not None:
-            return charge, reported
+            return ChargedAs(charge, reported)
         case Charge.PRICE_LIST:
-            return charge, flight.attempt.expected
+            return by_price(run, flight, flight.part.images)
         case _:
-            return Charge.UNKNOWN, None
+            return ChargedAs(Charge.UNKNOWN, None)
 
 
 def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
