@@ -8,6 +8,8 @@ from batchgen.ledger.purchases import (
     purchase_slices,
     purchases_of,
     settle_charge,
+    settled_without_note,
+    unsettle_charges,
 )
 from batchgen.ledger.reader import Growth, Reader, Shape
 from batchgen.ledger.records import (
@@ -53,4 +55,6 @@ __all__ = [
     "purchases_of",
     "result_slices",
     "settle_charge",
+    "settled_without_note",
+    "unsettle_charges",
 ]

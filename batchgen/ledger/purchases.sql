@@ -18,4 +18,24 @@ SELECT attempts.*, rows.id AS row_name,
   FROM attempts JOIN rows USING (row_id)
   WHERE attempts.provider = ? ORDER BY attempt_id;
 -- name: purchase_settle
-UPDATE attempts SET charge = 'billed', cost = ? WHERE attempt_id = ?;
+-- The first bill notes what stood before it; a second bill leaves that note as it is.
+UPDATE attempts
+  SET charge_before_bill = CASE WHEN charge IS 'billed' THEN charge_before_bill
+                                ELSE coalesce(charge, '') END,
+      cost_before_bill = CASE WHEN charge IS 'billed' THEN cost_before_bill ELSE cost END,
+      charge = 'billed', cost = ?
+  WHERE attempt_id = ?;
+-- name: purchases_unsettle
+UPDATE attempts
+  SET charge = nullif(charge_before_bill, ''), cost = cost_before_bill,
+      charge_before_bill = NULL, cost_before_bill = NULL
+  WHERE charge = 'billed' AND charge_before_bill IS NOT NULL
+    AND (:provider IS NULL OR provider = :provider);
+-- name: purchases_settled_without_note
+SELECT count(*) FROM attempts
+  WHERE charge = 'billed' AND charge_before_bill IS NULL
+    AND (:provider IS NULL OR provider = :provider);
+-- name: ceilings_lower
+UPDATE attempts SET ceiling = first_ceiling, first_ceiling = NULL
+  WHERE first_ceiling IS NOT NULL AND (charge = 'unknown' OR state IN ('sent', 'accepted'))
+    AND (:provider IS NULL OR provider = :provider);

@@ -187,7 +187,7 @@ SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at
 SELECT provider, resolution, max((cost + images - 1) / images) FROM attempts
   WHERE charge IN ('reported', 'billed') AND cost > ceiling GROUP BY 1, 2;
 -- name: attempts_raise_ceiling
-UPDATE attempts SET ceiling = :per_image * images
+UPDATE attempts SET first_ceiling = coalesce(first_ceiling, ceiling), ceiling = :per_image * images
   WHERE provider = :provider AND resolution IS :resolution
     AND ceiling < :per_image * images
     AND (charge = 'unknown' OR state IN ('sent', 'accepted'));

@@ -141,6 +141,9 @@ class AttemptRecord:
     ended_at: int | None = None
     latency_s: float | None = None
     excused: bool = False
+    charge_before_bill: str | None = None
+    cost_before_bill: int | None = None
+    first_ceiling: int | None = None
 
     @property
     def at_risk(self) -> bool:

@@ -98,6 +98,11 @@ CREATE TABLE attempts (
   again        TEXT,
   counts       INTEGER NOT NULL DEFAULT 1,  -- 0: surely rejected unprocessed
   excused      INTEGER NOT NULL DEFAULT 0,  -- 1: the provider failed for everybody
+  -- What stood here before a bill settled it, to be put back if that bill was wrong: the
+  -- charge ('' for none) and the cost. Null where no bill settled it.
+  charge_before_bill TEXT,
+  cost_before_bill   INTEGER,
+  first_ceiling      INTEGER,     -- the ceiling before a higher charge raised it
   error        TEXT,
   message      TEXT,
   warning      TEXT,
