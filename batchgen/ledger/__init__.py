@@ -2,6 +2,13 @@
 
 from batchgen.ledger.directory import ListedImage, directory_images, directory_places
 from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.members import (
+    Compaction,
+    KeptMember,
+    StoredMember,
+    count_members,
+    stored_members,
+)
 from batchgen.ledger.plan import PlanWriter
 from batchgen.ledger.purchases import (
     providers_bought_from,
@@ -31,7 +38,9 @@ __all__ = [
     "AttemptEnd",
     "AttemptRecord",
     "AttemptStart",
+    "Compaction",
     "Growth",
+    "KeptMember",
     "Ledger",
     "ListedImage",
     "PlanEntry",
@@ -41,8 +50,10 @@ __all__ = [
     "RowRecord",
     "Shape",
     "StoredImage",
+    "StoredMember",
     "Totals",
     "Way",
+    "count_members",
     "directory_images",
     "directory_places",
     "dump_route",
@@ -56,5 +67,6 @@ __all__ = [
     "result_slices",
     "settle_charge",
     "settled_without_note",
+    "stored_members",
     "unsettle_charges",
 ]

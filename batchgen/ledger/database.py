@@ -15,6 +15,7 @@ from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
 SCHEMA_VERSION = 5
 _STATEMENTS = (
     *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
+    "members.sql",
 )
 
 

@@ -35,7 +35,10 @@ SELECT row_id, status, budget_group,
                  AND state NOT IN ('rejected', 'failed')) AS is_bought,
        EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                  AND (state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored', 'unknown')
-                      OR cost > 0 OR (charge = 'price_list' AND cost IS NULL))) AS is_paid
+                      OR cost > 0 OR (charge = 'price_list' AND cost IS NULL))) AS is_paid,
+       -- Its images were removed from the archive, and nobody said that others be bought.
+       status = 'pending' AND EXISTS (SELECT 1 FROM removed_images
+                                      WHERE removed_images.row_id = rows.row_id) AS is_removed
   FROM rows WHERE row_id IN (SELECT value FROM json_each(?));
 -- name: row_add
 INSERT INTO rows (row_id, key, fingerprint, id, stem, request, n, budget_group)
@@ -268,8 +271,9 @@ SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
-    AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
-                      AND attempts.state NOT IN ('rejected', 'failed'));
+    AND (NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
+                       AND attempts.state NOT IN ('rejected', 'failed'))
+         OR EXISTS (SELECT 1 FROM removed_images WHERE removed_images.row_id = rows.row_id));
 -- name: problems
 SELECT position, line, plan.id, at_column, problem FROM plan
   LEFT JOIN rows USING (row_id)

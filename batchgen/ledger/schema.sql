@@ -140,3 +140,15 @@ CREATE TABLE uploads (
   good_until INTEGER NOT NULL,
   PRIMARY KEY (provider, base_url, name)
 ) STRICT, WITHOUT ROWID;
+
+-- Images that were removed from the archive, where `retry` was not said since, nor anything
+-- bought: buying them again needs consent.
+CREATE VIEW removed_images AS
+  SELECT attempts.row_id, images.image FROM attempts JOIN images USING (attempt_id)
+    JOIN rows USING (row_id)
+  WHERE images.name IS NULL AND images.sha256 IS NOT NULL
+    AND attempts.attempt_id > rows.tries_from
+    AND NOT EXISTS (SELECT 1 FROM attempts AS later
+                    WHERE later.row_id = attempts.row_id
+                      AND later.attempt_id > attempts.attempt_id
+                      AND later.state NOT IN ('rejected', 'failed'));
