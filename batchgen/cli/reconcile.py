@@ -15,7 +15,7 @@ from batchgen.cli.runfolder import folder_of
 from batchgen.cli.words import counted, money_lines
 from batchgen.engines.bill import BillFormat, micros_of, read_bill
 from batchgen.engines.comparing import Bill, Comparison, Difference, Kind, Period
-from batchgen.engines.folder import read_ledger
+from batchgen.engines.folder import current_ledger
 from batchgen.engines.reconciling import reconcile, unsettle
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader, providers_bought_from
@@ -84,14 +84,14 @@ def command(run: Path, path: Path | None, **given: Any) -> int:
     """
     folder = folder_of(run)
     unsettles = given["unsettles"]
-    ledger = read_ledger(folder)
-    try:
-        if path is None and unsettles:
-            return _take_back(folder, _one_or_all(ledger, given["provider"]))
-        provider = _provider(ledger, given["provider"])
-    finally:
-        ledger.close()
-    if path is None:
+    is_alone = path is None and unsettles
+    provider: str | None = None
+    with current_ledger(folder) as (ledger, _):
+        if given["provider"] is not None or not is_alone:
+            provider = _provider(ledger, given["provider"])
+    if is_alone:
+        return _take_back(folder, provider)
+    if path is None or provider is None:
         raise UsageError(
             "say which bill to compare with, by --bill FILE, or --unsettle to take "
             "back what an earlier bill settled"
@@ -131,10 +131,6 @@ def _take_back(folder: Path, provider: str | None) -> int:
 
 
 # -- settings
-
-
-def _one_or_all(ledger: Reader, provider: str | None) -> str | None:
-    return None if provider is None else _provider(ledger, provider)
 
 
 def _bill(path: Path, provider: str, given: Mapping[str, Any]) -> Bill:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,10 +61,9 @@ def compact(folder: RunFolder, told: Told) -> Compacted:
         DiskFull: there is no room for a second ZIP; nothing was changed.
     """
     archive = folder.path / ARCHIVE
-    old = DiskFile(archive)
-    if old.size_bytes() < 0:
+    if not folder.archive.is_begun:
         return Compacted()
-    with _all_or_nothing(folder.ledger, archive):
+    with _all_or_nothing(folder.ledger, archive), closing(DiskFile(archive)) as old:
         compaction = Compaction(folder.ledger)
         kept, kept_bytes, is_dense = _measure(old, compaction, folder.archive.end)
         if is_dense:
@@ -72,7 +71,6 @@ def compact(folder: RunFolder, told: Told) -> Compacted:
         _require_room(folder.path, kept_bytes + kept * ENTRY_BYTES)
         done = _write(folder, compaction, old, told, 2 * kept_bytes)
         folder.ledger.commit()
-    old.close()
     folder.archive.close()
     finish_switch(folder.ledger, folder.path)
     return done

@@ -229,13 +229,17 @@ def parse_central(data: bytes) -> tuple[Member, int] | None:
     """Parse the directory's entry at the start of some bytes.
 
     Returns:
-        The entry, without its time, and how long it is; None where none is whole.
+        The entry, without its time, and how long it is; None where none is whole, or
+        it is none of those that the archive writes.
     """
     if len(data) < _CENTRAL.size or data[:4] != CENTRAL_SIGNATURE:
         return None
-    (*_, crc32, size, _, name_size, extra_size, comment_size, _, _, _, offset) = (
+    (_, _, _, flags, method, _, _, crc32, packed, size, *sizes, disk, _, _, offset) = (
         _CENTRAL.unpack_from(data)
     )
+    name_size, extra_size, comment_size = sizes
+    if (flags, method, packed, disk) != (_UTF8_NAME, _STORED, size, 0):
+        return None
     name_end = _CENTRAL.size + name_size
     length = name_end + extra_size + comment_size
     if len(data) < length:
@@ -254,7 +258,11 @@ def parse_end(data: bytes) -> Directory | None:
     """Parse the records at the end of a ZIP, which end these bytes; None if torn."""
     if len(data) < END.size or data[-END.size :][:4] != END_SIGNATURE:
         return None
-    *_, count, size_bytes, offset, _ = END.unpack(data[-END.size :])
+    _, *disks, on_disk, count, size_bytes, offset, comment = END.unpack(
+        data[-END.size :]
+    )
+    if (*disks, on_disk, comment) != (0, 0, count, 0):
+        return None
     if count < LIMIT_16 and size_bytes < LIMIT_32 and offset < LIMIT_32:
         return Directory(count, size_bytes, offset)
     start = len(data) - END.size - _LOCATOR64.size - _END64.size
