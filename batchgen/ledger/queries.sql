@@ -347,6 +347,12 @@ SELECT plan.position, image, name, place, size_bytes, crc32, attempts.ended_at,
 -- name: upload_get
 SELECT link FROM uploads
   WHERE provider = ? AND base_url = ? AND name = ? AND good_until > ?;
+-- name: uploads_forget
+-- Only the links that were named: another may have been uploaded in their place by now.
+DELETE FROM uploads WHERE provider = ? AND base_url = ?
+  AND link IN (SELECT value FROM json_each(?));
+-- name: uploads_forget_until
+DELETE FROM uploads WHERE provider = ? AND base_url = ? AND good_until <= ?;
 -- name: upload_set
 INSERT OR REPLACE INTO uploads (provider, base_url, name, link, good_until)
   VALUES (?, ?, ?, ?, ?);

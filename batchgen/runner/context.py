@@ -165,6 +165,7 @@ class Flight:
         task_id: The task that the provider named, once it did.
         planned: The provider that is chosen for its row now; None if the manifest
             does not hold the row any more.
+        uploads: Links of ours that its request named; None after a restart.
     """
 
     lane: Lane
@@ -176,3 +177,4 @@ class Flight:
     planned: str | None
     started: float | None = None
     task_id: str | None = None
+    uploads: tuple[str, ...] | None = None

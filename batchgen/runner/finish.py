@@ -40,6 +40,7 @@ from batchgen.runner.decide import (
     wait_s,
 )
 from batchgen.runner.moving import Moved, next_way
+from batchgen.runner.uploads import without_lost_uploads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ async def fail(
     """
     error = _of_the_row(run, flight, error)
     charge = _charge(run, flight, error)
+    error = await without_lost_uploads(run, flight, error, charge)
     if charge[0] is Charge.UNKNOWN:
         ceiling = await _end(run, flight, error, charge, excused)
         run.spent(flight.reservation, ceiling or 0, at_risk=True)
