@@ -23,6 +23,7 @@ from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
 from batchgen.runner.pacing import found_under, pacing_of
 from batchgen.runner.resume import ask_first, carry_on, flights_of
+from batchgen.runner.room import Room
 from batchgen.runner.writer import Writer
 from batchgen.wire import Scrubber
 from batchgen.wire.sender import Wire
@@ -37,6 +38,8 @@ Place = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Hands:
     """What a run works with: each is opened and closed by the engine."""
+
+    room: Room
 
     ledger: Reader
     writer: Writer
@@ -65,6 +68,7 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
     return Run(
         job=job,
         folder=hands.ledger.path.parent,
+        room=hands.room,
         policy=Policy(
             max_attempts=job.max_attempts,
             on_unknown=job.on_unknown,

@@ -40,6 +40,7 @@ from batchgen.runner.planner import Planner
 from batchgen.runner.pool import work_off
 from batchgen.runner.references import References
 from batchgen.runner.resume import recover
+from batchgen.runner.room import Room
 from batchgen.runner.writer import Writer
 from batchgen.wire import MEGABYTE, Memory
 from batchgen.wire.line import Offload
@@ -107,6 +108,12 @@ class LocalEngine:
             memory=Memory(self._job.memory_mb * MEGABYTE),
         )
 
+    def _room(self) -> Room:
+        ledger = self._folder.ledger
+        return Room(
+            self._folder.path, self._folder.archive, ledger.log, self._setting.offload
+        )
+
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Writer]:
         """Keep the writer alive; when it fails, all else is cancelled."""
@@ -132,7 +139,7 @@ class LocalEngine:
                 async with anyio.create_task_group() as reading:
                     with self._work:
                         async with anyio.create_task_group() as tasks:
-                            hands = Hands(reader, writer, wire, tasks)
+                            hands = Hands(self._room(), reader, writer, wire, tasks)
                             self._run = assemble(
                                 self._job, self._setting, hands, self._time
                             )
@@ -159,6 +166,8 @@ class LocalEngine:
             async with anyio.create_task_group() as feeders:
                 for lane in run.lanes.values():
                     feeders.start_soon(self._feed, run, lane, references)
+            if run.disk_full is not None:
+                self._end(run.disk_full)
             if run.full:
                 self._end(GroupsFull(run.budget.explain_groups(sorted(run.full))))
 

@@ -14,6 +14,7 @@ import anyio
 
 from batchgen.bell import Bell
 from batchgen.budget import Budget, Reservation, Share
+from batchgen.errors import DiskFull
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Failures
 from batchgen.model import (
@@ -26,6 +27,7 @@ from batchgen.runner.decide import OWN_FAULTS, Part, Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
 from batchgen.runner.progress import Progress
+from batchgen.runner.room import Room
 from batchgen.runner.shelf import Shelf
 from batchgen.runner.writer import Writer
 
@@ -65,6 +67,8 @@ class Run:
         failures: How the last rows ended.
         gives_up: Whether nothing more is bought, because nearly every row fails.
         full: Budgets by column that kept rows from being bought.
+        disk_full: Why the archive takes no more images; what comes in is left to a
+            later run.
     """
 
     job: Job
@@ -85,6 +89,7 @@ class Run:
     tasks: TaskGroup
     lull: Lull
     failures: Failures
+    room: Room
     shelf: Shelf = field(default_factory=Shelf)
     downloads: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
@@ -94,6 +99,7 @@ class Run:
     stopping: bool = False
     gives_up: bool = False
     full: set[Share] = field(default_factory=set)
+    disk_full: DiskFull | None = None
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: Bell = field(default_factory=Bell)
 
@@ -133,6 +139,13 @@ class Run:
             return 1
         limit = self.job.limit
         return 1 + ledger.sharers(row_id, 1 << 62 if limit is None else limit)
+
+    def fill_up(self, error: DiskFull) -> None:
+        """Let nothing more be bought: the archive takes no more images."""
+        if self.disk_full is None:
+            self.disk_full = error
+            self.log.error("disk_full", extra={"why": str(error)})
+        self.wake()
 
     def give_up(self) -> None:
         """Let nothing more be bought."""

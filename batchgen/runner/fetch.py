@@ -9,6 +9,7 @@ import anyio
 
 from batchgen.errors import (
     AttemptError,
+    DiskFull,
     ImageRejected,
     Incomplete,
     LinkLost,
@@ -65,6 +66,11 @@ async def fetch(run: Run, flight: Flight, links: Numbered, charge: ChargedAs) ->
             lost = await _bring_all(run, flight, missing, home, gone)
     except (Incomplete, ProviderStopped) as error:
         await _leave_delivered(run, flight, error)
+        return
+    except DiskFull as full:
+        run.fill_up(full)
+        words = "no room on the disk for the image; a later run downloads it"
+        await _leave_delivered(run, flight, Incomplete("the run", words))
         return
     except AttemptError as error:
         lost = error
@@ -131,7 +137,12 @@ async def store_inline(
                 error.request_id = delivered.request_id
                 lost = error
         if checked:
-            await store(run, flight, checked, lost=lost, inline=(charge, delivered))
+            try:
+                await store(run, flight, checked, lost=lost, inline=(charge, delivered))
+            except DiskFull as full:
+                # The bytes are nowhere else: its outcome stands as unknown.
+                run.fill_up(full)
+                return
         elif lost is not None:
             await lose(run, flight, lost, charge)
         await tell_raised(run, flight, raised)

@@ -94,8 +94,10 @@ def _write_results(ledger: Reader, path: Path) -> None:
 
 def _finish(ledger: Reader, archive: Archive) -> None:
     if not archive.is_begun:
+        archive.release()
         return  # no image was ever stored: there is no ZIP to finish
     archive.finish(directory_entries(ledger), metadata_lines(ledger))
+    archive.release()
 
 
 def directory_entries(ledger: Reader) -> Iterator[DirectoryEntry]:

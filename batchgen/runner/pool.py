@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import anyio
@@ -10,7 +9,6 @@ import anyio
 from batchgen.budget import Reservation, shares_of
 from batchgen.errors import (
     DayFull,
-    DiskFull,
     GroupsFull,
     NearlyAllFailed,
     UsageError,
@@ -26,12 +24,12 @@ from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
 from batchgen.runner.purchase import Order, buy
 from batchgen.runner.references import References
+from batchgen.runner.room import Look
 
-SPARE_BYTES = 64 * 1024 * 1024
 IMAGE_BYTES = 8 * 1024 * 1024
 SURE_OF_SIZE = 16
-"""Room kept on the disk: a margin, and for each image in flight [assumed], until the
-first images have shown their size."""
+"""Room held on the disk for each image in flight [assumed], until the first images have
+shown their size."""
 
 UNSTORED_FACTOR = 3
 """Attempts under way, downloads included, for each place in flight."""
@@ -231,9 +229,12 @@ async def _room(run: Run, lane: Lane) -> None:
     """Wait for a place in flight, and for room on the disk.
 
     Raises:
-        DiskFull: nothing is in flight that could be stored, and nothing more fits.
+        DiskFull: nothing is in flight that could be stored, and nothing more fits; or
+            the archive could not be written.
     """
     while True:
+        if run.disk_full is not None:
+            raise run.disk_full
         is_crowded = lane.live >= UNSTORED_FACTOR * lane.concurrency
         has_place = lane.in_flight < lane.concurrency and not lane.breaker.probing
         if run.failures.are_too_many:
@@ -243,13 +244,14 @@ async def _room(run: Run, lane: Lane) -> None:
                 run.give_up()
                 return
         elif has_place and not is_crowded:
-            wanted = SPARE_BYTES + (run.live + 1) * _image_bytes(run)
-            free = shutil.disk_usage(run.folder).free
-            if free >= wanted:
+            wanted = run.live + 1, _image_bytes(run)
+            look = run.room.look(*wanted)
+            if look is Look.HELD:
                 return
+            if look is Look.LACKING:
+                # Much may have changed when it is done: all is looked at again.
+                await run.room.hold(*wanted)
+                continue
             if run.live == 0:
-                raise DiskFull(
-                    f"only {free >> 20} MB are free in {run.folder}, {wanted >> 20} MB "
-                    "are needed to store the next image safely; free some space"
-                )
+                raise run.room.explain(*wanted)
         await run.changed.wait()
