@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -34,5 +35,12 @@ def eat(disk: Path, room: int) -> Path:
     """Let another file take all that is free, but so many bytes."""
     path = disk / "eaten"
     with path.open("wb") as eater:
-        os.posix_fallocate(eater.fileno(), 0, shutil.disk_usage(disk).free - room)
+        while (free := shutil.disk_usage(disk).free - room) > 0:
+            try:
+                size = path.stat().st_size
+                os.posix_fallocate(eater.fileno(), size, free)
+            except OSError as error:
+                # Others write meanwhile: what was free a moment ago is not any more.
+                if error.errno != errno.ENOSPC:
+                    raise
     return path
