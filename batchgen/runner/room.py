@@ -36,7 +36,7 @@ MOST_HELD_BYTES = 1 << 30
 all of it away at once."""
 
 GROWTH = 1.5
-"""More is held than is lacking, so that it is not asked for at each image."""
+"""How much is held of what is wanted, where there is plenty."""
 
 
 class Look(Enum):
@@ -89,12 +89,15 @@ class Room:
         async with self._turn:
             for_images, for_log = self._lacking(images, images * image_bytes)
             free = shutil.disk_usage(self._folder).free
-            spare = free - SPARE_BYTES - for_log
+            # More than is lacking, so that it is not asked for at each image; but not
+            # all of what is free, for that must stay above the margin.
+            extra = max(0, free - SPARE_BYTES - for_images - for_log) // 4
             if for_images:
-                more = int(for_images + (GROWTH - 1) * images * image_bytes)
-                await self._hold_images(max(0, min(more, spare)), free)
+                wanted = min(images * image_bytes, MOST_HELD_BYTES)
+                more = int((GROWTH - 1) * wanted)
+                await self._hold_images(for_images + min(more, extra), free)
             if for_log:
-                await self._hold_log(int(for_log * GROWTH), free)
+                await self._hold_log(for_log + min(LOG_BYTES, extra), free)
 
     def explain(self, images: int, image_bytes: int) -> DiskFull:
         """Return why no request may leave, and what helps."""
