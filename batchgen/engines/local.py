@@ -139,7 +139,9 @@ class LocalEngine:
                 async with anyio.create_task_group() as reading:
                     with self._work:
                         async with anyio.create_task_group() as tasks:
-                            hands = Hands(self._room(), reader, writer, wire, tasks)
+                            hands = Hands(
+                                reader, writer, wire, tasks, self._room(), self._end
+                            )
                             self._run = assemble(
                                 self._job, self._setting, hands, self._time
                             )
@@ -166,8 +168,6 @@ class LocalEngine:
             async with anyio.create_task_group() as feeders:
                 for lane in run.lanes.values():
                     feeders.start_soon(self._feed, run, lane, references)
-            if run.disk_full is not None:
-                self._end(run.disk_full)
             if run.full:
                 self._end(GroupsFull(run.budget.explain_groups(sorted(run.full))))
 

@@ -18,7 +18,7 @@ SELECT count(*), coalesce(sum(size_bytes), 0) FROM images
 -- name: kept_drop
 DROP TABLE IF EXISTS temp.kept_members;
 -- name: kept_create
-CREATE TEMP TABLE kept_members (
+CREATE TEMP TABLE IF NOT EXISTS kept_members (
   number     INTEGER PRIMARY KEY,
   attempt_id INTEGER NOT NULL,
   image      INTEGER NOT NULL,

@@ -14,7 +14,7 @@ import anyio
 
 from batchgen.bell import Bell
 from batchgen.budget import Budget, Reservation, Share
-from batchgen.errors import DiskFull
+from batchgen.errors import BatchgenError
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Failures
 from batchgen.model import (
@@ -67,8 +67,7 @@ class Run:
         failures: How the last rows ended.
         gives_up: Whether nothing more is bought, because nearly every row fails.
         full: Budgets by column that kept rows from being bought.
-        disk_full: Why the archive takes no more images; what comes in is left to a
-            later run.
+        end: Ends the run by an error; what is in flight comes in.
     """
 
     job: Job
@@ -90,6 +89,7 @@ class Run:
     lull: Lull
     failures: Failures
     room: Room
+    end: Callable[[BatchgenError], None]
     shelf: Shelf = field(default_factory=Shelf)
     downloads: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
@@ -99,7 +99,6 @@ class Run:
     stopping: bool = False
     gives_up: bool = False
     full: set[Share] = field(default_factory=set)
-    disk_full: DiskFull | None = None
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: Bell = field(default_factory=Bell)
 
@@ -119,12 +118,6 @@ class Run:
         """Let whoever waits for something to change look again."""
         self.changed.ring()
 
-    def landed(self, lane: Lane) -> None:
-        """Free a place in flight."""
-        lane.in_flight -= 1
-        self.lull.stir()
-        self.wake()
-
     def settled(
         self, status: Status, was: Status, error: str | None, rows: int
     ) -> None:
@@ -133,19 +126,16 @@ class Run:
         if status is Status.SUCCEEDED or error in OWN_FAULTS:
             self.failures.ended(well=status is Status.SUCCEEDED)
 
+    def rows_waiting(self) -> int | None:
+        """Return how many rows are not at their end; None while nobody knows."""
+        return None if self.planning else self.progress.rows[Status.PENDING]
+
     def rows_of(self, ledger: Reader, row_id: int) -> int:
         """Return how many rows in scope a purchase is for."""
         if not self.job.dedupe:
             return 1
         limit = self.job.limit
         return 1 + ledger.sharers(row_id, 1 << 62 if limit is None else limit)
-
-    def fill_up(self, error: DiskFull) -> None:
-        """Let nothing more be bought: the archive takes no more images."""
-        if self.disk_full is None:
-            self.disk_full = error
-            self.log.error("disk_full", extra={"why": str(error)})
-        self.wake()
 
     def give_up(self) -> None:
         """Let nothing more be bought."""
@@ -156,16 +146,42 @@ class Run:
 
     def release(self, reservation: Reservation) -> None:
         """Give back what was reserved for something that did not leave."""
-        self.budget.settle(reservation, 0)
+        self._settle(reservation, 0)
         self.wake()
 
     def spent(self, reservation: Reservation, nano: int, *, at_risk: bool) -> None:
         """Commit what a reservation became."""
-        self.budget.settle(reservation, nano)
+        self._settle(reservation, nano)
         if at_risk:
             self.progress.at_risk += nano
         else:
             self.progress.spent += nano
+
+    def _settle(self, reservation: Reservation, nano: int) -> None:
+        if reservation.is_settled:
+            # A fault came behind its charge: what is added counts, and frees nothing.
+            self.budget.commit(nano, *reservation.scopes)
+            return
+        reservation.is_settled = True
+        self.budget.settle(reservation, nano)
+
+
+class Slot:
+    """A place in flight that one purchase takes, and frees once."""
+
+    def __init__(self, run: Run, lane: Lane) -> None:
+        self._run = run
+        self._lane = lane
+        self._is_taken = True
+        lane.in_flight += 1
+
+    def free(self) -> None:
+        """Let another purchase have the place; nothing happens the second time."""
+        if self._is_taken:
+            self._is_taken = False
+            self._lane.in_flight -= 1
+            self._run.lull.stir()
+            self._run.wake()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +195,7 @@ class Flight:
         planned: The provider that is chosen for its row now; None if the manifest
             does not hold the row any more.
         uploads: Links of ours that its request named; None after a restart.
+        slot: Its place in flight; None where it takes none.
     """
 
     lane: Lane
@@ -191,3 +208,9 @@ class Flight:
     started: float | None = None
     task_id: str | None = None
     uploads: tuple[str, ...] | None = None
+    slot: Slot | None = None
+
+    def free_slot(self) -> None:
+        """Let another purchase have its place in flight."""
+        if self.slot is not None:
+            self.slot.free()

@@ -68,7 +68,7 @@ async def fetch(run: Run, flight: Flight, links: Numbered, charge: ChargedAs) ->
         await _leave_delivered(run, flight, error)
         return
     except DiskFull as full:
-        run.fill_up(full)
+        run.end(full)
         words = "no room on the disk for the image; a later run downloads it"
         await _leave_delivered(run, flight, Incomplete("the run", words))
         return
@@ -141,7 +141,7 @@ async def store_inline(
                 await store(run, flight, checked, lost=lost, inline=(charge, delivered))
             except DiskFull as full:
                 # The bytes are nowhere else: its outcome stands as unknown.
-                run.fill_up(full)
+                run.end(full)
                 return
         elif lost is not None:
             await lose(run, flight, lost, charge)
