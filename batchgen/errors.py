@@ -238,7 +238,7 @@ class NoImage(Retryable):
 class UploadLost(Retryable):
     """The provider could not fetch a reference image that was uploaded to its store.
 
-    Nothing was charged; the image is uploaded anew.
+    The image is uploaded anew.
     """
 
 

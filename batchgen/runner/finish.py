@@ -28,6 +28,7 @@ from batchgen.errors import (
 from batchgen.ledger import AttemptEnd, Ledger
 from batchgen.limits import ROWS_LATER, Refusal
 from batchgen.model import State, Status
+from batchgen.reasons import blames_reference
 from batchgen.runner.accounts import (
     ChargedAs,
     billed,
@@ -107,14 +108,20 @@ async def fail(
 
 
 def _of_the_row(run: Run, flight: Flight, error: AttemptError) -> AttemptError:
-    """Blame the row, not the provider, for a model that the row alone asks for.
+    """Blame the row, not the provider, for what the row alone asks for.
 
-    A model that its resolution chose is the provider's own: a wrong base URL would
-    otherwise fail such rows one by one.
+    That is its model, or a reference that cannot be fetched, also where the provider
+    answers that with 404. A model that its resolution chose is the provider's own: a
+    wrong base URL would otherwise fail such rows one by one.
     """
     lane, stated = flight.lane, flight.request.model
     common = run.job.terms_of(lane.name).model or lane.provider.defaults.model
-    if not isinstance(error, ModelGone) or stated in (None, common):
+    if not isinstance(error, ModelGone):
+        return error
+    if flight.request.references and blames_reference(error.message):
+        words = error.message
+        return RequestInvalid(error.provider, words, request_id=error.request_id)
+    if stated in (None, common):
         return error
     words = f"model {flight.attempt.model!r}: {error.message}"
     return RequestInvalid(error.provider, words, request_id=error.request_id)

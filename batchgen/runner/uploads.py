@@ -39,16 +39,18 @@ async def without_lost_uploads(
         charge: What that cost.
 
     Returns:
-        The error by which it ends: one after which it is bought again, if nothing was
-        charged for certain, and it was not tried too often.
+        The error by which it ends: one after which it may be bought again, unless it
+        was charged for certain, or tried too often.
     """
     is_told = isinstance(error, RequestInvalid | GenerationFailed | ProviderDown)
     if not is_told or not _names_uploads(flight) or not blames_reference(error.message):
         return error
     await run.writer.commit(lambda ledger: _forget(ledger, flight))
     run.log.warning("upload_lost", extra={"attempt": flight.attempt.attempt_id})
-    is_free = charge[0] is Charge.NONE or charge == (Charge.REPORTED, 0)
-    if not is_free or _is_tried_enough(run, flight):
+    # What may have been charged is bought again within the risk that the job allows,
+    # as after every other failed task.
+    is_paid = charge[0] not in (Charge.NONE, Charge.UNKNOWN) and charge[1] != 0
+    if is_paid or _is_tried_enough(run, flight):
         return error
     lost = UploadLost(
         error.provider,

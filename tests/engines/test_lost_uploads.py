@@ -82,7 +82,7 @@ async def test_it_is_uploaded_anew_once_for_all_rows_that_share_it(
         "\u56fe\u7247\u4e0b\u8f7d\u5931\u8d25",
     ],
 )
-@pytest.mark.parametrize("status", [400, 422, 500])
+@pytest.mark.parametrize("status", [400, 404, 422, 500])
 async def test_many_words_say_so(
     words: str, status: int, desk: Desk, shop: Shop
 ) -> None:
@@ -199,14 +199,27 @@ async def test_a_failed_task_that_is_free_is_bought_again(
     ]
 
 
-async def test_one_that_may_be_charged_ends_its_row_and_forgets_the_upload(
+async def test_one_that_may_be_charged_is_bought_again_within_the_jobs_risk(
     desk: Desk, shop: Shop, failing: None
 ) -> None:
     wanting(desk, ["a"])
 
-    assert statuses(await desk.run()) == {Status.FAILED: 1}
-    wanting(desk, ["a", "b"])
     outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    assert shop.buys[1].body["image_urls"] == [kept(shop, 2)]
+    assert desk.row()["at_risk_attempts"] == 1
+    desk.check_money()
+
+
+async def test_without_that_risk_its_row_ends_and_the_upload_is_forgotten(
+    desk: Desk, shop: Shop, failing: None
+) -> None:
+    wanting(desk, ["a"])
+
+    assert statuses(await desk.run(on_unknown="hold")) == {Status.FAILED: 1}
+    wanting(desk, ["a", "b"])
+    outcome = await desk.run(on_unknown="hold")
 
     assert statuses(outcome) == {Status.FAILED: 1, Status.SUCCEEDED: 1}
     assert desk.table()[0]["at_risk_attempts"] == 1
