@@ -272,3 +272,27 @@ def test_a_disk_that_fills_meanwhile_leaves_the_old_pair(
 
         compacted(folder)
         check_pair(folder)
+
+
+def test_no_cent_changes(tmp_path: Path) -> None:
+    folder = with_dead_bytes(tmp_path)
+    with open_folder(folder, None, None) as opened:
+        before = opened.ledger.totals(EVERY_ROW)
+
+    compacted(folder)
+
+    with open_folder(folder, None, None) as opened:
+        assert opened.ledger.totals(EVERY_ROW) == before
+    assert before.retired > 0
+
+
+def test_images_that_another_row_shares_stay(tmp_path: Path) -> None:
+    folder = with_dead_bytes(tmp_path)
+    with closing(sqlite3.connect(folder / "run.db")) as ledger:
+        ledger.execute("UPDATE plan SET shares = ? WHERE position = 0", (REMOVED + 1,))
+        ledger.commit()
+
+    done = compacted(folder)
+
+    assert done.removed == 2
+    assert f"row-{REMOVED + 1}.png" in streamed(folder)
