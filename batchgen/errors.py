@@ -20,6 +20,7 @@
         │   ├── ProviderDown      5xx or a JSON error before anything was accepted
         │   ├── GenerationFailed  the provider tried and failed
         │   ├── NoImage           an answer without an image
+        │   ├── UploadLost        the provider cannot fetch a reference that we uploaded
         │   └── Incomplete        a poll or a download that broke off
         ├── OutcomeUnknown   sent, and no usable reply came: may be charged
         ├── Permanent        the same request would fail again
@@ -232,6 +233,13 @@ class NoImage(Retryable):
 
     default_charge = Charge.UNKNOWN
     default_again = Again.NOW
+
+
+class UploadLost(Retryable):
+    """The provider could not fetch a reference image that was uploaded to its store.
+
+    The image is uploaded anew.
+    """
 
 
 class Incomplete(Retryable):

@@ -25,6 +25,7 @@ from batchgen.runner.lull import Lull
 from batchgen.runner.pacing import found_under, pacing_of
 from batchgen.runner.proof import Proof
 from batchgen.runner.resume import ask_first, carry_on, flights_of
+from batchgen.runner.room import Room
 from batchgen.runner.writer import Writer
 from batchgen.wire import Scrubber
 from batchgen.wire.sender import Wire
@@ -44,6 +45,7 @@ class Hands:
     writer: Writer
     wire: Wire
     tasks: TaskGroup
+    room: Room
     end: Callable[[BatchgenError], None]
 
 
@@ -67,6 +69,7 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
     return Run(
         job=job,
         folder=hands.ledger.path.parent,
+        room=hands.room,
         policy=Policy(
             max_attempts=job.max_attempts,
             on_unknown=job.on_unknown,

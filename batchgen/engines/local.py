@@ -17,6 +17,7 @@ from batchgen.engines.consent import (
     refuse_unpriced,
     refuse_unpriced_rows,
 )
+from batchgen.engines.ending import log_end, write_outputs_at_end
 from batchgen.engines.estimate import EVERY_ROW, estimate_of, rebuy_of
 from batchgen.engines.folder import RunFolder
 from batchgen.engines.notices import notices_of
@@ -31,7 +32,7 @@ from batchgen.errors import (
     SpecError,
     StorageError,
 )
-from batchgen.ledger import Ledger, Reader, Totals
+from batchgen.ledger import Ledger, Reader
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, utc
 from batchgen.runner.again import try_lost_links
@@ -42,9 +43,9 @@ from batchgen.runner.planner import Planner
 from batchgen.runner.pool import work_off
 from batchgen.runner.references import References
 from batchgen.runner.resume import recover
+from batchgen.runner.room import Room
 from batchgen.runner.writer import Writer
 from batchgen.wire import MEGABYTE, Memory, Scrubber
-from batchgen.wire.line import Offload
 from batchgen.wire.sender import Wire
 
 
@@ -92,11 +93,11 @@ class LocalEngine:
             async with self._wire() as wire:
                 await self._buy(manifest, writer, wire)
             self._setting.progress.phase = "writing"
-            await self._write_outputs(offload)
+            await write_outputs_at_end(self._folder, self._setting, self._outcome)
         self._outcome.totals = ledger.totals(self._below)
         lanes = self._run.lanes.values() if self._run else ()
         self._outcome.stopped = [it.stopped for it in lanes if it.stopped]
-        self._log_end(self._outcome.totals)
+        log_end(self._log, self._outcome.totals)
         return self._outcome
 
     @property
@@ -110,6 +111,12 @@ class LocalEngine:
             paid_hosts=it.paid_hosts,
             offload=it.offload,
             memory=Memory(self._job.memory_mb * MEGABYTE),
+        )
+
+    def _room(self) -> Room:
+        ledger = self._folder.ledger
+        return Room(
+            self._folder.path, self._folder.archive, ledger.log, self._setting.offload
         )
 
     @asynccontextmanager
@@ -137,7 +144,9 @@ class LocalEngine:
                 async with anyio.create_task_group() as reading:
                     with self._work:
                         async with anyio.create_task_group() as tasks:
-                            hands = Hands(reader, writer, wire, tasks, self._end)
+                            hands = Hands(
+                                reader, writer, wire, tasks, self._room(), self._end
+                            )
                             self._run = assemble(
                                 self._job, self._setting, hands, self._time
                             )
@@ -304,23 +313,3 @@ class LocalEngine:
             for scope in list(run.following):
                 scope.cancel()
             run.wake()
-
-    def _log_end(self, totals: Totals) -> None:
-        rows = {status.value: count for status, count in totals.rows.items()}
-        money = {
-            "spent": totals.spent,
-            "retired": totals.retired,
-            "at_risk": totals.at_risk,
-        }
-        self._log.info(
-            "ended", extra=rows | {f"{name}_nano": it for name, it in money.items()}
-        )
-
-    async def _write_outputs(self, offload: Offload) -> None:
-        # Only here: pyarrow loads when the rows are done, not before the first is sent.
-        from batchgen.runner.outputs import are_fresh, write_outputs
-
-        it = self._folder
-        if not are_fresh(it.ledger, it.archive, it.path):
-            with anyio.CancelScope(shield=True):
-                await offload(lambda: write_outputs(it.ledger, it.archive, it.path))

@@ -2,12 +2,21 @@
 
 from batchgen.ledger.directory import ListedImage, directory_images, directory_places
 from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.members import (
+    Compaction,
+    KeptMember,
+    StoredMember,
+    count_members,
+    stored_members,
+)
 from batchgen.ledger.plan import PlanWriter
 from batchgen.ledger.purchases import (
     providers_bought_from,
     purchase_slices,
     purchases_of,
     settle_charge,
+    settled_without_note,
+    unsettle_charges,
 )
 from batchgen.ledger.reader import Growth, Reader, Shape
 from batchgen.ledger.records import (
@@ -31,7 +40,9 @@ __all__ = [
     "AttemptRecord",
     "AttemptStart",
     "Charged",
+    "Compaction",
     "Growth",
+    "KeptMember",
     "Ledger",
     "ListedImage",
     "PlanEntry",
@@ -41,8 +52,10 @@ __all__ = [
     "RowRecord",
     "Shape",
     "StoredImage",
+    "StoredMember",
     "Totals",
     "Way",
+    "count_members",
     "directory_images",
     "directory_places",
     "dump_route",
@@ -55,4 +68,7 @@ __all__ = [
     "purchases_of",
     "result_slices",
     "settle_charge",
+    "settled_without_note",
+    "stored_members",
+    "unsettle_charges",
 ]

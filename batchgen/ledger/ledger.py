@@ -5,6 +5,7 @@ Steps are made between `begin` and `commit`, so that a group of them is one comm
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -296,3 +297,20 @@ class Ledger(Reader):
         """
         if not self.holds_key(link):
             self.run("upload_set", (*place, name, link, good_until))
+
+    def forget_uploads(self, place: tuple[str, str], links: Iterable[str]) -> int:
+        """Forget uploads that a provider cannot fetch any more.
+
+        Args:
+            place: Provider and base URL.
+            links: What requests named them by.
+
+        Returns:
+            How many of them were still known.
+        """
+        values = (*place, json.dumps(list(links)))
+        return self.run("uploads_forget", values).rowcount
+
+    def forget_uploads_until(self, place: tuple[str, str], good_until: int) -> int:
+        """Forget the uploads of a place that would be good until then, or shorter."""
+        return self.run("uploads_forget_until", (*place, good_until)).rowcount

@@ -68,9 +68,42 @@ def purchases_of(ledger: Reader, provider: str) -> Iterator[tuple[AttemptRecord,
 
 
 def settle_charge(ledger: Ledger, attempt_id: int, nano: int) -> None:
-    """Write down what the provider's bill says of an attempt; its state stays."""
+    """Write down what the provider's bill says of an attempt; its state stays.
+
+    What stood before is kept beside it, for `unsettle_charges`.
+    """
     ledger.run("purchase_settle", (nano, attempt_id))
     ledger.run("outputs_stale")
+
+
+def unsettle_charges(ledger: Ledger, provider: str | None) -> int:
+    """Take back what bills settled: each attempt costs what it did before.
+
+    Ceilings that a bill raised are lowered again, as far as no other charge holds
+    them up.
+
+    Args:
+        ledger: The ledger.
+        provider: Whose bills; None for all of them.
+
+    Returns:
+        How many attempts changed.
+    """
+    values = {"provider": provider}
+    changed = ledger.run("purchases_unsettle", values).rowcount
+    if changed:
+        ledger.run("ceilings_lower", values)
+        for highest in ledger.dearest():
+            ledger.raise_ceiling(*highest)
+        ledger.run("outputs_stale")
+    return changed
+
+
+def settled_without_note(ledger: Reader, provider: str | None) -> int:
+    """Count attempts whose charge before the bill nobody wrote down."""
+    values = {"provider": provider}
+    found: int = ledger.run("purchases_settled_without_note", values).fetchone()[0]
+    return found
 
 
 def _purchase(it: _Line) -> PurchaseRow:

@@ -35,7 +35,10 @@ SELECT row_id, status, budget_group,
                  AND state NOT IN ('rejected', 'failed')) AS is_bought,
        EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                  AND (state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored', 'unknown')
-                      OR cost > 0 OR (charge = 'price_list' AND cost IS NULL))) AS is_paid
+                      OR cost > 0 OR (charge = 'price_list' AND cost IS NULL))) AS is_paid,
+       -- Its images were removed from the archive, and nobody said that others be bought.
+       status = 'pending' AND EXISTS (SELECT 1 FROM removed_images
+                                      WHERE removed_images.row_id = rows.row_id) AS is_removed
   FROM rows WHERE row_id IN (SELECT value FROM json_each(?));
 -- name: row_add
 INSERT INTO rows (row_id, key, fingerprint, id, stem, request, n, budget_group)
@@ -211,7 +214,7 @@ SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at
 SELECT provider, resolution, max((cost + images - 1) / images) FROM attempts
   WHERE charge IN ('reported', 'billed') AND cost > ceiling GROUP BY 1, 2;
 -- name: attempts_raise_ceiling
-UPDATE attempts SET ceiling = :per_image * images,
+UPDATE attempts SET first_ceiling = coalesce(first_ceiling, ceiling), ceiling = :per_image * images,
     uncertain = CASE WHEN uncertain > 0 THEN uncertain + :per_image * images - ceiling ELSE 0 END
   WHERE provider = :provider AND resolution IS :resolution
     AND ceiling < :per_image * images
@@ -300,8 +303,9 @@ SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
-    AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
-                      AND attempts.state NOT IN ('rejected', 'failed'));
+    AND (NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
+                       AND attempts.state NOT IN ('rejected', 'failed'))
+         OR EXISTS (SELECT 1 FROM removed_images WHERE removed_images.row_id = rows.row_id));
 -- name: problems
 SELECT position, line, plan.id, at_column, problem FROM plan
   LEFT JOIN rows USING (row_id)
@@ -375,6 +379,12 @@ SELECT plan.position, image, name, place, size_bytes, crc32, attempts.ended_at,
 -- name: upload_get
 SELECT link FROM uploads
   WHERE provider = ? AND base_url = ? AND name = ? AND good_until > ?;
+-- name: uploads_forget
+-- Only the links that were named: another may have been uploaded in their place by now.
+DELETE FROM uploads WHERE provider = ? AND base_url = ?
+  AND link IN (SELECT value FROM json_each(?));
+-- name: uploads_forget_until
+DELETE FROM uploads WHERE provider = ? AND base_url = ? AND good_until <= ?;
 -- name: upload_set
 INSERT OR REPLACE INTO uploads (provider, base_url, name, link, good_until)
   VALUES (?, ?, ?, ?, ?);

@@ -48,6 +48,11 @@ class Reader:
         self.path = path
         self._connection = connect(path, write=self.writes)
 
+    @property
+    def log(self) -> Path:
+        """The file to which commits are written first; it may not be there yet."""
+        return self.path.with_name(f"{self.path.name}-wal")
+
     def close(self) -> None:
         """Close the file; a last checkpoint folds the log into it."""
         self._connection.close()

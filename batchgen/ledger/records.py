@@ -164,6 +164,10 @@ class AttemptRecord:
     excused: bool = False
     floor: int | None = None
     uncertain: int = 0
+    charge_before_bill: str | None = None
+    cost_before_bill: int | None = None
+    uncertain_before_bill: int | None = None
+    first_ceiling: int | None = None
 
     @property
     def at_risk(self) -> bool:

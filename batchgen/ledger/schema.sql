@@ -103,6 +103,12 @@ CREATE TABLE attempts (
   again        TEXT,
   counts       INTEGER NOT NULL DEFAULT 1,  -- 0: surely rejected unprocessed
   excused      INTEGER NOT NULL DEFAULT 0,  -- 1: the provider failed for everybody
+  -- What stood here before a bill settled it, to be put back if that bill was wrong: the
+  -- charge ('' for none) and the cost. Null where no bill settled it.
+  charge_before_bill TEXT,
+  cost_before_bill   INTEGER,
+  uncertain_before_bill INTEGER,
+  first_ceiling      INTEGER,     -- the ceiling before a higher charge raised it
   error        TEXT,
   message      TEXT,
   warning      TEXT,
@@ -143,3 +149,15 @@ CREATE TABLE uploads (
   good_until INTEGER NOT NULL,
   PRIMARY KEY (provider, base_url, name)
 ) STRICT, WITHOUT ROWID;
+
+-- Images that were removed from the archive, where `retry` was not said since, nor anything
+-- bought: buying them again needs consent.
+CREATE VIEW removed_images AS
+  SELECT attempts.row_id, images.image FROM attempts JOIN images USING (attempt_id)
+    JOIN rows USING (row_id)
+  WHERE images.name IS NULL AND images.sha256 IS NOT NULL
+    AND attempts.attempt_id > rows.tries_from
+    AND NOT EXISTS (SELECT 1 FROM attempts AS later
+                    WHERE later.row_id = attempts.row_id
+                      AND later.attempt_id > attempts.attempt_id
+                      AND later.state NOT IN ('rejected', 'failed'));

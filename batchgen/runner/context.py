@@ -29,6 +29,7 @@ from batchgen.runner.decide import OWN_FAULTS, Part, Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
 from batchgen.runner.progress import Progress
+from batchgen.runner.room import Room
 from batchgen.runner.shelf import Shelf
 from batchgen.runner.writer import Writer
 
@@ -90,6 +91,7 @@ class Run:
     tasks: TaskGroup
     lull: Lull
     failures: Failures
+    room: Room
     end: Callable[[BatchgenError], None]
     shelf: Shelf = field(default_factory=Shelf)
     downloads: anyio.CapacityLimiter = field(
@@ -216,6 +218,7 @@ class Flight:
         task_id: The task that the provider named, once it did.
         planned: The provider that is chosen for its row now; None if the manifest
             does not hold the row any more.
+        uploads: Links of ours that its request named; None after a restart.
         slot: Its place in flight; None where it takes none.
     """
 
@@ -228,6 +231,7 @@ class Flight:
     planned: str | None
     started: float | None = None
     task_id: str | None = None
+    uploads: tuple[str, ...] | None = None
     slot: Slot | None = None
 
     def free_slot(self) -> None:

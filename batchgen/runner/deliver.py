@@ -9,7 +9,13 @@ from itertools import count
 import anyio
 
 from batchgen.decoding import decode_data_uri
-from batchgen.errors import AttemptError, ImageRejected, Incomplete, LinkLost
+from batchgen.errors import (
+    AttemptError,
+    DiskFull,
+    ImageRejected,
+    Incomplete,
+    LinkLost,
+)
 from batchgen.model import Blob, Delivered, Link
 from batchgen.runner.accounts import (
     ChargedAs,
@@ -43,7 +49,12 @@ async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
     """Write down what was made and charged; then bring the images home."""
     flight.lane.task_refusal = None
     flight.lane.verdicts.answer_was_useful()
-    links, charge, lost = await take(run, flight, delivered)
+    try:
+        links, charge, lost = await take(run, flight, delivered)
+    except DiskFull as full:
+        # Bytes that came with the reply are nowhere else: its outcome is unknown.
+        run.end(full)
+        return
     if links:
         await fetch(run, flight, links, charge, lost=lost)
 

@@ -12,6 +12,7 @@ import anyio
 
 from batchgen.errors import (
     AttemptError,
+    DiskFull,
     ImageRejected,
     Incomplete,
     LinkLost,
@@ -74,6 +75,11 @@ async def fetch(
         error = missing.error if missing.links or missing.lost else None
     except (Incomplete, ProviderStopped) as left:
         await _leave_delivered(run, flight, left)
+        return
+    except DiskFull as full:
+        run.end(full)
+        words = "no room on the disk for the image; a later run downloads it"
+        await _leave_delivered(run, flight, Incomplete("the run", words))
         return
     except AttemptError as reason:
         error = reason

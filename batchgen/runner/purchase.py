@@ -190,6 +190,9 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
             return None
         return just_sent(ledger.mark_sent(start), start)
 
+    # What the row does not name itself is an upload of ours.
+    own = set(request.references)
+    uploads = tuple(it for it in run.shelf.links(part) if it not in own)
     attempt = await run.writer.commit(step)
     if attempt is None:
         return None
@@ -202,6 +205,7 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         reservation=order.reservation,
         planned=order.lane.name,
         started=run.time.monotonic(),
+        uploads=uploads,
         slot=order.slot,
     )
 

@@ -22,9 +22,14 @@ INSERT INTO plan (generation, position, row_id, provider, model)
 
 
 @pytest.fixture(params=[1, 2, 3, 4], ids=lambda it: f"version-{it}")
-def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def version(request: pytest.FixtureRequest) -> int:
+    number: int = request.param
+    return number
+
+
+@pytest.fixture
+def old(version: int, tmp_path: Path) -> Path:
     """Return a ledger that a batchgen of the past wrote."""
-    version = request.param
     schema = Path(__file__).with_name(f"schema_{version}.sql").read_text("utf-8")
     path = tmp_path / "run.db"
     with closing(sqlite3.connect(path)) as connection:
