@@ -11,11 +11,11 @@ import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import anyio
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -84,9 +84,22 @@ class Gemini:
         self._shop = shop
 
     def routes(self) -> list[Route]:
-        """Return what it serves, below the base URL's version."""
-        buy = partial(purchase, self._shop, self, FORM)
-        return [Route("/models/{model}:generateContent", buy, methods=["POST"])]
+        """Return what it serves: under each version, and where a base URL has none."""
+        path = "/models/{model}:generateContent"
+        versions = ("", "/v1beta", "/v1")
+        return [
+            Route(f"{version}{path}", self._buy, methods=["POST"])
+            for version in versions
+        ]
+
+    async def _buy(self, request: Request) -> Response:
+        # ai.google.dev: the key may stand in the address, too.
+        key = request.query_params.get("key", "")
+        if key and self.key_header not in request.headers:
+            header = (self.key_header.encode(), key.encode())
+            request.scope["headers"] = [*request.scope["headers"], header]
+            request = Request(request.scope, request.receive)
+        return await purchase(self._shop, self, FORM, request)
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
         """Return the prompt of a valid purchase request."""

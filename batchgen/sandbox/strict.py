@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +17,9 @@ from batchgen.sandbox.shapes import Files, Object, Shape
 
 _MEGABYTE = 1024 * 1024
 
+Canonical = Callable[[Object, Mapping[str, Any]], tuple[dict[str, Any], list[str]]]
+"""Bring a JSON object into one spelling, and list what forbids that."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
@@ -25,16 +28,30 @@ class Form:
     Attributes:
         check: Of the whole body; its fields are those of the document.
         most_bytes: Of the body as it is sent.
+        canonical: For a service that reads several spellings of one document.
     """
 
     check: Object
     media_type: Literal["application/json", "multipart/form-data"] = "application/json"
     most_bytes: int = 64 * _MEGABYTE
+    canonical: Canonical | None = None
 
 
 def json_form(fields: Mapping[str, Shape]) -> Form:
     """Return a form of a JSON object with these fields."""
     return Form(check=Object(fields=fields))
+
+
+def without_nulls(
+    shape: Object, document: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return an object without the fields that are null, where null means absent."""
+    fields = {
+        name: value
+        for name, value in document.items()
+        if value is not None or name not in shape.fields
+    }
+    return fields, []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +129,10 @@ def _read_json(form: Form, content_type: str, raw: bytes) -> Sheet:
     if not isinstance(body, dict):
         problem = "The body must be a JSON object"
         return Sheet(record=record, complaint=Refusal(Reason.BAD_REQUEST, problem))
-    return Sheet(body=body, record=record, complaint=_complaint(form, body))
+    problems: list[str] = []
+    if form.canonical is not None:
+        body, problems = form.canonical(form.check, body)
+    return Sheet(body=body, record=record, complaint=_complaint(form, body, problems))
 
 
 def _read_multipart(form: Form, content_type: str, raw: bytes) -> Sheet:
