@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from batchgen.ledger import Ledger, PlanWriter, Reader
@@ -86,10 +87,11 @@ class Planner:
             await writer.commit(lambda _: plan.begin(schema))
         self.rows = 0
         slices = self._manifest.slices(SLICE)
-        while (step := await offload(lambda: self._next(slices, plan))) is not None:
-            await writer.commit(step)
-            told()
-        await writer.commit(lambda _: plan.end())
+        with closing(plan):
+            while (step := await offload(lambda: self._next(slices, plan))) is not None:
+                await writer.commit(step)
+                told()
+            await writer.commit(lambda _: plan.end())
         if not propose:
             await self.adopt(writer)
 
