@@ -26,6 +26,10 @@ class Failed(AssertionError):
     """A check did not find what it looked for; the text says what."""
 
 
+class NotTried(Exception):
+    """A check cannot be made here; the text says why."""
+
+
 def expect(condition: object, problem: object) -> None:
     """Fail with words unless a condition holds.
 
@@ -40,6 +44,8 @@ def run_check(name: str, check: Callable[[], None]) -> Finding:
     """Run one check to its end; a fault of the check itself is a problem, too."""
     try:
         check()
+    except NotTried as reason:
+        return Finding(name=name, skipped=str(reason))
     except Failed as error:
         return Finding(name=name, problem=str(error))
     except Exception:  # noqa: BLE001  the checks after it are to run all the same

@@ -18,13 +18,14 @@ from urllib.request import ProxyHandler, build_opener
 from batchgen.sandbox import KEY, SandboxProcess
 from tests.interop.clients.checklist import make_png
 from tests.interop.environment import Environment, child_environment
-from tests.interop.findings import Failed
+from tests.interop.findings import Failed, NotTried
 
 MASTER_KEY = "sk-interop-9f86d081884c7d659a2f"
 """Opens the proxy."""
 GUARD = Path(__file__).with_name("guard.py")
 PROXY_TIMEOUT_S = 3
 _READY_WITHIN_S = 180.0
+_FAKEAI_LINK_PORT = 8000
 
 
 @contextmanager
@@ -135,8 +136,18 @@ def _proxy_config(fast: SandboxProcess, slow: SandboxProcess) -> dict[str, objec
 
 @contextmanager
 def start_fakeai(environment: Environment, folder: Path) -> Iterator[str]:
-    """Run fakeai, which serves links to images that it drew."""
-    port = free_port()
+    """Run fakeai, which serves links to images that it drew.
+
+    Raises:
+        NotTried: The port that its links name, whatever it listens on, is taken.
+    """
+    port = _FAKEAI_LINK_PORT
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise NotTried(f"another program listens on port {port}") from error
     command = [environment.command("fakeai"), "server", "--host", "127.0.0.1"]
     with start_server([*command, "--port", port], folder, port, "/health", {}) as url:
         yield url
