@@ -8,9 +8,10 @@ discuss.ai.google.dev, threads 124640 and 109581; read 2026-11-20.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -85,21 +86,12 @@ class Gemini:
 
     def routes(self) -> list[Route]:
         """Return what it serves: under each version, and where a base URL has none."""
+        buy = partial(_with_key_of_address, partial(purchase, self._shop, self, FORM))
         path = "/models/{model}:generateContent"
         versions = ("", "/v1beta", "/v1")
         return [
-            Route(f"{version}{path}", self._buy, methods=["POST"])
-            for version in versions
+            Route(f"{version}{path}", buy, methods=["POST"]) for version in versions
         ]
-
-    async def _buy(self, request: Request) -> Response:
-        # ai.google.dev: the key may stand in the address, too.
-        key = request.query_params.get("key", "")
-        if key and self.key_header not in request.headers:
-            header = (self.key_header.encode(), key.encode())
-            request.scope["headers"] = [*request.scope["headers"], header]
-            request = Request(request.scope, request.receive)
-        return await purchase(self._shop, self, FORM, request)
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
         """Return the prompt of a valid purchase request."""
@@ -206,6 +198,18 @@ class Gemini:
                 "responseId": charge.id,
             }
         )
+
+
+async def _with_key_of_address(
+    buy: Callable[[Request], Awaitable[Response]], request: Request
+) -> Response:
+    """Let the key stand in the address, too, as ai.google.dev says."""
+    key = request.query_params.get("key", "")
+    if key and Gemini.key_header not in request.headers:
+        header = (Gemini.key_header.encode(), key.encode())
+        request.scope["headers"] = [*request.scope["headers"], header]
+        request = Request(request.scope, request.receive)
+    return await buy(request)
 
 
 def _tokens_in(order: Order) -> Tokens:

@@ -8,8 +8,7 @@ not applied, since other servers of this shape have others.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
@@ -21,30 +20,15 @@ from starlette.routing import Route
 
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.faults import CALL_FAULTS, Fault, roll
-from batchgen.sandbox.forms import Part
+from batchgen.sandbox.openai_spellings import image_as_list, without_nulls
 from batchgen.sandbox.purchase import Order, purchase
 from batchgen.sandbox.records import Picture
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.sale import charge_of, made, pictures_of, sell
 from batchgen.sandbox.shapes import Files, Number, Object, Shape, Text, Written
-from batchgen.sandbox.strict import Form, json_form, without_nulls
+from batchgen.sandbox.strict import Form, json_form
 from batchgen.sandbox.tariff import Fare, Tariff, to_nano
 from batchgen.sandbox.workshop import Workshop
-
-
-def _images(body: Mapping[str, Any]) -> list[Part]:
-    return [*body.get("image", ()), *body.get("image[]", ())]
-
-
-def _problems_of_images(body: Mapping[str, Any]) -> Iterator[str]:
-    # One image is `image`, several are `image[]`; `image` twice is "Duplicate
-    # parameter" there (read 2026-11-30 in reports of several clients).
-    images = _images(body)
-    if not images:
-        yield "'image': Required"
-    if "image" in body and "image[]" in body:
-        yield "'image' and 'image[]' stand beside each other"
-
 
 _MODELS = ("gpt-image-2", "gpt-image-1.5", "gpt-image-1")
 _COUNT = Number(least=1, most=10, whole=True)
@@ -57,17 +41,16 @@ _SHARED: Mapping[str, Shape] = MappingProxyType(
         "output_format": Text(choices=("png", "jpeg", "webp")),
     }
 )
-_GENERATE = replace(json_form({**_SHARED, "n": _COUNT}), canonical=without_nulls)
+_GENERATE = json_form({**_SHARED, "n": _COUNT}, canonical=without_nulls)
 _EDIT = Form(
     media_type="multipart/form-data",
+    canonical=image_as_list,
     check=Object(
         fields={
             **_SHARED,
             "n": Written(number=_COUNT),
-            "image": Files(most=1),
-            "image[]": Files(most=16),
-        },
-        rule=_problems_of_images,
+            "image[]": Files(required=True, most=16),
+        }
     ),
 )
 _FORMATS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
@@ -253,7 +236,7 @@ def _resolution(size: tuple[int, int]) -> str:
 
 def _usage(order: Order, pictures: list[Picture]) -> dict[str, Any]:
     text = 1 + len(order.prompt) // 4
-    images = 388 * len(_images(order.body))
+    images = 388 * len(order.body.get("image[]", []))
     output = sum(picture.width_px * picture.height_px // 1_000 for picture in pictures)
     return {
         "total_tokens": text + images + output,

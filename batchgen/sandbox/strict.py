@@ -18,7 +18,7 @@ from batchgen.sandbox.shapes import Files, Object, Shape
 _MEGABYTE = 1024 * 1024
 
 Canonical = Callable[[Object, Mapping[str, Any]], tuple[dict[str, Any], list[str]]]
-"""Bring a JSON object into one spelling, and list what forbids that."""
+"""Bring a body into one spelling, and list what forbids that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,21 +37,11 @@ class Form:
     canonical: Canonical | None = None
 
 
-def json_form(fields: Mapping[str, Shape]) -> Form:
+def json_form(
+    fields: Mapping[str, Shape], *, canonical: Canonical | None = None
+) -> Form:
     """Return a form of a JSON object with these fields."""
-    return Form(check=Object(fields=fields))
-
-
-def without_nulls(
-    shape: Object, document: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[str]]:
-    """Return an object without the fields that are null, where null means absent."""
-    fields = {
-        name: value
-        for name, value in document.items()
-        if value is not None or name not in shape.fields
-    }
-    return fields, []
+    return Form(check=Object(fields=fields), canonical=canonical)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +119,7 @@ def _read_json(form: Form, content_type: str, raw: bytes) -> Sheet:
     if not isinstance(body, dict):
         problem = "The body must be a JSON object"
         return Sheet(record=record, complaint=Refusal(Reason.BAD_REQUEST, problem))
-    problems: list[str] = []
-    if form.canonical is not None:
-        body, problems = form.canonical(form.check, body)
-    return Sheet(body=body, record=record, complaint=_complaint(form, body, problems))
+    return _judged(form, body, record, [])
 
 
 def _read_multipart(form: Form, content_type: str, raw: bytes) -> Sheet:
@@ -145,23 +132,28 @@ def _read_multipart(form: Form, content_type: str, raw: bytes) -> Sheet:
             complaint=Refusal(Reason.BAD_REQUEST, f"Invalid form: {error}"),
         )
     body: dict[str, Any] = {}
-    twice = []
+    problems = []
     for name, value in parts:
         if isinstance(form.check.fields.get(name), Files):
             body.setdefault(name, []).append(value)
         elif name in body:
-            twice.append(f"'{name}': stands twice")
+            problems.append(f"'{name}': stands twice")
         else:
             body[name] = value
     record = json.dumps([_part_record(*part) for part in parts], ensure_ascii=False)
-    return Sheet(body=body, record=record, complaint=_complaint(form, body, twice))
+    return _judged(form, body, record, problems)
 
 
-def _complaint(
-    form: Form, body: Mapping[str, Any], found: list[str] | None = None
-) -> Refusal | None:
-    problems = [*(found or ()), *form.check.problems(body, "")]
-    return Refusal(Reason.INVALID, "\n".join(problems)) if problems else None
+def _judged(
+    form: Form, body: Mapping[str, Any], record: str, problems: list[str]
+) -> Sheet:
+    """Return a body in its canonical spelling, with all that is wrong with it."""
+    if form.canonical is not None:
+        body, spelling = form.canonical(form.check, body)
+        problems = [*problems, *spelling]
+    problems = [*problems, *form.check.problems(body, "")]
+    complaint = Refusal(Reason.INVALID, "\n".join(problems)) if problems else None
+    return Sheet(body=body, record=record, complaint=complaint)
 
 
 def _part_record(name: str, value: str | Part) -> dict[str, Any]:
