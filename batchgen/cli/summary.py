@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batchgen.cli.runfolder import this_command
@@ -19,9 +19,12 @@ from batchgen.errors import (
     ModelGone,
     NearlyAllFailed,
     OutOfCredit,
+    ProviderStopped,
     QuotaReached,
     Unreachable,
+    UnusableReplies,
     UsageError,
+    WrongAddress,
 )
 from batchgen.ledger import Totals
 from batchgen.manifest.wording import shown
@@ -30,6 +33,9 @@ from batchgen.output import ARCHIVE, TABLE
 from batchgen.provider import key_variable
 
 PROBLEMS_SHOWN = 5
+
+WRONG_JOB = (ModelGone, WrongAddress, UnusableReplies, Unreachable)
+"""Stops that no key and no credit mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +115,30 @@ def finish(job: Job, outcome: Outcome) -> int:
     return code
 
 
+ADVICE: Mapping[type[ProviderStopped], str] = {
+    CredentialRejected: "check {variable}",
+    OutOfCredit: "top up the account",
+    QuotaReached: "it returns with the next day; the same command carries on then",
+    ModelGone: "name another --model, or check --base-url",
+    WrongAddress: "check --base-url",
+    UnusableReplies: "look at `message` in the table before you carry on",
+    Unreachable: "check the network and --base-url",
+}
+"""What a person can do about a provider that stopped."""
+
+
+def _advice(stopped: ProviderStopped) -> str:
+    return ADVICE[type(stopped)].format(variable=key_variable(stopped.provider))
+
+
 def _reasons(outcome: Outcome) -> list[str]:
     lines = []
     if outcome.signal is not None:
         lines.append(f"stopped by {outcome.signal.name}")
-    for stopped in outcome.stopped:
-        if isinstance(stopped, CredentialRejected):
-            advice = f"check {key_variable(stopped.provider)}"
-        elif isinstance(stopped, OutOfCredit):
-            advice = "top up the account"
-        elif isinstance(stopped, QuotaReached):
-            advice = "it returns with the next day; the same command carries on then"
-        elif isinstance(stopped, Unreachable):
-            advice = "check the network and --base-url"
-        else:
-            advice = "name another --model, or check --base-url"
-        lines.append(f"stopped: {stopped} ({stopped.kind}); {advice}")
+    lines += [
+        f"stopped: {stopped} ({stopped.kind}); {_advice(stopped)}"
+        for stopped in outcome.stopped
+    ]
     if isinstance(outcome.error, BudgetReached):
         lines.append(f"the budget is reached: {outcome.error}; {outcome.error.way_out}")
     elif outcome.error is not None:
@@ -134,7 +148,7 @@ def _reasons(outcome: Outcome) -> list[str]:
 
 def _code(outcome: Outcome, *, whole: bool) -> int:
     stopped_all = outcome.chosen and len(outcome.stopped) == outcome.chosen
-    gone = any(isinstance(it, ModelGone | Unreachable) for it in outcome.stopped)
+    gone = any(isinstance(stopped, WRONG_JOB) for stopped in outcome.stopped)
     error = outcome.error
     if error is not None and not isinstance(error, BudgetReached | NearlyAllFailed):
         return 2 if isinstance(error, UsageError) else 1

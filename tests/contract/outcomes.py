@@ -75,7 +75,8 @@ EXPECTED: Mapping[Fault, Expected] = MappingProxyType(
         Fault.HTML_PAGE: UNREADABLE,
         Fault.WRONG_KEY: replace(STOPPED, error="credential_rejected"),
         Fault.NO_CREDIT: replace(STOPPED, error="out_of_credit"),
-        Fault.MODEL_GONE: replace(STOPPED, error="model_gone", code=1),
+        # One row's 404 may be its own: a second row must meet the same.
+        Fault.MODEL_GONE: replace(STOPPED, error="model_gone", code=1, requests=2),
         Fault.GENERATION_FAILED: LOST_FIRST,  # whether it is charged, nobody says
         Fault.NO_IMAGE: NO_IMAGE,
         Fault.SMALLER_IMAGE: Expected(warns=True),
