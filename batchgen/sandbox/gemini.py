@@ -8,7 +8,7 @@ discuss.ai.google.dev, threads 124640 and 109581; read 2026-11-20.
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 import anyio
+from starlette.middleware.base import RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -200,18 +201,6 @@ class Gemini:
         )
 
 
-async def _with_key_of_address(
-    buy: Callable[[Request], Awaitable[Response]], request: Request
-) -> Response:
-    """Let the key stand in the address, too, as ai.google.dev says."""
-    key = request.query_params.get("key", "")
-    if key and Gemini.key_header not in request.headers:
-        header = (Gemini.key_header.encode(), key.encode())
-        request.scope["headers"] = [*request.scope["headers"], header]
-        request = Request(request.scope, request.receive)
-    return await buy(request)
-
-
 def _tokens_in(order: Order) -> Tokens:
     return Tokens.asked(order.prompt, len(references_in(order.body)))
 
@@ -223,3 +212,15 @@ def _stopped(reason: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _pick(words: tuple[str, ...], order: Order) -> str:
     return words[int(roll("reason", order.content) * len(words))]
+
+
+async def _with_key_of_address(
+    buy: RequestResponseEndpoint, request: Request
+) -> Response:
+    """Let the key stand in the address, too, as ai.google.dev says."""
+    key = request.query_params.get("key", "")
+    if key and Gemini.key_header not in request.headers:
+        header = (Gemini.key_header.encode(), key.encode())
+        request.scope["headers"] = [*request.scope["headers"], header]
+        request = Request(request.scope, request.receive)
+    return await buy(request)
