@@ -52,16 +52,20 @@ def buy_from_openai(shop: Shop, model: str) -> None:
 
 
 def buy_from_gemini(shop: Shop, model: str) -> None:
-    """Buy by image_generation, and by completion with modalities."""
+    """Buy by image_generation, and by completion with modalities.
+
+    It hands on the drafts of a thinking model as images like the others: the last of
+    them is the result.
+    """
     terms = {"api_base": f"{shop.root}/gemini/v1beta", "api_key": shop.key}
     with check("litellm: image_generation at gemini"):
         reply = litellm.image_generation("a harbour", model, **terms, max_retries=0)
-        expect(png_size(file_of(shop, reply.data[0])), (1024, 1024))
+        expect(png_size(file_of(shop, reply.data[-1])), (1024, 1024))
     with check("litellm: image_edit at gemini with a reference"):
         reply = litellm.image_edit(
             image=BytesIO(make_png(160, 90)), prompt="by night", model=model, **terms
         )
-        expect(png_size(file_of(shop, reply.data[0])), (1376, 768))
+        expect(png_size(file_of(shop, reply.data[-1])), (1376, 768))
     with check("litellm: completion at gemini with modalities"):
         reply = litellm.completion(
             model,
@@ -71,7 +75,6 @@ def buy_from_gemini(shop: Shop, model: str) -> None:
             api_base=f"{shop.root}/gemini/v1beta",
             num_retries=0,
         )
-        # It hands on the drafts of a thinking model, too, as images like the others.
         link = reply.choices[0].message.images[-1]["image_url"]["url"]
         head, _, data = link.partition(",")
         expect(head, "data:image/png;base64")
