@@ -126,6 +126,16 @@ def _stops(gateway: Gateway, folder: str, model: str, code: int, key: str) -> No
     expect(not billed and not bought.at_risk_usd, "money went, or is at risk")
 
 
+def _drafts_are_no_results(gateway: Gateway) -> None:
+    """The proxy hands on a thinking model's drafts as images before the result."""
+    rows = tuple({"prompt": f"a lamp, draft {number}"} for number in range(8))
+    bought, _ = gateway.buy_openai("drafts", rows, "--model", "thinking")
+    bought.expect_end(0, succeeded=len(rows))
+    bought.expect_images()
+    sizes = [[it["width_px"] for it in row["files"]] for row in bought.rows]
+    expect(all(max(widths) == 1024 for widths in sizes), f"widths {sizes}")
+
+
 def _gemini_passes_through(gateway: Gateway) -> None:
     model = PROVIDERS["gemini"].defaults.model
     bought, billed = gateway.buy_gemini("gemini", "/gemini/v1beta", model)
@@ -151,4 +161,5 @@ _CHECKS: Mapping[str, Callable[[Gateway], None]] = {
         _stops, folder="model", model="no-such-model", code=1, key=MASTER_KEY
     ),
     "Google's protocol passes through it": _gemini_passes_through,
+    "a draft of a thinking model is not taken for its result": _drafts_are_no_results,
 }

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
+from batchgen.providers import PROVIDERS
 from batchgen.sandbox import KEY, SandboxProcess
 from tests.interop.clients.checklist import make_png
 from tests.interop.environment import Environment, child_environment
@@ -122,6 +123,11 @@ def _proxy_config(fast: SandboxProcess, slow: SandboxProcess) -> dict[str, objec
         "impatient": {**late, "timeout": PROXY_TIMEOUT_S},
         "upstream-refuses-key": {**quick, "api_key": "sk-wrong-0123456789"},
         "upstream-without-credit": {**quick, "api_key": "sk-broke-0123456789"},
+        "thinking": {
+            "model": f"gemini/{PROVIDERS['gemini'].defaults.model}",
+            "api_base": f"{fast.provider_url('gemini')}/v1beta",
+            "api_key": KEY,
+        },
     }
     return {
         "model_list": [
