@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import venv
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -87,11 +89,16 @@ def test_a_server_ends_when_whoever_started_it_is_gone() -> None:
         server = int(guard.stdout.readline())
         os.kill(server, 0)
 
-        # The end of its input is all that the guard learns of a kill -9.
-        guard.stdin.close()
+        try:
+            # The end of its input is all that the guard learns of a kill -9.
+            guard.stdin.close()
 
-        # The pipe is at its end once nobody holds it: the server is gone, too.
-        assert guard.stdout.read() == ""
+            # The pipe is at its end once nobody holds it: the server is gone, too.
+            assert guard.stdout.read() == ""
+        finally:
+            guard.kill()
+            with suppress(ProcessLookupError):
+                os.kill(server, signal.SIGKILL)
 
 
 def test_each_finding_is_one_line_and_a_failure_is_exit_code_1(
