@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.words import counted, money_lines, rows_line
+from batchgen.engines.causes import Cause, causes_of
+from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import Problem, problems_in
 from batchgen.engines.folder import read_ledger
 from batchgen.engines.setting import Outcome
@@ -33,6 +35,15 @@ from batchgen.output import ARCHIVE, TABLE
 from batchgen.provider import key_variable
 
 PROBLEMS_SHOWN = 5
+CAUSES_SHOWN = 5
+
+UNSUCCESSFUL = (Status.FAILED, Status.REFUSED, Status.HELD)
+
+HOPELESS: Mapping[str, str] = {
+    "refused": ". The same prompt would be refused again",
+    "request_invalid": ". Trying again will not help: mend the row",
+}
+"""What more is to be said of errors that the same request meets again."""
 
 WRONG_JOB = (ModelGone, WrongAddress, UnusableReplies, Unreachable)
 """Stops that no key and no credit mend."""
@@ -72,7 +83,35 @@ def show_summary(job: Job, outcome: Outcome, bill: Bill | None) -> None:
         lines += problem_lines(job, _problems(job), invalid)
     archive = f"{counted(totals.images, 'image')} in {job.out / ARCHIVE}"
     lines += [archive if totals.images else "no images", f"table: {job.out / TABLE}"]
+    if any(totals.rows.get(status) for status in UNSUCCESSFUL):
+        lines += _cause_lines(job)
     write_result("\n".join(lines))
+
+
+def _cause_lines(job: Job) -> list[str]:
+    """Return why rows did not succeed, the commonest causes first."""
+    ledger = read_ledger(job.out)
+    try:
+        causes = causes_of(ledger, EVERY_ROW if job.limit is None else job.limit)
+    finally:
+        ledger.close()
+    lines = [_cause_line(cause) for cause in causes[:CAUSES_SHOWN]]
+    hidden = sum(cause.rows for cause in causes[CAUSES_SHOWN:])
+    if hidden:
+        rows = counted(hidden, "row")
+        lines.append(f"  and {rows} for other reasons: see `message` in the table")
+    return lines
+
+
+def _cause_line(cause: Cause) -> str:
+    """Say why rows ended so, in the provider's words, and which the first ones are."""
+    examples = ", ".join(map(str, cause.examples))
+    more = ", ..." if cause.rows > len(cause.examples) else ""
+    which = f"{'row' if cause.rows == 1 else 'rows'} {examples}{more}"
+    words = f'"{cause.message}"' if cause.message else f"({cause.error})"
+    who = f"{cause.provider} " if cause.provider else ""
+    advice = HOPELESS.get(cause.error or "", "")
+    return f"{cause.rows} {cause.status}: {who}{words} ({which}){advice}"
 
 
 def _problems(job: Job) -> list[Problem]:

@@ -72,7 +72,7 @@ EXPECTED: Mapping[Fault, Expected] = MappingProxyType(
         Fault.LOST_REPLY: CHARGED_AND_LOST,
         Fault.CUT_BODY: CHARGED_AND_LOST,
         Fault.MALFORMED: UNREADABLE,
-        Fault.HTML_PAGE: UNREADABLE,
+        Fault.HTML_PAGE: REJECTED,  # it stands in front of the service
         Fault.WRONG_KEY: replace(STOPPED, error="credential_rejected"),
         Fault.NO_CREDIT: replace(STOPPED, error="out_of_credit"),
         # One row's 404 may be its own: a second row must meet the same.
