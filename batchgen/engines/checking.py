@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -65,9 +66,11 @@ def _plan(
     ledger: Ledger, manifest: Manifest, choice: Choice, most: int
 ) -> list[Problem]:
     renamed: list[Problem] = []
-    with ledger.transaction():
+    with (
+        ledger.transaction(),
         # In any case, to see what it would save; who does not want it gets it undone.
-        plan = PlanWriter(ledger, key_of, claimed_stems, dedupe=True)
+        closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=True)) as plan,
+    ):
         rows = 0
         for part in manifest.slices():
             entries = [entry_of(row, choice) for row in part.rows]

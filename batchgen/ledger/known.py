@@ -61,12 +61,20 @@ class Known:
             self._scratch = sqlite3.connect(
                 "", isolation_level=None, check_same_thread=False
             )
+        try:
+            self._fill(prints=prints)
+        except BaseException:
+            self.close()
+            raise
+
+    def _fill(self, *, prints: bool) -> None:
+        with translated(_PLACE):
             self._scratch.executescript(_TABLES)
-        rows = ledger.run("rows_known")
+        rows = self._ledger.run("rows_known")
         while part := rows.fetchmany(_SLICE):
             self._add("INSERT INTO versions VALUES (?, ?, ?)", map(tuple, part))
             if prints:
-                self.met_prints([it["fingerprint"] for it in part])
+                self.met_prints([row["fingerprint"] for row in part])
 
     def close(self) -> None:
         """Give the scratch space back."""

@@ -60,9 +60,9 @@ class Judged:
 
 
 class PlanWriter:
-    """Writes one generation of the plan, slice after slice.
+    """Writes one generation of the plan, slice after slice; to be closed by its maker.
 
-    All but `judge` are steps of the ledger.
+    All but `judge` and `close` are steps of the ledger.
     """
 
     def __init__(
@@ -104,6 +104,11 @@ class PlanWriter:
         self._last_row_id = int(ledger.run("rows_last").fetchone()[0])
         self._known: Known | None = None
         self._may_share = False
+
+    def close(self) -> None:
+        """Give the scratch space back, also that of a reading that is given up."""
+        if self._known is not None:
+            self._known.close()
 
     def judge(self, entries: Sequence[PlanEntry]) -> list[Judged]:
         """Say what the rows of the next slice are, in order; nothing is written.
@@ -157,8 +162,7 @@ class PlanWriter:
 
         Versions of a row have the same names, and the ZIP can list those of one.
         """
-        if self._known is not None:
-            self._known.close()
+        self.close()
         values = {"generation": self.generation}
         for (source,) in self._ledger.run("shares_that_clash", values).fetchall():
             known = {**values, "source": source}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -90,10 +91,11 @@ class Planner:
             await writer.commit(lambda _: plan.begin(schema))
         self.rows = 0
         slices = self._manifest.slices(SLICE)
-        while (step := await offload(lambda: self._next(slices, plan))) is not None:
-            await writer.commit(step)
-            told()
-        await writer.commit(lambda _: plan.end())
+        with closing(plan):
+            while (step := await offload(lambda: self._next(slices, plan))) is not None:
+                await writer.commit(step)
+                told()
+            await writer.commit(lambda _: plan.end())
         if not propose:
             await self.adopt(writer)
 

@@ -15,6 +15,8 @@ from types import MappingProxyType
 from typing import Any
 
 import anyio
+from starlette.middleware.base import RequestResponseEndpoint
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -80,9 +82,13 @@ class Gemini:
         self._shop = shop
 
     def routes(self) -> list[Route]:
-        """Return what it serves, below the base URL's version."""
-        buy = partial(purchase, self._shop, self, FORM)
-        return [Route("/models/{model}:generateContent", buy, methods=["POST"])]
+        """Return what it serves: under each version, and where a base URL has none."""
+        buy = partial(_with_key_of_address, partial(purchase, self._shop, self, FORM))
+        path = "/models/{model}:generateContent"
+        versions = ("", "/v1beta", "/v1")
+        return [
+            Route(f"{version}{path}", buy, methods=["POST"]) for version in versions
+        ]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
         """Return the prompt of a valid purchase request."""
@@ -248,3 +254,15 @@ def _stopped(reason: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _pick(words: tuple[str, ...], order: Order) -> str:
     return words[int(roll("reason", order.content) * len(words))]
+
+
+async def _with_key_of_address(
+    buy: RequestResponseEndpoint, request: Request
+) -> Response:
+    """Let the key stand in the address, too, as ai.google.dev says."""
+    key = request.query_params.get("key", "")
+    if key and Gemini.key_header not in request.headers:
+        header = (Gemini.key_header.encode(), key.encode())
+        request.scope["headers"] = [*request.scope["headers"], header]
+        request = Request(request.scope, request.receive)
+    return await buy(request)

@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from batchgen.sandbox.drawing import pixel_size
+from batchgen.sandbox.protojson import Base64Text, EnumText, canonical_object
 from batchgen.sandbox.reference import ImageRules, decode_base64
 from batchgen.sandbox.shapes import Listed, Number, Object, Text
 from batchgen.sandbox.strict import Form
@@ -128,7 +129,7 @@ _PART = Object(
         "inlineData": Object(
             fields={
                 "mimeType": Text(required=True),
-                "data": Text(required=True),
+                "data": Base64Text(required=True),
             },
             rule=_faults_of_image,
         ),
@@ -144,7 +145,7 @@ _CONTENT = Object(
 _CONFIG = Object(
     fields={
         "responseModalities": Listed(
-            least=1, most=2, item=Text(choices=("TEXT", "IMAGE"))
+            least=1, most=2, item=EnumText(choices=("TEXT", "IMAGE"))
         ),
         "imageConfig": Object(
             fields={
@@ -168,6 +169,8 @@ FORM = Form(
     check=Object(
         fields={
             "contents": Listed(required=True, least=1, most=1, item=_CONTENT),
+            # The path names it, too, and decides.
+            "model": Text(),
             "generationConfig": _CONFIG,
             "safetySettings": Listed(
                 most=len(_CATEGORIES),
@@ -180,12 +183,13 @@ FORM = Form(
             ),
             "tools": Listed(
                 most=1,
-                item=Object(fields={"google_search": Object(required=True, fields={})}),
+                item=Object(fields={"googleSearch": Object(required=True, fields={})}),
             ),
         },
         rule=_faults_of_request,
     ),
     # Stated for batches only, and taken for single requests, too.
     most_bytes=20 * 1024 * 1024,
+    canonical=canonical_object,
 )
 """The body of a request. One turn of a conversation is all that an image needs."""

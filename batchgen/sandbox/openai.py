@@ -34,6 +34,7 @@ from batchgen.sandbox.openai_models import (
     special_fares,
     usual_fares,
 )
+from batchgen.sandbox.openai_spellings import image_as_list, without_nulls
 from batchgen.sandbox.purchase import Order, purchase
 from batchgen.sandbox.records import Picture
 from batchgen.sandbox.refusal import Reason, Refusal
@@ -56,9 +57,12 @@ _SHARED: Mapping[str, Shape] = MappingProxyType(
     }
 )
 _PERCENT = Number(least=0, most=100, whole=True)
-_GENERATE = json_form({**_SHARED, "n": _COUNT, "output_compression": _PERCENT})
+_GENERATE = json_form(
+    {**_SHARED, "n": _COUNT, "output_compression": _PERCENT}, canonical=without_nulls
+)
 _EDIT = Form(
     media_type="multipart/form-data",
+    canonical=image_as_list,
     check=Object(
         fields={
             **_SHARED,

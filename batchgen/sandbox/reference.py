@@ -15,8 +15,9 @@ from PIL import Image
 
 _DATA_URI = re.compile(r"data:(image/[a-z0-9.+-]+);base64,")
 _PNG_END = b"IEND\xaeB`\x82"
-# How base64 of PNG, JPEG, GIF and WebP begins.
-_IMAGES_IN_BASE64 = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
+# How base64 of PNG, JPEG (in both alphabets), GIF and WebP begins.
+_IMAGES_IN_BASE64 = ("iVBORw0KGgo", "/9j/", "_9j_", "R0lGOD", "UklGR")
+_TO_STANDARD_ALPHABET = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,12 @@ def decode_base64(text: str) -> bytes | None:
         return None
 
 
+def standard_base64(text: str) -> str:
+    """Return base64 of either alphabet in the standard one, with its padding."""
+    text = text.translate(_TO_STANDARD_ALPHABET)
+    return text + "=" * (-len(text) % 4)
+
+
 def read_data_uri(text: str) -> tuple[str, bytes] | None:
     """Return media type and file of a data URI; None if it is none of base64."""
     prefix = _DATA_URI.match(text)
@@ -83,7 +90,7 @@ def shortened(text: str) -> str:
     start = prefix.end() if prefix else 0
     if prefix is None and not text.startswith(_IMAGES_IN_BASE64):
         return text
-    data = decode_base64(text[start:])
+    data = decode_base64(standard_base64(text[start:]))
     if data is None:
         return text
     digest = hashlib.sha256(data).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +17,9 @@ from batchgen.sandbox.shapes import Files, Object, Shape
 
 _MEGABYTE = 1024 * 1024
 
+Canonical = Callable[[Object, Mapping[str, Any]], tuple[dict[str, Any], list[str]]]
+"""Bring a body into one spelling, and list what forbids that."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
@@ -25,16 +28,20 @@ class Form:
     Attributes:
         check: Of the whole body; its fields are those of the document.
         most_bytes: Of the body as it is sent.
+        canonical: For a service that reads several spellings of one document.
     """
 
     check: Object
     media_type: Literal["application/json", "multipart/form-data"] = "application/json"
     most_bytes: int = 64 * _MEGABYTE
+    canonical: Canonical | None = None
 
 
-def json_form(fields: Mapping[str, Shape]) -> Form:
+def json_form(
+    fields: Mapping[str, Shape], *, canonical: Canonical | None = None
+) -> Form:
     """Return a form of a JSON object with these fields."""
-    return Form(check=Object(fields=fields))
+    return Form(check=Object(fields=fields), canonical=canonical)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +119,7 @@ def _read_json(form: Form, content_type: str, raw: bytes) -> Sheet:
     if not isinstance(body, dict):
         problem = "The body must be a JSON object"
         return Sheet(record=record, complaint=Refusal(Reason.BAD_REQUEST, problem))
-    return Sheet(body=body, record=record, complaint=_complaint(form, body))
+    return _judged(form, body, record, [])
 
 
 def _read_multipart(form: Form, content_type: str, raw: bytes) -> Sheet:
@@ -125,23 +132,28 @@ def _read_multipart(form: Form, content_type: str, raw: bytes) -> Sheet:
             complaint=Refusal(Reason.BAD_REQUEST, f"Invalid form: {error}"),
         )
     body: dict[str, Any] = {}
-    twice = []
+    problems = []
     for name, value in parts:
         if isinstance(form.check.fields.get(name), Files):
             body.setdefault(name, []).append(value)
         elif name in body:
-            twice.append(f"'{name}': stands twice")
+            problems.append(f"'{name}': stands twice")
         else:
             body[name] = value
     record = json.dumps([_part_record(*part) for part in parts], ensure_ascii=False)
-    return Sheet(body=body, record=record, complaint=_complaint(form, body, twice))
+    return _judged(form, body, record, problems)
 
 
-def _complaint(
-    form: Form, body: Mapping[str, Any], found: list[str] | None = None
-) -> Refusal | None:
-    problems = [*(found or ()), *form.check.problems(body, "")]
-    return Refusal(Reason.INVALID, "\n".join(problems)) if problems else None
+def _judged(
+    form: Form, body: Mapping[str, Any], record: str, problems: list[str]
+) -> Sheet:
+    """Return a body in its canonical spelling, with all that is wrong with it."""
+    if form.canonical is not None:
+        body, spelling = form.canonical(form.check, body)
+        problems = [*problems, *spelling]
+    problems = [*problems, *form.check.problems(body, "")]
+    complaint = Refusal(Reason.INVALID, "\n".join(problems)) if problems else None
+    return Sheet(body=body, record=record, complaint=complaint)
 
 
 def _part_record(name: str, value: str | Part) -> dict[str, Any]:

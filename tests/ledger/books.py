@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,8 +63,10 @@ def read(
 ) -> None:
     """Let the ledger read a manifest with these rows to its end."""
     rows = list(entries)
-    with ledger.transaction():
-        plan = PlanWriter(ledger, key_of, claimed_stems, dedupe=dedupe)
+    with (
+        ledger.transaction(),
+        closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=dedupe)) as plan,
+    ):
         for first in range(0, len(rows), 3):
             plan.add(rows[first : first + 3], b"ipc %d" % first, first)
         plan.end()

@@ -382,9 +382,9 @@ def test_no_two_images_of_a_plan_ever_have_one_name(
 
 
 def test_the_first_reading_counts_from_its_first_slice_on(ledger: Ledger) -> None:
-    plan = PlanWriter(ledger, key_of, claimed_stems)
-    plan.begin(b"schema")
-    plan.add([entry(0, "cup")], b"ipc", 0)
+    with closing(PlanWriter(ledger, key_of, claimed_stems)) as plan:
+        plan.begin(b"schema")
+        plan.add([entry(0, "cup")], b"ipc", 0)
 
     assert waiting(ledger) == [0]
     assert ledger.get("plan_digest") is None
@@ -393,8 +393,8 @@ def test_the_first_reading_counts_from_its_first_slice_on(ledger: Ledger) -> Non
 def test_a_later_reading_counts_only_when_it_is_complete(ledger: Ledger) -> None:
     prompts(ledger, ["cup", "lamp"])
     before = row_ids(ledger)
-    plan = PlanWriter(ledger, key_of, claimed_stems)
-    plan.add([entry(0, "vase")], b"ipc", 0)
+    with closing(PlanWriter(ledger, key_of, claimed_stems)) as plan:
+        plan.add([entry(0, "vase")], b"ipc", 0)
 
     assert row_ids(ledger) == before
     assert ledger.get("plan_digest") == "d"
@@ -411,8 +411,8 @@ def test_a_reading_that_was_broken_off_leaves_no_trace_in_the_next(
     ledger: Ledger,
 ) -> None:
     prompts(ledger, ["cup"])
-    broken = PlanWriter(ledger, key_of, claimed_stems)
-    broken.add([entry(0, "cup"), entry(1, "cup")], b"ipc", 0)
+    with closing(PlanWriter(ledger, key_of, claimed_stems)) as broken:
+        broken.add([entry(0, "cup"), entry(1, "cup")], b"ipc", 0)
 
     prompts(ledger, ["cup", "cup"])
 
@@ -450,12 +450,12 @@ def test_the_thousandth_row_that_asks_for_the_same_is_no_dearer_to_plan(
         nonlocal steps
         steps += 1
 
-    plan = PlanWriter(ledger, key_of, claimed_stems, dedupe=True)
-    ledger._connection.set_progress_handler(count, 100)
-    plan.add(rows[:400], b"", 0)
-    first, steps = steps, 0
-    plan.add(rows[400:800], b"", 400)
-    plan.add(rows[800:], b"", 800)
+    with closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=True)) as plan:
+        ledger._connection.set_progress_handler(count, 100)
+        plan.add(rows[:400], b"", 0)
+        first, steps = steps, 0
+        plan.add(rows[400:800], b"", 400)
+        plan.add(rows[800:], b"", 800)
 
     assert first > 0
     assert steps < 3 * first

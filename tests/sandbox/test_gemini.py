@@ -240,7 +240,6 @@ def config(**fields: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        pytest.param({"model": MODEL}, "model", id="model-in-body"),
         pytest.param({"prompt": "a lamp"}, "prompt", id="prompt-of-others"),
         pytest.param({"contents": MISSING}, "contents", id="no-contents"),
         pytest.param({"contents": []}, "contents", id="no-content"),
@@ -253,8 +252,24 @@ def config(**fields: object) -> dict[str, Any]:
             parts({"text": "a", **inline()}), "parts[0]", id="text-and-image-in-one"
         ),
         pytest.param(
-            parts({"text": "a"}, {"inline_data": {}}), "inline_data", id="snake-case"
+            parts({"text": "a"}, {"inline_Data": {}}), "inline_Data", id="mixed-case"
         ),
+        pytest.param(
+            parts({"text": "a"}, {"inline_data": {}}), "mimeType", id="empty-snake-case"
+        ),
+        pytest.param(
+            parts(
+                {"text": "a"},
+                {
+                    "inlineData": inline()["inlineData"],
+                    "inline_data": inline()["inlineData"],
+                },
+            ),
+            "two spellings",
+            id="both-spellings",
+        ),
+        pytest.param(config(topK=40.5), "topK", id="half-a-number"),
+        pytest.param({"colour_name": None}, "colour_name", id="unknown-null"),
         pytest.param(
             parts({"text": "a"}, *[inline()] * 15), "15 images", id="15-images"
         ),
@@ -307,7 +322,7 @@ def config(**fields: object) -> dict[str, Any]:
             id="unknown-threshold",
         ),
         pytest.param({"tools": [{"google_search": True}]}, "tools", id="tool-flag"),
-        pytest.param({"tools": [{}]}, "google_search", id="no-tool"),
+        pytest.param({"tools": [{}]}, "googleSearch", id="no-tool"),
     ],
 )
 def test_it_refuses_what_its_pages_do_not_allow(

@@ -151,11 +151,39 @@ def test_edits_take_a_form_with_images(openai: Buyer) -> None:
     assert len(files_of(openai, reply)) == 2
 
 
+def test_one_image_is_called_image_and_counted_like_the_others(openai: Buyer) -> None:
+    asked = [("model", "gpt-image-2"), ("prompt", "a lamp"), ("size", "1024x1024")]
+
+    alone = openai.send_form([*asked, ("image", PICTURE)], path=EDITS)
+    listed = openai.send_form([*asked, ("image[]", PICTURE)], path=EDITS)
+
+    assert len(files_of(openai, alone)) == len(files_of(openai, listed)) == 1
+    tokens = [
+        reply.json()["usage"]["input_tokens_details"]["image_tokens"]
+        for reply in (alone, listed)
+        if "usage" in reply.json()
+    ]
+    assert len(set(tokens)) <= 1
+    assert 0 not in tokens
+
+
+def test_null_stands_for_what_is_not_said(openai: Buyer) -> None:
+    nothing = dict.fromkeys(("n", "size", "quality", "output_format"))
+
+    reply = openai.send(openai.body("a lamp without wishes") | nothing)
+
+    [file] = files_of(openai, reply)
+    with Image.open(BytesIO(file)) as image:
+        assert (image.size, image.format) == ((1024, 1024), "PNG")
+
+
 @pytest.mark.parametrize(
     "fields",
     [
         pytest.param([("n", "2")], id="no-image"),
-        pytest.param([("image", PICTURE)], id="name-without-brackets"),
+        pytest.param([("image", PICTURE)] * 2, id="two-without-brackets"),
+        pytest.param([("image", PICTURE), ("image[]", PICTURE)], id="both-names"),
+        pytest.param([("image", "one.png")], id="image-as-a-name"),
         pytest.param([("image[]", PICTURE)] * 17, id="17-images"),
         pytest.param([("image[]", PICTURE), ("n", "11")], id="n-11"),
         pytest.param([("image[]", "https://a.example/b.png")], id="image-as-text"),
@@ -186,6 +214,8 @@ def test_edits_refuse_what_the_reference_does_not_allow(
         pytest.param({"output_format": "jpg"}, id="format-misspelt"),
         pytest.param({"response_format": "url"}, id="format-of-older-models"),
         pytest.param({"image[]": []}, id="images-in-json"),
+        pytest.param({"image": None}, id="unknown-null"),
+        pytest.param({"prompt": None}, id="prompt-null"),
         pytest.param({"prompt": MISSING}, id="no-prompt"),
         pytest.param({"model": MISSING}, id="no-model"),
     ],

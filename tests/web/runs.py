@@ -74,6 +74,7 @@ def read(ledger: Ledger, rows: Sequence[Row]) -> None:
     with ledger.transaction():
         plan = PlanWriter(ledger, key_of, claimed_stems)
         plan.add(entries, data.getvalue(), 0)
+        plan.end()
         plan.complete(f"digest {len(rows)}", schema.getvalue(), len(rows))
 
 

@@ -1,0 +1,92 @@
+"""JSON as Google's services read it: one document has many spellings.
+
+Source: protobuf.dev, programming guide "ProtoJSON Format", read 2026-11-30. A field
+goes by its lowerCamelCase name or by the name in the .proto file, `null` stands for an
+absent field, a whole number may be written with a fraction of zero, and bytes are
+base64 of either alphabet, with padding or without. That the names of an enum are read
+in any case stands on no page [assumed]: Google's examples write `Image` and `minimal`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from batchgen.sandbox.reference import standard_base64
+from batchgen.sandbox.shapes import Listed, Number, Object, Shape, Text
+
+_UNDERSCORE = re.compile(r"_([a-z0-9])")
+
+
+class Base64Text(Text):
+    """Bytes, as base64."""
+
+
+class EnumText(Text):
+    """A name out of an enum; its choices are in upper case."""
+
+
+def canonical_object(
+    shape: Object, document: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return an object in one spelling, and a line for each field that stands twice.
+
+    Fields that the shape does not know keep their names, so that a complaint about one
+    names it as the client wrote it.
+    """
+    problems: list[str] = []
+    canonical: dict[str, Any] = _read_object(shape, document, "", problems)
+    return canonical, problems
+
+
+def _read(shape: Shape | None, value: Any, where: str, problems: list[str]) -> Any:
+    reader = _READERS.get(type(shape))
+    return value if reader is None else reader(shape, value, where, problems)
+
+
+def _read_object(shape: Object, value: Any, where: str, problems: list[str]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    fields: dict[str, Any] = {}
+    for written, item in value.items():
+        camel = _UNDERSCORE.sub(lambda match: match[1].upper(), written)
+        name = camel if camel in shape.fields else written
+        if item is None and name in shape.fields:
+            continue
+        if name in fields:
+            problems.append(f"'{where}{written}': stands twice, in two spellings")
+        field_shape = shape.fields.get(name)
+        fields[name] = _read(field_shape, item, f"{where}{name}.", problems)
+    return fields
+
+
+def _read_list(shape: Listed, value: Any, where: str, problems: list[str]) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [_read(shape.item, item, where, problems) for item in value]
+
+
+def _read_number(shape: Number, value: Any, _where: str, _problems: list[str]) -> Any:
+    is_whole = shape.whole and isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole else value
+
+
+def _read_bytes(_shape: Text, value: Any, _where: str, _problems: list[str]) -> Any:
+    return standard_base64(value) if isinstance(value, str) else value
+
+
+def _read_enum(_shape: Text, value: Any, _where: str, _problems: list[str]) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+_READERS: Mapping[type, Callable[..., Any]] = MappingProxyType(
+    {
+        Object: _read_object,
+        Listed: _read_list,
+        Number: _read_number,
+        Base64Text: _read_bytes,
+        EnumText: _read_enum,
+    }
+)

@@ -1,0 +1,69 @@
+"""Lower bounds of the dependencies: each is stated, and each package is declared."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from tests.lowest import PROJECT, constraints
+
+PACKAGE = Path(__file__).parents[1] / "batchgen"
+
+
+def test_each_dependency_is_pinned_to_its_lower_bound() -> None:
+    project = """
+    [project]
+    dependencies = ["aiohttp>=3.14,<4", "pyarrow>=18"]
+    [project.optional-dependencies]
+    dev = ["ruff>=0.10"]
+    """
+
+    assert list(constraints(project)) == [
+        *("aiohttp==3.14", "pyarrow==18", "ruff==0.10"),
+    ]
+
+
+@pytest.mark.parametrize("requirement", ["polars", "polars<3", "polars~=1.32"])
+def test_a_dependency_without_a_lower_bound_is_refused(requirement: str) -> None:
+    project = f'[project]\ndependencies = ["{requirement}"]'
+
+    with pytest.raises(ValueError, match="polars"):
+        list(constraints(project))
+
+
+def test_what_the_package_imports_is_declared() -> None:
+    """A package that only comes along with another may leave with its next version."""
+    project = PROJECT.read_text("utf-8")
+    required = tomllib.loads(project)["project"]["dependencies"]
+    declared = {line.partition("==")[0] for line in constraints(project)}
+    assert len(required) <= len(declared)
+    runtime = {it.partition(">=")[0] for it in required}
+
+    imported = {
+        name.partition(".")[0]
+        for path in PACKAGE.rglob("*.py")
+        for name in _imports(ast.parse(path.read_text("utf-8")))
+    }
+
+    distributions = packages_distributions()
+    missing = {
+        name
+        for name in imported - sys.stdlib_module_names - {"batchgen"}
+        if not runtime & {it.lower() for it in distributions.get(name, [name])}
+    }
+    assert missing == set()
+
+
+def _imports(tree: ast.AST) -> list[str]:
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.append(node.module)
+    return names
