@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,7 @@ def _stable(_: int) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -73,7 +75,9 @@ def call(
         stable.stdin.write(json.dumps(said) + "\n")
         stable.stdin.flush()
         if not select([stable.stdout], [], [], within_s)[0]:
-            stable.kill()
+            # The command that was forked goes with it: it would work on for ever.
+            os.killpg(stable.pid, signal.SIGKILL)
+            stable.communicate()
             _stable.cache_clear()
             raise TimeoutError(f"{words} took longer than {within_s} s")
         code = int(stable.stdout.readline())
