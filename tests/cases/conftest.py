@@ -12,7 +12,6 @@ from tests.cases.judge import KEY, Customer, open_service
 from tests.cases.server import PRICE, Service
 
 
-
 @dataclass(frozen=True)
 class Market:
     """Opens services for one test."""

@@ -57,9 +57,7 @@ def links(provider: str, *urls: str) -> Answer:
 def answer_of(parts: list[object], **more: object) -> Answer:
     """Return Google's answer; no tokens are counted, since some relays count none."""
     content = {"role": "model", "parts": parts}
-    return sold(
-        {"candidates": [{"content": content, "finishReason": "STOP", **more}]}
-    )
+    return sold({"candidates": [{"content": content, "finishReason": "STOP", **more}]})
 
 
 def inline(content: bytes) -> dict[str, object]:

@@ -187,8 +187,7 @@ def _assert_archive(outcome: Outcome) -> None:
     files = [file for row in outcome.rows.values() for file in row["files"] or ()]
     hashes = {it["name"]: it["sha256"] for it in files}
     content = {
-        name: hashlib.sha256(data).hexdigest()
-        for name, data in outcome.members.items()
+        name: hashlib.sha256(data).hexdigest() for name, data in outcome.members.items()
     }
     assert content == hashes, outcome.explain()
     for row in outcome.rows.values():

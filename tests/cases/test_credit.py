@@ -107,14 +107,19 @@ CASES = {
     "foxapi zh under 500": Case(
         "foxapi",
         error(
-            500, "用户额度不足，剩余额度: 0.01", code="insufficient_user_quota", type="x"
+            500,
+            "用户额度不足，剩余额度: 0.01",
+            code="insufficient_user_quota",
+            type="x",
         ),
         "额度不足",
     ),
     "foxapi arrears": Case("foxapi", error(403, "账号已欠费，请充值后重试"), "欠费"),
     "gccai code in a 200": Case(
         "gccai",
-        Answer(200, {"code": 402, "error": {"message": "Insufficient account balance"}}),
+        Answer(
+            200, {"code": 402, "error": {"message": "Insufficient account balance"}}
+        ),
         "Insufficient account balance",
     ),
     "gccai quota of zero": Case(

@@ -1,0 +1,311 @@
+"""Kinds e, f and n: links that are odd, late, closed, or that hold a word of the key."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.cases import replies
+from tests.cases.conftest import Market
+from tests.cases.dialects import answer_of, encoded, error, link_of, links
+from tests.cases.encodings import CODINGS, NO_CODINGS
+from tests.cases.judge import KEY, Customer, Outcome
+from tests.cases.server import PRICE, Answer, Request, Service, draw, picture
+
+IMAGE = draw("odd")
+PATH = "/img/odd.png"
+WITH_LINKS = ("aimlapi", "nanobananaapi", "openai", "foxapi", "gccai")
+
+
+def sell_link(service: Service, provider: str, url: str) -> None:
+    """Answer the row `odd` with a link, whether at once or by a task."""
+    answer = links(provider, url)
+    if provider in {"foxapi", "gccai"}:
+        service.polls["odd"] = [Answer(200, answer.body)]
+    else:
+        service.rows["odd"] = [answer]
+
+
+def assert_stored(customer: Customer, service: Service) -> Outcome:
+    customer.write(["a", "odd", "z"])
+    outcome = customer.run(within_s=50)
+    outcome.ends(0, others="succeeded")
+    assert outcome.members["odd.png"] == IMAGE, outcome.explain()
+    assert service.purchases_of("odd") == 1, outcome.explain()
+    return outcome
+
+
+FILES = {
+    "e-link-base64": replies.load("e-link-base64"),
+    "text of base64": picture(encoded(IMAGE).encode(), Content_Encoding="base64"),
+    "text of base64, named so nowhere": picture(base64.encodebytes(IMAGE)),
+    "data URI as text": Answer(
+        200, f"data:image/png;base64,{encoded(IMAGE)}", {"Content-Type": "text/plain"}
+    ),
+    "octets": Answer(200, IMAGE, {"Content-Type": "application/octet-stream"}),
+    "JSON by its type": Answer(200, IMAGE, {"Content-Type": "application/json"}),
+    "chunks": Answer(200, IMAGE, {"Content-Type": "image/png"}, framing="chunks"),
+    "until the end": Answer(200, IMAGE, {"Content-Type": "image/png"}, framing="close"),
+    **{f"coding {it}": picture(IMAGE, Content_Encoding=it) for it in NO_CODINGS},
+    **{
+        f"packed as {case}": picture(pack(IMAGE), Content_Encoding=name)
+        for case, (name, pack) in CODINGS.items()
+    },
+}
+
+
+@pytest.mark.parametrize("file", FILES.values(), ids=FILES)
+def test_bytes_behind_a_link_are_judged(market: Market, file: Answer) -> None:
+    customer, service = market.enter("aimlapi")
+    sell_link(service, "aimlapi", link_of("odd"))
+    service.paths[PATH] = [file]
+    customer.write(["a", "odd", "z"])
+    outcome = customer.run(within_s=30)
+    outcome.ends(0, others="succeeded")
+    assert len(service.purchases) == 3
+    stored = outcome.members["odd.png"]
+    assert stored == (IMAGE if file is not FILES["e-link-base64"] else file.body)
+
+
+@pytest.mark.parametrize("provider", WITH_LINKS)
+def test_a_relative_link_joins_the_base_url(market: Market, provider: str) -> None:
+    customer, service = market.enter(provider)
+    sell_link(service, provider, PATH)
+    assert_stored(customer, service)
+
+
+@pytest.mark.parametrize("provider", ["openai", "gccai"])
+def test_a_link_without_a_scheme_joins_the_base_url(
+    market: Market, provider: str
+) -> None:
+    customer, service = market.enter(provider)
+    sell_link(service, provider, f"{service.url.removeprefix('http:')}{PATH}")
+    assert_stored(customer, service)
+
+
+def closed(header: str, status: int) -> Callable[[Request], Answer]:
+    """Return a file that only the key opens."""
+
+    def answer(request: Request) -> Answer:
+        is_open = KEY in request.headers.get(header, "")
+        return picture(IMAGE) if is_open else error(status, "key needed")
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("provider", WITH_LINKS)
+def test_a_link_of_the_same_origin_is_asked_once_more_with_the_key(
+    market: Market, provider: str, status: int
+) -> None:
+    customer, service = market.enter(provider)
+    service.paths[PATH] = [closed("authorization", status)]
+    sell_link(service, provider, link_of("odd"))
+    assert_stored(customer, service)
+    assert "authorization" not in service.asked(PATH)[0].headers
+
+
+def test_no_key_goes_to_another_origin_or_along_a_redirect(market: Market) -> None:
+    customer = market.open("openai", "aimlapi")
+    service, other = customer.services["openai"], customer.services["aimlapi"]
+    other.paths["/img/other.png"] = [error(401, "key needed"), picture(IMAGE)]
+    away = {"Location": f"{other.url}/img/away.png"}
+    service.paths[PATH] = [error(401, "key needed"), Answer(302, b"", away)]
+    service.rows["one"] = [links("openai", f"{other.url}/img/other.png")]
+    service.rows["two"] = [links("openai", link_of("odd"))]
+    customer.write(["one", "two"])
+    with running(customer, "--limit", "2") as process:
+        wait_for(lambda: len(service.asked(PATH)) >= 3, process)
+        stop(process)
+    for request in [*other.requests, *service.asked("/img/other")]:
+        assert KEY not in str(request.headers)
+
+
+def test_no_key_goes_to_a_link_of_a_text(market: Market) -> None:
+    customer, service = market.enter("gemini")
+    service.paths[PATH] = [error(401, "key needed")] * 2 + [picture(IMAGE)]
+    service.rows["odd"] = [answer_of([{"text": f"![x]({link_of('odd')})"}])]
+    customer.write(["odd"])
+    with running(customer) as process:
+        wait_for(lambda: len(service.asked(PATH)) >= 3, process)
+        stop(process)
+    for request in service.asked(PATH):
+        assert KEY not in str(request.headers)
+
+
+LATE = replies.load_all("f-link-404-then-image")[1]
+NOT_YET = {
+    "f-link-404-then-image": LATE,
+    "403": error(403, "AccessDenied"),
+    "500": error(500, "try again"),
+    "web page": Answer(200, "<html>processing</html>", {"Content-Type": "text/html"}),
+    "no bytes yet": Answer(200, b"", {"Content-Type": "image/png"}),
+}
+
+
+def later(first: Answer, seconds: float) -> Callable[[Request], Answer]:
+    """Return a file that is there only after a while."""
+    began: list[float] = []
+
+    def answer(request: Request) -> Answer:
+        began.append(request.at_s)
+        is_there = request.at_s - began[0] > seconds
+        return picture(IMAGE) if is_there else first
+
+    return answer
+
+
+@pytest.mark.parametrize("first", NOT_YET.values(), ids=NOT_YET)
+def test_a_link_that_is_not_there_yet_is_waited_for(
+    market: Market, first: Answer
+) -> None:
+    customer, service = market.enter("openai")
+    sell_link(service, "openai", link_of("odd"))
+    service.paths[PATH] = [later(first, 3.0)]
+    assert_stored(customer, service)
+
+
+@pytest.mark.parametrize("provider", ["aimlapi", "nanobananaapi", "foxapi", "gccai"])
+def test_a_late_link_is_waited_for_everywhere(market: Market, provider: str) -> None:
+    customer, service = market.enter(provider)
+    sell_link(service, provider, link_of("odd"))
+    service.paths[PATH] = [later(LATE, 3.0)]
+    assert_stored(customer, service)
+
+
+@pytest.mark.parametrize("is_retried", [False, True], ids=["run", "retry"])
+@pytest.mark.parametrize("provider", ["openai", "nanobananaapi", "foxapi"])
+def test_a_later_run_downloads_before_it_buys(
+    market: Market, provider: str, is_retried: bool
+) -> None:
+    customer, service = market.enter(provider)
+    sell_link(service, provider, link_of("odd"))
+    service.paths[PATH] = [LATE]
+    customer.write(["a", "odd", "z"])
+    with running(customer, "--grace", "1") as process:
+        wait_for(lambda: len(service.asked(PATH)) >= 2, process)
+        stop(process)
+    service.paths[PATH] = [picture(IMAGE)]
+    if is_retried:
+        customer.call("retry", "out")
+    outcome = customer.run(within_s=50)
+    outcome.ends(0, others="succeeded")
+    assert len(service.purchases) == 3, outcome.explain()
+
+
+@pytest.mark.skipif(
+    "BATCHGEN_SLOW_CASES" not in os.environ, reason="waits for a link for minutes"
+)
+@pytest.mark.parametrize("provider", ["openai", "gccai"])
+@pytest.mark.timeout(1500)
+def test_retry_tries_a_lost_link_before_it_buys(market: Market, provider: str) -> None:
+    customer, service = market.enter(provider)
+    sell_link(service, provider, link_of("odd"))
+    service.paths[PATH] = [LATE]
+    customer.write(["a", "odd", "z"])
+    lost = customer.run(within_s=1200)
+    lost.ends(3, odd="failed", others="succeeded")
+    assert lost.rows["odd"]["error"] == "link_lost", lost.explain()
+    assert lost.rows["odd"]["cost_usd"] == PRICE, lost.explain()
+    service.paths[PATH] = [picture(IMAGE)]
+    customer.call("retry", "out")
+    outcome = customer.run(within_s=50)
+    outcome.ends(0, others="succeeded")
+    assert len(service.purchases) == 3, outcome.explain()
+
+
+SHORT_KEYS = {"aimlapi": "files", "openai": "local", "foxapi": "none", "gccai": "img"}
+
+
+@pytest.mark.parametrize(("provider", "key"), SHORT_KEYS.items())
+def test_a_placeholder_key_in_a_link_loses_nothing(
+    market: Market, provider: str, key: str
+) -> None:
+    customer, service = market.enter(provider, key)
+    host = service.url.replace("127.0.0.1", "localhost")
+    sell_link(service, provider, f"{host}/files/odd.png?for={key}")
+    assert_stored(customer, service)
+
+
+def test_the_case_of_a_key_in_a_link(market: Market) -> None:
+    customer, service = market.enter("aimlapi", "files")
+    service.rows["odd"] = [replies.load_sold("n-key-in-link")]
+    customer.write(["a", "odd", "z"])
+    outcome = customer.run(within_s=30)
+    outcome.ends(0, others="succeeded")
+    assert outcome.members["odd.png"] == draw("cup")
+
+
+@pytest.mark.parametrize("key", ["none", "local", "EMPTY", "sk-1234"])
+def test_a_placeholder_key_mangles_no_words(market: Market, key: str) -> None:
+    customer, service = market.enter("openai", key)
+    words = f"nonetheless the {key} prompt is too long for local EMPTY models"
+    service.rows["odd"] = [error(400, words)]
+    customer.write(["a", "odd", "z"])
+    outcome = customer.run(within_s=30)
+    outcome.ends(3, odd="failed", others="succeeded")
+    assert words in outcome.rows["odd"]["message"]
+    assert words in outcome.terminal
+
+
+@pytest.mark.parametrize("provider", WITH_LINKS)
+def test_a_link_that_holds_a_real_key_is_followed_and_never_written(
+    market: Market, provider: str
+) -> None:
+    customer, service = market.enter(provider)
+    sell_link(service, provider, f"{link_of('odd')}?key={KEY}")
+    assert_stored(customer, service)
+
+
+@pytest.mark.parametrize("provider", ["foxapi", "gccai"])
+def test_a_fresh_link_of_a_task_never_writes_a_key(
+    market: Market, provider: str
+) -> None:
+    customer, service = market.enter(provider)
+    stale = links(provider, link_of("stale"))
+    fresh = links(provider, f"{link_of('odd')}?key={KEY}")
+    service.polls["odd"] = [Answer(200, stale.body), Answer(200, fresh.body)]
+    service.paths["/img/stale.png"] = [error(404, "gone")]
+    assert_stored(customer, service)
+
+
+class running:  # noqa: N801 - reads as a word of the test
+    """Run the command as a process of its own until the block ends."""
+
+    def __init__(self, customer: Customer, *options: str) -> None:
+        command = [sys.executable, "-m", "batchgen", *customer.words(*options)]
+        self.process = subprocess.Popen(
+            command,
+            cwd=customer.folder,
+            env=customer.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        return self.process
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    end_s = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end_s, "it did not come to that"
+        assert process.poll() is None, f"the run ended: {process.returncode}"
+        time.sleep(0.01)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
