@@ -1,4 +1,4 @@
-"""How each service answers as a rule, in its documented shape, at five cents an image."""
+"""How each service answers as a rule, in its documented shape, at $0.05 an image."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def links(provider: str, *urls: str) -> Answer:
             return finished("foxapi", results=results)
         case "gccai":
             return finished("gccai", result={"images": [{"url": list(urls)}]})
-    raise LookupError(provider)
+        case _:
+            raise LookupError(provider)
 
 
 def answer_of(parts: list[object], **more: object) -> Answer:

@@ -1,4 +1,4 @@
-"""A service on loopback that answers as it is told, byte for byte, and keeps its bill."""
+"""A service on loopback that answers as told, byte for byte, and keeps its bill."""
 
 from __future__ import annotations
 

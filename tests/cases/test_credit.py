@@ -102,19 +102,19 @@ CASES = {
         "run out of credits",
     ),
     "aimlapi zh under 400": Case(
-        "aimlapi", Answer(400, {"message": "账户余额不足，请充值"}), "余额不足"
+        "aimlapi", Answer(400, {"message": "账户余额不足 请充值"}), "余额不足"
     ),
     "foxapi zh under 500": Case(
         "foxapi",
         error(
             500,
-            "用户额度不足，剩余额度: 0.01",
+            "用户额度不足 剩余额度: 0.01",
             code="insufficient_user_quota",
             type="x",
         ),
         "额度不足",
     ),
-    "foxapi arrears": Case("foxapi", error(403, "账号已欠费，请充值后重试"), "欠费"),
+    "foxapi arrears": Case("foxapi", error(403, "账号已欠费 请充值后重试"), "欠费"),
     "gccai code in a 200": Case(
         "gccai",
         Answer(
@@ -127,7 +127,7 @@ CASES = {
     ),
     "nanobananaapi credits": Case(
         "nanobananaapi",
-        Answer(400, {"code": 4003, "message": "积分不足，请购买积分"}),
+        Answer(400, {"code": 4003, "message": "积分不足 请购买积分"}),
         "积分不足",
     ),
     "nanobananaapi not enough": Case(
@@ -195,7 +195,7 @@ def test_money_that_runs_out_in_mid_run_ends_no_row(
 
     def gate(_: Request) -> Answer | None:
         is_empty = len(service.purchases) > 4
-        return error(403, "余额不足，请充值") if is_empty else None
+        return error(403, "余额不足 请充值") if is_empty else None
 
     service.gate = gate
     customer.write(ROWS[:12])

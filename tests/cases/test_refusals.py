@@ -110,7 +110,7 @@ CASES = {
         "content_policy_violation",
     ),
     "risk control under 403": Case(
-        "gccai", error(403, "内容审核不通过，请修改提示词"), "内容审核"
+        "gccai", error(403, "内容审核不通过 请修改提示词"), "内容审核"
     ),
 }
 
