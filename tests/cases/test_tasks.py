@@ -8,7 +8,15 @@ import pytest
 
 from tests.cases import replies
 from tests.cases.conftest import Market
-from tests.cases.dialects import WITH_TASKS, accepted, encoded, error, link_of, task
+from tests.cases.dialects import (
+    WITH_TASKS,
+    accepted,
+    encoded,
+    error,
+    link_of,
+    links,
+    task,
+)
 from tests.cases.server import PRICE, Answer, draw
 
 LINK = link_of("odd")
@@ -209,8 +217,8 @@ def test_a_poll_that_fails_for_a_moment_buys_nothing_again(
     market: Market, provider: str, passing: Answer
 ) -> None:
     customer, service = market.enter(provider)
-    good = task(provider, **GOOD_ENDS["finished"])
-    service.polls["odd"] = [passing, good]
+    good = links(provider, LINK)
+    service.polls["odd"] = [passing, Answer(200, good.body)]
     customer.write(["a", "odd", "z"])
     outcome = customer.run(within_s=40)
     outcome.ends(0, others="succeeded")
