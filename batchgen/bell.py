@@ -9,14 +9,19 @@ class Bell:
     """Wakes all who wait; to ring it costs next to nothing while nobody does.
 
     There is no `await` between a waiter's look at what may change and its `wait`, so
-    no ring is missed.
+    no ring is missed; where there must be one, `rings` tells of what came meanwhile.
+
+    Attributes:
+        rings: How often it rang.
     """
 
     def __init__(self) -> None:
         self._rung: anyio.Event | None = None
+        self.rings = 0
 
     def ring(self) -> None:
         """Let everybody who waits look again."""
+        self.rings += 1
         if self._rung is not None:
             self._rung.set()
             self._rung = None

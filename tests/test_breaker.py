@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from batchgen.limits import Breaker, Failures, Outage
 
 HOUR_S = 3600.0
+NOW = 1000.0
 
 
 @dataclass
@@ -34,7 +35,7 @@ def breaker(clock: Clock) -> Breaker:
 @pytest.fixture
 def tripped(breaker: Breaker) -> Breaker:
     for number in range(Breaker.TRIP):
-        breaker.lost(number, number)
+        breaker.lost(number, number, NOW)
     return breaker
 
 
@@ -43,7 +44,7 @@ def probes_until(breaker: Breaker, clock: Clock, end: float) -> list[float]:
     pauses: list[float] = []
     while clock.now < end:
         breaker.probing = True
-        verdict = breaker.lost(len(pauses), len(pauses), is_probe=True)
+        verdict = breaker.lost(len(pauses), len(pauses), NOW, is_probe=True)
         assert not breaker.probing
         assert verdict.pause_s is not None
         pauses.append(verdict.pause_s)
@@ -55,7 +56,7 @@ def probes_until(breaker: Breaker, clock: Clock, end: float) -> list[float]:
 
 
 def test_a_few_lost_answers_in_a_row_open_it_and_not_before(breaker: Breaker) -> None:
-    pauses = [breaker.lost(it, it).pause_s for it in range(Breaker.TRIP)]
+    pauses = [breaker.lost(it, it, NOW).pause_s for it in range(Breaker.TRIP)]
 
     assert pauses == [None] * (Breaker.TRIP - 1) + [Breaker.FIRST_S]
     assert breaker.is_open
@@ -63,10 +64,10 @@ def test_a_few_lost_answers_in_a_row_open_it_and_not_before(breaker: Breaker) ->
 
 def test_failures_among_answers_never_open_it(breaker: Breaker) -> None:
     for number in range(Breaker.TRIP * 20):
-        verdict = breaker.lost(number, number)
+        verdict = breaker.lost(number, number, NOW)
         assert (verdict.pause_s, verdict.excused) == (None, ())
         if number % (Breaker.TRIP - 1) == 0:
-            assert not breaker.answered()
+            assert not breaker.succeeded(NOW)
 
     assert not breaker.is_open
 
@@ -92,10 +93,10 @@ def test_what_left_before_it_opened_does_not_lengthen_the_pause(
     tripped: Breaker,
 ) -> None:
     tripped.probing = True
-    assert tripped.lost(7, 7).pause_s is None
+    assert tripped.lost(7, 7, NOW).pause_s is None
     assert tripped.probing
 
-    assert tripped.lost(8, 8, is_probe=True).pause_s == 2 * Breaker.FIRST_S
+    assert tripped.lost(8, 8, NOW, is_probe=True).pause_s == 2 * Breaker.FIRST_S
 
 
 def test_one_answer_closes_it_and_the_next_outage_begins_anew(
@@ -103,12 +104,43 @@ def test_one_answer_closes_it_and_the_next_outage_begins_anew(
 ) -> None:
     probes_until(tripped, clock, clock.now + HOUR_S)
 
-    assert tripped.answered()
+    assert tripped.succeeded(NOW)
     assert not tripped.is_open
-    assert not tripped.answered()
+    assert not tripped.succeeded(NOW)
 
-    pauses = [tripped.lost(it, it).pause_s for it in range(Breaker.TRIP)]
+    pauses = [tripped.lost(it, it, NOW).pause_s for it in range(Breaker.TRIP)]
     assert pauses == [None] * (Breaker.TRIP - 1) + [Breaker.FIRST_S]
+
+
+def test_what_left_before_the_last_loss_did_proves_nothing(
+    tripped: Breaker, clock: Clock
+) -> None:
+    assert not tripped.succeeded(NOW - 1)
+    assert tripped.is_open
+
+    assert tripped.succeeded(NOW + 1)
+
+
+def test_an_answer_that_is_no_success_leaves_it_open(tripped: Breaker) -> None:
+    tripped.probing = True
+
+    assert tripped.answered(is_probe=True) == Breaker.FIRST_S
+    assert tripped.is_open
+    assert not tripped.probing
+
+
+def test_the_wait_before_a_last_loss_is_risked_doubles_with_each(
+    breaker: Breaker, clock: Clock
+) -> None:
+    breaker.lost(1, None, NOW)
+    waits = [breaker.risk_left_s()]
+    for number in range(5):
+        clock.now += waits[-1]
+        assert breaker.risk_left_s() == 0
+        breaker.lost(2 + number, None, clock.now, is_probe=True)
+        waits.append(breaker.risk_left_s())
+
+    assert waits == [60, 120, 240, 480, 600, 600]
 
 
 # -- who is excused
@@ -117,7 +149,7 @@ def test_one_answer_closes_it_and_the_next_outage_begins_anew(
 def test_whoever_belongs_to_the_outage_is_excused_those_before_it_too(
     breaker: Breaker,
 ) -> None:
-    excused = [breaker.lost(it, 10 + it).excused for it in range(Breaker.TRIP + 2)]
+    excused = [breaker.lost(it, 10 + it, NOW).excused for it in range(Breaker.TRIP + 2)]
 
     assert excused[: Breaker.TRIP - 1] == [()] * (Breaker.TRIP - 1)
     assert excused[Breaker.TRIP - 1 :] == [(10, 11, 12, 13, 14), (15,), (16,)]
@@ -125,22 +157,22 @@ def test_whoever_belongs_to_the_outage_is_excused_those_before_it_too(
 
 def test_what_may_have_been_charged_is_not_excused(breaker: Breaker) -> None:
     for number in range(Breaker.TRIP - 1):
-        breaker.lost(number, number if number % 2 else None)
+        breaker.lost(number, number if number % 2 else None, NOW)
 
-    assert breaker.lost(9, None).excused == (1, 3)
+    assert breaker.lost(9, None, NOW).excused == (1, 3)
 
 
 def test_a_row_that_fails_alone_fails_for_its_own_sake(breaker: Breaker) -> None:
-    assert {breaker.lost(1, it).excused for it in range(100)} == {()}
+    assert {breaker.lost(1, it, NOW).excused for it in range(100)} == {()}
 
     # Another one that fails, too, is what makes an outage of it.
-    assert breaker.lost(2, 100).excused == (96, 97, 98, 99, 100)
+    assert breaker.lost(2, 100, NOW).excused == (96, 97, 98, 99, 100)
 
 
 def test_a_question_that_nobody_answers_opens_it_and_clears_a_row_alone(
     breaker: Breaker,
 ) -> None:
-    breaker.lost(1, 1)
+    breaker.lost(1, 1, NOW)
 
     verdicts = [breaker.silent() for _ in range(Breaker.TRIP)]
 
@@ -153,25 +185,25 @@ def test_rows_that_failed_while_others_succeeded_make_no_outage(
     breaker: Breaker,
 ) -> None:
     for _ in range(Outage.SUSPECT):
-        breaker.lost(1, 1)
-        breaker.lost(2, 2)
-        breaker.answered()
+        breaker.lost(1, 1, NOW)
+        breaker.lost(2, 2, NOW)
+        breaker.succeeded(NOW)
 
-    verdicts = [breaker.lost(1 + number % 2, number) for number in range(20)]
+    verdicts = [breaker.lost(1 + number % 2, number, NOW) for number in range(20)]
 
     assert {it.excused for it in verdicts} == {()}
     # One that did not yet: then it is everybody's.
-    assert breaker.lost(3, 20).excused == ()
-    assert breaker.lost(4, 21).excused == (17, 18, 19, 20, 21)
+    assert breaker.lost(3, 20, NOW).excused == ()
+    assert breaker.lost(4, 21, NOW).excused == (17, 18, 19, 20, 21)
 
 
 def test_who_does_not_answer_questions_is_under_no_suspicion(breaker: Breaker) -> None:
     for _ in range(Outage.SUSPECT + 1):
-        breaker.lost(1, 1)
+        breaker.lost(1, 1, NOW)
         verdicts = [breaker.silent() for _ in range(Breaker.TRIP)]
-        breaker.answered()
+        breaker.succeeded(NOW)
 
-    breaker.lost(9, 9)
+    breaker.lost(9, 9, NOW)
     verdicts = [breaker.silent() for _ in range(Breaker.TRIP)]
 
     assert [it.excused for it in verdicts if it.excused] == [(9,)]
@@ -192,10 +224,10 @@ def test_after_hours_attempts_count_again_so_a_run_comes_to_its_end(
     tripped: Breaker, clock: Clock
 ) -> None:
     clock.now += Outage.PATIENCE_S
-    assert tripped.lost(1, 1, is_probe=True).excused == (1,)
+    assert tripped.lost(1, 1, NOW, is_probe=True).excused == (1,)
     clock.now += 1
 
-    assert tripped.lost(1, 2, is_probe=True).excused == ()
+    assert tripped.lost(1, 2, NOW, is_probe=True).excused == ()
 
 
 def test_the_age_of_an_outage_is_that_of_its_first_failure(clock: Clock) -> None:

@@ -27,7 +27,7 @@ NAP_S = 60.0
 SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Reservation:
     """Money held for one attempt.
 
@@ -36,12 +36,14 @@ class Reservation:
         images: Images of the attempt; the ceiling is that of one.
         shares: Which budgets by column it counts for.
         day: UTC day on which it is sent.
+        is_settled: Whether it was given back, or became money; a run sets this.
     """
 
     group: Group
     images: int
     shares: tuple[Share, ...] = ()
     day: int = 0
+    is_settled: bool = field(default=False, compare=False)
 
     @property
     def scopes(self) -> tuple[Scope, ...]:

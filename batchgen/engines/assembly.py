@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 
 from batchgen.budget import DAY_MICROS, Budget, Group, limits_of, shares_of
 from batchgen.engines.setting import Setting
-from batchgen.errors import SpecError
+from batchgen.errors import BatchgenError, SpecError
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Departures, Failures, Pacing
 from batchgen.model import Endpoint, Job, Sale, State, find_price, to_nano
@@ -22,6 +22,7 @@ from batchgen.runner.decide import Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
 from batchgen.runner.pacing import found_under, pacing_of
+from batchgen.runner.proof import Proof
 from batchgen.runner.resume import ask_first, carry_on, flights_of
 from batchgen.runner.writer import Writer
 from batchgen.wire import Scrubber
@@ -42,6 +43,7 @@ class Hands:
     writer: Writer
     wire: Wire
     tasks: TaskGroup
+    end: Callable[[BatchgenError], None]
 
 
 def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
@@ -88,6 +90,7 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
         tasks=hands.tasks,
         lull=Lull(hands.tasks, time.monotonic),
         failures=Failures(job.max_failures),
+        end=hands.end,
     )
 
 
@@ -110,12 +113,13 @@ def _chosen_lane(
     # The ledger says when each was about to leave; it left after that.
     ages_s = ((now - it) / 1e6 - LEFT_LATER_S for it in ledger.sent_since(name, since))
     departures.seed(max(0.0, age_s) for age_s in ages_s)
+    endpoint = Endpoint(base_url, setting.keys[name], terms.endpoint)
     return Lane(
         provider,
-        Endpoint(base_url, setting.keys[name], terms.endpoint),
+        endpoint,
         departures,
         pacing,
-        time.monotonic,
+        Proof(ledger, name, endpoint),
         terms,
     )
 
@@ -192,9 +196,10 @@ def _lanes_for(
         if provider is None or key is None:
             left.add(key_variable(attempt.provider))
             continue
+        endpoint = Endpoint(attempt.base_url, key)
         lanes[place] = Lane(
             provider,
-            Endpoint(attempt.base_url, key),
+            endpoint,
             (departures := Departures(None, run.time.monotonic)),
             Pacing(
                 departures,
@@ -202,7 +207,7 @@ def _lanes_for(
                 None,
                 run.time.monotonic,
             ),
-            run.time.monotonic,
+            Proof(run.ledger, provider.name, endpoint),
             run.job.terms_of(provider.name),
         )
     return lanes, sorted(left)

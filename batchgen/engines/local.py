@@ -132,7 +132,7 @@ class LocalEngine:
                 async with anyio.create_task_group() as reading:
                     with self._work:
                         async with anyio.create_task_group() as tasks:
-                            hands = Hands(reader, writer, wire, tasks)
+                            hands = Hands(reader, writer, wire, tasks, self._end)
                             self._run = assemble(
                                 self._job, self._setting, hands, self._time
                             )

@@ -200,6 +200,18 @@ class Ledger(Reader):
         """Let an attempt that failed not count for its row; False if it did not."""
         return self.run("attempt_excuse", (attempt_id,)).rowcount > 0
 
+    def count_again(self, row_id: int) -> None:
+        """Let attempts that were excused count for their row after all."""
+        self.run("attempts_count", (row_id,))
+
+    def mark_refused(self, attempt_id: int, error: str) -> bool:
+        """Let an attempt that ended by its row's fault be one that key or model ended.
+
+        Returns:
+            False if it did not end so.
+        """
+        return self.run("attempt_refuse", (error, attempt_id)).rowcount > 0
+
     def _step(
         self, attempt_id: int, state: State, name: str, values: Sequence[Value]
     ) -> None:

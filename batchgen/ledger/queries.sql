@@ -170,6 +170,11 @@ UPDATE attempts SET state = ?, charge = ?, cost = ?, again = ?, counts = ?, excu
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_excuse
 UPDATE attempts SET excused = 1 WHERE attempt_id = ? AND state = 'failed';
+-- name: attempts_count
+UPDATE attempts SET excused = 0 WHERE row_id = ? AND excused;
+-- name: attempt_refuse
+UPDATE attempts SET state = 'rejected', again = 'stop', counts = 0, error = ?
+  WHERE attempt_id = ? AND state IN ('failed', 'rejected');
 -- name: attempts_any
 SELECT 1 FROM attempts LIMIT 1;
 -- name: attempts_open

@@ -5,9 +5,12 @@ from batchgen.limits.failures import Failures
 from batchgen.limits.finder import Finder
 from batchgen.limits.outage import Breaker, Outage, Verdict
 from batchgen.limits.pacing import MOST_AT_ONCE, SILENT_S, Pacing, Use
+from batchgen.limits.verdicts import ROWS_AT_FIRST, ROWS_LATER, Refusal, Verdicts
 
 __all__ = [
     "MOST_AT_ONCE",
+    "ROWS_AT_FIRST",
+    "ROWS_LATER",
     "SILENT_S",
     "WINDOW_S",
     "Breaker",
@@ -16,6 +19,8 @@ __all__ = [
     "Finder",
     "Outage",
     "Pacing",
+    "Refusal",
     "Use",
     "Verdict",
+    "Verdicts",
 ]

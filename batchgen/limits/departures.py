@@ -28,7 +28,7 @@ class Departures:
     def __init__(
         self, rpm: float | None, clock: Callable[[], float], *, counts: bool = False
     ) -> None:
-        self._clock = clock
+        self.clock = self._clock = clock
         self._counts = counts or rpm is not None
         self._left: deque[float] = deque()
         self._granted = 0

@@ -26,6 +26,7 @@ class Outage:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self.patience_s = self.PATIENCE_S
         self._streak = 0
         self._rows: set[Hashable] = set()
         self._outlived: dict[Hashable, int] = {}  # successes since a row failed
@@ -69,7 +70,12 @@ class Outage:
     def excuses(self) -> bool:
         """Whether a failure now says nothing of the row that it happened to."""
         several = len(self._rows) >= self.ROWS
-        return self.is_on and several and self.age_s <= self.PATIENCE_S
+        return self.is_on and several and self.age_s <= self.patience_s
+
+    @property
+    def rows(self) -> int:
+        """How many different rows failed in a row, as far as they are remembered."""
+        return len(self._rows - {None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,10 @@ class Breaker:
     own: no connection, a 5xx, a gateway's page, silence; or after one, if a question
     that buys nothing brings none either. Then one purchase at a time tries whether it
     is back, after pauses that grow with the outage.
+
+    Only a purchase that succeeds closes it, and only one that left after the last that
+    was lost. What answers a question, or refuses a request, may be a gateway in front
+    of a dead service.
     """
 
     TRIP = Outage.TRIP
@@ -102,11 +112,24 @@ class Breaker:
     """Pauses double up to `LONGEST_S`; beyond that they are this share of the outage so
     far: two hours cost some forty probes, and at most a tenth more time."""
 
+    RISK_S = 60.0
+    """Shortest wait after a loss before a row is sent that would be held if it were
+    lost, too. It doubles with each that is, up to `MOST_S` [assumed]."""
+
+    PATIENCE_PER_ROW_S = 60.0
+    """For each row that waits, where questions are answered: two rows that always fail
+    end in minutes, and hundreds are patient for `Outage.PATIENCE_S` [assumed]."""
+
     def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._outage = Outage(clock)
         self._lost: list[int] = []
         self._pauses = 0
-        self.probing = False
+        self._lost_at = self._lost_sent_at = -float("inf")
+        self._risks = 0
+        self._rows_s = Outage.PATIENCE_S
+        self._is_door_open = False
+        self.probing: object | None = None  # the purchase that tries, whatever it is
 
     @property
     def is_open(self) -> bool:
@@ -115,31 +138,81 @@ class Breaker:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the last purchase brought no answer."""
+        """Whether no purchase succeeded since the last one without an answer."""
         return self._outage.is_feared
+
+    @property
+    def has_lost_several(self) -> bool:
+        """Whether different rows were lost: then it is not about one of them."""
+        return self._outage.rows >= Outage.ROWS
 
     @property
     def is_past_patience(self) -> bool:
         """Whether it failed for so long that failures are the rows' own again."""
-        return self._outage.age_s > Outage.PATIENCE_S
+        return self._outage.age_s > self._outage.patience_s
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the first purchase without an answer; 0 without one."""
+        return self._outage.age_s
+
+    def risk_left_s(self) -> float:
+        """Return seconds until a row may be sent that has its last loss at stake."""
+        wait_s = min(self.RISK_S * float(2 ** min(self._risks, 10)), self.MOST_S)
+        return max(0.0, self._lost_at + wait_s - self._clock())
+
+    @property
+    def may_be_the_rows(self) -> bool:
+        """Whether it lasts so long that the few rows that are left may be to blame."""
+        return self._outage.age_s > self._rows_s
+
+    def be_patient_for(self, rows: int | None) -> None:
+        """Set how long failures are everybody's, by how many rows wait; None: many."""
+        longest_s = Outage.PATIENCE_S
+        wanted_s = longest_s if rows is None else rows * self.PATIENCE_PER_ROW_S
+        self._rows_s = min(longest_s, wanted_s)
+        self._outage.patience_s = self._rows_s if self._is_door_open else longest_s
+
+    def questions_are_answered(self) -> None:
+        """Take note that somebody answers what buys nothing."""
+        self._is_door_open = True
+        self._outage.patience_s = self._rows_s
+
+    def open(self) -> bool:
+        """Let only probes leave, before as many were lost as usual; True if it did."""
+        was_open = self.is_open
+        self._pauses = max(self._pauses, 1)
+        return not was_open
 
     def lost(
-        self, row_id: int, attempt_id: int | None, *, is_probe: bool = False
+        self,
+        row_id: int,
+        attempt_id: int | None,
+        sent_at: float,
+        *,
+        is_probe: bool = False,
     ) -> Verdict:
         """Take note of a purchase without an answer.
 
         Args:
             row_id: Whose it was.
             attempt_id: Which it was; None for one that cannot be excused.
+            sent_at: When it left, in seconds of the clock.
             is_probe: Whether it left because the breaker was open.
         """
         if attempt_id is not None:
             self._lost.append(attempt_id)
+        elif is_probe:
+            self._risks += 1
+        self._lost_at = self._clock()
+        self._lost_sent_at = max(self._lost_sent_at, sent_at)
         del self._lost[: -self.TRIP]  # of one row alone, or of an endless outage
         return self._failed(row_id, is_probe=is_probe)
 
     def silent(self) -> Verdict:
         """Take note that a question which buys nothing was not answered either."""
+        self._is_door_open = False
+        self._outage.patience_s = Outage.PATIENCE_S
         return self._failed(None, is_probe=True)
 
     def _failed(self, row_id: int | None, *, is_probe: bool) -> Verdict:
@@ -154,18 +227,39 @@ class Breaker:
 
     def _pause_s(self, *, is_probe: bool) -> float | None:
         if is_probe:
-            self.probing = False
+            self.probing = None
         elif self.is_open or not self._outage.is_on:
             return None  # it left before the others were lost, or these are too few
         doubled = min(self.FIRST_S * float(2**self._pauses), self.LONGEST_S)
         self._pauses = min(self._pauses + 1, 10)
         return max(doubled, min(self.SHARE * self._outage.age_s, self.MOST_S))
 
-    def answered(self) -> bool:
-        """Take note of an answer, whatever it says; True if that closed the breaker."""
+    def answered(self, *, is_probe: bool) -> float | None:
+        """Take note of an answer that is no success: somebody is there.
+
+        Returns:
+            Seconds for which nothing should leave; None where that did not change.
+        """
+        if not is_probe:
+            return None
+        self.probing = None
+        if not self.is_open:
+            return None
+        self._pauses = 1
+        return self.FIRST_S
+
+    def succeeded(self, sent_at: float) -> bool:
+        """Take note of a purchase that was taken; True if that closed the breaker.
+
+        Args:
+            sent_at: When it left: what was under way as an outage began proves nothing.
+        """
+        if sent_at < self._lost_sent_at:
+            return False
         was_open = self.is_open
         self._outage.worked()
         self._lost.clear()
-        self._pauses = 0
-        self.probing = False
+        self._pauses = self._risks = 0
+        self._is_door_open = False
+        self.probing = None
         return was_open

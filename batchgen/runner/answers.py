@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from batchgen.errors import (
     AttemptError,
+    Internal,
     NotConnected,
     OutcomeUnknown,
     ProviderDown,
+    ProviderStopped,
+    QuotaReached,
+    ReplyMalformed,
+    RequestInvalid,
     Throttled,
     Unreachable,
 )
@@ -19,57 +26,124 @@ from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Buy, Part, decide, history_of
 from batchgen.runner.lane import Lane
 
-LONG_WAITS = ((60.0, "a minute"), (3600.0, "an hour"), (86400.0, "a day"))
+LONG_WAITS = (
+    (10.0, "ten seconds"),
+    (60.0, "a minute"),
+    (3600.0, "an hour"),
+    (86400.0, "a day"),
+)
 """Waits that a user is told of."""
+
+WAITS_SHOWN = 8
+"""So many different ones are told of one provider in a run."""
 
 UNREACHED_S = 120.0
 """After this long without a single connection it is no outage but a wrong address, or
-no network. A provider that was reached once in the run is waited for without end."""
+no network. A provider that was reached once in the run is waited for much longer."""
+
+LONGEST_STUCK_S = 24 * 3600.0
+"""After this long without a single purchase that was taken, the run waits no longer:
+rows stay pending, and the same command carries on [assumed]."""
+
+_NUMBERS = re.compile(r"[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Heeded:
+    """What a failed purchase is taken for, and what follows for others.
+
+    Attributes:
+        error: The error, or that of the row alone.
+        excused: Attempts that failed because the provider failed for everybody: to be
+            told to `excuse` as this one ends.
+    """
+
+    error: AttemptError
+    excused: tuple[int, ...] = ()
 
 
 def heed_success(run: Run, lane: Lane, use: Use) -> None:
     """Take note of a purchase that was taken."""
-    lane.was_reached = True
+    lane.was_reached = lane.is_answered = True
+    lane.stuck_since = lane.task_refusal = None
     lane.pacing.accepted(use)
-    _heed_answer(run, lane)
+    lane.verdicts.succeeded(run.time.monotonic())
+    if lane.breaker.succeeded(use.at):
+        run.progress.notice(f"{lane.name} answers again")
     run.wake()
 
 
 def heed_failure(
     run: Run, flight: Flight, use: Use, error: AttemptError, *, is_probe: bool
-) -> tuple[int, ...]:
-    """Take note of one that was not.
-
-    Returns:
-        Attempts that failed because the provider failed for everybody: to be told to
-        `excuse` as this one ends.
-    """
+) -> Heeded:
+    """Take note of one that was not."""
     lane = flight.lane
-    if isinstance(error, Throttled):
-        pause_s = lane.pacing.throttled(use, lane.in_flight, error.retry_after_s)
-        heed_wait(run, lane, pause_s)
+    error.message = run.scrubber.clean(error.message)
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
-        _heed_answer(run, lane)
-        return ()
+        return Heeded(_heed_answer(run, flight, use, error, is_probe=is_probe))
     # An outcome that is unknown cannot be excused: it may have been charged.
     excusable = isinstance(error, ProviderDown)
+    lane.breaker.be_patient_for(run.rows_waiting())
     verdict = lane.breaker.lost(
         flight.part.row_id,
         flight.attempt.attempt_id if excusable else None,
+        use.at,
         is_probe=is_probe,
     )
-    return _heed_verdict(run, lane, verdict, error)
+    _give_up_if_stuck(lane, Unreachable(error.provider, error.message))
+    return Heeded(error, _heed_verdict(run, lane, verdict, error))
 
 
-def heed_wait(run: Run, lane: Lane, seconds: float) -> None:
-    """Let nothing leave for as long as the provider asks; say so if that is long."""
+def _heed_answer(
+    run: Run, flight: Flight, use: Use, error: AttemptError, *, is_probe: bool
+) -> AttemptError:
+    """Take note of an answer that is no success; return it as what it is taken for."""
+    lane = flight.lane
+    pause_s = lane.breaker.answered(is_probe=is_probe)
+    if pause_s is not None:
+        lane.departures.hold(pause_s)
+    if isinstance(error, Throttled):
+        row_id, is_alone = flight.part.row_id, lane.in_flight == 1
+        if lane.verdicts.throttled(row_id, is_alone=is_alone):
+            words = f"asked again and again, with nothing else: {error.message}"
+            return RequestInvalid(error.provider, words, request_id=error.request_id)
+        wait_s = lane.pacing.throttled(use, lane.in_flight, error.retry_after_s)
+        heed_wait(run, lane, wait_s, error.message)
+        _give_up_if_stuck(lane, QuotaReached(error.provider, error.message))
+    elif not isinstance(error, ProviderStopped):
+        lane.verdicts.answered()
+        lane.stuck_since = None
+        # What nobody can use does not show that this is the right address.
+        lane.is_answered |= not isinstance(error, ReplyMalformed | Internal)
+    return error
+
+
+def _give_up_if_stuck(lane: Lane, error: ProviderStopped) -> None:
+    """Stop a provider that took nothing for a whole day."""
+    if lane.stuck_s() > LONGEST_STUCK_S and lane.stopped is None:
+        lane.stop(error)
+
+
+def heed_wait(run: Run, lane: Lane, seconds: float, words: str) -> None:
+    """Let nothing leave for as long as the provider asks; say so if that is long.
+
+    Args:
+        run: The run.
+        lane: The provider.
+        seconds: For how long.
+        words: The provider's own, without the key.
+    """
     lane.departures.pause(seconds)
-    long = [words for least_s, words in LONG_WAITS if seconds >= least_s]
-    if long:
-        run.progress.say_once(
-            f"{lane.name} lets nothing through for {long[-1]} or more: rows wait, and "
-            "carry on by themselves"
-        )
+    long = [span for least_s, span in LONG_WAITS if seconds >= least_s]
+    # Numbers differ from reply to reply, and say nothing new.
+    shape = f"{long[-1:]} {_NUMBERS.sub('#', words)}"
+    if not long or shape in lane.waits_shown or len(lane.waits_shown) >= WAITS_SHOWN:
+        return
+    lane.waits_shown.add(shape)
+    run.progress.notice(
+        f"{lane.name} lets nothing through for {long[-1]} or more: rows wait, and "
+        f'carry on by themselves. It says: "{words}"'
+    )
 
 
 def heed_no_answer(run: Run, lane: Lane, error: AttemptError) -> tuple[int, ...]:
@@ -93,16 +167,10 @@ def _heed_verdict(
         run.log.warning("breaker_open", extra=extra)
         if verdict.opened:
             run.progress.notice(
-                f"{lane.name} leaves purchases without an answer ({error.message}): "
-                "rows wait, and one at a time is tried, after pauses of up to ten "
-                "minutes, until one is answered"
+                f"{lane.name} does not answer ({error.message}): rows wait, and one at "
+                "a time is tried, after pauses of up to ten minutes, until one succeeds"
             )
     return verdict.excused
-
-
-def _heed_answer(run: Run, lane: Lane) -> None:
-    if lane.breaker.answered():
-        run.progress.notice(f"{lane.name} answers again")
 
 
 def heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:

@@ -14,6 +14,7 @@ import anyio
 
 from batchgen.bell import Bell
 from batchgen.budget import Budget, Reservation, Share
+from batchgen.errors import BatchgenError
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Failures
 from batchgen.model import (
@@ -65,6 +66,7 @@ class Run:
         failures: How the last rows ended.
         gives_up: Whether nothing more is bought, because nearly every row fails.
         full: Budgets by column that kept rows from being bought.
+        end: Ends the run by an error; what is in flight comes in.
     """
 
     job: Job
@@ -85,6 +87,7 @@ class Run:
     tasks: TaskGroup
     lull: Lull
     failures: Failures
+    end: Callable[[BatchgenError], None]
     shelf: Shelf = field(default_factory=Shelf)
     downloads: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
@@ -113,12 +116,6 @@ class Run:
         """Let whoever waits for something to change look again."""
         self.changed.ring()
 
-    def landed(self, lane: Lane) -> None:
-        """Free a place in flight."""
-        lane.in_flight -= 1
-        self.lull.stir()
-        self.wake()
-
     def settled(
         self, status: Status, was: Status, error: str | None, rows: int
     ) -> None:
@@ -126,6 +123,10 @@ class Run:
         self.progress.settle(status, was, rows)
         if status is Status.SUCCEEDED or error in OWN_FAULTS:
             self.failures.ended(well=status is Status.SUCCEEDED)
+
+    def rows_waiting(self) -> int | None:
+        """Return how many rows are not at their end; None while nobody knows."""
+        return None if self.planning else self.progress.rows[Status.PENDING]
 
     def rows_of(self, ledger: Reader, row_id: int) -> int:
         """Return how many rows in scope a purchase is for."""
@@ -143,16 +144,42 @@ class Run:
 
     def release(self, reservation: Reservation) -> None:
         """Give back what was reserved for something that did not leave."""
-        self.budget.settle(reservation, 0)
+        self._settle(reservation, 0)
         self.wake()
 
     def spent(self, reservation: Reservation, nano: int, *, at_risk: bool) -> None:
         """Commit what a reservation became."""
-        self.budget.settle(reservation, nano)
+        self._settle(reservation, nano)
         if at_risk:
             self.progress.at_risk += nano
         else:
             self.progress.spent += nano
+
+    def _settle(self, reservation: Reservation, nano: int) -> None:
+        if reservation.is_settled:
+            # A fault came behind its charge: what is added counts, and frees nothing.
+            self.budget.commit(nano, *reservation.scopes)
+            return
+        reservation.is_settled = True
+        self.budget.settle(reservation, nano)
+
+
+class Slot:
+    """A place in flight that one purchase takes, and frees once."""
+
+    def __init__(self, run: Run, lane: Lane) -> None:
+        self._run = run
+        self._lane = lane
+        self._is_taken = True
+        lane.in_flight += 1
+
+    def free(self) -> None:
+        """Let another purchase have the place; nothing happens the second time."""
+        if self._is_taken:
+            self._is_taken = False
+            self._lane.in_flight -= 1
+            self._run.lull.stir()
+            self._run.wake()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +192,7 @@ class Flight:
         task_id: The task that the provider named, once it did.
         planned: The provider that is chosen for its row now; None if the manifest
             does not hold the row any more.
+        slot: Its place in flight; None where it takes none.
     """
 
     lane: Lane
@@ -176,3 +204,9 @@ class Flight:
     planned: str | None
     started: float | None = None
     task_id: str | None = None
+    slot: Slot | None = None
+
+    def free_slot(self) -> None:
+        """Let another purchase have its place in flight."""
+        if self.slot is not None:
+            self.slot.free()

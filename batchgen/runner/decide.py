@@ -23,6 +23,7 @@ OWN_FAULTS = frozenset(
     {
         "generation_failed",
         "image_rejected",
+        "internal",
         "link_lost",
         "no_image",
         "refused",

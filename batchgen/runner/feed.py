@@ -11,11 +11,19 @@ from typing import Self
 import anyio
 from anyio.lowlevel import checkpoint
 
-from batchgen.errors import ProviderStopped, ReferenceRejected
+from batchgen.errors import (
+    Again,
+    Charge,
+    Internal,
+    ProviderStopped,
+    ReferenceRejected,
+)
 from batchgen.ledger import AttemptRecord, Ledger, PlannedRow
 from batchgen.model import Link, Status
 from batchgen.runner.context import Run
 from batchgen.runner.decide import Part, history_of, may_lose, missing_parts
+from batchgen.runner.fence import EVERYBODYS, fail_row, fault_words
+from batchgen.runner.finish import stop
 from batchgen.runner.lane import Lane
 from batchgen.runner.moving import TakeOver
 from batchgen.runner.references import References
@@ -80,13 +88,14 @@ class Feed:
     async def next(self) -> Wanted | None:
         """Return the next part, waiting while some may still come; None at the end."""
         while self._lane.stopped is None and not self._run.gives_up:
+            rings = self._run.changed.rings
             if self._ready:
                 return self._ready.popleft()
             wanted = self._take() if len(self._preparing) < AHEAD else None
             if wanted is None:
                 if self._reads_on():
                     await checkpoint()
-                elif not await self._more():
+                elif not await self._more(rings):
                     return None
             elif self.scan.set_aside(wanted.planned.row.budget_group, wanted.part):
                 pass
@@ -116,8 +125,12 @@ class Feed:
             self._run.shelf.drop(wanted.part)
             self._lane.retries.add(wanted.part, 0.0)
 
-    async def _more(self) -> bool:
-        """Say whether to look again: rows came from others, or something changed."""
+    async def _more(self, rings: int) -> bool:
+        """Say whether to look again: rows came from others, or something changed.
+
+        Args:
+            rings: Of the run's bell, before what was looked at.
+        """
         is_idle = not self._preparing and not len(self._lane.retries)
         if is_idle and len(self._run.lanes) > 1:
             if await self._take_over.take():
@@ -125,6 +138,10 @@ class Feed:
             if not self._lane.is_dry:
                 self._lane.is_dry = True
                 self._run.wake()
+            # While others were asked, a retry may have come due, money may have come
+            # back to a full budget, or the plan may have ended.
+            if self._run.changed.rings != rings:
+                return True
         return await self._wait()
 
     def _others_are_dry(self) -> bool:
@@ -161,12 +178,21 @@ class Feed:
 
     def _next_part(self) -> Wanted | None:
         if not self._lane.breaker.is_in_doubt:
-            return self._again() or self._fresh()
-        # It may be an outage. Rows that were not tried yet go first: one that is lost
+            return self._again() or self._fresh() or self._put_off()
+        # It may be an outage. Rows that were never lost find out: one that is lost
         # twice is held.
         first = self._tried_for_free() if self._lane.breaker.is_open else None
-        wanted = first or self._untried() or self._again()
+        wanted = first or self._untried() or self._again() or self._put_off()
         return None if wanted is None else replace(wanted, as_probe=True)
+
+    def _put_off(self) -> Wanted | None:
+        """Return a part that was to be asked again when nothing else is left."""
+        lane = self._lane
+        if self._run.planning or lane.live or len(lane.retries):
+            return None
+        while lane.aside:
+            lane.retries.add(lane.aside.popleft(), 0.0)
+        return self._again()
 
     def _tried_for_free(self) -> Wanted | None:
         """Return one that can be lost once more: each row may fail at first alone."""
@@ -215,8 +241,21 @@ class Feed:
                 self._rows.extend(self.scan.read())
             if not self._rows:
                 return None
-            self._parts.extend(self._missing(self._rows.popleft()))
+            self._parts.extend(self._asked_now(self._rows.popleft()))
         return self._parts.popleft()
+
+    def _asked_now(self, planned: PlannedRow) -> Iterator[Wanted]:
+        """Yield a row's parts, but for those whose last answer stopped a run.
+
+        They are asked when nothing else is left: one of them may be what stopped it.
+        """
+        for wanted in self._missing(planned):
+            tries_from = planned.row.tries_from
+            history = history_of(wanted.attempts, wanted.part, tries_from)
+            if history and history[-1].again is Again.STOP:
+                self._lane.aside.append(wanted.part)
+            else:
+                yield wanted
 
     def _missing(self, planned: PlannedRow) -> Iterator[Wanted]:
         row, ledger = planned.row, self._run.ledger
@@ -253,7 +292,14 @@ class Feed:
         except ReferenceRejected as error:
             await self._reject(wanted, error)
         except ProviderStopped as error:
-            self._lane.stop(error)
+            stop(self._run, self._lane, error)
+        except EVERYBODYS:
+            raise
+        except Exception as fault:
+            self._run.log.exception("row_fault", extra={"row": wanted.part.row_id})
+            words = fault_words(fault)
+            unexpected = Internal(self._lane.name, words, Charge.NONE)
+            await fail_row(self._run, wanted.part.row_id, unexpected)
         finally:
             self._preparing.discard(scope)
             self._run.wake()

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from batchgen.errors import (
+    Again,
     AttemptError,
     Charge,
     GenerationFailed,
+    ImageRejected,
+    Internal,
     ModelGone,
+    NoImage,
     NotConnected,
     OutcomeUnknown,
+    ProviderDown,
     ProviderStopped,
     Refused,
+    ReplyMalformed,
     RequestInvalid,
     TaskLost,
     TaskOverdue,
+    UnusableReplies,
 )
 from batchgen.ledger import AttemptEnd, Ledger
+from batchgen.limits import ROWS_LATER, Refusal
 from batchgen.model import State, Status
 from batchgen.runner.accounts import (
     ChargedAs,
@@ -39,6 +48,7 @@ from batchgen.runner.decide import (
     others_hold,
     wait_s,
 )
+from batchgen.runner.lane import Lane
 from batchgen.runner.moving import Moved, next_way
 
 
@@ -59,6 +69,18 @@ class _Ended:
     again: list[tuple[str, Part]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """An error as it is held to be the row's, or the provider's.
+
+    Attributes:
+        returned: Earlier refusals of other rows, which are no longer theirs.
+    """
+
+    error: AttemptError
+    returned: Sequence[Refusal] = ()
+
+
 async def fail(
     run: Run, flight: Flight, error: AttemptError, excused: tuple[int, ...] = ()
 ) -> None:
@@ -70,14 +92,14 @@ async def fail(
         error: Why it ends.
         excused: Attempts that, as this one told, failed by no fault of their rows.
     """
-    error = _of_the_row(run, flight, error)
-    charge = _charge(run, flight, error)
+    judged = _judge(run, flight, _of_the_row(run, flight, error))
+    charge = _charge(run, flight, judged.error)
     if charge[0] is Charge.UNKNOWN:
-        ceiling = await _end(run, flight, error, charge, excused)
+        ceiling = await _end(run, flight, judged, charge, excused)
         run.spent(flight.reservation, ceiling or 0, at_risk=True)
     else:
         raised = spend(run, flight, charge)
-        await _end(run, flight, error, charge, excused)
+        await _end(run, flight, judged, charge, excused)
         await tell_raised(run, flight, raised)
 
 
@@ -95,17 +117,52 @@ def _of_the_row(run: Run, flight: Flight, error: AttemptError) -> AttemptError:
     return RequestInvalid(error.provider, words, request_id=error.request_id)
 
 
+def _judge(run: Run, flight: Flight, error: AttemptError) -> _Judged:
+    """Tell whether a refusal of key, credit or model is about one row or about all.
+
+    Nothing is awaited: nothing more may leave for a key that is refused.
+    """
+    lane = flight.lane
+    if not isinstance(error, ProviderStopped) or lane.stopped is not None:
+        return _Judged(error)
+    model = flight.attempt.model
+    refusal = Refusal(
+        row_id=flight.part.row_id,
+        attempt_id=flight.attempt.attempt_id,
+        kind=error.kind,
+        sent_at=flight.started,
+        refused_at=run.time.monotonic(),
+    )
+    rows = lane.proof.rows_needed(error, model)
+    together = lane.verdicts.refused(refusal, rows)
+    if together is not None:
+        stop(run, lane, error)
+        others = [it for it in together if it.row_id != refusal.row_id]
+        return _Judged(error, others)
+    if error.is_certain or not lane.proof.holds_for(model):
+        return _Judged(error)  # the row is asked again when nothing else is left
+    words = error.message
+    return _Judged(RequestInvalid(lane.name, words, request_id=error.request_id))
+
+
+def stop(run: Run, lane: Lane, error: ProviderStopped) -> None:
+    """Send nothing more to a provider in this run."""
+    error.message = run.scrubber.clean(error.message)
+    lane.stop(error)
+    run.log.error("provider_stopped", extra={"provider": lane.name})
+
+
 async def lose(
     run: Run, flight: Flight, error: AttemptError, charge: ChargedAs
 ) -> None:
     """End an attempt that was charged, and whose images cannot be had."""
-    await _end(run, flight, error, charge)
+    await _end(run, flight, _Judged(error), charge)
 
 
 async def _end(
     run: Run,
     flight: Flight,
-    error: AttemptError,
+    judged: _Judged,
     charge: ChargedAs,
     excused: tuple[int, ...] = (),
 ) -> int | None:
@@ -113,7 +170,8 @@ async def _end(
 
     Another charge may have raised it meanwhile, or will do so in the next commit.
     """
-    # Before anything is awaited: nothing more may leave for a key that is refused.
+    # Before anything is awaited: nothing more may leave where all is useless.
+    error = judged.error
     _heed(run, flight, error)
     end = AttemptEnd(
         state=_state(error),
@@ -127,7 +185,7 @@ async def _end(
         ended_at=run.time.now(),
     )
     ended = await run.writer.commit(
-        lambda ledger: _write_end(run, ledger, flight, end, excused)
+        lambda ledger: _write_end(run, ledger, flight, end, judged, excused)
     )
     run.log.info(
         "attempt_ended",
@@ -144,6 +202,8 @@ async def _end(
         lane.retries.add(flight.part, wait)
     elif isinstance(decision, Moved):
         run.lanes[decision.provider].moved.append(flight.part.row_id)
+    elif error.again is Again.STOP and lane is not None and lane.stopped is None:
+        lane.aside.append(flight.part)
     buy_excused(run, ended.again)
     return ended.ceiling
 
@@ -153,12 +213,18 @@ def _write_end(
     ledger: Ledger,
     flight: Flight,
     end: AttemptEnd,
+    judged: _Judged,
     excused: tuple[int, ...],
 ) -> _Ended:
     attempt_id = flight.attempt.attempt_id
     is_excused = attempt_id in flight.lane.excused
     flight.lane.excused.discard(attempt_id)
     ledger.mark_ended(attempt_id, replace(end, excused=is_excused))
+    is_down = isinstance(judged.error, ProviderDown)
+    if is_down and flight.lane.breaker.is_past_patience:
+        ledger.count_again(flight.part.row_id)
+    for refusal in judged.returned:
+        _return(run, ledger, refusal, end)
     decision, planned = _settle(run, ledger, flight, end)
     return _Ended(
         decision=decision,
@@ -185,7 +251,7 @@ def _settle(
     )
     if is_held and not isinstance(decision, Settled):
         return Leave(), planned  # a person decides, for all its parts
-    if not is_held and _may_go_elsewhere(run, decision, planned):
+    if not is_held and _may_go_elsewhere(run, decision, planned, end):
         way = next_way(run, ledger, row.row_id, history)
         if way is not None:
             ledger.move(row.row_id, way)
@@ -202,13 +268,33 @@ def _settle(
     return decision, planned
 
 
-def _may_go_elsewhere(run: Run, decision: Decision, planned: str) -> bool:
+def _return(run: Run, ledger: Ledger, refusal: Refusal, end: AttemptEnd) -> None:
+    """Let a row wait again that ended by a refusal which turned out to be everybody's.
+
+    Part of the commit that ends the last of them: a kill behind it would leave rows
+    failed that nobody tries again.
+    """
+    row = ledger.row(refusal.row_id)
+    if not ledger.mark_refused(refusal.attempt_id, end.error):
+        return
+    if row.status is not Status.FAILED or not ledger.is_planned(row.row_id):
+        return
+    ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
+    rows = run.rows_of(ledger, row.row_id)
+    run.progress.settle(Status.PENDING, Status.FAILED, rows)
+
+
+def _may_go_elsewhere(
+    run: Run, decision: Decision, planned: str, end: AttemptEnd
+) -> bool:
     """Say whether its provider is done with a row, for the row's own sake or not.
 
     Others take over what waits at a provider that stopped, but leave what is in flight.
     """
     if isinstance(decision, Settled):
         return decision.status is not Status.HELD
+    if end.again is Again.STOP:
+        return True
     lane = run.lanes.get(planned)
     return lane is not None and lane.stopped is not None
 
@@ -249,7 +335,8 @@ def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
 def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
     """Leave an accepted task to a later run: it cannot be asked for without a key."""
     give_back(run, flight)
-    _heed(run, flight, error)
+    flight.lane.task_refusal = error
+    _heed(run, flight, _judge(run, flight, error).error)
 
 
 def give_back(run: Run, flight: Flight) -> None:
@@ -265,11 +352,22 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
     error.message = run.scrubber.clean(error.message)
     lane = flight.lane
     if error.retry_after_s:
-        heed_wait(run, lane, error.retry_after_s)
+        heed_wait(run, lane, error.retry_after_s, error.message)
     if isinstance(error, NotConnected):
         heed_silence(run, lane, error)
     else:
         lane.was_reached = True
-    if isinstance(error, ProviderStopped) and lane.stopped is None:
-        lane.stop(error)
-        run.log.error("provider_stopped", extra={"provider": lane.name})
+    was_useless(run, flight, error)
+
+
+def was_useless(run: Run, flight: Flight, error: AttemptError) -> None:
+    """Stop the provider if different rows in turn brought nothing usable."""
+    lane = flight.lane
+    # An answer without an image is nothing strange, where others brought theirs.
+    is_first = not lane.proof.holds_for(flight.attempt.model)
+    is_useless = isinstance(error, Internal | ReplyMalformed | ImageRejected)
+    if not is_useless and not (is_first and isinstance(error, NoImage)):
+        return
+    if lane.verdicts.was_useless(flight.part.row_id) and lane.stopped is None:
+        words = f"{ROWS_LATER} rows in turn brought nothing usable: {error.message}"
+        stop(run, lane, UnusableReplies(lane.name, words))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from batchgen.decoding import retry_after_s
+from batchgen.decoding import message_of, retry_after_s
 from batchgen.errors import AttemptError, NotConnected, OutcomeUnknown, ProviderDown
+from batchgen.limits import Outage
 from batchgen.model import Call, Reply
 from batchgen.runner.answers import buy_excused, excuse, heed_no_answer, heed_wait
 from batchgen.runner.context import Run
@@ -18,12 +19,14 @@ be a server that answers purchases alone: then one of them is tried [assumed].""
 async def is_there(run: Run, lane: Lane) -> bool:
     """Say whether a question that buys nothing is answered where purchases go.
 
-    It holds no key, so the answer is a refusal as a rule, and any will do: what a
-    gateway says in a provider's place, or silence, are none; a wait that it asks for
-    holds up everybody, as any does. Some server may never answer it, and yet sell: one
-    that is silent is asked a few times, one that says that it is away for hours.
+    Asked only where nothing else is left to be tried: an answer may be that of a
+    gateway in front of a dead service. It holds no key, so the answer is a refusal as a
+    rule, and any will do: what a gateway says in a provider's place, or silence, are
+    none; a wait that it asks for holds up everybody, as any does. Some server may never
+    answer it, and yet sell: one that is silent is asked a few times, one that says that
+    it is away for hours.
     """
-    if lane.counter is None or lane.breaker.is_past_patience:
+    if lane.counter is None or lane.breaker.age_s > Outage.PATIENCE_S:
         return True
     call = Call(method="GET", url=lane.counter)
     try:
@@ -39,11 +42,13 @@ async def is_there(run: Run, lane: Lane) -> bool:
     lane.silences = None
     wait_s = retry_after_s(reply.headers)
     if wait_s:
-        heed_wait(run, lane, wait_s)
+        words = run.scrubber.clean(message_of(reply.body))
+        heed_wait(run, lane, wait_s, words)
     if _is_away(reply):
         words = f"HTTP {reply.status} also where nothing is bought"
         await _stay_away(run, lane, ProviderDown(lane.name, words))
         return False
+    lane.breaker.questions_are_answered()
     return not wait_s
 
 

@@ -10,10 +10,11 @@ import anyio
 import httpx
 
 from batchgen.errors import ProviderStopped
-from batchgen.limits import Breaker, Departures, Outage, Pacing
+from batchgen.limits import Breaker, Departures, Outage, Pacing, Verdicts
 from batchgen.model import Endpoint, Terms
 from batchgen.provider import PollSchedule, Provider
 from batchgen.runner.decide import Part
+from batchgen.runner.proof import FIRST_ANSWER_S, Proof
 from batchgen.wire import is_loopback_host
 
 POLLS_AT_ONCE = 32
@@ -28,10 +29,13 @@ class Lane:
         endpoint: Endpoint,
         departures: Departures,
         pacing: Pacing,
-        clock: Callable[[], float],
+        proof: Proof,
         terms: Terms | None = None,
     ) -> None:
         terms = terms or Terms()
+        clock = departures.clock
+        self.proof = proof
+        self.verdicts = Verdicts()
         self.provider = provider
         self.able = terms.adapt(provider.capabilities)
         listed = {unit: it.expected for unit, it in provider.rates.items()}
@@ -52,10 +56,17 @@ class Lane:
         self.pace = PollPace()
         self.retries = Retries(clock)
         self.moved: deque[int] = deque()  # rows that came from another lane
+        self.aside: deque[Part] = deque()  # asked again when nothing else is left
         self.is_dry = False  # whether nothing is left that it could begin with
         self.stopped: ProviderStopped | None = None
+        # Why a task could not be asked for, while nothing has worked since.
+        self.task_refusal: ProviderStopped | None = None
         self.leaving: anyio.CancelScope | None = None  # around the wait for the rate
         self.was_reached = False
+        self.is_answered = False  # whether some answer showed that key and model work
+        self.alone_since = -float("inf")  # when a purchase left with none in flight
+        self.stuck_since: float | None = None  # when it last began to let nothing in
+        self.waits_shown: set[str] = set()
         # Questions there that were left unanswered; None once one was answered.
         self.silences: int | None = 0
         self.counter: str | None = None  # the URL that purchases were last sent to
@@ -75,8 +86,20 @@ class Lane:
     @property
     def may_hand_on(self) -> bool:
         """Whether something waits here that another lane may have to make."""
-        waits = not self.is_dry or bool(self.moved) or len(self.retries) > 0
-        return waits and self.stopped is None
+        waits = bool(self.moved) or bool(self.aside) or len(self.retries) > 0
+        return (waits or not self.is_dry) and self.stopped is None
+
+    def first_answer_in_s(self, model: str) -> float:
+        """Return how long the others wait for the first answer; 0 for no longer."""
+        if self.is_answered or not self.in_flight or self.proof.holds_for(model):
+            return 0.0
+        return max(0.0, self.alone_since + FIRST_ANSWER_S - self._clock())
+
+    def stuck_s(self) -> float:
+        """Return for how long it let nothing in; called when it does not, again."""
+        if self.stuck_since is None:
+            self.stuck_since = self._clock()
+        return self._clock() - self.stuck_since
 
     def unreached_s(self) -> float:
         """Return for how long it was never reached; called when it was not, again."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchgen.ledger import Ledger, PlanWriter, Reader
-from batchgen.manifest import FileState, Slice, key_of
+from batchgen.errors import BatchgenError
+from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
+from batchgen.manifest import FileState, Problem, Row, Slice, key_of
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
 from batchgen.output.names import claimed_stems
 from batchgen.runner.choice import Choice, entry_of
+from batchgen.runner.fence import fault_words
 from batchgen.runner.writer import Writer
 
 if TYPE_CHECKING:
@@ -110,7 +114,7 @@ class Planner:
             return None
         first = self.rows
         self.rows += len(part.rows)
-        entries = [entry_of(row, self._choice) for row in part.rows]
+        entries = [self._judged(row) for row in part.rows]
         # Rows that share are judged one by one, by what was written of those above.
         judged = None if self._choice.job.dedupe else plan.judge(entries)
 
@@ -122,6 +126,20 @@ class Planner:
             plan.keep_files(part.files)
 
         return step
+
+    def _judged(self, row: Row) -> PlanEntry:
+        """Judge a row; an unexpected fault makes that row alone invalid."""
+        try:
+            return entry_of(row, self._choice)
+        except BatchgenError:
+            raise
+        except Exception as fault:
+            logging.getLogger("batchgen.run").exception(
+                "row_fault", extra={"position": row.position}
+            )
+            problem = Problem(column=None, message=fault_words(fault))
+            bare = replace(row, request=None, fingerprint=None, problem=problem)
+            return entry_of(bare, self._choice)
 
     def _digest(self) -> str:
         choice, job = self._choice, self._choice.job

@@ -9,22 +9,26 @@ import anyio
 
 from batchgen.budget import Reservation, shares_of
 from batchgen.errors import (
+    Charge,
     DayFull,
     DiskFull,
     GroupsFull,
+    Internal,
     NearlyAllFailed,
     UsageError,
 )
 from batchgen.ledger import Ledger
 from batchgen.model import Sale, Status
 from batchgen.runner.choice import unpriced_words
-from batchgen.runner.context import Run
+from batchgen.runner.context import Run, Slot
 from batchgen.runner.decide import Buy, Settled, decide, history_of, may_lose
 from batchgen.runner.feed import Feed, Wanted
+from batchgen.runner.fence import EVERYBODYS, fail_row, fault_words
+from batchgen.runner.finish import stop
 from batchgen.runner.knock import is_there
 from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
-from batchgen.runner.purchase import Order, buy
+from batchgen.runner.purchase import Grant, Order, buy
 from batchgen.runner.references import References
 
 SPARE_BYTES = 64 * 1024 * 1024
@@ -32,6 +36,9 @@ IMAGE_BYTES = 8 * 1024 * 1024
 SURE_OF_SIZE = 16
 """Room kept on the disk: a margin, and for each image in flight [assumed], until the
 first images have shown their size."""
+
+ALONE_S = 1.0
+"""What must be sent alone, and is not, is looked at again after this."""
 
 UNSTORED_FACTOR = 3
 """Attempts under way, downloads included, for each place in flight."""
@@ -49,6 +56,8 @@ async def work_off(run: Run, lane: Lane, references: References) -> None:
     """
     try:
         await _work_off(run, lane, references)
+        if lane.task_refusal is not None and lane.stopped is None:
+            stop(run, lane, lane.task_refusal)  # nothing is left that says otherwise
     finally:
         await remember(run, lane)
     if run.gives_up:
@@ -58,16 +67,34 @@ async def work_off(run: Run, lane: Lane, references: References) -> None:
 async def _work_off(run: Run, lane: Lane, references: References) -> None:
     with Feed(run, lane, references) as source:
         while (wanted := await source.next()) is not None:
-            if not await _is_to_be_bought(run, wanted):
+            try:
+                goes_on = await _work_on(run, lane, source, wanted)
+            except EVERYBODYS:
+                raise
+            except Exception as fault:
                 run.shelf.drop(wanted.part)
+                run.log.exception("row_fault", extra={"row": wanted.part.row_id})
+                unexpected = Internal(lane.name, fault_words(fault), Charge.NONE)
+                await fail_row(run, wanted.part.row_id, unexpected)
                 continue
-            reservation = await _reserved(run, lane, source, wanted)
-            if reservation is None:
-                run.shelf.drop(wanted.part)
-            elif not await _begin(run, lane, wanted, reservation):
-                run.shelf.drop(wanted.part)
+            if not goes_on:
                 break
         run.full |= source.scan.full_shares()
+
+
+async def _work_on(run: Run, lane: Lane, source: Feed, wanted: Wanted) -> bool:
+    """Let a part's purchase run, or drop it; False if the lane stopped."""
+    if not await _is_to_be_bought(run, wanted):
+        run.shelf.drop(wanted.part)
+        return True
+    reservation = await _reserved(run, lane, source, wanted)
+    if reservation is None:
+        run.shelf.drop(wanted.part)
+        return True
+    if not await _begin(run, lane, wanted, reservation):
+        run.shelf.drop(wanted.part)
+        return False
+    return True
 
 
 async def _reserved(
@@ -75,7 +102,7 @@ async def _reserved(
 ) -> Reservation | None:
     """Wait for a place, and for money; None if the part comes again later."""
     part, row = wanted.part, wanted.planned.row
-    await _room(run, lane)
+    await _room(run, lane, wanted.planned.model)
     reservation = _reservation(run, lane, wanted)
     try:
         return await run.budget.reserve(reservation)
@@ -116,14 +143,20 @@ async def _begin(
     if not await _may_leave(run, lane):
         run.release(reservation)
         return False
-    if not await _may_try(run, lane, wanted):
-        lane.departures.stayed()
+    grant = Grant(run, lane)
+    again_in_s = await _tried_in_s(run, lane, wanted)
+    if again_in_s is not None:
+        grant.close()
         run.release(reservation)
         run.shelf.drop(part)
-        lane.retries.add(part, 0.0)
+        lane.retries.add(part, again_in_s)
         return True
-    lane.in_flight += 1
-    is_probe = lane.breaker.probing = lane.breaker.is_open
+    if not lane.in_flight:
+        lane.alone_since = run.time.monotonic()
+    slot = Slot(run, lane)
+    is_probe = lane.breaker.is_open
+    if is_probe:
+        lane.breaker.probing = grant
     order = Order(
         lane=lane,
         part=part,
@@ -133,25 +166,52 @@ async def _begin(
         reservation=reservation,
         is_probe=is_probe,
         use=lane.pacing.leaving(lane.in_flight),
+        slot=slot,
+        grant=grant,
     )
     start(run, order)
     run.lull.stir()
     return True
 
 
-async def _may_try(run: Run, lane: Lane, wanted: Wanted) -> bool:
-    """Say whether a part may be sent to a provider that perhaps fails for everybody."""
+async def _tried_in_s(run: Run, lane: Lane, wanted: Wanted) -> float | None:
+    """Say when to ask again for a part that must not be sent now; None if it may.
+
+    A provider that perhaps fails for everybody is tried with a row that loses nothing.
+    """
+    breaker = lane.breaker
     if not wanted.as_probe:
         # If it opened meanwhile: one that was not tried yet risks less.
-        return not lane.breaker.is_open
-    if not lane.breaker.is_in_doubt:
-        return True  # somebody was answered meanwhile
-    # What would be at its end if this one were lost, too, waits until there is somebody
-    # to try it on: else the few rows that are left would be used up.
+        return 0.0 if breaker.is_open else None
+    if not breaker.is_in_doubt:
+        return None  # a purchase succeeded meanwhile
     history = history_of(wanted.attempts, wanted.part, wanted.planned.row.tries_from)
-    if not lane.breaker.is_open and (not history or may_lose(history, run.policy)):
-        return True
-    return await is_there(run, lane) and lane.stopped is None and not run.gives_up
+    # Where only few are left, it may be they that fail, and nobody else.
+    is_about_few = not breaker.has_lost_several or breaker.may_be_the_rows
+    is_asked = breaker.is_open and is_about_few
+    if not history or (may_lose(history, run.policy) and not is_asked):
+        return None
+    is_risky = not may_lose(history, run.policy) and breaker.has_lost_several
+    if is_risky and (wait_s := _alone_in_s(run, lane)) > 0:
+        return wait_s
+    is_away = not await is_there(run, lane)
+    return 0.0 if is_away or lane.stopped is not None or run.gives_up else None
+
+
+def _alone_in_s(run: Run, lane: Lane) -> float:
+    """Return how long a part waits that would be at its end if it were lost, too.
+
+    It goes after all else, and alone; and what answers a question is no proof that the
+    outage is over.
+    """
+    if lane.breaker.open():
+        run.progress.notice(
+            f"{lane.name} does not answer: rows wait. All that are left were lost once "
+            "already, so they are sent one by one, after longer waits, until one "
+            "succeeds"
+        )
+    left_s = lane.breaker.risk_left_s()
+    return left_s or (ALONE_S if lane.in_flight else 0.0)
 
 
 async def _may_leave(run: Run, lane: Lane) -> bool:
@@ -227,14 +287,17 @@ def _image_bytes(run: Run) -> int:
     return 2 * run.progress.stored_bytes // run.progress.bought
 
 
-async def _room(run: Run, lane: Lane) -> None:
+async def _room(run: Run, lane: Lane, model: str) -> None:
     """Wait for a place in flight, and for room on the disk.
+
+    Where nothing has worked yet, the first answer is awaited, too.
 
     Raises:
         DiskFull: nothing is in flight that could be stored, and nothing more fits.
     """
     while True:
         is_crowded = lane.live >= UNSTORED_FACTOR * lane.concurrency
+        first_answer_in_s = lane.first_answer_in_s(model)
         has_place = lane.in_flight < lane.concurrency and not lane.breaker.probing
         if run.failures.are_too_many:
             # A refusal comes sooner than an image: those under way are awaited, and
@@ -242,7 +305,9 @@ async def _room(run: Run, lane: Lane) -> None:
             if run.live == 0:
                 run.give_up()
                 return
-        elif has_place and not is_crowded:
+        elif lane.stopped is not None:
+            return  # whoever asks for its departure is told so
+        elif has_place and not is_crowded and not first_answer_in_s:
             wanted = SPARE_BYTES + (run.live + 1) * _image_bytes(run)
             free = shutil.disk_usage(run.folder).free
             if free >= wanted:
@@ -252,4 +317,5 @@ async def _room(run: Run, lane: Lane) -> None:
                     f"only {free >> 20} MB are free in {run.folder}, {wanted >> 20} MB "
                     "are needed to store the next image safely; free some space"
                 )
-        await run.changed.wait()
+        with anyio.move_on_after(first_answer_in_s or None):
+            await run.changed.wait()

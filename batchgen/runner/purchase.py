@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from batchgen.budget import Reservation
-from batchgen.errors import AttemptError, OutcomeUnknown, ProviderStopped, Throttled
+from batchgen.errors import (
+    AttemptError,
+    OutcomeUnknown,
+    ProviderDown,
+    ProviderStopped,
+    SpecError,
+    Throttled,
+    Unreachable,
+    WrongAddress,
+)
 from batchgen.ledger import AttemptRecord, AttemptStart, Ledger, just_sent
 from batchgen.limits import Use
 from batchgen.model import (
@@ -19,8 +28,9 @@ from batchgen.model import (
 from batchgen.provider import Provider
 from batchgen.runner.accounts import charge_of, latency_of, spend, tell_raised
 from batchgen.runner.answers import heed_failure, heed_success
-from batchgen.runner.context import Flight, Run
+from batchgen.runner.context import Flight, Run, Slot
 from batchgen.runner.decide import Part
+from batchgen.runner.fence import fenced
 from batchgen.runner.fetch import fetch, store_inline
 from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.lane import Lane
@@ -36,6 +46,8 @@ class Order:
     Attributes:
         is_probe: Whether it tries if a provider that gave no answers is back.
         use: What was under way on the lane when it left.
+        slot: Its place in flight.
+        grant: Its departure, which was granted.
     """
 
     lane: Lane
@@ -46,6 +58,8 @@ class Order:
     reservation: Reservation
     is_probe: bool
     use: Use
+    slot: Slot
+    grant: Grant
 
 
 class Grant:
@@ -54,55 +68,86 @@ class Grant:
     def __init__(self, run: Run, lane: Lane) -> None:
         self._run = run
         self._lane = lane
-        self._is_used = False
+        self._is_closed = False
+        self.is_used = False
 
     def used(self) -> None:
         """Count the departure, at this moment."""
-        self._is_used = True
+        self.is_used = self._is_closed = True
         self._lane.departures.departed(self._run.time.monotonic())
 
     def close(self) -> None:
-        """Give it back if nothing left."""
-        if not self._is_used:
+        """Give it back if nothing left; nothing happens the second time."""
+        if not self._is_closed:
+            self._is_closed = True
             self._lane.departures.stayed()
 
 
 async def buy(run: Run, order: Order) -> None:
-    """Send one purchase and see it through: to its images, or to its end."""
-    lane = order.lane
-    flight = await _mark_sent(run, order)
-    if flight is None:
+    """Send one purchase and see it through: to its images, or to its end.
+
+    Whatever happens, what was granted and was not used is given back.
+    """
+    try:
+        flight = await _mark_sent(run, order)
+        if flight is None:
+            run.release(order.reservation)
+            return
+        sent = {"attempt": flight.attempt.attempt_id, "image": order.stem}
+        run.log.info("sent", extra=sent | {"provider": order.lane.name})
+        # What images in the reply take in memory is held until they are on disk.
+        with run.wire.lease() as lease:
+            async with fenced(run, flight, lambda: order.grant.is_used):
+                await _see_through(run, order, flight, lease)
+    finally:
         run.shelf.drop(order.part)
-        lane.departures.stayed()
-        if order.is_probe:
-            lane.breaker.probing = False
-        run.landed(lane)
-        run.release(order.reservation)
-        return
-    sent = {"attempt": flight.attempt.attempt_id, "image": order.stem}
-    run.log.info("sent", extra=sent | {"provider": lane.name})
-    # What images in the reply take in memory is held until they are on disk.
-    with run.wire.lease() as lease:
-        await _see_through(run, order, flight, lease)
+        order.grant.close()
+        order.slot.free()
+        if order.lane.breaker.probing is order.grant:
+            order.lane.breaker.probing = None
 
 
 async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> None:
     lane = order.lane
     try:
         outcome = await _send(run, order, lease)
+    except SpecError as error:
+        # The address itself is forbidden: it would be so for every other row.
+        run.end(error)
+        await fail(run, flight, Unreachable(lane.name, str(error)))
+        return
     except AttemptError as error:
-        excused = heed_failure(run, flight, order.use, error, is_probe=order.is_probe)
-        run.landed(lane)
-        await fail(run, flight, error, excused)
-        if isinstance(error, Throttled):
+        told = heed_failure(
+            run,
+            flight,
+            order.use,
+            _as_outage(flight, error),
+            is_probe=order.is_probe,
+        )
+        order.slot.free()
+        await fail(run, flight, told.error, told.excused)
+        if isinstance(told.error, Throttled):
             await remember(run, lane)
         return
     heed_success(run, lane, order.use)
+    is_first = not lane.proof.holds_for(order.model)
+    lane.proof.add(order.model)
     if isinstance(outcome, Accepted):
-        await _accepted(run, flight, outcome)
-    else:
-        run.landed(lane)
-        await deliver(run, flight, outcome)
+        await _accepted(run, flight, outcome, is_first=is_first)
+        return
+    order.slot.free()
+    await deliver(run, flight, outcome)
+    if is_first:
+        await run.writer.commit(lambda ledger: lane.proof.record(ledger, order.model))
+
+
+def _as_outage(flight: Flight, error: AttemptError) -> AttemptError:
+    """Take a web page for an outage where an API has answered at this address."""
+    lane = flight.lane
+    is_known = lane.is_answered or not lane.proof.is_empty
+    if isinstance(error, WrongAddress) and is_known:
+        return ProviderDown(error.provider, error.message)
+    return error
 
 
 async def _mark_sent(run: Run, order: Order) -> Flight | None:
@@ -153,14 +198,14 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         reservation=order.reservation,
         planned=order.lane.name,
         started=run.time.monotonic(),
+        slot=order.slot,
     )
 
 
 async def _send(run: Run, order: Order, lease: Lease) -> Accepted | Delivered:
-    lane = order.lane
+    lane, grant = order.lane, order.grant
     request = order.request.for_images(order.part.images)
     timeout_s = lane.provider.defaults.reply_timeout_s
-    grant = Grant(run, lane)
     with run.shelf.taken(order.part) as references:
         call = lane.provider.encode(request, order.model, lane.endpoint, references)
         lane.counter = call.url
@@ -195,15 +240,18 @@ def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
     return None
 
 
-async def _accepted(run: Run, flight: Flight, accepted: Accepted) -> None:
-    at, attempt_id, task_id = (
-        run.time.now(),
-        flight.attempt.attempt_id,
-        accepted.task_id,
-    )
-    await run.writer.commit(
-        lambda ledger: ledger.mark_accepted(attempt_id, task_id, task_id, at)
-    )
+async def _accepted(
+    run: Run, flight: Flight, accepted: Accepted, *, is_first: bool
+) -> None:
+    attempt_id, task_id = flight.attempt.attempt_id, accepted.task_id
+    at = run.time.now()
+
+    def step(ledger: Ledger) -> None:
+        ledger.mark_accepted(attempt_id, task_id, task_id, at)
+        if is_first:
+            flight.lane.proof.record(ledger, flight.attempt.model)
+
+    await run.writer.commit(step)
     run.log.info("accepted", extra={"attempt": attempt_id, "task": task_id})
     await follow_and_fetch(run, replace(flight, task_id=task_id), accepted.estimate_s)
 
@@ -224,7 +272,7 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
             await fail(run, flight, error)
             return
         finally:
-            run.landed(flight.lane)
+            flight.free_slot()
     if delivered is None:
         give_back(run, flight)
     else:
@@ -233,6 +281,7 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
 
 async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
     """Write down what was made and charged; then bring the images home."""
+    flight.lane.task_refusal = None
     if delivered.request_id is not None:
         request_id = run.scrubber.clean_id(delivered.request_id)
         if request_id != delivered.request_id:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import anyio
 
@@ -15,8 +16,9 @@ from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, StoredImage
 from batchgen.model import Delivered, Running, Sale, State, Status
 from batchgen.output.archive import Archive, Found, Tag
 from batchgen.runner.accounts import ChargedAs, by_list
-from batchgen.runner.context import Flight, Run
+from batchgen.runner.context import Flight, Run, Slot
 from batchgen.runner.decide import Part
+from batchgen.runner.fence import fenced
 from batchgen.runner.fetch import fetch
 from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.lane import Lane
@@ -176,8 +178,13 @@ async def ask_first(run: Run, flights: Sequence[Flight]) -> list[Flight]:
     asked = [it for it in flights if _is_asked_first(run, it)]
     async with anyio.create_task_group() as tasks:
         for flight in asked:
-            tasks.start_soon(_ask_once, run, flight)
+            tasks.start_soon(_ask_first, run, flight)
     return [it for it in flights if it not in asked]
+
+
+async def _ask_first(run: Run, flight: Flight) -> None:
+    async with fenced(run, flight):
+        await _ask_once(run, flight)
 
 
 def _is_asked_first(run: Run, flight: Flight) -> bool:
@@ -196,15 +203,17 @@ def carry_on(run: Run, flights: Sequence[Flight]) -> None:
 
 async def _carry_on(run: Run, flight: Flight, place: float) -> None:
     try:
-        if flight.attempt.state is State.DELIVERED:
-            await _download_again(run, flight)
-        elif flight.attempt.state is State.OVERDUE or flight.planned is None:
-            await _ask_once(run, flight)
-        else:
-            flight.lane.in_flight += 1
-            await anyio.sleep(place * SPREAD_S)
-            await follow_and_fetch(run, flight, 0.0)
+        async with fenced(run, flight):
+            if flight.attempt.state is State.DELIVERED:
+                await _download_again(run, flight)
+            elif flight.attempt.state is State.OVERDUE or flight.planned is None:
+                await _ask_once(run, flight)
+            else:
+                flight = replace(flight, slot=Slot(run, flight.lane))
+                await anyio.sleep(place * SPREAD_S)
+                await follow_and_fetch(run, flight, 0.0)
     finally:
+        flight.free_slot()
         run.live -= 1
         flight.lane.live -= 1
         run.wake()

@@ -86,6 +86,8 @@ async def store(
         return _end(run, ledger, flight, shapes, lost, at)
 
     is_whole = await run.writer.store(incoming, step)
+    if checked:
+        flight.lane.verdicts.was_useful()
     run.progress.bought += len(checked)
     run.progress.stored_bytes += sum(len(it.data) for it in checked)
     run.log.info("stored", extra={"attempt": flight.attempt.attempt_id})

@@ -61,6 +61,7 @@ class Desk:
     fox: QuickFox = field(default_factory=QuickFox)
     prices: Mapping[str, PriceList] = field(default_factory=lambda: PRICES)
     notices: list[str] = field(default_factory=list)
+    key_suffix: str = ""
 
     @property
     def out(self) -> Path:
@@ -99,7 +100,7 @@ class Desk:
         }
         setting = Setting(
             providers=providers,
-            keys={name: f"key-of-{name}" for name in self.keys},
+            keys={name: f"key-of-{name}{self.key_suffix}" for name in self.keys},
             prices=self.prices,
             paid_hosts=False,
             consented=True,

@@ -14,6 +14,7 @@ from batchgen.engines.setting import Outcome
 from batchgen.errors import BudgetReached, Charge, CredentialRejected, UsageError
 from batchgen.model import State, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
+from batchgen.runner import lane
 from tests.engines.desk import Desk
 from tests.engines.shop import LOST, Answer, Asked, Shop, in_turn, refused, said
 from tests.prices import at
@@ -109,8 +110,9 @@ async def test_a_refused_key_stops_at_once_and_leaves_the_rows(
 
 @pytest.mark.parametrize("rows", [["a", "b"], ["a", "b", "c"]])
 async def test_a_refused_key_does_not_wait_for_a_retry_that_is_far_away(
-    desk: Desk, shop: Shop, rows: list[str]
+    desk: Desk, shop: Shop, rows: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lane, "FIRST_ANSWER_S", 0.0)
     desk.write(*rows)
     slow = refused(429, "slow down", retry_after="3600")
     shop.buy = in_turn(slow, refused(401, "bad key"))

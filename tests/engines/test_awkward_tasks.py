@@ -38,7 +38,7 @@ def statuses(outcome: Outcome) -> dict[Status, int]:
 async def leave_a_task(desk: Desk) -> None:
     """Let a run end with a task that is accepted and was not fetched."""
     before, desk.shop.poll = desk.shop.poll, lambda _: refused(401, "bad key")
-    outcome = await desk.run()
+    outcome = await desk.run(limit=1)
     assert [type(it) for it in outcome.stopped] == [CredentialRejected]
     desk.shop.poll = before
     desk.shop.asked.clear()

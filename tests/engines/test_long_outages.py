@@ -38,6 +38,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pauses be short, and keep their order."""
     monkeypatch.setattr(Breaker, "FIRST_S", 0.01)
     monkeypatch.setattr(Breaker, "LONGEST_S", 0.02)
+    monkeypatch.setattr(Breaker, "RISK_S", 0.05)
 
 
 @pytest.fixture
@@ -189,6 +190,25 @@ async def test_rows_that_can_never_succeed_do_not_hold_up_the_end_for_ever(
 
     assert statuses(outcome) == {Status.FAILED: 3}
     assert len(shop.buys) > 3 * 3
+
+
+async def test_two_rows_that_always_fail_do_not_wait_for_hours_at_the_end(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their provider answers questions, and made all the others."""
+    monkeypatch.setattr(Breaker, "PATIENCE_PER_ROW_S", 0.05)
+    desk.write(*rows(20))
+    sell = shop.sells(CREDITS)
+    bad = ("row 18", "row 19")
+    shop.buy = lambda it: DOWN if it.body["prompt"] in bad else sell(it)
+    shop.image = lambda it: refused(404) if "/generations" in it.path else PICTURE
+
+    with anyio.fail_after(60):
+        outcome = await desk.run(max_attempts=3, terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 18, Status.FAILED: 2}
+    assert {it["error"] for it in desk.table()[18:]} == {"provider_down"}
+    desk.check_money()
 
 
 # -- of purchases, when few rows are left

@@ -29,6 +29,7 @@ def desk(desk: Desk, shop: Shop) -> Desk:
 def quick_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Breaker, "FIRST_S", 0.02)
     monkeypatch.setattr(Breaker, "LONGEST_S", 0.05)
+    monkeypatch.setattr(Breaker, "RISK_S", 0.1)
 
 
 def statuses(outcome: Outcome) -> dict[Status, int]:
@@ -107,14 +108,14 @@ async def test_a_dead_link_says_nothing_of_whether_the_provider_answers(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = 0
-    whole = Breaker.answered
+    whole = Breaker.succeeded
 
-    def counted(breaker: Breaker) -> bool:
+    def counted(breaker: Breaker, sent_at: float) -> bool:
         nonlocal answers
         answers += 1
-        return whole(breaker)
+        return whole(breaker, sent_at)
 
-    monkeypatch.setattr(Breaker, "answered", counted)
+    monkeypatch.setattr(Breaker, "succeeded", counted)
     desk.write("cup")
     shop.image = lambda _: refused(404)
 

@@ -15,11 +15,14 @@ from batchgen.model import OnUnknown
 BEGAN = int(datetime(2026, 11, 20, 22, tzinfo=UTC).timestamp() * 1_000_000)
 """When every night begins, in microseconds UTC."""
 
-Down = Literal["refused", "unreachable", "reset", "silent", "json", "html"]
+Down = Literal["refused", "unreachable", "reset", "silent", "json", "html", "door"]
 """How a provider fails for everybody: no connection, at once or after a while; a reset
-or silence after the request left; an error of its own; a gateway's page."""
+or silence after the request left; an error of its own; a gateway's page; such a page
+for purchases alone, while a living front door answers every question."""
 
-DOWNS: Sequence[Down] = ("refused", "unreachable", "reset", "silent", "json", "html")
+DOWNS: Sequence[Down] = (
+    *("refused", "unreachable", "reset", "silent", "json", "html", "door"),
+)
 
 KILLED_AT = ("send", "reply", "write", "written", "stored", "any")
 """Where a kill strikes: before a request arrives, after its reply; before a write to

@@ -108,8 +108,10 @@ class Service:
 
     def _by_outage(self, purchase: Purchase) -> Answer | None:
         outage = self._schedule.outage_at(self._clock())
-        if outage is not None and outage.kind in ("html", "reset", "silent"):
+        if outage is not None and outage.kind in ("html", "reset", "silent", "door"):
             self._perhaps_charge(purchase)
+        if outage is not None and outage.kind == "door":
+            return page(503)
         return self._down()
 
     def _down(self) -> Answer | None:
@@ -124,7 +126,7 @@ class Service:
                 return Answer(after_s=0.1, breaks=self._rng.choice(LOSSES))
             case "silent":
                 return SILENCE
-            case "refused" | "unreachable" | None:
+            case "refused" | "unreachable" | "door" | None:
                 return None  # a connection that stood already lives on
 
     def _by_limit(self) -> Answer | None:

@@ -101,14 +101,36 @@ def test_the_few_rows_that_are_left_outlive_an_outage(kind: Down, rows: int) -> 
     told = live_through_night(schedule)
 
     check(told, schedule)
-    # Where somebody takes questions and never answers one, it may be a server that
-    # answers purchases alone: one of them is tried, and may be lost.
+    # Where somebody takes questions and never answers one, or answers them in front of
+    # a dead service, one of the rows is tried, and may be lost.
     may_be_held = (
-        {"succeeded", "held"} if kind in ("reset", "silent") else {"succeeded"}
+        {"succeeded", "held"} if kind in ("reset", "silent", "door") else {"succeeded"}
     )
     assert set(told.statuses) <= may_be_held
     # What surely costs nothing is tried a few times before anybody is asked.
     assert told.purchases <= (5 if kind == "json" else 2) * rows
+
+
+@pytest.mark.parametrize("begins_s", [1.0, 6.0, 12.0, 17.0, 19.0, 20.0, 21.0, 22.0])
+def test_a_living_front_door_is_no_proof_that_the_outage_is_over(
+    begins_s: float,
+) -> None:
+    """Early, or over the last rows: none is held, and little is asked into it."""
+    at_once = 16
+    schedule = Schedule(
+        seed=6,
+        provider="aimlapi",
+        rows=150,
+        concurrency=at_once,
+        latency_s=2.0,
+        outages=[Outage(begins_s, begins_s + 20.0, "door")],
+    )
+    told = live_through_night(schedule)
+
+    check(told, schedule)
+    assert told.statuses == {"succeeded": 150}
+    # What was lost as it began, and a few rows that found out.
+    assert told.purchases <= 150 + at_once + 8
 
 
 @pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])

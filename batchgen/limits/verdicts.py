@@ -1,0 +1,117 @@
+"""Whether answers are about the provider as a whole, or about single rows.
+
+One row's answer is a verdict on one row: a prompt that is too long can be answered by
+404, one that a firewall dislikes by 403. Several different rows in turn that meet the
+same say something of the provider.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ROWS_AT_FIRST = 2
+"""Different rows in turn that must meet the same before anything has worked."""
+
+ROWS_LATER = 3
+"""Likewise, once something has worked."""
+
+
+OWN_THROTTLES = 10
+"""So often one row is throttled with nothing else in flight, though others were taken
+since it was throttled first, before that is held to be its own trouble [assumed]."""
+
+REMEMBERED_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One purchase that was refused for what may be everybody's.
+
+    Attributes:
+        kind: Name of the error: rows must meet the same one.
+        sent_at: Monotonic seconds; None for one that an earlier process sent.
+        refused_at: Monotonic seconds.
+    """
+
+    row_id: int
+    attempt_id: int
+    kind: str
+    sent_at: float | None
+    refused_at: float
+
+
+@dataclass(slots=True)
+class _Throttled:
+    """What one row met.
+
+    Attributes:
+        alone: How often it was throttled with nothing else in flight.
+        successes: Of the provider, when the row was throttled first.
+    """
+
+    successes: int
+    alone: int = 0
+
+
+class Verdicts:
+    """Counts different rows in turn that one provider refuses, or answers in vain."""
+
+    def __init__(self) -> None:
+        self._refusals: list[Refusal] = []
+        self._useless: list[int] = []
+        self._throttled: dict[int, _Throttled] = {}
+        self._succeeded_at = -float("inf")
+        self._successes = 0
+
+    def refused(self, refusal: Refusal, rows: int) -> list[Refusal] | None:
+        """Take note of a refusal.
+
+        Args:
+            refusal: The purchase.
+            rows: How many different rows must meet the same.
+
+        Returns:
+            All refusals in turn if there are enough of them, else None. A row that is
+            refused again is enough, too: it is asked again when nothing else is left.
+        """
+        if refusal.sent_at is not None and refusal.sent_at < self._succeeded_at:
+            return None  # it left before something worked, so it proves nothing
+        if self._refusals and self._refusals[0].kind != refusal.kind:
+            self._refusals.clear()
+        earlier = [known for known in self._refusals if known.row_id == refusal.row_id]
+        if not earlier:
+            self._refusals.append(refusal)
+        sent_at = refusal.sent_at
+        is_again = sent_at is not None and any(
+            sent_at >= known.refused_at for known in earlier
+        )
+        enough = is_again or len(self._refusals) >= rows
+        return list(self._refusals) if enough else None
+
+    def succeeded(self, at: float) -> None:
+        """Take note of a purchase that was taken, at these monotonic seconds."""
+        self._refusals.clear()
+        self._succeeded_at = at
+        self._successes += 1
+
+    def answered(self) -> None:
+        """Take note of an answer that refuses neither key, credit nor model."""
+        self._refusals.clear()
+
+    def was_useless(self, row_id: int) -> bool:
+        """Take note of an answer that nobody can use; True if it is the third row's."""
+        if row_id not in self._useless:
+            self._useless.append(row_id)
+        return len(self._useless) >= ROWS_LATER
+
+    def was_useful(self) -> None:
+        """Take note of an image that is in the archive."""
+        self._useless.clear()
+
+    def throttled(self, row_id: int, *, is_alone: bool) -> bool:
+        """Take note of a 429; True if it is about this row and nobody else."""
+        if row_id not in self._throttled and len(self._throttled) >= REMEMBERED_ROWS:
+            del self._throttled[next(iter(self._throttled))]
+        record = self._throttled.setdefault(row_id, _Throttled(self._successes))
+        record.alone += is_alone
+        return record.alone >= OWN_THROTTLES and self._successes > record.successes
