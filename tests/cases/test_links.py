@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +13,7 @@ from tests.cases.conftest import Market
 from tests.cases.dialects import answer_of, encoded, error, link_of, links
 from tests.cases.encodings import CODINGS, NO_CODINGS
 from tests.cases.judge import KEY, Customer, Outcome
+from tests.cases.process import start
 from tests.cases.server import PRICE, Answer, Request, Service, draw, picture
 
 IMAGE = draw("odd")
@@ -121,9 +118,9 @@ def test_no_key_goes_to_another_origin_or_along_a_redirect(market: Market) -> No
     service.rows["one"] = [links("openai", f"{other.url}/img/other.png")]
     service.rows["two"] = [links("openai", link_of("odd"))]
     customer.write(["one", "two"])
-    with running(customer, "--limit", "2") as process:
-        wait_for(lambda: len(service.asked(PATH)) >= 3, process)
-        stop(process)
+    with start(customer, "--limit", "2") as process:
+        process.wait_for(lambda: len(service.asked(PATH)) >= 3)
+        process.interrupt()
     for request in [*other.requests, *service.asked("/img/other")]:
         assert KEY not in str(request.headers)
 
@@ -134,9 +131,9 @@ def test_no_key_goes_to_a_link_of_a_text(market: Market) -> None:
     service.paths[PATH] = [refusal, refusal, picture(IMAGE)]
     service.rows["odd"] = [answer_of([{"text": f"![x]({link_of('odd')})"}])]
     customer.write(["odd"])
-    with running(customer) as process:
-        wait_for(lambda: len(service.asked(PATH)) >= 3, process)
-        stop(process)
+    with start(customer) as process:
+        process.wait_for(lambda: len(service.asked(PATH)) >= 3)
+        process.interrupt()
     for request in service.asked(PATH):
         assert KEY not in str(request.headers)
 
@@ -190,9 +187,9 @@ def test_a_later_run_downloads_before_it_buys(
     sell_link(service, provider, link_of("odd"))
     service.paths[PATH] = [LATE]
     customer.write(["a", "odd", "z"])
-    with running(customer, "--grace", "1") as process:
-        wait_for(lambda: len(service.asked(PATH)) >= 2, process)
-        stop(process)
+    with start(customer, "--grace", "1") as process:
+        process.wait_for(lambda: len(service.asked(PATH)) >= 2)
+        process.interrupt()
     service.paths[PATH] = [picture(IMAGE)]
     if command == "retry":
         customer.call("retry", "out")
@@ -275,38 +272,3 @@ def test_a_fresh_link_of_a_task_never_writes_a_key(
     service.polls["odd"] = [Answer(200, stale.body), Answer(200, fresh.body)]
     service.paths["/img/stale.png"] = [error(404, "gone")]
     assert_stored(customer, service)
-
-
-class running:  # noqa: N801 - reads as a word of the test
-    """Run the command as a process of its own until the block ends."""
-
-    def __init__(self, customer: Customer, *options: str) -> None:
-        command = [sys.executable, "-m", "batchgen", *customer.words(*options)]
-        self.process = subprocess.Popen(
-            command,
-            cwd=customer.folder,
-            env=customer.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        return self.process
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    end_s = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end_s, "it did not come to that"
-        assert process.poll() is None, f"the run ended: {process.returncode}"
-        time.sleep(0.01)
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 130

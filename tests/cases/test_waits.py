@@ -10,6 +10,7 @@ import pytest
 from tests.cases import replies
 from tests.cases.conftest import Market
 from tests.cases.dialects import error
+from tests.cases.process import start
 from tests.cases.server import Answer, Request
 
 NOW_S = 1_771_404_538
@@ -66,6 +67,22 @@ def assert_waits(
     first, second = service.purchases[:2]
     assert least_s <= second.at_s - first.at_s <= most_s, outcome.explain()
     assert outcome.at_risk == 0
+
+
+ABSURD = ("99999999999999", "31536000", "Fri, 31 Dec 2199 23:59:59 GMT", "1e300")
+
+
+@pytest.mark.parametrize("value", ABSURD)
+def test_an_absurd_wait_is_told_in_the_words_of_the_provider(
+    market: Market, value: str
+) -> None:
+    customer, service = market.enter("openai")
+    service.gate = lambda _: asks_to_wait(value)
+    customer.write(["a", "b", "c"])
+    with start(customer) as process:
+        process.wait_for(lambda: "Too Many Requests" in process.terminal)
+        process.interrupt()
+    assert len(service.purchases) <= 3
 
 
 def first_time(answer: Answer) -> Callable[[Request], Answer | None]:
