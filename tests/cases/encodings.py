@@ -28,5 +28,5 @@ CODINGS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
 }
 """By case: the name in Content-Encoding, and how a body is packed."""
 
-NO_CODINGS = ("utf-8", "aws-chunked", "none", "identity", "UTF8", "base64")
+NO_CODINGS = ("utf-8", "aws-chunked", "none", "identity", "unknown", "base64")
 """Names that services give to bodies that are not packed at all."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -72,15 +73,16 @@ class Outcome:
         assert (self.code, self.statuses()) == (code, wanted), self.explain()
 
     def explain(self) -> str:
-        """Return all that helps to see why a case failed."""
+        """Return all that helps to see why a case failed; bad ends first."""
+        rows = sorted(self.rows.values(), key=lambda it: it["status"] == "succeeded")
         lines = [
             f"{row['id']}: {row['status']} {row['error'] or ''} {row['message'] or ''}"
             f" attempts {row['attempts']} cost {row['cost_usd']} {row['cost_basis']}"
             f" at risk {row['at_risk_usd']}"
-            for row in self.rows.values()
+            for row in rows[:20]
         ]
         money = f"spent {self.spent} bill {self.bill} at risk {self.at_risk}"
-        return "\n".join([f"exit {self.code}", self.terminal, *lines[:20], money])
+        return "\n".join([f"exit {self.code}", self.terminal, *lines, money])
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,22 @@ class Customer:
         most = outcome.spent + outcome.at_risk
         assert outcome.spent <= outcome.bill <= most, outcome.explain()
         _assert_archive(outcome)
+
+
+def row_of(name: str) -> str:
+    """Return the id of the row that plays a case."""
+    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def among_others(names: Iterable[str]) -> list[str]:
+    """Return ids for a manifest: a usual row before and behind that of each case.
+
+    Three rows in turn that end badly stop a run by contract; usual ones part them.
+    """
+    ids = [row_of(name) for name in names]
+    assert len(ids) == len({*ids})
+    pairs = ((id_, f"usual-{number}") for number, id_ in enumerate(ids, 1))
+    return ["usual-0", *(id_ for pair in pairs for id_ in pair)]
 
 
 def _assert_archive(outcome: Outcome) -> None:

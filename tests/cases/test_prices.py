@@ -75,10 +75,9 @@ def test_a_price_that_was_given_stands_above_usage(
     assert outcome.at_risk == 0, outcome.explain()
 
 
-@pytest.mark.parametrize(("provider", "answer"), FLAT_PRICES.values(), ids=FLAT_PRICES)
-def test_a_budget_at_a_price_that_was_given_is_kept(
-    market: Market, provider: str, answer: Answer
-) -> None:
+@pytest.mark.parametrize("name", ["j-reseller-flat-price", "aimlapi credits"])
+def test_a_budget_at_a_price_that_was_given_is_kept(market: Market, name: str) -> None:
+    provider, answer = FLAT_PRICES[name]
     customer = market.open(provider, price=FLAT)
     customer.services[provider].gate = lambda _: replace(answer, charge=FLAT)
     customer.write(ROWS)
@@ -153,11 +152,17 @@ BEHIND_A_GATEWAY = {
 }
 
 
-@pytest.mark.parametrize("answer", BEHIND_A_GATEWAY.values(), ids=BEHIND_A_GATEWAY)
-@pytest.mark.parametrize("provider", ["openai", "nanobananaapi", "foxapi"])
+@pytest.mark.parametrize(
+    ("name", "provider"),
+    [
+        *zip(BEHIND_A_GATEWAY, ["nanobananaapi", "openai", "foxapi"] * 4, strict=False),
+        *((name, "openai") for name in ("408", "500 deadline", "cut")),
+    ],
+)
 def test_a_row_that_a_gateway_gave_up_may_be_charged(
-    market: Market, provider: str, answer: Answer
+    market: Market, name: str, provider: str
 ) -> None:
+    answer = BEHIND_A_GATEWAY[name]
     customer, service = market.enter(provider)
     service.rows["odd"] = [replace(answer, charge=PRICE)]
     customer.write(["a", "odd", "z"])
@@ -189,8 +194,10 @@ def test_no_error_is_asked_again_without_end(market: Market) -> None:
     assert service.purchases_of("odd") == 5, outcome.explain()
 
 
-@pytest.mark.parametrize("places", ["1", "16"])
-@pytest.mark.parametrize("provider", ["openai", "nanobananaapi", "gemini", "apiai"])
+@pytest.mark.parametrize(
+    ("provider", "places"),
+    [("openai", "1"), ("openai", "16"), ("nanobananaapi", "16"), ("gemini", "1")],
+)
 def test_replies_that_nobody_can_use_do_not_buy_the_table(
     market: Market, provider: str, places: str
 ) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -13,6 +12,7 @@ from tests.cases import replies
 from tests.cases.conftest import Market
 from tests.cases.dialects import CREDITS, answer_of, encoded, inline, link_of, sold
 from tests.cases.encodings import CODINGS, NO_CODINGS
+from tests.cases.judge import among_others, row_of
 from tests.cases.server import ANYWHERE, PRICE, Answer, draw
 
 IMAGE = draw("odd")
@@ -42,15 +42,6 @@ def aimlapi(data: object) -> Answer:
 
 def nano(data: object, code: object = 0) -> Answer:
     return sold({"code": code, "message": "ok", "data": data})
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """An answer to a purchase, and the image in it."""
-
-    provider: str
-    answer: Answer
-    image: bytes = IMAGE
 
 
 CUP = draw("cup")
@@ -140,67 +131,103 @@ GEMINI = {
     "whole numbers with a dot": answer_of([inline(IMAGE)], index=0.0),
 }
 
-OTHERS = {
-    "aimlapi data URI": Shape("aimlapi", aimlapi([{"url": URI, "b64_json": None}])),
-    "aimlapi object": Shape("aimlapi", aimlapi({"url": LINK})),
-    "aimlapi texts": Shape("aimlapi", aimlapi([LINK])),
-    "aimlapi images": Shape("aimlapi", sold({"images": [{"url": LINK}]})),
-    "aimlapi bytes": Shape("aimlapi", typed(IMAGE, "image/png")),
-    "aimlapi text before": Shape("aimlapi", sold("\n\n: ping\n" + TEXT)),
-    "nano list of links": Shape("nanobananaapi", nano([LINK])),
-    "nano text": Shape("nanobananaapi", nano(LINK)),
-    "nano data URI": Shape("nanobananaapi", nano({"url": URI})),
-    "nano urls": Shape("nanobananaapi", nano({"urls": [LINK]})),
-    "nano code as text": Shape("nanobananaapi", nano({"url": [LINK]}, "0")),
-    "nano base64": Shape("nanobananaapi", nano({"b64_json": encoded(IMAGE)})),
-    "nano in openai's shape": Shape("nanobananaapi", sold(PLAIN)),
-    "apiai as octets": Shape("apiai", typed(IMAGE, "application/octet-stream")),
-    "apiai as text": Shape("apiai", typed(IMAGE, "text/plain")),
-    "apiai as JSON": Shape("apiai", typed(IMAGE, "application/json")),
-    "apiai link": Shape("apiai", sold({"url": LINK}, X_Cost="0.05")),
-    "apiai data URI": Shape("apiai", sold({"image": URI}, X_Cost="0.05")),
-    "apiai output": Shape("apiai", sold({"output": [LINK]}, X_Cost="0.05")),
-    "foxapi at once": Shape(
-        "foxapi", sold({"id": "t-1", "status": "completed", "results": [{"url": LINK}]})
-    ),
-    "foxapi in openai's shape": Shape("foxapi", sold({"data": [{"url": LINK}]})),
-    "gccai at once": Shape(
-        "gccai", sold({"code": 200, "data": [{"url": LINK, "status": "completed"}]})
-    ),
-    "gccai in openai's shape": Shape("gccai", sold(PLAIN)),
+AIMLAPI = {
+    "data URI": aimlapi([{"url": URI, "b64_json": None}]),
+    "object": aimlapi({"url": LINK}),
+    "texts": aimlapi([LINK]),
+    "images": sold({"images": [{"url": LINK}]}),
+    "bytes": typed(IMAGE, "image/png"),
+    "text before": sold("\n\n: ping\n" + TEXT),
+}
+
+NANO = {
+    "list of links": nano([LINK]),
+    "text": nano(LINK),
+    "data URI": nano({"url": URI}),
+    "urls": nano({"urls": [LINK]}),
+    "code as text": nano({"url": [LINK]}, "0"),
+    "base64": nano({"b64_json": encoded(IMAGE)}),
+    "openai's shape": sold(PLAIN),
+}
+
+APIAI = {
+    "as octets": typed(IMAGE, "application/octet-stream"),
+    "as text": typed(IMAGE, "text/plain"),
+    "as JSON": typed(IMAGE, "application/json"),
+    "link": sold({"url": LINK}, X_Cost="0.05"),
+    "data URI": sold({"image": URI}, X_Cost="0.05"),
+    "output": sold({"output": [LINK]}, X_Cost="0.05"),
+}
+
+FOXAPI = {
+    "at once": sold({"id": "t-1", "status": "completed", "results": [{"url": LINK}]}),
+    "openai's shape": sold({"data": [{"url": LINK}]}),
+    "base64": sold(PLAIN),
+}
+
+GCCAI = {
+    "at once": sold({"code": 200, "data": [{"url": LINK, "status": "completed"}]}),
+    "openai's shape": sold(PLAIN),
+    "images": sold({"code": 200, "data": {"images": [{"url": [LINK]}]}}),
 }
 
 
-def assert_delivered(market: Market, shape: Shape) -> None:
-    customer, service = market.enter(shape.provider)
-    service.rows["odd"] = [shape.answer]
-    customer.write(["a", "odd", "z"])
-    outcome = customer.run(within_s=30)
+def packed(provider: str, name: str, pack: Callable[[bytes], bytes]) -> Answer:
+    """Return a usual answer in a content coding."""
+    body = IMAGE if provider == "apiai" else USUAL[provider].body
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    kind = "image/png" if provider == "apiai" else "application/json"
+    headers = {"Content-Encoding": name, "Content-Type": kind, "X-Cost": "0.05"}
+    return Answer(200, pack(content), headers, charge=PRICE)
+
+
+USUAL = {"openai": sold(PLAIN), "gemini": answer_of([inline(IMAGE)])}
+
+CODED = {
+    provider: {
+        **{name: packed(provider, *coding) for name, coding in CODINGS.items()},
+        **{name: packed(provider, name, bytes) for name in NO_CODINGS},
+    }
+    for provider in ("openai", "gemini", "apiai")
+}
+
+SHAPES: dict[str, tuple[str, Mapping[str, Answer]]] = {
+    "openai": ("openai", OPENAI),
+    "gemini": ("gemini", GEMINI),
+    "aimlapi": ("aimlapi", AIMLAPI),
+    "nanobananaapi": ("nanobananaapi", NANO),
+    "apiai": ("apiai", APIAI),
+    "foxapi": ("foxapi", FOXAPI),
+    "gccai": ("gccai", GCCAI),
+    **{f"{name} in codings": (name, answers) for name, answers in CODED.items()},
+}
+
+
+@pytest.mark.parametrize(("provider", "answers"), SHAPES.values(), ids=SHAPES)
+def test_an_image_is_taken_in_whatever_shape_it_comes(
+    market: Market, provider: str, answers: Mapping[str, Answer]
+) -> None:
+    customer, service = market.enter(provider)
+    service.rows = {row_of(name): [answer] for name, answer in answers.items()}
+    customer.write(among_others(answers))
+    outcome = customer.run(within_s=60)
     outcome.ends(0, others="succeeded")
-    assert outcome.members["odd.png"] == shape.image, outcome.explain()
-    assert len(service.purchases) == 3, outcome.explain()
-    assert outcome.rows["odd"]["at_risk_attempts"] == 0, outcome.explain()
+    assert len(service.purchases) == len(outcome.rows), outcome.explain()
+    for name in answers:
+        assert outcome.members[f"{row_of(name)}.png"] == IMAGE, name
+        assert outcome.rows[row_of(name)]["at_risk_attempts"] == 0, name
 
 
 @pytest.mark.parametrize("name", OF_THE_CASES)
 def test_a_case_of_an_unusual_shape_is_stored(market: Market, name: str) -> None:
     provider, image = OF_THE_CASES[name]
-    assert_delivered(market, Shape(provider, replies.load_sold(name), image))
-
-
-@pytest.mark.parametrize("answer", OPENAI.values(), ids=OPENAI)
-def test_a_shape_at_openai_is_stored(market: Market, answer: Answer) -> None:
-    assert_delivered(market, Shape("openai", answer))
-
-
-@pytest.mark.parametrize("answer", GEMINI.values(), ids=GEMINI)
-def test_a_shape_at_gemini_is_stored(market: Market, answer: Answer) -> None:
-    assert_delivered(market, Shape("gemini", answer))
-
-
-@pytest.mark.parametrize("shape", OTHERS.values(), ids=OTHERS)
-def test_a_shape_elsewhere_is_stored(market: Market, shape: Shape) -> None:
-    assert_delivered(market, shape)
+    customer, service = market.enter(provider)
+    service.rows["odd"] = [replies.load_sold(name)]
+    customer.write(["a", "odd", "z"])
+    outcome = customer.run(within_s=30)
+    outcome.ends(0, others="succeeded")
+    assert outcome.members["odd.png"] == image, outcome.explain()
+    assert len(service.purchases) == 3, outcome.explain()
 
 
 def test_a_lone_draft_is_taken_with_a_warning(market: Market) -> None:
@@ -210,37 +237,6 @@ def test_a_lone_draft_is_taken_with_a_warning(market: Market) -> None:
     outcome = customer.run(within_s=30)
     outcome.ends(0, others="succeeded")
     assert outcome.rows["odd"]["warning"], outcome.explain()
-
-
-BODIES: Mapping[str, tuple[object, str]] = {
-    "openai": (PLAIN, "application/json"),
-    "gemini": (answer_of([inline(IMAGE)]).body, "application/json"),
-    "apiai": (IMAGE, "image/png"),
-}
-
-
-@pytest.mark.parametrize("coding", CODINGS)
-@pytest.mark.parametrize("provider", BODIES)
-def test_a_coding_that_was_not_asked_for_is_unpacked(
-    market: Market, provider: str, coding: str
-) -> None:
-    name, pack = CODINGS[coding]
-    body, kind = BODIES[provider]
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = {"Content-Encoding": name, "Content-Type": kind, "X-Cost": "0.05"}
-    answer = Answer(200, pack(content), headers, charge=PRICE)
-    assert_delivered(market, Shape(provider, answer))
-
-
-@pytest.mark.parametrize("coding", NO_CODINGS)
-@pytest.mark.parametrize("provider", BODIES)
-def test_a_coding_that_is_none_is_overlooked(
-    market: Market, provider: str, coding: str
-) -> None:
-    body, kind = BODIES[provider]
-    headers = {"Content-Encoding": coding, "Content-Type": kind, "X-Cost": "0.05"}
-    answer = Answer(200, body, headers, charge=PRICE)
-    assert_delivered(market, Shape(provider, answer))
 
 
 def test_links_beside_base64_are_all_stored(market: Market) -> None:

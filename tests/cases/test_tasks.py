@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import pytest
 
@@ -17,10 +18,12 @@ from tests.cases.dialects import (
     links,
     task,
 )
-from tests.cases.server import PRICE, Answer, draw
+from tests.cases.judge import Outcome, among_others, row_of
+from tests.cases.server import PRICE, Answer, Request, Service, draw
 
 LINK = link_of("odd")
 URI = f"data:image/png;base64,{encoded(draw('odd'))}"
+FREE = Decimal(0)
 MAX_POLLS = 4
 """Of one task that shows its end at once."""
 
@@ -54,26 +57,27 @@ GOOD_ENDS: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.mark.parametrize("fields", GOOD_ENDS.values(), ids=GOOD_ENDS)
 @pytest.mark.parametrize("provider", WITH_TASKS)
-def test_links_of_a_finished_task_are_fetched(
-    market: Market, provider: str, fields: dict[str, object]
-) -> None:
-    assert_fetched(market, provider, task(provider, **fields), draw("odd"))
+def test_links_of_a_finished_task_are_fetched(market: Market, provider: str) -> None:
+    customer, service = market.enter(provider)
+    for name, fields in GOOD_ENDS.items():
+        service.polls[row_of(name)] = [task(provider, **fields)]
+    customer.write(among_others(GOOD_ENDS))
+    outcome = customer.run(within_s=60)
+    outcome.ends(0, others="succeeded")
+    assert len(service.purchases) == len(outcome.rows), outcome.explain()
+    for name in GOOD_ENDS:
+        assert outcome.members[f"{row_of(name)}.png"] == draw("odd"), name
 
 
 @pytest.mark.parametrize("name", ["c-task-result-image-urls", "h-task-finished"])
 def test_a_case_of_a_finished_task_is_fetched(market: Market, name: str) -> None:
-    assert_fetched(market, "gccai", replies.load(name), draw("cup"))
-
-
-def assert_fetched(market: Market, provider: str, poll: Answer, image: bytes) -> None:
-    customer, service = market.enter(provider)
-    service.polls["odd"] = [poll]
+    customer, service = market.enter("gccai")
+    service.polls["odd"] = [replies.load(name)]
     customer.write(["a", "odd", "z"])
     outcome = customer.run(within_s=30)
     outcome.ends(0, others="succeeded")
-    assert outcome.members["odd.png"] == image
+    assert outcome.members["odd.png"] == draw("cup")
     assert len(service.purchases) == 3, outcome.explain()
 
 
@@ -111,48 +115,46 @@ BAD_ENDS = {
 }
 
 
-@pytest.mark.parametrize("end", BAD_ENDS.values(), ids=BAD_ENDS)
 @pytest.mark.parametrize("provider", WITH_TASKS)
 def test_a_task_that_failed_ends_within_a_few_polls(
-    market: Market, provider: str, end: BadEnd
-) -> None:
-    answer = task(provider, **end.fields)
-    assert_failed(market, provider, answer, end.words, is_charged=end.is_charged)
-
-
-def test_the_case_of_a_timeout_ends_within_a_few_polls(market: Market) -> None:
-    answer = replies.load("h-task-timeout")
-    words = "the upstream took too long"
-    assert_failed(market, "gccai", answer, words, is_charged=True)
-
-
-def assert_failed(
-    market: Market, provider: str, poll: Answer, words: str, *, is_charged: bool
+    market: Market, provider: str
 ) -> None:
     """A timeout may be charged, so here it is; of other failures nobody knows."""
     customer, service = market.enter(provider)
-    service.polls["odd"] = [poll]
-    if not is_charged:
-        service.rows["odd"] = [
-            lambda request: _without_charge(
-                accepted(provider, service.accept(request.row))
-            )
-        ]
-    customer.write(["a", "odd", "z"])
-    outcome = customer.run("--max-attempts", "2", within_s=50)
+
+    def accept_free(request: Request) -> Answer:
+        return replace(accepted(provider, service.accept(request.row)), charge=FREE)
+
+    for name, end in BAD_ENDS.items():
+        service.polls[row_of(name)] = [task(provider, **end.fields)]
+        if not end.is_charged:
+            service.rows[row_of(name)] = [accept_free]
+    customer.write(among_others(BAD_ENDS))
+    outcome = customer.run("--max-attempts", "2", within_s=100)
     assert outcome.code == 3, outcome.explain()
-    assert outcome.rows["odd"]["status"] in {"failed", "held"}, outcome.explain()
-    assert outcome.count("succeeded") == 2
-    tasks = list(service.tasks.values()).count("odd")
-    polls = [request for request in service.asked("/tasks/") if request.row == "odd"]
-    assert 1 <= tasks <= 2
-    assert len(polls) <= MAX_POLLS * tasks, outcome.explain()
-    assert words in outcome.rows["odd"]["message"], outcome.explain()
+    assert outcome.count("succeeded") == len(BAD_ENDS) + 1, outcome.explain()
+    for name, end in BAD_ENDS.items():
+        assert_bad_end(outcome, service, row_of(name), end.words)
+
+
+def test_the_case_of_a_timeout_ends_within_a_few_polls(market: Market) -> None:
+    customer, service = market.enter("gccai")
+    service.polls["odd"] = [replies.load("h-task-timeout")]
+    customer.write(["a", "odd", "z"])
+    outcome = customer.run("--max-attempts", "2", within_s=60)
+    assert outcome.code == 3, outcome.explain()
+    assert outcome.count("succeeded") == 2, outcome.explain()
+    assert_bad_end(outcome, service, "odd", "the upstream took too long")
+
+
+def assert_bad_end(outcome: Outcome, service: Service, row: str, words: str) -> None:
+    tasks = [*service.tasks.values()].count(row)
+    polls = [request for request in service.asked("/tasks/") if request.row == row]
+    assert outcome.rows[row]["status"] in {"failed", "held"}, outcome.explain()
+    assert 1 <= tasks <= 2, row
+    assert len(polls) <= MAX_POLLS * tasks, row
+    assert words in outcome.rows[row]["message"], outcome.explain()
     assert words in outcome.terminal, outcome.explain()
-
-
-def _without_charge(answer: Answer) -> Answer:
-    return Answer(answer.status, answer.body, answer.headers)
 
 
 REFUSALS: dict[str, dict[str, object]] = {
@@ -182,17 +184,16 @@ REFUSALS: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.mark.parametrize("fields", REFUSALS.values(), ids=REFUSALS)
 @pytest.mark.parametrize("provider", WITH_TASKS)
-def test_a_task_that_was_refused_is_bought_once(
-    market: Market, provider: str, fields: dict[str, object]
-) -> None:
+def test_a_task_that_was_refused_is_bought_once(market: Market, provider: str) -> None:
     customer, service = market.enter(provider)
-    service.polls["odd"] = [task(provider, **fields)]
-    customer.write(["a", "odd", "z"])
-    outcome = customer.run(within_s=40)
-    outcome.ends(3, odd="refused", others="succeeded")
-    assert service.purchases_of("odd") == 1, outcome.explain()
+    for name, fields in REFUSALS.items():
+        service.polls[row_of(name)] = [task(provider, **fields)]
+    customer.write(among_others(REFUSALS))
+    outcome = customer.run(within_s=60)
+    refused = dict.fromkeys(map(row_of, REFUSALS), "refused")
+    outcome.ends(3, **refused, others="succeeded")
+    assert len(service.purchases) == len(outcome.rows), outcome.explain()
 
 
 PASSING = {
@@ -211,18 +212,18 @@ PASSING = {
 }
 
 
-@pytest.mark.parametrize("passing", PASSING.values(), ids=PASSING)
 @pytest.mark.parametrize("provider", WITH_TASKS)
 def test_a_poll_that_fails_for_a_moment_buys_nothing_again(
-    market: Market, provider: str, passing: Answer
+    market: Market, provider: str
 ) -> None:
     customer, service = market.enter(provider)
-    good = links(provider, LINK)
-    service.polls["odd"] = [passing, Answer(200, good.body)]
-    customer.write(["a", "odd", "z"])
-    outcome = customer.run(within_s=40)
+    good = Answer(200, links(provider, LINK).body)
+    for name, passing in PASSING.items():
+        service.polls[row_of(name)] = [passing, good]
+    customer.write(among_others(PASSING))
+    outcome = customer.run(within_s=100)
     outcome.ends(0, others="succeeded")
-    assert len(service.purchases) == 3, outcome.explain()
+    assert len(service.purchases) == len(outcome.rows), outcome.explain()
 
 
 def test_several_tasks_of_one_purchase_are_all_fetched(market: Market) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.cases import replies
 from tests.cases.conftest import Market
 from tests.cases.dialects import PROVIDERS, error
-from tests.cases.server import Answer
+from tests.cases.server import Answer, draw
 
 ROWS = [f"r{number:02}" for number in range(12)]
 NOT_FOUND = replies.load("b-row-404-long-prompt")
@@ -29,14 +29,17 @@ POISON = {
     "nanobananaapi 404": ("nanobananaapi", Answer(404, {"code": 404, "message": "-"})),
 }
 
+PLACED = [
+    *((name, place) for name in ("gemini 404", "openai 403") for place in PLACES),
+    *zip([*POISON][1:], [*PLACES] * 3, strict=False),
+]
 
-@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-@pytest.mark.parametrize(("provider", "answer"), POISON.values(), ids=POISON)
-def test_one_row_ends_alone(
-    market: Market, provider: str, answer: Answer, place: int
-) -> None:
+
+@pytest.mark.parametrize(("name", "place"), sorted({*PLACED}))
+def test_one_row_ends_alone(market: Market, name: str, place: str) -> None:
+    provider, answer = POISON[name]
     customer, service = market.enter(provider)
-    poison = ROWS[place]
+    poison = ROWS[PLACES[place]]
     service.rows[poison] = [answer]
     customer.write(ROWS)
     outcome = customer.run(within_s=40)
@@ -184,13 +187,15 @@ TOO_LARGE = {
 }
 
 
-@pytest.mark.parametrize("place", [0, 5, 11])
-@pytest.mark.parametrize(("provider", "answer"), TOO_LARGE.values(), ids=TOO_LARGE)
+@pytest.mark.parametrize(
+    ("name", "place"), [*zip(TOO_LARGE, [*PLACES, "last", "first"], strict=True)]
+)
 def test_a_row_above_the_limit_of_a_minute_ends_alone(
-    market: Market, provider: str, answer: Answer, place: int
+    market: Market, name: str, place: str
 ) -> None:
+    provider, answer = TOO_LARGE[name]
     customer, service = market.enter(provider)
-    large = ROWS[place]
+    large = ROWS[PLACES[place]]
     service.rows[large] = [answer]
     customer.write(ROWS)
     outcome = customer.run(within_s=30)
@@ -257,6 +262,4 @@ def test_no_edit_endpoint_refuses_rows_with_references_alone(market: Market) -> 
 
 
 def _reference() -> bytes:
-    from tests.cases.server import draw
-
     return draw("reference", 64)
