@@ -224,11 +224,12 @@ def test_fewer_links_than_asked_are_stored_and_accounted_for(
 ) -> None:
     customer, service = market.enter(provider)
     answer = links(provider, link_of("one"), link_of("two"))
-    service.rows["odd"] = [Answer(200, answer.body, charge=charged * PRICE)]
+    first = Answer(200, answer.body, charge=charged * PRICE)
+    service.rows["odd"] = [first, links(provider, link_of("three"))]
     customer.write(["odd"], n="3")
-    outcome = customer.run("--max-attempts", "1", within_s=30)
-    assert outcome.code == 3, outcome.explain()
-    assert service.purchases_of("odd") == 1, outcome.explain()
+    outcome = customer.run(within_s=30)
+    assert outcome.code in {0, 3}, outcome.explain()
+    assert service.purchases_of("odd") <= 2, outcome.explain()
     images = [*outcome.members.values(), *outcome.kept.values()]
     assert draw("one") in images, outcome.explain()
     assert draw("two") in images, outcome.explain()
