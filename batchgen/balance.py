@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-from batchgen.decoding import error_by_status, message_of
+from batchgen.decoding import message_of
 from batchgen.errors import Charge, ReplyMalformed
 from batchgen.model import Balance, Json, Reply
+from batchgen.reply_errors import error_by_status
 
 
 def balance_in(provider: str, reply: Reply, amount: Json, unit: str = "usd") -> Balance:

@@ -1,159 +1,14 @@
-"""Reading what providers have in common: statuses, words, times and base64."""
+"""Reading the values that replies are made of: words, numbers, links and base64."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import re
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
-from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
 import pybase64
 
-from batchgen.errors import (
-    AttemptError,
-    Charge,
-    CredentialRejected,
-    ModelGone,
-    NoImage,
-    OutcomeUnknown,
-    OutOfCredit,
-    ProviderDown,
-    Refused,
-    ReplyMalformed,
-    RequestInvalid,
-    Throttled,
-)
-from batchgen.model import Blob, Delivered, Json, Link, Reply
-from batchgen.reasons import blames_model, is_verdict, lacks_credit, policy_reason
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After in seconds; both forms, never negative, None if absent.
-
-    A date is read against the reply's own Date, so a wrong clock here does no harm.
-    """
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        pass
-    else:
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    until = _http_date(value)
-    if until is None:
-        return None
-    said_at = _http_date(headers.get("date", "")) or datetime.now(UTC)
-    return max(0.0, (until - said_at).total_seconds())
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-_PLAIN: Mapping[int, type[AttemptError]] = MappingProxyType(
-    {401: CredentialRejected, 402: OutOfCredit, 429: Throttled}
-)
-
-
-def error_by_status(provider: str, reply: Reply, message: str) -> AttemptError:
-    """Return what a status says when the body said nothing more exact.
-
-    5xx with a JSON body came from the provider itself: not accepted. A page of a
-    gateway says nothing of what happened behind it: unknown.
-    """
-    wait = retry_after_s(reply.headers)
-    if kind := _PLAIN.get(reply.status):
-        return kind(provider, message, retry_after_s=wait)
-    if reply.status >= 500 or reply.status == 408:
-        if isinstance(reply.body, dict):
-            return ProviderDown(provider, message, retry_after_s=wait)
-        return OutcomeUnknown(provider, message, retry_after_s=wait)
-    if reply.status >= 400:
-        return RequestInvalid(provider, message)
-    if reply.status >= 300:
-        # Redirects are not followed: the next row would be sent elsewhere, too.
-        place = _one_line(reply.headers.get("location", "nowhere"), 200)
-        return ModelGone(provider, f"redirected to {place}; correct the base URL")
-    return ReplyMalformed(provider, message, Charge.UNKNOWN)
-
-
-def error_by_words(provider: str, reply: Reply, message: str) -> AttemptError:
-    """Return what an error says in its words, else what its status says.
-
-    For purchases alone: a poll's errors say nothing of what was bought.
-    """
-    said = isinstance(reply.body, dict) or (
-        reply.status < 500 and not _is_page(reply.body)
-    )
-    if _is_refusal(reply, message):
-        # What happened behind a 5xx without JSON is unknown, but for its verdict.
-        return Refused(provider, message, None if said else Charge.UNKNOWN)
-    match reply.status:
-        case 400 | 403 | 422 if said and lacks_credit(message):
-            return OutOfCredit(provider, message)
-        case 403:
-            # One prompt that a firewall dislikes must not stop all the others.
-            return (CredentialRejected if said else ProviderDown)(provider, message)
-        case 400 | 422 if said and blames_model(message):
-            return ModelGone(provider, message)
-        case 404 if "image_url" not in message:
-            # Model or path: every other row would meet the same.
-            return ModelGone(provider, f"no such model, or wrong base URL: {message}")
-        case _:
-            return error_by_status(provider, reply, message)
-
-
-def _is_refusal(reply: Reply, message: str) -> bool:
-    if _is_page(reply.body) or reply.status in {401, 402, 408}:
-        return False
-    # Words of a policy in a 429 are most likely about the rate.
-    return bool(is_verdict(message) if reply.status == 429 else policy_reason(message))
-
-
-def _is_page(body: Json) -> bool:
-    """Say whether a gateway answered: its words ("you have been blocked") are its own.
-
-    They judge nobody's prompt, key or balance.
-    """
-    return isinstance(body, str) and body.lstrip().startswith("<")
-
-
-def without_image(
-    provider: str, reply: Reply, said: Delivered, *, is_known: bool
-) -> AttemptError:
-    """Return the error of a success without an image: it may have been charged.
-
-    `said` is what the reply says all the same: the charge and an id. `is_known` says
-    whether the protocol knows such an answer.
-    """
-    body = reply.body
-    words = body if isinstance(body, str) and not _is_page(body) else words_of(body)
-    kind: type[AttemptError] = NoImage if is_known else ReplyMalformed
-    if policy_reason(words):
-        kind = Refused
-    message = words_of(body) or f"a reply without an image; {describe(body)}"
-    return as_charged(kind(provider, message, Charge.UNKNOWN), said)
-
-
-def as_charged(error: AttemptError, said: Delivered) -> AttemptError:
-    """Return an error with what its reply says was charged, and the reply's id.
-
-    A charge of nothing is taken as nothing said: no success is surely free.
-    """
-    error.request_id = said.request_id
-    if said.cost_usd or any(said.usage.values()):
-        error.charge = Charge.REPORTED
-        error.cost_usd, error.usage = said.cost_usd, said.usage
-    return error
+from batchgen.model import Blob, Json, Link
 
 
 def fields(value: Json) -> dict[str, Json]:
@@ -175,75 +30,94 @@ def number(value: Json) -> Decimal | None:
     return exact if exact.is_finite() and exact >= 0 else None
 
 
+_LONGEST_URL = 8_000
+_RELATIVE = re.compile(
+    r"//?[^\s/][^\s]*|[\w.-][\w./-]*\.(?:png|jpe?g|webp|gif|avif)(?:\?\S*)?",
+    re.IGNORECASE,
+)
+
+
 def link(value: Json) -> Link | None:
-    """Return a URL that can be downloaded from, else None."""
+    """Return a URL that can be downloaded from, else None.
+
+    It may be relative: one that names a path, or a file of images by its ending.
+    """
     if not isinstance(value, str) or not value.isprintable():
         return None
-    return Link(value) if value.lower().startswith(("https://", "http://")) else None
+    url = value.strip()
+    if len(url) > _LONGEST_URL:
+        return None
+    is_url = url.lower().startswith(("https://", "http://")) or _RELATIVE.fullmatch(url)
+    return Link(url) if is_url else None
 
 
-def addresses(value: Json, depth: int = 6) -> list[Json]:
-    """Return what stands where links belong, in every shape that providers give it.
-
-    A text, a list, or objects with `url` or `urls`, within one another; what is empty
-    is left out, what is no link is kept.
-    """
-    if isinstance(value, dict) and depth:
-        value = [value.get("url"), value.get("urls")]
-    if isinstance(value, list) and depth:
-        return [found for item in value for found in addresses(item, depth - 1)]
-    return [value] if value else []
-
-
-def images_in(data: Json) -> tuple[Link | Blob, ...]:
-    """Return the images of a list in OpenAI's shape: base64 before a link."""
-    items = data if isinstance(data, list) else []
-    return tuple(image for item in items if (image := _image(fields(item))))
-
-
-def _image(item: Mapping[str, Json]) -> Link | Blob | None:
-    match item.get("b64_json"):
-        case Blob() as blob if blob.data:
-            return blob
-        case _:
-            return link(item.get("url"))
-
-
-def tells_no_image(body: dict[str, Json]) -> bool:
-    """Say whether a success in OpenAI's shape has words, or an empty list, for images.
-
-    Null, and entries with neither base64 nor a link, are as empty. Anything else
-    without an image is outside the protocol.
-    """
-    items = [] if body.get("data") is None else body["data"]
-    is_empty = isinstance(items, list) and all(
-        isinstance(item, dict) and not item.get("url") and not item.get("b64_json")
-        for item in items
-    )
-    return ("data" in body and is_empty) or bool(words_of(body))
+# Where errors quote the request, whose words are nobody's verdict.
+_QUOTES = frozenset({"input", "prompt", "ctx"})
 
 
 def text_of(value: Json, depth: int = 6) -> str:
-    """Return the words in a value on one line, `message` first; numbers are left out.
+    """Return the words in a value on one line, the message first; no numbers.
 
     Nothing unprintable passes: the line goes to terminals, SQLite and Parquet.
     """
     if isinstance(value, str):
-        return _one_line(value, 1000)
+        return one_line(value, 1000)
     if depth == 0 or not isinstance(value, dict | list):
         return ""
     if isinstance(value, list):
         return "; ".join(filter(None, (text_of(item, depth - 1) for item in value)))
-    texts = {_one_line(key, 80): text_of(value[key], depth - 1) for key in value}
-    message = texts.pop("message", "")
+    texts = {
+        one_line(key, 80): text_of(value[key], depth - 1)
+        for key in value
+        if key not in _QUOTES
+    }
+    message = next(filter(None, (texts.pop(it, "") for it in ("message", "msg"))), "")
     rest = ", ".join(f"{key}: {text}" for key, text in texts.items() if text)
     return f"{message} ({rest})" if message and rest else message or rest
 
 
+# `detail` is FastAPI's, `msg` and `error_message` stand at Chinese gateways.
+_MESSAGE_KEYS = (
+    *("message", "error", "details", "detail", "msg", "errors", "error_message"),
+    *("error_msg", "errorMessage", "err_msg", "fail_reason", "failure_reason"),
+)
+_CODE_KEYS = ("code", "type", "status", "error_code", "error_type", "reason")
+
+
 def words_of(body: Json) -> str:
     """Return an error's own words where they commonly stand; empty if it has none."""
-    said = (text_of(fields(body).get(key)) for key in ("message", "error", "details"))
-    return _one_line("; ".join(filter(None, said)), 1000)
+    holder = fields(body)
+    texts = (text_of(holder.get(key)) for key in _MESSAGE_KEYS)
+    return one_line("; ".join(dict.fromkeys(filter(None, texts))), 1000)
+
+
+def words_and_codes_of(body: Json) -> str:
+    """Return an error's words with the codes beside them, to be searched for causes."""
+    holder = fields(body)
+    codes = (text_of(holder.get(key)) for key in _CODE_KEYS)
+    return "; ".join(filter(None, (words_of(body), *codes)))
+
+
+# Of Google's candidates, and of the choices of a chat.
+_ENDS = (
+    *("finishReason", "finish_reason", "finishMessage", "finish_message", "refusal"),
+    *("native_finish_reason", "blockReason", "block_reason"),
+)
+_HAVE_ENDS = (
+    *("candidates", "choices", "message", "promptFeedback", "prompt_feedback"),
+)
+
+
+def finish_reasons(body: Json, depth: int = 4) -> str:
+    """Return why a model came to its end, as answers say it; empty if they do not."""
+    found = [text_of(fields(body).get(key)) for key in _ENDS]
+    inner = (fields(body).get(key) for key in _HAVE_ENDS)
+    for value in inner if depth else ():
+        items = value if isinstance(value, list) else [value]
+        found += [finish_reasons(fields(item), depth - 1) for item in items]
+    reasons = "; ".join(dict.fromkeys(filter(None, found)))
+    is_outer = depth == 4 and bool(reasons)
+    return one_line(f"finish reason: {reasons}", 1000) if is_outer else reasons
 
 
 def message_of(body: Json) -> str:
@@ -254,16 +128,28 @@ def message_of(body: Json) -> str:
 def describe(body: Json) -> str:
     """Return a body in at most 300 characters, for messages."""
     if isinstance(body, dict):
-        return _one_line(f"keys: {', '.join(sorted(body)) or 'none'}", 300)
+        return one_line(f"keys: {', '.join(sorted(body)) or 'none'}", 300)
     if isinstance(body, list):
         return f"an array of {len(body)}"
     text = body if isinstance(body, str) else repr(body)
-    return _one_line(text, 300) or "an empty body"
+    return one_line(text, 300) or "an empty body"
 
 
-def _one_line(text: str, limit: int) -> str:
+def one_line(text: str, limit: int) -> str:
+    """Return a text as one printable line of at most so many characters."""
     printable = "".join(c if c.isprintable() else " " for c in text[: 4 * limit])
     return " ".join(printable.split())[:limit]
+
+
+def is_page(body: Json) -> bool:
+    """Say whether a web page came: its words ("you have been blocked") are its own.
+
+    They judge nobody's prompt, key or balance. A drawing in XML is no page.
+    """
+    if not isinstance(body, str):
+        return False
+    start = body[:500].lstrip().lower()
+    return start.startswith("<") and "<svg" not in start
 
 
 _OF_URLS = str.maketrans("-_", "+/")

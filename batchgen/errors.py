@@ -347,9 +347,16 @@ class Unreachable(ProviderStopped):
 
 
 class ModelGone(ProviderStopped):
-    """The provider does not have this model (any more); name another one."""
+    """The provider does not have this model (any more); name another one.
+
+    Attributes:
+        may_pass: Whether it came as a 5xx: gateways say so, too, of a model whose
+            channels are all busy, so a model that has worked may work again. Set
+            after the error was made.
+    """
 
     is_certain = False
+    may_pass: bool = False
 
 
 class WrongAddress(ProviderStopped):

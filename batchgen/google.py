@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 
-from batchgen.decoding import (
-    error_by_words,
-    fields,
-    message_of,
-    number,
-    objects,
-    text_of,
+from batchgen.decoding import fields, number, objects, text_of
+from batchgen.errors import (
+    AttemptError,
+    CredentialRejected,
+    OutOfCredit,
+    QuotaReached,
+    Refused,
+    Throttled,
 )
-from batchgen.errors import AttemptError, CredentialRejected, QuotaReached
-from batchgen.model import Json, Reply
+from batchgen.model import Delivered, Json, Reply
+from batchgen.reply_errors import purchase_error
 
 LEAST_OF_AN_IMAGE = 747  # tokens of the smallest size in the price table
 MOST_TOKENS = 100_000_000  # more for one request is a broken number [assumed]
-_DELAY = re.compile(r"retryDelay: ([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 _DAYS_QUOTA = re.compile(r"quotaId: \w*PerDay")
 
 
@@ -58,20 +57,50 @@ def _count(holder: Mapping[str, Json], key: str) -> Decimal:
     return count if count <= MOST_TOKENS else Decimal(0)
 
 
-def error_of(provider: str, reply: Reply) -> AttemptError:
-    """Return the error of a failed request, which may come as an array of one."""
-    if isinstance(reply.body, list) and reply.body:
-        reply = replace(reply, body=reply.body[0])
+_SNAKE = re.compile(r"(?<=[a-z0-9])_+([a-z0-9])")
+
+
+def in_camel_case(value: Json, depth: int = 12) -> Json:
+    """Return a value whose names are as JSON writes them, not as protocol buffers do.
+
+    Google's own parsers take both, so relays send either. Where both stand, the one
+    that is not null is taken.
+    """
+    if isinstance(value, list) and depth:
+        return [in_camel_case(item, depth - 1) for item in value]
+    if not isinstance(value, dict) or not depth:
+        return value
+    renamed: dict[str, Json] = {}
+    for key, item in value.items():
+        name = _SNAKE.sub(lambda match: match[1].upper(), key)
+        if renamed.get(name) is None:
+            renamed[name] = in_camel_case(item, depth - 1)
+    return renamed
+
+
+def error_of(
+    provider: str, reply: Reply, said: Delivered, *, failures_are_free: bool
+) -> AttemptError:
+    """Return the error of a failed request, or of one that a 200's body states."""
     error = fields(fields(reply.body).get("error"))
-    message = text_of(error.get("message")) or message_of(reply.body)
-    found = error_by_words(provider, reply, message)
+    failure = purchase_error(
+        provider,
+        reply,
+        said,
+        is_known=False,
+        failures_are_free=failures_are_free,
+    )
+    if message := text_of(error.get("message")):
+        failure.message = message
     details = text_of(error.get("details"))  # their order is not fixed
-    if "API_KEY_INVALID" in details or error.get("status") == "FAILED_PRECONDITION":
-        # The latter: the key's project has no billing, or lies in the wrong region.
-        found = CredentialRejected(provider, message)
-    elif reply.status == 429 and _DAYS_QUOTA.search(details):
-        wait_s = found.retry_after_s
-        found = QuotaReached(provider, message, retry_after_s=wait_s)
-    if delay := _DELAY.search(details):
-        found.retry_after_s = max(float(delay[1]), found.retry_after_s or 0.0)
-    return found
+    if error.get("status") == "FAILED_PRECONDITION" and not _is_told(failure):
+        # The key's project has no billing, or lies in the wrong region.
+        return CredentialRejected(provider, failure.message)
+    if isinstance(failure, Throttled) and _DAYS_QUOTA.search(details):
+        wait_s = failure.retry_after_s
+        return QuotaReached(provider, failure.message, retry_after_s=wait_s)
+    return failure
+
+
+def _is_told(failure: AttemptError) -> bool:
+    return isinstance(failure, Refused | OutOfCredit)

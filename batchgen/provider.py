@@ -40,6 +40,8 @@ class Defaults:
         concurrency: Purchases between SENT and DELIVERED.
         reply_timeout_s: Longest silence while a purchase request waits.
         source: Where these were read; says `assumed` where nobody states them.
+        failures_are_free: Whether the provider documents that a request that fails,
+            a timeout included, is not charged; the page and day stand beside it.
     """
 
     base_url: str | None
@@ -48,6 +50,7 @@ class Defaults:
     concurrency: int
     reply_timeout_s: float
     source: str
+    failures_are_free: bool = False
 
     def limits(self, terms: Terms) -> tuple[float | None, int]:
         """Return requests per minute and concurrency that a job begins with."""

@@ -1,13 +1,11 @@
-"""What the words of an error blame: content, model, account, pace or request.
-
-No provider has a list of its words; what is documented is marked, the rest are
-phrases in common use [assumed]. Each is narrow, since errors quote prompts.
-"""
+"""What the words of an error blame: content, account, model, pace, time or request."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
+from batchgen import phrases
 from batchgen.errors import (
     AttemptError,
     CredentialRejected,
@@ -18,123 +16,118 @@ from batchgen.errors import (
     Throttled,
 )
 
-# No provider documents its words of refusal; these are Google's reasons
-# (ai.google.dev, read 2026-11-20) and phrases in common use [assumed].
-_POLICY = re.compile(
-    r"""
-    content[ _-]?polic(?:y|ies) | content[ _-]filter(?:ed|ing|s)?\b(?![ ]level)
-    | responsible[ _]ai | \bpolicy[ _]violation | moderation_blocked
-    | (?:IMAGE_)?PROHIBITED_CONTENT | IMAGE_SAFETY
-    | (?-i:\b(?:SPII|BLOCKLIST|(?:IMAGE_)?RECITATION)\b)
-    | (?:reason|blocked|code|\(|^)\W{0,4}(?-i:SAFETY)\b
-    | \bviolat\w+\b(?:(?!\brate|quota|concurren|cors).){0,60}
-      \b(?:polic(?:y|ies)|guidelines?|terms[ ]of)\b
-    | \bfor[ ]safety[ ]reasons | \bsafety[ ]polic(?:y|ies)\b
-    | \b(?:flagged|blocked|rejected|refused|filtered|denied)\W+(?:\w+\W+){0,3}?
-      (?:safety|nsfw)\b(?![ ]?settings|[ ]filter[ ]level)
-    | \b(?:due[ ]to|because[ ]of|result[ ]of|by|triggered|violat\w+)
-      \W+(?:\w+\W+){0,3}?safety\b(?!_|[ ]?settings|[ ]filter[ ]level)
-    | \bsafety[ ](?:filter|check|system)s?\W+(?:\w+\W+){0,2}?
-      (?:block|reject|trigger|flag|refus)
-    | \b(?:flagged|blocked|rejected|refused|pass)\W+(?:\w+\W+){0,4}?moderation\b
-    | \bmoderation\W+(?:\w+\W+){0,2}?(?:flagged|blocked|rejected|refused)
-    | \b(?:prompt|image|content|output|generation|response)s?[ ]
-      (?:(?:was|were|is|has[ ]been|have[ ]been)[ ])?(?:blocked|flagged|prohibited)
-    | \bprohibited[ ](?:content|use)\b
-    | \b(?:unsafe|harmful|inappropriate|nsfw|explicit)[ ]
-      (?:content|image|prompt|output|material)
-    | \b(?:flagged|deemed|considered|potentially)[ ](?:as[ ])?(?:unsafe|harmful|nsfw)
-    | (?<!case[ -])\bsensitive[ _](?:words?|content)\b
-    | \bsexual(?:ly)?[ ](?:explicit|content|suggestive|material)
-    | \b(?:nudity|hate[ ]speech|csam)\b | \bcopyright(?:ed|[ ](?:infring|violat))
-    """,
-    re.IGNORECASE | re.VERBOSE,
+_JOINT = re.compile(
+    r"(?<=[A-Za-z0-9])[_-]+(?=[A-Za-z0-9])"
+    r"|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 )
+# A prompt that an error quotes accuses nobody.
+_PROMPT = re.compile(
+    r"\b(?:prompt|input|text|drawing|making|generating)\b\W{0,3}(?:(?:of|is|was)\W{1,3})?"
+    r"(?:'[^']{1,2000}'|\"[^\"]{1,2000}\"|`[^`]{1,2000}`|“[^”]{1,2000}”|「[^」]{1,2000}」)",
+    re.IGNORECASE,
+)
+_LONGEST = 8_000  # characters of an error that are read
+
+
+@lru_cache(maxsize=64)
+def split_identifiers(text: str) -> str:
+    """Return a text whose snake_case, camelCase and kebab-case are parted words."""
+    return _JOINT.sub(" ", text)
+
+
+def _search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """Look for a phrase in a text as it stands, and with its identifiers split."""
+    text = _PROMPT.sub(" ", text[:_LONGEST])
+    if match := pattern.search(text):
+        return match
+    words = split_identifiers(text)
+    return None if words == text else pattern.search(words)
 
 
 def policy_reason(text: str) -> str | None:
     """Return the words of an error that name a content policy, or None."""
-    found = _POLICY.search(text)
-    return found.group().strip(" (") if found else None
-
-
-_VERDICT = re.compile(
-    r"\b(?:IMAGE_SAFETY|IMAGE_RECITATION|(?:IMAGE_)?PROHIBITED_CONTENT)\b"
-)
+    match = _search(phrases.POLICY, text)
+    return match.group().strip(" (") if match else None
 
 
 def is_verdict(text: str) -> bool:
-    """Say whether an error holds one of Google's own reasons for refusing an image."""
-    return _VERDICT.search(text) is not None
+    """Say whether an error holds a code that is only ever given to a refused image."""
+    return phrases.VERDICT.search(text) is not None
 
 
-_MODEL = re.compile(
-    r"""
-    \b(?:invalid|unknown|unsupported|unrecognized|no[ ]such)[ ]model\b
-      (?![ ](?:param|option|input|output|setting|arg))
-    | \bmodel\b\W+(?:[\w./:-]+\W+)?(?:(?:is|was|has[ ]been)[ ])?
-      (?:not[ ]found|not[ ]exist|does[ ]not[ ]exist|doesn't[ ]exist|unknown|invalid
-       |not[ ]available|no[ ]longer|not[ ]supported|deprecated|retired|shut[ ]down)
-      (?![ ](?:for|with|at|option|param))
-    | \bmodel_not_found\b | \bpath:[ ]model\b
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+def blames_account(text: str) -> bool:
+    """Say whether an error is about the account or its region, and no row's."""
+    return _search(phrases.ACCOUNT, text) is not None
+
+
+def blames_key(text: str) -> bool:
+    """Say whether an error is about the key."""
+    return _search(phrases.KEY, text) is not None
 
 
 def blames_model(text: str) -> bool:
     """Say whether an error is about the model's name itself [assumed phrases]."""
-    return _MODEL.search(text) is not None
+    served = _search(phrases.MODEL_NOT_SERVED, text) is not None
+    return served or calls_model_unknown(text)
 
 
-_CREDIT = re.compile(
-    r"""
-    \b(?:run[ ]out[ ]of|out[ ]of|insufficient|not[ ]enough)
-      (?:[ _]\w+){0,2}?[ _](?:credits?(?![ ]card)|balance|funds|quota)(?![^\W_])
-    | \bno[ ](?:more[ ]|remaining[ ])?credits\b
-    | \b(?:credits?|balance|funds)[ _](?:(?:is|are|has[ ]been)[ ])?
-      (?:insufficient|exhausted|depleted|used[ ]up|too[ ]low|not[ ]enough)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+def calls_model_unknown(text: str) -> bool:
+    """Say whether an error says that there is no model of that name at all."""
+    return _search(phrases.UNKNOWN_MODEL, text) is not None
+
+
+def calls_task_unknown(text: str) -> bool:
+    """Say whether an error says that there is no task of that id."""
+    return _search(phrases.UNKNOWN_TASK, text) is not None
 
 
 def lacks_credit(text: str) -> bool:
-    """Say whether an error is about an account without money.
+    """Say whether an error is about an account without money, or a quota of zero.
 
-    AI/ML API documents "run out of credits" [found]; the other phrases are [assumed].
+    A quota that is exceeded is only that where nothing says that it is one of pace.
     """
-    return _CREDIT.search(text) is not None
+    if _search(phrases.CREDIT, text) or _search(phrases.QUOTA_OF_ZERO, text):
+        return True
+    is_spent = _search(phrases.QUOTA_SPENT, text)
+    return is_spent is not None and _search(phrases.PACE, text) is None
 
 
-_RATE = re.compile(r"\brate[ _-]?limit|\btoo many requests|\bthrottl", re.IGNORECASE)
-_KEY = re.compile(
-    r"""
-    \bunauthori[sz]ed\b | \bauthentication[ _]
-    | \b(?:invalid|missing|unknown|expired|revoked|incorrect)
-      [ _](?:api|access)[ _-]?key\b
-    | \bapi[ _-]?key[ _](?:is[ _])?(?:not|invalid|missing|expired|revoked|disabled)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-_FIELD = re.compile(
-    r"""
-    \b(?:is|are)[ ]required\b | \bmust[ ]be\b | \bnot[ ]supported\b
-    | \b(?:invalid|unsupported|unknown|missing)[ ](?:request[ ])?
-      (?:param|field|value|argument|prompt|image_size|num\b|ref_images)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+def asks_too_much(text: str) -> bool:
+    """Say whether one request alone is above the limit of pace: waiting never helps."""
+    if numbers := phrases.LIMIT_AND_REQUESTED.search(text[:_LONGEST]):
+        limit, requested = (
+            int(re.sub(r"\D", "", numbers[name]) or 0)
+            for name in ("limit", "requested")
+        )
+        return requested > limit
+    return _search(phrases.TOO_LARGE, text) is not None
+
+
+def tells_timeout(text: str) -> bool:
+    """Say whether an error tells that somebody stopped waiting."""
+    return _search(phrases.TIMEOUT, text) is not None
+
+
+def tells_broken_connection(text: str) -> bool:
+    """Say whether a gateway tells that it lost the service behind it."""
+    return _search(phrases.BROKEN_BEHIND_GATEWAY, text) is not None
+
+
+def tells_work_in_progress(text: str) -> bool:
+    """Say whether an error tells that the same request is, or was, being processed."""
+    return _search(phrases.IN_PROGRESS, text) is not None
 
 
 def blamed(text: str) -> type[AttemptError] | None:
     """Return the error that words alone tell of, None where they tell of none."""
-    told: dict[type[AttemptError], object] = {
+    candidates: dict[type[AttemptError], object] = {
         Refused: policy_reason(text),
         OutOfCredit: lacks_credit(text),
         ModelGone: blames_model(text),
-        Throttled: _RATE.search(text),
-        CredentialRejected: _KEY.search(text),
-        RequestInvalid: _FIELD.search(text),
+        Throttled: _search(phrases.RATE, text),
+        CredentialRejected: blames_key(text),
+        RequestInvalid: _search(phrases.FIELD, text),
     }
-    return next((kind for kind, found in told.items() if found), None)
+    if blames_account(text):
+        return CredentialRejected
+    return next((kind for kind, match in candidates.items() if match), None)

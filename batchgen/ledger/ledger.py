@@ -152,8 +152,13 @@ class Ledger(Reader):
         at: int,
     ) -> None:
         """Write down where the images lie in the archive, which is synced by now."""
-        self._step(attempt_id, State.STORED, "attempt_store", (warning, at))
+        values = (warning, warning, at)
+        self._step(attempt_id, State.STORED, "attempt_store", values)
         self.keep_images(attempt_id, images)
+
+    def warn(self, attempt_id: int, warning: str) -> None:
+        """Write down what is not as it should be with what an attempt brings."""
+        self.run("attempt_warn", (warning, attempt_id))
 
     def keep_images(self, attempt_id: int, images: Iterable[StoredImage]) -> None:
         """Write down where images lie, whatever becomes of the attempt's others."""

@@ -159,9 +159,11 @@ UPDATE attempts SET state = 'accepted', task_id = ?, request_id = ?, accepted_at
 UPDATE attempts SET state = 'delivered', charge = ?, cost = ?, request_id = coalesce(?, request_id),
                     latency_s = coalesce(latency_s, ?), again = NULL, error = NULL, message = NULL
   WHERE attempt_id = ? AND instr(?, state);
+-- name: attempt_warn
+UPDATE attempts SET warning = ? WHERE attempt_id = ?;
 -- name: attempt_store
-UPDATE attempts SET state = 'stored', warning = ?, ended_at = ?, again = NULL, error = NULL,
-                    message = NULL, counts = 1
+UPDATE attempts SET state = 'stored', warning = coalesce(warning || '; ' || ?, ?, warning),
+                    ended_at = ?, again = NULL, error = NULL, message = NULL, counts = 1
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_end
 UPDATE attempts SET state = ?, charge = ?, cost = ?, again = ?, counts = ?, excused = ?, error = ?,
@@ -243,6 +245,12 @@ SELECT CASE WHEN plan.problem IS NOT NULL AND coalesce(rows.status, '') <> 'succ
        count(*) AS rows
   FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
   WHERE plan.generation = :generation AND plan.position < :below GROUP BY 1;
+-- name: rows_without_success
+SELECT plan.position, rows.status, plan.provider, rows.error, rows.message
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below AND plan.problem IS NULL
+    AND rows.status IN ('failed', 'refused', 'held')
+  ORDER BY plan.position;
 -- name: images_stored
 SELECT count(*) FROM images JOIN attempts USING (attempt_id)
   WHERE images.name IS NOT NULL

@@ -11,6 +11,7 @@ from batchgen.model.capabilities import (
     pixel_size,
 )
 from batchgen.model.exchange import (
+    BASE64_KEYS,
     Accepted,
     Attachment,
     Balance,
@@ -45,6 +46,7 @@ from batchgen.model.request import ImageRequest, OptionValue, type_of_option
 from batchgen.model.result import FileRecord, ResultRow
 
 __all__ = [
+    "BASE64_KEYS",
     "NANO",
     "NEXT",
     "OPEN",

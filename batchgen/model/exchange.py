@@ -46,9 +46,16 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where an image is: to be downloaded from, or given to a provider as it is."""
+    """Where an image is: to be downloaded from, or given to a provider as it is.
+
+    Attributes:
+        url: Absolute, or relative to the base URL of the reply that names it.
+        from_text: Whether it stood in a text that a model wrote: such a link never
+            gets the key.
+    """
 
     url: str
+    from_text: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +126,10 @@ class Call:
     blob_keys: frozenset[str] = frozenset()
 
 
+BASE64_KEYS = frozenset({"b64_json", "b64", "image_base64", "base64_image"})
+"""Keys of replies whose texts are base64 and nothing else."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Blob:
     """Bytes that came with a reply, already decoded from base64 where they were."""
@@ -145,12 +156,16 @@ class Reply:
     Attributes:
         headers: Names in lower case.
         body: A JSON document where the body is one, a Blob for an image,
-            else the text (HTML pages and the like).
+            else the text (HTML pages and the like). Several documents, as in a stream
+            of events, are a list.
+        is_own: Whether it came from the provider's own base URL: what the provider
+            documents holds for no gateway elsewhere. Loopback counts as its own.
     """
 
     status: int
     headers: Mapping[str, str]
     body: Json
+    is_own: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +178,14 @@ class Delivered:
         usage: What it says it charged in units of its own (`credit`, `image_token`);
             money as soon as each unit has a rate.
         request_id: The id by which the provider's bill knows the call.
+        warning: What is not as it should be with these images; None for nothing.
     """
 
     images: tuple[Link | Blob, ...]
     cost_usd: Decimal | None = None
     usage: Mapping[str, Decimal] = field(default_factory=dict)
     request_id: str | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +193,7 @@ class Accepted:
     """A task exists at the provider; it must be polled, never bought again.
 
     Attributes:
+        task_id: Its id; several tasks of one purchase have theirs parted by a space.
         estimate_s: Seconds that the provider expects it to take; None if not said.
     """
 

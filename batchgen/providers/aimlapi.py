@@ -12,18 +12,9 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from batchgen.balance import balance_in
-from batchgen.decoding import (
-    as_charged,
-    error_by_words,
-    fields,
-    images_in,
-    message_of,
-    number,
-    tells_no_image,
-    text_of,
-    without_image,
-)
+from batchgen.decoding import fields, number, text_of
 from batchgen.model import (
+    BASE64_KEYS,
     Balance,
     Call,
     Capabilities,
@@ -41,6 +32,9 @@ from batchgen.model import (
     by_resolution,
 )
 from batchgen.provider import Defaults
+from batchgen.reply_documents import as_one
+from batchgen.reply_errors import purchase_error, tells_no_image
+from batchgen.reply_images import images_in
 
 NAME = "aimlapi"
 READ_ON = date(2026, 11, 20)
@@ -84,6 +78,7 @@ class AimlApi:
         concurrency=16,
         reply_timeout_s=300.0,
         source="docs.aimlapi.com, read 2026-11-20; concurrency and timeout assumed",
+        failures_are_free=True,  # docs.aimlapi.com, billing, read 2026-11-20
     )
     capabilities = Capabilities(
         aspect_ratios=("1:1", "9:16", "16:9", "3:4", "4:3"),
@@ -131,7 +126,7 @@ class AimlApi:
             url=endpoint.at(endpoint.path("/v1/images/generations")),
             headers=endpoint.bearer,
             json=body,
-            blob_keys=frozenset({"b64_json"}),
+            blob_keys=BASE64_KEYS,
         )
 
     def decode(self, reply: Reply) -> Delivered:
@@ -140,18 +135,23 @@ class AimlApi:
         A failed request is never charged. No code is documented for a refusal: its
         words decide [assumed]. `data` may be null; what that means is not said.
         """
+        reply = as_one(reply)
         body = fields(reply.body)
+        is_success = 200 <= reply.status < 300
         said = Delivered(
-            images=images_in(body.get("data")),
+            images=images_in(reply.body, body.get("data")) if is_success else (),
             usage=_usage(body),
             request_id=_request_id(reply),
         )
-        if not 200 <= reply.status < 300:
-            error = error_by_words(NAME, reply, message_of(reply.body))
-            raise as_charged(error, said)
-        if not said.images:
-            raise without_image(NAME, reply, said, is_known=tells_no_image(body))
-        return said
+        if said.images:
+            return said
+        raise purchase_error(
+            NAME,
+            reply,
+            said,
+            is_known=tells_no_image(body),
+            failures_are_free=self.defaults.failures_are_free,
+        )
 
     def encode_balance(self, endpoint: Endpoint) -> Call:
         """Return the request that asks for the balance."""

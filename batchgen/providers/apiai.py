@@ -12,17 +12,10 @@ from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
 from batchgen.balance import balance_in
-from batchgen.decoding import (
-    as_charged,
-    error_by_words,
-    fields,
-    message_of,
-    number,
-    text_of,
-    without_image,
-)
-from batchgen.errors import AttemptError, ModelGone
+from batchgen.decoding import fields, message_of, number, text_of
+from batchgen.errors import ModelGone
 from batchgen.model import (
+    BASE64_KEYS,
     Attachment,
     Balance,
     Blob,
@@ -39,6 +32,9 @@ from batchgen.model import (
     Reply,
 )
 from batchgen.provider import Defaults
+from batchgen.reply_documents import as_one
+from batchgen.reply_errors import purchase_error
+from batchgen.reply_images import images_in
 
 NAME = "apiai"
 # The path of the tool's page; newer documents have /api/process/<slug>, and may have
@@ -113,6 +109,7 @@ class ApiAi:
             url=endpoint.at(endpoint.path(PATH)),
             headers={"x-api-key": endpoint.key},
             form=[*self._fields(request), *_parts(references)],
+            blob_keys=BASE64_KEYS,
         )
 
     def _fields(self, request: ImageRequest) -> Iterator[tuple[str, str]]:
@@ -130,20 +127,29 @@ class ApiAi:
                     yield name, f"{value:.15g}"
 
     def decode(self, reply: Reply) -> Delivered:
-        """Read the answer: the bytes of an image are the one success."""
-        image = reply.body
+        """Read the answer: the bytes of an image are the one documented success.
+
+        No status is tabulated. An error's words stand in `error`, `error.message`,
+        `message` or plain text, a code beside them in `code`; Google's reason is among
+        the words.
+        """
+        reply = as_one(reply)
+        body, is_success = reply.body, 200 <= reply.status < 300
         said = Delivered(
-            images=(image,) if isinstance(image, Blob) and image.data else (),
+            images=images_in(body) if is_success else (),
             cost_usd=_cost_usd(reply),
             request_id=text_of(reply.headers.get("x-request-id")) or None,
         )
-        if not 200 <= reply.status < 300:
-            raise as_charged(_http_error(reply), said)
-        if not said.images:
-            # Words on a success: the tool ran and made no image [assumed].
-            is_known = isinstance(image, Blob) or bool(text_of(fields(image)))
-            raise without_image(NAME, reply, said, is_known=is_known)
-        return said
+        if said.images:
+            return said
+        # Words on a success: the tool ran and made no image [assumed].
+        is_known = isinstance(body, Blob) or bool(text_of(fields(body)))
+        error = purchase_error(NAME, reply, said, is_known=is_known)
+        if code := text_of(fields(body).get("code")):
+            error.message += f" ({code})"
+        if reply.status == 404 and isinstance(error, ModelGone):
+            error.message = f"{message_of(body)}; {MOVED}"
+        raise error
 
     def encode_balance(self, endpoint: Endpoint) -> Call:
         """Return the request that asks for the balance."""
@@ -167,17 +173,3 @@ def _cost_usd(reply: Reply) -> Decimal | None:
         return number(Decimal(reply.headers.get("x-cost", "")))
     except InvalidOperation:
         return None
-
-
-def _http_error(reply: Reply) -> AttemptError:
-    """Return the error of a failed request: costs are deducted for successes alone.
-
-    No status is tabulated. The words stand in `error`, `error.message`, `message` or
-    plain text, a code beside them in `code`; Google's reason is among the words.
-    """
-    code = text_of(fields(reply.body).get("code"))
-    message = message_of(reply.body) + (f" ({code})" if code else "")
-    error = error_by_words(NAME, reply, message)
-    if reply.status == 404 and isinstance(error, ModelGone):
-        return ModelGone(NAME, f"{message}; {MOVED}")
-    return error

@@ -12,15 +12,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import quote
 
-from batchgen.decoding import (
-    error_by_status,
-    error_by_words,
-    fields,
-    message_of,
-    text_of,
-)
+from batchgen.decoding import fields, message_of, text_of
 from batchgen.errors import AttemptError, RequestInvalid
 from batchgen.model import (
+    BASE64_KEYS,
     PIXELS_AT_1K,
     RESOLUTIONS,
     Accepted,
@@ -41,7 +36,9 @@ from batchgen.model import (
     as_urls,
 )
 from batchgen.provider import Defaults, PollSchedule
-from batchgen.tasks import Task, poll_error, uploaded
+from batchgen.reply_documents import as_one
+from batchgen.reply_errors import purchase_error
+from batchgen.tasks import Task, bare_images, poll_error, tasks_in, uploaded
 
 NAME = "foxapi"
 # An error's type says more than its status; `invalid_request_error` says nothing
@@ -131,13 +128,20 @@ class FoxApi:
         if request.options.get("image_search"):
             body["image_search"] = True
         url = endpoint.at(endpoint.path("/v1/images/generations"))
-        return Call(method="POST", url=url, headers=endpoint.bearer, json=body)
+        return Call(
+            method="POST",
+            url=url,
+            headers=endpoint.bearer,
+            json=body,
+            blob_keys=BASE64_KEYS,
+        )
 
     def decode(self, reply: Reply) -> Delivered | Accepted:
         """Read the answer to a submit."""
+        reply = as_one(reply)
         if not 200 <= reply.status < 300:
             raise _submit_error(reply)
-        return _task(reply).submitted(reply)
+        return _task(reply).submitted(_stating_type(reply))
 
     def encode_poll(self, task_id: str, endpoint: Endpoint) -> Call:
         """Return the request that asks how a task stands.
@@ -145,13 +149,18 @@ class FoxApi:
         Without `sync_upstream`, which can show a completed task without its results.
         """
         url = endpoint.at(f"/v1/tasks/{quote(task_id, safe='')}")
-        return Call(method="GET", url=url, headers=endpoint.bearer)
+        return Call(
+            method="GET", url=url, headers=endpoint.bearer, blob_keys=BASE64_KEYS
+        )
 
     def decode_poll(self, reply: Reply) -> Delivered | Running:
         """Read the answer to a poll."""
+        reply = as_one(reply)
+        if images := bare_images(reply):
+            return Delivered(images=images)
         if not 200 <= reply.status < 300 or not isinstance(reply.body, dict):
             raise poll_error(NAME, _by_type(reply))
-        return _task(reply).polled()
+        return _task(reply).polled(_stating_type(reply))
 
     def encode_upload(self, image: Attachment, endpoint: Endpoint) -> Call:
         """Return the request that uploads one image, to be deleted after its life."""
@@ -166,15 +175,28 @@ class FoxApi:
 
 
 def _task(reply: Reply) -> Task:
-    """Return the task of a reply; its links stand in one of two documented places."""
-    task = fields(reply.body)
+    """Return the task of a reply; its links stand in one of two documented places.
+
+    It may lie one level further in, as at sister gateways [assumed].
+    """
+    task, *others = tasks_in(reply.body)
     return Task(
         provider=NAME,
         shown=task,
         results=[task.get("results"), task.get("output")],
         estimate=fields(task.get("task_info")).get("estimated_time"),
         kinds=dict.fromkeys(INVALID, RequestInvalid),
+        others=tuple(others),
     )
+
+
+def _stating_type(reply: Reply) -> Reply:
+    """Return a reply whose error states the status that its type stands for."""
+    body = fields(reply.body)
+    error = fields(body.get("error"))
+    if (status := STATUS_OF_TYPE.get(text_of(error.get("type")))) is None:
+        return reply
+    return replace(reply, body={**body, "error": {**error, "status": status}})
 
 
 def _by_type(reply: Reply) -> Reply:
@@ -188,5 +210,5 @@ def _submit_error(reply: Reply) -> AttemptError:
     if text_of(error.get("code")) == "unsupported_advanced_options":
         return RequestInvalid(NAME, f"{message}; {ADVICE}")
     if text_of(error.get("type")) == "service_unavailable_error":
-        return error_by_status(NAME, replace(reply, status=503), message)
-    return error_by_words(NAME, _by_type(reply), message)
+        reply = replace(reply, status=503)
+    return purchase_error(NAME, _by_type(reply), Delivered(images=()), is_known=False)

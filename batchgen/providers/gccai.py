@@ -15,15 +15,10 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from batchgen.balance import balance_in
-from batchgen.decoding import (
-    error_by_words,
-    fields,
-    message_of,
-    number,
-    text_of,
-)
-from batchgen.errors import AttemptError, Refused, RequestInvalid
+from batchgen.decoding import fields, number, text_of
+from batchgen.errors import AttemptError, Refused, ReplyMalformed, RequestInvalid
 from batchgen.model import (
+    BASE64_KEYS,
     PIXELS_AT_1K,
     RESOLUTIONS,
     Accepted,
@@ -45,7 +40,10 @@ from batchgen.model import (
     as_urls,
 )
 from batchgen.provider import Defaults, PollSchedule
-from batchgen.tasks import Task, poll_error, uploaded
+from batchgen.reply_documents import as_one
+from batchgen.reply_errors import purchase_error
+from batchgen.stated_errors import stated_status
+from batchgen.tasks import Task, bare_images, poll_error, tasks_in, uploaded
 
 NAME = "gccai"
 MOST_CREDITS = Decimal(1_000_000)  # more for one task is a broken number [assumed]
@@ -123,24 +121,46 @@ class Gccai:
         if request.options.get("image_search"):
             body["google_image_search"] = True
         url = endpoint.at(endpoint.path("/v1/images/generations"))
-        return Call(method="POST", url=url, headers=endpoint.bearer, json=body)
+        return Call(
+            method="POST",
+            url=url,
+            headers=endpoint.bearer,
+            json=body,
+            blob_keys=BASE64_KEYS,
+        )
 
     def decode(self, reply: Reply) -> Delivered | Accepted:
-        """Read the answer to a submit; a 200 whose `code` is another is an error."""
-        if _is_error(reply):
+        """Read the answer to a submit; a 200 whose `code` is another is an error.
+
+        A task that came beside such a code is kept, unless the code states an error.
+        """
+        reply = as_one(reply)
+        task = _task(reply)
+        is_told = stated_status(reply.body) is not None and not task.state
+        if _is_error(reply) and (task.id is None or is_told or reply.status >= 300):
             raise _submit_error(reply)
-        return _task(reply).submitted(reply)
+        return task.submitted(reply)
 
     def encode_poll(self, task_id: str, endpoint: Endpoint) -> Call:
         """Return the request that asks how a task stands."""
         url = endpoint.at(f"/v1/tasks/{quote(task_id, safe='')}")
-        return Call(method="GET", url=f"{url}?language=en", headers=endpoint.bearer)
+        return Call(
+            method="GET",
+            url=f"{url}?language=en",
+            headers=endpoint.bearer,
+            blob_keys=BASE64_KEYS,
+        )
 
     def decode_poll(self, reply: Reply) -> Delivered | Running:
         """Read the answer to a poll."""
-        if _is_error(reply) or not isinstance(reply.body, dict):
+        reply = as_one(reply)
+        if images := bare_images(reply):
+            return Delivered(images=images)
+        task = _task(reply)
+        is_task = 200 <= reply.status < 300 and bool(task.state)
+        if not isinstance(reply.body, dict) or (_is_error(reply) and not is_task):
             raise poll_error(NAME, _as_error(reply))
-        return _task(reply).polled()
+        return task.polled(reply)
 
     def encode_upload(self, image: Attachment, endpoint: Endpoint) -> Call:
         """Return the request that uploads one image."""
@@ -171,10 +191,9 @@ class Gccai:
 def _task(reply: Reply) -> Task:
     """Return the task of a reply, whose `data` is an object or a list.
 
-    No page shows a list of several, even for several images: the first stands.
+    No page shows a list of several, even for several images: then all are kept.
     """
-    data = fields(reply.body).get("data")
-    task = fields(data[0] if isinstance(data, list) and data else data)
+    task, *others = tasks_in(reply.body)
     cost = number(task.get("credits_cost")) or number(task.get("cost"))
     return Task(
         provider=NAME,
@@ -183,6 +202,7 @@ def _task(reply: Reply) -> Task:
         estimate=task.get("estimated_time"),
         usage={"credit": cost} if cost and cost <= MOST_CREDITS else {},
         kinds=KINDS,
+        others=tuple(others),
     )
 
 
@@ -190,7 +210,10 @@ def _code(reply: Reply) -> str | None:
     """Return the code in a body, which is a number or a text; None if it has none."""
     body = fields(reply.body)
     code = body.get("code", fields(body.get("error")).get("code"))
-    return None if code is None else text_of(code) or str(number(code))
+    exact = number(code)
+    if exact is not None and exact == exact.to_integral_value():
+        return str(int(exact))  # some write 200.0
+    return None if code is None else text_of(code) or str(exact)
 
 
 def _type(reply: Reply) -> str:
@@ -210,7 +233,22 @@ def _as_error(reply: Reply) -> Reply:
 
 
 def _submit_error(reply: Reply) -> AttemptError:
-    message = message_of(reply.body)
-    if kind := KINDS.get(_type(reply)):
-        return kind(NAME, message)
-    return error_by_words(NAME, _as_error(reply), message)
+    """Return why a submit was not taken; under a 200, only some codes are free."""
+    said = Delivered(images=())
+    error = purchase_error(NAME, _stating(reply), said, is_known=False)
+    kind = KINDS.get(_type(reply))
+    if kind is None and isinstance(error, ReplyMalformed) and _code(reply) is not None:
+        kind = RequestInvalid  # a code that says nothing: it was not taken
+    return error if kind is None else kind(NAME, error.message, error.charge)
+
+
+def _stating(reply: Reply) -> Reply:
+    """Return an error that states what its type stands for, in its body under a 200."""
+    status = STATUS_OF_TYPE.get(_type(reply))
+    if status is None:
+        return reply
+    if reply.status >= 300:
+        return replace(reply, status=status)
+    body = fields(reply.body)
+    error = {**fields(body.get("error")), "code": status}
+    return replace(reply, body={**body, "error": error})

@@ -7,21 +7,24 @@ reasons as in googleapis/python-genai (6680718 of 2026-08-21); read 2026-11-20.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 from urllib.parse import quote
 
-from batchgen.decoding import (
-    as_charged,
-    fields,
-    message_of,
-    objects,
-    text_of,
+from batchgen.decoding import fields, message_of, objects, text_of
+from batchgen.errors import (
+    AttemptError,
+    Charge,
+    CredentialRejected,
+    NoImage,
+    Refused,
+    ReplyMalformed,
 )
-from batchgen.errors import AttemptError, Charge, NoImage, Refused, ReplyMalformed
-from batchgen.google import error_of, tokens_used
+from batchgen.google import error_of, in_camel_case, tokens_used
 from batchgen.model import (
+    BASE64_KEYS,
     PIXELS_AT_1K,
     RESOLUTIONS,
     Blob,
@@ -33,6 +36,7 @@ from batchgen.model import (
     ImageRequest,
     Inline,
     Json,
+    Link,
     OptionRule,
     Price,
     PriceList,
@@ -41,7 +45,10 @@ from batchgen.model import (
     by_resolution,
 )
 from batchgen.provider import Defaults
-from batchgen.reasons import policy_reason
+from batchgen.reasons import blames_account, policy_reason
+from batchgen.reply_documents import as_one
+from batchgen.reply_errors import as_charged
+from batchgen.reply_images import images_at, images_in, images_in_text
 
 NAME = "gemini"
 READ_ON = date(2026, 11, 20)
@@ -62,6 +69,7 @@ THRESHOLDS = (
     *("BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE"),
     *("BLOCK_ONLY_HIGH", "BLOCK_NONE"),
 )
+A_DRAFT = "a draft from the model's thoughts: no other image came"
 # Fields of generationConfig by option.
 SAMPLING = {
     "temperature": "temperature",
@@ -98,6 +106,7 @@ class Gemini:
         concurrency=16,
         reply_timeout_s=360.0,
         source="ai.google.dev, read 2026-11-20; concurrency assumed, timeout a relay's",
+        failures_are_free=True,  # ai.google.dev, billing FAQ, read 2026-11-20
     )
     capabilities = Capabilities(
         aspect_ratios=(*PIXELS_AT_1K, "auto"),
@@ -168,51 +177,79 @@ class Gemini:
             url=endpoint.at(endpoint.path(f"{path}:generateContent")),
             headers={"x-goog-api-key": endpoint.key},
             json=body,
-            blob_keys=frozenset({"data"}),
+            blob_keys=BASE64_KEYS | {"data"},
         )
 
     def decode(self, reply: Reply) -> Delivered:
-        """Read the answer: the last image that is no draft of its thoughts."""
-        if not 200 <= reply.status < 300:
-            raise error_of(NAME, reply)
+        """Read the answer: the last image that is no draft of its thoughts.
+
+        A draft is taken where nothing else came, with a warning.
+        """
+        reply = as_one(reply)
+        reply = replace(reply, body=in_camel_case(reply.body))
+        is_success = 200 <= reply.status < 300
         body = fields(reply.body)
-        candidates = objects(body.get("candidates"))
-        # Resellers may write names as the protocol buffers do.
-        parts = _parts(candidates, "inlineData") or _parts(candidates, "inline_data")
-        found = [fields(it).get("data") for it in parts]
-        images = [each for each in found if isinstance(each, Blob) and each.data]
+        images, is_draft = _images(reply.body) if is_success else ((), False)
         said = Delivered(
-            images=tuple(images[-1:]),
-            usage=tokens_used(body.get("usageMetadata"), pictured=bool(images)),
+            images=images[-1:],
+            usage=tokens_used(
+                body.get("usageMetadata"), pictured=bool(images) and not is_draft
+            ),
             request_id=text_of(body.get("responseId")) or None,
+            warning=A_DRAFT if is_draft else None,
         )
-        if not images:
-            kind, words = _why(body, broken=bool(found))
-            raise as_charged(kind(NAME, words, Charge.UNKNOWN), said)
-        return said
+        if images:
+            return said
+        if not is_success or body.get("error") or not body.keys() & _OF_AN_ANSWER:
+            free = self.defaults.failures_are_free
+            raise error_of(NAME, reply, said, failures_are_free=free)
+        kind, words = _why(body)
+        raise as_charged(kind(NAME, words, Charge.UNKNOWN), said)
 
 
-def _parts(candidates: list[dict[str, Json]], key: str) -> list[Json]:
-    """Return what the parts of an answer hold under a key, its thoughts left out."""
-    contents = (fields(it.get("content")).get("parts") for it in candidates)
-    parts = (part for content in contents for part in objects(content))
-    return [it[key] for it in parts if key in it and it.get("thought") is not True]
+# Names of an answer; without any of them it is none, and may be an error.
+_OF_AN_ANSWER = frozenset({"candidates", "usageMetadata", "promptFeedback"})
 
 
-def _why(body: dict[str, Json], *, broken: bool) -> tuple[type[AttemptError], str]:
+def _images(body: Json) -> tuple[tuple[Link | Blob, ...], bool]:
+    """Return the images of a success, and whether they are but drafts."""
+    parts = [
+        part
+        for candidate in objects(fields(body).get("candidates"))
+        for part in _parts_of(candidate)
+    ]
+    answer: list[Json] = [it for it in parts if it.get("thought") is not True]
+    drafts: list[Json] = [it for it in parts if it.get("thought") is True]
+    texts = (text for it in parts if isinstance(text := it.get("text"), str))
+    if images := images_at(answer) or images_in_text(*texts):
+        return images, False
+    if images := images_at(drafts):
+        return images, True
+    # A relay may answer in a shape that is not Google's at all.
+    return ((), False) if parts else (images_in(body), False)
+
+
+def _parts_of(candidate: dict[str, Json]) -> list[dict[str, Json]]:
+    return objects(fields(candidate.get("content")).get("parts"))
+
+
+def _why(body: dict[str, Json]) -> tuple[type[AttemptError], str]:
     """Return what a 200 without an image is, and its words."""
     feedback = fields(body.get("promptFeedback"))
     if reason := text_of(feedback.get("blockReason")):
         words = text_of(feedback.get("blockReasonMessage"))
         return Refused, f"the prompt was blocked: {reason} {words}".strip()
-    if broken or not body.keys() & {"candidates", "usageMetadata"}:
-        return ReplyMalformed, f"no image in it; {message_of(body)}"
     candidates = objects(body.get("candidates"))
-    reasons = (text_of(it.get("finishReason")) for it in candidates)
+    parts = [part for candidate in candidates for part in _parts_of(candidate)]
+    if any(part.keys() & {"inlineData", "fileData"} for part in parts):
+        return ReplyMalformed, f"no image in it; {message_of(body)}"
+    reasons = [text_of(it.get("finishReason")) for it in candidates]
     said = [f"finish reason: {reason}" for reason in reasons if reason]
     said += [text_of(it.get("finishMessage")) for it in candidates]
-    said += [text_of(it) for it in _parts(candidates, "text")]
+    said += [text_of(it.get("text")) for it in parts if it.get("thought") is not True]
     words = "; ".join(filter(None, said))[:1000] or "no candidates"
+    if blames_account("; ".join(reasons)):
+        return CredentialRejected, words
     if policy_reason(words):
         return Refused, words
     return NoImage, f"an answer without an image; {words}"

@@ -13,21 +13,17 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.decoding import (
-    addresses,
-    describe,
-    error_by_words,
-    fields,
-    link,
-    message_of,
-    number,
-    retry_after_s,
-    text_of,
-    without_image,
-    words_of,
+from batchgen.decoding import describe, fields, number, text_of, words_of
+from batchgen.errors import (
+    AttemptError,
+    Charge,
+    NoImage,
+    Refused,
+    ReplyMalformed,
+    RequestInvalid,
 )
-from batchgen.errors import AttemptError, Charge, Refused, RequestInvalid
 from batchgen.model import (
+    BASE64_KEYS,
     PIXELS_AT_1K,
     RESOLUTIONS,
     Call,
@@ -47,6 +43,10 @@ from batchgen.model import (
 )
 from batchgen.provider import Defaults
 from batchgen.reasons import blamed
+from batchgen.reply_documents import as_one
+from batchgen.reply_errors import purchase_error
+from batchgen.reply_images import images_in
+from batchgen.stated_errors import stated_status
 
 NAME = "nanobananaapi"
 GENERATE, EDIT = "/v1/images/generate", "/v1/images/edit"
@@ -136,25 +136,28 @@ class NanoBananaApi:
             url=endpoint.at(path),
             headers=endpoint.bearer,
             json=body,
+            blob_keys=BASE64_KEYS,
         )
 
     def decode(self, reply: Reply) -> Delivered:
         """Read the answer: `code` 0 is the success, whatever the status says more.
 
-        Fewer links than asked for are what came, in their natural order [assumed].
+        A link that came beside another code, or without any, is taken all the same,
+        unless the code states an error. Fewer links than asked for are what came, in
+        their natural order [assumed].
         """
+        reply = as_one(reply)
         body = fields(reply.body)
-        if not 200 <= reply.status < 300 or not _is_success(body):
-            raise _error(reply)
-        places = addresses(body.get("data"))
-        images = tuple(dict.fromkeys(it for place in places if (it := link(place))))
-        said = Delivered(images=images)
-        if not images:
-            error = without_image(NAME, reply, said, is_known=not places)
-            if error.message.lower() == "ok":
-                error.message = f"code 0 without a link; {describe(reply.body)}"
-            raise error
-        return said
+        is_success = 200 <= reply.status < 300 and stated_status(reply.body) is None
+        said = Delivered(
+            images=images_in(reply.body, body.get("data")) if is_success else ()
+        )
+        if said.images:
+            return said
+        error = _error(reply, said)
+        if error.message.lower() == "ok":
+            error.message = f"code 0 without a link; {describe(reply.body)}"
+        raise error
 
 
 def _path(endpoint: Endpoint, references: Sequence[Carried]) -> str:
@@ -168,33 +171,32 @@ def _path(endpoint: Endpoint, references: Sequence[Carried]) -> str:
             return endpoint.path(GENERATE)
 
 
-def _is_success(body: Mapping[str, Json]) -> bool:
-    """Say whether `code` is 0 of any type; a link without any code is one, too."""
-    code = body.get("code")
-    if code is None:
-        return "error" not in body and bool(addresses(body.get("data")))
-    return number(code) == 0 or text_of(code) == "0"
-
-
-def _error(reply: Reply) -> AttemptError:
+def _error(reply: Reply, said: Delivered) -> AttemptError:
     """Return the error of a status, or else of a `code`, that is no success.
 
     No list of codes was found, so the words decide [assumed]. Refunds are not
     documented: a `code` under a status of success is free only where its words say
     that no work was begun.
     """
-    message = message_of(reply.body)
-    kind = blamed(message) if isinstance(reply.body, dict) else None
+    body = fields(reply.body)
+    places = body.get("data")
+    is_success = number(body.get("code")) == 0 or text_of(body.get("code")) == "0"
+    is_known = (
+        not _names_something(places)
+        if is_success
+        else bool(words_of(body) or "code" in body)
+    )
+    error = purchase_error(NAME, reply, said, is_known=is_known)
     is_open = reply.status in (200, 201, 400, 422) and isinstance(reply.body, dict)
-    if is_open and kind is None and POLICY.search(message):
-        return Refused(NAME, message, Charge.UNKNOWN)
-    if is_open and kind is not None and kind is not Refused:
-        # Under a success, words of a field may be those of a model that was asked.
-        unsure = reply.status < 300 and kind is RequestInvalid
-        charge = Charge.UNKNOWN if unsure else None
-        wait_s = retry_after_s(reply.headers)
-        return kind(NAME, message, charge, retry_after_s=wait_s)
-    if not 200 <= reply.status < 300:
-        return error_by_words(NAME, reply, message)
-    is_known = bool(words_of(reply.body)) or "code" in fields(reply.body)
-    return without_image(NAME, reply, Delivered(images=()), is_known=is_known)
+    is_vague = isinstance(error, NoImage | ReplyMalformed | RequestInvalid)
+    is_vague = is_vague and blamed(error.message) is None
+    if is_open and is_vague and POLICY.search(error.message):
+        return Refused(NAME, error.message, Charge.UNKNOWN)
+    return error
+
+
+def _names_something(places: Json) -> bool:
+    """Say whether something stands where a link belongs, though it is none."""
+    value = fields(places).get("url") if isinstance(places, dict) else places
+    items = value if isinstance(value, list) else [value]
+    return any(items)

@@ -12,19 +12,10 @@ from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.decoding import (
-    as_charged,
-    error_by_words,
-    fields,
-    images_in,
-    message_of,
-    number,
-    tells_no_image,
-    text_of,
-    without_image,
-)
+from batchgen.decoding import fields, number, text_of
 from batchgen.errors import AttemptError
 from batchgen.model import (
+    BASE64_KEYS,
     PIXELS_AT_1K,
     Attachment,
     Call,
@@ -42,6 +33,9 @@ from batchgen.model import (
     pixel_size,
 )
 from batchgen.provider import Defaults
+from batchgen.reply_documents import as_one
+from batchgen.reply_errors import purchase_error, tells_no_image
+from batchgen.reply_images import images_in
 
 NAME = "openai"
 # A code says more than its status: an empty balance comes as 429. Refusals
@@ -102,7 +96,7 @@ class OpenAi:
         """
         stated = dict(_fields(request, model))
         headers = endpoint.bearer
-        blob_keys = frozenset({"b64_json"})
+        blob_keys = BASE64_KEYS
         if not references:
             return Call(
                 method="POST",
@@ -123,13 +117,15 @@ class OpenAi:
 
     def decode(self, reply: Reply) -> Delivered:
         """Read the answer: base64 or links, whichever the server gives."""
+        reply = as_one(reply)
         body = fields(reply.body)
+        is_success = 200 <= reply.status < 300
         said = Delivered(
-            images=images_in(body.get("data")),
+            images=images_in(reply.body, body.get("data")) if is_success else (),
             usage=_usage(body),
             request_id=text_of(reply.headers.get("x-request-id")) or None,
         )
-        if 200 <= reply.status < 300 and said.images:
+        if said.images:
             return said
         raise _error(reply, said)
 
@@ -169,11 +165,9 @@ def _error(reply: Reply, said: Delivered) -> AttemptError:
     body = fields(reply.body)
     error = fields(body.get("error"))
     code = text_of(error.get("code")) or text_of(error.get("type"))
-    # A 5xx is the server's own trouble, whatever it calls it: gateways say
-    # model_not_found of a model whose channels are all busy.
-    if reply.status < 500:
+    # A 5xx is the server's own trouble, whatever it calls it: only its words tell more.
+    if reply.status < 300 and code in STATUS_OF_CODE:
+        reply = replace(reply, body={**body, "code": STATUS_OF_CODE[code]})
+    elif reply.status < 500:
         reply = replace(reply, status=STATUS_OF_CODE.get(code, reply.status))
-    if 200 <= reply.status < 300:
-        return without_image(NAME, reply, said, is_known=tells_no_image(body))
-    message = message_of(reply.body)
-    return as_charged(error_by_words(NAME, reply, message), said)
+    return purchase_error(NAME, reply, said, is_known=tells_no_image(body))

@@ -362,12 +362,17 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
 
 def was_useless(run: Run, flight: Flight, error: AttemptError) -> None:
     """Stop the provider if different rows in turn brought nothing usable."""
-    lane = flight.lane
-    # An answer without an image is nothing strange, where others brought theirs.
-    is_first = not lane.proof.holds_for(flight.attempt.model)
-    is_useless = isinstance(error, Internal | ReplyMalformed | ImageRejected)
-    if not is_useless and not (is_first and isinstance(error, NoImage)):
-        return
-    if lane.verdicts.was_useless(flight.part.row_id) and lane.stopped is None:
+    lane, row_id = flight.lane, flight.part.row_id
+    match error:
+        case ImageRejected():
+            is_enough = lane.verdicts.image_was_useless(row_id)
+        case Internal() | ReplyMalformed():
+            is_enough = lane.verdicts.answer_was_useless(row_id)
+        case NoImage() if not lane.proof.holds_for(flight.attempt.model):
+            # Nothing strange where others brought theirs; but here nobody has.
+            is_enough = lane.verdicts.answer_was_useless(row_id)
+        case _:
+            return
+    if is_enough and lane.stopped is None:
         words = f"{ROWS_LATER} rows in turn brought nothing usable: {error.message}"
         stop(run, lane, UnusableReplies(lane.name, words))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from batchgen.decoding import message_of, retry_after_s
+from batchgen.decoding import message_of
 from batchgen.errors import AttemptError, NotConnected, OutcomeUnknown, ProviderDown
 from batchgen.limits import Outage
 from batchgen.model import Call, Reply
+from batchgen.reply_waits import retry_after_s
 from batchgen.runner.answers import buy_excused, excuse, heed_no_answer, heed_wait
 from batchgen.runner.context import Run
 from batchgen.runner.lane import Lane

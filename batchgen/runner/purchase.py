@@ -34,6 +34,7 @@ from batchgen.runner.fence import fenced
 from batchgen.runner.fetch import fetch, store_inline
 from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.lane import Lane
+from batchgen.runner.own_address import is_own_address
 from batchgen.runner.pacing import remember
 from batchgen.runner.polling import follow
 from batchgen.wire import Lease
@@ -222,7 +223,8 @@ async def _send(run: Run, order: Order, lease: Lease) -> Accepted | Delivered:
             raise
         finally:
             grant.close()
-    return lane.provider.decode(reply)
+    is_own = is_own_address(lane.endpoint.base_url, lane.provider.defaults)
+    return lane.provider.decode(replace(reply, is_own=is_own))
 
 
 def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
@@ -282,6 +284,10 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
 async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
     """Write down what was made and charged; then bring the images home."""
     flight.lane.task_refusal = None
+    flight.lane.verdicts.answer_was_useful()
+    attempt_id, warning = flight.attempt.attempt_id, delivered.warning
+    if warning is not None:
+        await run.writer.commit(lambda ledger: ledger.warn(attempt_id, warning))
     if delivered.request_id is not None:
         request_id = run.scrubber.clean_id(delivered.request_id)
         if request_id != delivered.request_id:

@@ -215,6 +215,10 @@ async def _answer(shop: Workshop, service: Service, order: Order) -> Response:
     if fault is Fault.HTML_ERROR:
         await _close(shop, order, fault)
         return HTMLResponse(_BAD_GATEWAY, status_code=502)
+    if fault is Fault.HTML_PAGE:
+        # In front of the service, as a login or a check of the browser is.
+        await _close(shop, order, fault)
+        return HTMLResponse(_MAINTENANCE)
     if fault in _REASONS:
         detail = order.key if fault is Fault.WRONG_KEY else ""
         raise Refusal(_REASONS[fault], detail, roll("variant", *order.chances))
@@ -240,8 +244,6 @@ async def _hand_over(shop: Workshop, reply: Response, fault: Fault | None) -> Re
         return CutReply.of(reply)
     if fault is Fault.MALFORMED:
         return _torn(reply)
-    if fault is Fault.HTML_PAGE:
-        return HTMLResponse(_MAINTENANCE)
     if fault is Fault.SLOW:
         await shop.hold()
     return reply

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import anyio
@@ -12,13 +12,7 @@ import httpx
 from batchgen.wire.faults import TooLarge
 from batchgen.wire.intake import Intake
 from batchgen.wire.memory import MEGABYTE, SMALL_BYTES, Lease
-
-# Some object stores keep the name of an upload's framing and send it back with the
-# plain object.
-_PLAIN = {
-    "content-encoding": frozenset({"", "identity", "aws-chunked"}),
-    "transfer-encoding": frozenset({"", "identity", "chunked"}),
-}
+from batchgen.wire.unfold import Unfolding
 
 # Chunks that come together share a timer: each costs more than many a chunk.
 _WORTH_A_TIMER_S = 0.001
@@ -67,13 +61,12 @@ async def read_body(
     limit_bytes: int,
     silence_s: float,
 ) -> None:
-    """Pour the body, as it was sent, into an intake.
+    """Pour the body into an intake, unfolded where it came compressed.
 
     Raises:
-        TooLarge: it is, or says that it will be, larger than the limit.
-        httpx.HTTPError: it came encoded, fell silent, or ended too early.
+        TooLarge: it is, says that it will be, or unfolds to more than the limit.
+        httpx.HTTPError: it is damaged, fell silent, or ended too early.
     """
-    _check_encoding(headers)
     expected = _declared_length(headers)
     if expected is not None:
         if expected > limit_bytes:
@@ -85,7 +78,8 @@ async def read_body(
         intake.feed(response.content)
         size = len(response.content)
     else:
-        size = await _pour(response, admission, intake, limit_bytes, silence_s)
+        sink = _Sink(Unfolding(headers), admission, intake, limit_bytes)
+        size = await _pour(response, admission, sink, silence_s)
     if expected is not None and size != expected:
         raise httpx.RemoteProtocolError(
             f"the body ended after {size} of {expected} bytes"
@@ -97,14 +91,6 @@ def is_delimited(headers: Mapping[str, str]) -> bool:
     return "content-length" in headers or "transfer-encoding" in headers
 
 
-def _check_encoding(headers: Mapping[str, str]) -> None:
-    # We ask for no encoding, so that no body can unfold beyond its limit.
-    for header, plain in _PLAIN.items():
-        encoding = headers.get(header, "").strip().lower()
-        if encoding not in plain:
-            raise httpx.DecodingError(f"the body came encoded as {encoding[:50]!r}")
-
-
 def _declared_length(headers: Mapping[str, str]) -> int | None:
     # A transfer encoding overrides the length (RFC 9112, section 6.3).
     if "transfer-encoding" in headers:
@@ -114,15 +100,51 @@ def _declared_length(headers: Mapping[str, str]) -> int | None:
     return int(text) if is_number else None
 
 
+class _Sink:
+    """Takes the bytes of a body as they come, and what they unfold to."""
+
+    def __init__(
+        self,
+        unfolding: Unfolding,
+        admission: Admission,
+        intake: Intake,
+        limit_bytes: int,
+    ) -> None:
+        self.size_bytes = 0  # as they came
+        self._unfolded_bytes = 0
+        self._unfolding = unfolding
+        self._admission = admission
+        self._intake = intake
+        self._limit = limit_bytes
+
+    def take(self, chunk: bytes) -> Iterator[int]:
+        """Take what came next; yield how many bytes must be let in before it goes on.
+
+        Raises:
+            TooLarge: that is more than the limit.
+        """
+        self.size_bytes += len(chunk)
+        return self._pass_on(self._unfolding.feed(chunk))
+
+    def end(self) -> Iterator[int]:
+        """Take note that all has come; as `take`."""
+        return self._pass_on(self._unfolding.end())
+
+    def _pass_on(self, pieces: Iterator[bytes]) -> Iterator[int]:
+        for piece in pieces:
+            self._unfolded_bytes += len(piece)
+            if max(self.size_bytes, self._unfolded_bytes) > self._limit:
+                raise TooLarge(f"the body has more than {self._limit} bytes")
+            self._intake.feed(piece)
+            if not self._admission.covers(self._intake.needs_bytes):
+                yield self._intake.needs_bytes
+
+
 async def _pour(
-    response: httpx.Response,
-    admission: Admission,
-    intake: Intake,
-    limit_bytes: int,
-    silence_s: float,
+    response: httpx.Response, admission: Admission, sink: _Sink, silence_s: float
 ) -> int:
     """Return how many bytes came."""
-    size, silent_until = 0, 0.0
+    silent_until = 0.0
     stream = aiter(cast(httpx.AsyncByteStream, response.stream))
     with anyio.CancelScope() as silence:
         while True:
@@ -130,13 +152,10 @@ async def _pour(
             if until - silent_until > _WORTH_A_TIMER_S:
                 silence.deadline = silent_until = until
             chunk = await anext(stream, None)
-            if chunk is None:
-                return size
-            size += len(chunk)
-            if size > limit_bytes:
-                raise TooLarge(f"the body has more than {limit_bytes} bytes")
-            intake.feed(chunk)
-            if not admission.covers(intake.needs_bytes):
+            for needed in sink.end() if chunk is None else sink.take(chunk):
+                # Nobody is silent while we are the ones who pause.
                 silence.deadline, silent_until = math.inf, 0.0
-                await admission.step(intake.needs_bytes)
+                await admission.step(needed)
+            if chunk is None:
+                return sink.size_bytes
     raise httpx.ReadTimeout(f"silence for {silence_s:g} s")

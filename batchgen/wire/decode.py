@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
-from functools import cache
-from types import MappingProxyType
 
-import httpx
-
-from batchgen.decoding import decode_base64
+from batchgen.decoding import decode_data_uri
 from batchgen.model import Blob, Json
+from batchgen.reply_images import image_in_base64
+from batchgen.wire.documents import (
+    Sifted,
+    Unreadable,
+    decoder_of,
+    read_among,
+    read_events,
+    read_json,
+    starts_events,
+    text_in,
+)
 
 # What goes beyond this cannot be a message that somebody reads.
 TEXT_LIMIT_BYTES = 64 * 1024
 
-MOST_VALUES = 100_000
-"""In a JSON document: each takes a hundred times the byte that it needs there."""
-
-NOTHING_TAKEN: Mapping[str, Blob] = MappingProxyType({})
-
-_JSON_STARTS = (b"{", b"[")
+_JSON_STARTS = ("{", "[")
 _IMAGE_STARTS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8")
-
-
-class Unreadable(httpx.DecodingError):
-    """The JSON is built to be a burden; nobody's reply looks like that."""
 
 
 def claims_json(headers: Mapping[str, str]) -> bool:
@@ -44,24 +41,68 @@ def decode_body(
 ) -> Json:
     """Return a JSON document, a Blob for an image, else the first 64 KB as text.
 
-    Judged by content before the content type: providers mislabel both ways.
+    Judged by content before the content type: providers mislabel both ways. Several
+    documents, as in a stream of events, are a list.
 
     Raises:
         Unreadable: the JSON is nested too deeply, or has too many values.
     """
     if is_image(body, headers):
         return Blob(body)
-    if is_json(body, headers):
+    try:
+        return read_text(Sifted(body), headers, blob_keys)
+    except ValueError:
+        return as_text(body)  # no JSON: the text tells the provider's words
+
+
+def read_text(
+    sifted: Sifted, headers: Mapping[str, str], blob_keys: frozenset[str]
+) -> Json:
+    """Return what a body that is no image holds: JSON, events, or an image's base64.
+
+    Raises:
+        ValueError: it is none of them.
+        Unreadable: the JSON is nested too deeply, or has too many values.
+    """
+    body, is_claimed = sifted.text, claims_json(headers)
+    looks_like_json = is_json(body, headers)
+    if looks_like_json:
         try:
-            return read_json(body, blob_keys)
+            return read_json(body, blob_keys, sifted.taken)
         except ValueError:
-            pass  # complete, but no JSON: the text tells the provider's words
-    return as_text(body)
+            pass  # there may be something around it
+    decoder = decoder_of(blob_keys, sifted.taken)
+    if is_events(body, headers):
+        return read_events(text_in(body), decoder)
+    if (image := image_in_text(body)) is not None:
+        return image
+    if looks_like_json:
+        return read_among(text_in(body), decoder, is_claimed=is_claimed)
+    if b"{" in body[:TEXT_LIMIT_BYTES]:
+        try:
+            return read_among(text_in(body), decoder, is_claimed=False)
+        except Unreadable:
+            pass  # a large page is no burden: nobody parses it
+    raise ValueError("plain text")
 
 
 def as_text(body: bytes) -> str:
     """Return the first 64 KB of a body as text."""
-    return body[:TEXT_LIMIT_BYTES].decode("utf-8", errors="replace")
+    start = body[:TEXT_LIMIT_BYTES]
+    encoding = json.detect_encoding(start)
+    return start.decode(encoding, errors="replace")
+
+
+def image_in_text(body: bytes) -> Blob | None:
+    """Return the image that a text stands for: as base64 or data URI; else None."""
+    start = body[:80].lstrip()
+    if start[:11].lower() == b"data:image/":
+        blob = decode_data_uri(body.decode("ascii", "replace").strip())
+        return blob if blob is not None and blob.data else None
+    head = image_in_base64(start.decode("ascii", "replace").strip('"').ljust(80, "A"))
+    if head is None:
+        return None
+    return image_in_base64(body.decode("ascii", "replace").strip().strip('"'))
 
 
 def size_of_blobs(document: Json) -> int:
@@ -83,62 +124,22 @@ def is_image(start: bytes, headers: Mapping[str, str]) -> bool:
         return True
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return True
-    return claims_image(headers)
+    is_text = _starts_json(start) or image_in_text(start[:1024]) is not None
+    return claims_image(headers) and not is_text
 
 
 def is_json(start: bytes, headers: Mapping[str, str]) -> bool:
     """Return whether to try to read a body that is no image as JSON."""
-    return claims_json(headers) or start[:1024].lstrip().startswith(_JSON_STARTS)
+    return claims_json(headers) or _starts_json(start)
 
 
-def read_json(
-    body: bytes, blob_keys: frozenset[str], taken: Mapping[str, Blob] = NOTHING_TAKEN
-) -> Json:
-    """Return a JSON document, its base64 values as Blobs.
-
-    Line breaks within texts are let pass, as some write them into base64.
-
-    Args:
-        body: The document.
-        blob_keys: Whose values are base64.
-        taken: Those that are decoded already, by the words that stand for them.
-
-    Raises:
-        ValueError: it is not JSON.
-        Unreadable: it is nested too deeply, or has too many values.
-    """
-    may_have = len(body) > MOST_VALUES  # each takes a byte at least
-    if may_have and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        raise Unreadable(f"the JSON has more than {MOST_VALUES:,} values")
-    text = body.decode(json.detect_encoding(body), "surrogatepass")
-    decoder = _decoder(blob_keys, taken) if taken else _usual_decoder(blob_keys)
-    try:
-        document: Json = decoder.decode(text)
-    except RecursionError:
-        raise Unreadable("the JSON is nested too deeply") from None
-    return document
+def is_events(start: bytes, headers: Mapping[str, str]) -> bool:
+    """Return whether a body that is no image is a stream of events."""
+    is_claimed = "event-stream" in headers.get("content-type", "").lower()
+    return starts_events(start) or (is_claimed and b"data:" in start[:4096])
 
 
-def _decoder(
-    blob_keys: frozenset[str], taken: Mapping[str, Blob] = NOTHING_TAKEN
-) -> json.JSONDecoder:
-    def lift(found: dict[str, Json]) -> dict[str, Json]:
-        for key in blob_keys:
-            value = found.get(key)
-            if isinstance(value, str):
-                found[key] = taken.get(value) or decode_base64(value) or value
-        return found
-
-    return json.JSONDecoder(
-        object_hook=lift if blob_keys else None,
-        parse_float=Decimal,
-        parse_constant=_refuse_constant,
-        strict=False,
-    )
-
-
-_usual_decoder = cache(_decoder)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _starts_json(start: bytes) -> bool:
+    first = start[:1024]
+    text = first.decode(json.detect_encoding(first), "replace")
+    return text.lstrip("\ufeff \t\r\n").startswith(_JSON_STARTS)

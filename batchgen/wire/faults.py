@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 import httpx
 
-from batchgen.decoding import retry_after_s
 from batchgen.errors import (
     AttemptError,
     ImageRejected,
@@ -17,6 +16,7 @@ from batchgen.errors import (
     OutcomeUnknown,
     SpecError,
 )
+from batchgen.reply_waits import retry_after_s
 from batchgen.wire.network import AddressForbidden
 
 _GONE = frozenset({401, 403, 404, 410})

@@ -12,10 +12,13 @@ from batchgen.wire.decode import (
     as_text,
     claims_image,
     decode_body,
+    image_in_text,
+    is_events,
     is_image,
     is_json,
-    read_json,
+    read_text,
 )
+from batchgen.wire.documents import Sifted
 from batchgen.wire.memory import SMALL_BYTES
 from batchgen.wire.sieve import PARSED_WEIGHT, Sieve
 
@@ -66,8 +69,11 @@ class ImageIntake:
         self._file.write(chunk)
 
     def image(self) -> Blob:
-        """Return the whole body."""
-        return Blob(self._file.getvalue())
+        """Return the whole body, decoded where it is an image's base64."""
+        # What unfolded may be less than what was made room for.
+        self._file.truncate()
+        image = self._file.getvalue()
+        return image_in_text(image) or Blob(image)
 
 
 class ReplyIntake:
@@ -116,7 +122,8 @@ class ReplyIntake:
 
     def _judge(self, start: bytes) -> None:
         """Decide what to do with a body that is not small."""
-        if is_image(start, self._headers) or not is_json(start, self._headers):
+        is_text = is_json(start, self._headers) or is_events(start, self._headers)
+        if is_image(start, self._headers) or not is_text:
             self._weight = 1
         elif self._blob_keys and json.detect_encoding(start).startswith("utf-8"):
             self._sieve = Sieve(self._blob_keys)
@@ -130,7 +137,8 @@ class ReplyIntake:
         """
         if self._sieve is None:
             return decode_body(self._file.getvalue(), self._headers, self._blob_keys)
+        sifted = Sifted(self._sieve.text(), self._sieve.taken)
         try:
-            return read_json(self._sieve.text(), self._blob_keys, self._sieve.taken)
+            return read_text(sifted, self._headers, self._blob_keys)
         except ValueError:
             return as_text(self._file.getvalue())

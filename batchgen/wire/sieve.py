@@ -28,12 +28,17 @@ the values in it [assumed]."""
 _KEY_BYTES = 256
 _ESCAPE_BYTES = 6
 _BACKSLASH = 0x5C
+DATA_URI = r"data:image/[a-zA-Z0-9.+-]{1,40};base64,"
+"""What a value begins with that is an image as base64, whatever its key is."""
+
 # What may wait for its end: a part of four letters, and padding.
 _TAIL = re.compile(rb"[A-Za-z0-9+/]{0,3}={0,3}")
 
 
 class Sieve:
-    """Holds back the base64 of some keys, decoded; a word takes its place in the text.
+    """Holds back base64, decoded; a word takes its place in the text.
+
+    That of some keys, and of data URIs.
 
     Nothing is decided here that a parser decides otherwise: a value that is no plain
     base64 to its end is put back into the text as it was.
@@ -41,7 +46,10 @@ class Sieve:
 
     def __init__(self, blob_keys: frozenset[str]) -> None:
         names = b"|".join(re.escape(it.encode()) for it in sorted(blob_keys))
-        self._key = re.compile(rb'"(?:' + names + rb')"\s*:\s*"')
+        # What begins with a `d` may be a data URI, which is looked for under all keys.
+        self._key = re.compile(
+            rb'"(?:' + names + rb')"\s*:\s*"(?!d)|"\s*:\s*"' + DATA_URI.encode()
+        )
         # Random, so that no text of the document can be it.
         self._word = token_hex(16)
         self._before: list[bytes | _Value] = []

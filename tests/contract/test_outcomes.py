@@ -74,13 +74,13 @@ async def test_a_purchase_that_goes_wrong_ends_as_it_must(
 
 
 @pytest.mark.parametrize(("provider", "fault"), cases(STOPS))
-async def test_a_provider_that_stops_is_asked_once_and_its_rows_stay_pending(
+async def test_a_provider_that_stops_is_asked_little_and_its_rows_stay_pending(
     customer: Customer, fault: Fault
 ) -> None:
     expected = expected_of(customer.provider, fault)
     rows = [customer.row(f"a fork {number}, {fault}") for number in range(3)]
     customer.write(rows)
-    customer.bank.queue_fault(customer.provider, fault, RUNS)
+    customer.bank.queue_fault(customer.provider, fault, RUNS * expected.requests)
 
     for run in range(1, RUNS + 1):
         outcome = await customer.run()
@@ -88,9 +88,9 @@ async def test_a_provider_that_stops_is_asked_once_and_its_rows_stay_pending(
         assert [it.kind for it in outcome.stopped] == [expected.error]
         assert finish(customer.job({}), outcome) == expected.code
         books = customer.books()
-        assert len(books.requests) == run
+        assert len(books.requests) == run * expected.requests
         assert books.statuses == {"pending": len(rows)}
-        assert {row["error"] for row in books.rows} == {expected.error, None}
+        assert {row["error"] for row in books.rows} <= {expected.error, None}
         assert not any(KEY in (row["message"] or "") for row in books.rows)
     assert (books.bill, books.spent, books.at_risk) == ([], 0, 0)
 
@@ -98,7 +98,7 @@ async def test_a_provider_that_stops_is_asked_once_and_its_rows_stay_pending(
 
     assert finish(customer.job({}), ended) == 0
     books = customer.books()
-    assert len(books.requests) == RUNS + len(rows)
+    assert len(books.requests) == RUNS * expected.requests + len(rows)
     assert {row["attempts"] for row in books.rows} == {1}
     assert (books.spent, books.at_risk) == (books.billed, 0)
     check_books(books)

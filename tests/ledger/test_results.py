@@ -304,6 +304,28 @@ def test_a_warning_of_an_attempt_reaches_the_table(ledger: Ledger, row_id: int) 
     assert table(ledger)[0].warning == "image 1 is 10x10 px"
 
 
+def test_a_delivery_with_a_warning_keeps_it_beside_the_one_of_its_size(
+    ledger: Ledger, row_id: int
+) -> None:
+    attempt_id = sent(ledger, row_id)
+    ledger.warn(attempt_id, "a draft")
+    ledger.mark_delivered(attempt_id, (), (Charge.REPORTED, 1), None, None)
+    ledger.mark_stored(attempt_id, (), "image 1 is 10x10 px", AT)
+
+    assert table(ledger)[0].warning == "a draft; image 1 is 10x10 px"
+
+
+def test_a_delivery_with_a_warning_keeps_it_where_its_size_is_right(
+    ledger: Ledger, row_id: int
+) -> None:
+    attempt_id = sent(ledger, row_id)
+    ledger.warn(attempt_id, "a draft")
+    ledger.mark_delivered(attempt_id, (), (Charge.REPORTED, 1), None, None)
+    ledger.mark_stored(attempt_id, (), None, AT)
+
+    assert table(ledger)[0].warning == "a draft"
+
+
 def test_the_table_has_each_row_once_in_manifest_order(ledger: Ledger) -> None:
     texts = ["y", "cup", "lamp", "cup", "vase", "cup", "x"]
     prompts(ledger, sorted(texts))

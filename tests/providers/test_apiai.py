@@ -179,7 +179,7 @@ FAILED: dict[str, tuple[type[AttemptError], Charge]] = {
     "success_error": (errors.NoImage, UNKNOWN),
     "success_error_charged": (errors.NoImage, REPORTED),
     "success_refused": (errors.Refused, UNKNOWN),
-    "success_page": (errors.ReplyMalformed, UNKNOWN),
+    "success_page": (errors.WrongAddress, NONE),
     "error_400": (errors.RequestInvalid, NONE),
     "error_400_code": (errors.OutOfCredit, NONE),
     "error_400_object": (errors.RequestInvalid, NONE),
@@ -273,7 +273,6 @@ def test_a_cost_of_nothing_is_believed_with_an_image_alone() -> None:
         pytest.param({"error": None}, errors.ReplyMalformed, id="error-null"),
         pytest.param({"error": 5}, errors.ReplyMalformed, id="error-number"),
         pytest.param("IMAGE_PROHIBITED_CONTENT", errors.Refused, id="text-refusal"),
-        pytest.param("<p>policy_violation", errors.ReplyMalformed, id="page"),
     ],
 )
 def test_a_success_without_an_image_is_never_surely_free(

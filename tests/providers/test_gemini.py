@@ -7,6 +7,7 @@ import pytest
 from batchgen import errors
 from batchgen.errors import AttemptError, Charge
 from batchgen.model import (
+    BASE64_KEYS,
     Blob,
     Delivered,
     Endpoint,
@@ -48,7 +49,6 @@ WITHOUT_IMAGE: dict[str, tuple[type[AttemptError], tuple[int, int]]] = {
     "text_only": (errors.NoImage, (10, 25)),
     "text_only_without_details": (errors.NoImage, (10, 25)),
     "text_only_policy": (errors.Refused, (10, 25)),
-    "thought_only": (errors.NoImage, (10, 300)),
     "candidates_empty": (errors.NoImage, (10, 0)),
     **{f"finish_{it}": (errors.Refused, (10, 0)) for it in POLICY},
     **{f"finish_{it}": (errors.NoImage, (10, 0)) for it in OTHER_ENDS},
@@ -92,7 +92,7 @@ def test_it_answers_at_once_and_keeps_no_files() -> None:
 
 
 def test_every_sample_has_its_case() -> None:
-    others = {"image_without_usage", "error_502_page"}
+    others = {"image_without_usage", "error_502_page", "thought_only"}
 
     assert samples_of("gemini") == {*DELIVERED, *WITHOUT_IMAGE, *ERRORS, *others}
 
@@ -107,7 +107,7 @@ def test_a_request_that_states_nothing_sends_the_prompt_alone() -> None:
         "contents": [{"role": "user", "parts": [{"text": "a cat"}]}],
         "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
     }
-    assert call.blob_keys == {"data"}
+    assert call.blob_keys == BASE64_KEYS | {"data"}
 
 
 def test_a_request_that_states_everything_sends_every_field() -> None:
@@ -280,6 +280,16 @@ def test_the_last_image_that_is_no_draft_is_delivered_with_its_tokens(
     )
 
 
+def test_a_lone_draft_is_taken_with_a_warning() -> None:
+    answer = GEMINI.decode(sample("gemini", "thought_only"))
+
+    assert isinstance(answer, Delivered)
+    assert len(answer.images) == 1
+    assert answer.warning is not None
+    assert "draft" in answer.warning
+    assert answer.usage == usage(10, 300)
+
+
 def test_an_image_under_the_protocol_buffers_name_is_delivered_too() -> None:
     image = Blob(b"png")
     parts: list[Json] = [{"inline_data": {"mime_type": "image/png", "data": image}}]
@@ -372,7 +382,6 @@ def test_an_answer_without_image_and_tokens_may_have_been_charged(
     "body",
     [
         pytest.param(None, id="empty-body"),
-        pytest.param("<html>", id="page"),
         pytest.param([], id="array"),
         pytest.param({}, id="nothing"),
         pytest.param({"error": {"message": "no"}}, id="error"),

@@ -260,19 +260,18 @@ def test_a_link_that_came_without_any_code_is_not_thrown_away() -> None:
         pytest.param([0], id="array"),
     ],
 )
-def test_only_0_is_a_success_and_a_link_beside_another_code_may_be_charged(
+def test_a_link_beside_a_code_that_states_no_error_is_not_thrown_away(
     code: Json,
 ) -> None:
-    error = failed({"code": code, "message": "ok", "data": {"url": ONE.url}})
+    body: Json = {"code": code, "message": "ok", "data": {"url": ONE.url}}
 
-    assert (type(error), error.charge) == (errors.NoImage, UNKNOWN)
+    assert outcome(NANO, reply(body)) == Delivered(images=(ONE,))
 
 
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
         pytest.param(None, errors.ReplyMalformed, id="null"),
-        pytest.param("<html>hello</html>", errors.ReplyMalformed, id="page"),
         pytest.param("hello", errors.ReplyMalformed, id="text"),
         pytest.param([], errors.ReplyMalformed, id="array"),
         pytest.param({}, errors.ReplyMalformed, id="empty-object"),

@@ -449,16 +449,15 @@ def test_an_answer_without_an_image_says_why_or_only_talks(gemini: Buyer) -> Non
     ]
 
 
-@pytest.mark.parametrize("fault", ["malformed", "html_page"])
-def test_a_reply_that_nobody_can_read_is_charged(gemini: Buyer, fault: str) -> None:
-    gemini.sandbox.queue_fault("gemini", fault)
+def test_a_reply_that_nobody_can_read_is_charged(gemini: Buyer) -> None:
+    gemini.sandbox.queue_fault("gemini", "malformed")
 
-    reply = send(gemini, body(f"a harbour, {fault}"))
+    reply = send(gemini, body("a harbour, torn"))
 
     with pytest.raises(json.JSONDecodeError):
         reply.json()
     entry = gemini.billed()[-1]
-    assert (entry["prompt"], entry["status"]) == (f"a harbour, {fault}", "lost")
+    assert (entry["prompt"], entry["status"]) == ("a harbour, torn", "lost")
 
 
 def test_an_image_can_be_smaller_than_what_is_paid_for(gemini: Buyer) -> None:

@@ -13,7 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchgen.model import Blob
-from batchgen.wire.decode import decode_body, read_json
+from batchgen.wire.decode import decode_body
+from batchgen.wire.documents import read_json
 from batchgen.wire.intake import ReplyIntake
 from batchgen.wire.sieve import MOST_TAKEN, PARSED_WEIGHT, Sieve
 

@@ -1,0 +1,125 @@
+"""How long a reply asks us to wait: Retry-After in all its forms, or words of it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from batchgen.decoding import fields, number, objects, text_of
+from batchgen.model import Json, Reply
+
+LONGEST_WAIT_S = 3600.0
+"""What is longer is shortened to this, and tried then [assumed]: nobody's pace needs a
+day, and a broken number must not stop a run for years."""
+
+_EPOCH_FROM = 1_000_000_000  # as seconds: the year 2001; no wait is 30 years long
+_EPOCH_MS_FROM = 1_000_000_000_000
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNIT = (
+    r"(ms|millis(?:econds?)?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)(?![a-z])"
+)
+_STEP = re.compile(rf"(\d{{1,9}}(?:\.\d{{1,9}})?)\s*{_UNIT}", re.IGNORECASE)
+_DURATION = re.compile(rf"(?:{_STEP.pattern}[\s,]*)+", re.IGNORECASE)
+_IN_WORDS = re.compile(
+    rf"\b(?:re)?try(?:ing)?(?:[ ]again)?[ ](?:in|after)[ ](?:about[ ])?"
+    rf"((?:{_STEP.pattern}[\s,]*)+)",
+    re.IGNORECASE,
+)
+_RETRY_DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
+_FIELDS = {
+    **dict.fromkeys(("retry_after", "retryAfter", "retry_after_seconds"), 1.0),
+    **dict.fromkeys(("retry_after_ms", "retryAfterMs"), 0.001),
+}
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Read Retry-After, or retry-after-ms, in seconds; None if absent or unreadable.
+
+    A number, one with a unit, a date, or a Unix time. A moment is read against the
+    reply's own Date, so a wrong clock here does no harm. Never negative, and never
+    longer than `LONGEST_WAIT_S`.
+    """
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return _bounded(milliseconds / 1000)
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    seconds = _number(value)
+    if seconds is None:
+        seconds = _duration_s(value)
+    if seconds is not None and seconds < _EPOCH_FROM:
+        return _bounded(seconds)
+    until = _moment(value) if seconds is None else _unix_time(seconds)
+    if until is None:
+        return None if seconds is None else LONGEST_WAIT_S
+    sent_at = _moment(headers.get("date", "")) or datetime.now(UTC)
+    return _bounded((until - sent_at).total_seconds())
+
+
+def wait_of(reply: Reply) -> float | None:
+    """Return seconds that a reply asks to wait: by its headers or in its body."""
+    waits = (retry_after_s(reply.headers), _wait_in(reply.body))
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _wait_in(body: Json) -> float | None:
+    error = fields(fields(body).get("error"))
+    for holder in (error, fields(body)):
+        for detail in objects(holder.get("details")):
+            # google.rpc.RetryInfo: a duration such as "22s".
+            delay = _RETRY_DELAY.fullmatch(text_of(detail.get("retryDelay")))
+            if delay:
+                return _bounded(float(delay[1]))
+        for key, factor in _FIELDS.items():
+            if (wait := number(holder.get(key))) is not None and wait < _EPOCH_FROM:
+                return _bounded(float(wait) * factor)
+    words = text_of(error.get("message") or fields(body).get("message") or body)
+    found = _IN_WORDS.search(words)
+    return None if found is None else _bounded(_duration_s(found[1].strip(" ,")))
+
+
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None else min(max(0.0, seconds), LONGEST_WAIT_S)
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _duration_s(text: str) -> float | None:
+    """Read `30s`, `2 min`, `1500ms` or `1m30s`."""
+    if not _DURATION.fullmatch(text):
+        return None
+    return sum(float(amount) * _factor(unit) for amount, unit in _STEP.findall(text))
+
+
+def _factor(unit: str) -> float:
+    is_ms = unit.lower() == "ms" or unit.lower().startswith("milli")
+    return _UNITS_S["ms" if is_ms else unit[0].lower()]
+
+
+def _unix_time(value: float) -> datetime | None:
+    seconds = value / 1000 if value >= _EPOCH_MS_FROM else value
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _moment(value: str) -> datetime | None:
+    """Read a date as HTTP writes it, or ISO 8601 [assumed]."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = read(value)
+        except (TypeError, ValueError, OverflowError):
+            continue
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None
