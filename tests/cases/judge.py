@@ -66,7 +66,7 @@ class Outcome:
     def count(self, status: str) -> int:
         return [*self.statuses().values()].count(status)
 
-    def ends(self, code: int, **statuses: str) -> None:
+    def ends(self, code: int, /, **statuses: str) -> None:
         """Assert the exit code and how rows ended; `others` stands for the rest."""
         others = statuses.pop("others", None)
         wanted = {id_: statuses.get(id_, others) for id_ in self.rows}

@@ -18,6 +18,7 @@ from tests.cases.server import PRICE, Answer, Request, Service, draw, picture
 
 IMAGE = draw("odd")
 PATH = "/img/odd.png"
+LATE = replies.load_all("f-link-404-then-image")[1]
 WITH_LINKS = ("aimlapi", "nanobananaapi", "openai", "foxapi", "gccai")
 
 
@@ -114,9 +115,10 @@ def test_a_link_of_the_same_origin_is_asked_once_more_with_the_key(
 def test_no_key_goes_to_another_origin_or_along_a_redirect(market: Market) -> None:
     customer = market.open("openai", "aimlapi")
     service, other = customer.services["openai"], customer.services["aimlapi"]
-    other.paths["/img/other.png"] = [error(401, "key needed"), picture(IMAGE)]
+    other.paths["/img/other.png"] = [error(401, "key needed")]
     away = {"Location": f"{other.url}/img/away.png"}
-    service.paths[PATH] = [error(401, "key needed"), Answer(302, b"", away)]
+    redirect = Answer(302, b"", away)
+    service.paths[PATH] = [error(401, "key needed"), redirect, LATE]
     service.rows["one"] = [links("openai", f"{other.url}/img/other.png")]
     service.rows["two"] = [links("openai", link_of("odd"))]
     customer.write(["one", "two"])
@@ -129,8 +131,7 @@ def test_no_key_goes_to_another_origin_or_along_a_redirect(market: Market) -> No
 
 def test_no_key_goes_to_a_link_of_a_text(market: Market) -> None:
     customer, service = market.enter("gemini")
-    refusal = error(401, "key needed")
-    service.paths[PATH] = [refusal, refusal, picture(IMAGE)]
+    service.paths[PATH] = [error(401, "key needed")]
     service.rows["odd"] = [answer_of([{"text": f"![x]({link_of('odd')})"}])]
     customer.write(["odd"])
     with start(customer) as process:
@@ -140,7 +141,6 @@ def test_no_key_goes_to_a_link_of_a_text(market: Market) -> None:
         assert KEY not in str(request.headers)
 
 
-LATE = replies.load_all("f-link-404-then-image")[1]
 LATE_S = 3.0
 NOT_YET = {
     "f-link-404-then-image": LATE,

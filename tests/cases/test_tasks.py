@@ -102,7 +102,9 @@ BAD_ENDS = {
         is_charged=True,
     ),
     "error": BadEnd({"status": "error", "error": "the model broke"}, "model broke"),
-    "ERROR": BadEnd({"status": "ERROR", "message": "GPU was lost"}, "GPU was lost"),
+    "in capitals": BadEnd(
+        {"status": "ERROR", "message": "GPU was lost"}, "GPU was lost"
+    ),
     "aborted": BadEnd(
         {"status": "aborted", "error": {"message": "stopped upstream"}},
         "stopped upstream",
