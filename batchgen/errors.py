@@ -235,7 +235,14 @@ class NoImage(Retryable):
 
 
 class Incomplete(Retryable):
-    """A poll or a download broke off; asking again buys nothing."""
+    """A poll or a download broke off; asking again buys nothing.
+
+    Attributes:
+        was_answered: Whether an answer with a status came, so that the network is not
+            to blame. Set after the error was made.
+    """
+
+    was_answered: bool = False
 
 
 class OutcomeUnknown(AttemptError):
@@ -251,9 +258,16 @@ class OutcomeUnknown(AttemptError):
 
 
 class Permanent(AttemptError):
-    """The same request would fail again."""
+    """The same request would fail again.
+
+    Attributes:
+        is_final: Whether a download that ended so cannot come right by itself: the
+            link must not be followed, or the image is too large. Set after the error
+            was made.
+    """
 
     default_again = Again.NEVER
+    is_final: bool = False
 
 
 class Refused(Permanent):

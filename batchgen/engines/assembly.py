@@ -17,6 +17,7 @@ from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Departures, Failures, Pacing
 from batchgen.model import Endpoint, Job, Sale, State, find_price, to_nano
 from batchgen.provider import key_variable
+from batchgen.runner.again import given_up, hold, read_kept, reopen
 from batchgen.runner.context import Run, Time
 from batchgen.runner.decide import Policy
 from batchgen.runner.lane import Lane
@@ -133,7 +134,9 @@ async def resume(run: Run, setting: Setting) -> list[str]:
         Variables whose keys would let the tasks of other providers be fetched.
     """
     open_attempts = run.ledger.open_attempts()
-    lanes, left = _lanes_for(run, setting, open_attempts)
+    former = given_up(run)
+    lanes, without = _lanes_for(run, setting, [*open_attempts, *former])
+    run.places = lanes
     flights = flights_of(run, lanes, open_attempts)
     money = run.ledger.money()
     run.progress.spent = money.spent + money.retired
@@ -141,18 +144,17 @@ async def resume(run: Run, setting: Setting) -> list[str]:
     _commit_known(run)
     for it in flights:
         # What is carried on is held; but what was delivered is bought, at whatever.
-        if it.attempt.at_risk and it.attempt.state is not State.DELIVERED:
-            ceiling = it.attempt.ceiling or 0
-            run.progress.at_risk -= ceiling
-            # At a price that fell meanwhile less is held: the rest goes on counting.
-            held = run.budget.ceiling(it.reservation.group) or 0
-            freed = min(ceiling, held * it.reservation.images)
-            run.budget.commit(-freed, *it.reservation.scopes)
+        if it.attempt.state is not State.DELIVERED:
+            hold(run, it)
     for provider, resolution, per_image in run.ledger.dearest():
         run.budget.saw(Sale(provider, resolution), per_image)
     run.progress.phase = "running"
-    carry_on(run, await ask_first(run, flights))
-    return left
+    first = [*await read_kept(run, lanes), *await reopen(run, lanes)]
+    carry_on(run, [*await ask_first(run, flights), *first])
+    open_ids = {it.attempt_id for it in open_attempts}
+    return sorted(
+        {key_variable(it.provider) for it in without if it.attempt_id in open_ids}
+    )
 
 
 def _commit_known(run: Run) -> None:
@@ -183,10 +185,14 @@ def _commit_unpriced(run: Run) -> None:
 
 def _lanes_for(
     run: Run, setting: Setting, attempts: Sequence[AttemptRecord]
-) -> tuple[dict[Place, Lane], list[str]]:
-    """Return where attempts can be asked for: where they were sent, with that key."""
+) -> tuple[dict[Place, Lane], list[AttemptRecord]]:
+    """Return where attempts can be asked for: where they were sent, with that key.
+
+    Returns:
+        The places, and attempts whose provider's key is not at hand.
+    """
     lanes = {(it.name, it.endpoint.base_url): it for it in run.lanes.values()}
-    left = set()
+    without = []
     for attempt in attempts:
         place = (attempt.provider, attempt.base_url)
         if place in lanes:
@@ -194,7 +200,7 @@ def _lanes_for(
         provider = setting.providers.get(attempt.provider)
         key = setting.keys.get(attempt.provider)
         if provider is None or key is None:
-            left.add(key_variable(attempt.provider))
+            without.append(attempt)
             continue
         endpoint = Endpoint(attempt.base_url, key)
         lanes[place] = Lane(
@@ -210,4 +216,4 @@ def _lanes_for(
             Proof(run.ledger, provider.name, endpoint),
             run.job.terms_of(provider.name),
         )
-    return lanes, sorted(left)
+    return lanes, without

@@ -33,6 +33,7 @@ from batchgen.errors import (
 from batchgen.ledger import Ledger, Reader, Totals
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job
+from batchgen.runner.again import try_lost_links
 from batchgen.runner.choice import Choice
 from batchgen.runner.context import Run, Time
 from batchgen.runner.lane import Lane
@@ -41,7 +42,7 @@ from batchgen.runner.pool import work_off
 from batchgen.runner.references import References
 from batchgen.runner.resume import recover
 from batchgen.runner.writer import Writer
-from batchgen.wire import MEGABYTE, Memory
+from batchgen.wire import MEGABYTE, Memory, Scrubber
 from batchgen.wire.line import Offload
 from batchgen.wire.sender import Wire
 
@@ -72,6 +73,7 @@ class LocalEngine:
         for notice in manifest.notices:
             self._setting.progress.notice(notice)
         ledger, archive = self._folder.ledger, self._folder.archive
+        ledger.holds_key = Scrubber(self._setting.keys.values()).holds_key
         offload = self._setting.offload
         now = self._time.now()
         adopted = await offload(lambda: recover(ledger, archive, now))
@@ -161,6 +163,9 @@ class LocalEngine:
                     feeders.start_soon(self._feed, run, lane, references)
             if run.full:
                 self._end(GroupsFull(run.budget.explain_groups(sorted(run.full))))
+        is_safe = not isinstance(self._outcome.error, SpecError | StorageError)
+        if self._outcome.signal is None and is_safe:
+            await try_lost_links(run)
 
     # -- before anything is bought
 

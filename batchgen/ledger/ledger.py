@@ -5,15 +5,16 @@ Steps are made between `begin` and `commit`, so that a group of them is one comm
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from batchgen.errors import Charge, LedgerMismatch, StorageError
 from batchgen.ledger.database import queries, translated
 from batchgen.ledger.reader import Growth, Reader, Value
 from batchgen.ledger.records import AttemptEnd, AttemptStart, StoredImage
 from batchgen.ledger.route import Way
-from batchgen.model import NEXT, State, Status
+from batchgen.model import NEXT, Link, State, Status
 
 _BEFORE: Mapping[State, str] = {
     after: " ".join(before for before in State if after in NEXT[before])
@@ -25,12 +26,20 @@ _BEFORE: Mapping[State, str] = {
 class Ledger(Reader):
     """One run's durable state, to be written by one process.
 
+    Attributes:
+        holds_key: Says whether a key stands in a text. Such a link is never written;
+            whoever follows it has it in memory.
+
     Raises:
         StorageError: from every method, when SQLite cannot do what was asked.
     """
 
     writes = True
     _outputs_are_known_stale = False  # by this commit
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.holds_key: Callable[[str], bool] = lambda _: False
 
     def begin(self) -> None:
         """Begin a commit; the steps that follow belong to it."""
@@ -125,7 +134,7 @@ class Ledger(Reader):
     def mark_delivered(
         self,
         attempt_id: int,
-        links: Iterable[tuple[int, str]],
+        links: Iterable[tuple[int, Link]],
         charge: tuple[Charge, int | None],
         request_id: str | None,
         latency_s: float | None,
@@ -142,7 +151,12 @@ class Ledger(Reader):
         values = (charge[0].value, charge[1], request_id, latency_s)
         self._step(attempt_id, State.DELIVERED, "attempt_deliver", values)
         for image, link in links:
-            self.run("link_set", (attempt_id, image, link))
+            url = "" if self.holds_key(link.url) else link.url
+            self.run("link_set", (attempt_id, image, url, link.from_text))
+
+    def reopen(self, attempt_id: int) -> None:
+        """Let an attempt be delivered again whose links were lost; its charge stays."""
+        self._step(attempt_id, State.DELIVERED, "attempt_reopen", ())
 
     def mark_stored(
         self,
@@ -218,7 +232,11 @@ class Ledger(Reader):
         return self.run("attempt_refuse", (error, attempt_id)).rowcount > 0
 
     def _step(
-        self, attempt_id: int, state: State, name: str, values: Sequence[Value]
+        self,
+        attempt_id: int,
+        state: State,
+        name: str,
+        values: Sequence[Value],
     ) -> None:
         """Take a step by a statement that changes nothing where it is not legal."""
         if self.run(name, (*values, attempt_id, _BEFORE[state])).rowcount == 1:
@@ -272,4 +290,5 @@ class Ledger(Reader):
             link: What requests name it by.
             good_until: When it stops working, in microseconds UTC.
         """
-        self.run("upload_set", (*place, name, link, good_until))
+        if not self.holds_key(link):
+            self.run("upload_set", (*place, name, link, good_until))

@@ -170,6 +170,10 @@ UPDATE attempts SET state = ?, charge = ?, cost = ?, again = ?, counts = ?, excu
                     message = ?,
                     request_id = coalesce(?, request_id), ended_at = ?
   WHERE attempt_id = ? AND instr(?, state);
+-- name: attempt_reopen
+-- Its charge stays; what it lacks has a link that is tried again.
+UPDATE attempts SET state = 'delivered', again = NULL, error = NULL, message = NULL
+  WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_excuse
 UPDATE attempts SET excused = 1 WHERE attempt_id = ? AND state = 'failed';
 -- name: attempts_count
@@ -182,8 +186,21 @@ SELECT 1 FROM attempts LIMIT 1;
 -- name: attempts_open
 SELECT * FROM attempts
   WHERE state IN ('sent', 'accepted', 'delivered', 'overdue') ORDER BY attempt_id;
+-- name: attempts_with_lost_links
+-- From the few images that lack: the order of these tables is as it is written.
+SELECT DISTINCT attempts.* FROM images INDEXED BY images_lacking
+    CROSS JOIN attempts ON attempts.attempt_id = images.attempt_id
+    CROSS JOIN rows ON rows.row_id = attempts.row_id
+  WHERE images.name IS NULL AND images.link IS NOT NULL
+    AND attempts.state IN ('failed', 'stored') AND rows.status = :status
+    -- Another attempt may have brought it since.
+    AND NOT EXISTS (SELECT 1 FROM attempts AS other JOIN images AS brought
+                      ON brought.attempt_id = other.attempt_id
+                    WHERE other.row_id = attempts.row_id AND brought.name IS NOT NULL
+                      AND brought.image = images.image)
+  ORDER BY attempts.attempt_id;
 -- name: attempt_links
-SELECT image, link FROM images
+SELECT image, link, from_text FROM images
   WHERE attempt_id = ? AND name IS NULL AND link IS NOT NULL ORDER BY image;
 -- name: attempt_shapes
 SELECT image, width_px, height_px FROM images
@@ -200,8 +217,9 @@ UPDATE attempts SET ceiling = :per_image * images
     AND (charge = 'unknown' OR state IN ('sent', 'accepted'));
 
 -- name: link_set
-INSERT INTO images (attempt_id, image, link) VALUES (?, ?, ?)
-  ON CONFLICT (attempt_id, image) DO UPDATE SET link = excluded.link;
+INSERT INTO images (attempt_id, image, link, from_text) VALUES (?, ?, ?, ?)
+  ON CONFLICT (attempt_id, image) DO UPDATE SET
+    link = excluded.link, from_text = excluded.from_text;
 -- name: image_store
 INSERT INTO images (attempt_id, image, name, place, size_bytes, crc32, sha256, media_type,
                     width_px, height_px)

@@ -77,6 +77,8 @@ CREATE TABLE reference_files (
 -- accepted, overdue -> delivered | failed | unknown | overdue
 -- delivered -> delivered (fresh links) | stored | failed
 -- unknown -> stored (found whole in the archive after a kill)
+-- unknown -> accepted | delivered | failed (its kept reply is read anew)
+-- failed -> accepted | delivered (likewise, or its lost links download after all)
 CREATE TABLE attempts (
   attempt_id   INTEGER PRIMARY KEY,
   row_id       INTEGER NOT NULL REFERENCES rows,
@@ -115,7 +117,8 @@ CREATE INDEX attempts_by_time ON attempts (sent_at);
 CREATE TABLE images (
   attempt_id INTEGER NOT NULL REFERENCES attempts,
   image      INTEGER NOT NULL,    -- within its row
-  link       TEXT,
+  link       TEXT,                -- empty where it held a key and was not written
+  from_text  INTEGER NOT NULL DEFAULT 0,  -- 1: it stood in a model's text
   name       TEXT,                -- member of the archive, once stored
   place      INTEGER,             -- offset of its local header
   size_bytes INTEGER,
@@ -126,6 +129,8 @@ CREATE TABLE images (
   height_px  INTEGER,
   PRIMARY KEY (attempt_id, image)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX images_lacking ON images (attempt_id) WHERE name IS NULL AND link IS NOT NULL;
 
 CREATE TABLE uploads (
   provider   TEXT    NOT NULL,

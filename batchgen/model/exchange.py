@@ -178,6 +178,8 @@ class Delivered:
         usage: What it says it charged in units of its own (`credit`, `image_token`);
             money as soon as each unit has a rate.
         request_id: The id by which the provider's bill knows the call.
+        may_cost_more: Whether something beside these images may have been charged, so
+            that nothing is known of the whole.
         warning: What is not as it should be with these images; None for nothing.
     """
 
@@ -185,6 +187,7 @@ class Delivered:
     cost_usd: Decimal | None = None
     usage: Mapping[str, Decimal] = field(default_factory=dict)
     request_id: str | None = None
+    may_cost_more: bool = False
     warning: str | None = None
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from batchgen.balance import balance_in
-from batchgen.decoding import fields, number, text_of
+from batchgen.decoding import fields, number, tells_no_image, text_of
 from batchgen.model import (
     BASE64_KEYS,
     Balance,
@@ -33,7 +33,7 @@ from batchgen.model import (
 )
 from batchgen.provider import Defaults
 from batchgen.reply_documents import as_one
-from batchgen.reply_errors import purchase_error, tells_no_image
+from batchgen.reply_errors import purchase_error
 from batchgen.reply_images import images_in
 
 NAME = "aimlapi"

@@ -218,9 +218,9 @@ def _images(body: Json) -> tuple[tuple[Link | Blob, ...], bool]:
         for candidate in objects(fields(body).get("candidates"))
         for part in _parts_of(candidate)
     ]
-    answer: list[Json] = [it for it in parts if it.get("thought") is not True]
-    drafts: list[Json] = [it for it in parts if it.get("thought") is True]
-    texts = (text for it in parts if isinstance(text := it.get("text"), str))
+    answer: list[Json] = [part for part in parts if part.get("thought") is not True]
+    drafts: list[Json] = [part for part in parts if part.get("thought") is True]
+    texts = (text for part in parts if isinstance(text := part.get("text"), str))
     if images := images_at(answer) or images_in_text(*texts):
         return images, False
     if images := images_at(drafts):
@@ -243,10 +243,12 @@ def _why(body: dict[str, Json]) -> tuple[type[AttemptError], str]:
     parts = [part for candidate in candidates for part in _parts_of(candidate)]
     if any(part.keys() & {"inlineData", "fileData"} for part in parts):
         return ReplyMalformed, f"no image in it; {message_of(body)}"
-    reasons = [text_of(it.get("finishReason")) for it in candidates]
+    reasons = [text_of(each.get("finishReason")) for each in candidates]
     said = [f"finish reason: {reason}" for reason in reasons if reason]
-    said += [text_of(it.get("finishMessage")) for it in candidates]
-    said += [text_of(it.get("text")) for it in parts if it.get("thought") is not True]
+    said += [text_of(each.get("finishMessage")) for each in candidates]
+    said += [
+        text_of(part.get("text")) for part in parts if part.get("thought") is not True
+    ]
     words = "; ".join(filter(None, said))[:1000] or "no candidates"
     if blames_account("; ".join(reasons)):
         return CredentialRejected, words

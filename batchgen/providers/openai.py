@@ -12,7 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.decoding import fields, number, text_of
+from batchgen.decoding import fields, number, tells_no_image, text_of
 from batchgen.errors import AttemptError
 from batchgen.model import (
     BASE64_KEYS,
@@ -34,7 +34,7 @@ from batchgen.model import (
 )
 from batchgen.provider import Defaults
 from batchgen.reply_documents import as_one
-from batchgen.reply_errors import purchase_error, tells_no_image
+from batchgen.reply_errors import purchase_error
 from batchgen.reply_images import images_in
 
 NAME = "openai"

@@ -8,7 +8,7 @@ from decimal import Decimal
 from batchgen.budget import shares_of
 from batchgen.errors import AttemptError, Charge
 from batchgen.ledger import AttemptRecord, Growth
-from batchgen.model import Delivered, dollars, to_nano
+from batchgen.model import Delivered, State, dollars, to_nano
 from batchgen.runner.context import Flight, Run
 
 ChargedAs = tuple[Charge, int | None]
@@ -37,10 +37,14 @@ def billed(flight: Flight) -> ChargedAs | None:
     """Return what the provider's bill said of an attempt that is asked for again.
 
     That stands above what is said now, and was spent before this run. Where the bill
-    had nothing yet, it says nothing.
+    had nothing yet, it says nothing. What a reply said that is read anew was
+    spent, too.
     """
     attempt = flight.attempt
     if attempt.charge is Charge.BILLED and attempt.cost:
+        return attempt.charge, attempt.cost
+    is_known = attempt.charge in (Charge.REPORTED, Charge.PRICE_LIST)
+    if attempt.state is State.FAILED and attempt.charge and is_known:
         return attempt.charge, attempt.cost
     return None
 
@@ -49,6 +53,8 @@ def charge_of(flight: Flight, delivered: Delivered) -> ChargedAs:
     """Return what was charged: as billed or reported, else by the price list."""
     if (settled := billed(flight)) is not None:
         return settled
+    if delivered.may_cost_more:
+        return Charge.UNKNOWN, None
     reported = reported_nano(flight, delivered)
     if reported is not None:
         return Charge.REPORTED, reported
@@ -93,7 +99,7 @@ def spend(run: Run, flight: Flight, charge: ChargedAs) -> Raised | None:
 
     Nothing is awaited: whatever leaves next is reserved at what is known by now.
     """
-    if charge[0] is Charge.BILLED:
+    if charge == billed(flight):
         run.spent(flight.reservation, 0, at_risk=False)
         return None
     if charge[0] is Charge.UNKNOWN:

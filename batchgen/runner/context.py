@@ -66,6 +66,7 @@ class Run:
         failures: How the last rows ended.
         gives_up: Whether nothing more is bought, because nearly every row fails.
         full: Budgets by column that kept rows from being bought.
+        places: Where attempts can be asked for, by provider and base URL.
         end: Ends the run by an error; what is in flight comes in.
     """
 
@@ -97,6 +98,7 @@ class Run:
     stopping: bool = False
     gives_up: bool = False
     full: set[Share] = field(default_factory=set)
+    places: dict[tuple[str, str], Lane] = field(default_factory=dict)
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: Bell = field(default_factory=Bell)
 

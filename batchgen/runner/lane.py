@@ -5,19 +5,24 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable
+from functools import cached_property
 
 import anyio
 import httpx
 
 from batchgen.errors import ProviderStopped
 from batchgen.limits import Breaker, Departures, Outage, Pacing, Verdicts
-from batchgen.model import Endpoint, Terms
+from batchgen.model import Endpoint, ImageRequest, Terms
 from batchgen.provider import PollSchedule, Provider
 from batchgen.runner.decide import Part
 from batchgen.runner.proof import FIRST_ANSWER_S, Proof
-from batchgen.wire import is_loopback_host
+from batchgen.wire import LinkSource, is_loopback_host
 
 POLLS_AT_ONCE = 32
+
+WAITING_MOST = 256
+"""Attempts that may wait for their links beside those that are bought: each takes some
+memory [assumed]."""
 
 
 class Lane:
@@ -49,7 +54,9 @@ class Lane:
         self.excused: set[int] = set()  # attempts that end without counting
         self.asking = Outage(clock)  # of polls
         self.links = Outage(clock)  # of where its images are
+        self.lost_links = Outage(clock)  # of links at their first try
         self.uploads = Outage(clock)
+        self.waiting = 0  # attempts that wait for a link, and hold nothing
         self.in_flight = 0  # purchases between SENT and DELIVERED
         self.live = 0  # attempts under way, downloads included
         self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
@@ -72,6 +79,33 @@ class Lane:
         self.counter: str | None = None  # the URL that purchases were last sent to
         self._unreached_since: float | None = None
         self._clock = clock
+
+    @cached_property
+    def source(self) -> LinkSource:
+        """Who hands out its links, with the key for those that ask for it."""
+        return LinkSource(self.endpoint.base_url, self._key_headers())
+
+    @property
+    def keyless_source(self) -> LinkSource:
+        """The same for links that never get the key."""
+        return LinkSource(self.endpoint.base_url)
+
+    def _key_headers(self) -> dict[str, str]:
+        """Return the headers by which its own calls carry the key."""
+        request = ImageRequest(prompt=".")
+        model = self.provider.defaults.model
+        headers = self.provider.encode(request, model, self.endpoint).headers
+        return {name: it for name, it in headers.items() if self.endpoint.key in it}
+
+    @property
+    def crowd(self) -> int:
+        """Attempts under way that hold up new ones.
+
+        Those that wait for a link do not, unless no link works at all.
+        """
+        if self.lost_links.excuses:
+            return self.live
+        return self.live - min(self.waiting, WAITING_MOST)
 
     def stop(self, error: ProviderStopped) -> None:
         """Send nothing more in this run; who waits for the rate waits no longer."""

@@ -296,7 +296,7 @@ async def _room(run: Run, lane: Lane, model: str) -> None:
         DiskFull: nothing is in flight that could be stored, and nothing more fits.
     """
     while True:
-        is_crowded = lane.live >= UNSTORED_FACTOR * lane.concurrency
+        is_crowded = lane.crowd >= UNSTORED_FACTOR * lane.concurrency
         first_answer_in_s = lane.first_answer_in_s(model)
         has_place = lane.in_flight < lane.concurrency and not lane.breaker.probing
         if run.failures.are_too_many:

@@ -19,20 +19,18 @@ from batchgen.ledger import AttemptRecord, AttemptStart, Ledger, just_sent
 from batchgen.limits import Use
 from batchgen.model import (
     Accepted,
-    Blob,
     Delivered,
     ImageRequest,
-    Link,
     Reply,
 )
 from batchgen.provider import Provider
-from batchgen.runner.accounts import charge_of, latency_of, spend, tell_raised
 from batchgen.runner.answers import heed_failure, heed_success
 from batchgen.runner.context import Flight, Run, Slot
 from batchgen.runner.decide import Part
+from batchgen.runner.deliver import deliver
 from batchgen.runner.fence import fenced
-from batchgen.runner.fetch import fetch, store_inline
 from batchgen.runner.finish import fail, give_back, leave_open
+from batchgen.runner.kept import read_or_keep
 from batchgen.runner.lane import Lane
 from batchgen.runner.own_address import is_own_address
 from batchgen.runner.pacing import remember
@@ -111,7 +109,7 @@ async def buy(run: Run, order: Order) -> None:
 async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> None:
     lane = order.lane
     try:
-        outcome = await _send(run, order, lease)
+        outcome = await _send(run, order, flight, lease)
     except SpecError as error:
         # The address itself is forbidden: it would be so for every other row.
         run.end(error)
@@ -203,7 +201,9 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
     )
 
 
-async def _send(run: Run, order: Order, lease: Lease) -> Accepted | Delivered:
+async def _send(
+    run: Run, order: Order, flight: Flight, lease: Lease
+) -> Accepted | Delivered:
     lane, grant = order.lane, order.grant
     request = order.request.for_images(order.part.images)
     timeout_s = lane.provider.defaults.reply_timeout_s
@@ -224,7 +224,8 @@ async def _send(run: Run, order: Order, lease: Lease) -> Accepted | Delivered:
         finally:
             grant.close()
     is_own = is_own_address(lane.endpoint.base_url, lane.provider.defaults)
-    return lane.provider.decode(replace(reply, is_own=is_own))
+    reply = replace(reply, is_own=is_own)
+    return await read_or_keep(run, flight, reply, lane.provider.decode)
 
 
 def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
@@ -247,14 +248,16 @@ async def _accepted(
 ) -> None:
     attempt_id, task_id = flight.attempt.attempt_id, accepted.task_id
     at = run.time.now()
+    # It is asked for by its own id, which is written down nowhere if a key is in it.
+    written = run.scrubber.clean_id(task_id)
 
     def step(ledger: Ledger) -> None:
-        ledger.mark_accepted(attempt_id, task_id, task_id, at)
+        ledger.mark_accepted(attempt_id, written, written, at)
         if is_first:
             flight.lane.proof.record(ledger, flight.attempt.model)
 
     await run.writer.commit(step)
-    run.log.info("accepted", extra={"attempt": attempt_id, "task": task_id})
+    run.log.info("accepted", extra={"attempt": attempt_id, "task": written})
     await follow_and_fetch(run, replace(flight, task_id=task_id), accepted.estimate_s)
 
 
@@ -279,41 +282,3 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
         give_back(run, flight)
     else:
         await deliver(run, flight, delivered)
-
-
-async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
-    """Write down what was made and charged; then bring the images home."""
-    flight.lane.task_refusal = None
-    flight.lane.verdicts.answer_was_useful()
-    attempt_id, warning = flight.attempt.attempt_id, delivered.warning
-    if warning is not None:
-        await run.writer.commit(lambda ledger: ledger.warn(attempt_id, warning))
-    if delivered.request_id is not None:
-        request_id = run.scrubber.clean_id(delivered.request_id)
-        if request_id != delivered.request_id:
-            delivered = replace(delivered, request_id=request_id)
-    blobs = [it for it in delivered.images if isinstance(it, Blob)]
-    # A link that holds the key cannot be kept, nor asked for anywhere.
-    links = [
-        "" if run.scrubber.holds_key(it.url) else it.url
-        for it in delivered.images
-        if isinstance(it, Link)
-    ]
-    if blobs:
-        await store_inline(run, flight, blobs, delivered)
-    else:
-        charge = charge_of(flight, delivered)
-        raised = spend(run, flight, charge)
-        latency_s = latency_of(run, flight)
-        numbered = list(zip(flight.part.span, links, strict=False))
-        await run.writer.commit(
-            lambda ledger: ledger.mark_delivered(
-                flight.attempt.attempt_id,
-                numbered,
-                charge,
-                delivered.request_id,
-                latency_s,
-            )
-        )
-        await tell_raised(run, flight, raised)
-        await fetch(run, flight, numbered, charge)

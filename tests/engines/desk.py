@@ -62,6 +62,7 @@ class Desk:
     prices: Mapping[str, PriceList] = field(default_factory=lambda: PRICES)
     notices: list[str] = field(default_factory=list)
     key_suffix: str = ""
+    secret: str | None = None
 
     @property
     def out(self) -> Path:
@@ -100,7 +101,10 @@ class Desk:
         }
         setting = Setting(
             providers=providers,
-            keys={name: f"key-of-{name}{self.key_suffix}" for name in self.keys},
+            keys={
+                name: self.secret or f"key-of-{name}{self.key_suffix}"
+                for name in self.keys
+            },
             prices=self.prices,
             paid_hosts=False,
             consented=True,

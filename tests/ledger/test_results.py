@@ -22,7 +22,7 @@ from batchgen.ledger import (
     purchase_slices,
     result_slices,
 )
-from batchgen.model import Basis, ResultRow, State, Status, to_usd
+from batchgen.model import Basis, Link, ResultRow, State, Status, to_usd
 from tests.ledger.books import (
     AT,
     CEILING,
@@ -388,7 +388,7 @@ def write_down(ledger: Ledger, row_id: int, lived: Lived) -> None:
         ledger.mark_accepted(attempt_id, "t", None, AT)
     if lived.state in (State.DELIVERED, State.STORED):
         charge = (lived.charge, lived.cost)
-        ledger.mark_delivered(attempt_id, [(1, "https://x")], charge, None, None)
+        ledger.mark_delivered(attempt_id, [(1, Link("https://x"))], charge, None, None)
     if lived.state is State.STORED:
         STEPS[State.STORED](ledger, attempt_id)
     if lived.state in (State.REJECTED, State.FAILED, State.UNKNOWN, State.OVERDUE):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchgen.errors import ArchiveDamaged, Charge
 from batchgen.ledger import Ledger
-from batchgen.model import State, Status
+from batchgen.model import Link, State, Status
 from batchgen.output.archive import Archive, Incoming, Tag
 from batchgen.runner.resume import recover
 from tests.engines.shop import drawn
@@ -104,7 +104,7 @@ def test_an_adopted_image_of_a_delivered_attempt_keeps_the_charge_of_the_ledger(
 ) -> None:
     attempt_id = sent(ledger, row_id)
     charge = (Charge.REPORTED, 12_345)
-    ledger.mark_delivered(attempt_id, [(1, "https://x")], charge, "r-9", 1.5)
+    ledger.mark_delivered(attempt_id, [(1, Link("https://x"))], charge, "r-9", 1.5)
     append(tmp_path, picture(attempt_id, cost=None))
 
     assert recovered(ledger, tmp_path) == 1
@@ -218,7 +218,7 @@ def test_half_of_a_delivered_attempt_is_kept_and_only_the_rest_downloaded_again(
     read(ledger, [row_of(0, n=2)])
     (row_id,) = row_ids(ledger)
     attempt_id = sent(ledger, row_id, images=2)
-    links = [(1, "https://x/1"), (2, "https://x/2")]
+    links = [(1, Link("https://x/1")), (2, Link("https://x/2"))]
     ledger.mark_delivered(attempt_id, links, (Charge.REPORTED, 12_345), None, None)
     append(tmp_path, picture(attempt_id, 1, 2))
 
@@ -226,7 +226,7 @@ def test_half_of_a_delivered_attempt_is_kept_and_only_the_rest_downloaded_again(
 
     assert ledger.attempt(attempt_id).state is State.DELIVERED
     assert ledger.stored_images(row_id) == {1}
-    assert ledger.links(attempt_id) == [(2, "https://x/2")]
+    assert ledger.links(attempt_id) == [(2, Link("https://x/2"))]
     assert ledger.row(row_id).status is Status.PENDING
 
 
