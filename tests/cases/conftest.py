@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ import pytest
 
 from tests.cases.judge import KEY, Customer, open_service
 from tests.cases.server import PRICE, Service
+
+SKIPS_SLOW = "BATCHGEN_SLOW_CASES" not in os.environ
+"""Set it to play those cases, too, in which a run waits for minutes of real time."""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Callable
 
 import pytest
 
 from tests.cases import replies
-from tests.cases.conftest import Market
+from tests.cases.conftest import SKIPS_SLOW, Market
 from tests.cases.dialects import answer_of, encoded, error, link_of, links
 from tests.cases.encodings import CODINGS, NO_CODINGS
 from tests.cases.judge import KEY, Customer, Outcome, among_others, row_of
@@ -198,9 +197,7 @@ def test_a_later_run_downloads_before_it_buys(
     assert len(service.purchases) == 3, outcome.explain()
 
 
-@pytest.mark.skipif(
-    "BATCHGEN_SLOW_CASES" not in os.environ, reason="waits for a link for minutes"
-)
+@pytest.mark.skipif(SKIPS_SLOW, reason="waits for minutes")
 @pytest.mark.parametrize("provider", ["openai", "gccai"])
 @pytest.mark.timeout(1500)
 def test_retry_tries_a_lost_link_before_it_buys(market: Market, provider: str) -> None:
