@@ -8,6 +8,7 @@ from batchgen.budget import Reservation
 from batchgen.decoding import message_of
 from batchgen.errors import (
     AttemptError,
+    ModelGone,
     OutcomeUnknown,
     ProviderDown,
     ProviderStopped,
@@ -145,12 +146,18 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
 
 
 def _as_outage(flight: Flight, error: AttemptError) -> AttemptError:
-    """Take a web page for an outage where an API has answered at this address."""
+    """Take for an outage what cannot be true, since it has worked here before.
+
+    An API has answered at this address, which a web page denies; or has made images
+    with this model, which a gateway whose channels are all busy denies.
+    """
     lane = flight.lane
     is_known = lane.is_answered or not lane.proof.is_empty
-    if isinstance(error, WrongAddress) and is_known:
-        return ProviderDown(error.provider, error.message)
-    return error
+    is_model = lane.proof.holds_for(flight.attempt.model)
+    is_denied = (isinstance(error, WrongAddress) and is_known) or (
+        isinstance(error, ModelGone) and error.may_pass and is_model
+    )
+    return ProviderDown(error.provider, error.message) if is_denied else error
 
 
 async def _mark_sent(run: Run, order: Order) -> Flight | None:
