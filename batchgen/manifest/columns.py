@@ -9,7 +9,7 @@ from itertools import product
 
 from batchgen.errors import SpecError
 from batchgen.manifest.wording import did_you_mean, nearest, same_but_for_spelling
-from batchgen.model import type_of_option
+from batchgen.model import COMMON_WORDS, type_of_option
 
 KNOWN_COLUMNS = (
     "id",
@@ -78,7 +78,10 @@ def lay_out(
         read=read,
         references=references,
         own=tuple(name for name in names if not _in_table(name, read)),
-        notices=tuple(_notices(names, {*read.values(), *references}, where)),
+        notices=(
+            *_notices(names, {*read.values(), *references}, where),
+            *_notices_of_options(read, mapping, where),
+        ),
     )
 
 
@@ -140,4 +143,18 @@ def _notices(names: Sequence[str], used: set[str], where: str) -> Iterator[str]:
             yield (
                 f"{where}: column `{name}` is carried along, but not read as "
                 f"`{known}`; rename it if that was meant"
+            )
+
+
+def _notices_of_options(
+    read: Mapping[str, str], mapping: Mapping[str, str], where: str
+) -> Iterator[str]:
+    for name, values in COMMON_WORDS.items():
+        if name in read and name not in mapping:
+            is_long = len(values) > 9
+            shown = f"{values[0]} to {values[-1]}" if is_long else ", ".join(values)
+            yield (
+                f"{where}: column `{name}` is read as the option `{name}` where its "
+                f"value is one of {shown}; other values are your own. To have it read "
+                f'in any case: {name} = "{name}" under [columns]'
             )

@@ -19,7 +19,13 @@ from batchgen.manifest.files import FileContents, FileState
 from batchgen.manifest.identity import fingerprint, is_local
 from batchgen.manifest.row import Problem, Row
 from batchgen.manifest.whereabouts import Whereabouts
-from batchgen.model import ImageRequest, Job, OptionValue, type_of_option
+from batchgen.model import (
+    COMMON_WORDS,
+    ImageRequest,
+    Job,
+    OptionValue,
+    type_of_option,
+)
 
 if TYPE_CHECKING:
     from batchgen.manifest.template import PromptTemplate
@@ -146,9 +152,18 @@ class RowReader:
         """Yield the options of the job, then those of the row, which stand above."""
         yield from self._job.options.items()
         for name, (column, reader) in self._options.items():
+            if self._is_somebody_elses(name, reading):
+                continue
             value = reading.cell(column, reader)
             if value is not None:
                 yield name, value
+
+    def _is_somebody_elses(self, name: str, reading: _Reading) -> bool:
+        """Say whether a column only has the name of an option: see `COMMON_WORDS`."""
+        if name not in COMMON_WORDS or name in self._job.columns:
+            return False
+        word = reading.plain(name).lower().removesuffix(".0")
+        return word not in COMMON_WORDS[name]
 
 
 def _label(cell: object) -> str:
@@ -195,6 +210,13 @@ class _Reading:
         except ValueError as error:
             self.fault(column, str(error))
             return None
+
+    def plain(self, column: str) -> str:
+        """Return a cell without white space around it, empty where it is no text."""
+        try:
+            return text_of(self.cells[column]).strip()
+        except ValueError:
+            return ""
 
     def rendered(self, template: PromptTemplate) -> str | None:
         """Return the prompt that a template makes of the row, None where it fails."""

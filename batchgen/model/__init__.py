@@ -45,11 +45,17 @@ from batchgen.model.price import (
     to_usd,
 )
 from batchgen.model.purchase import PurchaseRow
-from batchgen.model.request import ImageRequest, OptionValue, type_of_option
+from batchgen.model.request import (
+    COMMON_WORDS,
+    ImageRequest,
+    OptionValue,
+    type_of_option,
+)
 from batchgen.model.result import FileRecord, ResultRow
 
 __all__ = [
     "BASE64_KEYS",
+    "COMMON_WORDS",
     "NANO",
     "NEXT",
     "OPEN",

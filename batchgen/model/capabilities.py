@@ -10,7 +10,7 @@ from typing import Literal
 
 from batchgen.model.model_limits import ModelLimits, Shutdown
 from batchgen.model.option import OptionRule
-from batchgen.model.request import ImageRequest
+from batchgen.model.request import COMMON_WORDS, ImageRequest
 
 RESOLUTIONS = ("512", "1K", "2K", "4K")
 _SCALE = MappingProxyType({"512": (1, 2), "1K": (1, 1), "2K": (2, 1), "4K": (4, 1)})
@@ -176,10 +176,14 @@ class Capabilities:
     def lacking(self, request: ImageRequest) -> tuple[str, ...]:
         """Return the options of a request that the provider does not have.
 
-        One that is false asks for nothing.
+        One that is false asks for nothing, and what may be no option is left out.
         """
         stated = (name for name, value in request.options.items() if value is not False)
-        return tuple(name for name in stated if name not in self.options)
+        return tuple(
+            name
+            for name in stated
+            if name not in self.options and name not in COMMON_WORDS
+        )
 
     def sale(self, request: ImageRequest, stated: str | None) -> tuple[str | None, str]:
         """Return the model to be sent, None for the provider's own, and the resolution.

@@ -31,6 +31,22 @@ type_of_option: Mapping[str, type] = MappingProxyType(
 
 OptionValue = str | int | float | bool
 
+COMMON_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "quality": ("low", "medium", "high", "xhigh", "max", "auto"),
+        "background": ("transparent", "opaque", "auto"),
+        "moderation": ("low", "auto"),
+        "output_compression": tuple(map(str, range(101))),
+        "thinking_level": ("minimal", "low", "medium", "high"),
+    }
+)
+"""Options whose names are common words, with all their values.
+
+A table may have a column of such a name for something else: one that the job does not
+map is the option only where its value is one of these. A provider that has no such
+option leaves it out.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:

@@ -100,3 +100,24 @@ def test_a_column_that_looks_like_a_known_one_is_told(make_job: MakeJob) -> None
 
     assert notice.startswith("m.csv: column `Aspect Ratio` is carried along, but not")
     assert "`aspect_ratio`" in notice
+
+
+def test_a_column_that_only_has_the_name_of_an_option_stays_the_users_own(
+    make_job: MakeJob, read_rows: ReadRows
+) -> None:
+    text = "prompt,background,quality\na cup,white marble,premium\na mug,opaque,high\n"
+
+    stated = [row.request.options for row in read_rows(text) if row.request]
+
+    assert stated == [{}, {"background": "opaque", "quality": "high"}]
+    notices = Manifest.open(make_job(text)).notices
+    assert sum("is read as the option" in notice for notice in notices) == 2
+
+
+def test_a_mapped_column_is_the_option_whatever_it_holds(read_rows: ReadRows) -> None:
+    text = "prompt,look\na cup,premium\n"
+
+    (row,) = read_rows(text, columns={"quality": "look"})
+
+    assert row.request is not None
+    assert row.request.options == {"quality": "premium"}
