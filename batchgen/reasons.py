@@ -20,18 +20,28 @@ _JOINT = re.compile(
     r"(?<=[A-Za-z0-9])[_-]+(?=[A-Za-z0-9])"
     r"|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 )
+# A prompt that an error quotes accuses nobody.
+_PROMPT = re.compile(
+    r"\b(?:prompt|input|text|drawing|making|generating)\b\W{0,3}(?:(?:of|is|was)\W{1,3})?"
+    r"(?:'[^']{1,2000}'|\"[^\"]{1,2000}\"|`[^`]{1,2000}`|“[^”]{1,2000}”|「[^」]{1,2000}」)",
+    re.IGNORECASE,
+)
 _LONGEST = 8_000  # characters of an error that are read
 
 
 @lru_cache(maxsize=64)
 def split_identifiers(text: str) -> str:
     """Return a text whose snake_case, camelCase and kebab-case are parted words."""
-    return _JOINT.sub(" ", text[:_LONGEST])
+    return _JOINT.sub(" ", text)
 
 
 def _search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     """Look for a phrase in a text as it stands, and with its identifiers split."""
-    return pattern.search(text[:_LONGEST]) or pattern.search(split_identifiers(text))
+    text = _PROMPT.sub(" ", text[:_LONGEST])
+    if match := pattern.search(text):
+        return match
+    words = split_identifiers(text)
+    return None if words == text else pattern.search(words)
 
 
 def policy_reason(text: str) -> str | None:

@@ -5,8 +5,10 @@ Two things are told apart: what was charged, and whether to ask again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from batchgen.decoding import (
@@ -83,24 +85,30 @@ def purchase_error(
         error = error_by_words(provider, reply, words, failures_are_free=is_free)
         return as_charged(error, said)
     if is_page(reply.body):
-        return as_charged(_wrong_address(provider, "an HTML page came"), said)
+        return as_charged(_wrong_address(provider, _page_named(reply.body)), said)
     status = stated_status(reply.body)
     if status is None:
         return without_image(provider, reply, said, is_known=is_known)
     words = words_of(reply.body) or f"status {status} in a reply with status 200"
     stated = replace(reply, status=status)
     error = error_by_words(provider, stated, words, failures_are_free=is_free)
-    return as_charged(_charge_stated(error, status, reply.body), said)
+    return as_charged(_charge_stated(error, status, reply.body, said), said)
 
 
-def _charge_stated(error: AttemptError, status: int, body: Json) -> AttemptError:
-    """Return an error that stood under a 200; free only where no work was begun."""
-    is_free = status in FREE_WHEN_STATED and not has_usage(body)
+def _charge_stated(
+    error: AttemptError, status: int, body: Json, said: Delivered
+) -> AttemptError:
+    """Return an error that stood under a 200; free only where no work was begun.
+
+    What may have been charged is not asked again without an end, whatever it is called.
+    """
+    is_reported = bool(said.cost_usd or any(said.usage.values()))
+    is_free = status in FREE_WHEN_STATED and not has_usage(body) and not is_reported
     if error.charge is not Charge.NONE or is_free:
         return error
-    if isinstance(error, ProviderDown):
-        wait_s = error.retry_after_s
-        return OutcomeUnknown(error.provider, error.message, retry_after_s=wait_s)
+    if isinstance(error, ProviderDown | Throttled):
+        kind = NoImage if is_reported else OutcomeUnknown
+        return kind(error.provider, error.message, retry_after_s=error.retry_after_s)
     error.charge = Charge.UNKNOWN
     return error
 
@@ -135,6 +143,7 @@ def error_by_words(
     return error
 
 
+@lru_cache(maxsize=256)  # a service that refuses says the same again and again
 def _kind_by_words(status: int, words: str) -> type[AttemptError] | None:
     rules: tuple[tuple[type[AttemptError], bool], ...] = (
         (CredentialRejected, blames_account(words)),
@@ -235,6 +244,15 @@ def _is_free(reply: Reply, words: str, *, failures_are_free: bool) -> bool:
     return True
 
 
+_TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
+
+
+def _page_named(body: Json) -> str:
+    title = _TITLE.search(body) if isinstance(body, str) else None
+    name = one_line(title[1], 100) if title else ""
+    return f"an HTML page ({name}) came" if name else "an HTML page came"
+
+
 def _wrong_address(provider: str, what: str) -> WrongAddress:
     return WrongAddress(
         provider, f"{what} where the API should answer: is the base URL right?"
@@ -266,20 +284,6 @@ def without_image(
     was_begun = not isinstance(error, ProviderStopped | Throttled) or has_usage(body)
     error.charge = Charge.UNKNOWN if was_begun else Charge.NONE
     return as_charged(error, said)
-
-
-def tells_no_image(body: Mapping[str, Json]) -> bool:
-    """Say whether a success in OpenAI's shape has words, or an empty list, for images.
-
-    Null, and entries with neither base64 nor a link, are as empty. Anything else
-    without an image is outside the protocol.
-    """
-    items = [] if body.get("data") is None else body["data"]
-    is_empty = isinstance(items, list) and all(
-        isinstance(item, dict) and not item.get("url") and not item.get("b64_json")
-        for item in items
-    )
-    return ("data" in body and is_empty) or bool(words_of(dict(body)))
 
 
 def as_charged(error: AttemptError, said: Delivered) -> AttemptError:

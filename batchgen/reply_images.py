@@ -28,7 +28,7 @@ _DEPTH = 8
 # Keys as `_squashed` writes them: lower case, without `_` and `-`.
 _BASE64 = (
     *("b64json", "base64", "b64", "imagebase64", "imageb64", "b64image"),
-    *("base64image", "inlinedata", "imagedata", "bytesbase64encoded"),
+    *("base64image", "imagedata", "bytesbase64encoded"),
 )
 _URL = ("url", "urls", "fileurl", "fileuri", "uri", "uris")
 # Those of an object are tried in this order, and the first that holds images wins: an
@@ -39,7 +39,17 @@ _RESULTS = (
     *("resultimageurls", "outputimages", "outputimage", "resultimages", "resultimage"),
     *("generatedimages", "generatedimage", "imagesurls", "downloadurl", "downloadurls"),
     *("generatedimageurls", "mediaurl", "mediaurls", "publicurl", "signedurl"),
-    *("cdnurl", "filedata", "images", "image", "imgs", "img", "pictures", "picture"),
+    *(
+        "cdnurl",
+        "inlinedata",
+        "filedata",
+        "images",
+        "image",
+        "imgs",
+        "img",
+        "pictures",
+        "picture",
+    ),
     *("output", "outputs", "result", "results", "resultjson", "artifacts", "files"),
     *("file", "generations", "predictions", "creations", "media", "data", "response"),
     *("links", "link", "src", "content"),
@@ -48,6 +58,7 @@ _RESULTS = (
 _REQUEST_TOO = frozenset(
     {"imageurl", "imageurls", "images", "image", "imgurl", "imgurls", "files", "file"}
 )
+_RANKS = {key: rank for rank, key in enumerate((*_BASE64, *_URL, *_RESULTS))}
 _OF_REQUESTS = frozenset({"prompt", "negativeprompt"})
 # What never holds a result, whatever stands in it.
 _ECHOES = frozenset(
@@ -78,13 +89,13 @@ def images_in(body: Json, *places: Json, may_echo: bool = False) -> tuple[Image,
         places: Where the provider's documents say that its images are.
         may_echo: Whether what stands at the top may be the request's own fields.
     """
-    found = images_at(*places)
-    if not found and isinstance(body, Blob | list | str):
-        found = images_at(body) if not isinstance(body, str) else _whole_text(body)
-    if not found and isinstance(body, dict):
+    images = images_at(*places)
+    if not images and isinstance(body, Blob | list | str):
+        images = images_at(body) if not isinstance(body, str) else _whole_text(body)
+    if not images and isinstance(body, dict):
         top = {**body, "prompt": body.get("prompt") or "?"} if may_echo else body
-        found = _once(_search(top, _DEPTH))
-    return found or images_in_text(*_texts(body, _DEPTH))
+        images = _once(_search(top, _DEPTH))
+    return images or images_in_text(*_texts(body, _DEPTH))
 
 
 def _once(images: Iterable[Image]) -> tuple[Image, ...]:
@@ -125,8 +136,8 @@ def _of_text(text: str, depth: int) -> Iterator[Image]:
             yield blob
     elif (blob := image_in_base64(text)) is not None:
         yield blob
-    elif (found := link(text)) is not None:
-        yield found
+    elif (url := link(text)) is not None:
+        yield url
     elif depth and text[:1] in {"{", "["}:
         # Some put the result into a text of JSON (`resultJson`).
         try:
@@ -139,23 +150,20 @@ def _of_text(text: str, depth: int) -> Iterator[Image]:
 def _of_object(item: dict[str, Json], depth: int) -> Iterator[Image]:
     """Yield the images of one object: base64 before a link, one key before another."""
     by_key = {_squashed(key): value for key, value in item.items() if value}
-    is_request = not _OF_REQUESTS.isdisjoint(by_key)
-    for key in _BASE64:
-        value = by_key.get(key)
-        if isinstance(value, str) and key != "inlinedata" and ":" not in value[:100]:
+    if by_key.keys() & _OF_REQUESTS:
+        by_key = {key: by_key[key] for key in by_key if key not in _REQUEST_TOO}
+    for key in sorted(by_key.keys() & _RANKS.keys(), key=_RANKS.__getitem__):
+        value: Json = by_key[key]
+        if key in _BASE64 and isinstance(value, str) and ":" not in value[:100]:
             value = decode_base64(value)
-        if value and (images := list(_collect(value, depth))):
+        # `url` and `urls` may stand side by side, for the first image and for all.
+        values = [by_key.get(name) for name in _URL] if key in _URL else [value]
+        if images := [image for each in values for image in _collect(each, depth)]:
             yield from images
             return
-    if images := [it for key in _URL for it in _collect(by_key.get(key), depth)]:
-        yield from images
-        return
-    for key in _RESULTS:
-        if is_request and key in _REQUEST_TOO:
-            continue
-        if images := list(_collect(by_key.get(key), depth)):
-            yield from images
-            return
+    # A text that is nothing but a data URI came as bytes already.
+    if isinstance(text := by_key.get("text"), Blob):
+        yield text
 
 
 def _search(holder: dict[str, Json], depth: int) -> Iterator[Image]:
@@ -233,17 +241,17 @@ def images_in_text(*texts: str) -> tuple[Image, ...]:
     names or that have a line of their own.
     """
     text = "\n".join(texts)
-    blobs = (decode_data_uri(it.group()) for it in _DATA_URI.finditer(text))
-    if found := _once(blob for blob in blobs if blob is not None and blob.data):
-        return found
-    shown = [it[1] or it[2] for it in _PICTURE.finditer(text)]
+    blobs = (decode_data_uri(match.group()) for match in _DATA_URI.finditer(text))
+    if images := _once(blob for blob in blobs if blob is not None and blob.data):
+        return images
+    shown = [match[1] or match[2] for match in _PICTURE.finditer(text)]
     named = shown or [
         url
-        for it in _NAMED_FILE.finditer(text)
-        if _path(url := it[1] or it[2]).endswith(_ENDINGS)
+        for match in _NAMED_FILE.finditer(text)
+        if _path(url := match[1] or match[2]).endswith(_ENDINGS)
     ]
     links = (link(url) for url in named)
-    return _once(Link(it.url, from_text=True) for it in links if it is not None)
+    return _once(Link(each.url, from_text=True) for each in links if each is not None)
 
 
 def _path(url: str) -> str:
@@ -260,8 +268,8 @@ def _whole_text(text: str) -> tuple[Image, ...]:
     if stripped[:1] in {"{", "[", "<", "/"} or any(c.isspace() for c in stripped[:300]):
         return ()
     return tuple(
-        Link(it.url, from_text=True) if isinstance(it, Link) else it
-        for it in images_at(stripped)
+        Link(image.url, from_text=True) if isinstance(image, Link) else image
+        for image in images_at(stripped)
     )
 
 

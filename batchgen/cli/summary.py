@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.words import counted, money_lines, rows_line
+from batchgen.engines.causes import Cause, causes_of
+from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import Problem, problems_in
 from batchgen.engines.folder import read_ledger
 from batchgen.engines.setting import Outcome
@@ -19,9 +21,12 @@ from batchgen.errors import (
     ModelGone,
     NearlyAllFailed,
     OutOfCredit,
+    ProviderStopped,
     QuotaReached,
     Unreachable,
+    UnusableReplies,
     UsageError,
+    WrongAddress,
 )
 from batchgen.ledger import Totals
 from batchgen.manifest.wording import shown
@@ -30,6 +35,18 @@ from batchgen.output import ARCHIVE, TABLE
 from batchgen.provider import key_variable
 
 PROBLEMS_SHOWN = 5
+CAUSES_SHOWN = 5
+
+UNSUCCESSFUL = (Status.FAILED, Status.REFUSED, Status.HELD)
+
+HOPELESS: Mapping[str, str] = {
+    "refused": ". The same prompt would be refused again",
+    "request_invalid": ". Trying again will not help: mend the row",
+}
+"""What more is to be said of errors that the same request meets again."""
+
+WRONG_JOB = (ModelGone, WrongAddress, UnusableReplies, Unreachable)
+"""Stops that no key and no credit mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +83,35 @@ def show_summary(job: Job, outcome: Outcome, bill: Bill | None) -> None:
         lines += problem_lines(job, _problems(job), invalid)
     archive = f"{counted(totals.images, 'image')} in {job.out / ARCHIVE}"
     lines += [archive if totals.images else "no images", f"table: {job.out / TABLE}"]
+    if any(totals.rows.get(status) for status in UNSUCCESSFUL):
+        lines += _cause_lines(job)
     write_result("\n".join(lines))
+
+
+def _cause_lines(job: Job) -> list[str]:
+    """Return why rows did not succeed, the commonest causes first."""
+    ledger = read_ledger(job.out)
+    try:
+        causes = causes_of(ledger, EVERY_ROW if job.limit is None else job.limit)
+    finally:
+        ledger.close()
+    lines = [_cause_line(cause) for cause in causes[:CAUSES_SHOWN]]
+    hidden = sum(cause.rows for cause in causes[CAUSES_SHOWN:])
+    if hidden:
+        rows = counted(hidden, "row")
+        lines.append(f"  and {rows} for other reasons: see `message` in the table")
+    return lines
+
+
+def _cause_line(cause: Cause) -> str:
+    """Say why rows ended so, in the provider's words, and which the first ones are."""
+    examples = ", ".join(map(str, cause.examples))
+    more = ", ..." if cause.rows > len(cause.examples) else ""
+    which = f"{'row' if cause.rows == 1 else 'rows'} {examples}{more}"
+    words = f'"{cause.message}"' if cause.message else f"({cause.error})"
+    who = f"{cause.provider} " if cause.provider else ""
+    advice = HOPELESS.get(cause.error or "", "")
+    return f"{cause.rows} {cause.status}: {who}{words} ({which}){advice}"
 
 
 def _problems(job: Job) -> list[Problem]:
@@ -109,22 +154,30 @@ def finish(job: Job, outcome: Outcome) -> int:
     return code
 
 
+ADVICE: Mapping[type[ProviderStopped], str] = {
+    CredentialRejected: "check {variable}",
+    OutOfCredit: "top up the account",
+    QuotaReached: "it returns with the next day; the same command carries on then",
+    ModelGone: "name another --model, or check --base-url",
+    WrongAddress: "check --base-url",
+    UnusableReplies: "look at `message` in the table before you carry on",
+    Unreachable: "check the network and --base-url",
+}
+"""What a person can do about a provider that stopped."""
+
+
+def _advice(stopped: ProviderStopped) -> str:
+    return ADVICE[type(stopped)].format(variable=key_variable(stopped.provider))
+
+
 def _reasons(outcome: Outcome) -> list[str]:
     lines = []
     if outcome.signal is not None:
         lines.append(f"stopped by {outcome.signal.name}")
-    for stopped in outcome.stopped:
-        if isinstance(stopped, CredentialRejected):
-            advice = f"check {key_variable(stopped.provider)}"
-        elif isinstance(stopped, OutOfCredit):
-            advice = "top up the account"
-        elif isinstance(stopped, QuotaReached):
-            advice = "it returns with the next day; the same command carries on then"
-        elif isinstance(stopped, Unreachable):
-            advice = "check the network and --base-url"
-        else:
-            advice = "name another --model, or check --base-url"
-        lines.append(f"stopped: {stopped} ({stopped.kind}); {advice}")
+    lines += [
+        f"stopped: {stopped} ({stopped.kind}); {_advice(stopped)}"
+        for stopped in outcome.stopped
+    ]
     if isinstance(outcome.error, BudgetReached):
         lines.append(f"the budget is reached: {outcome.error}; {outcome.error.way_out}")
     elif outcome.error is not None:
@@ -134,7 +187,7 @@ def _reasons(outcome: Outcome) -> list[str]:
 
 def _code(outcome: Outcome, *, whole: bool) -> int:
     stopped_all = outcome.chosen and len(outcome.stopped) == outcome.chosen
-    gone = any(isinstance(it, ModelGone | Unreachable) for it in outcome.stopped)
+    gone = any(isinstance(stopped, WRONG_JOB) for stopped in outcome.stopped)
     error = outcome.error
     if error is not None and not isinstance(error, BudgetReached | NearlyAllFailed):
         return 2 if isinstance(error, UsageError) else 1

@@ -15,7 +15,7 @@ from batchgen.engines.setting import Setting
 from batchgen.errors import BatchgenError, SpecError
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Departures, Failures, Pacing
-from batchgen.model import Endpoint, Job, Sale, State, find_price, to_nano
+from batchgen.model import Endpoint, Job, Price, Sale, State, find_price, to_nano
 from batchgen.provider import key_variable
 from batchgen.runner.again import given_up, hold, read_kept, reopen
 from batchgen.runner.context import Run, Time
@@ -56,14 +56,13 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
     prices = dict(setting.prices)
 
     @cache
-    def ceiling(group: Group) -> int | None:
-        price = find_price(prices.get(group.provider, ()), group)
-        return None if price is None else to_nano(price.ceiling)
+    def price_of(group: Group) -> Price | None:
+        return find_price(prices.get(group.provider, ()), group)
 
     @cache
-    def expected(group: Group) -> int | None:
-        price = find_price(prices.get(group.provider, ()), group)
-        return None if price is None else to_nano(price.expected)
+    def ceiling(group: Group) -> int | None:
+        price = price_of(group)
+        return None if price is None else to_nano(price.ceiling)
 
     return Run(
         job=job,
@@ -81,7 +80,7 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
             name: _chosen_lane(name, job, setting, hands.ledger, time)
             for name in job.providers
         },
-        expected=expected,
+        price=price_of,
         progress=setting.progress,
         scrubber=Scrubber(setting.keys.values()),
         time=time,

@@ -19,6 +19,7 @@ from batchgen.engines.consent import (
 )
 from batchgen.engines.estimate import EVERY_ROW, estimate_of, rebuy_of
 from batchgen.engines.folder import RunFolder
+from batchgen.engines.notices import notices_of
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.engines.stops import watch_signals
 from batchgen.errors import (
@@ -32,7 +33,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Ledger, Reader, Totals
 from batchgen.manifest.manifest import Manifest
-from batchgen.model import Job
+from batchgen.model import Job, utc
 from batchgen.runner.again import try_lost_links
 from batchgen.runner.choice import Choice
 from batchgen.runner.context import Run, Time
@@ -70,7 +71,9 @@ class LocalEngine:
             StorageError: nothing more can be written; run it again when mended.
         """
         manifest = Manifest.open(self._job)
-        for notice in manifest.notices:
+        today = utc(self._time.now()).date()
+        told = notices_of(self._job, self._setting.providers, today)
+        for notice in (*manifest.notices, *told):
             self._setting.progress.notice(notice)
         ledger, archive = self._folder.ledger, self._folder.archive
         ledger.holds_key = Scrubber(self._setting.keys.values()).holds_key
@@ -170,7 +173,9 @@ class LocalEngine:
     # -- before anything is bought
 
     def _choice(self) -> Choice:
-        return Choice.of(self._job, self._setting.providers, self._setting.prices)
+        it = self._setting
+        today = utc(self._time.now()).date()
+        return Choice.of(self._job, it.providers, it.prices, today)
 
     async def _prepare(self, run: Run, planner: Planner) -> bool:
         """Make the plan as far as it must stand before money is spent.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _STATEMENTS = (
     *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from batchgen.errors import Charge, LedgerMismatch, StorageError
 from batchgen.ledger.database import queries, translated
 from batchgen.ledger.reader import Growth, Reader, Value
-from batchgen.ledger.records import AttemptEnd, AttemptStart, StoredImage
+from batchgen.ledger.records import AttemptEnd, AttemptStart, Charged, StoredImage
 from batchgen.ledger.route import Way
 from batchgen.model import NEXT, Link, State, Status
 
@@ -114,6 +114,7 @@ class Ledger(Reader):
                 start.aspect_ratio,
                 start.resolution,
                 start.expected,
+                start.floor,
                 start.ceiling,
                 start.sent_at,
             ),
@@ -135,7 +136,7 @@ class Ledger(Reader):
         self,
         attempt_id: int,
         links: Iterable[tuple[int, Link]],
-        charge: tuple[Charge, int | None],
+        charge: Charged | tuple[Charge, int | None],
         request_id: str | None,
         latency_s: float | None,
     ) -> None:
@@ -144,11 +145,13 @@ class Ledger(Reader):
         Args:
             attempt_id: The attempt.
             links: Image number within the row, and its link.
-            charge: What kind of charge, and nano-dollars if they are known.
+            charge: What kind of charge, nano-dollars if they are known, and those that
+                it may have cost beyond them.
             request_id: The id by which the provider's bill knows it.
             latency_s: SENT to now; None when that cannot be known.
         """
-        values = (charge[0].value, charge[1], request_id, latency_s)
+        known = Charged(charge[0], *charge[1:])
+        values = (known.charge.value, *known[1:], request_id, latency_s)
         self._step(attempt_id, State.DELIVERED, "attempt_deliver", values)
         for image, link in links:
             url = "" if self.holds_key(link.url) else link.url
@@ -204,6 +207,7 @@ class Ledger(Reader):
                 end.state.value,
                 end.charge.value,
                 end.cost,
+                end.uncertain,
                 end.again.value,
                 end.counts,
                 end.excused,

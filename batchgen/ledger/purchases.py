@@ -37,6 +37,7 @@ class _Line(NamedTuple):
     task_id: str | None
     charge: str | None
     cost: int | None
+    uncertain: int
     expected: int | None
     ceiling: int | None
     error: str | None
@@ -73,7 +74,9 @@ def settle_charge(ledger: Ledger, attempt_id: int, nano: int) -> None:
 
 
 def _purchase(it: _Line) -> PurchaseRow:
-    cost_usd, basis, at_risk_usd = _money(it.state, it.charge, it.cost, it.ceiling)
+    cost_usd, basis, at_risk_usd = _money(
+        it.state, it.charge, it.cost, it.uncertain, it.ceiling
+    )
     place = None if it.position is None else str(it.position)
     return PurchaseRow(
         row=it.position,
@@ -103,9 +106,14 @@ def _purchase(it: _Line) -> PurchaseRow:
 
 @lru_cache(maxsize=4096)
 def _money(
-    state: str, charge: str | None, cost: int | None, ceiling: int | None
+    state: str,
+    charge: str | None,
+    cost: int | None,
+    uncertain: int,
+    ceiling: int | None,
 ) -> tuple[Decimal | None, Basis, Decimal | None]:
     """Return cost, basis and money at risk; most attempts have the same of it."""
     if is_at_risk(state, charge):
         return None, Basis.UNKNOWN, usd_of(ceiling)
-    return usd_of(cost), basis_of(charge, is_priced=cost is not None), usd_of(0)
+    basis = basis_of(charge, is_priced=cost is not None)
+    return usd_of(cost), basis, usd_of(uncertain)

@@ -6,7 +6,7 @@ SELECT (SELECT min(position) FROM plan
         WHERE earlier.row_id = attempts.row_id
           AND earlier.attempt_id <= attempts.attempt_id) AS number,
        attempt_id, sent_at, accepted_at, ended_at, provider, model, resolution, images, state,
-       request_id, task_id, charge, cost, expected, ceiling, attempts.error, attempts.message
+       request_id, task_id, charge, cost, uncertain, expected, ceiling, attempts.error, attempts.message
   FROM attempts JOIN rows USING (row_id) ORDER BY attempt_id;
 
 -- name: providers_bought_from
@@ -18,4 +18,4 @@ SELECT attempts.*, rows.id AS row_name,
   FROM attempts JOIN rows USING (row_id)
   WHERE attempts.provider = ? ORDER BY attempt_id;
 -- name: purchase_settle
-UPDATE attempts SET charge = 'billed', cost = ? WHERE attempt_id = ?;
+UPDATE attempts SET charge = 'billed', cost = ?, uncertain = 0 WHERE attempt_id = ?;

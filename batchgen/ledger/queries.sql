@@ -146,8 +146,8 @@ SELECT images.image FROM images JOIN attempts USING (attempt_id)
 
 -- name: attempt_add
 INSERT INTO attempts (row_id, first_image, images, state, provider, model, base_url,
-                      aspect_ratio, resolution, expected, ceiling, sent_at)
-  VALUES (?, ?, ?, 'sent', ?, ?, ?, ?, ?, ?, ?, ?);
+                      aspect_ratio, resolution, expected, floor, ceiling, sent_at)
+  VALUES (?, ?, ?, 'sent', ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: attempt_get
 SELECT * FROM attempts WHERE attempt_id = ?;
 -- name: attempt_state
@@ -156,8 +156,8 @@ SELECT state FROM attempts WHERE attempt_id = ?;
 UPDATE attempts SET state = 'accepted', task_id = ?, request_id = ?, accepted_at = ?
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_deliver
-UPDATE attempts SET state = 'delivered', charge = ?, cost = ?, request_id = coalesce(?, request_id),
-                    latency_s = coalesce(latency_s, ?), again = NULL, error = NULL, message = NULL
+UPDATE attempts SET state = 'delivered', charge = ?, cost = ?, uncertain = ?,
+                    request_id = coalesce(?, request_id), latency_s = coalesce(latency_s, ?), again = NULL, error = NULL, message = NULL
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_warn
 UPDATE attempts SET warning = ? WHERE attempt_id = ?;
@@ -166,8 +166,8 @@ UPDATE attempts SET state = 'stored', warning = coalesce(warning || '; ' || ?, ?
                     ended_at = ?, again = NULL, error = NULL, message = NULL, counts = 1
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_end
-UPDATE attempts SET state = ?, charge = ?, cost = ?, again = ?, counts = ?, excused = ?, error = ?,
-                    message = ?,
+UPDATE attempts SET state = ?, charge = ?, cost = ?, uncertain = ?, again = ?, counts = ?,
+                    excused = ?, error = ?, message = ?,
                     request_id = coalesce(?, request_id), ended_at = ?
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_reopen
@@ -211,10 +211,11 @@ SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at
 SELECT provider, resolution, max((cost + images - 1) / images) FROM attempts
   WHERE charge IN ('reported', 'billed') AND cost > ceiling GROUP BY 1, 2;
 -- name: attempts_raise_ceiling
-UPDATE attempts SET ceiling = :per_image * images
+UPDATE attempts SET ceiling = :per_image * images,
+    uncertain = CASE WHEN uncertain > 0 THEN uncertain + :per_image * images - ceiling ELSE 0 END
   WHERE provider = :provider AND resolution IS :resolution
     AND ceiling < :per_image * images
-    AND (charge = 'unknown' OR state IN ('sent', 'accepted'));
+    AND (charge = 'unknown' OR uncertain > 0 OR state IN ('sent', 'accepted'));
 
 -- name: link_set
 INSERT INTO images (attempt_id, image, link, from_text) VALUES (?, ?, ?, ?)
@@ -248,11 +249,11 @@ SELECT count(*) AS rows, coalesce(sum(estimate * lacking / n), 0) AS estimate,
 SELECT
   coalesce(sum(cost) FILTER (WHERE planned), 0) AS spent,
   coalesce(sum(cost) FILTER (WHERE NOT planned), 0) AS retired,
-  coalesce(sum(ceiling) FILTER (WHERE risky), 0) AS at_risk,
+  coalesce(sum(CASE WHEN risky THEN ceiling ELSE uncertain END), 0) AS at_risk,
   coalesce(sum(risky), 0) AS at_risk_attempts,
   coalesce(sum(risky AND ceiling IS NULL), 0) AS unpriced_risk,
   coalesce(sum(cost IS NULL AND charge IN ('reported', 'price_list')), 0) AS unpriced
-  FROM (SELECT cost, ceiling, charge,
+  FROM (SELECT cost, ceiling, uncertain, charge,
           coalesce(charge = 'unknown', 0) OR state IN ('sent', 'accepted') AS risky,
           EXISTS (SELECT 1 FROM plan
                   WHERE plan.row_id = attempts.row_id AND plan.generation = ?) AS planned
@@ -263,6 +264,12 @@ SELECT CASE WHEN plan.problem IS NOT NULL AND coalesce(rows.status, '') <> 'succ
        count(*) AS rows
   FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
   WHERE plan.generation = :generation AND plan.position < :below GROUP BY 1;
+-- name: rows_without_success
+SELECT plan.position, rows.status, plan.provider, rows.error, rows.message
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below AND plan.problem IS NULL
+    AND rows.status IN ('failed', 'refused', 'held')
+  ORDER BY plan.position;
 -- name: images_stored
 SELECT count(*) FROM images JOIN attempts USING (attempt_id)
   WHERE images.name IS NOT NULL
@@ -334,8 +341,8 @@ SELECT plan.position, plan.line, coalesce(plan.id, plan.position) AS id,
             ELSE coalesce((SELECT coalesce(first.id, first.position) FROM plan AS first
                            WHERE first.row_id = plan.shares AND first.generation = plan.generation),
                           shared.id, shared.stem) END AS shared_with,
-       attempts.attempt_id, state, charge, cost, ceiling, counts, attempts.provider, attempts.model,
-       aspect_ratio, attempts.resolution, coalesce(request_id, task_id), attempts.warning,
+       attempts.attempt_id, state, charge, cost, uncertain, ceiling, counts, attempts.provider,
+       attempts.model, aspect_ratio, attempts.resolution, coalesce(request_id, task_id), attempts.warning,
        sent_at, ended_at, latency_s,
        image, name, media_type, width_px, height_px, size_bytes, lower(hex(sha256)) AS sha256
   FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares

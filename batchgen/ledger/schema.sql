@@ -91,12 +91,15 @@ CREATE TABLE attempts (
   aspect_ratio TEXT,              -- as sent
   resolution   TEXT,
   expected     INTEGER,           -- price of the whole part; null if unknown
+  floor        INTEGER,           -- the least that the price list says; null if unknown
   ceiling      INTEGER,
   task_id      TEXT,
   request_id   TEXT,
   charge       TEXT,              -- none | reported | billed | price_list |
                                   -- unknown
   cost         INTEGER,           -- null while, or where, it is unknown
+  uncertain    INTEGER NOT NULL DEFAULT 0,  -- what it may cost beyond `cost`, where the
+                                  -- price list has a range and the reply no charge
   again        TEXT,
   counts       INTEGER NOT NULL DEFAULT 1,  -- 0: surely rejected unprocessed
   excused      INTEGER NOT NULL DEFAULT 0,  -- 1: the provider failed for everybody

@@ -58,7 +58,8 @@ class Verdicts:
 
     def __init__(self) -> None:
         self._refusals: list[Refusal] = []
-        self._useless: list[int] = []
+        self._useless_answers: list[int] = []
+        self._useless_images: list[int] = []
         self._throttled: dict[int, _Throttled] = {}
         self._succeeded_at = -float("inf")
         self._successes = 0
@@ -98,15 +99,21 @@ class Verdicts:
         """Take note of an answer that refuses neither key, credit nor model."""
         self._refusals.clear()
 
-    def was_useless(self, row_id: int) -> bool:
-        """Take note of an answer that nobody can use; True if it is the third row's."""
-        if row_id not in self._useless:
-            self._useless.append(row_id)
-        return len(self._useless) >= ROWS_LATER
+    def answer_was_useless(self, row_id: int) -> bool:
+        """Take note of an answer that nobody can read; True if it is a third row's."""
+        return _is_third(self._useless_answers, row_id)
 
-    def was_useful(self) -> None:
+    def image_was_useless(self, row_id: int) -> bool:
+        """Take note of bytes that are no image; True if they are a third row's."""
+        return _is_third(self._useless_images, row_id)
+
+    def answer_was_useful(self) -> None:
+        """Take note of an answer that brought images, or their links."""
+        self._useless_answers.clear()
+
+    def image_was_useful(self) -> None:
         """Take note of an image that is in the archive."""
-        self._useless.clear()
+        self._useless_images.clear()
 
     def throttled(self, row_id: int, *, is_alone: bool) -> bool:
         """Take note of a 429; True if it is about this row and nobody else."""
@@ -115,3 +122,9 @@ class Verdicts:
         record = self._throttled.setdefault(row_id, _Throttled(self._successes))
         record.alone += is_alone
         return record.alone >= OWN_THROTTLES and self._successes > record.successes
+
+
+def _is_third(rows: list[int], row_id: int) -> bool:
+    if row_id not in rows:
+        rows.append(row_id)
+    return len(rows) >= ROWS_LATER

@@ -116,6 +116,9 @@ class Call:
             `json`; None for both means no body.
         blob_keys: Object keys whose string values in the reply are base64: they
             arrive in the reply as Blobs.
+        not_found: What a row is told whose request meets a 404, where the URL is one
+            that a server may lack although it makes images; None for the main URL,
+            whose 404 is about every row.
     """
 
     method: str
@@ -124,6 +127,7 @@ class Call:
     json: Mapping[str, object] | None = None
     form: Sequence[tuple[str, str | Attachment]] | None = None
     blob_keys: frozenset[str] = frozenset()
+    not_found: str | None = None
 
 
 BASE64_KEYS = frozenset({"b64_json", "b64", "image_base64", "base64_image"})

@@ -7,7 +7,7 @@ reply's headers and its errors; read 2026-11-20.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
@@ -15,6 +15,7 @@ from batchgen.balance import balance_in
 from batchgen.decoding import fields, message_of, number, text_of
 from batchgen.errors import ModelGone
 from batchgen.model import (
+    BASE64_KEYS,
     Attachment,
     Balance,
     Blob,
@@ -25,8 +26,8 @@ from batchgen.model import (
     Endpoint,
     ImageRequest,
     OptionRule,
-    Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
 )
@@ -89,7 +90,7 @@ class ApiAi:
         ),
     )
     prices: PriceList = ()  # published nowhere; X-Cost tells
-    rates: Mapping[str, Price] = MappingProxyType({})
+    rates: RateList = MappingProxyType({})
 
     def encode(
         self,
@@ -108,6 +109,7 @@ class ApiAi:
             url=endpoint.at(endpoint.path(PATH)),
             headers={"x-api-key": endpoint.key},
             form=[*self._fields(request), *_parts(references)],
+            blob_keys=BASE64_KEYS,
         )
 
     def _fields(self, request: ImageRequest) -> Iterator[tuple[str, str]]:

@@ -32,8 +32,8 @@ from batchgen.model import (
     ImageRequest,
     Link,
     OptionRule,
-    Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
     Running,
@@ -92,7 +92,7 @@ class Gccai:
         ),
     )
     prices: PriceList = ()  # published nowhere
-    rates: Mapping[str, Price] = MappingProxyType({})  # nor what a credit is worth
+    rates: RateList = MappingProxyType({})  # nor what a credit is worth
     # Clients wait 10 s and then ask every 3 to 5 s; the rest is assumed.
     polling = PollSchedule(first_s=10.0, every_s=4.0, factor=1.25, longest_s=15.0)
     upload_life_s = 24 * 3600.0  # [assumed]: as long as the links of its images
@@ -210,7 +210,10 @@ def _code(reply: Reply) -> str | None:
     """Return the code in a body, which is a number or a text; None if it has none."""
     body = fields(reply.body)
     code = body.get("code", fields(body.get("error")).get("code"))
-    return None if code is None else text_of(code) or str(number(code))
+    exact = number(code)
+    if exact is not None and exact == exact.to_integral_value():
+        return str(int(exact))  # some write 200.0
+    return None if code is None else text_of(code) or str(exact)
 
 
 def _type(reply: Reply) -> str:

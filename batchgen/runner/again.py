@@ -23,6 +23,7 @@ from batchgen.ledger import AttemptRecord, Ledger
 from batchgen.model import Accepted, Delivered, Running, State, Status
 from batchgen.output.kept import KeptReply
 from batchgen.provider import TaskProvider
+from batchgen.runner.accounts import ChargedAs
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.deliver import take
 from batchgen.runner.fence import fenced
@@ -32,7 +33,6 @@ from batchgen.runner.fresh import fresh_links
 from batchgen.runner.kept import kept_files, name_in
 from batchgen.runner.lane import Lane
 from batchgen.runner.missing import Missing
-from batchgen.runner.own_address import is_own_address
 from batchgen.runner.resume import flights_of, kept_words
 
 Lanes = Mapping[tuple[str, str], Lane]
@@ -108,7 +108,8 @@ async def _try_once(run: Run, flight: Flight) -> None:
             await try_each(run, flight, missing, keep=False)
     if missing.links and len(missing.links) < lacked:
         attempt = flight.attempt
-        charge = attempt.charge or Charge.UNKNOWN, attempt.cost
+        kind = attempt.charge or Charge.UNKNOWN
+        charge = ChargedAs(kind, attempt.cost, attempt.uncertain)
         await end_without(run, flight, missing.error, charge)
 
 
@@ -185,8 +186,7 @@ async def _read(run: Run, flight: Flight, kept: KeptReply) -> list[Flight]:
 
 def _decoded(lane: Lane, kept: KeptReply) -> Delivered | Accepted | Running:
     if kept.source == "purchase":
-        is_own = is_own_address(lane.endpoint.base_url, lane.provider.defaults)
-        return lane.provider.decode(replace(kept.reply, is_own=is_own))
+        return lane.provider.decode(replace(kept.reply, is_own=lane.is_own))
     if isinstance(lane.provider, TaskProvider):
         return lane.provider.decode_poll(kept.reply)
     return Running()

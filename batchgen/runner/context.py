@@ -20,8 +20,10 @@ from batchgen.limits import Failures
 from batchgen.model import (
     ImageRequest,
     Job,
+    Price,
     Sale,
     Status,
+    to_nano,
 )
 from batchgen.runner.decide import OWN_FAULTS, Part, Policy
 from batchgen.runner.lane import Lane
@@ -58,7 +60,7 @@ class Run:
     """One run: its parts, and what is going on in it.
 
     Attributes:
-        expected: Says what one image costs as a rule in nano-dollars, None if unknown.
+        price: Says what one image of a sale costs, None if unknown.
         planning: Whether rows may still be added to the plan.
         live: Attempts under way, downloads included.
         stopping: Whether a signal came: replies are awaited, tasks are left.
@@ -78,7 +80,7 @@ class Run:
     wire: Wire
     budget: Budget
     lanes: dict[str, Lane]
-    expected: Callable[[Sale], int | None]
+    price: Callable[[Sale], Price | None]
     progress: Progress
     scrubber: Scrubber
     time: Time
@@ -101,6 +103,11 @@ class Run:
     places: dict[tuple[str, str], Lane] = field(default_factory=dict)
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: Bell = field(default_factory=Bell)
+
+    def expected(self, sale: Sale) -> int | None:
+        """Return what one image costs as a rule in nano-dollars; None if unknown."""
+        price = self.price(sale)
+        return None if price is None else to_nano(price.expected)
 
     @contextmanager
     def cut_short(self) -> Iterator[anyio.CancelScope]:
@@ -149,9 +156,24 @@ class Run:
         self._settle(reservation, 0)
         self.wake()
 
-    def spent(self, reservation: Reservation, nano: int, *, at_risk: bool) -> None:
-        """Commit what a reservation became."""
-        self._settle(reservation, nano)
+    def spent(
+        self,
+        reservation: Reservation,
+        nano: int,
+        *,
+        at_risk: bool = False,
+        uncertain: int = 0,
+    ) -> None:
+        """Commit what a reservation became.
+
+        Args:
+            reservation: What was held.
+            nano: What it cost, or puts at risk.
+            at_risk: Whether that is at risk, not spent.
+            uncertain: What it may cost beyond that.
+        """
+        self._settle(reservation, nano + uncertain)
+        self.progress.at_risk += uncertain
         if at_risk:
             self.progress.at_risk += nano
         else:

@@ -42,6 +42,7 @@ class _Parcel:
 async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
     """Write down what was made and charged; then bring the images home."""
     flight.lane.task_refusal = None
+    flight.lane.verdicts.answer_was_useful()
     links, charge, lost = await take(run, flight, delivered)
     if links:
         await fetch(run, flight, links, charge, lost=lost)
@@ -104,7 +105,7 @@ async def _opened(run: Run, link: Link) -> Link | Blob:
 async def _write_links(
     run: Run, flight: Flight, links: Numbered, delivered: Delivered
 ) -> ChargedAs:
-    charge = charge_of(flight, delivered)
+    charge = charge_of(run, flight, delivered)
     raised = spend(run, flight, charge)
     latency_s = latency_of(run, flight)
     await run.writer.commit(
@@ -125,7 +126,7 @@ async def _store_inline(
     """
     with anyio.CancelScope(shield=True):
         checked, lost = await _check_all(run, flight, parcel.blobs)
-        charge = charge_of(flight, delivered)
+        charge = charge_of(run, flight, delivered)
         raised = spend(run, flight, charge)
         if lost is not None:
             lost.request_id = delivered.request_id

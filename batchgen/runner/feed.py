@@ -188,7 +188,7 @@ class Feed:
     def _put_off(self) -> Wanted | None:
         """Return a part that was to be asked again when nothing else is left."""
         lane = self._lane
-        if self._run.planning or lane.live or len(lane.retries):
+        if self._run.planning or lane.in_flight or len(lane.retries):
             return None
         while lane.aside:
             lane.retries.add(lane.aside.popleft(), 0.0)
@@ -252,7 +252,9 @@ class Feed:
         for wanted in self._missing(planned):
             tries_from = planned.row.tries_from
             history = history_of(wanted.attempts, wanted.part, tries_from)
-            if history and history[-1].again is Again.STOP:
+            last = history[-1] if history else None
+            is_ours = last is not None and last.provider == self._lane.name
+            if last is not None and is_ours and last.again is Again.STOP:
                 self._lane.aside.append(wanted.part)
             else:
                 yield wanted

@@ -31,6 +31,7 @@ from batchgen.model import State, Status
 from batchgen.runner.accounts import (
     ChargedAs,
     billed,
+    by_price,
     reported_nano,
     spend,
     tell_raised,
@@ -177,6 +178,7 @@ async def _end(
         state=_state(error),
         charge=charge[0],
         cost=charge[1],
+        uncertain=charge.uncertain,
         again=error.again,
         counts=error.counts,
         error=error.kind,
@@ -315,21 +317,21 @@ def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
     task_exists = flight.task_id is not None
     if task_exists and charge is Charge.NONE:
         charge = Charge.UNKNOWN
-    free = run.job.terms_of(flight.lane.name).failed_tasks == "free"
+    free = flight.lane.failed_tasks == "free"
     # An end that cannot be read, or has no image, is no failure that is surely free.
     failed = isinstance(error, GenerationFailed | Refused | RequestInvalid)
     if task_exists and failed and charge is Charge.UNKNOWN and free:
         charge = Charge.NONE
-    reported = reported_nano(flight, error)
+    reported = reported_nano(run, flight, error)
     match charge:
         case Charge.NONE:
-            return charge, 0
+            return ChargedAs(charge, 0)
         case Charge.REPORTED if reported is not None:
-            return charge, reported
+            return ChargedAs(charge, reported)
         case Charge.PRICE_LIST:
-            return charge, flight.attempt.expected
+            return by_price(run, flight, flight.part.images)
         case _:
-            return Charge.UNKNOWN, None
+            return ChargedAs(Charge.UNKNOWN, None)
 
 
 def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
@@ -362,12 +364,17 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
 
 def was_useless(run: Run, flight: Flight, error: AttemptError) -> None:
     """Stop the provider if different rows in turn brought nothing usable."""
-    lane = flight.lane
-    # An answer without an image is nothing strange, where others brought theirs.
-    is_first = not lane.proof.holds_for(flight.attempt.model)
-    is_useless = isinstance(error, Internal | ReplyMalformed | ImageRejected)
-    if not is_useless and not (is_first and isinstance(error, NoImage)):
-        return
-    if lane.verdicts.was_useless(flight.part.row_id) and lane.stopped is None:
+    lane, row_id = flight.lane, flight.part.row_id
+    match error:
+        case ImageRejected():
+            is_enough = lane.verdicts.image_was_useless(row_id)
+        case Internal() | ReplyMalformed():
+            is_enough = lane.verdicts.answer_was_useless(row_id)
+        case NoImage() if not lane.proof.holds_for(flight.attempt.model):
+            # Nothing strange where others brought theirs; but here nobody has.
+            is_enough = lane.verdicts.answer_was_useless(row_id)
+        case _:
+            return
+    if is_enough and lane.stopped is None:
         words = f"{ROWS_LATER} rows in turn brought nothing usable: {error.message}"
         stop(run, lane, UnusableReplies(lane.name, words))

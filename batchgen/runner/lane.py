@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cached_property
 
 import anyio
@@ -12,9 +13,10 @@ import httpx
 
 from batchgen.errors import ProviderStopped
 from batchgen.limits import Breaker, Departures, Outage, Pacing, Verdicts
-from batchgen.model import Endpoint, ImageRequest, Terms
+from batchgen.model import Endpoint, ImageRequest, Sale, Terms, rates_for
 from batchgen.provider import PollSchedule, Provider
 from batchgen.runner.decide import Part
+from batchgen.runner.own_address import is_own_address
 from batchgen.runner.proof import FIRST_ANSWER_S, Proof
 from batchgen.wire import LinkSource, is_loopback_host
 
@@ -43,8 +45,11 @@ class Lane:
         self.verdicts = Verdicts()
         self.provider = provider
         self.able = terms.adapt(provider.capabilities)
-        listed = {unit: it.expected for unit, it in provider.rates.items()}
-        self.rates = {**listed, **terms.rates}
+        self.is_own = is_own_address(endpoint.base_url, provider.defaults)
+        self.failed_tasks = terms.failed_tasks or (
+            provider.defaults.failed_tasks if self.is_own else "unknown"
+        )
+        self._stated_rates = terms.rates
         # On this machine itself: then its links may be, too.
         self.is_loopback = is_loopback_host(httpx.URL(endpoint.base_url).host)
         self.endpoint = endpoint
@@ -106,6 +111,26 @@ class Lane:
         if self.lost_links.excuses:
             return self.live
         return self.live - min(self.waiting, WAITING_MOST)
+
+    @property
+    def elsewhere(self) -> str | None:
+        """The base URL, where it is not the provider's own."""
+        return None if self.is_own else self.endpoint.base_url
+
+    def rates_of(self, model: str) -> Mapping[str, Decimal]:
+        """Return what the units are worth in which replies count what a model cost.
+
+        The provider's own rates hold at its own address alone; the user's everywhere.
+        """
+        listed = (
+            rates_for(self.provider.rates, Sale(self.name, None, model))
+            if self.is_own
+            else {}
+        )
+        rates = {**listed, **self._stated_rates}
+        if "input_token" in rates:  # what says nothing of images has one rate for both
+            rates.setdefault("image_input_token", rates["input_token"])
+        return rates
 
     def stop(self, error: ProviderStopped) -> None:
         """Send nothing more in this run; who waits for the rate waits no longer."""

@@ -234,7 +234,7 @@ def _reservation(run: Run, lane: Lane, wanted: Wanted) -> Reservation:
     planned = wanted.planned
     group = Sale.of(lane.name, planned.row.request, planned.model, planned.resolution)
     if run.budget.limits and run.budget.ceiling(group) is None:
-        raise UsageError(unpriced_words(group))
+        raise UsageError(unpriced_words(group, elsewhere=lane.elsewhere))
     shares = shares_of(planned.row.budget_group)
     return Reservation(
         group=group, images=wanted.part.images, shares=shares, day=run.budget.today

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from batchgen.budget import Reservation
+from batchgen.decoding import message_of
 from batchgen.errors import (
     AttemptError,
     OutcomeUnknown,
     ProviderDown,
     ProviderStopped,
+    RequestInvalid,
     SpecError,
     Throttled,
     Unreachable,
@@ -19,11 +21,14 @@ from batchgen.ledger import AttemptRecord, AttemptStart, Ledger, just_sent
 from batchgen.limits import Use
 from batchgen.model import (
     Accepted,
+    Call,
     Delivered,
     ImageRequest,
     Reply,
+    to_nano,
 )
 from batchgen.provider import Provider
+from batchgen.reasons import blames_model
 from batchgen.runner.answers import heed_failure, heed_success
 from batchgen.runner.context import Flight, Run, Slot
 from batchgen.runner.decide import Part
@@ -32,7 +37,6 @@ from batchgen.runner.fence import fenced
 from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.kept import read_or_keep
 from batchgen.runner.lane import Lane
-from batchgen.runner.own_address import is_own_address
 from batchgen.runner.pacing import remember
 from batchgen.runner.polling import follow
 from batchgen.wire import Lease
@@ -159,7 +163,7 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         order.lane.retries.add(order.part, 0.0)
         return None
     part, request = order.part, order.request
-    expected = run.expected(order.reservation.group)
+    price = run.price(order.reservation.group)
     ceiling = run.budget.ceiling(order.reservation.group)
     start = AttemptStart(
         row_id=part.row_id,
@@ -170,7 +174,8 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         base_url=order.lane.endpoint.base_url,
         aspect_ratio=request.aspect_ratio,
         resolution=order.reservation.group.resolution,
-        expected=None if expected is None else expected * part.images,
+        expected=None if price is None else to_nano(price.expected) * part.images,
+        floor=None if price is None else to_nano(price.floor) * part.images,
         ceiling=None if ceiling is None else ceiling * part.images,
         sent_at=run.time.now(),
     )
@@ -223,9 +228,27 @@ async def _send(
             raise
         finally:
             grant.close()
-    is_own = is_own_address(lane.endpoint.base_url, lane.provider.defaults)
-    reply = replace(reply, is_own=is_own)
-    return await read_or_keep(run, flight, reply, lane.provider.decode)
+    reply = replace(reply, is_own=lane.is_own)
+    try:
+        return await read_or_keep(run, flight, reply, lane.provider.decode)
+    except ProviderStopped as error:
+        if (of_the_row := _of_its_endpoint(error, call, reply)) is None:
+            raise
+        raise of_the_row from error
+
+
+def _of_its_endpoint(
+    error: ProviderStopped, call: Call, reply: Reply
+) -> RequestInvalid | None:
+    """Return the error of a row whose URL the server lacks; None if it is no such one.
+
+    Other rows, which go elsewhere, are made all the same. Words that name the model
+    are about that.
+    """
+    words = message_of(reply.body)
+    if call.not_found is None or reply.status != 404 or blames_model(words):
+        return None
+    return RequestInvalid(error.provider, f"{call.not_found} ({words})")
 
 
 def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:

@@ -110,8 +110,8 @@ def _look(archive: Archive, found: Found) -> StoredImage | None:
 
 def _charge(attempt: AttemptRecord, tag: Tag) -> ChargedAs:
     if tag.cost_nano is not None:
-        return Charge.REPORTED, tag.cost_nano
-    return by_list(attempt, tag.images, metered=True)
+        return ChargedAs(Charge.REPORTED, tag.cost_nano)
+    return by_list(attempt, tag.images)
 
 
 def kept_words(files: KeptFiles, attempt_id: int) -> str | None:
@@ -235,7 +235,8 @@ async def _carry_on(run: Run, flight: Flight, place: float) -> None:
 
 async def _download_again(run: Run, flight: Flight) -> None:
     attempt, row = flight.attempt, run.ledger.row(flight.part.row_id)
-    charge = (attempt.charge or Charge.UNKNOWN, attempt.cost)
+    kind = attempt.charge or Charge.UNKNOWN
+    charge = ChargedAs(kind, attempt.cost, attempt.uncertain)
     # Where links were tried for minutes before, somebody waits to buy the row again.
     is_retried = attempt.attempt_id <= row.tries_from or row.status is Status.FAILED
     rounds = RETRIED_DOWNLOADS if is_retried else None

@@ -54,9 +54,7 @@ UPLOAD_FAULTS = frozenset({Fault.UPLOAD_FAILED})
 # What can happen where one call is all: no task, no upload.
 CALL_FAULTS = frozenset(Fault) - TASK_FAULTS - UPLOAD_FAULTS
 PURCHASE_FAULTS = frozenset(Fault) - POLL_FAULTS - DOWNLOAD_FAULTS - UPLOAD_FAULTS
-REPLY_NEVER_COMES = frozenset(
-    {Fault.LOST_REPLY, Fault.CUT_BODY, Fault.MALFORMED, Fault.HTML_PAGE}
-)
+REPLY_NEVER_COMES = frozenset({Fault.LOST_REPLY, Fault.CUT_BODY, Fault.MALFORMED})
 
 _STORM_PURCHASE = (
     (Fault.THROTTLE, 0.04),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -18,7 +18,7 @@ from batchgen.sandbox.faults import Fault, Occasion, roll
 from batchgen.sandbox.records import Arrival, Record
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.strict import Form, Sheet, read_body, read_key, read_sheet
-from batchgen.sandbox.tariff import Tariff
+from batchgen.sandbox.tariff import SpecialFare, Tariff
 from batchgen.sandbox.workshop import Workshop
 
 _BAD_GATEWAY = """<html>
@@ -108,6 +108,17 @@ class Service(Protocol):
             Refusal: It is not made, and not charged.
         """
         ...
+
+
+@runtime_checkable
+class SellsSpecially(Protocol):
+    """A service some of whose requests have fares of their own.
+
+    Attributes:
+        special_fares: The first that holds for a request is its fare.
+    """
+
+    special_fares: Sequence[SpecialFare]
 
 
 def path_in(request: Request) -> str:
@@ -215,6 +226,10 @@ async def _answer(shop: Workshop, service: Service, order: Order) -> Response:
     if fault is Fault.HTML_ERROR:
         await _close(shop, order, fault)
         return HTMLResponse(_BAD_GATEWAY, status_code=502)
+    if fault is Fault.HTML_PAGE:
+        # In front of the service, as a login or a check of the browser is.
+        await _close(shop, order, fault)
+        return HTMLResponse(_MAINTENANCE)
     if fault in _REASONS:
         detail = order.key if fault is Fault.WRONG_KEY else ""
         raise Refusal(_REASONS[fault], detail, roll("variant", *order.chances))
@@ -240,8 +255,6 @@ async def _hand_over(shop: Workshop, reply: Response, fault: Fault | None) -> Re
         return CutReply.of(reply)
     if fault is Fault.MALFORMED:
         return _torn(reply)
-    if fault is Fault.HTML_PAGE:
-        return HTMLResponse(_MAINTENANCE)
     if fault is Fault.SLOW:
         await shop.hold()
     return reply

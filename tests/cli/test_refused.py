@@ -81,21 +81,22 @@ def test_out_of_credit_keeps_what_was_bought_and_carries_on_later(
     counter.catalogue(6)
     assert counter.run("m.csv", "--yes", "--limit", "2").code == 0
     before = counter.sent
-    counter.sandbox.queue_fault(counter.provider, "no_credit")
+    # Something has worked: now three rows in turn must be told so.
+    counter.sandbox.queue_fault(counter.provider, "no_credit", 3)
 
     broke = counter.run("m.csv", "--yes", "--quiet", "--concurrency", "1")
 
     assert broke.code == 5
-    assert counter.sent == before + 1
+    assert counter.sent == before + 3
     assert "(out_of_credit); top up the account" in broke.message
     assert "6 rows: 4 pending, 2 succeeded" in broke.stdout
     assert counter.run("m.csv", "--yes").code == 0
-    assert counter.sent == before + 1 + 4
+    assert counter.sent == before + 3 + 4
 
 
 def test_a_model_that_is_gone_could_not_run(shop: Shop) -> None:
     shop.catalogue(3)
-    shop.sandbox.queue_fault("aimlapi", "model_gone")
+    shop.sandbox.queue_fault("aimlapi", "model_gone", 2)
 
     ended = shop.run("m.csv", "--yes", "--quiet", "--concurrency", "1")
 
@@ -167,3 +168,25 @@ def test_nearly_only_failures_end_as_rows_that_did_not_succeed(
     said = capsys.readouterr()
     assert said.err == "batchgen: 50 of the last 50 rows were refused\n"
     assert "to carry on:" in said.out
+
+
+def test_the_last_lines_say_why_rows_failed_in_the_providers_words(
+    shop: Shop,
+) -> None:
+    shop.catalogue(6)
+    shop.sandbox.queue_fault("aimlapi", "refusal", 2)
+    shop.sandbox.queue_fault("aimlapi", "html_error", 2)
+
+    ended = shop.run(
+        "m.csv", "--yes", "--quiet", "--concurrency", "1", "--on-unknown", "hold"
+    )
+
+    assert ended.code == 3
+    lines = ended.stdout.splitlines()
+    refused = next(line for line in lines if line.startswith("2 refused: aimlapi "))
+    assert "rows 0, 1" in refused
+    assert "refused again" in refused
+    held = next(line for line in lines if line.startswith("2 held: aimlapi "))
+    assert "rows 2, 3" in held
+    message = table(shop.folder / "out" / "m")["message"][2]
+    assert message in held

@@ -72,10 +72,11 @@ EXPECTED: Mapping[Fault, Expected] = MappingProxyType(
         Fault.LOST_REPLY: CHARGED_AND_LOST,
         Fault.CUT_BODY: CHARGED_AND_LOST,
         Fault.MALFORMED: UNREADABLE,
-        Fault.HTML_PAGE: UNREADABLE,
+        Fault.HTML_PAGE: REJECTED,  # it stands in front of the service
         Fault.WRONG_KEY: replace(STOPPED, error="credential_rejected"),
         Fault.NO_CREDIT: replace(STOPPED, error="out_of_credit"),
-        Fault.MODEL_GONE: replace(STOPPED, error="model_gone", code=1),
+        # One row's 404 may be its own: a second row must meet the same.
+        Fault.MODEL_GONE: replace(STOPPED, error="model_gone", code=1, requests=2),
         Fault.GENERATION_FAILED: LOST_FIRST,  # whether it is charged, nobody says
         Fault.NO_IMAGE: NO_IMAGE,
         Fault.SMALLER_IMAGE: Expected(warns=True),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import anyio
 import anyio.to_thread
 import pytest
@@ -13,9 +15,8 @@ from batchgen.sandbox import KEY
 from batchgen.sandbox.app import SERVICES
 from batchgen.sandbox.faults import DOWNLOAD_FAULTS, Fault
 from tests.acceptance.books import Books, is_at_risk
-from tests.contract.customer import Customer, check_books, price_list
+from tests.contract.customer import Customer, check_books
 from tests.contract.outcomes import ELSEWHERE, EXPECTED, Expected, cases, expected_of
-from tests.prices import at
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +42,7 @@ def test_each_fault_has_an_expected_outcome() -> None:
 def check_outcome(customer: Customer, books: Books, expected: Expected) -> None:
     """Check the books of one row against what is expected, to the nano-dollar."""
     [row] = books.rows
-    fare = at(price_list(customer.tariff), customer.cheapest)
+    ceiling_usd = Decimal(customer.tariff[customer.cheapest]["ceiling_usd"])
     assert (row["status"], row["error"]) == (expected.status, expected.error), row
     assert bool(row["message"]) == bool(expected.error), row
     assert len(row["files"]) == (expected.status == "succeeded")
@@ -54,7 +55,7 @@ def check_outcome(customer: Customer, books: Books, expected: Expected) -> None:
     known = [it for it in books.bill if it["status"] not in expected.unknown]
     assert books.spent == sum(it["amount_nano_usd"] for it in known)
     assert row["at_risk_attempts"] == expected.at_risk
-    assert books.at_risk == expected.at_risk * to_nano(fare.ceiling)
+    assert books.at_risk == expected.at_risk * to_nano(ceiling_usd)
     assert (row["cost_basis"] in ("reported", "price_list")) == (books.spent > 0)
     check_books(books)
 
@@ -74,13 +75,13 @@ async def test_a_purchase_that_goes_wrong_ends_as_it_must(
 
 
 @pytest.mark.parametrize(("provider", "fault"), cases(STOPS))
-async def test_a_provider_that_stops_is_asked_once_and_its_rows_stay_pending(
+async def test_a_provider_that_stops_is_asked_little_and_its_rows_stay_pending(
     customer: Customer, fault: Fault
 ) -> None:
     expected = expected_of(customer.provider, fault)
     rows = [customer.row(f"a fork {number}, {fault}") for number in range(3)]
     customer.write(rows)
-    customer.bank.queue_fault(customer.provider, fault, RUNS)
+    customer.bank.queue_fault(customer.provider, fault, RUNS * expected.requests)
 
     for run in range(1, RUNS + 1):
         outcome = await customer.run()
@@ -88,9 +89,9 @@ async def test_a_provider_that_stops_is_asked_once_and_its_rows_stay_pending(
         assert [it.kind for it in outcome.stopped] == [expected.error]
         assert finish(customer.job({}), outcome) == expected.code
         books = customer.books()
-        assert len(books.requests) == run
+        assert len(books.requests) == run * expected.requests
         assert books.statuses == {"pending": len(rows)}
-        assert {row["error"] for row in books.rows} == {expected.error, None}
+        assert {row["error"] for row in books.rows} <= {expected.error, None}
         assert not any(KEY in (row["message"] or "") for row in books.rows)
     assert (books.bill, books.spent, books.at_risk) == ([], 0, 0)
 
@@ -98,7 +99,7 @@ async def test_a_provider_that_stops_is_asked_once_and_its_rows_stay_pending(
 
     assert finish(customer.job({}), ended) == 0
     books = customer.books()
-    assert len(books.requests) == RUNS + len(rows)
+    assert len(books.requests) == RUNS * expected.requests + len(rows)
     assert {row["attempts"] for row in books.rows} == {1}
     assert (books.spent, books.at_risk) == (books.billed, 0)
     check_books(books)

@@ -61,6 +61,7 @@ class Desk:
     fox: QuickFox = field(default_factory=QuickFox)
     prices: Mapping[str, PriceList] = field(default_factory=lambda: PRICES)
     notices: list[str] = field(default_factory=list)
+    others: Mapping[str, Provider] = field(default_factory=dict)
     key_suffix: str = ""
     secret: str | None = None
 
@@ -82,7 +83,7 @@ class Desk:
     def job(self, **said: Any) -> Job:
         terms = {
             name: Terms(base_url=f"{self.shop.url}/{name}", concurrency=1)
-            for name in KNOWN
+            for name in (*KNOWN, *self.others)
         }
         source = self.folder / "rows.csv"
         return Job(
@@ -98,12 +99,13 @@ class Desk:
             "aimlapi": AimlApi(),
             "foxapi": self.fox,
             "apiai": ApiAi(),
+            **self.others,
         }
         setting = Setting(
             providers=providers,
             keys={
                 name: self.secret or f"key-of-{name}{self.key_suffix}"
-                for name in self.keys
+                for name in (*self.keys, *self.others)
             },
             prices=self.prices,
             paid_hosts=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.engines.folder import read_ledger
 from batchgen.engines.setting import Outcome
 from batchgen.errors import BudgetReached, Charge, CredentialRejected, UsageError
-from batchgen.model import State, Status, to_nano
+from batchgen.model import Delivered, Reply, State, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner import lane
 from tests.engines.desk import Desk
@@ -419,3 +420,62 @@ async def test_a_run_that_is_cancelled_ends_and_loses_nothing(
     assert statuses(outcome) == {Status.SUCCEEDED: 3}
     assert shop.prompts in (["a", "b", "c"], ["a", "b", "c", "b"], ["a", "b", "b", "c"])
     desk.check_money()
+
+
+# -- what is not as it should be
+
+
+async def test_a_warning_that_the_reply_gives_reason_for_reaches_the_table(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = AimlApi.decode
+
+    def warn(provider: AimlApi, reply: Reply) -> Delivered:
+        return replace(decode(provider, reply), warning="only a draft came")
+
+    monkeypatch.setattr(AimlApi, "decode", warn)
+    desk.write("a")
+
+    await desk.run()
+
+    assert desk.row()["status"] == "succeeded"
+    assert "only a draft came" in desk.row()["warning"]
+
+
+async def test_a_gateway_timeout_is_at_risk_and_not_bought_again_and_again(
+    desk: Desk, shop: Shop
+) -> None:
+    words = "litellm.Timeout: APITimeoutError - Request timed out."
+
+    def late(asked: Asked) -> Answer:
+        at_risk(shop)
+        return said({"error": {"message": words, "code": "408"}}, 408)
+
+    shop.buy = late
+    desk.write("a")
+
+    await desk.run()
+
+    assert len(shop.buys) == 2  # as often as --max-unknown allows
+    assert desk.row()["status"] == "held"
+    assert desk.row()["at_risk_attempts"] == 2
+    desk.check_money()
+
+
+@pytest.mark.parametrize(("is_own", "status"), [(True, "succeeded"), (False, "held")])
+async def test_a_timeout_is_free_at_the_providers_own_address_alone(
+    desk: Desk,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    is_own: bool,  # noqa: FBT001 - a column of the table
+    status: str,
+) -> None:
+    monkeypatch.setattr(lane, "is_own_address", lambda *_: is_own)
+    late = refused(504, "Generation timeout")
+    shop.buy = in_turn(late, late, shop.sells(CREDITS))
+    desk.write("a")
+
+    await desk.run()
+
+    assert desk.row()["status"] == status
+    assert desk.row()["at_risk_attempts"] == (0 if is_own else 2)

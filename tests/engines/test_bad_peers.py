@@ -176,15 +176,17 @@ async def test_a_provider_that_redirects_is_not_followed(
 ) -> None:
     town = Town(shop)
     desk.provider = "aimlapi"
-    desk.write("buy redirect", "good")
+    desk.write("buy redirect", "buy redirect", "buy redirect")
 
     with town.server as server:
         outcome = await desk.run(terms=desk.wide("aimlapi", 1, base_url=server.url))
 
     (stopped,) = outcome.stopped
-    assert stopped.message == "redirected to /buy; correct the base URL"
-    assert town.met == ["buy redirect"]
-    assert [it["status"] for it in desk.table()] == ["pending", "pending"]
+    assert stopped.kind == "wrong_address"
+    assert stopped.message.startswith("redirected to /buy where the API should answer")
+    assert town.met == ["buy redirect"] * 2
+    assert [it["status"] for it in desk.table()] == ["pending"] * 3
+    assert shop.billed_nano == 0
 
 
 @pytest.mark.anyio

@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from anyio.lowlevel import checkpoint
 
 from batchgen.engines.setting import Outcome
 from batchgen.errors import BudgetReached, GroupsFull, SpecError, UsageError
 from batchgen.model import Price, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner import fetch, scan
+from batchgen.runner.moving import TakeOver
 from tests.engines.desk import PRICES, Desk, QuickFox
 from tests.engines.shop import Answer, Asked, Shop, refused, said
 from tests.prices import at
@@ -278,3 +280,35 @@ async def test_what_was_bought_without_a_price_counts_once_there_is_one(
     more = await desk.run(max_cost=Decimal("0.15"))
     assert statuses(more) == {Status.SUCCEEDED: 3}
     assert shop.billed_nano == 150_000_000
+
+
+async def test_money_that_comes_back_while_others_are_asked_for_rows_is_seen(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wake-up in that moment was missed: the last row stayed pending, for no reason.
+
+    All rows fit into the budget, one after the other, and only one provider has them.
+    """
+    asked_others = TakeOver.take
+
+    async def take(self: TakeOver) -> bool:
+        taken = await asked_others(self)
+        while self._taker.name == "aimlapi" and self._run.live:
+            await checkpoint()  # the purchase under way ends, and wakes whoever waits
+        return taken
+
+    monkeypatch.setattr(TakeOver, "take", take)
+    desk.write_columns(
+        prompt=["cup", "mug", "jug"], brand=["Acme"] * 3, provider=["aimlapi"] * 3
+    )
+    said = {
+        **by(Decimal(2 * COST + CEILING).scaleb(-9)),
+        "providers": ("aimlapi", "foxapi"),
+        "terms": desk.wide("aimlapi", concurrency=4),
+    }
+    await desk.run(**said, limit=1)  # so that the plan stands when the next run begins
+
+    outcome = await desk.run(**said)
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 3}
+    assert outcome.error is None

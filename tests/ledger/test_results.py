@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from batchgen.errors import Again, Charge
 from batchgen.ledger import (
+    Charged,
     Ledger,
     directory_images,
     purchase_slices,
@@ -217,6 +218,26 @@ def test_a_risk_without_price_is_null_and_still_counted(
     assert totals.unpriced_risk == 1
 
 
+def test_what_a_delivery_may_cost_beyond_its_floor_is_at_risk_everywhere(
+    ledger: Ledger, row_id: int
+) -> None:
+    attempt_id = ledger.mark_sent(start(row_id))
+    known = Charged(Charge.PRICE_LIST, PRICE, 7)
+    ledger.mark_delivered(attempt_id, (), known, None, 1.0)
+    fail(ledger, row_id, Charge.UNKNOWN, None, State.UNKNOWN)
+
+    (row,) = table(ledger)
+
+    assert (row.cost_usd, row.cost_basis) == (USD, Basis.PRICE_LIST)
+    assert (row.at_risk_usd, row.at_risk_attempts) == (to_usd(CEILING + 7), 1)
+    totals = ledger.totals(EVERY)
+    assert (totals.spent, totals.at_risk) == (PRICE, CEILING + 7)
+    assert totals.at_risk_attempts == 1
+    assert ledger.money_by_day(0) == [(AT // 86_400_000_000, PRICE + CEILING + 7)]
+    ledger.run("row_regroup", ('{"brand": "x"}', row_id))
+    assert ledger.money_by_group() == [('{"brand": "x"}', PRICE + CEILING + 7)]
+
+
 def test_a_reported_cost_stands_beside_a_risk_of_the_same_row(
     ledger: Ledger, row_id: int
 ) -> None:
@@ -302,6 +323,28 @@ def test_a_warning_of_an_attempt_reaches_the_table(ledger: Ledger, row_id: int) 
     ledger.mark_stored(attempt_id, (), "image 1 is 10x10 px", AT)
 
     assert table(ledger)[0].warning == "image 1 is 10x10 px"
+
+
+def test_a_delivery_with_a_warning_keeps_it_beside_the_one_of_its_size(
+    ledger: Ledger, row_id: int
+) -> None:
+    attempt_id = sent(ledger, row_id)
+    ledger.warn(attempt_id, "a draft")
+    ledger.mark_delivered(attempt_id, (), (Charge.REPORTED, 1), None, None)
+    ledger.mark_stored(attempt_id, (), "image 1 is 10x10 px", AT)
+
+    assert table(ledger)[0].warning == "a draft; image 1 is 10x10 px"
+
+
+def test_a_delivery_with_a_warning_keeps_it_where_its_size_is_right(
+    ledger: Ledger, row_id: int
+) -> None:
+    attempt_id = sent(ledger, row_id)
+    ledger.warn(attempt_id, "a draft")
+    ledger.mark_delivered(attempt_id, (), (Charge.REPORTED, 1), None, None)
+    ledger.mark_stored(attempt_id, (), None, AT)
+
+    assert table(ledger)[0].warning == "a draft"
 
 
 def test_the_table_has_each_row_once_in_manifest_order(ledger: Ledger) -> None:

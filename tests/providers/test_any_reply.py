@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from batchgen import errors
 from batchgen.errors import AttemptError, Charge
 from batchgen.model import Accepted, Blob, Delivered, Json, Link, Reply, Running
-from batchgen.provider import TaskProvider
+from batchgen.provider import TaskProvider, UploadProvider
 from batchgen.providers import PROVIDERS
 from tests.providers.samples import reply
 
@@ -125,9 +126,13 @@ def test_any_other_status_in_a_200_may_have_been_charged(
 def test_a_status_in_a_200_is_not_free_beside_what_was_used(
     name: str, used: dict[str, Json]
 ) -> None:
-    error = failed(name, {"error": {"code": 503, "message": "busy"}, **used})
+    for status in (429, 503):
+        error = failed(name, {"error": {"code": status, "message": "busy"}, **used})
 
-    assert error.charge in {UNKNOWN, Charge.REPORTED}
+        # A purchase that counts, so that it is not tried without an end.
+        assert isinstance(error, errors.OutcomeUnknown | errors.NoImage)
+        assert error.charge in {UNKNOWN, Charge.REPORTED}
+        assert error.counts
 
 
 @every_provider
@@ -462,15 +467,46 @@ def test_a_conflict_with_the_same_request_may_be_charged(name: str) -> None:
     assert (type(error), error.charge) == (errors.OutcomeUnknown, UNKNOWN)
 
 
+# -- uploads buy nothing
+
+
+UPLOADERS = [name for name, it in PROVIDERS.items() if isinstance(it, UploadProvider)]
+
+
+@pytest.mark.parametrize("name", UPLOADERS)
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ({"error": {"code": 503, "message": "busy"}}, 200, errors.ProviderDown),
+        ({"error": {"code": 429, "message": "slow"}}, 200, errors.Throttled),
+        ({"error": {"message": "Insufficient balance"}}, 403, errors.OutOfCredit),
+        ({"error": {"message": "Invalid API key"}}, 403, errors.CredentialRejected),
+        ({"url": "/relative.png"}, 200, errors.ReplyMalformed),
+    ],
+)
+def test_an_upload_that_fails_is_read_as_a_purchase_is_and_bought_nothing(
+    name: str, body: Json, status: int, kind: type[AttemptError]
+) -> None:
+    provider = PROVIDERS[name]
+    assert isinstance(provider, UploadProvider)
+
+    with pytest.raises(AttemptError) as caught:
+        provider.decode_upload(reply(body, status))
+
+    assert (type(caught.value), caught.value.charge) == (kind, NONE)
+
+
 # -- no API at all
 
 
 @every_provider
 def test_a_page_or_a_redirect_asks_about_the_base_url(name: str) -> None:
-    page = failed(name, "<!doctype html><html>Welcome, you are blocked</html>")
+    title = "<title>You are blocked</title>"
+    page = failed(name, f"<!doctype html><html>{title}Welcome</html>")
     moved = bought(name, reply("", 302, {"location": "https://example.com/login"}))
 
     assert (type(page), page.charge) == (errors.WrongAddress, NONE)
+    assert "(You are blocked)" in page.message
     assert "is the base URL right?" in page.message
     assert isinstance(moved, errors.WrongAddress)
     assert "https://example.com/login" in moved.message
@@ -519,6 +555,9 @@ SHAPES_OF_BYTES: dict[str, Json] = {
     "image-base64": {"image_base64": BASE64},
     "responses": {
         "output": [{"type": "image_generation_call", "result": BASE64}],
+    },
+    "text-of-bytes": {
+        "candidates": [{"content": {"parts": [{"text": Blob(PNG)}]}}],
     },
     "event": {"type": "image_generation.completed", "b64_json": Blob(PNG)},
     "events": [
@@ -642,6 +681,7 @@ RESULTS: dict[str, dict[str, Json]] = {
     "top-image-urls": {"image_urls": [A]},
     "images": {"result": {"images": [{"url": [A]}]}},
     "output-text": {"output": A},
+    "url": {"url": A},
 }
 
 
@@ -678,7 +718,6 @@ def test_links_end_a_task_whose_word_nobody_lists(name: str, status: str) -> Non
         pytest.param({"status": "strange", "error": None}, id="no-error"),
         pytest.param({"status": "strange", "error": {"code": 0, "message": ""}}),
         pytest.param({"status": "strange", "error": {"code": 0, "message": "ok"}}),
-        pytest.param({"status": "processing", "error": {"message": "retrying"}}),
     ],
 )
 def test_a_task_without_a_sign_of_an_end_runs(name: str, task: dict[str, Json]) -> None:
@@ -703,8 +742,7 @@ def test_a_task_without_a_sign_of_an_end_runs(name: str, task: dict[str, Json]) 
         pytest.param({"status": "strange", "error": {"message": "no"}}, id="strange"),
         pytest.param({"status": "strange", "error": "no channel"}, id="strange-text"),
         pytest.param(
-            {"status": "processing", "progress": 100, "error": {"message": "no"}},
-            id="running-word-at-100",
+            {"status": "processing", "error": {"message": "no"}}, id="running-word"
         ),
         pytest.param(
             {"status": "finished", "results": [{"error": {"message": "no"}}]}, id="item"
@@ -733,6 +771,15 @@ def test_an_items_error_does_not_lose_the_other_items(name: str) -> None:
 
     assert isinstance(answer, Delivered)
     assert answer.images == (Link(A),)
+
+
+def test_a_whole_number_with_a_fraction_is_that_number() -> None:
+    task: Json = {"task_id": "t-1", "status": "submitted"}
+    body: Json = {"code": Decimal("200.0"), "data": [task]}
+
+    assert bought("gccai", reply(body)) == Accepted(task_id="t-1")
+    stated = failed("openai", {"error": {"code": Decimal("429.0"), "message": "no"}})
+    assert isinstance(stated, errors.Throttled)
 
 
 @every_task_provider

@@ -24,7 +24,6 @@ from batchgen.model import Accepted, Blob, Delivered, Json, Reply, Running
 from batchgen.provider import TaskProvider
 from batchgen.providers import PROVIDERS
 from batchgen.reply_errors import error_by_words
-from batchgen.reply_waits import retry_after_s
 
 Answer = Delivered | Accepted | Running
 DECODERS: dict[str, Callable[[Reply], Answer]] = {
@@ -153,24 +152,6 @@ def test_a_value_nested_without_end_is_not_followed() -> None:
 
 def test_what_a_provider_says_stays_short() -> None:
     assert len(words_of({"message": ["word " * 400] * 50})) <= 1000
-
-
-@pytest.mark.parametrize(
-    ("said", "seconds"),
-    [
-        ("7", 7.0),
-        ("-7", 0.0),
-        ("nan", None),
-        ("inf", None),
-        ("soon", None),
-        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
-        ("Sat, 21 Nov 2026 08:00:30 GMT", 30.0),
-    ],
-)
-def test_a_wait_is_a_finite_time_or_none(said: str, seconds: float | None) -> None:
-    headers = {"retry-after": said, "date": "Sat, 21 Nov 2026 08:00:00 GMT"}
-
-    assert retry_after_s(headers) == seconds
 
 
 # -- refusals in disguise

@@ -86,7 +86,7 @@ def test_an_image_behind_the_last_commit_is_adopted_with_its_cost(
     assert ledger.get_int("archive_end") == end
 
 
-def test_an_adopted_image_that_reported_no_cost_leaves_it_at_risk(
+def test_an_adopted_image_that_reported_no_cost_leaves_the_rest_of_it_at_risk(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
     attempt_id = sent(ledger, row_id)
@@ -95,8 +95,16 @@ def test_an_adopted_image_that_reported_no_cost_leaves_it_at_risk(
     recovered(ledger, tmp_path)
 
     attempt = ledger.attempt(attempt_id)
-    # Its price varies, so the list gives no amount that would be certain.
-    assert (attempt.charge, attempt.cost) == (Charge.UNKNOWN, None)
+    # Its price varies: the least that it costs is certain, the rest up to the ceiling
+    # is not; but its outcome is known.
+    least = 2 * PRICE - CEILING
+    assert (attempt.charge, attempt.cost) == (Charge.PRICE_LIST, least)
+    assert attempt.uncertain == CEILING - least > 0
+    assert not attempt.at_risk
+    totals = ledger.totals(EVERY)
+    assert (totals.spent, totals.at_risk, totals.at_risk_attempts) == (
+        *(least, CEILING - least, 0),
+    )
 
 
 def test_an_adopted_image_of_a_delivered_attempt_keeps_the_charge_of_the_ledger(

@@ -70,16 +70,15 @@ def test_an_image_can_be_smaller_than_what_is_paid_for(anyone: Buyer) -> None:
     assert (entry["resolution"], entry["status"]) == ("1K", "delivered")
 
 
-def test_a_page_instead_of_the_reply_is_charged(anyone: Buyer) -> None:
+def test_a_page_in_front_of_the_service_sells_nothing(anyone: Buyer) -> None:
     anyone.sandbox.queue_fault(anyone.provider, "html_page")
+    before = len(anyone.billed())
 
     reply = anyone.buy(f"a page of {anyone.provider}")
 
     assert reply.status_code == 200
     assert reply.headers["content-type"].startswith("text/html")
-    entry = anyone.billed()[-1]
-    assert entry["prompt"] == f"a page of {anyone.provider}"
-    assert entry["status"] == "lost"
+    assert len(anyone.billed()) == before
 
 
 def test_one_expired_link_of_several_is_one(nanobananaapi: Buyer) -> None:

@@ -74,7 +74,7 @@ def _take_unknown_for_free(put: Put) -> None:
 
     def charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
         found = charge_of(run, flight, error)
-        return (Charge.NONE, 0) if found[0] is Charge.UNKNOWN else found
+        return ChargedAs(Charge.NONE, 0) if found[0] is Charge.UNKNOWN else found
 
     put(finish, "_charge", charge)
 
