@@ -15,8 +15,7 @@ import anyio
 from batchgen.errors import (
     AttemptError,
     Charge,
-    ImageRejected,
-    LinkLost,
+    Incomplete,
     NoImage,
     ReplyMalformed,
 )
@@ -117,10 +116,10 @@ async def _try_once(run: Run, flight: Flight) -> None:
 async def _asked(run: Run, flight: Flight, missing: Missing) -> bool:
     """Ask the task for other links; say whether it gave some."""
     failures = missing.failures.values()
-    if not any(isinstance(it, LinkLost | ImageRejected) for it in failures):
-        return False
+    if all(isinstance(it, Incomplete) and not it.was_answered for it in failures):
+        return False  # the network may be to blame
     try:
-        fresh = await fresh_links(run, flight)
+        fresh = await fresh_links(run, flight, sure_after=0)
     except AttemptError:
         return False
     changed = {

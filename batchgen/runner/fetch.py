@@ -68,7 +68,7 @@ async def fetch(
         lost: Why others of its images cannot be had.
         rounds: How often links are tried that do not work; some minutes if not said.
     """
-    missing = Missing(dict(links), lost=lost)
+    missing = Missing(dict(links) or _unknown(run, flight, lost), lost=lost)
     try:
         _refuse_second(run, flight)
         await _bring_all(run, flight, missing, charge, rounds or DOWNLOADS)
@@ -85,6 +85,14 @@ async def fetch(
         error = reason
     if error is not None:
         await end_without(run, flight, _as_lost(error), charge)
+
+
+def _unknown(run: Run, flight: Flight, lost: AttemptError | None) -> dict[int, Link]:
+    """Return images without a link, where none was kept: their task may have some."""
+    if lost is not None:
+        return {}
+    stored = run.ledger.stored_images(flight.part.row_id)
+    return {image: Link("") for image in flight.part.span if image not in stored}
 
 
 def _as_lost(error: AttemptError) -> AttemptError:
@@ -115,13 +123,12 @@ async def _bring_all(
             return
         tries += 1
         failures = missing.failures.values()
-        is_outage = lane.links.excuses and all(
-            isinstance(it, Retryable) for it in failures
-        )
+        broke_off = all(isinstance(it, Retryable) for it in failures)
+        # Who waits to buy again does not wait for an outage of the links to end.
+        is_outage = broke_off and lane.links.excuses and is_first_chance
         counted += not is_outage
-        may_ask = any(not isinstance(it, Retryable) for it in failures)
         is_over = counted >= rounds or not missing.may_come
-        if may_ask and (is_over or counted == ASK_TASK_AT):
+        if is_over or (counted == ASK_TASK_AT and not broke_off):
             fresh = await _renew(run, flight, missing, charge, must=is_over)
             if fresh and not (is_over and is_renewed):
                 is_renewed = is_renewed or is_over
@@ -175,7 +182,7 @@ async def _download(
     """Return an image; bytes that are none are kept if this is the last try."""
     lane = flight.lane
     if not link.url:
-        error = LinkLost(lane.name, "its link was not written, for a key stood in it")
+        error = LinkLost(lane.name, "no link was kept")
         error.is_final = True
         raise error
     source = lane.keyless_source if link.from_text else lane.source

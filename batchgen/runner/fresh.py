@@ -10,8 +10,15 @@ from batchgen.runner.pause import pause, stopped
 from batchgen.runner.polling import SURE_AFTER, Poller
 
 
-async def fresh_links(run: Run, flight: Flight) -> dict[int, Link]:
+async def fresh_links(
+    run: Run, flight: Flight, *, sure_after: int = SURE_AFTER
+) -> dict[int, Link]:
     """Return links by the number of their image; none where there is no task.
+
+    Args:
+        run: The run.
+        flight: The attempt whose links do not download.
+        sure_after: After how many answers it is believed that there are none now.
 
     Raises:
         LinkLost: the task has none any more; what was charged stays so.
@@ -25,7 +32,7 @@ async def fresh_links(run: Run, flight: Flight) -> dict[int, Link]:
     try:
         outcome = await _ask(run, poller)
         answers = int(poller.was_answered)
-        while not isinstance(outcome, Delivered) and answers < SURE_AFTER:
+        while not isinstance(outcome, Delivered) and answers < sure_after:
             await pause(run, poller.schedule.every_s)
             outcome = await _ask(run, poller)
             answers += poller.was_answered

@@ -14,7 +14,8 @@ from batchgen.images import ImageFacts, inspect
 from batchgen.model import Call, Delivered, Reply, Running, Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.references import Larder
-from batchgen.runner import fetch, planner
+from batchgen.runner import check as check_module
+from batchgen.runner import planner
 from batchgen.runner.choice import Choice, entry_of
 from tests.engines.desk import Desk
 from tests.engines.shop import PNG, Answer, Asked, Shop
@@ -105,7 +106,7 @@ async def test_an_image_that_breaks_the_reader_is_fetched_by_the_next_run(
             raise Surprise
         return inspect(data)
 
-    monkeypatch.setattr(fetch, "inspect", look)
+    monkeypatch.setattr(check_module, "inspect", look)
     desk.write(*rows(6))
 
     def image(asked: Asked) -> Answer:

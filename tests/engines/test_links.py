@@ -385,3 +385,33 @@ async def test_a_link_beside_base64_that_is_no_image_is_fetched_and_the_row_says
     assert [it["image"] for it in row["files"]] == [2]
     assert len(shop.buys) == 1
     desk.check_money()
+
+
+async def test_a_link_whose_host_stays_broken_is_asked_for_anew(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider, shop.buy = "foxapi", shop.accept
+    shop.poll = in_turn(shop.linked("old.png"), shop.linked("new.png"))
+    shop.image = lambda it: refused(503) if it.name == "old.png" else PICTURE
+
+    assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
+
+    assert (len(shop.buys), shop.downloads[-1].name) == (1, "new.png")
+
+
+async def test_retry_does_not_wait_for_the_end_of_an_outage_of_the_links(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write(*(f"cup {number}" for number in range(6)))
+    shop.image = lambda _: GONE
+    assert statuses(await desk.run()) == {Status.FAILED: 6}
+    assert desk.retry("failed") == 6
+    old = {it.name for it in shop.downloads}
+    shop.image = lambda it: Answer(0) if it.name in old else PICTURE
+
+    with anyio.fail_after(60):
+        outcome = await desk.run(terms=desk.wide("aimlapi", 6))
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 6}
+    assert len(shop.buys) == 12
+    desk.check_money()
