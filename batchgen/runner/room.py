@@ -71,16 +71,10 @@ class Room:
     def look(self, images: int, image_bytes: int) -> Look:
         """Say whether there is room for images of a size; nothing is awaited."""
         free = shutil.disk_usage(self._folder).free
-        wanted = images * image_bytes
-        if free < SPARE_BYTES:
+        if free < self._needed(images, image_bytes):
             return Look.FULL
-        if not self._can_hold:
-            return Look.HELD if free >= SPARE_BYTES + wanted else Look.FULL
-        lacking = self._lacking(images, wanted)
-        above = max(0, wanted - MOST_HELD_BYTES)
-        if free < SPARE_BYTES + sum(lacking) + above:
-            return Look.FULL
-        if not sum(lacking):
+        lacking = self._lacking(images, images * image_bytes)
+        if not self._can_hold or not sum(lacking):
             return Look.HELD
         return Look.FULL if free <= self._refused_at else Look.LACKING
 
@@ -102,12 +96,24 @@ class Room:
     def explain(self, images: int, image_bytes: int) -> DiskFull:
         """Return why no request may leave, and what helps."""
         free = shutil.disk_usage(self._folder).free
-        wanted = SPARE_BYTES + sum(self._lacking(images, images * image_bytes))
+        needed = -(-self._needed(images, image_bytes) >> 20)
         return DiskFull(
-            f"only {free >> 20} MB are free in {self._folder}, {wanted >> 20} MB are "
+            f"only {free >> 20} MB are free in {self._folder}, {needed} MB are "
             "needed to store the next image safely; free some space and run the same "
             "command again"
         )
+
+    def _needed(self, images: int, image_bytes: int) -> int:
+        """Return how much must be free: a margin, and for images what is not held.
+
+        What is held counts as free, but for a part of the margin: other files of the
+        run can only be written to what really is.
+        """
+        wanted = images * image_bytes
+        margin = SPARE_BYTES + wanted - self._archive.held_bytes
+        if not self._can_hold:
+            return margin
+        return max(margin, SPARE_BYTES // 2 + sum(self._lacking(images, wanted)))
 
     def _lacking(self, images: int, wanted: int) -> tuple[int, int]:
         """Return what is not held yet of the archive and of the log."""
