@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from urllib.parse import unquote_to_bytes
 
@@ -71,7 +72,7 @@ def text_of(value: Json, depth: int = 6) -> str:
         for key in value
         if key not in _QUOTES
     }
-    message = next(filter(None, (texts.pop(it, "") for it in ("message", "msg"))), "")
+    message = texts.pop("message", "") or texts.pop("msg", "")
     rest = ", ".join(f"{key}: {text}" for key, text in texts.items() if text)
     return f"{message} ({rest})" if message and rest else message or rest
 
@@ -98,6 +99,27 @@ def words_and_codes_of(body: Json) -> str:
     return "; ".join(filter(None, (words_of(body), *codes)))
 
 
+BESIDE_IMAGES = frozenset(
+    {"revised_prompt", "mime_type", "content_type", "index", "type", "text", "message"}
+)
+"""What may stand beside an image, and is none."""
+
+
+def tells_no_image(body: Mapping[str, Json]) -> bool:
+    """Say whether a success in OpenAI's shape has words, or an empty list, for images.
+
+    Null, and entries that hold nothing but words, are as empty. Anything else without
+    an image is outside the protocol: it may hold one in a way that nobody knows.
+    """
+    items = [] if body.get("data") is None else body["data"]
+    is_empty = isinstance(items, list) and all(
+        isinstance(item, dict)
+        and not any(value for key, value in item.items() if key not in BESIDE_IMAGES)
+        for item in items
+    )
+    return ("data" in body and is_empty) or bool(words_of(dict(body)))
+
+
 # Of Google's candidates, and of the choices of a chat.
 _ENDS = (
     *("finishReason", "finish_reason", "finishMessage", "finish_message", "refusal"),
@@ -110,12 +132,12 @@ _HAVE_ENDS = (
 
 def finish_reasons(body: Json, depth: int = 4) -> str:
     """Return why a model came to its end, as answers say it; empty if they do not."""
-    found = [text_of(fields(body).get(key)) for key in _ENDS]
+    parts = [text_of(fields(body).get(key)) for key in _ENDS]
     inner = (fields(body).get(key) for key in _HAVE_ENDS)
     for value in inner if depth else ():
         items = value if isinstance(value, list) else [value]
-        found += [finish_reasons(fields(item), depth - 1) for item in items]
-    reasons = "; ".join(dict.fromkeys(filter(None, found)))
+        parts += [finish_reasons(fields(item), depth - 1) for item in items]
+    reasons = "; ".join(dict.fromkeys(filter(None, parts)))
     is_outer = depth == 4 and bool(reasons)
     return one_line(f"finish reason: {reasons}", 1000) if is_outer else reasons
 

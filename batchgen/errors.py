@@ -20,6 +20,7 @@
         │   ├── ProviderDown      5xx or a JSON error before anything was accepted
         │   ├── GenerationFailed  the provider tried and failed
         │   ├── NoImage           an answer without an image
+        │   ├── UploadLost        the provider cannot fetch a reference that we uploaded
         │   └── Incomplete        a poll or a download that broke off
         ├── OutcomeUnknown   sent, and no usable reply came: may be charged
         ├── Permanent        the same request would fail again
@@ -234,8 +235,22 @@ class NoImage(Retryable):
     default_again = Again.NOW
 
 
+class UploadLost(Retryable):
+    """The provider could not fetch a reference image that was uploaded to its store.
+
+    The image is uploaded anew.
+    """
+
+
 class Incomplete(Retryable):
-    """A poll or a download broke off; asking again buys nothing."""
+    """A poll or a download broke off; asking again buys nothing.
+
+    Attributes:
+        was_answered: Whether an answer with a status came, so that the network is not
+            to blame. Set after the error was made.
+    """
+
+    was_answered: bool = False
 
 
 class OutcomeUnknown(AttemptError):
@@ -251,9 +266,16 @@ class OutcomeUnknown(AttemptError):
 
 
 class Permanent(AttemptError):
-    """The same request would fail again."""
+    """The same request would fail again.
+
+    Attributes:
+        is_final: Whether a download that ended so cannot come right by itself: the
+            link must not be followed, or the image is too large. Set after the error
+            was made.
+    """
 
     default_again = Again.NEVER
+    is_final: bool = False
 
 
 class Refused(Permanent):

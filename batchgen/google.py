@@ -27,6 +27,34 @@ MOST_TOKENS = 100_000_000  # more for one request is a broken number [assumed]
 _DAYS_QUOTA = re.compile(r"quotaId: \w*PerDay")
 
 
+def used(body: Mapping[str, Json], *, pictured: bool) -> dict[str, Decimal]:
+    """Return what a reply was charged for: its tokens, and the queries of its searches.
+
+    Empty where the tokens cannot be all: queries alone are no bill.
+    """
+    usage = body.get("usageMetadata", body.get("usage_metadata"))
+    tokens = tokens_used(usage, pictured=pictured)
+    if not tokens or not (queries := _queries(body)):
+        return tokens
+    return {**tokens, "search_query": Decimal(len(queries))}
+
+
+def _queries(body: Mapping[str, Json]) -> set[str]:
+    """Return the distinct queries that a reply's searches sent; each one is charged.
+
+    What the results took as tokens (`toolUsePromptTokenCount`) is not charged again.
+    """
+    queries: set[str] = set()
+    for candidate in objects(body.get("candidates")):
+        for name in ("groundingMetadata", "grounding_metadata"):
+            grounding = fields(candidate.get(name))
+            for key in ("webSearchQueries", "web_search_queries"):
+                listed = grounding.get(key)
+                texts = listed if isinstance(listed, list) else []
+                queries |= {it.strip() for it in texts if isinstance(it, str)}
+    return queries - {""}
+
+
 def tokens_used(usage: Json, *, pictured: bool) -> dict[str, Decimal]:
     """Return the tokens that were charged; empty where they cannot be all.
 

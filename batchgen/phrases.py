@@ -257,3 +257,25 @@ FIELD = _phrases(
       (?:param|field|value|argument|prompt|image_size|num\b|ref_images)
     """
 )
+# `invalid_image_url`: docs.foxapi.cc, read 2026-11-20. The others are [assumed].
+REFERENCE = _phrases(
+    r"""
+    \b(?:invalid|bad|expired)[ -]?(?:ref(?:erence)?[ ]|input[ ])?(?:image|file)[ ]?
+      (?:urls?|uris?|links?)\b
+    | \b(?:image|file|ref(?:erence)?|input)s?[ -]?(?:images?[ -]?)?
+      (?:urls?|uris?|links?)\b
+      (?:\W+\w+){0,4}?\W+(?:expired|invalid|unreachable|inaccessible|unavailable
+        |not[ ](?:accessible|reachable|found|available|downloadable)|40[34]|410)\b
+    | \b(?:fail(?:ed|ure)?|unable|can(?:not|'t|[ ]not)|could[ ](?:not|n't)|couldn't
+        |errors?)\b(?:\W+(?:to|while|when|in))?\W+
+      (?:download|fetch|retriev|access)\w*\W+(?:\w+\W+){0,4}?
+      (?:image|reference|file|url|link|picture)s?\b
+    | \b(?:image|reference|file|url|link|picture)s?\W+(?:\w+\W+){0,3}?
+      (?:download|fetch)\w*\W+(?:\w+\W+){0,2}?(?:fail|error|timed[ ]?out|timeout)
+    | \b(?:image|reference|file|url|link|picture)s?\b(?:\W+\S+){0,3}?\W+
+      (?:could[ ]not|cannot|can't|failed[ ]to)[ ]be[ ](?:download|fetch|retriev|access)
+    | (?:图片|图像|参考图|链接).{0,12}
+      (?:下载失败|获取失败|无法(?:访问|下载|读取|获取)|过期|失效|不存在)
+    | (?:下载|获取|读取|加载)(?:参考|输入)?(?:图片|图像|参考图)(?:失败|出错|超时)
+    """
+)

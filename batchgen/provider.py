@@ -7,9 +7,9 @@ and a command that is only shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from batchgen.model import (
     Accepted,
@@ -22,8 +22,8 @@ from batchgen.model import (
     Endpoint,
     ImageRequest,
     Link,
-    Price,
     PriceList,
+    RateList,
     Reply,
     Running,
     Terms,
@@ -40,6 +40,9 @@ class Defaults:
         concurrency: Purchases between SENT and DELIVERED.
         reply_timeout_s: Longest silence while a purchase request waits.
         source: Where these were read; says `assumed` where nobody states them.
+        failed_tasks: Whether a task that failed is `free`; `unknown` where no page
+            says so, and its price is then at risk.
+        failed_tasks_source: Where that was read, and when.
         failures_are_free: Whether the provider documents that a request that fails,
             a timeout included, is not charged; the page and day stand beside it.
     """
@@ -50,6 +53,8 @@ class Defaults:
     concurrency: int
     reply_timeout_s: float
     source: str
+    failed_tasks: Literal["unknown", "free"] = "unknown"
+    failed_tasks_source: str = "documented nowhere"
     failures_are_free: bool = False
 
     def limits(self, terms: Terms) -> tuple[float | None, int]:
@@ -67,14 +72,14 @@ class Provider(Protocol):
 
     Attributes:
         prices: Of one image, by resolution; empty where none is published.
-        rates: Of one unit in which replies report what was charged (`credit`).
+        rates: Of one unit in which replies report what was charged (`credit`), by unit.
     """
 
     name: str
     defaults: Defaults
     capabilities: Capabilities
     prices: PriceList
-    rates: Mapping[str, Price]
+    rates: RateList
 
     def encode(
         self,

@@ -118,6 +118,11 @@ def tells_work_in_progress(text: str) -> bool:
     return _search(phrases.IN_PROGRESS, text) is not None
 
 
+def blames_reference(text: str) -> bool:
+    """Say whether an error is about a reference image that cannot be fetched."""
+    return _search(phrases.REFERENCE, text) is not None
+
+
 def blamed(text: str) -> type[AttemptError] | None:
     """Return the error that words alone tell of, None where they tell of none."""
     candidates: dict[type[AttemptError], object] = {

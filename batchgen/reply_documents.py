@@ -20,7 +20,7 @@ def as_one(reply: Reply) -> Reply:
     documents = objects(reply.body)
     if len(documents) != len(reply.body) or not documents:
         return reply
-    if not any(it.keys() & _ENVELOPE or _is_event(it) for it in documents):
+    if not any(each.keys() & _ENVELOPE or _is_event(each) for each in documents):
         return reply
     return replace(reply, body=_merged(documents))
 
@@ -41,14 +41,14 @@ def _merged(documents: list[dict[str, Json]]) -> dict[str, Json]:
     of their own. Chunks of one answer are put together.
     """
     for key in ("candidates", "choices"):
-        if any(key in it for it in documents):
+        if any(key in document for document in documents):
             pieces: list[Json] = [
-                piece for it in documents for piece in objects(it.get(key))
+                piece for document in documents for piece in objects(document.get(key))
             ]
             whole = _chat(pieces) if key == "choices" else pieces
             return {**_together(documents), key: whole}
-    with_image = [it for it in documents if images_in(it)]
-    with_error = [it for it in documents if it.get("error")]
+    with_image = [document for document in documents if images_in(document)]
+    with_error = [document for document in documents if document.get("error")]
     last = (with_image or with_error or documents)[-1]
     return {**_together(documents), **last}
 
@@ -56,7 +56,7 @@ def _merged(documents: list[dict[str, Json]]) -> dict[str, Json]:
 def _together(documents: list[dict[str, Json]]) -> dict[str, Json]:
     together: dict[str, Json] = {}
     for document in documents:
-        together |= {key: it for key, it in document.items() if it is not None}
+        together |= {key: value for key, value in document.items() if value is not None}
     return together
 
 

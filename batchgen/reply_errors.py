@@ -92,17 +92,23 @@ def purchase_error(
     words = words_of(reply.body) or f"status {status} in a reply with status 200"
     stated = replace(reply, status=status)
     error = error_by_words(provider, stated, words, failures_are_free=is_free)
-    return as_charged(_charge_stated(error, status, reply.body), said)
+    return as_charged(_charge_stated(error, status, reply.body, said), said)
 
 
-def _charge_stated(error: AttemptError, status: int, body: Json) -> AttemptError:
-    """Return an error that stood under a 200; free only where no work was begun."""
-    is_free = status in FREE_WHEN_STATED and not has_usage(body)
+def _charge_stated(
+    error: AttemptError, status: int, body: Json, said: Delivered
+) -> AttemptError:
+    """Return an error that stood under a 200; free only where no work was begun.
+
+    What may have been charged is not asked again without an end, whatever it is called.
+    """
+    is_reported = bool(said.cost_usd or any(said.usage.values()))
+    is_free = status in FREE_WHEN_STATED and not has_usage(body) and not is_reported
     if error.charge is not Charge.NONE or is_free:
         return error
-    if isinstance(error, ProviderDown):
-        wait_s = error.retry_after_s
-        return OutcomeUnknown(error.provider, error.message, retry_after_s=wait_s)
+    if isinstance(error, ProviderDown | Throttled):
+        kind = NoImage if is_reported else OutcomeUnknown
+        return kind(error.provider, error.message, retry_after_s=error.retry_after_s)
     error.charge = Charge.UNKNOWN
     return error
 
@@ -278,27 +284,6 @@ def without_image(
     was_begun = not isinstance(error, ProviderStopped | Throttled) or has_usage(body)
     error.charge = Charge.UNKNOWN if was_begun else Charge.NONE
     return as_charged(error, said)
-
-
-BESIDE_IMAGES = frozenset(
-    {"revised_prompt", "mime_type", "content_type", "index", "type", "text", "message"}
-)
-"""What may stand beside an image, and is none."""
-
-
-def tells_no_image(body: Mapping[str, Json]) -> bool:
-    """Say whether a success in OpenAI's shape has words, or an empty list, for images.
-
-    Null, and entries that hold nothing but words, are as empty. Anything else without
-    an image is outside the protocol: it may hold one in a way that nobody knows.
-    """
-    items = [] if body.get("data") is None else body["data"]
-    is_empty = isinstance(items, list) and all(
-        isinstance(item, dict)
-        and not any(value for key, value in item.items() if key not in BESIDE_IMAGES)
-        for item in items
-    )
-    return ("data" in body and is_empty) or bool(words_of(dict(body)))
 
 
 def as_charged(error: AttemptError, said: Delivered) -> AttemptError:

@@ -89,13 +89,13 @@ def images_in(body: Json, *places: Json, may_echo: bool = False) -> tuple[Image,
         places: Where the provider's documents say that its images are.
         may_echo: Whether what stands at the top may be the request's own fields.
     """
-    found = images_at(*places)
-    if not found and isinstance(body, Blob | list | str):
-        found = images_at(body) if not isinstance(body, str) else _whole_text(body)
-    if not found and isinstance(body, dict):
+    images = images_at(*places)
+    if not images and isinstance(body, Blob | list | str):
+        images = images_at(body) if not isinstance(body, str) else _whole_text(body)
+    if not images and isinstance(body, dict):
         top = {**body, "prompt": body.get("prompt") or "?"} if may_echo else body
-        found = _once(_search(top, _DEPTH))
-    return found or images_in_text(*_texts(body, _DEPTH))
+        images = _once(_search(top, _DEPTH))
+    return images or images_in_text(*_texts(body, _DEPTH))
 
 
 def _once(images: Iterable[Image]) -> tuple[Image, ...]:
@@ -136,8 +136,8 @@ def _of_text(text: str, depth: int) -> Iterator[Image]:
             yield blob
     elif (blob := image_in_base64(text)) is not None:
         yield blob
-    elif (found := link(text)) is not None:
-        yield found
+    elif (url := link(text)) is not None:
+        yield url
     elif depth and text[:1] in {"{", "["}:
         # Some put the result into a text of JSON (`resultJson`).
         try:
@@ -157,10 +157,13 @@ def _of_object(item: dict[str, Json], depth: int) -> Iterator[Image]:
         if key in _BASE64 and isinstance(value, str) and ":" not in value[:100]:
             value = decode_base64(value)
         # `url` and `urls` may stand side by side, for the first image and for all.
-        values = [by_key.get(it) for it in _URL] if key in _URL else [value]
+        values = [by_key.get(name) for name in _URL] if key in _URL else [value]
         if images := [image for each in values for image in _collect(each, depth)]:
             yield from images
             return
+    # A text that is nothing but a data URI came as bytes already.
+    if isinstance(text := by_key.get("text"), Blob):
+        yield text
 
 
 def _search(holder: dict[str, Json], depth: int) -> Iterator[Image]:
@@ -238,17 +241,17 @@ def images_in_text(*texts: str) -> tuple[Image, ...]:
     names or that have a line of their own.
     """
     text = "\n".join(texts)
-    blobs = (decode_data_uri(it.group()) for it in _DATA_URI.finditer(text))
-    if found := _once(blob for blob in blobs if blob is not None and blob.data):
-        return found
-    shown = [it[1] or it[2] for it in _PICTURE.finditer(text)]
+    blobs = (decode_data_uri(match.group()) for match in _DATA_URI.finditer(text))
+    if images := _once(blob for blob in blobs if blob is not None and blob.data):
+        return images
+    shown = [match[1] or match[2] for match in _PICTURE.finditer(text)]
     named = shown or [
         url
-        for it in _NAMED_FILE.finditer(text)
-        if _path(url := it[1] or it[2]).endswith(_ENDINGS)
+        for match in _NAMED_FILE.finditer(text)
+        if _path(url := match[1] or match[2]).endswith(_ENDINGS)
     ]
     links = (link(url) for url in named)
-    return _once(Link(it.url, from_text=True) for it in links if it is not None)
+    return _once(Link(each.url, from_text=True) for each in links if each is not None)
 
 
 def _path(url: str) -> str:
@@ -265,8 +268,8 @@ def _whole_text(text: str) -> tuple[Image, ...]:
     if stripped[:1] in {"{", "[", "<", "/"} or any(c.isspace() for c in stripped[:300]):
         return ()
     return tuple(
-        Link(it.url, from_text=True) if isinstance(it, Link) else it
-        for it in images_at(stripped)
+        Link(image.url, from_text=True) if isinstance(image, Link) else image
+        for image in images_at(stripped)
     )
 
 

@@ -78,8 +78,8 @@ def _wait_in(body: Json) -> float | None:
             if (wait := number(holder.get(key))) is not None and wait < _EPOCH_FROM:
                 return _bounded(float(wait) * factor)
     words = text_of(error.get("message") or fields(body).get("message") or body)
-    found = _IN_WORDS.search(words)
-    return None if found is None else _bounded(_duration_s(found[1].strip(" ,")))
+    match = _IN_WORDS.search(words)
+    return None if match is None else _bounded(_duration_s(match[1].strip(" ,")))
 
 
 def _bounded(seconds: float | None) -> float | None:

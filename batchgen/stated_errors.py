@@ -81,7 +81,7 @@ _USAGE = re.compile(
 def has_usage(body: Json, depth: int = 5) -> bool:
     """Say whether anything but zero stands where usage, credits or costs do."""
     if isinstance(body, list):
-        return depth > 0 and any(has_usage(it, depth - 1) for it in body)
+        return depth > 0 and any(has_usage(item, depth - 1) for item in body)
     return depth > 0 and any(
         _has_amount(value, depth - 1)
         if _USAGE.fullmatch(key)
@@ -93,5 +93,5 @@ def has_usage(body: Json, depth: int = 5) -> bool:
 def _has_amount(value: Json, depth: int) -> bool:
     if isinstance(value, dict | list) and depth:
         inner = value.values() if isinstance(value, dict) else value
-        return any(_has_amount(it, depth - 1) for it in inner)
+        return any(_has_amount(item, depth - 1) for item in inner)
     return bool(number(value))

@@ -90,7 +90,7 @@ class Task:
             ReplyMalformed: no task can be asked for; there may be one all the same.
             AttemptError: it has failed, or was not taken.
         """
-        ids = [it for it in map(_id_of, (self.shown, *self.others)) if it]
+        ids = list(filter(None, map(_id_of, (self.shown, *self.others))))
         if len(ids) < 2 and self._has_ended_badly():
             is_told = stated_status(reply.body) is not None or not ids
             raise (
@@ -140,11 +140,10 @@ class Task:
         raise self._error(ReplyMalformed, words)
 
     def _has_ended_badly(self) -> bool:
-        """Say whether its word is a bad end, or it has an error and does not go on."""
+        """Say whether its word is a bad end, or it has an error and no images."""
         if self.state in ENDED_BADLY:
             return True
-        goes_on = self.state in UNDER_WAY and not self._is_at_100()
-        return not goes_on and _is_error(self.shown.get("error")) and not self._images()
+        return _is_error(self.shown.get("error")) and not self._images()
 
     def _is_at_100(self) -> bool:
         progress = self.shown.get("progress")
@@ -165,9 +164,9 @@ class Task:
     def _error_of_items(self) -> Json:
         """Return the error of a finished task's items, where they have any."""
         held = self.results if isinstance(self.results, list) else [self.results]
-        items = [it for each in held for it in (each, *objects(each))]
-        errors = (fields(it).get("error") for it in items)
-        return next((it for it in errors if _is_error(it)), None)
+        items = [item for each in held for item in (each, *objects(each))]
+        errors = (fields(item).get("error") for item in items)
+        return next((error for error in errors if _is_error(error)), None)
 
     def _error(self, kind: type[AttemptError], words: str) -> AttemptError:
         """Return an error; a charge of which the task says nothing is unknown."""
@@ -188,7 +187,11 @@ class Task:
         # What has only been accepted may show its request, references and all.
         is_open = bool(self.state) or self.id is not None
         may_echo = is_open and self.state not in ENDED_WELL
-        return images_at(self.results) or images_in(dict(self.shown), may_echo=may_echo)
+        shown = dict(self.shown)
+        images = images_at(self.results) or images_in(shown, may_echo=may_echo)
+        if not images and self.state in ENDED_WELL:
+            images = images_at(shown.get("url"), shown.get("urls"))
+        return images
 
     def _delivered(self, images: tuple[Link | Blob, ...]) -> Delivered:
         return Delivered(images=images, usage=self.usage, request_id=self.id)
@@ -206,10 +209,13 @@ def tasks_in(body: Json) -> list[dict[str, Json]]:
     for key in ("data", "tasks", "task", "task_ids"):
         value = holder.get(key)
         items = value if isinstance(value, list) else [value]
-        found = [fields(it) for it in items if fields(it)]
-        found += [{"id": it} for it in items if isinstance(it, str) and "task" in key]
-        if any(_id_of(it) or it.get("status") or it.get("state") for it in found):
-            return found
+        tasks = [fields(item) for item in items if fields(item)]
+        if "task" in key:
+            tasks += [{"id": item} for item in items if isinstance(item, str)]
+        if any(
+            _id_of(task) or task.get("status") or task.get("state") for task in tasks
+        ):
+            return tasks
     return [holder]
 
 
@@ -233,7 +239,7 @@ def _is_something(results: Json, depth: int = 6) -> bool:
     if isinstance(results, dict):
         results = [results.get("url"), results.get("urls")]
     if isinstance(results, list):
-        return depth > 0 and any(_is_something(it, depth - 1) for it in results)
+        return depth > 0 and any(_is_something(item, depth - 1) for item in results)
     return bool(results)
 
 
@@ -272,17 +278,17 @@ def uploaded(provider: str, reply: Reply, place: Json) -> Link:
     if reply.status == 413:
         words = f"the image is too large to be uploaded; {message}"
         raise RequestInvalid(provider, words)
-    found = link(place)
-    is_found = found is not None and found.url.lower().startswith("http")
-    if 200 <= reply.status < 300 and not is_found:
+    place_now = link(place)
+    is_usable = place_now is not None and place_now.url.lower().startswith("http")
+    if 200 <= reply.status < 300 and not is_usable:
         # Some state an error's status in the body alone.
         reply = replace(reply, status=stated_status(reply.body) or reply.status)
     if not 200 <= reply.status < 300:
         raise _upload_error(provider, reply, message)
-    if found is None or not is_found:
+    if place_now is None or not is_usable:
         words = f"an upload without a link; {message}"
         raise ReplyMalformed(provider, words, Charge.NONE)
-    return found
+    return place_now
 
 
 def _upload_error(provider: str, reply: Reply, message: str) -> AttemptError:

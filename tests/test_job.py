@@ -93,12 +93,17 @@ def test_a_job_file_says_all(folder: Path) -> None:
         kind = { "*" = 1, "a hat" = "0.5" }
         [columns]
         id = "SKU"
+        [options]
+        quality = "High"
+        web_search = true
+        output_compression = 80
         [prices.foxapi]
         "1K" = 0.045
         0.5K = { expected = 0.02, ceiling = 0.03 }
         [providers.foxapi]
         rpm = 7
         failed_tasks = "free"
+        shutdowns = "ignore"
         endpoint = "edit"
         images_per_request = 4
         max_references = 0
@@ -135,6 +140,7 @@ def test_a_job_file_says_all(folder: Path) -> None:
                         ceiling=Decimal("0.03"),
                         page=page,
                         resolution="512",
+                        is_agreed=True,
                     ),
                     everywhere,
                 ),
@@ -148,9 +154,11 @@ def test_a_job_file_says_all(folder: Path) -> None:
                     "image_token": Decimal("0.00006"),
                 },
                 failed_tasks="free",
+                shutdowns="ignore",
             ),
         },
         columns={"id": "SKU"},
+        options={"quality": "high", "web_search": True, "output_compression": 80},
         prompt="{{ name }}",
         aspect_ratio="16:9",
         resolution="1K",

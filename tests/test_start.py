@@ -75,6 +75,9 @@ LATE = {
     "references.larder._shrunk: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"
     ),
+    "wire.unfold._Brotli: brotli": "few peers compress unasked",
+    "wire.unfold._Zstd: backports": "likewise",
+    "wire.unfold._Zstd: compression": "likewise, since Python 3.14",
 }
 """Imports within functions, each with its reason; all others stand at the top."""
 

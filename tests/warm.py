@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -68,13 +69,14 @@ def call(
     assert stable.stdin is not None
     assert stable.stdout is not None
     with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder) / "out", Path(folder) / "err"
-        said = [[*words], str(at), dict(env), str(out), str(err)]
+        out, err, pid = (Path(folder) / name for name in ("out", "err", "pid"))
+        said = [[*words], str(at), dict(env), str(pid), str(out), str(err)]
         stable.stdin.write(json.dumps(said) + "\n")
         stable.stdin.flush()
         if not select([stable.stdout], [], [], within_s)[0]:
-            stable.kill()
-            _stable.cache_clear()
+            # Its parent waits for it, and can be forked from again then.
+            os.kill(int(pid.read_text()), signal.SIGKILL)
+            stable.stdout.readline()
             raise TimeoutError(f"{words} took longer than {within_s} s")
         code = int(stable.stdout.readline())
         return Ended(code, out.read_text("utf-8"), err.read_text("utf-8"))
@@ -106,8 +108,14 @@ def main() -> None:
 
 
 def _become(
-    words: list[str], folder: str, environment: dict[str, str], out: str, err: str
+    words: list[str],
+    folder: str,
+    environment: dict[str, str],
+    pid: str,
+    *streams: str,
 ) -> None:
+    Path(pid).write_text(str(os.getpid()))
+    out, err = streams
     flags = os.O_WRONLY | os.O_CREAT
     for descriptor, opened in enumerate(
         (os.open(os.devnull, os.O_RDONLY), os.open(out, flags), os.open(err, flags))

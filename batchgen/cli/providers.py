@@ -18,11 +18,12 @@ from batchgen.model import (
     Price,
     ReferenceRules,
     Sale,
+    Shutdown,
     dollars,
     find_price,
     type_of_option,
 )
-from batchgen.provider import Provider, UploadProvider, key_variable
+from batchgen.provider import Provider, TaskProvider, UploadProvider, key_variable
 from batchgen.providers import PROVIDERS
 
 # Where there is no terminal whose width could be asked for.
@@ -62,9 +63,14 @@ def _show(table: Table) -> None:
 # -- for scripts
 
 
+def _able(provider: Provider) -> Capabilities:
+    """Return what the provider can do with its own model."""
+    return provider.capabilities.for_model(provider.defaults.model)
+
+
 def facts_of(provider: Provider) -> dict[str, Any]:
     """Return all that is known of a provider as JSON values, null where unknown."""
-    able, defaults = provider.capabilities, provider.defaults
+    able, defaults = _able(provider), provider.defaults
     return {
         "name": provider.name,
         "base_url": defaults.base_url,
@@ -85,7 +91,32 @@ def facts_of(provider: Provider) -> dict[str, Any]:
             resolution: _price(price_at(provider, resolution))
             for resolution in able.resolutions
         },
-        "rates": {unit: _price(it) for unit, it in provider.rates.items()},
+        "rates": {unit: _price(rate_of(provider, unit)) for unit in provider.rates},
+        "failed_tasks": _failed_tasks(provider),
+        "shutdowns": {model: _shutdown(it) for model, it in able.shutdowns.items()},
+    }
+
+
+def rate_of(provider: Provider, unit: str) -> Price | None:
+    """Return what a unit costs that replies count for the provider's own model."""
+    sale = Sale(provider.name, None, provider.defaults.model)
+    return find_price(provider.rates[unit], sale)
+
+
+def _failed_tasks(provider: Provider) -> dict[str, str] | None:
+    if not isinstance(provider, TaskProvider):
+        return None
+    defaults = provider.defaults
+    return {"charged": defaults.failed_tasks, "source": defaults.failed_tasks_source}
+
+
+def _shutdown(end: Shutdown) -> dict[str, Any]:
+    return {
+        "day": end.day.isoformat(),
+        "successor": end.successor,
+        "page": end.page,
+        "read_on": end.read_on.isoformat(),
+        "observed": end.is_observed,
     }
 
 
@@ -138,7 +169,7 @@ def _overview(providers: list[Provider]) -> Table:
     for heading in ("provider", "ratios", "sizes", "images", "refs", "price", "key"):
         table.add_column(heading, overflow="fold")
     for it in providers:
-        able = it.capabilities
+        able = _able(it)
         table.add_row(
             it.name,
             str(len(able.aspect_ratios)),
@@ -154,7 +185,7 @@ def _overview(providers: list[Provider]) -> Table:
 def _prices_at_a_glance(provider: Provider) -> str:
     prices = [
         (resolution, price)
-        for resolution in provider.capabilities.resolutions
+        for resolution in _able(provider).resolutions
         if (price := price_at(provider, resolution))
     ]
     shown = (f"{resolution} {dollars(it.expected)}" for resolution, it in prices)
@@ -171,7 +202,7 @@ def _detail(provider: Provider) -> Table:
 
 
 def _lines(provider: Provider) -> Iterator[tuple[str, str]]:
-    able, defaults = provider.capabilities, provider.defaults
+    able, defaults = _able(provider), provider.defaults
     yield "provider", provider.name
     yield "base URL", defaults.base_url or "none: give --base-url"
     yield "key", key_variable(provider.name)
@@ -190,8 +221,16 @@ def _lines(provider: Provider) -> Iterator[tuple[str, str]]:
     for resolution in able.resolutions:
         price = price_at(provider, resolution)
         yield f"price at {resolution}", _price_words(price)
-    for unit, rate in provider.rates.items():
-        yield f"price of 1 {unit}", _price_words(rate)
+    for unit in provider.rates:
+        yield f"price of 1 {unit}", _price_words(rate_of(provider, unit))
+    if isinstance(provider, TaskProvider):
+        source = defaults.failed_tasks_source
+        yield "failed tasks", f"{defaults.failed_tasks} ({source})"
+    for model, end in able.shutdowns.items():
+        seen = "seen" if end.is_observed else "announced, not seen"
+        use = f"use {end.successor}; " if end.successor else ""
+        source = f"{seen}; {end.page}, read {end.read_on}"
+        yield f"{model}", f"shut down on {end.day}; {use}{source}"
 
 
 def _models(model: str, models: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -14,8 +15,8 @@ from batchgen.cli.runfolder import folder_of
 from batchgen.cli.words import counted, money_lines
 from batchgen.engines.bill import BillFormat, micros_of, read_bill
 from batchgen.engines.comparing import Bill, Comparison, Difference, Kind, Period
-from batchgen.engines.folder import read_ledger
-from batchgen.engines.reconciling import reconcile
+from batchgen.engines.folder import current_ledger
+from batchgen.engines.reconciling import reconcile, unsettle
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader, providers_bought_from
 from batchgen.ledger.results import moment
@@ -30,7 +31,6 @@ DIFFERS = 3
 @click.option(
     "--bill",
     "path",
-    required=True,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The provider's usage export: CSV, JSON or JSON Lines.",
@@ -61,7 +61,14 @@ DIFFERS = 3
     "lines.",
 )
 @click.option("--settle", "settles", is_flag=True, help="Take the bill's amounts.")
-def command(run: Path, path: Path, **given: Any) -> int:
+@click.option(
+    "--unsettle",
+    "unsettles",
+    is_flag=True,
+    help="Take back what earlier bills settled: each purchase costs again what was "
+    "known before. With --bill FILE --settle, then settle by that bill.",
+)
+def command(run: Path, path: Path | None, **given: Any) -> int:
     """Compare what RUN knows to have been charged with a provider's bill.
 
     Each difference is told by line. Nothing is changed without --settle: with it,
@@ -69,22 +76,29 @@ def command(run: Path, path: Path, **given: Any) -> int:
     nothing, where the bill surely lists all of that time. The bill must hold this
     run's purchases and no other program's, or those stand in the way.
 
-    Exit code 0: no difference, or all are settled. 3: differences remain.
+    A wrong bill was settled? --unsettle takes it back; no money and no row is lost by
+    it. The right bill can follow in the same command:
+    `batchgen reconcile RUN --unsettle --bill FILE --settle`.
+
+    Exit code 0: no difference, or all are settled or taken back. 3: differences remain.
     """
     folder = folder_of(run)
-    ledger = read_ledger(folder)
-    try:
-        provider = _provider(ledger, given["provider"])
-    finally:
-        ledger.close()
-    zone = _zone(given["timezone"])
-    form = _form(given["columns"], given["usd_per_unit"], zone)
-    bill = Bill(
-        provider=provider,
-        lines=read_bill(path, form),
-        slack=int(given["slack"] * 1_000_000),
-        covers=_covers(given["covers"], zone),
-    )
+    unsettles = given["unsettles"]
+    is_alone = path is None and unsettles
+    provider: str | None = None
+    with current_ledger(folder) as (ledger, _):
+        if given["provider"] is not None or not is_alone:
+            provider = _provider(ledger, given["provider"])
+    if is_alone:
+        return _take_back(folder, provider)
+    if path is None or provider is None:
+        raise UsageError(
+            "say which bill to compare with, by --bill FILE, or --unsettle to take "
+            "back what an earlier bill settled"
+        )
+    bill = _bill(path, provider, given)
+    if unsettles:
+        _take_back(folder, provider)
     done = reconcile(folder, bill, settles=given["settles"])
     _tell(bill, done.found)
     if given["settles"]:
@@ -96,7 +110,38 @@ def command(run: Path, path: Path, **given: Any) -> int:
     return DIFFERS if done.found.differences else 0
 
 
-# -- what was said
+def _take_back(folder: Path, provider: str | None) -> int:
+    done = unsettle(folder, provider)
+    if done.changed:
+        verb = "costs" if done.changed == 1 else "cost"
+        click.echo(
+            f"taken back: {counted(done.changed, 'purchase')} {verb} again what was "
+            "known before the bill"
+        )
+    else:
+        click.echo("no settlement of a bill can be taken back here")
+    if done.without_note:
+        click.echo(
+            f"{counted(done.without_note, 'purchase')} settled by an older batchgen, "
+            "which did not note what stood before: correct them with --bill FILE "
+            "--settle"
+        )
+    click.echo("\n".join(money_lines(done.totals)))
+    return 0
+
+
+# -- settings
+
+
+def _bill(path: Path, provider: str, given: Mapping[str, Any]) -> Bill:
+    zone = _zone(given["timezone"])
+    form = _form(given["columns"], given["usd_per_unit"], zone)
+    return Bill(
+        provider=provider,
+        lines=read_bill(path, form),
+        slack=int(given["slack"] * 1_000_000),
+        covers=_covers(given["covers"], zone),
+    )
 
 
 def _provider(ledger: Reader, said: str | None) -> str:

@@ -12,7 +12,7 @@ from batchgen.cli.manner import End, Manner
 from batchgen.cli.summary import Bill
 from batchgen.engines.setting import Setting
 from batchgen.errors import SpecError
-from batchgen.model import Job, Price, PriceList, by_resolution
+from batchgen.model import Job, Price, PriceList
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
 from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
@@ -41,7 +41,7 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                 setting = Setting(
                     providers=PROVIDERS,
                     keys=dict.fromkeys(PROVIDERS, KEY),
-                    prices={name: _prices(tariff.get(name, {})) for name in PROVIDERS},
+                    prices={name: prices_from(tariff, name) for name in PROVIDERS},
                     paid_hosts=False,
                     consented=True,
                     rebuy=manner.rebuy,
@@ -81,14 +81,32 @@ def _keep_bills(
         path.write_bytes(sandbox.bill_as_csv(name))
 
 
-def _prices(tariff: Mapping[str, Mapping[str, str]]) -> PriceList:
-    return by_resolution(
-        {
-            resolution: Price(
-                expected=Decimal(price["expected_usd"]),
-                ceiling=Decimal(price["ceiling_usd"]),
-                page="the sandbox's own tariff",
-            )
-            for resolution, price in tariff.items()
-        }
+def prices_from(tariff: Mapping[str, Any], provider: str) -> PriceList:
+    """Return the prices of one provider that a sandbox publishes."""
+    special = (_price(it) for it in tariff.get("special", {}).get(provider, ()))
+    usual = (
+        _price({"resolution": resolution, **fare})
+        for resolution, fare in tariff.get(provider, {}).items()
+    )
+    return (*special, *usual)
+
+
+def _price(fare: Mapping[str, str]) -> Price:
+    def usd(name: str) -> Decimal:
+        return Decimal(fare.get(f"{name}_usd", "0"))
+
+    def only(name: str) -> frozenset[str]:
+        return frozenset({fare[name]} if name in fare else ())
+
+    return Price(
+        expected=usd("expected"),
+        ceiling=usd("ceiling"),
+        page="the sandbox's own tariff",
+        lowest=usd("lowest") if "lowest_usd" in fare else None,
+        resolution=fare["resolution"],
+        models=only("model"),
+        qualities=frozenset(only("quality")),
+        thinking=frozenset(only("thinking")),
+        most_per_reference=usd("per_reference"),
+        per_search=usd("per_search"),
     )

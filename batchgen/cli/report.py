@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 
+from batchgen.cli.report_archive import compact_archive, verify_archive
 from batchgen.cli.runfolder import folder_of
 from batchgen.cli.words import money_lines, rows_line
 from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.folder import open_folder, read_ledger
+from batchgen.engines.folder import open_folder, read_ledger, require_run
 from batchgen.errors import LedgerLocked
 from batchgen.ledger import Reader
 from batchgen.model import now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
-from batchgen.runner.outputs import write_outputs, write_tables_beside
+from batchgen.runner.outputs import are_fresh, write_outputs, write_tables_beside
 from batchgen.runner.resume import recover
 
 
@@ -27,19 +28,49 @@ from batchgen.runner.resume import recover
     help="Write report.html, too: sums, plots and all images, to look through and "
     "reject, in one file that needs no network.",
 )
-def command(run: Path, *, html: bool) -> None:
+@click.option(
+    "--compact",
+    is_flag=True,
+    help="Write the ZIP anew without images that no row has any more: those that you "
+    "gave up, that others replaced, or whose rows you removed. Programs that read a "
+    "ZIP from its start would find them. Needs room for a second ZIP; whole, or "
+    "nothing is changed.",
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Read every image of the ZIP and compare it with what was stored. Writes "
+    "nothing (unless --compact is given, too). Exit code 1: something is damaged.",
+)
+def command(run: Path, *, html: bool, compact: bool, verify: bool) -> None:
     """Write ZIP and tables of RUN anew; needs no key and buys nothing.
 
     While the run works, only the tables are written: the ZIP is the run's to finish.
     """
     folder = folder_of(run)
-    read_ledger(folder).close()
-    try:
-        _write_all(folder)
-    except LedgerLocked:
-        _write_tables(folder)
+    require_run(folder)
+    if compact:
+        _compact(folder)
+    elif not verify:
+        try:
+            _write_all(folder)
+        except LedgerLocked:
+            _write_tables(folder)
     if html:
         _write_page(folder)
+    if verify:
+        verify_archive(folder)
+
+
+def _compact(folder: Path) -> None:
+    with open_folder(folder, None, None) as opened:
+        recover(opened.ledger, opened.archive, now_micros())
+        compact_archive(opened)
+    with open_folder(folder, None, None) as opened:
+        if not are_fresh(opened.ledger, opened.archive, folder):
+            write_outputs(opened.ledger, opened.archive, folder)
+        _tell(folder, opened.ledger)
+        click.echo(f"archive: {folder / ARCHIVE}")
 
 
 def _write_all(folder: Path) -> None:

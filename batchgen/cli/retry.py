@@ -13,7 +13,7 @@ from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.picked import reject_images, rows_named, try_again
-from batchgen.model import dollars, to_usd
+from batchgen.model import Status, dollars, to_usd
 
 REJECT = "succeeded"
 """Must be said: it buys again what was bought already."""
@@ -123,6 +123,10 @@ def _tell_price(folder: Path) -> None:
         if found["unpriced"]:
             price += f" and {found['unpriced']} rows without a price"
         click.echo(f"trying them may cost {price}")
+        if ledger.with_lost_links(Status.PENDING):
+            click.echo(
+                "images that were paid for and did not download are tried again first"
+            )
         if isinstance(run_command := ledger.get("command"), str):
             click.echo(f"to do it:\n  {run_command}")
     finally:

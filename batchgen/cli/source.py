@@ -18,6 +18,7 @@ from batchgen.job import Overrides, load_job
 from batchgen.model import Job, PriceList
 from batchgen.provider import key_variable
 from batchgen.providers import PROVIDERS
+from batchgen.runner.own_address import is_own_address
 from batchgen.wire import check_base_url, is_loopback_host
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -138,11 +139,15 @@ def realm_of(job: Job) -> str:
 
 
 def prices_of(job: Job) -> dict[str, PriceList]:
-    """Return price lists by provider: the job's words stand above the provider's."""
+    """Return price lists by provider: the job's words stand above the provider's.
+
+    At an address that is not the provider's own, its list does not hold.
+    """
     prices: dict[str, PriceList] = {}
     for name, provider in PROVIDERS.items():
-        agreed = job.terms_of(name).prices
-        prices[name] = (*agreed, *provider.prices)
+        terms = job.terms_of(name)
+        is_own = is_own_address(terms.base_url, provider.defaults)
+        prices[name] = (*terms.prices, *(provider.prices if is_own else ()))
     return prices
 
 

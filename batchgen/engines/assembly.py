@@ -15,8 +15,9 @@ from batchgen.engines.setting import Setting
 from batchgen.errors import BatchgenError, SpecError
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Departures, Failures, Pacing
-from batchgen.model import Endpoint, Job, Sale, State, find_price, to_nano
+from batchgen.model import Endpoint, Job, Price, Sale, State, find_price, to_nano
 from batchgen.provider import key_variable
+from batchgen.runner.again import given_up, hold, read_kept, reopen
 from batchgen.runner.context import Run, Time
 from batchgen.runner.decide import Policy
 from batchgen.runner.lane import Lane
@@ -24,6 +25,7 @@ from batchgen.runner.lull import Lull
 from batchgen.runner.pacing import found_under, pacing_of
 from batchgen.runner.proof import Proof
 from batchgen.runner.resume import ask_first, carry_on, flights_of
+from batchgen.runner.room import Room
 from batchgen.runner.writer import Writer
 from batchgen.wire import Scrubber
 from batchgen.wire.sender import Wire
@@ -43,6 +45,7 @@ class Hands:
     writer: Writer
     wire: Wire
     tasks: TaskGroup
+    room: Room
     end: Callable[[BatchgenError], None]
 
 
@@ -55,18 +58,18 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
     prices = dict(setting.prices)
 
     @cache
-    def ceiling(group: Group) -> int | None:
-        price = find_price(prices.get(group.provider, ()), group)
-        return None if price is None else to_nano(price.ceiling)
+    def price_of(group: Group) -> Price | None:
+        return find_price(prices.get(group.provider, ()), group)
 
     @cache
-    def expected(group: Group) -> int | None:
-        price = find_price(prices.get(group.provider, ()), group)
-        return None if price is None else to_nano(price.expected)
+    def ceiling(group: Group) -> int | None:
+        price = price_of(group)
+        return None if price is None else to_nano(price.ceiling)
 
     return Run(
         job=job,
         folder=hands.ledger.path.parent,
+        room=hands.room,
         policy=Policy(
             max_attempts=job.max_attempts,
             on_unknown=job.on_unknown,
@@ -80,7 +83,7 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
             name: _chosen_lane(name, job, setting, hands.ledger, time)
             for name in job.providers
         },
-        expected=expected,
+        price=price_of,
         progress=setting.progress,
         scrubber=Scrubber(setting.keys.values()),
         time=time,
@@ -133,7 +136,9 @@ async def resume(run: Run, setting: Setting) -> list[str]:
         Variables whose keys would let the tasks of other providers be fetched.
     """
     open_attempts = run.ledger.open_attempts()
-    lanes, left = _lanes_for(run, setting, open_attempts)
+    former = given_up(run)
+    lanes, without = _lanes_for(run, setting, [*open_attempts, *former])
+    run.places = lanes
     flights = flights_of(run, lanes, open_attempts)
     money = run.ledger.money()
     run.progress.spent = money.spent + money.retired
@@ -141,18 +146,17 @@ async def resume(run: Run, setting: Setting) -> list[str]:
     _commit_known(run)
     for it in flights:
         # What is carried on is held; but what was delivered is bought, at whatever.
-        if it.attempt.at_risk and it.attempt.state is not State.DELIVERED:
-            ceiling = it.attempt.ceiling or 0
-            run.progress.at_risk -= ceiling
-            # At a price that fell meanwhile less is held: the rest goes on counting.
-            held = run.budget.ceiling(it.reservation.group) or 0
-            freed = min(ceiling, held * it.reservation.images)
-            run.budget.commit(-freed, *it.reservation.scopes)
+        if it.attempt.state is not State.DELIVERED:
+            hold(run, it)
     for provider, resolution, per_image in run.ledger.dearest():
         run.budget.saw(Sale(provider, resolution), per_image)
     run.progress.phase = "running"
-    carry_on(run, await ask_first(run, flights))
-    return left
+    first = [*await read_kept(run, lanes), *await reopen(run, lanes)]
+    carry_on(run, [*await ask_first(run, flights), *first])
+    open_ids = {it.attempt_id for it in open_attempts}
+    return sorted(
+        {key_variable(it.provider) for it in without if it.attempt_id in open_ids}
+    )
 
 
 def _commit_known(run: Run) -> None:
@@ -183,10 +187,14 @@ def _commit_unpriced(run: Run) -> None:
 
 def _lanes_for(
     run: Run, setting: Setting, attempts: Sequence[AttemptRecord]
-) -> tuple[dict[Place, Lane], list[str]]:
-    """Return where attempts can be asked for: where they were sent, with that key."""
+) -> tuple[dict[Place, Lane], list[AttemptRecord]]:
+    """Return where attempts can be asked for: where they were sent, with that key.
+
+    Returns:
+        The places, and attempts whose provider's key is not at hand.
+    """
     lanes = {(it.name, it.endpoint.base_url): it for it in run.lanes.values()}
-    left = set()
+    without = []
     for attempt in attempts:
         place = (attempt.provider, attempt.base_url)
         if place in lanes:
@@ -194,7 +202,7 @@ def _lanes_for(
         provider = setting.providers.get(attempt.provider)
         key = setting.keys.get(attempt.provider)
         if provider is None or key is None:
-            left.add(key_variable(attempt.provider))
+            without.append(attempt)
             continue
         endpoint = Endpoint(attempt.base_url, key)
         lanes[place] = Lane(
@@ -210,4 +218,4 @@ def _lanes_for(
             Proof(run.ledger, provider.name, endpoint),
             run.job.terms_of(provider.name),
         )
-    return lanes, sorted(left)
+    return lanes, without

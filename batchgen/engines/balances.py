@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.errors import AttemptError, SpecError
-from batchgen.model import Balance, Endpoint, Job, to_nano
+from batchgen.model import Balance, Endpoint, Job, Sale, rates_for, to_nano
 from batchgen.provider import BalanceProvider, Provider, key_variable
+from batchgen.runner.own_address import is_own_address
 from batchgen.wire import Scrubber
 from batchgen.wire.sender import Wire
 
@@ -87,6 +88,9 @@ def _in_nano(balance: Balance, provider: Provider, job: Job) -> int | None:
     if balance.unit == "usd":
         return to_nano(balance.amount)
     rate: Decimal | None = job.terms_of(provider.name).rates.get(balance.unit)
-    if rate is None and balance.unit in provider.rates:
-        rate = provider.rates[balance.unit].expected
+    if rate is None and is_own_address(
+        job.terms_of(provider.name).base_url, provider.defaults
+    ):
+        sale = Sale(provider.name, None)
+        rate = rates_for(provider.rates, sale).get(balance.unit)
     return None if rate is None else to_nano(balance.amount * rate)

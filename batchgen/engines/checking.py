@@ -13,11 +13,12 @@ from batchgen.engines.estimate import EVERY_ROW, rebuy_of
 from batchgen.engines.findings import Duplicates, Findings, Problem, problems_in
 from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
+from batchgen.engines.notices import notices_of
 from batchgen.engines.outlook import disk_of, limits_met, paces_of
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.manifest import Row, key_of
 from batchgen.manifest.manifest import Manifest
-from batchgen.model import Job, PriceList
+from batchgen.model import Job, PriceList, now_micros, utc
 from batchgen.output.names import claimed_stems, strip_image_extension
 from batchgen.provider import Provider
 from batchgen.runner.choice import Choice, entry_of
@@ -44,7 +45,9 @@ def check_job(
         SpecError: the manifest cannot be read.
     """
     manifest = Manifest.open(job)
-    choice = Choice.of(job, providers, prices)
+    today = utc(now_micros()).date()
+    choice = Choice.of(job, providers, prices, today)
+    notices = [*manifest.notices, *notices_of(job, providers, today)]
     with tempfile.TemporaryDirectory(prefix="batchgen-check-") as folder:
         copy = Path(folder) / LEDGER
         if (job.out / LEDGER).is_file():
@@ -54,7 +57,7 @@ def check_job(
         ledger = Ledger(copy)
         try:
             renamed = _plan(ledger, manifest, choice, most)
-            return _findings(ledger, choice, manifest.notices, renamed, most)
+            return _findings(ledger, choice, notices, renamed, most)
         finally:
             ledger.close()
 

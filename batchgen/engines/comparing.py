@@ -155,7 +155,7 @@ class _Comparing:
             if lines:
                 billed = sum(line.nano for line in lines)
                 self._compare_one(it, label, lines[0], billed, "")
-            elif it.at_risk or it.cost or it.basis is Basis.UNKNOWN:
+            elif it.at_risk or it.cost or it.uncertain or it.basis is Basis.UNKNOWN:
                 self._left[it.attempt_id] = (it, label)
         return first, last
 
@@ -182,13 +182,15 @@ class _Comparing:
     ) -> None:
         found = self._found
         found.billed += billed
-        if not it.at_risk and it.cost == billed:
+        if _is_certain(it) and it.cost == billed:
             found.agreed += 1
             found.agreed_nano += billed
             return
         kind = Kind.NOW_KNOWN
         if it.state is State.ACCEPTED:
             kind = Kind.UNDER_WAY
+        elif it.cost is not None and it.cost <= billed <= it.cost + it.uncertain:
+            pass  # as its price has it: only the amount was not known
         elif not it.at_risk and it.cost is not None:
             kind = Kind.OTHER_AMOUNT
         # What the reply itself said is given up for a line of that id alone.
@@ -261,8 +263,13 @@ def _period(lines: Sequence[BillLine]) -> Period:
     return min(times, default=1), max(times, default=0)
 
 
+def _is_certain(it: AttemptRecord) -> bool:
+    """Say whether our books know to the nano-dollar what it cost."""
+    return not it.at_risk and it.cost is not None and not it.uncertain
+
+
 def _how(it: AttemptRecord, line: BillLine, matching: Matching) -> str:
-    if not it.at_risk and it.cost is not None:
+    if _is_certain(it):
         return BY_TIME
     if line in matching.shared:
         return "by time and amount; it could be another one's, the total holds"
@@ -287,8 +294,8 @@ def _claim(it: AttemptRecord, slack: int) -> Claim:
     begin, end = _time_of(it)
     return Claim(
         attempt_id=it.attempt_id,
-        cost=None if it.at_risk else it.cost,
-        most=it.ceiling,
+        cost=it.cost if _is_certain(it) else None,
+        most=(it.cost or 0) + it.uncertain if it.uncertain else it.ceiling,
         first=begin - slack,
         last=end + slack,
     )

@@ -7,10 +7,15 @@ from collections.abc import Iterator, Sequence
 from batchgen.engines.estimate import rebuy_of
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader, load_request
-from batchgen.model import ImageRequest, Sale
+from batchgen.model import Capabilities, ImageRequest, Sale
 from batchgen.runner.choice import unpriced_words
 from batchgen.runner.context import Run
 from batchgen.runner.lane import Lane
+
+_PRICED_BY = {
+    *("model", "service_tier", "official_fallback", "quality", "thinking_level"),
+}
+"""Known columns that decide a row's price, besides its resolution."""
 
 
 def refuse_unpriced(run: Run) -> None:
@@ -24,12 +29,14 @@ def refuse_unpriced(run: Run) -> None:
     """
     first = None
     for lane in run.lanes.values():
-        unpriced = list(_unpriced(run, lane, lane.able.resolutions))
-        if len(unpriced) < len(lane.able.resolutions):
+        sizes = _able(run, lane).resolutions
+        unpriced = list(_unpriced(run, lane, sizes))
+        if len(unpriced) < len(sizes):
             return
-        first = first or unpriced[0]
+        first = first or (unpriced[0], lane)
     if first is not None:
-        raise UsageError(unpriced_words(first, at_any_size=True))
+        words = unpriced_words(first[0], at_any_size=True, elsewhere=first[1].elsewhere)
+        raise UsageError(words)
 
 
 def is_priced(run: Run, states: frozenset[str]) -> bool:
@@ -39,11 +46,11 @@ def is_priced(run: Run, states: frozenset[str]) -> bool:
         run: The run.
         states: Known columns of the manifest.
     """
-    if states & {"model", "service_tier", "official_fallback"}:
+    if states & _PRICED_BY:
         return False
     for lane in run.lanes.values():
         common = run.job.resolution or lane.able.default_resolution
-        sizes = lane.able.resolutions if "resolution" in states else (common,)
+        sizes = _able(run, lane).resolutions if "resolution" in states else (common,)
         if any(_unpriced(run, lane, sizes)):
             return False
     return True
@@ -52,12 +59,19 @@ def is_priced(run: Run, states: frozenset[str]) -> bool:
 def _unpriced(run: Run, lane: Lane, sizes: Sequence[str]) -> Iterator[Sale]:
     stated = run.job.terms_of(lane.name).model
     for size in sizes:
-        request = ImageRequest(prompt="", resolution=size)
+        request = ImageRequest(prompt="", resolution=size, options=run.job.options)
         model, _ = lane.able.sale(request, stated)
         model = model or lane.provider.defaults.model
         sale = Sale.of(lane.name, request, model, size)
         if run.expected(sale) is None:
             yield sale
+
+
+def _able(run: Run, lane: Lane) -> Capabilities:
+    """Return what can be done with the model of rows that state none."""
+    stated = run.job.terms_of(lane.name).model
+    model, _ = lane.able.sale(ImageRequest(prompt=""), stated)
+    return lane.able.for_model(model or lane.provider.defaults.model)
 
 
 def refuse_unpriced_rows(run: Run, below: int, generation: int) -> None:
@@ -72,7 +86,8 @@ def refuse_unpriced_rows(run: Run, below: int, generation: int) -> None:
         request = load_request(found["request"])
         sale = Sale.of(found["provider"], request, found["model"], found["resolution"])
         line = f", line {found['line']}" if found["line"] is not None else ""
-        words = unpriced_words(sale)
+        lane = run.lanes.get(sale.provider)
+        words = unpriced_words(sale, elsewhere=lane.elsewhere if lane else None)
         raise UsageError(f"row {found['position']}{line}: {words}. Nothing was sent")
 
 

@@ -48,7 +48,9 @@ class Group:
     """What is to be bought of one provider's model at one price.
 
     Attributes:
-        price: Of one image; None if unknown.
+        price: Of one image; None if unknown. What references and searches add to its
+            ceiling may differ within a group.
+        cost: What all of it costs; None if unknown.
     """
 
     provider: str
@@ -57,11 +59,7 @@ class Group:
     price: Price | None
     rows: int
     images: int
-
-    @property
-    def cost(self) -> Cost | None:
-        """What it costs; None if unknown."""
-        return None if self.price is None else Cost.of(self.images, self.price)
+    cost: Cost | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from batchgen.errors import (
 from batchgen.ledger import Ledger, Reader
 from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
+from batchgen.output.switch import PENDING, discard, take_over
 
 LEDGER = "run.db"
 LOG = "run.log"
@@ -63,6 +64,7 @@ def open_folder(
     with _lock(path):
         ledger = Ledger(path / LEDGER)
         try:
+            finish_switch(ledger, path)
             if source is not None and realm is not None:
                 _bind(ledger, path, source, realm)
             archive = Archive(path / ARCHIVE, ledger.get_int("archive_end"))
@@ -78,9 +80,59 @@ def read_ledger(path: Path) -> Reader:
     Raises:
         SpecError: there is no run in the folder.
     """
+    require_run(path)
+    return Reader(path / LEDGER)
+
+
+def require_run(path: Path) -> None:
+    """Refuse a folder without a run.
+
+    Raises:
+        SpecError: there is none in it.
+    """
     if not (path / LEDGER).is_file():
         raise SpecError(f"{path} holds no run; `batchgen run` makes one")
-    return Reader(path / LEDGER)
+
+
+def finish_switch(ledger: Ledger, path: Path) -> None:
+    """Carry out what a compaction decided, and forget one that was cut short.
+
+    The folder must be held.
+
+    Raises:
+        ArchiveDamaged: the archive that the ledger describes is gone.
+    """
+    size_bytes = ledger.get_int(PENDING)
+    if size_bytes:
+        take_over(path / ARCHIVE, size_bytes)
+        with ledger.transaction():
+            ledger.put(PENDING, None)
+    else:
+        discard(path / ARCHIVE)
+
+
+@contextmanager
+def current_ledger(path: Path) -> Iterator[tuple[Reader, bool]]:
+    """Open a folder's ledger to look at it, and keep others away if nobody is there.
+
+    Yields:
+        The ledger, brought up to date where it may be, and whether the folder is held:
+        a run may work on it.
+
+    Raises:
+        SpecError: there is no run in the folder.
+    """
+    require_run(path)
+    with ExitStack() as held:
+        is_held = True
+        try:
+            held.enter_context(_lock(path))
+            with closing(Ledger(path / LEDGER)) as ledger:
+                finish_switch(ledger, path)
+        except LedgerLocked:
+            is_held = False
+        with closing(Reader(path / LEDGER)) as reader:
+            yield reader, is_held
 
 
 def is_locked(path: Path) -> bool:

@@ -74,14 +74,22 @@ def _groups(
             price=price,
             rows=rows[sale],
             images=images[sale],
+            cost=None if price is None else Cost.of(images[sale], price),
         )
-        key = (group.provider, group.model, group.resolution, price)
-        if (same := found.get(key)) is not None:
-            group = replace(
-                group, rows=same.rows + group.rows, images=same.images + group.images
-            )
-        found[key] = group
+        shown = price and (price.expected, price.page, price.read_on)
+        key = (group.provider, group.model, group.resolution, shown)
+        same = found.get(key)
+        found[key] = group if same is None else _together(same, group)
     return sorted(found.values(), key=_order)
+
+
+def _together(one: Group, other: Group) -> Group:
+    return replace(
+        one,
+        rows=one.rows + other.rows,
+        images=one.images + other.images,
+        cost=one.cost + other.cost if one.cost and other.cost else None,
+    )
 
 
 def _order(group: Group) -> tuple[str, str, Decimal, str]:

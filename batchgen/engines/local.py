@@ -17,8 +17,10 @@ from batchgen.engines.consent import (
     refuse_unpriced,
     refuse_unpriced_rows,
 )
+from batchgen.engines.ending import log_end, write_outputs_at_end
 from batchgen.engines.estimate import EVERY_ROW, estimate_of, rebuy_of
 from batchgen.engines.folder import RunFolder
+from batchgen.engines.notices import notices_of
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.engines.stops import watch_signals
 from batchgen.errors import (
@@ -30,9 +32,10 @@ from batchgen.errors import (
     SpecError,
     StorageError,
 )
-from batchgen.ledger import Ledger, Reader, Totals
+from batchgen.ledger import Ledger, Reader
 from batchgen.manifest.manifest import Manifest
-from batchgen.model import Job
+from batchgen.model import Job, utc
+from batchgen.runner.again import try_lost_links
 from batchgen.runner.choice import Choice
 from batchgen.runner.context import Run, Time
 from batchgen.runner.lane import Lane
@@ -40,9 +43,9 @@ from batchgen.runner.planner import Planner
 from batchgen.runner.pool import work_off
 from batchgen.runner.references import References
 from batchgen.runner.resume import recover
+from batchgen.runner.room import Room
 from batchgen.runner.writer import Writer
-from batchgen.wire import MEGABYTE, Memory
-from batchgen.wire.line import Offload
+from batchgen.wire import MEGABYTE, Memory, Scrubber
 from batchgen.wire.sender import Wire
 
 
@@ -69,9 +72,12 @@ class LocalEngine:
             StorageError: nothing more can be written; run it again when mended.
         """
         manifest = Manifest.open(self._job)
-        for notice in manifest.notices:
+        today = utc(self._time.now()).date()
+        told = notices_of(self._job, self._setting.providers, today)
+        for notice in (*manifest.notices, *told):
             self._setting.progress.notice(notice)
         ledger, archive = self._folder.ledger, self._folder.archive
+        ledger.holds_key = Scrubber(self._setting.keys.values()).holds_key
         offload = self._setting.offload
         now = self._time.now()
         adopted = await offload(lambda: recover(ledger, archive, now))
@@ -87,11 +93,11 @@ class LocalEngine:
             async with self._wire() as wire:
                 await self._buy(manifest, writer, wire)
             self._setting.progress.phase = "writing"
-            await self._write_outputs(offload)
+            await write_outputs_at_end(self._folder, self._setting, self._outcome)
         self._outcome.totals = ledger.totals(self._below)
         lanes = self._run.lanes.values() if self._run else ()
         self._outcome.stopped = [it.stopped for it in lanes if it.stopped]
-        self._log_end(self._outcome.totals)
+        log_end(self._log, self._outcome.totals)
         return self._outcome
 
     @property
@@ -105,6 +111,12 @@ class LocalEngine:
             paid_hosts=it.paid_hosts,
             offload=it.offload,
             memory=Memory(self._job.memory_mb * MEGABYTE),
+        )
+
+    def _room(self) -> Room:
+        ledger = self._folder.ledger
+        return Room(
+            self._folder.path, self._folder.archive, ledger.log, self._setting.offload
         )
 
     @asynccontextmanager
@@ -132,7 +144,9 @@ class LocalEngine:
                 async with anyio.create_task_group() as reading:
                     with self._work:
                         async with anyio.create_task_group() as tasks:
-                            hands = Hands(reader, writer, wire, tasks, self._end)
+                            hands = Hands(
+                                reader, writer, wire, tasks, self._room(), self._end
+                            )
                             self._run = assemble(
                                 self._job, self._setting, hands, self._time
                             )
@@ -161,11 +175,16 @@ class LocalEngine:
                     feeders.start_soon(self._feed, run, lane, references)
             if run.full:
                 self._end(GroupsFull(run.budget.explain_groups(sorted(run.full))))
+        is_safe = not isinstance(self._outcome.error, SpecError | StorageError)
+        if self._outcome.signal is None and is_safe:
+            await try_lost_links(run)
 
     # -- before anything is bought
 
     def _choice(self) -> Choice:
-        return Choice.of(self._job, self._setting.providers, self._setting.prices)
+        it = self._setting
+        today = utc(self._time.now()).date()
+        return Choice.of(self._job, it.providers, it.prices, today)
 
     async def _prepare(self, run: Run, planner: Planner) -> bool:
         """Make the plan as far as it must stand before money is spent.
@@ -294,23 +313,3 @@ class LocalEngine:
             for scope in list(run.following):
                 scope.cancel()
             run.wake()
-
-    def _log_end(self, totals: Totals) -> None:
-        rows = {status.value: count for status, count in totals.rows.items()}
-        money = {
-            "spent": totals.spent,
-            "retired": totals.retired,
-            "at_risk": totals.at_risk,
-        }
-        self._log.info(
-            "ended", extra=rows | {f"{name}_nano": it for name, it in money.items()}
-        )
-
-    async def _write_outputs(self, offload: Offload) -> None:
-        # Only here: pyarrow loads when the rows are done, not before the first is sent.
-        from batchgen.runner.outputs import are_fresh, write_outputs
-
-        it = self._folder
-        if not are_fresh(it.ledger, it.archive, it.path):
-            with anyio.CancelScope(shield=True):
-                await offload(lambda: write_outputs(it.ledger, it.archive, it.path))

@@ -11,7 +11,13 @@ from batchgen.engines.bill import micros_of
 from batchgen.engines.comparing import Bill, Comparison, Difference, compare
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder
-from batchgen.ledger import Ledger, Totals, settle_charge
+from batchgen.ledger import (
+    Ledger,
+    Totals,
+    settle_charge,
+    settled_without_note,
+    unsettle_charges,
+)
 from batchgen.runner.outputs import are_fresh, write_outputs
 from batchgen.runner.resume import recover
 
@@ -47,6 +53,43 @@ def reconcile(path: Path, bill: Bill, *, settles: bool) -> Reconciled:
             if not are_fresh(ledger, folder.archive, path):
                 write_outputs(ledger, folder.archive, path)
         return Reconciled(found, settled, ledger.totals(EVERY_ROW))
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """What was taken back of the settlements of a folder, and its money afterwards.
+
+    Attributes:
+        changed: Purchases that cost what they did before a bill.
+        without_note: Purchases that stay as a bill has them, since the batchgen that
+            settled them did not write down what stood before.
+    """
+
+    changed: int
+    without_note: int
+    totals: Totals
+
+
+def unsettle(path: Path, provider: str | None) -> Unsettled:
+    """Take back what bills settled in a folder that no run works on.
+
+    Args:
+        path: The run folder.
+        provider: Whose bills; None for all of them.
+
+    Raises:
+        LedgerLocked: a run works on the folder.
+        StorageError: it cannot be written.
+    """
+    with open_folder(path, None, None) as folder:
+        ledger = folder.ledger
+        recover(ledger, folder.archive, micros_of(datetime.now(UTC)))
+        with ledger.transaction():
+            changed = unsettle_charges(ledger, provider)
+        if changed and not are_fresh(ledger, folder.archive, path):
+            write_outputs(ledger, folder.archive, path)
+        without_note = settled_without_note(ledger, provider)
+        return Unsettled(changed, without_note, ledger.totals(EVERY_ROW))
 
 
 def _settle(ledger: Ledger, differences: Iterable[Difference]) -> int:

@@ -8,6 +8,7 @@ from batchgen.images.inspect import (
     NotAnImage,
     inspect,
 )
+from batchgen.images.kinds import extension_of
 
 __all__ = [
     "MOST_DECODED_PIXELS",
@@ -15,5 +16,6 @@ __all__ = [
     "MOST_SIDE_PX",
     "ImageFacts",
     "NotAnImage",
+    "extension_of",
     "inspect",
 ]

@@ -16,8 +16,15 @@ from batchgen.job import budget, values
 from batchgen.job.flags import provider_names
 from batchgen.job.said import Said, blamed
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES, read_resolution
+from batchgen.manifest.cells import read_option, text_of
 from batchgen.manifest.wording import shown
-from batchgen.model import Price, ReferenceTerms, by_resolution
+from batchgen.model import (
+    OptionValue,
+    Price,
+    ReferenceTerms,
+    by_resolution,
+    type_of_option,
+)
 
 _SETTINGS: Mapping[str, values.Reader] = MappingProxyType(
     {
@@ -43,6 +50,7 @@ _KEYS = (
     "budget",
     "references",
     "columns",
+    "options",
     "prices",
     "providers",
 )
@@ -94,6 +102,7 @@ class _JobFile:
         self._read_budget(said)
         said.settings["references"] = self._references()
         said.settings["columns"] = self._columns()
+        said.settings["options"] = self._options()
 
     def _read_budget(self, said: Said) -> None:
         table = self._subtable("budget")
@@ -142,6 +151,17 @@ class _JobFile:
             with self._blamed(key, "columns"):
                 read[key] = values.text(name).strip()
         return read
+
+    def _options(self) -> dict[str, OptionValue]:
+        """Read the options of rows that say nothing of them, as cells are read."""
+        table = self._subtable("options")
+        with blamed(SpecError, f"{self._file}, [options]"):
+            values.check_names(table, type_of_option, "key")
+        options: dict[str, OptionValue] = {}
+        for key, value in table.items():
+            with self._blamed(key, "options"):
+                options[key] = read_option(key)(values.text(text_of(value)).strip())
+        return options
 
     def _read_terms(self, said: Said) -> None:
         if "provider" in self._table:

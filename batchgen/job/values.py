@@ -139,7 +139,7 @@ def price(value: object, page: str) -> Price:
     ceiling = money(value.get("ceiling", expected))
     if ceiling < expected:
         raise ValueError(f"the ceiling {ceiling} is below the expected {expected}")
-    return Price(expected=expected, ceiling=ceiling, page=page)
+    return Price(expected=expected, ceiling=ceiling, page=page, is_agreed=True)
 
 
 def price_rule(value: object, page: str) -> Price:
@@ -155,19 +155,28 @@ def price_rule(value: object, page: str) -> Price:
         case _:
             raise ValueError(f"{_given(value)} is no table")
     amounts = ("expected", "ceiling")
-    conditions = ("resolution", "model", "service_tier", "per_reference")
-    check_names(value, (*conditions, *amounts), "key")
+    texts = ("model", "service_tier", "quality", "thinking_level")
+    extras = ("per_reference", "per_search")
+    check_names(value, ("resolution", *texts, *extras, *amounts), "key")
     agreed = price({it: value[it] for it in amounts if it in value}, page)
-    tier = value.get("service_tier")
+    stated = {it: frozenset({text(value[it])}) for it in texts if it in value}
     return replace(
         agreed,
         resolution=read_resolution(text(value["resolution"]))
         if "resolution" in value
         else None,
-        models=frozenset({text(value["model"])} if "model" in value else ()),
-        tiers=frozenset() if tier is None else frozenset({text(tier)}),
+        models=stated.get("model", frozenset()),
+        tiers=_as_in_sales(stated.get("service_tier", frozenset()), "default"),
+        qualities=_as_in_sales(stated.get("quality", frozenset()), "auto"),
+        thinking=stated.get("thinking_level", frozenset()),
         per_reference=money(value.get("per_reference", 0)),
+        per_search=money(value.get("per_search", 0)),
     )
+
+
+def _as_in_sales(words: frozenset[str], usual: str) -> frozenset[str | None]:
+    """Return words as a sale has them: the usual one stands there as None."""
+    return frozenset(None if word == usual else word for word in words)
 
 
 def base_url(value: object) -> str:
@@ -264,6 +273,7 @@ TERMS: Mapping[str, Reader] = MappingProxyType(
         "rates": rates,
         "usd_per_credit": per_unit,
         "failed_tasks": choice("unknown", "free"),
+        "shutdowns": choice("refuse", "ignore"),
     }
 )
 """What can be said of one provider."""

@@ -2,18 +2,28 @@
 
 from batchgen.ledger.directory import ListedImage, directory_images, directory_places
 from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.members import (
+    Compaction,
+    KeptMember,
+    StoredMember,
+    count_members,
+    stored_members,
+)
 from batchgen.ledger.plan import PlanWriter
 from batchgen.ledger.purchases import (
     providers_bought_from,
     purchase_slices,
     purchases_of,
     settle_charge,
+    settled_without_note,
+    unsettle_charges,
 )
 from batchgen.ledger.reader import Growth, Reader, Shape
 from batchgen.ledger.records import (
     AttemptEnd,
     AttemptRecord,
     AttemptStart,
+    Charged,
     PlanEntry,
     PlannedRow,
     RowRecord,
@@ -29,7 +39,10 @@ __all__ = [
     "AttemptEnd",
     "AttemptRecord",
     "AttemptStart",
+    "Charged",
+    "Compaction",
     "Growth",
+    "KeptMember",
     "Ledger",
     "ListedImage",
     "PlanEntry",
@@ -39,8 +52,10 @@ __all__ = [
     "RowRecord",
     "Shape",
     "StoredImage",
+    "StoredMember",
     "Totals",
     "Way",
+    "count_members",
     "directory_images",
     "directory_places",
     "dump_route",
@@ -53,4 +68,7 @@ __all__ = [
     "purchases_of",
     "result_slices",
     "settle_charge",
+    "settled_without_note",
+    "stored_members",
+    "unsettle_charges",
 ]

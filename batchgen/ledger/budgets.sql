@@ -1,12 +1,12 @@
 -- name: money_by_day
 SELECT sent_at / 86400000000 AS day,
        sum(coalesce(cost, 0) + CASE WHEN charge = 'unknown' OR state IN ('sent', 'accepted')
-                                    THEN coalesce(ceiling, 0) ELSE 0 END) AS nano
+                                    THEN coalesce(ceiling, 0) ELSE uncertain END) AS nano
   FROM attempts WHERE sent_at >= ? GROUP BY 1;
 -- name: money_by_group
 SELECT rows.budget_group,
        sum(coalesce(cost, 0) + CASE WHEN charge = 'unknown' OR state IN ('sent', 'accepted')
-                                    THEN coalesce(ceiling, 0) ELSE 0 END) AS nano
+                                    THEN coalesce(ceiling, 0) ELSE uncertain END) AS nano
   FROM attempts JOIN rows USING (row_id) WHERE rows.budget_group IS NOT NULL GROUP BY 1;
 -- name: images_unpriced
 SELECT attempts.provider, attempts.model, attempts.resolution,
@@ -24,5 +24,6 @@ SELECT attempts.sent_at / 86400000000 AS day, rows.budget_group,
        sum(:per_image * attempts.images - attempts.ceiling) AS nano
   FROM attempts JOIN rows USING (row_id)
   WHERE attempts.provider = :provider AND attempts.resolution IS :resolution
-    AND attempts.ceiling < :per_image * attempts.images AND attempts.charge = 'unknown'
+    AND attempts.ceiling < :per_image * attempts.images
+    AND (attempts.charge = 'unknown' OR attempts.uncertain > 0)
   GROUP BY 1, 2;

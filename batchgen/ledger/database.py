@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +13,12 @@ from pathlib import Path
 
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 7
+_LOG_INDEX_BYTES = 1 << 15
+"""By which SQLite's `-shm` file grows (sqlite.org/walformat.html, read 2026-11-30)."""
 _STATEMENTS = (
     *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
+    "members.sql",
 )
 
 
@@ -41,7 +45,7 @@ def translated(path: Path) -> Iterator[None]:
 def ours(error: sqlite3.Error, path: Path) -> StorageError:
     """Return an error of SQLite's in our words."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
         return DiskFull(f"the disk is full ({path}); free some space and run it again")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LedgerLocked(
@@ -56,6 +60,18 @@ def ours(error: sqlite3.Error, path: Path) -> StorageError:
             f"cannot write {path} ({error}); check the folder's permissions"
         )
     return StorageError(f"{path}: {error}")
+
+
+def _is_full(path: Path) -> bool:
+    """Say whether an I/O error is one of a full disk.
+
+    SQLite says so by a code of its own only for some files: where the index of its log
+    cannot grow, it tells of an I/O error.
+    """
+    try:
+        return shutil.disk_usage(path.parent).free < _LOG_INDEX_BYTES
+    except OSError:
+        return False
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:

@@ -5,15 +5,17 @@ Steps are made between `begin` and `commit`, so that a group of them is one comm
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from batchgen.errors import Charge, LedgerMismatch, StorageError
 from batchgen.ledger.database import queries, translated
 from batchgen.ledger.reader import Growth, Reader, Value
-from batchgen.ledger.records import AttemptEnd, AttemptStart, StoredImage
+from batchgen.ledger.records import AttemptEnd, AttemptStart, Charged, StoredImage
 from batchgen.ledger.route import Way
-from batchgen.model import NEXT, State, Status
+from batchgen.model import NEXT, Link, State, Status
 
 _BEFORE: Mapping[State, str] = {
     after: " ".join(before for before in State if after in NEXT[before])
@@ -25,12 +27,20 @@ _BEFORE: Mapping[State, str] = {
 class Ledger(Reader):
     """One run's durable state, to be written by one process.
 
+    Attributes:
+        holds_key: Says whether a key stands in a text. Such a link is never written;
+            whoever follows it has it in memory.
+
     Raises:
         StorageError: from every method, when SQLite cannot do what was asked.
     """
 
     writes = True
     _outputs_are_known_stale = False  # by this commit
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.holds_key: Callable[[str], bool] = lambda _: False
 
     def begin(self) -> None:
         """Begin a commit; the steps that follow belong to it."""
@@ -105,6 +115,7 @@ class Ledger(Reader):
                 start.aspect_ratio,
                 start.resolution,
                 start.expected,
+                start.floor,
                 start.ceiling,
                 start.sent_at,
             ),
@@ -125,8 +136,8 @@ class Ledger(Reader):
     def mark_delivered(
         self,
         attempt_id: int,
-        links: Iterable[tuple[int, str]],
-        charge: tuple[Charge, int | None],
+        links: Iterable[tuple[int, Link]],
+        charge: Charged | tuple[Charge, int | None],
         request_id: str | None,
         latency_s: float | None,
     ) -> None:
@@ -135,14 +146,21 @@ class Ledger(Reader):
         Args:
             attempt_id: The attempt.
             links: Image number within the row, and its link.
-            charge: What kind of charge, and nano-dollars if they are known.
+            charge: What kind of charge, nano-dollars if they are known, and those that
+                it may have cost beyond them.
             request_id: The id by which the provider's bill knows it.
             latency_s: SENT to now; None when that cannot be known.
         """
-        values = (charge[0].value, charge[1], request_id, latency_s)
+        known = Charged(charge[0], *charge[1:])
+        values = (known.charge.value, *known[1:], request_id, latency_s)
         self._step(attempt_id, State.DELIVERED, "attempt_deliver", values)
         for image, link in links:
-            self.run("link_set", (attempt_id, image, link))
+            url = "" if self.holds_key(link.url) else link.url
+            self.run("link_set", (attempt_id, image, url, link.from_text))
+
+    def reopen(self, attempt_id: int) -> None:
+        """Let an attempt be delivered again whose links were lost; its charge stays."""
+        self._step(attempt_id, State.DELIVERED, "attempt_reopen", ())
 
     def mark_stored(
         self,
@@ -190,6 +208,7 @@ class Ledger(Reader):
                 end.state.value,
                 end.charge.value,
                 end.cost,
+                end.uncertain,
                 end.again.value,
                 end.counts,
                 end.excused,
@@ -218,7 +237,11 @@ class Ledger(Reader):
         return self.run("attempt_refuse", (error, attempt_id)).rowcount > 0
 
     def _step(
-        self, attempt_id: int, state: State, name: str, values: Sequence[Value]
+        self,
+        attempt_id: int,
+        state: State,
+        name: str,
+        values: Sequence[Value],
     ) -> None:
         """Take a step by a statement that changes nothing where it is not legal."""
         if self.run(name, (*values, attempt_id, _BEFORE[state])).rowcount == 1:
@@ -272,4 +295,22 @@ class Ledger(Reader):
             link: What requests name it by.
             good_until: When it stops working, in microseconds UTC.
         """
-        self.run("upload_set", (*place, name, link, good_until))
+        if not self.holds_key(link):
+            self.run("upload_set", (*place, name, link, good_until))
+
+    def forget_uploads(self, place: tuple[str, str], links: Iterable[str]) -> int:
+        """Forget uploads that a provider cannot fetch any more.
+
+        Args:
+            place: Provider and base URL.
+            links: What requests named them by.
+
+        Returns:
+            How many of them were still known.
+        """
+        values = (*place, json.dumps(list(links)))
+        return self.run("uploads_forget", values).rowcount
+
+    def forget_uploads_until(self, place: tuple[str, str], good_until: int) -> int:
+        """Forget the uploads of a place that would be good until then, or shorter."""
+        return self.run("uploads_forget_until", (*place, good_until)).rowcount

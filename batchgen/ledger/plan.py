@@ -230,6 +230,8 @@ class PlanWriter:
                     it.entry = self._as_moved(it.entry, it.row_id)
             others_paid = any(stands[row_id]["is_paid"] for row_id in it.others)
             it.rebuy = others_paid and not is_bought
+            if it.row_id is not None and stands[it.row_id]["is_removed"]:
+                it.rebuy = True
 
     def _stands(self, row_ids: Sequence[int]) -> Mapping[int, sqlite3.Row]:
         if not row_ids:

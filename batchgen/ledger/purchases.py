@@ -37,6 +37,7 @@ class _Line(NamedTuple):
     task_id: str | None
     charge: str | None
     cost: int | None
+    uncertain: int
     expected: int | None
     ceiling: int | None
     error: str | None
@@ -67,13 +68,48 @@ def purchases_of(ledger: Reader, provider: str) -> Iterator[tuple[AttemptRecord,
 
 
 def settle_charge(ledger: Ledger, attempt_id: int, nano: int) -> None:
-    """Write down what the provider's bill says of an attempt; its state stays."""
+    """Write down what the provider's bill says of an attempt; its state stays.
+
+    What stood before is kept beside it, for `unsettle_charges`.
+    """
     ledger.run("purchase_settle", (nano, attempt_id))
     ledger.run("outputs_stale")
 
 
+def unsettle_charges(ledger: Ledger, provider: str | None) -> int:
+    """Take back what bills settled: each attempt costs what it did before.
+
+    Ceilings that a bill raised are lowered again, as far as no other charge holds
+    them up.
+
+    Args:
+        ledger: The ledger.
+        provider: Whose bills; None for all of them.
+
+    Returns:
+        How many attempts changed.
+    """
+    values = {"provider": provider}
+    changed = ledger.run("purchases_unsettle", values).rowcount
+    if changed:
+        ledger.run("ceilings_lower", values)
+        for highest in ledger.dearest():
+            ledger.raise_ceiling(*highest)
+        ledger.run("outputs_stale")
+    return changed
+
+
+def settled_without_note(ledger: Reader, provider: str | None) -> int:
+    """Count attempts whose charge before the bill nobody wrote down."""
+    values = {"provider": provider}
+    found: int = ledger.run("purchases_settled_without_note", values).fetchone()[0]
+    return found
+
+
 def _purchase(it: _Line) -> PurchaseRow:
-    cost_usd, basis, at_risk_usd = _money(it.state, it.charge, it.cost, it.ceiling)
+    cost_usd, basis, at_risk_usd = _money(
+        it.state, it.charge, it.cost, it.uncertain, it.ceiling
+    )
     place = None if it.position is None else str(it.position)
     return PurchaseRow(
         row=it.position,
@@ -103,9 +139,14 @@ def _purchase(it: _Line) -> PurchaseRow:
 
 @lru_cache(maxsize=4096)
 def _money(
-    state: str, charge: str | None, cost: int | None, ceiling: int | None
+    state: str,
+    charge: str | None,
+    cost: int | None,
+    uncertain: int,
+    ceiling: int | None,
 ) -> tuple[Decimal | None, Basis, Decimal | None]:
     """Return cost, basis and money at risk; most attempts have the same of it."""
     if is_at_risk(state, charge):
         return None, Basis.UNKNOWN, usd_of(ceiling)
-    return usd_of(cost), basis_of(charge, is_priced=cost is not None), usd_of(0)
+    basis = basis_of(charge, is_priced=cost is not None)
+    return usd_of(cost), basis, usd_of(uncertain)

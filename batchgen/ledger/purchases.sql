@@ -6,7 +6,7 @@ SELECT (SELECT min(position) FROM plan
         WHERE earlier.row_id = attempts.row_id
           AND earlier.attempt_id <= attempts.attempt_id) AS number,
        attempt_id, sent_at, accepted_at, ended_at, provider, model, resolution, images, state,
-       request_id, task_id, charge, cost, expected, ceiling, attempts.error, attempts.message
+       request_id, task_id, charge, cost, uncertain, expected, ceiling, attempts.error, attempts.message
   FROM attempts JOIN rows USING (row_id) ORDER BY attempt_id;
 
 -- name: providers_bought_from
@@ -18,4 +18,30 @@ SELECT attempts.*, rows.id AS row_name,
   FROM attempts JOIN rows USING (row_id)
   WHERE attempts.provider = ? ORDER BY attempt_id;
 -- name: purchase_settle
-UPDATE attempts SET charge = 'billed', cost = ? WHERE attempt_id = ?;
+-- The first bill notes what stood before it; a second bill leaves that note as it is.
+UPDATE attempts
+  SET charge_before_bill = CASE WHEN charge IS 'billed' THEN charge_before_bill
+                                ELSE coalesce(charge, '') END,
+      cost_before_bill = CASE WHEN charge IS 'billed' THEN cost_before_bill ELSE cost END,
+      uncertain_before_bill = CASE WHEN charge IS 'billed' THEN uncertain_before_bill
+                                   ELSE uncertain END,
+      charge = 'billed', cost = ?, uncertain = 0
+  WHERE attempt_id = ?;
+-- name: purchases_unsettle
+UPDATE attempts
+  SET charge = nullif(charge_before_bill, ''), cost = cost_before_bill,
+      uncertain = coalesce(uncertain_before_bill, 0),
+      charge_before_bill = NULL, cost_before_bill = NULL, uncertain_before_bill = NULL
+  WHERE charge = 'billed' AND charge_before_bill IS NOT NULL
+    AND (:provider IS NULL OR provider = :provider);
+-- name: purchases_settled_without_note
+SELECT count(*) FROM attempts
+  WHERE charge = 'billed' AND charge_before_bill IS NULL
+    AND (:provider IS NULL OR provider = :provider);
+-- name: ceilings_lower
+UPDATE attempts
+  SET uncertain = CASE WHEN uncertain > 0 THEN max(0, uncertain - ceiling + first_ceiling) ELSE 0 END,
+      ceiling = first_ceiling, first_ceiling = NULL
+  WHERE first_ceiling IS NOT NULL
+    AND (charge = 'unknown' OR uncertain > 0 OR state IN ('sent', 'accepted'))
+    AND (:provider IS NULL OR provider = :provider);

@@ -35,7 +35,10 @@ SELECT row_id, status, budget_group,
                  AND state NOT IN ('rejected', 'failed')) AS is_bought,
        EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                  AND (state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored', 'unknown')
-                      OR cost > 0 OR (charge = 'price_list' AND cost IS NULL))) AS is_paid
+                      OR cost > 0 OR (charge = 'price_list' AND cost IS NULL))) AS is_paid,
+       -- Its images were removed from the archive, and nobody said that others be bought.
+       status = 'pending' AND EXISTS (SELECT 1 FROM removed_images
+                                      WHERE removed_images.row_id = rows.row_id) AS is_removed
   FROM rows WHERE row_id IN (SELECT value FROM json_each(?));
 -- name: row_add
 INSERT INTO rows (row_id, key, fingerprint, id, stem, request, n, budget_group)
@@ -146,8 +149,8 @@ SELECT images.image FROM images JOIN attempts USING (attempt_id)
 
 -- name: attempt_add
 INSERT INTO attempts (row_id, first_image, images, state, provider, model, base_url,
-                      aspect_ratio, resolution, expected, ceiling, sent_at)
-  VALUES (?, ?, ?, 'sent', ?, ?, ?, ?, ?, ?, ?, ?);
+                      aspect_ratio, resolution, expected, floor, ceiling, sent_at)
+  VALUES (?, ?, ?, 'sent', ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: attempt_get
 SELECT * FROM attempts WHERE attempt_id = ?;
 -- name: attempt_state
@@ -156,8 +159,8 @@ SELECT state FROM attempts WHERE attempt_id = ?;
 UPDATE attempts SET state = 'accepted', task_id = ?, request_id = ?, accepted_at = ?
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_deliver
-UPDATE attempts SET state = 'delivered', charge = ?, cost = ?, request_id = coalesce(?, request_id),
-                    latency_s = coalesce(latency_s, ?), again = NULL, error = NULL, message = NULL
+UPDATE attempts SET state = 'delivered', charge = ?, cost = ?, uncertain = ?,
+                    request_id = coalesce(?, request_id), latency_s = coalesce(latency_s, ?), again = NULL, error = NULL, message = NULL
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_warn
 UPDATE attempts SET warning = ? WHERE attempt_id = ?;
@@ -166,9 +169,13 @@ UPDATE attempts SET state = 'stored', warning = coalesce(warning || '; ' || ?, ?
                     ended_at = ?, again = NULL, error = NULL, message = NULL, counts = 1
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_end
-UPDATE attempts SET state = ?, charge = ?, cost = ?, again = ?, counts = ?, excused = ?, error = ?,
-                    message = ?,
+UPDATE attempts SET state = ?, charge = ?, cost = ?, uncertain = ?, again = ?, counts = ?,
+                    excused = ?, error = ?, message = ?,
                     request_id = coalesce(?, request_id), ended_at = ?
+  WHERE attempt_id = ? AND instr(?, state);
+-- name: attempt_reopen
+-- Its charge stays; what it lacks has a link that is tried again.
+UPDATE attempts SET state = 'delivered', again = NULL, error = NULL, message = NULL
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_excuse
 UPDATE attempts SET excused = 1 WHERE attempt_id = ? AND state = 'failed';
@@ -182,8 +189,21 @@ SELECT 1 FROM attempts LIMIT 1;
 -- name: attempts_open
 SELECT * FROM attempts
   WHERE state IN ('sent', 'accepted', 'delivered', 'overdue') ORDER BY attempt_id;
+-- name: attempts_with_lost_links
+-- From the few images that lack: the order of these tables is as it is written.
+SELECT DISTINCT attempts.* FROM images INDEXED BY images_lacking
+    CROSS JOIN attempts ON attempts.attempt_id = images.attempt_id
+    CROSS JOIN rows ON rows.row_id = attempts.row_id
+  WHERE images.name IS NULL AND images.link IS NOT NULL
+    AND attempts.state IN ('failed', 'stored') AND rows.status = :status
+    -- Another attempt may have brought it since.
+    AND NOT EXISTS (SELECT 1 FROM attempts AS other JOIN images AS brought
+                      ON brought.attempt_id = other.attempt_id
+                    WHERE other.row_id = attempts.row_id AND brought.name IS NOT NULL
+                      AND brought.image = images.image)
+  ORDER BY attempts.attempt_id;
 -- name: attempt_links
-SELECT image, link FROM images
+SELECT image, link, from_text FROM images
   WHERE attempt_id = ? AND name IS NULL AND link IS NOT NULL ORDER BY image;
 -- name: attempt_shapes
 SELECT image, width_px, height_px FROM images
@@ -194,14 +214,16 @@ SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at
 SELECT provider, resolution, max((cost + images - 1) / images) FROM attempts
   WHERE charge IN ('reported', 'billed') AND cost > ceiling GROUP BY 1, 2;
 -- name: attempts_raise_ceiling
-UPDATE attempts SET ceiling = :per_image * images
+UPDATE attempts SET first_ceiling = coalesce(first_ceiling, ceiling), ceiling = :per_image * images,
+    uncertain = CASE WHEN uncertain > 0 THEN uncertain + :per_image * images - ceiling ELSE 0 END
   WHERE provider = :provider AND resolution IS :resolution
     AND ceiling < :per_image * images
-    AND (charge = 'unknown' OR state IN ('sent', 'accepted'));
+    AND (charge = 'unknown' OR uncertain > 0 OR state IN ('sent', 'accepted'));
 
 -- name: link_set
-INSERT INTO images (attempt_id, image, link) VALUES (?, ?, ?)
-  ON CONFLICT (attempt_id, image) DO UPDATE SET link = excluded.link;
+INSERT INTO images (attempt_id, image, link, from_text) VALUES (?, ?, ?, ?)
+  ON CONFLICT (attempt_id, image) DO UPDATE SET
+    link = excluded.link, from_text = excluded.from_text;
 -- name: image_store
 INSERT INTO images (attempt_id, image, name, place, size_bytes, crc32, sha256, media_type,
                     width_px, height_px)
@@ -230,11 +252,11 @@ SELECT count(*) AS rows, coalesce(sum(estimate * lacking / n), 0) AS estimate,
 SELECT
   coalesce(sum(cost) FILTER (WHERE planned), 0) AS spent,
   coalesce(sum(cost) FILTER (WHERE NOT planned), 0) AS retired,
-  coalesce(sum(ceiling) FILTER (WHERE risky), 0) AS at_risk,
+  coalesce(sum(CASE WHEN risky THEN ceiling ELSE uncertain END), 0) AS at_risk,
   coalesce(sum(risky), 0) AS at_risk_attempts,
   coalesce(sum(risky AND ceiling IS NULL), 0) AS unpriced_risk,
   coalesce(sum(cost IS NULL AND charge IN ('reported', 'price_list')), 0) AS unpriced
-  FROM (SELECT cost, ceiling, charge,
+  FROM (SELECT cost, ceiling, uncertain, charge,
           coalesce(charge = 'unknown', 0) OR state IN ('sent', 'accepted') AS risky,
           EXISTS (SELECT 1 FROM plan
                   WHERE plan.row_id = attempts.row_id AND plan.generation = ?) AS planned
@@ -281,8 +303,9 @@ SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
-    AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
-                      AND attempts.state NOT IN ('rejected', 'failed'));
+    AND (NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
+                       AND attempts.state NOT IN ('rejected', 'failed'))
+         OR EXISTS (SELECT 1 FROM removed_images WHERE removed_images.row_id = rows.row_id));
 -- name: problems
 SELECT position, line, plan.id, at_column, problem FROM plan
   LEFT JOIN rows USING (row_id)
@@ -322,8 +345,8 @@ SELECT plan.position, plan.line, coalesce(plan.id, plan.position) AS id,
             ELSE coalesce((SELECT coalesce(first.id, first.position) FROM plan AS first
                            WHERE first.row_id = plan.shares AND first.generation = plan.generation),
                           shared.id, shared.stem) END AS shared_with,
-       attempts.attempt_id, state, charge, cost, ceiling, counts, attempts.provider, attempts.model,
-       aspect_ratio, attempts.resolution, coalesce(request_id, task_id), attempts.warning,
+       attempts.attempt_id, state, charge, cost, uncertain, ceiling, counts, attempts.provider,
+       attempts.model, aspect_ratio, attempts.resolution, coalesce(request_id, task_id), attempts.warning,
        sent_at, ended_at, latency_s,
        image, name, media_type, width_px, height_px, size_bytes, lower(hex(sha256)) AS sha256
   FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
@@ -356,6 +379,12 @@ SELECT plan.position, image, name, place, size_bytes, crc32, attempts.ended_at,
 -- name: upload_get
 SELECT link FROM uploads
   WHERE provider = ? AND base_url = ? AND name = ? AND good_until > ?;
+-- name: uploads_forget
+-- Only the links that were named: another may have been uploaded in their place by now.
+DELETE FROM uploads WHERE provider = ? AND base_url = ?
+  AND link IN (SELECT value FROM json_each(?));
+-- name: uploads_forget_until
+DELETE FROM uploads WHERE provider = ? AND base_url = ? AND good_until <= ?;
 -- name: upload_set
 INSERT OR REPLACE INTO uploads (provider, base_url, name, link, good_until)
   VALUES (?, ?, ?, ?, ?);

@@ -22,7 +22,7 @@ from batchgen.ledger.records import (
 )
 from batchgen.ledger.requests import load_request
 from batchgen.ledger.route import Way, load_route
-from batchgen.model import State, Status
+from batchgen.model import Link, State, Status
 
 Shape = tuple[int, int, int]
 """Number of an image within its row, width and height in pixels."""
@@ -47,6 +47,11 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = connect(path, write=self.writes)
+
+    @property
+    def log(self) -> Path:
+        """The file to which commits are written first; it may not be there yet."""
+        return self.path.with_name(f"{self.path.name}-wal")
 
     def close(self) -> None:
         """Close the file; a last checkpoint folds the log into it."""
@@ -238,9 +243,27 @@ class Reader:
         found = self.run("attempt_shapes", (attempt_id,))
         return [(row[0], row[1], row[2]) for row in found]
 
-    def links(self, attempt_id: int) -> list[tuple[int, str]]:
-        """Return image numbers and links that are still to be fetched."""
-        return [(row[0], row[1]) for row in self.run("attempt_links", (attempt_id,))]
+    def links(self, attempt_id: int) -> list[tuple[int, Link]]:
+        """Return image numbers and links that are still to be fetched.
+
+        A link that was not written, because a key stood in it, is empty.
+        """
+        rows = self.run("attempt_links", (attempt_id,))
+        return [(row[0], Link(row[1], from_text=bool(row[2]))) for row in rows]
+
+    def with_lost_links(self, status: Status) -> list[AttemptRecord]:
+        """Return ended attempts that lack images whose links are known, oldest first.
+
+        Args:
+            status: How their rows stand, also of those that left the manifest.
+        """
+        rows = self.run("attempts_with_lost_links", {"status": status.value})
+        return [attempt_record(row) for row in rows]
+
+    def find_attempt(self, attempt_id: int) -> AttemptRecord | None:
+        """Return one attempt; None if there is none of this number."""
+        row = self.run("attempt_get", (attempt_id,)).fetchone()
+        return None if row is None else attempt_record(row)
 
     def sent_since(self, provider: str, since: int) -> list[int]:
         """Return when purchases of a provider left, in microseconds UTC."""

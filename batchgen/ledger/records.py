@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from batchgen.errors import Again, Charge
 from batchgen.model import Basis, ImageRequest, State, Status
+
+
+class Charged(NamedTuple):
+    """What an attempt was charged, in nano-dollars.
+
+    Attributes:
+        cost: None where the charge is unknown or has no price.
+        uncertain: What it may cost beyond that, where only a range is known.
+    """
+
+    charge: Charge
+    cost: int | None
+    uncertain: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +88,11 @@ class PlannedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStart:
-    """All that is known before a request leaves; times in microseconds UTC."""
+    """All that is known before a request leaves; times in microseconds UTC.
+
+    Attributes:
+        floor: The least that the whole part costs by the price list; None if unknown.
+    """
 
     row_id: int
     first_image: int
@@ -87,6 +105,7 @@ class AttemptStart:
     expected: int | None
     ceiling: int | None
     sent_at: int
+    floor: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +114,7 @@ class AttemptEnd:
 
     Attributes:
         cost: Nano-dollars; None where the charge is unknown or has no price.
+        uncertain: Nano-dollars that it may cost beyond that.
         excused: Whether the provider failed for everybody, so that it does not count
             against the row's attempts.
     """
@@ -109,6 +129,7 @@ class AttemptEnd:
     request_id: str | None
     ended_at: int
     excused: bool = False
+    uncertain: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +162,12 @@ class AttemptRecord:
     ended_at: int | None = None
     latency_s: float | None = None
     excused: bool = False
+    floor: int | None = None
+    uncertain: int = 0
+    charge_before_bill: str | None = None
+    cost_before_bill: int | None = None
+    uncertain_before_bill: int | None = None
+    first_ceiling: int | None = None
 
     @property
     def at_risk(self) -> bool:
@@ -181,6 +208,7 @@ def just_sent(attempt_id: int, start: AttemptStart) -> AttemptRecord:
         aspect_ratio=start.aspect_ratio,
         resolution=start.resolution,
         expected=start.expected,
+        floor=start.floor,
         ceiling=start.ceiling,
         sent_at=start.sent_at,
     )
@@ -208,7 +236,9 @@ class Money:
     Attributes:
         spent: Sum of the table's costs.
         retired: Paid for rows, or versions of rows, that the manifest lost.
-        at_risk: Price of attempts whose outcome is unknown, retired ones included.
+        at_risk: Price of attempts whose outcome is unknown, retired ones included, and
+            what others may have cost beyond what is spent for certain.
+        at_risk_attempts: Attempts whose outcome is unknown.
         unpriced: Attempts that cost something nobody has named.
         unpriced_risk: Attempts at risk that have no price.
     """

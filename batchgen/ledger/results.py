@@ -46,6 +46,7 @@ class _Attempt(NamedTuple):
     state: str
     charge: str | None
     cost: int | None
+    uncertain: int
     ceiling: int | None
     counts: int
     provider: str
@@ -72,10 +73,11 @@ _WEAKEST_LAST = tuple(Basis)
 _STATUSES = {it.value: it for it in Status}
 
 
-_Charged = tuple[str, str | None, int | None, int | None, int]
-"""State, charge, cost, ceiling and count of an attempt, which stand at `_MONEY`."""
+_Charged = tuple[str, str | None, int | None, int, int | None, int]
+"""State, charge, cost, what is uncertain beyond that, ceiling and count of an attempt,
+which stand at `_MONEY`."""
 
-_MONEY = slice(1, 6)
+_MONEY = slice(1, 7)
 
 
 class _Money(NamedTuple):
@@ -205,13 +207,16 @@ def _money(attempts: tuple[_Charged, ...]) -> _Money:
 
     Money at risk is not part of the cost: the table's sum is what was spent for
     certain. Where all is at risk the cost is unknown, and never 0. The basis is the
-    weakest.
+    weakest. What a known delivery may cost beyond its price's floor is at risk, too.
     """
     risky: list[int | None] = []
+    uncertain = 0
     charged: list[tuple[Basis, int | None]] = []
-    for state, charge, cost, ceiling, _ in attempts:
+    for state, charge, cost, more, ceiling, _ in attempts:
         if is_at_risk(state, charge):
             risky.append(ceiling)
+        else:
+            uncertain += more
         basis = basis_of(charge, is_priced=cost is not None)
         if basis is not Basis.NONE:
             charged.append((basis, cost))
@@ -222,7 +227,7 @@ def _money(attempts: tuple[_Charged, ...]) -> _Money:
         attempts=sum(counts for *_, counts in attempts),
         cost_usd=None if is_unknown else _sum([cost for _, cost in charged]),
         cost_basis=Basis.UNKNOWN if is_unknown else weakest,
-        at_risk_usd=_sum(risky),
+        at_risk_usd=_sum([*risky, uncertain]),
         at_risk_attempts=len(risky),
     )
 

@@ -77,6 +77,8 @@ CREATE TABLE reference_files (
 -- accepted, overdue -> delivered | failed | unknown | overdue
 -- delivered -> delivered (fresh links) | stored | failed
 -- unknown -> stored (found whole in the archive after a kill)
+-- unknown -> accepted | delivered | failed (its kept reply is read anew)
+-- failed -> accepted | delivered (likewise, or its lost links download after all)
 CREATE TABLE attempts (
   attempt_id   INTEGER PRIMARY KEY,
   row_id       INTEGER NOT NULL REFERENCES rows,
@@ -89,15 +91,24 @@ CREATE TABLE attempts (
   aspect_ratio TEXT,              -- as sent
   resolution   TEXT,
   expected     INTEGER,           -- price of the whole part; null if unknown
+  floor        INTEGER,           -- the least that the price list says; null if unknown
   ceiling      INTEGER,
   task_id      TEXT,
   request_id   TEXT,
   charge       TEXT,              -- none | reported | billed | price_list |
                                   -- unknown
   cost         INTEGER,           -- null while, or where, it is unknown
+  uncertain    INTEGER NOT NULL DEFAULT 0,  -- what it may cost beyond `cost`, where the
+                                  -- price list has a range and the reply no charge
   again        TEXT,
   counts       INTEGER NOT NULL DEFAULT 1,  -- 0: surely rejected unprocessed
   excused      INTEGER NOT NULL DEFAULT 0,  -- 1: the provider failed for everybody
+  -- What stood here before a bill settled it, to be put back if that bill was wrong: the
+  -- charge ('' for none) and the cost. Null where no bill settled it.
+  charge_before_bill TEXT,
+  cost_before_bill   INTEGER,
+  uncertain_before_bill INTEGER,
+  first_ceiling      INTEGER,     -- the ceiling before a higher charge raised it
   error        TEXT,
   message      TEXT,
   warning      TEXT,
@@ -115,7 +126,8 @@ CREATE INDEX attempts_by_time ON attempts (sent_at);
 CREATE TABLE images (
   attempt_id INTEGER NOT NULL REFERENCES attempts,
   image      INTEGER NOT NULL,    -- within its row
-  link       TEXT,
+  link       TEXT,                -- empty where it held a key and was not written
+  from_text  INTEGER NOT NULL DEFAULT 0,  -- 1: it stood in a model's text
   name       TEXT,                -- member of the archive, once stored
   place      INTEGER,             -- offset of its local header
   size_bytes INTEGER,
@@ -127,6 +139,8 @@ CREATE TABLE images (
   PRIMARY KEY (attempt_id, image)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX images_lacking ON images (attempt_id) WHERE name IS NULL AND link IS NOT NULL;
+
 CREATE TABLE uploads (
   provider   TEXT    NOT NULL,
   base_url   TEXT    NOT NULL,
@@ -135,3 +149,15 @@ CREATE TABLE uploads (
   good_until INTEGER NOT NULL,
   PRIMARY KEY (provider, base_url, name)
 ) STRICT, WITHOUT ROWID;
+
+-- Images that were removed from the archive, where `retry` was not said since, nor anything
+-- bought: buying them again needs consent.
+CREATE VIEW removed_images AS
+  SELECT attempts.row_id, images.image FROM attempts JOIN images USING (attempt_id)
+    JOIN rows USING (row_id)
+  WHERE images.name IS NULL AND images.sha256 IS NOT NULL
+    AND attempts.attempt_id > rows.tries_from
+    AND NOT EXISTS (SELECT 1 FROM attempts AS later
+                    WHERE later.row_id = attempts.row_id
+                      AND later.attempt_id > attempts.attempt_id
+                      AND later.state NOT IN ('rejected', 'failed'));

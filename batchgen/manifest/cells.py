@@ -136,5 +136,10 @@ _OPTION_READERS: Mapping[str, Callable[[str], OptionValue]] = MappingProxyType(
         "top_p": lambda text: _number(text, 0, 1),
         "top_k": lambda text: _whole(text, 1),
         "max_output_tokens": lambda text: _whole(text, 1),
+        "quality": str.lower,
+        "background": str.lower,
+        "moderation": str.lower,
+        "output_compression": lambda text: _whole(text, 0, 100),
+        "thinking_level": str.lower,
     }
 )

@@ -86,6 +86,7 @@ class Manifest:
             "model": stated_model(job),
             "folder": self._allowed_folder(),
             "budget_by": sorted(job.max_cost_by),
+            **({"options": dict(job.options)} if job.options else {}),
         }
         with _foreign_errors(self.path), self.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()

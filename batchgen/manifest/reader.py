@@ -143,6 +143,8 @@ class RowReader:
         return found
 
     def _stated_options(self, reading: _Reading) -> Iterator[tuple[str, OptionValue]]:
+        """Yield the options of the job, then those of the row, which stand above."""
+        yield from self._job.options.items()
         for name, (column, reader) in self._options.items():
             value = reading.cell(column, reader)
             if value is not None:

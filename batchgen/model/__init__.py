@@ -6,7 +6,6 @@ from batchgen.model.capabilities import (
     RESOLUTIONS,
     Capabilities,
     Carrier,
-    OptionRule,
     ReferenceRules,
     pixel_size,
 )
@@ -29,15 +28,19 @@ from batchgen.model.exchange import (
     as_urls,
 )
 from batchgen.model.job import Job, OnUnknown, ReferenceTerms, Terms
+from batchgen.model.model_limits import ModelLimits, PixelLimits, Shutdown
 from batchgen.model.moment import now_micros, utc
+from batchgen.model.option import OptionRule
 from batchgen.model.price import (
     NANO,
     Price,
     PriceList,
+    RateList,
     Sale,
     by_resolution,
     dollars,
     find_price,
+    rates_for,
     to_nano,
     to_usd,
 )
@@ -70,18 +73,22 @@ __all__ = [
     "Job",
     "Json",
     "Link",
+    "ModelLimits",
     "OnUnknown",
     "OptionRule",
     "OptionValue",
+    "PixelLimits",
     "Price",
     "PriceList",
     "PurchaseRow",
+    "RateList",
     "ReferenceRules",
     "ReferenceTerms",
     "Reply",
     "ResultRow",
     "Running",
     "Sale",
+    "Shutdown",
     "State",
     "Status",
     "Terms",
@@ -91,6 +98,7 @@ __all__ = [
     "find_price",
     "now_micros",
     "pixel_size",
+    "rates_for",
     "to_nano",
     "to_usd",
     "type_of_option",

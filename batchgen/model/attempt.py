@@ -29,6 +29,7 @@ class State(StrEnum):
 
 
 _ENDS = frozenset({State.REJECTED, State.FAILED, State.UNKNOWN})
+_READ_ANEW = frozenset({State.ACCEPTED, State.DELIVERED})
 _TASK_ENDS = frozenset({State.DELIVERED, State.FAILED, State.UNKNOWN, State.OVERDUE})
 
 NEXT: Mapping[State, frozenset[State]] = MappingProxyType(
@@ -38,11 +39,13 @@ NEXT: Mapping[State, frozenset[State]] = MappingProxyType(
         State.OVERDUE: _TASK_ENDS,
         # DELIVERED again: the task was asked for fresh links.
         State.DELIVERED: frozenset({State.STORED, State.FAILED, State.DELIVERED}),
-        # Found whole in the ZIP after a kill: the reply had come after all.
-        State.UNKNOWN: frozenset({State.STORED}),
+        # Found whole in the ZIP after a kill: the reply had come after all. Or its
+        # reply was kept, and is read anew.
+        State.UNKNOWN: _READ_ANEW | {State.STORED, State.FAILED},
         State.STORED: frozenset(),
         State.REJECTED: frozenset(),
-        State.FAILED: frozenset(),
+        # Links that were lost are tried again, and replies that were kept are read.
+        State.FAILED: _READ_ANEW,
     }
 )
 """The legal steps; the ledger refuses every other one."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from types import MappingProxyType
 from typing import Literal
 
-from batchgen.model.request import ImageRequest, OptionValue
+from batchgen.model.model_limits import ModelLimits, Shutdown
+from batchgen.model.option import OptionRule
+from batchgen.model.request import ImageRequest
 
 RESOLUTIONS = ("512", "1K", "2K", "4K")
 _SCALE = MappingProxyType({"512": (1, 2), "1K": (1, 1), "2K": (2, 1), "4K": (4, 1)})
@@ -78,33 +81,6 @@ class ReferenceRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OptionRule:
-    """What a provider takes as the value of one option.
-
-    Attributes:
-        choices: Allowed words; empty where any is.
-        least: Smallest number, with `most` the largest; None where there is none.
-        needs: Another option that must be true beside it.
-    """
-
-    choices: tuple[str, ...] = ()
-    least: float | None = None
-    most: float | None = None
-    needs: str | None = None
-
-    def misfit(self, value: OptionValue) -> str | None:
-        """Return why a provider cannot take a value, None if it can."""
-        if self.choices and value not in self.choices:
-            return f"has no {value} (it has {', '.join(self.choices)})"
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            least, most = self.least, self.most
-            too_small = least is not None and value < least
-            if too_small or (most is not None and value > most):
-                return f"takes {least or 0:g} to {most:g}, not {value:g}"
-        return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What a provider can do.
 
@@ -115,6 +91,10 @@ class Capabilities:
         images_per_request: Most images that one request can buy.
         options: By names of `type_of_option`, those that it understands.
         models: Model by resolution, where the model's id is what chooses it.
+        by_model: What single models take, where that differs.
+        model_prefix: What an id may begin with that is no part of it.
+        shutdowns: Models that are, or will be, switched off at the provider's own
+            address.
     """
 
     aspect_ratios: tuple[str, ...]
@@ -124,31 +104,74 @@ class Capabilities:
     references: ReferenceRules
     options: Mapping[str, OptionRule] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    by_model: Mapping[str, ModelLimits] = field(default_factory=dict)
+    model_prefix: str = ""
+    shutdowns: Mapping[str, Shutdown] = field(default_factory=dict)
 
-    def misfits(self, request: ImageRequest) -> Iterator[tuple[str, str]]:
+    def for_model(self, model: str | None) -> Capabilities:
+        """Return what can be done with one model."""
+        limits = self.by_model.get(model or "")
+        if limits is None:
+            return self
+        options = {**self.options, **limits.options}
+        return replace(
+            self,
+            resolutions=limits.resolutions or self.resolutions,
+            options={name: it for name, it in options.items() if it is not None},
+            by_model={},
+        )
+
+    def elsewhere(self) -> Capabilities:
+        """Return what can be done at an address that is not the provider's own.
+
+        There the provider's shutdowns and limits of pixels are not known to hold.
+        """
+        by_model = {
+            model: replace(it, pixels=None) for model, it in self.by_model.items()
+        }
+        return replace(self, by_model=by_model, shutdowns={})
+
+    def on(self, day: date) -> Capabilities:
+        """Return what can be done on a day: shutdowns that are to come are left out."""
+        past = {model: it for model, it in self.shutdowns.items() if it.day <= day}
+        return replace(self, shutdowns=past)
+
+    def misfits(
+        self, request: ImageRequest, model: str | None = None
+    ) -> Iterator[tuple[str, str]]:
         """Yield column and reason for all of a request that cannot be done.
 
         A reason completes a sentence that begins with the provider's name.
         An option that the provider lacks is not among them: see `lacking`. Nor is
         what only the bytes of a reference tell: see `references`.
         """
-        ratio, resolution = request.aspect_ratio, request.resolution
-        if ratio is not None and ratio not in self.aspect_ratios:
-            have = ", ".join(self.aspect_ratios)
-            yield "aspect_ratio", f"has no {ratio} (it has {have})"
-        if resolution is not None and resolution not in self.resolutions:
-            have = ", ".join(self.resolutions)
-            yield "resolution", f"has no {resolution} (it has {have})"
-        if len(request.references) > self.references.most:
-            most, given = self.references.most, len(request.references)
-            noun = "reference image" if most == 1 else "reference images"
-            yield "references", f"takes at most {most} {noun}, not {given}"
-        for name, value in request.options.items():
-            rule = self.options.get(name, OptionRule())
-            if (reason := rule.misfit(value)) is not None:
-                yield name, reason
-            if value and rule.needs and not request.options.get(rule.needs):
-                yield name, f"has {name} only together with {rule.needs}"
+        if (end := self.shutdowns.get(model or "")) is not None:
+            verb = "reports" if end.is_observed else "announced"
+            use = f"; use {end.successor}" if end.successor else ""
+            yield "model", f"{verb} that {model} was shut down on {end.day}{use}"
+        able = self.for_model(model)
+        named = f" with {model}" if able.resolutions != self.resolutions else ""
+        yield from _misfits(able, request, named)
+        yield from self._pixel_misfits(request, model)
+
+    def _pixel_misfits(
+        self, request: ImageRequest, model: str | None
+    ) -> Iterator[tuple[str, str]]:
+        limits = self.by_model.get(model or "")
+        if limits is None or limits.pixels is None:
+            return
+        ratio = request.aspect_ratio or "1:1"
+        resolution = request.resolution or self.default_resolution
+        size = pixel_size(ratio, resolution)
+        if size is None or (problem := limits.pixels.problem(size)) is None:
+            return
+        square = pixel_size("1:1", resolution)
+        is_ratio = square is not None and limits.pixels.problem(square) is None
+        wanted = f"{ratio} at {resolution} is {size[0]}x{size[1]} px"
+        yield (
+            "aspect_ratio" if is_ratio else "resolution",
+            f"{problem} with {model}, and {wanted}",
+        )
 
     def lacking(self, request: ImageRequest) -> tuple[str, ...]:
         """Return the options of a request that the provider does not have.
@@ -168,9 +191,40 @@ class Capabilities:
             request: What is asked for.
             stated: The model that the row, or else the job, names.
         """
+        if stated is not None:
+            stated = stated.removeprefix(self.model_prefix)
         by_model = {model: size for size, model in self.models.items()}
         meant = by_model.get(stated or "", self.default_resolution)
         resolution = request.resolution or meant
         if stated is None or stated in by_model:
             return self.models.get(resolution, stated), resolution
         return stated, resolution
+
+
+def _misfits(
+    able: Capabilities, request: ImageRequest, named: str
+) -> Iterator[tuple[str, str]]:
+    ratio, resolution = request.aspect_ratio, request.resolution
+    if ratio is not None and ratio not in able.aspect_ratios:
+        have = ", ".join(able.aspect_ratios)
+        yield "aspect_ratio", f"has no {ratio} (it has {have})"
+    if resolution is not None and resolution not in able.resolutions:
+        have = ", ".join(able.resolutions)
+        yield "resolution", f"has no {resolution}{named} (it has {have})"
+    if len(request.references) > able.references.most:
+        most, given = able.references.most, len(request.references)
+        noun = "reference image" if most == 1 else "reference images"
+        yield "references", f"takes at most {most} {noun}, not {given}"
+    for name, value in request.options.items():
+        rule = able.options.get(name, OptionRule())
+        if (reason := rule.misfit(value)) is not None:
+            yield name, reason
+        if value and rule.needs and not request.options.get(rule.needs):
+            yield name, f"has {name} only together with {rule.needs}"
+        if (
+            rule.beside is not None
+            and request.options.get(rule.beside[0]) not in (rule.beside[1])
+        ):
+            other, values = rule.beside
+            words = " or ".join(values)
+            yield name, f"has {name} only together with {other} {words}"

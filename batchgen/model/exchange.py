@@ -116,6 +116,9 @@ class Call:
             `json`; None for both means no body.
         blob_keys: Object keys whose string values in the reply are base64: they
             arrive in the reply as Blobs.
+        not_found: What a row is told whose request meets a 404, where the URL is one
+            that a server may lack although it makes images; None for the main URL,
+            whose 404 is about every row.
     """
 
     method: str
@@ -124,6 +127,7 @@ class Call:
     json: Mapping[str, object] | None = None
     form: Sequence[tuple[str, str | Attachment]] | None = None
     blob_keys: frozenset[str] = frozenset()
+    not_found: str | None = None
 
 
 BASE64_KEYS = frozenset({"b64_json", "b64", "image_base64", "base64_image"})
@@ -178,6 +182,8 @@ class Delivered:
         usage: What it says it charged in units of its own (`credit`, `image_token`);
             money as soon as each unit has a rate.
         request_id: The id by which the provider's bill knows the call.
+        may_cost_more: Whether something beside these images may have been charged, so
+            that nothing is known of the whole.
         warning: What is not as it should be with these images; None for nothing.
     """
 
@@ -185,6 +191,7 @@ class Delivered:
     cost_usd: Decimal | None = None
     usage: Mapping[str, Decimal] = field(default_factory=dict)
     request_id: str | None = None
+    may_cost_more: bool = False
     warning: str | None = None
 
 

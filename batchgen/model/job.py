@@ -10,6 +10,7 @@ from typing import Literal
 
 from batchgen.model.capabilities import Capabilities
 from batchgen.model.price import PriceList
+from batchgen.model.request import OptionValue
 
 OnUnknown = Literal["retry", "hold"]
 Auto = Literal["auto"]
@@ -45,8 +46,9 @@ class Terms:
         references: How files travel where the provider takes both: `inline` sends
             them with each request, `upload` once, to the provider's own store.
         rates: US dollars for each unit in which the provider reports what it charged.
-        failed_tasks: What a task that failed is taken to have cost where the provider
-            documents nothing: `unknown` puts its price at risk, `free` does not.
+        failed_tasks: What a task that failed is taken to have cost: `unknown` puts its
+            price at risk, `free` does not; None for what the provider documents.
+        shutdowns: Whether rows are refused whose model is known to be shut down.
     """
 
     base_url: str | None = None
@@ -60,7 +62,8 @@ class Terms:
     max_reference_bytes: int | None = None
     references: Literal["inline", "upload"] | None = None
     rates: Mapping[str, Decimal] = field(default_factory=dict)
-    failed_tasks: Literal["unknown", "free"] = "unknown"
+    failed_tasks: Literal["unknown", "free"] | None = None
+    shutdowns: Literal["refuse", "ignore"] = "refuse"
 
     def adapt(self, able: Capabilities) -> Capabilities:
         """Return what a provider can do under these terms."""
@@ -84,6 +87,7 @@ class Job:
     Attributes:
         source: The job file or manifest that the user named.
         out: The run folder.
+        options: By names of `type_of_option`, for rows that say nothing of them.
         prompt: Jinja2 template; None takes the column `prompt` as it is.
         columns: The manifest's own name for a known column (`prompt`: `Description`).
         aspect_ratio: Default for rows that say nothing; so are resolution and n.
@@ -118,6 +122,7 @@ class Job:
     aspect_ratio: str | None = None
     resolution: str | None = None
     n: int | None = None
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
     allow_http: bool = False
     route: Route = "cheapest"
     dedupe: bool = False

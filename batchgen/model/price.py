@@ -22,6 +22,8 @@ class Sale(NamedTuple):
         tier: Of service, as the request states it; None where it states none.
         references: How many images go with the request.
         searches: Whether the model may search the web.
+        quality: Of the image, as the request states it; None where it states none.
+        thinking: How much the model is to think, as the request states it; likewise.
     """
 
     provider: str
@@ -30,6 +32,8 @@ class Sale(NamedTuple):
     tier: str | None = None
     references: int = 0
     searches: bool = False
+    quality: str | None = None
+    thinking: str | None = None
 
     @classmethod
     def of(
@@ -40,6 +44,7 @@ class Sale(NamedTuple):
         tier = stated.get("service_tier")
         if stated.get("official_fallback"):
             tier = "official"
+        quality, thinking = stated.get("quality"), stated.get("thinking_level")
         return cls(
             provider=provider,
             resolution=resolution,
@@ -47,6 +52,8 @@ class Sale(NamedTuple):
             tier=None if tier in (None, "default") else str(tier),
             references=len(request.references),
             searches=bool(stated.get("web_search") or stated.get("image_search")),
+            quality=None if quality in (None, "auto") else str(quality),
+            thinking=None if thinking is None else str(thinking),
         )
 
 
@@ -64,8 +71,16 @@ class Price:
         resolution: That it holds for; None for all.
         models: Ids that it holds for; empty for all.
         tiers: Of service that it holds for, None being the usual one; empty for all.
+        qualities: That it holds for, None being what the provider chooses; empty for
+            all.
+        thinking: Levels of thinking that it holds for, None being the one that the
+            provider class sends where none is stated; empty for all.
+        is_agreed: Whether the user gave it: then it stands above what a reply counts in
+            units of the provider's own.
         per_reference: What each reference image adds.
-        per_search: What a search adds at most: not each request searches.
+        most_per_reference: What each may add beyond that.
+        per_search: What the searches of a request add at most: not each request
+            searches, and one that does may send several queries.
     """
 
     expected: Decimal
@@ -76,7 +91,11 @@ class Price:
     resolution: str | None = None
     models: frozenset[str] = frozenset()
     tiers: frozenset[str | None] = frozenset()
+    qualities: frozenset[str | None] = frozenset()
+    thinking: frozenset[str | None] = frozenset()
+    is_agreed: bool = False
     per_reference: Decimal = Decimal(0)
+    most_per_reference: Decimal = Decimal(0)
     per_search: Decimal = Decimal(0)
 
     @property
@@ -92,12 +111,15 @@ class Price:
             self.resolution in (None, sale.resolution)
             and (not self.models or sale.model is None or sale.model in self.models)
             and (not self.tiers or sale.tier in self.tiers)
+            and (not self.qualities or sale.quality in self.qualities)
+            and (not self.thinking or sale.thinking in self.thinking)
         )
 
     def of(self, sale: Sale) -> Price:
         """Return the price with what a sale's references and searches add."""
         more = sale.references * self.per_reference
-        most = more + (self.per_search if sale.searches else 0)
+        most = more + sale.references * self.most_per_reference
+        most += self.per_search if sale.searches else 0
         if not most:
             return self
         return replace(
@@ -109,12 +131,15 @@ class Price:
 
     @classmethod
     def agreed(cls, usd: Decimal, page: str) -> Price:
-        """Return a price that is both expected and ceiling."""
-        return cls(expected=usd, ceiling=usd, page=page)
+        """Return the user's own price, which is both expected and ceiling."""
+        return cls(expected=usd, ceiling=usd, page=page, is_agreed=True)
 
 
 PriceList = Sequence[Price]
 """Prices of one provider: the first that holds for a sale is its price."""
+
+RateList = Mapping[str, PriceList]
+"""Prices of one unit that replies count (`credit`), by unit: they differ by model."""
 
 
 def by_resolution(prices: Mapping[str, Price]) -> tuple[Price, ...]:
@@ -127,6 +152,12 @@ def find_price(prices: PriceList, sale: Sale) -> Price | None:
     """Return the price of one image of a sale, or None where it is unknown."""
     found = next((it for it in prices if it.holds_for(sale)), None)
     return None if found is None else found.of(sale)
+
+
+def rates_for(rates: RateList, sale: Sale) -> dict[str, Decimal]:
+    """Return what each unit is worth in US dollars, as far as a sale has a rate."""
+    listed = {unit: find_price(prices, sale) for unit, prices in rates.items()}
+    return {unit: it.expected for unit, it in listed.items() if it is not None}
 
 
 def to_nano(usd: Decimal) -> int:

@@ -20,6 +20,11 @@ type_of_option: Mapping[str, type] = MappingProxyType(
         "safety_filter_level": str,
         "service_tier": str,
         "official_fallback": bool,
+        "quality": str,
+        "background": str,
+        "moderation": str,
+        "output_compression": int,
+        "thinking_level": str,
     }
 )
 """The manifest's option columns and the type that their cells are read as."""

@@ -9,6 +9,7 @@ it (a directory, a torn member) is cut when the next member or directory is writ
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Self
 
 from isal import isal_zlib
 
-from batchgen.errors import ArchiveDamaged
+from batchgen.errors import ArchiveDamaged, StorageError
 from batchgen.output.directory import METADATA, write_directory, write_metadata
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.tag import Tag
@@ -79,8 +80,27 @@ class Archive:
 
     @property
     def is_begun(self) -> bool:
-        """Whether the file is there; all in it may be torn."""
-        return self._file.size_bytes() >= 0
+        """Whether anything was written; all of it may be torn."""
+        return self._file.size_bytes() > 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Room on the disk that is held for members to come."""
+        return max(0, self._file.held_to - self._end)
+
+    def hold(self, size_bytes: int) -> bool | None:
+        """Hold room for members to come; another thread may append meanwhile.
+
+        Returns:
+            Whether it is held; None where the system cannot do that.
+        """
+        return self._file.hold_room(self._end, self._end + size_bytes)
+
+    def release(self) -> None:
+        """Give back the room that is held, and the file if nothing was written."""
+        self._file.release_room()
+        if self._end == 0 and self._file.is_empty():
+            self._file.remove()
 
     @property
     def has_directory(self) -> bool:
@@ -187,7 +207,10 @@ class Archive:
         write_directory(self._file, listed, entries)
 
     def close(self) -> None:
-        """Close the file; nothing is written."""
+        """Close the file; nothing is written, and no room is held any more."""
+        if self._file.held_to:
+            with suppress(StorageError):  # the next process gives it back
+                self.release()
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen.errors import DiskFull, StorageError
+from batchgen.output.room import hold_room, hold_room_in, release_room_of
 
 # Linux and macOS take at most 1,024 buffers and just under 2 GiB in one call.
 MOST_BUFFERS = 1024
@@ -38,6 +39,36 @@ class DiskFile:
         self._writable = False
         self._dirty = False
         self._failed = False
+        self._held_to = 0
+
+    @property
+    def held_to(self) -> int:
+        """Offset up to which room on the disk belongs to the file; 0 for none."""
+        return self._held_to
+
+    def hold_room(self, offset: int, end: int) -> bool | None:
+        """Hold room up to an offset for what will be written; see `output.room`.
+
+        Unlike all else here, this may be called while another thread writes: it has a
+        descriptor of its own. A new file is made for it.
+
+        Returns:
+            Whether it is held; None where the system cannot do that.
+        """
+        held_before = self._held_to
+        # Before it is asked for: a cut that comes meanwhile holds it again.
+        self._held_to = max(held_before, end)
+        done = hold_room_in(self.path, offset, end - offset, make=True)
+        if not done:
+            self._held_to = held_before
+        return done
+
+    def release_room(self) -> None:
+        """Give back the room behind the file's end, also after a failed write."""
+        self._held_to = 0
+        if self.path.exists():
+            with self._translated_apart("give back room of"):
+                release_room_of(self.path)
 
     def size_bytes(self) -> int:
         """Return the size; -1 where there is no file."""
@@ -79,7 +110,7 @@ class DiskFile:
         """Open or create the file; a new one is made to survive a power loss."""
         if self._writable:
             return
-        is_new = self.size_bytes() < 0
+        is_new = self.size_bytes() <= 0
         with self._translated("open"):
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             descriptor = os.open(self.path, flags, 0o644)
@@ -104,6 +135,8 @@ class DiskFile:
         """Cut the file for good, so that a power loss cannot bring the rest back."""
         with self._translated("cut"):
             os.ftruncate(self._opened(), size_bytes)
+            if self._held_to > size_bytes:
+                hold_room(self._opened(), size_bytes, self._held_to - size_bytes)
             self._sync_now()
 
     def sync(self) -> None:
@@ -112,6 +145,17 @@ class DiskFile:
             if self._dirty:
                 self._sync_now()
                 self._dirty = False
+
+    def is_empty(self) -> bool:
+        """Say whether the file is there, and nothing in it."""
+        with self._translated_apart("look at"):
+            return self.path.exists() and self.path.stat().st_size == 0
+
+    def remove(self) -> None:
+        """Remove the file."""
+        self.close()
+        with self._translated_apart("remove"):
+            self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the file; it opens again when it is needed."""
@@ -147,9 +191,17 @@ class DiskFile:
                 "run the same command again"
             )
         try:
+            with self._translated_apart(verb):
+                yield
+        except StorageError:
+            self._failed = True
+            raise
+
+    @contextmanager
+    def _translated_apart(self, verb: str) -> Iterator[None]:
+        try:
             yield
         except OSError as error:
-            self._failed = True
             reason = error.strerror or str(error)
             if error.errno in _FULL:
                 raise DiskFull(

@@ -29,7 +29,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 _sync_file(file)
             partial.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
             partial.unlink()
@@ -41,8 +41,8 @@ def _sync_file(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    # The rename itself is on disk only when the folder is.
+def sync_folder(folder: Path) -> None:
+    """Bring a rename to the disk: it is there only when its folder is."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -32,6 +32,8 @@ _ZIP64_SIZES = struct.Struct("<HHQQ")
 
 LOCAL_SIGNATURE = b"PK\x03\x04"
 END_SIGNATURE = b"PK\x05\x06"
+CENTRAL_SIGNATURE = b"PK\x01\x02"
+_END64_SIGNATURE = b"PK\x06\x06"
 
 # A field that holds its largest value says "look in the ZIP64 record".
 LIMIT_16 = 0xFFFF
@@ -161,7 +163,7 @@ def central_header(member: Member) -> bytes:
     )
     encoded = name.encode()
     head = _CENTRAL.pack(
-        b"PK\x01\x02",
+        CENTRAL_SIGNATURE,
         _MADE_BY_UNIX,
         _NEEDS_ZIP64 if wide else _NEEDS,
         _UTF8_NAME,
@@ -200,7 +202,7 @@ def end_records(count: int, size_bytes: int, offset: int) -> bytes:
     if count < LIMIT_16 and size_bytes < LIMIT_32 and offset < LIMIT_32:
         return end
     end64 = _END64.pack(
-        b"PK\x06\x06",
+        _END64_SIGNATURE,
         _END64.size - 12,  # what follows this field
         _MADE_BY_UNIX,
         _NEEDS_ZIP64,
@@ -213,6 +215,61 @@ def end_records(count: int, size_bytes: int, offset: int) -> bytes:
     )
     locator = _LOCATOR64.pack(b"PK\x06\x07", 0, offset + size_bytes, 1)
     return end64 + locator + end
+
+
+class Directory(NamedTuple):
+    """Where the directory of a ZIP stands, and how many entries it has."""
+
+    entries: int
+    size_bytes: int
+    offset: int
+
+
+def parse_central(data: bytes) -> tuple[Member, int] | None:
+    """Parse the directory's entry at the start of some bytes.
+
+    Returns:
+        The entry, without its time, and how long it is; None where none is whole, or
+        it is none of those that the archive writes.
+    """
+    if len(data) < _CENTRAL.size or data[:4] != CENTRAL_SIGNATURE:
+        return None
+    (_, _, _, flags, method, _, _, crc32, packed, size, *sizes, disk, _, _, offset) = (
+        _CENTRAL.unpack_from(data)
+    )
+    name_size, extra_size, comment_size = sizes
+    if (flags, method, packed, disk) != (_UTF8_NAME, _STORED, size, 0):
+        return None
+    name_end = _CENTRAL.size + name_size
+    length = name_end + extra_size + comment_size
+    if len(data) < length:
+        return None
+    wide = extra_fields(data[name_end : name_end + extra_size]).get(_ZIP64_ID, b"")
+    values = [it[0] for it in struct.iter_unpack("<Q", wide[: len(wide) // 8 * 8])]
+    if size == LIMIT_32 and len(values) >= 2:
+        size, values = values[0], values[2:]
+    if offset == LIMIT_32 and values:
+        offset = values[0]
+    name = data[_CENTRAL.size : name_end].decode(errors="replace")
+    return Member(name, offset, size, crc32), length
+
+
+def parse_end(data: bytes) -> Directory | None:
+    """Parse the records at the end of a ZIP, which end these bytes; None if torn."""
+    if len(data) < END.size or data[-END.size :][:4] != END_SIGNATURE:
+        return None
+    _, *disks, on_disk, count, size_bytes, offset, comment = END.unpack(
+        data[-END.size :]
+    )
+    if (*disks, on_disk, comment) != (0, 0, count, 0):
+        return None
+    if count < LIMIT_16 and size_bytes < LIMIT_32 and offset < LIMIT_32:
+        return Directory(count, size_bytes, offset)
+    start = len(data) - END.size - _LOCATOR64.size - _END64.size
+    if start < 0 or data[start : start + 4] != _END64_SIGNATURE:
+        return Directory(count, size_bytes, offset)
+    *_, count, size_bytes, offset = _END64.unpack_from(data, start)
+    return Directory(count, size_bytes, offset)
 
 
 def _local(member: Member, extra: bytes, more_extra_size: int) -> bytes:

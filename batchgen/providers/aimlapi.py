@@ -12,7 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from batchgen.balance import balance_in
-from batchgen.decoding import fields, number, text_of
+from batchgen.decoding import fields, number, tells_no_image, text_of
 from batchgen.model import (
     BASE64_KEYS,
     Balance,
@@ -26,6 +26,7 @@ from batchgen.model import (
     OptionRule,
     Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
     as_urls,
@@ -33,7 +34,7 @@ from batchgen.model import (
 )
 from batchgen.provider import Defaults
 from batchgen.reply_documents import as_one
-from batchgen.reply_errors import purchase_error, tells_no_image
+from batchgen.reply_errors import purchase_error
 from batchgen.reply_images import images_in
 
 NAME = "aimlapi"
@@ -92,13 +93,15 @@ class AimlApi:
     )
     prices: PriceList = PRICES
     # $1 is 2,000,000 credits.
-    rates: Mapping[str, Price] = MappingProxyType(
+    rates: RateList = MappingProxyType(
         {
-            "credit": Price(
-                expected=Decimal("0.0000005"),
-                ceiling=Decimal("0.0000005"),
-                page="docs.aimlapi.com, how-can-i-track-my-funds",
-                read_on=READ_ON,
+            "credit": (
+                Price(
+                    expected=Decimal("0.0000005"),
+                    ceiling=Decimal("0.0000005"),
+                    page="docs.aimlapi.com, how-can-i-track-my-funds",
+                    read_on=READ_ON,
+                ),
             )
         }
     )

@@ -7,7 +7,7 @@ reply's headers and its errors; read 2026-11-20.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
@@ -26,8 +26,8 @@ from batchgen.model import (
     Endpoint,
     ImageRequest,
     OptionRule,
-    Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
 )
@@ -90,7 +90,7 @@ class ApiAi:
         ),
     )
     prices: PriceList = ()  # published nowhere; X-Cost tells
-    rates: Mapping[str, Price] = MappingProxyType({})
+    rates: RateList = MappingProxyType({})
 
     def encode(
         self,

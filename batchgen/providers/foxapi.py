@@ -7,7 +7,7 @@ come from a public client of api.foxapi.cc, the pages list only their values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import quote
@@ -28,8 +28,8 @@ from batchgen.model import (
     ImageRequest,
     Link,
     OptionRule,
-    Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
     Running,
@@ -88,7 +88,7 @@ class FoxApi:
         ),
     )
     prices: PriceList = ()  # published nowhere
-    rates: Mapping[str, Price] = MappingProxyType({})
+    rates: RateList = MappingProxyType({})
     # [assumed]: nothing is said about polling.
     polling = PollSchedule(first_s=3.0, every_s=3.0, factor=1.25, longest_s=15.0)
     upload_life_s = 72 * 3600.0  # with auto_cleanup; a client's word

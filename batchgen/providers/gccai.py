@@ -32,8 +32,8 @@ from batchgen.model import (
     ImageRequest,
     Link,
     OptionRule,
-    Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
     Running,
@@ -92,7 +92,7 @@ class Gccai:
         ),
     )
     prices: PriceList = ()  # published nowhere
-    rates: Mapping[str, Price] = MappingProxyType({})  # nor what a credit is worth
+    rates: RateList = MappingProxyType({})  # nor what a credit is worth
     # Clients wait 10 s and then ask every 3 to 5 s; the rest is assumed.
     polling = PollSchedule(first_s=10.0, every_s=4.0, factor=1.25, longest_s=15.0)
     upload_life_s = 24 * 3600.0  # [assumed]: as long as the links of its images

@@ -1,12 +1,13 @@
-"""Google's Gemini API, Nano Banana 2: one synchronous call, base64 both ways.
+"""Google's Gemini API, Nano Banana 2.1: one synchronous call, base64 both ways.
 
 Source: ai.google.dev, guides on image generation, pricing and errors; names and
-reasons as in googleapis/python-genai (6680718 of 2026-08-21); read 2026-11-20.
+reasons as in googleapis/python-genai (6680718 of 2026-08-21); read 2026-11-20. Models,
+their prices and ends: Google's changelog and pricing as notes quote them; 2026-11-30.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -22,7 +23,7 @@ from batchgen.errors import (
     Refused,
     ReplyMalformed,
 )
-from batchgen.google import error_of, in_camel_case, tokens_used
+from batchgen.google import error_of, in_camel_case, used
 from batchgen.model import (
     BASE64_KEYS,
     PIXELS_AT_1K,
@@ -37,12 +38,15 @@ from batchgen.model import (
     Inline,
     Json,
     Link,
+    ModelLimits,
     OptionRule,
+    OptionValue,
     Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
-    by_resolution,
+    Shutdown,
 )
 from batchgen.provider import Defaults
 from batchgen.reasons import blames_account, policy_reason
@@ -51,16 +55,41 @@ from batchgen.reply_errors import as_charged
 from batchgen.reply_images import images_at, images_in, images_in_text
 
 NAME = "gemini"
-READ_ON = date(2026, 11, 20)
-PAGE = "ai.google.dev, Gemini API pricing"
+MODEL = "gemini-nano-banana-2.1"
+PRO, LITE = "gemini-3-pro-image", "gemini-3.1-flash-lite-image"
+FORMER = "gemini-2.5-flash-image"
+READ_ON = date(2026, 11, 30)
+PAGE = "ai.google.dev, Gemini API pricing, as quoted by several notes"
 # A list price is the image's tokens alone; prompt, references and thinking come on
 # top, so a reservation keeps this margin [assumed].
 CEILING_FACTOR = Decimal("1.5")
-# Beyond the 5,000 free ones of a month, $14 for 1,000; no reply says whether it was.
-SEARCH_USD = Decimal("0.014")
-MODEL = "gemini-3.1-flash-image"  # its -preview was shut down on 2026-06-25
-LIST_USD = {"512": "0.045", "1K": "0.067", "2K": "0.101", "4K": "0.151"}
-USD_PER_MILLION = {"input_token": "0.50", "text_token": "3", "image_token": "60"}
+# Each distinct query of a reply is $0.014 beyond the 5,000 free ones of a month, of
+# which no reply tells (litellm, web_search_billing_unit; read 2026-11-30). Several a
+# reply are usual; how many at most, nobody says [assumed].
+SEARCH_USD, MOST_QUERIES = Decimal("0.014"), 5
+# The least, the expected and the dearest price that notes give: those of 4K differ
+# (2,520 or 3,780 tokens), and 1,290 tokens are rounded up. None of these makes 512.
+LIST_USD: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
+    MODEL: {
+        "1K": ("0.0336", "0.0336", "0.0336"),
+        "2K": ("0.0504", "0.0504", "0.0504"),
+        "4K": ("0.0756", "0.0756", "0.113"),
+    },
+    PRO: {
+        "1K": ("0.134", "0.134", "0.134"),
+        "2K": ("0.134", "0.134", "0.134"),
+        "4K": ("0.24", "0.24", "0.24"),
+    },
+    LITE: {"1K": ("0.0336", "0.0336", "0.0336")},
+    FORMER: {"1K": ("0.0387", "0.039", "0.039")},
+}
+# Only of this model is known what a token costs (LiteLLM, Nano Banana 2.1 on day 0).
+USD_PER_MILLION = {"input_token": "1.50", "text_token": "7.50", "image_token": "30"}
+# Levels above `minimal` think in text that is charged; how long, no page says. Google's
+# own default is `medium`.
+THINKING_LEVELS = ("minimal", "low", "medium", "high")
+MOST_THOUGHTS = 4_000  # tokens [assumed]
+REFERENCE_TOKENS = 1_120  # of one image that is sent; 258 in older pages [assumed]
 CATEGORIES = (
     *("HARM_CATEGORY_HARASSMENT", "HARM_CATEGORY_HATE_SPEECH"),
     *("HARM_CATEGORY_SEXUALLY_EXPLICIT", "HARM_CATEGORY_DANGEROUS_CONTENT"),
@@ -79,20 +108,46 @@ SAMPLING = {
 }
 
 
-def _price(usd: Decimal) -> Price:
-    return Price(
-        expected=usd,
-        ceiling=usd * CEILING_FACTOR,
-        page=PAGE,
-        read_on=READ_ON,
-        lowest=usd,
-        models=frozenset({MODEL}),
-        per_search=SEARCH_USD,
+def _prices() -> Iterator[Price]:
+    thoughts = MOST_THOUGHTS * Decimal(USD_PER_MILLION["text_token"]) / 10**6
+    token_usd = Decimal(USD_PER_MILLION["input_token"]) / 10**6
+    for model, listed in LIST_USD.items():
+        for size, (lowest, expected, dearest) in listed.items():
+            brief = Price(
+                expected=Decimal(expected),
+                ceiling=Decimal(dearest) * CEILING_FACTOR,
+                page=PAGE,
+                read_on=READ_ON,
+                lowest=Decimal(lowest),
+                resolution=size,
+                models=frozenset({model}),
+                most_per_reference=REFERENCE_TOKENS * token_usd,
+                per_search=MOST_QUERIES * SEARCH_USD,
+                thinking=frozenset({None, "minimal"}),
+            )
+            yield brief
+            yield replace(brief, ceiling=brief.ceiling + thoughts, thinking=frozenset())
+
+
+def _rate(usd: Decimal, *models: str) -> PriceList:
+    return (
+        Price(
+            expected=usd,
+            ceiling=usd,
+            page=PAGE,
+            read_on=READ_ON,
+            models=frozenset(models),
+        ),
     )
 
 
-def _rate(usd: Decimal) -> Price:
-    return Price(expected=usd, ceiling=usd, page=PAGE, read_on=READ_ON)
+def _shutdown(day: date) -> Shutdown:
+    return Shutdown(
+        day=day,
+        successor=MODEL,
+        page="ai.google.dev, Gemini API changelog and deprecations",
+        read_on=READ_ON,
+    )
 
 
 class Gemini:
@@ -127,14 +182,46 @@ class Gemini:
                 "max_output_tokens": OptionRule(least=1, most=65_536),
                 "safety_filter_level": OptionRule(choices=THRESHOLDS),
                 "web_search": OptionRule(),
+                "thinking_level": OptionRule(choices=THINKING_LEVELS),
+            }
+        ),
+        model_prefix="models/",
+        by_model=MappingProxyType(
+            {
+                MODEL: ModelLimits(resolutions=("1K", "2K", "4K")),
+                PRO: ModelLimits(
+                    # Always thinks; which levels it takes is not known.
+                    resolutions=("1K", "2K", "4K"),
+                    options={"thinking_level": None},
+                ),
+                LITE: ModelLimits(
+                    resolutions=("1K",),  # `imageSize` itself is refused
+                    # docs.laozhang.ai, overview of the models; read 2026-11-30.
+                    options={"thinking_level": OptionRule(choices=("minimal", "high"))},
+                ),
+                FORMER: ModelLimits(
+                    resolutions=("1K",), options={"thinking_level": None}
+                ),
+            }
+        ),
+        # Of gemini-2.5-flash-image Google's pages give two days, 2026-10-02 and
+        # 2027-03-15, and resellers still sell it: it is not among these.
+        shutdowns=MappingProxyType(
+            {
+                "gemini-3.1-flash-image": _shutdown(date(2026, 10, 29)),
+                "gemini-3.1-flash-image-preview": _shutdown(date(2026, 6, 25)),
             }
         ),
     )
-    prices: PriceList = by_resolution(
-        {size: _price(Decimal(usd)) for size, usd in LIST_USD.items()}
-    )
-    rates: Mapping[str, Price] = MappingProxyType(
-        {unit: _rate(Decimal(usd) / 10**6) for unit, usd in USD_PER_MILLION.items()}
+    prices: PriceList = tuple(_prices())
+    rates: RateList = MappingProxyType(
+        {
+            **{
+                unit: _rate(Decimal(usd) / 10**6, MODEL)
+                for unit, usd in USD_PER_MILLION.items()
+            },
+            "search_query": _rate(SEARCH_USD),
+        }
     )
 
     def encode(
@@ -145,16 +232,7 @@ class Gemini:
         references: Sequence[Carried] = (),
     ) -> Call:
         """Return the request that buys one image; `auto` is the input image's ratio."""
-        image: dict[str, object] = {}
-        if request.aspect_ratio not in {None, "auto"}:
-            image["aspectRatio"] = request.aspect_ratio
-        if request.resolution not in {None, self.capabilities.default_resolution}:
-            image["imageSize"] = request.resolution
-        config: dict[str, object] = {"responseModalities": ["TEXT", "IMAGE"]}
-        if image:
-            config["imageConfig"] = image
         stated = request.options
-        config |= {SAMPLING[key]: stated[key] for key in SAMPLING if key in stated}
         parts: list[object] = [{"text": request.prompt}]
         parts += [
             {"inlineData": {"mimeType": it.media_type, "data": it}}
@@ -163,11 +241,12 @@ class Gemini:
         ]
         body: dict[str, object] = {
             "contents": [{"role": "user", "parts": parts}],
-            "generationConfig": config,
+            "generationConfig": self._config(request, model),
         }
-        if level := stated.get("safety_filter_level"):
+        if threshold := stated.get("safety_filter_level"):
             body["safetySettings"] = [
-                {"category": category, "threshold": level} for category in CATEGORIES
+                {"category": category, "threshold": threshold}
+                for category in CATEGORIES
             ]
         if stated.get("web_search"):
             body["tools"] = [{"google_search": {}}]
@@ -179,6 +258,31 @@ class Gemini:
             json=body,
             blob_keys=BASE64_KEYS | {"data"},
         )
+
+    def _config(self, request: ImageRequest, model: str) -> dict[str, object]:
+        image: dict[str, object] = {}
+        if request.aspect_ratio not in {None, "auto"}:
+            image["aspectRatio"] = request.aspect_ratio
+        if request.resolution not in {None, self.capabilities.default_resolution}:
+            image["imageSize"] = request.resolution
+        config: dict[str, object] = {"responseModalities": ["TEXT", "IMAGE"]}
+        if image:
+            config["imageConfig"] = image
+        stated = request.options
+        if level := self._thinking_level(stated, model):
+            config["thinkingConfig"] = {"thinkingLevel": level}
+        config |= {SAMPLING[key]: stated[key] for key in SAMPLING if key in stated}
+        return config
+
+    def _thinking_level(
+        self, stated: Mapping[str, OptionValue], model: str
+    ) -> OptionValue | None:
+        """Return the level to be sent; None where the model has none to choose."""
+        if "thinking_level" not in self.capabilities.for_model(model).options:
+            return None
+        # Google's own default is `medium` there, whose text would be charged.
+        usual = "minimal" if model.startswith(MODEL) else None
+        return stated.get("thinking_level", usual)
 
     def decode(self, reply: Reply) -> Delivered:
         """Read the answer: the last image that is no draft of its thoughts.
@@ -192,9 +296,7 @@ class Gemini:
         images, is_draft = _images(reply.body) if is_success else ((), False)
         said = Delivered(
             images=images[-1:],
-            usage=tokens_used(
-                body.get("usageMetadata"), pictured=bool(images) and not is_draft
-            ),
+            usage=used(body, pictured=bool(images) and not is_draft),
             request_id=text_of(body.get("responseId")) or None,
             warning=A_DRAFT if is_draft else None,
         )
@@ -218,9 +320,9 @@ def _images(body: Json) -> tuple[tuple[Link | Blob, ...], bool]:
         for candidate in objects(fields(body).get("candidates"))
         for part in _parts_of(candidate)
     ]
-    answer: list[Json] = [it for it in parts if it.get("thought") is not True]
-    drafts: list[Json] = [it for it in parts if it.get("thought") is True]
-    texts = (text for it in parts if isinstance(text := it.get("text"), str))
+    answer: list[Json] = [part for part in parts if part.get("thought") is not True]
+    drafts: list[Json] = [part for part in parts if part.get("thought") is True]
+    texts = (text for part in parts if isinstance(text := part.get("text"), str))
     if images := images_at(answer) or images_in_text(*texts):
         return images, False
     if images := images_at(drafts):
@@ -243,10 +345,12 @@ def _why(body: dict[str, Json]) -> tuple[type[AttemptError], str]:
     parts = [part for candidate in candidates for part in _parts_of(candidate)]
     if any(part.keys() & {"inlineData", "fileData"} for part in parts):
         return ReplyMalformed, f"no image in it; {message_of(body)}"
-    reasons = [text_of(it.get("finishReason")) for it in candidates]
+    reasons = [text_of(each.get("finishReason")) for each in candidates]
     said = [f"finish reason: {reason}" for reason in reasons if reason]
-    said += [text_of(it.get("finishMessage")) for it in candidates]
-    said += [text_of(it.get("text")) for it in parts if it.get("thought") is not True]
+    said += [text_of(each.get("finishMessage")) for each in candidates]
+    said += [
+        text_of(part.get("text")) for part in parts if part.get("thought") is not True
+    ]
     words = "; ".join(filter(None, said))[:1000] or "no candidates"
     if blames_account("; ".join(reasons)):
         return CredentialRejected, words

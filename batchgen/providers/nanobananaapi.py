@@ -8,7 +8,7 @@ shapes of `url`; read 2026-11-20. Not nanobananaapi.ai, which is another company
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
@@ -36,6 +36,7 @@ from batchgen.model import (
     OptionRule,
     Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
     as_urls,
@@ -50,6 +51,7 @@ from batchgen.stated_errors import stated_status
 
 NAME = "nanobananaapi"
 GENERATE, EDIT = "/v1/images/generate", "/v1/images/edit"
+NO_EDIT = "this server has no edit endpoint: rows with references cannot run there"
 MODEL = "gemini-3.1-flash-image-preview"
 MODELS = MappingProxyType(
     {"512": f"{MODEL}-512", "1K": MODEL, "2K": f"{MODEL}-2k", "4K": f"{MODEL}-4k"}
@@ -104,7 +106,7 @@ class NanoBananaApi:
             "4K": _price("0.08"),
         }
     )
-    rates: Mapping[str, Price] = MappingProxyType({})
+    rates: RateList = MappingProxyType({})
 
     def encode(
         self,
@@ -136,6 +138,7 @@ class NanoBananaApi:
             url=endpoint.at(path),
             headers=endpoint.bearer,
             json=body,
+            not_found=NO_EDIT if path.endswith("/edit") else None,
             blob_keys=BASE64_KEYS,
         )
 

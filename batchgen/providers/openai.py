@@ -2,17 +2,20 @@
 
 Source, for what gpt-image-2 takes: doc.starrise.tech (guide of gpt-image-2),
 docs.uniall.ai (the same model) and the apifox copy of OpenAI's own reference, images;
-read 2026-11-21. The envelope of errors is the common convention [assumed].
+read 2026-11-21. Options, tokens and ends of models: openai-python 3.57.0 and OpenAI's
+deprecations page; read 2026-11-30. The envelope of errors is the common convention
+[assumed].
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.decoding import fields, number, text_of
+from batchgen.decoding import fields, number, tells_no_image, text_of
 from batchgen.errors import AttemptError
 from batchgen.model import (
     BASE64_KEYS,
@@ -25,19 +28,48 @@ from batchgen.model import (
     Endpoint,
     ImageRequest,
     Json,
+    ModelLimits,
     OptionRule,
+    PixelLimits,
     Price,
     PriceList,
+    RateList,
     ReferenceRules,
     Reply,
+    Shutdown,
     pixel_size,
 )
 from batchgen.provider import Defaults
 from batchgen.reply_documents import as_one
-from batchgen.reply_errors import purchase_error, tells_no_image
+from batchgen.reply_errors import purchase_error
 from batchgen.reply_images import images_in
 
 NAME = "openai"
+MODEL, SNAPSHOT = "gpt-image-2", "gpt-image-2-2026-04-21"
+READ_ON = date(2026, 11, 30)
+# OpenAI's page of gpt-image-2 as xairouter.com and llmreference.com quote it; its page
+# of gpt-image-2.6-sunburst says the same of that model.
+PAGE = "OpenAI's model pages, as quoted by others"
+USD_PER_MILLION = {"input_token": "5", "image_input_token": "8", "output_token": "30"}
+PRICED = frozenset({MODEL, SNAPSHOT, "gpt-image-2.6-sunburst"})
+# Of 1024x1024, by quality: estimates that robotsatlas.com quotes, and litellm's table
+# of another seller has the same ends. Other ratios at 1K cost less, larger sizes and
+# other qualities are on no page.
+LIST_USD = {"low": "0.006", "medium": "0.053", "high": "0.211"}
+# Those are the image's tokens alone. A prompt has at most 32,000 characters (OpenAI's
+# reference), some 8,000 tokens; an input image of high fidelity some 6,240 [assumed].
+CEILING_FACTOR, PROMPT_USD = Decimal("1.5"), Decimal("0.04")
+REFERENCE_USD = Decimal("0.05")
+NO_EDITS = "this server has no edit endpoint: rows with references cannot run here"
+LIMITS = ModelLimits(
+    pixels=PixelLimits(
+        max_side_px=3840,
+        multiple_px=16,
+        max_ratio=3,
+        min_pixels=655_360,
+        max_pixels=8_294_400,
+    )
+)
 # A code says more than its status: an empty balance comes as 429. Refusals
 # (moderation_blocked, content_policy_violation) are known by their words.
 STATUS_OF_CODE = MappingProxyType(
@@ -51,13 +83,57 @@ STATUS_OF_CODE = MappingProxyType(
 )
 
 
+def _price(lowest: str, expected: str, dearest: str, *qualities: str | None) -> Price:
+    return Price(
+        # Half for ratios that have fewer pixels [assumed].
+        lowest=Decimal(lowest) / 2,
+        expected=Decimal(expected),
+        ceiling=Decimal(dearest) * CEILING_FACTOR + PROMPT_USD,
+        page="estimates for 1024x1024 at robotsatlas.com",
+        read_on=READ_ON,
+        resolution="1K",
+        models=frozenset({MODEL, SNAPSHOT}),
+        qualities=frozenset(qualities),
+        most_per_reference=REFERENCE_USD,
+    )
+
+
+def _rate(usd_per_million: str) -> PriceList:
+    usd = Decimal(usd_per_million) / 10**6
+    rate = Price(expected=usd, ceiling=usd, page=PAGE, read_on=READ_ON, models=PRICED)
+    return (rate,)
+
+
+def _shutdown(day: date, successor: str) -> Shutdown:
+    return Shutdown(
+        day=day,
+        successor=successor,
+        page="OpenAI's deprecations page",
+        read_on=READ_ON,
+    )
+
+
+LATER = _shutdown(date(2026, 12, 1), "gpt-image-2.6-sunburst or gpt-image-2.6-flare")
+SHUTDOWNS: Mapping[str, Shutdown] = MappingProxyType(
+    {
+        "dall-e-2": _shutdown(date(2026, 5, 12), MODEL),
+        "dall-e-3": _shutdown(date(2026, 5, 12), MODEL),
+        "gpt-image-1": _shutdown(date(2026, 10, 23), MODEL),
+        "gpt-image-1-mini": LATER,
+        "gpt-image-1.5": LATER,
+        "gpt-image-1.5-2025-12-16": LATER,
+        "chatgpt-image-latest": LATER,
+    }
+)
+
+
 class OpenAi:
     """Encode a request in OpenAI's shape and decode its reply."""
 
     name = NAME
     defaults = Defaults(
         base_url="https://api.openai.com",
-        model="gpt-image-2",
+        model=MODEL,
         rpm=None,  # by tier of the account
         concurrency=16,
         reply_timeout_s=600.0,
@@ -65,9 +141,9 @@ class OpenAi:
     )
     capabilities = Capabilities(
         # The shape says width and height alone, so all that Google's table has can be
-        # said; what fits is the server's. OpenAI's gpt-image-2 takes multiples of 16,
-        # at most 3840 a side and 3:1, and 655,360 to 8,294,400 pixels. The size `auto`
-        # is not offered: it would choose the number of pixels, and so the price, too.
+        # said; what fits is the server's, and at OpenAI the model's: see `LIMITS`. The
+        # size `auto` is not offered: it would choose the number of pixels, and so the
+        # price, too.
         aspect_ratios=tuple(PIXELS_AT_1K),
         resolutions=("512", "1K", "2K", "4K"),
         default_resolution="1K",
@@ -77,11 +153,31 @@ class OpenAi:
         # 25 MB a file for gpt-image-1, 50 MB in newer copies of the reference.
         references=ReferenceRules(most=16, carriers=("part",), most_bytes=25_000_000),
         options=MappingProxyType(
-            {"output_format": OptionRule(choices=("png", "jpeg", "jpg", "webp"))}
+            {
+                "output_format": OptionRule(choices=("png", "jpeg", "jpg", "webp")),
+                "quality": OptionRule(
+                    choices=("low", "medium", "high", "xhigh", "max", "auto")
+                ),
+                "background": OptionRule(choices=("transparent", "opaque", "auto")),
+                "moderation": OptionRule(choices=("low", "auto")),
+                "output_compression": OptionRule(
+                    least=0,
+                    most=100,
+                    beside=("output_format", ("jpg", "jpeg", "webp")),
+                ),
+            }
         ),
+        by_model=MappingProxyType({MODEL: LIMITS, SNAPSHOT: LIMITS}),
+        shutdowns=SHUTDOWNS,
     )
-    prices: PriceList = ()  # by token, and each server's own
-    rates: Mapping[str, Price] = MappingProxyType({})
+    prices: PriceList = (
+        *(_price(usd, usd, usd, quality) for quality, usd in LIST_USD.items()),
+        # Where the model chooses, it may choose any.
+        _price(LIST_USD["low"], LIST_USD["medium"], LIST_USD["high"], None),
+    )
+    rates: RateList = MappingProxyType(
+        {unit: _rate(usd) for unit, usd in USD_PER_MILLION.items()}
+    )
 
     def encode(
         self,
@@ -113,6 +209,7 @@ class OpenAi:
             headers=headers,
             form=[*texts, *parts],
             blob_keys=blob_keys,
+            not_found=NO_EDITS,
         )
 
     def decode(self, reply: Reply) -> Delivered:
@@ -140,6 +237,11 @@ def _fields(request: ImageRequest, model: str) -> Iterator[tuple[str, str | int]
     output_format = str(request.options.get("output_format") or "png")
     if output_format != "png":
         yield "output_format", output_format.replace("jpg", "jpeg")
+    for name in ("quality", "background", "moderation"):
+        if (word := request.options.get(name, "auto")) != "auto":
+            yield name, str(word)
+    if (percent := request.options.get("output_compression")) is not None:
+        yield "output_compression", int(percent)
 
 
 def _size(request: ImageRequest) -> str | None:
@@ -152,13 +254,31 @@ def _size(request: ImageRequest) -> str | None:
 
 
 def _usage(body: Mapping[str, Json]) -> Mapping[str, Decimal]:
-    """Return the tokens; none unless both numbers came, since a half is no bill."""
+    """Return the tokens; none unless both numbers came, since a half is no bill.
+
+    Images that are sent have a rate of their own, and so would words in the answer.
+    """
     usage = fields(body.get("usage"))
     tokens_in = number(usage.get("input_tokens"))
     tokens_out = number(usage.get("output_tokens"))
     if tokens_in is None or tokens_out is None:
         return {}
-    return {"input_token": tokens_in, "output_token": tokens_out}
+    images = _part(usage, "input_tokens_details", "image_tokens", tokens_in)
+    words = _part(usage, "output_tokens_details", "text_tokens", tokens_out)
+    parts = {"image_input_token": images, "text_output_token": words}
+    return {
+        "input_token": tokens_in - images,
+        "output_token": tokens_out - words,
+        **{unit: count for unit, count in parts.items() if count},
+    }
+
+
+def _part(
+    usage: Mapping[str, Json], details: str, name: str, whole: Decimal
+) -> Decimal:
+    """Return how many of some tokens are of one kind; 0 where that is not told."""
+    count = number(fields(usage.get(details)).get(name))
+    return Decimal(0) if count is None else min(count, whole)
 
 
 def _error(reply: Reply, said: Delivered) -> AttemptError:

@@ -2,75 +2,110 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.budget import shares_of
 from batchgen.errors import AttemptError, Charge
-from batchgen.ledger import AttemptRecord, Growth
-from batchgen.model import Delivered, dollars, to_nano
+from batchgen.ledger import AttemptRecord, Charged, Growth
+from batchgen.model import Delivered, Price, State, dollars, to_nano
 from batchgen.runner.context import Flight, Run
 
-ChargedAs = tuple[Charge, int | None]
-"""Kind of charge, and nano-dollars where they are known."""
+ChargedAs = Charged
+"""What an attempt was charged; see the ledger."""
 
 
 MOST_USD = Decimal(10_000)
 """A charge above this for one request is a broken number, not money [assumed]."""
 
 
-def reported_nano(flight: Flight, said: Delivered | AttemptError) -> int | None:
-    """Return what the provider says it charged; None if that is no money (yet)."""
+def reported_nano(
+    run: Run, flight: Flight, said: Delivered | AttemptError
+) -> int | None:
+    """Return what a reply says that it charged; None if that is no money (yet).
+
+    A charge in dollars stands above all. What is counted in units (tokens, credits) is
+    money where each unit has a rate, unless the user gave a price: then that counts.
+    """
     usd = said.cost_usd
-    if usd is None and said.usage:
-        rates = flight.lane.rates
-        if not said.usage.keys() <= rates.keys():
-            return None
-        try:
-            usd = sum((rates[it] * said.usage[it] for it in said.usage), Decimal())
-        except ArithmeticError:
-            return None  # beyond what decimals hold, let alone money
+    if usd is None and said.usage and agreed_price(run, flight) is None:
+        usd = _worth(said.usage, flight.lane.rates_of(flight.attempt.model))
     return None if usd is None or not 0 <= usd <= MOST_USD else to_nano(usd)
+
+
+def _worth(
+    usage: Mapping[str, Decimal], rates: Mapping[str, Decimal]
+) -> Decimal | None:
+    if not usage.keys() <= rates.keys():
+        return None
+    try:
+        return sum((rates[unit] * usage[unit] for unit in usage), Decimal())
+    except ArithmeticError:
+        return None  # beyond what decimals hold, let alone money
+
+
+def agreed_price(run: Run, flight: Flight) -> Price | None:
+    """Return the price that the user gave for such a purchase, else None."""
+    price = run.price(flight.reservation.group)
+    return price if price is not None and price.is_agreed else None
 
 
 def billed(flight: Flight) -> ChargedAs | None:
     """Return what the provider's bill said of an attempt that is asked for again.
 
     That stands above what is said now, and was spent before this run. Where the bill
-    had nothing yet, it says nothing.
+    had nothing yet, it says nothing. What a reply said that is read anew was
+    spent, too.
     """
     attempt = flight.attempt
     if attempt.charge is Charge.BILLED and attempt.cost:
-        return attempt.charge, attempt.cost
+        return Charged(attempt.charge, attempt.cost)
+    is_known = attempt.charge in (Charge.REPORTED, Charge.PRICE_LIST)
+    if attempt.state is State.FAILED and attempt.charge and is_known:
+        return Charged(attempt.charge, attempt.cost, attempt.uncertain)
     return None
 
 
-def charge_of(flight: Flight, delivered: Delivered) -> ChargedAs:
+def charge_of(run: Run, flight: Flight, delivered: Delivered) -> ChargedAs:
     """Return what was charged: as billed or reported, else by the price list."""
     if (settled := billed(flight)) is not None:
         return settled
-    reported = reported_nano(flight, delivered)
+    if delivered.may_cost_more:
+        return Charged(Charge.UNKNOWN, None)
+    reported = reported_nano(run, flight, delivered)
     if reported is not None:
-        return Charge.REPORTED, reported
-    return by_list(
-        flight.attempt, len(delivered.images), metered=bool(flight.lane.rates)
-    )
+        return Charged(Charge.REPORTED, reported)
+    return by_price(run, flight, len(delivered.images))
 
 
-def by_list(attempt: AttemptRecord, images: int, *, metered: bool) -> ChargedAs:
+def by_price(run: Run, flight: Flight, images: int) -> ChargedAs:
+    """Return what some images cost by the user's price, else as the list had it."""
+    price = agreed_price(run, flight)
+    if price is None:
+        return by_list(flight.attempt, images)
+    came = min(images, flight.attempt.images)
+    floor, ceiling = to_nano(price.floor), to_nano(price.ceiling)
+    return Charged(Charge.PRICE_LIST, floor * came, (ceiling - floor) * came)
+
+
+def by_list(attempt: AttemptRecord, images: int) -> ChargedAs:
     """Return what a delivery cost whose reply does not say it.
 
     The list price of as many images as came; whether a provider charges for images
     that it did not make is documented nowhere: nanobananaapi.dev's sibling says that
-    it does not [assumed for all]. Where charges are metered and vary, the list gives
-    no amount that would be certain: then the ceiling is at risk.
+    it does not [assumed for all]. Where the list has a range, its floor is spent for
+    certain, and the rest is at risk.
     """
     if attempt.expected is None:
-        return Charge.PRICE_LIST, None
-    if metered and attempt.ceiling != attempt.expected:
-        return Charge.UNKNOWN, None
-    share = attempt.expected * min(images, attempt.images) // attempt.images
-    return Charge.PRICE_LIST, share
+        return Charged(Charge.PRICE_LIST, None)
+    most = max(attempt.ceiling or 0, attempt.expected)
+    least = attempt.floor
+    if least is None:  # sent by a version that did not write it down
+        least = max(0, 2 * attempt.expected - most)
+    came = min(images, attempt.images)
+    floor = least * came // attempt.images
+    return Charged(Charge.PRICE_LIST, floor, -(-most * came // attempt.images) - floor)
 
 
 def latency_of(run: Run, flight: Flight) -> float | None:
@@ -93,15 +128,15 @@ def spend(run: Run, flight: Flight, charge: ChargedAs) -> Raised | None:
 
     Nothing is awaited: whatever leaves next is reserved at what is known by now.
     """
-    if charge[0] is Charge.BILLED:
-        run.spent(flight.reservation, 0, at_risk=False)
+    if charge == billed(flight):
+        run.spent(flight.reservation, 0)
         return None
     if charge[0] is Charge.UNKNOWN:
         ceiling = run.budget.ceiling(flight.reservation.group) or 0
         run.spent(flight.reservation, ceiling * flight.part.images, at_risk=True)
         return None
     cost = charge[1] or 0
-    run.spent(flight.reservation, cost, at_risk=False)
+    run.spent(flight.reservation, cost, uncertain=charge.uncertain)
     per_image = -(-cost // flight.part.images)
     if not run.budget.saw(flight.reservation.group, per_image):
         return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 
 from batchgen.ledger import PlanEntry, Way, dump_route
 from batchgen.manifest import Row
@@ -14,12 +15,14 @@ from batchgen.model import (
     Job,
     PriceList,
     Sale,
+    Terms,
     find_price,
     to_nano,
 )
 from batchgen.output.names import safe_stem, strip_image_extension
 from batchgen.provider import Provider
 from batchgen.references import Inspector, Unusable, judge
+from batchgen.runner.own_address import is_own_address
 
 
 class Spread:
@@ -74,8 +77,18 @@ class Choice:
         job: Job,
         providers: Mapping[str, Provider],
         prices: Mapping[str, PriceList],
+        today: date | None = None,
     ) -> Choice:
-        """Return what a job chooses among all providers."""
+        """Return what a job chooses among all providers.
+
+        Args:
+            job: The job.
+            providers: All that there are.
+            prices: Of each.
+            today: By which models that are to be shut down are judged; None for the
+                clock's UTC day.
+        """
+        today = today or datetime.now(UTC).date()
         chosen = [providers[name] for name in job.providers]
         weights = {it.name: _per_minute(job, it) for it in chosen}
         return cls(
@@ -84,12 +97,20 @@ class Choice:
             others=providers,
             prices=prices,
             able={
-                name: job.terms_of(name).adapt(it.capabilities)
+                name: _capabilities_of(it, job.terms_of(name), today)
                 for name, it in providers.items()
             },
             look=Inspector(job.manifest.parent),
             spread=Spread(weights) if job.route == "fastest" else None,
         )
+
+
+def _capabilities_of(provider: Provider, terms: Terms, today: date) -> Capabilities:
+    """Return what a provider can do on a day, under the job's terms."""
+    able = terms.adapt(provider.capabilities).on(today)
+    if not is_own_address(terms.base_url, provider.defaults):
+        able = able.elsewhere()
+    return replace(able, shutdowns={}) if terms.shutdowns == "ignore" else able
 
 
 def _per_minute(job: Job, provider: Provider) -> float:
@@ -144,8 +165,13 @@ def sale_of(
     return model or provider.defaults.model, resolution
 
 
-def _dropped(able: Capabilities, name: str, request: ImageRequest) -> str | None:
-    lacking = able.lacking(request)
+def _lacking(name: str, request: ImageRequest, choice: Choice) -> tuple[str, ...]:
+    model, _ = sale_of(choice.others[name], request, choice)
+    return choice.able[name].for_model(model).lacking(request)
+
+
+def _dropped(name: str, request: ImageRequest, choice: Choice) -> str | None:
+    lacking = _lacking(name, request, choice)
     if not lacking:
         return None
     return f"{name} has no {' and no '.join(lacking)}: left out"
@@ -203,7 +229,7 @@ def _judge(row: Row, request: ImageRequest, choice: Choice) -> Verdict:
     fitting = [
         name
         for name in choice.others
-        if not choice.able[name].lacking(request) and not _misfit(name, request, choice)
+        if not _lacking(name, request, choice) and not _misfit(name, request, choice)
     ]
     hint = [f"{_listed(fitting)} can do it"] if fitting else []
     return [], (misfits[0][0], "; ".join([*(it[1] for it in misfits), *hint]))
@@ -218,7 +244,7 @@ def _way(provider: Provider, request: ImageRequest, choice: Choice) -> Way:
         model=model,
         resolution=resolution,
         estimate=None if price is None else to_nano(price.expected) * request.n,
-        warning=_dropped(choice.able[provider.name], provider.name, request),
+        warning=_dropped(provider.name, request, choice),
     )
 
 
@@ -237,9 +263,10 @@ def _rank(way: Way, choice: Choice) -> tuple[bool, bool, float]:
 def _misfit(name: str, request: ImageRequest, choice: Choice) -> tuple[str, str] | None:
     """Return the column and the reason why a provider cannot do a request."""
     able, job = choice.able[name], choice.job
-    if (misfit := next(able.misfits(request), None)) is not None:
+    model, _ = sale_of(choice.others[name], request, choice)
+    if (misfit := next(able.misfits(request, model), None)) is not None:
         return misfit
-    lacking = able.lacking(request)
+    lacking = able.for_model(model).lacking(request)
     if lacking and job.unsupported == "refuse":
         return lacking[0], f'has no {lacking[0]} (`unsupported = "drop"` leaves it out)'
     shrink = job.references.shrink
@@ -252,13 +279,25 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def unpriced_words(sale: Sale, *, at_any_size: bool = False) -> str:
-    """Say that a sale has no price, and how to give one."""
+def unpriced_words(
+    sale: Sale, *, at_any_size: bool = False, elsewhere: str | None = None
+) -> str:
+    """Say that a sale has no price, and how to give one.
+
+    Args:
+        sale: What is to be bought.
+        at_any_size: Whether no size has a price.
+        elsewhere: The base URL, where it is not the provider's own.
+    """
     size = "" if at_any_size else f" at {sale.resolution}"
     tier = f", tier {sale.tier}" if sale.tier else ""
-    model = f" ({sale.model}{tier})" if sale.model else ""
+    quality = f", quality {sale.quality}" if sale.quality else ""
+    model = f" ({sale.model}{tier}{quality})" if sale.model else ""
+    place = ""
+    if elsewhere is not None:
+        place = f" at {elsewhere}, which has prices of its own"
     return (
-        f"no price is known for {sale.provider}{size}{model}, so no "
+        f"no price is known for {sale.provider}{size}{model}{place}, so no "
         f"budget can hold; give one with --price, or in the job under "
         f"[prices.{sale.provider}]"
     )

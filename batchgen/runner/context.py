@@ -20,13 +20,16 @@ from batchgen.limits import Failures
 from batchgen.model import (
     ImageRequest,
     Job,
+    Price,
     Sale,
     Status,
+    to_nano,
 )
 from batchgen.runner.decide import OWN_FAULTS, Part, Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
 from batchgen.runner.progress import Progress
+from batchgen.runner.room import Room
 from batchgen.runner.shelf import Shelf
 from batchgen.runner.writer import Writer
 
@@ -58,7 +61,7 @@ class Run:
     """One run: its parts, and what is going on in it.
 
     Attributes:
-        expected: Says what one image costs as a rule in nano-dollars, None if unknown.
+        price: Says what one image of a sale costs, None if unknown.
         planning: Whether rows may still be added to the plan.
         live: Attempts under way, downloads included.
         stopping: Whether a signal came: replies are awaited, tasks are left.
@@ -66,6 +69,7 @@ class Run:
         failures: How the last rows ended.
         gives_up: Whether nothing more is bought, because nearly every row fails.
         full: Budgets by column that kept rows from being bought.
+        places: Where attempts can be asked for, by provider and base URL.
         end: Ends the run by an error; what is in flight comes in.
     """
 
@@ -77,7 +81,7 @@ class Run:
     wire: Wire
     budget: Budget
     lanes: dict[str, Lane]
-    expected: Callable[[Sale], int | None]
+    price: Callable[[Sale], Price | None]
     progress: Progress
     scrubber: Scrubber
     time: Time
@@ -87,6 +91,7 @@ class Run:
     tasks: TaskGroup
     lull: Lull
     failures: Failures
+    room: Room
     end: Callable[[BatchgenError], None]
     shelf: Shelf = field(default_factory=Shelf)
     downloads: anyio.CapacityLimiter = field(
@@ -97,8 +102,14 @@ class Run:
     stopping: bool = False
     gives_up: bool = False
     full: set[Share] = field(default_factory=set)
+    places: dict[tuple[str, str], Lane] = field(default_factory=dict)
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: Bell = field(default_factory=Bell)
+
+    def expected(self, sale: Sale) -> int | None:
+        """Return what one image costs as a rule in nano-dollars; None if unknown."""
+        price = self.price(sale)
+        return None if price is None else to_nano(price.expected)
 
     @contextmanager
     def cut_short(self) -> Iterator[anyio.CancelScope]:
@@ -147,9 +158,24 @@ class Run:
         self._settle(reservation, 0)
         self.wake()
 
-    def spent(self, reservation: Reservation, nano: int, *, at_risk: bool) -> None:
-        """Commit what a reservation became."""
-        self._settle(reservation, nano)
+    def spent(
+        self,
+        reservation: Reservation,
+        nano: int,
+        *,
+        at_risk: bool = False,
+        uncertain: int = 0,
+    ) -> None:
+        """Commit what a reservation became.
+
+        Args:
+            reservation: What was held.
+            nano: What it cost, or puts at risk.
+            at_risk: Whether that is at risk, not spent.
+            uncertain: What it may cost beyond that.
+        """
+        self._settle(reservation, nano + uncertain)
+        self.progress.at_risk += uncertain
         if at_risk:
             self.progress.at_risk += nano
         else:
@@ -192,6 +218,7 @@ class Flight:
         task_id: The task that the provider named, once it did.
         planned: The provider that is chosen for its row now; None if the manifest
             does not hold the row any more.
+        uploads: Links of ours that its request named; None after a restart.
         slot: Its place in flight; None where it takes none.
     """
 
@@ -204,6 +231,7 @@ class Flight:
     planned: str | None
     started: float | None = None
     task_id: str | None = None
+    uploads: tuple[str, ...] | None = None
     slot: Slot | None = None
 
     def free_slot(self) -> None:

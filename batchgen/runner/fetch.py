@@ -1,14 +1,18 @@
-"""From links or bytes to images in the archive: downloaded, checked, appended."""
+"""From links to images in the archive: downloaded, checked, appended.
+
+A link may not work yet, or not for a while, and asking costs nothing: so what does not
+download is tried in rounds, with growing pauses, before it is given up.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import anyio
 
 from batchgen.errors import (
     AttemptError,
+    DiskFull,
     ImageRejected,
     Incomplete,
     LinkLost,
@@ -16,125 +20,248 @@ from batchgen.errors import (
     Retryable,
     Superseded,
 )
-from batchgen.images import NotAnImage, inspect
-from batchgen.model import Blob, Delivered, Running, Status
-from batchgen.provider import TaskProvider
-from batchgen.runner.accounts import (
-    ChargedAs,
-    charge_of,
-    spend,
-    tell_raised,
-)
+from batchgen.ledger import Ledger
+from batchgen.model import Link, Status
+from batchgen.runner.accounts import ChargedAs
+from batchgen.runner.check import check_image
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import wait_s
 from batchgen.runner.finish import lose
-from batchgen.runner.polling import SURE_AFTER, Poller
+from batchgen.runner.fresh import fresh_links
+from batchgen.runner.missing import Missing
+from batchgen.runner.pause import pause
 from batchgen.runner.store import Checked, store
 from batchgen.wire import Lease
 
-DOWNLOADS = 6
-"""Tries to download one image in a run, outages left out; a later run tries again
-[assumed]."""
+DOWNLOADS = 12
+"""Rounds in which the images of an attempt are tried, outages left out: with their
+pauses about five minutes [assumed]. Later runs try again."""
+
+ASK_TASK_AT = 3
+"""A task is asked for fresh links after this round, and after the last: a fresh link
+may need some seconds, too, until its image is everywhere."""
 
 SOON_S = 5.0
-"""What is tried again within this time is still tried when the run stops."""
+"""What broke off and is tried again within this time is tried though the run stops."""
 
-SMALL_BYTES = 256 * 1024
-"""Hashed in 0.15 ms, or in 0.6 on a CPU without instructions for it, so that a thread
-gains nothing."""
-
-Numbered = Sequence[tuple[int, str]]
+Numbered = Sequence[tuple[int, Link]]
 
 
-async def fetch(run: Run, flight: Flight, links: Numbered, charge: ChargedAs) -> None:
-    """Download what an attempt delivered, and store each image as it comes.
-
-    It is charged already, and stays delivered until its last image is stored.
-    """
-    home: set[int] = set()
-    try:
-        _refuse_second(run, flight)
-        if not links:
-            raise LinkLost(flight.lane.name, "no link was kept")
-        lost = await _bring_all(run, flight, links, home)
-        if isinstance(lost, LinkLost):
-            fresh = await _fresh_links(run, flight, charge, lost)
-            named = {it[0] for it in fresh}
-            gone = lost if {it[0] for it in links} - home - named else None
-            missing = [it for it in fresh if it[0] not in home]
-            lost = await _bring_all(run, flight, missing, home, gone)
-    except (Incomplete, ProviderStopped) as error:
-        await _leave_delivered(run, flight, error)
-        return
-    except AttemptError as error:
-        lost = error
-    if lost is not None:
-        await _end_without(run, flight, lost, charge)
-
-
-async def _bring_all(
+async def fetch(
     run: Run,
     flight: Flight,
     links: Numbered,
-    home: set[int],
+    charge: ChargedAs,
+    *,
     lost: AttemptError | None = None,
-) -> AttemptError | None:
-    """Bring home what can be had, and add it to `home`.
+    rounds: int | None = None,
+) -> None:
+    """Download what an attempt delivered, and store each image as it comes.
+
+    It is charged already, and stays delivered until its last image is stored.
 
     Args:
         run: The run.
-        flight: The attempt; it ends with the last image if nothing of it is lost.
-        links: What to download.
-        home: Images that are stored.
-        lost: Why others of the attempt cannot be had.
-
-    Returns:
-        Why some of it surely cannot be had, for the others count.
+        flight: The attempt.
+        links: Of its images that are not stored.
+        charge: What it cost.
+        lost: Why others of its images cannot be had.
+        rounds: How often links are tried that do not work; some minutes if not said.
     """
-    for image, url in links:
-        ends = lost is None and image == links[-1][0]
-        try:
-            await _bring(run, flight, image, url, ends=ends)
-        except (LinkLost, ImageRejected) as error:
-            lost = error
-        else:
-            home.add(image)
+    missing = Missing(dict(links), lost=lost)
+    try:
+        _refuse_second(run, flight)
+        await _bring_all(run, flight, missing, charge, rounds or DOWNLOADS)
+        error = missing.error if missing.links or missing.lost else None
+    except (Incomplete, ProviderStopped) as left:
+        await _leave_delivered(run, flight, left)
+        return
+    except DiskFull as full:
+        run.end(full)
+        words = "no room on the disk for the image; a later run downloads it"
+        await _leave_delivered(run, flight, Incomplete("the run", words))
+        return
+    except AttemptError as reason:
+        error = reason
+    if error is not None:
+        await end_without(run, flight, _as_lost(error), charge)
+
+
+def _as_lost(error: AttemptError) -> AttemptError:
+    """Take an answer that would not change for minutes for a lost link."""
+    if not isinstance(error, Incomplete):
+        return error
+    lost = LinkLost(error.provider, error.message)
+    lost.request_id = error.request_id
     return lost
 
 
-async def _end_without(
+async def _bring_all(
+    run: Run, flight: Flight, missing: Missing, charge: ChargedAs, rounds: int
+) -> None:
+    """Bring home what can be had, round by round.
+
+    While no link of the provider's downloads, rounds do not count.
+
+    Raises:
+        Incomplete: the run stops, or no answer comes; links stay in the ledger.
+    """
+    lane, tries, counted, is_renewed = flight.lane, 0, 0, False
+    is_first_chance = rounds == DOWNLOADS
+    while True:
+        is_last = counted + 1 >= rounds
+        await try_each(run, flight, missing, keep=is_last)
+        if not missing.links:
+            return
+        tries += 1
+        failures = missing.failures.values()
+        is_outage = lane.links.excuses and all(
+            isinstance(it, Retryable) for it in failures
+        )
+        counted += not is_outage
+        may_ask = any(not isinstance(it, Retryable) for it in failures)
+        is_over = counted >= rounds or not missing.may_come
+        if may_ask and (is_over or counted == ASK_TASK_AT):
+            fresh = await _renew(run, flight, missing, charge, must=is_over)
+            if fresh and not (is_over and is_renewed):
+                is_renewed = is_renewed or is_over
+                counted = min(counted, rounds - 1)
+                continue
+        if is_over:
+            if is_first_chance:
+                _refuse_silence(missing)
+            return
+        await _wait(run, flight, missing, tries, is_outage=is_outage)
+
+
+def _refuse_silence(missing: Missing) -> None:
+    """Leave to a later run what had no answer at all: the network may be to blame.
+
+    Raises:
+        Incomplete: nobody answered.
+    """
+    for error in missing.failures.values():
+        if isinstance(error, Incomplete) and not error.was_answered:
+            raise error
+
+
+async def try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) -> None:
+    """Try each link once; what downloads is stored, and missing no more."""
+    lane = flight.lane
+    missing.failures.clear()
+    for image, link in list(missing.links.items()):
+        ends = len(missing.links) == 1 and missing.lost is None
+        try:
+            await run.lull.wait()
+            # What it takes in memory is held until it is on disk.
+            with run.wire.lease() as lease:
+                checked = await _download(run, flight, image, link, lease, keep=keep)
+                await store(run, flight, [checked], ends=ends)
+        except (Retryable, LinkLost, ImageRejected) as error:
+            missing.failures[image] = error
+            if isinstance(error, Retryable):
+                lane.links.failed(flight.part.row_id)
+            if missing.rounds == 0:
+                # Once for each attempt: a few that wait long say nothing of the others.
+                lane.lost_links.failed(flight.part.row_id)
+        else:
+            del missing.links[image]
+    missing.rounds += 1
+
+
+async def _download(
+    run: Run, flight: Flight, image: int, link: Link, lease: Lease, *, keep: bool
+) -> Checked:
+    """Return an image; bytes that are none are kept if this is the last try."""
+    lane = flight.lane
+    if not link.url:
+        error = LinkLost(lane.name, "its link was not written, for a key stood in it")
+        error.is_final = True
+        raise error
+    source = lane.keyless_source if link.from_text else lane.source
+    async with run.downloads:
+        blob = await run.wire.download(lane.name, link.url, source=source, lease=lease)
+    lane.links.worked()
+    checked = await check_image(run, flight, image, blob.data, keep=keep)
+    lane.lost_links.worked()
+    return checked
+
+
+async def _wait(
+    run: Run, flight: Flight, missing: Missing, tries: int, *, is_outage: bool
+) -> None:
+    """Wait for the next round, and let other rows be bought meanwhile."""
+    failures = missing.failures.values()
+    floors = [it.retry_after_s for it in failures if it.retry_after_s]
+    wait = wait_s(tries, max(floors, default=None), run.rng)
+    name = flight.lane.name
+    if is_outage:
+        run.progress.say_once(
+            f"images of {name} do not download: they are tried again until they do; "
+            "nothing is bought again for them"
+        )
+    elif tries >= ASK_TASK_AT:
+        run.progress.say_once(
+            f"some images of {name} cannot be downloaded yet "
+            f"({run.scrubber.clean(missing.error.message)}): their links are tried "
+            "again for about five minutes, and by later runs; nothing is bought again "
+            "for them"
+        )
+    broke_off = all(isinstance(it, Retryable) for it in failures)
+    if broke_off and not is_outage and wait <= SOON_S:
+        await anyio.sleep(wait)
+        return
+    flight.lane.waiting += 1
+    run.wake()
+    try:
+        await pause(run, wait)
+    finally:
+        flight.lane.waiting -= 1
+
+
+async def _renew(
+    run: Run, flight: Flight, missing: Missing, charge: ChargedAs, *, must: bool
+) -> bool:
+    """Ask the task for links that still work; say whether there are others now.
+
+    Raises:
+        AttemptError: it has none, and `must` says that nothing else is left to try.
+    """
+    try:
+        fresh = await fresh_links(run, flight)
+    except AttemptError:
+        if must or run.stopping:
+            raise
+        return False  # it is asked once more before the links are given up
+    changed = {
+        image: link
+        for image, link in fresh.items()
+        if image in missing.links and missing.links[image] != link
+    }
+    if not changed:
+        return False
+    missing.links.update(changed)
+
+    def step(ledger: Ledger) -> None:
+        attempt_id = flight.attempt.attempt_id
+        ledger.mark_delivered(attempt_id, changed.items(), charge, None, None)
+
+    await run.writer.commit(step)
+    return True
+
+
+async def end_without(
     run: Run, flight: Flight, lost: AttemptError, charge: ChargedAs
 ) -> None:
     """End an attempt some of whose images, or all, cannot be had."""
-    if run.ledger.shapes(flight.attempt.attempt_id):
-        await store(run, flight, (), lost=lost)
+    lost.message = run.scrubber.clean(lost.message)
+    attempt_id = flight.attempt.attempt_id
+    if run.ledger.shapes(attempt_id):
+        # After an explicit retry what is lost for good is bought again.
+        is_retried = attempt_id <= run.ledger.row(flight.part.row_id).tries_from
+        await store(run, flight, (), lost=None if is_retried else lost)
     else:
         await lose(run, flight, lost, charge)
-
-
-async def store_inline(
-    run: Run, flight: Flight, blobs: Sequence[Blob], delivered: Delivered
-) -> None:
-    """Store images that came with the reply: charge and place are one commit.
-
-    Until then the bytes exist nowhere else, so no cancellation cuts it short.
-    """
-    with anyio.CancelScope(shield=True):
-        charge = charge_of(flight, delivered)
-        raised = spend(run, flight, charge)
-        checked: list[Checked] = []
-        lost: AttemptError | None = None
-        for image, blob in zip(flight.part.span, blobs, strict=False):
-            try:
-                checked.append(await _check(run, flight, image, blob.data))
-            except ImageRejected as error:
-                error.request_id = delivered.request_id
-                lost = error
-        if checked:
-            await store(run, flight, checked, lost=lost, inline=(charge, delivered))
-        elif lost is not None:
-            await lose(run, flight, lost, charge)
-        await tell_raised(run, flight, raised)
 
 
 def _refuse_second(run: Run, flight: Flight) -> None:
@@ -148,136 +275,15 @@ def _refuse_second(run: Run, flight: Flight) -> None:
         raise Superseded(flight.lane.name, "another attempt brought the image first")
 
 
-async def _bring(run: Run, flight: Flight, image: int, url: str, *, ends: bool) -> None:
-    """Download one image and store it, asking again for what may pass.
-
-    While no link of the provider's downloads, tries do not count.
-
-    Raises:
-        Incomplete: it may work later; links stay in the ledger.
-        LinkLost, ImageRejected: it is not to be had.
-    """
-    lane, tries, counted = flight.lane, 0, 0
-    while True:
-        try:
-            await run.lull.wait()
-            # What it takes in memory is held until it is on disk.
-            with run.wire.lease() as lease:
-                checked = await _download(run, flight, image, url, lease)
-                await store(run, flight, [checked], ends=ends)
-        except (Retryable, LinkLost, ImageRejected) as error:
-            tries += 1
-            if isinstance(error, Retryable):
-                lane.links.failed(flight.part.row_id)
-            excused = isinstance(error, Retryable) and lane.links.excuses
-            counted += not excused
-            # A link that is gone, or bytes that are no image, seldom come back; but a
-            # fresh link may need some seconds until its image is everywhere.
-            if counted >= DOWNLOADS:
-                raise
-            wait = wait_s(tries, error.retry_after_s, run.rng)
-        else:
-            return
-        if excused:
-            run.progress.say_once(
-                f"images of {lane.name} do not download: they are tried again until "
-                "they do; nothing is bought again for them"
-            )
-        if excused or wait > SOON_S:
-            await _pause(run, wait)
-        else:
-            await anyio.sleep(wait)
-
-
-async def _download(
-    run: Run, flight: Flight, image: int, url: str, lease: Lease
-) -> Checked:
-    lane = flight.lane
-    async with run.downloads:
-        blob = await run.wire.download(
-            lane.name, url, from_loopback=lane.is_loopback, lease=lease
-        )
-    lane.links.worked()
-    return await _check(run, flight, image, blob.data)
-
-
-async def _pause(run: Run, seconds: float) -> None:
-    """Wait, unless the run is to stop.
-
-    Raises:
-        Incomplete: it is; a later run goes on.
-    """
-    with run.cut_short():
-        await anyio.sleep(seconds)
-        return
-    raise _stopped()
-
-
-def _stopped() -> Incomplete:
-    return Incomplete("the run", "stopped while the image was waited for")
-
-
-async def _check(run: Run, flight: Flight, image: int, data: bytes) -> Checked:
-    """Look at an image's start and end and take its digest, off the event loop."""
-
-    def look() -> Checked:
-        return Checked(image, data, inspect(data), hashlib.sha256(data).digest())
-
-    try:
-        return await run.offload(look) if len(data) > SMALL_BYTES else look()
-    except NotAnImage as error:
-        raise ImageRejected(flight.lane.name, f"delivered {error}") from error
-
-
-async def _fresh_links(
-    run: Run, flight: Flight, charge: ChargedAs, lost: LinkLost
-) -> Numbered:
-    """Ask the task for links that still work.
-
-    Raises:
-        LinkLost: there is no task to ask, or it has none: what was charged stays so.
-        Incomplete: it gives none now; a later run asks again.
-    """
-    task_id, lane = flight.task_id, flight.lane
-    if task_id is None or not isinstance(lane.provider, TaskProvider):
-        raise lost  # it says whether the link is gone, or was refused, and by whom
-    poller = Poller(run, lane, task_id)
-    try:
-        outcome = await _ask(run, poller)
-        answers = int(poller.was_answered)
-        while not isinstance(outcome, Delivered) and answers < SURE_AFTER:
-            await _pause(run, poller.schedule.every_s)
-            outcome = await _ask(run, poller)
-            answers += poller.was_answered
-    except (Incomplete, ProviderStopped):
-        raise
-    except AttemptError as error:
-        words = f"the link no longer downloads, and its task: {error.message}"
-        raise LinkLost(lane.name, words) from error
-    if not isinstance(outcome, Delivered):
-        raise Incomplete(lane.name, "the link no longer downloads; no other came yet")
-    urls = [it.url for it in outcome.images if not isinstance(it, Blob)]
-    numbered = list(zip(flight.part.span, urls, strict=False))
-    await run.writer.commit(
-        lambda ledger: ledger.mark_delivered(
-            flight.attempt.attempt_id, numbered, charge, None, None
-        )
-    )
-    return numbered
-
-
-async def _ask(run: Run, poller: Poller) -> Delivered | Running:
-    """Ask for a task once; raises as `_pause` does, too."""
-    with run.cut_short():
-        return await poller.ask()
-    raise _stopped()
-
-
 async def _leave_delivered(run: Run, flight: Flight, error: AttemptError) -> None:
     """Leave the links in the ledger: a later run downloads, nothing is bought."""
     message = run.scrubber.clean(error.message)
     row_id = flight.part.row_id
     run.log.warning("download_left", extra={"attempt": flight.attempt.attempt_id})
-    await run.writer.commit(
-        lambda ledger: ledger.settle(row_id, Status.PENDING, error.kind, message)
-    )
+
+    def step(ledger: Ledger) -> None:
+        # A row that ended before its links were tried again stays as it is.
+        if ledger.status(row_id) is Status.PENDING:
+            ledger.settle(row_id, Status.PENDING, error.kind, message)
+
+    await run.writer.commit(step)

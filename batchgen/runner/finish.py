@@ -28,9 +28,11 @@ from batchgen.errors import (
 from batchgen.ledger import AttemptEnd, Ledger
 from batchgen.limits import ROWS_LATER, Refusal
 from batchgen.model import State, Status
+from batchgen.reasons import blames_reference
 from batchgen.runner.accounts import (
     ChargedAs,
     billed,
+    by_price,
     reported_nano,
     spend,
     tell_raised,
@@ -50,6 +52,7 @@ from batchgen.runner.decide import (
 )
 from batchgen.runner.lane import Lane
 from batchgen.runner.moving import Moved, next_way
+from batchgen.runner.uploads import without_lost_uploads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,8 @@ async def fail(
     """
     judged = _judge(run, flight, _of_the_row(run, flight, error))
     charge = _charge(run, flight, judged.error)
+    error = await without_lost_uploads(run, flight, judged.error, charge)
+    judged = replace(judged, error=error)
     if charge[0] is Charge.UNKNOWN:
         ceiling = await _end(run, flight, judged, charge, excused)
         run.spent(flight.reservation, ceiling or 0, at_risk=True)
@@ -104,14 +109,20 @@ async def fail(
 
 
 def _of_the_row(run: Run, flight: Flight, error: AttemptError) -> AttemptError:
-    """Blame the row, not the provider, for a model that the row alone asks for.
+    """Blame the row, not the provider, for what the row alone asks for.
 
-    A model that its resolution chose is the provider's own: a wrong base URL would
-    otherwise fail such rows one by one.
+    That is its model, or a reference that cannot be fetched, also where the provider
+    answers that with 404. A model that its resolution chose is the provider's own: a
+    wrong base URL would otherwise fail such rows one by one.
     """
     lane, stated = flight.lane, flight.request.model
     common = run.job.terms_of(lane.name).model or lane.provider.defaults.model
-    if not isinstance(error, ModelGone) or stated in (None, common):
+    if not isinstance(error, ModelGone):
+        return error
+    if flight.request.references and blames_reference(error.message):
+        words = error.message
+        return RequestInvalid(error.provider, words, request_id=error.request_id)
+    if stated in (None, common):
         return error
     words = f"model {flight.attempt.model!r}: {error.message}"
     return RequestInvalid(error.provider, words, request_id=error.request_id)
@@ -177,6 +188,7 @@ async def _end(
         state=_state(error),
         charge=charge[0],
         cost=charge[1],
+        uncertain=charge.uncertain,
         again=error.again,
         counts=error.counts,
         error=error.kind,
@@ -315,21 +327,21 @@ def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
     task_exists = flight.task_id is not None
     if task_exists and charge is Charge.NONE:
         charge = Charge.UNKNOWN
-    free = run.job.terms_of(flight.lane.name).failed_tasks == "free"
+    free = flight.lane.failed_tasks == "free"
     # An end that cannot be read, or has no image, is no failure that is surely free.
     failed = isinstance(error, GenerationFailed | Refused | RequestInvalid)
     if task_exists and failed and charge is Charge.UNKNOWN and free:
         charge = Charge.NONE
-    reported = reported_nano(flight, error)
+    reported = reported_nano(run, flight, error)
     match charge:
         case Charge.NONE:
-            return charge, 0
+            return ChargedAs(charge, 0)
         case Charge.REPORTED if reported is not None:
-            return charge, reported
+            return ChargedAs(charge, reported)
         case Charge.PRICE_LIST:
-            return charge, flight.attempt.expected
+            return by_price(run, flight, flight.part.images)
         case _:
-            return Charge.UNKNOWN, None
+            return ChargedAs(Charge.UNKNOWN, None)
 
 
 def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import cached_property
 
 import anyio
 import httpx
 
 from batchgen.errors import ProviderStopped
 from batchgen.limits import Breaker, Departures, Outage, Pacing, Verdicts
-from batchgen.model import Endpoint, Terms
+from batchgen.model import Endpoint, ImageRequest, Sale, Terms, rates_for
 from batchgen.provider import PollSchedule, Provider
 from batchgen.runner.decide import Part
+from batchgen.runner.own_address import is_own_address
 from batchgen.runner.proof import FIRST_ANSWER_S, Proof
-from batchgen.wire import is_loopback_host
+from batchgen.wire import LinkSource, is_loopback_host
 
 POLLS_AT_ONCE = 32
+
+WAITING_MOST = 256
+"""Attempts that may wait for their links beside those that are bought: each takes some
+memory [assumed]."""
 
 
 class Lane:
@@ -38,8 +45,11 @@ class Lane:
         self.verdicts = Verdicts()
         self.provider = provider
         self.able = terms.adapt(provider.capabilities)
-        listed = {unit: it.expected for unit, it in provider.rates.items()}
-        self.rates = {**listed, **terms.rates}
+        self.is_own = is_own_address(endpoint.base_url, provider.defaults)
+        self.failed_tasks = terms.failed_tasks or (
+            provider.defaults.failed_tasks if self.is_own else "unknown"
+        )
+        self._stated_rates = terms.rates
         # On this machine itself: then its links may be, too.
         self.is_loopback = is_loopback_host(httpx.URL(endpoint.base_url).host)
         self.endpoint = endpoint
@@ -49,7 +59,9 @@ class Lane:
         self.excused: set[int] = set()  # attempts that end without counting
         self.asking = Outage(clock)  # of polls
         self.links = Outage(clock)  # of where its images are
+        self.lost_links = Outage(clock)  # of links at their first try
         self.uploads = Outage(clock)
+        self.waiting = 0  # attempts that wait for a link, and hold nothing
         self.in_flight = 0  # purchases between SENT and DELIVERED
         self.live = 0  # attempts under way, downloads included
         self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
@@ -72,6 +84,53 @@ class Lane:
         self.counter: str | None = None  # the URL that purchases were last sent to
         self._unreached_since: float | None = None
         self._clock = clock
+
+    @cached_property
+    def source(self) -> LinkSource:
+        """Who hands out its links, with the key for those that ask for it."""
+        return LinkSource(self.endpoint.base_url, self._key_headers())
+
+    @property
+    def keyless_source(self) -> LinkSource:
+        """The same for links that never get the key."""
+        return LinkSource(self.endpoint.base_url)
+
+    def _key_headers(self) -> dict[str, str]:
+        """Return the headers by which its own calls carry the key."""
+        request = ImageRequest(prompt=".")
+        model = self.provider.defaults.model
+        headers = self.provider.encode(request, model, self.endpoint).headers
+        return {name: it for name, it in headers.items() if self.endpoint.key in it}
+
+    @property
+    def crowd(self) -> int:
+        """Attempts under way that hold up new ones.
+
+        Those that wait for a link do not, unless no link works at all.
+        """
+        if self.lost_links.excuses:
+            return self.live
+        return self.live - min(self.waiting, WAITING_MOST)
+
+    @property
+    def elsewhere(self) -> str | None:
+        """The base URL, where it is not the provider's own."""
+        return None if self.is_own else self.endpoint.base_url
+
+    def rates_of(self, model: str) -> Mapping[str, Decimal]:
+        """Return what the units are worth in which replies count what a model cost.
+
+        The provider's own rates hold at its own address alone; the user's everywhere.
+        """
+        listed = (
+            rates_for(self.provider.rates, Sale(self.name, None, model))
+            if self.is_own
+            else {}
+        )
+        rates = {**listed, **self._stated_rates}
+        if "input_token" in rates:  # what says nothing of images has one rate for both
+            rates.setdefault("image_input_token", rates["input_token"])
+        return rates
 
     def stop(self, error: ProviderStopped) -> None:
         """Send nothing more in this run; who waits for the rate waits no longer."""

@@ -94,11 +94,14 @@ def _write_results(ledger: Reader, path: Path) -> None:
 
 def _finish(ledger: Reader, archive: Archive) -> None:
     if not archive.is_begun:
+        archive.release()
         return  # no image was ever stored: there is no ZIP to finish
-    archive.finish(_entries(ledger), _metadata(ledger))
+    archive.finish(directory_entries(ledger), metadata_lines(ledger))
+    archive.release()
 
 
-def _entries(ledger: Reader) -> Iterator[DirectoryEntry]:
+def directory_entries(ledger: Reader) -> Iterator[DirectoryEntry]:
+    """Yield what the ZIP's directory lists behind its metadata, in order."""
     for name, place, size_bytes, crc32, ended_at in directory_places(ledger):
         second = None if ended_at is None else _second(ended_at // 1_000_000)
         yield DirectoryEntry(name, place, size_bytes, crc32, second)
@@ -110,7 +113,7 @@ def _second(seconds: int) -> datetime:
     return utc(seconds * 1_000_000)
 
 
-def _metadata(ledger: Reader) -> Iterator[bytes]:
+def metadata_lines(ledger: Reader) -> Iterator[bytes]:
     """Yield the lines that make the ZIP a Hugging Face `imagefolder`, many at once.
 
     Written by hand, as the directory is: a million dictionaries take as long as all

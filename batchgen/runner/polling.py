@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+
 import anyio
 
 from batchgen.errors import (
+    AttemptError,
+    Charge,
     GenerationFailed,
     NoImage,
     OutcomeUnknown,
+    ProviderStopped,
     ReplyMalformed,
     Retryable,
     TaskLost,
     TaskOverdue,
 )
 from batchgen.limits import Outage
-from batchgen.model import Delivered, Running
+from batchgen.model import Delivered, Reply, Running
 from batchgen.provider import TaskProvider
 from batchgen.runner.answers import heed_wait
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import wait_s
-from batchgen.runner.lane import Lane
+from batchgen.runner.kept import keep_unread
 
 SURE_AFTER = 3
 """Equal answers in a row before "unknown task" or a malformed reply is believed: a task
@@ -32,27 +39,32 @@ POLL_TIMEOUT_S = 60.0
 
 
 class Poller:
-    """Asks for one task.
+    """Asks for the task of one attempt, or for several that one purchase made.
 
     Attributes:
         was_answered: Whether the last try got an answer, or might have.
         silent_s: Seconds for which an outage, or its own word, kept the provider from
             answering.
+        is_partial: Whether some of several tasks ended without images.
     """
 
-    def __init__(self, run: Run, lane: Lane, task_id: str) -> None:
+    def __init__(self, run: Run, flight: Flight, task_id: str) -> None:
+        lane = flight.lane
         if not isinstance(lane.provider, TaskProvider):
             raise OutcomeUnknown(lane.name, f"it has no tasks, yet one is {task_id}")
         self._run = run
         self._lane = lane
+        self._flight = flight
         self._provider = lane.provider
         self.schedule = lane.provider.polling
         self._task_id = task_id
+        self._ends: dict[str, Delivered | AttemptError] = {}
         self._troubles = 0
-        self._doubts = 0
+        self._doubts: Counter[str] = Counter()
         self._heard_at = run.time.monotonic()
         self.was_answered = False
         self.silent_s = 0.0
+        self.is_partial = False
 
     async def ask(self) -> Delivered | Running:
         """Ask once; what may pass is answered as still running.
@@ -60,7 +72,58 @@ class Poller:
         Raises:
             AttemptError: the task ended without images, or cannot be asked for.
         """
-        call = self._provider.encode_poll(self._task_id, self._lane.endpoint)
+        ids = self._task_id.split(" ")
+        if len(ids) == 1:
+            return await self._ask(self._task_id)
+        for task_id in ids:
+            if task_id not in self._ends:
+                await self._ask_one_of(task_id)
+        ends = [self._ends[it] for it in ids if it in self._ends]
+        return self._joined(ends) if len(ends) == len(ids) else Running()
+
+    async def _ask_one_of(self, task_id: str) -> None:
+        """Ask for one of several tasks; its failure is not that of the others.
+
+        Raises:
+            ProviderStopped: none of them can be asked for.
+        """
+        try:
+            outcome = await self._ask(task_id)
+        except ProviderStopped:
+            raise
+        except AttemptError as error:
+            self._ends[task_id] = error
+        else:
+            if isinstance(outcome, Delivered):
+                self._ends[task_id] = outcome
+
+    def _joined(self, ends: Sequence[Delivered | AttemptError]) -> Delivered:
+        """Return what several tasks delivered together.
+
+        Raises:
+            AttemptError: none of them delivered anything.
+        """
+        delivered = [it for it in ends if isinstance(it, Delivered)]
+        failed = [it for it in ends if isinstance(it, AttemptError)]
+        if not delivered:
+            raise _worst(failed)
+        self.is_partial = bool(failed)
+        is_known = all(it.cost_usd is not None for it in delivered)
+        costs = [it.cost_usd or Decimal(0) for it in delivered]
+        usage: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for each in delivered:
+            for unit, used in each.usage.items():
+                usage[unit] += used
+        is_free = self._run.job.terms_of(self._lane.name).failed_tasks == "free"
+        return Delivered(
+            images=tuple(image for each in delivered for image in each.images),
+            cost_usd=sum(costs, Decimal(0)) if is_known else None,
+            usage=usage if all(it.usage for it in delivered) else {},
+            may_cost_more=self.is_partial and not is_free,
+        )
+
+    async def _ask(self, task_id: str) -> Delivered | Running:
+        call = self._provider.encode_poll(task_id, self._lane.endpoint)
         self.was_answered = True
         await self._rest()
         try:
@@ -68,16 +131,10 @@ class Poller:
                 reply = await self._run.wire.send(
                     self._lane.name, call, reply_timeout_s=POLL_TIMEOUT_S
                 )
-            outcome = self._provider.decode_poll(reply)
-        except GenerationFailed:
-            raise
-        except (TaskLost, ReplyMalformed, NoImage) as error:
-            self._doubts += 1
-            enough = EMPTY_TRIES if isinstance(error, NoImage) else SURE_AFTER
-            if self._doubts >= enough:
-                raise
-            return Running()
+            outcome = await self._read(task_id, reply)
         except (Retryable, OutcomeUnknown) as error:
+            if isinstance(error, GenerationFailed | NoImage):
+                raise
             self._troubles += 1
             self._lane.asking.failed(self._task_id)
             if error.retry_after_s:
@@ -88,9 +145,24 @@ class Poller:
             )
             self._keep_silence(is_asked_for=bool(error.retry_after_s))
             return Running()
-        self._troubles = self._doubts = 0
+        self._troubles = 0
         self._lane.asking.worked()
         self._heard_at = self._run.time.monotonic()
+        return outcome
+
+    async def _read(self, task_id: str, reply: Reply) -> Delivered | Running:
+        """Return what an answer says; one that is in doubt is not believed at once."""
+        try:
+            outcome = self._provider.decode_poll(reply)
+        except (TaskLost, ReplyMalformed, NoImage) as error:
+            self._doubts[task_id] += 1
+            enough = EMPTY_TRIES if isinstance(error, NoImage) else SURE_AFTER
+            if self._doubts[task_id] < enough:
+                return Running()
+            if not isinstance(error, TaskLost):
+                await keep_unread(self._run, self._flight, reply, error, "poll")
+            raise
+        del self._doubts[task_id]
         return outcome
 
     def _keep_silence(self, *, is_asked_for: bool) -> None:
@@ -112,6 +184,15 @@ class Poller:
             await anyio.sleep(left_s + spread_s)
 
 
+def _worst(failed: Sequence[AttemptError]) -> AttemptError:
+    """Return the failure that stands for all: one that may pass, or may be charged."""
+    may_pass = [it for it in failed if isinstance(it, Retryable)]
+    error = (may_pass or failed)[0]
+    if any(it.charge is not Charge.NONE for it in failed):
+        error.charge = Charge.UNKNOWN
+    return error
+
+
 async def follow(run: Run, flight: Flight, estimate_s: float | None) -> Delivered:
     """Poll until the task delivers; an outage does not count against its deadline.
 
@@ -121,7 +202,7 @@ async def follow(run: Run, flight: Flight, estimate_s: float | None) -> Delivere
         AttemptError: the task ended without images.
     """
     task_id = flight.task_id or ""
-    poller = Poller(run, flight.lane, task_id)
+    poller = Poller(run, flight, task_id)
     schedule = poller.schedule
     began = run.time.monotonic()
     wait = flight.lane.pace.first_s(schedule, estimate_s)

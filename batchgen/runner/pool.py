@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import anyio
@@ -11,7 +10,6 @@ from batchgen.budget import Reservation, shares_of
 from batchgen.errors import (
     Charge,
     DayFull,
-    DiskFull,
     GroupsFull,
     Internal,
     NearlyAllFailed,
@@ -30,12 +28,12 @@ from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
 from batchgen.runner.purchase import Grant, Order, buy
 from batchgen.runner.references import References
+from batchgen.runner.room import Look
 
-SPARE_BYTES = 64 * 1024 * 1024
 IMAGE_BYTES = 8 * 1024 * 1024
 SURE_OF_SIZE = 16
-"""Room kept on the disk: a margin, and for each image in flight [assumed], until the
-first images have shown their size."""
+"""Room held on the disk for each image in flight [assumed], until the first images have
+shown their size."""
 
 ALONE_S = 1.0
 """What must be sent alone, and is not, is looked at again after this."""
@@ -234,7 +232,7 @@ def _reservation(run: Run, lane: Lane, wanted: Wanted) -> Reservation:
     planned = wanted.planned
     group = Sale.of(lane.name, planned.row.request, planned.model, planned.resolution)
     if run.budget.limits and run.budget.ceiling(group) is None:
-        raise UsageError(unpriced_words(group))
+        raise UsageError(unpriced_words(group, elsewhere=lane.elsewhere))
     shares = shares_of(planned.row.budget_group)
     return Reservation(
         group=group, images=wanted.part.images, shares=shares, day=run.budget.today
@@ -296,7 +294,7 @@ async def _room(run: Run, lane: Lane, model: str) -> None:
         DiskFull: nothing is in flight that could be stored, and nothing more fits.
     """
     while True:
-        is_crowded = lane.live >= UNSTORED_FACTOR * lane.concurrency
+        is_crowded = lane.crowd >= UNSTORED_FACTOR * lane.concurrency
         first_answer_in_s = lane.first_answer_in_s(model)
         has_place = lane.in_flight < lane.concurrency and not lane.breaker.probing
         if run.failures.are_too_many:
@@ -308,14 +306,15 @@ async def _room(run: Run, lane: Lane, model: str) -> None:
         elif lane.stopped is not None:
             return  # whoever asks for its departure is told so
         elif has_place and not is_crowded and not first_answer_in_s:
-            wanted = SPARE_BYTES + (run.live + 1) * _image_bytes(run)
-            free = shutil.disk_usage(run.folder).free
-            if free >= wanted:
+            wanted = run.live + 1, _image_bytes(run)
+            look = run.room.look(*wanted)
+            if look is Look.HELD:
                 return
+            if look is Look.LACKING:
+                # Much may have changed when it is done: all is looked at again.
+                await run.room.hold(*wanted)
+                continue
             if run.live == 0:
-                raise DiskFull(
-                    f"only {free >> 20} MB are free in {run.folder}, {wanted >> 20} MB "
-                    "are needed to store the next image safely; free some space"
-                )
+                raise run.room.explain(*wanted)
         with anyio.move_on_after(first_answer_in_s or None):
             await run.changed.wait()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from batchgen.budget import Reservation
+from batchgen.decoding import message_of
 from batchgen.errors import (
     AttemptError,
+    ModelGone,
     OutcomeUnknown,
     ProviderDown,
     ProviderStopped,
+    RequestInvalid,
     SpecError,
     Throttled,
     Unreachable,
@@ -19,22 +22,22 @@ from batchgen.ledger import AttemptRecord, AttemptStart, Ledger, just_sent
 from batchgen.limits import Use
 from batchgen.model import (
     Accepted,
-    Blob,
+    Call,
     Delivered,
     ImageRequest,
-    Link,
     Reply,
+    to_nano,
 )
 from batchgen.provider import Provider
-from batchgen.runner.accounts import charge_of, latency_of, spend, tell_raised
+from batchgen.reasons import blames_model
 from batchgen.runner.answers import heed_failure, heed_success
 from batchgen.runner.context import Flight, Run, Slot
 from batchgen.runner.decide import Part
+from batchgen.runner.deliver import deliver
 from batchgen.runner.fence import fenced
-from batchgen.runner.fetch import fetch, store_inline
 from batchgen.runner.finish import fail, give_back, leave_open
+from batchgen.runner.kept import read_or_keep
 from batchgen.runner.lane import Lane
-from batchgen.runner.own_address import is_own_address
 from batchgen.runner.pacing import remember
 from batchgen.runner.polling import follow
 from batchgen.wire import Lease
@@ -111,7 +114,7 @@ async def buy(run: Run, order: Order) -> None:
 async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> None:
     lane = order.lane
     try:
-        outcome = await _send(run, order, lease)
+        outcome = await _send(run, order, flight, lease)
     except SpecError as error:
         # The address itself is forbidden: it would be so for every other row.
         run.end(error)
@@ -143,12 +146,18 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
 
 
 def _as_outage(flight: Flight, error: AttemptError) -> AttemptError:
-    """Take a web page for an outage where an API has answered at this address."""
+    """Take for an outage what cannot be true, since it has worked here before.
+
+    An API has answered at this address, which a web page denies; or has made images
+    with this model, which a gateway whose channels are all busy denies.
+    """
     lane = flight.lane
     is_known = lane.is_answered or not lane.proof.is_empty
-    if isinstance(error, WrongAddress) and is_known:
-        return ProviderDown(error.provider, error.message)
-    return error
+    is_model = lane.proof.holds_for(flight.attempt.model)
+    is_denied = (isinstance(error, WrongAddress) and is_known) or (
+        isinstance(error, ModelGone) and error.may_pass and is_model
+    )
+    return ProviderDown(error.provider, error.message) if is_denied else error
 
 
 async def _mark_sent(run: Run, order: Order) -> Flight | None:
@@ -161,7 +170,7 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         order.lane.retries.add(order.part, 0.0)
         return None
     part, request = order.part, order.request
-    expected = run.expected(order.reservation.group)
+    price = run.price(order.reservation.group)
     ceiling = run.budget.ceiling(order.reservation.group)
     start = AttemptStart(
         row_id=part.row_id,
@@ -172,7 +181,8 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         base_url=order.lane.endpoint.base_url,
         aspect_ratio=request.aspect_ratio,
         resolution=order.reservation.group.resolution,
-        expected=None if expected is None else expected * part.images,
+        expected=None if price is None else to_nano(price.expected) * part.images,
+        floor=None if price is None else to_nano(price.floor) * part.images,
         ceiling=None if ceiling is None else ceiling * part.images,
         sent_at=run.time.now(),
     )
@@ -187,6 +197,9 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
             return None
         return just_sent(ledger.mark_sent(start), start)
 
+    # What the row does not name itself is an upload of ours.
+    own = set(request.references)
+    uploads = tuple(it for it in run.shelf.links(part) if it not in own)
     attempt = await run.writer.commit(step)
     if attempt is None:
         return None
@@ -199,11 +212,14 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
         reservation=order.reservation,
         planned=order.lane.name,
         started=run.time.monotonic(),
+        uploads=uploads,
         slot=order.slot,
     )
 
 
-async def _send(run: Run, order: Order, lease: Lease) -> Accepted | Delivered:
+async def _send(
+    run: Run, order: Order, flight: Flight, lease: Lease
+) -> Accepted | Delivered:
     lane, grant = order.lane, order.grant
     request = order.request.for_images(order.part.images)
     timeout_s = lane.provider.defaults.reply_timeout_s
@@ -223,8 +239,27 @@ async def _send(run: Run, order: Order, lease: Lease) -> Accepted | Delivered:
             raise
         finally:
             grant.close()
-    is_own = is_own_address(lane.endpoint.base_url, lane.provider.defaults)
-    return lane.provider.decode(replace(reply, is_own=is_own))
+    reply = replace(reply, is_own=lane.is_own)
+    try:
+        return await read_or_keep(run, flight, reply, lane.provider.decode)
+    except ProviderStopped as error:
+        if (of_the_row := _of_its_endpoint(error, call, reply)) is None:
+            raise
+        raise of_the_row from error
+
+
+def _of_its_endpoint(
+    error: ProviderStopped, call: Call, reply: Reply
+) -> RequestInvalid | None:
+    """Return the error of a row whose URL the server lacks; None if it is no such one.
+
+    Other rows, which go elsewhere, are made all the same. Words that name the model
+    are about that.
+    """
+    words = message_of(reply.body)
+    if call.not_found is None or reply.status != 404 or blames_model(words):
+        return None
+    return RequestInvalid(error.provider, f"{call.not_found} ({words})")
 
 
 def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
@@ -247,14 +282,16 @@ async def _accepted(
 ) -> None:
     attempt_id, task_id = flight.attempt.attempt_id, accepted.task_id
     at = run.time.now()
+    # It is asked for by its own id, which is written down nowhere if a key is in it.
+    written = run.scrubber.clean_id(task_id)
 
     def step(ledger: Ledger) -> None:
-        ledger.mark_accepted(attempt_id, task_id, task_id, at)
+        ledger.mark_accepted(attempt_id, written, written, at)
         if is_first:
             flight.lane.proof.record(ledger, flight.attempt.model)
 
     await run.writer.commit(step)
-    run.log.info("accepted", extra={"attempt": attempt_id, "task": task_id})
+    run.log.info("accepted", extra={"attempt": attempt_id, "task": written})
     await follow_and_fetch(run, replace(flight, task_id=task_id), accepted.estimate_s)
 
 
@@ -279,41 +316,3 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
         give_back(run, flight)
     else:
         await deliver(run, flight, delivered)
-
-
-async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
-    """Write down what was made and charged; then bring the images home."""
-    flight.lane.task_refusal = None
-    flight.lane.verdicts.answer_was_useful()
-    attempt_id, warning = flight.attempt.attempt_id, delivered.warning
-    if warning is not None:
-        await run.writer.commit(lambda ledger: ledger.warn(attempt_id, warning))
-    if delivered.request_id is not None:
-        request_id = run.scrubber.clean_id(delivered.request_id)
-        if request_id != delivered.request_id:
-            delivered = replace(delivered, request_id=request_id)
-    blobs = [it for it in delivered.images if isinstance(it, Blob)]
-    # A link that holds the key cannot be kept, nor asked for anywhere.
-    links = [
-        "" if run.scrubber.holds_key(it.url) else it.url
-        for it in delivered.images
-        if isinstance(it, Link)
-    ]
-    if blobs:
-        await store_inline(run, flight, blobs, delivered)
-    else:
-        charge = charge_of(flight, delivered)
-        raised = spend(run, flight, charge)
-        latency_s = latency_of(run, flight)
-        numbered = list(zip(flight.part.span, links, strict=False))
-        await run.writer.commit(
-            lambda ledger: ledger.mark_delivered(
-                flight.attempt.attempt_id,
-                numbered,
-                charge,
-                delivered.request_id,
-                latency_s,
-            )
-        )
-        await tell_raised(run, flight, raised)
-        await fetch(run, flight, numbered, charge)

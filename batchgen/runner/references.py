@@ -210,8 +210,6 @@ class References:
         link: Link,
         began: int,
     ) -> None:
-        if self._run.scrubber.holds_key(link.url):
-            return  # it serves this row, and is written down nowhere
         good_until = began + int(provider.upload_life_s * SAFE_LIFE * 1e6)
         place = (lane.name, lane.endpoint.base_url)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import anyio
@@ -15,19 +15,24 @@ from batchgen.images import NotAnImage, inspect
 from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, StoredImage
 from batchgen.model import Delivered, Running, Sale, State, Status
 from batchgen.output.archive import Archive, Found, Tag
+from batchgen.output.kept import KeptFiles
 from batchgen.runner.accounts import ChargedAs, by_list
 from batchgen.runner.context import Flight, Run, Slot
 from batchgen.runner.decide import Part
+from batchgen.runner.deliver import deliver
 from batchgen.runner.fence import fenced
 from batchgen.runner.fetch import fetch
 from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.lane import Lane
 from batchgen.runner.polling import Poller
-from batchgen.runner.purchase import deliver, follow_and_fetch
+from batchgen.runner.purchase import follow_and_fetch
 from batchgen.runner.store import mark_stored, settle_if_whole
 
 SPREAD_S = 3.0
 """First polls after a restart are spread over this: thousands may be waiting."""
+
+RETRIED_DOWNLOADS = 3
+"""Rounds in which links are tried again that were lost before."""
 
 STOPPED_WORDS = "batchgen stopped before the answer came"
 
@@ -42,11 +47,13 @@ def recover(ledger: Ledger, archive: Archive, now: int) -> int:
         How many images were adopted.
     """
     found = archive.recover()
+    files = KeptFiles(ledger.path.parent, lambda _: ())
     with ledger.transaction():
         adopted = _adopt(ledger, archive, found, now)
         for attempt in ledger.open_attempts():
             if attempt.state is State.SENT:
-                _forget_answer(ledger, attempt, now)
+                kept = kept_words(files, attempt.attempt_id)
+                _forget_answer(ledger, attempt, now, kept)
         for dearest in ledger.dearest():
             ledger.raise_ceiling(*dearest)  # killed between a charge and this
         if ledger.get_int("archive_end") != archive.end:
@@ -103,19 +110,28 @@ def _look(archive: Archive, found: Found) -> StoredImage | None:
 
 def _charge(attempt: AttemptRecord, tag: Tag) -> ChargedAs:
     if tag.cost_nano is not None:
-        return Charge.REPORTED, tag.cost_nano
-    return by_list(attempt, tag.images, metered=True)
+        return ChargedAs(Charge.REPORTED, tag.cost_nano)
+    return by_list(attempt, tag.images)
 
 
-def _forget_answer(ledger: Ledger, attempt: AttemptRecord, now: int) -> None:
+def kept_words(files: KeptFiles, attempt_id: int) -> str | None:
+    """Return what is said of an answer that came, and was kept before a kill."""
+    name = files.name_of(attempt_id)
+    return name and f"batchgen stopped when the answer had come; kept as {name}"
+
+
+def _forget_answer(
+    ledger: Ledger, attempt: AttemptRecord, now: int, kept: str | None = None
+) -> None:
     end = AttemptEnd(
         state=State.UNKNOWN,
         charge=Charge.UNKNOWN,
         cost=None,
-        again=Again.LATER,
+        # An answer that came is read anew before anything is bought for its row.
+        again=Again.LATER if kept is None else Again.NEVER,
         counts=True,
         error="outcome_unknown",
-        message=STOPPED_WORDS,
+        message=kept or STOPPED_WORDS,
         request_id=None,
         ended_at=now,
     )
@@ -126,14 +142,14 @@ def _forget_answer(ledger: Ledger, attempt: AttemptRecord, now: int) -> None:
 
 
 def flights_of(
-    run: Run, lanes: dict[tuple[str, str], Lane], attempts: Sequence[AttemptRecord]
+    run: Run, lanes: Mapping[tuple[str, str], Lane], attempts: Sequence[AttemptRecord]
 ) -> list[Flight]:
-    """Return the open attempts that can be carried on, money held for each.
+    """Return attempts that can be carried on; no money is held for them yet.
 
     Args:
         run: The run.
         lanes: Where attempts can be asked for, by provider and recorded base URL.
-        attempts: Open attempts, oldest first.
+        attempts: Oldest first.
     """
     flights = []
     for attempt in attempts:
@@ -152,8 +168,6 @@ def flights_of(
             shares=shares_of(row.budget_group),
             day=day_of(attempt.sent_at),
         )
-        if attempt.state is not State.DELIVERED:
-            run.budget.hold(reservation)
         flights.append(
             Flight(
                 lane=lane,
@@ -220,9 +234,14 @@ async def _carry_on(run: Run, flight: Flight, place: float) -> None:
 
 
 async def _download_again(run: Run, flight: Flight) -> None:
-    attempt = flight.attempt
-    charge = (attempt.charge or Charge.UNKNOWN, attempt.cost)
-    await fetch(run, flight, run.ledger.links(attempt.attempt_id), charge)
+    attempt, row = flight.attempt, run.ledger.row(flight.part.row_id)
+    kind = attempt.charge or Charge.UNKNOWN
+    charge = ChargedAs(kind, attempt.cost, attempt.uncertain)
+    # Where links were tried for minutes before, somebody waits to buy the row again.
+    is_retried = attempt.attempt_id <= row.tries_from or row.status is Status.FAILED
+    rounds = RETRIED_DOWNLOADS if is_retried else None
+    links = run.ledger.links(attempt.attempt_id)
+    await fetch(run, flight, links, charge, rounds=rounds)
 
 
 async def _ask_once(run: Run, flight: Flight) -> None:
@@ -230,7 +249,7 @@ async def _ask_once(run: Run, flight: Flight) -> None:
     outcome: Delivered | Running = Running()
     try:
         with run.cut_short():
-            outcome = await Poller(run, flight.lane, flight.task_id or "").ask()
+            outcome = await Poller(run, flight, flight.task_id or "").ask()
     except ProviderStopped as error:
         leave_open(run, flight, error)
         return

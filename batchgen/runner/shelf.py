@@ -46,6 +46,10 @@ class Shelf:
         finally:
             self._forget(references)
 
+    def links(self, part: Part) -> tuple[str, ...]:
+        """Return the links that a part's request is to name."""
+        return tuple(it.url for it in self._parts.get(part, ()) if isinstance(it, Link))
+
     def drop(self, part: Part) -> None:
         """Keep a part's images no longer: it is not sent after all."""
         self._forget(self._parts.pop(part, ()))

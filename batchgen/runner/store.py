@@ -9,7 +9,7 @@ from math import prod
 from batchgen.errors import AttemptError, Charge
 from batchgen.images import ImageFacts
 from batchgen.ledger import AttemptRecord, Ledger, Shape, StoredImage
-from batchgen.model import Delivered, Status, pixel_size, utc
+from batchgen.model import Link, State, Status, pixel_size, utc
 from batchgen.output.archive import Incoming, Member, Tag
 from batchgen.output.names import member_name
 from batchgen.runner.accounts import ChargedAs, latency_of
@@ -30,6 +30,19 @@ class Checked:
     sha256: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class InlineDelivery:
+    """A delivery some of whose images came with the reply itself.
+
+    Attributes:
+        links: Of its other images.
+    """
+
+    charge: ChargedAs
+    request_id: str | None
+    links: Sequence[tuple[int, Link]]
+
+
 async def store(
     run: Run,
     flight: Flight,
@@ -37,7 +50,7 @@ async def store(
     *,
     ends: bool = True,
     lost: AttemptError | None = None,
-    inline: tuple[ChargedAs, Delivered] | None = None,
+    inline: InlineDelivery | None = None,
 ) -> None:
     """Append images to the archive, and settle their row when their attempt ends.
 
@@ -52,7 +65,7 @@ async def store(
         inline: What was charged and said, where this is the attempt's delivery, too.
     """
     at = run.time.now()
-    reported = inline is not None and inline[0][0] is Charge.REPORTED
+    reported = inline is not None and inline.charge[0] is Charge.REPORTED
     incoming = [
         Incoming(
             name=member_name(
@@ -63,7 +76,7 @@ async def store(
                 attempt_id=flight.attempt.attempt_id,
                 image=it.image,
                 images=len(checked) if inline else flight.part.images,
-                cost_nano=inline[0][1] if inline and reported else None,
+                cost_nano=inline.charge[1] if inline and reported else None,
                 modified=utc(at),
             ),
         )
@@ -73,9 +86,12 @@ async def store(
 
     def step(ledger: Ledger, members: list[Member]) -> bool:
         attempt_id = flight.attempt.attempt_id
+        if flight.attempt.state is State.FAILED and not inline:
+            ledger.reopen(attempt_id)  # its link was lost, and works after all
         if inline:
-            request_id = inline[1].request_id
-            ledger.mark_delivered(attempt_id, (), inline[0], request_id, latency_s)
+            ledger.mark_delivered(
+                attempt_id, inline.links, inline.charge, inline.request_id, latency_s
+            )
         pairs = zip(checked, members, strict=True)
         ledger.keep_images(attempt_id, [stored_image(*it) for it in pairs])
         if not ends:
@@ -105,7 +121,8 @@ def _end(
     at: int,
 ) -> bool:
     """End an attempt; True if its row has all its images now, and had not before."""
-    mark_stored(ledger, flight.attempt, shapes, at)
+    if flight.attempt.state is not State.STORED:
+        mark_stored(ledger, flight.attempt, shapes, at)
     was = settle_if_whole(ledger, flight.part.row_id)
     settled = (was, Status.SUCCEEDED) if was else _settle_lost(ledger, flight, lost)
     if settled is not None and flight.planned is not None:

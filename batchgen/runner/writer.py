@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
+from batchgen.errors import DiskFull
 from batchgen.ledger import Ledger
 from batchgen.output.archive import Archive, Incoming, Member
 
@@ -58,6 +59,7 @@ class Writer:
         self._archive = archive
         self._offload = offload
         self._failed: BaseException | None = None
+        self._full: DiskFull | None = None
         self._open: set[_Entry] = set()
         self._images, self._to_append = anyio.create_memory_object_stream[_Entry](QUEUE)
         self._steps, self._to_commit = anyio.create_memory_object_stream[_Entry](QUEUE)
@@ -79,7 +81,13 @@ class Writer:
     async def store(
         self, images: Sequence[Incoming], step: Callable[[Ledger, list[Member]], T]
     ) -> T:
-        """Append images and make the step that names them; on disk on return."""
+        """Append images and make the step that names them; on disk on return.
+
+        Raises:
+            DiskFull: there is no room for the images, nor for any that follow in this
+                process; steps without images are still made.
+            StorageError: nothing more can be written by this process.
+        """
         result: T = await self._put(_Entry(step, images))
         return result
 
@@ -87,6 +95,8 @@ class Writer:
         with anyio.CancelScope(shield=True):
             if self._failed is not None:
                 raise self._failed
+            if self._full is not None and entry.images:
+                raise self._full
             self._open.add(entry)
             try:
                 await (self._images if entry.images else self._steps).send(entry)
@@ -151,7 +161,16 @@ class Writer:
             self._archive.sync()
             return members
 
-        members = await self._offload(append)
+        if self._full is None:
+            try:
+                members = await self._offload(append)
+            except DiskFull as error:
+                # None of these bytes is named anywhere, and the ledger's log has room
+                # of its own: what was delivered is kept there as links.
+                self._full = error
+        if self._full is not None:
+            self._refuse(group, self._full)
+            return
         starts = [*(it.offset for it in members), self._archive.end]
         taken = 0
         for entry in group:
@@ -161,6 +180,12 @@ class Writer:
                 await self._appended.send(entry)
             except anyio.BrokenResourceError:
                 return  # the ledger failed, and who waits is told so
+
+    def _refuse(self, group: list[_Entry], error: DiskFull) -> None:
+        self._open.difference_update(group)
+        for entry in group:
+            entry.images, entry.error = (), error
+            entry.done.set()
 
     async def _write(self, group: list[_Entry]) -> None:
         """Make the steps here, and wait for the disk in a thread.

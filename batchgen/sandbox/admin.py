@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from batchgen.sandbox.faults import Fault
-from batchgen.sandbox.purchase import Service
+from batchgen.sandbox.purchase import SellsSpecially, Service
 from batchgen.sandbox.records import Charge
 from batchgen.sandbox.strict import parse_json
 from batchgen.sandbox.tariff import as_document, as_usd
@@ -84,7 +84,12 @@ class Admin:
 
     async def _tariff(self, _request: Request) -> Response:
         tariffs = {name: service.tariff for name, service in self._services.items()}
-        return JSONResponse(as_document(tariffs))
+        specials = {
+            name: service.special_fares
+            for name, service in self._services.items()
+            if isinstance(service, SellsSpecially)
+        }
+        return JSONResponse(as_document(tariffs, specials))
 
     async def _requests(self, _request: Request) -> Response:
         rows = await self._shop.remember(self._shop.state.requests)

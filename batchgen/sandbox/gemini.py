@@ -8,9 +8,8 @@ discuss.ai.google.dev, threads 124640 and 109581; read 2026-11-20.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -32,32 +31,35 @@ from batchgen.sandbox.faults import (
 from batchgen.sandbox.gemini_errors import PER_DAY, error_reply
 from batchgen.sandbox.gemini_form import (
     FORM,
+    has_size,
     prompt_in,
     ratio_in,
     references_in,
     resolution_in,
+    thinking_in,
 )
-from batchgen.sandbox.gemini_tokens import IMAGE_TOKENS, Tokens
+from batchgen.sandbox.gemini_models import (
+    MODELS,
+    MOST_QUERIES,
+    MOST_THOUGHTS,
+    Model,
+    special_fares,
+    usual_fares,
+)
+from batchgen.sandbox.gemini_tokens import Tokens
 from batchgen.sandbox.purchase import Order, purchase
 from batchgen.sandbox.records import Picture
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.sale import charge_of, pictures_of, sell
-from batchgen.sandbox.tariff import Fare, Tariff
+from batchgen.sandbox.tariff import SpecialFare, Tariff
 from batchgen.sandbox.workshop import Workshop
 
-_MODEL = "gemini-3.1-flash-image"
-# Prompt, references, words and thoughts come on top of the image.
-_MARGIN = Decimal("1.5")
 _BLOCKS = ("SAFETY", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
 _STOPS = (
     *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
     *("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"),
 )
 _WITHOUT_IMAGE = ("STOP", "NO_IMAGE", "IMAGE_OTHER", "OTHER")
-
-
-def _fare(usd: str) -> Fare:
-    return Fare(expected_usd=Decimal(usd), ceiling_usd=Decimal(usd) * _MARGIN)
 
 
 class Gemini:
@@ -67,15 +69,9 @@ class Gemini:
     """
 
     name = "gemini"
-    # The list prices: here they are those of the image's tokens alone, rounded.
-    tariff: Tariff = MappingProxyType(
-        {
-            "512": _fare("0.045"),
-            "1K": _fare("0.067"),
-            "2K": _fare("0.101"),
-            "4K": _fare("0.151"),
-        }
-    )
+    # Those of the image's tokens alone: what else is charged stays below the ceiling.
+    tariff: Tariff = MappingProxyType(usual_fares())
+    special_fares: Sequence[SpecialFare] = tuple(special_fares())
     faults = CALL_FAULTS - SEVERAL_FAULTS - DOWNLOAD_FAULTS
     key_header = "x-goog-api-key"
     link_life_s: float | None = None
@@ -104,8 +100,11 @@ class Gemini:
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
         """Answer, with an image or without, and charge the tokens in any case."""
-        if order.path["model"] != _MODEL:
+        model = MODELS.get(order.path["model"])
+        if model is None:
             raise Refusal(Reason.MODEL_GONE, f"models/{order.path['model']}")
+        if problems := list(_problems(order, model)):
+            raise Refusal(Reason.INVALID, "\n".join(problems))
         if "daily" in order.key:
             raise Refusal(Reason.THROTTLED_SILENTLY, PER_DAY)
         await anyio.sleep(self._shop.latency_s(order.content))
@@ -119,19 +118,26 @@ class Gemini:
         resolution = resolution_in(order.body)
         size = pixel_size(ratio_in(order.body), resolution)
         [picture] = pictures_of(self._shop, order, fault, size=size)
-        thoughtful = roll("thoughts", order.content) < 1 / 4
+        thoughts = _thoughts_of(order)
         chatty = roll("words", order.content) < 1 / 2
+        queries = _queries_of(order)
         tokens = replace(
             _tokens_in(order),
-            thoughts=100 + int(300 * roll("deep", order.content)) if thoughtful else 0,
+            thoughts=thoughts,
             text=8 if chatty else 0,
-            image=IMAGE_TOKENS[resolution],
+            image=MODELS[order.path["model"]].tokens[resolution],
+            queries=len(set(filter(None, queries))),
+            results=1_000 * bool(queries),
         )
-        parts = await self._thoughts(picture) if thoughtful else []
+        parts = await self._thoughts(picture) if thoughts else []
         if chatty:
             parts.append({"text": "Here is the image that you asked for."})
         parts.append(await self._image(picture))
-        return await self._sold(order, fault, tokens, _stopped("STOP", parts))
+        answer = _stopped("STOP", parts)
+        if queries:
+            grounding = {"webSearchQueries": queries}
+            answer["candidates"][0]["groundingMetadata"] = grounding
+        return await self._sold(order, fault, tokens, answer)
 
     async def _thoughts(self, picture: Picture) -> list[dict[str, Any]]:
         """Return a thought in words and a draft, which is no result."""
@@ -185,9 +191,9 @@ class Gemini:
         tokens: Tokens,
         answer: Mapping[str, Any],
     ) -> Response:
-        charge = charge_of(
-            self._shop, order, fault, resolution_in(order.body), tokens.amount_nano
-        )
+        amount_nano = tokens.amount_nano(MODELS[order.path["model"]])
+        resolution = resolution_in(order.body)
+        charge = charge_of(self._shop, order, fault, resolution, amount_nano)
         if fault is Fault.REFUSAL:
             charge = replace(charge, status="refused")
         await sell(self._shop, order, fault, charge, [])
@@ -195,10 +201,46 @@ class Gemini:
             {
                 **answer,
                 "usageMetadata": tokens.as_document(),
-                "modelVersion": _MODEL,
+                "modelVersion": order.path["model"],
                 "responseId": charge.id,
             }
         )
+
+
+def _problems(order: Order, model: Model) -> Iterator[str]:
+    """Yield what of a request that the form allows this model does not take."""
+    stated, resolution = has_size(order.body), resolution_in(order.body)
+    if stated and not model.has_size:
+        yield "'imageSize' is not supported by this model"
+    elif resolution not in model.tokens:
+        sizes = ", ".join(model.tokens)
+        yield f"'imageSize' {resolution} is not supported by this model, only {sizes}"
+    level = thinking_in(order.body)
+    if level is not None and level not in model.levels:
+        yield f"'thinkingLevel' {level} is not supported by this model"
+
+
+_THOUGHTS = {"minimal": (100, 50), "low": (200, 300), "medium": (600, 900)}
+"""Least tokens of thoughts at a level, and how many more there may be."""
+
+
+def _thoughts_of(order: Order) -> int:
+    """Return how many tokens of thoughts are charged; with `minimal`, mostly none."""
+    levels = MODELS[order.path["model"]].levels
+    level = thinking_in(order.body) or (levels[0] if levels else "minimal")
+    if level == "minimal" and roll("thoughts", order.content) >= 1 / 4:
+        return 0
+    least, more = _THOUGHTS.get(level, (1_500, MOST_THOUGHTS - 1_500))
+    return least + int(more * roll("deep", order.content))
+
+
+def _queries_of(order: Order) -> list[str]:
+    """Return the queries of the searches, if any; one may stand twice, or be empty."""
+    if not order.body.get("tools"):
+        return []
+    count = int(roll("queries", order.content) * (MOST_QUERIES + 1))
+    queries = [f"{order.prompt[:40]} {number}" for number in range(count)]
+    return [*queries, *queries[:1], ""] if queries else []
 
 
 def _tokens_in(order: Order) -> Tokens:

@@ -32,6 +32,7 @@ _THRESHOLDS = (
     *("BLOCK_NONE", "OFF"),
 )
 _MOST_REFERENCES = 14
+_LEVELS = ("minimal", "low", "medium", "high")
 
 
 def references_in(body: Mapping[str, Any]) -> list[str]:
@@ -49,6 +50,18 @@ def resolution_in(body: Mapping[str, Any]) -> str:
     """Return the size of the image that a valid request asks for."""
     resolution: str = _image_config(body).get("imageSize", "1K")
     return resolution
+
+
+def has_size(body: Mapping[str, Any]) -> bool:
+    """Say whether a valid request states the size of its image."""
+    return "imageSize" in _image_config(body)
+
+
+def thinking_in(body: Mapping[str, Any]) -> str | None:
+    """Return the level of thinking that a valid request asks for, in lower case."""
+    thinking = body.get("generationConfig", {}).get("thinkingConfig", {})
+    level: str | None = thinking.get("thinkingLevel")
+    return level and level.lower()
 
 
 def ratio_in(body: Mapping[str, Any]) -> str:
@@ -142,9 +155,7 @@ _CONFIG = Object(
         ),
         "thinkingConfig": Object(
             fields={
-                "thinkingLevel": Text(
-                    choices=("minimal", "high", "MINIMAL", "LOW", "MEDIUM", "HIGH")
-                ),
+                "thinkingLevel": Text(choices=(*_LEVELS, *map(str.upper, _LEVELS))),
             }
         ),
         "temperature": Number(least=0, most=2),

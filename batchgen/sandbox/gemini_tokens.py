@@ -1,35 +1,38 @@
-"""What Google counts and charges: tokens.
+"""What Google counts and charges: tokens, and the queries of searches.
 
-Source: ai.google.dev, pages on pricing (standard, not batch) and image generation,
-read 2026-11-20. How many tokens a prompt has is the sandbox's own counting.
+Sources: ai.google.dev, pages on pricing (standard, not batch) and image generation,
+read 2026-11-20; litellm's reading of grounding for queries, read 2026-11-30. How many
+tokens a prompt has is the sandbox's own counting.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Self
 
-IMAGE_TOKENS = MappingProxyType({"512": 747, "1K": 1120, "2K": 1680, "4K": 2520})
-"""Tokens of an image that was made, by its resolution."""
+from batchgen.sandbox.gemini_models import NANO_PER_QUERY, Model
 
-_NANO_PER_INPUT_TOKEN = 500
-_NANO_PER_TEXT_TOKEN = 3_000
-_NANO_PER_IMAGE_TOKEN = 60_000
 _TOKENS_PER_REFERENCE = 258
 # So that no prompt, however long, costs more than the tariff says.
-_MOST_OF_WORDS = 30_000
+_MOST_OF_WORDS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Tokens of one call, by what they are for."""
+    """Tokens of one call, by what they are for.
+
+    Attributes:
+        queries: Distinct queries that its searches sent.
+        results: Tokens that the results of the searches were; they are not charged.
+    """
 
     prompt: int
     references: int = 0
     thoughts: int = 0
     text: int = 0
     image: int = 0
+    queries: int = 0
+    results: int = 0
 
     @classmethod
     def asked(cls, prompt: str, references: int) -> Self:
@@ -37,13 +40,13 @@ class Tokens:
         words = min(len(prompt.split()), _MOST_OF_WORDS)
         return cls(prompt=words, references=references * _TOKENS_PER_REFERENCE)
 
-    @property
-    def amount_nano(self) -> int:
-        """The charge in nano-dollars."""
+    def amount_nano(self, model: Model) -> int:
+        """Return the charge in nano-dollars."""
         return (
-            (self.prompt + self.references) * _NANO_PER_INPUT_TOKEN
-            + (self.thoughts + self.text) * _NANO_PER_TEXT_TOKEN
-            + self.image * _NANO_PER_IMAGE_TOKEN
+            (self.prompt + self.references) * model.input_nano
+            + (self.thoughts + self.text) * model.text_nano
+            + self.image * model.image_nano
+            + self.queries * NANO_PER_QUERY
         )
 
     def as_document(self) -> dict[str, Any]:
@@ -54,7 +57,8 @@ class Tokens:
             "promptTokenCount": asked,
             "candidatesTokenCount": answered,
             "thoughtsTokenCount": self.thoughts,
-            "totalTokenCount": asked + answered + self.thoughts,
+            "totalTokenCount": asked + answered + self.thoughts + self.results,
+            **({"toolUsePromptTokenCount": self.results} if self.results else {}),
             "promptTokensDetails": _details(TEXT=self.prompt, IMAGE=self.references),
             "candidatesTokensDetails": _details(TEXT=self.text, IMAGE=self.image),
         }

@@ -111,10 +111,11 @@ class Nanobananaapi:
     name = "nanobananaapi"
     tariff: Tariff = MappingProxyType(
         {
-            "512": _fare("0.0385"),
-            "1K": _fare("0.0415"),
-            "2K": _fare("0.0625"),
-            "4K": _fare("0.0835"),
+            # 4, 4, 6 and 8 credits on the model's page, of a cent each.
+            "512": _fare("0.04"),
+            "1K": _fare("0.04"),
+            "2K": _fare("0.06"),
+            "4K": _fare("0.08"),
         }
     )
     faults = CALL_FAULTS

@@ -1,15 +1,15 @@
 """The common OpenAI shape: images by JSON, or by a form where images come along.
 
 Sources: reference of the images API on platform.openai.com in stored copies, and two
-gateways' pages of gpt-image-2; read 2026-11-21. OpenAI's own limits on `size` are
-not applied, since other servers of this shape have others.
+gateways' pages of gpt-image-2, read 2026-11-21; openai-python 3.57.0 for options and
+`usage`, read 2026-11-30.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,20 @@ from starlette.routing import Route
 
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.faults import CALL_FAULTS, Fault, roll
+from batchgen.sandbox.openai_models import (
+    IMAGE_INPUT_NANO,
+    INPUT_NANO,
+    MODELS,
+    MOST_TEXT_TOKENS,
+    OUTPUT_NANO,
+    QUALITIES,
+    REFERENCE_TOKENS,
+    output_tokens,
+    resolution_of,
+    size_problem,
+    special_fares,
+    usual_fares,
+)
 from batchgen.sandbox.openai_spellings import image_as_list, without_nulls
 from batchgen.sandbox.purchase import Order, purchase
 from batchgen.sandbox.records import Picture
@@ -27,21 +41,25 @@ from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.sale import charge_of, made, pictures_of, sell
 from batchgen.sandbox.shapes import Files, Number, Object, Shape, Text, Written
 from batchgen.sandbox.strict import Form, json_form
-from batchgen.sandbox.tariff import Fare, Tariff, to_nano
+from batchgen.sandbox.tariff import SpecialFare, Tariff
 from batchgen.sandbox.workshop import Workshop
 
-_MODELS = ("gpt-image-2", "gpt-image-1.5", "gpt-image-1")
 _COUNT = Number(least=1, most=10, whole=True)
 _SHARED: Mapping[str, Shape] = MappingProxyType(
     {
         "model": Text(required=True),
         "prompt": Text(required=True),
         "size": Text(pattern=r"auto|[1-9]\d{1,4}x[1-9]\d{1,4}"),
-        "quality": Text(choices=("auto", "low", "medium", "high")),
+        "quality": Text(choices=("auto", *QUALITIES)),
+        "background": Text(choices=("auto", "opaque", "transparent")),
+        "moderation": Text(choices=("auto", "low")),
         "output_format": Text(choices=("png", "jpeg", "webp")),
     }
 )
-_GENERATE = json_form({**_SHARED, "n": _COUNT}, canonical=without_nulls)
+_PERCENT = Number(least=0, most=100, whole=True)
+_GENERATE = json_form(
+    {**_SHARED, "n": _COUNT, "output_compression": _PERCENT}, canonical=without_nulls
+)
 _EDIT = Form(
     media_type="multipart/form-data",
     canonical=image_as_list,
@@ -49,14 +67,12 @@ _EDIT = Form(
         fields={
             **_SHARED,
             "n": Written(number=_COUNT),
+            "output_compression": Written(number=_PERCENT),
             "image[]": Files(required=True, most=16),
         }
     ),
 )
 _FORMATS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
-# Pixels below which an image counts as this resolution: between the sizes of the
-# model that all others sell.
-_RESOLUTIONS = ((600_000, "512"), (2_500_000, "1K"), (10_000_000, "2K"))
 
 # HTTP status, type, code and words.
 _REPLIES: Mapping[Reason, tuple[tuple[int, str, str | None, str], ...]] = (
@@ -138,22 +154,13 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, str, str | None, str], ...]] = (
 )
 
 
-def _fare(usd: str) -> Fare:
-    return Fare(expected_usd=Decimal(usd), ceiling_usd=Decimal(usd))
-
-
 class Openai:
-    """Sell up to ten images per call, at a fixed price each; links or base64."""
+    """Sell up to ten images per call, by tokens; links or base64."""
 
     name = "openai"
-    tariff: Tariff = MappingProxyType(
-        {
-            "512": _fare("0.0215"),
-            "1K": _fare("0.0535"),
-            "2K": _fare("0.0975"),
-            "4K": _fare("0.1655"),
-        }
-    )
+    # Those of the image's tokens alone: what else is charged stays below the ceiling.
+    tariff: Tariff = MappingProxyType(usual_fares())
+    special_fares: Sequence[SpecialFare] = tuple(special_fares())
     faults = CALL_FAULTS
     key_header = "authorization"
     link_life_s: float | None = None
@@ -189,13 +196,14 @@ class Openai:
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
         """Make the images, charge for them and return the reply."""
-        if order.body["model"] not in _MODELS:
+        if order.body["model"] not in MODELS:
             raise Refusal(Reason.MODEL_GONE, order.body["model"])
+        size = _size(order)
+        if problem := _problem(order, size):
+            raise Refusal(Reason.INVALID, problem)
         await anyio.sleep(self._shop.latency_s(order.content))
         if order.refused or fault is Fault.REFUSAL:
             raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
-        size = _size(order)
-        resolution = _resolution(size)
         # A form has it as text.
         count = made(int(order.body.get("n", 1)), fault)
         pictures = pictures_of(
@@ -206,21 +214,24 @@ class Openai:
             count=count,
             file_format=_FORMATS[order.body.get("output_format", "png")],
         )
-        amount_nano = count * to_nano(self.tariff[resolution].expected_usd)
-        charge = charge_of(self._shop, order, fault, resolution, amount_nano)
+        usage = _Usage.of(order, size, count)
+        resolution = resolution_of(size)
+        charge = charge_of(self._shop, order, fault, resolution, usage.amount_nano)
         await sell(self._shop, order, fault, charge, pictures)
         shown = [] if fault is Fault.NO_IMAGE else pictures
-        return JSONResponse(await self._document(order, shown))
+        document = {"created": int(self._shop.now())}
+        items = await self._items(order, shown)
+        # What an empty answer cost, it does not tell.
+        counted = {"usage": usage.as_document()} if shown else {}
+        return JSONResponse({**document, "data": items, **counted})
 
-    async def _document(self, order: Order, pictures: list[Picture]) -> dict[str, Any]:
-        created = {"created": int(self._shop.now())}
-        # Servers that hand out links count no tokens.
+    async def _items(
+        self, order: Order, pictures: list[Picture]
+    ) -> list[dict[str, str]]:
         if roll("link", order.content) < 0.5:
-            items = [{"url": link_of(self._shop, picture)} for picture in pictures]
-            return {**created, "data": items}
+            return [{"url": link_of(self._shop, picture)} for picture in pictures]
         files = [await self._shop.draw(picture) for picture in pictures]
-        items = [{"b64_json": base64.b64encode(file).decode()} for file in files]
-        return {**created, "data": items, "usage": _usage(order, pictures)}
+        return [{"b64_json": base64.b64encode(file).decode()} for file in files]
 
 
 def _size(order: Order) -> tuple[int, int]:
@@ -229,18 +240,52 @@ def _size(order: Order) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _resolution(size: tuple[int, int]) -> str:
-    pixels = size[0] * size[1]
-    return next((name for limit, name in _RESOLUTIONS if pixels < limit), "4K")
+def _problem(order: Order, size: tuple[int, int]) -> str | None:
+    """Return what of a request that the form allows this model does not make."""
+    if (problem := size_problem(size)) is not None:
+        return f"'size': {problem}"
+    is_png = order.body.get("output_format", "png") == "png"
+    if is_png and "output_compression" in order.body:
+        return "'output_compression' is for jpeg and webp"
+    return None
 
 
-def _usage(order: Order, pictures: list[Picture]) -> dict[str, Any]:
-    text = 1 + len(order.prompt) // 4
-    images = 388 * len(order.body.get("image[]", []))
-    output = sum(picture.width_px * picture.height_px // 1_000 for picture in pictures)
-    return {
-        "total_tokens": text + images + output,
-        "input_tokens": text + images,
-        "output_tokens": output,
-        "input_tokens_details": {"text_tokens": text, "image_tokens": images},
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Usage:
+    """Tokens of one call, by what they are for."""
+
+    text: int
+    references: int
+    output: int
+
+    @classmethod
+    def of(cls, order: Order, size: tuple[int, int], images: int) -> _Usage:
+        quality = order.body.get("quality", "auto")
+        quality = "medium" if quality == "auto" else quality
+        return cls(
+            text=min(1 + len(order.prompt) // 4, MOST_TEXT_TOKENS),
+            references=REFERENCE_TOKENS * len(order.body.get("image[]", [])),
+            output=images * output_tokens(size, quality),
+        )
+
+    @property
+    def amount_nano(self) -> int:
+        """The charge in nano-dollars."""
+        return (
+            self.text * INPUT_NANO
+            + self.references * IMAGE_INPUT_NANO
+            + self.output * OUTPUT_NANO
+        )
+
+    def as_document(self) -> dict[str, Any]:
+        """Return `usage`."""
+        given = self.text + self.references
+        return {
+            "total_tokens": given + self.output,
+            "input_tokens": given,
+            "output_tokens": self.output,
+            "input_tokens_details": {
+                "text_tokens": self.text,
+                "image_tokens": self.references,
+            },
+        }

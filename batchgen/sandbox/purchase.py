@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -18,7 +18,7 @@ from batchgen.sandbox.faults import Fault, Occasion, roll
 from batchgen.sandbox.records import Arrival, Record
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.strict import Form, Sheet, read_body, read_key, read_sheet
-from batchgen.sandbox.tariff import Tariff
+from batchgen.sandbox.tariff import SpecialFare, Tariff
 from batchgen.sandbox.workshop import Workshop
 
 _BAD_GATEWAY = """<html>
@@ -108,6 +108,17 @@ class Service(Protocol):
             Refusal: It is not made, and not charged.
         """
         ...
+
+
+@runtime_checkable
+class SellsSpecially(Protocol):
+    """A service some of whose requests have fares of their own.
+
+    Attributes:
+        special_fares: The first that holds for a request is its fare.
+    """
+
+    special_fares: Sequence[SpecialFare]
 
 
 def path_in(request: Request) -> str:

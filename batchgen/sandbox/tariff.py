@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 
@@ -15,11 +16,29 @@ class Fare:
     Attributes:
         usd_per_credit: Where replies say what was charged in credits, and no document
             what one is worth.
+        lowest_usd: What it costs at least; None for as far below the expected as the
+            ceiling is above it.
+        per_reference_usd: What each image that comes along adds at most.
+        per_search_usd: What the searches of one request add at most.
     """
 
     expected_usd: Decimal
     ceiling_usd: Decimal
     usd_per_credit: Decimal | None = None
+    lowest_usd: Decimal | None = None
+    per_reference_usd: Decimal | None = None
+    per_search_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecialFare:
+    """A fare that holds for some requests alone; what is None holds for any."""
+
+    resolution: str
+    fare: Fare
+    model: str | None = None
+    quality: str | None = None
+    thinking: str | None = None
 
 
 Tariff = Mapping[str, Fare]
@@ -36,14 +55,35 @@ def as_usd(nano: int) -> str:
     return f"{Decimal(nano).scaleb(-9):.9f}"
 
 
-def as_document(tariffs: Mapping[str, Tariff]) -> dict[str, Any]:
-    """Return all tariffs as they are published."""
+def as_document(
+    tariffs: Mapping[str, Tariff],
+    specials: Mapping[str, Sequence[SpecialFare]] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return all tariffs as they are published.
+
+    Args:
+        tariffs: By provider.
+        specials: Likewise; where one holds, it stands above the tariff.
+    """
     document: dict[str, Any] = {"name": "the sandbox's own tariff"}
     for provider, tariff in tariffs.items():
-        document[provider] = {
-            resolution: {
-                name: str(usd) for name, usd in asdict(fare).items() if usd is not None
-            }
-            for resolution, fare in tariff.items()
-        }
+        document[provider] = {name: _published(fare) for name, fare in tariff.items()}
+    document["special"] = {
+        provider: [_special(it) for it in fares] for provider, fares in specials.items()
+    }
     return document
+
+
+def _published(fare: Fare) -> dict[str, str]:
+    return {name: str(usd) for name, usd in asdict(fare).items() if usd is not None}
+
+
+def _special(special: SpecialFare) -> dict[str, str]:
+    conditions = {
+        "resolution": special.resolution,
+        "model": special.model,
+        "quality": special.quality,
+        "thinking": special.thinking,
+    }
+    stated = {name: it for name, it in conditions.items() if it is not None}
+    return {**stated, **_published(special.fare)}

@@ -5,6 +5,7 @@ aiohttp comes with them, which a command that sends nothing should not wait for.
 """
 
 from batchgen.wire.limits import DEFAULT_LIMITS, WireLimits
+from batchgen.wire.links import LinkSource
 from batchgen.wire.memory import MEGABYTE, Lease, Memory
 from batchgen.wire.network import Reach, check_base_url, is_loopback_host
 from batchgen.wire.scrub import Scrubber
@@ -13,6 +14,7 @@ __all__ = [
     "DEFAULT_LIMITS",
     "MEGABYTE",
     "Lease",
+    "LinkSource",
     "Memory",
     "Reach",
     "Scrubber",

@@ -149,9 +149,9 @@ def _starts_of(text: str) -> Iterator[int]:
         # What stands within a document that is cut is no document of its own.
         yield len(text) - len(start)
     elif not start[:500].lower().startswith(("<html", "<!doctype")):
-        found = re.finditer(r"{", text)
+        braces = re.finditer(r"{", text)
         yield from (
-            it.start() for _, it in zip(range(_MOST_STARTS), found, strict=False)
+            brace.start() for _, brace in zip(range(_MOST_STARTS), braces, strict=False)
         )
 
 

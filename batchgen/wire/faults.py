@@ -100,13 +100,17 @@ def purchase_error(
 def download_error(provider: str, host: str, error: Exception) -> AttemptError:
     """Return what a failed download means; asking again buys nothing."""
     text = f"download from {host}: {_words(error)}"
+    ours: LinkLost | ImageRejected
     match error:
         case AddressForbidden() | httpx.UnsupportedProtocol() | httpx.InvalidURL():
-            return LinkLost(provider, f"the link cannot be followed: {error}")
+            words = " ".join(str(error).split())[:MOST_WORDS]
+            ours = LinkLost(provider, f"the link cannot be followed: {words}")
         case TooLarge():
-            return ImageRejected(provider, text)
+            ours = ImageRejected(provider, text)
         case _:
             return Incomplete(provider, text)
+    ours.is_final = True
+    return ours
 
 
 def no_image(provider: str, response: httpx.Response) -> AttemptError:
@@ -116,7 +120,9 @@ def no_image(provider: str, response: httpx.Response) -> AttemptError:
     if status in _GONE or (400 <= status < 500 and status not in _PASSING):
         return LinkLost(provider, text)
     wait_s = min(retry_after_s(dict(response.headers)) or 0.0, LONGEST_WAIT_S)
-    return Incomplete(provider, text, retry_after_s=wait_s or None)
+    error = Incomplete(provider, text, retry_after_s=wait_s or None)
+    error.was_answered = True
+    return error
 
 
 def _words(error: Exception) -> str:

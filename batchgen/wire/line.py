@@ -12,12 +12,8 @@ from batchgen.errors import UsageError
 from batchgen.wire.body import Admission, read_body
 from batchgen.wire.intake import Intake
 from batchgen.wire.limits import WireLimits
-from batchgen.wire.network import (
-    AddressForbidden,
-    Reach,
-    is_loopback_host,
-    link_reach,
-)
+from batchgen.wire.links import LinkSource, reach_of
+from batchgen.wire.network import AddressForbidden, Reach, is_loopback_host
 
 T = TypeVar("T")
 
@@ -116,13 +112,15 @@ class Line:
         # Plain http was agreed to for a private network, and holds for nothing else.
         return Reach.PRIVATE if url.scheme == "http" else Reach.ANY
 
-    def judge_link(self, url: httpx.URL, *, from_loopback: bool) -> Reach:
+    def judge_link(
+        self, url: httpx.URL, source: LinkSource | None, *, near: bool
+    ) -> Reach:
         """Return the addresses that a link may lead to.
 
         Raises:
             AddressForbidden: it may not be followed.
         """
-        reach = link_reach(url, from_loopback=from_loopback)
+        reach = reach_of(url, source, near=near)
         if reach is not Reach.LOOPBACK and not self._paid_hosts:
             # One provider's strange link must not end the others' run.
             raise AddressForbidden(_on_loopback_only(url.host))

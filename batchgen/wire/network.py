@@ -70,24 +70,6 @@ def _parse_base_url(url: str) -> httpx.URL:
     return parsed
 
 
-def link_reach(url: httpx.URL, *, from_loopback: bool) -> Reach:
-    """Return where a link may lead: https to public addresses.
-
-    A provider on loopback may hand out loopback links, http included.
-
-    Raises:
-        AddressForbidden: the link itself shows that it may not be followed.
-    """
-    if from_loopback and is_loopback_host(url.host):
-        if url.scheme in ("http", "https"):
-            return Reach.LOOPBACK
-    elif url.scheme == "https" and url.host and not is_loopback_host(url.host):
-        check_host(url.host, Reach.PUBLIC)
-        return Reach.PUBLIC
-    where = f"{url.scheme}://{url.host}"
-    raise AddressForbidden(f"{where} is no https link to a public address")
-
-
 def check_host(host: str, reach: Reach) -> None:
     """Judge a host that is written as an address; names are judged when resolved.
 

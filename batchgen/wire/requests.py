@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from secrets import token_hex
+from types import MappingProxyType
 
 import httpx
 
@@ -69,9 +70,12 @@ def _body_of(call: Call) -> tuple[str, Pieces | None]:
     return "", None
 
 
-def build_download(url: httpx.URL) -> httpx.Request:
-    """Return the request of an image: no key, no cookie, no provider header."""
+def build_download(
+    url: httpx.URL, key_headers: Mapping[str, str] = MappingProxyType({})
+) -> httpx.Request:
+    """Return the request of an image: no cookie, and no key but where it is given."""
     headers = {
+        **key_headers,
         **_COMMON_HEADERS,
         "accept": "image/*,*/*;q=0.5",
         "host": url.netloc.decode(),

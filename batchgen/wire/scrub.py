@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from string import ascii_lowercase, ascii_uppercase
-from urllib.parse import unquote
+
+from batchgen.wire.mask import KeyMask
 
 MARK = "[key]"
 """What stands in the place of a key."""
+
+LEAST_KEY = 16
+"""A shorter key, such as `local` or `none`, is a placeholder for a server that wants
+any: it is no secret, and stands by chance in words and links."""
 
 # A run this long is too rare in plain words to be chance, and too much to give away.
 _RUN = 5
@@ -31,24 +36,21 @@ Span = tuple[int, int]
 class Scrubber:
     """Remove keys from text.
 
-    Two things count as a key: a run of five or more of its characters (the whole of
-    a shorter key), and its first or last three or four characters beside a mask, as
-    in `sk-a...9f2Z`. Upper and lower case are one.
+    Two things count as a key: a run of five or more of its characters, and its first
+    or last three or four characters beside a mask, as in `sk-a...9f2Z`. Upper and
+    lower case are one. Placeholders are no keys.
+
+    Attributes:
+        mask: Overwrites whole keys in what is kept as it came.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
-        folded = sorted({_fold(key.strip()) for key in keys} - {""})
-        self._keys = folded
-        self._runs: dict[int, set[str]] = {}
-        for key in folded:
-            size = min(_RUN, len(key))
-            runs = self._runs.setdefault(size, set())
-            runs.update(key[at : at + size] for at in range(len(key) - size + 1))
-        self._long_runs = {
-            key[at : at + _RUN_IN_ID]
-            for key in folded
-            for at in range(max(1, len(key) - _RUN_IN_ID + 1))
-        }
+        stripped = (key.strip() for key in keys)
+        secrets = {key for key in stripped if len(key) >= LEAST_KEY}
+        folded = sorted(map(_fold, secrets))
+        self.mask = KeyMask(secrets)
+        self._runs = {run for key in folded for run in _runs(key, _RUN)}
+        self._long_runs = {run for key in folded for run in _runs(key, _RUN_IN_ID)}
         heads = _any_of({key[:size] for key in folded for size in _SHORT})
         tails = _any_of({key[-size:] for key in folded for size in _SHORT})
         self._masked = (
@@ -69,9 +71,8 @@ class Scrubber:
         return MARK if any(run in folded for run in self._long_runs) else text
 
     def holds_key(self, text: str) -> bool:
-        """Tell whether a key stands in the text, whole, as it is or URL-encoded."""
-        plain, decoded = _fold(text), _fold(unquote(text))
-        return any(key in plain or key in decoded for key in self._keys)
+        """Tell whether a key stands in the text, whole, as it is or escaped."""
+        return self.mask.holds_key(text)
 
     def _find(self, chars: str, places: list[int]) -> Iterator[Span]:
         """Yield spans of the original text; `places` maps each character back."""
@@ -82,14 +83,17 @@ class Scrubber:
             yield places[start], places[end]
 
     def _find_runs(self, folded: str) -> Iterator[Span]:
-        for size, runs in self._runs.items():
-            for start in range(len(folded) - size + 1):
-                if folded[start : start + size] in runs:
-                    yield start, start + size
+        for start in range(len(folded) - _RUN + 1):
+            if folded[start : start + _RUN] in self._runs:
+                yield start, start + _RUN
 
     def _find_masked(self, folded: str) -> Iterator[Span]:
         for pattern in self._masked:
             yield from (found.span() for found in pattern.finditer(folded))
+
+
+def _runs(key: str, size: int) -> Iterator[str]:
+    return (key[at : at + size] for at in range(len(key) - size + 1))
 
 
 def _any_of(words: set[str]) -> str:

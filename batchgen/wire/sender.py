@@ -19,6 +19,7 @@ from batchgen.wire.faults import FOREIGN, purchase_error
 from batchgen.wire.intake import ReplyIntake
 from batchgen.wire.limits import DEFAULT_LIMITS, WireLimits
 from batchgen.wire.line import Line, Offload, may_pay
+from batchgen.wire.links import LinkSource
 from batchgen.wire.memory import Lease, Memory
 from batchgen.wire.requests import build_purchase
 from batchgen.wire.transport import AiohttpTransport
@@ -156,18 +157,22 @@ class Wire:
         provider: str,
         url: str,
         *,
-        from_loopback: bool,
+        from_loopback: bool = False,
+        source: LinkSource | None = None,
         lease: Lease | None = None,
     ) -> Blob:
-        """Fetch the bytes of one image, without key, cookie or provider header.
+        """Fetch the bytes of one image, without cookie or provider header.
 
         What the bytes are is the caller's to judge. A data URI is decoded here.
 
         Args:
             provider: Registered name, for errors.
-            url: Where the provider says that the image is.
-            from_loopback: Whether the provider's base URL is loopback; only then may
-                its links be.
+            url: Where the provider says that the image is; it may be relative to the
+                base URL of `source`.
+            from_loopback: Whether links to this machine may be followed; they may be,
+                too, where the base URL of `source` is on it.
+            source: The provider that handed out the link; None for the user's own. Its
+                key goes to its own origin alone, and only where that asks for it.
             lease: Holds the image when this returns; None where it is dropped soon.
 
         Raises:
@@ -176,8 +181,9 @@ class Wire:
             ImageRejected: it is larger than any image, or no readable data URI.
         """
         with self.lease() as own:
+            near = from_loopback or (source is not None and source.is_loopback)
             return await download(
-                self._line, provider, url, lease or own, from_loopback=from_loopback
+                self._line, provider, url, lease or own, source, near=near
             )
 
 

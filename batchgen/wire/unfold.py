@@ -208,7 +208,10 @@ class _Brotli:
 
 class _Zstd:
     def __init__(self) -> None:
-        from backports import zstd
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
 
         self._new = zstd.ZstdDecompressor
         self._unfold = self._new()
@@ -237,7 +240,7 @@ class _Zstd:
 def _errors() -> tuple[type[Exception], ...]:
     """Return the errors of the libraries that are loaded."""
     brotli = sys.modules.get("brotli")
-    zstd = sys.modules.get("backports.zstd")
+    zstd = sys.modules.get("backports.zstd") or sys.modules.get("compression.zstd")
     return (
         zlib.error,
         *((brotli.error,) if brotli is not None else ()),

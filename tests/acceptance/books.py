@@ -86,11 +86,7 @@ class Books:
     @property
     def at_risk(self) -> int:
         table = sum(nano_of(row["at_risk_usd"]) for row in self.rows)
-        gone: int = sum(
-            it["ceiling"]
-            for it in self.attempts
-            if not it["planned"] and is_at_risk(it)
-        )
+        gone: int = sum(risk_of(it) for it in self.attempts if not it["planned"])
         return table + gone
 
     def bought(self) -> Counter[str]:
@@ -107,6 +103,12 @@ def nano_of(usd: Decimal) -> int:
 
 def is_at_risk(attempt: Record) -> bool:
     return attempt["charge"] == "unknown" or attempt["state"] in _AT_RISK
+
+
+def risk_of(attempt: Record) -> int:
+    """Return the nano-dollars that an attempt may have cost beyond what is spent."""
+    risk: int = attempt["ceiling"] if is_at_risk(attempt) else attempt["uncertain"]
+    return risk
 
 
 def ledger_rows(path: Path, query: str) -> list[Record]:
@@ -233,9 +235,10 @@ def check_money(books: Books) -> None:
     by_id = {entry["id"]: entry for entry in books.bill}
     for it in books.attempts:
         spent[it["prompt"]] += it["cost"] or 0
-        at_risk[it["prompt"]] += it["ceiling"] if is_at_risk(it) else 0
+        at_risk[it["prompt"]] += risk_of(it)
         if it["cost"] and it["request_id"] is not None:
-            assert by_id[it["request_id"]]["amount_nano_usd"] == it["cost"]
+            amount = by_id[it["request_id"]]["amount_nano_usd"]
+            assert it["cost"] <= amount <= it["cost"] + it["uncertain"]
     for prompt in {*billed, *spent, *at_risk}:
         most = spent[prompt] + at_risk[prompt]
         assert spent[prompt] <= billed[prompt] <= most, prompt

@@ -126,3 +126,63 @@ def test_a_folder_on_which_a_run_works_is_left_alone(bought: Batch, bill: Path) 
         ended = call(bought, "--bill", bill, "--settle")
 
     assert isinstance(ended.exception, LedgerLocked)
+
+
+# -- a wrong bill that was settled
+
+
+def money_of(batch: Batch) -> list[tuple[object, ...]]:
+    names = ("id", "status", "cost_usd", "cost_basis", "at_risk_usd", "files")
+    return pl.read_parquet(batch.table).select(names).rows()
+
+
+def test_a_wrong_bill_that_was_settled_is_taken_back(bought: Batch, bill: Path) -> None:
+    before = money_of(bought)
+    wrong = renamed(bill, Decimal("9.99"))
+    settled = call(bought, "--bill", wrong, "--columns", COLUMNS, "--settle")
+    assert settled.return_value == 0, settled.output
+    assert money_of(bought) != before
+
+    taken_back = call(bought, "--unsettle")
+    again = call(bought, "--unsettle")
+
+    assert taken_back.return_value == 0, taken_back.output
+    assert "taken back: 1 purchase costs again" in taken_back.output
+    assert money_of(bought) == before
+    assert call(bought, "--bill", bill).return_value == 0
+    assert "no settlement of a bill can be taken back" in again.output
+
+
+def test_the_right_bill_follows_in_the_same_command(bought: Batch, bill: Path) -> None:
+    wrong = renamed(bill, Decimal("9.99"))
+    call(bought, "--bill", wrong, "--columns", COLUMNS, "--settle")
+    right = renamed(bill, Decimal("0.01"))
+
+    ended = call(
+        bought, "--unsettle", "--bill", right, "--columns", COLUMNS, "--settle"
+    )
+
+    assert ended.return_value == 0, ended.output
+    lines = csv.DictReader(right.read_text().splitlines())
+    total = sum(Decimal(it["cost"]) for it in lines)
+    assert pl.read_parquet(bought.table)["cost_usd"].sum() == total
+
+
+def test_nothing_is_taken_back_when_the_bill_cannot_be_read(
+    bought: Batch, bill: Path
+) -> None:
+    wrong = renamed(bill, Decimal("9.99"))
+    call(bought, "--bill", wrong, "--columns", COLUMNS, "--settle")
+    before = money_of(bought)
+
+    ended = call(bought, "--unsettle", "--bill", wrong, "--settle")  # other columns
+
+    assert isinstance(ended.exception, SpecError)
+    assert money_of(bought) == before
+
+
+def test_without_a_bill_it_says_which_words_are_missing(bought: Batch) -> None:
+    ended = call(bought)
+
+    assert isinstance(ended.exception, UsageError)
+    assert "--bill FILE" in str(ended.exception)

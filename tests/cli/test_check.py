@@ -168,8 +168,8 @@ def test_an_unknown_price_is_null_and_is_told(shop: Shop) -> None:
 def test_routing_is_told_beside_what_each_provider_alone_would_charge(
     shop: Shop,
 ) -> None:
-    # 21:9 is beyond aimlapi, 512 too; the cheapest of all is nanobananaapi, but its
-    # tier for 2K is dearer than what the job has agreed on with aimlapi.
+    # 21:9 is beyond aimlapi, 512 too; the cheapest of all is gemini, but it makes no
+    # 512, and its 2K is dearer than what the job has agreed on with aimlapi.
     shop.write(
         "job.toml",
         'manifest = "m.csv"\nprovider = ["nanobananaapi", "gemini", "aimlapi"]\n'
@@ -184,16 +184,19 @@ def test_routing_is_told_beside_what_each_provider_alone_would_charge(
     told = check(shop, "job.toml").stdout
     found = document(check(shop, "job.toml", "--json"))
 
-    assert "split: nanobananaapi 3 rows for $0.12, aimlapi 1 row for $0.05\n" in told
     assert (
-        "  aimlapi alone could do 2 of 4 rows for $0.1425; routed, they cost $0.09, "
-        "$0.0525 less\n" in told
+        "split: nanobananaapi 1 row for $0.04, gemini 2 rows for $0.0672, aimlapi 1 "
+        "row for $0.05\n" in " ".join(told.split("\n    "))
+    )
+    assert (
+        "  aimlapi alone could do 2 of 4 rows for $0.1425; routed, they cost $0.0836, "
+        "$0.0589 less\n" in told
     )
     alone = {it["provider"]: it for it in found["alone"]}
-    assert alone["nanobananaapi"]["rows"] == alone["gemini"]["rows"] == 4
+    assert (alone["nanobananaapi"]["rows"], alone["gemini"]["rows"]) == (4, 3)
     assert alone["nanobananaapi"]["alone_usd"] == Decimal("0.18")
-    assert alone["nanobananaapi"]["routed_usd"] == Decimal("0.17")
-    assert found["to_buy"]["expected_usd"] == Decimal("0.17")
+    assert alone["nanobananaapi"]["routed_usd"] == Decimal("0.1572")
+    assert found["to_buy"]["expected_usd"] == Decimal("0.1572")
 
 
 def test_check_says_which_budgets_are_enough(shop: Shop) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.sandbox import SandboxProcess
-from tests.cli.command import Keepsake, Shop, batchgen, table
+from tests.cli.command import KEY, Keepsake, Shop, batchgen, table
 
 
 def test_without_consent_and_terminal_nothing_is_sent(shop: Shop) -> None:
@@ -171,3 +171,45 @@ def test_wrong_usage_is_told_in_a_few_lines_and_sends_nothing(
     assert ended.stdout == ""
     assert shop.sent == before
     assert not (shop.folder / "out").exists()
+
+
+RELAY = ("--provider", "gemini", "--base-url", "https://relay.example/v1beta")
+
+
+def test_a_price_list_does_not_hold_at_somebody_elses_address(
+    fox: Shop,
+) -> None:
+    fox.catalogue(2)
+
+    refused = batchgen(
+        *("run", "m.csv", *RELAY, "--max-cost", "1", "--quiet"), at=fox.folder, key=KEY
+    )
+
+    assert refused.code == 2
+    assert "no price is known for gemini" in refused.message
+    assert "at https://relay.example/v1beta, which has prices of its own" in (
+        refused.message
+    )
+    assert "--price" in refused.message
+
+
+def test_check_says_that_prices_and_shutdowns_are_not_those_of_the_provider(
+    fox: Shop,
+) -> None:
+    fox.catalogue(2)
+    model = ("--model", "gemini-3.1-flash-image")
+
+    own = batchgen("check", "m.csv", "--provider", "gemini", *model, at=fox.folder)
+    relay = batchgen("check", "m.csv", *RELAY, *model, at=fox.folder)
+    priced = batchgen("check", "m.csv", *RELAY, "--price", "0.05", at=fox.folder)
+
+    words = "gemini-3.1-flash-image was shut down on 2026-10-29"
+    assert own.code == 1
+    assert f"{words}; use gemini-nano-banana-2.1" in " ".join(own.stdout.split())
+    assert relay.code == 0
+    shown = " ".join(relay.stdout.split())
+    assert "where its own price list does not hold" in shown
+    assert words in shown
+    assert "2 images have no known price" in shown
+    assert "does not hold" not in " ".join(priced.stdout.split())
+    assert "$0.10" in priced.stdout

@@ -49,8 +49,15 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "max_output_tokens": "generationConfig.maxOutputTokens",
         "safety_filter_level": "safetySettings.threshold",
         "web_search": "tools.google_search",
+        "thinking_level": "generationConfig.thinkingConfig.thinkingLevel",
     },
-    "openai": {"output_format": "output_format"},
+    "openai": {
+        it: it
+        for it in (
+            *("output_format", "output_compression", "quality"),
+            *("background", "moderation"),
+        )
+    },
 }
 """By provider where each option stands in a request."""
 _UNSAID: Mapping[str, object] = {
@@ -59,8 +66,15 @@ _UNSAID: Mapping[str, object] = {
     "web_search": False,
     "image_search": False,
     "official_fallback": False,
+    "quality": "auto",
+    "background": "auto",
+    "moderation": "auto",
 }
 """Values that need not be said, since they are what happens anyway."""
+
+
+_ALWAYS: Mapping[tuple[str, str], object] = {("gemini", "thinking_level"): "minimal"}
+"""What is sent where the row says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +176,8 @@ def leaves(body: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 def check_options(provider: str, row: Record, said: Said) -> None:
     for name, place in FIELDS[provider].items():
         stated = row.get(name)
+        if stated is None:
+            stated = _ALWAYS.get((provider, name))
         found = [it for at, it in said if at == place]
         if found:
             assert stated is not None, (name, row)

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import cycle, product
 from typing import Any
 
-from batchgen.model import OptionRule, type_of_option
+from batchgen.model import ImageRequest, OptionRule, type_of_option
 from batchgen.providers import PROVIDERS
 from tests.acceptance.books import Record
 from tests.contract.arrived import Figures, check_crossing
@@ -20,9 +20,17 @@ from tests.contract.references import References, make_references
 def levels_of(provider: str, references: References) -> dict[str, list[Any]]:
     """Return all that each column can say, the cheapest first."""
     able = PROVIDERS[provider].capabilities
+
+    def fits(**stated: str) -> bool:
+        request = ImageRequest(prompt="", **stated)  # type: ignore[arg-type]
+        return not any(able.misfits(request, PROVIDERS[provider].defaults.model))
+
     return {
-        "aspect_ratio": [*able.aspect_ratios, None],
-        "resolution": [*able.resolutions, None],
+        "aspect_ratio": [
+            *(it for it in able.aspect_ratios if fits(aspect_ratio=it)),
+            None,
+        ],
+        "resolution": [*(it for it in able.resolutions if fits(resolution=it)), None],
         "n": list(range(1, able.images_per_request + 2)),
         "references": list(references.kinds.values()),
         **{name: _values(name, rule) for name, rule in able.options.items()},
@@ -42,10 +50,17 @@ def _values(name: str, rule: OptionRule) -> list[Any]:
 def _clash(provider: str, row: Mapping[str, Any]) -> bool:
     """Tell whether a row states an option without the one that it needs."""
     options = PROVIDERS[provider].capabilities.options
-    return any(
+    needs = any(
         row.get(name) and rule.needs in row and not row[rule.needs]
         for name, rule in options.items()
         if rule.needs
+    )
+    return needs or any(
+        row.get(name) is not None
+        and rule.beside[0] in row
+        and row[rule.beside[0]] not in rule.beside[1]
+        for name, rule in options.items()
+        if rule.beside
     )
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from batchgen.cli.rehearsal import prices_from
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
 from batchgen.engines.local import LocalEngine
 from batchgen.engines.setting import Outcome, Setting
-from batchgen.model import Job, Price, PriceList, Terms, by_resolution
+from batchgen.model import Job, PriceList, Terms
 from batchgen.provider import PollSchedule, Provider, TaskProvider
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
@@ -54,20 +54,6 @@ def never_ask(estimate: Estimate) -> None:
     raise AssertionError(f"consent was given, yet it asks: {estimate}")
 
 
-def price_list(tariff: Tariff) -> PriceList:
-    """Return the sandbox's tariff as a rehearsal has it."""
-    return by_resolution(
-        {
-            resolution: Price(
-                expected=Decimal(fare["expected_usd"]),
-                ceiling=Decimal(fare["ceiling_usd"]),
-                page="the sandbox's own tariff",
-            )
-            for resolution, fare in tariff.items()
-        }
-    )
-
-
 @dataclass
 class Customer:
     """One manifest and one run folder at one provider of a sandbox.
@@ -76,6 +62,7 @@ class Customer:
         folder: Of the manifest; the run folder is in it.
         bank: The sandbox; what it did for others before is none of ours.
         twin: What the provider is replaced with.
+        prices: The sandbox's tariff as a rehearsal has it.
     """
 
     folder: Path
@@ -83,11 +70,14 @@ class Customer:
     provider: str
     twin: Hook = quick
     tariff: Tariff = field(init=False)
+    prices: PriceList = field(init=False)
     _billed_before: frozenset[str] = field(init=False)
     _asked_before: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tariff = self.bank.tariff()[self.provider]
+        document = self.bank.tariff()
+        self.tariff = document[self.provider]
+        self.prices = prices_from(document, self.provider)
         entries = self.bank.bill(self.provider)["entries"]
         self._billed_before = frozenset(it["id"] for it in entries)
         self._asked_before = 0
@@ -132,7 +122,7 @@ class Customer:
         setting = Setting(
             providers={**PROVIDERS, self.provider: self.twin(PROVIDERS[self.provider])},
             keys=dict.fromkeys(PROVIDERS, KEY),
-            prices={self.provider: price_list(self.tariff)},
+            prices={self.provider: self.prices},
             paid_hosts=False,
             consented=True,
             rebuy=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import anyio
 import anyio.to_thread
 import pytest
@@ -13,9 +15,8 @@ from batchgen.sandbox import KEY
 from batchgen.sandbox.app import SERVICES
 from batchgen.sandbox.faults import DOWNLOAD_FAULTS, Fault
 from tests.acceptance.books import Books, is_at_risk
-from tests.contract.customer import Customer, check_books, price_list
+from tests.contract.customer import Customer, check_books
 from tests.contract.outcomes import ELSEWHERE, EXPECTED, Expected, cases, expected_of
-from tests.prices import at
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +42,7 @@ def test_each_fault_has_an_expected_outcome() -> None:
 def check_outcome(customer: Customer, books: Books, expected: Expected) -> None:
     """Check the books of one row against what is expected, to the nano-dollar."""
     [row] = books.rows
-    fare = at(price_list(customer.tariff), customer.cheapest)
+    ceiling_usd = Decimal(customer.tariff[customer.cheapest]["ceiling_usd"])
     assert (row["status"], row["error"]) == (expected.status, expected.error), row
     assert bool(row["message"]) == bool(expected.error), row
     assert len(row["files"]) == (expected.status == "succeeded")
@@ -54,7 +55,7 @@ def check_outcome(customer: Customer, books: Books, expected: Expected) -> None:
     known = [it for it in books.bill if it["status"] not in expected.unknown]
     assert books.spent == sum(it["amount_nano_usd"] for it in known)
     assert row["at_risk_attempts"] == expected.at_risk
-    assert books.at_risk == expected.at_risk * to_nano(fare.ceiling)
+    assert books.at_risk == expected.at_risk * to_nano(ceiling_usd)
     assert (row["cost_basis"] in ("reported", "price_list")) == (books.spent > 0)
     check_books(books)
 

@@ -13,6 +13,7 @@ import polars as pl
 from PIL import Image
 
 from batchgen.provider import key_variable
+from batchgen.providers import PROVIDERS
 from batchgen.runner.planner import SLICE
 from batchgen.sandbox import SandboxProcess
 from tests.acceptance.books import ATTEMPTS, Books, ledger_rows
@@ -149,11 +150,14 @@ class Customer:
     ) -> Ended:
         """Run to the end, or until it is killed."""
         mode, bank = self.mode, self.bank
+        # A price that is given stands above tokens, which are what others charge.
+        priced = PROVIDERS[mode.provider].prices
         fare = bank.tariff()[mode.provider][mode.resolution]
+        price = () if priced else ("--price", fare["ceiling_usd"])
         arguments = (
             *("run", "rows.parquet", "--out", "out", "--provider", mode.provider),
             *("--base-url", bank.provider_url(mode.provider)),
-            *("--price", fare["ceiling_usd"], "--resolution", mode.resolution),
+            *(*price, "--resolution", mode.resolution),
             *("--aspect-ratio", "1:1", "--yes", "--quiet", *self.options),
             *("--limit", str(limit or self._limit)),
         )

@@ -41,7 +41,7 @@ MODES = {
         Mode(provider="foxapi", way="task", resolution="512", uploads=True),
         Mode(provider="nanobananaapi", way="link", resolution="512", n=2),
         Mode(provider="gccai", way="task", resolution="512", n=2),
-        Mode(provider="gemini", way="inline", resolution="512"),
+        Mode(provider="gemini", way="inline", resolution="1K"),
         Mode(provider="openai", way="inline", resolution="1K", n=3),
     )
 }

@@ -99,7 +99,7 @@ def install(passings: Passings) -> None:
     around(passings, parquet, "replacing", "table-before", None)
     around(passings, whole, "_sync_file", None, "table-written")
     # The folder is synced once the new table has its name.
-    around(passings, whole, "_sync_folder", "table-renamed", None)
+    around(passings, whole, "sync_folder", "table-renamed", None)
 
 
 def hurry() -> None:

@@ -61,7 +61,9 @@ class Desk:
     fox: QuickFox = field(default_factory=QuickFox)
     prices: Mapping[str, PriceList] = field(default_factory=lambda: PRICES)
     notices: list[str] = field(default_factory=list)
+    others: Mapping[str, Provider] = field(default_factory=dict)
     key_suffix: str = ""
+    secret: str | None = None
 
     @property
     def out(self) -> Path:
@@ -81,7 +83,7 @@ class Desk:
     def job(self, **said: Any) -> Job:
         terms = {
             name: Terms(base_url=f"{self.shop.url}/{name}", concurrency=1)
-            for name in KNOWN
+            for name in (*KNOWN, *self.others)
         }
         source = self.folder / "rows.csv"
         return Job(
@@ -97,10 +99,14 @@ class Desk:
             "aimlapi": AimlApi(),
             "foxapi": self.fox,
             "apiai": ApiAi(),
+            **self.others,
         }
         setting = Setting(
             providers=providers,
-            keys={name: f"key-of-{name}{self.key_suffix}" for name in self.keys},
+            keys={
+                name: self.secret or f"key-of-{name}{self.key_suffix}"
+                for name in (*self.keys, *self.others)
+            },
             prices=self.prices,
             paid_hosts=False,
             consented=True,

@@ -15,7 +15,7 @@ from batchgen.engines.setting import Outcome
 from batchgen.errors import BudgetReached, Charge, CredentialRejected, UsageError
 from batchgen.model import Delivered, Reply, State, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
-from batchgen.runner import lane, purchase
+from batchgen.runner import lane
 from tests.engines.desk import Desk
 from tests.engines.shop import LOST, Answer, Asked, Shop, in_turn, refused, said
 from tests.prices import at
@@ -470,7 +470,7 @@ async def test_a_timeout_is_free_at_the_providers_own_address_alone(
     is_own: bool,  # noqa: FBT001 - a column of the table
     status: str,
 ) -> None:
-    monkeypatch.setattr(purchase, "is_own_address", lambda *_: is_own)
+    monkeypatch.setattr(lane, "is_own_address", lambda *_: is_own)
     late = refused(504, "Generation timeout")
     shop.buy = in_turn(late, late, shop.sells(CREDITS))
     desk.write("a")

@@ -30,6 +30,7 @@ def group(images: int, resolution: str, price: Price | None = None) -> Group:
         price=price,
         rows=1,
         images=images,
+        cost=None if price is None else Cost.of(images, price),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from batchgen.engines.bill import BillLine
 from batchgen.engines.comparing import HOUR, Bill, Comparison, Difference, Kind, compare
 from batchgen.errors import Charge
-from batchgen.ledger import Ledger
+from batchgen.ledger import Charged, Ledger, settle_charge
 from batchgen.model import State
 from tests.ledger.books import (
     AT,
@@ -255,6 +255,42 @@ def test_what_was_surely_charged_outside_its_time_is_no_hole_in_it(
         (Kind.NOT_CHARGED, risky, 0),
         (Kind.NOT_BILLED, said, None),
     ]
+
+
+@pytest.mark.parametrize("name", [OURS, None], ids=["by-id", "by-time"])
+@pytest.mark.parametrize(
+    ("billed", "kind"),
+    [
+        pytest.param(PRICE, Kind.NOW_KNOWN, id="the-least"),
+        pytest.param(PRICE + 5, Kind.NOW_KNOWN, id="within-the-range"),
+    ],
+)
+def test_the_bill_says_what_a_delivery_cost_whose_price_has_a_range(
+    billed: int, kind: Kind, name: str | None, ledger: Ledger
+) -> None:
+    attempt_id = ledger.mark_sent(start(row_ids(ledger)[0]))
+    known = Charged(Charge.PRICE_LIST, PRICE, 10)
+    ledger.mark_delivered(attempt_id, (), known, name, 1.0)
+    before = ledger.money()
+
+    found = compared(ledger, line(1, name, billed, AT + SLACK))
+    settle_charge(ledger, attempt_id, only(found).settles_to or 0)
+
+    assert told(found) == [(kind, attempt_id, billed)]
+    assert (before.spent, before.at_risk, before.at_risk_attempts) == (PRICE, 10, 0)
+    after = ledger.money()
+    assert (after.spent, after.at_risk) == (billed, 0)
+    assert compared(ledger, line(1, name, billed, AT + SLACK)).differences == []
+
+
+def test_an_amount_beyond_the_range_is_another_one(ledger: Ledger) -> None:
+    attempt_id = ledger.mark_sent(start(row_ids(ledger)[0]))
+    known = Charged(Charge.PRICE_LIST, PRICE, 10)
+    ledger.mark_delivered(attempt_id, (), known, OURS, 1.0)
+
+    found = compared(ledger, line(1, OURS, PRICE + 11))
+
+    assert told(found) == [(Kind.OTHER_AMOUNT, attempt_id, PRICE + 11)]
 
 
 def test_a_free_failure_need_not_be_on_the_bill(ledger: Ledger) -> None:

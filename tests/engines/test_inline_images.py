@@ -165,7 +165,7 @@ async def test_the_archive_lists_only_rows_that_the_manifest_holds(
         assert len(whole.recover()) == 2
 
 
-async def test_a_metered_charge_that_is_not_said_is_at_risk_and_not_guessed(
+async def test_of_a_metered_charge_that_is_not_said_the_least_is_spent(
     desk: Desk, shop: Shop
 ) -> None:
     def say(asked: Asked) -> Answer:
@@ -177,8 +177,10 @@ async def test_a_metered_charge_that_is_not_said_is_at_risk_and_not_guessed(
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
 
     row = desk.row()
-    assert (row["cost_usd"], row["cost_basis"]) == (None, "unknown")
-    assert row["at_risk_usd"] == at(AimlApi.prices, "1K").ceiling
+    price = at(AimlApi.prices, "1K")
+    assert (row["cost_usd"], row["cost_basis"]) == (price.floor, "price_list")
+    assert row["at_risk_usd"] == price.ceiling - price.floor
+    assert row["at_risk_attempts"] == 0
     desk.check_money()
 
 

@@ -497,7 +497,8 @@ async def test_one_link_that_never_works_does_not_hold_up_the_others(
 
     outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
 
-    assert statuses(outcome) == {Status.SUCCEEDED: 7, Status.PENDING: 1}
+    assert statuses(outcome) == {Status.SUCCEEDED: 7, Status.FAILED: 1}
+    assert desk.table()[2]["error"] == "link_lost"
     shop.image = lambda _: PICTURE
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 8}
     assert len(shop.buys) == 8
@@ -510,7 +511,7 @@ async def test_a_link_that_expired_while_we_were_down_is_asked_for_anew(
     shop.buy = shop.accept
     desk.write("cup")
     shop.poll, shop.image = shop.linked("old.png"), lambda _: DOWN
-    assert statuses(await desk.run()) == {Status.PENDING: 1}
+    assert statuses(await desk.run()) == {Status.FAILED: 1}
     polls = len(shop.polls)
     shop.poll = shop.linked("new.png")
     shop.image = lambda it: refused(403) if it.name == "old.png" else PICTURE

@@ -10,7 +10,7 @@ from batchgen.engines.setting import Outcome
 from batchgen.limits import Breaker
 from batchgen.model import Status
 from tests.engines.desk import Desk
-from tests.engines.shop import LOST, Answer, Asked, Shop, in_turn, refused
+from tests.engines.shop import LOST, PICTURE, Answer, Asked, Shop, in_turn, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -167,15 +167,57 @@ async def test_the_image_of_a_dropped_row_is_fetched_while_its_link_lives(
     desk.check_money()
 
 
-async def test_a_link_that_holds_the_key_is_neither_kept_nor_asked_for(
+def written(desk: Desk) -> bytes:
+    """Return all that the run folder holds."""
+    return b"".join(it.read_bytes() for it in desk.out.rglob("*") if it.is_file())
+
+
+async def test_a_link_that_holds_the_key_is_followed_and_never_written(
     desk: Desk, shop: Shop
 ) -> None:
     desk.write("cup")
-    shop.buy = in_turn(shop.sells(CREDITS, "1.png?key=key-of-aimlapi"))
+    desk.secret = "a-long-secret-of-aimlapi"
+    link = "1.png?key=a-long-secret-of-aimlapi"
+    shop.buy = in_turn(shop.sells(CREDITS, link))
 
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    assert [it.name for it in shop.downloads] == [link]
+    assert b"a-long-secret" not in written(desk)
+
+
+@pytest.mark.parametrize("key", ["images", "none", "png"])
+async def test_a_link_that_holds_a_placeholder_is_kept_and_fetched_by_a_later_run(
+    desk: Desk, shop: Shop, key: str
+) -> None:
+    desk.write("cup")
+    desk.secret = key
+    shop.image = lambda _: LOST
     await desk.run()
+    shop.image = lambda _: PICTURE
 
-    assert desk.row()["error"] == "link_lost"
-    assert shop.downloads == []
-    for path in desk.out.iterdir():
-        assert b"key-of-aimlapi" not in path.read_bytes(), path.name
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    assert len(shop.buys) == 1
+
+
+async def test_a_fresh_link_that_holds_the_key_is_followed_and_never_written(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider, desk.secret = "foxapi", "a-long-secret-of-foxapi"
+    shop.buy = shop.accept
+    fresh = "new.png?key=A-LONG-SECRET-OF-FOXAPI"
+    shop.poll = in_turn(shop.linked("old.png"), shop.linked(fresh))
+    shop.image = lambda it: refused(403) if it.name == "old.png" else LOST
+    desk.write("cup")
+
+    assert statuses(await desk.run()) == {Status.PENDING: 1}
+
+    assert fresh in [it.name for it in shop.downloads]
+    assert b"a-long-secret" not in written(desk).lower()
+    shop.image = lambda _: PICTURE
+    assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
+    assert len(shop.buys) == 1
+    assert b"a-long-secret" not in written(desk).lower()

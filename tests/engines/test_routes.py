@@ -125,7 +125,9 @@ async def test_a_row_that_both_refuse_is_refused_and_each_was_asked_once(
 async def test_a_failure_that_was_charged_is_not_paid_for_elsewhere(
     desk: Desk, shop: Shop
 ) -> None:
-    desk.prices = {**desk.prices, AIML: (Price.agreed(Decimal("0.01"), "agreed"),)}
+    cent = Decimal("0.01")
+    listed = Price(expected=cent, ceiling=cent, page="a list")
+    desk.prices = {**desk.prices, AIML: (listed,)}
     usage = {"meta": {"usage": {"credits_used": 20_000}}}
     no = said({"error": {"message": "content policy violation"}, **usage}, 451)
     shop.billed_nano = 10_000_000

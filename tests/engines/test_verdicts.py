@@ -198,6 +198,30 @@ async def test_what_works_with_one_key_proves_nothing_for_another(
         assert b"key-of-aimlapi" not in path.read_bytes(), path.name
 
 
+async def test_a_model_that_has_worked_is_only_busy(desk: Desk, shop: Shop) -> None:
+    desk.write(*rows(8))
+    sell = shop.sells(CREDITS)
+    busy = refused(503, "model_not_found: no available channel for this model")
+    shop.buy = lambda it: busy if 3 <= len(shop.buys) <= 5 else sell(it)
+
+    outcome = await desk.run(terms=desk.wide("aimlapi", 1))
+
+    assert outcome.stopped == []
+    assert statuses(outcome) == {Status.SUCCEEDED: 8}
+
+
+async def test_a_model_that_never_worked_stops_it_whatever_the_status(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write(*rows(8))
+    shop.buy = lambda _: refused(503, "model_not_found: no such model")
+
+    outcome = await desk.run(terms=desk.wide("aimlapi", 4))
+
+    assert [type(it) for it in outcome.stopped] == [ModelGone]
+    assert len(shop.buys) == 2
+
+
 # -- what nobody can use
 
 

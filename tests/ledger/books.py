@@ -19,7 +19,7 @@ from batchgen.ledger import (
 )
 from batchgen.manifest import key_of
 from batchgen.manifest.identity import fingerprint
-from batchgen.model import ImageRequest, State
+from batchgen.model import ImageRequest, Link, State
 from batchgen.output.names import claimed_stems, safe_stem
 
 AT = 1_800_000_000_000_000
@@ -171,7 +171,7 @@ def bought(
     wanted = list(numbers)
     first = start(row_id, wanted[0], len(wanted))
     attempt_id = ledger.mark_sent(replace(first, provider=provider))
-    links = [(it, f"https://cdn.example/{attempt_id}/{it}") for it in wanted]
+    links = [(it, Link(f"https://cdn.example/{attempt_id}/{it}")) for it in wanted]
     ledger.mark_delivered(attempt_id, links, (charge, cost), f"r{attempt_id}", 4.5)
     digest = bytes([attempt_id]) * 32
     images = [
@@ -186,7 +186,7 @@ Walk = Callable[[Ledger, int], None]
 
 def _deliver(ledger: Ledger, attempt_id: int) -> None:
     ledger.mark_delivered(
-        attempt_id, [(1, "https://x")], (Charge.REPORTED, 5), None, 1.0
+        attempt_id, [(1, Link("https://x"))], (Charge.REPORTED, 5), None, 1.0
     )
 
 

@@ -23,7 +23,7 @@ from batchgen.errors import (
 from batchgen.ledger import Ledger, Reader, Way, just_sent
 from batchgen.ledger.database import queries
 from batchgen.ledger.requests import dump_request, load_request
-from batchgen.model import NEXT, OPEN, ImageRequest, State, Status
+from batchgen.model import NEXT, OPEN, ImageRequest, Link, State, Status
 from tests.ledger.books import (
     AT,
     CEILING,
@@ -128,8 +128,8 @@ def test_a_delivered_attempt_keeps_the_links_that_are_still_to_be_fetched(
     ledger: Ledger, row_id: int
 ) -> None:
     attempt_id = sent(ledger, row_id, images=2)
-    old = [(1, "https://old/1"), (2, "https://old/2")]
-    fresh = [(1, "https://new/1"), (2, "https://new/2")]
+    old = [(1, Link("https://old/1")), (2, Link("https://old/2"))]
+    fresh = [(1, Link("https://new/1")), (2, Link("https://new/2"))]
     charge = (Charge.REPORTED, PRICE)
     ledger.mark_delivered(attempt_id, old, charge, "r-1", 3.5)
 
@@ -266,6 +266,7 @@ def test_money_and_time_are_integers_by_the_schema_itself(
 
 def test_each_named_query_is_valid_sql(ledger: Ledger) -> None:
     assert len(queries()) > 40
+    ledger.run("kept_create")  # a table of the connection alone, made when needed
     for name, sql in queries().items():
         names = set(re.findall(r":(\w+)", sql))
         values = dict.fromkeys(names) if names else [None] * sql.count("?")
@@ -432,3 +433,39 @@ def test_what_was_just_sent_is_known_without_reading_it_again(
     attempt_id = sent(ledger, row_id)
 
     assert just_sent(attempt_id, start(row_id)) == ledger.attempt(attempt_id)
+
+
+# -- links
+
+
+def test_a_link_with_a_key_in_it_is_never_written(
+    ledger: Ledger, row_id: int, tmp_path: Path
+) -> None:
+    ledger.holds_key = lambda text: "secret" in text
+    attempt_id = sent(ledger, row_id, images=2)
+    links = [(1, Link("https://x/secret")), (2, Link("https://x/2", from_text=True))]
+    place = ("acme", "https://api.acme.example")
+
+    ledger.mark_delivered(attempt_id, links, (Charge.REPORTED, PRICE), None, None)
+    ledger.mark_delivered(attempt_id, links, (Charge.REPORTED, PRICE), None, None)
+    ledger.keep_upload(place, "name", "https://x/secret", AT)
+
+    assert ledger.links(attempt_id) == [(1, Link("")), links[1]]
+    assert ledger.upload(*place, "name", AT - 1) is None
+    assert "secret" not in "".join(ledger._connection.iterdump())
+
+
+def test_an_attempt_whose_link_was_lost_is_delivered_again_at_its_charge(
+    ledger: Ledger, row_id: int
+) -> None:
+    attempt_id = sent(ledger, row_id)
+    links = [(1, Link("https://x/1"))]
+    ledger.mark_delivered(attempt_id, links, (Charge.REPORTED, PRICE), "r", 1.0)
+    ledger.mark_ended(attempt_id, replace(ended(State.FAILED), cost=PRICE))
+
+    ledger.reopen(attempt_id)
+
+    attempt = ledger.attempt(attempt_id)
+    assert (attempt.state, attempt.cost) == (State.DELIVERED, PRICE)
+    assert (attempt.error, attempt.again) == (None, None)
+    assert ledger.links(attempt_id) == links

@@ -10,6 +10,7 @@ import pytest
 
 from batchgen.errors import LedgerMismatch
 from batchgen.ledger import Ledger, Reader
+from batchgen.model import Link
 
 FILLED = """
 INSERT INTO meta VALUES ('generation', 1), ('plan_digest', 'old');
@@ -20,10 +21,15 @@ INSERT INTO plan (generation, position, row_id, provider, model)
 """
 
 
-@pytest.fixture(params=[1, 2, 3], ids=lambda it: f"version-{it}")
-def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+@pytest.fixture(params=[1, 2, 3, 4], ids=lambda it: f"version-{it}")
+def version(request: pytest.FixtureRequest) -> int:
+    number: int = request.param
+    return number
+
+
+@pytest.fixture
+def old(version: int, tmp_path: Path) -> Path:
     """Return a ledger that a batchgen of the past wrote."""
-    version = request.param
     schema = Path(__file__).with_name(f"schema_{version}.sql").read_text("utf-8")
     path = tmp_path / "run.db"
     with closing(sqlite3.connect(path)) as connection:
@@ -52,11 +58,28 @@ def test_an_older_ledger_gets_the_tables_of_a_new_one(
     assert columns(old) == columns(new)
 
 
-def test_nothing_is_lost_and_the_manifest_is_read_anew(old: Path) -> None:
+def test_nothing_is_lost_and_the_manifest_is_read_anew_where_the_plan_changed(
+    old: Path,
+) -> None:
     with closing(Ledger(old)) as ledger:
         assert ledger.row(1).request.prompt == "a cup"
         assert ledger.get("generation") == 1
         assert ledger.get("plan_digest") is None
+
+
+def test_a_link_of_an_older_ledger_is_no_link_of_a_text(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute(
+            "INSERT INTO attempts (attempt_id, row_id, first_image, images, state, "
+            "provider, model, base_url, sent_at) "
+            "VALUES (1, 1, 1, 1, 'delivered', 'p', 'm', 'https://x', 0)"
+        )
+        connection.execute(
+            "INSERT INTO images (attempt_id, image, link) VALUES (1, 1, 'https://y')"
+        )
+
+    with closing(Ledger(old)) as ledger:
+        assert ledger.links(1) == [(1, Link("https://y"))]
 
 
 def test_who_may_not_write_says_what_brings_it_up_to_date(old: Path) -> None:

@@ -8,7 +8,13 @@ from decimal import Decimal
 import pytest
 
 from batchgen.errors import Charge
-from batchgen.ledger import Ledger, purchase_slices
+from batchgen.ledger import (
+    Ledger,
+    purchase_slices,
+    settle_charge,
+    settled_without_note,
+    unsettle_charges,
+)
 from batchgen.model import Basis, PurchaseRow, State, to_usd
 from tests.ledger.books import (
     CEILING,
@@ -113,3 +119,86 @@ def test_what_was_paid_for_a_row_that_left_the_manifest_stays_and_is_called_reti
     (it,) = purchases(ledger)
     assert (it.row, it.id, it.retired, it.cost_usd) == (None, "a", True, USD)
     assert (it.request_id, it.state) == ("r1", State.STORED)
+
+
+# -- what a bill settled, taken back
+
+
+def attempts(ledger: Ledger) -> list[tuple[object, ...]]:
+    found = ledger._connection.execute("SELECT * FROM attempts ORDER BY attempt_id")
+    return [tuple(it) for it in found]
+
+
+CHARGES = [
+    (State.FAILED, Charge.NONE, 0),
+    (State.FAILED, Charge.REPORTED, PRICE),
+    (State.FAILED, Charge.PRICE_LIST, None),
+    (State.UNKNOWN, Charge.UNKNOWN, None),
+]
+
+
+def test_a_settled_bill_is_taken_back_to_the_last_field(
+    ledger: Ledger, row_id: int
+) -> None:
+    for state, charge, cost in CHARGES:
+        ledger.mark_ended(sent(ledger, row_id), ended(state, charge, cost))
+    before, money = attempts(ledger), ledger.money()
+
+    for nano in (3 * CEILING, 5):  # the second bill corrects the first
+        for attempt_id in range(1, len(CHARGES) + 1):
+            settle_charge(ledger, attempt_id, nano)
+        for highest in ledger.dearest():  # as each run does that begins
+            ledger.raise_ceiling(*highest)
+    assert ledger.money().spent == len(CHARGES) * 5
+
+    assert unsettle_charges(ledger, None) == len(CHARGES)
+    assert attempts(ledger) == before
+    assert ledger.money() == money
+    assert unsettle_charges(ledger, None) == 0
+
+
+def test_a_ceiling_that_a_wrong_bill_raised_is_lowered_again(
+    ledger: Ledger, row_id: int
+) -> None:
+    settled, lost = sent(ledger, row_id), sent(ledger, row_id)
+    ledger.mark_ended(settled, ended(State.FAILED, Charge.REPORTED, 2 * CEILING))
+    ledger.mark_ended(lost, ended(State.UNKNOWN, Charge.UNKNOWN, None))
+    for highest in ledger.dearest():
+        ledger.raise_ceiling(*highest)
+    assert ledger.money().at_risk == 2 * CEILING
+
+    settle_charge(ledger, settled, 9 * CEILING)
+    for highest in ledger.dearest():
+        ledger.raise_ceiling(*highest)
+    assert ledger.money().at_risk == 9 * CEILING
+
+    unsettle_charges(ledger, None)
+
+    # What the provider itself had charged still holds it up.
+    assert ledger.money().at_risk == 2 * CEILING
+
+
+def test_only_the_bills_of_one_provider_are_taken_back(
+    ledger: Ledger, row_id: int
+) -> None:
+    ids = [
+        ledger.mark_sent(replace(start(row_id), provider=it)) for it in ("one", "two")
+    ]
+    for attempt_id in ids:
+        ledger.mark_ended(attempt_id, ended(State.UNKNOWN, Charge.UNKNOWN, None))
+        settle_charge(ledger, attempt_id, 0)
+
+    assert unsettle_charges(ledger, "two") == 1
+
+    assert [it.at_risk for it in ledger.attempts_of(row_id)] == [False, True]
+
+
+def test_what_an_older_batchgen_settled_is_counted_and_left(
+    ledger: Ledger, row_id: int
+) -> None:
+    ledger.mark_ended(sent(ledger, row_id), ended(State.FAILED, Charge.BILLED, PRICE))
+
+    assert unsettle_charges(ledger, None) == 0
+    assert settled_without_note(ledger, None) == 1
+    settle_charge(ledger, 1, 7)  # nor does a second bill pretend to know more
+    assert settled_without_note(ledger, None) == 1

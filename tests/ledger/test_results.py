@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from batchgen.errors import Again, Charge
 from batchgen.ledger import (
+    Charged,
     Ledger,
     directory_images,
     purchase_slices,
     result_slices,
 )
-from batchgen.model import Basis, ResultRow, State, Status, to_usd
+from batchgen.model import Basis, Link, ResultRow, State, Status, to_usd
 from tests.ledger.books import (
     AT,
     CEILING,
@@ -217,6 +218,26 @@ def test_a_risk_without_price_is_null_and_still_counted(
     assert totals.unpriced_risk == 1
 
 
+def test_what_a_delivery_may_cost_beyond_its_floor_is_at_risk_everywhere(
+    ledger: Ledger, row_id: int
+) -> None:
+    attempt_id = ledger.mark_sent(start(row_id))
+    known = Charged(Charge.PRICE_LIST, PRICE, 7)
+    ledger.mark_delivered(attempt_id, (), known, None, 1.0)
+    fail(ledger, row_id, Charge.UNKNOWN, None, State.UNKNOWN)
+
+    (row,) = table(ledger)
+
+    assert (row.cost_usd, row.cost_basis) == (USD, Basis.PRICE_LIST)
+    assert (row.at_risk_usd, row.at_risk_attempts) == (to_usd(CEILING + 7), 1)
+    totals = ledger.totals(EVERY)
+    assert (totals.spent, totals.at_risk) == (PRICE, CEILING + 7)
+    assert totals.at_risk_attempts == 1
+    assert ledger.money_by_day(0) == [(AT // 86_400_000_000, PRICE + CEILING + 7)]
+    ledger.run("row_regroup", ('{"brand": "x"}', row_id))
+    assert ledger.money_by_group() == [('{"brand": "x"}', PRICE + CEILING + 7)]
+
+
 def test_a_reported_cost_stands_beside_a_risk_of_the_same_row(
     ledger: Ledger, row_id: int
 ) -> None:
@@ -388,7 +409,7 @@ def write_down(ledger: Ledger, row_id: int, lived: Lived) -> None:
         ledger.mark_accepted(attempt_id, "t", None, AT)
     if lived.state in (State.DELIVERED, State.STORED):
         charge = (lived.charge, lived.cost)
-        ledger.mark_delivered(attempt_id, [(1, "https://x")], charge, None, None)
+        ledger.mark_delivered(attempt_id, [(1, Link("https://x"))], charge, None, None)
     if lived.state is State.STORED:
         STEPS[State.STORED](ledger, attempt_id)
     if lived.state in (State.REJECTED, State.FAILED, State.UNKNOWN, State.OVERDUE):

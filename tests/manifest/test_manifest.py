@@ -61,6 +61,31 @@ def test_the_job_speaks_for_rows_that_say_nothing(read_rows: ReadRows) -> None:
     )
 
 
+def test_options_of_the_job_hold_for_rows_that_say_nothing_of_them(
+    read_rows: ReadRows,
+) -> None:
+    table = "prompt,quality,thinking_level\na,LOW,\nb,,High\n"
+    options = {"quality": "high", "web_search": True}
+
+    stated, silent = read_rows(table, options=options)
+    spelt = read_rows(
+        "prompt,quality,thinking_level,web_search\na,low,,true\nb,high,high,true\n"
+    )
+
+    assert stated.request is not None
+    assert silent.request is not None
+    assert stated.request.options == {"quality": "low", "web_search": True}
+    assert silent.request.options == {
+        "quality": "high",
+        "web_search": True,
+        "thinking_level": "high",
+    }
+    # Asked for is asked for, wherever it is said.
+    assert [it.fingerprint for it in (stated, silent)] == [
+        it.fingerprint for it in spelt
+    ]
+
+
 def test_a_model_that_is_not_stated_for_all_providers_is_no_part_of_a_row(
     read_rows: ReadRows,
 ) -> None:
@@ -244,6 +269,7 @@ def test_the_digest_changes_with_the_file_and_with_what_shapes_its_rows(
         {"aspect_ratio": "1:1"},
         {"resolution": "1K"},
         {"n": 2},
+        {"options": {"quality": "high"}},
         {"terms": {"aimlapi": Terms(model="m")}},
         {"references": ReferenceTerms(folder=job.manifest.parent / "images")},
     ]

@@ -145,7 +145,8 @@ def test_a_link_is_delivered_with_the_credits_that_it_took(
 
 
 def test_two_million_credits_are_a_dollar() -> None:
-    assert AIML.rates["credit"].expected * 178_975 == Decimal("0.0894875")
+    [credit] = AIML.rates["credit"]
+    assert credit.expected * 178_975 == Decimal("0.0894875")
 
 
 def test_base64_is_delivered_as_the_blob_that_came() -> None:

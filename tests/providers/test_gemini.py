@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import copy
+from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from batchgen import errors
+from batchgen.decoding import fields, objects
 from batchgen.errors import AttemptError, Charge
 from batchgen.model import (
     BASE64_KEYS,
@@ -14,15 +18,19 @@ from batchgen.model import (
     ImageRequest,
     Inline,
     Json,
+    Price,
     Reply,
+    Sale,
+    find_price,
+    rates_for,
 )
 from batchgen.provider import Provider, TaskProvider, UploadProvider
 from batchgen.providers.gemini import Gemini
-from tests.prices import at
 from tests.providers.samples import outcome, reply, sample, samples_of
 
 GEMINI: Provider = Gemini()
-MODEL = "gemini-3.1-flash-image"
+MODEL = "gemini-nano-banana-2.1"
+MINIMAL = {"thinkingConfig": {"thinkingLevel": "minimal"}}
 GOOGLE = Endpoint("https://generativelanguage.googleapis.com/v1beta", "k-123")
 REQUEST_ID = "5WjqaKvNHsyT1dkP"
 
@@ -105,7 +113,7 @@ def test_a_request_that_states_nothing_sends_the_prompt_alone() -> None:
     assert call.headers == {"x-goog-api-key": "k-123"}
     assert call.json == {
         "contents": [{"role": "user", "parts": [{"text": "a cat"}]}],
-        "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
+        "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]} | MINIMAL,
     }
     assert call.blob_keys == BASE64_KEYS | {"data"}
 
@@ -124,6 +132,7 @@ def test_a_request_that_states_everything_sends_every_field() -> None:
             "max_output_tokens": 4096,
             "safety_filter_level": "BLOCK_ONLY_HIGH",
             "web_search": True,
+            "thinking_level": "high",
         },
     )
 
@@ -143,6 +152,7 @@ def test_a_request_that_states_everything_sends_every_field() -> None:
         "generationConfig": {
             "responseModalities": ["TEXT", "IMAGE"],
             "imageConfig": {"aspectRatio": "21:9", "imageSize": "4K"},
+            "thinkingConfig": {"thinkingLevel": "high"},
             "temperature": 0.5,
             "topP": 0.9,
             "topK": 40,
@@ -168,7 +178,7 @@ def test_a_request_that_states_everything_sends_every_field() -> None:
             ImageRequest(prompt="p", options={"web_search": False}), None, id="off"
         ),
         pytest.param(
-            ImageRequest(prompt="p", resolution="512"), {"imageSize": "512"}, id="512"
+            ImageRequest(prompt="p", resolution="2K"), {"imageSize": "2K"}, id="2K"
         ),
         pytest.param(
             ImageRequest(prompt="p", aspect_ratio="1:1"),
@@ -182,7 +192,7 @@ def test_only_what_is_no_documented_default_is_sent(
 ) -> None:
     call = GEMINI.encode(request_, MODEL, GOOGLE)
 
-    config: dict[str, object] = {"responseModalities": ["TEXT", "IMAGE"]}
+    config: dict[str, object] = {"responseModalities": ["TEXT", "IMAGE"], **MINIMAL}
     assert call.json == {
         "contents": [{"role": "user", "parts": [{"text": "p"}]}],
         "generationConfig": config | ({"imageConfig": image} if image else {}),
@@ -198,7 +208,75 @@ def test_a_number_that_is_zero_is_stated_all_the_same() -> None:
     assert call.json["generationConfig"] == {
         "responseModalities": ["TEXT", "IMAGE"],
         "temperature": 0.0,
+        **MINIMAL,
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "stated", "sent"),
+    [
+        pytest.param(MODEL, None, "minimal", id="its-default-would-be-medium"),
+        pytest.param(MODEL, "medium", "medium", id="stated"),
+        pytest.param("gemini-3.1-flash-lite-image", None, None, id="lite"),
+        pytest.param("gemini-3.1-flash-lite-image", "high", "high", id="lite-high"),
+        pytest.param("gemini-2.5-flash-image", "high", None, id="model-without-it"),
+        pytest.param("a-resellers-own", None, None, id="unknown-model"),
+    ],
+)
+def test_the_level_of_thinking_is_sent_where_text_would_be_charged(
+    model: str, stated: str | None, sent: str | None
+) -> None:
+    options = {} if stated is None else {"thinking_level": stated}
+
+    call = GEMINI.encode(ImageRequest(prompt="p", options=options), model, GOOGLE)
+
+    assert call.json is not None
+    config = call.json["generationConfig"]
+    assert isinstance(config, dict)
+    level = config.get("thinkingConfig", {}).get("thinkingLevel")
+    assert level == sent
+
+
+@pytest.mark.parametrize(
+    ("model", "resolution", "words"),
+    [
+        (MODEL, "512", "has no 512 with gemini-nano-banana-2.1 (it has 1K, 2K, 4K)"),
+        (MODEL, "4K", None),
+        ("gemini-3-pro-image", "512", "has no 512 with gemini-3-pro-image"),
+        ("gemini-3.1-flash-lite-image", "2K", "(it has 1K)"),
+        ("gemini-2.5-flash-image", "2K", "(it has 1K)"),
+        ("a-resellers-own", "512", None),
+    ],
+)
+def test_models_differ_in_their_sizes(
+    model: str, resolution: str, words: str | None
+) -> None:
+    request = ImageRequest(prompt="p", resolution=resolution)
+
+    found = dict(GEMINI.capabilities.misfits(request, model))
+
+    assert list(found) == (["resolution"] if words else [])
+    assert words is None or words in found["resolution"]
+
+
+@pytest.mark.parametrize(
+    ("model", "day"),
+    [
+        ("gemini-3.1-flash-image", "2026-10-29"),
+        ("gemini-3.1-flash-image-preview", "2026-06-25"),
+    ],
+)
+def test_a_model_that_is_off_is_told_with_its_day_and_what_follows(
+    model: str, day: str
+) -> None:
+    found = dict(GEMINI.capabilities.misfits(ImageRequest(prompt="p"), model))
+
+    assert found == {
+        "model": f"announced that {model} was shut down on {day}; use {MODEL}"
+    }
+    assert not dict(
+        GEMINI.capabilities.elsewhere().misfits(ImageRequest(prompt="p"), model)
+    )
 
 
 def test_a_model_cannot_lead_to_another_path() -> None:
@@ -246,21 +324,69 @@ def test_what_google_lacks_is_a_misfit(
     assert [name for name, _ in GEMINI.capabilities.misfits(request_)] == columns
 
 
-@pytest.mark.parametrize(
-    ("resolution", "tokens"),
-    [("512", 747), ("1K", 1120), ("2K", 1680), ("4K", 2520)],
-)
-def test_the_price_of_a_size_is_that_of_its_tokens_with_room_for_the_rest(
-    resolution: str, tokens: int
-) -> None:
-    price, rates = at(GEMINI.prices, resolution), GEMINI.rates
+def sale(model: str, resolution: str, **stated: Any) -> Sale:
+    return Sale("gemini", resolution, model, **stated)
 
-    by_tokens = tokens * rates["image_token"].expected
-    assert abs(price.expected - by_tokens) < Decimal("0.001")
-    # 14 references and some thousand tokens of thinking stay below the ceiling.
-    rest = 10_000 * rates["input_token"].expected + 5_000 * rates["text_token"].expected
-    assert by_tokens + rest <= price.ceiling
-    assert price.read_on is not None
+
+def price_of(which: Sale) -> Price:
+    price = find_price(GEMINI.prices, which)
+    assert price is not None
+    return price
+
+
+@pytest.mark.parametrize(
+    ("model", "resolution", "usd"),
+    [
+        (MODEL, "1K", "0.0336"),
+        (MODEL, "2K", "0.0504"),
+        (MODEL, "4K", "0.0756"),
+        ("gemini-3-pro-image", "1K", "0.134"),
+        ("gemini-3-pro-image", "2K", "0.134"),
+        ("gemini-3-pro-image", "4K", "0.24"),
+        ("gemini-3.1-flash-lite-image", "1K", "0.0336"),
+        ("gemini-2.5-flash-image", "1K", "0.039"),
+    ],
+)
+def test_each_model_has_its_prices(model: str, resolution: str, usd: str) -> None:
+    price = price_of(sale(model, resolution))
+
+    assert (price.expected, price.read_on) == (Decimal(usd), date(2026, 11, 30))
+    assert price.floor <= price.expected < price.ceiling
+
+
+def test_a_model_that_nobody_tells_the_price_of_has_none() -> None:
+    assert find_price(GEMINI.prices, sale("gemini-3.1-flash-image", "1K")) is None
+    assert find_price(GEMINI.prices, sale(MODEL, "512")) is None
+    former = rates_for(GEMINI.rates, sale("gemini-3-pro-image", "1K"))
+    assert former.keys() == {"search_query"}
+
+
+@pytest.mark.parametrize(
+    ("resolution", "tokens"), [("1K", 1120), ("2K", 1680), ("4K", 3780)]
+)
+@pytest.mark.parametrize(
+    ("thinking", "thoughts"), [(None, 150), ("minimal", 150), ("high", 4_000)]
+)
+def test_the_ceiling_holds_for_all_that_is_charged(
+    resolution: str, tokens: int, thinking: str | None, thoughts: int
+) -> None:
+    stated = sale(MODEL, resolution, references=14, searches=True, thinking=thinking)
+    price, rates = price_of(stated), rates_for(GEMINI.rates, stated)
+    assert rates == {
+        "input_token": Decimal("0.0000015"),
+        "text_token": Decimal("0.0000075"),
+        "image_token": Decimal("0.00003"),
+        "search_query": Decimal("0.014"),
+    }
+
+    most = (
+        tokens * rates["image_token"]
+        + (5_000 + 14 * 1_120) * rates["input_token"]
+        + thoughts * rates["text_token"]
+        + 5 * rates["search_query"]
+    )
+
+    assert most <= price.ceiling
 
 
 @pytest.mark.parametrize("name", DELIVERED)
@@ -298,6 +424,42 @@ def test_an_image_under_the_protocol_buffers_name_is_delivered_too() -> None:
 
     assert isinstance(answer, Delivered)
     assert answer.images == (image,)
+
+
+@pytest.mark.parametrize(
+    "grounding",
+    [
+        pytest.param(
+            {"groundingMetadata": {"webSearchQueries": ["a", "b", "a", "", " "]}},
+            id="camel-case",
+        ),
+        pytest.param(
+            {"grounding_metadata": {"web_search_queries": ["a", "b"]}}, id="snake-case"
+        ),
+    ],
+)
+def test_each_distinct_query_of_a_search_is_counted(grounding: dict[str, Json]) -> None:
+    body = copy.deepcopy(sample("gemini", "image").body)
+    assert isinstance(body, dict)
+    fields(objects(body["candidates"])[0]).update(grounding)
+    fields(body["usageMetadata"])["toolUsePromptTokenCount"] = 900
+
+    answer = GEMINI.decode(reply(body))
+
+    assert isinstance(answer, Delivered)
+    assert answer.usage == usage(10, 0, 1120) | {"search_query": Decimal(2)}
+
+
+def test_queries_alone_are_no_bill() -> None:
+    body = copy.deepcopy(sample("gemini", "image_without_usage").body)
+    assert isinstance(body, dict)
+    grounding: Json = {"webSearchQueries": ["a"]}
+    objects(body["candidates"])[0]["groundingMetadata"] = grounding
+
+    answer = GEMINI.decode(reply(body))
+
+    assert isinstance(answer, Delivered)
+    assert answer.usage == {}
 
 
 def test_tokens_that_are_not_said_are_not_nothing() -> None:

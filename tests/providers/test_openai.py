@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,9 @@ from batchgen.model import (
     ImageRequest,
     Json,
     Link,
+    Sale,
+    find_price,
+    rates_for,
 )
 from batchgen.provider import Provider
 from batchgen.providers.openai import OpenAi
@@ -40,6 +45,7 @@ def test_a_request_that_states_nothing_sends_model_and_prompt_alone() -> None:
     assert call.headers == {"authorization": "Bearer k-123"}
     assert call.json == {"model": "gpt-image-2", "prompt": "a cat"}
     assert call.blob_keys == BASE64_KEYS
+    assert call.not_found is None
 
 
 def test_a_request_that_states_everything_sends_every_field() -> None:
@@ -48,7 +54,13 @@ def test_a_request_that_states_everything_sends_every_field() -> None:
         aspect_ratio="16:9",
         resolution="2K",
         n=10,
-        options={"output_format": "webp"},
+        options={
+            "output_format": "webp",
+            "quality": "high",
+            "background": "transparent",
+            "moderation": "low",
+            "output_compression": 0,
+        },
     )
 
     assert OPENAI.encode(request, "m", ENDPOINT).json == {
@@ -57,6 +69,10 @@ def test_a_request_that_states_everything_sends_every_field() -> None:
         "n": 10,
         "size": "2752x1536",
         "output_format": "webp",
+        "quality": "high",
+        "background": "transparent",
+        "moderation": "low",
+        "output_compression": 0,
     }
 
 
@@ -69,7 +85,7 @@ def test_a_request_with_references_is_a_form_of_all_fields_and_files() -> None:
         aspect_ratio="1:1",
         resolution="1K",
         n=2,
-        options={"output_format": "jpg"},
+        options={"output_format": "jpg", "quality": "low", "output_compression": 80},
     )
 
     call = OPENAI.encode(request, "m", ENDPOINT, [second, first])
@@ -83,9 +99,12 @@ def test_a_request_with_references_is_a_form_of_all_fields_and_files() -> None:
         ("n", "2"),
         ("size", "1024x1024"),
         ("output_format", "jpeg"),
+        ("quality", "low"),
+        ("output_compression", "80"),
         ("image[]", second),
         ("image[]", first),
     ]
+    assert call.not_found is not None
 
 
 @pytest.mark.parametrize(
@@ -110,7 +129,8 @@ def test_the_size_is_said_in_pixels(
 
 
 def test_documented_defaults_are_left_out() -> None:
-    request = ImageRequest(prompt="p", n=1, options={"output_format": "png"})
+    autos = dict.fromkeys(("quality", "background", "moderation"), "auto")
+    request = ImageRequest(prompt="p", n=1, options={"output_format": "png", **autos})
 
     body = OPENAI.encode(request, "m", ENDPOINT).json
 
@@ -136,10 +156,149 @@ def test_a_base_url_may_end_with_the_version() -> None:
         pytest.param(
             ImageRequest(prompt="p", options={"output_format": "gif"}), "output_format"
         ),
+        pytest.param(ImageRequest(prompt="p", options={"quality": "best"}), "quality"),
+        pytest.param(
+            ImageRequest(prompt="p", options={"background": "beige"}), "background"
+        ),
+        pytest.param(
+            ImageRequest(prompt="p", options={"moderation": "none"}), "moderation"
+        ),
+        pytest.param(
+            ImageRequest(prompt="p", options={"output_compression": 50}),
+            "output_compression",
+        ),
+        pytest.param(
+            ImageRequest(
+                prompt="p",
+                options={"output_format": "webp", "output_compression": 101},
+            ),
+            "output_compression",
+        ),
     ],
 )
 def test_what_the_shape_lacks_is_a_misfit(request_: ImageRequest, column: str) -> None:
     assert [name for name, _ in OPENAI.capabilities.misfits(request_)] == [column]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "resolution", "column", "words"),
+    [
+        pytest.param("1:1", "1K", None, "", id="square"),
+        pytest.param(None, None, None, "", id="nothing-stated"),
+        pytest.param("9:16", "2K", None, "", id="2K"),
+        pytest.param("21:9", None, None, "", id="21:9"),
+        pytest.param("4:1", "1K", "aspect_ratio", "1:3 to 3:1", id="too-wide"),
+        pytest.param("1:8", "2K", "aspect_ratio", "1:3 to 3:1", id="too-high"),
+        pytest.param("1:1", "4K", "resolution", "3840 px a side", id="4K"),
+        pytest.param(None, "512", "resolution", "655,360", id="too-few-pixels"),
+    ],
+)
+def test_a_size_that_openai_does_not_make_is_known_before_it_is_paid_for(
+    ratio: str | None, resolution: str | None, column: str | None, words: str
+) -> None:
+    request = ImageRequest(prompt="p", aspect_ratio=ratio, resolution=resolution)
+    able = OPENAI.capabilities
+
+    found = dict(able.misfits(request, "gpt-image-2"))
+
+    assert list(found) == ([column] if column else [])
+    assert words in found.get(column or "", "")
+    # Another server of the same shape has limits of its own.
+    assert not dict(able.elsewhere().misfits(request, "gpt-image-2"))
+    assert not dict(able.misfits(request, "flux-1"))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("gpt-image-1", "was shut down on 2026-10-23; use gpt-image-2"),
+        ("dall-e-3", "was shut down on 2026-05-12; use gpt-image-2"),
+    ],
+)
+def test_a_model_that_is_off_is_told_with_its_day(model: str, words: str) -> None:
+    able = OPENAI.capabilities.on(date(2026, 11, 30))
+
+    found = dict(able.misfits(ImageRequest(prompt="p"), model))
+
+    assert found == {"model": f"announced that {model} {words}"}
+    assert not dict(able.misfits(ImageRequest(prompt="p"), "gpt-image-1.5"))
+    tomorrow = OPENAI.capabilities.on(date(2026, 12, 1))
+    assert dict(tomorrow.misfits(ImageRequest(prompt="p"), "gpt-image-1.5"))
+
+
+def sale(**stated: Any) -> Sale:
+    return Sale("openai", "1K", "gpt-image-2", **stated)
+
+
+@pytest.mark.parametrize(
+    ("quality", "usd"),
+    [("low", "0.006"), ("medium", "0.053"), ("high", "0.211"), (None, "0.053")],
+)
+def test_the_price_depends_on_the_quality(quality: str | None, usd: str) -> None:
+    price = find_price(OPENAI.prices, sale(quality=quality))
+
+    assert price is not None
+    assert price.expected == Decimal(usd)
+    assert price.floor < price.expected < price.ceiling
+    if quality is None:  # the model may choose the dearest
+        assert price.ceiling > Decimal("0.211")
+
+
+def test_what_no_page_prices_has_no_price() -> None:
+    for unknown in (
+        sale(quality="max"),
+        sale(quality="low")._replace(resolution="2K"),
+        sale(quality="low")._replace(model="gpt-image-1.5"),
+    ):
+        assert find_price(OPENAI.prices, unknown) is None
+
+
+def test_text_images_and_answers_have_rates_of_their_own() -> None:
+    rates = rates_for(OPENAI.rates, sale())
+
+    assert rates == {
+        "input_token": Decimal("0.000005"),
+        "image_input_token": Decimal("0.000008"),
+        "output_token": Decimal("0.00003"),
+    }
+    assert rates_for(OPENAI.rates, sale()._replace(model="flux-1")) == {}
+
+
+@pytest.mark.parametrize(
+    ("usage", "units"),
+    [
+        pytest.param({}, (100, 0, 50, 0), id="no-details"),
+        pytest.param(
+            {"input_tokens_details": {"text_tokens": 20, "image_tokens": 80}},
+            (20, 80, 50, 0),
+            id="images-in",
+        ),
+        pytest.param(
+            {"output_tokens_details": {"text_tokens": 5, "image_tokens": 45}},
+            (100, 0, 45, 5),
+            id="words-out",
+        ),
+        pytest.param(
+            {"input_tokens_details": {"image_tokens": 800}},
+            (0, 100, 50, 0),
+            id="more-than-all",
+        ),
+        pytest.param({"input_tokens_details": "none"}, (100, 0, 50, 0), id="no-object"),
+    ],
+)
+def test_tokens_are_told_apart_by_what_they_cost(
+    usage: dict[str, Json], units: tuple[int, ...]
+) -> None:
+    whole: Json = {"input_tokens": 100, "output_tokens": 50, **usage}
+
+    answer = outcome(OPENAI, reply({"data": [{"url": A.url}], "usage": whole}))
+
+    assert isinstance(answer, Delivered)
+    names = ("input", "image_input", "output", "text_output")
+    counts = {
+        f"{name}_token": Decimal(it) for name, it in zip(names, units, strict=True)
+    }
+    assert {it: answer.usage.get(it, 0) for it in counts} == counts
 
 
 TOKENS = {"input_token": Decimal(14), "output_token": Decimal(1056)}

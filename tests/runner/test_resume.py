@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchgen.errors import ArchiveDamaged, Charge
 from batchgen.ledger import Ledger
-from batchgen.model import State, Status
+from batchgen.model import Link, State, Status
 from batchgen.output.archive import Archive, Incoming, Tag
 from batchgen.runner.resume import recover
 from tests.engines.shop import drawn
@@ -86,7 +86,7 @@ def test_an_image_behind_the_last_commit_is_adopted_with_its_cost(
     assert ledger.get_int("archive_end") == end
 
 
-def test_an_adopted_image_that_reported_no_cost_leaves_it_at_risk(
+def test_an_adopted_image_that_reported_no_cost_leaves_the_rest_of_it_at_risk(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
     attempt_id = sent(ledger, row_id)
@@ -95,8 +95,16 @@ def test_an_adopted_image_that_reported_no_cost_leaves_it_at_risk(
     recovered(ledger, tmp_path)
 
     attempt = ledger.attempt(attempt_id)
-    # Its price varies, so the list gives no amount that would be certain.
-    assert (attempt.charge, attempt.cost) == (Charge.UNKNOWN, None)
+    # Its price varies: the least that it costs is certain, the rest up to the ceiling
+    # is not; but its outcome is known.
+    least = 2 * PRICE - CEILING
+    assert (attempt.charge, attempt.cost) == (Charge.PRICE_LIST, least)
+    assert attempt.uncertain == CEILING - least > 0
+    assert not attempt.at_risk
+    totals = ledger.totals(EVERY)
+    assert (totals.spent, totals.at_risk, totals.at_risk_attempts) == (
+        *(least, CEILING - least, 0),
+    )
 
 
 def test_an_adopted_image_of_a_delivered_attempt_keeps_the_charge_of_the_ledger(
@@ -104,7 +112,7 @@ def test_an_adopted_image_of_a_delivered_attempt_keeps_the_charge_of_the_ledger(
 ) -> None:
     attempt_id = sent(ledger, row_id)
     charge = (Charge.REPORTED, 12_345)
-    ledger.mark_delivered(attempt_id, [(1, "https://x")], charge, "r-9", 1.5)
+    ledger.mark_delivered(attempt_id, [(1, Link("https://x"))], charge, "r-9", 1.5)
     append(tmp_path, picture(attempt_id, cost=None))
 
     assert recovered(ledger, tmp_path) == 1
@@ -218,7 +226,7 @@ def test_half_of_a_delivered_attempt_is_kept_and_only_the_rest_downloaded_again(
     read(ledger, [row_of(0, n=2)])
     (row_id,) = row_ids(ledger)
     attempt_id = sent(ledger, row_id, images=2)
-    links = [(1, "https://x/1"), (2, "https://x/2")]
+    links = [(1, Link("https://x/1")), (2, Link("https://x/2"))]
     ledger.mark_delivered(attempt_id, links, (Charge.REPORTED, 12_345), None, None)
     append(tmp_path, picture(attempt_id, 1, 2))
 
@@ -226,7 +234,7 @@ def test_half_of_a_delivered_attempt_is_kept_and_only_the_rest_downloaded_again(
 
     assert ledger.attempt(attempt_id).state is State.DELIVERED
     assert ledger.stored_images(row_id) == {1}
-    assert ledger.links(attempt_id) == [(2, "https://x/2")]
+    assert ledger.links(attempt_id) == [(2, Link("https://x/2"))]
     assert ledger.row(row_id).status is Status.PENDING
 
 

@@ -23,7 +23,7 @@ MODELS = {
 PURCHASE = "/v1/images/generations"
 PATHS = {
     "apiai": "/api/workflow/nano-banana-2-2",
-    "gemini": "/models/gemini-3.1-flash-image:generateContent",
+    "gemini": "/models/gemini-nano-banana-2.1:generateContent",
     "nanobananaapi": "/v1/images/generate",
 }
 

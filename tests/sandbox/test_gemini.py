@@ -17,10 +17,11 @@ from batchgen.sandbox import KEY, SandboxProcess
 from tests.sandbox.buyer import Buyer, buyer_at, image_file
 from tests.sandbox.test_strictness import MISSING, changed
 
-MODEL = "gemini-3.1-flash-image"
+MODEL = "gemini-nano-banana-2.1"
+OFF = "gemini-3.1-flash-image"
 PATH = f"/models/{MODEL}:generateContent"
 PROMPTS = [f"harbour {number}" for number in range(48)]
-NANO_PER_TOKEN = {"TEXT": 3_000, "IMAGE": 60_000}
+NANO_PER_TOKEN = {"TEXT": 7_500, "IMAGE": 30_000}
 POLICY = {
     *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
     *("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"),
@@ -42,9 +43,14 @@ def body(
     prompt: str = "a harbour",
     *parts: object,
     image: dict[str, Any] | None = None,
+    thinking: str = "minimal",
     **fields: object,
 ) -> dict[str, Any]:
-    config = {"responseModalities": ["TEXT", "IMAGE"], "imageConfig": image or {}}
+    config = {
+        "responseModalities": ["TEXT", "IMAGE"],
+        "imageConfig": image or {},
+        "thinkingConfig": {"thinkingLevel": thinking},
+    }
     return {
         "contents": [{"role": "user", "parts": [{"text": prompt}, *parts]}],
         "generationConfig": config,
@@ -94,13 +100,13 @@ def cost_nano(usage: dict[str, Any]) -> int:
     )
     said = sum(NANO_PER_TOKEN[kind] * count for kind, count in counts.items())
     asked, thought = usage["promptTokenCount"], usage["thoughtsTokenCount"]
-    return int(500 * asked + 3_000 * thought + said)
+    return int(1_500 * asked + 7_500 * thought + said)
 
 
 @pytest.mark.parametrize(
     ("image", "size", "resolution", "tokens"),
     [
-        ({"imageSize": "512", "aspectRatio": "16:9"}, (688, 384), "512", 747),
+        ({"imageSize": "1K", "aspectRatio": "16:9"}, (1376, 768), "1K", 1120),
         ({}, (1024, 1024), "1K", 1120),
         ({"imageSize": "2K", "aspectRatio": "21:9"}, (3168, 1344), "2K", 1680),
         ({"imageSize": "4K", "aspectRatio": "1:8"}, (1536, 12288), "4K", 2520),
@@ -134,20 +140,19 @@ def test_an_image_has_the_size_asked_for_and_costs_its_tokens(
 def test_the_longest_prompt_with_all_references_stays_below_the_ceiling(
     gemini: Buyer,
 ) -> None:
-    wish = body("sea " * 50_000, *[inline()] * 14, image={"imageSize": "512"})
+    wish = body("sea " * 50_000, *[inline()] * 14)
 
     answer_of(send(gemini, wish))
 
-    fare = gemini.sandbox.tariff()["gemini"]["512"]
+    fare = gemini.sandbox.tariff()["gemini"]["1K"]
     amount = Decimal(gemini.billed()[-1]["amount_usd"])
-    assert Decimal("0.06") < amount <= Decimal(fare["ceiling_usd"])
+    assert Decimal("0.045") < amount <= Decimal(fare["ceiling_usd"])
 
 
 def test_answers_come_with_words_and_drafts_that_are_no_results(
     gemini: Buyer,
 ) -> None:
-    image = {"imageSize": "512"}
-    answers = [answer_of(send(gemini, body(it, image=image))) for it in PROMPTS]
+    answers = [answer_of(send(gemini, body(it))) for it in PROMPTS]
 
     shapes = {
         tuple(
@@ -167,7 +172,7 @@ def test_answers_come_with_words_and_drafts_that_are_no_results(
         thoughts = answer["usageMetadata"]["thoughtsTokenCount"]
         assert (thoughts > 0) == any("thought" in part for part in parts_of(answer))
         with image_of(answer) as drawn:
-            assert drawn.size == (512, 512)
+            assert drawn.size == (1024, 1024)
     billed = gemini.billed()[-len(answers) :]
     assert [entry["amount_nano_usd"] for entry in billed] == [
         cost_nano(answer["usageMetadata"]) for answer in answers
@@ -177,17 +182,17 @@ def test_answers_come_with_words_and_drafts_that_are_no_results(
 @pytest.mark.parametrize(
     ("references", "size"),
     [
-        pytest.param([inline("JPEG", (160, 90))], (688, 384), id="16:9"),
-        pytest.param([inline("WEBP", (10, 90))], (192, 1536), id="1:8"),
-        pytest.param([inline(size=(50, 50)), inline()], (512, 512), id="first-of-two"),
+        pytest.param([inline("JPEG", (160, 90))], (1376, 768), id="16:9"),
+        pytest.param([inline("WEBP", (10, 90))], (384, 3072), id="1:8"),
+        pytest.param(
+            [inline(size=(50, 50)), inline()], (1024, 1024), id="first-of-two"
+        ),
     ],
 )
 def test_unsaid_the_ratio_is_that_of_the_input_image(
     gemini: Buyer, references: list[dict[str, Any]], size: tuple[int, int]
 ) -> None:
-    image = {"imageSize": "512"}
-
-    answer = answer_of(send(gemini, body("the same at dusk", *references, image=image)))
+    answer = answer_of(send(gemini, body("the same at dusk", *references)))
 
     with image_of(answer) as drawn:
         assert drawn.size == size
@@ -209,7 +214,7 @@ def test_it_takes_every_documented_field(gemini: Buyer) -> None:
         tools=[{"google_search": {}}],
     )
     wish["generationConfig"] |= {
-        "imageConfig": {"aspectRatio": "16:9", "imageSize": "512"},
+        "imageConfig": {"aspectRatio": "16:9", "imageSize": "1K"},
         "thinkingConfig": {"thinkingLevel": "minimal"},
         "temperature": 0.5,
         "topP": 0.9,
@@ -293,6 +298,10 @@ def config(**fields: object) -> dict[str, Any]:
             config(imageConfig={"imageSize": "2k"}), "imageSize", id="lower-case-k"
         ),
         pytest.param(config(imageConfig={"imageSize": "0.5K"}), "imageSize", id="0.5K"),
+        pytest.param(config(imageConfig={"imageSize": "512"}), "imageSize", id="512"),
+        pytest.param(
+            config(thinkingConfig={"thinkingLevel": "deep"}), "thinkingLevel", id="deep"
+        ),
         pytest.param(
             config(imageConfig={"aspectRatio": "auto"}), "aspectRatio", id="auto"
         ),
@@ -337,14 +346,92 @@ def test_a_request_of_more_than_20_mb_is_refused(gemini: Buyer) -> None:
     assert "size" in error_of(reply)["message"]
 
 
-def test_the_model_that_was_shut_down_is_not_found(gemini: Buyer) -> None:
+@pytest.mark.parametrize("model", [OFF, f"{OFF}-preview"])
+def test_a_model_that_was_shut_down_is_not_found(gemini: Buyer, model: str) -> None:
     before = gemini.billed()
 
-    reply = gemini.send(body(), path=PATH.replace(MODEL, f"{MODEL}-preview"))
+    reply = gemini.send(body(), path=PATH.replace(MODEL, model))
 
     assert (reply.status_code, error_of(reply)["status"]) == (404, "NOT_FOUND")
-    assert f"{MODEL}-preview" in error_of(reply)["message"]
+    assert model in error_of(reply)["message"]
     assert gemini.billed() == before
+
+
+@pytest.mark.parametrize(
+    ("model", "resolution", "usd"),
+    [
+        pytest.param("gemini-3-pro-image", "2K", "0.1344", id="pro-2K"),
+        pytest.param("gemini-3-pro-image", "4K", "0.24", id="pro-4K"),
+        pytest.param("gemini-3.1-flash-lite-image", "1K", "0.0336", id="lite"),
+        pytest.param("gemini-2.5-flash-image", "1K", "0.0387", id="former"),
+    ],
+)
+def test_other_models_have_prices_of_their_own(
+    gemini: Buyer, model: str, resolution: str, usd: str
+) -> None:
+    wish = body("a pier", image={} if resolution == "1K" else {"imageSize": resolution})
+    del wish["generationConfig"]["thinkingConfig"]
+
+    answer = answer_of(gemini.send(wish, path=PATH.replace(MODEL, model)))
+
+    assert answer["modelVersion"] == model
+    amount = Decimal(gemini.billed()[-1]["amount_usd"])
+    assert Decimal(usd) < amount < Decimal(usd) + Decimal("0.006")
+    [fare] = [
+        it
+        for it in gemini.sandbox.tariff()["special"]["gemini"]
+        if (it["model"], it["resolution"]) == (model, resolution)
+        and "thinking" not in it
+    ]
+    assert Decimal(fare["lowest_usd"]) <= amount <= Decimal(fare["ceiling_usd"])
+
+
+def test_a_model_without_sizes_refuses_to_be_told_one(gemini: Buyer) -> None:
+    lite = PATH.replace(MODEL, "gemini-3.1-flash-lite-image")
+
+    reply = gemini.send(body(image={"imageSize": "1K"}), path=lite)
+
+    assert reply.status_code == 400
+    assert "imageSize" in error_of(reply)["message"]
+    answer_of(gemini.send(body(), path=lite))
+
+
+def test_thinking_is_text_that_is_charged_by_its_level(gemini: Buyer) -> None:
+    thoughts = {}
+    for level in ("minimal", "low", "medium", "high"):
+        wishes = (body(prompt, thinking=level) for prompt in PROMPTS[:8])
+        answers = [answer_of(send(gemini, wish)) for wish in wishes]
+        counts = [it["usageMetadata"]["thoughtsTokenCount"] for it in answers]
+        thoughts[level] = max(counts)
+    unsaid = body(PROMPTS[0])
+    del unsaid["generationConfig"]["thinkingConfig"]
+    usual = answer_of(send(gemini, unsaid))["usageMetadata"]["thoughtsTokenCount"]
+
+    assert thoughts["minimal"] <= 150
+    assert 200 <= thoughts["low"] <= 500
+    assert 600 <= thoughts["medium"] <= 1_500 <= thoughts["high"]
+    assert 600 <= usual <= 1_500  # as `medium`
+    assert gemini.billed()[-1]["amount_nano_usd"] > 33_600_000 + 600 * 7_500
+
+
+def test_each_distinct_query_of_a_search_is_charged(gemini: Buyer) -> None:
+    tools: list[dict[str, Any]] = [{"google_search": {}}]
+    answers = [
+        answer_of(send(gemini, body(prompt, tools=tools))) for prompt in PROMPTS[:12]
+    ]
+
+    counts = set()
+    for answer, entry in zip(answers, gemini.billed()[-12:], strict=True):
+        grounding = answer["candidates"][0].get("groundingMetadata", {})
+        queries = {it for it in grounding.get("webSearchQueries", ()) if it}
+        counts.add(len(queries))
+        usage = answer["usageMetadata"]
+        results = usage.pop("toolUsePromptTokenCount", 0)
+        assert bool(results) == bool(queries)
+        usage["totalTokenCount"] -= results
+        searched = 14_000_000 * len(queries)
+        assert entry["amount_nano_usd"] == cost_nano(usage) + searched
+    assert len(counts) > 2
 
 
 def test_keys_are_judged_as_google_does(gemini: Buyer) -> None:
@@ -442,7 +529,7 @@ def test_a_refusal_has_many_disguises_and_costs_the_prompt(gemini: Buyer) -> Non
     for answer in answers:
         entry = billed[answer["responseId"]]
         assert entry["status"] == "refused"
-        assert entry["amount_nano_usd"] == cost_nano(answer["usageMetadata"]) == 1_500
+        assert entry["amount_nano_usd"] == cost_nano(answer["usageMetadata"]) == 4_500
     outcomes = {request["outcome"] for request in gemini.sandbox.requests()[-48:]}
     assert outcomes == {"refusal"}
 
@@ -482,7 +569,7 @@ def test_an_image_can_be_smaller_than_what_is_paid_for(gemini: Buyer) -> None:
 
     with image_of(answer) as drawn:
         assert drawn.size == (512, 512)
-    assert gemini.billed()[-1]["amount_nano_usd"] > 67_000_000
+    assert gemini.billed()[-1]["amount_nano_usd"] > 33_600_000
 
 
 def test_a_request_is_written_down_without_its_key_and_its_images(

@@ -38,25 +38,22 @@ def files_of(buyer: Buyer, reply: httpx.Response) -> list[bytes]:
 def test_images_come_as_links_or_as_base64_with_the_tokens_used(
     openai: Buyer,
 ) -> None:
-    replies = [openai.buy(prompt, size="512x512").json() for prompt in PROMPTS]
+    replies = [openai.buy(prompt).json() for prompt in PROMPTS]
 
     ways = {tuple(reply["data"][0]) for reply in replies}
     assert ways == {("url",), ("b64_json",)}
     for reply in replies:
-        assert ("usage" in reply) == ("b64_json" in reply["data"][0])
-        usage = reply.get("usage", {"total_tokens": 0})
-        assert usage["total_tokens"] == usage.get("input_tokens", 0) + usage.get(
-            "output_tokens", 0
-        )
+        usage = reply["usage"]
+        assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+        assert usage["input_tokens"] == sum(usage["input_tokens_details"].values())
 
 
 @pytest.mark.parametrize(
     ("size", "expected", "resolution"),
     [
-        ("512x512", (512, 512), "512"),
         ("1376x768", (1376, 768), "1K"),
         ("1696x2528", (1696, 2528), "2K"),
-        ("1536x12288", (1536, 12288), "4K"),
+        ("3840x2160", (3840, 2160), "4K"),
         ("auto", (1024, 1024), "1K"),
     ],
 )
@@ -68,24 +65,76 @@ def test_the_size_decides_pixels_and_price(
     [file] = files_of(openai, reply)
     with Image.open(BytesIO(file)) as image:
         assert image.size == expected
-    fare = openai.sandbox.tariff()["openai"][resolution]
-    entry = openai.billed()[-1]
-    assert Decimal(entry["amount_usd"]) == Decimal(fare["expected_usd"])
+    usage, entry = reply.json()["usage"], openai.billed()[-1]
+    assert usage["output_tokens"] == 1767 * expected[0] * expected[1] // 1024**2
     assert entry["resolution"] == resolution
+    assert entry["amount_nano_usd"] == cost_nano(usage)
+
+
+@pytest.mark.parametrize(
+    ("quality", "usd"),
+    [("low", "0.006"), ("medium", "0.053"), ("high", "0.211"), ("auto", "0.053")],
+)
+def test_the_quality_decides_the_price(openai: Buyer, quality: str, usd: str) -> None:
+    openai.buy("a plate", quality=quality)
+
+    amount = Decimal(openai.billed()[-1]["amount_usd"])
+    assert abs(amount - Decimal(usd)) < Decimal("0.0005")
+    document = openai.sandbox.tariff()
+    special = {it["quality"]: it for it in document["special"]["openai"][::2]}
+    fare = special.get(quality, document["openai"]["1K"])
+    assert Decimal(fare["lowest_usd"]) <= amount <= Decimal(fare["ceiling_usd"])
+
+
+def cost_nano(usage: dict[str, Any]) -> int:
+    """Return what the tokens of a reply cost at OpenAI's list prices."""
+    given = usage["input_tokens_details"]
+    return int(
+        5_000 * given["text_tokens"]
+        + 8_000 * given["image_tokens"]
+        + 30_000 * usage["output_tokens"]
+    )
 
 
 @pytest.mark.parametrize("prompt", PROMPTS[:4])
 def test_several_images_differ_and_are_one_charge(openai: Buyer, prompt: str) -> None:
     before = len(openai.billed())
 
-    reply = openai.buy(prompt, n=3, size="512x512", output_format="webp")
+    reply = openai.buy(prompt, n=3, quality="low", output_format="webp")
 
     files = files_of(openai, reply)
     assert len(set(files)) == 3
     assert {file[8:12] for file in files} == {b"WEBP"}
     [entry] = openai.billed()[before:]
-    fare = openai.sandbox.tariff()["openai"]["512"]
-    assert Decimal(entry["amount_usd"]) == 3 * Decimal(fare["expected_usd"])
+    assert entry["amount_nano_usd"] == cost_nano(reply.json()["usage"])
+    assert reply.json()["usage"]["output_tokens"] == 3 * 200
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        ("512x512", "total pixels"),
+        ("512x2048", "3:1"),
+        ("4096x4096", "3840px"),
+        ("1000x1000", "multiples"),
+        ("3840x3840", "total pixels"),
+    ],
+)
+def test_a_size_that_the_model_does_not_make_is_refused(
+    openai: Buyer, size: str, words: str
+) -> None:
+    before = openai.billed()
+
+    assert words in refused(openai.buy(size=size), 400, "invalid_value")
+    assert openai.billed() == before
+
+
+def test_options_of_the_reference_are_taken(openai: Buyer) -> None:
+    options = {"background": "transparent", "moderation": "low", "quality": "max"}
+    reply = openai.buy(output_format="jpeg", output_compression=80, **options)
+
+    assert len(files_of(openai, reply)) == 1
+    refused(openai.buy(output_compression=80), 400, "invalid_value")
 
 
 def test_edits_take_a_form_with_images(openai: Buyer) -> None:
@@ -183,7 +232,8 @@ def test_it_refuses_what_the_reference_does_not_allow(
 
 
 def test_an_unknown_model_is_not_found(openai: Buyer) -> None:
-    refused(openai.buy(model="dall-e-3"), 404, "model_not_found")
+    for model in ("dall-e-3", "gpt-image-1"):
+        refused(openai.buy(model=model), 404, "model_not_found")
 
 
 def test_a_wrong_key_is_echoed(openai: Buyer) -> None:

@@ -79,7 +79,9 @@ def money_is_exact(case: Case) -> Iterator[str]:
     if not spent <= case.books.billed <= spent + at_risk:
         yield f"spent {spent}, billed {case.books.billed}, at risk {at_risk}"
     known = case.by_prompt(lambda it: it["cost"] or 0)
-    risky = case.by_prompt(lambda it: it["ceiling"] if is_at_risk(it) else 0)
+    risky = case.by_prompt(
+        lambda it: it["ceiling"] if is_at_risk(it) else it["uncertain"]
+    )
     billed = case.bought_by_prompt(lambda it: it.billed)
     for prompt in {*known, *risky, *billed}:
         if not known[prompt] <= billed[prompt] <= known[prompt] + risky[prompt]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from batchgen.budget import Budget, Group, Reservation
 from batchgen.errors import Again, AttemptError, Charge, LinkLost, Refused
@@ -24,18 +25,24 @@ Put = Callable[[Any, str, object], None]
 """How something takes the place of something else: `setattr`, or what undoes it."""
 
 
+def _unmarked(order: purchase.Order) -> Flight:
+    """Return as much of a flight as sending one takes: its attempt has no number."""
+    attempt = SimpleNamespace(attempt_id=0)
+    return cast(Flight, SimpleNamespace(lane=order.lane, attempt=attempt))
+
+
 def _send_before_it_is_written(put: Put) -> None:
     mark, send = purchase._mark_sent, purchase._send
     said: dict[int, object] = {}
 
     async def send_and_mark(run: Run, order: purchase.Order) -> Flight | None:
         try:
-            said[id(order)] = await send(run, order, run.wire.lease())
+            said[id(order)] = await send(run, order, _unmarked(order), run.wire.lease())
         except AttemptError as error:
             said[id(order)] = error
         return await mark(run, order)
 
-    async def recall(run: Run, order: purchase.Order, lease: object) -> object:
+    async def recall(run: Run, order: purchase.Order, *_: object) -> object:
         if isinstance(found := said.pop(id(order)), AttemptError):
             raise found
         return found
@@ -67,7 +74,7 @@ def _take_unknown_for_free(put: Put) -> None:
 
     def charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
         found = charge_of(run, flight, error)
-        return (Charge.NONE, 0) if found[0] is Charge.UNKNOWN else found
+        return ChargedAs(Charge.NONE, 0) if found[0] is Charge.UNKNOWN else found
 
     put(finish, "_charge", charge)
 

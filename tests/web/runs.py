@@ -21,7 +21,7 @@ from batchgen.engines.folder import RunFolder, open_folder
 from batchgen.errors import Charge
 from batchgen.ledger import Ledger, PlanWriter, StoredImage
 from batchgen.manifest import key_of
-from batchgen.model import State, Status
+from batchgen.model import Link, State, Status
 from batchgen.output.archive import Incoming, Tag
 from batchgen.output.names import claimed_stems
 from batchgen.web import write_page
@@ -102,7 +102,9 @@ def _end(folder: RunFolder, row_id: int, row: Row) -> None:
         height_px=400,
     )
     charge = (Charge.PRICE_LIST, row.cost)
-    ledger.mark_delivered(attempt_id, [(1, "https://cdn.example/1")], charge, "r", 2.5)
+    ledger.mark_delivered(
+        attempt_id, [(1, Link("https://cdn.example/1"))], charge, "r", 2.5
+    )
     ledger.mark_stored(attempt_id, [stored], None, AT + 2_000_000)
     ledger.settle(row_id, Status.SUCCEEDED, None, None)
 

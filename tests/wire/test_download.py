@@ -8,6 +8,7 @@ import pytest
 
 from batchgen.errors import ImageRejected, Incomplete, LinkLost
 from batchgen.model import Blob, Call
+from batchgen.wire import LinkSource
 from batchgen.wire.sender import Wire
 from tests.wire.conftest import SMALL
 from tests.wire.server import Peer, Script, ScriptedServer, answer, reply, serve
@@ -77,7 +78,6 @@ async def test_a_redirect_loop_ends(wire: Wire) -> None:
         "https://10.0.0.7/1.png",
         "https://[::ffff:169.254.169.254]/latest/meta-data",
         "https://169.254.169.254/latest/meta-data",
-        "http://cdn.example/1.png",
         "https://2130706433/1.png",
         "http://[2002:7f00:1::]/1.png",
         "http://[64:ff9b::7f00:1]/1.png",
@@ -110,9 +110,203 @@ async def test_a_loopback_link_of_a_public_provider_is_refused(
     assert server.connections == 0
 
 
-async def test_a_plain_http_link_of_a_public_provider_is_refused(wire: Wire) -> None:
-    with pytest.raises(LinkLost, match="no https link"):
-        await wire.download("acme", "http://cdn.example/1.png", from_loopback=False)
+class Web:
+    """All the web, as a client sees it: answers by URL, and what was asked of it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, **answers: httpx.Response) -> None:
+        patch.delenv("BATCHGEN_LOOPBACK_ONLY", raising=False)
+        self.asked: list[httpx.Request] = []
+        self.answers: dict[str, httpx.Response] = {}
+        self.answers.update(answers)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        return self.answers.get(str(request.url)) or httpx.Response(404)
+
+    @property
+    def urls(self) -> list[str]:
+        return [str(it.url) for it in self.asked]
+
+    async def download(self, url: str, source: LinkSource | None) -> Blob:
+        async with Wire(httpx.MockTransport(self), paid_hosts=True) as wire:
+            return await wire.download("acme", url, source=source)
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Web:
+    return Web(monkeypatch)
+
+
+def picture() -> httpx.Response:
+    return httpx.Response(200, content=PNG)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "link", "tried"),
+    [
+        pytest.param(
+            "https://api.acme.example/v1",
+            "http://cdn.example/1.png",
+            "https://cdn.example/1.png",
+            id="elsewhere",
+        ),
+        pytest.param(
+            "https://api.acme.example/v1",
+            "http://api.acme.example:80/1.png",
+            "https://api.acme.example/1.png",
+            id="own-host-that-speaks-https",
+        ),
+        pytest.param(
+            "http://10.0.0.5:9000",
+            "http://cdn.example/1.png",
+            "https://cdn.example/1.png",
+            id="elsewhere-from-a-private-network",
+        ),
+        pytest.param(
+            "http://10.0.0.5:9000",
+            "http://10.0.0.5:9001/1.png",
+            "http://10.0.0.5:9001/1.png",
+            id="own-host-that-the-job-allowed",
+        ),
+        pytest.param(
+            "https://10.0.0.5/v1",
+            "https://10.0.0.5:9001/1.png",
+            "https://10.0.0.5:9001/1.png",
+            id="own-private-host-over-https",
+        ),
+    ],
+)
+async def test_plain_http_is_followed_at_an_allowed_host_alone_and_else_tried_as_https(
+    web: Web, base_url: str, link: str, tried: str
+) -> None:
+    web.answers[tried] = picture()
+
+    assert await web.download(link, LinkSource(base_url)) == Blob(PNG)
+
+    assert web.urls == [tried]
+
+
+async def test_a_hop_to_plain_http_is_tried_as_https(web: Web) -> None:
+    hop = {"location": "http://cdn.example/2.png"}
+    web.answers["https://cdn.example/1.png"] = httpx.Response(302, headers=hop)
+    web.answers["https://cdn.example/2.png"] = picture()
+
+    assert await web.download("https://cdn.example/1.png", None) == Blob(PNG)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "link"),
+    [
+        pytest.param("http://10.0.0.5", "http://10.0.0.6/1.png", id="other-private"),
+        pytest.param("https://api.acme.example", "http://127.0.0.1/1.png", id="ours"),
+        pytest.param("http://10.0.0.5", "http://169.254.169.254/x", id="metadata"),
+        pytest.param("https://api.acme.example", "ftp://api.acme.example/1", id="ftp"),
+    ],
+)
+async def test_another_host_of_a_private_network_stays_forbidden(
+    web: Web, base_url: str, link: str
+) -> None:
+    with pytest.raises(LinkLost) as caught:
+        await web.download(link, LinkSource(base_url))
+
+    assert caught.value.is_final
+    assert web.urls == []
+
+
+async def test_the_internet_does_not_lead_back_to_the_providers_private_host(
+    web: Web,
+) -> None:
+    hop = {"location": "http://10.0.0.5/2.png"}
+    web.answers["https://cdn.example/1.png"] = httpx.Response(302, headers=hop)
+
+    with pytest.raises(LinkLost, match=r"10\.0\.0\.5"):
+        await web.download(
+            "https://cdn.example/1.png", LinkSource("http://10.0.0.5:9000")
+        )
+
+    assert web.urls == ["https://cdn.example/1.png"]
+
+
+# -- relative links
+
+
+@pytest.mark.parametrize(
+    ("link", "places"),
+    [
+        ("/files/x.png", ["/files/x.png", "/gate/v1/files/x.png"]),
+        ("x.png?a=1", ["/gate/v1/x.png?a=1", "/x.png?a=1"]),
+        ("//{host}/x.png", ["/x.png"]),
+    ],
+)
+async def test_a_relative_link_joins_the_base_url(
+    wire: Wire, link: str, places: list[str]
+) -> None:
+    replies = [reply(status="404 No") for _ in places[1:]]
+    with ScriptedServer(serve(*replies, image())) as server:
+        source = LinkSource(f"{server.url}/gate/v1")
+        host = server.url.removeprefix("http://")
+        blob = await wire.download("acme", link.format(host=host), source=source)
+
+    assert blob == Blob(PNG)
+    assert [it.line.split()[1] for it in server.requests] == places
+
+
+async def test_a_relative_hop_joins_the_hop(wire: Wire) -> None:
+    with ScriptedServer(serve(moved("two.png"), image())) as server:
+        source = LinkSource(f"{server.url}/gate")
+        await wire.download("acme", f"{server.url}/a/one.png", source=source)
+
+    assert server.requests[1].line.split()[1] == "/a/two.png"
+
+
+# -- the key
+
+KEY = {"authorization": "Bearer sk-test", "x-goog-api-key": "sk-test"}
+
+
+@pytest.mark.parametrize("status", ["401 Who", "403 No"])
+async def test_the_providers_own_origin_gets_the_key_once_it_asks_for_it(
+    wire: Wire, status: str
+) -> None:
+    with ScriptedServer(serve(reply(status=status), image())) as server:
+        source = LinkSource(f"{server.url}/v1", KEY)
+        blob = await wire.download("acme", "/files/1.png", source=source)
+
+    assert blob == Blob(PNG)
+    first, second = server.requests
+    assert not KEY.keys() & first.headers.keys()
+    assert KEY.items() <= second.headers.items()
+
+
+async def test_a_redirect_is_not_followed_with_the_key(wire: Wire) -> None:
+    replies = (reply(status="401 Who"), moved("/elsewhere"), image())
+    with ScriptedServer(serve(*replies)) as server:
+        source = LinkSource(server.url, KEY)
+        with pytest.raises(LinkLost):
+            await wire.download("acme", f"{server.url}/1.png", source=source)
+
+    assert len(server.requests) == 2
+
+
+async def test_no_redirect_leads_to_the_key(wire: Wire) -> None:
+    replies = (moved("/two"), reply(status="401 Who"), image())
+    with ScriptedServer(serve(*replies)) as server:
+        source = LinkSource(server.url, KEY)
+        with pytest.raises(LinkLost):
+            await wire.download("acme", f"{server.url}/1.png", source=source)
+
+    assert not [it for it in server.requests if KEY.keys() & it.headers.keys()]
+
+
+async def test_another_port_of_the_providers_host_does_not_get_the_key(
+    wire: Wire,
+) -> None:
+    with ScriptedServer(answer(reply(status="401 Who"))) as server:
+        source = LinkSource("http://127.0.0.1:9", KEY)
+        with pytest.raises(LinkLost, match="401"):
+            await wire.download("acme", f"{server.url}/1.png", source=source)
+
+    assert not [it for it in server.requests if KEY.keys() & it.headers.keys()]
 
 
 @pytest.mark.parametrize("anyio_backend", ["trio", "asyncio"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from string import ascii_letters, digits
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from batchgen.wire import Scrubber
 
 KEY = "sk-aB3dE6gH8+jK/mN0pQ2sT9f2Z"
 
-keys = st.text(alphabet=ascii_letters + digits + "-_+/=", min_size=8, max_size=40)
+keys = st.text(alphabet=ascii_letters + digits + "-_+/=", min_size=16, max_size=40)
 texts = st.text(max_size=40)
 
 
@@ -82,11 +83,81 @@ def test_without_keys_nothing_changes(text: str) -> None:
     assert Scrubber([""]).clean(text) == text
 
 
-def test_a_short_key_is_taken_out_whole() -> None:
-    assert Scrubber(["abc"]).clean("key abc, ab") == "key [key], ab"
+@pytest.mark.parametrize("key", ["local", "none", "EMPTY", "files", "a" * 15])
+def test_a_short_key_is_a_placeholder_and_no_secret(key: str) -> None:
+    scrubber = Scrubber([key])
+
+    assert scrubber.clean(f"nonetheless {key}") == f"nonetheless {key}"
+    assert scrubber.clean_id(key) == key
+    assert not scrubber.holds_key(f"http://localhost/files/{key}.png")
+    assert covered(scrubber, key.encode()) == key
+
+
+def covered(scrubber: Scrubber, content: str | bytes) -> str:
+    return b"".join(scrubber.mask.pieces(content)).decode()
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+FORMS = {
+    "raw": KEY,
+    "case": KEY.upper(),
+    "url": quote(KEY, safe=""),
+    "twice-in-a-url": quote(quote(KEY, safe=""), safe=""),
+    "json": KEY.replace("/", r"\/"),
+    "json-in-json": json.dumps(KEY.replace("/", r"\/"))[1:-1],
+    "json-unicode": "".join(f"\\u{ord(it):04X}" for it in KEY),
+    "html": KEY.replace("+", "&#43;").replace("/", "&#x2F;"),
+    "base64": encoded(KEY),
+    "basic-auth": encoded(f"{KEY}:"),
+    "basic-auth-with-a-name": encoded(f"api:{KEY}"),
+    "base64-behind-two": encoded(f"ab{KEY}cd"),
+    "base64-for-urls": encoded(f"k={KEY}").translate(str.maketrans("+/", "-_")),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_whole_key_is_overwritten_by_equal_length_in_every_escaping(
+    form: str,
+) -> None:
+    text = f'{{"a": "before {form} after"}}'
+    scrubber = Scrubber([KEY])
+
+    covered_text = covered(scrubber, text)
+
+    assert covered(scrubber, text.encode()) == covered_text
+    assert len(covered_text) == len(text)
+    assert covered_text.startswith('{"a": "before ')
+    assert covered_text.endswith(' after"}')
+    assert "**********" in covered_text
+    assert not scrubber.holds_key(covered_text)
+    assert scrubber.holds_key(f"https://x/1.png?k={form}&b=1")
+
+
+def test_a_part_of_a_key_is_left_alone_where_bytes_are_kept() -> None:
+    part = KEY[:-1]
+
+    assert covered(Scrubber([KEY]), part) == part
+    assert not Scrubber([KEY]).holds_key(f"https://x/{part}")
 
 
 def test_several_keys_are_taken_out() -> None:
-    cleaned = Scrubber(["first-key-1", "second-one-2"]).clean("first-k and second-o")
+    keys = ["first-key-of-two", "second-one-of-two"]
+
+    cleaned = Scrubber(keys).clean("first-k and second-o")
 
     assert cleaned == "[key] and [key]"
+
+
+def test_a_key_that_stands_between_two_windows_of_a_large_body_is_overwritten() -> None:
+    before = "é" * (1024 * 1024 - 7)
+
+    for content in (before + KEY + before, (before + KEY + before).encode("latin-1")):
+        pieces = b"".join(Scrubber([KEY]).mask.pieces(content))
+
+        assert KEY.encode() not in pieces
+        assert b"*" * len(KEY) in pieces
+        size = len(content.encode() if isinstance(content, str) else content)
+        assert len(pieces) == size

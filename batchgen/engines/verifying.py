@@ -1,0 +1,117 @@
+"""Read every image of a ZIP, and say which are not what was stored; change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from batchgen.engines.folder import current_ledger
+from batchgen.ledger import Reader, StoredMember, count_members, stored_members
+from batchgen.output import ARCHIVE
+from batchgen.output.copying import Expected, damage_of
+from batchgen.output.diskfile import DiskFile
+from batchgen.output.listing import directory_damage
+from batchgen.runner.outputs import directory_entries
+
+LISTED = 1000
+"""Damaged images that are named one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """An image that is not what was stored, and why."""
+
+    member: StoredMember
+    words: str
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was read, and what was wrong.
+
+    Attributes:
+        images, size_bytes: That the ledger has in the ZIP.
+        damaged: The first ones; `damaged_count` counts all.
+        directory: What is wrong with the ZIP's directory; None if nothing is, or it
+            was not looked at.
+        is_finished: Whether the ZIP should have a directory that fits the ledger.
+        is_working: Whether a run works on the folder.
+        estimate: What the damaged images cost today, in nano-dollars, as far as known.
+        unpriced: Damaged images of which that is not known.
+    """
+
+    images: int = 0
+    size_bytes: int = 0
+    damaged: list[Damage] = field(default_factory=list)
+    damaged_count: int = 0
+    directory: str | None = None
+    is_finished: bool = False
+    is_working: bool = False
+    estimate: int = 0
+    unpriced: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.damaged_count and self.directory is None
+
+
+def verify(path: Path, told: Callable[[int, int], None]) -> Verified:
+    """Read the ZIP of a folder; also while a run works on it.
+
+    Args:
+        path: The run folder.
+        told: Called with bytes read and bytes in all, again and again.
+
+    Raises:
+        SpecError: there is no run in the folder.
+        StorageError: the file cannot be read.
+    """
+    with current_ledger(path) as (ledger, is_held), ledger.snapshot():
+        found = Verified(is_working=not is_held)
+        file = DiskFile(path / ARCHIVE)
+        try:
+            _look_at_images(ledger, file, found, told)
+            found.is_finished = is_held and ledger.get("outputs") == "fresh"
+            if found.is_finished and (found.images or file.size_bytes() >= 0):
+                end = ledger.get_int("archive_end")
+                found.directory = directory_damage(file, end, directory_entries(ledger))
+        finally:
+            file.close()
+    return found
+
+
+def _look_at_images(
+    ledger: Reader,
+    file: DiskFile,
+    found: Verified,
+    told: Callable[[int, int], None],
+) -> None:
+    found.images, found.size_bytes = count_members(ledger)
+    is_there = file.size_bytes() >= 0
+    done = 0
+    for member in stored_members(ledger):
+        words = "the file is missing"
+        if is_there:
+            words = damage_of(file, _expected(member)) or ""
+        if words:
+            _note(found, Damage(member, words))
+        done += member.size_bytes
+        told(done, found.size_bytes)
+
+
+def _expected(member: StoredMember) -> Expected:
+    return Expected(
+        member.name, member.place, member.size_bytes, member.crc32, member.sha256
+    )
+
+
+def _note(found: Verified, damage: Damage) -> None:
+    found.damaged_count += 1
+    if len(found.damaged) < LISTED:
+        found.damaged.append(damage)
+    if damage.member.estimate is None:
+        found.unpriced += 1
+    else:
+        found.estimate += damage.member.estimate

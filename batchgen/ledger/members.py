@@ -1,0 +1,90 @@
+"""The images in the archive as the ledger has them, and their new places in another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.reader import Reader
+
+
+class StoredMember(NamedTuple):
+    """An image that the ledger has in the archive, and the row that it is for.
+
+    Attributes:
+        place: Offset of its local header.
+        row_name: Id or position of its row; None if the manifest does not hold it.
+        estimate: What one image of that row costs today, in nano-dollars, if known.
+    """
+
+    name: str
+    place: int
+    size_bytes: int
+    crc32: int
+    sha256: bytes
+    attempt_id: int
+    image: int
+    row_name: str | int | None
+    estimate: int | None
+
+
+class KeptMember(NamedTuple):
+    """An image that stays when the archive is compacted."""
+
+    number: int
+    attempt_id: int
+    image: int
+    name: str
+    place: int
+    size_bytes: int
+    crc32: int
+
+
+def stored_members(ledger: Reader) -> Iterator[StoredMember]:
+    """Yield all images of the archive, in the order in which they lie there."""
+    values = {"generation": ledger.generation}
+    return map(StoredMember._make, ledger.lines("members_stored", values))
+
+
+def count_members(ledger: Reader) -> tuple[int, int]:
+    """Return how many images the archive has, and their bytes together."""
+    count, size_bytes = ledger.run("members_count").fetchone()
+    return int(count), int(size_bytes)
+
+
+class Compaction:
+    """The ledger's part of a compaction; all of it is steps of one commit."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Choose what stays.
+
+        Until the manifest was read to its end nobody knows which rows it lost: then
+        their images stay.
+        """
+        self._ledger = ledger
+        self.is_plan_whole = ledger.get("plan_digest") is not None
+        ledger.run("kept_drop")
+        ledger.run("kept_create")
+        values = {"generation": ledger.generation, "is_whole": self.is_plan_whole}
+        ledger.run("kept_fill", values)
+
+    def kept(self) -> Iterator[KeptMember]:
+        """Yield what stays, in the order in which it lies in the archive."""
+        return map(KeptMember._make, self._ledger.lines("kept_members"))
+
+    def move(self, member: KeptMember, place: int) -> None:
+        """Write down where an image lies in the new archive."""
+        self._ledger.run("image_moved", (place, member.attempt_id, member.image))
+
+    def drop_others(self) -> tuple[int, int]:
+        """Forget the places of all other images.
+
+        Returns:
+            How many there were, and how many of these no other image stands in for:
+            those of rows that the manifest no longer holds.
+        """
+        images, removed = self._ledger.run("images_dropped").fetchone()
+        self._ledger.run("images_drop")
+        self._ledger.run("rows_without_images")
+        return int(images), int(removed)

@@ -1,0 +1,75 @@
+"""What one model takes that its provider's others do not, and whether it is off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from batchgen.model.option import OptionRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shutdown:
+    """A model id that its provider switches off.
+
+    Attributes:
+        day: From when requests for it fail.
+        successor: What the provider names instead.
+        page: Where that was read.
+        read_on: When it was read.
+        is_observed: Whether a request was seen to fail; else it was only announced.
+    """
+
+    day: date
+    successor: str
+    page: str
+    read_on: date
+    is_observed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelLimits:
+    """Which sizes in pixels a model makes.
+
+    Attributes:
+        max_side_px: Of either side.
+        multiple_px: Both sides are multiples of this.
+        max_ratio: Of the longer side to the shorter one.
+        min_pixels: Of the whole image; so is `max_pixels`.
+    """
+
+    max_side_px: int
+    multiple_px: int
+    max_ratio: int
+    min_pixels: int
+    max_pixels: int
+
+    def problem(self, size: tuple[int, int]) -> str | None:
+        """Return why a size cannot be made; None if it can."""
+        shorter, longer = sorted(size)
+        pixels = shorter * longer
+        if longer > self.max_ratio * shorter:
+            return f"takes ratios from 1:{self.max_ratio} to {self.max_ratio}:1"
+        if longer > self.max_side_px:
+            return f"takes at most {self.max_side_px} px a side"
+        if not self.min_pixels <= pixels <= self.max_pixels:
+            return f"takes {self.min_pixels:,} to {self.max_pixels:,} pixels"
+        if any(side % self.multiple_px for side in size):
+            return f"takes sides that are multiples of {self.multiple_px} px"
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLimits:
+    """What a model takes where it differs from what is said of its provider.
+
+    Attributes:
+        resolutions: Empty for the provider's.
+        options: Rules of its own; None for an option that it does not have.
+        pixels: At the provider's own address alone; None for no limit known.
+    """
+
+    resolutions: tuple[str, ...] = ()
+    options: Mapping[str, OptionRule | None] = field(default_factory=dict)
+    pixels: PixelLimits | None = None

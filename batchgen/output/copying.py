@@ -1,0 +1,94 @@
+"""Read members one after the other, in pieces: to check them, or to copy them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from isal import isal_zlib
+
+from batchgen.output.diskfile import DiskFile, Stream
+from batchgen.output.walk import header_at
+from batchgen.output.zipformat import LocalHeader
+
+PIECE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A member as the ledger has it.
+
+    Attributes:
+        sha256: None where it is not to be checked.
+    """
+
+    name: str
+    offset: int
+    size_bytes: int
+    crc32: int
+    sha256: bytes | None = None
+
+
+def damage_of(file: DiskFile, expected: Expected) -> str | None:
+    """Read a member whole and say what is wrong with it; None if nothing is."""
+    header = header_at(file, expected.offset)
+    if header is None or (words := header_damage(header, expected)):
+        return words if header is not None else _without_header(file, expected)
+    crc32, sha256 = 0, hashlib.sha256()
+    for piece in _data(file, expected, header):
+        crc32 = isal_zlib.crc32(piece, crc32)
+        if expected.sha256 is not None:
+            sha256.update(piece)
+    if crc32 != expected.crc32:
+        return "its bytes have changed (CRC)"
+    if expected.sha256 not in (None, sha256.digest()):
+        return "its bytes have changed (SHA-256)"
+    return None
+
+
+def copy_member(
+    file: DiskFile, expected: Expected, target: Stream
+) -> tuple[int, str | None]:
+    """Copy a member with its header, unchanged.
+
+    Returns:
+        Where it stands in the target, and what is wrong with it, if anything.
+    """
+    offset = target.offset
+    header = header_at(file, expected.offset)
+    if header is None:
+        return offset, _without_header(file, expected)
+    if words := header_damage(header, expected):
+        return offset, words
+    target.write(file.read_at(expected.offset, header.length))
+    crc32 = 0
+    for piece in _data(file, expected, header):
+        crc32 = isal_zlib.crc32(piece, crc32)
+        target.write(piece)
+    if crc32 != expected.crc32:
+        return offset, "its bytes have changed (CRC)"
+    return offset, None
+
+
+def header_damage(header: LocalHeader, expected: Expected) -> str | None:
+    """Say what is wrong with a local header; None if nothing is."""
+    if header.tag is None:
+        return "its header has changed"
+    found = (header.name, header.size_bytes, header.crc32)
+    if found != (expected.name, expected.size_bytes, expected.crc32):
+        return f"the header of another image stands in its place ({header.name})"
+    return None
+
+
+def _without_header(file: DiskFile, expected: Expected) -> str:
+    if file.size_bytes() <= expected.offset:
+        return "the file ends before it"
+    return "no header stands where it begins"
+
+
+def _data(file: DiskFile, expected: Expected, header: LocalHeader) -> Iterator[bytes]:
+    start = expected.offset + header.length
+    end = start + expected.size_bytes
+    for offset in range(start, end, PIECE_BYTES):
+        yield file.read_at(offset, min(PIECE_BYTES, end - offset))

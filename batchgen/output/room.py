@@ -1,0 +1,92 @@
+"""Room on the disk that belongs to a file before it is written.
+
+Other programs cannot take it: where a disk fills while requests are under way, what
+they bring still fits. The file looks no longer than it is.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+_KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE, linux/falloc.h; man 2 fallocate
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+Allocate = Callable[[int, int, int, int], int]
+
+
+def hold_room(descriptor: int, offset: int, size_bytes: int) -> bool | None:
+    """Hold room behind an offset of a file for what will be written there.
+
+    Returns:
+        Whether it is held; None where the system cannot do that, or not for this file.
+    """
+    allocate = _allocator()
+    if allocate is None or size_bytes <= 0:
+        return None if allocate is None else True
+    import ctypes
+
+    while allocate(descriptor, _KEEP_SIZE, offset, size_bytes):
+        number = ctypes.get_errno()
+        if number in _FULL:
+            return False
+        if number != errno.EINTR:
+            return None
+    return True
+
+
+def hold_room_in(
+    path: Path, offset: int, size_bytes: int, *, make: bool = False
+) -> bool | None:
+    """Do the same by a descriptor of its own, so that others may write meanwhile.
+
+    Args:
+        path: The file.
+        offset: Where the room begins.
+        size_bytes: How much of it.
+        make: Whether the file is made if it is not there.
+    """
+    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0)
+    try:
+        descriptor = os.open(path, flags, 0o644)
+    except OSError as error:
+        return False if error.errno in _FULL else None
+    try:
+        return hold_room(descriptor, offset, size_bytes)
+    finally:
+        os.close(descriptor)
+
+
+def release_room_of(path: Path) -> None:
+    """Give back the room behind a file's end, whoever held it; nobody writes it now.
+
+    Raises:
+        OSError: it cannot be given back.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        # Cut to the length that it has: only what is behind that goes.
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size)
+    finally:
+        os.close(descriptor)
+
+
+@cache
+def _allocator() -> Allocate | None:
+    # Python's own `posix_fallocate` makes the file longer, and where the file system
+    # cannot hold room it writes zeros instead.
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    found = getattr(library, "fallocate64", None) or getattr(library, "fallocate", None)
+    if found is None or ctypes.sizeof(ctypes.c_long) < 8:
+        return None
+    found.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    allocate: Allocate = found
+    return allocate

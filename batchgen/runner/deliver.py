@@ -1,0 +1,197 @@
+"""What a provider delivered: charged, written down, and brought home."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+import anyio
+
+from batchgen.decoding import decode_data_uri
+from batchgen.errors import (
+    AttemptError,
+    DiskFull,
+    ImageRejected,
+    Incomplete,
+    LinkLost,
+)
+from batchgen.model import Blob, Delivered, Link
+from batchgen.runner.accounts import (
+    ChargedAs,
+    charge_of,
+    latency_of,
+    spend,
+    tell_raised,
+)
+from batchgen.runner.check import SMALL_BYTES, check_image
+from batchgen.runner.context import Flight, Run
+from batchgen.runner.fetch import Numbered, fetch
+from batchgen.runner.finish import lose
+from batchgen.runner.kept import keep_image
+from batchgen.runner.store import Checked, InlineDelivery, store
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """The images of one delivery by their number within the row.
+
+    Attributes:
+        extra: More than were asked for.
+    """
+
+    blobs: Sequence[tuple[int, Blob]]
+    links: Numbered
+    extra: Sequence[tuple[int, Link | Blob]]
+
+
+async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
+    """Write down what was made and charged; then bring the images home."""
+    flight.lane.task_refusal = None
+    flight.lane.verdicts.answer_was_useful()
+    try:
+        links, charge, lost = await take(run, flight, delivered)
+    except DiskFull as full:
+        # Bytes that came with the reply are nowhere else: its outcome is unknown.
+        run.end(full)
+        return
+    if links:
+        await fetch(run, flight, links, charge, lost=lost)
+
+
+async def take(
+    run: Run, flight: Flight, delivered: Delivered
+) -> tuple[Numbered, ChargedAs, AttemptError | None]:
+    """Write down what was made and charged, and store what came with the reply.
+
+    Returns:
+        Links that are still to be fetched, what was charged, and why others of the
+        images cannot be had.
+    """
+    attempt_id, warning = flight.attempt.attempt_id, delivered.warning
+    if warning is not None:
+        await run.writer.commit(lambda ledger: ledger.warn(attempt_id, warning))
+    if delivered.request_id is not None:
+        request_id = run.scrubber.clean_id(delivered.request_id)
+        delivered = replace(delivered, request_id=request_id)
+    parcel = await _unpack(run, flight, delivered)
+    if parcel.blobs:
+        charge, lost = await _store_inline(run, flight, parcel, delivered)
+    else:
+        charge, lost = await _write_links(run, flight, parcel.links, delivered), None
+    await _keep_extra(run, flight, parcel.extra)
+    if not parcel.links and not parcel.blobs:
+        await fetch(run, flight, (), charge)
+    return parcel.links, charge, lost
+
+
+async def _unpack(run: Run, flight: Flight, delivered: Delivered) -> _Parcel:
+    """Number the images; a data URI is no link, but the image itself."""
+    blobs: list[tuple[int, Blob]] = []
+    links: list[tuple[int, Link]] = []
+    extra: list[tuple[int, Link | Blob]] = []
+    for number, each in zip(count(flight.part.first_image), delivered.images):
+        image = await _opened(run, each) if isinstance(each, Link) else each
+        if number not in flight.part.span:
+            extra.append((number, image))
+        elif isinstance(image, Blob):
+            blobs.append((number, image))
+        else:
+            links.append((number, image))
+    return _Parcel(blobs, links, extra)
+
+
+async def _opened(run: Run, link: Link) -> Link | Blob:
+    uri = link.url
+    if uri[:5].lower() != "data:":
+        return link
+
+    def read() -> Blob:
+        # What cannot be read is kept as it came, and found to be no image.
+        return decode_data_uri(uri) or Blob(uri.encode("utf-8", "replace"))
+
+    return await run.offload(read) if len(uri) > SMALL_BYTES else read()
+
+
+async def _write_links(
+    run: Run, flight: Flight, links: Numbered, delivered: Delivered
+) -> ChargedAs:
+    charge = charge_of(run, flight, delivered)
+    raised = spend(run, flight, charge)
+    latency_s = latency_of(run, flight)
+    await run.writer.commit(
+        lambda ledger: ledger.mark_delivered(
+            flight.attempt.attempt_id, links, charge, delivered.request_id, latency_s
+        )
+    )
+    await tell_raised(run, flight, raised)
+    return charge
+
+
+async def _store_inline(
+    run: Run, flight: Flight, parcel: _Parcel, delivered: Delivered
+) -> tuple[ChargedAs, AttemptError | None]:
+    """Store images that came with the reply: charge and place are one commit.
+
+    Until then the bytes exist nowhere else, so no cancellation cuts it short.
+    """
+    with anyio.CancelScope(shield=True):
+        checked, lost = await _check_all(run, flight, parcel.blobs)
+        charge = charge_of(run, flight, delivered)
+        raised = spend(run, flight, charge)
+        if lost is not None:
+            lost.request_id = delivered.request_id
+        if checked or parcel.links:
+            await store(
+                run,
+                flight,
+                checked,
+                ends=not parcel.links,
+                lost=lost,
+                inline=InlineDelivery(charge, delivered.request_id, parcel.links),
+            )
+        elif lost is not None:
+            await lose(run, flight, lost, charge)
+        await tell_raised(run, flight, raised)
+    return charge, lost
+
+
+async def _check_all(
+    run: Run, flight: Flight, blobs: Sequence[tuple[int, Blob]]
+) -> tuple[list[Checked], AttemptError | None]:
+    """Return those that are images, and why the others are not: they are kept."""
+    checked: list[Checked] = []
+    lost: AttemptError | None = None
+    for image, blob in blobs:
+        try:
+            checked.append(await check_image(run, flight, image, blob.data, keep=True))
+        except ImageRejected as error:
+            lost = error
+    return checked, lost
+
+
+async def _keep_extra(
+    run: Run, flight: Flight, extra: Sequence[tuple[int, Link | Blob]]
+) -> None:
+    """Keep images that nobody asked for: they may have been paid for."""
+    names = []
+    for number, image in extra:
+        data = image.data if isinstance(image, Blob) else await _had(run, flight, image)
+        name = data and await keep_image(run, flight, number, data)
+        names += [name] if name else []
+    if extra:
+        shown = ", ".join(names) or "none of them could be kept"
+        run.progress.say_once(
+            f"{flight.lane.name} delivered more images than were asked for: {shown}"
+        )
+
+
+async def _had(run: Run, flight: Flight, link: Link) -> bytes | None:
+    lane = flight.lane
+    source = lane.keyless_source if link.from_text else lane.source
+    try:
+        async with run.downloads:
+            blob = await run.wire.download(lane.name, link.url, source=source)
+    except (Incomplete, LinkLost, ImageRejected):
+        return None
+    return blob.data

@@ -1,0 +1,145 @@
+"""Room on the disk for what is in flight, held before more is sent.
+
+What a request brings must find room when it arrives, whatever other programs have
+written meanwhile. So the archive and the ledger's log hold it beforehand, where the
+system can do that; elsewhere a margin is left, as for all other files of the run.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from enum import Enum, auto
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batchgen.errors import DiskFull
+from batchgen.output.archive import Archive
+from batchgen.output.room import hold_room_in
+
+if TYPE_CHECKING:
+    from batchgen.wire.line import Offload
+
+SPARE_BYTES = 64 * 1024 * 1024
+"""Left for the tables, the log and whatever else the run writes [assumed]."""
+
+LOG_BYTES = 4 * 1024 * 1024
+LOG_BYTES_EACH = 64 * 1024
+MOST_LOG_BYTES = 32 * 1024 * 1024
+"""Of the ledger's log: its checkpoints begin at 4 MB, and each attempt in flight writes
+some pages of 4 KB at each of its last steps [assumed]."""
+
+MOST_HELD_BYTES = 1 << 30
+"""Held at most for images; what is above is a margin. File systems in memory would give
+all of it away at once."""
+
+GROWTH = 1.5
+"""How much is held of what is wanted, where there is plenty."""
+
+
+class Look(Enum):
+    """Whether one more request may leave, as far as the disk is concerned."""
+
+    HELD = auto()
+    LACKING = auto()  # `hold` may get it
+    FULL = auto()
+
+
+class Room:
+    """Room in the archive and in the ledger's log; used by the event loop alone."""
+
+    def __init__(self, folder: Path, archive: Archive, log: Path, offload: Offload):
+        """Hold nothing yet.
+
+        Args:
+            folder: The run folder.
+            archive: Where images will be stored.
+            log: The file to which the ledger writes first.
+            offload: Where the file system is asked.
+        """
+        self._folder = folder
+        self._archive = archive
+        self._log = log
+        self._log_held_to = 0
+        self._offload = offload
+        self._can_hold = True
+        self._refused_at = -1  # free bytes when the file system last refused to hold
+        self._turn = anyio.Lock()
+
+    def look(self, images: int, image_bytes: int) -> Look:
+        """Say whether there is room for images of a size; nothing is awaited."""
+        free = shutil.disk_usage(self._folder).free
+        wanted = images * image_bytes
+        if free < SPARE_BYTES:
+            return Look.FULL
+        if not self._can_hold:
+            return Look.HELD if free >= SPARE_BYTES + wanted else Look.FULL
+        lacking = self._lacking(images, wanted)
+        above = max(0, wanted - MOST_HELD_BYTES)
+        if free < SPARE_BYTES + sum(lacking) + above:
+            return Look.FULL
+        if not sum(lacking):
+            return Look.HELD
+        return Look.FULL if free <= self._refused_at else Look.LACKING
+
+    async def hold(self, images: int, image_bytes: int) -> None:
+        """Hold what is lacking, or find out that it cannot be; then look again."""
+        async with self._turn:
+            for_images, for_log = self._lacking(images, images * image_bytes)
+            free = shutil.disk_usage(self._folder).free
+            # More than is lacking, so that it is not asked for at each image; but not
+            # all of what is free, for that must stay above the margin.
+            extra = max(0, free - SPARE_BYTES - for_images - for_log) // 4
+            if for_images:
+                wanted = min(images * image_bytes, MOST_HELD_BYTES)
+                more = int((GROWTH - 1) * wanted)
+                await self._hold_images(for_images + min(more, extra), free)
+            if for_log:
+                await self._hold_log(for_log + min(LOG_BYTES, extra), free)
+
+    def explain(self, images: int, image_bytes: int) -> DiskFull:
+        """Return why no request may leave, and what helps."""
+        free = shutil.disk_usage(self._folder).free
+        wanted = SPARE_BYTES + sum(self._lacking(images, images * image_bytes))
+        return DiskFull(
+            f"only {free >> 20} MB are free in {self._folder}, {wanted >> 20} MB are "
+            "needed to store the next image safely; free some space and run the same "
+            "command again"
+        )
+
+    def _lacking(self, images: int, wanted: int) -> tuple[int, int]:
+        """Return what is not held yet of the archive and of the log."""
+        in_archive = min(wanted, MOST_HELD_BYTES) - self._archive.held_bytes
+        in_log = min(LOG_BYTES + images * LOG_BYTES_EACH, MOST_LOG_BYTES)
+        return max(0, in_archive), max(0, in_log - self._log_ahead())
+
+    def _log_ahead(self) -> int:
+        return self._log_held_to - self._log_size()
+
+    def _log_size(self) -> int:
+        try:
+            return self._log.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    async def _hold_images(self, more: int, free: int) -> None:
+        wanted = self._archive.held_bytes + more
+        await self._ask(lambda: self._archive.hold(wanted), free)
+
+    async def _hold_log(self, more: int, free: int) -> None:
+        size = self._log_size()
+        start = max(self._log_held_to, size)
+        if await self._ask(
+            lambda: hold_room_in(self._log, size, start + more - size), free
+        ):
+            self._log_held_to = start + more
+
+    async def _ask(self, hold: Callable[[], bool | None], free: int) -> bool:
+        done = await self._offload(hold)
+        if done is None:
+            self._can_hold = False
+        elif not done:
+            self._refused_at = free
+        return done is True

@@ -1,0 +1,112 @@
+"""The image models that Google sells, what they take, and what their tokens cost.
+
+Sources: notes that quote Google's changelog, model and pricing pages of October 2026
+(ids, sizes, prices for 2.1 by token, prices of the others by image), docs.laozhang.ai
+for levels of thinking; read 2026-11-30. Prices of text at the others are made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType
+
+from batchgen.sandbox.tariff import Fare, SpecialFare
+
+USUAL = "gemini-nano-banana-2.1"
+NANO_PER_QUERY = 14_000_000
+MOST_QUERIES = 4
+MOST_THOUGHTS = 3_500
+# Prompt, references, words and short thoughts come on top of the image.
+_MARGIN = Decimal("1.5")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model.
+
+    Attributes:
+        tokens: Of an image, by resolution; sizes that are not there are refused.
+        has_size: Whether `imageSize` is taken at all.
+        levels: Of thinking, in lower case; the first is what happens unsaid.
+        input_nano: Nano-dollars of one token that is sent.
+        text_nano: Of one token of words or thoughts.
+        image_nano: Of one token of an image.
+    """
+
+    tokens: Mapping[str, int]
+    has_size: bool = True
+    levels: tuple[str, ...] = ()
+    input_nano: int
+    text_nano: int
+    image_nano: int
+
+    def fare(self, resolution: str, *, thinks: bool = False) -> Fare:
+        """Return what an image costs, the rest within its ceiling."""
+        image = Decimal(self.tokens[resolution] * self.image_nano).scaleb(-9)
+        thoughts = Decimal(MOST_THOUGHTS * self.text_nano).scaleb(-9) if thinks else 0
+        return Fare(
+            expected_usd=image,
+            ceiling_usd=image * _MARGIN + thoughts,
+            lowest_usd=image,
+            per_search_usd=Decimal(MOST_QUERIES * NANO_PER_QUERY).scaleb(-9),
+        )
+
+
+MODELS: Mapping[str, Model] = MappingProxyType(
+    {
+        USUAL: Model(
+            tokens={"1K": 1120, "2K": 1680, "4K": 2520},
+            levels=("medium", "minimal", "low", "high"),
+            input_nano=1_500,
+            text_nano=7_500,
+            image_nano=30_000,
+        ),
+        "gemini-3-pro-image": Model(
+            tokens={"1K": 1120, "2K": 1120, "4K": 2000},
+            input_nano=2_000,
+            text_nano=12_000,
+            image_nano=120_000,
+        ),
+        "gemini-3.1-flash-lite-image": Model(
+            tokens={"1K": 1120},
+            has_size=False,
+            levels=("minimal", "high"),
+            input_nano=250,
+            text_nano=1_500,
+            image_nano=30_000,
+        ),
+        "gemini-2.5-flash-image": Model(
+            tokens={"1K": 1290},
+            has_size=False,
+            input_nano=300,
+            text_nano=2_500,
+            image_nano=30_000,
+        ),
+    }
+)
+"""Whatever is not here is not found: ids that were shut down, too."""
+
+
+def usual_fares() -> dict[str, Fare]:
+    """Return what the usual model costs with as little thinking as it does."""
+    model = MODELS[USUAL]
+    return {resolution: model.fare(resolution) for resolution in model.tokens}
+
+
+def special_fares() -> Iterator[SpecialFare]:
+    """Yield what other models cost, and levels of thinking."""
+    for name, model in MODELS.items():
+        for resolution in model.tokens:
+            for level in set(model.levels) - {"minimal"}:
+                yield SpecialFare(
+                    resolution=resolution,
+                    model=name,
+                    thinking=level,
+                    fare=model.fare(resolution, thinks=True),
+                )
+            if name != USUAL:
+                yield SpecialFare(
+                    resolution=resolution, model=name, fare=model.fare(resolution)
+                )

@@ -1,0 +1,82 @@
+"""What OpenAI's image model makes, and what its tokens cost.
+
+Sources: OpenAI's model page as xairouter.com quotes it, for prices by token and sizes;
+estimates of 1024x1024 by quality at robotsatlas.com; read 2026-11-30. How many tokens
+an image has at other sizes and qualities, and a picture that is sent, is made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+
+from batchgen.sandbox.tariff import Fare, SpecialFare
+
+MODELS = ("gpt-image-2", "gpt-image-1.5")
+"""Whatever is not here is not found: models that were shut down, too."""
+
+QUALITIES: Mapping[str, int] = MappingProxyType(
+    {"low": 200, "medium": 1_767, "high": 7_033, "xhigh": 9_000, "max": 12_000}
+)
+"""Tokens of an image of 1024x1024; `auto` is `medium` here."""
+
+INPUT_NANO, IMAGE_INPUT_NANO, OUTPUT_NANO = 5_000, 8_000, 30_000
+REFERENCE_TOKENS = 388
+MOST_TEXT_TOKENS = 4_000
+_SQUARE = 1024 * 1024
+_SIDES = {"1K": 1024, "2K": 2048}
+# Pixels from which an image counts as this resolution.
+_RESOLUTIONS = ((6_000_000, "4K"), (2_500_000, "2K"))
+
+
+def resolution_of(size: tuple[int, int]) -> str:
+    """Return what a size in pixels counts as."""
+    pixels = size[0] * size[1]
+    return next((name for least, name in _RESOLUTIONS if pixels >= least), "1K")
+
+
+def output_tokens(size: tuple[int, int], quality: str) -> int:
+    """Return the tokens of one image."""
+    return QUALITIES[quality] * size[0] * size[1] // _SQUARE
+
+
+def size_problem(size: tuple[int, int]) -> str | None:
+    """Return why a size is not made; None if it is."""
+    shorter, longer = sorted(size)
+    if longer > 3840:
+        return "the longest edge must be at most 3840px"
+    if longer > 3 * shorter:
+        return "the ratio of the edges must not exceed 3:1"
+    if shorter % 16 or longer % 16:
+        return "both edges must be multiples of 16px"
+    if not 655_360 <= shorter * longer <= 8_294_400:
+        return "the total pixels must be from 655,360 to 8,294,400"
+    return None
+
+
+def _fare(resolution: str, quality: str) -> Fare:
+    side = _SIDES[resolution]
+    nano = output_tokens((side, side), quality) * OUTPUT_NANO
+    usd = Decimal(nano).scaleb(-9)
+    text = Decimal(MOST_TEXT_TOKENS * INPUT_NANO).scaleb(-9)
+    return Fare(
+        expected_usd=usd,
+        # Some ratios have a few pixels more than a square, others fewer.
+        ceiling_usd=usd * Decimal("1.1") + text,
+        lowest_usd=usd / 2,
+        per_reference_usd=Decimal(REFERENCE_TOKENS * IMAGE_INPUT_NANO).scaleb(-9),
+    )
+
+
+def usual_fares() -> dict[str, Fare]:
+    """Return what an image costs whose quality is left open."""
+    return {resolution: _fare(resolution, "medium") for resolution in _SIDES}
+
+
+def special_fares() -> Iterator[SpecialFare]:
+    """Yield what each quality costs."""
+    for quality in QUALITIES:
+        for resolution in _SIDES:
+            fare = _fare(resolution, quality)
+            yield SpecialFare(resolution=resolution, quality=quality, fare=fare)

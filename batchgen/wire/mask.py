@@ -1,0 +1,121 @@
+"""Find whole keys in what is kept as it came, in every escaping, and overwrite them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from string import ascii_letters, digits
+
+import pybase64
+
+_COVER = b"*"
+# An escape is itself escaped where one format stands in another: JSON in JSON in a URL.
+_BACKSLASHES = r"\\{1,8}"
+_LONGEST_ESCAPE = 16
+"""No character of a key takes more bytes than this."""
+_WINDOW = 1024 * 1024
+
+
+class KeyMask:
+    """Overwrite keys in bytes.
+
+    Only a whole key counts: raw, URL-encoded, escaped for JSON or HTML, in base64 (also
+    as a part of what was encoded), and in several of these at once. Upper and lower
+    case are one.
+    """
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        ordered = sorted(set(keys), key=len, reverse=True)
+        forms = [form for key in ordered for form in _forms(key)]
+        text = "|".join(forms)
+        self._of_bytes = re.compile(text.encode(), re.IGNORECASE)
+        self._of_text = re.compile(text, re.IGNORECASE | re.ASCII)
+        self._is_empty = not forms
+        self._longest = _LONGEST_ESCAPE * max(map(len, ordered), default=0)
+
+    def holds_key(self, text: str) -> bool:
+        """Tell whether a key stands in the text."""
+        return not self._is_empty and self._of_text.search(text) is not None
+
+    def pieces(self, content: bytes | str) -> Iterator[bytes]:
+        """Yield bytes, or a text in UTF-8, piece by piece, keys overwritten.
+
+        No key changes the length, and no copy is made of what is large.
+        """
+        at = 0
+        for start, end in self._spans(content):
+            yield from _slices(content, at, start)
+            yield _COVER * (end - start)
+            at = end
+        yield from _slices(content, at, len(content))
+
+    def _spans(self, content: bytes | str) -> Iterator[tuple[int, int]]:
+        at, size = 0, 0 if self._is_empty else len(content)
+        while at < size:
+            # A search holds the interpreter: it goes window by window, each of which
+            # reaches as far into the next one as a key may.
+            until = min(at + _WINDOW + self._longest, size)
+            if isinstance(content, str):
+                span = _span(self._of_text.search(content, at, until))
+            else:
+                span = _span(self._of_bytes.search(content, at, until))
+            if span is None:
+                at += _WINDOW
+            else:
+                yield span
+                at = span[1]
+
+
+def _span(found: re.Match[str] | re.Match[bytes] | None) -> tuple[int, int] | None:
+    return None if found is None else found.span()
+
+
+def _slices(content: bytes | str, start: int, end: int) -> Iterator[bytes]:
+    for at in range(start, end, _WINDOW):
+        part = content[at : min(at + _WINDOW, end)]
+        yield part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+
+
+def _forms(key: str) -> Iterator[str]:
+    yield "".join(map(_escaped, key))
+    for offset in range(3):
+        yield _in_base64(key, offset)
+
+
+def _escaped(character: str) -> str:
+    """Return the pattern of one character in all its escapings."""
+    code = ord(character)
+    forms = [
+        re.escape(character),
+        f"%(?:25){{0,3}}{code:02x}",
+        f"{_BACKSLASHES}u{code:04x}",
+    ]
+    if character not in ascii_letters + digits:
+        forms += [
+            _BACKSLASHES + re.escape(character),
+            f"&#(?:0{{0,3}}{code}|x0{{0,3}}{code:x});",
+        ]
+    return f"(?:{'|'.join(forms)})"
+
+
+def _in_base64(key: str, offset: int) -> str:
+    """Return what base64 makes of a key that stands behind `offset` other bytes.
+
+    Letters that other bytes have a part in are left out.
+    """
+    plain = b"\0" * offset + key.encode("utf-8", "replace")
+    text = pybase64.b64encode(plain).decode().rstrip("=")
+    first = (0, 2, 3)[offset]
+    end = len(plain) * 8 // 6
+    return "".join(map(_in_alphabet, text[first:end]))
+
+
+def _in_alphabet(letter: str) -> str:
+    # RFC 4648: two letters differ in the alphabet for URLs, and URLs escape them.
+    match letter:
+        case "+":
+            return "(?:[+-]|%2b)"
+        case "/":
+            return r"(?:\\{0,8}/|_|%2f)"
+        case _:
+            return letter

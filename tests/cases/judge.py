@@ -1,0 +1,220 @@
+"""Buy at a service with the real command, and judge what every run promises."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tests.cases.dialects import dialect
+from tests.cases.server import PRICE, Service
+from tests.warm import call
+
+KEY = "sk-case-Rt7Zq2Lm9Xv4Bn8Kw1PdYc5H"
+WITHIN_S = 60.0
+PATIENCE = float(os.environ.get("BATCHGEN_CASES_PATIENCE", "1"))
+"""Every longest time of a run is multiplied by it: above 1 for slow machines."""
+FORBIDDEN = ("a fault of batchgen itself", "Traceback (most recent call last)")
+Row = Mapping[str, Any]
+
+
+@contextmanager
+def open_service(provider: str) -> Iterator[Service]:
+    """Serve as a provider does until the block ends."""
+    with Service(dialect(provider)) as service:
+        yield service
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run, and all before it in its folder, left behind.
+
+    Attributes:
+        rows: The result table, by id, in its order.
+        members: Content of the archive's images, by name.
+        kept: Files under `kept/`, by path relative to the run folder.
+        spent: What all attempts together cost, as far as it is known.
+        bill: What the services charged.
+    """
+
+    code: int
+    stdout: str
+    stderr: str
+    rows: Mapping[str, Row]
+    members: Mapping[str, bytes]
+    kept: Mapping[str, bytes]
+    spent: Decimal
+    at_risk: Decimal
+    bill: Decimal
+
+    @property
+    def terminal(self) -> str:
+        return f"{self.stdout}\n{self.stderr}"
+
+    def statuses(self) -> dict[str, str]:
+        return {id_: row["status"] for id_, row in self.rows.items()}
+
+    def count(self, status: str) -> int:
+        return [*self.statuses().values()].count(status)
+
+    def ends(self, code: int, /, **statuses: str) -> None:
+        """Assert the exit code and how rows ended; `others` stands for the rest."""
+        others = statuses.pop("others", None)
+        wanted = {id_: statuses.get(id_, others) for id_ in self.rows}
+        assert (self.code, self.statuses()) == (code, wanted), self.explain()
+
+    def explain(self) -> str:
+        """Return all that helps to see why a case failed; bad ends first."""
+        rows = sorted(self.rows.values(), key=lambda it: it["status"] == "succeeded")
+        lines = [
+            f"{row['id']}: {row['status']} {row['error'] or ''} {row['message'] or ''}"
+            f" attempts {row['attempts']} cost {row['cost_usd']} {row['cost_basis']}"
+            f" at risk {row['at_risk_usd']}"
+            for row in rows[:20]
+        ]
+        money = f"spent {self.spent} bill {self.bill} at risk {self.at_risk}"
+        return "\n".join([f"exit {self.code}", self.terminal, *lines, money])
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Who buys: a folder with a manifest, and the services that are asked.
+
+    Attributes:
+        services: By provider, in the order in which they are named.
+        key: The same for all.
+        price: Of an image; None where none is given.
+    """
+
+    folder: Path
+    services: Mapping[str, Service]
+    key: str = KEY
+    price: Decimal | None = PRICE
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def write(self, ids: Sequence[str], **columns: str) -> None:
+        """Write a manifest whose prompts end with the id of their row."""
+        header = ",".join(["id", "prompt", *columns])
+        lines = [
+            ",".join([id_, f"a picture of a {id_}", *columns.values()]) for id_ in ids
+        ]
+        (self.folder / "m.csv").write_text("\n".join([header, *lines, ""]), "utf-8")
+
+    def words(self, *options: str) -> list[str]:
+        """Return the command."""
+        words = ["run", "m.csv", "--out", "out"]
+        words += ["--provider", ",".join(self.services)]
+        for name, service in self.services.items():
+            words += ["--base-url", f"{name}={service.url}"]
+        if self.price is not None:
+            words += ["--price", str(self.price)]
+        return [*words, "--max-cost", "50", *options]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        names = (f"{name.upper()}_API_KEY" for name in self.services)
+        return {**os.environ, **dict.fromkeys(names, self.key)}
+
+    def run(self, *options: str, within_s: float = WITHIN_S) -> Outcome:
+        """Run to its end and judge what holds for every run."""
+        return self.call(*self.words(*options), within_s=within_s)
+
+    def call(self, *words: str, within_s: float = WITHIN_S) -> Outcome:
+        """Give any command that works on the run folder."""
+        longest_s = within_s * PATIENCE
+        done = call(words, at=self.folder, env=self.environment, within_s=longest_s)
+        return self.judge(done.code, done.out, done.err)
+
+    def judge(self, code: int, stdout: str, stderr: str) -> Outcome:
+        """Read what a command left behind and assert what always holds."""
+        table, attempts = self._table("results"), self._table("attempts")
+        outcome = Outcome(
+            code,
+            stdout,
+            stderr,
+            {row["id"]: row for row in table},
+            self._members(),
+            self._kept(),
+            _total(attempts, "cost_usd"),
+            _total(table, "at_risk_usd"),
+            sum((it.bill for it in self.services.values()), Decimal(0)),
+        )
+        self._assert_promises(outcome)
+        return outcome
+
+    def _table(self, name: str) -> list[dict[str, Any]]:
+        path = self.out / f"{name}.parquet"
+        return pl.read_parquet(path).to_dicts() if path.exists() else []
+
+    def _members(self) -> dict[str, bytes]:
+        path = self.out / "images.zip"
+        if not path.exists() or not path.stat().st_size:
+            return {}
+        with zipfile.ZipFile(path) as archive:
+            assert archive.testzip() is None
+            names = (it for it in archive.namelist() if it != "metadata.jsonl")
+            return {name: archive.read(name) for name in names}
+
+    def _kept(self) -> dict[str, bytes]:
+        files = (it for it in (self.out / "kept").rglob("*") if it.is_file())
+        return {str(it.relative_to(self.out)): it.read_bytes() for it in files}
+
+    def _assert_promises(self, outcome: Outcome) -> None:
+        for words in FORBIDDEN:
+            assert words not in outcome.terminal, outcome.explain()
+        if len(self.key) >= 16:
+            assert self.key not in outcome.terminal, outcome.explain()
+            files = [it for it in self.out.rglob("*") if it.is_file()]
+            leaks = [it.name for it in files if self.key.encode() in it.read_bytes()]
+            assert not leaks, leaks
+        if not outcome.rows:
+            return
+        lines = (self.folder / "m.csv").read_text("utf-8").splitlines()[1:]
+        assert [*outcome.rows] == [line.partition(",")[0] for line in lines]
+        most = outcome.spent + outcome.at_risk
+        assert outcome.spent <= outcome.bill <= most, outcome.explain()
+        _assert_archive(outcome)
+
+
+def row_of(name: str) -> str:
+    """Return the id of the row that plays a case."""
+    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def among_others(names: Iterable[str]) -> list[str]:
+    """Return ids for a manifest: a usual row before and behind that of each case.
+
+    Three rows in turn that end badly stop a run by contract; usual ones part them.
+    """
+    ids = [row_of(name) for name in names]
+    assert len(ids) == len({*ids})
+    pairs = ((id_, f"usual-{number}") for number, id_ in enumerate(ids, 1))
+    return ["usual-0", *(id_ for pair in pairs for id_ in pair)]
+
+
+def _assert_archive(outcome: Outcome) -> None:
+    files = [file for row in outcome.rows.values() for file in row["files"] or ()]
+    hashes = {it["name"]: it["sha256"] for it in files}
+    content = {
+        name: hashlib.sha256(data).hexdigest() for name, data in outcome.members.items()
+    }
+    assert content == hashes, outcome.explain()
+    for row in outcome.rows.values():
+        if row["status"] == "succeeded":
+            assert row["files"], outcome.explain()
+
+
+def _total(rows: Sequence[Row], column: str) -> Decimal:
+    return sum((it[column] for it in rows if it[column] is not None), Decimal(0))

@@ -1,0 +1,106 @@
+"""A provider's own prices are those that its sandbox, a second reading, charges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from batchgen.model import Price, Sale, find_price, to_nano
+from batchgen.providers import PROVIDERS
+from batchgen.sandbox import SandboxProcess
+from tests.contract.customer import Customer, check_books
+
+pytestmark = pytest.mark.anyio
+
+PRICED = [name for name, it in PROVIDERS.items() if it.prices]
+"""Providers that publish prices; those of the others are made up by the sandbox."""
+TOLERANCE = Decimal("0.05")
+"""Of the two examples of one price that AI/ML API shows, and rounding."""
+ROWS = 6
+
+
+def fares(bank: SandboxProcess, provider: str) -> Iterator[tuple[Sale, dict[str, Any]]]:
+    """Yield each sale that a sandbox has a fare for, and the fare."""
+    document, usual = bank.tariff(), PROVIDERS[provider]
+    for resolution, fare in document[provider].items():
+        model = usual.capabilities.models.get(resolution, usual.defaults.model)
+        yield Sale(provider, resolution, model), fare
+    for fare in document["special"].get(provider, ()):
+        yield (
+            Sale(
+                provider,
+                fare["resolution"],
+                fare.get("model", usual.defaults.model),
+                quality=fare.get("quality"),
+                thinking=fare.get("thinking"),
+            ),
+            fare,
+        )
+
+
+def price_of(sale: Sale) -> Price | None:
+    return find_price(PROVIDERS[sale.provider].prices, sale)
+
+
+@pytest.mark.parametrize("provider", PRICED)
+def test_each_price_is_what_the_sandbox_asks(
+    provider: str, bank: SandboxProcess
+) -> None:
+    compared = 0
+    for sale, fare in fares(bank, provider):
+        if (price := price_of(sale)) is None:
+            continue  # on no page: the user must give it
+        compared += 1
+        asked = Decimal(fare["expected_usd"])
+        assert abs(price.expected - asked) <= TOLERANCE * asked, (sale, price)
+        assert price.floor <= asked <= price.ceiling, (sale, price)
+        assert price.read_on is not None
+    sizes = {it.resolution for it in PROVIDERS[provider].prices}
+    assert compared >= len(sizes)
+
+
+def listed(row: Mapping[str, Any], customer: Customer) -> Price:
+    able, defaults = (
+        PROVIDERS[customer.provider].capabilities,
+        PROVIDERS[customer.provider].defaults,
+    )
+    model = able.models.get(row["resolution"], defaults.model)
+    price = price_of(Sale(customer.provider, row["resolution"], model))
+    assert price is not None
+    return price
+
+
+@pytest.mark.parametrize("provider", PRICED)
+async def test_each_line_of_the_bill_is_within_the_providers_own_price(
+    customer: Customer,
+) -> None:
+    sizes = [it for it in customer.tariff if it in ("512", "1K", "2K")]
+    priced = [it for it in sizes if price_of(next(sales(customer, it))) is not None]
+    rows = [
+        customer.row(f"a bowl {number}", resolution=priced[number % len(priced)])
+        for number in range(ROWS)
+    ]
+    customer.write(rows)
+    customer.prices = PROVIDERS[customer.provider].prices
+
+    await customer.run()
+
+    books = customer.books()
+    prices = {row["prompt"]: listed(row, customer) for row in rows}
+    assert len(books.bill) == ROWS
+    for entry in books.bill:
+        price, nano = prices[entry["prompt"]], entry["amount_nano_usd"]
+        assert to_nano(price.floor) <= nano <= to_nano(price.ceiling), entry
+    assert (books.spent, books.at_risk) == (books.billed, 0)
+    estimates = {row["prompt"]: row["estimated_usd"] for row in books.rows}
+    assert estimates == {it: price.expected for it, price in prices.items()}
+    check_books(books)
+
+
+def sales(customer: Customer, resolution: str) -> Iterator[Sale]:
+    provider = PROVIDERS[customer.provider]
+    model = provider.capabilities.models.get(resolution, provider.defaults.model)
+    yield Sale(customer.provider, resolution, model)

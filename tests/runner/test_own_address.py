@@ -1,0 +1,144 @@
+"""What a provider documents holds at its own address, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchgen.ledger import Ledger
+from batchgen.limits import Departures, Pacing
+from batchgen.model import Endpoint, Terms
+from batchgen.provider import Defaults
+from batchgen.providers.aimlapi import AimlApi
+from batchgen.providers.foxapi import FoxApi
+from batchgen.providers.gccai import Gccai
+from batchgen.providers.gemini import Gemini
+from batchgen.runner.lane import Lane
+from batchgen.runner.own_address import is_own_address
+from batchgen.runner.proof import Proof
+
+RELAY = "https://relay.example/v1beta"
+CREDIT = {"credit": Decimal("0.0000005")}
+MODEL = Gemini.defaults.model
+
+
+Lanes = Callable[..., Lane]
+
+
+@pytest.fixture
+def lane(tmp_path: Path) -> Iterator[Lanes]:
+    """Return what makes a lane to a provider at an address."""
+    with closing(Ledger(tmp_path / "run.db")) as ledger:
+
+        def make(provider: Any, base_url: str, **terms: Any) -> Lane:
+            departures = Departures(None, lambda: 0.0)
+            pacing = Pacing(departures, 1, None, lambda: 0.0)
+            place = Endpoint(base_url, "key")
+            proof = Proof(ledger, provider.name, place)
+            return Lane(provider, place, departures, pacing, proof, Terms(**terms))
+
+        yield make
+
+
+@pytest.mark.parametrize(
+    ("base_url", "defaults", "is_own"),
+    [
+        pytest.param(None, Gemini.defaults, True, id="not-stated"),
+        pytest.param(Gemini.defaults.base_url, Gemini.defaults, True, id="stated"),
+        pytest.param(
+            "https://generativelanguage.googleapis.com/v1",
+            Gemini.defaults,
+            True,
+            id="another-path",
+        ),
+        pytest.param("http://127.0.0.1:8000", Gemini.defaults, True, id="loopback"),
+        pytest.param("http://localhost:8000", Gemini.defaults, True, id="localhost"),
+        pytest.param(RELAY, Gemini.defaults, False, id="relay"),
+        pytest.param(
+            "https://generativelanguage.googleapis.com.relay.example",
+            Gemini.defaults,
+            False,
+            id="alike",
+        ),
+        pytest.param(
+            "https://generativelanguage.googleapis.com:8443",
+            Gemini.defaults,
+            False,
+            id="another-port",
+        ),
+        pytest.param(RELAY, Gccai.defaults, True, id="provider-without-an-address"),
+    ],
+)
+def test_whose_address_it_is(
+    base_url: str | None, defaults: Defaults, *, is_own: bool
+) -> None:
+    assert is_own_address(base_url, defaults) is is_own
+
+
+def test_counted_units_are_money_at_the_providers_own_address_alone(
+    lane: Lanes,
+) -> None:
+    own = AimlApi.defaults.base_url or ""
+
+    assert lane(AimlApi(), own).rates_of("m") == CREDIT
+    assert lane(AimlApi(), "http://127.0.0.1:1").rates_of("m") == CREDIT
+    assert lane(AimlApi(), RELAY).rates_of("m") == {}
+
+
+def test_rates_that_the_user_gives_hold_everywhere_and_stand_above(
+    lane: Lanes,
+) -> None:
+    stated = {"credit": Decimal("0.01")}
+
+    for url in (AimlApi.defaults.base_url or "", RELAY):
+        assert lane(AimlApi(), url, rates=stated).rates_of("m") == stated
+
+
+def test_a_rate_for_what_is_sent_is_that_of_images_too_unless_one_is_given(
+    lane: Lanes,
+) -> None:
+    stated = {"input_token": Decimal(1), "output_token": Decimal(2)}
+
+    rates = lane(Gemini(), RELAY, rates=stated).rates_of(MODEL)
+
+    assert rates["image_input_token"] == Decimal(1)
+
+
+class Refunding(FoxApi):
+    """A provider that documents that failed tasks are not charged."""
+
+    defaults = Defaults(
+        base_url="https://api.fox.example",
+        model="m",
+        rpm=None,
+        concurrency=1,
+        reply_timeout_s=1.0,
+        source="made up",
+        failed_tasks="free",
+        failed_tasks_source="fox.example, billing, read 2026-11-30",
+    )
+
+
+@pytest.mark.parametrize(
+    ("provider", "base_url", "stated", "failed_tasks"),
+    [
+        pytest.param(FoxApi(), "https://api.foxapi.cc", None, "unknown", id="nobody"),
+        pytest.param(
+            Refunding(), "https://api.fox.example", None, "free", id="provider"
+        ),
+        pytest.param(
+            Refunding(), "https://api.fox.example", "unknown", "unknown", id="the-job"
+        ),
+        pytest.param(Refunding(), RELAY, None, "unknown", id="relay"),
+        pytest.param(FoxApi(), RELAY, "free", "free", id="the-job-at-a-relay"),
+    ],
+)
+def test_what_failed_tasks_cost_is_the_jobs_word_or_else_the_providers(
+    lane: Lanes, provider: Any, base_url: str, stated: Any, failed_tasks: str
+) -> None:
+    assert lane(provider, base_url, failed_tasks=stated).failed_tasks == failed_tasks

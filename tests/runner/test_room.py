@@ -1,0 +1,116 @@
+"""One more request leaves only where what it brings will find room."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import pytest
+
+from batchgen.ledger import Ledger
+from batchgen.output.archive import Archive
+from batchgen.runner import room
+from batchgen.runner.room import Look, Room
+from tests.small_disk import eat, small_disk
+
+MEGABYTE = 1 << 20
+T = TypeVar("T")
+
+
+async def at_once(work: Callable[[], T]) -> T:
+    return work()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", 48 * MEGABYTE) as disk:
+        yield disk
+
+
+@pytest.fixture
+def held(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+    monkeypatch.setattr(room, "SPARE_BYTES", 4 * MEGABYTE)
+    with (
+        closing(Ledger(disk / "run.db")) as ledger,
+        closing(Archive(disk / "images.zip", 0)) as archive,
+    ):
+        with ledger.transaction():
+            ledger.put("a", 1)
+        yield Room(disk, archive, ledger.log, at_once)
+
+
+def hold(it: Room, images: int, image_bytes: int) -> None:
+    anyio.run(it.hold, images, image_bytes)
+
+
+def test_what_is_lacking_is_held_and_then_it_may_leave(held: Room, disk: Path) -> None:
+    before = shutil.disk_usage(disk).free
+    assert held.look(4, MEGABYTE) is Look.LACKING
+
+    hold(held, 4, MEGABYTE)
+
+    assert held.look(4, MEGABYTE) is Look.HELD
+    assert before - shutil.disk_usage(disk).free >= 4 * MEGABYTE + room.LOG_BYTES
+
+
+def test_the_margin_stays_free_however_much_is_asked_for(
+    held: Room, disk: Path
+) -> None:
+    images = 0
+    while held.look(images + 1, MEGABYTE) is not Look.FULL:
+        hold(held, images + 1, MEGABYTE)
+        images += 1
+        assert shutil.disk_usage(disk).free >= room.SPARE_BYTES
+
+    assert images > 20, "and most of the disk can be used"
+    assert "needed to store the next image" in str(held.explain(images + 1, MEGABYTE))
+
+
+def test_when_others_took_the_margin_nothing_more_leaves(
+    held: Room, disk: Path
+) -> None:
+    hold(held, 8, MEGABYTE)
+
+    eat(disk, room.SPARE_BYTES // 2)
+
+    assert held.look(1, MEGABYTE) is Look.FULL
+
+
+def test_what_is_held_counts_when_little_is_free(held: Room, disk: Path) -> None:
+    hold(held, 8, MEGABYTE)
+
+    eat(disk, room.SPARE_BYTES + MEGABYTE)
+
+    assert held.look(8, MEGABYTE) is Look.HELD
+    assert held.look(20, MEGABYTE) is Look.FULL
+
+
+def test_where_nothing_can_be_held_the_margin_counts_all(
+    held: Room, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batchgen.output.room._allocator", lambda: None)
+
+    hold(held, 4, MEGABYTE)
+
+    free = shutil.disk_usage(disk).free
+    fits = (free - room.SPARE_BYTES) // MEGABYTE
+    assert held.look(fits, MEGABYTE) is Look.HELD
+    assert held.look(fits + 1, MEGABYTE) is Look.FULL
+
+
+def test_more_than_the_most_that_is_held_is_a_margin(
+    held: Room, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MOST_HELD_BYTES", 4 * MEGABYTE)
+    before = shutil.disk_usage(disk).free
+
+    hold(held, 16, MEGABYTE)
+
+    assert held.look(16, MEGABYTE) is Look.HELD
+    taken = before - shutil.disk_usage(disk).free
+    assert taken < 16 * MEGABYTE + room.LOG_BYTES
+    assert held.look(60, MEGABYTE) is Look.FULL
