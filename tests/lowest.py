@@ -16,6 +16,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 _BOUND = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)>=(?P<version>[0-9][0-9.]*)(?:,<[0-9.]+)?"
+    r"(?P<marker>\s*;.+)?"
 )
 
 
@@ -33,7 +34,7 @@ def constraints(project: str) -> Iterator[str]:
             raise ValueError(
                 f"{requirement!r} states no lower bound as `name>=version`"
             )
-        yield f"{bound['name']}=={bound['version']}"
+        yield f"{bound['name']}=={bound['version']}{bound['marker'] or ''}"
 
 
 def main() -> None:

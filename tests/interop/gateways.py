@@ -47,16 +47,15 @@ class Gateway:
         self, name: str, rows: tuple[Row, ...], *options: str, key: str = MASTER_KEY
     ) -> tuple[Bought, Decimal]:
         """Buy through the proxy's images API; return what the upstream billed, too."""
-        upstream = self.slow if "impatient" in options else self.fast
-        before = billed_usd(upstream, "openai")
+        before = billed_usd(self.fast, "openai")
         terms: tuple[str, ...] = ("--provider", "openai", "--base-url", self.url)
-        if not PROVIDERS["openai"].prices:
-            terms += ("--price", str(_fare(upstream)["expected_usd"]))
+        if not PROVIDERS["openai"].prices and "--price" not in options:
+            terms += ("--price", str(_fare(self.fast, "openai")["expected_usd"]))
         budget = () if "--max-cost" in options else ("--max-cost", "5")
         keys = {"OPENAI_API_KEY": key}
         given = (*terms, *budget, *options)
         bought = buy(self.folder / name, rows, given, keys)
-        return bought, billed_usd(upstream, "openai") - before
+        return bought, billed_usd(self.fast, "openai") - before
 
     def buy_gemini(self, name: str, base: str, model: str) -> tuple[Bought, Decimal]:
         """Buy through the proxy in Google's protocol."""
@@ -81,8 +80,8 @@ def check_gateways(environment: Environment, folder: Path) -> Iterator[Finding]:
             yield run_check(f"LiteLLM proxy: {name}", partial(check, gateway))
 
 
-def _fare(upstream: SandboxProcess) -> Mapping[str, str]:
-    fare: Mapping[str, str] = upstream.tariff()["openai"]["1K"]
+def _fare(upstream: SandboxProcess, provider: str) -> Mapping[str, str]:
+    fare: Mapping[str, str] = upstream.tariff()[provider]["1K"]
     return fare
 
 
@@ -106,11 +105,13 @@ def _timeouts_are_unknown(gateway: Gateway) -> None:
 
     The run may wait until the proxy answers again, since it says what it waits for.
     """
-    budget_usd = _BUDGET * Decimal(_fare(gateway.slow)["ceiling_usd"])
-    bought, billed = gateway.buy_openai(
+    price = str(_fare(gateway.slow, "gemini")["ceiling_usd"])
+    budget_usd = _BUDGET * Decimal(price)
+    bought, _ = gateway.buy_openai(
         *("timeouts", _PLAIN, "--model", "impatient"),
-        *("--max-cost", str(budget_usd)),
+        *("--price", price, "--max-cost", str(budget_usd)),
     )
+    billed = billed_usd(gateway.slow, "gemini")
     expect(billed > 0, "the upstream made nothing, so nothing was tried")
     expect_law_of_money(bought, billed)
     expect(billed <= budget_usd, f"${billed} billed under a budget of ${budget_usd}")

@@ -117,17 +117,20 @@ def _proxy_config(fast: SandboxProcess, slow: SandboxProcess) -> dict[str, objec
     """Return its configuration, as JSON, which is YAML, too."""
     base = {"model": "openai/gpt-image-2", "max_retries": 0, "api_key": KEY}
     quick = {**base, "api_base": f"{fast.provider_url('openai')}/v1"}
-    late = {**base, "api_base": f"{slow.provider_url('openai')}/v1"}
+    thinking = {
+        "model": f"gemini/{PROVIDERS['gemini'].defaults.model}",
+        "api_base": f"{fast.provider_url('gemini')}/v1beta",
+        "api_key": KEY,
+    }
+    # Not at OpenAI: there litellm buys a request that times out three times, whatever
+    # its retries are set to, and no client could know of that.
+    late = {**thinking, "api_base": f"{slow.provider_url('gemini')}/v1beta"}
     models = {
         "gpt-image-2": quick,
         "impatient": {**late, "timeout": PROXY_TIMEOUT_S},
         "upstream-refuses-key": {**quick, "api_key": "sk-wrong-0123456789"},
         "upstream-without-credit": {**quick, "api_key": "sk-broke-0123456789"},
-        "thinking": {
-            "model": f"gemini/{PROVIDERS['gemini'].defaults.model}",
-            "api_base": f"{fast.provider_url('gemini')}/v1beta",
-            "api_key": KEY,
-        },
+        "thinking": thinking,
     }
     return {
         "model_list": [
