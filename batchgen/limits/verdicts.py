@@ -58,6 +58,7 @@ class Verdicts:
 
     def __init__(self) -> None:
         self._refusals: list[Refusal] = []
+        self._refused_at: dict[int, float] = {}  # by row, whatever the kind
         self._useless_answers: list[int] = []
         self._useless_images: list[int] = []
         self._throttled: dict[int, _Throttled] = {}
@@ -73,31 +74,33 @@ class Verdicts:
 
         Returns:
             All refusals in turn if there are enough of them, else None. A row that is
-            refused again is enough, too: it is asked again when nothing else is left.
+            refused again is enough, too, also for another reason: it is asked again
+            when nothing else is left.
         """
         if refusal.sent_at is not None and refusal.sent_at < self._succeeded_at:
             return None  # it left before something worked, so it proves nothing
         if self._refusals and self._refusals[0].kind != refusal.kind:
             self._refusals.clear()
-        earlier = [known for known in self._refusals if known.row_id == refusal.row_id]
-        if not earlier:
+        if all(known.row_id != refusal.row_id for known in self._refusals):
             self._refusals.append(refusal)
-        sent_at = refusal.sent_at
-        is_again = sent_at is not None and any(
-            sent_at >= known.refused_at for known in earlier
-        )
+        refused_at = self._refused_at.setdefault(refusal.row_id, refusal.refused_at)
+        is_again = refusal.sent_at is not None and refusal.sent_at >= refused_at
         enough = is_again or len(self._refusals) >= rows
         return list(self._refusals) if enough else None
 
     def succeeded(self, at: float) -> None:
         """Take note of a purchase that was taken, at these monotonic seconds."""
-        self._refusals.clear()
+        self._forget_refusals()
         self._succeeded_at = at
         self._successes += 1
 
     def answered(self) -> None:
         """Take note of an answer that refuses neither key, credit nor model."""
+        self._forget_refusals()
+
+    def _forget_refusals(self) -> None:
         self._refusals.clear()
+        self._refused_at.clear()
 
     def answer_was_useless(self, row_id: int) -> bool:
         """Take note of an answer that nobody can read; True if it is a third row's."""

@@ -100,6 +100,20 @@ async def test_a_table_of_one_row_is_no_proof_against_the_row(
     assert len(shop.buys) == 2
 
 
+async def test_rows_that_are_refused_for_different_reasons_are_not_asked_without_end(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write("cup", "pot")
+    shop.buy = lambda it: FORBIDDEN if it.body["prompt"] == "cup" else NOT_FOUND
+
+    with anyio.fail_after(10):
+        outcome = await desk.run()
+
+    assert [type(it) for it in outcome.stopped] == [CredentialRejected]
+    assert statuses(outcome) == {Status.PENDING: 2}
+    assert len(shop.buys) == 3
+
+
 @pytest.mark.parametrize("at", [0, 3, 7], ids=["first", "middle", "last"])
 @pytest.mark.parametrize("answer", [NOT_FOUND, FORBIDDEN], ids=["404", "403"])
 async def test_one_row_that_is_refused_ends_alone(
