@@ -305,7 +305,7 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
         try:
             delivered = await follow(run, flight, estimate_s)
         except ProviderStopped as error:
-            leave_open(run, flight, error)
+            await leave_open(run, flight, error)
             return
         except AttemptError as error:
             await fail(run, flight, error)

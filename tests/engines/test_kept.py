@@ -222,6 +222,28 @@ async def test_a_kept_reply_that_is_understood_now_is_not_bought_again(
     desk.check_money()
 
 
+@pytest.mark.parametrize("document", [CHARGED, NO_IMAGE], ids=["known", "at-risk"])
+async def test_kept_replies_whose_bytes_are_no_images_stop_nothing(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch, document: Any
+) -> None:
+    desk.write("a", "b", "c")
+    sells(shop, document)
+    await desk.run()
+    junk = Delivered(images=(Blob(b"no image"),), usage={"credit": Decimal(100_000)})
+    understands(monkeypatch, junk)
+    desk.write("a", "b", "c", "d")
+    shop.buy = shop.sells(CREDITS)
+
+    for _ in range(2):
+        outcome = await desk.run(max_cost=Decimal(1))
+        assert outcome.stopped == []
+        assert statuses(outcome) == {Status.FAILED: 3, Status.SUCCEEDED: 1}
+        assert desk.attempts()[0].cost == 50_000_000
+
+    assert len(shop.buys) == 4
+    desk.check_money()
+
+
 async def test_a_kept_reply_that_names_a_task_now_is_asked_for(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

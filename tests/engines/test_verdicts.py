@@ -114,6 +114,23 @@ async def test_rows_that_are_refused_for_different_reasons_are_not_asked_without
     assert len(shop.buys) == 3
 
 
+async def test_rows_wait_again_when_the_question_for_a_task_is_the_third_refusal(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider, shop.buy = "foxapi", shop.accept
+    desk.write("done", "left", "cup", "pot")
+    bad_key = refused(401, "bad key")
+    shop.poll = lambda it: shop.complete(it) if it.name == "task-1" else bad_key
+    await desk.run(limit=2)
+    shop.buy = lambda _: FORBIDDEN
+    shop.poll = lambda it: shop.running(it) if len(shop.buys) < 4 else bad_key
+
+    outcome = await desk.run(terms=desk.wide("foxapi", 2))
+
+    assert [type(it) for it in outcome.stopped] == [CredentialRejected]
+    assert statuses(outcome) == {Status.SUCCEEDED: 1, Status.PENDING: 3}
+
+
 @pytest.mark.parametrize("at", [0, 3, 7], ids=["first", "middle", "last"])
 @pytest.mark.parametrize("answer", [NOT_FOUND, FORBIDDEN], ids=["404", "403"])
 async def test_one_row_that_is_refused_ends_alone(
