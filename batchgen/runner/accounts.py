@@ -80,13 +80,16 @@ def charge_of(run: Run, flight: Flight, delivered: Delivered) -> ChargedAs:
 
 
 def by_price(run: Run, flight: Flight, images: int) -> ChargedAs:
-    """Return what some images cost by the user's price, else as the list had it."""
+    """Return what some images cost by the user's price, else as the list had it.
+
+    More than were asked for may have been charged or not: they are at risk.
+    """
     price = agreed_price(run, flight)
     if price is None:
         return by_list(flight.attempt, images)
     came = min(images, flight.attempt.images)
     floor, ceiling = to_nano(price.floor), to_nano(price.ceiling)
-    return Charged(Charge.PRICE_LIST, floor * came, (ceiling - floor) * came)
+    return Charged(Charge.PRICE_LIST, floor * came, ceiling * images - floor * came)
 
 
 def by_list(attempt: AttemptRecord, images: int) -> ChargedAs:
@@ -95,7 +98,7 @@ def by_list(attempt: AttemptRecord, images: int) -> ChargedAs:
     The list price of as many images as came; whether a provider charges for images
     that it did not make is documented nowhere: nanobananaapi.dev's sibling says that
     it does not [assumed for all]. Where the list has a range, its floor is spent for
-    certain, and the rest is at risk.
+    certain, and the rest is at risk; so are images that nobody asked for.
     """
     if attempt.expected is None:
         return Charged(Charge.PRICE_LIST, None)
@@ -104,8 +107,8 @@ def by_list(attempt: AttemptRecord, images: int) -> ChargedAs:
     if least is None:  # sent by a version that did not write it down
         least = max(0, 2 * attempt.expected - most)
     came = min(images, attempt.images)
-    floor = least * came // attempt.images
-    return Charged(Charge.PRICE_LIST, floor, -(-most * came // attempt.images) - floor)
+    floor, ceiling = least * came // attempt.images, -(-most * images // attempt.images)
+    return Charged(Charge.PRICE_LIST, floor, ceiling - floor)
 
 
 def latency_of(run: Run, flight: Flight) -> float | None:

@@ -148,7 +148,9 @@ async def _store_inline(
                 checked,
                 ends=not parcel.links,
                 lost=lost,
-                inline=InlineDelivery(charge, delivered.request_id, parcel.links),
+                inline=InlineDelivery(
+                    len(delivered.images), charge, delivered.request_id, parcel.links
+                ),
             )
         elif lost is not None:
             await lose(run, flight, lost, charge)
