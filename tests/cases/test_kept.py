@@ -162,19 +162,19 @@ def test_a_success_without_an_image_is_kept_and_not_bought_again(
     assert service.purchases_of("odd") == 1, again.explain()
 
 
-@pytest.mark.parametrize("provider", sorted({it.provider for it in INLINE.values()}))
+@pytest.mark.parametrize("provider", sorted({odd.provider for odd in INLINE.values()}))
 def test_bytes_that_are_no_whole_image_are_kept(market: Market, provider: str) -> None:
     assert_all_kept(market, provider, INLINE)
 
 
-@pytest.mark.parametrize("provider", sorted({it.provider for it in LINKED.values()}))
+@pytest.mark.parametrize("provider", sorted({odd.provider for odd in LINKED.values()}))
 def test_a_file_that_is_no_whole_image_is_kept(market: Market, provider: str) -> None:
     assert_all_kept(market, provider, LINKED)
 
 
 def assert_all_kept(market: Market, provider: str, cases: Mapping[str, Odd]) -> None:
     customer, service = market.enter(provider)
-    odds = {name: it for name, it in cases.items() if it.provider == provider}
+    odds = {name: odd for name, odd in cases.items() if odd.provider == provider}
     for name, odd in odds.items():
         prepare(service, row_of(name), odd)
     customer.write(among_others(odds))
