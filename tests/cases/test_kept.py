@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -11,7 +12,6 @@ from tests.cases import replies
 from tests.cases.conftest import Market
 from tests.cases.dialects import (
     CREDITS,
-    PROVIDERS,
     WITH_TASKS,
     answer_of,
     encoded,
@@ -123,6 +123,9 @@ NO_IMAGES = {
     "PDF by a link": by_link("openai", b"%PDF-1.4 not an image at all"),
 }
 
+INLINE = {name: odd for name, odd in NO_IMAGES.items() if not odd.path}
+LINKED = {name: odd for name, odd in NO_IMAGES.items() if odd.path}
+
 
 def prepare(service: Service, row: str, odd: Odd) -> None:
     if odd.answer:
@@ -159,10 +162,19 @@ def test_a_success_without_an_image_is_kept_and_not_bought_again(
     assert service.purchases_of("odd") == 1, again.explain()
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", sorted({odd.provider for odd in INLINE.values()}))
 def test_bytes_that_are_no_whole_image_are_kept(market: Market, provider: str) -> None:
+    assert_all_kept(market, provider, INLINE)
+
+
+@pytest.mark.parametrize("provider", sorted({odd.provider for odd in LINKED.values()}))
+def test_a_file_that_is_no_whole_image_is_kept(market: Market, provider: str) -> None:
+    assert_all_kept(market, provider, LINKED)
+
+
+def assert_all_kept(market: Market, provider: str, cases: Mapping[str, Odd]) -> None:
     customer, service = market.enter(provider)
-    odds = {name: it for name, it in NO_IMAGES.items() if it.provider == provider}
+    odds = {name: odd for name, odd in cases.items() if odd.provider == provider}
     for name, odd in odds.items():
         prepare(service, row_of(name), odd)
     customer.write(among_others(odds))

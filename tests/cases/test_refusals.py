@@ -1,4 +1,4 @@
-"""Kind i: a refusal is known by its words, in any spelling and under any status."""
+"""Kind i: a refusal is known by its message, in any spelling and under any status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Case:
 
     provider: str
     answer: Answer
-    words: str
+    message: str
 
 
 def google(**candidate: object) -> Answer:
@@ -125,7 +125,7 @@ def test_a_refused_row_is_bought_once_and_blames_nobody(
     outcome = customer.run(within_s=30)
     outcome.ends(3, odd="refused", others="succeeded")
     assert service.purchases_of("odd") == 1, outcome.explain()
-    assert case.words in outcome.terminal, outcome.explain()
+    assert case.message in outcome.terminal, outcome.explain()
     assert "API_KEY" not in outcome.stderr, outcome.explain()
 
 

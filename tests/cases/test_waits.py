@@ -43,11 +43,11 @@ WAITS: dict[str, tuple[Answer, float, float]] = {
 }
 
 
-@pytest.mark.parametrize(("answer", "least_s", "most_s"), WAITS.values(), ids=WAITS)
+@pytest.mark.parametrize(("answer", "min_s", "max_s"), WAITS.values(), ids=WAITS)
 def test_a_wait_is_as_long_as_was_asked(
-    market: Market, answer: Answer, least_s: float, most_s: float
+    market: Market, answer: Answer, min_s: float, max_s: float
 ) -> None:
-    assert_waits(market, "aimlapi", answer, least_s, most_s)
+    assert_waits(market, "aimlapi", answer, min_s, max_s)
 
 
 @pytest.mark.parametrize("provider", ["gemini", "openai", "foxapi", "nanobananaapi"])
@@ -56,7 +56,7 @@ def test_a_unix_time_is_read_everywhere(market: Market, provider: str) -> None:
 
 
 def assert_waits(
-    market: Market, provider: str, answer: Answer, least_s: float, most_s: float
+    market: Market, provider: str, answer: Answer, min_s: float, max_s: float
 ) -> None:
     """The bound above is there for those who wait for years, not for slow machines."""
     customer, service = market.enter(provider)
@@ -65,7 +65,7 @@ def assert_waits(
     outcome = customer.run("--concurrency", "1", within_s=30)
     outcome.ends(0, others="succeeded")
     first, second = service.purchases[:2]
-    assert least_s <= second.at_s - first.at_s <= most_s, outcome.explain()
+    assert min_s <= second.at_s - first.at_s <= max_s, outcome.explain()
     assert outcome.at_risk == 0
 
 
