@@ -423,4 +423,5 @@ async def test_the_failure_of_one_task_does_not_lose_the_other(
     assert (first.state, first.charge) == (State.STORED, "unknown")
     assert second.images == 1
     assert len(fox.row()["files"]) == 2
-    assert fox.row()["at_risk_usd"] == 2 * AGREED
+    # What the second purchase brought beyond the one image may have been charged, too.
+    assert fox.row()["at_risk_usd"] == 3 * AGREED
