@@ -28,7 +28,7 @@ from batchgen.runner.context import Flight, Run
 from batchgen.runner.deliver import take
 from batchgen.runner.fence import fenced
 from batchgen.runner.fetch import end_without, try_each
-from batchgen.runner.finish import fail
+from batchgen.runner.finish import fail, give_back
 from batchgen.runner.fresh import fresh_links
 from batchgen.runner.kept import kept_files, name_in
 from batchgen.runner.lane import Lane
@@ -178,10 +178,22 @@ async def _read(run: Run, flight: Flight, kept: KeptReply) -> list[Flight]:
         return []
     run.log.info("kept_reply_read", extra={"attempt": flight.attempt.attempt_id})
     hold(run, flight)
-    if isinstance(outcome, Accepted):
-        return [await _accept(run, flight, outcome)]
-    links, _, _ = await take(run, flight, outcome)
+    try:
+        if isinstance(outcome, Accepted):
+            return [await _accept(run, flight, outcome)]
+        links, _, _ = await take(run, flight, outcome)
+    except Exception:
+        _let_go(run, flight)
+        raise
     return [_as_it_stands(run, flight)] if links else []
+
+
+def _let_go(run: Run, flight: Flight) -> None:
+    """Count an attempt as it was before, if its money is held still."""
+    if not flight.reservation.is_settled and flight.attempt.at_risk:
+        give_back(run, flight)
+    elif not flight.reservation.is_settled:
+        run.release(flight.reservation)
 
 
 def _decoded(lane: Lane, kept: KeptReply) -> Delivered | Accepted | Running:

@@ -282,9 +282,7 @@ def _settle(
     return decision, planned
 
 
-def _return(
-    run: Run, ledger: Ledger, refusal: Refusal, error: AttemptError
-) -> None:
+def _return(run: Run, ledger: Ledger, refusal: Refusal, error: AttemptError) -> None:
     """Let a row wait again that ended by a refusal which turned out to be everybody's.
 
     Part of the commit that ends the last of them: a kill behind it would leave rows

@@ -9,14 +9,16 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import anyio
 import pytest
 
 from batchgen.engines.folder import open_folder
 from batchgen.engines.setting import Outcome
-from batchgen.errors import ReplyMalformed
+from batchgen.errors import BudgetReached, ReplyMalformed
 from batchgen.model import Accepted, Blob, Delivered, Link, Reply, State, Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
+from batchgen.runner import again
 from tests.engines.desk import AGREED, Desk
 from tests.engines.shop import PICTURE, PNG, Answer, Asked, Shop, in_turn, said
 
@@ -241,6 +243,29 @@ async def test_kept_replies_whose_bytes_are_no_images_stop_nothing(
         assert desk.attempts()[0].cost == 50_000_000
 
     assert len(shop.buys) == 4
+    desk.check_money()
+
+
+async def test_a_fault_behind_a_kept_reply_holds_no_money(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write("a")
+    sells(shop, NO_IMAGE)
+    await desk.run()
+
+    async def take(*_: object) -> None:
+        raise RuntimeError("unexpected")
+
+    monkeypatch.setattr(again, "take", take)
+    understands(monkeypatch, Delivered(images=(Blob(PNG),)))
+    desk.write("a", "b", "c", "d")
+    shop.buy = shop.sells(CREDITS)
+
+    with anyio.fail_after(10):
+        outcome = await desk.run(max_cost=Decimal("0.3"))
+
+    assert isinstance(outcome.error, BudgetReached)
+    assert statuses(outcome)[Status.SUCCEEDED] >= 1
     desk.check_money()
 
 

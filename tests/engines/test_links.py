@@ -16,7 +16,17 @@ from batchgen.output.archive import Archive
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner import fetch as fetching
 from tests.engines.desk import AGREED, Desk
-from tests.engines.shop import PICTURE, PNG, Answer, Asked, Shop, in_turn, refused, said
+from tests.engines.shop import (
+    PICTURE,
+    PNG,
+    Answer,
+    Asked,
+    Shop,
+    drawn,
+    in_turn,
+    refused,
+    said,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -327,6 +337,21 @@ async def test_more_images_than_asked_for_may_have_been_charged(
     assert (row["cost_usd"], row["at_risk_usd"]) == (AGREED, AGREED)
     assert row["at_risk_attempts"] == 0
     desk.check_money()
+
+
+async def test_a_fresh_link_is_that_of_the_same_image_where_more_came(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider, shop.buy = "foxapi", shop.accept
+    shop.poll = shop.linked("draft.png", "final.png")
+    final = in_turn(*[GONE] * 5, PICTURE)
+    draft = Answer(200, drawn((16, 12)), {"content-type": "image/png"})
+    shop.image = lambda it: final(it) if it.name == "final.png" else draft
+
+    assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
+
+    [file] = desk.row()["files"]
+    assert file["size_bytes"] == len(PNG)
 
 
 async def test_more_links_than_asked_for_are_kept(desk: Desk, shop: Shop) -> None:
