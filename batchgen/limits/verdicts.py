@@ -59,6 +59,7 @@ class Verdicts:
     def __init__(self) -> None:
         self._refusals: list[Refusal] = []
         self._refused_at: dict[int, float] = {}  # by row, whatever the kind
+        self._useless_purchases: list[int] = []
         self._useless_answers: list[int] = []
         self._useless_images: list[int] = []
         self._throttled: dict[int, _Throttled] = {}
@@ -102,16 +103,27 @@ class Verdicts:
         self._refusals.clear()
         self._refused_at.clear()
 
-    def answer_was_useless(self, row_id: int) -> bool:
-        """Take note of an answer that nobody can read; True if it is a third row's."""
-        return _is_third(self._useless_answers, row_id)
+    def answer_was_useless(self, row_id: int, *, is_accepted: bool) -> bool:
+        """Take note of an answer that nobody can read; True if it is a third row's.
+
+        Args:
+            row_id: The row.
+            is_accepted: Whether the answer is about a task that was accepted before.
+        """
+        seen = self._useless_answers if is_accepted else self._useless_purchases
+        return _is_third(seen, row_id)
 
     def image_was_useless(self, row_id: int) -> bool:
         """Take note of bytes that are no image; True if they are a third row's."""
         return _is_third(self._useless_images, row_id)
 
+    def task_was_accepted(self) -> None:
+        """Take note of a purchase that made a task: it may end without images."""
+        self._useless_purchases.clear()
+
     def answer_was_useful(self) -> None:
         """Take note of an answer that brought images, or their links."""
+        self._useless_purchases.clear()
         self._useless_answers.clear()
 
     def image_was_useful(self) -> None:

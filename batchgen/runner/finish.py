@@ -388,14 +388,19 @@ def was_useless(run: Run, flight: Flight, error: AttemptError) -> None:
     lane, row_id = flight.lane, flight.part.row_id
     if flight.attempt.state in (State.FAILED, State.UNKNOWN):
         return  # a kept reply that was read anew says nothing of the provider now
+    is_accepted = flight.task_id is not None
     match error:
         case ImageRejected():
             is_enough = lane.verdicts.image_was_useless(row_id)
         case Internal() | ReplyMalformed():
-            is_enough = lane.verdicts.answer_was_useless(row_id)
+            is_enough = lane.verdicts.answer_was_useless(
+                row_id, is_accepted=is_accepted
+            )
         case NoImage() if not lane.proof.holds_for(flight.attempt.model):
             # Nothing strange where others brought theirs; but here nobody has.
-            is_enough = lane.verdicts.answer_was_useless(row_id)
+            is_enough = lane.verdicts.answer_was_useless(
+                row_id, is_accepted=is_accepted
+            )
         case _:
             return
     if is_enough and lane.stopped is None:

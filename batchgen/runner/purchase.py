@@ -137,6 +137,7 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
     is_first = not lane.proof.holds_for(order.model)
     lane.proof.add(order.model)
     if isinstance(outcome, Accepted):
+        lane.verdicts.task_was_accepted()
         await _accepted(run, flight, outcome, is_first=is_first)
         return
     order.slot.free()

@@ -269,6 +269,36 @@ async def test_three_rows_in_turn_that_bring_nothing_usable_stop_it(
     assert len(shop.buys) == 3
 
 
+async def test_useless_answers_among_tasks_under_way_stop_nothing(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider = "foxapi"
+    desk.write(*rows(12))
+    shop.poll = lambda it: (
+        shop.complete(it) if len(shop.buys) == 12 else shop.running(it)
+    )
+    odd = {"row 1", "row 4", "row 7"}
+    shop.buy = lambda it: NONSENSE if it.body["prompt"] in odd else shop.accept(it)
+
+    outcome = await desk.run(terms=desk.wide("foxapi", AT_ONCE))
+
+    assert outcome.stopped == []
+    assert statuses(outcome) == {Status.SUCCEEDED: 9, Status.FAILED: 3}
+
+
+async def test_tasks_that_are_accepted_and_never_usable_stop_it(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider, shop.buy = "foxapi", shop.accept
+    desk.write(*rows(12))
+    shop.poll = lambda _: said({"weird": 1})
+
+    outcome = await desk.run(terms=desk.wide("foxapi", 1))
+
+    assert [type(it) for it in outcome.stopped] == [UnusableReplies]
+    assert statuses(outcome) == {Status.FAILED: 3, Status.PENDING: 9}
+
+
 async def test_useless_answers_among_images_stop_nothing(
     desk: Desk, shop: Shop
 ) -> None:
