@@ -28,6 +28,7 @@ class Refusal:
     """One purchase that was refused for what may be everybody's.
 
     Attributes:
+        first_image: By which the row's part is known.
         kind: Name of the error: rows must meet the same one.
         sent_at: Monotonic seconds; None for one that an earlier process sent.
         refused_at: Monotonic seconds.
@@ -35,6 +36,7 @@ class Refusal:
 
     row_id: int
     attempt_id: int
+    first_image: int
     kind: str
     sent_at: float | None
     refused_at: float
@@ -58,7 +60,8 @@ class Verdicts:
 
     def __init__(self) -> None:
         self._refusals: list[Refusal] = []
-        self._refused_at: dict[int, float] = {}  # by row, whatever the kind
+        # By row and part, whatever the kind.
+        self._refused_at: dict[tuple[int, int], float] = {}
         self._useless_purchases: list[int] = []
         self._useless_answers: list[int] = []
         self._useless_images: list[int] = []
@@ -74,7 +77,7 @@ class Verdicts:
             rows: How many different rows must meet the same.
 
         Returns:
-            All refusals in turn if there are enough of them, else None. A row that is
+            All refusals in turn if there are enough of them, else None. A part that is
             refused again is enough, too, also for another reason: it is asked again
             when nothing else is left.
         """
@@ -84,7 +87,8 @@ class Verdicts:
             self._refusals.clear()
         if all(known.row_id != refusal.row_id for known in self._refusals):
             self._refusals.append(refusal)
-        refused_at = self._refused_at.setdefault(refusal.row_id, refusal.refused_at)
+        part = refusal.row_id, refusal.first_image
+        refused_at = self._refused_at.setdefault(part, refusal.refused_at)
         is_again = refusal.sent_at is not None and refusal.sent_at >= refused_at
         enough = is_again or len(self._refusals) >= rows
         return list(self._refusals) if enough else None

@@ -140,6 +140,7 @@ def _judge(run: Run, flight: Flight, error: AttemptError) -> _Judged:
     refusal = Refusal(
         row_id=flight.part.row_id,
         attempt_id=flight.attempt.attempt_id,
+        first_image=flight.part.first_image,
         kind=error.kind,
         sent_at=flight.started,
         refused_at=run.time.monotonic(),

@@ -100,6 +100,19 @@ async def test_a_table_of_one_row_is_no_proof_against_the_row(
     assert len(shop.buys) == 2
 
 
+@pytest.mark.parametrize("at_once", [1, 4])
+async def test_the_parts_of_one_row_are_no_different_rows(
+    desk: Desk, shop: Shop, at_once: int
+) -> None:
+    desk.write_columns(prompt=rows(4), n=[3] * 4)
+    poison(shop, FORBIDDEN, "row 0")
+
+    outcome = await desk.run(terms=desk.wide("aimlapi", at_once))
+
+    assert outcome.stopped == []
+    assert statuses(outcome) == {Status.SUCCEEDED: 3, Status.FAILED: 1}
+
+
 async def test_rows_that_are_refused_for_different_reasons_are_not_asked_without_end(
     desk: Desk, shop: Shop
 ) -> None:
