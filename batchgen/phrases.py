@@ -160,7 +160,7 @@ PACE = _phrases(
     \bper[ _]?(?:second|minute|hour|day|model)\b | \bPer(?:Minute|Day)
     | \bretry[ ]in\b | \bretry[ ]?Delay\b | \btry[ ]again[ ]in\b
     | \bRESOURCE_EXHAUSTED\b | \blimit\W{1,3}[1-9]
-    | \brate[ _-]?limit
+    | \brate[ _-]?limit(?![ ]?error)
     """
 )
 

@@ -172,6 +172,7 @@ def test_only_an_error_about_the_model_itself_blames_it(
         ("User is locked. Reason: Exhausted balance. Top up your balance", True),
         ("insufficientUserQuota", True),
         ("You exceeded your current quota", True),
+        ("litellm.RateLimitError: You exceeded your current quota", True),
         ("You exceeded your current quota. Limit: 20. Retry in 2s.", False),
         ("You exceeded your current quota; quotaId: RequestsPerMinute", False),
         ("exceeded your current quota (status: RESOURCE_EXHAUSTED)", False),
