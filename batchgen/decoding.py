@@ -99,6 +99,18 @@ def words_and_codes_of(body: Json) -> str:
     return "; ".join(filter(None, (words_of(body), *codes)))
 
 
+def errors_of_items(value: Json, depth: int = 4) -> list[str]:
+    """Return the words and codes of errors that stand in items of a reply."""
+    if isinstance(value, list):
+        return [found for item in value for found in errors_of_items(item, depth)]
+    if not isinstance(value, dict) or not depth:
+        return []
+    error = value.get("error")
+    own = [words_and_codes_of({"error": error}) or text_of(error)] if error else []
+    nested = [item for key, item in value.items() if key != "error"]
+    return [*filter(None, own), *errors_of_items(nested, depth - 1)]
+
+
 BESIDE_IMAGES = frozenset(
     {"revised_prompt", "mime_type", "content_type", "index", "type", "text", "message"}
 )

@@ -167,6 +167,7 @@ PACE = _phrases(
 TOO_LARGE = _phrases(
     r"\brequest(?:[ ]is)?[ ]too[ ]large\b|\brequested[ ](?:\w+[ ])?more[ ]than\b"
     r"|\bexceeds[ ]the[ ]limit[ ](?:of|per)\b"
+    r"|\b(?:more|larger|greater|bigger)[ ]than[ ](?:the|your)[ ](?:\w+[ ]){0,3}limit\b"
 )
 LIMIT_AND_REQUESTED = _phrases(
     r"\blimit\W{1,3}(?P<limit>[\d,_]{1,15})\b.{0,40}?"

@@ -37,7 +37,8 @@ class Missing:
         """Whether all that came in the last round were bytes of something else."""
         failures = self.failures.values()
         return bool(failures) and all(
-            isinstance(error, ImageRejected) for error in failures
+            isinstance(error, ImageRejected) and not error.may_come
+            for error in failures
         )
 
     @property

@@ -13,13 +13,12 @@ import anyio
 import pytest
 
 from batchgen.engines.folder import open_folder
-from batchgen.engines.setting import Outcome
 from batchgen.errors import BudgetReached, ReplyMalformed
 from batchgen.model import Accepted, Blob, Delivered, Link, Reply, State, Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
 from batchgen.runner import again
-from tests.engines.desk import AGREED, Desk
+from tests.engines.desk import AGREED, Desk, statuses
 from tests.engines.shop import PICTURE, PNG, Answer, Asked, Shop, in_turn, said
 
 pytestmark = pytest.mark.anyio
@@ -35,11 +34,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     desk.provider = "aimlapi"
     shop.buy = shop.sells(CREDITS)
     return desk
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 def kept(desk: Desk) -> set[str]:

@@ -10,12 +10,11 @@ from decimal import Decimal
 import anyio
 import pytest
 
-from batchgen.engines.setting import Outcome
 from batchgen.model import Delivered, Link, State, Status, to_nano
 from batchgen.output.archive import Archive
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner import fetch as fetching
-from tests.engines.desk import AGREED, Desk
+from tests.engines.desk import AGREED, Desk, statuses
 from tests.engines.shop import (
     PICTURE,
     PNG,
@@ -41,11 +40,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     desk.provider = "aimlapi"
     shop.buy = shop.sells(CREDITS)
     return desk
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 def links(*urls: str, credits_used: int = CREDITS) -> Answer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from batchgen.engines.setting import Outcome
 from batchgen.errors import (
     CredentialRejected,
     ModelGone,
@@ -13,7 +12,7 @@ from batchgen.errors import (
     UnusableReplies,
 )
 from batchgen.model import Status
-from tests.engines.desk import Desk
+from tests.engines.desk import Desk, rows, statuses
 from tests.engines.shop import Answer, Asked, Shop, refused, said
 
 pytestmark = pytest.mark.anyio
@@ -34,11 +33,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     return desk
 
 
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
-
-
 def poison(shop: Shop, answer: Answer, *prompts: str) -> None:
     """Answer these prompts so, and sell to all others."""
     sell = shop.sells(CREDITS)
@@ -47,10 +41,6 @@ def poison(shop: Shop, answer: Answer, *prompts: str) -> None:
         return answer if asked.body["prompt"] in prompts else sell(asked)
 
     shop.buy = buy
-
-
-def rows(count: int) -> list[str]:
-    return [f"row {number}" for number in range(count)]
 
 
 # -- before anything has worked
