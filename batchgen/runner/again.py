@@ -20,12 +20,13 @@ from batchgen.errors import (
     ReplyMalformed,
 )
 from batchgen.ledger import AttemptRecord, Ledger
-from batchgen.model import Accepted, Delivered, Running, State, Status
-from batchgen.output.kept import KeptReply
+from batchgen.model import Accepted, Delivered, Reply, Running, State, Status
+from batchgen.output.kept import KeptReply, Source
 from batchgen.provider import TaskProvider
 from batchgen.runner.accounts import ChargedAs
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.deliver import take
+from batchgen.runner.echoes import read_without_echoes
 from batchgen.runner.fence import fenced
 from batchgen.runner.fetch import end_without, try_each
 from batchgen.runner.finish import fail
@@ -161,7 +162,9 @@ def _may_be_read(run: Run, attempt: AttemptRecord) -> bool:
 async def _read(run: Run, flight: Flight, kept: KeptReply) -> list[Flight]:
     """Do what a kept reply says, if that is more than was known."""
     try:
-        outcome = _decoded(flight.lane, kept)
+        outcome = read_without_echoes(
+            flight, kept.reply, lambda reply: _decoded(flight.lane, kept.source, reply)
+        )
     except AttemptError as error:
         attempt_id = flight.attempt.attempt_id
         is_missed = flight.attempt.message == kept_words(kept_files(run), attempt_id)
@@ -184,11 +187,13 @@ async def _read(run: Run, flight: Flight, kept: KeptReply) -> list[Flight]:
     return [_as_it_stands(run, flight)] if links else []
 
 
-def _decoded(lane: Lane, kept: KeptReply) -> Delivered | Accepted | Running:
-    if kept.source == "purchase":
-        return lane.provider.decode(replace(kept.reply, is_own=lane.is_own))
+def _decoded(
+    lane: Lane, source: Source, reply: Reply
+) -> Delivered | Accepted | Running:
+    if source == "purchase":
+        return lane.provider.decode(replace(reply, is_own=lane.is_own))
     if isinstance(lane.provider, TaskProvider):
-        return lane.provider.decode_poll(kept.reply)
+        return lane.provider.decode_poll(reply)
     return Running()
 
 
