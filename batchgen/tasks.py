@@ -143,7 +143,9 @@ class Task:
     def _has_ended_badly(self) -> bool:
         """Say whether its word is a bad end, or it has an error and no images."""
         if self.state in ENDED_BADLY:
-            return True
+            # Links say more than a word alone.
+            is_word_alone = not words_of(dict(self.shown))
+            return not (is_word_alone and images_at(self.results))
         return _is_error(self.shown.get("error")) and not self._images()
 
     def _is_at_100(self) -> bool:

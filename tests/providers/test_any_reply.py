@@ -738,6 +738,20 @@ def test_a_finished_task_delivers_its_links_under_any_name(
 
 
 @every_task_provider
+@pytest.mark.parametrize("status", ["failed", "timeout", "cancelled"])
+def test_links_say_more_than_the_word_for_a_bad_end(name: str, status: str) -> None:
+    place = "result" if name == "gccai" else "output"
+    links: Json = {"images": [{"url": [A]}]}
+
+    ended = polled(name, {"status": status, place: links})
+    told = polled(name, {"status": status, place: links, "error": {"message": "no"}})
+
+    assert isinstance(ended, Delivered)
+    assert ended.images == (Link(A),)
+    assert isinstance(told, AttemptError)
+
+
+@every_task_provider
 @pytest.mark.parametrize("status", ["published", "ALL_DONE", "delivered"])
 def test_links_end_a_task_whose_word_nobody_lists(name: str, status: str) -> None:
     answer = polled(name, {"status": status, "result": {"image_urls": [A]}})
