@@ -20,7 +20,15 @@ from batchgen.errors import (
     ReplyMalformed,
 )
 from batchgen.ledger import AttemptRecord, Ledger
-from batchgen.model import Accepted, Delivered, Reply, Running, State, Status
+from batchgen.model import (
+    BASE64_KEYS,
+    Accepted,
+    Delivered,
+    Reply,
+    Running,
+    State,
+    Status,
+)
 from batchgen.output.kept import KeptReply, Source
 from batchgen.provider import TaskProvider
 from batchgen.runner.accounts import ChargedAs
@@ -35,6 +43,7 @@ from batchgen.runner.kept import kept_files, name_in
 from batchgen.runner.lane import Lane
 from batchgen.runner.missing import Missing
 from batchgen.runner.resume import flights_of, kept_words
+from batchgen.wire.decode import decode_body
 
 Lanes = Mapping[tuple[str, str], Lane]
 """Where attempts can be asked for, by provider and base URL."""
@@ -163,7 +172,9 @@ async def _read(run: Run, flight: Flight, kept: KeptReply) -> list[Flight]:
     """Do what a kept reply says, if that is more than was known."""
     try:
         outcome = read_without_echoes(
-            flight, kept.reply, lambda reply: _decoded(flight.lane, kept.source, reply)
+            flight,
+            _read_anew(kept.reply),
+            lambda reply: _decoded(flight.lane, kept.source, reply),
         )
     except AttemptError as error:
         attempt_id = flight.attempt.attempt_id
@@ -185,6 +196,14 @@ async def _read(run: Run, flight: Flight, kept: KeptReply) -> list[Flight]:
         return [await _accept(run, flight, outcome)]
     links, _, _ = await take(run, flight, outcome)
     return [_as_it_stands(run, flight)] if links else []
+
+
+def _read_anew(reply: Reply) -> Reply:
+    """Return a reply whose body is read from its bytes, where they are kept."""
+    if reply.whole is None:
+        return reply
+    body = decode_body(reply.whole.data, reply.headers, BASE64_KEYS)
+    return replace(reply, body=body)
 
 
 def _decoded(
