@@ -43,10 +43,8 @@ def link(value: Json) -> Link | None:
 
     It may be relative: one that names a path, or a file of images by its ending.
     """
-    if not isinstance(value, str) or not value.isprintable():
-        return None
-    url = value.strip()
-    if len(url) > _LONGEST_URL:
+    url = value.strip() if isinstance(value, str) else ""
+    if len(url) > _LONGEST_URL or not url.isprintable():
         return None
     is_url = url.lower().startswith(("https://", "http://")) or _RELATIVE.fullmatch(url)
     return Link(url) if is_url else None

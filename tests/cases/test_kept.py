@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -245,3 +247,29 @@ def test_fewer_links_than_asked_are_stored_and_accounted_for(
     images = [*outcome.members.values(), *outcome.kept.values()]
     assert draw("one") in images, outcome.explain()
     assert draw("two") in images, outcome.explain()
+
+
+LONG = draw("odd") + random.Random(1).randbytes(150_000)
+UNREADABLE = {
+    "json-with-a-comma": f'{{"data": [{{"b64_json": "{encoded(LONG)}"}},]}}'.encode(),
+    "parts": b"--b\r\nContent-Type: image/png\r\n\r\n" + LONG + b"\r\n--b--\r\n",
+    "small": b"\0\xff " + LONG[:300],
+}
+
+
+@pytest.mark.parametrize("shape", UNREADABLE)
+def test_a_reply_that_nobody_can_read_is_kept_whole(market: Market, shape: str) -> None:
+    customer, service = market.enter("openai")
+    body = UNREADABLE[shape]
+    kind = "application/json" if body.startswith(b"{") else "multipart/mixed"
+    service.rows["odd"] = [sold(body, Content_Type=kind)]
+    customer.write(["usual", "odd"])
+
+    outcome = customer.run()
+
+    outcome.ends(3, usual="succeeded", odd="failed")
+    assert service.purchases_of("odd") == 1
+    assert body in outcome.kept.values()
+    named = re.search(r"kept as (\S+)", outcome.rows["odd"]["message"])
+    assert named is not None
+    assert named[1] in outcome.kept
