@@ -238,6 +238,18 @@ async def test_three_rows_in_turn_that_bring_nothing_usable_stop_it(
     assert len(shop.buys) == 3
 
 
+async def test_answers_without_an_image_do_not_buy_the_table(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write(*rows(20))
+    shop.buy = lambda _: said({"data": [], "note": "thank you"})
+
+    outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert [type(it) for it in outcome.stopped] == [UnusableReplies]
+    assert len(shop.buys) == 3
+
+
 async def test_useless_answers_among_images_stop_nothing(
     desk: Desk, shop: Shop
 ) -> None:
