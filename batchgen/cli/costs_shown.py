@@ -64,6 +64,8 @@ def total_words(total: Amounts) -> list[str]:
     if total.at_risk_attempts:
         outcomes = counted(total.at_risk_attempts, "outcome")
         lines.append(f"at risk: {_at_risk(total)}, {outcomes} unknown")
+    elif total.at_risk_usd:
+        lines.append(f"at risk: {_at_risk(total)}, which no reply states")
     if total.estimated_usd:
         lines.append(
             f"estimated {dollars(total.estimated_usd)} for rows that cost "
@@ -138,7 +140,7 @@ def _figures(groups: Sequence[Amounts], total: Amounts) -> list[_Column]:
         _Column("cost", _aligned([it.cost_usd for it in groups], "unknown")),
         _Column("per image", _aligned(rounded, "-")),
         _Column("wasted", [_share(it.wasted_share) for it in groups]),
-        *([at_risk] if total.at_risk_attempts else []),
+        *([at_risk] if total.at_risk_attempts or total.at_risk_usd else []),
         _Column("vs estimate", [_change(it) for it in groups]),
     ]
 

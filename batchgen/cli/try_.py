@@ -25,7 +25,7 @@ from batchgen.cli.runfolder import carry_on_by
 from batchgen.cli.source import base_url_of, overrides_of, read_job
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.summary import Bill, finish
-from batchgen.cli.words import money_lines
+from batchgen.cli.words import counted, money_lines
 from batchgen.engines.folder import LEDGER, read_ledger
 from batchgen.engines.setting import Outcome
 from batchgen.errors import BatchgenError, StorageError, UsageError
@@ -216,6 +216,10 @@ def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
     yield f"file: {shown(file)} ({size}, {image.media_type}, {len(data):,} bytes)"
     cost = "unknown" if row.cost_usd is None else dollars(row.cost_usd)
     yield f"cost: {cost} ({row.cost_basis.replace('_', ' ')})"
+    if row.at_risk_usd:
+        unknown = f"{counted(row.at_risk_attempts, 'outcome')} unknown"
+        reason = unknown if row.at_risk_attempts else "the reply states no charge"
+        yield f"at risk: {dollars(row.at_risk_usd)} ({reason})"
     time = "unknown" if row.latency_s is None else f"{row.latency_s:.1f} s"
     yield f"time: {time}"
     if row.warning:

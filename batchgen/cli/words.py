@@ -23,6 +23,11 @@ def money_lines(totals: Totals) -> list[str]:
             risk += f" and {totals.unpriced_risk} without a price"
         unknown = counted(totals.at_risk_attempts, "outcome")
         lines.append(f"at risk {risk}: {unknown} unknown")
+    elif totals.at_risk:
+        lines.append(
+            f"at risk {dollars(totals.at_risk)}: no reply states what the images cost; "
+            "it may be this much more"
+        )
     return lines
 
 

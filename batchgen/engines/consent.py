@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from batchgen.engines.estimate import rebuy_of
 from batchgen.errors import UsageError
@@ -18,11 +18,16 @@ _PRICED_BY = {
 """Known columns that decide a row's price, besides its resolution."""
 
 
-def refuse_unpriced(run: Run) -> None:
+def refuse_unpriced(run: Run, able: Mapping[str, Capabilities]) -> None:
     """Refuse a budget that cannot hold because no provider's model has a price.
 
     Where one has, the others get no rows by themselves. Rows that ask for them, or for
-    something else, are judged when they are planned.
+    something else, are judged when they are planned; so are those whose model is off,
+    which a price would not bring back.
+
+    Args:
+        run: The run.
+        able: What each provider can do by now.
 
     Raises:
         UsageError: the text says how to give one.
@@ -31,7 +36,7 @@ def refuse_unpriced(run: Run) -> None:
     for lane in run.lanes.values():
         sizes = _able(run, lane).resolutions
         unpriced = list(_unpriced(run, lane, sizes))
-        if len(unpriced) < len(sizes):
+        if len(unpriced) < len(sizes) or unpriced[0].model in able[lane.name].shutdowns:
             return
         first = first or (unpriced[0], lane)
     if first is not None:

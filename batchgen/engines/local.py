@@ -201,7 +201,7 @@ class LocalEngine:
         run.progress.budgets = run.budget.words
         is_new = not run.ledger.has_attempts()
         if run.budget.limits:
-            refuse_unpriced(run)
+            refuse_unpriced(run, self._choice().able)
         limits = run.budget.limits.dump()
         if run.ledger.get("limits") != limits:
             await run.writer.commit(lambda ledger: ledger.put("limits", limits))

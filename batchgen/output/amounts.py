@@ -67,7 +67,8 @@ def measures() -> list[pl.Expr]:
     bought = pl.col("attempts") > 0
     images = pl.when(bought).then(pl.col("files").list.len().cast(pl.Int64))
     failed = pl.col("status") != Status.SUCCEEDED.value
-    settled = bought & cost.is_not_null() & (pl.col("at_risk_attempts") == 0)
+    settled = bought & cost.is_not_null() & (at_risk == 0)
+    settled &= pl.col("at_risk_attempts") == 0
     compared = settled & estimate.is_not_null()
     return [
         pl.lit(1, pl.Int64).alias("rows"),

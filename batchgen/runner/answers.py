@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from batchgen.errors import (
     AttemptError,
     Internal,
+    NoImage,
     NotConnected,
     OutcomeUnknown,
     ProviderDown,
@@ -113,8 +114,8 @@ def _heed_answer(
     elif not isinstance(error, ProviderStopped):
         lane.verdicts.answered()
         lane.stuck_since = None
-        # What nobody can use does not show that this is the right address.
-        lane.is_answered |= not isinstance(error, ReplyMalformed | Internal)
+        # What nobody can use does not show that images can be had here.
+        lane.is_answered |= not isinstance(error, ReplyMalformed | Internal | NoImage)
     return error
 
 

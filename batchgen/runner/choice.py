@@ -231,7 +231,9 @@ def _judge(row: Row, request: ImageRequest, choice: Choice) -> Verdict:
         for name in choice.others
         if not _lacking(name, request, choice) and not _misfit(name, request, choice)
     ]
-    hint = [f"{_listed(fitting)} can do it"] if fitting else []
+    # A model's name is one provider's own: what others would make is something else.
+    is_named = any(column == "model" for column, _ in misfits)
+    hint = [f"{_listed(fitting)} can do it"] if fitting and not is_named else []
     return [], (misfits[0][0], "; ".join([*(it[1] for it in misfits), *hint]))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shlex
 import subprocess
@@ -14,6 +16,7 @@ import pytest
 from batchgen.providers import PROVIDERS
 from tests.cli.command import KEY, TIMEOUT_S, Ended, Shop, batchgen
 from tests.cli.test_curl import picture
+from tests.wire.server import Peer, ScriptedServer, reply
 
 PROMPT = 'a {{ red }} apple, "it\'s" $HOME\n| second é漢😀 line'
 
@@ -47,6 +50,24 @@ def test_one_image_is_made_shown_and_booked(shop: Shop) -> None:
     assert lines[1] == f"cost: ${row['cost_usd'].normalize():f} (reported)"
     assert lines[2] == f"time: {row['latency_s']:.1f} s"
     assert KEY not in ended.stdout + ended.stderr
+
+
+def test_what_no_reply_states_is_shown_beside_the_cost(tmp_path: Path) -> None:
+    image = base64.b64encode(picture()).decode()
+
+    def sell(peer: Peer) -> None:
+        peer.receive()
+        peer.say(reply(json.dumps({"data": [{"b64_json": image}]}).encode()))
+
+    with ScriptedServer(sell) as server:
+        words = ("--provider", "openai", "--base-url", server.url, "--max-cost", "1")
+        ended = batchgen("try", "a cup", *words, at=tmp_path, key=KEY)
+
+    assert ended.code == 0, ended
+    (row,) = pl.read_parquet(next(tmp_path.rglob("results.parquet"))).to_dicts()
+    assert row["at_risk_attempts"] == 0
+    at_risk = f"${row['at_risk_usd'].normalize():f}"
+    assert f"at risk: {at_risk} (the reply states no charge)\n" in ended.stdout
 
 
 @pytest.mark.parametrize("name", list(PROVIDERS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from decimal import Decimal
 
 import pytest
 
@@ -80,3 +81,24 @@ async def test_a_row_that_was_bought_before_keeps_its_image(
 
     assert gemini.row()["status"] == "succeeded"
     assert len(shop.buys) == 1
+
+
+async def test_a_budget_is_no_reason_to_ask_for_the_price_of_one(
+    gemini: Desk, shop: Shop
+) -> None:
+    gemini.write("a cup")
+    terms = gemini.wide("gemini", 1, model=OFF)
+
+    outcome = await gemini.run(terms=terms, max_cost=Decimal(1))
+
+    assert outcome.error is None
+    assert WORDS in gemini.row()["message"]
+    assert shop.asked == []
+
+
+async def test_nobody_else_is_said_to_have_a_model_that_one_had(gemini: Desk) -> None:
+    gemini.write_columns(prompt=["a cup"], model=[OFF])
+
+    await gemini.run()
+
+    assert gemini.row()["message"].endswith(WORDS)

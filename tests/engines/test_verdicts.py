@@ -302,6 +302,18 @@ async def test_tasks_that_are_accepted_and_never_usable_stop_it(
     assert statuses(outcome) == {Status.FAILED: 3, Status.PENDING: 9}
 
 
+async def test_answers_without_an_image_do_not_buy_the_table(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write(*rows(20))
+    shop.buy = lambda _: said({"data": [], "note": "thank you"})
+
+    outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert [type(it) for it in outcome.stopped] == [UnusableReplies]
+    assert len(shop.buys) == 3
+
+
 async def test_useless_answers_among_images_stop_nothing(
     desk: Desk, shop: Shop
 ) -> None:

@@ -83,6 +83,7 @@ def by_hand(rows: Sequence[ResultRow]) -> dict[str, Any]:
     known = [it for it in rows if it.cost_usd is not None]
     failed = [it for it in rows if it.status is not Status.SUCCEEDED]
     settled = [it for it in known if it.attempts and not it.at_risk_attempts]
+    settled = [it for it in settled if it.at_risk_usd == 0]
     compared = [it for it in settled if it.estimated_usd is not None]
 
     def amount(of: Sequence[ResultRow], name: str) -> Decimal | None:
@@ -184,6 +185,7 @@ def test_a_shared_purchase_counts_its_images_once(tmp_path: Path) -> None:
         DONE,
         cost_usd=Decimal("0.0925"),
         estimated_usd=Decimal("0.09"),
+        at_risk_usd=Decimal(0),
         at_risk_attempts=0,
     )
     shared = replace(

@@ -19,7 +19,7 @@ from PIL import Image
 
 from batchgen.engines.folder import RunFolder, open_folder
 from batchgen.errors import Charge
-from batchgen.ledger import Ledger, PlanWriter, StoredImage
+from batchgen.ledger import Charged, Ledger, PlanWriter, StoredImage
 from batchgen.manifest import key_of
 from batchgen.model import Link, State, Status
 from batchgen.output.archive import Incoming, Tag
@@ -44,6 +44,7 @@ class Row:
     picture: bytes | None = None
     message: str = "no"
     cost: int | None = PRICE
+    uncertain: int = 0
     own: dict[str, str] = field(default_factory=dict)
 
 
@@ -101,7 +102,7 @@ def _end(folder: RunFolder, row_id: int, row: Row) -> None:
         width_px=640,
         height_px=400,
     )
-    charge = (Charge.PRICE_LIST, row.cost)
+    charge = Charged(Charge.PRICE_LIST, row.cost, row.uncertain)
     ledger.mark_delivered(
         attempt_id, [(1, Link("https://cdn.example/1"))], charge, "r", 2.5
     )

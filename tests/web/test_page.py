@@ -57,6 +57,19 @@ def test_a_price_that_nobody_knows_is_not_shown_as_nothing(tmp_path: Path) -> No
     assert "and 1 purchase without a known price" in page.texts["text"]
 
 
+def test_what_a_reply_left_open_is_told_without_an_unknown_outcome(
+    tmp_path: Path,
+) -> None:
+    row = Row(id="a", picture=drawn("red"), cost=20_000_000, uncertain=60_000_000)
+
+    with made(tmp_path, [row]) as folder:
+        page = Page.of(folder)
+
+    assert page.said("At risk") == "$0.06"
+    assert "for images whose replies state no charge" in page.texts["text"]
+    assert not any("outcome" in it for it in page.texts["text"])
+
+
 @pytest.mark.parametrize("text", EVIL)
 def test_words_of_others_stay_words(text: str, tmp_path: Path) -> None:
     own = {"brand": text}

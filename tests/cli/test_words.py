@@ -1,0 +1,49 @@
+"""What may have been charged is said in words, whatever the reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from batchgen.cli.costs_shown import total_words
+from batchgen.cli.words import money_lines
+from batchgen.output.amounts import Amounts
+from tests.cli.test_refused import NOTHING
+
+NO_CHARGE_STATED = replace(NOTHING, spent=40_000_000, at_risk=120_000_000)
+"""Two images that cost 2 to 8 cents each, and replies that say nothing of money."""
+
+
+def test_money_at_risk_without_an_unknown_outcome_is_said() -> None:
+    assert money_lines(NO_CHARGE_STATED) == [
+        "spent $0.04",
+        "at risk $0.12: no reply states what the images cost; it may be this much more",
+    ]
+
+
+def test_unknown_outcomes_are_said_with_what_they_may_cost() -> None:
+    lost = replace(NO_CHARGE_STATED, at_risk_attempts=1)
+
+    assert money_lines(lost) == ["spent $0.04", "at risk $0.12: 1 outcome unknown"]
+
+
+def test_costs_say_money_at_risk_without_an_unknown_outcome() -> None:
+    total = Amounts(
+        rows=2,
+        images=2,
+        cost_usd=Decimal("0.04"),
+        unknown_rows=0,
+        per_image_usd=Decimal("0.02"),
+        wasted_usd=Decimal(0),
+        wasted_share=0.0,
+        at_risk_usd=Decimal("0.12"),
+        at_risk_attempts=0,
+        at_risk_unknown_rows=0,
+        estimated_usd=Decimal(0),
+        actual_usd=Decimal(0),
+    )
+
+    assert total_words(total) == [
+        "total: 2 rows, 2 images, cost $0.04, $0.02 an image",
+        "at risk: $0.12, which no reply states",
+    ]
