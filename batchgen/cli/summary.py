@@ -35,7 +35,7 @@ from batchgen.output import ARCHIVE, TABLE
 from batchgen.provider import key_variable
 
 PROBLEMS_SHOWN = 5
-CAUSES_SHOWN = 5
+CAUSES_SHOWN = 10
 
 UNSUCCESSFUL = (Status.FAILED, Status.REFUSED, Status.HELD)
 

@@ -15,7 +15,8 @@ from batchgen.errors import (
 from batchgen.ledger import Ledger
 from batchgen.model import State, Status
 from batchgen.runner.context import Flight, Run
-from batchgen.runner.finish import fail, give_back, was_useless
+from batchgen.runner.finish import fail, give_back
+from batchgen.runner.verdict import was_useless
 
 EVERYBODYS = (StorageError, SpecError, BudgetReached)
 """What is raised on purpose, and is about the whole run."""

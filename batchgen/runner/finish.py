@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from batchgen.errors import (
@@ -10,25 +9,18 @@ from batchgen.errors import (
     AttemptError,
     Charge,
     GenerationFailed,
-    ImageRejected,
-    Internal,
-    ModelGone,
-    NoImage,
     NotConnected,
     OutcomeUnknown,
     ProviderDown,
     ProviderStopped,
     Refused,
-    ReplyMalformed,
     RequestInvalid,
     TaskLost,
     TaskOverdue,
-    UnusableReplies,
 )
 from batchgen.ledger import AttemptEnd, Ledger
-from batchgen.limits import ROWS_LATER, Refusal
+from batchgen.limits import Refusal
 from batchgen.model import State, Status
-from batchgen.reasons import blames_reference
 from batchgen.runner.accounts import (
     ChargedAs,
     billed,
@@ -50,9 +42,9 @@ from batchgen.runner.decide import (
     others_hold,
     wait_s,
 )
-from batchgen.runner.lane import Lane
 from batchgen.runner.moving import Moved, next_way
 from batchgen.runner.uploads import without_lost_uploads
+from batchgen.runner.verdict import Judged, judge, was_useless
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +64,6 @@ class _Ended:
     again: list[tuple[str, Part]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """An error as it is held to be the row's, or the provider's.
-
-    Attributes:
-        returned: Earlier refusals of other rows, which are no longer theirs.
-    """
-
-    error: AttemptError
-    returned: Sequence[Refusal] = ()
-
-
 async def fail(
     run: Run, flight: Flight, error: AttemptError, excused: tuple[int, ...] = ()
 ) -> None:
@@ -95,7 +75,7 @@ async def fail(
         error: Why it ends.
         excused: Attempts that, as this one told, failed by no fault of their rows.
     """
-    judged = _judge(run, flight, _of_the_row(run, flight, error))
+    judged = judge(run, flight, error)
     charge = _charge(run, flight, judged.error)
     error = await without_lost_uploads(run, flight, judged.error, charge)
     judged = replace(judged, error=error)
@@ -108,73 +88,17 @@ async def fail(
         await tell_raised(run, flight, raised)
 
 
-def _of_the_row(run: Run, flight: Flight, error: AttemptError) -> AttemptError:
-    """Blame the row, not the provider, for what the row alone asks for.
-
-    That is its model, or a reference that cannot be fetched, also where the provider
-    answers that with 404. A model that its resolution chose is the provider's own: a
-    wrong base URL would otherwise fail such rows one by one.
-    """
-    lane, stated = flight.lane, flight.request.model
-    common = run.job.terms_of(lane.name).model or lane.provider.defaults.model
-    if not isinstance(error, ModelGone):
-        return error
-    if flight.request.references and blames_reference(error.message):
-        words = error.message
-        return RequestInvalid(error.provider, words, request_id=error.request_id)
-    if stated in (None, common):
-        return error
-    words = f"model {flight.attempt.model!r}: {error.message}"
-    return RequestInvalid(error.provider, words, request_id=error.request_id)
-
-
-def _judge(run: Run, flight: Flight, error: AttemptError) -> _Judged:
-    """Tell whether a refusal of key, credit or model is about one row or about all.
-
-    Nothing is awaited: nothing more may leave for a key that is refused.
-    """
-    lane = flight.lane
-    if not isinstance(error, ProviderStopped) or lane.stopped is not None:
-        return _Judged(error)
-    model = flight.attempt.model
-    refusal = Refusal(
-        row_id=flight.part.row_id,
-        attempt_id=flight.attempt.attempt_id,
-        first_image=flight.part.first_image,
-        kind=error.kind,
-        sent_at=flight.started,
-        refused_at=run.time.monotonic(),
-    )
-    rows = lane.proof.rows_needed(error, model)
-    together = lane.verdicts.refused(refusal, rows)
-    if together is not None:
-        stop(run, lane, error)
-        others = [it for it in together if it.row_id != refusal.row_id]
-        return _Judged(error, others)
-    if error.is_certain or not lane.proof.holds_for(model):
-        return _Judged(error)  # the row is asked again when nothing else is left
-    words = error.message
-    return _Judged(RequestInvalid(lane.name, words, request_id=error.request_id))
-
-
-def stop(run: Run, lane: Lane, error: ProviderStopped) -> None:
-    """Send nothing more to a provider in this run."""
-    error.message = run.scrubber.clean(error.message)
-    lane.stop(error)
-    run.log.error("provider_stopped", extra={"provider": lane.name})
-
-
 async def lose(
     run: Run, flight: Flight, error: AttemptError, charge: ChargedAs
 ) -> None:
     """End an attempt that was charged, and whose images cannot be had."""
-    await _end(run, flight, _Judged(error), charge)
+    await _end(run, flight, Judged(error), charge)
 
 
 async def _end(
     run: Run,
     flight: Flight,
-    judged: _Judged,
+    judged: Judged,
     charge: ChargedAs,
     excused: tuple[int, ...] = (),
 ) -> int | None:
@@ -226,7 +150,7 @@ def _write_end(
     ledger: Ledger,
     flight: Flight,
     end: AttemptEnd,
-    judged: _Judged,
+    judged: Judged,
     excused: tuple[int, ...],
 ) -> _Ended:
     attempt_id = flight.attempt.attempt_id
@@ -351,7 +275,7 @@ async def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
     """Leave an accepted task to a later run: it cannot be asked for without a key."""
     give_back(run, flight)
     flight.lane.task_refusal = error
-    judged = _judge(run, flight, error)
+    judged = judge(run, flight, error)
     _heed(run, flight, judged.error)
     if not judged.returned:
         return
@@ -382,28 +306,3 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
     else:
         lane.was_reached = True
     was_useless(run, flight, error)
-
-
-def was_useless(run: Run, flight: Flight, error: AttemptError) -> None:
-    """Stop the provider if different rows in turn brought nothing usable."""
-    lane, row_id = flight.lane, flight.part.row_id
-    if flight.attempt.state in (State.FAILED, State.UNKNOWN):
-        return  # a kept reply that was read anew says nothing of the provider now
-    is_accepted = flight.task_id is not None
-    match error:
-        case ImageRejected():
-            is_enough = lane.verdicts.image_was_useless(row_id)
-        case Internal() | ReplyMalformed():
-            is_enough = lane.verdicts.answer_was_useless(
-                row_id, is_accepted=is_accepted
-            )
-        case NoImage() if not lane.proof.holds_for(flight.attempt.model):
-            # Nothing strange where others brought theirs; but here nobody has.
-            is_enough = lane.verdicts.answer_was_useless(
-                row_id, is_accepted=is_accepted
-            )
-        case _:
-            return
-    if is_enough and lane.stopped is None:
-        words = f"{ROWS_LATER} rows in turn brought nothing usable: {error.message}"
-        stop(run, lane, UnusableReplies(lane.name, words))

@@ -22,13 +22,13 @@ from batchgen.runner.context import Run, Slot
 from batchgen.runner.decide import Buy, Settled, decide, history_of, may_lose
 from batchgen.runner.feed import Feed, Wanted
 from batchgen.runner.fence import EVERYBODYS, fail_row, fault_words
-from batchgen.runner.finish import stop
 from batchgen.runner.knock import is_there
 from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
 from batchgen.runner.purchase import Grant, Order, buy
 from batchgen.runner.references import References
 from batchgen.runner.room import Look
+from batchgen.runner.verdict import stop
 
 IMAGE_BYTES = 8 * 1024 * 1024
 SURE_OF_SIZE = 16
