@@ -129,7 +129,7 @@ class Town:
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let limits be such that a test can live to see them."""
-    terms = replace(AimlApi.defaults, reply_timeout_s=1.0)
+    terms = replace(AimlApi.defaults, reply_timeout_s=2.0)
     monkeypatch.setattr(AimlApi, "defaults", terms)
     monkeypatch.setattr(fetching, "DOWNLOADS", 2)
     backoff = wait_exponential(multiplier=0.005, exp_base=2, max=0.02)
