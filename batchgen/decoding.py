@@ -43,10 +43,8 @@ def link(value: Json) -> Link | None:
 
     It may be relative: one that names a path, or a file of images by its ending.
     """
-    if not isinstance(value, str) or not value.isprintable():
-        return None
-    url = value.strip()
-    if len(url) > _LONGEST_URL:
+    url = value.strip() if isinstance(value, str) else ""
+    if len(url) > _LONGEST_URL or not url.isprintable():
         return None
     is_url = url.lower().startswith(("https://", "http://")) or _RELATIVE.fullmatch(url)
     return Link(url) if is_url else None
@@ -97,6 +95,18 @@ def words_and_codes_of(body: Json) -> str:
     holder = fields(body)
     codes = (text_of(holder.get(key)) for key in _CODE_KEYS)
     return "; ".join(filter(None, (words_of(body), *codes)))
+
+
+def errors_of_items(value: Json, depth: int = 4) -> list[str]:
+    """Return the words and codes of errors that stand in items of a reply."""
+    if isinstance(value, list):
+        return [found for item in value for found in errors_of_items(item, depth)]
+    if not isinstance(value, dict) or not depth:
+        return []
+    error = value.get("error")
+    own = [words_and_codes_of({"error": error}) or text_of(error)] if error else []
+    nested = [item for key, item in value.items() if key != "error"]
+    return [*filter(None, own), *errors_of_items(nested, depth - 1)]
 
 
 BESIDE_IMAGES = frozenset(

@@ -293,9 +293,15 @@ class ReplyMalformed(Permanent):
 
 
 class ImageRejected(Permanent):
-    """What was delivered is no usable image; it was charged."""
+    """What was delivered is no usable image; it was charged.
+
+    Attributes:
+        may_come: Whether it is a page or words in the place of an image that may still
+            come; set after the error was made.
+    """
 
     default_charge = Charge.PRICE_LIST
+    may_come: bool = False
 
 
 class TaskLost(Permanent):

@@ -47,7 +47,9 @@ POLICY = _phrases(
     | \b(?:unsafe|harmful|inappropriate|nsfw|explicit|objectionable)[ ]
       (?:content|image|prompt|output|material|generation)
     | \bnsfw[ ]detected\b | \bprominent[ ]people\b
-    | \b(?:flagged|deemed|considered|potentially)[ ](?:as[ ])?(?:unsafe|harmful|nsfw)
+    | \b(?:flagged|deemed|considered|potentially)[ ](?:as[ ])?
+      (?:unsafe|harmful|nsfw|high[ -]risk)
+    | \brisk[ ]control[ ]system\b
     | (?<!case[ -])\bsensitive[ _](?:words?|content)\b
     | \b(?:contains?|holds?|includes?|detected)[ ](?:\w+[ ])?sensitive[ ]information\b
     | \bsexual(?:ly)?[ ](?:explicit|content|suggestive|material)
@@ -66,10 +68,19 @@ POLICY = _phrases(
     # German, French, Spanish, Portuguese, Italian, Russian
     | \binhaltsrichtlinie
     | \bverst(?:ö|oe)(?:ß|ss)t\W+gegen\W+(?:\w+\W+){0,3}?\w*richtlinie
-    | \b(?:politique|politica|política|règles)[ ](?:de|du|di|dei)[ ](?:conten|utilis)
+    | \b(?:politiques?|pol[ií]ticas?|politiche|règles)[ ](?:de|du|di|dei)[ ]
+      (?:conte[nú]|utilis|us[eo]\b)
     | \bконтент\w*[ ]политик
     | \bполитик\w*[ ](?:контента|безопасности|использования)
     | \bнаруша\w+[ ](?:\w+[ ]){0,2}?(?:правил|политик)
+    | \bотклон\w+[ ](?:\w+[ ]){0,2}?модерац
+    # Polish, Dutch, Turkish, Vietnamese, Indonesian, Arabic
+    | \bnarusza\w*[ ](?:\w+[ ]){0,2}?(?:zasad|polityk|regulamin)
+    | \bschendt[ ](?:\w+[ ]){0,2}?\w*(?:beleid|richtlijn)
+    | \bpolitika\w*[ ](?:\w+[ ]){0,2}?(?:ihlal|aykırı)
+    | \bvi[ ]phạm[ ](?:\w+[ ]){0,3}?(?:chính[ ]sách|quy[ ]định)
+    | \bmelanggar[ ](?:\w+[ ]){0,2}?(?:kebijakan|pedoman)
+    | (?:ينتهك|انتهاك|تنتهك).{0,20}سياس
     """
 )
 
@@ -142,6 +153,15 @@ CREDIT = _phrases(
     | \bsin[ ](?:saldo|cr[eé]ditos?)\b
     | \bнедостаточно[ ](?:\w+[ ])?(?:средств|кредитов|баланса|денег)
     | \b(?:баланс|кредит\w*|средства)[ ](?:\w+[ ])?(?:исчерпан|закончил|недостаточ)
+    | \b(?:no[ ](?:\w+[ ])?suficientes?|sem|n[ãa]o[ ]h[áa])[ ]
+      (?:saldo|cr[eé]ditos?|fondos|fundos)\b
+    # Polish, Dutch, Turkish, Vietnamese, Indonesian, Arabic, Ukrainian
+    | \b(?:niewystarczając\w+|brak)[ ](?:środk|sald|kredyt)
+    | \bonvoldoende[ ](?:saldo|tegoed|krediet)
+    | \b(?:bakiye|kredi)\w*[ ](?:\w+[ ])?yetersiz | \byetersiz[ ](?:bakiye|kredi)
+    | \bkhông[ ]đủ[ ](?:số[ ]dư|tín[ ]dụng) | \bsố[ ]dư.{0,12}không[ ]đủ
+    | \bsaldo.{0,12}tidak[ ](?:men)?cukup | رصيد.{0,8}(?:غير[ ]كاف|لا[ ]يكفي)
+    | \bнедостатньо[ ](?:\w+[ ])?(?:коштів|кредитів)
     """
 )
 
@@ -160,13 +180,14 @@ PACE = _phrases(
     \bper[ _]?(?:second|minute|hour|day|model)\b | \bPer(?:Minute|Day)
     | \bretry[ ]in\b | \bretry[ ]?Delay\b | \btry[ ]again[ ]in\b
     | \bRESOURCE_EXHAUSTED\b | \blimit\W{1,3}[1-9]
-    | \brate[ _-]?limit
+    | \brate[ _-]?limit(?![ ]?error)
     """
 )
 
 TOO_LARGE = _phrases(
     r"\brequest(?:[ ]is)?[ ]too[ ]large\b|\brequested[ ](?:\w+[ ])?more[ ]than\b"
     r"|\bexceeds[ ]the[ ]limit[ ](?:of|per)\b"
+    r"|\b(?:more|larger|greater|bigger)[ ]than[ ](?:the|your)[ ](?:\w+[ ]){0,3}limit\b"
 )
 LIMIT_AND_REQUESTED = _phrases(
     r"\blimit\W{1,3}(?P<limit>[\d,_]{1,15})\b.{0,40}?"
@@ -219,6 +240,8 @@ BROKEN_BEHIND_GATEWAY = _phrases(
     \blitellm\b | \bAPI[ ]?(?:Connection|Timeout)[ ]?Error\b
     | \bconnection\b.{0,30}?\b(?:error|reset|aborted|closed|broken?|lost|dropped
       |interrupted)
+    | (?:^|:[ ])EOF\b | \bdo[ ]request[ ]failed\b  # Go; new-api
+    | \bstream\b.{0,20}?\b(?:closed|interrupted|aborted|reset|ended[ ]early)
     | \bsocket[ ]hang[ ]up\b | \b(?:ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT)\b
     | \bESOCKETTIMEDOUT\b | \bUND_ERR | \bbroken[ ]pipe\b | \bunexpected[ ]EOF\b
     | \b(?:server|peer|upstream|remote)\b.{0,20}?\b(?:disconnected|hung[ ]up|closed)
@@ -246,7 +269,12 @@ KEY = _phrases(
     | \bcould[ ]not[ ]validate[ ]credentials\b | \bnot[ ]authenticated\b
     | \bno[ ]connected[ ]db\b  # LiteLLM without a database, for a wrong key
     | (?:无效|過期|过期|错误)的?(?:令牌|密钥|API[ ]?key)
-    | 令牌.{0,4}(?:无效|过期|不可用)
+    | (?:令牌|密钥|密鑰|API[ ]?key).{0,6}(?:无效|無效|过期|過期|错误|不正确|不可用)
+    | \bung(?:ü|ue)ltige\w*[ ](?:API[ -]?)?schl(?:ü|ue)ssel
+    | \bcl[ée][ ](?:d['’]?[ ]?)?API[ ](?:\w+[ ])?(?:invalide|non[ ]valide|incorrecte)
+    | \b(?:clave|chave)[ ](?:d[ea][ ](?:la[ ])?)?API[ ]
+      (?:no[ ]|n[ãa]o[ ])?(?:es[ ]|é[ ])?(?:inv[áa]lid|v[áa]lid|incorret|incorrect)
+    | \b(?:неверн|недействительн)\w+[ ](?:API[ -]?)?ключ
     | (?:API)[ ]?キー.{0,4}無効 | (?:API)[ ]?키.{0,6}(?:유효하지|잘못)
     """
 )

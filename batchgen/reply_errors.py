@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from batchgen.decoding import (
     describe,
+    errors_of_items,
     finish_reasons,
     is_page,
     one_line,
@@ -273,9 +274,10 @@ def without_image(
         is_known: Whether the protocol knows such an answer.
     """
     body = reply.body
-    words = body if isinstance(body, str) else words_and_codes_of(body)
+    items = "; ".join(dict.fromkeys(errors_of_items(body)))
+    words = body if isinstance(body, str) else words_and_codes_of(body) or items
     reasons = finish_reasons(body)
-    message = "; ".join(filter(None, (words_of(body), reasons)))
+    message = "; ".join(filter(None, (words_of(body) or items, reasons)))
     message = message or f"a reply without an image; {describe(body)}"
     kind = Refused if policy_reason(reasons) else blamed(words) if words else None
     if kind is None:

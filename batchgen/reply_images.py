@@ -28,16 +28,19 @@ _DEPTH = 8
 # Keys as `_squashed` writes them: lower case, without `_` and `-`.
 _BASE64 = (
     *("b64json", "base64", "b64", "imagebase64", "imageb64", "b64image"),
-    *("base64image", "imagedata", "bytesbase64encoded"),
+    *("base64image", "imagedata", "bytesbase64encoded", "imagebytes"),
+    *("binarydatabase64", "base64data", "b64data", "base64images", "b64images"),
 )
 _URL = ("url", "urls", "fileurl", "fileuri", "uri", "uris")
 # Those of an object are tried in this order, and the first that holds images wins: an
 # object with two names for one image holds one image.
 _RESULTS = (
-    *("imageurl", "imageurls", "imgurl", "imgurls", "imageuri", "imageuris"),
+    # Names that no request has come first: an echo may stand beside them.
     *("outputurl", "outputurls", "resulturl", "resulturls", "resultimageurl"),
     *("resultimageurls", "outputimages", "outputimage", "resultimages", "resultimage"),
-    *("generatedimages", "generatedimage", "imagesurls", "downloadurl", "downloadurls"),
+    *("generatedimages", "generatedimage", "outputimageurl", "outputimageurls"),
+    *("imageurl", "imageurls", "imgurl", "imgurls", "imageuri", "imageuris"),
+    *("imagesurls", "downloadurl", "downloadurls", "imagelink", "imagelinks"),
     *("generatedimageurls", "mediaurl", "mediaurls", "publicurl", "signedurl"),
     *(
         "cdnurl",
@@ -52,7 +55,7 @@ _RESULTS = (
     ),
     *("output", "outputs", "result", "results", "resultjson", "artifacts", "files"),
     *("file", "generations", "predictions", "creations", "media", "data", "response"),
-    *("links", "link", "src", "content"),
+    *("links", "link", "src", "content", "sample", "samples", "body", "payload"),
 )
 # Names that requests have, too: beside a prompt they are an echo of the request.
 _REQUEST_TOO = frozenset(
@@ -151,7 +154,11 @@ def _of_object(item: dict[str, Json], depth: int) -> Iterator[Image]:
     """Yield the images of one object: base64 before a link, one key before another."""
     by_key = {_squashed(key): value for key, value in item.items() if value}
     if by_key.keys() & _OF_REQUESTS:
-        by_key = {key: by_key[key] for key in by_key if key not in _REQUEST_TOO}
+        by_key = {
+            key: value
+            for key, value in by_key.items()
+            if key not in _REQUEST_TOO or _are_objects(value)
+        }
     for key in sorted(by_key.keys() & _RANKS.keys(), key=_RANKS.__getitem__):
         value: Json = by_key[key]
         if key in _BASE64 and isinstance(value, str) and ":" not in value[:100]:
@@ -164,6 +171,12 @@ def _of_object(item: dict[str, Json], depth: int) -> Iterator[Image]:
     # A text that is nothing but a data URI came as bytes already.
     if isinstance(text := by_key.get("text"), Blob):
         yield text
+
+
+def _are_objects(value: Json) -> bool:
+    """Say whether a value is an object or several: requests name images as texts."""
+    items: list[Json] = value if isinstance(value, list) else [value]
+    return bool(items) and len(objects(items)) == len(items)
 
 
 def _search(holder: dict[str, Json], depth: int) -> Iterator[Image]:
@@ -183,15 +196,28 @@ def _search(holder: dict[str, Json], depth: int) -> Iterator[Image]:
 
 def _without_echoes(holder: dict[str, Json], depth: int) -> dict[str, Json]:
     # A plain `url` outside a container of results is one only if it is all that the
-    # reply says: beside a message it may lead to a page.
+    # reply says, or names a file of an image: beside a message it may lead to a page.
     names = {_squashed(key) for key in holder}
-    is_alone = depth == _DEPTH and not names & {"message", "msg", "code", "status"}
+    is_top = depth == _DEPTH
+    is_alone = is_top and not names & {"message", "msg", "code", "status"}
+
+    def may_be(name: str, value: Json) -> bool:
+        return name not in _URL or is_alone or (is_top and _names_images(value))
+
     return {
         key: value
         for key, value in holder.items()
         if (name := _squashed(key)) in _OF_REQUESTS
-        or (name not in _ECHOES and (is_alone or name not in _URL))
+        or (name not in _ECHOES and may_be(name, value))
     }
+
+
+def _names_images(value: Json) -> bool:
+    """Say whether a value is a link to a file of an image, or a list of such links."""
+    items = value if isinstance(value, list) else [value]
+    texts = [item for item in items if isinstance(item, str)]
+    are_files = all(_path(text.strip()).endswith(_ENDINGS) for text in texts)
+    return bool(texts) and len(texts) == len(items) and are_files
 
 
 _STARTS = (
@@ -222,13 +248,16 @@ def image_in_base64(text: str) -> Blob | None:
     return decode_base64(text.strip())
 
 
+# A model's text may be long, and repeat itself: no pattern looks twice at one place.
 _DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=_\-]+", re.IGNORECASE)
 _PICTURE = re.compile(
-    r"!\[[^\]]*\]\(\s*<?(https?://[^\s)>]+)|<img\b[^>]*?\bsrc=[\"'](https?://[^\"']+)",
+    r"!\[[^\[\]]*\]\([ \t]*<?(https?://[^\s)>]+)"
+    r"|<img\b[^<>]*?\bsrc=[\"'](https?://[^\"'<>\s]+)",
     re.IGNORECASE,
 )
 _NAMED_FILE = re.compile(
-    r"\]\(\s*<?(https?://[^\s)>]+)|^\s*<?(https?://[^\s)>\"'\]]+)>?\s*$",
+    r"\]\([ \t]*<?(https?://[^\s)>]+)"
+    r"|^[ \t]*<?(https?://[^\s)>\"'\]]+)>?[ \t\r]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif")
@@ -237,9 +266,12 @@ _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif")
 def images_in_text(*texts: str) -> tuple[Image, ...]:
     """Return the images that a model's text shows, links marked as such.
 
-    Data URIs, Markdown or HTML pictures, else links to files of images that Markdown
-    names or that have a line of their own.
+    A text that is nothing but an image's base64, data URIs, Markdown or HTML pictures,
+    else links to files of images that Markdown names or that have a line of their own.
     """
+    alone = (image_in_base64(text) for text in texts)
+    if images := _once(blob for blob in alone if blob is not None and blob.data):
+        return images
     text = "\n".join(texts)
     blobs = (decode_data_uri(match.group()) for match in _DATA_URI.finditer(text))
     if images := _once(blob for blob in blobs if blob is not None and blob.data):
@@ -285,7 +317,8 @@ def _texts(body: Json, depth: int) -> Iterator[str]:
                 yield from _texts(item, depth - 1)
         return
     for key, value in fields(body).items():
-        if key in {"text", "content", "output_text"} and isinstance(value, str):
+        is_text = key in {"text", "output_text"} or _squashed(key) in _RANKS
+        if is_text and isinstance(value, str):
             yield value
         elif depth and key in _OF_MODELS and isinstance(value, dict | list):
             yield from _texts(value, depth - 1)

@@ -46,6 +46,7 @@ from batchgen.task_states import ENDED_BADLY, ENDED_WELL, UNDER_WAY
 
 LONGEST_ESTIMATE_S = 3600  # a longer one is a broken number [assumed]
 TASK_ID = re.compile(r"[!-~]{1,200}")  # it becomes part of a URL
+STATES = ("status", "state", "task_status", "taskStatus")
 _NO_ERRORS = frozenset({"", "none", "null", "ok", "success", "no error", "0"})
 
 
@@ -79,7 +80,7 @@ class Task:
     @property
     def state(self) -> str:
         """The provider's word for its state, in lower case, parted by `_`."""
-        words = (text_of(self.shown.get(key)) for key in ("status", "state"))
+        words = (text_of(self.shown.get(key)) for key in STATES)
         word = next(filter(None, words), "").lower()
         return re.sub(r"[\s-]+", "_", word)
 
@@ -142,7 +143,9 @@ class Task:
     def _has_ended_badly(self) -> bool:
         """Say whether its word is a bad end, or it has an error and no images."""
         if self.state in ENDED_BADLY:
-            return True
+            # Links say more than a word alone.
+            is_word_alone = not words_of(dict(self.shown))
+            return not (is_word_alone and images_at(self.results))
         return _is_error(self.shown.get("error")) and not self._images()
 
     def _is_at_100(self) -> bool:
@@ -212,9 +215,7 @@ def tasks_in(body: Json) -> list[dict[str, Json]]:
         tasks = [fields(item) for item in items if fields(item)]
         if "task" in key:
             tasks += [{"id": item} for item in items if isinstance(item, str)]
-        if any(
-            _id_of(task) or task.get("status") or task.get("state") for task in tasks
-        ):
+        if any(_id_of(task) or any(map(task.get, STATES)) for task in tasks):
             return tasks
     return [holder]
 

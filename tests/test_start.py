@@ -62,7 +62,7 @@ LATE = {
     "cli.launch.launch: batchgen.cli.rehearsal": "the sandbox is for rehearsals alone",
     "cli.run.command: batchgen.cli.launch": "a wrong job is told before it loads",
     "cli.report._write_page: batchgen.web": "jinja2 and Pillow, for --html alone",
-    "engines.local.LocalEngine._write_outputs: batchgen.runner.outputs": (
+    "engines.ending.write_outputs_at_end: batchgen.runner.outputs": (
         "pyarrow, when the rows are done"
     ),
     "manifest.manifest._open_source: batchgen.manifest.parquet_source": (
@@ -71,6 +71,8 @@ LATE = {
     "manifest.manifest._template: batchgen.manifest.template": (
         "jinja2, for a template alone"
     ),
+    "output.room._allocator: ctypes": "where room is held, on Linux alone",
+    "output.room.hold_room: ctypes": "likewise",
     "references.kinds._reads_avif: PIL": "for AVIF alone",
     "references.larder._shrunk: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"

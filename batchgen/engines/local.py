@@ -89,11 +89,15 @@ class LocalEngine:
                 "adopted": adopted,
             },
         )
-        async with self._writing() as writer:
-            async with self._wire() as wire:
-                await self._buy(manifest, writer, wire)
-            self._setting.progress.phase = "writing"
-            await write_outputs_at_end(self._folder, self._setting, self._outcome)
+        # Signals are heeded until all is written: one in between would be a crash.
+        async with anyio.create_task_group() as watch:
+            await watch.start(watch_signals, self._stop, self._setting.stop_at_once)
+            async with self._writing() as writer:
+                async with self._wire() as wire:
+                    await self._buy(manifest, writer, wire)
+                self._setting.progress.phase = "writing"
+                await write_outputs_at_end(self._folder, self._setting, self._outcome)
+            watch.cancel_scope.cancel()
         self._outcome.totals = ledger.totals(self._below)
         lanes = self._run.lanes.values() if self._run else ()
         self._outcome.stopped = [it.stopped for it in lanes if it.stopped]
@@ -136,26 +140,23 @@ class LocalEngine:
     async def _buy(self, manifest: Manifest, writer: Writer, wire: Wire) -> None:
         reader = Reader(self._folder.ledger.path)
         try:
-            async with anyio.create_task_group() as watch:
-                await watch.start(watch_signals, self._stop, self._setting.stop_at_once)
-                planner = Planner(reader, manifest, self._choice())
-                # A stop ends no reading that is under way: the table has a line for
-                # each row, so it would have to begin again.
-                async with anyio.create_task_group() as reading:
-                    with self._work:
-                        async with anyio.create_task_group() as tasks:
-                            hands = Hands(
-                                reader, writer, wire, tasks, self._room(), self._end
-                            )
-                            self._run = assemble(
-                                self._job, self._setting, hands, self._time
-                            )
-                            await self._work_through(self._run, planner, reading)
-                    if self._run is not None and self._run.planning:
-                        self._run.progress.phase = "planning"
-                if not planner.finished and not self._is_unreadable:
-                    await self._finish_plan(planner, reader, writer)
-                watch.cancel_scope.cancel()
+            planner = Planner(reader, manifest, self._choice())
+            # A stop ends no reading that is under way: the table has a line for
+            # each row, so it would have to begin again.
+            async with anyio.create_task_group() as reading:
+                with self._work:
+                    async with anyio.create_task_group() as tasks:
+                        hands = Hands(
+                            reader, writer, wire, tasks, self._room(), self._end
+                        )
+                        self._run = assemble(
+                            self._job, self._setting, hands, self._time
+                        )
+                        await self._work_through(self._run, planner, reading)
+                if self._run is not None and self._run.planning:
+                    self._run.progress.phase = "planning"
+            if not planner.finished and not self._is_unreadable:
+                await self._finish_plan(planner, reader, writer)
         finally:
             reader.close()
 

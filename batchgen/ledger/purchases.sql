@@ -28,8 +28,11 @@ UPDATE attempts
       charge = 'billed', cost = ?, uncertain = 0
   WHERE attempt_id = ?;
 -- name: purchases_unsettle
+-- What was under way then, and has ended since, was taken to cost what the bill said.
 UPDATE attempts
-  SET charge = nullif(charge_before_bill, ''), cost = cost_before_bill,
+  SET charge = CASE WHEN charge_before_bill <> '' THEN charge_before_bill
+                    WHEN state NOT IN ('sent', 'accepted') THEN 'unknown' END,
+      cost = cost_before_bill,
       uncertain = coalesce(uncertain_before_bill, 0),
       charge_before_bill = NULL, cost_before_bill = NULL, uncertain_before_bill = NULL
   WHERE charge = 'billed' AND charge_before_bill IS NOT NULL

@@ -212,7 +212,8 @@ SELECT image, width_px, height_px FROM images
 SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at;
 -- name: attempts_dearest
 SELECT provider, resolution, max((cost + images - 1) / images) FROM attempts
-  WHERE charge IN ('reported', 'billed') AND cost > ceiling GROUP BY 1, 2;
+  WHERE charge IN ('reported', 'billed') AND cost > coalesce(first_ceiling, ceiling)
+  GROUP BY 1, 2;
 -- name: attempts_raise_ceiling
 UPDATE attempts SET first_ceiling = coalesce(first_ceiling, ceiling), ceiling = :per_image * images,
     uncertain = CASE WHEN uncertain > 0 THEN uncertain + :per_image * images - ceiling ELSE 0 END

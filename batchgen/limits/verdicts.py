@@ -28,6 +28,7 @@ class Refusal:
     """One purchase that was refused for what may be everybody's.
 
     Attributes:
+        first_image: By which the row's part is known.
         kind: Name of the error: rows must meet the same one.
         sent_at: Monotonic seconds; None for one that an earlier process sent.
         refused_at: Monotonic seconds.
@@ -35,6 +36,7 @@ class Refusal:
 
     row_id: int
     attempt_id: int
+    first_image: int
     kind: str
     sent_at: float | None
     refused_at: float
@@ -58,6 +60,9 @@ class Verdicts:
 
     def __init__(self) -> None:
         self._refusals: list[Refusal] = []
+        # By row and part, whatever the kind.
+        self._refused_at: dict[tuple[int, int], float] = {}
+        self._useless_purchases: list[int] = []
         self._useless_answers: list[int] = []
         self._useless_images: list[int] = []
         self._throttled: dict[int, _Throttled] = {}
@@ -72,43 +77,57 @@ class Verdicts:
             rows: How many different rows must meet the same.
 
         Returns:
-            All refusals in turn if there are enough of them, else None. A row that is
-            refused again is enough, too: it is asked again when nothing else is left.
+            All refusals in turn if there are enough of them, else None. A part that is
+            refused again is enough, too, also for another reason: it is asked again
+            when nothing else is left.
         """
         if refusal.sent_at is not None and refusal.sent_at < self._succeeded_at:
             return None  # it left before something worked, so it proves nothing
         if self._refusals and self._refusals[0].kind != refusal.kind:
             self._refusals.clear()
-        earlier = [known for known in self._refusals if known.row_id == refusal.row_id]
-        if not earlier:
+        if all(known.row_id != refusal.row_id for known in self._refusals):
             self._refusals.append(refusal)
-        sent_at = refusal.sent_at
-        is_again = sent_at is not None and any(
-            sent_at >= known.refused_at for known in earlier
-        )
+        part = refusal.row_id, refusal.first_image
+        refused_at = self._refused_at.setdefault(part, refusal.refused_at)
+        is_again = refusal.sent_at is not None and refusal.sent_at >= refused_at
         enough = is_again or len(self._refusals) >= rows
         return list(self._refusals) if enough else None
 
     def succeeded(self, at: float) -> None:
         """Take note of a purchase that was taken, at these monotonic seconds."""
-        self._refusals.clear()
+        self._forget_refusals()
         self._succeeded_at = at
         self._successes += 1
 
     def answered(self) -> None:
         """Take note of an answer that refuses neither key, credit nor model."""
-        self._refusals.clear()
+        self._forget_refusals()
 
-    def answer_was_useless(self, row_id: int) -> bool:
-        """Take note of an answer that nobody can read; True if it is a third row's."""
-        return _is_third(self._useless_answers, row_id)
+    def _forget_refusals(self) -> None:
+        self._refusals.clear()
+        self._refused_at.clear()
+
+    def answer_was_useless(self, row_id: int, *, is_accepted: bool) -> bool:
+        """Take note of an answer that nobody can read; True if it is a third row's.
+
+        Args:
+            row_id: The row.
+            is_accepted: Whether the answer is about a task that was accepted before.
+        """
+        seen = self._useless_answers if is_accepted else self._useless_purchases
+        return _is_third(seen, row_id)
 
     def image_was_useless(self, row_id: int) -> bool:
         """Take note of bytes that are no image; True if they are a third row's."""
         return _is_third(self._useless_images, row_id)
 
+    def task_was_accepted(self) -> None:
+        """Take note of a purchase that made a task: it may end without images."""
+        self._useless_purchases.clear()
+
     def answer_was_useful(self) -> None:
         """Take note of an answer that brought images, or their links."""
+        self._useless_purchases.clear()
         self._useless_answers.clear()
 
     def image_was_useful(self) -> None:

@@ -164,12 +164,15 @@ class Reply:
             of events, are a list.
         is_own: Whether it came from the provider's own base URL: what the provider
             documents holds for no gateway elsewhere. Loopback counts as its own.
+        whole: The bytes of a success that could only be read as text, where the text
+            is not all of them; None elsewhere.
     """
 
     status: int
     headers: Mapping[str, str]
     body: Json
     is_own: bool = True
+    whole: Blob | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

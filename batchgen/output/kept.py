@@ -89,7 +89,7 @@ class KeptFiles:
             DiskFull: there is no room, or it is too large.
             StorageError: it cannot be written.
         """
-        long = [*_long_values(reply.body)]
+        long = [*_long_values(reply.body), *_long_values(reply.whole)]
         self._make_room(sum(map(len, long)) + LONG_TEXT)
         for number, value in enumerate(long, 1):
             self._write(_body_name(attempt_id, number, value), self._pieces(value))
@@ -104,6 +104,8 @@ class KeptFiles:
             "headers": {**headers},
             "body": reply.body,
         }
+        if reply.whole is not None:
+            document["whole"] = reply.whole
         texts = _dump(document, iter(range(1, len(long) + 1)))
         covered = (piece for text in texts for piece in self._pieces(text))
         # Last: who finds it finds what it names.
@@ -224,7 +226,11 @@ def _kept_reply(document: Json) -> KeptReply | None:
         }:
             texts = {key: it for key, it in headers.items() if isinstance(it, str)}
             kind: Source = "poll" if source == "poll" else "purchase"
-            return KeptReply(provider, kind, Reply(status, texts, body))
+            whole = document.get("whole")
+            reply = Reply(
+                status, texts, body, whole=whole if isinstance(whole, Blob) else None
+            )
+            return KeptReply(provider, kind, reply)
         case _:
             return None
 

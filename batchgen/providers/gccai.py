@@ -48,6 +48,9 @@ from batchgen.tasks import Task, bare_images, poll_error, tasks_in, uploaded
 NAME = "gccai"
 MOST_CREDITS = Decimal(1_000_000)  # more for one task is a broken number [assumed]
 STATUS = re.compile("[45][0-9]{2}")
+# 200 is documented; the others are successes at its like [assumed], where something
+# came with them.
+SUCCESS, SUCCESSES_ELSEWHERE = "200", frozenset({"0", "success", "succeed", "ok"})
 # Types of errors at a sister gateway (docs.apimp.ai); this one's are not documented.
 STATUS_OF_TYPE = {"insufficient_credits_error": 402, "permission_denied_error": 403}
 KINDS: Mapping[str, type[AttemptError]] = MappingProxyType(
@@ -213,7 +216,7 @@ def _code(reply: Reply) -> str | None:
     exact = number(code)
     if exact is not None and exact == exact.to_integral_value():
         return str(int(exact))  # some write 200.0
-    return None if code is None else text_of(code) or str(exact)
+    return None if code is None else text_of(code).lower() or str(exact)
 
 
 def _type(reply: Reply) -> str:
@@ -221,13 +224,21 @@ def _type(reply: Reply) -> str:
 
 
 def _is_error(reply: Reply) -> bool:
-    return not 200 <= reply.status < 300 or _code(reply) not in {None, "200"}
+    return not 200 <= reply.status < 300 or not _is_success(reply)
+
+
+def _is_success(reply: Reply) -> bool:
+    """Say whether the code in a body is one of a success, or there is none."""
+    code = _code(reply)
+    if code in SUCCESSES_ELSEWHERE:
+        return bool(fields(reply.body).get("data"))
+    return code in {None, SUCCESS}
 
 
 def _as_error(reply: Reply) -> Reply:
     """Return an error with the status that its type, itself or its code stands for."""
     code, status = _code(reply), reply.status
-    if status < 300 and code not in {None, "200"}:
+    if status < 300 and code is not None and not _is_success(reply):
         status = int(code) if STATUS.fullmatch(code) else 400
     return replace(reply, status=STATUS_OF_TYPE.get(_type(reply), status))
 

@@ -80,22 +80,26 @@ def charge_of(run: Run, flight: Flight, delivered: Delivered) -> ChargedAs:
 
 
 def by_price(run: Run, flight: Flight, images: int) -> ChargedAs:
-    """Return what some images cost by the user's price, else as the list had it."""
+    """Return what some images cost by the user's price, else as the list had it.
+
+    More than were asked for may have been charged or not: they are at risk.
+    """
     price = agreed_price(run, flight)
     if price is None:
         return by_list(flight.attempt, images)
-    came = min(images, flight.attempt.images)
-    floor, ceiling = to_nano(price.floor), to_nano(price.ceiling)
-    return Charged(Charge.PRICE_LIST, floor * came, (ceiling - floor) * came)
+    asked = flight.attempt.images
+    floor = to_nano(price.floor) * min(images, asked)
+    most = to_nano(price.ceiling) * max(images, asked)
+    return Charged(Charge.PRICE_LIST, floor, most - floor)
 
 
 def by_list(attempt: AttemptRecord, images: int) -> ChargedAs:
     """Return what a delivery cost whose reply does not say it.
 
-    The list price of as many images as came; whether a provider charges for images
-    that it did not make is documented nowhere: nanobananaapi.dev's sibling says that
-    it does not [assumed for all]. Where the list has a range, its floor is spent for
-    certain, and the rest is at risk.
+    The list price of as many images as came, where the list has a range its floor, is
+    spent for certain. The rest is at risk, and so are images that were asked for and
+    did not come, or came and were not asked for: whether a provider charges for those
+    is documented nowhere.
     """
     if attempt.expected is None:
         return Charged(Charge.PRICE_LIST, None)
@@ -105,7 +109,8 @@ def by_list(attempt: AttemptRecord, images: int) -> ChargedAs:
         least = max(0, 2 * attempt.expected - most)
     came = min(images, attempt.images)
     floor = least * came // attempt.images
-    return Charged(Charge.PRICE_LIST, floor, -(-most * came // attempt.images) - floor)
+    most = -(-most * max(images, attempt.images) // attempt.images)
+    return Charged(Charge.PRICE_LIST, floor, most - floor)
 
 
 def latency_of(run: Run, flight: Flight) -> float | None:

@@ -20,20 +20,30 @@ from batchgen.errors import (
     ReplyMalformed,
 )
 from batchgen.ledger import AttemptRecord, Ledger
-from batchgen.model import Accepted, Delivered, Running, State, Status
-from batchgen.output.kept import KeptReply
+from batchgen.model import (
+    BASE64_KEYS,
+    Accepted,
+    Delivered,
+    Reply,
+    Running,
+    State,
+    Status,
+)
+from batchgen.output.kept import KeptReply, Source
 from batchgen.provider import TaskProvider
 from batchgen.runner.accounts import ChargedAs
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.deliver import take
+from batchgen.runner.echoes import read_without_echoes
 from batchgen.runner.fence import fenced
 from batchgen.runner.fetch import end_without, try_each
-from batchgen.runner.finish import fail
+from batchgen.runner.finish import fail, give_back
 from batchgen.runner.fresh import fresh_links
 from batchgen.runner.kept import kept_files, name_in
 from batchgen.runner.lane import Lane
 from batchgen.runner.missing import Missing
 from batchgen.runner.resume import flights_of, kept_words
+from batchgen.wire.decode import decode_body
 
 Lanes = Mapping[tuple[str, str], Lane]
 """Where attempts can be asked for, by provider and base URL."""
@@ -161,7 +171,11 @@ def _may_be_read(run: Run, attempt: AttemptRecord) -> bool:
 async def _read(run: Run, flight: Flight, kept: KeptReply) -> list[Flight]:
     """Do what a kept reply says, if that is more than was known."""
     try:
-        outcome = _decoded(flight.lane, kept)
+        outcome = read_without_echoes(
+            flight,
+            _read_anew(kept.reply),
+            lambda reply: _decoded(flight.lane, kept.source, reply),
+        )
     except AttemptError as error:
         attempt_id = flight.attempt.attempt_id
         is_missed = flight.attempt.message == kept_words(kept_files(run), attempt_id)
@@ -178,17 +192,39 @@ async def _read(run: Run, flight: Flight, kept: KeptReply) -> list[Flight]:
         return []
     run.log.info("kept_reply_read", extra={"attempt": flight.attempt.attempt_id})
     hold(run, flight)
-    if isinstance(outcome, Accepted):
-        return [await _accept(run, flight, outcome)]
-    links, _, _ = await take(run, flight, outcome)
+    try:
+        if isinstance(outcome, Accepted):
+            return [await _accept(run, flight, outcome)]
+        links, _, _ = await take(run, flight, outcome)
+    except Exception:
+        _let_go(run, flight)
+        raise
     return [_as_it_stands(run, flight)] if links else []
 
 
-def _decoded(lane: Lane, kept: KeptReply) -> Delivered | Accepted | Running:
-    if kept.source == "purchase":
-        return lane.provider.decode(replace(kept.reply, is_own=lane.is_own))
+def _let_go(run: Run, flight: Flight) -> None:
+    """Count an attempt as it was before, if its money is held still."""
+    if not flight.reservation.is_settled and flight.attempt.at_risk:
+        give_back(run, flight)
+    elif not flight.reservation.is_settled:
+        run.release(flight.reservation)
+
+
+def _read_anew(reply: Reply) -> Reply:
+    """Return a reply whose body is read from its bytes, where they are kept."""
+    if reply.whole is None:
+        return reply
+    body = decode_body(reply.whole.data, reply.headers, BASE64_KEYS)
+    return replace(reply, body=body)
+
+
+def _decoded(
+    lane: Lane, source: Source, reply: Reply
+) -> Delivered | Accepted | Running:
+    if source == "purchase":
+        return lane.provider.decode(replace(reply, is_own=lane.is_own))
     if isinstance(lane.provider, TaskProvider):
-        return lane.provider.decode_poll(kept.reply)
+        return lane.provider.decode_poll(reply)
     return Running()
 
 

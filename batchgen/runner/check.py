@@ -41,9 +41,16 @@ async def check_image(
         return await run.offload(look) if len(data) > SMALL_BYTES else look()
     except NotAnImage as reason:
         error = ImageRejected(flight.lane.name, f"delivered {reason}")
+        error.may_come = _is_placeholder(data)
         if keep and data:
             name_in(error, await keep_image(run, flight, image, data))
         raise error from reason
+
+
+def _is_placeholder(data: bytes) -> bool:
+    """Say whether a page, JSON or nothing stands where an image may be some day."""
+    start = data[:256].lstrip().lower()
+    return not start or start.startswith((b"<!doctype", b"<html", b"{", b"["))
 
 
 def _inspect(data: bytes) -> tuple[bytes, ImageFacts]:

@@ -141,9 +141,14 @@ def may_lose(history: Sequence[AttemptRecord], policy: Policy) -> bool:
 def _may_risk(history: Sequence[AttemptRecord], policy: Policy) -> bool:
     """Say whether one more may be bought after failures that may have been charged.
 
-    A failed task is no unknown outcome, but its price is as much at risk.
+    A failed task is no unknown outcome, but its price is as much at risk; and what was
+    charged for an answer without an image is gone.
     """
-    risky = sum(it.charge is Charge.UNKNOWN for it in history)
+    risky = sum(
+        attempt.charge is Charge.UNKNOWN
+        or (attempt.error == "no_image" and attempt.charge is not Charge.NONE)
+        for attempt in history
+    )
     if not risky:
         return True
     return policy.on_unknown == "retry" and risky <= policy.max_unknown

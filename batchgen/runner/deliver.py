@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain
 
 import anyio
 
@@ -86,13 +86,21 @@ async def take(
 
 
 async def _unpack(run: Run, flight: Flight, delivered: Delivered) -> _Parcel:
-    """Number the images; a data URI is no link, but the image itself."""
+    """Number the images; a data URI is no link, but the image itself.
+
+    Of more images than were asked for the last ones are taken: gateways hand on the
+    drafts of a model that thinks, and they stand before its result (litellm 1.108.7,
+    tried 2026-11-30). The others are kept, too.
+    """
     blobs: list[tuple[int, Blob]] = []
     links: list[tuple[int, Link]] = []
     extra: list[tuple[int, Link | Blob]] = []
-    for number, each in zip(count(flight.part.first_image), delivered.images):
+    span = flight.part.span
+    surplus = max(0, len(delivered.images) - len(span))
+    numbers = chain(range(span.stop, span.stop + surplus), span)
+    for number, each in zip(numbers, delivered.images, strict=False):
         image = await _opened(run, each) if isinstance(each, Link) else each
-        if number not in flight.part.span:
+        if number not in span:
             extra.append((number, image))
         elif isinstance(image, Blob):
             blobs.append((number, image))
@@ -148,7 +156,9 @@ async def _store_inline(
                 checked,
                 ends=not parcel.links,
                 lost=lost,
-                inline=InlineDelivery(charge, delivered.request_id, parcel.links),
+                inline=InlineDelivery(
+                    len(delivered.images), charge, delivered.request_id, parcel.links
+                ),
             )
         elif lost is not None:
             await lose(run, flight, lost, charge)

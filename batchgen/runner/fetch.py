@@ -37,6 +37,10 @@ DOWNLOADS = 12
 """Rounds in which the images of an attempt are tried, outages left out: with their
 pauses about five minutes [assumed]. Later runs try again."""
 
+REJECTED_DOWNLOADS = 6
+"""Rounds, some fifteen seconds, where whole answers come that are no images: bytes of
+another kind seldom become one, and are kept [assumed]."""
+
 ASK_TASK_AT = 3
 """A task is asked for fresh links after this round, and after the last: a fresh link
 may need some seconds, too, until its image is everywhere."""
@@ -117,7 +121,8 @@ async def _bring_all(
     lane, tries, counted, is_renewed = flight.lane, 0, 0, False
     is_first_chance = rounds == DOWNLOADS
     while True:
-        is_last = counted + 1 >= rounds
+        most = min(rounds, REJECTED_DOWNLOADS) if missing.are_rejected else rounds
+        is_last = counted + 1 >= most
         await try_each(run, flight, missing, keep=is_last)
         if not missing.links:
             return
@@ -127,7 +132,7 @@ async def _bring_all(
         # Who waits to buy again does not wait for an outage of the links to end.
         is_outage = broke_off and lane.links.excuses and is_first_chance
         counted += not is_outage
-        is_over = counted >= rounds or not missing.may_come
+        is_over = (is_last and counted >= most) or not missing.may_come
         if is_over or (counted == ASK_TASK_AT and not broke_off):
             fresh = await _renew(run, flight, missing, charge, must=is_over)
             if fresh and not (is_over and is_renewed):

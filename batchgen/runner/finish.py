@@ -140,6 +140,7 @@ def _judge(run: Run, flight: Flight, error: AttemptError) -> _Judged:
     refusal = Refusal(
         row_id=flight.part.row_id,
         attempt_id=flight.attempt.attempt_id,
+        first_image=flight.part.first_image,
         kind=error.kind,
         sent_at=flight.started,
         refused_at=run.time.monotonic(),
@@ -231,12 +232,14 @@ def _write_end(
     attempt_id = flight.attempt.attempt_id
     is_excused = attempt_id in flight.lane.excused
     flight.lane.excused.discard(attempt_id)
+    if flight.attempt.state is State.FAILED:
+        ledger.reopen(attempt_id)  # its kept reply was read anew, and is of no use
     ledger.mark_ended(attempt_id, replace(end, excused=is_excused))
     is_down = isinstance(judged.error, ProviderDown)
     if is_down and flight.lane.breaker.is_past_patience:
         ledger.count_again(flight.part.row_id)
     for refusal in judged.returned:
-        _return(run, ledger, refusal, end)
+        _return(run, ledger, refusal, judged.error)
     decision, planned = _settle(run, ledger, flight, end)
     return _Ended(
         decision=decision,
@@ -280,18 +283,18 @@ def _settle(
     return decision, planned
 
 
-def _return(run: Run, ledger: Ledger, refusal: Refusal, end: AttemptEnd) -> None:
+def _return(run: Run, ledger: Ledger, refusal: Refusal, error: AttemptError) -> None:
     """Let a row wait again that ended by a refusal which turned out to be everybody's.
 
     Part of the commit that ends the last of them: a kill behind it would leave rows
     failed that nobody tries again.
     """
     row = ledger.row(refusal.row_id)
-    if not ledger.mark_refused(refusal.attempt_id, end.error):
+    if not ledger.mark_refused(refusal.attempt_id, error.kind):
         return
     if row.status is not Status.FAILED or not ledger.is_planned(row.row_id):
         return
-    ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
+    ledger.settle(row.row_id, Status.PENDING, error.kind, error.message)
     rows = run.rows_of(ledger, row.row_id)
     run.progress.settle(Status.PENDING, Status.FAILED, rows)
 
@@ -344,11 +347,20 @@ def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
             return ChargedAs(Charge.UNKNOWN, None)
 
 
-def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
+async def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
     """Leave an accepted task to a later run: it cannot be asked for without a key."""
     give_back(run, flight)
     flight.lane.task_refusal = error
-    _heed(run, flight, _judge(run, flight, error).error)
+    judged = _judge(run, flight, error)
+    _heed(run, flight, judged.error)
+    if not judged.returned:
+        return
+
+    def step(ledger: Ledger) -> None:
+        for refusal in judged.returned:
+            _return(run, ledger, refusal, error)
+
+    await run.writer.commit(step)
 
 
 def give_back(run: Run, flight: Flight) -> None:
@@ -375,14 +387,21 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
 def was_useless(run: Run, flight: Flight, error: AttemptError) -> None:
     """Stop the provider if different rows in turn brought nothing usable."""
     lane, row_id = flight.lane, flight.part.row_id
+    if flight.attempt.state in (State.FAILED, State.UNKNOWN):
+        return  # a kept reply that was read anew says nothing of the provider now
+    is_accepted = flight.task_id is not None
     match error:
         case ImageRejected():
             is_enough = lane.verdicts.image_was_useless(row_id)
         case Internal() | ReplyMalformed():
-            is_enough = lane.verdicts.answer_was_useless(row_id)
+            is_enough = lane.verdicts.answer_was_useless(
+                row_id, is_accepted=is_accepted
+            )
         case NoImage() if not lane.proof.holds_for(flight.attempt.model):
             # Nothing strange where others brought theirs; but here nobody has.
-            is_enough = lane.verdicts.answer_was_useless(row_id)
+            is_enough = lane.verdicts.answer_was_useless(
+                row_id, is_accepted=is_accepted
+            )
         case _:
             return
     if is_enough and lane.stopped is None:

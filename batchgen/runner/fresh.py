@@ -45,7 +45,9 @@ async def fresh_links(
         raise Incomplete(lane.name, "the link no longer downloads; no other came yet")
     if poller.is_partial:
         return {}  # which of the images these are, nobody can say
-    images = zip(flight.part.span, outcome.images, strict=False)
+    # Of more than were asked for the last ones were taken.
+    surplus = max(0, len(outcome.images) - flight.part.images)
+    images = zip(flight.part.span, outcome.images[surplus:], strict=False)
     return {image: link for image, link in images if not isinstance(link, Blob)}
 
 

@@ -23,6 +23,7 @@ from batchgen.errors import (
 from batchgen.model import Blob, Reply
 from batchgen.output.kept import KeptFiles, Source
 from batchgen.runner.context import Flight, Run
+from batchgen.runner.echoes import read_without_echoes
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ async def read_or_keep(
         Internal: `decode` met something that it was not made for.
     """
     try:
-        return decode(reply)
+        return read_without_echoes(flight, reply, decode)
     except _WITHOUT_IMAGE as error:
         await keep_unread(run, flight, reply, error, source)
         raise

@@ -33,6 +33,15 @@ class Missing:
         return error or LinkLost("the run", "no link was kept")
 
     @property
+    def are_rejected(self) -> bool:
+        """Whether all that came in the last round were bytes of something else."""
+        failures = self.failures.values()
+        return bool(failures) and all(
+            isinstance(error, ImageRejected) and not error.may_come
+            for error in failures
+        )
+
+    @property
     def may_come(self) -> bool:
         """Whether waiting may help at least one of them."""
         return any(not _is_final(it) for it in self.failures.values())

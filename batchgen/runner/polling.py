@@ -26,6 +26,7 @@ from batchgen.provider import TaskProvider
 from batchgen.runner.answers import heed_wait
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import wait_s
+from batchgen.runner.echoes import read_without_echoes
 from batchgen.runner.kept import keep_unread
 
 SURE_AFTER = 3
@@ -153,7 +154,9 @@ class Poller:
     async def _read(self, task_id: str, reply: Reply) -> Delivered | Running:
         """Return what an answer says; one that is in doubt is not believed at once."""
         try:
-            outcome = self._provider.decode_poll(reply)
+            outcome = read_without_echoes(
+                self._flight, reply, self._provider.decode_poll
+            )
         except (TaskLost, ReplyMalformed, NoImage) as error:
             self._doubts[task_id] += 1
             enough = EMPTY_TRIES if isinstance(error, NoImage) else SURE_AFTER

@@ -142,7 +142,12 @@ async def _begin(
         run.release(reservation)
         return False
     grant = Grant(run, lane)
-    again_in_s = await _tried_in_s(run, lane, wanted)
+    try:
+        again_in_s = await _tried_in_s(run, lane, wanted)
+    except BaseException:
+        grant.close()
+        run.release(reservation)
+        raise
     if again_in_s is not None:
         grant.close()
         run.release(reservation)

@@ -137,6 +137,7 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
     is_first = not lane.proof.holds_for(order.model)
     lane.proof.add(order.model)
     if isinstance(outcome, Accepted):
+        lane.verdicts.task_was_accepted()
         await _accepted(run, flight, outcome, is_first=is_first)
         return
     order.slot.free()
@@ -305,7 +306,7 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
         try:
             delivered = await follow(run, flight, estimate_s)
         except ProviderStopped as error:
-            leave_open(run, flight, error)
+            await leave_open(run, flight, error)
             return
         except AttemptError as error:
             await fail(run, flight, error)

@@ -251,7 +251,7 @@ async def _ask_once(run: Run, flight: Flight) -> None:
         with run.cut_short():
             outcome = await Poller(run, flight, flight.task_id or "").ask()
     except ProviderStopped as error:
-        leave_open(run, flight, error)
+        await leave_open(run, flight, error)
         return
     except AttemptError as error:
         await fail(run, flight, error)

@@ -35,9 +35,11 @@ class InlineDelivery:
     """A delivery some of whose images came with the reply itself.
 
     Attributes:
+        images: How many were delivered, with links and what is no image.
         links: Of its other images.
     """
 
+    images: int
     charge: ChargedAs
     request_id: str | None
     links: Sequence[tuple[int, Link]]
@@ -75,7 +77,7 @@ async def store(
             tag=Tag(
                 attempt_id=flight.attempt.attempt_id,
                 image=it.image,
-                images=len(checked) if inline else flight.part.images,
+                images=inline.images if inline else flight.part.images,
                 cost_nano=inline.charge[1] if inline and reported else None,
                 modified=utc(at),
             ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
@@ -19,8 +20,13 @@ from batchgen.wire.sieve import DATA_URI
 MOST_VALUES = 100_000
 """In a JSON document: each takes a hundred times the byte that it needs there."""
 
+MOST_LINES = 1_000_000
+"""In a stream of events; base64 that is wrapped has 400,000."""
+
 NOTHING_TAKEN: Mapping[str, Blob] = MappingProxyType({})
 
+# A number with more is null: as an integer it might take all memory to write out.
+_MOST_DIGITS = 100
 _MOST_STARTS = 20  # places in a text where JSON is looked for
 _DATA_URI = re.compile(DATA_URI)
 _BETWEEN = re.compile(r"[\s,\x1e]*")  # JSON lines, and JSON text sequences (RFC 7464)
@@ -56,8 +62,8 @@ def read_json(
     """Return a JSON document, its base64 values as Blobs.
 
     Line breaks within texts are let pass, as some write them into base64. NaN and
-    Infinity are null, and letters that are none in UTF-8 are replaced: neither stands
-    in an image.
+    Infinity are null, and so are numbers beyond 100 digits; letters that are none in
+    UTF-8 are replaced: none of them stands in an image.
 
     Args:
         body: The document.
@@ -69,10 +75,22 @@ def read_json(
         Unreadable: it is nested too deeply, or has too many values.
     """
     text = text_in(body)
+    decoder = decoder_of(blob_keys, taken)
     try:
-        document: Json = decoder_of(blob_keys, taken).decode(text)
+        document: Json = decoder.decode(text)
+        if isinstance(document, str) and document.lstrip()[:1] in {"{", "["}:
+            document = _within(document, decoder)
     except RecursionError:
         raise Unreadable("the JSON is nested too deeply") from None
+    return document
+
+
+def _within(text: str, decoder: json.JSONDecoder) -> Json:
+    """Return the document that a document of one text holds, if it holds one."""
+    try:
+        document: Json = decoder.decode(text)
+    except ValueError:
+        return text
     return document
 
 
@@ -171,7 +189,10 @@ def read_events(text: str, decoder: json.JSONDecoder) -> Json:
 
     Raises:
         ValueError: there is none.
+        Unreadable: it has too many lines.
     """
+    if text.count("\n") > MOST_LINES:
+        raise Unreadable(f"the events have more than {MOST_LINES:,} lines")
     documents = list(_of_events(text, decoder))
     if not documents:
         raise ValueError("no JSON in the events")
@@ -179,19 +200,30 @@ def read_events(text: str, decoder: json.JSONDecoder) -> Json:
 
 
 def _of_events(text: str, decoder: json.JSONDecoder) -> Iterator[Json]:
-    for block in re.split(r"(?:\r\n|\n|\r){2,}", text):
-        name, data = "", []
-        for line in re.split(r"\r\n|\n|\r", block):
-            field, _, value = line.partition(":")
-            if field.strip() == "event":
-                name = value.strip()
-            elif field.strip() == "data":
-                data.append(value.removeprefix(" "))
-        # Some leave out the empty line between events.
-        whole = "\n".join(data)
-        for part in [whole] if _reads(whole, decoder) else data:
-            if (document := _event(name, part, decoder)) is not None:
-                yield document
+    # Line by line: a body of empty lines must not become millions of texts.
+    name, data = "", []
+    for line in io.StringIO(text, newline=None):
+        field, _, value = line.rstrip("\n").partition(":")
+        if field.strip() == "event":
+            name = value.strip()
+        elif field.strip() == "data":
+            data.append(value.removeprefix(" "))
+        elif line == "\n":
+            yield from _of_event(name, data, decoder)
+            name, data = "", []
+    yield from _of_event(name, data, decoder)
+
+
+def _of_event(
+    name: str, data: Sequence[str], decoder: json.JSONDecoder
+) -> Iterator[Json]:
+    if not data:
+        return
+    # Some leave out the empty line between events.
+    whole = "\n".join(data)
+    for part in [whole] if _reads(whole, decoder) else data:
+        if (document := _event(name, part, decoder)) is not None:
+            yield document
 
 
 def _reads(text: str, decoder: json.JSONDecoder) -> bool:
@@ -231,7 +263,8 @@ def _decoder(
 
     return json.JSONDecoder(
         object_hook=lift if blob_keys else None,
-        parse_float=Decimal,
+        parse_int=_as_int,
+        parse_float=_as_decimal,
         parse_constant=_as_null,
         strict=False,
     )
@@ -251,3 +284,12 @@ def _lifted(value: str, taken: Mapping[str, Blob], *, is_base64: bool) -> str | 
 
 def _as_null(_name: str) -> None:
     return None
+
+
+def _as_int(text: str) -> int | None:
+    return int(text) if len(text) <= _MOST_DIGITS else None
+
+
+def _as_decimal(text: str) -> Decimal | None:
+    number = Decimal(text)
+    return number if abs(number.adjusted()) <= _MOST_DIGITS else None

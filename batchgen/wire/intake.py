@@ -142,3 +142,9 @@ class ReplyIntake:
             return read_text(sifted, self._headers, self._blob_keys)
         except ValueError:
             return as_text(self._file.getvalue())
+
+    def beyond(self, text: str) -> Blob | None:
+        """Return the whole body if a text that it was read as is not all of it."""
+        sieve = self._sieve
+        body = self._file.getvalue() if sieve is None else sieve.whole()
+        return None if text.encode("utf-8", "replace") == body else Blob(body)

@@ -11,7 +11,7 @@ import pybase64
 _COVER = b"*"
 # An escape is itself escaped where one format stands in another: JSON in JSON in a URL.
 _BACKSLASHES = r"\\{1,8}"
-_LONGEST_ESCAPE = 16
+_LONGEST_ESCAPE = 20
 """No character of a key takes more bytes than this."""
 _WINDOW = 1024 * 1024
 
@@ -19,8 +19,9 @@ _WINDOW = 1024 * 1024
 class KeyMask:
     """Overwrite keys in bytes.
 
-    Only a whole key counts: raw, URL-encoded, escaped for JSON or HTML, in base64 (also
-    as a part of what was encoded), and in several of these at once. Upper and lower
+    Only a whole key counts: raw, URL-encoded, escaped for JSON, HTML or a program's
+    text, in hexadecimal or base64 (also as a part of what was encoded), and in several
+    of these at once. Upper and lower
     case are one.
     """
 
@@ -36,6 +37,10 @@ class KeyMask:
     def holds_key(self, text: str) -> bool:
         """Tell whether a key stands in the text."""
         return not self._is_empty and self._of_text.search(text) is not None
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where keys stand in a text."""
+        return self._spans(text)
 
     def pieces(self, content: bytes | str) -> Iterator[bytes]:
         """Yield bytes, or a text in UTF-8, piece by piece, keys overwritten.
@@ -78,6 +83,7 @@ def _slices(content: bytes | str, start: int, end: int) -> Iterator[bytes]:
 
 def _forms(key: str) -> Iterator[str]:
     yield "".join(map(_escaped, key))
+    yield "[ :-]?".join(f"{byte:02x}" for byte in key.encode("utf-8", "replace"))
     for offset in range(3):
         yield _in_base64(key, offset)
 
@@ -88,13 +94,11 @@ def _escaped(character: str) -> str:
     forms = [
         re.escape(character),
         f"%(?:25){{0,3}}{code:02x}",
-        f"{_BACKSLASHES}u{code:04x}",
+        f"{_BACKSLASHES}(?:u{code:04x}|u\\{{0{{0,4}}{code:x}\\}}|x{code:02x}|{code:03o})",
+        f"&(?:amp;){{0,2}}#(?:0{{0,3}}{code}|x0{{0,3}}{code:x});",
     ]
     if character not in ascii_letters + digits:
-        forms += [
-            _BACKSLASHES + re.escape(character),
-            f"&#(?:0{{0,3}}{code}|x0{{0,3}}{code:x});",
-        ]
+        forms.append(_BACKSLASHES + re.escape(character))
     return f"(?:{'|'.join(forms)})"
 
 

@@ -37,8 +37,8 @@ class Scrubber:
     """Remove keys from text.
 
     Two things count as a key: a run of five or more of its characters, and its first
-    or last three or four characters beside a mask, as in `sk-a...9f2Z`. Upper and
-    lower case are one. Placeholders are no keys.
+    or last three or four characters beside a mask, as in `sk-a...9f2Z`; and a whole
+    key in any escaping. Upper and lower case are one. Placeholders are no keys.
 
     Attributes:
         mask: Overwrites whole keys in what is kept as it came.
@@ -63,12 +63,13 @@ class Scrubber:
         if not self._runs or not text:
             return text
         spans = [span for layer in _layers(text) for span in self._find(*layer)]
-        return _replace(text, spans)
+        return _replace(text, [*spans, *self.mask.spans(text)])
 
     def clean_id(self, text: str) -> str:
         """Return an id as it is, or a mark alone where a key stands in it."""
         folded = _fold(text)
-        return MARK if any(run in folded for run in self._long_runs) else text
+        is_key = any(run in folded for run in self._long_runs) or self.holds_key(text)
+        return MARK if is_key else text
 
     def holds_key(self, text: str) -> bool:
         """Tell whether a key stands in the text, whole, as it is or escaped."""

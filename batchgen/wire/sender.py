@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -138,6 +139,10 @@ class Wire:
             if patience.cancelled_caught:
                 raise httpx.ReadTimeout(f"not finished after {patience_s:g} s")
             body = await self._line.decode(intake.document, intake.parsed_bytes)
+            whole = None
+            if isinstance(body, str) and 200 <= response.status_code < 300:
+                work = partial(intake.beyond, body)
+                whole = await self._line.decode(work, intake.parsed_bytes)
             is_broken = isinstance(body, str) and claims_json(headers)
             if is_broken and not is_delimited(headers):
                 raise httpx.RemoteProtocolError("the JSON ended with the connection")
@@ -149,8 +154,8 @@ class Wire:
                 ours.head = head
             raise ours from error
         if lease.held_bytes:
-            lease.shrink(size_of_blobs(body))
-        return Reply(response.status_code, headers, body)
+            lease.shrink(size_of_blobs(body) + size_of_blobs(whole))
+        return Reply(response.status_code, headers, body, whole=whole)
 
     async def download(
         self,

@@ -90,6 +90,13 @@ class Sieve:
         before = [it.base64() if isinstance(it, _Value) else it for it in self._before]
         return b"".join([*before, self._text])
 
+    def whole(self) -> bytes:
+        """Return the document as it came, but for escapes within its base64."""
+        text = self.text()
+        for word, image in self._taken.items():
+            text = text.replace(word.encode(), pybase64.b64encode(image.data))
+        return text
+
     def _skim(self, text: bytes) -> bytes:
         """Look for a value; return what follows after its opening quote."""
         self._text += text

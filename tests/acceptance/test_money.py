@@ -93,7 +93,7 @@ def test_a_provider_that_refuses_in_mid_run_stops_it_until_a_later_run(
     batch = customer(tmp_path, bank, provider, "--concurrency", "2")
     batch.write(product_rows(range(6)))
     first = batch.run("--limit", "2")
-    bank.queue_fault(provider, fault, times=2)
+    bank.queue_fault(provider, fault, times=3)  # three rows in turn, for it has worked
 
     stopped = batch.run()
     books = read_books(batch, bank)
@@ -103,8 +103,6 @@ def test_a_provider_that_refuses_in_mid_run_stops_it_until_a_later_run(
     assert books.statuses["succeeded"] >= 2
     check_all(books)
 
-    while bank.faults()["queued"]:  # the second one may have had no chance yet
-        assert batch.run().code == 5
     carried_on = batch.run()
     books = read_books(batch, bank)
 

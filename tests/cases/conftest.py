@@ -26,7 +26,9 @@ class Market:
     def open(
         self, *providers: str, key: str = KEY, price: Decimal | None = PRICE
     ) -> Customer:
-        services = {it: self.stack.enter_context(open_service(it)) for it in providers}
+        services = {
+            name: self.stack.enter_context(open_service(name)) for name in providers
+        }
         return Customer(self.folder, services, key, price)
 
     def enter(self, provider: str, key: str = KEY) -> tuple[Customer, Service]:

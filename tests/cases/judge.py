@@ -69,12 +69,12 @@ class Outcome:
     def ends(self, code: int, /, **statuses: str) -> None:
         """Assert the exit code and how rows ended; `others` stands for the rest."""
         others = statuses.pop("others", None)
-        wanted = {id_: statuses.get(id_, others) for id_ in self.rows}
-        assert (self.code, self.statuses()) == (code, wanted), self.explain()
+        expected = {id_: statuses.get(id_, others) for id_ in self.rows}
+        assert (self.code, self.statuses()) == (code, expected), self.explain()
 
     def explain(self) -> str:
         """Return all that helps to see why a case failed; bad ends first."""
-        rows = sorted(self.rows.values(), key=lambda it: it["status"] == "succeeded")
+        rows = sorted(self.rows.values(), key=lambda row: row["status"] == "succeeded")
         lines = [
             f"{row['id']}: {row['status']} {row['error'] or ''} {row['message'] or ''}"
             f" attempts {row['attempts']} cost {row['cost_usd']} {row['cost_basis']}"
@@ -112,15 +112,15 @@ class Customer:
         ]
         (self.folder / "m.csv").write_text("\n".join([header, *lines, ""]), "utf-8")
 
-    def words(self, *options: str) -> list[str]:
-        """Return the command."""
-        words = ["run", "m.csv", "--out", "out"]
-        words += ["--provider", ",".join(self.services)]
+    def command(self, *options: str) -> list[str]:
+        """Return the words of the command."""
+        command = ["run", "m.csv", "--out", "out"]
+        command += ["--provider", ",".join(self.services)]
         for name, service in self.services.items():
-            words += ["--base-url", f"{name}={service.url}"]
+            command += ["--base-url", f"{name}={service.url}"]
         if self.price is not None:
-            words += ["--price", str(self.price)]
-        return [*words, "--max-cost", "50", *options]
+            command += ["--price", str(self.price)]
+        return [*command, "--max-cost", "50", *options]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -129,12 +129,12 @@ class Customer:
 
     def run(self, *options: str, within_s: float = WITHIN_S) -> Outcome:
         """Run to its end and judge what holds for every run."""
-        return self.call(*self.words(*options), within_s=within_s)
+        return self.call(*self.command(*options), within_s=within_s)
 
-    def call(self, *words: str, within_s: float = WITHIN_S) -> Outcome:
+    def call(self, *command: str, within_s: float = WITHIN_S) -> Outcome:
         """Give any command that works on the run folder."""
         longest_s = within_s * PATIENCE
-        done = call(words, at=self.folder, env=self.environment, within_s=longest_s)
+        done = call(command, at=self.folder, env=self.environment, within_s=longest_s)
         return self.judge(done.code, done.out, done.err)
 
     def judge(self, code: int, stdout: str, stderr: str) -> Outcome:
@@ -149,7 +149,7 @@ class Customer:
             self._kept(),
             _total(attempts, "cost_usd"),
             _total(table, "at_risk_usd"),
-            sum((it.bill for it in self.services.values()), Decimal(0)),
+            sum((service.bill for service in self.services.values()), Decimal(0)),
         )
         self._assert_promises(outcome)
         return outcome
@@ -164,27 +164,29 @@ class Customer:
             return {}
         with zipfile.ZipFile(path) as archive:
             assert archive.testzip() is None
-            names = (it for it in archive.namelist() if it != "metadata.jsonl")
+            names = {*archive.namelist()} - {"metadata.jsonl"}
             return {name: archive.read(name) for name in names}
 
     def _kept(self) -> dict[str, bytes]:
-        files = (it for it in (self.out / "kept").rglob("*") if it.is_file())
-        return {str(it.relative_to(self.out)): it.read_bytes() for it in files}
+        paths = (self.out / "kept").rglob("*")
+        files = [path for path in paths if path.is_file()]
+        return {str(file.relative_to(self.out)): file.read_bytes() for file in files}
 
     def _assert_promises(self, outcome: Outcome) -> None:
-        for words in FORBIDDEN:
-            assert words not in outcome.terminal, outcome.explain()
+        for message in FORBIDDEN:
+            assert message not in outcome.terminal, outcome.explain()
         if len(self.key) >= 16:
             assert self.key not in outcome.terminal, outcome.explain()
-            files = [it for it in self.out.rglob("*") if it.is_file()]
-            leaks = [it.name for it in files if self.key.encode() in it.read_bytes()]
+            files = [path for path in self.out.rglob("*") if path.is_file()]
+            key = self.key.encode()
+            leaks = [file.name for file in files if key in file.read_bytes()]
             assert not leaks, leaks
         if not outcome.rows:
             return
         lines = (self.folder / "m.csv").read_text("utf-8").splitlines()[1:]
         assert [*outcome.rows] == [line.partition(",")[0] for line in lines]
-        most = outcome.spent + outcome.at_risk
-        assert outcome.spent <= outcome.bill <= most, outcome.explain()
+        highest = outcome.spent + outcome.at_risk
+        assert outcome.spent <= outcome.bill <= highest, outcome.explain()
         _assert_archive(outcome)
 
 
@@ -206,7 +208,7 @@ def among_others(names: Iterable[str]) -> list[str]:
 
 def _assert_archive(outcome: Outcome) -> None:
     files = [file for row in outcome.rows.values() for file in row["files"] or ()]
-    hashes = {it["name"]: it["sha256"] for it in files}
+    hashes = {file["name"]: file["sha256"] for file in files}
     content = {
         name: hashlib.sha256(data).hexdigest() for name, data in outcome.members.items()
     }
@@ -217,4 +219,4 @@ def _assert_archive(outcome: Outcome) -> None:
 
 
 def _total(rows: Sequence[Row], column: str) -> Decimal:
-    return sum((it[column] for it in rows if it[column] is not None), Decimal(0))
+    return sum((row[column] for row in rows if row[column] is not None), Decimal(0))

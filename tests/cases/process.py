@@ -24,8 +24,8 @@ class Process:
 
     @property
     def terminal(self) -> str:
-        """Return what it has said so far."""
-        return (self.customer.folder / "said.txt").read_text("utf-8", "replace")
+        """Return what the run has printed so far."""
+        return (self.customer.folder / "terminal.txt").read_text("utf-8", "replace")
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until something has come about outside."""
@@ -46,15 +46,15 @@ class Process:
 @contextmanager
 def start(customer: Customer, *options: str) -> Iterator[Process]:
     """Run until the block ends, at most."""
-    command = [sys.executable, "-m", "batchgen", *customer.words(*options)]
-    with (customer.folder / "said.txt").open("wb") as said:
+    command = [sys.executable, "-m", "batchgen", *customer.command(*options)]
+    with (customer.folder / "terminal.txt").open("wb") as terminal:
         popen = subprocess.Popen(
             command,
             cwd=customer.folder,
             env=customer.environment,
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=terminal,
+            stderr=terminal,
         )
     try:
         yield Process(customer, popen)

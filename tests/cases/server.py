@@ -175,8 +175,11 @@ class Service:
 
     def asked(self, text: str) -> list[Request]:
         """Return the requests other than purchases whose path holds a text."""
-        others = (it for it in self.requests if not it.is_purchase)
-        return [request for request in others if text in request.path]
+        return [
+            request
+            for request in self.requests
+            if text in request.path and not request.is_purchase
+        ]
 
     # -- what is answered
 

@@ -21,7 +21,7 @@ class Case:
 
     provider: str
     answer: Answer
-    words: str
+    message: str
 
 
 def google(status: int, message: str, canonical: str = "RESOURCE_EXHAUSTED") -> Answer:
@@ -157,7 +157,7 @@ def test_an_empty_account_stops_its_provider(market: Market, case: Case) -> None
     outcome = customer.run(within_s=30)
     outcome.ends(5, others="pending")
     assert len(service.purchases) <= MAX_REQUESTS, outcome.explain()
-    assert case.words in outcome.terminal, outcome.explain()
+    assert case.message in outcome.terminal, outcome.explain()
     assert "API_KEY" not in outcome.stderr, outcome.explain()
     assert outcome.at_risk == 0, outcome.explain()
     errors = {row["error"] for row in outcome.rows.values()} - {None}

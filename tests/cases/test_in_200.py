@@ -57,11 +57,16 @@ PASSING = {
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_trouble_that_passes_is_free(market: Market, provider: str) -> None:
     customer, service = market.enter(provider)
-    answers = {name: it for name, (seller, it) in PASSING.items() if seller == provider}
+    answers = {
+        name: answer for name, (seller, answer) in PASSING.items() if seller == provider
+    }
     for name, answer in answers.items():
-        service.rows[row_of(name)] = [answer, lambda it: service.dialect(service, it)]
+        service.rows[row_of(name)] = [
+            answer,
+            lambda request: service.dialect(service, request),
+        ]
     customer.write(among_others(answers))
-    outcome = customer.run("--max-unknown", "0", within_s=60)
+    outcome = customer.run("--max-unknown", "0", "--concurrency", "1", within_s=60)
     outcome.ends(0, others="succeeded")
     assert outcome.at_risk == 0, outcome.explain()
     for name in answers:
@@ -91,8 +96,8 @@ def test_no_credit_stops_the_provider(
     outcome.ends(5, others="pending")
     assert len(service.purchases) <= 3, outcome.explain()
     assert outcome.at_risk == 0
-    words = "Not enough credits" if "Not" in str(answer.body) else "payment needed"
-    assert words in outcome.terminal, outcome.explain()
+    message = "Not enough credits" if "Not" in str(answer.body) else "payment needed"
+    assert message in outcome.terminal, outcome.explain()
 
 
 @pytest.mark.parametrize(
@@ -154,9 +159,13 @@ def test_a_status_that_passes_is_asked_again(market: Market, provider: str) -> N
     statuses = {str(status): status for status in (409, 423, 425, 499)}
     for name, status in statuses.items():
         passing = error(status, "not just now")
-        service.rows[name] = [passing, lambda it: service.dialect(service, it)]
+        service.rows[name] = [
+            passing,
+            lambda request: service.dialect(service, request),
+        ]
     customer.write(among_others(statuses))
-    outcome = customer.run(within_s=60)
+    # One after the other: several of them in turn would be an outage.
+    outcome = customer.run("--concurrency", "1", within_s=60)
     outcome.ends(0, others="succeeded")
     for name in statuses:
         assert service.purchases_of(name) == 2, name

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import random
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -11,7 +14,6 @@ from tests.cases import replies
 from tests.cases.conftest import Market
 from tests.cases.dialects import (
     CREDITS,
-    PROVIDERS,
     WITH_TASKS,
     answer_of,
     encoded,
@@ -123,6 +125,9 @@ NO_IMAGES = {
     "PDF by a link": by_link("openai", b"%PDF-1.4 not an image at all"),
 }
 
+INLINE = {name: odd for name, odd in NO_IMAGES.items() if not odd.path}
+LINKED = {name: odd for name, odd in NO_IMAGES.items() if odd.path}
+
 
 def prepare(service: Service, row: str, odd: Odd) -> None:
     if odd.answer:
@@ -159,10 +164,19 @@ def test_a_success_without_an_image_is_kept_and_not_bought_again(
     assert service.purchases_of("odd") == 1, again.explain()
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", sorted({odd.provider for odd in INLINE.values()}))
 def test_bytes_that_are_no_whole_image_are_kept(market: Market, provider: str) -> None:
+    assert_all_kept(market, provider, INLINE)
+
+
+@pytest.mark.parametrize("provider", sorted({odd.provider for odd in LINKED.values()}))
+def test_a_file_that_is_no_whole_image_is_kept(market: Market, provider: str) -> None:
+    assert_all_kept(market, provider, LINKED)
+
+
+def assert_all_kept(market: Market, provider: str, cases: Mapping[str, Odd]) -> None:
     customer, service = market.enter(provider)
-    odds = {name: it for name, it in NO_IMAGES.items() if it.provider == provider}
+    odds = {name: odd for name, odd in cases.items() if odd.provider == provider}
     for name, odd in odds.items():
         prepare(service, row_of(name), odd)
     customer.write(among_others(odds))
@@ -233,3 +247,29 @@ def test_fewer_links_than_asked_are_stored_and_accounted_for(
     images = [*outcome.members.values(), *outcome.kept.values()]
     assert draw("one") in images, outcome.explain()
     assert draw("two") in images, outcome.explain()
+
+
+LONG = draw("odd") + random.Random(1).randbytes(150_000)
+UNREADABLE = {
+    "json-with-a-comma": f'{{"data": [{{"b64_json": "{encoded(LONG)}"}},]}}'.encode(),
+    "parts": b"--b\r\nContent-Type: image/png\r\n\r\n" + LONG + b"\r\n--b--\r\n",
+    "small": b"\0\xff " + LONG[:300],
+}
+
+
+@pytest.mark.parametrize("shape", UNREADABLE)
+def test_a_reply_that_nobody_can_read_is_kept_whole(market: Market, shape: str) -> None:
+    customer, service = market.enter("openai")
+    body = UNREADABLE[shape]
+    kind = "application/json" if body.startswith(b"{") else "multipart/mixed"
+    service.rows["odd"] = [sold(body, Content_Type=kind)]
+    customer.write(["usual", "odd"])
+
+    outcome = customer.run()
+
+    outcome.ends(3, usual="succeeded", odd="failed")
+    assert service.purchases_of("odd") == 1
+    assert body in outcome.kept.values()
+    named = re.search(r"kept as (\S+)", outcome.rows["odd"]["message"])
+    assert named is not None
+    assert named[1] in outcome.kept

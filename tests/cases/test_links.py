@@ -50,7 +50,7 @@ FILES = {
     "JSON by its type": Answer(200, IMAGE, {"Content-Type": "application/json"}),
     "chunks": Answer(200, IMAGE, {"Content-Type": "image/png"}, framing="chunks"),
     "until the end": Answer(200, IMAGE, {"Content-Type": "image/png"}, framing="close"),
-    **{f"coding {it}": picture(IMAGE, Content_Encoding=it) for it in NO_CODINGS},
+    **{f"coding {name}": picture(IMAGE, Content_Encoding=name) for name in NO_CODINGS},
     **{
         f"packed as {case}": picture(pack(IMAGE), Content_Encoding=name)
         for case, (name, pack) in CODINGS.items()
@@ -241,13 +241,13 @@ def test_the_case_of_a_key_in_a_link(market: Market) -> None:
 @pytest.mark.parametrize("key", ["none", "local", "EMPTY", "sk-1234"])
 def test_a_placeholder_key_mangles_no_words(market: Market, key: str) -> None:
     customer, service = market.enter("openai", key)
-    words = f"nonetheless the {key} prompt is too long for local EMPTY models"
-    service.rows["odd"] = [error(400, words)]
+    message = f"nonetheless the {key} prompt is too long for local EMPTY models"
+    service.rows["odd"] = [error(400, message)]
     customer.write(["a", "odd", "z"])
     outcome = customer.run(within_s=30)
     outcome.ends(3, odd="failed", others="succeeded")
-    assert words in outcome.rows["odd"]["message"]
-    assert words in outcome.terminal
+    assert message in outcome.rows["odd"]["message"]
+    assert message in outcome.terminal
 
 
 @pytest.mark.parametrize("provider", WITH_LINKS)

@@ -201,7 +201,7 @@ def test_a_row_above_the_limit_of_a_minute_ends_alone(
     outcome = customer.run(within_s=30)
     outcome.ends(3, **{large: "failed", "others": "succeeded"})
     assert service.purchases_of(large) <= 3, outcome.explain()
-    others = [it.at_s for it in service.purchases if it.row != large]
+    others = [purchase.at_s for purchase in service.purchases if purchase.row != large]
     assert max(others) - min(others) < 10, "others were slowed"
     assert outcome.at_risk == 0
 

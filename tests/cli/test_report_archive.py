@@ -151,7 +151,12 @@ def test_a_ledger_of_an_older_batchgen_is_brought_up_to_date(
             "DROP VIEW removed_images;"
             "ALTER TABLE attempts DROP COLUMN charge_before_bill;"
             "ALTER TABLE attempts DROP COLUMN cost_before_bill;"
+            "ALTER TABLE attempts DROP COLUMN uncertain_before_bill;"
             "ALTER TABLE attempts DROP COLUMN first_ceiling;"
+            "ALTER TABLE attempts DROP COLUMN floor;"
+            "ALTER TABLE attempts DROP COLUMN uncertain;"
+            "DROP INDEX images_lacking;"
+            "ALTER TABLE images DROP COLUMN from_text;"
             "PRAGMA user_version = 4;"
         )
 

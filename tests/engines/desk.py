@@ -15,7 +15,7 @@ from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.local import LocalEngine
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.ledger import AttemptRecord, RowRecord, Totals, settle_charge
-from batchgen.model import Job, Price, PriceList, Terms, to_nano
+from batchgen.model import Job, Price, PriceList, Status, Terms, to_nano
 from batchgen.provider import PollSchedule, Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.apiai import ApiAi
@@ -44,6 +44,17 @@ class QuickFox(FoxApi):
             longest_s=0.01,
             deadline_s=deadline_s,
         )
+
+
+def statuses(outcome: Outcome) -> dict[Status, int]:
+    """Return how many rows ended in each way."""
+    assert outcome.totals is not None
+    return {status: count for status, count in outcome.totals.rows.items() if count}
+
+
+def rows(count: int) -> list[str]:
+    """Return prompts that tell rows apart."""
+    return [f"row {number}" for number in range(count)]
 
 
 def never_ask(estimate: Estimate) -> None:

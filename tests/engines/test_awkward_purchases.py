@@ -11,12 +11,11 @@ import pytest
 
 from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.engines.folder import read_ledger
-from batchgen.engines.setting import Outcome
 from batchgen.errors import BudgetReached, Charge, CredentialRejected, UsageError
 from batchgen.model import Delivered, Reply, State, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner import lane
-from tests.engines.desk import Desk
+from tests.engines.desk import Desk, statuses
 from tests.engines.shop import LOST, Answer, Asked, Shop, in_turn, refused, said
 from tests.prices import at
 
@@ -34,11 +33,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     desk.provider = "aimlapi"
     shop.buy = shop.sells(CREDITS)
     return desk
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 def at_risk(shop: Shop) -> None:

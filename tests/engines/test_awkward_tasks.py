@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from batchgen.engines.setting import Outcome
 from batchgen.errors import Charge, CredentialRejected
 from batchgen.model import State, Status
-from tests.engines.desk import AGREED, Desk, QuickFox
+from tests.engines.desk import AGREED, Desk, QuickFox, statuses
 from tests.engines.shop import (
     LOST,
     PICTURE,
@@ -28,11 +27,6 @@ pytestmark = pytest.mark.anyio
 NANO = 50_000_000
 LESS = Decimal("0.04")
 GONE = refused(404, "no such image")
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 async def leave_a_task(desk: Desk) -> None:

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from anyio.lowlevel import checkpoint
 
-from batchgen.engines.setting import Outcome
 from batchgen.errors import BudgetReached, GroupsFull, SpecError, UsageError
 from batchgen.model import Price, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner import fetch, scan
 from batchgen.runner.moving import TakeOver
-from tests.engines.desk import PRICES, Desk, QuickFox
+from tests.engines.desk import PRICES, Desk, QuickFox, statuses
 from tests.engines.shop import Answer, Asked, Shop, refused, said
 from tests.prices import at
 
@@ -37,11 +36,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
 
 def by(limit: Decimal = TWO, **more: Decimal) -> Mapping[str, Any]:
     return {"max_cost_by": {"brand": {"*": limit, **more}}}
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 def bought(desk: Desk) -> dict[str, int]:

@@ -17,7 +17,7 @@ from batchgen.references import Larder
 from batchgen.runner import check as check_module
 from batchgen.runner import planner
 from batchgen.runner.choice import Choice, entry_of
-from tests.engines.desk import Desk
+from tests.engines.desk import Desk, rows, statuses
 from tests.engines.shop import PNG, Answer, Asked, Shop
 
 pytestmark = pytest.mark.anyio
@@ -35,15 +35,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     desk.provider = "aimlapi"
     shop.buy = shop.sells(CREDITS)
     return desk
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
-
-
-def rows(count: int) -> list[str]:
-    return [f"row {number}" for number in range(count)]
 
 
 def check(desk: Desk, outcome: Outcome, at: int = 2) -> dict[str, Any]:

@@ -9,12 +9,11 @@ from decimal import Decimal
 import pytest
 
 from batchgen.engines.folder import open_folder
-from batchgen.engines.setting import Outcome
 from batchgen.model import State, Status
 from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
 from batchgen.providers.aimlapi import AimlApi
-from tests.engines.desk import Desk
+from tests.engines.desk import Desk, statuses
 from tests.engines.shop import PNG, Answer, Asked, Shop, drawn, said
 from tests.prices import at
 
@@ -42,11 +41,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     desk.provider = "aimlapi"
     inline(shop, PNG)
     return desk
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 async def test_an_image_in_the_reply_is_stored_with_its_charge(

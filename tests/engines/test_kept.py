@@ -9,15 +9,16 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import anyio
 import pytest
 
 from batchgen.engines.folder import open_folder
-from batchgen.engines.setting import Outcome
-from batchgen.errors import ReplyMalformed
+from batchgen.errors import BudgetReached, ReplyMalformed
 from batchgen.model import Accepted, Blob, Delivered, Link, Reply, State, Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
-from tests.engines.desk import AGREED, Desk
+from batchgen.runner import again
+from tests.engines.desk import AGREED, Desk, statuses
 from tests.engines.shop import PICTURE, PNG, Answer, Asked, Shop, in_turn, said
 
 pytestmark = pytest.mark.anyio
@@ -33,11 +34,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     desk.provider = "aimlapi"
     shop.buy = shop.sells(CREDITS)
     return desk
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 def kept(desk: Desk) -> set[str]:
@@ -222,6 +218,51 @@ async def test_a_kept_reply_that_is_understood_now_is_not_bought_again(
     desk.check_money()
 
 
+@pytest.mark.parametrize("document", [CHARGED, NO_IMAGE], ids=["known", "at-risk"])
+async def test_kept_replies_whose_bytes_are_no_images_stop_nothing(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch, document: Any
+) -> None:
+    desk.write("a", "b", "c")
+    sells(shop, document)
+    await desk.run()
+    junk = Delivered(images=(Blob(b"no image"),), usage={"credit": Decimal(100_000)})
+    understands(monkeypatch, junk)
+    desk.write("a", "b", "c", "d")
+    shop.buy = shop.sells(CREDITS)
+
+    for _ in range(2):
+        outcome = await desk.run(max_cost=Decimal(1))
+        assert outcome.stopped == []
+        assert statuses(outcome) == {Status.FAILED: 3, Status.SUCCEEDED: 1}
+        assert desk.attempts()[0].cost == 50_000_000
+
+    assert len(shop.buys) == 4
+    desk.check_money()
+
+
+async def test_a_fault_behind_a_kept_reply_holds_no_money(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write("a")
+    sells(shop, NO_IMAGE)
+    await desk.run()
+
+    async def take(*_: object) -> None:
+        raise RuntimeError("unexpected")
+
+    monkeypatch.setattr(again, "take", take)
+    understands(monkeypatch, Delivered(images=(Blob(PNG),)))
+    desk.write("a", "b", "c", "d")
+    shop.buy = shop.sells(CREDITS)
+
+    with anyio.fail_after(10):
+        outcome = await desk.run(max_cost=Decimal("0.3"))
+
+    assert isinstance(outcome.error, BudgetReached)
+    assert statuses(outcome)[Status.SUCCEEDED] >= 1
+    desk.check_money()
+
+
 async def test_a_kept_reply_that_names_a_task_now_is_asked_for(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -401,4 +442,5 @@ async def test_the_failure_of_one_task_does_not_lose_the_other(
     assert (first.state, first.charge) == (State.STORED, "unknown")
     assert second.images == 1
     assert len(fox.row()["files"]) == 2
-    assert fox.row()["at_risk_usd"] == 2 * AGREED
+    # What the second purchase brought beyond the one image may have been charged, too.
+    assert fox.row()["at_risk_usd"] == 3 * AGREED

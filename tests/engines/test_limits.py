@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from batchgen.engines.folder import read_ledger
-from batchgen.engines.setting import Outcome
 from batchgen.errors import NearlyAllFailed
 from batchgen.model import Status, Terms
 from batchgen.runner.pacing import found_limits
-from tests.engines.desk import Desk
+from tests.engines.desk import Desk, statuses
 from tests.engines.shop import Answer, Asked, Shop, refused, said
 
 pytestmark = pytest.mark.anyio
@@ -30,11 +29,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     shop.buy = shop.sells(CREDITS)
     desk.write(*(f"row {number}" for number in range(ROWS)))
     return desk
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 def mostly(shop: Shop, bad: Answer, good_every: int = 0) -> Callable[[Asked], Answer]:

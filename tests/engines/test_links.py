@@ -10,12 +10,22 @@ from decimal import Decimal
 import anyio
 import pytest
 
-from batchgen.engines.setting import Outcome
-from batchgen.model import Delivered, Link, State, Status
+from batchgen.model import Delivered, Link, State, Status, to_nano
+from batchgen.output.archive import Archive
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner import fetch as fetching
-from tests.engines.desk import AGREED, Desk
-from tests.engines.shop import PICTURE, PNG, Answer, Asked, Shop, in_turn, refused, said
+from tests.engines.desk import AGREED, Desk, statuses
+from tests.engines.shop import (
+    PICTURE,
+    PNG,
+    Answer,
+    Asked,
+    Shop,
+    drawn,
+    in_turn,
+    refused,
+    said,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -30,11 +40,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     desk.provider = "aimlapi"
     shop.buy = shop.sells(CREDITS)
     return desk
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 def links(*urls: str, credits_used: int = CREDITS) -> Answer:
@@ -308,6 +313,41 @@ async def test_links_beside_base64_are_fetched_and_both_are_stored(
     desk.check_money()
 
 
+async def test_more_images_than_asked_for_may_have_been_charged(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider = "apiai"
+    image = base64.b64encode(PNG).decode()
+
+    def buy(asked: Asked) -> Answer:
+        shop.billed_nano += 2 * to_nano(AGREED)
+        return said({"data": [{"b64_json": image}, {"b64_json": image}]})
+
+    shop.buy = buy
+
+    assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
+
+    row = desk.row()
+    assert (row["cost_usd"], row["at_risk_usd"]) == (AGREED, AGREED)
+    assert row["at_risk_attempts"] == 0
+    desk.check_money()
+
+
+async def test_a_fresh_link_is_that_of_the_same_image_where_more_came(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider, shop.buy = "foxapi", shop.accept
+    shop.poll = shop.linked("draft.png", "final.png")
+    final = in_turn(*[GONE] * 5, PICTURE)
+    draft = Answer(200, drawn((16, 12)), {"content-type": "image/png"})
+    shop.image = lambda it: final(it) if it.name == "final.png" else draft
+
+    assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
+
+    [file] = desk.row()["files"]
+    assert file["size_bytes"] == len(PNG)
+
+
 async def test_more_links_than_asked_for_are_kept(desk: Desk, shop: Shop) -> None:
     shop.buy = shop.sells(CREDITS, "1.png", "2.png", "3.png")
 
@@ -360,6 +400,9 @@ async def test_a_link_beside_base64_is_fetched_by_a_later_run(
     assert [it["image"] for it in desk.row()["files"]] == [1, 2]
     assert (len(shop.buys), desk.row()["cost_usd"]) == (1, AGREED)
     desk.check_money()
+    with Archive(desk.out / "images.zip", 0) as archive:
+        # What a kill leaves of them costs as much as all that were delivered.
+        assert [it.tag.images for it in archive.recover()] == [2, 2]
 
 
 async def test_a_link_beside_base64_that_is_no_image_is_fetched_and_the_row_says_so(

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from batchgen.engines.setting import Outcome
 from batchgen.limits import Breaker, Outage
 from batchgen.model import Status
-from tests.engines.desk import Desk, QuickFox
+from tests.engines.desk import Desk, QuickFox, rows, statuses
 from tests.engines.shop import (
     LOST,
     PICTURE,
@@ -46,15 +45,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     desk.provider = "aimlapi"
     shop.buy = shop.sells(CREDITS)
     return desk
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
-
-
-def rows(count: int) -> list[str]:
-    return [f"row {number}" for number in range(count)]
 
 
 def away(

@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 
 from batchgen.engines.folder import open_folder
-from batchgen.engines.setting import Outcome
 from batchgen.model import Status, Terms
-from tests.engines.desk import Desk
+from tests.engines.desk import Desk, statuses
 from tests.engines.shop import Answer, Asked, Shop, refused, said
 
 pytestmark = pytest.mark.anyio
@@ -42,11 +41,6 @@ def lost(shop: Shop) -> set[str]:
 
 def kept(shop: Shop, number: int) -> str:
     return f"{shop.url}/kept/{number}.png"
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 def wanting(desk: Desk, rows: Sequence[str], reference: str = "logo.png") -> None:

@@ -6,10 +6,9 @@ import signal
 
 import pytest
 
-from batchgen.engines.setting import Outcome
 from batchgen.limits import Breaker
 from batchgen.model import Status
-from tests.engines.desk import Desk
+from tests.engines.desk import Desk, statuses
 from tests.engines.shop import LOST, PICTURE, Answer, Asked, Shop, in_turn, refused
 
 pytestmark = pytest.mark.anyio
@@ -30,11 +29,6 @@ def quick_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Breaker, "FIRST_S", 0.02)
     monkeypatch.setattr(Breaker, "LONGEST_S", 0.05)
     monkeypatch.setattr(Breaker, "RISK_S", 0.1)
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 @pytest.mark.usefixtures("quick_breaker")

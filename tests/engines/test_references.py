@@ -11,11 +11,10 @@ import pytest
 from PIL import Image
 
 from batchgen.engines.folder import open_folder, read_ledger
-from batchgen.engines.setting import Outcome
 from batchgen.errors import CredentialRejected
 from batchgen.model import ReferenceTerms, Status, Terms
 from batchgen.providers.apiai import ApiAi
-from tests.engines.desk import Desk
+from tests.engines.desk import Desk, statuses
 from tests.engines.shop import LOST, PNG, Answer, Asked, Shop, in_turn, refused, said
 
 pytestmark = pytest.mark.anyio
@@ -26,11 +25,6 @@ def logo(tmp_path: Path) -> bytes:
     path = tmp_path / "logo.png"
     Image.effect_noise((64, 64), 90).save(path)
     return path.read_bytes()
-
-
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 def wanting(desk: Desk, rows: int, reference: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from batchgen.engines.setting import Outcome
 from batchgen.errors import (
     CredentialRejected,
     ModelGone,
@@ -13,7 +12,7 @@ from batchgen.errors import (
     UnusableReplies,
 )
 from batchgen.model import Status
-from tests.engines.desk import Desk
+from tests.engines.desk import Desk, rows, statuses
 from tests.engines.shop import Answer, Asked, Shop, refused, said
 
 pytestmark = pytest.mark.anyio
@@ -34,11 +33,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     return desk
 
 
-def statuses(outcome: Outcome) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
-
-
 def poison(shop: Shop, answer: Answer, *prompts: str) -> None:
     """Answer these prompts so, and sell to all others."""
     sell = shop.sells(CREDITS)
@@ -47,10 +41,6 @@ def poison(shop: Shop, answer: Answer, *prompts: str) -> None:
         return answer if asked.body["prompt"] in prompts else sell(asked)
 
     shop.buy = buy
-
-
-def rows(count: int) -> list[str]:
-    return [f"row {number}" for number in range(count)]
 
 
 # -- before anything has worked
@@ -98,6 +88,50 @@ async def test_a_table_of_one_row_is_no_proof_against_the_row(
     assert [type(it) for it in outcome.stopped] == [ModelGone]
     assert statuses(outcome) == {Status.PENDING: 1}
     assert len(shop.buys) == 2
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+async def test_the_parts_of_one_row_are_no_different_rows(
+    desk: Desk, shop: Shop, at_once: int
+) -> None:
+    desk.write_columns(prompt=rows(4), n=[3] * 4)
+    poison(shop, FORBIDDEN, "row 0")
+
+    outcome = await desk.run(terms=desk.wide("aimlapi", at_once))
+
+    assert outcome.stopped == []
+    assert statuses(outcome) == {Status.SUCCEEDED: 3, Status.FAILED: 1}
+
+
+async def test_rows_that_are_refused_for_different_reasons_are_not_asked_without_end(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write("cup", "pot")
+    shop.buy = lambda it: FORBIDDEN if it.body["prompt"] == "cup" else NOT_FOUND
+
+    with anyio.fail_after(10):
+        outcome = await desk.run()
+
+    assert [type(it) for it in outcome.stopped] == [CredentialRejected]
+    assert statuses(outcome) == {Status.PENDING: 2}
+    assert len(shop.buys) == 3
+
+
+async def test_rows_wait_again_when_the_question_for_a_task_is_the_third_refusal(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider, shop.buy = "foxapi", shop.accept
+    desk.write("done", "left", "cup", "pot")
+    bad_key = refused(401, "bad key")
+    shop.poll = lambda it: shop.complete(it) if it.name == "task-1" else bad_key
+    await desk.run(limit=2)
+    shop.buy = lambda _: FORBIDDEN
+    shop.poll = lambda it: shop.running(it) if len(shop.buys) < 4 else bad_key
+
+    outcome = await desk.run(terms=desk.wide("foxapi", 2))
+
+    assert [type(it) for it in outcome.stopped] == [CredentialRejected]
+    assert statuses(outcome) == {Status.SUCCEEDED: 1, Status.PENDING: 3}
 
 
 @pytest.mark.parametrize("at", [0, 3, 7], ids=["first", "middle", "last"])
@@ -248,6 +282,36 @@ async def test_answers_without_an_image_do_not_buy_the_table(
 
     assert [type(it) for it in outcome.stopped] == [UnusableReplies]
     assert len(shop.buys) == 3
+
+
+async def test_useless_answers_among_tasks_under_way_stop_nothing(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider = "foxapi"
+    desk.write(*rows(12))
+    shop.poll = lambda it: (
+        shop.complete(it) if len(shop.buys) == 12 else shop.running(it)
+    )
+    odd = {"row 1", "row 4", "row 7"}
+    shop.buy = lambda it: NONSENSE if it.body["prompt"] in odd else shop.accept(it)
+
+    outcome = await desk.run(terms=desk.wide("foxapi", AT_ONCE))
+
+    assert outcome.stopped == []
+    assert statuses(outcome) == {Status.SUCCEEDED: 9, Status.FAILED: 3}
+
+
+async def test_tasks_that_are_accepted_and_never_usable_stop_it(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider, shop.buy = "foxapi", shop.accept
+    desk.write(*rows(12))
+    shop.poll = lambda _: said({"weird": 1})
+
+    outcome = await desk.run(terms=desk.wide("foxapi", 1))
+
+    assert [type(it) for it in outcome.stopped] == [UnusableReplies]
+    assert statuses(outcome) == {Status.FAILED: 3, Status.PENDING: 9}
 
 
 async def test_useless_answers_among_images_stop_nothing(

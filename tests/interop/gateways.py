@@ -49,7 +49,9 @@ class Gateway:
         """Buy through the proxy's images API; return what the upstream billed, too."""
         before = billed_usd(self.fast, "openai")
         terms: tuple[str, ...] = ("--provider", "openai", "--base-url", self.url)
-        if not PROVIDERS["openai"].prices and "--price" not in options:
+        # A list price is one of the model's own name; others are the proxy's.
+        is_listed = PROVIDERS["openai"].prices and "gpt-image-2" in options
+        if not is_listed and "--price" not in options:
             terms += ("--price", str(_fare(self.fast, "openai")["expected_usd"]))
         budget = () if "--max-cost" in options else ("--max-cost", "5")
         keys = {"OPENAI_API_KEY": key}

@@ -178,6 +178,39 @@ def test_a_ceiling_that_a_wrong_bill_raised_is_lowered_again(
     assert ledger.money().at_risk == 2 * CEILING
 
 
+def test_a_task_that_was_settled_before_its_end_is_at_risk_when_that_is_taken_back(
+    ledger: Ledger, row_id: int
+) -> None:
+    late, stored = sent(ledger, row_id), sent(ledger, row_id)
+    for attempt_id in (late, stored):
+        ledger.mark_accepted(attempt_id, "t", None, 1)
+        settle_charge(ledger, attempt_id, PRICE)
+    ledger.mark_ended(late, ended(State.OVERDUE, Charge.BILLED, PRICE))
+    ledger.mark_delivered(stored, (), (Charge.BILLED, PRICE), None, None)
+    ledger.mark_stored(stored, (), None, 2)
+
+    unsettle_charges(ledger, None)
+
+    money = ledger.money()
+    assert (money.spent, money.at_risk, money.at_risk_attempts) == (0, 2 * CEILING, 2)
+
+
+def test_a_charge_below_a_ceiling_that_was_raised_before_holds_it_up_by_itself(
+    ledger: Ledger, row_id: int
+) -> None:
+    settled, charged, lost = (sent(ledger, row_id) for _ in range(3))
+    ledger.mark_ended(lost, ended(State.UNKNOWN, Charge.UNKNOWN, None))
+    settle_charge(ledger, settled, 9 * CEILING)
+    for highest in ledger.dearest():
+        ledger.raise_ceiling(*highest)
+    ledger.mark_ended(charged, ended(State.FAILED, Charge.REPORTED, 2 * CEILING))
+
+    unsettle_charges(ledger, None)
+
+    lost_now = next(it for it in ledger.attempts_of(row_id) if it.attempt_id == lost)
+    assert lost_now.ceiling == 2 * CEILING
+
+
 def test_only_the_bills_of_one_provider_are_taken_back(
     ledger: Ledger, row_id: int
 ) -> None:

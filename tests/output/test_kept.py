@@ -56,6 +56,14 @@ def test_a_reply_comes_back_as_it_came(kept: KeptFiles, tmp_path: Path) -> None:
     assert kept.images_of(12) == {}
 
 
+def test_the_bytes_of_what_was_read_as_text_come_back_too(kept: KeptFiles) -> None:
+    reply = Reply(200, {}, "a text", whole=Blob(b"a text\xff\0"))
+
+    kept.keep_reply(12, "acme", "purchase", reply)
+
+    assert kept.read_reply(12) == KeptReply("acme", "purchase", reply)
+
+
 @pytest.mark.parametrize(
     ("data", "extension"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -540,6 +541,15 @@ SHAPES_OF_IMAGES: dict[str, Json] = {
         "results": [{"url": A}],
     },
     "chat": {"choices": [{"message": {"images": [{"image_url": {"url": A}}]}}]},
+    "objects-beside-a-prompt": {"images": [{"url": A}], "prompt": "p", "seed": 1},
+    "object-beside-a-prompt": {"image": {"url": A}, "prompt": "p"},
+    "output-url-beside-an-echo": {"image_urls": [B], "output_url": A},
+    "sample": {"status": "Ready", "result": {"sample": A, "prompt": "p"}},
+    "code-zero": {"code": 0, "message": "ok", "data": {"url": A}},
+    "code-zero-text": {"code": "0", "data": A},
+    "file-beside-a-message": {"code": 200, "msg": "ok", "url": A},
+    "white-space": {"data": [{"url": f" {A}\r\n"}]},
+    "json-in-a-body": {"statusCode": 200, "body": f'{{"data": [{{"url": "{A}"}}]}}'},
     "list": [{"url": A}],
     "list-of-texts": [A],
 }
@@ -553,6 +563,9 @@ SHAPES_OF_BYTES: dict[str, Json] = {
     "raw-base64-in-image": {"image": BASE64},
     "raw-base64-body": BASE64,
     "image-base64": {"image_base64": BASE64},
+    "image-bytes": {"generatedImages": [{"image": {"imageBytes": BASE64}}]},
+    "binary-data": {"data": {"binary_data_base64": [BASE64], "image_urls": None}},
+    "base64-as-a-text": {"choices": [{"message": {"content": BASE64}}]},
     "responses": {
         "output": [{"type": "image_generation_call", "result": BASE64}],
     },
@@ -617,6 +630,30 @@ def test_a_link_in_a_models_text_is_taken_and_marked(
 
 
 @every_provider
+@pytest.mark.parametrize("key", ["url", "image", "data", "output", "result"])
+def test_a_picture_in_a_text_where_a_link_belongs_is_taken(name: str, key: str) -> None:
+    answer = bought(name, reply({key: f"![image]({A})"}))
+
+    assert isinstance(answer, Delivered), answer
+    assert answer.images == (Link(A, from_text=True),)
+
+
+@every_provider
+@pytest.mark.parametrize(
+    "piece", ["\n", "![", "<img ", '<img src="', "](", "data:image/"]
+)
+def test_a_long_text_that_repeats_itself_is_read_in_no_time(
+    name: str, piece: str
+) -> None:
+    text = piece * 20_000
+    began = time.process_time()
+
+    bought(name, reply({"candidates": [{"content": {"parts": [{"text": text}]}}]}))
+
+    assert time.process_time() - began < 1
+
+
+@every_provider
 @pytest.mark.parametrize(
     "body",
     [
@@ -627,6 +664,7 @@ def test_a_link_in_a_models_text_is_taken_and_marked(
         pytest.param({"user": {"avatar": A, "url": A}}, id="user"),
         pytest.param({"thumbnail": A}, id="thumbnail"),
         pytest.param({"prompt": "p", "image_urls": [A]}, id="echo"),
+        pytest.param({"message": "x", "url": "https://x.example/d"}, id="page"),
         pytest.param({"documentation_url": A, "message": "x"}, id="docs"),
         pytest.param({"status_url": A, "response_url": A}, id="queue"),
         pytest.param(
@@ -697,6 +735,20 @@ def test_a_finished_task_delivers_its_links_under_any_name(
 
     assert isinstance(answer, Delivered), answer
     assert answer.images == (Link(A),)
+
+
+@every_task_provider
+@pytest.mark.parametrize("status", ["failed", "timeout", "cancelled"])
+def test_links_say_more_than_the_word_for_a_bad_end(name: str, status: str) -> None:
+    place = "result" if name == "gccai" else "output"
+    links: Json = {"images": [{"url": [A]}]}
+
+    ended = polled(name, {"status": status, place: links})
+    told = polled(name, {"status": status, place: links, "error": {"message": "no"}})
+
+    assert isinstance(ended, Delivered)
+    assert ended.images == (Link(A),)
+    assert isinstance(told, AttemptError)
 
 
 @every_task_provider

@@ -10,6 +10,7 @@ import pytest
 
 from batchgen.model import Blob, Json
 from batchgen.wire.decode import decode_body
+from batchgen.wire.documents import MOST_LINES, Unreadable
 from batchgen.wire.intake import ReplyIntake
 
 KEYS = frozenset({"b64_json"})
@@ -66,6 +67,11 @@ def test_json_is_read_however_it_is_labelled_and_whatever_is_around_it(
         pytest.param(b'{"a": 1}\n{"b": 2}\n', [{"a": 1}, {"b": 2}], id="lines"),
         pytest.param(
             b'\x1e{"a": 1}\n\x1e{"a": 2}', [{"a": 1}, {"a": 2}], id="sequence"
+        ),
+        pytest.param(
+            b'{"a": 1e9999999, "b": [-1E-9999999], "c": %b}' % (b"9" * 5000),
+            {"a": None, "b": [None], "c": None},
+            id="numbers-without-an-end",
         ),
         pytest.param(b"[{oops", "[{oops", id="none"),
         pytest.param(
@@ -190,3 +196,19 @@ def test_a_data_uri_is_decoded_while_it_comes() -> None:
         intake.feed(body[start : start + 64 * 1024])
 
     assert intake.parsed_bytes < 200
+
+
+@pytest.mark.parametrize(
+    ("body", "document"),
+    [(b'"{\\"a\\": 1}"', {"a": 1}), (b'"[a text]"', "[a text]")],
+    ids=["json", "text"],
+)
+def test_json_in_a_text_of_json_is_read(body: bytes, document: Json) -> None:
+    assert decode_body(body, {"content-type": "application/json"}, KEYS) == document
+
+
+def test_events_of_millions_of_empty_lines_are_no_burden() -> None:
+    body = b'data: {"a": 1}\n\n' + b"\n" * (MOST_LINES + 1)
+
+    with pytest.raises(Unreadable):
+        decode_body(body, {"content-type": "text/event-stream"}, KEYS)

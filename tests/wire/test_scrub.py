@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.wire import Scrubber
+from batchgen.wire.scrub import MARK
 
 KEY = "sk-aB3dE6gH8+jK/mN0pQ2sT9f2Z"
 
@@ -110,6 +111,13 @@ FORMS = {
     "json-in-json": json.dumps(KEY.replace("/", r"\/"))[1:-1],
     "json-unicode": "".join(f"\\u{ord(it):04X}" for it in KEY),
     "html": KEY.replace("+", "&#43;").replace("/", "&#x2F;"),
+    "html-whole": "".join(f"&#{ord(it)};" for it in KEY),
+    "html-in-html": "".join(f"&amp;#x{ord(it):x};" for it in KEY),
+    "of-a-program": "".join(f"\\x{ord(it):02x}" for it in KEY),
+    "octal": "".join(f"\\{ord(it):03o}" for it in KEY),
+    "braces": "".join(f"\\u{{{ord(it):x}}}" for it in KEY),
+    "hexadecimal": KEY.encode().hex(),
+    "hexadecimal-parted": KEY.encode().hex(":"),
     "base64": encoded(KEY),
     "basic-auth": encoded(f"{KEY}:"),
     "basic-auth-with-a-name": encoded(f"api:{KEY}"),
@@ -134,6 +142,18 @@ def test_a_whole_key_is_overwritten_by_equal_length_in_every_escaping(
     assert "**********" in covered_text
     assert not scrubber.holds_key(covered_text)
     assert scrubber.holds_key(f"https://x/1.png?k={form}&b=1")
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_whole_key_in_any_escaping_is_taken_out_of_words_and_ids(form: str) -> None:
+    scrubber = Scrubber([KEY])
+
+    cleaned = scrubber.clean(f"wrong key {form} here")
+
+    assert cleaned.startswith("wrong key ")
+    assert MARK in cleaned
+    assert not scrubber.holds_key(cleaned)
+    assert scrubber.clean_id(f"id-{form}") == MARK
 
 
 def test_a_part_of_a_key_is_left_alone_where_bytes_are_kept() -> None:
