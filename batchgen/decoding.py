@@ -157,6 +157,9 @@ def message_of(body: Json) -> str:
     return words_of(body) or describe(body)
 
 
+_PAGE_START = 4096
+
+
 def describe(body: Json) -> str:
     """Return a body in at most 300 characters, for messages."""
     if isinstance(body, dict):
@@ -164,7 +167,18 @@ def describe(body: Json) -> str:
     if isinstance(body, list):
         return f"an array of {len(body)}"
     text = body if isinstance(body, str) else repr(body)
+    if is_page(body) and (title := page_title(text)):
+        return f"a web page: {title}"
     return one_line(text, 300) or "an empty body"
+
+
+_TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
+
+
+def page_title(page: str) -> str:
+    """Return the title of a web page, empty where it has none."""
+    found = _TITLE.search(page[:_PAGE_START])
+    return one_line(found[1], 100) if found else ""
 
 
 def one_line(text: str, limit: int) -> str:

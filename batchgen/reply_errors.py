@@ -5,7 +5,6 @@ Two things are told apart: what was charged, and whether to ask again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -17,6 +16,7 @@ from batchgen.decoding import (
     finish_reasons,
     is_page,
     one_line,
+    page_title,
     words_and_codes_of,
     words_of,
 )
@@ -245,12 +245,8 @@ def _is_free(reply: Reply, words: str, *, failures_are_free: bool) -> bool:
     return True
 
 
-_TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
-
-
 def _page_named(body: Json) -> str:
-    title = _TITLE.search(body) if isinstance(body, str) else None
-    name = one_line(title[1], 100) if title else ""
+    name = page_title(body) if isinstance(body, str) else ""
     return f"an HTML page ({name}) came" if name else "an HTML page came"
 
 

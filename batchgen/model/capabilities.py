@@ -148,7 +148,8 @@ class Capabilities:
         if (end := self.shutdowns.get(model or "")) is not None:
             verb = "reports" if end.is_observed else "announced"
             use = f"; use {end.successor}" if end.successor else ""
-            yield "model", f"{verb} that {model} was shut down on {end.day}{use}"
+            off = f"{verb} that {model} was shut down on {end.day}{use}"
+            yield "model", f'{off} (`shutdowns = "ignore"` sends it all the same)'
         able = self.for_model(model)
         named = f" with {model}" if able.resolutions != self.resolutions else ""
         yield from _misfits(able, request, named)

@@ -63,9 +63,13 @@ class Heeded:
     excused: tuple[int, ...] = ()
 
 
-def heed_success(run: Run, lane: Lane, use: Use) -> None:
-    """Take note of a purchase that was taken."""
-    lane.was_reached = lane.is_answered = True
+def heed_success(run: Run, lane: Lane, use: Use, *, is_accepted: bool) -> None:
+    """Take note of a purchase that was taken.
+
+    What was delivered at once must be an image, before others rely on it.
+    """
+    lane.was_reached = True
+    lane.is_answered |= is_accepted
     lane.stuck_since = lane.task_refusal = None
     lane.pacing.accepted(use)
     lane.verdicts.succeeded(run.time.monotonic())

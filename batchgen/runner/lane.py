@@ -75,8 +75,8 @@ class Lane:
         self.task_refusal: ProviderStopped | None = None
         self.leaving: anyio.CancelScope | None = None  # around the wait for the rate
         self.was_reached = False
-        self.is_answered = False  # whether some answer showed that key and model work
-        self.alone_since = -float("inf")  # when a purchase left with none in flight
+        self.is_answered = False  # whether some answer showed that images can be had
+        self.alone_since = -float("inf")  # when a purchase left with none under way
         self.stuck_since: float | None = None  # when it last began to let nothing in
         self.waits_shown: set[str] = set()
         # Questions there that were left unanswered; None once one was answered.
@@ -150,7 +150,7 @@ class Lane:
 
     def first_answer_in_s(self, model: str) -> float:
         """Return how long the others wait for the first answer; 0 for no longer."""
-        if self.is_answered or not self.in_flight or self.proof.holds_for(model):
+        if self.is_answered or not self.live or self.proof.held_before(model):
             return 0.0
         return max(0.0, self.alone_since + FIRST_ANSWER_S - self._clock())
 

@@ -154,7 +154,7 @@ async def _begin(
         run.shelf.drop(part)
         lane.retries.add(part, again_in_s)
         return True
-    if not lane.in_flight:
+    if not lane.live:
         lane.alone_since = run.time.monotonic()
     slot = Slot(run, lane)
     is_probe = lane.breaker.is_open

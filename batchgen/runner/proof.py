@@ -43,6 +43,7 @@ class Proof:
         self._salt = ledger.get(SALT)
         recorded = ledger.run("meta_under", {"under": self._name})
         self._models = self._models_in({row["name"]: row["value"] for row in recorded})
+        self._earlier = frozenset(self._models)
 
     def _models_in(self, recorded: Mapping[str, object]) -> set[str]:
         if not isinstance(self._salt, bytes):
@@ -57,6 +58,10 @@ class Proof:
     def holds_for(self, model: str) -> bool:
         """Say whether a purchase of this model has worked with this key."""
         return model in self._models
+
+    def held_before(self, model: str) -> bool:
+        """Say the same of earlier runs alone."""
+        return model in self._earlier
 
     @property
     def is_empty(self) -> bool:

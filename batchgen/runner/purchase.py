@@ -133,7 +133,8 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
         if isinstance(told.error, Throttled):
             await remember(run, lane)
         return
-    heed_success(run, lane, order.use)
+    is_accepted = isinstance(outcome, Accepted)
+    heed_success(run, lane, order.use, is_accepted=is_accepted)
     is_first = not lane.proof.holds_for(order.model)
     lane.proof.add(order.model)
     if isinstance(outcome, Accepted):

@@ -106,6 +106,7 @@ async def store(
     is_whole = await run.writer.store(incoming, step)
     if checked:
         flight.lane.verdicts.image_was_useful()
+        flight.lane.is_answered = True
     run.progress.bought += len(checked)
     run.progress.stored_bytes += sum(len(it.data) for it in checked)
     run.log.info("stored", extra={"attempt": flight.attempt.attempt_id})

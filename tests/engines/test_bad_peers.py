@@ -24,6 +24,9 @@ from tests.engines.shop import CREDITS_PER_USD, PNG, Shop
 from tests.wire.bad_peers import BAD
 from tests.wire.server import Peer, ScriptedServer, answer, reply
 
+CLOSE = ("connection: close",)
+"""Said by good peers, which close: a request that meets that is an unknown outcome."""
+
 LIMITS = WireLimits(
     connect_s=1.0,
     silence_s=1.0,
@@ -101,7 +104,7 @@ class Town:
         elif path.startswith("/get/"):
             self.do_harm(peer, path.removeprefix("/get/"), path)
         else:
-            peer.say(reply(PNG, content_type="image/png"))
+            peer.say(reply(PNG, content_type="image/png", headers=CLOSE))
 
     def sell(self, peer: Peer, prompt: str) -> None:
         self.met.append(prompt)
@@ -115,7 +118,8 @@ class Town:
             "get": {"url": f"{self.server.url}/get/{kind}"},
         }.get(way, {"url": f"{self.server.url}/1.png"})
         usage = {"usage": {"credits_used": CREDITS}}
-        peer.say(reply(json.dumps({"data": [image], "meta": usage}).encode()))
+        document = json.dumps({"data": [image], "meta": usage})
+        peer.say(reply(document.encode(), headers=CLOSE))
 
     def do_harm(self, peer: Peer, kind: str, path: str) -> None:
         if kind == "redirect":

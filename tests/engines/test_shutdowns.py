@@ -101,4 +101,4 @@ async def test_nobody_else_is_said_to_have_a_model_that_one_had(gemini: Desk) ->
 
     await gemini.run()
 
-    assert gemini.row()["message"].endswith(WORDS)
+    assert WORDS in gemini.row()["message"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import anyio
 import pytest
 
@@ -269,6 +271,19 @@ async def test_three_rows_in_turn_that_bring_nothing_usable_stop_it(
 
     assert [type(it) for it in outcome.stopped] == [UnusableReplies]
     assert statuses(outcome) == {Status.FAILED: 3, Status.PENDING: 17}
+    assert len(shop.buys) == 3
+
+
+async def test_bytes_that_are_no_image_do_not_buy_the_table(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write(*rows(20))
+    svg = base64.b64encode(b"<svg xmlns='http://www.w3.org/2000/svg'/>").decode()
+    shop.buy = lambda _: said({"data": [{"b64_json": svg}]})
+
+    outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
+
+    assert [type(it) for it in outcome.stopped] == [UnusableReplies]
     assert len(shop.buys) == 3
 
 

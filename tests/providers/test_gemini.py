@@ -272,7 +272,8 @@ def test_a_model_that_is_off_is_told_with_its_day_and_what_follows(
     found = dict(GEMINI.capabilities.misfits(ImageRequest(prompt="p"), model))
 
     assert found == {
-        "model": f"announced that {model} was shut down on {day}; use {MODEL}"
+        "model": f"announced that {model} was shut down on {day}; use {MODEL} "
+        '(`shutdowns = "ignore"` sends it all the same)'
     }
     assert not dict(
         GEMINI.capabilities.elsewhere().misfits(ImageRequest(prompt="p"), model)

@@ -220,7 +220,8 @@ def test_a_model_that_is_off_is_told_with_its_day(model: str, words: str) -> Non
 
     found = dict(able.misfits(ImageRequest(prompt="p"), model))
 
-    assert found == {"model": f"announced that {model} {words}"}
+    way_out = '(`shutdowns = "ignore"` sends it all the same)'
+    assert found == {"model": f"announced that {model} {words} {way_out}"}
     assert not dict(able.misfits(ImageRequest(prompt="p"), "gpt-image-1.5"))
     tomorrow = OPENAI.capabilities.on(date(2026, 12, 1))
     assert dict(tomorrow.misfits(ImageRequest(prompt="p"), "gpt-image-1.5"))
