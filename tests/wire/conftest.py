@@ -10,7 +10,7 @@ from batchgen.wire import WireLimits
 from batchgen.wire.sender import Wire
 
 SMALL = WireLimits(
-    connect_s=0.3,
+    connect_s=1.0,
     silence_s=0.2,
     transfer_s=5.0,
     reply_bytes=1_000_000,
