@@ -51,7 +51,7 @@ def _queries(body: Mapping[str, Json]) -> set[str]:
             for key in ("webSearchQueries", "web_search_queries"):
                 listed = grounding.get(key)
                 texts = listed if isinstance(listed, list) else []
-                queries |= {it.strip() for it in texts if isinstance(it, str)}
+                queries |= {text.strip() for text in texts if isinstance(text, str)}
     return queries - {""}
 
 

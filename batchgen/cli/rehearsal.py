@@ -83,7 +83,7 @@ def _keep_bills(
 
 def prices_from(tariff: Mapping[str, Any], provider: str) -> PriceList:
     """Return the prices of one provider that a sandbox publishes."""
-    special = (_price(it) for it in tariff.get("special", {}).get(provider, ()))
+    special = (_price(entry) for entry in tariff.get("special", {}).get(provider, ()))
     usual = (
         _price({"resolution": resolution, **fare})
         for resolution, fare in tariff.get(provider, {}).items()

@@ -153,9 +153,13 @@ async def resume(run: Run, setting: Setting) -> list[str]:
     run.progress.phase = "running"
     first = [*await read_kept(run, lanes), *await reopen(run, lanes)]
     carry_on(run, [*await ask_first(run, flights), *first])
-    open_ids = {it.attempt_id for it in open_attempts}
+    open_ids = {attempt.attempt_id for attempt in open_attempts}
     return sorted(
-        {key_variable(it.provider) for it in without if it.attempt_id in open_ids}
+        {
+            key_variable(attempt.provider)
+            for attempt in without
+            if attempt.attempt_id in open_ids
+        }
     )
 
 

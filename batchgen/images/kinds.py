@@ -36,5 +36,5 @@ def extension_of(data: bytes) -> str:
         text = head.decode("utf-8", "strict" if len(data) <= _HEAD_BYTES else "ignore")
     except UnicodeDecodeError:
         return "bin"
-    is_text = all(it.isprintable() or it.isspace() for it in text)
+    is_text = all(letter.isprintable() or letter.isspace() for letter in text)
     return "txt" if text and is_text else "bin"

@@ -159,7 +159,7 @@ def price_rule(value: object, page: str) -> Price:
     extras = ("per_reference", "per_search")
     check_names(value, ("resolution", *texts, *extras, *amounts), "key")
     agreed = price({it: value[it] for it in amounts if it in value}, page)
-    stated = {it: frozenset({text(value[it])}) for it in texts if it in value}
+    stated = {name: frozenset({text(value[name])}) for name in texts if name in value}
     return replace(
         agreed,
         resolution=read_resolution(text(value["resolution"]))

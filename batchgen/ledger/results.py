@@ -127,7 +127,7 @@ def _attempts(lines: list[_Line]) -> list[_Attempt]:
             return []
         return [_Attempt._make(line[_ATTEMPT:_IMAGE])]
     found = {it[_ATTEMPT]: _Attempt._make(it[_ATTEMPT:_IMAGE]) for it in lines}
-    return [found[it] for it in sorted(found)]
+    return [found[key] for key in sorted(found)]
 
 
 def _files(lines: list[_Line], archive: str) -> tuple[FileRecord, ...]:

@@ -245,7 +245,9 @@ def parse_central(data: bytes) -> tuple[Member, int] | None:
     if len(data) < length:
         return None
     wide = extra_fields(data[name_end : name_end + extra_size]).get(_ZIP64_ID, b"")
-    values = [it[0] for it in struct.iter_unpack("<Q", wide[: len(wide) // 8 * 8])]
+    values = [
+        record[0] for record in struct.iter_unpack("<Q", wide[: len(wide) // 8 * 8])
+    ]
     if size == LIMIT_32 and len(values) >= 2:
         size, values = values[0], values[2:]
     if offset == LIMIT_32 and values:

@@ -61,7 +61,7 @@ def given_up(run: Run) -> list[AttemptRecord]:
         attempt = ledger.find_attempt(attempt_id)
         if attempt is not None:
             found[attempt_id] = attempt
-    return [found[it] for it in sorted(found)]
+    return [found[key] for key in sorted(found)]
 
 
 # -- lost links
@@ -74,7 +74,7 @@ async def reopen(run: Run, lanes: Lanes) -> list[Flight]:
         What is to be carried on: until it ends nothing is bought for it.
     """
     flights = flights_of(run, lanes, run.ledger.with_lost_links(Status.PENDING))
-    ended = [it for it in flights if it.attempt.state is State.FAILED]
+    ended = [flight for flight in flights if flight.attempt.state is State.FAILED]
     if ended:
 
         def step(ledger: Ledger) -> None:
@@ -87,7 +87,7 @@ async def reopen(run: Run, lanes: Lanes) -> list[Flight]:
             # Some of its images are stored: the others are had now, or bought.
             if flight.attempt.state is State.STORED:
                 tasks.start_soon(try_once, run, flight)
-    return [_as_it_stands(run, it) for it in ended]
+    return [_as_it_stands(run, flight) for flight in ended]
 
 
 async def try_lost_links(run: Run) -> None:
@@ -126,7 +126,9 @@ async def _try_once(run: Run, flight: Flight) -> None:
 async def _asked(run: Run, flight: Flight, missing: Missing) -> bool:
     """Ask the task for other links; say whether it gave some."""
     failures = missing.failures.values()
-    if all(isinstance(it, Incomplete) and not it.was_answered for it in failures):
+    if all(
+        isinstance(error, Incomplete) and not error.was_answered for error in failures
+    ):
         return False  # the network may be to blame
     try:
         fresh = await fresh_links(run, flight, sure_after=0)

@@ -128,7 +128,7 @@ async def _bring_all(
             return
         tries += 1
         failures = missing.failures.values()
-        broke_off = all(isinstance(it, Retryable) for it in failures)
+        broke_off = all(isinstance(error, Retryable) for error in failures)
         # Who waits to buy again does not wait for an outage of the links to end.
         is_outage = broke_off and lane.links.excuses and is_first_chance
         counted += not is_outage
@@ -204,7 +204,7 @@ async def _wait(
 ) -> None:
     """Wait for the next round, and let other rows be bought meanwhile."""
     failures = missing.failures.values()
-    floors = [it.retry_after_s for it in failures if it.retry_after_s]
+    floors = [error.retry_after_s for error in failures if error.retry_after_s]
     wait = wait_s(tries, max(floors, default=None), run.rng)
     name = flight.lane.name
     if is_outage:
@@ -219,7 +219,7 @@ async def _wait(
             "again for about five minutes, and by later runs; nothing is bought again "
             "for them"
         )
-    broke_off = all(isinstance(it, Retryable) for it in failures)
+    broke_off = all(isinstance(error, Retryable) for error in failures)
     if broke_off and not is_outage and wait <= SOON_S:
         await anyio.sleep(wait)
         return

@@ -44,7 +44,7 @@ class Missing:
     @property
     def may_come(self) -> bool:
         """Whether waiting may help at least one of them."""
-        return any(not _is_final(it) for it in self.failures.values())
+        return any(not _is_final(error) for error in self.failures.values())
 
 
 def _is_final(error: AttemptError) -> bool:

@@ -79,7 +79,7 @@ class Poller:
         for task_id in ids:
             if task_id not in self._ends:
                 await self._ask_one_of(task_id)
-        ends = [self._ends[it] for it in ids if it in self._ends]
+        ends = [self._ends[task_id] for task_id in ids if task_id in self._ends]
         return self._joined(ends) if len(ends) == len(ids) else Running()
 
     async def _ask_one_of(self, task_id: str) -> None:
@@ -104,13 +104,13 @@ class Poller:
         Raises:
             AttemptError: none of them delivered anything.
         """
-        delivered = [it for it in ends if isinstance(it, Delivered)]
-        failed = [it for it in ends if isinstance(it, AttemptError)]
+        delivered = [end for end in ends if isinstance(end, Delivered)]
+        failed = [end for end in ends if isinstance(end, AttemptError)]
         if not delivered:
             raise _worst(failed)
         self.is_partial = bool(failed)
-        is_known = all(it.cost_usd is not None for it in delivered)
-        costs = [it.cost_usd or Decimal(0) for it in delivered]
+        is_known = all(task.cost_usd is not None for task in delivered)
+        costs = [task.cost_usd or Decimal(0) for task in delivered]
         usage: defaultdict[str, Decimal] = defaultdict(Decimal)
         for each in delivered:
             for unit, used in each.usage.items():
@@ -119,7 +119,7 @@ class Poller:
         return Delivered(
             images=tuple(image for each in delivered for image in each.images),
             cost_usd=sum(costs, Decimal(0)) if is_known else None,
-            usage=usage if all(it.usage for it in delivered) else {},
+            usage=usage if all(task.usage for task in delivered) else {},
             may_cost_more=self.is_partial and not is_free,
         )
 
@@ -189,9 +189,9 @@ class Poller:
 
 def _worst(failed: Sequence[AttemptError]) -> AttemptError:
     """Return the failure that stands for all: one that may pass, or may be charged."""
-    may_pass = [it for it in failed if isinstance(it, Retryable)]
+    may_pass = [error for error in failed if isinstance(error, Retryable)]
     error = (may_pass or failed)[0]
-    if any(it.charge is not Charge.NONE for it in failed):
+    if any(error.charge is not Charge.NONE for error in failed):
         error.charge = Charge.UNKNOWN
     return error
 

@@ -201,7 +201,7 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
 
     # What the row does not name itself is an upload of ours.
     own = set(request.references)
-    uploads = tuple(it for it in run.shelf.links(part) if it not in own)
+    uploads = tuple(link for link in run.shelf.links(part) if link not in own)
     attempt = await run.writer.commit(step)
     if attempt is None:
         return None

@@ -88,5 +88,5 @@ def _is_tried_enough(run: Run, flight: Flight) -> bool:
     row = run.ledger.row(flight.part.row_id)
     attempts = run.ledger.attempts_of(row.row_id)
     history = history_of(attempts, flight.part, row.tries_from)
-    lost = sum(it.error == UploadLost("", "").kind for it in history)
+    lost = sum(attempt.error == UploadLost("", "").kind for attempt in history)
     return lost >= FRESH_UPLOADS

@@ -76,7 +76,7 @@ def judge(run: Run, flight: Flight, error: AttemptError) -> Judged:
     together = lane.verdicts.refused(refusal, rows)
     if together is not None:
         stop(run, lane, error)
-        others = [it for it in together if it.row_id != refusal.row_id]
+        others = [other for other in together if other.row_id != refusal.row_id]
         return Judged(error, others)
     if error.is_certain or not lane.proof.holds_for(model):
         return Judged(error)  # the row is asked again when nothing else is left

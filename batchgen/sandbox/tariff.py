@@ -69,7 +69,8 @@ def as_document(
     for provider, tariff in tariffs.items():
         document[provider] = {name: _published(fare) for name, fare in tariff.items()}
     document["special"] = {
-        provider: [_special(it) for it in fares] for provider, fares in specials.items()
+        provider: [_special(fare) for fare in fares]
+        for provider, fares in specials.items()
     }
     return document
 
