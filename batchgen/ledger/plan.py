@@ -227,7 +227,7 @@ class PlanWriter:
                 it.regroup = stand["budget_group"] != it.entry.budget_group
                 is_bought = bool(stand["is_bought"])
                 if stand["is_tried"] and not it.is_done:
-                    it.entry = self._as_moved(it.entry, it.row_id)
+                    it.entry = self._as_moved(_as_started(it.entry), it.row_id)
             others_paid = any(stands[row_id]["is_paid"] for row_id in it.others)
             it.rebuy = others_paid and not is_bought
             if it.row_id is not None and stands[it.row_id]["is_removed"]:
@@ -331,6 +331,13 @@ class PlanWriter:
             self._sources.clear()
         self._sources[wanted] = int(found[0])
         return int(found[0])
+
+
+def _as_started(entry: PlanEntry) -> PlanEntry:
+    """Return the entry of a row that has attempts: some problems spare it."""
+    if not entry.spares_started:
+        return entry
+    return replace(entry, problem=None, at_column=None)
 
 
 def _added(it: Judged) -> Sequence[Value]:

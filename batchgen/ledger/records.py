@@ -30,6 +30,7 @@ class PlanEntry:
     Attributes:
         stem: Wanted name in the archive; the ledger keeps it unique.
         problem: Why the row is invalid; None for a row that can run.
+        spares_started: Whether a row that has attempts can run nevertheless.
         model: As it is sent.
         resolution: That is bought, the provider's default where the row says nothing.
         estimate: Expected price in nano-dollars; None if unknown.
@@ -51,6 +52,7 @@ class PlanEntry:
     prompt: str | None = None
     at_column: str | None = None
     problem: str | None = None
+    spares_started: bool = False
     warning: str | None = None
     route: str | None = None
     budget_group: str | None = None

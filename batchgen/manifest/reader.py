@@ -78,7 +78,7 @@ class RowReader:
         references = self._references(reading)
         options = dict(self._stated_options(reading))
         request = None
-        if reading.problem is None and prompt is not None:
+        if prompt is not None and not reading.is_unreadable:
             request = ImageRequest(
                 prompt=prompt,
                 references=references,
@@ -182,10 +182,23 @@ class _Reading:
     cells: Mapping[str, object]
     problem: Problem | None = None
 
-    def fault(self, column: str, message: str) -> None:
-        """Note what is wrong with a column; the first one stands."""
-        if self.problem is None:
-            self.problem = Problem(column=column, message=message)
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether no request can be made of the row."""
+        return self.problem is not None and not self.problem.spares_started
+
+    def fault(self, column: str, message: str, *, spares_started: bool = False) -> None:
+        """Note what is wrong with a column; the first one stands.
+
+        Args:
+            column: As the manifest names it.
+            message: What is wrong, and what to do.
+            spares_started: See `Problem`; what spares no row stands above it.
+        """
+        if self.problem is None or not (self.is_unreadable or spares_started):
+            self.problem = Problem(
+                column=column, message=message, spares_started=spares_started
+            )
 
     def setting(self, known: str, reader: Callable[[str], T]) -> T | None:
         """Read a known column, None where it is absent, empty or wrong."""

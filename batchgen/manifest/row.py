@@ -11,10 +11,16 @@ from batchgen.model import ImageRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Why a row cannot run, and the manifest's column that must be mended."""
+    """Why a row cannot run, and the manifest's column that must be mended.
+
+    Attributes:
+        spares_started: Whether a row that has attempts runs all the same: a rule that
+            came later must not lose what was bought before.
+    """
 
     column: str | None
     message: str
+    spares_started: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +31,8 @@ class Row:
         position: From 0.
         line: Line of the CSV file where the row begins, from 1; None for Parquet.
         id: None when the manifest has no id column, or this row's is empty.
-        request: None when there is a problem; so is the fingerprint.
+        request: None when there is a problem, unless that spares rows that were
+            started; so is the fingerprint.
         filename: As the manifest says it, not made safe.
         provider: As the row says it; None leaves it to the job.
         prompt: Template rendered; stands on an invalid row, too, where it is known.

@@ -123,7 +123,7 @@ def _per_minute(job: Job, provider: Provider) -> float:
 def entry_of(row: Row, choice: Choice) -> PlanEntry:
     """Judge one row: who makes it, for how much, or why nobody can."""
     ways, problem = _ways(row, choice)
-    if ways and choice.spread is not None:
+    if ways and problem is None and choice.spread is not None:
         choice.spread.deal(ways[0].provider)
     request = row.request
     best = ways[0] if ways else None
@@ -142,6 +142,7 @@ def entry_of(row: Row, choice: Choice) -> PlanEntry:
         prompt=row.prompt,
         at_column=problem[0] if problem else None,
         problem=problem[1] if problem else None,
+        spares_started=bool(ways) and problem is not None,
         warning=best.warning if best else None,
         route=dump_route(ways),
     )
@@ -182,12 +183,12 @@ def _dropped(name: str, request: ImageRequest, choice: Choice) -> str | None:
 
 def _ways(row: Row, choice: Choice) -> Verdict:
     """Return who can do the row, best first, or what stands in the way."""
-    if row.problem is not None:
-        return [], (row.problem.column, row.problem.message)
+    problem = (row.problem.column, row.problem.message) if row.problem else None
     if row.request is None:
-        return [], (None, "cannot be read")
-    ways, problem = _verdict(row, row.request, choice)
-    return sorted(ways, key=lambda it: _rank(it, choice)), problem
+        return [], problem or (None, "cannot be read")
+    ways, misfit = _verdict(row, row.request, choice)
+    ways = sorted(ways, key=lambda way: _rank(way, choice))
+    return ways, misfit or problem
 
 
 def _verdict(row: Row, request: ImageRequest, choice: Choice) -> Verdict:
