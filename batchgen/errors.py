@@ -166,11 +166,14 @@ class AttemptError(BatchgenError):
         request_id: The id by which the provider's bill knows the call.
         counts: Whether it counts as a purchase: False when nothing was sent, or the
             provider surely rejected the request unprocessed.
+        retry_helps: Whether `batchgen retry` can help while the row stays as it is:
+            False where the same request surely ends the same way.
     """
 
     default_charge: ClassVar[Charge] = Charge.NONE
     default_again: ClassVar[Again] = Again.LATER
     counts: ClassVar[bool] = True
+    retry_helps: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -281,9 +284,13 @@ class Permanent(AttemptError):
 class Refused(Permanent):
     """Content policy: the provider will not make this image."""
 
+    retry_helps = False
+
 
 class RequestInvalid(Permanent):
     """The provider does not take this request as it stands."""
+
+    retry_helps = False
 
 
 class ReplyMalformed(Permanent):

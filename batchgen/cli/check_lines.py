@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from batchgen.cli.cause_lines import invalid_lines, problem_lines
 from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
 from batchgen.cli.source import realm_of
-from batchgen.cli.summary import problem_lines
 from batchgen.cli.words import counted, money_lines, rows_line
 from batchgen.engines.findings import (
     Alone,
@@ -18,7 +18,7 @@ from batchgen.engines.findings import (
     Pace,
 )
 from batchgen.manifest.wording import shown
-from batchgen.model import Job, Price, Status, dollars
+from batchgen.model import Job, Price, dollars
 
 if TYPE_CHECKING:
     from batchgen.engines.balances import Account
@@ -59,16 +59,14 @@ def lines_of(
 
 def _rows(job: Job, found: Findings) -> Iterator[str]:
     yield rows_line(found.totals)
-    invalid = found.totals.rows.get(Status.INVALID, 0)
-    if invalid:
-        yield f"{counted(invalid, 'row')} cannot run:"
-    yield from problem_lines(job, found.problems, invalid)
+    file = shown(job.manifest)
+    yield from invalid_lines(found.invalid, file)
     if found.renamed:
         yield "file names that are not safe:"
-    yield from problem_lines(job, found.renamed, 0)
+    yield from problem_lines(file, found.renamed)
     if found.left_out:
         yield "rows that run without all of their options:"
-    yield from problem_lines(job, found.left_out, 0)
+    yield from problem_lines(file, found.left_out)
 
 
 def _bought(found: Findings) -> Iterator[str]:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from batchgen.cli.cause_lines import cause_lines
 from batchgen.cli.report_archive import compact_archive, verify_archive
 from batchgen.cli.runfolder import folder_of
-from batchgen.cli.words import money_lines, rows_line
+from batchgen.cli.words import counted, money_lines, rows_line
+from batchgen.engines.causes import causes_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder, read_ledger, require_run
 from batchgen.errors import LedgerLocked
@@ -79,9 +81,7 @@ def _write_all(folder: Path) -> None:
         write_outputs(opened.ledger, opened.archive, folder)
         _tell(folder, opened.ledger)
         if adopted:
-            click.echo(
-                f"{adopted} images that were stored just before a stop were kept"
-            )
+            click.echo(f"{counted(adopted, 'image')} stored just before a stop: kept")
         click.echo(f"archive: {folder / ARCHIVE}")
 
 
@@ -115,3 +115,5 @@ def _tell(folder: Path, ledger: Reader) -> None:
         click.echo("the manifest was not read to its end; `batchgen run` does that")
     click.echo(f"table: {folder / TABLE}")
     click.echo(f"for accounting: {folder / PURCHASES}")
+    for line in cause_lines(causes_of(ledger, EVERY_ROW)):
+        click.echo(line)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
+from batchgen.cli.cause_lines import cause_lines
 from batchgen.cli.picks import Pick, read_picks
 from batchgen.cli.runfolder import folder_of
 from batchgen.cli.words import counted
+from batchgen.engines.causes import Cause, causes_of, kinds_without_help
+from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
@@ -19,7 +23,8 @@ REJECT = "succeeded"
 """Must be said: it buys again what was bought already."""
 STATUSES = ("failed", "held", "refused", REJECT)
 DEFAULT = ("failed", "held")
-"""Refusals are not among them: the same request would be refused again."""
+"""Refused rows are not among them, nor failed ones whose request is to blame: the same
+request would end the same way."""
 
 
 @click.command("retry")
@@ -29,8 +34,9 @@ DEFAULT = ("failed", "held")
     "statuses",
     multiple=True,
     type=click.Choice(STATUSES),
-    help="Rows of this status; by default failed and held. With --ids, `succeeded` "
-    "gives up images that are in the ZIP, and buys others in their place.",
+    help="All rows of this status; by default those failed and held rows that trying "
+    "again can help. With --ids, `succeeded` gives up images that are in the ZIP, and "
+    "buys others in their place.",
 )
 @click.option(
     "--ids",
@@ -52,23 +58,73 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
         )
     wanted = None if ids is None else read_picks(ids)
     with open_folder(folder, None, None) as opened, opened.ledger.transaction():
+        chosen, left = _causes(opened.ledger, statuses, wanted)
         if wanted is None:
-            marked = _mark(opened.ledger, statuses or DEFAULT)
+            marked = _mark(opened.ledger, statuses)
         else:
             marked = _mark_picked(opened.ledger, statuses, wanted)
         if marked:
             opened.ledger.put("outputs", "stale")
     verb = "is" if marked == 1 else "are"
     click.echo(f"{counted(marked, 'row')} {verb} marked to be tried again")
+    _tell_causes(chosen, left)
     if marked:
         _tell_price(folder)
     if wanted is not None and REJECT not in statuses:
         _tell_left_alone(folder, wanted)
 
 
+def _causes(
+    ledger: Ledger, statuses: tuple[str, ...], picks: list[Pick] | None
+) -> tuple[list[Cause], list[Cause]]:
+    """Return why the rows to be marked did not succeed, and why others did not.
+
+    Args:
+        ledger: The ledger, in which nothing is marked yet.
+        statuses: Of the rows to be marked; empty for those that trying again can help.
+        picks: The rows that were picked; None where none were.
+    """
+    if picks is not None:
+        rows = rows_named(ledger, {pick.id for pick in picks}).values()
+        among = {row_id for row_id in rows if row_id is not None}
+        found = causes_of(ledger, EVERY_ROW, among)
+        return [it for it in found if not statuses or it.status in statuses], []
+    chosen, left = [], []
+    for cause in causes_of(ledger, EVERY_ROW):
+        if cause.status in statuses if statuses else cause.retry_helps:
+            chosen.append(cause)
+        elif not statuses and cause.status is not Status.INVALID:
+            left.append(cause)
+    return chosen, left
+
+
+def _tell_causes(chosen: list[Cause], left: list[Cause]) -> None:
+    """Say why rows did not succeed that were marked, or left as they are."""
+    for line in cause_lines(chosen):
+        click.echo(f"  {line}")
+    if not left:
+        return
+    count = sum(cause.rows for cause in left)
+    verb = "is" if count == 1 else "are"
+    statuses = sorted({cause.status for cause in left})
+    words = " and ".join(f"--status {status}" for status in statuses)
+    click.echo(
+        f"{counted(count, 'row')} {verb} not marked, because trying again will not "
+        f"help; {words} would mark all rows of that status all the same:"
+    )
+    for line in cause_lines(left):
+        click.echo(f"  {line}")
+
+
 def _mark(ledger: Ledger, statuses: tuple[str, ...]) -> int:
-    values = [(status, ledger.generation) for status in statuses]
-    return sum(ledger.run("retry_by_status", it).rowcount for it in values)
+    if statuses:
+        values = [(status, ledger.generation) for status in statuses]
+        return sum(ledger.run("retry_by_status", it).rowcount for it in values)
+    errors = json.dumps(sorted(kinds_without_help()))
+    return sum(
+        ledger.run("retry_unless", (errors, status, ledger.generation)).rowcount
+        for status in DEFAULT
+    )
 
 
 def _mark_picked(ledger: Ledger, statuses: tuple[str, ...], picks: list[Pick]) -> int:
@@ -121,7 +177,8 @@ def _tell_price(folder: Path) -> None:
         found = ledger.run("retry_prices", (ledger.generation,)).fetchone()
         price = dollars(to_usd(found["estimate"]))
         if found["unpriced"]:
-            price += f" and {found['unpriced']} rows without a price"
+            rows = counted(found["unpriced"], "row")
+            price += f" and {rows} without a price"
         click.echo(f"trying them may cost {price}")
         if ledger.with_lost_links(Status.PENDING):
             click.echo(

@@ -10,7 +10,7 @@ import click
 from batchgen.cli.latency import LatencyType
 from batchgen.cli.manner import manner_of
 from batchgen.cli.source import job_options, overrides_of, read_job
-from batchgen.cli.summary import Bill, finish, show_summary
+from batchgen.cli.summary import Bill, causes_in, finish, show_summary
 from batchgen.engines.setting import Outcome
 from batchgen.model import Job
 
@@ -54,5 +54,6 @@ def command(context: click.Context, /, **given: Any) -> None:
 
 
 def _end(job: Job, outcome: Outcome, bill: Bill | None) -> int:
-    show_summary(job, outcome, bill)
-    return finish(job, outcome)
+    causes = causes_in(job, outcome)
+    show_summary(job, outcome, bill, causes)
+    return finish(job, outcome, causes)

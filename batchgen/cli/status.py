@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from batchgen.budget import DAY_MICROS, Limits, Share, day_of, shares_of
+from batchgen.cli.cause_lines import cause_lines, retry_line
 from batchgen.cli.runfolder import folder_of
 from batchgen.cli.words import counted, money_lines, rows_line
+from batchgen.engines.causes import causes_of
 from batchgen.engines.estimate import EVERY_ROW, rebuy_of
 from batchgen.engines.folder import is_locked, read_ledger
 from batchgen.ledger import Reader
@@ -40,6 +43,7 @@ def command(run: Path, *, as_json: bool) -> None:
 def _as_text(folder: Path, ledger: Reader) -> str:
     totals = ledger.totals(EVERY_ROW)
     states = [it.state for it in ledger.open_attempts()]
+    causes = causes_of(ledger, EVERY_ROW)
     lines = [
         f"{folder}: {'running now' if is_locked(folder) else 'not running'}",
         rows_line(totals),
@@ -50,18 +54,33 @@ def _as_text(folder: Path, ledger: Reader) -> str:
     if ledger.get("plan_digest") is None:
         lines.append("the manifest is not read to its end yet")
     if states:
-        tasks = sum(it in (State.ACCEPTED, State.OVERDUE) for it in states)
-        links = states.count(State.DELIVERED)
-        sent = states.count(State.SENT)
-        lines.append(f"open: {sent} sent, {tasks} tasks, {links} images to be fetched")
+        lines.append(f"open: {_open_words(states)}")
     lines.extend(found_limits(ledger))
+    lines.extend(cause_lines(causes))
     if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
         lines.append(f"needs --rebuy: {rebuy}")
     waits = any(totals.rows.get(it) for it in (Status.PENDING, Status.HELD))
     is_over = not (waits or states or rebuy or ledger.get("plan_digest") is None)
     if isinstance(run_command := ledger.get("command"), str) and not is_over:
         lines.append(f"to carry on:\n  {run_command}")
+    if (line := retry_line(folder, causes)) is not None:
+        lines.append(line)
     return "\n".join(lines)
+
+
+def _open_words(states: Sequence[State]) -> str:
+    """Return what is still to come of what was sent already."""
+    sent = states.count(State.SENT)
+    tasks = sum(state in (State.ACCEPTED, State.OVERDUE) for state in states)
+    links = states.count(State.DELIVERED)
+    words = []
+    if sent:
+        words.append(f"{counted(sent, 'request')} without an answer yet")
+    if tasks:
+        words.append(f"{counted(tasks, 'task')} still being made")
+    if links:
+        words.append(f"images of {counted(links, 'purchase')} to be downloaded")
+    return ", ".join(words)
 
 
 def _budget_lines(ledger: Reader) -> list[str]:

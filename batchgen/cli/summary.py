@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
+from batchgen.cli.cause_lines import cause_lines, retry_line
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.words import counted, money_lines, rows_line
 from batchgen.engines.causes import Cause, causes_of
 from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.findings import Problem, problems_in
 from batchgen.engines.folder import read_ledger
 from batchgen.engines.setting import Outcome
 from batchgen.engines.stops import exit_code
@@ -34,16 +34,7 @@ from batchgen.model import Job, Status, dollars
 from batchgen.output import ARCHIVE, TABLE
 from batchgen.provider import key_variable
 
-PROBLEMS_SHOWN = 5
-CAUSES_SHOWN = 10
-
-UNSUCCESSFUL = (Status.FAILED, Status.REFUSED, Status.HELD)
-
-HOPELESS: Mapping[str, str] = {
-    "refused": ". The same prompt would be refused again",
-    "request_invalid": ". Trying again will not help: mend the row",
-}
-"""What more is to be said of errors that the same request meets again."""
+UNSUCCESSFUL = (Status.FAILED, Status.REFUSED, Status.HELD, Status.INVALID)
 
 WRONG_JOB = (ModelGone, WrongAddress, UnusableReplies, Unreachable)
 """Stops that no key and no credit mend."""
@@ -56,70 +47,28 @@ class Bill:
     nano: int
 
 
-def problem_lines(job: Job, problems: Sequence[Problem], invalid: int) -> list[str]:
-    """Return a line for each row that cannot run, and how many more there are."""
-    file = shown(job.manifest)
-    lines = []
-    for it in problems:
-        if job.limit is not None and it.row >= job.limit:
-            break
-        line = "" if it.line is None else f", line {it.line}"
-        column = f", column `{it.column}`" if it.column else ""
-        lines.append(f"  {file}, row {it.row}{line}{column}: {it.message}")
-    hidden = invalid - len(problems)
-    return [*lines, f"  and {hidden} more"] if hidden > 0 else lines
-
-
-def show_summary(job: Job, outcome: Outcome, bill: Bill | None) -> None:
-    """Write the summary to stdout."""
+def show_summary(
+    job: Job, outcome: Outcome, bill: Bill | None, causes: Sequence[Cause]
+) -> None:
+    """Write the summary to stdout; why rows did not succeed stands last."""
     totals = outcome.totals
     if totals is None or (outcome.error is not None and not totals.rows):
         return  # the manifest cannot be read: the error says all that there is to say
     lines = [rows_line(totals), *money_lines(totals)]
     if bill is not None:
         lines.append(_bill_line(totals, bill))
-    if invalid := totals.rows.get(Status.INVALID, 0):
-        lines.append(f"{counted(invalid, 'row')} cannot run:")
-        lines += problem_lines(job, _problems(job), invalid)
     archive = f"{counted(totals.images, 'image')} in {job.out / ARCHIVE}"
     lines += [archive if totals.images else "no images", f"table: {job.out / TABLE}"]
-    if any(totals.rows.get(status) for status in UNSUCCESSFUL):
-        lines += _cause_lines(job)
-    write_result("\n".join(lines))
+    write_result("\n".join([*lines, *cause_lines(causes, shown(job.manifest))]))
 
 
-def _cause_lines(job: Job) -> list[str]:
-    """Return why rows did not succeed, the commonest causes first."""
-    ledger = read_ledger(job.out)
-    try:
-        causes = causes_of(ledger, EVERY_ROW if job.limit is None else job.limit)
-    finally:
-        ledger.close()
-    lines = [_cause_line(cause) for cause in causes[:CAUSES_SHOWN]]
-    hidden = sum(cause.rows for cause in causes[CAUSES_SHOWN:])
-    if hidden:
-        rows = counted(hidden, "row")
-        lines.append(f"  and {rows} for other reasons: see `message` in the table")
-    return lines
-
-
-def _cause_line(cause: Cause) -> str:
-    """Say why rows ended so, in the provider's words, and which the first ones are."""
-    examples = ", ".join(map(str, cause.examples))
-    more = ", ..." if cause.rows > len(cause.examples) else ""
-    which = f"{'row' if cause.rows == 1 else 'rows'} {examples}{more}"
-    words = f'"{cause.message}"' if cause.message else f"({cause.error})"
-    who = f"{cause.provider} " if cause.provider else ""
-    advice = HOPELESS.get(cause.error or "", "")
-    return f"{cause.rows} {cause.status}: {who}{words} ({which}){advice}"
-
-
-def _problems(job: Job) -> list[Problem]:
-    ledger = read_ledger(job.out)
-    try:
-        return problems_in(ledger, PROBLEMS_SHOWN)
-    finally:
-        ledger.close()
+def causes_in(job: Job, outcome: Outcome) -> Sequence[Cause]:
+    """Return why rows in scope did not succeed, as the ledger knows it."""
+    rows = outcome.totals.rows if outcome.totals else {}
+    if not any(rows.get(status) for status in UNSUCCESSFUL):
+        return []
+    with closing(read_ledger(job.out)) as ledger:
+        return causes_of(ledger, EVERY_ROW if job.limit is None else job.limit)
 
 
 def _bill_line(totals: Totals, bill: Bill) -> str:
@@ -132,7 +81,7 @@ def _bill_line(totals: Totals, bill: Bill) -> str:
     return f"{words}, WHICH DOES NOT AGREE: please report this"
 
 
-def finish(job: Job, outcome: Outcome) -> int:
+def finish(job: Job, outcome: Outcome, causes: Sequence[Cause] = ()) -> int:
     """Say why it ended and how to carry on; return the exit code."""
     totals = outcome.totals
     rows = totals.rows if totals else {}
@@ -145,12 +94,8 @@ def finish(job: Job, outcome: Outcome) -> int:
         write_error(f"batchgen: {line}")
     if rows.get(Status.PENDING):
         write_result(f"to carry on:\n  {this_command()}")
-    # Not the refused ones: the same prompt would be refused again.
-    tried = [it for it in (Status.FAILED, Status.HELD) if rows.get(it)]
-    if tried:
-        flags = [word for it in tried for word in ("--status", it.value)]
-        command = shlex.join(["batchgen", "retry", str(job.out), *flags])
-        write_result(f"to try {' and '.join(tried)} rows again:\n  {command}")
+    if (again := retry_line(job.out, causes)) is not None:
+        write_result(again)
     return code
 
 

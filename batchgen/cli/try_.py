@@ -24,7 +24,7 @@ from batchgen.cli.manner import manner_of
 from batchgen.cli.runfolder import carry_on_by
 from batchgen.cli.source import base_url_of, overrides_of, read_job
 from batchgen.cli.streams import write_error, write_result
-from batchgen.cli.summary import Bill, finish
+from batchgen.cli.summary import Bill, causes_in, finish
 from batchgen.cli.words import counted, money_lines
 from batchgen.engines.folder import LEDGER, read_ledger
 from batchgen.engines.setting import Outcome
@@ -199,7 +199,7 @@ def _end(job: Job, outcome: Outcome, bill: Bill | None, *, asked: Job) -> int:
                 write_result(_curl(asked, is_rehearsal=bill is not None))
             else:
                 _tell_failure(row, outcome)
-    return finish(job, outcome)
+    return finish(job, outcome, causes_in(job, outcome))
 
 
 def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:

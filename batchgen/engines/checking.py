@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen.budget import limits_of
+from batchgen.engines.causes import causes_of
 from batchgen.engines.estimate import EVERY_ROW, rebuy_of
 from batchgen.engines.findings import Duplicates, Findings, Problem, problems_in
 from batchgen.engines.folder import LEDGER
@@ -18,7 +19,7 @@ from batchgen.engines.outlook import disk_of, limits_met, paces_of
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.manifest import Row, key_of
 from batchgen.manifest.manifest import Manifest
-from batchgen.model import Job, PriceList, now_micros, utc
+from batchgen.model import Job, PriceList, Status, now_micros, utc
 from batchgen.output.names import claimed_stems, strip_image_extension
 from batchgen.provider import Provider
 from batchgen.runner.choice import Choice, entry_of
@@ -114,6 +115,11 @@ def _findings(
     return Findings(
         totals=totals,
         problems=[it for it in problems if it.row < below],
+        invalid=[
+            cause
+            for cause in causes_of(ledger, below)
+            if cause.status is Status.INVALID
+        ],
         renamed=[it for it in renamed if it.row < below],
         left_out=[it for it in left_out if it.row < below],
         duplicates=duplicates,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchgen.budget import Scope
+from batchgen.engines.causes import Cause
 from batchgen.engines.estimate import Rebuy
 from batchgen.ledger import Reader, Totals
 from batchgen.model import Price, to_nano
@@ -208,6 +209,7 @@ class Findings:
 
     Attributes:
         problems: Rows that cannot run, the first of them.
+        invalid: Why rows cannot run, all of them by cause.
         renamed: Rows whose file name is not safe, and what it becomes; likewise.
         left_out: Rows that run without some of their options; likewise.
         rebuy: Rows whose earlier version was paid for; None if there are none.
@@ -218,6 +220,7 @@ class Findings:
 
     totals: Totals
     problems: Sequence[Problem]
+    invalid: Sequence[Cause]
     renamed: Sequence[Problem]
     left_out: Sequence[Problem]
     duplicates: Duplicates

@@ -240,6 +240,12 @@ UPDATE rows SET status = 'pending', error = NULL, message = NULL,
                            WHERE attempts.row_id = rows.row_id), 0)
   WHERE status = ?
     AND row_id IN (SELECT coalesce(shares, row_id) FROM plan WHERE generation = ?);
+-- name: retry_unless
+UPDATE rows SET status = 'pending', error = NULL, message = NULL,
+    tries_from = coalesce((SELECT max(attempt_id) FROM attempts
+                           WHERE attempts.row_id = rows.row_id), 0)
+  WHERE coalesce(error, '') NOT IN (SELECT value FROM json_each(?)) AND status = ?
+    AND row_id IN (SELECT coalesce(shares, row_id) FROM plan WHERE generation = ?);
 -- name: retry_prices
 SELECT count(*) AS rows, coalesce(sum(estimate * lacking / n), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced
@@ -269,10 +275,20 @@ SELECT CASE WHEN plan.problem IS NOT NULL AND coalesce(rows.status, '') <> 'succ
   FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
   WHERE plan.generation = :generation AND plan.position < :below GROUP BY 1;
 -- name: rows_without_success
-SELECT plan.position, rows.status, plan.provider, rows.error, rows.message
-  FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below AND plan.problem IS NULL
-    AND rows.status IN ('failed', 'refused', 'held')
+SELECT plan.position, plan.line, coalesce(plan.shares, plan.row_id) AS row_id,
+       CASE WHEN plan.problem IS NULL THEN coalesce(shared.status, rows.status)
+            ELSE 'invalid' END AS ended,
+       CASE WHEN plan.problem IS NULL THEN plan.provider END,
+       CASE WHEN plan.problem IS NULL THEN iif(plan.shares IS NULL, rows.error, shared.error)
+            ELSE 'invalid' END,
+       CASE WHEN plan.problem IS NULL THEN iif(plan.shares IS NULL, rows.message, shared.message)
+            ELSE plan.problem END,
+       plan.at_column
+  FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
+  WHERE plan.generation = :generation AND plan.position < :below
+    AND CASE WHEN plan.problem IS NULL
+             THEN coalesce(shared.status, rows.status) IN ('failed', 'refused', 'held')
+             ELSE coalesce(rows.status, '') <> 'succeeded' END
   ORDER BY plan.position;
 -- name: images_stored
 SELECT count(*) FROM images JOIN attempts USING (attempt_id)

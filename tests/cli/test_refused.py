@@ -182,11 +182,17 @@ def test_the_last_lines_say_why_rows_failed_in_the_providers_words(
     )
 
     assert ended.code == 3
-    lines = ended.stdout.splitlines()
-    refused = next(line for line in lines if line.startswith("2 refused: aimlapi "))
-    assert "rows 0, 1" in refused
-    assert "refused again" in refused
-    held = next(line for line in lines if line.startswith("2 held: aimlapi "))
-    assert "rows 2, 3" in held
-    message = table(shop.folder / "out" / "m")["message"][2]
-    assert message in held
+    messages = table(shop.folder / "out" / "m")["message"]
+    refused, held = ended.stdout.splitlines()[-4:-2]
+    assert refused == (
+        f'2 refused: aimlapi "{messages[0]}" (2 rows: 0, 1; lines 2, 3). '
+        "Trying again will not help: the same prompt is refused again; change it"
+    )
+    assert held == (
+        f'2 held: aimlapi "{messages[2]}" (2 rows: 2, 3; lines 4, 5). '
+        "Trying again may help; it may be charged a second time"
+    )
+    assert ended.stdout.splitlines()[-2:] == [
+        "to try 2 held rows again:",
+        f"  batchgen retry {shop.folder}/out/m",
+    ]
