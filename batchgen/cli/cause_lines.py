@@ -11,6 +11,7 @@ from batchgen.cli.words import counted
 from batchgen.decoding import one_line
 from batchgen.engines.causes import Cause, Example
 from batchgen.engines.findings import Problem
+from batchgen.manifest.wording import shown
 from batchgen.model import Status
 
 CAUSES_SHOWN = 10
@@ -67,7 +68,7 @@ def retry_line(folder: Path, causes: Sequence[Cause]) -> str | None:
         return None
     which = " and ".join(f"{count} {status}" for status, count in rows.items())
     noun = "row" if rows.total() == 1 else "rows"
-    command = shlex.join(["batchgen", "retry", str(folder)])
+    command = shlex.join(["batchgen", "retry", shown(folder)])
     return f"to try {which} {noun} again:\n  {command}"
 
 

@@ -194,5 +194,5 @@ def test_the_last_lines_say_why_rows_failed_in_the_providers_words(
     )
     assert ended.stdout.splitlines()[-2:] == [
         "to try 2 held rows again:",
-        f"  batchgen retry {shop.folder}/out/m",
+        "  batchgen retry out/m",
     ]
