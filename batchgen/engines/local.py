@@ -237,8 +237,9 @@ class LocalEngine:
             UsageError: nothing was agreed to.
         """
         generation, notice = planner.generation, run.progress.notice
-        for line in edit_notices(run.ledger, self._below, generation):
-            notice(line)
+        if not planner.finished:  # it was told when the reading was new
+            for line in edit_notices(run.ledger, self._below, generation):
+                notice(line)
         if self._setting.keep:
             await run.writer.commit(lambda it: keep(it, generation, self._below))
         if self._setting.rebuy:
