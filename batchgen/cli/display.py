@@ -10,6 +10,7 @@ from typing import Protocol
 import anyio
 
 from batchgen.cli.meter import Meter, View, as_json
+from batchgen.cli.stop_words import stopping_line
 from batchgen.cli.streams import write_error
 from batchgen.runner.progress import Progress
 
@@ -19,7 +20,6 @@ STILL_EVERY_S = 60.0
 """A line that says nothing new is written this often: it says that we are alive."""
 PLANNING_SILENT_S = 2.0
 JSON_EVERY_S = 1.0
-STOPPING = "stopping: replies in flight come in; a second signal stops at once"
 
 
 class Display(Protocol):
@@ -66,8 +66,8 @@ class Lines:
             if view.phase != phase:
                 # Most plans are made in a moment, which is not worth a line.
                 due_at = now + (PLANNING_SILENT_S if view.is_early else 0.0)
-                if view.phase == "stopping":
-                    write_error(STOPPING)
+                if view.phase == "stopping" and progress.stop is not None:
+                    write_error(stopping_line(progress.stop))
             if now >= due_at:
                 self._write(view, now)
                 due_at = now + LINES_EVERY_S

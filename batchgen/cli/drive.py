@@ -18,6 +18,7 @@ from batchgen.cli.display import choose_display
 from batchgen.cli.logfile import log_to
 from batchgen.cli.manner import Manner
 from batchgen.cli.runfolder import this_command
+from batchgen.cli.stop_words import stopped_now_line
 from batchgen.cli.streams import write_error
 from batchgen.cli.words import counted
 from batchgen.engines.course import RATES
@@ -26,8 +27,9 @@ from batchgen.engines.folder import LOG, RunFolder, open_folder
 from batchgen.engines.local import LocalEngine
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BatchgenError, StorageError, UsageError
+from batchgen.ledger import OpenAttempts
 from batchgen.manifest.manifest import Manifest
-from batchgen.model import Job, dollars
+from batchgen.model import Job, State, dollars
 from batchgen.providers import PROVIDERS
 from batchgen.wire import Scrubber
 
@@ -167,6 +169,6 @@ def ask(estimate: Estimate) -> None:
         raise UsageError("not agreed. Nothing was sent")
 
 
-def stop_at_once(number: signal.Signals) -> None:
-    """Say that a second signal ends the process, and how to carry on."""
-    write_error(f"stopped at once by {number.name}; carry on:\n  {this_command()}")
+def stop_at_once(left: Mapping[State, OpenAttempts] | None) -> None:
+    """Say what a second signal leaves as it ends the process, and how to carry on."""
+    write_error(f"{stopped_now_line(left)}. To carry on:\n  {this_command()}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from batchgen.cli.cause_lines import cause_lines, retry_line
 from batchgen.cli.runfolder import this_command
+from batchgen.cli.stop_words import stopped_line
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.words import counted, money_lines, rows_line
 from batchgen.engines.causes import Cause, causes_of
@@ -118,7 +119,7 @@ def _advice(stopped: ProviderStopped) -> str:
 def _reasons(outcome: Outcome) -> list[str]:
     lines = []
     if outcome.signal is not None:
-        lines.append(f"stopped by {outcome.signal.name}")
+        lines.append(stopped_line(outcome.signal))
     lines += [
         f"stopped: {stopped} ({stopped.kind}); {_advice(stopped)}"
         for stopped in outcome.stopped

@@ -17,18 +17,43 @@ def money_lines(totals: Totals) -> list[str]:
         )
     if totals.retired:
         lines.append(f"retired {dollars(totals.retired)} (rows or versions dropped)")
-    if totals.at_risk_attempts:
-        risk = dollars(totals.at_risk)
-        if totals.unpriced_risk:
-            risk += f" and {totals.unpriced_risk} without a price"
-        unknown = counted(totals.at_risk_attempts, "outcome")
+    if totals.unknown_attempts:
+        risk = dollars(totals.unknown_at_risk)
+        if unpriced := totals.unpriced_risk - totals.unpriced_tasks:
+            risk += f" and {unpriced} without a price"
+        unknown = counted(totals.unknown_attempts, "outcome")
         lines.append(f"at risk {risk}: {unknown} unknown")
-    elif totals.at_risk:
+    elif totals.unknown_at_risk:
         lines.append(
-            f"at risk {dollars(totals.at_risk)}: no reply states what the images cost; "
-            "it may be this much more"
+            f"at risk {dollars(totals.unknown_at_risk)}: no reply states what the "
+            "images cost; it may be this much more"
         )
+    return [*lines, *_task_lines(totals)]
+
+
+def _task_lines(totals: Totals) -> list[str]:
+    """Say which purchases are at risk that a later run asks for, and buys no more."""
+    lines = []
+    if totals.accepted:
+        lines.append(still_being_made(totals.accepted))
+    if totals.overdue:
+        tasks = counted(totals.overdue, "accepted task")
+        verb = "has" if totals.overdue == 1 else "have"
+        them = "it" if totals.overdue == 1 else "them"
+        lines.append(f"{tasks} {verb} not come; each run asks for {them} again")
+    if lines:
+        price = dollars(totals.tasks_at_risk)
+        if totals.unpriced_tasks:
+            price += f" and {totals.unpriced_tasks} without a price"
+        lines[-1] += f" (up to {price} for {'both' if len(lines) > 1 else 'that'})"
     return lines
+
+
+def still_being_made(tasks: int) -> str:
+    """Say that what was accepted is not lost."""
+    if tasks == 1:
+        return "1 accepted task is still being made; the next run fetches it"
+    return f"{tasks} accepted tasks are still being made; the next run fetches them"
 
 
 def rows_line(totals: Totals) -> str:

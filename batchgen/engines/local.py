@@ -23,7 +23,7 @@ from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.engines.folder import RunFolder
 from batchgen.engines.notices import notices_of
 from batchgen.engines.setting import Outcome, Setting
-from batchgen.engines.stops import watch_signals
+from batchgen.engines.stops import open_attempts, watch_signals
 from batchgen.errors import (
     BatchgenError,
     BudgetReached,
@@ -36,13 +36,14 @@ from batchgen.errors import (
 from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.edits import keep
 from batchgen.manifest.manifest import Manifest
-from batchgen.model import Job, utc
+from batchgen.model import Job, State, utc
 from batchgen.runner.again import try_lost_links
 from batchgen.runner.choice import Choice
 from batchgen.runner.context import Run, Time
 from batchgen.runner.lane import Lane
 from batchgen.runner.planner import Planner
 from batchgen.runner.pool import work_off
+from batchgen.runner.progress import Stop
 from batchgen.runner.references import References
 from batchgen.runner.resume import recover
 from batchgen.runner.room import Room
@@ -93,7 +94,7 @@ class LocalEngine:
         )
         # Signals are heeded until all is written: one in between would be a crash.
         async with anyio.create_task_group() as watch:
-            await watch.start(watch_signals, self._stop, self._setting.stop_at_once)
+            await watch.start(watch_signals, self._stop, self._stop_now)
             async with self._writing() as writer:
                 async with self._wire() as wire:
                     await self._buy(manifest, writer, wire)
@@ -334,8 +335,15 @@ class LocalEngine:
         self._feeders.cancel()
         self._work.deadline = anyio.current_time() + self._job.grace_s
         if run is not None:
+            sent = (open_attempts(self._folder.ledger.path) or {}).get(State.SENT)
+            requests = sent.attempts if sent else 0
+            run.progress.stop = Stop(number, requests, self._job.grace_s)
             run.stopping = True
             run.progress.phase = "stopping"
             for scope in list(run.following):
                 scope.cancel()
             run.wake()
+
+    def _stop_now(self, _: signal.Signals) -> None:
+        """Tell what is left at risk as the process ends; nothing is waited for long."""
+        self._setting.stop_at_once(open_attempts(self._folder.ledger.path))

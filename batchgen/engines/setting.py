@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from batchgen.engines.estimate import Estimate
 from batchgen.errors import BatchgenError, ProviderStopped
-from batchgen.ledger import Totals
-from batchgen.model import PriceList, now_micros
+from batchgen.ledger import OpenAttempts, Totals
+from batchgen.model import PriceList, State, now_micros
 from batchgen.provider import Provider
 from batchgen.runner.progress import Progress
 from batchgen.runner.writer import to_thread
@@ -38,7 +38,8 @@ class Setting:
         progress: Counters for whoever shows them.
         stand_in: An image to send in place of what reference URLs hold, in a run that
             may not fetch them; None to fetch.
-        stop_at_once: Called on the second signal, just before the process ends.
+        stop_at_once: Called on the second signal, just before the process ends, with
+            the attempts that have not come to their end, None if they are not known.
         seed: Of all that is left to chance; None for a new one.
         offload: Runs what would hold up the event loop; a simulation, whose clock
             does not wait for threads, runs it inline.
@@ -55,7 +56,7 @@ class Setting:
     ask: Callable[[Estimate], None]
     progress: Progress
     keep: bool = False
-    stop_at_once: Callable[[signal.Signals], None] = lambda _: None
+    stop_at_once: Callable[[Mapping[State, OpenAttempts] | None], None] = lambda _: None
     seed: int | None = None
     offload: Offload = to_thread
     stand_in: bytes | None = None

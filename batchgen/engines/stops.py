@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
 
 import anyio
 
+from batchgen.errors import StorageError
+from batchgen.ledger import OpenAttempts, Reader
+from batchgen.model import State
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+LOOK_S = 1.0
+"""A run that is stopped looks into its ledger for no longer than this [assumed]."""
 
 
 def exit_code(number: int) -> int:
@@ -36,3 +46,23 @@ async def watch_signals(
                 os._exit(exit_code(number))
             stopped = True
             first(number)
+
+
+def open_attempts(path: Path) -> dict[State, OpenAttempts] | None:
+    """Return which attempts have not come to their end; None if that takes too long.
+
+    Whoever stops a run wants it to end: the disk may be what hangs.
+
+    Args:
+        path: The ledger, which may be written meanwhile.
+    """
+    found: list[dict[State, OpenAttempts]] = []
+
+    def look() -> None:
+        with suppress(StorageError), closing(Reader(path)) as ledger:
+            found.append(ledger.open_by_state())
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    looking.join(LOOK_S)
+    return found[0] if found else None

@@ -187,6 +187,11 @@ SELECT 1 FROM attempts LIMIT 1;
 -- name: attempts_open
 SELECT * FROM attempts
   WHERE state IN ('sent', 'accepted', 'delivered', 'overdue') ORDER BY attempt_id;
+-- name: attempts_open_by_state
+SELECT state, count(*) AS attempts, coalesce(sum(ceiling), 0) AS ceiling,
+       sum(ceiling IS NULL) AS unpriced
+  FROM attempts
+  WHERE state IN ('sent', 'accepted', 'delivered', 'overdue') GROUP BY state;
 -- name: attempts_with_lost_links
 -- From the few images that lack: the order of these tables is as it is written.
 SELECT DISTINCT attempts.* FROM images INDEXED BY images_lacking
@@ -260,8 +265,14 @@ SELECT
   coalesce(sum(CASE WHEN risky THEN ceiling ELSE uncertain END), 0) AS at_risk,
   coalesce(sum(risky), 0) AS at_risk_attempts,
   coalesce(sum(risky AND ceiling IS NULL), 0) AS unpriced_risk,
-  coalesce(sum(cost IS NULL AND charge IN ('reported', 'price_list')), 0) AS unpriced
-  FROM (SELECT cost, ceiling, uncertain, charge,
+  coalesce(sum(cost IS NULL AND charge IN ('reported', 'price_list')), 0) AS unpriced,
+  coalesce(sum(risky AND state = 'accepted'), 0) AS accepted,
+  coalesce(sum(risky AND state = 'overdue'), 0) AS overdue,
+  coalesce(sum(ceiling) FILTER (WHERE risky AND state IN ('accepted', 'overdue')), 0)
+    AS tasks_at_risk,
+  coalesce(sum(risky AND ceiling IS NULL AND state IN ('accepted', 'overdue')), 0)
+    AS unpriced_tasks
+  FROM (SELECT cost, ceiling, uncertain, charge, state,
           coalesce(charge = 'unknown', 0) OR state IN ('sent', 'accepted') AS risky,
           EXISTS (SELECT 1 FROM plan
                   WHERE plan.row_id = attempts.row_id AND plan.generation = ?) AS planned

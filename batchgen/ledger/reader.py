@@ -16,6 +16,7 @@ from batchgen.ledger.database import connect, ours, queries, translated
 from batchgen.ledger.records import (
     AttemptRecord,
     Money,
+    OpenAttempts,
     PlannedRow,
     RowRecord,
     Totals,
@@ -237,6 +238,17 @@ class Reader:
     def open_attempts(self) -> list[AttemptRecord]:
         """Return attempts that are sent, accepted, delivered or overdue."""
         return [attempt_record(row) for row in self.run("attempts_open")]
+
+    def open_by_state(self) -> dict[State, OpenAttempts]:
+        """Count the attempts that have not come to their end."""
+        return {
+            State(row["state"]): OpenAttempts(
+                attempts=row["attempts"],
+                ceiling=row["ceiling"],
+                unpriced=row["unpriced"],
+            )
+            for row in self.run("attempts_open_by_state")
+        }
 
     def shapes(self, attempt_id: int) -> list[Shape]:
         """Return number, width and height of an attempt's stored images."""

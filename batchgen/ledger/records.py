@@ -232,6 +232,20 @@ class StoredImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAttempts:
+    """Attempts of one state that have not come to their end.
+
+    Attributes:
+        ceiling: What they may cost together in nano-dollars, as far as it is known.
+        unpriced: How many have no known price.
+    """
+
+    attempts: int
+    ceiling: int
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Money:
     """The money of a whole run folder in nano-dollars.
 
@@ -243,6 +257,10 @@ class Money:
         at_risk_attempts: Attempts whose outcome is unknown.
         unpriced: Attempts that cost something nobody has named.
         unpriced_risk: Attempts at risk that have no price.
+        accepted: Attempts at risk whose task the provider accepted: it is being made.
+        overdue: Attempts at risk whose task did not come; later runs ask for it again.
+        tasks_at_risk: Price of both, which is part of `at_risk`.
+        unpriced_tasks: Such attempts that have no price.
     """
 
     spent: int
@@ -251,6 +269,20 @@ class Money:
     at_risk_attempts: int
     unpriced: int
     unpriced_risk: int
+    accepted: int = 0
+    overdue: int = 0
+    tasks_at_risk: int = 0
+    unpriced_tasks: int = 0
+
+    @property
+    def unknown_attempts(self) -> int:
+        """Attempts at risk that no later run can ask for."""
+        return self.at_risk_attempts - self.accepted - self.overdue
+
+    @property
+    def unknown_at_risk(self) -> int:
+        """What is at risk beside tasks."""
+        return self.at_risk - self.tasks_at_risk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

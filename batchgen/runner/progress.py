@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from batchgen.model import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An orderly stop by a signal.
+
+    Attributes:
+        requests: Purchases that were sent and have no answer yet.
+        grace_s: For how long they are waited for.
+    """
+
+    signal: signal.Signals
+    requests: int
+    grace_s: float
 
 
 @dataclass(slots=True)
@@ -21,6 +36,7 @@ class Progress:
         spent: Nano-dollars of the whole folder, and so is `at_risk`.
         in_flight: Tells how many purchases are between SENT and DELIVERED.
         budgets: Says how the budgets of the day and of a column's values stand.
+        stop: Set before the phase is `stopping`.
         notice: Called with a sentence that the user should read now.
     """
 
@@ -35,6 +51,7 @@ class Progress:
     budgets: Callable[[], list[str]] = list
     said: set[str] = field(default_factory=set)
     stored_bytes: int = 0
+    stop: Stop | None = None
     notice: Callable[[str], None] = lambda _: None
 
     def say_once(self, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -28,15 +29,15 @@ def wait_until_held(run: Running, bank: SandboxProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"),
+    ("number", "code", "why"),
     [
-        pytest.param(signal.SIGINT, 130, id="SIGINT"),
-        pytest.param(signal.SIGTERM, 143, id="SIGTERM"),
-        pytest.param(signal.SIGHUP, 129, id="SIGHUP"),
+        pytest.param(signal.SIGINT, 130, "by Ctrl-C", id="SIGINT"),
+        pytest.param(signal.SIGTERM, 143, "by a request to end", id="SIGTERM"),
+        pytest.param(signal.SIGHUP, 129, "because the terminal was", id="SIGHUP"),
     ],
 )
 def test_what_is_in_flight_at_a_signal_ends_and_is_kept(
-    number: signal.Signals, code: int, bank: SandboxProcess, tmp_path: Path
+    number: signal.Signals, code: int, why: str, bank: SandboxProcess, tmp_path: Path
 ) -> None:
     batch = customer(tmp_path, bank, "aimlapi", "--concurrency", str(IN_FLIGHT))
     in_mid_run(batch, bank, "aimlapi")
@@ -50,7 +51,8 @@ def test_what_is_in_flight_at_a_signal_ends_and_is_kept(
     books = read_books(batch, bank)
 
     assert stopped.code == code, stopped
-    assert f"stopped by {number.name}" in stopped.err
+    assert f"batchgen: stopped {why}" in stopped.err
+    assert "; everything paid for is kept\n" in stopped.err
     assert books.statuses == {"succeeded": IN_FLIGHT, "pending": 12 - IN_FLIGHT}
     assert (books.billed, books.at_risk) == (books.spent, 0)
     check_all(books)
@@ -81,6 +83,12 @@ def test_tasks_that_a_signal_met_are_safe_and_fetched_by_the_next_run(
     assert stopped.code == 130, stopped
     assert [it["state"] for it in books.attempts] == ["accepted"] * IN_FLIGHT
     assert books.at_risk == IN_FLIGHT * 41_500_000
+    for told in (stopped, batch.call("status", "out"), batch.call("report", "out")):
+        assert (
+            f"{IN_FLIGHT} accepted tasks are still being made; the next run fetches "
+            "them (up to $0.166 for that)\n"
+        ) in told.out
+        assert "unknown" not in told.out
     assert books.statuses == {"pending": 12}
     assert not batch.archive.exists() or zipfile.is_zipfile(batch.archive)
 
@@ -142,10 +150,14 @@ def test_the_second_signal_ends_it_at_once_and_nothing_is_hidden(
         run.until("signal")
         run.send(signal.SIGTERM)
         stopped = run.end()
-    states = ledger_rows(batch.ledger, "SELECT state FROM attempts")
+    states = ledger_rows(batch.ledger, "SELECT state, ceiling FROM attempts")
 
     assert stopped.code == 143, stopped
-    assert "stopped at once by SIGTERM" in stopped.err
+    price = Decimal(sum(it["ceiling"] for it in states)) / 10**9
+    assert (
+        "stopped now. 4 requests had no answer yet and may be charged "
+        f"(${price.normalize():f} at risk). To carry on:\n  batchgen run catalog.csv "
+    ) in stopped.err
     assert [it["state"] for it in states] == ["sent"] * 4
 
     carried_on = batch.having("--latency", "0.02").run()

@@ -1,4 +1,4 @@
-"""Why rows did not succeed stands in every command alike, and retry tries what may help."""
+"""Every command says alike why rows did not succeed; retry tries what that may help."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ def test_retry_marks_the_rows_alone_that_another_try_may_help(market: Market) ->
     bought = len(service.purchases)
     again = customer.run()
 
-    busy = (
-        '1 failed: aimlapi "upstream is busy" (row 2, line 4). Trying again may help'
-    )
+    busy = '1 failed: aimlapi "upstream is busy" (row 2, line 4). Trying again may help'
     invalid = ended.stdout.split("3 rows cannot run:\n")[1].splitlines()[:2]
     assert invalid[0].startswith("  m.csv, row 3, line 5, column `references`: ")
     assert "gone/1.png" in invalid[0]

@@ -105,14 +105,19 @@ def test_ctrl_c_in_mid_run_lets_replies_come_in_and_tells_how_to_carry_on(
     with terminal(*words, at=shop.folder) as screen:
         screen.wait_for("2 in flight")
         screen.press(CTRL_C)
-        screen.wait_for("a second signal stops at once")
+        screen.wait_for("is then unknown")
         shop.sandbox.release()
         code = screen.wait()
 
     shown = words_of(screen.shown).replace("\r\n", "\n")
     assert code == 130
+    assert (
+        "stopping: waiting up to 60 s for 2 requests already sent. Ctrl-C again stops "
+        "now; whether those are charged is then unknown\n"
+    ) in shown
     assert "8 rows: 6 pending, 2 succeeded" in shown
-    assert "batchgen: stopped by SIGINT" in shown
+    assert "batchgen: stopped by Ctrl-C; everything paid for is kept\n" in shown
+    assert "SIGINT" not in shown
     assert "to carry on:\n  batchgen run m.csv" in shown
     assert shop.sent == 2
 
@@ -127,13 +132,16 @@ def test_a_second_ctrl_c_stops_at_once_and_nothing_is_bought_twice_in_silence(
     with terminal(*words, at=shop.folder) as screen:
         screen.wait_for("1 in flight")
         screen.press(CTRL_C)
-        screen.wait_for("a second signal stops at once")
+        screen.wait_for("whether that one is charged is then unknown")
         screen.press(CTRL_C)
         code = screen.wait()
     shop.sandbox.release()
 
     assert code == 130
-    assert "stopped at once by SIGINT; carry on:" in screen.shown
+    assert (
+        "stopped now. 1 request had no answer yet and may be charged ($0.13875 at "
+        "risk). To carry on:\r\n  batchgen run m.csv "
+    ) in screen.shown
     assert shop.run("m.csv", "--yes").code == 0
     rows = table(shop.folder / "out/m")
     assert rows["at_risk_attempts"].to_list() == [1, 0, 0]

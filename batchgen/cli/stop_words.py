@@ -1,0 +1,71 @@
+"""What a person reads when a run is stopped from outside."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping
+
+from batchgen.cli.words import counted, still_being_made
+from batchgen.ledger import OpenAttempts
+from batchgen.model import State, dollars
+from batchgen.runner.progress import Stop
+
+_STOPPED: Mapping[signal.Signals, str] = {
+    signal.SIGINT: "stopped by Ctrl-C",
+    signal.SIGTERM: "stopped by a request to end (SIGTERM)",
+    signal.SIGHUP: "stopped because the terminal was closed",
+}
+
+
+def stopping_line(stop: Stop) -> str:
+    """Say what is waited for, and what happens if nobody waits."""
+    if not stop.requests:
+        return "stopping: no request waits for an answer"
+    requests = f"{counted(stop.requests, 'request')} already sent"
+    verb = "is" if stop.requests == 1 else "are"
+    which = "that one" if stop.requests == 1 else "those"
+    if not stop.grace_s:
+        return (
+            f"stopping: not waiting for {requests}; whether {which} {verb} charged "
+            "is unknown"
+        )
+    key = "Ctrl-C again" if stop.signal is signal.SIGINT else "Ctrl-C"
+    return (
+        f"stopping: waiting up to {stop.grace_s:g} s for {requests}. {key} stops now; "
+        f"whether {which} {verb} charged is then unknown"
+    )
+
+
+def stopped_line(number: signal.Signals) -> str:
+    """Say why a run ended in order."""
+    return f"{_STOPPED[number]}; everything paid for is kept"
+
+
+def stopped_now_line(left: Mapping[State, OpenAttempts] | None) -> str:
+    """Say what a run leaves that ends at once.
+
+    Args:
+        left: Attempts that have not come to their end; None where nobody can say.
+    """
+    if left is None:
+        return (
+            "stopped now; what is in the ledger is kept. Requests without an answer "
+            "may be charged"
+        )
+    return ". ".join(["stopped now", *_left(left)])
+
+
+def _left(left: Mapping[State, OpenAttempts]) -> Iterator[str]:
+    if (sent := left.get(State.SENT)) is not None:
+        risk = dollars(sent.ceiling)
+        if sent.unpriced:
+            risk += f" and {counted(sent.unpriced, 'price')} that nobody knows"
+        requests = counted(sent.attempts, "request")
+        yield f"{requests} had no answer yet and may be charged ({risk} at risk)"
+    if (tasks := left.get(State.ACCEPTED)) is not None:
+        yield still_being_made(tasks.attempts)
+    if (delivered := left.get(State.DELIVERED)) is not None:
+        images = counted(delivered.attempts, "purchase")
+        yield f"the next run downloads the images of {images}"
+    if State.SENT not in left:
+        yield "everything paid for is kept"
