@@ -67,7 +67,8 @@ def budget_lines(job: Job, found: Findings) -> Iterator[str]:
         )
     for it in full[:SHARES_SHOWN]:
         cost = dollars(it.cost.expected)
-        yield f"    {it.scope}: {_used(it)}, and {cost} to come"
+        needed = dollars(it.used + it.cost.highest)
+        yield f"    {it.scope}: {_used(it)}, and {cost} to come: needs {needed}"
     if len(full) > SHARES_SHOWN:
         yield f"    and {len(full) - SHARES_SHOWN} more"
     if found.limits and found.forecast.unpriced:
@@ -96,8 +97,12 @@ def _enough(it: Limit) -> str:
     if it.is_enough_at_most:
         return "is enough"
     if it.is_enough:
-        return "is enough for the expected cost, not for the highest"
-    return f"IS NOT ENOUGH: {dollars(it.cost.expected)} is to come"
+        return (
+            "is enough for the expected cost, not for the highest, which needs "
+            f"{dollars(it.used + it.cost.highest)}"
+        )
+    needed = dollars(it.used + it.cost.highest)
+    return f"IS NOT ENOUGH: {dollars(it.cost.expected)} is to come; it needs {needed}"
 
 
 def account_line(account: Account, forecast: Forecast) -> str:

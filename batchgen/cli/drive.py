@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import anyio
 import click
 
+from batchgen.cli.carry_on import COMMAND
 from batchgen.cli.display import choose_display
 from batchgen.cli.logfile import log_to
 from batchgen.cli.manner import Manner
@@ -25,6 +26,7 @@ from batchgen.engines.course import RATES
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
 from batchgen.engines.local import LocalEngine
+from batchgen.engines.needed import NEEDED
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BatchgenError, StorageError, UsageError
 from batchgen.ledger import OpenAttempts
@@ -57,7 +59,8 @@ def open_and_log(
     Manifest.open(job)
     with open_folder(job.out, job.source, realm) as folder:
         with folder.ledger.transaction():
-            folder.ledger.put("command", this_command())
+            folder.ledger.put(COMMAND, this_command())
+            folder.ledger.put(NEEDED, None)
             folder.ledger.put(RATES, json.dumps(_rates_of(job)))
         try:
             with log_to(job.out / LOG, Scrubber(keys.values()).clean) as log:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from batchgen.cli.carry_on import amount, carry_on_command
 from batchgen.cli.cause_lines import cause_lines
 from batchgen.cli.picks import Pick, read_picks
 from batchgen.cli.runfolder import folder_of
@@ -14,6 +15,7 @@ from batchgen.cli.words import counted
 from batchgen.engines.causes import Cause, causes_of, kinds_without_help
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder, read_ledger
+from batchgen.engines.needed import needed_after_retry
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.picked import reject_images, rows_named, try_again
@@ -184,7 +186,10 @@ def _tell_price(folder: Path) -> None:
             click.echo(
                 "images that were paid for and did not download are tried again first"
             )
-        if isinstance(run_command := ledger.get("command"), str):
+        needed = needed_after_retry(ledger)
+        if needed.run is not None:
+            click.echo(f"for that --max-cost must be at least {amount(needed.run)}")
+        if (run_command := carry_on_command(ledger, needed)) is not None:
             click.echo(f"to do it:\n  {run_command}")
     finally:
         ledger.close()

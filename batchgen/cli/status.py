@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from batchgen.budget import DAY_MICROS, Limits, Share, day_of, shares_of
+from batchgen.cli.carry_on import carry_on_command
 from batchgen.cli.cause_lines import cause_lines, retry_line
 from batchgen.cli.runfolder import folder_of
 from batchgen.cli.words import counted, money_lines, rows_line
@@ -62,7 +63,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
         lines.append(str(rebuy))
     waits = any(totals.rows.get(it) for it in (Status.PENDING, Status.HELD))
     is_over = not (waits or states or rebuy or ledger.get("plan_digest") is None)
-    if isinstance(run_command := ledger.get("command"), str) and not is_over:
+    if not is_over and (run_command := carry_on_command(ledger)) is not None:
         lines.append(f"to carry on:\n  {run_command}")
     if (line := retry_line(folder, causes)) is not None:
         lines.append(line)
@@ -126,5 +127,5 @@ def _as_json(folder: Path, ledger: Reader) -> dict[str, object]:
         "at_risk_attempts": totals.at_risk_attempts,
         "budgets": _budget_lines(ledger),
         "unpriced": totals.unpriced + totals.unpriced_risk,
-        "command": ledger.get("command"),
+        "command": carry_on_command(ledger),
     }

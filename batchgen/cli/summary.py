@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from batchgen.cli.carry_on import carry_on_in, way_out
 from batchgen.cli.cause_lines import cause_lines, retry_line
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import stopped_line
@@ -94,7 +95,7 @@ def finish(job: Job, outcome: Outcome, causes: Sequence[Cause] = ()) -> int:
     for line in _reasons(outcome):
         write_error(f"batchgen: {line}")
     if rows.get(Status.PENDING):
-        write_result(f"to carry on:\n  {this_command()}")
+        write_result(f"to carry on:\n  {carry_on_in(job.out) or this_command()}")
     if (again := retry_line(job.out, causes)) is not None:
         write_result(again)
     return code
@@ -125,7 +126,8 @@ def _reasons(outcome: Outcome) -> list[str]:
         for stopped in outcome.stopped
     ]
     if isinstance(outcome.error, BudgetReached):
-        lines.append(f"the budget is reached: {outcome.error}; {outcome.error.way_out}")
+        what_to_do = way_out(outcome.error, outcome.needed, this_command())
+        lines.append(f"the budget is reached: {outcome.error}; {what_to_do}")
     elif outcome.error is not None:
         lines.append(str(outcome.error))
     return lines

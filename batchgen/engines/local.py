@@ -21,6 +21,7 @@ from batchgen.engines.edited import edit_notices, rebuy_of
 from batchgen.engines.ending import log_end, write_outputs_at_end
 from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.engines.folder import RunFolder
+from batchgen.engines.needed import remember_needed
 from batchgen.engines.notices import notices_of
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.engines.stops import open_attempts, watch_signals
@@ -104,6 +105,9 @@ class LocalEngine:
         self._outcome.totals = ledger.totals(self._below)
         lanes = self._run.lanes.values() if self._run else ()
         self._outcome.stopped = [it.stopped for it in lanes if it.stopped]
+        error, run = self._outcome.error, self._run
+        if isinstance(error, BudgetReached) and run is not None:
+            self._outcome.needed = remember_needed(run, ledger, self._below, error)
         log_end(self._log, self._outcome.totals)
         return self._outcome
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batchgen.budget import Limits
 from batchgen.engines.estimate import Estimate
 from batchgen.errors import BatchgenError, ProviderStopped
 from batchgen.ledger import OpenAttempts, Totals
@@ -75,6 +76,7 @@ class Outcome:
         stopped: Providers that refused key, credit or model.
         chosen: How many providers the job chose.
         left: Variables whose keys would let tasks of other providers be fetched.
+        needed: What the budgets that are too small need for all that is left.
     """
 
     totals: Totals | None = None
@@ -83,3 +85,4 @@ class Outcome:
     stopped: list[ProviderStopped] = field(default_factory=list)
     chosen: int = 0
     left: list[str] = field(default_factory=list)
+    needed: Limits = field(default_factory=Limits)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from batchgen.errors import NearlyAllFailed
 from batchgen.ledger import Totals
 from batchgen.model import Job, Status
 from batchgen.sandbox import SandboxProcess, start_sandbox
-from tests.cli.command import Keepsake, Shop, batchgen, table
+from tests.cli.command import KEY, Keepsake, Shop, batchgen, money, table
 
 NOTHING = Totals(
     spent=0,
@@ -113,12 +116,86 @@ def test_a_budget_stops_the_run_and_a_higher_one_carries_on(shop: Shop) -> None:
     assert stopped.code == 4
     assert stopped.message.startswith("the budget is reached: $0.1")
     assert " of $0.30 are spent or at risk" in stopped.message
-    assert "to carry on:" in stopped.stdout
-    assert (stopped.stdout + stopped.stderr).count("raise --max-cost") == 1
+    raised = re.search(r"; raise --max-cost to (0\.\d\d): enough", stopped.message)
+    assert raised is not None, stopped.message
+    status = batchgen("status", "m.csv", at=shop.folder).stdout
+    for told in (stopped.stdout, status):
+        assert "--max-cost 0.30" not in told
+        assert f"  batchgen run m.csv {shlex.join(shop.options)} --quiet" in told
+        assert f" --max-cost {raised[1]}\n" in told
     kept = Keepsake.of(shop.folder / "out/m")
     assert shop.run("m.csv", "--max-cost", "0.30", "--quiet").code == 4
     assert Keepsake.of(shop.folder / "out/m") == kept
-    assert shop.run("m.csv", "--max-cost", "5").code == 0
+    # What is spent so far, and three images at their ceiling of $0.13875.
+    spent = money(table(shop.folder / "out/m"), "cost_usd")
+    risk = money(table(shop.folder / "out/m"), "at_risk_usd")
+    whole = spent + risk + 3 * Decimal("0.13875")
+    assert whole <= Decimal(raised[1]) < whole + Decimal("0.01")
+    command = shlex.split(stopped.stdout.split("to carry on:\n")[1])
+    assert batchgen(*command[1:], at=shop.folder, key=KEY).code == 0
+    after = batchgen("status", "m.csv", at=shop.folder).stdout
+    assert "to carry on" not in after
+
+
+def test_a_budget_of_a_job_file_is_named_by_its_key(shop: Shop) -> None:
+    shop.catalogue(3)
+    shop.write("job.toml", 'manifest = "m.csv"\nmax_cost = 0.20\n')
+
+    stopped = shop.run("job.toml", "--quiet", "--concurrency", "1")
+
+    assert stopped.code == 4
+    assert re.search(
+        r"raise --max-cost to \d\.\d\d \(`max_cost` in the job file\)", stopped.message
+    )
+    command = shlex.split(stopped.stdout.split("to carry on:\n")[1])
+    assert command[:3] == ["batchgen", "run", "job.toml"]
+    assert batchgen(*command[1:], at=shop.folder, key=KEY).code == 0
+
+
+def test_the_command_to_carry_on_agrees_to_no_later_edit(shop: Shop) -> None:
+    for thing in ("lamp", "cup"):
+        text = f"id,prompt\nr0,{shop.folder.name} {thing}\nr1,REFUSE-ME\n"
+        shop.write("m.csv", text)
+        assert shop.run("m.csv", "--yes", "--quiet", "--rebuy").code == 3
+
+    marked = batchgen("retry", "m.csv", "--status", "refused", at=shop.folder)
+
+    assert "1 row is marked" in marked.stdout
+    command = marked.stdout.split("to do it:\n")[1]
+    assert command.startswith("  batchgen run m.csv ")
+    assert "--yes" in command
+    assert "--rebuy" not in command
+
+
+def test_a_run_for_an_edit_that_was_stopped_still_agrees_to_it(shop: Shop) -> None:
+    shop.catalogue(2)
+    assert shop.run("m.csv", "--yes", "--quiet").code == 0
+    shop.catalogue(2)
+    text = (shop.folder / "m.csv").read_text().replace("lamp", "cup")
+    shop.write("m.csv", text)
+
+    words = ("--rebuy", "--max-cost", "0.30", "--quiet", "--concurrency", "1")
+    stopped = shop.run("m.csv", *words)
+
+    assert stopped.code == 4
+    command = shlex.split(stopped.stdout.split("to carry on:\n")[1])
+    assert "--rebuy" in command
+    assert batchgen(*command[1:], at=shop.folder, key=KEY).code == 0
+
+
+def test_retry_says_which_budget_it_needs(shop: Shop) -> None:
+    shop.catalogue(2)
+    shop.sandbox.queue_fault("aimlapi", "lost_reply")
+    words = ("--max-cost", "0.30", "--quiet", "--concurrency", "1")
+    assert shop.run("m.csv", *words, "--on-unknown", "hold").code == 3
+
+    marked = batchgen("retry", "m.csv", at=shop.folder)
+
+    raised = re.search(r"--max-cost must be at least (0\.\d\d)\n", marked.stdout)
+    assert raised is not None, marked.stdout
+    assert f"--on-unknown hold --max-cost {raised[1]}\n" in marked.stdout
+    command = shlex.split(marked.stdout.split("to do it:\n")[1])
+    assert batchgen(*command[1:], at=shop.folder, key=KEY).code == 0
 
 
 def test_a_value_that_used_up_its_budget_is_named_and_its_rows_wait(shop: Shop) -> None:
@@ -131,8 +208,10 @@ def test_a_value_that_used_up_its_budget_is_named_and_its_rows_wait(shop: Shop) 
 
     assert ended.code == 4
     assert ended.message.startswith("the budget is reached: brand 'Acme': $0.0")
-    assert ended.message.endswith(
-        " of $0.15; raise it under [budget.by] in the job file"
+    assert re.search(
+        r" of \$0\.15; under \[budget\.by\] in the job file raise brand 'Acme' to "
+        r"0\.\d\d: enough for all that is left$",
+        ended.message,
     )
     assert "1 pending, 2 succeeded" in ended.stdout
     told = batchgen("status", "out/job", at=shop.folder).stdout
@@ -148,8 +227,11 @@ def test_a_full_day_says_when_it_ends_and_nothing_more_is_sent(shop: Shop) -> No
     assert ended.code == 4
     assert "1 pending, 1 succeeded" in ended.stdout
     assert " of $0.20 are spent or at risk of what was sent today" in ended.message
-    assert ended.message.endswith(" UTC; carry on then, or raise --max-cost-per-day")
-    assert "to carry on:" in ended.stdout
+    assert re.search(
+        r" UTC; carry on then, or raise --max-cost-per-day to 0\.\d\d: enough",
+        ended.message,
+    )
+    assert "--max-cost-per-day 0.2\n" in ended.stdout.split("to carry on:\n")[1]
     told = batchgen("status", "m.csv", at=shop.folder).stdout
     assert "today (UTC): $0.0" in told
     assert " of $0.20" in told

@@ -1,0 +1,114 @@
+"""The command that carries on with a run, as it is to be typed the next time."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from batchgen.budget import Limits, Share
+from batchgen.engines.edited import rebuy_of
+from batchgen.engines.estimate import EVERY_ROW
+from batchgen.engines.folder import LEDGER, read_ledger
+from batchgen.engines.needed import needed_in
+from batchgen.errors import BudgetReached, DayFull, DayTooSmall
+from batchgen.ledger import Reader
+from batchgen.model.price import NANO
+
+COMMAND = "command"
+"""Under this name a folder remembers the last `run` command, as it was typed."""
+
+MAX_COST = "--max-cost"
+PER_DAY = "--max-cost-per-day"
+ONCE = ("--rebuy", "--keep")
+"""Consent to one edit of the manifest, which must not agree to the next one, too."""
+
+CENT = NANO // 100
+SHARES_SHOWN = 5
+
+
+def carry_on_command(ledger: Reader, needed: Limits | None = None) -> str | None:
+    """Return the command that carries on; None if the folder does not know it.
+
+    A budget that stopped the last run is replaced by one that is large enough. Words
+    that consent to an edit are left out, unless rows of that edit still wait.
+
+    Args:
+        ledger: The folder's.
+        needed: What the budgets need; None for what stopped the last run.
+    """
+    command = ledger.get(COMMAND)
+    if not isinstance(command, str):
+        return None
+    words = shlex.split(command)
+    if rebuy_of(ledger, EVERY_ROW, ledger.generation) is None:
+        words = [word for word in words if word not in ONCE]
+    needed = needed or needed_in(ledger)
+    if needed.run is not None:
+        words = _with_option(words, MAX_COST, amount(needed.run))
+    if needed.day is not None:
+        words = _with_option(words, PER_DAY, amount(needed.day))
+    return shlex.join(words)
+
+
+def carry_on_in(folder: Path) -> str | None:
+    """Return the command that carries on with the run in a folder, if it is known."""
+    if not (folder / LEDGER).is_file():
+        return None
+    with closing(read_ledger(folder)) as ledger:
+        return carry_on_command(ledger)
+
+
+def _with_option(words: Sequence[str], option: str, value: str) -> list[str]:
+    """Return a command that has an option with this value, and with no other one."""
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == option:
+            next(rest, None)
+        elif not word.startswith(f"{option}="):
+            kept.append(word)
+    return [*kept, option, value]
+
+
+def amount(nano: int) -> str:
+    """Return nano-dollars as an option takes them, rounded up to the cent."""
+    cents = -(-nano // CENT)
+    return f"{cents // 100}.{cents % 100:02}"
+
+
+def way_out(error: BudgetReached, needed: Limits, typed: str) -> str:
+    """Return what to do about a budget that is reached, with the amounts.
+
+    Args:
+        error: What the run ended by.
+        needed: What the budgets need for all that is left.
+        typed: The command as it was typed: it does not name what a job file says.
+    """
+    is_day = isinstance(error, DayFull | DayTooSmall)
+    words = []
+    if needed.day is not None and is_day:
+        words.append(_raised(PER_DAY, "per_day", needed.day, typed))
+    if needed.run is not None:
+        words.append(_raised(MAX_COST, "max_cost", needed.run, typed))
+    if shares := list(_shares(needed)):
+        more = len(shares) - SHARES_SHOWN
+        listed = shares[:SHARES_SHOWN] + ([f"and {more} more"] if more > 0 else [])
+        words.append(f"under [budget.by] in the job file raise {', '.join(listed)}")
+    if not words:
+        return error.way_out
+    later = "carry on then, or " if isinstance(error, DayFull) else ""
+    return f"{later}{', and '.join(words)}: enough for all that is left"
+
+
+def _raised(option: str, key: str, nano: int, typed: str) -> str:
+    is_typed = any(it.partition("=")[0] == option for it in shlex.split(typed))
+    place = "" if is_typed else f" (`{key}` in the job file)"
+    return f"raise {option} to {amount(nano)}{place}"
+
+
+def _shares(needed: Limits) -> Iterator[str]:
+    for column, values in needed.by.items():
+        for value, nano in values.items():
+            yield f"{Share(column, value)} to {amount(nano)}"
