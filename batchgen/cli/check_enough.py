@@ -60,10 +60,11 @@ def budget_lines(job: Job, found: Findings) -> Iterator[str]:
             yield from folded(f"{name}, {_used(it)}, {_enough(it)}{_days(job, it)}")
     shares = sum(isinstance(it.scope, Share) for it in found.limits)
     if shares:
+        verb = "is" if shares - len(full) == 1 else "are"
         yield (
-            f"budgets by column: {shares - len(full)} of {shares} are enough"
+            f"budgets by column: {shares - len(full)} of {shares} {verb} enough"
             + (" for what has a known price" if found.forecast.unpriced else "")
-            + (", these are NOT:" if full else "")
+            + (f", {'these are' if len(full) > 1 else 'this is'} NOT:" if full else "")
         )
     for it in full[:SHARES_SHOWN]:
         cost = dollars(it.cost.expected)

@@ -214,11 +214,13 @@ def test_check_says_which_budgets_are_enough(shop: Shop) -> None:
     in_days = " ".join(check(shop, "job.toml", *slow).stdout.split())
     found = document(check(shop, "job.toml", "--json"))
 
-    assert "the budget, $0.10, IS NOT ENOUGH: $0.12 is to come\n" in told
+    assert (
+        "the budget, $0.10, IS NOT ENOUGH: $0.12 is to come; it needs $0.12\n" in told
+    )
     assert "the budget of a day, $0.12, is enough\n" in told
     assert "the run goes on after midnight UTC, for about 3" in in_days
-    assert "budgets by column: 1 of 2 are enough, these are NOT:\n" in told
-    assert "    brand 'Acme': $0.05, and $0.08 to come\n" in told
+    assert "budgets by column: 1 of 2 is enough, this is NOT:\n" in told
+    assert "    brand 'Acme': $0.05, and $0.08 to come: needs $0.08\n" in told
     assert [(it["scope"], it["value"], it["is_enough"]) for it in found["budgets"]] == [
         ("run", None, False),
         ("day", None, True),
