@@ -20,7 +20,7 @@ from batchgen.cli.logfile import log_to
 from batchgen.cli.manner import Manner
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import stopped_now_line
-from batchgen.cli.streams import write_error
+from batchgen.cli.streams import write_error, write_notice
 from batchgen.cli.words import counted
 from batchgen.engines.course import RATES
 from batchgen.engines.estimate import Estimate
@@ -90,7 +90,8 @@ def run_in(
         BatchgenError: it could not run, or must stop at once.
     """
     display = choose_display(quiet=manner.quiet, json_lines=manner.json_lines)
-
+    # Before the display runs: the engine's first notices come before its first wait.
+    setting.progress.notice = write_notice
     _allow_many_sockets()
     gc.freeze()  # what lives as long as the process is 7 % of a run's CPU to collect
     sys.setswitchinterval(SWITCH_S)
@@ -172,6 +173,9 @@ def ask(estimate: Estimate) -> None:
         raise UsageError("not agreed. Nothing was sent")
 
 
-def stop_at_once(left: Mapping[State, OpenAttempts] | None) -> None:
+def stop_at_once(
+    left: Mapping[State, OpenAttempts] | None, *, pretend: bool = False
+) -> None:
     """Say what a second signal leaves as it ends the process, and how to carry on."""
-    write_error(f"{stopped_now_line(left)}. To carry on:\n  {this_command()}")
+    words = stopped_now_line(left, pretend=pretend)
+    write_notice(f"{words}. To carry on:\n  {this_command()}")

@@ -41,23 +41,26 @@ def stopped_line(number: signal.Signals) -> str:
     return f"{_STOPPED[number]}; everything paid for is kept"
 
 
-def stopped_now_line(left: Mapping[State, OpenAttempts] | None) -> str:
+def stopped_now_line(
+    left: Mapping[State, OpenAttempts] | None, *, pretend: bool
+) -> str:
     """Say what a run leaves that ends at once.
 
     Args:
         left: Attempts that have not come to their end; None where nobody can say.
+        pretend: Whether the money is a rehearsal's.
     """
     if left is None:
         return (
             "stopped now; what is in the ledger is kept. Requests without an answer "
             "may be charged"
         )
-    return ". ".join(["stopped now", *_left(left)])
+    return ". ".join(["stopped now", *_left(left, pretend=pretend)])
 
 
-def _left(left: Mapping[State, OpenAttempts]) -> Iterator[str]:
+def _left(left: Mapping[State, OpenAttempts], *, pretend: bool) -> Iterator[str]:
     if (sent := left.get(State.SENT)) is not None:
-        risk = dollars(sent.ceiling)
+        risk = dollars(sent.ceiling, pretend=pretend)
         if sent.unpriced:
             risk += f" and {counted(sent.unpriced, 'price')} that nobody knows"
         requests = counted(sent.attempts, "request")

@@ -43,22 +43,28 @@ WRONG_JOB = (ModelGone, WrongAddress, UnusableReplies, Unreachable)
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
-    """What the sandbox says that the whole folder cost, in nano-dollars."""
+class Rehearsed:
+    """What a rehearsal found out, besides what became of the rows.
 
-    nano: int
+    Attributes:
+        bill: What the sandbox says that the whole folder cost, in nano-dollars.
+        real_run: What a real run needs, and what would stop it, in sentences.
+    """
+
+    bill: int
+    real_run: Sequence[str] = ()
 
 
 def show_summary(
-    job: Job, outcome: Outcome, bill: Bill | None, causes: Sequence[Cause]
+    job: Job, outcome: Outcome, rehearsed: Rehearsed | None, causes: Sequence[Cause]
 ) -> None:
     """Write the summary to stdout; why rows did not succeed stands last."""
     totals = outcome.totals
     if totals is None or (outcome.error is not None and not totals.rows):
         return  # the manifest cannot be read: the error says all that there is to say
     lines = [rows_line(totals), *money_lines(totals)]
-    if bill is not None:
-        lines.append(_bill_line(totals, bill))
+    if rehearsed is not None:
+        lines.append(_bill_line(totals, rehearsed.bill))
     archive = f"{counted(totals.images, 'image')} in {job.out / ARCHIVE}"
     lines += [archive if totals.images else "no images", f"table: {job.out / TABLE}"]
     write_result("\n".join([*lines, *cause_lines(causes, shown(job.manifest))]))
@@ -73,13 +79,21 @@ def causes_in(job: Job, outcome: Outcome) -> Sequence[Cause]:
         return causes_of(ledger, EVERY_ROW if job.limit is None else job.limit)
 
 
-def _bill_line(totals: Totals, bill: Bill) -> str:
+def show_real_run(rehearsed: Rehearsed | None) -> None:
+    """Say behind a rehearsal's success what the rehearsal cannot show."""
+    if rehearsed is not None and rehearsed.real_run:
+        lines = [f"  {sentence}" for sentence in rehearsed.real_run]
+        write_result("\n".join(["for a real run:", *lines]))
+
+
+def _bill_line(totals: Totals, bill: int) -> str:
     spent = totals.spent + totals.retired
-    words = f"the sandbox's bill: {dollars(bill.nano)}"
-    if bill.nano == spent:
+    words = f"the sandbox's bill: {dollars(bill, pretend=True)}"
+    if bill == spent:
         return f"{words}, the same to the nano-dollar"
-    if spent < bill.nano <= spent + totals.at_risk:
-        return f"{words}: {dollars(bill.nano - spent)} of what is at risk was charged"
+    if spent < bill <= spent + totals.at_risk:
+        more = dollars(bill - spent, pretend=True)
+        return f"{words}: {more} of what was unclear was charged"
     return f"{words}, WHICH DOES NOT AGREE: please report this"
 
 

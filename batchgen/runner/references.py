@@ -37,6 +37,12 @@ TRIES = 8
 those of an outage: several images in a row that all fail."""
 
 UPLOAD_TIMEOUT_S = 120.0
+UNTRIED = (
+    "reference URLs are not fetched in a rehearsal (a drawing stands in): whether they "
+    "work, only a real run shows"
+)
+"""Said once: a rehearsal's success says nothing of what it did not try."""
+
 SAFE_LIFE = 0.9
 """Share of an upload's life in which its link is named: the task needs it, too."""
 
@@ -88,6 +94,8 @@ class References:
         try:
             match rules.carrier_of(reference):
                 case "link":
+                    if self._stand_in is not None:
+                        self._run.progress.say_once(UNTRIED)
                     return Link(reference)
                 case "inline":
                     return await self._larder.inline(reference, rules, among)
@@ -109,9 +117,7 @@ class References:
         """
         host = httpx.URL(url).host
         if self._stand_in is not None and not is_loopback_host(host):
-            self._run.progress.say_once(
-                "reference URLs are not fetched in a rehearsal: a drawing stands in"
-            )
+            self._run.progress.say_once(UNTRIED)
             return self._stand_in
         # What lies on this machine is not for a provider that is elsewhere.
         near = all(it.is_loopback for it in self._run.lanes.values())
