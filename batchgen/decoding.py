@@ -159,6 +159,9 @@ def message_of(body: Json) -> str:
 
 _PAGE_START = 4096
 
+PAGE_TITLED = "a web page: "
+"""How a web page is described that has a title, which follows."""
+
 
 def describe(body: Json) -> str:
     """Return a body in at most 300 characters, for messages."""
@@ -168,7 +171,7 @@ def describe(body: Json) -> str:
         return f"an array of {len(body)}"
     text = body if isinstance(body, str) else repr(body)
     if is_page(body) and (title := page_title(text)):
-        return f"a web page: {title}"
+        return f"{PAGE_TITLED}{title}"
     return one_line(text, 300) or "an empty body"
 
 

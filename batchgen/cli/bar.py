@@ -43,7 +43,7 @@ def _drawn(view: View) -> RenderableType:
     bar.add_column(ratio=1)
     bar.add_column(no_wrap=True)
     total = view.total or None
-    drawn = ProgressBar(total, view.done + view.failed, pulse=not total)
+    drawn = ProgressBar(total, view.ended, pulse=not total)
     beside = view.beside_the_bar() if total else ""
     bar.add_row(Text(view.phase), drawn, Text(beside))
     return Group(bar, Text(view.below_the_bar()))

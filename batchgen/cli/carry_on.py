@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from batchgen.budget import Limits, Share
 from batchgen.engines.edited import rebuy_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import LEDGER, read_ledger
-from batchgen.engines.needed import needed_in
+from batchgen.engines.needed import Needed, needed_in
 from batchgen.errors import BudgetReached, DayFull, DayTooSmall
 from batchgen.ledger import Reader
 from batchgen.model.price import NANO
@@ -28,7 +27,7 @@ CENT = NANO // 100
 SHARES_SHOWN = 5
 
 
-def carry_on_command(ledger: Reader, needed: Limits | None = None) -> str | None:
+def carry_on_command(ledger: Reader, needed: Needed | None = None) -> str | None:
     """Return the command that carries on; None if the folder does not know it.
 
     A budget that stopped the last run is replaced by one that is large enough. Words
@@ -78,7 +77,7 @@ def amount(nano: int) -> str:
     return f"{cents // 100}.{cents % 100:02}"
 
 
-def way_out(error: BudgetReached, needed: Limits, typed: str) -> str:
+def way_out(error: BudgetReached, needed: Needed, typed: str) -> str:
     """Return what to do about a budget that is reached, with the amounts.
 
     Args:
@@ -108,7 +107,7 @@ def _raised(option: str, key: str, nano: int, typed: str) -> str:
     return f"raise {option} to {amount(nano)}{place}"
 
 
-def _shares(needed: Limits) -> Iterator[str]:
+def _shares(needed: Needed) -> Iterator[str]:
     for column, values in needed.by.items():
         for value, nano in values.items():
-            yield f"{Share(column, value)} to {amount(nano)}"
+            yield f"{column} {value!r} to {amount(nano)}"

@@ -9,6 +9,7 @@ from batchgen.cli.cause_lines import invalid_lines, problem_lines
 from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
 from batchgen.cli.source import realm_of
 from batchgen.cli.words import counted, money_lines, rows_line
+from batchgen.decoding import one_line
 from batchgen.engines.findings import (
     Alone,
     Cost,
@@ -23,6 +24,9 @@ from batchgen.model import Job, Price, dollars
 
 if TYPE_CHECKING:
     from batchgen.engines.balances import Account
+
+PROMPT_CHARACTERS = 60
+"""What is shown of a prompt that stands for many."""
 
 
 def lines_of(
@@ -96,9 +100,17 @@ def _duplicates(job: Job, same: Duplicates) -> Iterator[str]:
         unpriced = f"what {counted(same.unpriced, 'row')} without a known price cost"
         words = f"{words} and {unpriced}" if same.saved else unpriced
     rows = counted(same.rows, "row")
-    verb = "asks" if same.rows == 1 else "ask"
+    verb = "has" if same.rows == 1 else "have"
     saving = f"`dedupe` saves {words}" if job.dedupe else f"--dedupe would save {words}"
-    yield from folded(f"duplicates: {rows} {verb} for the same as another; {saving}")
+    example = ""
+    if (first := same.example) is not None:
+        prompt = one_line(first.prompt, PROMPT_CHARACTERS)
+        line = "" if first.line is None else f", line {first.line}"
+        example = f', for example "{prompt}" (row {first.row}{line})'
+    yield from folded(
+        f"{rows} {verb} the same prompt and options as an earlier row{example}; "
+        f"{saving}"
+    )
 
 
 # -- money

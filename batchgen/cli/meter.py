@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchgen.budget import Scope
+from batchgen.cli.words import counted
 from batchgen.model import Status, to_usd
 from batchgen.runner.progress import Progress
 
 RATE_OVER_S = 60.0
 RATE_OVER_ROWS = 5
+
+_TRIED = (Status.SUCCEEDED, Status.FAILED, Status.REFUSED, Status.HELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +31,6 @@ class View:
     """
 
     phase: str
-    done: int
-    failed: int
-    pending: int
     total: int
     in_flight: int
     images: int
@@ -53,21 +53,36 @@ class View:
     def line(self) -> str:
         """Return the view as one line of text."""
         if self.is_early:
-            return f"{self.phase}: {self.total} rows read" if self.total else self.phase
-        words = [f"{self.done} of {self.total} done", *self._words(), *self._left()]
+            read = f": {counted(self.total, 'row')} read" if self.total else ""
+            return f"{self.phase}{read}"
+        words = [self._ended(), *self._words(), *self._left()]
         return f"{self.phase}: {', '.join(words)}"
 
     def below_the_bar(self) -> str:
         """Return the words that stand below a bar, which shows rows and time itself."""
-        return ", ".join([f"{self.done} done", *self._words()])
+        return ", ".join(self._words())
 
     def beside_the_bar(self) -> str:
         """Return how far the bar is, and how long it will take."""
-        ended = self.done + self.failed
-        return ", ".join([f"{ended} of {self.total} rows", *self._left()])
+        return ", ".join([self._ended(), *self._left()])
+
+    @property
+    def ended(self) -> int:
+        """Rows that came to their end, whichever it was."""
+        return sum(
+            count for status, count in self.rows.items() if status != Status.PENDING
+        )
+
+    def _ended(self) -> str:
+        return f"{self.ended} of {counted(self.total, 'row')}"
 
     def _words(self) -> list[str]:
-        words = [f"{self.failed} failed", f"{self.in_flight} in flight"]
+        words = [
+            f"{count} {status}"
+            for status in Status
+            if (count := self.rows.get(status)) and status is not Status.PENDING
+        ]
+        words.append(f"{self.in_flight} in flight")
         whole = ""
         if self.phase == "running":
             digits = 0 if self.per_minute >= 10 else 1
@@ -99,17 +114,12 @@ class Meter:
         """Return how things stand now (monotonic seconds)."""
         progress = self._progress
         rows = progress.rows
-        done = rows[Status.SUCCEEDED]
-        tried = done + sum(rows[it] for it in (Status.FAILED, Status.REFUSED))
-        tried += rows[Status.HELD]
+        tried = sum(rows[status] for status in _TRIED)
         ended = tried + rows[Status.INVALID]
         pending = max(0, progress.total - ended)
         images_per_s, rows_per_s = self._pace(now, tried)
         return View(
             phase=progress.phase,
-            done=done,
-            failed=ended - done,
-            pending=pending,
             total=progress.total,
             in_flight=progress.in_flight(),
             images=progress.bought,

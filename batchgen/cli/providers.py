@@ -201,14 +201,14 @@ def _lines(provider: Provider) -> Iterator[tuple[str, str]]:
     yield from _models(defaults.model, able.models)
     yield "aspect ratios", ", ".join(able.aspect_ratios)
     sizes = ", ".join(able.resolutions)
-    yield "resolutions", f"{sizes} (without a word {able.default_resolution})"
+    yield "resolutions", f"{sizes} ({able.default_resolution} if you do not choose)"
     yield "images per request", str(able.images_per_request)
     yield from _reference_lines(provider, able.references)
     yield from _option_lines(able)
     rpm = "none documented" if defaults.rpm is None else f"{defaults.rpm:g}"
     yield "requests per minute", rpm
     yield "concurrency", str(defaults.concurrency)
-    yield "reply awaited", f"{defaults.reply_timeout_s:g} s"
+    yield "answer", f"waits at most {defaults.reply_timeout_s:g} s"
     yield "limits from", defaults.source
     for resolution in able.resolutions:
         price = price_at(provider, resolution)

@@ -30,7 +30,11 @@ from batchgen.model import Job
 @click.command("run")
 @click.argument("source", type=click.Path(path_type=Path))
 @job_options
-@click.option("--rehearse", is_flag=True, help="Against the sandbox: free, no key.")
+@click.option(
+    "--rehearse",
+    is_flag=True,
+    help="Practice run against a built-in fake provider: free, no key.",
+)
 @click.option(
     "--faults",
     type=click.Choice(["calm", "storm", "outage"]),
@@ -45,7 +49,9 @@ from batchgen.model import Job
 )
 @click.option("--yes", is_flag=True, help="Consent to spend without a budget.")
 @click.option(
-    "--rebuy", is_flag=True, help="Buy rows again that were changed after that."
+    "--rebuy",
+    is_flag=True,
+    help="Buy rows again that were changed after they were bought.",
 )
 @click.option(
     "--keep", is_flag=True, help="Let rows that were changed keep the image they have."

@@ -6,6 +6,7 @@ import signal
 from datetime import datetime
 from typing import Any
 
+from batchgen.cli.carry_on import carry_on_in
 from batchgen.cli.meter import View
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.summary import Rehearsed
@@ -63,6 +64,7 @@ def summary_fields(
     """
     totals = outcome.totals or _NOTHING
     error, number = outcome.error, outcome.signal
+    command = carry_on_in(job.out) or this_command()
     return {
         "exit_code": exit_code,
         "folder": str(job.out),
@@ -75,7 +77,7 @@ def summary_fields(
             {"provider": stop.provider, "error": stop.kind, "message": str(stop)}
             for stop in outcome.stopped
         ],
-        "command": this_command() if totals.rows.get(Status.PENDING) else None,
+        "command": command if totals.rows.get(Status.PENDING) else None,
         "rehearsal": rehearsed
         and {
             "bill_usd": to_usd(rehearsed.bill),

@@ -30,16 +30,20 @@ _OPTIONS = (
         "--base-url", multiple=True, metavar="[NAME=]URL", help="Where a provider is."
     ),
     click.option("--out", type=click.Path(path_type=Path), help="The run folder."),
-    click.option("--prompt", metavar="TEMPLATE", help="Jinja2 over the row's columns."),
+    click.option(
+        "--prompt",
+        metavar="TEMPLATE",
+        help="Text with columns in it (Jinja2), such as 'Photo of {{ title }}'.",
+    ),
     click.option(
         "--id",
         "id_column",
         metavar="COLUMN",
         help="Column that names the rows, whatever else is edited.",
     ),
-    click.option("--aspect-ratio", metavar="W:H", help="For rows that say nothing."),
-    click.option("--resolution", help="512, 1K, 2K or 4K, for rows that say nothing."),
-    click.option("--n", type=int, help="Images for each row that says nothing."),
+    click.option("--aspect-ratio", metavar="W:H", help="Default for empty cells."),
+    click.option("--resolution", help="512, 1K, 2K or 4K: default for empty cells."),
+    click.option("--n", type=int, help="Images of a row: default for empty cells."),
     click.option(
         "--rpm",
         type=NumberOrAuto(float),
@@ -50,14 +54,19 @@ _OPTIONS = (
         type=NumberOrAuto(int),
         help="Purchases under way at once; `auto` finds the limit, as for --rpm.",
     ),
-    click.option("--max-cost", metavar="USD", help="Budget of the whole run folder."),
     click.option(
-        "--max-cost-per-day", metavar="USD", help="Budget of one UTC day's purchases."
+        "--max-cost",
+        metavar="USD",
+        help="Spend at most this in the run folder, all its runs together.",
+    ),
+    click.option(
+        "--max-cost-per-day", metavar="USD", help="Spend at most this on one day (UTC)."
     ),
     click.option(
         "--on-day-full",
         type=click.Choice(["stop", "wait"]),
-        help="Whether to end then (default), or wait for the next UTC day.",
+        help="When the day's budget is used up: stop (default), or wait for the next "
+        "day (UTC).",
     ),
     click.option("--price", metavar="USD", help="Price of one image."),
     click.option(
@@ -69,17 +78,30 @@ _OPTIONS = (
         "--dedupe",
         is_flag=True,
         default=None,
-        help="Buy rows that ask for the same once; the others point to its images.",
+        help="Buy rows with the same prompt and options once; the others point to "
+        "those images.",
     ),
-    click.option("--max-attempts", type=int, help="Purchases of one part."),
+    click.option(
+        "--max-attempts", type=int, help="How often to buy one part of a row, at most."
+    ),
     click.option(
         "--on-unknown",
         type=click.Choice(["retry", "hold"]),
-        help="After an outcome that nobody can know.",
+        help="What to do after a request that may have been charged but brought no "
+        "image: buy again (default), or hold the row.",
     ),
-    click.option("--max-unknown", type=int, help="Re-purchases after such outcomes."),
+    click.option(
+        "--max-unknown",
+        type=int,
+        help="How often to buy again when a request may have been charged but "
+        "brought no image.",
+    ),
     click.option("--limit", type=int, help="Only the first N rows of the manifest."),
-    click.option("--grace", type=float, help="Seconds to wait after a signal."),
+    click.option(
+        "--grace",
+        type=float,
+        help="Seconds to wait after Ctrl-C for requests already sent (default 60).",
+    ),
 )
 
 

@@ -70,7 +70,11 @@ _SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "pri
 @click.option("--max-cost", metavar="USD", help="Spend at most this.")
 @click.option("--price", metavar="USD", help="Price of one image.")
 @click.option("--yes", is_flag=True, help="Consent to spend without a budget.")
-@click.option("--rehearse", is_flag=True, help="Against the sandbox: free, no key.")
+@click.option(
+    "--rehearse",
+    is_flag=True,
+    help="Practice run against a built-in fake provider: free, no key.",
+)
 @click.option(
     "--faults",
     type=click.Choice(["calm", "storm", "outage"]),

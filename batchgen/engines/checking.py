@@ -13,12 +13,25 @@ from batchgen.budget import limits_of
 from batchgen.engines.causes import causes_of
 from batchgen.engines.edited import edit_notices, rebuy_of
 from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.findings import Duplicates, Findings, Problem, problems_in
+from batchgen.engines.findings import (
+    Duplicate,
+    Duplicates,
+    Findings,
+    Problem,
+    problems_in,
+)
 from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
 from batchgen.engines.notices import notices_of
 from batchgen.engines.outlook import disk_of, limits_met, paces_of
-from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals
+from batchgen.ledger import (
+    Ledger,
+    PlanEntry,
+    PlanWriter,
+    Reader,
+    Totals,
+    load_request,
+)
 from batchgen.manifest import Row, key_of
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, Status, now_micros, utc
@@ -159,7 +172,14 @@ def _findings(
 def _duplicates(ledger: Ledger, below: int) -> Duplicates:
     values = {"generation": ledger.generation, "below": below}
     found = ledger.run("rows_sharing", values).fetchone()
+    first = ledger.run("rows_sharing_first", values).fetchone()
     return Duplicates(
+        example=first
+        and Duplicate(
+            row=first["position"],
+            line=first["line"],
+            prompt=load_request(first["request"]).prompt,
+        ),
         rows=found["rows"],
         images=found["images"],
         saved=found["estimate"],

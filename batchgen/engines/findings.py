@@ -114,18 +114,29 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Duplicate:
+    """A row that asks for what an earlier one asks for."""
+
+    row: int
+    line: int | None
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Duplicates:
     """Rows that ask for what an earlier one asks for.
 
     Attributes:
         saved: Expected nano-dollars that buying them once saves.
         unpriced: Rows without a known price.
+        example: The first of them; None if there are none.
     """
 
     rows: int
     images: int
     saved: int
     unpriced: int
+    example: Duplicate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,9 +21,9 @@ from batchgen.engines.edited import edit_notices, rebuy_of
 from batchgen.engines.ending import log_end, write_outputs_at_end
 from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.engines.folder import RunFolder
-from batchgen.engines.needed import remember_needed
 from batchgen.engines.notices import notices_of
 from batchgen.engines.setting import Outcome, Setting
+from batchgen.engines.shortfall import remember_needed
 from batchgen.engines.stops import open_attempts, watch_signals
 from batchgen.errors import (
     BatchgenError,

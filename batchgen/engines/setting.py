@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchgen.budget import Limits
 from batchgen.engines.estimate import Estimate
+from batchgen.engines.needed import Needed
 from batchgen.errors import BatchgenError, ProviderStopped
 from batchgen.ledger import OpenAttempts, Totals
 from batchgen.model import PriceList, State, now_micros
@@ -85,4 +85,4 @@ class Outcome:
     stopped: list[ProviderStopped] = field(default_factory=list)
     chosen: int = 0
     left: list[str] = field(default_factory=list)
-    needed: Limits = field(default_factory=Limits)
+    needed: Needed = field(default_factory=Needed)

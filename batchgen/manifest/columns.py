@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def lay_out(
         references=references,
         own=tuple(name for name in names if not _in_table(name, read)),
         notices=(
-            *_notices(names, {*read.values(), *references}, where),
+            *_notices(names, {*read.values(), *references}, mapping, where),
             *_notices_of_options(read, mapping, where),
         ),
     )
@@ -136,14 +137,20 @@ def _in_table(name: str, read: Mapping[str, str]) -> bool:
     return read.get(name) == name and (name in _IN_TABLE or name == "prompt")
 
 
-def _notices(names: Sequence[str], used: set[str], where: str) -> Iterator[str]:
+def _notices(
+    names: Sequence[str], used: set[str], mapping: Mapping[str, str], where: str
+) -> Iterator[str]:
     # The prompt is not among them: it is there, or a template stands for it.
-    absent = [known for known in KNOWN_COLUMNS if known not in (*names, "prompt")]
+    settled = {*names, *mapping, "prompt"}
+    absent = [known for known in KNOWN_COLUMNS if known not in settled]
     for name, known in product(names, absent):
         if name not in used and same_but_for_spelling(name, known):
+            is_case = name.casefold() == known.casefold()
+            rule = "case-sensitive" if is_case else "taken letter for letter"
+            option = f"--id {shlex.quote(name)}, or " if known == "id" else ""
             yield (
-                f"{where}: column `{name}` is carried along, but not read as "
-                f"`{known}`; rename it if that was meant"
+                f"{where}: `{name}` is not used as `{known}`: names are {rule}. To use "
+                f'it: {option}[columns] {known} = "{name}" in a job file'
             )
 
 

@@ -160,7 +160,8 @@ class Gemini:
         rpm=None,  # by tier, project and model; shown only in AI Studio
         concurrency=16,
         reply_timeout_s=360.0,
-        source="ai.google.dev, read 2026-11-20; concurrency assumed, timeout a relay's",
+        source="ai.google.dev, read 2026-11-20; concurrency assumed, timeout a "
+        "reseller's advice",
         failures_are_free=True,  # ai.google.dev, billing FAQ, read 2026-11-20
     )
     capabilities = Capabilities(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from batchgen.decoding import PAGE_TITLED
 from batchgen.errors import (
     AttemptError,
     Internal,
@@ -146,8 +147,8 @@ def heed_wait(run: Run, lane: Lane, seconds: float, words: str) -> None:
         return
     lane.waits_shown.add(shape)
     run.progress.notice(
-        f"{lane.name} lets nothing through for {long[-1]} or more: rows wait, and "
-        f'carry on by themselves. It says: "{words}"'
+        f'{lane.name}: "{words}". {lane.name} lets nothing through for {long[-1]} or '
+        "more: rows wait, and carry on by themselves"
     )
 
 
@@ -172,10 +173,17 @@ def _heed_verdict(
         run.log.warning("breaker_open", extra=extra)
         if verdict.opened:
             run.progress.notice(
-                f"{lane.name} does not answer ({error.message}): rows wait, and one at "
-                "a time is tried, after pauses of up to ten minutes, until one succeeds"
+                f"{lane.name} does not answer ({_in_short(error.message)}). Waiting; "
+                "one test request now and then, at most every 10 minutes: rows wait, "
+                "and carry on by themselves"
             )
     return verdict.excused
+
+
+def _in_short(message: str) -> str:
+    """Return what a gateway's page is called, which says more than its markup."""
+    title = message.removeprefix(PAGE_TITLED)
+    return "a web page" if title.lstrip().startswith("<") else title
 
 
 def heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:

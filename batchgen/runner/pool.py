@@ -209,9 +209,9 @@ def _alone_in_s(run: Run, lane: Lane) -> float:
     """
     if lane.breaker.open():
         run.progress.notice(
-            f"{lane.name} does not answer: rows wait. All that are left were lost once "
-            "already, so they are sent one by one, after longer waits, until one "
-            "succeeds"
+            f"{lane.name} does not answer: rows wait. Each row that is left was sent "
+            "once already and got no answer, so they are sent one by one, after longer "
+            "waits, until one succeeds"
         )
     left_s = lane.breaker.risk_left_s()
     return left_s or (ALONE_S if lane.in_flight else 0.0)

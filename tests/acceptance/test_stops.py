@@ -156,7 +156,7 @@ def test_the_second_signal_ends_it_at_once_and_nothing_is_hidden(
     price = Decimal(sum(it["ceiling"] for it in states)) / 10**9
     assert (
         "stopped now. 4 requests had no answer yet and may be charged "
-        f"(pretend ${price.normalize():f} at risk). To carry on:\n  batchgen run catalog.csv "
+        f"(pretend ${price.normalize():f} at risk). To carry on:\n  batchgen run "
     ) in stopped.err
     assert [it["state"] for it in states] == ["sent"] * 4
 

@@ -98,7 +98,9 @@ def test_check_tells_prices_duplicates_budget_time_and_disk(shop: Shop) -> None:
     assert "5 rows: 3 pending, 2 invalid\n" in told
     assert "m.csv, row 3, line 5, column `resolution`: " in told
     assert "m.csv, row 4, line 6, column `prompt`: " in told
-    assert "duplicates: 1 row asks for the same as another; --dedupe would save" in told
+    assert (
+        "1 row has the same prompt and options as an earlier row, for example" in told
+    )
     assert "to buy: 2 images at 1K from aimlapi, $0.0925 each: about $0.185" in told
     assert "to buy: 1 image at 4K from aimlapi, $0.201 each" in told
     assert "read 2026-11-20" in told

@@ -41,7 +41,7 @@ def test_time_left_counts_rows_and_pace_counts_images(progress: Progress) -> Non
     succeed(progress, rows=2, images=8, cents=32)
     view = meter.view(10.0)
 
-    assert (view.done, view.pending) == (2, 8)
+    assert (view.ended, view.rows[Status.PENDING]) == (2, 8)
     assert view.per_minute == pytest.approx(48.0)
     assert view.left_s == pytest.approx(40.0)
 
@@ -67,7 +67,9 @@ def test_rows_that_cannot_run_are_done_with_and_no_measure_of_pace(
     progress.settle(Status.INVALID)
     view = meter.view(10.0)
 
-    assert (view.failed, view.pending) == (1, 9)
+    assert (view.ended, view.rows[Status.PENDING]) == (1, 9)
+    assert "1 of 10 rows, 1 invalid, " in view.line()
+    assert "failed" not in view.line()
     assert view.left_s is None
     assert view.projected is None
 
@@ -116,6 +118,19 @@ def test_planning_tells_how_many_rows_were_read() -> None:
     assert Meter(Progress(phase="planning")).view(0.0).line() == "planning"
     reading = Progress(phase="planning", total=12_000)
     assert Meter(reading).view(0.0).line() == "planning: 12000 rows read"
+    reading.total = 1
+    assert Meter(reading).view(0.0).line() == "planning: 1 row read"
+
+
+def test_a_state_has_the_same_word_as_in_the_summary(progress: Progress) -> None:
+    statuses = [status for status in Status if status is not Status.PENDING]
+    for status in statuses:
+        progress.settle(status)
+
+    line = Meter(progress).view(0.0).line()
+
+    told = ", ".join(f"1 {status.value}" for status in statuses)
+    assert line.startswith(f"running: 5 of 10 rows, {told}, 0 in flight")
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_progress_stands_on_stderr_and_results_on_stdout(shop: Shop) -> None:
 
     ended = shop.run("m.csv", "--yes")
 
-    assert "3 of 3 done" in ended.stderr
+    assert "3 of 3 rows, 3 succeeded" in ended.stderr
     assert "done," not in ended.stdout
     lines = ended.stdout.splitlines()
     assert lines[0] == "3 rows: 3 succeeded"

@@ -53,7 +53,7 @@ async def test_during_an_outage_one_purchase_at_a_time_is_tried(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 30}
     assert away == 16
-    assert sum("one at a time" in it for it in desk.notices) == 1
+    assert sum("one test request now and then" in it for it in desk.notices) == 1
     assert sum("answers again" in it for it in desk.notices) == 1
     desk.check_money()
 
@@ -70,7 +70,8 @@ async def test_a_long_wait_is_told(desk: Desk, shop: Shop, status: int) -> None:
 
     assert statuses(outcome) == {Status.PENDING: 1}
     (told,) = desk.notices
-    assert "aimlapi lets nothing through for an hour or more" in told
+    assert told.startswith('aimlapi: "')
+    assert '". aimlapi lets nothing through for an hour or more: rows wait' in told
 
 
 @pytest.mark.usefixtures("quick_breaker")

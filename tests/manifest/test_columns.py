@@ -98,8 +98,25 @@ def test_a_column_that_looks_like_a_known_one_is_told(make_job: MakeJob) -> None
 
     (notice,) = manifest.notices
 
-    assert notice.startswith("m.csv: column `Aspect Ratio` is carried along, but not")
-    assert "`aspect_ratio`" in notice
+    assert notice == (
+        "m.csv: `Aspect Ratio` is not used as `aspect_ratio`: names are taken letter "
+        'for letter. To use it: [columns] aspect_ratio = "Aspect Ratio" in a job file'
+    )
+
+
+def test_a_column_that_may_be_the_id_is_told_with_the_option_unless_it_is_mapped(
+    make_job: MakeJob,
+) -> None:
+    table = "prompt,ID,SKU\na,1,x\nb,2,y\n"
+
+    told = Manifest.open(make_job(table)).notices
+    mapped = Manifest.open(make_job(table, columns={"id": "SKU"})).notices
+
+    assert told == (
+        "m.csv: `ID` is not used as `id`: names are case-sensitive. To use it: "
+        '--id ID, or [columns] id = "ID" in a job file',
+    )
+    assert mapped == ()
 
 
 def test_a_column_that_only_has_the_name_of_an_option_stays_the_users_own(

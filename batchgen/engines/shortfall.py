@@ -1,0 +1,78 @@
+"""Which budgets are too small for what a run has left to buy, and what they need."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from batchgen.budget import Limits, Scope, Share, shares_of
+from batchgen.engines.needed import NEEDED, Needed
+from batchgen.errors import BudgetReached, DayTooSmall
+from batchgen.ledger import Ledger, Reader, load_request
+from batchgen.model import Sale
+
+if TYPE_CHECKING:
+    from batchgen.runner.context import Run
+
+UsedOf = Callable[[Scope], int]
+
+
+def remember_needed(run: Run, ledger: Ledger, end: int, error: BudgetReached) -> Needed:
+    """Return which budgets are too small for what is left, and what they would need.
+
+    All that is left is counted at its ceiling, as it is reserved, and without retries.
+    What must be raised to carry on at all is noted in the ledger.
+
+    Args:
+        run: The run, which has ended.
+        ledger: Its ledger.
+        end: Position behind the last row in scope.
+        error: What it ended by.
+    """
+
+    def price(row: sqlite3.Row) -> int:
+        request = load_request(row["request"])
+        sale = Sale.of(row["provider"], request, row["model"], row["resolution"])
+        lacking: int = row["lacking"]
+        return lacking * (run.budget.ceiling(sale) or 0)
+
+    def used(scope: Scope) -> int:
+        return run.budget.committed(scope) + run.budget.held(scope)
+
+    needed = _needed(ledger, run.budget.limits, (end, run.budget.today), price, used)
+    # A full day is over tomorrow.
+    day = needed.day if isinstance(error, DayTooSmall) else None
+    with ledger.transaction():
+        ledger.put(NEEDED, replace(needed, day=day).dump())
+    return needed
+
+
+def _needed(
+    ledger: Reader,
+    limits: Limits,
+    span: tuple[int, int],
+    price: Callable[[sqlite3.Row], int],
+    used: UsedOf,
+) -> Needed:
+    end, today = span
+    rest = Counter[Scope]()
+    values = {"generation": ledger.generation, "below": end}
+    for row in ledger.run("rows_to_buy", values):
+        if row["lacking"] > 0:
+            nano = price(row)
+            scopes: tuple[Scope, ...] = shares_of(row["budget_group"])
+            for scope in ("run", today, *scopes):
+                rest[scope] += nano
+    short = {
+        scope: used(scope) + nano
+        for scope, nano in rest.items()
+        if (limit := limits.of(scope)) is not None and used(scope) + nano > limit
+    }
+    by: dict[str, dict[str, int]] = {}
+    for scope, nano in short.items():
+        if isinstance(scope, Share):
+            by.setdefault(scope.column, {})[scope.value] = nano
+    return Needed(run=short.get("run"), day=short.get(today), by=by)
