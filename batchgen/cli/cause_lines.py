@@ -6,13 +6,16 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batchgen.cli.words import counted
 from batchgen.decoding import one_line
 from batchgen.engines.causes import Cause, Example
-from batchgen.engines.findings import Problem
 from batchgen.manifest.wording import shown
 from batchgen.model import Status
+
+if TYPE_CHECKING:
+    from batchgen.engines.findings import Problem
 
 CAUSES_SHOWN = 10
 MAX_CHARACTERS = 500

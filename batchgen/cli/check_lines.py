@@ -158,7 +158,8 @@ def _routes(forecast: Forecast) -> Iterator[str]:
             yield f"  {it.provider} alone could do none of the rows"
             continue
         priced = it.rows - it.unpriced
-        could = f"  {it.provider} alone could do {it.rows} of {forecast.rows} rows"
+        rows = counted(forecast.rows, "row")
+        could = f"  {it.provider} alone could do {it.rows} of {rows}"
         if not priced:
             yield f"{could}, for an unknown price"
             continue

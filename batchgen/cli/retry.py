@@ -135,8 +135,8 @@ def _mark_picked(ledger: Ledger, statuses: tuple[str, ...], picks: list[Pick]) -
     unknown = [it.id for it in picks if it.id not in rows]
     if unknown:
         raise UsageError(
-            f"no row has the id {unknown[0]!r} ({len(unknown)} ids are unknown); "
-            "nothing was marked"
+            f"no row has the id {unknown[0]!r} ({len(unknown)} of "
+            f"{counted(len(picks), 'id')} are in no row); nothing was marked"
         )
     chosen = statuses or tuple(it for it in STATUSES if it != REJECT)
     picked = [(row, it.image) for it in picks if (row := rows[it.id]) is not None]

@@ -84,7 +84,8 @@ class References:
         most = lane.able.references.most_bytes_together
         raw = sum(_raw_bytes(it) for it in carried)
         if most is not None and raw > most:
-            words = f"{among} images have {raw / 1e6:.1f} MB, at most {most / 1e6:g} MB"
+            images = "1 image has" if among == 1 else f"{among} images have"
+            words = f"{images} {raw / 1e6:.1f} MB, at most {most / 1e6:g} MB"
             way_out = "scale them down, or say `shrink = true` under [references]"
             raise ReferenceRejected(lane.name, f"{words} are taken together; {way_out}")
         return tuple(carried)
