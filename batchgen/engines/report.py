@@ -6,6 +6,8 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from batchgen.engines.causes import Cause as RowCause
+from batchgen.engines.causes import causes_of
 from batchgen.engines.course import Cause, Course, Events, rate_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.tally import Groups, Tally
@@ -41,6 +43,7 @@ class Report:
         rate_per_minute: Purchases that were allowed; None where nobody knows.
         course: None if nothing was ever sent.
         causes: Kinds of failure, the commonest first.
+        row_causes: Why rows did not succeed, the commonest cause first.
         latencies_s: Of all rows that succeeded, ascending.
         rows: The first ones, in manifest order.
         pictures: Of these rows, by the SHA-256 of the image.
@@ -54,6 +57,7 @@ class Report:
     rate_per_minute: float | None
     course: Course | None
     causes: Sequence[tuple[str, Cause]]
+    row_causes: Sequence[RowCause]
     latencies_s: Sequence[float]
     rows: Sequence[ResultRow]
     pictures: Mapping[str, Picture]
@@ -87,6 +91,7 @@ def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
             rate_per_minute=rate_of(ledger, (name for name, _ in by_provider)),
             course=events.course(),
             causes=_commonest_first(events.causes),
+            row_causes=causes_of(ledger, EVERY_ROW),
             latencies_s=sorted(latencies_s),
             rows=rows,
             pictures=_pictures(ledger, rows),

@@ -27,6 +27,7 @@ from batchgen.output.whole import replacing
 from batchgen.web import plots
 from batchgen.web.rows import rows_of
 
+CAUSES_SHOWN = 20
 PAGE = "report.html"
 REJECTED = "rejected.csv"
 
@@ -73,6 +74,7 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
         late=pieces,
         side=side,
         most_pictures=MOST_PICTURES,
+        causes_shown=CAUSES_SHOWN,
     )
     with replacing(path) as file:
         for part in parts:

@@ -182,3 +182,21 @@ def test_a_run_that_bought_nothing_has_a_page(tmp_path: Path) -> None:
 
     assert (page.said("Rows"), page.said("Per image")) == ("0", "none")
     assert "Nothing was sent yet." in page.texts["text"]
+
+
+def test_the_page_says_why_rows_did_not_succeed_and_what_helps(tmp_path: Path) -> None:
+    rows = [
+        Row(id="a", message="Not allowed."),
+        Row(id="b", picture=drawn("red")),
+        Row(id="c", message="Not allowed."),
+    ]
+
+    with made(tmp_path, rows) as folder:
+        page = Page.of(folder)
+
+    told = " ".join(" ".join(page.texts["text"]).split())
+    told = told[told.index("Why rows did not succeed") :][:300]
+    assert (
+        "2 refused: acme Not allowed. (rows 0, 2). Trying again will not help: the "
+        "same prompt is refused again; change it."
+    ) in told
