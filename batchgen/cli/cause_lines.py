@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from batchgen.cli.words import counted
 from batchgen.decoding import one_line
 from batchgen.engines.causes import Cause, Example
+from batchgen.engines.speaker import Words
 from batchgen.manifest.wording import shown
 from batchgen.model import Status
 
@@ -85,11 +86,15 @@ def _invalid(cause: Cause, place: str) -> Iterator[str]:
 
 def _line(cause: Cause) -> str:
     provider = f"{cause.provider} " if cause.provider else ""
-    before, quote, after = cause.words
-    quoted = f'"{_cut(quote)}"' if quote else ""
-    said = f"{before}{quoted}{after}" or f"({cause.error or 'many reasons'})"
+    said = quoted(cause.words) or f"({cause.error or 'many reasons'})"
     which = _which(cause.examples, cause.rows)
     return f"{cause.rows} {cause.status}: {provider}{said} ({which}). {cause.advice}"
+
+
+def quoted(words: Words) -> str:
+    """Return a message in which the provider's words alone are in quotation marks."""
+    quote = f'"{_cut(words.quote)}"' if words.quote else ""
+    return f"{words.before}{quote}{words.after}"
 
 
 def _cut(text: str | None) -> str:

@@ -66,7 +66,7 @@ def command(context: click.Context, /, **given: Any) -> None:
     Exit codes: 0 every row in scope succeeded; 1 the job could not run;
     2 wrong usage, or consent missing; 3 some rows did not succeed;
     4 stopped at the budget; 5 key or credit refused;
-    129, 130, 143 stopped by SIGHUP, SIGINT, SIGTERM.
+    129 the terminal was closed; 130 Ctrl-C; 143 a request to end (SIGTERM).
     """  # noqa: D301 - click's mark for lines that stay as they are
     manner = manner_of(given)
     speak_json_lines(on=manner.json_lines)

@@ -60,15 +60,15 @@ def stopped_now_line(
 
 def _left(left: Mapping[State, OpenAttempts], *, pretend: bool) -> Iterator[str]:
     if (sent := left.get(State.SENT)) is not None:
-        risk = dollars(sent.ceiling, pretend=pretend)
+        risk = f"{dollars(sent.ceiling, pretend=pretend)} at risk"
         if sent.unpriced:
-            risk += f" and {counted(sent.unpriced, 'price')} that nobody knows"
+            risk += f", and {counted(sent.unpriced, 'request')} without a known price"
         requests = counted(sent.attempts, "request")
-        yield f"{requests} had no answer yet and may be charged ({risk} at risk)"
+        yield f"{requests} had no answer yet and may be charged ({risk})"
     if (tasks := left.get(State.ACCEPTED)) is not None:
         yield still_being_made(tasks.attempts)
     if (delivered := left.get(State.DELIVERED)) is not None:
         images = counted(delivered.attempts, "purchase")
-        yield f"the next run downloads the images of {images}"
+        yield f"The next run downloads the images of {images}"
     if State.SENT not in left:
-        yield "everything paid for is kept"
+        yield "Everything paid for is kept"

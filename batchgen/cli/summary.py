@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from batchgen.cli.carry_on import carry_on_in, way_out
-from batchgen.cli.cause_lines import cause_lines, retry_line
+from batchgen.cli.cause_lines import cause_lines, quoted, retry_line
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import stopped_line
 from batchgen.cli.streams import write_error, write_result
@@ -16,6 +16,7 @@ from batchgen.engines.causes import Cause, causes_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import read_ledger
 from batchgen.engines.setting import Outcome
+from batchgen.engines.speaker import split_message
 from batchgen.engines.stops import exit_code
 from batchgen.errors import (
     BudgetReached,
@@ -127,6 +128,10 @@ ADVICE: Mapping[type[ProviderStopped], str] = {
 """What a person can do about a provider that stopped."""
 
 
+def _words(stopped: ProviderStopped) -> str:
+    return quoted(split_message(stopped.kind, stopped.message))
+
+
 def _advice(stopped: ProviderStopped) -> str:
     return ADVICE[type(stopped)].format(variable=key_variable(stopped.provider))
 
@@ -136,7 +141,8 @@ def _reasons(outcome: Outcome) -> list[str]:
     if outcome.signal is not None:
         lines.append(stopped_line(outcome.signal))
     lines += [
-        f"stopped: {stopped} ({stopped.kind}); {_advice(stopped)}"
+        f"stopped: {stopped.provider}: {_words(stopped)} ({stopped.kind}); "
+        f"{_advice(stopped)}"
         for stopped in outcome.stopped
     ]
     if isinstance(outcome.error, BudgetReached):

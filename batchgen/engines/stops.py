@@ -59,6 +59,8 @@ def open_attempts(path: Path) -> dict[State, OpenAttempts] | None:
     found: list[dict[State, OpenAttempts]] = []
 
     def look() -> None:
+        if not path.is_file():
+            return  # it vanished: to open it would make another one
         with suppress(StorageError), closing(Reader(path)) as ledger:
             found.append(ledger.open_by_state())
 

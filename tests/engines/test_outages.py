@@ -58,6 +58,37 @@ async def test_during_an_outage_one_purchase_at_a_time_is_tried(
     desk.check_money()
 
 
+GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body></body></html>"
+PAGE = {"content-type": "text/html"}
+
+
+@pytest.mark.usefixtures("quick_breaker")
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [(GATEWAY, "502 Bad Gateway"), (b"<html><p>down</p></html>", "a web page")],
+    ids=["titled", "plain"],
+)
+async def test_an_outage_is_told_by_the_title_of_the_gateway_s_page(
+    desk: Desk, shop: Shop, page: bytes, shown: str
+) -> None:
+    desk.write(*(f"row {number}" for number in range(12)))
+
+    def buy(asked: Asked) -> Answer:
+        if 2 <= len(shop.buys) <= 9:
+            return Answer(502, page, PAGE)
+        return shop.sells(CREDITS)(asked)
+
+    shop.buy = buy
+
+    await desk.run(max_unknown=30, max_attempts=40, terms=desk.wide("aimlapi", AT_ONCE))
+
+    [told] = [notice for notice in desk.notices if "does not answer" in notice]
+    assert told == (
+        f"aimlapi does not answer ({shown}). Waiting; one test request now and then, "
+        "at most every 10 minutes: rows wait, and carry on by themselves"
+    )
+
+
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_long_wait_is_told(desk: Desk, shop: Shop, status: int) -> None:
     def later(asked: Asked) -> Answer:
