@@ -271,7 +271,7 @@ def test_the_last_lines_say_why_rows_failed_in_the_providers_words(
         "Trying again will not help: the same prompt is refused again; change it"
     )
     assert held == (
-        f'2 held: aimlapi "{messages[2]}" (2 rows: 2, 3; lines 4, 5). '
+        '2 held: aimlapi a web page: "502 Bad Gateway" (2 rows: 2, 3; lines 4, 5). '
         "Trying again may help; it may be charged a second time"
     )
     assert ended.stdout.splitlines()[-2:] == [
