@@ -11,7 +11,7 @@ from batchgen.cli.cause_lines import cause_lines
 from batchgen.cli.report_archive import compact_archive, verify_archive
 from batchgen.cli.runfolder import folder_of
 from batchgen.cli.words import counted, money_lines, rows_line
-from batchgen.engines.causes import causes_of
+from batchgen.engines.causes import causes_among
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder, read_ledger, require_run
 from batchgen.errors import LedgerLocked
@@ -115,5 +115,5 @@ def _tell(folder: Path, ledger: Reader) -> None:
         click.echo("the manifest was not read to its end; `batchgen run` does that")
     click.echo(f"table: {folder / TABLE}")
     click.echo(f"for accounting: {folder / PURCHASES}")
-    for line in cause_lines(causes_of(ledger, EVERY_ROW)):
+    for line in cause_lines(causes_among(ledger, totals.rows, EVERY_ROW)):
         click.echo(line)

@@ -15,7 +15,7 @@ from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.runfolder import folder_of
 from batchgen.cli.vocabulary import budget_fields, folder_fields, rebuy_fields
 from batchgen.cli.words import counted, money_lines, rows_line
-from batchgen.engines.causes import causes_of
+from batchgen.engines.causes import causes_among
 from batchgen.engines.edited import rebuy_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import is_locked, read_ledger
@@ -42,7 +42,7 @@ def command(run: Path, *, as_json: bool) -> None:
 def _as_text(folder: Path, ledger: Reader) -> str:
     totals = ledger.totals(EVERY_ROW)
     states = [it.state for it in ledger.open_attempts()]
-    causes = causes_of(ledger, EVERY_ROW)
+    causes = causes_among(ledger, totals.rows, EVERY_ROW)
     lines = [
         f"{folder}: {'running now' if is_locked(folder) else 'not running'}",
         rows_line(totals),

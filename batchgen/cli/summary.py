@@ -12,7 +12,7 @@ from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import stopped_line
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.words import counted, money_lines, rows_line
-from batchgen.engines.causes import Cause, causes_of
+from batchgen.engines.causes import Cause, causes_among
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import read_ledger
 from batchgen.engines.setting import Outcome
@@ -36,8 +36,6 @@ from batchgen.manifest.wording import shown
 from batchgen.model import Job, Status, dollars
 from batchgen.output import ARCHIVE, TABLE
 from batchgen.provider import key_variable
-
-UNSUCCESSFUL = (Status.FAILED, Status.REFUSED, Status.HELD, Status.INVALID)
 
 WRONG_JOB = (ModelGone, WrongAddress, UnusableReplies, Unreachable)
 """Stops that no key and no credit mend."""
@@ -73,11 +71,11 @@ def show_summary(
 
 def causes_in(job: Job, outcome: Outcome) -> Sequence[Cause]:
     """Return why rows in scope did not succeed, as the ledger knows it."""
-    rows = outcome.totals.rows if outcome.totals else {}
-    if not any(rows.get(status) for status in UNSUCCESSFUL):
+    if outcome.totals is None:
         return []
     with closing(read_ledger(job.out)) as ledger:
-        return causes_of(ledger, EVERY_ROW if job.limit is None else job.limit)
+        end = EVERY_ROW if job.limit is None else job.limit
+        return causes_among(ledger, outcome.totals.rows, end)
 
 
 def show_real_run(rehearsed: Rehearsed | None) -> None:

@@ -121,6 +121,24 @@ def kinds_without_help() -> frozenset[str]:
     )
 
 
+UNSUCCESSFUL = (Status.FAILED, Status.REFUSED, Status.HELD, Status.INVALID)
+
+
+def causes_among(
+    ledger: Reader, rows: Mapping[Status, int], end: int
+) -> Sequence[Cause]:
+    """Return the same as `causes_of`, at no cost where no row needs a cause.
+
+    Args:
+        ledger: The ledger.
+        rows: How many rows before the position have which status.
+        end: The position.
+    """
+    if not any(rows.get(status) for status in UNSUCCESSFUL):
+        return []
+    return causes_of(ledger, end)
+
+
 def causes_of(
     ledger: Reader, end: int, among: Container[int] | None = None
 ) -> Sequence[Cause]:

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen.budget import limits_of
-from batchgen.engines.causes import causes_of
+from batchgen.engines.causes import causes_among
 from batchgen.engines.edited import edit_notices, rebuy_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import (
@@ -153,7 +153,7 @@ def _findings(
         problems=[it for it in problems if it.row < below],
         invalid=[
             cause
-            for cause in causes_of(ledger, below)
+            for cause in causes_among(ledger, totals.rows, below)
             if cause.status is Status.INVALID
         ],
         renamed=[it for it in renamed if it.row < below],

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from batchgen.engines.causes import Cause as RowCause
-from batchgen.engines.causes import causes_of
+from batchgen.engines.causes import causes_among
 from batchgen.engines.course import Cause, Course, Events, rate_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.tally import Groups, Tally
@@ -82,8 +82,9 @@ def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
                 events.add(purchase)
         shown = list(groups)
         by_provider = next((it for name, it in shown if name == "provider"), [])
+        totals = ledger.totals(EVERY_ROW)
         return Report(
-            totals=ledger.totals(EVERY_ROW),
+            totals=totals,
             is_rehearsal=ledger.is_rehearsal,
             is_whole=ledger.get("plan_digest") is not None,
             overall=overall,
@@ -91,7 +92,7 @@ def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
             rate_per_minute=rate_of(ledger, (name for name, _ in by_provider)),
             course=events.course(),
             causes=_commonest_first(events.causes),
-            row_causes=causes_of(ledger, EVERY_ROW),
+            row_causes=causes_among(ledger, totals.rows, EVERY_ROW),
             latencies_s=sorted(latencies_s),
             rows=rows,
             pictures=_pictures(ledger, rows),

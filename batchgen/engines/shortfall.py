@@ -60,7 +60,7 @@ def _needed(
     end, today = span
     rest = Counter[Scope]()
     values = {"generation": ledger.generation, "below": end}
-    for row in ledger.run("rows_to_buy", values):
+    for row in ledger.run("sales_to_buy", values):
         if row["lacking"] > 0:
             nano = price(row)
             scopes: tuple[Scope, ...] = shares_of(row["budget_group"])

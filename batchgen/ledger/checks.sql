@@ -34,3 +34,15 @@ SELECT plan.position, plan.line, rows.request FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below
     AND plan.shares IS NOT NULL AND rows.status = 'pending'
   ORDER BY plan.position LIMIT 1;
+-- name: sales_to_buy
+-- A line for all rows that cost the same: a sale depends on no prompt.
+SELECT provider, model, resolution, budget_group, request, sum(lacking) AS lacking
+  FROM (SELECT plan.provider, plan.model, plan.resolution, rows.budget_group, rows.request,
+               rows.n - (SELECT count(DISTINCT images.image)
+                         FROM attempts JOIN images USING (attempt_id)
+                         WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS lacking
+        FROM plan JOIN rows USING (row_id)
+        WHERE plan.generation = :generation AND plan.position < :below
+          AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL)
+  GROUP BY provider, model, resolution, budget_group, json_extract(request, '$.options'),
+           json_array_length(request, '$.references');
