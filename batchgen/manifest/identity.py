@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable
 
+from batchgen.addresses import is_local
 from batchgen.model import ImageRequest
 
 VERSION = 1
@@ -18,7 +18,6 @@ VERSION = 1
 Contents = Callable[[str], str | None]
 """Gives the hexadecimal SHA-256 of a local reference, None where there is no file."""
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # two letters: `C:\` is a path
 _canonical = json.JSONEncoder(
     ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":")
 ).encode
@@ -60,11 +59,6 @@ def key_of(id: str | None, fingerprint: bytes, occurrence: int) -> int:
         identity = b"fingerprint:%b:%d" % (fingerprint, occurrence)
     digest = hashlib.sha256(identity).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-def is_local(reference: str) -> bool:
-    """Tell whether a reference is a file path, having no scheme."""
-    return _SCHEME.match(reference) is None
 
 
 def _named(reference: str, contents: Contents) -> object:

@@ -6,8 +6,9 @@ from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
 
+from batchgen.addresses import is_url
 from batchgen.references.facts import Facts, Unusable, examine
-from batchgen.references.source import Identity, identify, is_url, naming, read
+from batchgen.references.source import Identity, identify, naming, read
 
 
 class Inspector:

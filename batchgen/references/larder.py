@@ -13,20 +13,13 @@ from typing import Protocol, TypeVar
 import anyio
 import pybase64
 
+from batchgen.addresses import is_url, shown
 from batchgen.model import Attachment, Inline, ReferenceRules
 from batchgen.references.facts import Facts, Unusable, examine
 from batchgen.references.judge import misfit
 from batchgen.references.kinds import can_make
 from batchgen.references.once import Once
-from batchgen.references.source import (
-    Identity,
-    check_within,
-    identify,
-    is_url,
-    naming,
-    read,
-    shown,
-)
+from batchgen.references.source import Identity, check_within, identify, naming, read
 
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes of ready images that are kept for the next row."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchgen.addresses import is_data_uri, shown
 from batchgen.decoding import decode_data_uri
 from batchgen.references.facts import MOST_BYTES, Unusable, check_size
 
@@ -27,16 +28,6 @@ class Version:
 
 Identity = Version | bytes
 """What tells a file from others, and from what it was; a digest for a data URI."""
-
-
-def is_url(reference: str) -> bool:
-    """Tell whether a reference is an http(s) URL."""
-    return reference[:8].lower().startswith(("https://", "http://"))
-
-
-def is_data_uri(reference: str) -> bool:
-    """Tell whether a reference is a data URI."""
-    return reference[:5].lower() == "data:"
 
 
 def identify(folder: Path, reference: str) -> Identity:
@@ -97,16 +88,6 @@ def naming(reference: str) -> Iterator[None]:
         yield
     except Unusable as error:
         raise Unusable(f"{shown(reference)}: {error}") from error
-
-
-def shown(reference: str) -> str:
-    """Return a reference as messages name it, a data URI by its beginning.
-
-    What follows the `?` of a URL is left out: it often lets anybody in.
-    """
-    if is_data_uri(reference):
-        return f"{reference[:30]}..."
-    return (reference.partition("?")[0] if is_url(reference) else reference)[:200]
 
 
 def _read_data_uri(uri: str) -> bytes:
