@@ -140,8 +140,10 @@ def test_an_allowed_folder_may_be_reached_by_a_link(
         pytest.param("ftp://a.example/x", "is no http(s) URL, no data URI", id="ftp"),
         pytest.param("s3://bucket/x.png", "is no http(s) URL, no data URI", id="s3"),
         pytest.param("note:a.png", "begins with ./", id="colon"),
-        pytest.param("https:///x.png", "is no whole URL", id="no-host"),
-        pytest.param("https://[x/y.png", "is no whole URL", id="bad-host"),
+        pytest.param("https:///x.png", "has no host, as in https://", id="no-host"),
+        pytest.param(
+            "https://[x/y.png", "has the host '[x', which is no", id="bad-host"
+        ),
         pytest.param("data:image/png;base64", "without a comma", id="cut-data-uri"),
         pytest.param(r"C:\pictures\a.png", "no such file: C:", id="drive-letter"),
     ],
