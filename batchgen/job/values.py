@@ -184,7 +184,10 @@ def _as_in_sales(words: frozenset[str], usual: str) -> frozenset[str | None]:
 def base_url(value: object) -> str:
     """Read an address; whether it may be talked to is judged where requests leave."""
     address = text(value).strip()
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:  # half a bracket
+        raise ValueError(f"{_given(value)} is not an https:// address") from error
     if parts.username is not None or parts.password is not None:
         # Not repeated in the message: it may be a secret.
         raise ValueError("an address with a user or password in it is not taken")

@@ -175,7 +175,7 @@ class Larder:
     async def _load(self, order: _Order) -> _Image:
         source = order.identity
         if isinstance(source, str):
-            work = partial(_looked_at, await self._fetch(source))
+            work = partial(_fetched, await self._fetch(source))
         else:
             work = partial(_read, order.reference, source)
         with naming(order.reference):
@@ -199,6 +199,17 @@ class Larder:
 
 def _read(reference: str, identity: Identity) -> _Image:
     return _looked_at(read(reference, identity))
+
+
+def _fetched(data: bytes) -> _Image:
+    try:
+        return _looked_at(data)
+    except Unusable as error:
+        if not data[:512].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+            raise
+        # Shares of Google Drive and Dropbox, and pages of products.
+        way_out = "the URL shows a web page; give the URL of the image file itself"
+        raise Unusable(f"{error}: {way_out}") from error
 
 
 def _looked_at(data: bytes) -> _Image:
