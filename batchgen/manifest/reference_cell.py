@@ -88,38 +88,33 @@ def _json_items(cell: str) -> tuple[str, ...] | None:
 def _split(text: str, is_file: IsFile, depth: int) -> Iterator[str]:
     text = text.strip()
     bars = text.split("|")
-    is_address = is_url(text) or is_data_uri(text)
-    if not is_address and len(bars) == 1 and is_file(text):
+    is_path = not is_url(text) and not is_data_uri(text)
+    if is_path and len(bars) == 1 and is_file(text):
         yield text
-    elif (
-        depth
-        and not is_address
-        and not is_file(bars[0].strip())
-        and (inner := _unwrapped(text))
-    ):
+        return
+    may_be_wrapped = is_path and depth > 0 and not is_file(bars[0].strip())
+    if may_be_wrapped and (inner := _unwrapped(text)):
         for part in inner:
             yield from _split(part, is_file, depth - 1)
-    elif len(bars) > 1:
-        for part in bars:
-            yield from _split(part, is_file, depth)
-    else:
-        parts = [*_parted(text)]
-        for part in parts:
-            if len(parts) == 1:
-                yield part
-            else:
-                # The last comma of a list that ends with one.
-                plain = part.rstrip(",; ") if is_url(part) else part
-                yield from _split(plain, is_file, depth)
+        return
+    parts = bars if len(bars) > 1 else [*_parted(text)]
+    if len(parts) == 1:
+        yield from (part for part in parts if part.strip(",; "))
+        return
+    for part in parts:
+        # The last comma of a list that ends with one.
+        yield from _split(part.rstrip(",; ") if is_url(part) else part, is_file, depth)
 
 
 def _unwrapped(text: str) -> list[str]:
     """Return what stands in quotes or brackets, nothing where not all of it does."""
     for begin, end in _PAIRS:
-        if len(text) > 1 and text.startswith(begin) and text.endswith(end):
-            inner = text[1:-1]
-            if begin not in inner and end not in inner:
-                return [inner]
+        inner = text
+        for _ in range(_DEPTH):
+            if len(inner) > 1 and inner.startswith(begin) and inner.endswith(end):
+                inner = inner[1:-1]
+        if inner != text and begin not in inner and end not in inner:
+            return [inner]
     parts, at = [], 0
     while at < len(text) and (match := _QUOTED.match(text, at)):
         parts.append(match[1] if match[1] is not None else match[2])
