@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from batchgen.addresses import shown
-from batchgen.addresses.url import problem_of_url
 from batchgen.manifest.cells import MOST_IMAGES, read_ratio, read_resolution
 from batchgen.manifest.wording import did_you_mean
 from batchgen.model import Price
@@ -195,6 +194,9 @@ def base_url(value: object) -> str:
         raise ValueError(f"{_given(value)} is not an https:// address")
     if parts.query or parts.fragment:
         raise ValueError(f"{_given(value)} has a `?` or `#`; leave out what follows")
+    # Only here: httpx comes with it, and few settings are addresses.
+    from batchgen.addresses.url import problem_of_url
+
     if (problem := problem_of_url(address)) is not None:
         raise ValueError(f"{shown(address)} {problem}")
     return address.rstrip("/")
