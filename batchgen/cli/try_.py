@@ -18,7 +18,7 @@ import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchgen.addresses import is_local
+from batchgen.addresses import is_local, is_url
 from batchgen.cli.curl import command_of, entry_at, problem_of
 from batchgen.cli.launch import launch
 from batchgen.cli.manner import manner_of
@@ -153,16 +153,23 @@ def _write_manifest(folder: Path, given: Mapping[str, Any]) -> None:
 
 
 def _parted(references: Sequence[str]) -> list[str]:
-    """Return references one by one, parted as in a cell of a table."""
-    return [
-        part
-        for reference in references
-        for part in split_references(reference, lambda path: Path(path).is_file())
-    ]
+    """Return references one by one, parted as in a cell; a file's name is none."""
+    parted: list[str] = []
+    for each in references:
+        is_whole = not is_url(each) and _is_there(each)
+        parted += [each] if is_whole else split_references(each, _is_there)
+    return parted
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # too long a name, a NUL
+        return False
 
 
 def _is_file(reference: str) -> bool:
-    return is_local(reference) or Path(reference).is_file()
+    return is_local(reference) or _is_there(reference)
 
 
 def _absolute(reference: str) -> str:

@@ -57,6 +57,10 @@ class RowReader:
         self._model = stated_model(job)
         self._contents = FileContents(job.manifest.parent)
         self._whereabouts = Whereabouts(job, self._contents)
+        self._names: Mapping[str | None, Mapping[str, str]] = {
+            column: {**layout.read, "references": column}
+            for column in layout.references
+        }
         self._options = {
             name: (layout.read[name], read_option(name))
             for name in type_of_option
@@ -105,6 +109,7 @@ class RowReader:
             prompt=prompt,
             fingerprint=fingerprint(request, self._contents) if request else None,
             budget_group=self._budget_group(cells),
+            names=self._names.get(reading.reference_column, self._layout.read),
         )
 
     def files_read(self) -> list[FileState]:
@@ -144,6 +149,7 @@ class RowReader:
         if not filled:
             return ()
         column, references = filled[0]
+        reading.reference_column = column
         if len(filled) > 1:
             other = filled[1][0]
             reading.fault(other, f"`{column}` has references in this row, too: use one")
@@ -208,6 +214,7 @@ class _Reading:
     names: Mapping[str, str]
     cells: Mapping[str, object]
     problem: Problem | None = None
+    reference_column: str | None = None
 
     @property
     def is_unreadable(self) -> bool:

@@ -188,6 +188,9 @@ def _ways(row: Row, choice: Choice) -> Verdict:
         return [], problem or (None, "cannot be read")
     ways, misfit = _verdict(row, row.request, choice)
     ways = sorted(ways, key=lambda way: _rank(way, choice))
+    if misfit is not None:
+        column, reason = misfit
+        misfit = (row.names.get(column or "", column), reason)
     return ways, misfit or problem
 
 
