@@ -5,7 +5,14 @@ The one place that decides it, for tables, references and everything that is sen
 """
 
 from batchgen.addresses.characters import find_hidden, marked, name_of
-from batchgen.addresses.kinds import is_data_uri, is_local, is_url, shown
+from batchgen.addresses.kinds import (
+    is_data_uri,
+    is_local,
+    is_url,
+    shown,
+    stored,
+    stored_digest,
+)
 
 __all__ = [
     "find_hidden",
@@ -15,4 +22,6 @@ __all__ = [
     "marked",
     "name_of",
     "shown",
+    "stored",
+    "stored_digest",
 ]

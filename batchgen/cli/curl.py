@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
@@ -62,6 +63,13 @@ async def command_of(job: Job, row: int, may_fetch: bool = True) -> str:  # noqa
         UsageError: there is no such row.
         SpecError: the row cannot run, or nobody knows where its provider is.
     """
+    with TemporaryDirectory(prefix="batchgen-curl-") as folder:
+        # Images that stand in the table; the run folder is left as it is.
+        job = replace(job, image_folder=Path(folder))
+        return await _command_of(job, row, may_fetch)
+
+
+async def _command_of(job: Job, row: int, may_fetch: bool) -> str:  # noqa: FBT001 - as above
     entry = entry_at(job, row)
     request = entry.request
     if request is None or entry.provider is None or entry.model is None:

@@ -10,7 +10,7 @@ from secrets import token_hex
 
 import anyio.to_thread
 
-from batchgen.addresses import is_data_uri, shown
+from batchgen.addresses import is_local, shown
 from batchgen.addresses.url import read_url
 from batchgen.cli.shell import Shell, curl
 from batchgen.errors import AttemptError, SpecError
@@ -149,6 +149,7 @@ class Readying:
                 shrink=self.job.references.shrink,
                 offload=anyio.to_thread.run_sync,
                 fetch=fetch,
+                images=self.job.images_at,
             )
             try:
                 among = len(request.references)
@@ -192,7 +193,7 @@ class Readying:
             else:
                 script.write(data, file)
             return file
-        if not is_data_uri(reference):
+        if is_local(reference):
             path = (self.job.manifest.parent / reference).absolute()
             if path.read_bytes() == data:
                 return str(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -45,11 +46,12 @@ def check_job(
     Raises:
         SpecError: the manifest cannot be read.
     """
-    manifest = Manifest.open(job)
     today = utc(now_micros()).date()
-    choice = Choice.of(job, providers, prices, today)
-    notices = [*manifest.notices, *notices_of(job, providers, today)]
     with tempfile.TemporaryDirectory(prefix="batchgen-check-") as folder:
+        job = replace(job, image_folder=Path(folder) / "references")
+        manifest = Manifest.open(job)
+        choice = Choice.of(job, providers, prices, today)
+        notices = [*manifest.notices, *notices_of(job, providers, today)]
         copy = Path(folder) / LEDGER
         if (job.out / LEDGER).is_file():
             known = Reader(job.out / LEDGER)

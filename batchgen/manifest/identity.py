@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 
-from batchgen.addresses import is_local
+from batchgen.addresses import is_local, stored_digest
 from batchgen.model import ImageRequest
 
 VERSION = 1
@@ -62,6 +62,8 @@ def key_of(id: str | None, fingerprint: bytes, occurrence: int) -> int:
 
 
 def _named(reference: str, contents: Contents) -> object:
+    if (digest := stored_digest(reference)) is not None:
+        return {"sha256": digest}
     if is_local(reference) and (digest := contents(reference)):
         return {"sha256": digest}
     return reference

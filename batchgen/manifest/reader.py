@@ -16,6 +16,7 @@ from batchgen.manifest.cells import (
     text_of,
 )
 from batchgen.manifest.columns import Layout
+from batchgen.manifest.embedded import ImageStore, as_written, references_of
 from batchgen.manifest.files import FileContents, FileState
 from batchgen.manifest.identity import fingerprint
 from batchgen.manifest.reference_cell import (
@@ -57,6 +58,7 @@ class RowReader:
         self._model = stated_model(job)
         self._contents = FileContents(job.manifest.parent)
         self._whereabouts = Whereabouts(job, self._contents)
+        self._store = ImageStore(job.images_at)
         self._names: Mapping[str | None, Mapping[str, str]] = {
             column: {**layout.read, "references": column}
             for column in layout.references
@@ -144,7 +146,11 @@ class RowReader:
         filled = [
             (column, references)
             for column in self._layout.references
-            if (references := reading.references(column, self._whereabouts.is_file))
+            if (
+                references := reading.references(
+                    column, self._whereabouts.is_file, self._store
+                )
+            )
         ]
         if not filled:
             return ()
@@ -156,7 +162,7 @@ class RowReader:
         problem = self._problem_of(references)
         if problem is None:
             return references
-        former = reading.references_before(column)
+        former = reading.references_before(column) or references
         is_new = all(self._was_taken(reference) for reference in former)
         lines = reading.plain(column).splitlines()
         if len(references) > len(former) and len(lines) > 1:
@@ -273,21 +279,20 @@ class _Reading:
             self.fault("prompt", str(error))
             return None
 
-    def references(self, column: str, is_file: IsFile) -> tuple[str, ...]:
-        """Read references: a list, or text that `split_references` parts."""
+    def references(
+        self, column: str, is_file: IsFile, store: ImageStore
+    ) -> tuple[str, ...]:
+        """Read references: text that `split_references` parts, a list, or images."""
         cell = self.cells[column]
         try:
-            if isinstance(cell, list | tuple):
-                parts = [text_of(part) for part in cell]
-                return tuple(part for each in parts if (part := each.strip()))
-            return split_references(self.text(column) or "", is_file)
+            if isinstance(cell, list | tuple | dict | bytes):
+                return references_of(cell, store)
+            parts = split_references(self.text(column) or "", is_file)
+            return tuple(map(as_written, parts))
         except ValueError as error:
             self.fault(column, str(error))
             return ()
 
     def references_before(self, column: str) -> tuple[str, ...]:
-        """Return a cell's references as earlier versions read them."""
-        cell = self.cells[column]
-        if isinstance(cell, list | tuple):
-            return tuple(part for each in cell if (part := text_of(each).strip()))
-        return split_by_bars(text_of(cell))
+        """Return the references of a text as earlier versions read them."""
+        return split_by_bars(self.plain(column))

@@ -13,6 +13,7 @@ from batchgen.addresses import (
     is_url,
     name_of,
     shown,
+    stored_digest,
 )
 from batchgen.addresses.url import problem_of_url
 from batchgen.decoding import decode_data_uri
@@ -42,6 +43,8 @@ class Whereabouts:
 
     def problem(self, reference: str) -> str | None:
         """Return what is wrong with a reference, None if nothing is."""
+        if stored_digest(reference) is not None:
+            return None
         if not is_local(reference):
             return _problem_of_address(reference)
         try:

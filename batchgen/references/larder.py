@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 import anyio
 import pybase64
 
-from batchgen.addresses import is_url, shown
+from batchgen.addresses import is_url, shown, stored_digest
 from batchgen.model import Attachment, Inline, ReferenceRules
 from batchgen.references.facts import Facts, Unusable, examine
 from batchgen.references.judge import misfit
@@ -77,7 +77,7 @@ class Larder:
     image is kept.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         folder: Path,
         *,
@@ -85,6 +85,7 @@ class Larder:
         shrink: bool,
         offload: Offload,
         fetch: Fetch,
+        images: Path | None = None,
         most_bytes: int = MOST_BYTES,
     ) -> None:
         """Prepare to make images ready.
@@ -95,9 +96,11 @@ class Larder:
             shrink: Whether those that are not taken may be re-encoded or scaled down.
             offload: Runs what takes long: reading, shrinking, base64.
             fetch: Downloads from a URL; what it raises is passed on.
+            images: Where images of the table are.
             most_bytes: Of ready images that are kept.
         """
         self._folder = folder
+        self._images = images
         self._within = within.resolve()
         self._shrink = shrink
         self._offload = offload
@@ -153,8 +156,9 @@ class Larder:
             return await self._offload(partial(self._identify_here, reference))
 
     def _identify_here(self, reference: str) -> Identity:
-        identity = identify(self._folder, reference)
-        check_within(identity, self._within)
+        identity = identify(self._folder, reference, self._images)
+        if stored_digest(reference) is None:
+            check_within(identity, self._within)
         return identity
 
     def _most_bytes(self, rules: ReferenceRules, among: int) -> int | None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.addresses import is_data_uri, shown
+from batchgen.addresses import is_data_uri, shown, stored_digest
 from batchgen.decoding import decode_data_uri
 from batchgen.references.facts import MOST_BYTES, Unusable, check_size
 
@@ -30,8 +30,13 @@ Identity = Version | bytes
 """What tells a file from others, and from what it was; a digest for a data URI."""
 
 
-def identify(folder: Path, reference: str) -> Identity:
-    """Return the identity of a local file or a data URI.
+def identify(folder: Path, reference: str, images: Path | None = None) -> Identity:
+    """Return the identity of a local file, a data URI, or an image of the table.
+
+    Args:
+        folder: What relative paths start from.
+        reference: The reference.
+        images: Where images of the table are.
 
     Raises:
         Unusable: there is no such file, or not one that can be read.
@@ -39,6 +44,8 @@ def identify(folder: Path, reference: str) -> Identity:
     if is_data_uri(reference):
         return hashlib.sha256(reference.encode("utf-8", "surrogatepass")).digest()
     path = folder / reference
+    if images is not None and (digest := stored_digest(reference)) is not None:
+        path = images / digest
     with _readable():
         state = path.stat()
     # Reading a pipe or a device could last for ever.
@@ -78,6 +85,12 @@ def read(reference: str, identity: Identity) -> bytes:
     now = Version(identity.path, state.st_mtime_ns, state.st_size)
     if now != identity or len(data) != identity.size_bytes:
         raise Unusable("it changes while it is read")
+    digest = stored_digest(reference)
+    if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+        raise Unusable(
+            f"{identity.path} was changed; delete its folder, and touch the table to "
+            "have it read again"
+        )
     return data
 
 

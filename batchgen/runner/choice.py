@@ -100,7 +100,7 @@ class Choice:
                 name: _capabilities_of(it, job.terms_of(name), today)
                 for name, it in providers.items()
             },
-            look=Inspector(job.manifest.parent),
+            look=Inspector(job.manifest.parent, job.images_at),
             spread=Spread(weights) if job.route == "fastest" else None,
         )
 

@@ -61,6 +61,7 @@ class References:
             shrink=run.job.references.shrink,
             offload=run.offload,
             fetch=self._fetch,
+            images=run.job.images_at,
         )
         self._dead: dict[str, str] = {}
         # One turn for each image: rows that share it wait for the first one's upload.
