@@ -68,9 +68,8 @@ def test_files_in_the_place_of_such_images_are_not_bought_again(tmp_path: Path) 
 def test_the_curl_command_of_such_a_row_holds_the_image(tmp_path: Path) -> None:
     write(tmp_path, ROWS[:2])
 
-    ended = batchgen(
-        "curl", "m.parquet", "--provider", "gemini", "--row", "1", at=tmp_path
-    )
+    words = ("m.parquet", "--provider", "gemini", "--row", "1")
+    ended = batchgen("curl", *words, at=tmp_path)
 
     assert ended.code == 0, ended
     assert base64.b64encode(JPEG).decode() in "".join(ended.stdout.split())
