@@ -23,6 +23,7 @@ from batchgen.cli.words import counted
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import PlanEntry
 from batchgen.ledger.plan import REPEATED
+from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.wording import shown
 from batchgen.model import Endpoint, Job
@@ -116,6 +117,8 @@ def entry_at(job: Job, row: int) -> PlanEntry:
             if each.id is not None:
                 ids.add(each.id)
             rows += 1
+        if job.image_folder is not None:  # a place of its own, not the run folder
+            ImageStore(job.image_folder).clear()
     raise UsageError(f"{shown(job.manifest)} has rows 0 to {rows - 1}, no row {row}")
 
 

@@ -19,6 +19,7 @@ from batchgen.engines.notices import notices_of
 from batchgen.engines.outlook import disk_of, limits_met, paces_of
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.manifest import Row, key_of
+from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, now_micros, utc
 from batchgen.output.names import claimed_stems, strip_image_extension
@@ -78,9 +79,11 @@ def _plan(
         closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=True)) as plan,
     ):
         rows = 0
+        images = ImageStore(choice.job.images_at)
         for part in manifest.slices():
             entries = [entry_of(row, choice) for row in part.rows]
             plan.add(entries, part.own, rows)
+            images.clear()
             rows += len(part.rows)
             found = _renamed(part.rows, entries)
             renamed += islice(found, None if most < 0 else most - len(renamed))

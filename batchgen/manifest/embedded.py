@@ -46,6 +46,12 @@ class ImageStore:
             raise kind(f"{self._folder}: {error.strerror or error}") from error
         return stored(digest)
 
+    def clear(self) -> None:
+        """Delete the files: whoever only looks at rows needs them for a slice alone."""
+        if self._folder.is_dir():
+            for path in self._folder.iterdir():
+                path.unlink()
+
 
 def references_of(cell: object, store: ImageStore) -> tuple[str, ...]:
     """Return the references of a cell that is no text: an image, a list, a struct.
