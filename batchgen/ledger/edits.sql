@@ -56,11 +56,7 @@ INSERT INTO fresh
             AND NOT EXISTS (SELECT 1 FROM plan AS old
                             WHERE old.row_id = plan.row_id AND old.generation = :adopted)
             AND NOT EXISTS (SELECT 1 FROM plan AS old
-                            WHERE old.kept_for = plan.row_id AND old.generation = :adopted))
-    -- A row that shares images has some, unless they are of a row that is gone.
-    AND (plan.shares IS NULL
-         OR NOT EXISTS (SELECT 1 FROM plan AS own
-                        WHERE own.row_id = plan.shares AND own.generation = :generation));
+                            WHERE old.kept_for = plan.row_id AND old.generation = :adopted));
 -- name: edits_any_fresh
 SELECT 1 FROM fresh LIMIT 1;
 -- name: edits_gone
