@@ -46,12 +46,20 @@ class Manifest:
         self.path: Path = source.path
         self.states: frozenset[str] = frozenset(layout.read)
         """Known columns that it has."""
-        self.notices: tuple[str, ...] = layout.notices
         empty = source.empty()
         self._images = frozenset(
             name
             for name in layout.references
             if holds_images(empty.get_column(name).dtype)
+        )
+        self.notices: tuple[str, ...] = (
+            *layout.notices,
+            *(
+                f"{shown(source.path)}: the images in column `{name}` are sent as "
+                "references; rename the column if that is not meant"
+                for name in layout.references
+                if name in self._images
+            ),
         )
         self.own_schema: bytes = self._own(empty)
         self.id_candidate: str | None = None

@@ -154,6 +154,14 @@ def test_the_bytes_are_not_carried_to_the_result_table(tmp_path: Path) -> None:
     assert pl.read_ipc_stream(io.BytesIO(manifest.own_schema)).columns == ["note"]
 
 
+def test_it_is_said_that_images_are_sent_as_references(tmp_path: Path) -> None:
+    images = Manifest.open(job_of(tmp_path, pa.array([PNG])))
+    texts = Manifest.open(job_of(tmp_path, pa.array(["a.png"])))
+
+    assert [it for it in images.notices if "`image` are sent as references" in it]
+    assert texts.notices == ()
+
+
 def test_images_of_another_name_are_the_users_own(tmp_path: Path) -> None:
     manifest = Manifest.open(job_of(tmp_path, pa.array([PNG]), name="scan"))
 
