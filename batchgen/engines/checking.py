@@ -16,6 +16,7 @@ from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
 from batchgen.engines.notices import notices_of
 from batchgen.engines.outlook import disk_of, limits_met, paces_of
+from batchgen.engines.whole_folder import refuse_without_ledger
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.manifest import Row, key_of
 from batchgen.manifest.manifest import Manifest
@@ -46,6 +47,7 @@ def check_job(
         SpecError: the manifest cannot be read.
     """
     manifest = Manifest.open(job)
+    refuse_without_ledger(job.out / LEDGER)
     today = utc(now_micros()).date()
     choice = Choice.of(job, providers, prices, today)
     notices = [*manifest.notices, *notices_of(job, providers, today)]

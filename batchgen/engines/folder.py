@@ -9,6 +9,10 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchgen.engines.whole_folder import (
+    refuse_foreign_archive,
+    refuse_without_ledger,
+)
 from batchgen.errors import (
     DiskFull,
     LedgerLocked,
@@ -62,8 +66,10 @@ def open_folder(
     if source is not None:
         _make(path)
     with _lock(path):
+        refuse_without_ledger(path / LEDGER)
         ledger = Ledger(path / LEDGER)
         try:
+            refuse_foreign_archive(path, ledger)
             finish_switch(ledger, path)
             if source is not None and realm is not None:
                 _bind(ledger, path, source, realm)
@@ -71,7 +77,10 @@ def open_folder(
             with archive:
                 yield RunFolder(path, ledger, archive)
         finally:
-            ledger.close()
+            try:
+                ledger.put_back()
+            finally:
+                ledger.close()
 
 
 def read_ledger(path: Path) -> Reader:
@@ -90,6 +99,7 @@ def require_run(path: Path) -> None:
     Raises:
         SpecError: there is none in it.
     """
+    refuse_without_ledger(path / LEDGER)
     if not (path / LEDGER).is_file():
         raise SpecError(f"{path} holds no run; `batchgen run` makes one")
 
