@@ -146,7 +146,7 @@ class LedgerLocked(StorageError):
 
 LEDGER_WAY_OUT = (
     "put the ledger back from a copy (run.db, and run.db-wal where there is one), or "
-    "name another folder with --out. Nothing was sent, and what was bought stays as it is"
+    "name another folder with --out. Nothing was sent; what was bought stays as it is"
 )
 
 

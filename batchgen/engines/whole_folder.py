@@ -6,12 +6,11 @@ refused before anything is sent, and nothing in it is touched.
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from batchgen.errors import LEDGER_WAY_OUT, LedgerMissing
 from batchgen.ledger import Ledger
+from batchgen.ledger.database import is_begun
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 
 _OUTPUTS = (ARCHIVE, TABLE, PURCHASES)
@@ -28,7 +27,7 @@ def refuse_without_ledger(ledger: Path) -> None:
     """
     folder = ledger.parent
     outputs = [name for name in _OUTPUTS if _holds_something(folder / name)]
-    if outputs and not _is_begun(ledger):
+    if outputs and not is_begun(ledger):
         raise LedgerMissing(
             f"{folder} holds {' and '.join(outputs)}, but not the ledger (run.db) that "
             f"knows what was paid for: {LEDGER_WAY_OUT}"
@@ -50,22 +49,6 @@ def refuse_foreign_archive(folder: Path, ledger: Ledger) -> None:
 
 def _holds_something(path: Path) -> bool:
     try:
-        return path.stat().st_size > 0
+        return path.is_file() and path.stat().st_size > 0
     except OSError:
         return False
-
-
-def _is_begun(path: Path) -> bool:
-    """Say whether a ledger is there and belongs to a SOURCE; it is not changed."""
-    if not _holds_something(path):
-        return False
-    try:
-        with closing(
-            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        ) as file:
-            found = file.execute("SELECT 1 FROM meta WHERE name = 'source'").fetchone()
-    except sqlite3.OperationalError as error:
-        return "no such table" not in str(error)  # else it says itself what is wrong
-    except sqlite3.DatabaseError:
-        return True
-    return found is not None
