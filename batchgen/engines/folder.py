@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -178,7 +179,13 @@ def _lock(path: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise StorageError(
+                    f"the file system of {path} has no locks ({error.strerror}), and "
+                    "two runs could work on one folder: name one on a local disk with "
+                    "--out, or mount it with locks"
+                ) from error
             raise LedgerLocked(
                 f"another batchgen works on {path}; wait until it ends, or stop it. "
                 "`batchgen status` looks at it meanwhile"
