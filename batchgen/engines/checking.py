@@ -17,6 +17,7 @@ from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
 from batchgen.engines.notices import notices_of
 from batchgen.engines.outlook import disk_of, limits_met, paces_of
+from batchgen.engines.whole_folder import refuse_without_ledger
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.manifest import Row, key_of
 from batchgen.manifest.embedded import ImageStore
@@ -47,6 +48,7 @@ def check_job(
     Raises:
         SpecError: the manifest cannot be read.
     """
+    refuse_without_ledger(job.out / LEDGER)
     today = utc(now_micros()).date()
     with tempfile.TemporaryDirectory(prefix="batchgen-check-") as folder:
         job = replace(job, image_folder=Path(folder) / "references")
