@@ -164,12 +164,15 @@ def ask(estimate: Estimate) -> None:
         )
     # While it asks, Ctrl-C must end it: the run's own handler only makes a note.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Nor must the event loop hear of it: a second one would end the process at once.
+    loop_fd = signal.set_wakeup_fd(-1)
     try:
         agreed = click.confirm(f"{words}. Spend it?", err=True)
     except (KeyboardInterrupt, click.Abort):
         write_error("")  # behind what the terminal shows of Ctrl-C
         agreed = False
     finally:
+        signal.set_wakeup_fd(loop_fd)
         signal.signal(signal.SIGINT, before)
     if not agreed:
         raise UsageError("not agreed. Nothing was sent")

@@ -19,6 +19,8 @@ _STOPPED: Mapping[signal.Signals, str] = {
 
 def stopping_line(stop: Stop) -> str:
     """Say what is waited for, and what happens if nobody waits."""
+    if not stop.requests and stop.tasks:
+        return f"stopping: {still_being_made(stop.tasks)}"
     if not stop.requests:
         return "stopping: no request waits for an answer"
     requests = f"{counted(stop.requests, 'request')} already sent"

@@ -358,9 +358,14 @@ class LocalEngine:
         self._feeders.cancel()
         self._work.deadline = anyio.current_time() + self._job.grace_s
         if run is not None:
-            sent = (open_attempts(self._folder.ledger.path) or {}).get(State.SENT)
-            requests = sent.attempts if sent else 0
-            run.progress.stop = Stop(number, requests, self._job.grace_s)
+            left = open_attempts(self._folder.ledger.path) or {}
+            counts = {state: some.attempts for state, some in left.items()}
+            run.progress.stop = Stop(
+                number,
+                requests=counts.get(State.SENT, 0),
+                grace_s=self._job.grace_s,
+                tasks=counts.get(State.ACCEPTED, 0),
+            )
             run.stopping = True
             run.progress.phase = "stopping"
             for scope in list(run.following):

@@ -18,11 +18,13 @@ class Stop:
     Attributes:
         requests: Purchases that were sent and have no answer yet.
         grace_s: For how long they are waited for.
+        tasks: Accepted tasks, which are left to the next run.
     """
 
     signal: signal.Signals
     requests: int
     grace_s: float
+    tasks: int = 0
 
 
 @dataclass(slots=True)

@@ -40,6 +40,12 @@ from batchgen.runner.progress import Stop
             "stopping: no request waits for an answer",
             id="nothing sent",
         ),
+        pytest.param(
+            Stop(signal.SIGINT, 0, 60.0, tasks=3),
+            "stopping: 3 accepted tasks are still being made; the next run fetches "
+            "them",
+            id="tasks alone",
+        ),
     ],
 )
 def test_a_stop_says_what_is_waited_for(stop: Stop, line: str) -> None:
