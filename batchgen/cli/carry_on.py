@@ -6,14 +6,19 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from batchgen.cli.runfolder import this_command
 from batchgen.engines.edited import rebuy_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import LEDGER, read_ledger
 from batchgen.engines.needed import Needed, needed_in
-from batchgen.errors import BudgetReached, DayFull, DayTooSmall
+from batchgen.errors import BudgetReached, DayFull, DayTooSmall, LedgerMissing
 from batchgen.ledger import Reader
 from batchgen.model.price import NANO
+
+if TYPE_CHECKING:
+    from batchgen.engines.setting import Outcome
 
 COMMAND = "command"
 """Under this name a folder remembers the last `run` command, as it was typed."""
@@ -51,12 +56,17 @@ def carry_on_command(ledger: Reader, needed: Needed | None = None) -> str | None
     return shlex.join(words)
 
 
-def carry_on_in(folder: Path) -> str | None:
-    """Return the command that carries on with the run in a folder, if it is known."""
-    if not (folder / LEDGER).is_file():
-        return None
-    with closing(read_ledger(folder)) as ledger:
-        return carry_on_command(ledger)
+def carry_on_after(folder: Path, outcome: Outcome) -> str:
+    """Return the command that carries on after a run that has just ended in a folder.
+
+    A ledger that was deleted or replaced in mid-run is not looked into: SQLite would
+    take what stands beside it for a part of it.
+    """
+    is_there = (folder / LEDGER).is_file()
+    if is_there and not isinstance(outcome.error, LedgerMissing):
+        with closing(read_ledger(folder)) as ledger:
+            return carry_on_command(ledger) or this_command()
+    return this_command()
 
 
 def _with_option(words: Sequence[str], option: str, value: str) -> list[str]:

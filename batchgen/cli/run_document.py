@@ -6,9 +6,8 @@ import signal
 from datetime import datetime
 from typing import Any
 
-from batchgen.cli.carry_on import carry_on_in
+from batchgen.cli.carry_on import carry_on_after
 from batchgen.cli.meter import View
-from batchgen.cli.runfolder import this_command
 from batchgen.cli.summary import Rehearsed
 from batchgen.cli.vocabulary import (
     budget_fields,
@@ -64,7 +63,7 @@ def summary_fields(
     """
     totals = outcome.totals or _NOTHING
     error, number = outcome.error, outcome.signal
-    command = carry_on_in(job.out) or this_command()
+    command = carry_on_after(job.out, outcome)
     return {
         "exit_code": exit_code,
         "folder": str(job.out),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from batchgen.cli.carry_on import carry_on_in, way_out
+from batchgen.cli.carry_on import carry_on_after, way_out
 from batchgen.cli.cause_lines import cause_lines, quoted, retry_line
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import stopped_line
@@ -21,6 +21,7 @@ from batchgen.engines.stops import exit_code
 from batchgen.errors import (
     BudgetReached,
     CredentialRejected,
+    LedgerMissing,
     ModelGone,
     NearlyAllFailed,
     OutOfCredit,
@@ -71,7 +72,7 @@ def show_summary(
 
 def causes_in(job: Job, outcome: Outcome) -> Sequence[Cause]:
     """Return why rows in scope did not succeed, as the ledger knows it."""
-    if outcome.totals is None:
+    if outcome.totals is None or isinstance(outcome.error, LedgerMissing):
         return []
     with closing(read_ledger(job.out)) as ledger:
         end = EVERY_ROW if job.limit is None else job.limit
@@ -108,7 +109,7 @@ def finish(job: Job, outcome: Outcome, causes: Sequence[Cause] = ()) -> int:
     for line in _reasons(outcome):
         write_error(f"batchgen: {line}")
     if rows.get(Status.PENDING):
-        write_result(f"to carry on:\n  {carry_on_in(job.out) or this_command()}")
+        write_result(f"to carry on:\n  {carry_on_after(job.out, outcome)}")
     if (again := retry_line(job.out, causes)) is not None:
         write_result(again)
     return code

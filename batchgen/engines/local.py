@@ -35,7 +35,7 @@ from batchgen.errors import (
     SpecError,
     StorageError,
 )
-from batchgen.ledger import Ledger, Reader
+from batchgen.ledger import Ledger, OpenAttempts, Reader
 from batchgen.ledger.edits import keep
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, State, utc
@@ -358,7 +358,7 @@ class LocalEngine:
         self._feeders.cancel()
         self._work.deadline = anyio.current_time() + self._job.grace_s
         if run is not None:
-            left = open_attempts(self._folder.ledger.path) or {}
+            left = self._open_attempts() or {}
             counts = {state: some.attempts for state, some in left.items()}
             run.progress.stop = Stop(
                 number,
@@ -374,4 +374,8 @@ class LocalEngine:
 
     def _stop_now(self, _: signal.Signals) -> None:
         """Tell what is left at risk as the process ends; nothing is waited for long."""
-        self._setting.stop_at_once(open_attempts(self._folder.ledger.path))
+        self._setting.stop_at_once(self._open_attempts())
+
+    def _open_attempts(self) -> dict[State, OpenAttempts] | None:
+        ledger = self._folder.ledger
+        return open_attempts(ledger.path) if ledger.is_in_place() else None
