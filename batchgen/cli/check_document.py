@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from batchgen.budget import Share
+from batchgen.cli.check_prompts import gaps_document
 from batchgen.engines.findings import Cost, Findings, Forecast, Limit, Pace
 from batchgen.model import Job, Price, to_usd
 
@@ -83,6 +84,8 @@ def document_of(
         "problems": [asdict(it) for it in found.problems],
         "renamed": [asdict(it) for it in found.renamed],
         "left_out": [asdict(it) for it in found.left_out],
+        "prompts": [asdict(it) for it in found.prompts],
+        "empty_cells": gaps_document(job, found),
         "notices": list(found.notices),
     }
 

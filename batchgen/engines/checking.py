@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen.budget import limits_of
+from batchgen.engines.emptiness import finished_prompts, would_refuse
 from batchgen.engines.estimate import EVERY_ROW, rebuy_of
 from batchgen.engines.findings import Duplicates, Findings, Problem, problems_in
 from batchgen.engines.folder import LEDGER
@@ -17,6 +18,7 @@ from batchgen.engines.notices import notices_of
 from batchgen.engines.outlook import disk_of, limits_met, paces_of
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.manifest import Row, key_of
+from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, now_micros, utc
 from batchgen.output.names import claimed_stems, strip_image_extension
@@ -55,16 +57,19 @@ def check_job(
             known.copy_to(copy)
             known.close()
         ledger = Ledger(copy)
+        gaps = Gaps() if manifest.gap_finder else None
         try:
-            renamed = _plan(ledger, manifest, choice, most)
-            return _findings(ledger, choice, notices, renamed, most)
+            renamed = _plan(ledger, manifest, choice, most, gaps)
+            return _findings(ledger, choice, notices, renamed, gaps, most)
         finally:
             ledger.close()
 
 
 def _plan(
-    ledger: Ledger, manifest: Manifest, choice: Choice, most: int
+    ledger: Ledger, manifest: Manifest, choice: Choice, most: int, gaps: Gaps | None
 ) -> list[Problem]:
+    """Plan all rows; count those in scope that lack a value."""
+    below = EVERY_ROW if choice.job.limit is None else choice.job.limit
     renamed: list[Problem] = []
     with (
         ledger.transaction(),
@@ -75,6 +80,10 @@ def _plan(
         for part in manifest.slices():
             entries = [entry_of(row, choice) for row in part.rows]
             plan.add(entries, part.own, rows)
+            if gaps is not None and manifest.gap_finder is not None:
+                for row in part.rows:
+                    if row.position < below:
+                        manifest.gap_finder.count(gaps, row.lacks)
             rows += len(part.rows)
             found = _renamed(part.rows, entries)
             renamed += islice(found, None if most < 0 else most - len(renamed))
@@ -98,6 +107,7 @@ def _findings(
     choice: Choice,
     notices: Sequence[str],
     renamed: list[Problem],
+    gaps: Gaps | None,
     most: int,
 ) -> Findings:
     job = choice.job
@@ -116,6 +126,9 @@ def _findings(
         problems=[it for it in problems if it.row < below],
         renamed=[it for it in renamed if it.row < below],
         left_out=[it for it in left_out if it.row < below],
+        prompts=list(finished_prompts(ledger, below)),
+        gaps=gaps,
+        is_refused=would_refuse(gaps, job, ledger, below),
         duplicates=duplicates,
         forecast=forecast,
         rebuy=rebuy_of(ledger, below, generation),

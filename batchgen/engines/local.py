@@ -17,6 +17,7 @@ from batchgen.engines.consent import (
     refuse_unpriced,
     refuse_unpriced_rows,
 )
+from batchgen.engines.emptiness import refuse_many_gaps
 from batchgen.engines.ending import log_end, write_outputs_at_end
 from batchgen.engines.estimate import EVERY_ROW, estimate_of, rebuy_of
 from batchgen.engines.folder import RunFolder
@@ -72,15 +73,16 @@ class LocalEngine:
             StorageError: nothing more can be written; run it again when mended.
         """
         manifest = Manifest.open(self._job)
-        today = utc(self._time.now()).date()
-        told = notices_of(self._job, self._setting.providers, today)
-        for notice in (*manifest.notices, *told):
-            self._setting.progress.notice(notice)
         ledger, archive = self._folder.ledger, self._folder.archive
         ledger.holds_key = Scrubber(self._setting.keys.values()).holds_key
         offload = self._setting.offload
         now = self._time.now()
         adopted = await offload(lambda: recover(ledger, archive, now))
+        # Not before: whoever shows them listens once this has waited for something.
+        today = utc(now).date()
+        notices = notices_of(self._job, self._setting.providers, today)
+        for notice in (*manifest.notices, *notices):
+            self._setting.progress.notice(notice)
         self._log.info(
             "started",
             extra={
@@ -200,6 +202,7 @@ class LocalEngine:
         run.progress.in_flight = lambda: sum(it.in_flight for it in run.lanes.values())
         run.progress.budgets = run.budget.words
         is_new = not run.ledger.has_attempts()
+        await refuse_many_gaps(run, planner, is_planned=False)
         if run.budget.limits:
             refuse_unpriced(run, self._choice().able)
         limits = run.budget.limits.dump()
@@ -216,6 +219,7 @@ class LocalEngine:
             if self._outcome.error is not None:
                 raise self._outcome.error
         # The new reading counts only now: a refusal leaves all as it was.
+        await refuse_many_gaps(run, planner, is_planned=True)
         if run.budget.limits:
             refuse_unpriced_rows(run, self._below, planner.generation)
         if not self._setting.rebuy:

@@ -6,9 +6,9 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,21 @@ from batchgen.errors import SpecError
 from batchgen.manifest.columns import Layout, lay_out
 from batchgen.manifest.csv_source import CsvSource
 from batchgen.manifest.files import FileState, are_unchanged
+from batchgen.manifest.gaps import GapFinder, Gaps
+from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.reader import RowReader, stated_model
 from batchgen.manifest.row import Row, Slice
 from batchgen.manifest.source import SUFFIXES, Batch, Source
-from batchgen.manifest.wording import missing_file, shown
+from batchgen.manifest.wording import listed, missing_file, shown
 from batchgen.model import Job
 
 if TYPE_CHECKING:
     from batchgen.manifest.template import PromptTemplate
+
+_FIRST_ROWS = 1000
+"""Rows whose prompts are looked at before the table is read."""
+
+_QUICK_SLICE = 20_000
 
 
 class Manifest:
@@ -43,7 +50,7 @@ class Manifest:
         self.path: Path = source.path
         self.states: frozenset[str] = frozenset(layout.read)
         """Known columns that it has."""
-        self.notices: tuple[str, ...] = layout.notices
+        self.notices: tuple[str, ...] = (*layout.notices, *self._notices_of_prompts())
         self.own_schema: bytes = self._own(source.empty())
 
     @classmethod
@@ -67,7 +74,7 @@ class Manifest:
             if column not in source.names:
                 raise SpecError(
                     f"{shown(path)}: no column `{column}`, which [budget.by] names "
-                    f"(it has {', '.join(source.names)})"
+                    f"(it has {listed(source.names)})"
                 )
         return cls(job, source, layout)
 
@@ -87,6 +94,7 @@ class Manifest:
             "folder": self._allowed_folder(),
             "budget_by": sorted(job.max_cost_by),
             **({"options": dict(job.options)} if job.options else {}),
+            **({"empty": job.empty} if job.empty == "skip" else {}),
         }
         with _foreign_errors(self.path), self.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
@@ -120,6 +128,59 @@ class Manifest:
                 position += len(rows)
                 yield Slice(rows, self._own(batch.frame), reader.files_read())
 
+    @property
+    def gap_finder(self) -> GapFinder | None:
+        """What finds values that rows lack; None where no row could lack any."""
+        finder = self._template.gaps if self._template else None
+        return finder if finder and finder.can_find else None
+
+    def gaps(self, end: int | None = None) -> Gaps | None:
+        """Count rows that lack a value which the template uses: a reading of its own.
+
+        Args:
+            end: Only rows before this position; None for all.
+
+        Returns:
+            None where no row could lack anything.
+
+        Raises:
+            SpecError: the file cannot be read on with certainty.
+        """
+        finder, found = self.gap_finder, Gaps()
+        if finder is None:
+            return None
+        with _foreign_errors(self.path):
+            for batch in self._source.batches(_QUICK_SLICE):
+                rows = batch.frame.select(finder.columns).iter_rows(named=True)
+                left = None if end is None else end - found.rows
+                for cells in islice(rows, left):
+                    finder.count(found, finder.lacks(cells))
+                if end is not None and found.rows >= end:
+                    break
+        return found
+
+    def _notices_of_prompts(self) -> Iterator[str]:
+        """Yield what looks odd in the template, or in prompts of the first rows."""
+        if self._template is not None and self._template.notices:
+            yield from self._template.notices
+            return
+        reader = PromptReader(self._layout, self._template, self._job)
+        try:
+            batch = next(iter(self._source.batches(_FIRST_ROWS)), None)
+        except SpecError:
+            return  # told when the row's turn comes
+        if batch is None:
+            return
+        prompts = map(reader.read, _cells(batch, reader.columns))
+        literals = [it.literal for it in prompts if it.literal is not None]
+        if literals:
+            yield (
+                f"{shown(self.path)}: of the first {batch.frame.height} rows, "
+                f"{len(literals)} hold a placeholder such as {literals[0][:60]}, which "
+                "is sent as it stands: cells are never templates. To fill in columns, "
+                "give a template with --prompt"
+            )
+
     def _own(self, frame: pl.DataFrame) -> bytes:
         stream = io.BytesIO()
         # The oldest layout, so that any Arrow reader opens it.
@@ -129,12 +190,16 @@ class Manifest:
         return stream.getvalue()
 
 
-def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
-    frame = batch.frame
-    used = frame.select(reader.columns).iter_rows(named=True)
+def _cells(batch: Batch, columns: Sequence[str]) -> Iterable[Mapping[str, object]]:
     # A template may use no column at all, and there are rows nevertheless.
-    cells = used if reader.columns else repeat(dict[str, object](), frame.height)
-    lines = batch.lines or repeat(None, frame.height)
+    if not columns:
+        return repeat(dict[str, object](), batch.frame.height)
+    return batch.frame.select(columns).iter_rows(named=True)
+
+
+def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
+    lines = batch.lines or repeat(None, batch.frame.height)
+    cells = _cells(batch, reader.columns)
     for offset, (line, row) in enumerate(zip(lines, cells, strict=True)):
         yield reader.read(position + offset, line, row)
 

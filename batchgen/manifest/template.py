@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, meta, nodes
 from jinja2.exceptions import TemplateError, TemplateRuntimeError
 from jinja2.runtime import Context
 from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 
 from batchgen.errors import SpecError
-from batchgen.manifest.wording import did_you_mean
+from batchgen.manifest import spelling
+from batchgen.manifest.gaps import GapFinder
+from batchgen.manifest.missing import is_missing
+from batchgen.manifest.template_columns import columns_of
+from batchgen.manifest.wording import did_you_mean, listed
 
 LONGEST_PROMPT = 100_000
 """Characters that a template may make; none of the providers takes as many."""
@@ -48,15 +52,21 @@ class PromptTemplate:
             tree = environment.parse(text)
             self._template = environment.from_string(tree)
         except TemplateSyntaxError as error:
+            hint = spelling.hint_for(text, columns, error.lineno)
             raise SpecError(
-                f"prompt template, line {error.lineno}: {error.message}"
+                f"prompt template, line {error.lineno}: {error.message}{hint}"
             ) from error
         used = _used(tree, columns)
         for name in sorted(used - set(columns) - {"row", *environment.globals}):
+            hint = spelling.hint_for(text, columns) or did_you_mean(name, columns)
             raise SpecError(
-                f"prompt template: {where} has no column "
-                f"`{name}`{did_you_mean(name, columns)}"
+                f"prompt template: {where} has no column `{name}`{hint} (the columns "
+                f"are {listed(columns)})"
             )
+        uses = columns_of(tree, columns)
+        self.gaps = GapFinder(uses)
+        literals = [it.data for it in tree.find_all(nodes.TemplateData)]
+        self.notices = tuple(spelling.notices_of(text, literals, columns, uses.named))
         self._reads_row = "row" in used and "row" not in columns
         self.columns: tuple[str, ...] = tuple(
             name for name in columns if self._reads_row or name in used
@@ -94,10 +104,19 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def __init__(self) -> None:
         # A prompt is text, not HTML: nothing in it is to be escaped.
-        super().__init__(undefined=StrictUndefined, autoescape=False)
+        super().__init__(
+            undefined=StrictUndefined, autoescape=False, finalize=_printable
+        )
         # The same row must make the same prompt, or it would be bought again.
         del self.globals["lipsum"]
         del self.filters["random"]
+        self.filters["default"] = self.filters["d"] = _default
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return an attribute; of the row, a column stands above what a dict can do."""
+        if isinstance(obj, _Cells) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if operator == "**" and (abs(left) > 1_000_000 or abs(right) > 64):
@@ -108,6 +127,22 @@ class _Environment(ImmutableSandboxedEnvironment):
             if hasattr(text, "__len__") and isinstance(times, int):
                 _check_length(len(text) * times)
         return super().call_binop(context, operator, left, right)
+
+
+def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:  # noqa: FBT001, FBT002 - Jinja's own signature
+    """Return another value for one that is not there, or has nothing in it."""
+    is_cell = isinstance(value, str | float) and is_missing(value)
+    if isinstance(value, Undefined) or is_cell or (boolean and not value):
+        return default_value
+    return value
+
+
+def _printable(value: object) -> object:
+    if callable(value) and not isinstance(value, Undefined):
+        raise TemplateRuntimeError(
+            "a function is put out in place of what it returns: write () behind it"
+        )
+    return value
 
 
 class _Cells(dict[str, object]):

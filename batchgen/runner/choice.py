@@ -188,7 +188,13 @@ def _ways(row: Row, choice: Choice) -> Verdict:
         return [], problem or (None, "cannot be read")
     ways, misfit = _verdict(row, row.request, choice)
     ways = sorted(ways, key=lambda way: _rank(way, choice))
+    if row.warning is not None:  # whoever makes it; none is better for that
+        ways = [replace(way, warning=_joined(row.warning, way.warning)) for way in ways]
     return ways, misfit or problem
+
+
+def _joined(*warnings: str | None) -> str:
+    return "; ".join(filter(None, warnings))
 
 
 def _verdict(row: Row, request: ImageRequest, choice: Choice) -> Verdict:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from batchgen.errors import BatchgenError
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.manifest import FileState, Problem, Row, Slice, key_of
+from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
 from batchgen.output.names import claimed_stems
@@ -51,6 +52,10 @@ class Planner:
         values = (self._ledger.generation,)
         files = (FileState(*it) for it in self._ledger.run("files_all", values))
         return self._manifest.has_same_files(files)
+
+    def gaps(self, end: int | None) -> Gaps | None:
+        """Count rows without values that the prompt needs, by a reading of its own."""
+        return self._manifest.gaps(end)
 
     async def write(
         self,
@@ -150,7 +155,7 @@ class Planner:
             for it in choice.chosen
         ]
         ways = (job.unsupported, job.references.shrink, job.dedupe, job.route)
-        stated = (4, self._manifest.digest(), terms, ways, _priced(choice.prices))
+        stated = (5, self._manifest.digest(), terms, ways, _priced(choice.prices))
         return hashlib.sha256(repr(stated).encode()).hexdigest()
 
 

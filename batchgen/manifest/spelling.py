@@ -1,0 +1,131 @@
+"""How a column is written in a template, for those who wrote something similar."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from batchgen.manifest.wording import same_but_for_spelling
+
+_EXPRESSION = re.compile(r"\{\{[-+]?(.*?)[-+]?\}\}", re.DOTALL)
+_NAME = re.compile(r"[^\W\d]\w*")
+# Words that Jinja2 reads as something else than a name.
+_RESERVED = frozenset(
+    (
+        *("and", "else", "if", "in", "is", "not", "or", "loop", "self"),
+        *("true", "false", "none", "True", "False", "None"),
+    )
+)
+_INNER = r"\s*([^{}<>\[\]%$\r\n|]{1,80}?)\s*"
+_LOOKALIKES = (
+    re.compile(rf"(?<!\{{)\{{{_INNER}\}}(?!\}})"),  # {Title}
+    re.compile(rf"\$\{{{_INNER}\}}"),  # ${Title}
+    re.compile(r"\$(\w{1,80})"),  # $Title
+    re.compile(r"%\(([^()]{1,80})\)[sdf]?"),  # %(Title)s
+    re.compile(rf"%{_INNER}%"),  # %Title%
+    re.compile(rf"<{_INNER}>"),  # <Title>
+    re.compile(rf"\[\[?{_INNER}\]\]?"),  # [Title]
+)
+_DOUBLE = re.compile(r"\{\{.{1,200}?\}\}|\{%.{1,200}?%\}", re.DOTALL)
+_SIGNS = re.compile(r"[{$%<\[]")
+
+
+def spelled(column: str) -> str:
+    """Return how a template asks for a column."""
+    if _is_name(column):
+        return f"{{{{ {column} }}}}"
+    quote = "'" if '"' in column else '"'
+    return f"{{{{ row[{quote}{column}{quote}] }}}}"
+
+
+def hint_for(text: str, columns: Sequence[str], line: int | None = None) -> str:
+    """Return `: write ...` for a column that a template wrote as no template can.
+
+    Args:
+        text: The template, which does not parse or asks for unknown columns.
+        columns: Of the table.
+        line: Where the fault stands, from 1; None if it may stand anywhere.
+    """
+    misspelled = [
+        (text.count("\n", 0, found.start()) + 1, found[0], column)
+        for found in _EXPRESSION.finditer(text)
+        if (column := _meant(_word_in(found), columns)) is not None
+        and (_word_in(found) != column or not _is_name(column))
+    ]
+    here = [it for it in misspelled if line in (None, it[0])] or misspelled
+    if not here:
+        return ""
+    _, written, column = here[0]
+    return f": in place of {written} write {spelled(column)}"
+
+
+def notices_of(
+    text: str,
+    literals: Iterable[str],
+    columns: Sequence[str],
+    named: Collection[str],
+) -> Iterator[str]:
+    """Yield what looks like a column in a template and is none.
+
+    Args:
+        text: The template.
+        literals: Its parts that are no template.
+        columns: Of the table.
+        named: Those that the template takes from the row.
+    """
+    for found in _EXPRESSION.finditer(text):
+        column = _meant(_word_in(found), columns)
+        if column is not None and column not in named:
+            yield _notice(found[0], column)
+    for literal in literals:
+        for written, column in lookalikes(literal, columns):
+            yield _notice(written, column)
+
+
+def lookalikes(text: str, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what is written like a column of another template language, and which."""
+    if not _SIGNS.search(text):
+        return
+    for pattern in _LOOKALIKES:
+        for found in pattern.finditer(text):
+            column = _meant(found[1], columns)
+            if column is not None and not column.isdigit():  # $5 is a price
+                yield found[0], column
+
+
+def unfilled(prompt: str, columns: Sequence[str]) -> str | None:
+    """Return the first thing in a finished prompt that a template should have filled.
+
+    Args:
+        prompt: As it is sent.
+        columns: Of the table.
+    """
+    if not _SIGNS.search(prompt):
+        return None
+    if found := _DOUBLE.search(prompt):
+        return found[0]
+    return next((written for written, _ in lookalikes(prompt, columns)), None)
+
+
+def _meant(word: str, columns: Sequence[str]) -> str | None:
+    """Return the column whose name a text is, its case and blanks aside."""
+    word = word.strip()
+    if word in columns:
+        return word
+    return next((it for it in columns if same_but_for_spelling(it, word)), None)
+
+
+def _word_in(expression: re.Match[str]) -> str:
+    """Return what stands between the braces, without filters and quotes."""
+    return expression[1].partition("|")[0].strip().strip("\"'").strip()
+
+
+def _is_name(column: str) -> bool:
+    return _NAME.fullmatch(column) is not None and column not in _RESERVED
+
+
+def _notice(written: str, column: str) -> str:
+    return (
+        f"the prompt template says {written}, which is not the value of the column "
+        f"`{column}`: for that write {spelled(column)}"
+    )
