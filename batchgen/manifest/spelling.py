@@ -18,8 +18,7 @@ _RESERVED = frozenset(
 )
 _INNER = r"\s*([^{}<>\[\]%$\r\n|]{1,80}?)\s*"
 _LOOKALIKES = (
-    re.compile(rf"(?<!\{{)\{{{_INNER}\}}(?!\}})"),  # {Title}
-    re.compile(rf"\$\{{{_INNER}\}}"),  # ${Title}
+    re.compile(rf"(?<!\{{)\$?\{{{_INNER}\}}(?!\}})"),  # {Title}, ${Title}
     re.compile(r"\$(\w{1,80})"),  # $Title
     re.compile(r"%\(([^()]{1,80})\)[sdf]?"),  # %(Title)s
     re.compile(rf"%{_INNER}%"),  # %Title%
@@ -77,9 +76,9 @@ def notices_of(
         column = _meant(_word_in(found), columns)
         if column is not None and column not in named:
             yield _notice(found[0], column)
-    for literal in literals:
-        for written, column in lookalikes(literal, columns):
-            yield _notice(written, column)
+    found_in = (pair for literal in literals for pair in lookalikes(literal, columns))
+    for written, column in dict.fromkeys(found_in):
+        yield _notice(written, column)
 
 
 def lookalikes(text: str, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
