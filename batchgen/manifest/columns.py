@@ -93,7 +93,10 @@ def lay_out(
 def _check_names(names: Sequence[str], where: str) -> None:
     for number, name in enumerate(names, start=1):
         if not name.strip():
-            raise SpecError(f"{where}, header: column {number} has no name")
+            raise SpecError(
+                f"{where}, header: column {number} has no name; give the column one, "
+                "or delete it (pandas leaves its index out with index=False)"
+            )
     repeated = {name: times for name, times in Counter(names).items() if times > 1}
     if repeated:
         first = next(iter(repeated))

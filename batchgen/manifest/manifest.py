@@ -6,9 +6,11 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice, repeat
+from dataclasses import replace
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ import polars as pl
 
 from batchgen.errors import SpecError
 from batchgen.manifest.columns import Layout, lay_out
+from batchgen.manifest.content import hint_for_suffix
 from batchgen.manifest.csv_source import CsvSource
 from batchgen.manifest.files import FileState, are_unchanged
 from batchgen.manifest.gaps import GapFinder, Gaps
@@ -23,6 +26,7 @@ from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.reader import RowReader, stated_model
 from batchgen.manifest.row import Row, Slice
 from batchgen.manifest.source import SUFFIXES, Batch, Source
+from batchgen.manifest.times import as_rows
 from batchgen.manifest.wording import listed, missing_file, shown
 from batchgen.model import Job
 
@@ -50,7 +54,12 @@ class Manifest:
         self.path: Path = source.path
         self.states: frozenset[str] = frozenset(layout.read)
         """Known columns that it has."""
-        self.notices: tuple[str, ...] = (*layout.notices, *self._notices_of_prompts())
+        self._refuse_unreadable()
+        self.notices: tuple[str, ...] = (
+            *source.notices,
+            *layout.notices,
+            *self._notices_of_prompts(),
+        )
         self.own_schema: bytes = self._own(source.empty())
 
     @classmethod
@@ -63,13 +72,15 @@ class Manifest:
         """
         path = job.manifest
         with _foreign_errors(path):
-            source = _open_source(path)
+            source = _open_source(path, expected_names(job))
         layout = lay_out(
             source.names,
             job.columns,
             templated=job.prompt is not None,
             where=shown(path),
         )
+        own = tuple(name for name in layout.own if name not in source.dropped)
+        layout = replace(layout, own=own)
         for column in job.max_cost_by:
             if column not in source.names:
                 raise SpecError(
@@ -77,6 +88,14 @@ class Manifest:
                     f"(it has {listed(source.names)})"
                 )
         return cls(job, source, layout)
+
+    def _refuse_unreadable(self) -> None:
+        """Refuse a table in which a column that is needed cannot be read."""
+        unreadable = self._source.unreadable
+        reader = RowReader(self._layout, self._template, self._job)
+        for name in reader.columns:
+            if name in unreadable:
+                raise SpecError(unreadable[name])
 
     def digest(self) -> str:
         """Return a SHA-256 over the file and every setting that shapes its rows.
@@ -151,7 +170,7 @@ class Manifest:
             return None
         with _foreign_errors(self.path):
             for batch in self._source.batches(_QUICK_SLICE):
-                rows = batch.frame.select(finder.columns).iter_rows(named=True)
+                rows = as_rows(batch.frame.select(finder.columns))
                 left = None if end is None else end - found.rows
                 for cells in islice(rows, left):
                     finder.count(found, finder.lacks(cells))
@@ -194,7 +213,7 @@ def _cells(batch: Batch, columns: Sequence[str]) -> Iterable[Mapping[str, object
     # A template may use no column at all, and there are rows nevertheless.
     if not columns:
         return repeat(dict[str, object](), batch.frame.height)
-    return batch.frame.select(columns).iter_rows(named=True)
+    return as_rows(batch.frame.select(columns))
 
 
 def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
@@ -204,17 +223,27 @@ def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
         yield reader.read(position + offset, line, row)
 
 
-def _open_source(path: Path) -> Source:
+def expected_names(job: Job) -> frozenset[str]:
+    """Return names of which the header of a job's table must have at least one."""
+    if job.prompt is None:
+        return frozenset({job.columns.get("prompt", "prompt")})
+    inside = " ".join(re.findall(r"\{[{%](.*?)[}%]\}", job.prompt, re.DOTALL))
+    quoted = re.findall(r"\"([^\"]+)\"|'([^']+)'", inside)
+    return frozenset((*re.findall(r"\w+", inside), *filter(None, chain(*quoted))))
+
+
+def _open_source(path: Path, expected: frozenset[str]) -> Source:
     if path.is_dir():
         raise SpecError(f"{shown(path)} is a folder, not a CSV or Parquet file")
     path.open("rb").close()  # so that a file nobody may read is told as that
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise SpecError(
-            f"{shown(path)}: a manifest is a CSV (.csv) or Parquet (.parquet, .pq) file"
+            f"{shown(path)}: a manifest is a CSV (.csv) or Parquet (.parquet, .pq) "
+            f"file{hint_for_suffix(path)}"
         )
     if suffix == ".csv":
-        return CsvSource(path)
+        return CsvSource(path, expected)
     # Only here: a CSV needs no pyarrow.
     from batchgen.manifest.parquet_source import ParquetSource
 

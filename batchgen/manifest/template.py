@@ -69,7 +69,10 @@ class PromptTemplate:
         self.notices = tuple(spelling.notices_of(text, literals, columns, uses.named))
         self._reads_row = "row" in used and "row" not in columns
         self.columns: tuple[str, ...] = tuple(
-            name for name in columns if self._reads_row or name in used
+            name
+            for name in columns
+            # Not in `used` is a column that has the name of one of Jinja's functions.
+            if self._reads_row or name in used or name in uses.named
         )
 
     def render(self, cells: Mapping[str, object]) -> str:
@@ -138,6 +141,8 @@ def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
 
 
 def _printable(value: object) -> object:
+    if isinstance(value, bytes):
+        raise TemplateRuntimeError("a column of bytes cannot be put into a prompt")
     if callable(value) and not isinstance(value, Undefined):
         raise TemplateRuntimeError(
             "a function is put out in place of what it returns: write () behind it"
