@@ -68,8 +68,11 @@ async def refuse_many_gaps(run: Run, planner: Planner, *, is_planned: bool) -> N
     below = EVERY_ROW if job.limit is None else job.limit
     if is_planned and not has_fresh_rows(run.ledger, below, planner.generation):
         return
-    gaps = await run.offload(lambda: planner.gaps(job.limit))
-    if gaps is not None and gaps.are_many:
+    gaps, counts = Gaps(), planner.gaps(job.limit)
+    # A slice at a time: a signal ends the wait between two of them.
+    while (count := await run.offload(lambda: next(counts, None))) is not None:
+        gaps = count
+    if gaps.are_many:
         raise UsageError(
             f"{shown(job.manifest)}: {gap_words(gaps)}. {_ways_on(gaps)} (in a job "
             'file: empty = "skip" or "buy"). Nothing was sent'

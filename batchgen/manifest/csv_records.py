@@ -61,13 +61,15 @@ class Records:
             if not cells or (len(cells) != width and not "".join(cells).strip()):
                 continue  # a blank line is no row
             if not width:
-                self._header = cells
+                self._header = list(cells)
                 self._named = _named_columns(cells)
             elif not self._named <= len(cells) <= width:
                 raise self._ragged(len(cells))
-            elif len(cells) > self._named:
-                self._check_unnamed(cells)
-            yield self._begin, cells[: self._named]
+            if len(cells) > self._named:
+                if self._row >= 0:
+                    self._check_unnamed(cells)
+                del cells[self._named :]
+            yield self._begin, cells
             self._row += 1
 
     def _check_unnamed(self, cells: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain, islice, repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from batchgen.manifest.columns import Layout, lay_out
 from batchgen.manifest.content import hint_for_suffix
 from batchgen.manifest.csv_source import CsvSource
 from batchgen.manifest.files import FileState, are_unchanged
+from batchgen.manifest.gap_count import count_gaps
 from batchgen.manifest.gaps import GapFinder, Gaps
 from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.reader import RowReader, stated_model
@@ -153,30 +154,28 @@ class Manifest:
         finder = self._template.gaps if self._template else None
         return finder if finder and finder.can_find else None
 
-    def gaps(self, end: int | None = None) -> Gaps | None:
+    def gaps(self, end: int | None = None) -> Iterator[Gaps]:
         """Count rows that lack a value which the template uses: a reading of its own.
 
         Args:
             end: Only rows before this position; None for all.
 
-        Returns:
-            None where no row could lack anything.
+        Yields:
+            The count after each slice; nothing where no row could lack anything.
 
         Raises:
             SpecError: the file cannot be read on with certainty.
         """
         finder, found = self.gap_finder, Gaps()
         if finder is None:
-            return None
+            return
         with _foreign_errors(self.path):
             for batch in self._source.batches(_QUICK_SLICE):
-                rows = as_rows(batch.frame.select(finder.columns))
-                left = None if end is None else end - found.rows
-                for cells in islice(rows, left):
-                    finder.count(found, finder.lacks(cells))
-                if end is not None and found.rows >= end:
-                    break
-        return found
+                left = batch.frame.height if end is None else end - found.rows
+                count_gaps(finder, batch.frame.select(finder.columns).head(left), found)
+                yield found
+                if found.rows == end:
+                    return
 
     def _notices_of_prompts(self) -> Iterator[str]:
         """Yield what looks odd in the template, or in prompts of the first rows."""

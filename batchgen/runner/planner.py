@@ -53,8 +53,8 @@ class Planner:
         files = (FileState(*it) for it in self._ledger.run("files_all", values))
         return self._manifest.has_same_files(files)
 
-    def gaps(self, end: int | None) -> Gaps | None:
-        """Count rows without values that the prompt needs, by a reading of its own."""
+    def gaps(self, end: int | None) -> Iterator[Gaps]:
+        """Count rows without values that the prompt needs, slice by slice."""
         return self._manifest.gaps(end)
 
     async def write(

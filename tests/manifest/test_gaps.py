@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+from datetime import date
+
+import polars as pl
 import pytest
 
 from batchgen.manifest.gaps import Gaps
@@ -227,19 +231,49 @@ def test_gaps_are_counted_in_the_rows_in_scope(make_job: MakeJob) -> None:
     text = "{{ Title }} in {{ Colour }}"
     manifest = Manifest.open(make_job(f"Title,Colour\n{lines}", prompt=text))
 
-    everything, first = manifest.gaps(), manifest.gaps(4)
+    *_, everything = manifest.gaps()
+    *_, first = manifest.gaps(4)
 
-    assert everything is not None
-    assert first is not None
     assert (everything.rows, everything.some, everything.whole) == (30_005, 3, 2)
     assert (first.rows, first.some, first.whole) == (4, 3, 1)
     assert first.columns == {"Colour": 4, "Title": 1}
 
 
-def test_a_template_that_needs_no_column_reads_no_table(make_job: MakeJob) -> None:
-    job = make_job("Title,Colour\n,\n", prompt="a{% if Title %} {{ 1 }}{% endif %}")
+@pytest.mark.parametrize("prompt", ["a cup", "{{ Title | default('cup') }}"])
+def test_a_template_that_needs_no_column_reads_no_table(
+    make_job: MakeJob, prompt: str
+) -> None:
+    manifest = Manifest.open(make_job("Title,Colour\n,\n", prompt=prompt))
 
-    constant = Manifest.open(make_job("Title\nx\n", prompt="a cup")).gaps()
+    assert list(manifest.gaps()) == []
 
-    assert constant is None
-    assert Manifest.open(job).gaps() is not None  # `nan` would count
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pytest.param(pl.Series(["x", " ", None, "\u200b", "#REF!", "nan"]), id="text"),
+        pytest.param(pl.Series([1.5, None, float("nan")]), id="numbers"),
+        pytest.param(pl.Series([1, None]), id="whole-numbers"),
+        pytest.param(pl.Series([["x"], [], None]), id="lists"),
+        pytest.param(pl.Series([b"x", b"", None]), id="bytes"),
+        pytest.param(pl.Series([None, None], dtype=pl.Null), id="nulls"),
+        pytest.param(pl.Series([True, None]), id="truths"),
+        pytest.param(pl.Series([date(2026, 1, 1), None]), id="dates"),
+    ],
+)
+def test_gaps_are_counted_as_rows_are_judged(
+    make_job: MakeJob, column: pl.Series
+) -> None:
+    stream = io.BytesIO()
+    pl.DataFrame({"x": column}).write_parquet(stream)
+    job = make_job(stream.getvalue(), "m.parquet", prompt="a {{ x }}")
+    manifest = Manifest.open(job)
+
+    *_, counted = manifest.gaps()
+
+    rows = [row for each in manifest.slices() for row in each.rows]
+    assert (
+        counted.whole
+        == sum(bool(row.lacks) for row in rows)
+        == len(column) - 1 + (column.dtype == pl.Null)
+    )
