@@ -9,8 +9,9 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen.budget import limits_of
+from batchgen.engines.edited import edit_notices, rebuy_of
 from batchgen.engines.emptiness import finished_prompts, would_refuse
-from batchgen.engines.estimate import EVERY_ROW, rebuy_of
+from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import Duplicates, Findings, Problem, problems_in
 from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
@@ -60,6 +61,9 @@ def check_job(
         gaps = Gaps() if manifest.gap_finder else None
         try:
             renamed = _plan(ledger, manifest, choice, most, gaps)
+            below = EVERY_ROW if job.limit is None else job.limit
+            notices += edit_notices(ledger, below, ledger.generation)
+            notices += manifest.id_advice()
             return _findings(ledger, choice, notices, renamed, gaps, most)
         finally:
             ledger.close()

@@ -6,11 +6,10 @@ import hashlib
 import io
 import json
 import os
-import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,17 +17,17 @@ import polars as pl
 
 from batchgen.errors import SpecError
 from batchgen.manifest.columns import Layout, lay_out
-from batchgen.manifest.content import hint_for_suffix
-from batchgen.manifest.csv_source import CsvSource
 from batchgen.manifest.files import FileState, are_unchanged
 from batchgen.manifest.gap_count import count_gaps
 from batchgen.manifest.gaps import GapFinder, Gaps
+from batchgen.manifest.id_column import IdCandidates
+from batchgen.manifest.opening import expected_names, foreign_errors, open_source
 from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.reader import RowReader, stated_model
 from batchgen.manifest.row import Row, Slice
-from batchgen.manifest.source import SUFFIXES, Batch, Source
+from batchgen.manifest.source import Batch, Source
 from batchgen.manifest.times import as_rows
-from batchgen.manifest.wording import listed, missing_file, shown
+from batchgen.manifest.wording import listed, shown
 from batchgen.model import Job
 
 if TYPE_CHECKING:
@@ -62,6 +61,8 @@ class Manifest:
             *self._notices_of_prompts(),
         )
         self.own_schema: bytes = self._own(source.empty())
+        self.id_candidate: str | None = None
+        """A column that could be the id, where none is; known once all is read."""
 
     @classmethod
     def open(cls, job: Job) -> Manifest:
@@ -72,8 +73,8 @@ class Manifest:
                 template that does not parse or asks for a column that is not there.
         """
         path = job.manifest
-        with _foreign_errors(path):
-            source = _open_source(path, expected_names(job))
+        with foreign_errors(path):
+            source = open_source(path, expected_names(job))
         layout = lay_out(
             source.names,
             job.columns,
@@ -116,7 +117,7 @@ class Manifest:
             **({"options": dict(job.options)} if job.options else {}),
             **({"empty": job.empty} if job.empty == "skip" else {}),
         }
-        with _foreign_errors(self.path), self.path.open("rb") as file:
+        with foreign_errors(self.path), self.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         text = json.dumps([settings, content], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -141,12 +142,32 @@ class Manifest:
                 before stands.
         """
         reader = RowReader(self._layout, self._template, self._job)
+        candidates = self._id_candidates()
         position = 0
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             for batch in self._source.batches(size):
+                candidates.watch(batch.frame)
                 rows = list(_rows(reader, batch, position))
                 position += len(rows)
                 yield Slice(rows, self._own(batch.frame), reader.files_read())
+        self.id_candidate = candidates.best()
+
+    def _id_candidates(self) -> IdCandidates:
+        layout = self._layout
+        carried = [it for it in layout.names if it not in self._source.dropped]
+        names = [] if "id" in layout.read else carried
+        return IdCandidates(names, {*layout.read.values(), *layout.references})
+
+    def id_advice(self) -> Iterator[str]:
+        """Yield a sentence on a column that could be the id, all rows being read."""
+        if self.id_candidate is not None:
+            name = self.id_candidate
+            quoted = json.dumps(name, ensure_ascii=False)
+            yield (
+                f"{shown(self.path)}: no column is the id, and `{name}` could be: with "
+                f"--id {shlex.quote(name)}, or id = {quoted} under [columns], rows "
+                "keep their images when the table or the template is edited"
+            )
 
     @property
     def gap_finder(self) -> GapFinder | None:
@@ -169,7 +190,7 @@ class Manifest:
         finder, found = self.gap_finder, Gaps()
         if finder is None:
             return
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             for batch in self._source.batches(_QUICK_SLICE):
                 left = batch.frame.height if end is None else end - found.rows
                 count_gaps(finder, batch.frame.select(finder.columns).head(left), found)
@@ -222,45 +243,8 @@ def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
         yield reader.read(position + offset, line, row)
 
 
-def expected_names(job: Job) -> frozenset[str]:
-    """Return names of which the header of a job's table must have at least one."""
-    if job.prompt is None:
-        return frozenset({job.columns.get("prompt", "prompt")})
-    inside = " ".join(re.findall(r"\{[{%](.*?)[}%]\}", job.prompt, re.DOTALL))
-    quoted = re.findall(r"\"([^\"]+)\"|'([^']+)'", inside)
-    return frozenset((*re.findall(r"\w+", inside), *filter(None, chain(*quoted))))
-
-
-def _open_source(path: Path, expected: frozenset[str]) -> Source:
-    if path.is_dir():
-        raise SpecError(f"{shown(path)} is a folder, not a CSV or Parquet file")
-    path.open("rb").close()  # so that a file nobody may read is told as that
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise SpecError(
-            f"{shown(path)}: a manifest is a CSV (.csv) or Parquet (.parquet, .pq) "
-            f"file{hint_for_suffix(path)}"
-        )
-    if suffix == ".csv":
-        return CsvSource(path, expected)
-    # Only here: a CSV needs no pyarrow.
-    from batchgen.manifest.parquet_source import ParquetSource
-
-    return ParquetSource(path)
-
-
 def _template(text: str, layout: Layout, where: str) -> PromptTemplate:
     # Only here: a prompt that is a column needs no Jinja.
     from batchgen.manifest.template import PromptTemplate
 
     return PromptTemplate(text, layout.names, where)
-
-
-@contextmanager
-def _foreign_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise SpecError(missing_file(path)) from error
-    except OSError as error:
-        raise SpecError(f"{shown(path)}: {error.strerror or error}") from error
