@@ -223,10 +223,10 @@ class LocalEngine:
             if self._outcome.error is not None:
                 raise self._outcome.error
         # The new reading counts only now: a refusal leaves all as it was.
-        await refuse_many_gaps(run, planner, is_planned=True)
         if run.budget.limits:
             refuse_unpriced_rows(run, self._below, planner.generation)
         await self._consent_to_changes(run, planner)
+        await refuse_many_gaps(run, planner, is_planned=True)
         estimate = estimate_of(run.ledger, self._below, planner.generation)
         if estimate.rows and not self._setting.consented:
             self._setting.ask(estimate)
