@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from batchgen.manifest.wording import same_but_for_spelling
 
 _EXPRESSION = re.compile(r"\{\{[-+]?(.*?)[-+]?\}\}", re.DOTALL)
+_ATTEMPT = re.compile(r"\{[{%]*([^{}%]+)[%}]*")
+"""What may have been meant as an expression, whatever its braces."""
 _NAME = re.compile(r"[^\W\d]\w*")
 # Words that Jinja2 reads as something else than a name.
 _RESERVED = frozenset(
@@ -22,7 +24,7 @@ _LOOKALIKES = (
     re.compile(r"\$(\w{1,80})"),  # $Title
     re.compile(r"%\(([^()]{1,80})\)[sdf]?"),  # %(Title)s
     re.compile(rf"%{_INNER}%"),  # %Title%
-    re.compile(rf"<{_INNER}>"),  # <Title>
+    re.compile(rf"<(?:%=?)?{_INNER}%?>"),  # <Title>, <%= Title %>
     re.compile(rf"\[\[?{_INNER}\]\]?"),  # [Title]
 )
 _DOUBLE = re.compile(r"\{\{.{1,200}?\}\}|\{%.{1,200}?%\}", re.DOTALL)
@@ -38,24 +40,40 @@ def spelled(column: str) -> str:
 
 
 def hint_for(text: str, columns: Sequence[str], line: int | None = None) -> str:
-    """Return `: write ...` for a column that a template wrote as no template can.
+    """Return ` (write ... in place of ...)` for a column that is not written right.
 
     Args:
         text: The template, which does not parse or asks for unknown columns.
         columns: Of the table.
-        line: Where the fault stands, from 1; None if it may stand anywhere.
+        line: Where it does not parse, from 1; None where it does.
     """
+    pattern = _EXPRESSION if line is None else _ATTEMPT
     misspelled = [
-        (text.count("\n", 0, found.start()) + 1, found[0], column)
-        for found in _EXPRESSION.finditer(text)
-        if (column := _meant(_word_in(found), columns)) is not None
-        and (_word_in(found) != column or not _is_name(column))
+        (text.count("\n", 0, found.start()) + 1, found[0].strip(), column)
+        for found in pattern.finditer(text)
+        if (column := _intended(_word_in(found), columns)) is not None
+        and not _is_right(found, column)
     ]
     here = [it for it in misspelled if line in (None, it[0])] or misspelled
     if not here:
         return ""
     _, written, column = here[0]
-    return f": in place of {written} write {spelled(column)}"
+    return f" (write {spelled(column)} in place of {written})"
+
+
+def _is_right(found: re.Match[str], column: str) -> bool:
+    if found[0].strip() == spelled(column):
+        return True
+    has_right_braces = re.fullmatch(r"\{\{[^{}]*\}\}", found[0].strip()) is not None
+    return has_right_braces and _word_in(found) == column and _is_name(column)
+
+
+def _intended(word: str, columns: Sequence[str]) -> str | None:
+    """Return the column that a mistyped expression most likely meant."""
+    bare = re.sub(r"^row\s*[.\[]", "", word).strip(" []\"'$@#=&:")
+    # As Liquid has it in Shopify's own templates: product.title
+    last = bare.rpartition(".")[2]
+    return _meant(word, columns) or _meant(bare, columns) or _meant(last, columns)
 
 
 def notices_of(

@@ -58,7 +58,7 @@ class PromptTemplate:
             ) from error
         used = _used(tree, columns)
         for name in sorted(used - set(columns) - {"row", *environment.globals}):
-            hint = spelling.hint_for(text, columns) or did_you_mean(name, columns)
+            hint = did_you_mean(name, columns) + spelling.hint_for(text, columns)
             raise SpecError(
                 f"prompt template: {where} has no column `{name}`{hint} (the columns "
                 f"are {listed(columns)})"
@@ -196,10 +196,24 @@ def _used(tree: nodes.Template, columns: Sequence[str]) -> set[str]:
 
 
 def _subscripts(tree: nodes.Template) -> Iterator[str]:
-    for item in tree.find_all(nodes.Getitem):
-        of_row = isinstance(item.node, nodes.Name) and item.node.name == "row"
-        if of_row and isinstance(item.arg, nodes.Const):
-            yield str(item.arg.value)
+    """Yield names that the template asks of the row; none that the row itself has."""
+    for item in tree.find_all((nodes.Getitem, nodes.Getattr, nodes.Call)):
+        match item:
+            case nodes.Getitem(
+                node=nodes.Name(name="row"), arg=nodes.Const(value=name)
+            ):
+                yield str(name)
+            case nodes.Getattr(node=nodes.Name(name="row"), attr=name) if not hasattr(
+                dict, name
+            ):
+                yield name
+            case nodes.Call(
+                node=nodes.Getattr(node=nodes.Name(name="row"), attr="get"),
+                args=[nodes.Const(value=name)],
+            ):
+                yield str(name)
+            case _:
+                pass
 
 
 def _optional(tree: nodes.Template) -> set[str]:

@@ -168,3 +168,12 @@ def test_placeholders_in_cells_are_told_of_before_anything_is_bought(
     assert ended.code == 0
     assert "cells are never templates" in ended.stderr
     assert "{{ Title }}" in table(shop.folder / "out" / "m")["warning"][0]
+
+
+def test_curl_makes_no_request_of_a_row_without_any_value(variants: Shop) -> None:
+    words = ("curl", "m.csv", "--row", "1", *variants.options, *TITLE)
+
+    ended = batchgen(*words, at=variants.folder)
+
+    assert ended.code == 1
+    assert "row 1, line 3: `Title`: the cell is empty" in ended.message

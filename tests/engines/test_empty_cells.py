@@ -14,10 +14,10 @@ pytestmark = pytest.mark.anyio
 BOTH = "{{ Title }} in {{ Colour }}"
 
 
-async def leave_a_task(desk: Desk, prompt: str, **more: str) -> None:
+async def leave_a_task(desk: Desk, prompt: str, empty: str = "") -> None:
     """Let a run end with a task of the first row that is accepted and not fetched."""
     before, desk.shop.poll = desk.shop.poll, lambda _: refused(401, "bad key")
-    await desk.run(prompt=prompt, limit=1, **more)
+    await desk.run(prompt=prompt, limit=1, empty=empty or None)
     desk.shop.poll = before
     desk.shop.asked.clear()
 

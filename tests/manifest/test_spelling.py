@@ -30,6 +30,17 @@ COLUMNS = (
         pytest.param("{{ title }}", "{{ Title }}", id="case"),
         pytest.param("{{ größe }}", "{{ Größe }}", id="case-of-an-umlaut"),
         pytest.param(
+            "{{ row[Option1 Value] }}", '{{ row["Option1 Value"] }}', id="no-quotes"
+        ),
+        pytest.param(
+            "{{ row.Option1 Value }}", '{{ row["Option1 Value"] }}', id="of-the-row"
+        ),
+        pytest.param("{{ Title }", "{{ Title }}", id="one-brace-less"),
+        pytest.param("{{{ Title }}}", "{{ Title }}", id="one-brace-more"),
+        pytest.param("{% Title %}", "{{ Title }}", id="braces-of-a-statement"),
+        pytest.param("{{ $Title }}", "{{ Title }}", id="dollar"),
+        pytest.param("{{ product.title }}", "{{ Title }}", id="as-in-liquid"),
+        pytest.param(
             "a {{ Title }}\nb {{ Option1 Value | upper }}",
             '{{ row["Option1 Value"] }}',
             id="second-line-with-a-filter",
@@ -45,6 +56,14 @@ def test_a_template_that_misspells_a_column_is_refused_with_the_right_spelling(
     assert f"write {written}" in str(caught.value)
     fixed = PromptTemplate(written, COLUMNS, "m.csv")
     assert fixed.render(dict.fromkeys(COLUMNS, "x")) == "x"
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ row.Titel }}", '{{ row["Titel"] }}', '{{ row.get("Titel") }}']
+)
+def test_a_missing_column_of_the_row_is_refused_before_any_row(text: str) -> None:
+    with pytest.raises(SpecError, match="no column `Titel`: did you mean `Title`"):
+        PromptTemplate(text, COLUMNS, "m.csv")
 
 
 def test_a_missing_column_is_refused_with_the_columns_that_there_are() -> None:
@@ -73,6 +92,7 @@ def test_a_missing_column_is_refused_with_the_columns_that_there_are() -> None:
         pytest.param("Photo of ${Title}", "${Title}", id="dollar-and-braces"),
         pytest.param("Photo of <Title>", "<Title>", id="angle-brackets"),
         pytest.param("Photo of [Option1 Value]", "[Option1 Value]", id="brackets"),
+        pytest.param("Photo of <%= Title %>", "<%= Title %>", id="as-in-ruby"),
         pytest.param("Photo of %Title%", "%Title%", id="percent-signs"),
     ],
 )
