@@ -68,8 +68,8 @@ def _rows(job: Job, found: Findings) -> Iterator[str]:
         yield "file names that are not safe:"
     yield from problem_lines(job, found.renamed, 0)
     if found.left_out:
-        yield "rows that can run, with a warning:"
-    yield from problem_lines(job, found.left_out, 0)
+        yield f"{counted(found.warned, 'row')} can run, with a warning:"
+    yield from problem_lines(job, found.left_out, found.warned)
     yield from gap_lines(job, found)
     yield from prompt_lines(found.prompts)
 

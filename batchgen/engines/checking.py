@@ -125,11 +125,13 @@ def _findings(
     forecast = forecast_of(ledger, below, choice)
     problems = problems_in(ledger, most)
     left_out = problems_in(ledger, most, "warnings")
+    scope = {"generation": generation, "below": below}
     return Findings(
         totals=totals,
         problems=[it for it in problems if it.row < below],
         renamed=[it for it in renamed if it.row < below],
         left_out=[it for it in left_out if it.row < below],
+        warned=ledger.run("warnings_count", scope).fetchone()[0],
         prompts=list(finished_prompts(ledger, below)),
         gaps=gaps,
         is_refused=would_refuse(gaps, job, ledger, below),

@@ -220,6 +220,7 @@ class Findings:
         problems: Rows that cannot run, the first of them.
         renamed: Rows whose file name is not safe, and what it becomes; likewise.
         left_out: Rows that run, but with a warning; likewise.
+        warned: How many of those there are.
         prompts: Three of those that can run: the first, one in the middle, the last.
         gaps: Rows in scope without values that the prompt needs; None where the
             template needs none.
@@ -234,6 +235,7 @@ class Findings:
     problems: Sequence[Problem]
     renamed: Sequence[Problem]
     left_out: Sequence[Problem]
+    warned: int
     prompts: Sequence[FinishedPrompt]
     gaps: Gaps | None
     is_refused: bool

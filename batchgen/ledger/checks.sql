@@ -29,3 +29,6 @@ SELECT count(*) FROM plan JOIN rows USING (row_id)
 SELECT plan.position, plan.line, rows.request FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below AND plan.problem IS NULL
   ORDER BY plan.position LIMIT 1 OFFSET :above;
+-- name: warnings_count
+SELECT count(*) FROM plan
+  WHERE generation = :generation AND position < :below AND warning IS NOT NULL AND problem IS NULL;

@@ -144,6 +144,8 @@ def test_check_counts_the_rows_and_shows_three_finished_prompts(
         "empty": None,
         "is_refused": True,
     }
+    assert "4 rows can run, with a warning:" in shown.stdout
+    assert document["warned_rows"] == len(document["left_out"]) == 4
     assert [it["row"] for it in document["prompts"]] == [0, 3, 5]
     for each in document["prompts"]:
         assert f"row {each['row']}, line {each['line']}: " in shown.stdout
@@ -177,3 +179,14 @@ def test_curl_makes_no_request_of_a_row_without_any_value(variants: Shop) -> Non
 
     assert ended.code == 1
     assert "row 1, line 3: `Title`: the cell is empty" in ended.message
+
+
+def test_check_says_how_many_more_rows_have_a_warning(shop: Shop) -> None:
+    lines = "".join(f"cup {number},\n" for number in range(30))
+    shop.write("m.csv", f"Title,Colour\n{lines}")
+    prompt = ("--prompt", "{{ Title }} in {{ Colour }}")
+
+    ended = batchgen("check", "m.csv", *shop.options, *prompt, at=shop.folder)
+
+    assert "30 rows can run, with a warning:" in ended.stdout
+    assert "  and 10 more\n" in ended.stdout

@@ -195,7 +195,9 @@ ODD = {
     ),
 }
 PLAIN = {
-    "half-float": pa.array([1.5], pa.float16()),
+    "half-float": pa.Array.from_buffers(
+        pa.float16(), 1, [None, pa.py_buffer(b"\x00\x3e")]
+    ),
     "largest-integer": pa.array([2**64 - 1], pa.uint64()),
     "nulls": pa.nulls(1),
     "bytes": pa.array([b"x"]),
