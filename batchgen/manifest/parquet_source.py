@@ -39,6 +39,8 @@ class ParquetSource:
         self._targets = {field.name: _target(field) for field in schema}
         if self._rows == 0:
             raise SpecError(f"{shown(path)}: no rows in the table")
+        if len(self.dropped) == len(self._targets):
+            raise SpecError(next(iter(self.unreadable.values()), "no columns"))
 
     @property
     def unreadable(self) -> Mapping[str, str]:

@@ -8,6 +8,8 @@ from zoneinfo import available_timezones
 import pyarrow as pa
 
 UTC = "UTC"
+_NOWHERE = ("Factory", "localtime", "posixrules")
+"""Names that stand among the zones and are none."""
 
 
 def carried_as(kind: pa.DataType) -> pa.DataType | None:
@@ -56,7 +58,8 @@ def reads_otherwise(kind: pa.DataType) -> bool:
 def _nested(kind: pa.DataType) -> pa.DataType | None:
     fields = [kind.field(index) for index in range(kind.num_fields)]
     parts = [carried_as(field.type) for field in fields]
-    if not parts or None in parts:
+    is_ambiguous = len({field.name for field in fields}) < len(fields)
+    if not parts or None in parts or is_ambiguous:
         return None
     if parts == [field.type for field in fields]:
         return kind if _is_known_nesting(kind) else None
@@ -100,4 +103,6 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 def _is_known_zone(zone: str | None) -> bool:
     # By the names of the IANA alone: an offset such as +05:30 is none of them.
-    return zone is None or zone == UTC or zone in available_timezones()
+    if zone is None or zone == UTC:
+        return True
+    return zone in available_timezones() and zone not in _NOWHERE

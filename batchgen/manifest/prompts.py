@@ -70,6 +70,9 @@ class PromptReader:
         if problem is None and is_missing(prompt):
             words = f"the prompt {words_of(prompt)}"
             problem = self._problem(words, spares_started=True)
+        oddity = self._template.oddity if self._template else None
+        if problem is None and oddity is not None:
+            problem = self._problem(oddity, spares_started=True)
         literal = self._literal(prompt)
         if literal is not None:
             warning = "; ".join(filter(None, (warning, _words_of_literal(literal))))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, meta, nodes
@@ -33,6 +34,17 @@ _FAILURES = (
 )
 
 
+_NO_TEXTS: Mapping[type, str] = MappingProxyType(
+    {
+        bytes: "bytes, which no prompt can hold",
+        dict: "a whole structure: name one of its fields, as in {{ size.width }}",
+        list: "a whole list: write, for example, {{ tags | join(', ') }}",
+        tuple: "a whole list: write, for example, {{ tags | join(', ') }}",
+        type(None): "`None`: write {{ ... or '' }} where there may be no value",
+    }
+)
+
+
 class PromptTemplate:
     """A template that was compiled once and checked against the columns."""
 
@@ -47,7 +59,9 @@ class PromptTemplate:
         Raises:
             SpecError: it does not parse, or asks for a column that is not there.
         """
-        environment = _Environment()
+        self.oddity: str | None = None
+        """What the last prompt holds that is neither text nor a number."""
+        environment = _Environment(self._printed)
         try:
             tree = environment.parse(text)
             self._template = environment.from_string(tree)
@@ -89,6 +103,7 @@ class PromptTemplate:
         known = {
             name: "" if cells[name] is None else cells[name] for name in self.columns
         }
+        self.oddity = None
         steps = _Steps()
         scope = {"range": steps.range, "row": _Cells(known)} | known
         try:
@@ -99,17 +114,28 @@ class PromptTemplate:
             raise ValueError(f"the template cannot be filled: {reason}") from error
         return prompt
 
+    def _printed(self, value: object) -> object:
+        """Take note of what is put out and is neither text nor a number."""
+        if isinstance(value, Undefined):
+            return value
+        if callable(value):
+            raise TemplateRuntimeError(
+                "a function is put out in place of what it returns: write () behind it"
+            )
+        kind = next((it for it in _NO_TEXTS if isinstance(value, it)), None)
+        if kind is not None:
+            self.oddity = f"the template puts out {_NO_TEXTS[kind]}"
+        return value
+
 
 class _Environment(ImmutableSandboxedEnvironment):
     """The sandbox, with less that makes prompts random or endless."""
 
     intercepted_binops = frozenset({"*", "**", "%"})
 
-    def __init__(self) -> None:
+    def __init__(self, finalize: Callable[[object], object]) -> None:
         # A prompt is text, not HTML: nothing in it is to be escaped.
-        super().__init__(
-            undefined=StrictUndefined, autoescape=False, finalize=_printable
-        )
+        super().__init__(undefined=StrictUndefined, autoescape=False, finalize=finalize)
         # The same row must make the same prompt, or it would be bought again.
         del self.globals["lipsum"]
         del self.filters["random"]
@@ -137,16 +163,6 @@ def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
     is_cell = isinstance(value, str | float) and is_missing(value)
     if isinstance(value, Undefined) or is_cell or (boolean and not value):
         return default_value
-    return value
-
-
-def _printable(value: object) -> object:
-    if isinstance(value, bytes):
-        raise TemplateRuntimeError("a column of bytes cannot be put into a prompt")
-    if callable(value) and not isinstance(value, Undefined):
-        raise TemplateRuntimeError(
-            "a function is put out in place of what it returns: write () behind it"
-        )
     return value
 
 

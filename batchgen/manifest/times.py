@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import polars as pl
+from polars.datatypes import DataTypeClass
 
 _EPOCH = date(1970, 1, 1)
 _INT64 = 2**63 - 1
@@ -14,21 +15,54 @@ _PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def as_rows(frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    """Yield rows; a date, time or duration that Python has no object for is null.
+    """Yield rows; dates, times and durations that Python has no object for are null.
 
     polars panics over such a one, which no caller can mend.
     """
-    odd = [column for column in frame if _limits(column.dtype) is not None]
+    odd = [column for column in frame if _has_times(column.dtype)]
     return frame.with_columns(map(_within_limits, odd)).iter_rows(named=True)
 
 
+def _has_times(kind: pl.DataType) -> bool:
+    match kind:
+        case pl.List(inner=inner) | pl.Array(inner=inner):
+            return _has_times(_instance(inner))
+        case pl.Struct(fields=fields):
+            return any(_has_times(_instance(field.dtype)) for field in fields)
+        case _:
+            return _limits(kind) is not None
+
+
+def _instance(kind: pl.DataType | DataTypeClass) -> pl.DataType:
+    return kind if isinstance(kind, pl.DataType) else kind()
+
+
 def _within_limits(column: pl.Series) -> pl.Series:
-    low, high = _limits(column.dtype) or (0, 0)
-    numbers = column.to_physical().cast(pl.Int64)
-    if numbers.is_between(low, high).all():
+    """Return the column; cells beyond the limits are null, in a nested one all."""
+    limits = _limits(column.dtype)
+    if limits is None:
+        is_right = _is_within(column)
+        return column if is_right else column.clear(len(column))
+    if _is_within(column):
         return column
-    kept = numbers.is_between(low, high)
+    kept = column.to_physical().cast(pl.Int64).is_between(*limits)
     return column.to_frame().select(pl.when(kept).then(pl.col(column.name))).to_series()
+
+
+def _is_within(column: pl.Series) -> bool:
+    match column.dtype:
+        case pl.List():
+            return _is_within(column.explode())
+        case pl.Array():
+            return _is_within(column.arr.explode())
+        case pl.Struct(fields=fields):
+            parts = (column.struct.field(field.name) for field in fields)
+            return all(map(_is_within, parts))
+        case kind if (limits := _limits(kind)) is not None:
+            numbers = column.to_physical().cast(pl.Int64)
+            return numbers.is_between(*limits).all()
+        case _:
+            return True
 
 
 def _limits(kind: pl.DataType) -> tuple[int, int] | None:

@@ -194,6 +194,14 @@ ODD = {
         None,
     ),
 }
+ODD |= {
+    "zone-that-is-none": (pa.array([1], pa.timestamp("s", "Factory")), "Fact", "Datet"),
+    "fields-of-one-name": (
+        pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], ["x", "x"]),
+        "struct<x: int64, x: int64>",
+        None,
+    ),
+}
 PLAIN = {
     "half-float": pa.Array.from_buffers(
         pa.float16(), 1, [None, pa.py_buffer(b"\x00\x3e")]
@@ -208,6 +216,10 @@ PLAIN = {
     "furthest-date": pa.array([2**31 - 1], pa.date32()),
     "furthest-time": pa.array([2**62], pa.timestamp("us")),
     "furthest-time-in-a-zone": pa.array([2**62], pa.timestamp("us", "Asia/Tokyo")),
+    "furthest-date-in-a-list": pa.array([[2**31 - 1]], pa.list_(pa.date32())),
+    "furthest-time-in-a-struct": pa.array(
+        [{"x": 2**62}], pa.struct([("x", pa.timestamp("us"))])
+    ),
     "map": pa.array([[("x", 1)]], pa.map_(pa.string(), pa.int64())),
     "struct": pa.array([{"x": 1}]),
     "array": pa.array([[1, 2]], pa.list_(pa.int64(), 2)),
@@ -275,14 +287,46 @@ def test_any_other_type_is_read_or_makes_its_row_invalid(
     assert capfd.readouterr().err == ""
 
 
-def test_bytes_are_never_put_into_a_prompt(make_job: MakeJob) -> None:
-    content = parquet_of(pa.array([b"x"]))
-    job = make_job(content, "m.parquet", prompt="a {{ odd }} cup")
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        pytest.param(pa.array([b"x"]), "bytes", id="bytes"),
+        pytest.param(pa.array([["x"]]), "a whole list", id="list"),
+        pytest.param(pa.array([{"x": 1}]), "a whole structure", id="structure"),
+    ],
+)
+def test_what_is_no_text_is_never_put_into_a_prompt(
+    make_job: MakeJob, column: pa.Array, words: str
+) -> None:
+    job = make_job(parquet_of(column), "m.parquet", prompt="a {{ odd }} cup")
 
     (row,) = rows_of(Manifest.open(job))
 
     assert row.problem is not None
-    assert "bytes" in row.problem.message
+    assert words in row.problem.message
+    assert row.problem.spares_started
+
+
+def test_parts_of_a_list_and_of_a_structure_are_texts(make_job: MakeJob) -> None:
+    column = pa.array([{"tags": ["red", "new"]}])
+    prompt = "a {{ odd.tags | join(' and ') }} cup"
+
+    (row,) = rows_of(
+        Manifest.open(make_job(parquet_of(column), "m.parquet", prompt=prompt))
+    )
+
+    assert row.prompt == "a red and new cup"
+    assert row.problem is None
+
+
+def test_a_table_of_which_no_column_can_be_carried_is_refused(
+    make_job: MakeJob,
+) -> None:
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"odd": ODD["wide-in-a-map"][0]}), stream)
+
+    with pytest.raises(SpecError, match="column `odd`: its type map"):
+        Manifest.open(make_job(stream.getvalue(), "m.parquet", prompt="a cup"))
 
 
 def test_a_file_whose_columns_change_while_it_is_read_is_refused(
