@@ -85,7 +85,7 @@ def document_of(
         "renamed": [asdict(it) for it in found.renamed],
         "left_out": [asdict(it) for it in found.left_out],
         "warned_rows": found.warned,
-        "prompts": [asdict(it) for it in found.prompts],
+        "prompts": [asdict(prompt) for prompt in found.prompts],
         "empty_cells": gaps_document(job, found),
         "notices": list(found.notices),
     }

@@ -14,9 +14,9 @@ from batchgen.model import Job
 PROMPT_WIDTH = 100
 
 
-def gap_lines(job: Job, found: Findings) -> Iterator[str]:
+def gap_lines(job: Job, findings: Findings) -> Iterator[str]:
     """Yield how many rows lack a value, and what becomes of them."""
-    gaps = found.gaps
+    gaps = findings.gaps
     if gaps is None or not gaps.lacking:
         return
     yield from folded(gap_words(gaps))
@@ -34,12 +34,12 @@ def gap_lines(job: Job, found: Findings) -> Iterator[str]:
             "buy": f'{verb} bought, with a warning: empty = "buy"',
             "skip": f'{verb} not bought: empty = "skip"',
         }[job.empty]
-        if found.is_refused:
+        if findings.is_refused:
             fate = "lack others"
         yield from folded(
             f"  {counted(gaps.some, 'row')} with some of the values {fate}"
         )
-    if found.is_refused:
+    if findings.is_refused:
         yield from folded(
             "  `run` sends nothing before you say --empty skip or --empty buy (in a "
             'job file: empty = "skip" or "buy")'
@@ -57,9 +57,9 @@ def prompt_lines(prompts: Sequence[FinishedPrompt]) -> Iterator[str]:
         yield f"  row {each.row}{line}: {cut}"
 
 
-def gaps_document(job: Job, found: Findings) -> dict[str, Any] | None:
+def gaps_document(job: Job, findings: Findings) -> dict[str, Any] | None:
     """Return the same for programs; None where the template needs no column."""
-    gaps = found.gaps
+    gaps = findings.gaps
     if gaps is None:
         return None
     return {
@@ -68,5 +68,5 @@ def gaps_document(job: Job, found: Findings) -> dict[str, Any] | None:
         "rows_without_some_values": gaps.some,
         "columns": dict(gaps.columns),
         "empty": job.empty,
-        "is_refused": found.is_refused,
+        "is_refused": findings.is_refused,
     }

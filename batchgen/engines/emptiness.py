@@ -40,11 +40,11 @@ def finished_prompts(ledger: Reader, below: int) -> Iterator[FinishedPrompt]:
     scope = {"generation": ledger.generation, "below": below}
     (count,) = ledger.run("rows_that_can_run", scope).fetchone()
     for above in sorted({0, count // 2, count - 1} - {-1, count}):
-        found = ledger.run("row_that_can_run", scope | {"above": above}).fetchone()
+        row = ledger.run("row_that_can_run", scope | {"above": above}).fetchone()
         yield FinishedPrompt(
-            row=found["position"],
-            line=found["line"],
-            prompt=prompt_of(found["request"]),
+            row=row["position"],
+            line=row["line"],
+            prompt=prompt_of(row["request"]),
         )
 
 

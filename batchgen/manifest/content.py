@@ -147,7 +147,7 @@ def _kind_of_text(head: bytes) -> str | None:
 
 def _kind_of_lines(lines: list[str]) -> str | None:
     if not _is_even_table(lines):
-        if all(map(_TOML_LINE.fullmatch, lines)) and any("=" in it for it in lines):
+        if all(map(_TOML_LINE.fullmatch, lines)) and any("=" in line for line in lines):
             return TOML
         if all(map(_YAML_LINE.fullmatch, lines)) and _has_keys(lines):
             return "YAML"

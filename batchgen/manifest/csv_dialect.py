@@ -56,9 +56,9 @@ def find_dialect(path: Path, expected: frozenset[str]) -> Dialect:
         expected: Names that its header may well have.
     """
     lines, is_cut = _first_lines(path)
-    said = _SEP_LINE.fullmatch(lines[0]) if lines else None
-    if said is not None:
-        delimiter = "\t" if said[1] == "\\t" else said[1]
+    sep_line = _SEP_LINE.fullmatch(lines[0]) if lines else None
+    if sep_line is not None:
+        delimiter = "\t" if sep_line[1] == "\\t" else sep_line[1]
         name = DELIMITERS.get(delimiter, f"`{delimiter}`")
         notice = f"{shown(path)}: its first line says that {name} part the cells"
         sample = _sample(lines, delimiter, is_cut=is_cut, above=1)
@@ -68,7 +68,7 @@ def find_dialect(path: Path, expected: frozenset[str]) -> Dialect:
             notices=(notice,),
             title=_title(path, [sample], expected),
         )
-    samples = [_sample(lines, it, is_cut=is_cut) for it in DELIMITERS]
+    samples = [_sample(lines, sign, is_cut=is_cut) for sign in DELIMITERS]
     best = max(samples, key=lambda sample: _rank(sample, expected))
     notices: tuple[str, ...] = ()
     if best.delimiter != ",":
@@ -116,7 +116,7 @@ def _rank(
     """Return what orders delimiters: the likeliest is the greatest."""
     header = sample.header
     is_even = all(len(cells) == len(header) for _, cells in sample.records[1:])
-    others = "".join(re.escape(it) for it in DELIMITERS if it != sample.delimiter)
+    others = "".join(map(re.escape, set(DELIMITERS) - {sample.delimiter}))
     inside = sum(len(re.findall(rf"[{others}](?=\S)", name)) for name in header)
     priority = -list(DELIMITERS).index(sample.delimiter)
     parts = len(header) > 1
@@ -137,11 +137,11 @@ def _title(
         for line, names in _below(sample):
             if _alike(names, expected):
                 above, first = sample.records[0]
-                title = next(filter(None, (it.strip() for it in first)), "")
+                title = next(filter(None, (cell.strip() for cell in first)), "")
                 return (
                     f"{shown(path)}, line {above}: {title[:60]!r} seems to be a title "
                     f"above the table, and the header to stand in line {line} "
-                    f"({listed([it.strip() for it in names if it.strip()], 6)}): "
+                    f"({listed([name for name in names if name.strip()], 6)}): "
                     f"delete what stands above line {line}"
                 )
     return None

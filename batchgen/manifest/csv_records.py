@@ -160,8 +160,8 @@ def _counted(cells: int) -> str:
 
 def _named_columns(header: Sequence[str]) -> int:
     """Return how many columns there are up to the last named one, or all of them."""
-    named = [number for number, name in enumerate(header, start=1) if name.strip()]
-    return named[-1] if named else len(header)
+    numbers = [number for number, name in enumerate(header, start=1) if name.strip()]
+    return numbers[-1] if numbers else len(header)
 
 
 def _nul_words(raw: bytes) -> str:

@@ -154,7 +154,7 @@ class Manifest:
 
     def _id_candidates(self) -> IdCandidates:
         layout = self._layout
-        carried = [it for it in layout.names if it not in self._source.dropped]
+        carried = [name for name in layout.names if name not in self._source.dropped]
         names = [] if "id" in layout.read else carried
         return IdCandidates(names, {*layout.read.values(), *layout.references})
 
@@ -187,15 +187,15 @@ class Manifest:
         Raises:
             SpecError: the file cannot be read on with certainty.
         """
-        finder, found = self.gap_finder, Gaps()
+        finder, count = self.gap_finder, Gaps()
         if finder is None:
             return
         with foreign_errors(self.path):
             for batch in self._source.batches(_QUICK_SLICE):
-                left = batch.frame.height if end is None else end - found.rows
-                count_gaps(finder, batch.frame.select(finder.columns).head(left), found)
-                yield found
-                if found.rows == end:
+                left = batch.frame.height if end is None else end - count.rows
+                count_gaps(finder, batch.frame.select(finder.columns).head(left), count)
+                yield count
+                if count.rows == end:
                     return
 
     def _notices_of_prompts(self) -> Iterator[str]:
@@ -211,7 +211,7 @@ class Manifest:
         if batch is None:
             return
         prompts = map(reader.read, _cells(batch, reader.columns))
-        literals = [it.literal for it in prompts if it.literal is not None]
+        literals = [prompt.literal for prompt in prompts if prompt.literal]
         if literals:
             yield (
                 f"{shown(self.path)}: of the first {batch.frame.height} rows, "

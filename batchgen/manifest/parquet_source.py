@@ -120,7 +120,9 @@ class ParquetSource:
         try:
             return _as_frame(pl.from_arrow(table))
         except PanicException as error:
-            kinds = ", ".join(f"`{it.name}` ({it.type})" for it in self._schema)
+            kinds = ", ".join(
+                f"`{field.name}` ({field.type})" for field in self._schema
+            )
             raise SpecError(
                 f"{shown(self.path)}: some column cannot be read, write it as text or "
                 f"drop it: {kinds}: {error}"

@@ -63,7 +63,9 @@ def _nested(kind: pa.DataType) -> pa.DataType | None:
         return None
     if parts == [field.type for field in fields]:
         return kind if _is_known_nesting(kind) else None
-    return _rebuilt(kind, dict(zip([it.name for it in fields], parts, strict=True)))
+    return _rebuilt(
+        kind, dict(zip([field.name for field in fields], parts, strict=True))
+    )
 
 
 def _rebuilt(

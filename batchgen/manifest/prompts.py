@@ -65,8 +65,8 @@ class PromptReader:
         except ValueError as error:
             return Prompt(prompt=None, problem=self._problem(str(error)), lacks=lacks)
         if not prompt.strip():
-            found = problem or self._problem("the prompt is empty")
-            return Prompt(prompt=None, problem=found, lacks=lacks)
+            problem = problem or self._problem("the prompt is empty")
+            return Prompt(prompt=None, problem=problem, lacks=lacks)
         if problem is None and is_missing(prompt):
             words = f"the prompt {words_of(prompt)}"
             problem = self._problem(words, spares_started=True)

@@ -49,31 +49,35 @@ def hint_for(text: str, columns: Sequence[str], line: int | None = None) -> str:
     """
     pattern = _EXPRESSION if line is None else _ATTEMPT
     misspelled = [
-        (text.count("\n", 0, found.start()) + 1, found[0].strip(), column)
-        for found in pattern.finditer(text)
-        if (column := _intended(_word_in(found), columns)) is not None
-        and not _is_right(found, column)
+        (text.count("\n", 0, match.start()) + 1, match[0].strip(), column)
+        for match in pattern.finditer(text)
+        if (column := _intended_column(_word_in(match), columns)) is not None
+        and not _is_right(match, column)
     ]
-    here = [it for it in misspelled if line in (None, it[0])] or misspelled
+    here = [each for each in misspelled if line in (None, each[0])] or misspelled
     if not here:
         return ""
     _, written, column = here[0]
     return f" (write {spelled(column)} in place of {written})"
 
 
-def _is_right(found: re.Match[str], column: str) -> bool:
-    if found[0].strip() == spelled(column):
+def _is_right(match: re.Match[str], column: str) -> bool:
+    if match[0].strip() == spelled(column):
         return True
-    has_right_braces = re.fullmatch(r"\{\{[^{}]*\}\}", found[0].strip()) is not None
-    return has_right_braces and _word_in(found) == column and _is_name(column)
+    has_right_braces = re.fullmatch(r"\{\{[^{}]*\}\}", match[0].strip()) is not None
+    return has_right_braces and _word_in(match) == column and _is_name(column)
 
 
-def _intended(word: str, columns: Sequence[str]) -> str | None:
+def _intended_column(word: str, columns: Sequence[str]) -> str | None:
     """Return the column that a mistyped expression most likely meant."""
     bare = re.sub(r"^row\s*[.\[]", "", word).strip(" []\"'$@#=&:")
     # As Liquid has it in Shopify's own templates: product.title
     last = bare.rpartition(".")[2]
-    return _meant(word, columns) or _meant(bare, columns) or _meant(last, columns)
+    return (
+        _column_named(word, columns)
+        or _column_named(bare, columns)
+        or _column_named(last, columns)
+    )
 
 
 def notices_of(
@@ -90,12 +94,12 @@ def notices_of(
         columns: Of the table.
         named: Those that the template takes from the row.
     """
-    for found in _EXPRESSION.finditer(text):
-        column = _meant(_word_in(found), columns)
+    for match in _EXPRESSION.finditer(text):
+        column = _column_named(_word_in(match), columns)
         if column is not None and column not in named:
-            yield _notice(found[0], column)
-    found_in = (pair for literal in literals for pair in lookalikes(literal, columns))
-    for written, column in dict.fromkeys(found_in):
+            yield _notice(match[0], column)
+    pairs = (pair for literal in literals for pair in lookalikes(literal, columns))
+    for written, column in dict.fromkeys(pairs):
         yield _notice(written, column)
 
 
@@ -104,10 +108,10 @@ def lookalikes(text: str, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
     if not _SIGNS.search(text):
         return
     for pattern in _LOOKALIKES:
-        for found in pattern.finditer(text):
-            column = _meant(found[1], columns)
+        for match in pattern.finditer(text):
+            column = _column_named(match[1], columns)
             if column is not None and not column.isdigit():  # $5 is a price
-                yield found[0], column
+                yield match[0], column
 
 
 def unfilled(prompt: str, columns: Sequence[str]) -> str | None:
@@ -119,17 +123,17 @@ def unfilled(prompt: str, columns: Sequence[str]) -> str | None:
     """
     if not _SIGNS.search(prompt):
         return None
-    if found := _DOUBLE.search(prompt):
-        return found[0]
+    if match := _DOUBLE.search(prompt):
+        return match[0]
     return next((written for written, _ in lookalikes(prompt, columns)), None)
 
 
-def _meant(word: str, columns: Sequence[str]) -> str | None:
+def _column_named(word: str, columns: Sequence[str]) -> str | None:
     """Return the column whose name a text is, its case and blanks aside."""
     word = word.strip()
     if word in columns:
         return word
-    return next((it for it in columns if same_but_for_spelling(it, word)), None)
+    return next((name for name in columns if same_but_for_spelling(name, word)), None)
 
 
 def _word_in(expression: re.Match[str]) -> str:

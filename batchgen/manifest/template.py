@@ -79,7 +79,7 @@ class PromptTemplate:
             )
         uses = columns_of(tree, columns)
         self.gaps = GapFinder(uses)
-        literals = [it.data for it in tree.find_all(nodes.TemplateData)]
+        literals = [part.data for part in tree.find_all(nodes.TemplateData)]
         self.notices = tuple(spelling.notices_of(text, literals, columns, uses.named))
         self._reads_row = "row" in used and "row" not in columns
         self.columns: tuple[str, ...] = tuple(
@@ -122,7 +122,7 @@ class PromptTemplate:
             raise TemplateRuntimeError(
                 "a function is put out in place of what it returns: write () behind it"
             )
-        kind = next((it for it in _NO_TEXTS if isinstance(value, it)), None)
+        kind = next((kind for kind in _NO_TEXTS if isinstance(value, kind)), None)
         if kind is not None:
             self.oddity = f"the template puts out {_NO_TEXTS[kind]}"
         return value

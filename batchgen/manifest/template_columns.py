@@ -134,11 +134,11 @@ class _Walk:
             self.visit(part, context)
 
     def _visit_value(self, node: nodes.Node, context: _Context) -> None:
-        found = self._column(node)
-        if found is None:
+        value = self._column(node)
+        if value is None:
             self._visit_all(node.iter_child_nodes(), context)
             return
-        self._put_out(found, context)
+        self._put_out(value, context)
         if isinstance(node, nodes.Call):  # row.get("Title", Handle)
             self._visit_all(node.args[1:], context.under())
 
@@ -157,7 +157,7 @@ class _Walk:
         if node.test is not None:
             self._tested(node.test)
         own = [*node.target.find_all(nodes.Name), node.target]
-        names = {it.name for it in own if isinstance(it, nodes.Name)} | {"loop"}
+        names = {part.name for part in own if isinstance(part, nodes.Name)} | {"loop"}
         outer = self.variables
         self.variables = outer | dict.fromkeys(names, _Value())
         self._visit_all((*node.body, *node.else_), context)
@@ -180,10 +180,10 @@ class _Walk:
 
     def _tested(self, node: nodes.Node) -> frozenset[str]:
         """Return the columns that a condition asks for; they are named, no more."""
-        found = frozenset(self._columns_in(node))
-        self.named |= found
-        self.tested |= found
-        return found
+        columns = frozenset(self._columns_in(node))
+        self.named |= columns
+        self.tested |= columns
+        return columns
 
     def _columns_in(self, node: nodes.Node) -> Iterator[str]:
         value = self._column(node)

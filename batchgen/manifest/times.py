@@ -45,8 +45,12 @@ def _within_limits(column: pl.Series) -> pl.Series:
         return column if is_right else column.clear(len(column))
     if _is_within(column):
         return column
-    kept = column.to_physical().cast(pl.Int64).is_between(*limits)
-    return column.to_frame().select(pl.when(kept).then(pl.col(column.name))).to_series()
+    is_within = column.to_physical().cast(pl.Int64).is_between(*limits)
+    return (
+        column.to_frame()
+        .select(pl.when(is_within).then(pl.col(column.name)))
+        .to_series()
+    )
 
 
 def _is_within(column: pl.Series) -> bool:
