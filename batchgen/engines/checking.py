@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
 from batchgen.engines.notices import notices_of
 from batchgen.engines.outlook import disk_of, limits_met, paces_of
+from batchgen.engines.whole_folder import refuse_without_ledger
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.manifest import Row, key_of
+from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, now_micros, utc
@@ -47,11 +50,13 @@ def check_job(
     Raises:
         SpecError: the manifest cannot be read.
     """
-    manifest = Manifest.open(job)
+    refuse_without_ledger(job.out / LEDGER)
     today = utc(now_micros()).date()
-    choice = Choice.of(job, providers, prices, today)
-    notices = [*manifest.notices, *notices_of(job, providers, today)]
     with tempfile.TemporaryDirectory(prefix="batchgen-check-") as folder:
+        job = replace(job, image_folder=Path(folder) / "references")
+        manifest = Manifest.open(job)
+        choice = Choice.of(job, providers, prices, today)
+        notices = [*manifest.notices, *notices_of(job, providers, today)]
         copy = Path(folder) / LEDGER
         if (job.out / LEDGER).is_file():
             known = Reader(job.out / LEDGER)
@@ -81,9 +86,11 @@ def _plan(
         closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=True)) as plan,
     ):
         rows = 0
+        images = ImageStore(choice.job.images_at)
         for part in manifest.slices():
             entries = [entry_of(row, choice) for row in part.rows]
             plan.add(entries, part.own, rows)
+            images.clear()
             if gaps is not None and manifest.gap_finder is not None:
                 for row in part.rows:
                     if row.position < below:
