@@ -16,6 +16,7 @@ from batchgen.cli.vocabulary import (
     rows_by_status,
 )
 from batchgen.engines.findings import Cost, Findings, Forecast, Limit, Pace
+from batchgen.ledger import Totals
 from batchgen.model import Job, to_usd
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ def document_of(
         "folder": str(job.out),
         **realm_fields(found.realm),
         "rows": rows_by_status(totals.rows),
-        "bought": {"images": totals.images, **money_fields(totals)},
-        "rehearsal": found.rehearsal
-        and {"images": found.rehearsal.images, **money_fields(found.rehearsal)},
+        "bought": _bought(totals),
+        "rehearsal": None if found.rehearsal is None else _bought(found.rehearsal),
         "duplicates": {
             "rows": same.rows,
             "images": same.images,
@@ -84,6 +84,11 @@ def document_of(
         "notices": list(found.notices),
     }
     return tagged("check", document)
+
+
+def _bought(totals: Totals) -> dict[str, Any]:
+    money = money_fields(totals)
+    return {"rehearsed": totals.rehearsed, "images": totals.images, **money}
 
 
 def _known_cost(forecast: Forecast) -> Cost | None:

@@ -26,6 +26,8 @@ from batchgen.runner.choice import unpriced_words
 from batchgen.runner.own_address import is_own_address
 from batchgen.wire import check_base_url
 
+STOP = "the real run would stop"
+
 
 def known_before(job: Job, rehearsed: Job, manner: Manner) -> list[str]:
     """Return what is known of a real run before anything is tried.
@@ -48,16 +50,18 @@ def _stops(job: Job) -> Iterator[str]:
     for name in job.providers:
         url = base_url_of(job, name)
         if url is None:
-            yield f"it would stop: {no_base_url(job.source, name)}"
+            yield f"{STOP}: {no_base_url(job.source, name)}"
             continue
         try:
             check_base_url(url, allow_http=job.allow_http)
         except SpecError as error:
-            yield f"it would stop: {error}"
-    if not job.out.name.endswith(REHEARSAL):
+            yield f"{STOP}: {error}"
+    # `try` makes a new folder each time, its source in it.
+    is_shared = not job.source.is_relative_to(job.out)
+    if is_shared and not job.out.name.endswith(REHEARSAL):
         yield (
-            f"it would stop: {job.out} holds this rehearsal, and their money must not "
-            "mix; name another folder with --out"
+            f"{STOP}: {job.out} holds this rehearsal, and their money must not mix; "
+            "name another folder with --out"
         )
 
 
@@ -66,14 +70,20 @@ def _needs(job: Job, manner: Manner) -> Iterator[str]:
     for name in job.providers:
         variable = key_variable(name)
         if name in set_keys:
-            yield f"it needs {variable}, which is set (the rehearsal did not try it)"
+            yield (
+                f"the real run needs {variable}, which is set (a rehearsal does not "
+                "try the key)"
+            )
         else:
             yield (
-                f"it would stop: it needs {variable}, which is not set: "
-                f"export {variable}=your-key"
+                f"{STOP}: it needs {variable}, which is not set (export "
+                f"{variable}=your-key)"
             )
     if job.max_cost is None and not manner.yes:
-        yield "it needs your consent to spend: --max-cost USD for a budget, or --yes"
+        yield (
+            "the real run needs your consent to spend: --max-cost USD for a budget, or "
+            "--yes"
+        )
 
 
 def known_of_plan(job: Job, ledger: Reader) -> list[str]:
@@ -98,23 +108,21 @@ def known_of_plan(job: Job, ledger: Reader) -> list[str]:
         unpriced += each["images"]
         if limits:
             words = unpriced_words(sale, elsewhere=_elsewhere(job, sale.provider))
-            sentences.append(f"it would stop: row {each['position']}: {words}")
+            sentences.append(f"{STOP}: row {each['position']}: {words}")
     if limits.run is not None and cost.expected > limits.run:
         sentences.append(
-            f"it would stop at the budget: its images cost about "
-            f"{dollars(cost.expected)} by the price list, and --max-cost is "
-            f"{dollars(limits.run)}"
-        )
-    elif unpriced:
-        known = f"; the others cost about {dollars(cost.expected)}" * bool(cost.highest)
-        sentences.append(
-            f"{counted(unpriced, 'image')} without a known price: give one with "
-            f"--price{known}"
+            f"{STOP} at the budget: its images cost about {dollars(cost.expected)}, "
+            f"retries not counted, and --max-cost is {dollars(limits.run)}"
         )
     elif cost.highest:
         sentences.append(
-            f"its images cost about {dollars(cost.expected)} in real money, retries "
+            f"the real run costs about {dollars(cost.expected)} in real money, retries "
             "not counted"
+        )
+    if unpriced and not limits:
+        sentences.append(
+            f"the real run buys {counted(unpriced, 'image')} without a known price: "
+            "give one with --price"
         )
     return sentences
 

@@ -97,8 +97,7 @@ def show_summary(job: Job, outcome: Outcome, rehearsed: Rehearsed | None) -> Non
 def show_real_run(rehearsed: Rehearsed | None) -> None:
     """Say behind a rehearsal's success what the rehearsal cannot show."""
     if rehearsed is not None and rehearsed.real_run:
-        lines = [f"  {sentence}" for sentence in rehearsed.real_run]
-        write_result("\n".join(["for a real run:", *lines]))
+        write_result("\n".join(rehearsed.real_run))
 
 
 def _cause_lines(job: Job) -> list[str]:
