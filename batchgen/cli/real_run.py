@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 
 from batchgen.budget import limits_of
 from batchgen.cli.manner import Manner
@@ -79,11 +80,29 @@ def _needs(job: Job, manner: Manner) -> Iterator[str]:
                 f"{STOP}: it needs {variable}, which is not set (export "
                 f"{variable}=your-key)"
             )
+        if (model := job.terms_of(name).model) and not _is_known(name, model):
+            yield (
+                f"the real run may stop: batchgen does not know the model {model!r} at "
+                f"{name}, and a rehearsal cannot tell whether it is there"
+            )
     if job.max_cost is None and not manner.yes:
         yield (
             "the real run needs your consent to spend: --max-cost USD for a budget, or "
             "--yes"
         )
+
+
+def _is_known(name: str, model: str) -> bool:
+    provider = PROVIDERS[name]
+    able = provider.capabilities
+    priced = (price.models for price in provider.prices)
+    return model.removeprefix(able.model_prefix) in {
+        provider.defaults.model,
+        *able.models.values(),
+        *able.by_model,
+        *able.shutdowns,
+        *chain.from_iterable(priced),
+    }
 
 
 def known_of_plan(job: Job, ledger: Reader) -> list[str]:

@@ -304,6 +304,11 @@ RELAY = ("--provider", "gemini", "--base-url", "https://relay.example/v1beta")
             id="foreign-address",
         ),
         pytest.param(
+            ("--provider", "apiai", "--model", "other"),
+            "the real run may stop: batchgen does not know the model 'other' at apiai",
+            id="unknown-model",
+        ),
+        pytest.param(
             ("--provider", "gemini", "--out", "same"),
             "same holds this rehearsal, and their money must not mix",
             id="same-folder",
