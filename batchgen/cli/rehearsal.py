@@ -52,6 +52,7 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                     paid_hosts=False,
                     consented=True,
                     rebuy=manner.rebuy,
+                    keep=manner.keep,
                     ask=ask,
                     progress=Progress(rehearsed=True),
                     stop_at_once=stop_at_once,

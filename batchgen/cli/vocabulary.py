@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from batchgen.budget import Scope, Share
-from batchgen.engines.estimate import Rebuy
+from batchgen.engines.edited import Rebuy
 from batchgen.ledger import REHEARSAL, Totals
 from batchgen.model import Status, to_usd
 

@@ -122,6 +122,20 @@ def test_a_budget_stop_and_the_price_of_a_retry_are_marked(shop: Shop) -> None:
     )
 
 
+def test_the_price_of_buying_an_edited_row_again_is_marked(tmp_path: Path) -> None:
+    source = tmp_path / "r.csv"
+    source.write_text("id,prompt\na,a lamp\n")
+    rehearse(tmp_path, "--provider", "gemini")
+    source.write_text("id,prompt\na,a tall lamp\n")
+    words = ("run", "r.csv", "--rehearse", "--quiet", "--provider", "gemini")
+
+    refused = batchgen(*words, at=tmp_path)
+
+    assert refused.code == 2
+    assert "costs pretend $0.0336: add --rebuy" in refused.stderr
+    assert unmarked(refused.stderr) == []
+
+
 def test_the_page_has_a_banner_and_no_label_of_real_money(folder: Path) -> None:
     assert batchgen("report", RUN, "--html", at=folder).code == 0
 
