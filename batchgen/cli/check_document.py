@@ -129,7 +129,7 @@ def _account(it: Account) -> dict[str, Any]:
         "provider": it.provider,
         "amount": amount,
         "unit": it.balance and it.balance.unit,
-        "usd": None if it.nano is None else to_usd(it.nano),
+        "amount_usd": None if it.nano is None else to_usd(it.nano),
         "unlimited": it.balance is not None and it.balance.amount is None,
         "problem": it.problem,
     }
