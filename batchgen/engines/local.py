@@ -67,7 +67,6 @@ class LocalEngine:
         self._work = anyio.CancelScope()
         self._run: Run | None = None
         self._is_unreadable = False
-        self._notices: list[str] = []
 
     async def run(self) -> Outcome:
         """Run to the end, or to an orderly stop; the outputs are written either way.
@@ -77,14 +76,15 @@ class LocalEngine:
             StorageError: nothing more can be written; run it again when mended.
         """
         manifest = Manifest.open(self._job)
+        today = utc(self._time.now()).date()
+        told = notices_of(self._job, self._setting.providers, today)
+        for notice in (*manifest.notices, *told):
+            self._setting.progress.notice(notice)
         ledger, archive = self._folder.ledger, self._folder.archive
         ledger.holds_key = Scrubber(self._setting.keys.values()).holds_key
         offload = self._setting.offload
         now = self._time.now()
         adopted = await offload(lambda: recover(ledger, archive, now))
-        today = utc(now).date()
-        at_providers = notices_of(self._job, self._setting.providers, today)
-        self._notices = [*manifest.notices, *at_providers]
         self._log.info(
             "started",
             extra={
@@ -225,7 +225,6 @@ class LocalEngine:
             run.planning = False
         elif is_new and self._may_begin(run, planner):
             # No plan stands yet, so none can be bought from that the manifest lost.
-            self._tell_notices()
             return True
         else:
             await self._plan(run, planner)
@@ -236,7 +235,6 @@ class LocalEngine:
             refuse_unpriced_rows(run, self._below, planner.generation)
         await self._consent_to_changes(run, planner)
         await refuse_many_gaps(run, planner, is_planned=True)
-        self._tell_notices()
         estimate = estimate_of(run.ledger, self._below, planner.generation)
         if estimate.rows and not self._setting.consented:
             self._setting.ask(estimate)
@@ -261,14 +259,6 @@ class LocalEngine:
                 notice(f"{again.happened}; --rebuy buys them again for {again.price}")
             return
         refuse_rebuy(run.ledger, self._below, generation)
-
-    def _tell_notices(self) -> None:
-        """Say what looks odd, before money is spent and once whoever shows it listens.
-
-        A run that is refused says why, and no more.
-        """
-        while self._notices:
-            self._setting.progress.notice(self._notices.pop(0))
 
     def _may_begin(self, run: Run, planner: Planner) -> bool:
         """Say whether rows may be bought of which the plan does not stand yet."""
