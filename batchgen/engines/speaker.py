@@ -68,7 +68,7 @@ _OWN_BEGINNING = re.compile(
     r"|no image in it; |the prompt was blocked: |no answer to a poll; "
     r"|asked again and again, with nothing else: |model '[^']*': "
     r"|the image is too large to be uploaded; |an upload without a link; "
-    r"|upload not taken: |the link no longer downloads, and its task: )+"
+    r"|a web page: |upload not taken: |the link no longer downloads, and its task: )+"
 )
 """What batchgen says before it repeats the provider's words."""
 
