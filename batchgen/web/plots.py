@@ -13,8 +13,8 @@ from markupsafe import Markup
 from batchgen.engines.course import Course
 from batchgen.model import NANO
 
-_WIDTH, _HEIGHT = 520, 270
-_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 22, 42, 62
+_WIDTH, _HEIGHT = 520, 278
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 22, 42, 70
 _CHARACTER = 12.5
 """Width of a character of a label where labels are largest: in a narrow drawing, whose
 letters the style sheet enlarges, so that they can still be read on a phone [measured:
@@ -167,18 +167,15 @@ def _drawing(title: str, across: _Axis, upright: _Axis, marks: Markup) -> Markup
 def _across_labels(axis: _Axis) -> list[Markup]:
     """Return the labels below the axis; a narrow drawing leaves some of them out.
 
-    Those at the ends are moved inwards, so that they stay within the drawing.
+    One that would stand out at the right end is moved inwards.
     """
     width = max((len(text) for _, text in axis.ticks), default=0) * _CHARACTER
     labels, free_from = [], -math.inf
     for value, text in axis.ticks:
         x = _x(axis, value)
-        left = min(max(x - width / 2, _LEFT), _WIDTH - width)
-        anchor, at = "middle", x
-        if left > x - width / 2:
-            anchor, at = "start", left
-        elif left < x - width / 2:
-            anchor, at = "end", float(_WIDTH)
+        is_outside = x + width / 2 > _WIDTH
+        left = _WIDTH - width if is_outside else x - width / 2
+        anchor, at = ("end", float(_WIDTH)) if is_outside else ("middle", x)
         is_shown_always = left >= free_from
         if is_shown_always:
             free_from = left + width + _GAP
@@ -186,7 +183,7 @@ def _across_labels(axis: _Axis) -> list[Markup]:
             Markup('<text{} x="{}" y="{}" text-anchor="{}">{}</text>').format(
                 Markup("" if is_shown_always else ' class="fine"'),  # noqa: S704 - ours
                 round(at, 1),
-                _HEIGHT - _BOTTOM + 26,
+                _HEIGHT - _BOTTOM + 34,
                 anchor,
                 text,
             )

@@ -80,7 +80,7 @@ def _cut(text: str | None) -> str | None:
 
 
 def _quote(error: str | None, message: str | None) -> list[int] | None:
-    """Return where the provider's words start and end in a message; None without any."""
+    """Return where the provider's words start and end in a message, if it has any."""
     words = split_message(error, message)
     if not words.quote:
         return None
