@@ -13,6 +13,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from batchgen.job import Overrides, load_job
+from batchgen.manifest.manifest import Manifest
+from batchgen.providers import PROVIDERS
 from tests.cli.command import Ended, batchgen, ledger_dump, table
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -93,15 +96,24 @@ CASES = {
 }
 
 
-def run(case: Case, at: Path, *more: str) -> Ended:
+def run(case: Case, at: Path) -> Ended:
     words = ("run", TABLES / case.source, *case.options, "--rehearse", "--out", "out")
-    return batchgen(*words, *more, at=at)
+    return batchgen(*words, at=at)
 
 
-@pytest.fixture(params=CASES.values(), ids=CASES)
+@pytest.fixture(params=CASES.values(), ids=CASES, scope="module")
 def case(request: pytest.FixtureRequest) -> Case:
     found: Case = request.param
     return found
+
+
+@pytest.fixture(scope="module")
+def rehearsed(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where a rehearsal of the table has ended."""
+    folder = tmp_path_factory.mktemp("rehearsed")
+    ended = run(case, folder)
+    assert ended.code == 3, ended.stdout + ended.stderr
+    return folder
 
 
 def positions(rows: pl.DataFrame, **values: object) -> list[int]:
@@ -109,12 +121,10 @@ def positions(rows: pl.DataFrame, **values: object) -> list[int]:
 
 
 def test_a_rehearsal_buys_the_rows_that_are_meant_and_no_other(
-    case: Case, tmp_path: Path
+    case: Case, rehearsed: Path
 ) -> None:
-    ended = run(case, tmp_path)
+    rows = table(rehearsed / "out")
 
-    assert ended.code == 3, ended.stdout + ended.stderr
-    rows = table(tmp_path / "out")
     shared = [*case.shared]
     assert positions(rows, status="succeeded") == sorted([*case.bought, *shared])
     assert positions(rows.filter(pl.col("attempts") > 0)) == sorted(case.bought)
@@ -142,22 +152,10 @@ def test_a_check_says_which_rows_cannot_run_and_sends_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_second_run_buys_nothing(case: Case, tmp_path: Path) -> None:
-    run(case, tmp_path)
-    before = ledger_dump(tmp_path / "out")
+def test_every_prompt_that_was_sent_is_about_a_thing(rehearsed: Path) -> None:
+    bought = table(rehearsed / "out").filter(pl.col("attempts") > 0)
 
-    again = run(case, tmp_path)
-
-    assert again.code == 3, again.stderr
-    assert ledger_dump(tmp_path / "out") == before
-
-
-def test_every_prompt_that_was_sent_is_about_a_thing(
-    case: Case, tmp_path: Path
-) -> None:
-    run(case, tmp_path)
-
-    bought = table(tmp_path / "out").filter(pl.col("attempts") > 0)
+    assert bought.height
     for prompt in bought["prompt"]:
         about = prompt.removeprefix("Studio photo of ").removeprefix(
             "Product photo of "
@@ -165,6 +163,15 @@ def test_every_prompt_that_was_sent_is_about_a_thing(
         about = about.removeprefix("Produktfoto: ")
         assert about[0].isupper(), prompt  # each title begins so
         assert not any(it in prompt for it in ("#", "nan,", "NULL", "{", "None"))
+
+
+def test_a_second_run_buys_nothing(case: Case, rehearsed: Path) -> None:
+    before = ledger_dump(rehearsed / "out")
+
+    again = run(case, rehearsed)
+
+    assert again.code == 3, again.stderr
+    assert ledger_dump(rehearsed / "out") == before
 
 
 @pytest.mark.parametrize(
@@ -207,14 +214,17 @@ def test_numbers_keep_their_zeros_and_umlauts_stay(tmp_path: Path) -> None:
     assert rows["Preis"][15] == "1.249,00"
 
 
-def test_all_pictures_of_a_cell_are_sent(tmp_path: Path) -> None:
-    words = ("curl", TABLES / "woocommerce.toml", "--row", "0")
+def test_all_pictures_of_a_cell_are_references() -> None:
+    job = load_job(TABLES / "woocommerce.toml", Overrides(), PROVIDERS)
 
-    ended = batchgen(*words, at=tmp_path)
+    rows = [row for part in Manifest.open(job).slices() for row in part.rows]
 
-    assert ended.code == 0, ended.stderr
-    for number in range(5):
-        assert f"fell-mug-{number}.jpg" in ended.stdout
+    [mug, moss, *_] = [row.request for row in rows]
+    assert mug is not None
+    assert moss is not None
+    assert len(mug.references) == 5
+    assert all(it.startswith("https://cdn.example.com/") for it in mug.references)
+    assert len(moss.references) == 1
 
 
 def test_the_tables_are_what_their_script_makes(tmp_path: Path) -> None:
