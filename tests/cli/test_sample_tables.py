@@ -97,8 +97,8 @@ CASES = {
 
 
 def run(case: Case, at: Path) -> Ended:
-    words = ("run", TABLES / case.source, *case.options, "--rehearse", "--out", "out")
-    return batchgen(*words, at=at)
+    source, options = TABLES / case.source, case.options
+    return batchgen("run", source, *options, "--rehearse", "--out", "out", at=at)
 
 
 @pytest.fixture(params=CASES.values(), ids=CASES, scope="module")
@@ -139,9 +139,9 @@ def test_a_rehearsal_buys_the_rows_that_are_meant_and_no_other(
 def test_a_check_says_which_rows_cannot_run_and_sends_nothing(
     case: Case, tmp_path: Path
 ) -> None:
-    words = ("check", TABLES / case.source, *case.options, "--json")
+    source, options = TABLES / case.source, case.options
 
-    ended = batchgen(*words, at=tmp_path)
+    ended = batchgen("check", source, *options, "--json", at=tmp_path)
 
     assert ended.code == 3, ended.stderr
     found = json.loads(ended.stdout)
@@ -191,9 +191,9 @@ def test_a_second_run_buys_nothing(case: Case, rehearsed: Path) -> None:
 def test_a_template_over_cells_that_are_often_empty_buys_nothing_unasked(
     name: str, prompt: str, tmp_path: Path
 ) -> None:
-    words = ("run", TABLES / name, "--provider", "gemini", "--prompt", prompt)
+    options = ("--provider", "gemini", "--prompt", prompt, "--rehearse", "--out", "out")
 
-    ended = batchgen(*words, "--rehearse", "--out", "out", at=tmp_path)
+    ended = batchgen("run", TABLES / name, *options, at=tmp_path)
 
     assert ended.code == 2, ended.stdout + ended.stderr
     assert "skip" in ended.stderr

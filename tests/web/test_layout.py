@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.web import PAGE
+from batchgen.web import PAGE, write_page
 from tests.web.browser import CHROMIUM, faults_at
-from tests.web.runs import NOW, Page, Row, drawn, made, write_page
+from tests.web.runs import NOW, Page, Row, drawn, made
 
 LINK = f"https://shop.example.com/{'pathwithoutabreak' * 8}.jpg"
 TEXTS = (
