@@ -101,7 +101,7 @@ def run(case: Case, at: Path) -> Ended:
     return batchgen("run", source, *options, "--rehearse", "--out", "out", at=at)
 
 
-@pytest.fixture(params=CASES.values(), ids=CASES, scope="module")
+@pytest.fixture(params=[*CASES.values()], ids=[*CASES], scope="module")
 def case(request: pytest.FixtureRequest) -> Case:
     found: Case = request.param
     return found
