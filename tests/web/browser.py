@@ -1,7 +1,7 @@
 """Measure a page in a real Chromium as wide as a phone, a tablet or a desk.
 
-The page is laid out in a frame of that width, so that a window may be of any size, and
-no package drives the browser.
+The page is laid out in frames of these widths, so that the window may be of any size,
+and no package drives the browser.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 CHROMIUM = next(
@@ -61,7 +62,7 @@ MEASURE = """() => {
 }"""
 """JavaScript that returns what does not fit, in words."""
 
-_OUTER = """<!doctype html><pre id="faults">nothing was measured</pre>
+_FRAME = """<pre id="faults-{width}">nothing was measured</pre>
 <iframe width="{width}" height="900" srcdoc="{page}" style="border: 0"></iframe>"""
 _INNER = """<script>
 addEventListener("load", () => {{
@@ -71,17 +72,20 @@ addEventListener("load", () => {{
   if (opener) opener.click();
   const dialog = document.getElementById("detail");
   if (dialog.scrollWidth > dialog.clientWidth) faults.push("cut: the details");
-  parent.document.getElementById("faults").textContent = JSON.stringify(faults);
+  const place = parent.document.getElementById(`faults-${{innerWidth}}`);
+  place.textContent = JSON.stringify(faults);
 }});
 </script>"""
 
 
-def faults_at(page: Path, width_px: int, folder: Path) -> list[str]:
-    """Return what of a page does not fit into so many pixels.
+def faults_at(
+    widths_px: Sequence[int], page: Path, folder: Path
+) -> dict[int, list[str]]:
+    """Return what of a page does not fit into so many pixels, by their number.
 
     Args:
+        widths_px: Of the screens.
         page: The page as it was written.
-        width_px: Of the screen.
         folder: Where the browser may write.
     """
     assert CHROMIUM is not None
@@ -89,15 +93,16 @@ def faults_at(page: Path, width_px: int, folder: Path) -> list[str]:
     # Its policy lets no script but its own run, so it goes for the measurement.
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     text = text.replace("</body>", _INNER.format(measure=MEASURE) + "</body>")
-    outer = folder / f"outer-{width_px}.html"
-    outer.write_text(_OUTER.format(width=width_px, page=html.escape(text)), "utf-8")
+    frames = [_FRAME.format(width=it, page=html.escape(text)) for it in widths_px]
+    outer = folder / "outer.html"
+    outer.write_text(f"<!doctype html>{''.join(frames)}", "utf-8")
     command = [
         *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu"),
         *(f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=10000"),
         *("--window-size=1600,1000", "--dump-dom", outer.as_uri()),
     ]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=True)
-    found = re.search(r'<pre id="faults">(.*?)</pre>', done.stdout.decode(), re.DOTALL)
-    assert found, done.stderr.decode()[-2000:]
-    faults: list[str] = json.loads(html.unescape(found[1]))
-    return faults
+    done = subprocess.run(command, capture_output=True, timeout=200, check=True)
+    pattern = r'<pre id="faults-(\d+)">(.*?)</pre>'
+    found = re.findall(pattern, done.stdout.decode(), re.DOTALL)
+    assert len(found) == len(widths_px), done.stderr.decode()[-2000:]
+    return {int(width): json.loads(html.unescape(faults)) for width, faults in found}
