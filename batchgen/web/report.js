@@ -262,6 +262,11 @@
 
   // -- one row in full
 
+  function label(item, name) {
+    if (name !== "message") return name.replaceAll("_", " ");
+    return of(item, "quote") === null ? "batchgen says" : "the provider says, in quotation marks";
+  }
+
   function view(item) {
     viewed = item;
     const size = item.image === null ? "" : `, image ${item.image}`;
@@ -271,7 +276,7 @@
     const pairs = fields.map((name) => [name, name === "message" ? message(item) : [said(name, of(item, name))]]);
     if (item.image !== null) pairs.push(["file in the ZIP", [item.name]], ["size", [`${item.width} × ${item.height} px`]]);
     byId("detail-fields").replaceChildren(
-      ...pairs.flatMap(([name, values]) => [element("dt", {}, name.replaceAll("_", " ")), element("dd", {}, ...values)]),
+      ...pairs.flatMap(([name, values]) => [element("dt", {}, label(item, name)), element("dd", {}, ...values)]),
     );
     byId("detail-tick").disabled = !canTick(item);
     byId("detail-tick").checked = ticks.has(item.key);
