@@ -83,9 +83,10 @@ CASES = {
         source="german_sep.csv",
         options=(
             *("--provider", "gemini", "--prompt", "Produktfoto: {{ Bezeichnung }}"),
-            *("--id", "Artikelnummer", "--empty", "skip"),
+            *("--id", "Artikelnummer", "--empty", "skip", "--dedupe"),
         ),
-        bought=(*range(16), 20, 21),
+        bought=(0, 3, 5, 9, 10, 12, 13, 14, 15, 20, 21),
+        shared=(1, 2, 4, 6, 7, 8, 11),  # sizes and colours, which the prompt leaves out
         invalid={
             16: "earlier row",
             17: "#N/A",
