@@ -56,6 +56,8 @@ for command in commands:
 LATE = {
     "cli.main: batchgen.errors": "--help fails without an error of ours",
     "cli._say: batchgen.cli.streams": "likewise",
+    "cli._show: batchgen.cli.streams": "likewise",
+    "cli._choose_how_to_speak: batchgen.cli.streams": "for `run --json` alone",
     "cli.Commands.resolve_command: difflib": "for a mistyped command alone",
     "cli.check._accounts: batchgen.engines.balances": "sends, with --online alone",
     "cli.display.choose_display: batchgen.cli.bar": "rich draws in terminals alone",

@@ -78,6 +78,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every error of the user's ends in one clear message."""
     _start_quickly()
+    _choose_how_to_speak()
     from batchgen.errors import BatchgenError, SpecError
 
     try:
@@ -87,8 +88,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        code = _show(error)
     except SpecError as error:
         code = _say(str(error), error.exit_code)
     except BatchgenError as error:
@@ -109,8 +109,30 @@ def _start_quickly() -> None:
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
 
 
-def _say(message: str, code: int) -> int:
-    from batchgen.cli.streams import write_error
+def _choose_how_to_speak() -> None:
+    """Let `run --json` speak JSON even of a command line that cannot be read."""
+    words = sys.argv[1:]
+    if words[:1] == ["run"] and "--json" in words:
+        from batchgen.cli.streams import speak_json_lines
 
-    write_error(f"batchgen: {message}")
+        speak_json_lines(on=True)
+
+
+def _show(error: click.ClickException) -> int:
+    """Show what click refused, and return the exit code."""
+    from batchgen.cli.streams import speaks_json_lines
+
+    if speaks_json_lines():
+        return _say(error.format_message(), error.exit_code)
+    error.show()
+    return error.exit_code
+
+
+def _say(message: str, code: int) -> int:
+    from batchgen.cli.streams import speaks_json_lines, write_document, write_error
+
+    if speaks_json_lines():
+        write_document("error", {"exit_code": code, "message": message})
+    else:
+        write_error(f"batchgen: {message}")
     return code
