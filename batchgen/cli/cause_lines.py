@@ -22,11 +22,23 @@ CAUSES_SHOWN = 10
 MAX_CHARACTERS = 500
 
 
-def problem_lines(file: str, problems: Sequence[Problem]) -> list[str]:
-    """Return a line for each row about which there is something to say."""
-    return [
-        _problem(f"{file}, ", it.row, it.line, it.column, it.message) for it in problems
+def problem_lines(
+    file: str, problems: Sequence[Problem], count: int | None = None
+) -> list[str]:
+    """Return a line for each row about which there is something to say.
+
+    Args:
+        file: The manifest.
+        problems: The first of these rows, or all of them.
+        count: How many there are; None for as many as stand here.
+    """
+    place = f"{file}, "
+    lines = [
+        _problem(place, each.row, each.line, each.column, each.message)
+        for each in problems
     ]
+    hidden = (count or 0) - len(problems)
+    return [*lines, f"  and {hidden} more"] if hidden > 0 else lines
 
 
 def _problem(

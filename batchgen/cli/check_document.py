@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from batchgen.cli.check_prompts import gaps_document
 from batchgen.cli.exact import price_fields, tagged
 from batchgen.cli.vocabulary import (
     budget_fields,
@@ -16,6 +17,7 @@ from batchgen.cli.vocabulary import (
     rows_by_status,
 )
 from batchgen.engines.findings import Cost, Findings, Forecast, Limit, Pace
+from batchgen.ledger import Totals
 from batchgen.model import Job, to_usd
 
 if TYPE_CHECKING:
@@ -31,9 +33,8 @@ def document_of(
         "folder": str(job.out),
         **realm_fields(found.realm),
         "rows": rows_by_status(totals.rows),
-        "bought": {"images": totals.images, **money_fields(totals)},
-        "rehearsal": found.rehearsal
-        and {"images": found.rehearsal.images, **money_fields(found.rehearsal)},
+        "bought": _bought(totals),
+        "rehearsal": None if found.rehearsal is None else _bought(found.rehearsal),
         "duplicates": {
             "rows": same.rows,
             "images": same.images,
@@ -81,9 +82,17 @@ def document_of(
         "problems": [asdict(it) for it in found.problems],
         "renamed": [asdict(it) for it in found.renamed],
         "left_out": [asdict(it) for it in found.left_out],
+        "warned_rows": found.warned,
+        "prompts": [asdict(prompt) for prompt in found.prompts],
+        "empty_cells": gaps_document(job, found),
         "notices": list(found.notices),
     }
     return tagged("check", document)
+
+
+def _bought(totals: Totals) -> dict[str, Any]:
+    money = money_fields(totals)
+    return {"rehearsed": totals.rehearsed, "images": totals.images, **money}
 
 
 def _known_cost(forecast: Forecast) -> Cost | None:
@@ -124,7 +133,7 @@ def _account(it: Account) -> dict[str, Any]:
         "provider": it.provider,
         "amount": amount,
         "unit": it.balance and it.balance.unit,
-        "usd": None if it.nano is None else to_usd(it.nano),
+        "amount_usd": None if it.nano is None else to_usd(it.nano),
         "unlimited": it.balance is not None and it.balance.amount is None,
         "problem": it.problem,
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.cli.cause_lines import invalid_lines, problem_lines
 from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
+from batchgen.cli.check_prompts import gap_lines, prompt_lines
 from batchgen.cli.source import realm_of
 from batchgen.cli.words import counted, money_lines, rows_line
 from batchgen.decoding import one_line
@@ -81,8 +82,10 @@ def _rows(job: Job, found: Findings) -> Iterator[str]:
         yield "file names that are not safe:"
     yield from problem_lines(file, found.renamed)
     if found.left_out:
-        yield "rows that run without all of their options:"
-    yield from problem_lines(file, found.left_out)
+        yield f"{counted(found.warned, 'row')} can run, with a warning:"
+    yield from problem_lines(file, found.left_out, found.warned)
+    yield from gap_lines(job, found)
+    yield from prompt_lines(found.prompts)
 
 
 def _bought(found: Findings) -> Iterator[str]:

@@ -20,7 +20,7 @@ from batchgen.cli.logfile import log_to
 from batchgen.cli.manner import Manner
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import stopped_now_line
-from batchgen.cli.streams import write_error, write_notice
+from batchgen.cli.streams import speaks_json_lines, write_error, write_notice
 from batchgen.cli.words import counted
 from batchgen.engines.course import RATES
 from batchgen.engines.estimate import Estimate
@@ -158,7 +158,8 @@ def ask(estimate: Estimate) -> None:
         price = f"{price} and {unpriced}" if estimate.usd else unpriced
     rows, images = counted(estimate.rows, "row"), counted(estimate.images, "image")
     words = f"{rows} to be bought, {images}, for {price}"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    is_asked = sys.stdin.isatty() and sys.stderr.isatty() and not speaks_json_lines()
+    if not is_asked:
         raise UsageError(
             f"{words}. Say --max-cost USD for a budget, or --yes. Nothing was sent"
         )

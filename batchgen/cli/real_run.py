@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 
 from batchgen.budget import limits_of
 from batchgen.cli.manner import Manner
@@ -25,6 +26,8 @@ from batchgen.providers import PROVIDERS
 from batchgen.runner.choice import unpriced_words
 from batchgen.runner.own_address import is_own_address
 from batchgen.wire import check_base_url
+
+STOP = "the real run would stop"
 
 
 def known_before(job: Job, rehearsed: Job, manner: Manner) -> list[str]:
@@ -48,16 +51,18 @@ def _stops(job: Job) -> Iterator[str]:
     for name in job.providers:
         url = base_url_of(job, name)
         if url is None:
-            yield f"it would stop: {no_base_url(job.source, name)}"
+            yield f"{STOP}: {no_base_url(job.source, name)}"
             continue
         try:
             check_base_url(url, allow_http=job.allow_http)
         except SpecError as error:
-            yield f"it would stop: {error}"
-    if not job.out.name.endswith(REHEARSAL):
+            yield f"{STOP}: {error}"
+    # `try` makes a new folder each time, its source in it.
+    is_shared = not job.source.is_relative_to(job.out)
+    if is_shared and not job.out.name.endswith(REHEARSAL):
         yield (
-            f"it would stop: {job.out} holds this rehearsal, and their money must not "
-            "mix; name another folder with --out"
+            f"{STOP}: {job.out} holds this rehearsal, and their money must not mix; "
+            "name another folder with --out"
         )
 
 
@@ -66,14 +71,38 @@ def _needs(job: Job, manner: Manner) -> Iterator[str]:
     for name in job.providers:
         variable = key_variable(name)
         if name in set_keys:
-            yield f"it needs {variable}, which is set (the rehearsal did not try it)"
+            yield (
+                f"the real run needs {variable}, which is set (a rehearsal does not "
+                "try the key)"
+            )
         else:
             yield (
-                f"it would stop: it needs {variable}, which is not set: "
-                f"export {variable}=your-key"
+                f"{STOP}: it needs {variable}, which is not set (export "
+                f"{variable}=your-key)"
+            )
+        if (model := job.terms_of(name).model) and not _is_known(name, model):
+            yield (
+                f"the real run may stop: batchgen does not know the model {model!r} at "
+                f"{name}, and a rehearsal cannot tell whether it is there"
             )
     if job.max_cost is None and not manner.yes:
-        yield "it needs your consent to spend: --max-cost USD for a budget, or --yes"
+        yield (
+            "the real run needs your consent to spend: --max-cost USD for a budget, or "
+            "--yes"
+        )
+
+
+def _is_known(name: str, model: str) -> bool:
+    provider = PROVIDERS[name]
+    able = provider.capabilities
+    priced = (price.models for price in provider.prices)
+    return model.removeprefix(able.model_prefix) in {
+        provider.defaults.model,
+        *able.models.values(),
+        *able.by_model,
+        *able.shutdowns,
+        *chain.from_iterable(priced),
+    }
 
 
 def known_of_plan(job: Job, ledger: Reader) -> list[str]:
@@ -98,23 +127,21 @@ def known_of_plan(job: Job, ledger: Reader) -> list[str]:
         unpriced += each["images"]
         if limits:
             words = unpriced_words(sale, elsewhere=_elsewhere(job, sale.provider))
-            sentences.append(f"it would stop: row {each['position']}: {words}")
+            sentences.append(f"{STOP}: row {each['position']}: {words}")
     if limits.run is not None and cost.expected > limits.run:
         sentences.append(
-            f"it would stop at the budget: its images cost about "
-            f"{dollars(cost.expected)} by the price list, and --max-cost is "
-            f"{dollars(limits.run)}"
-        )
-    elif unpriced:
-        known = f"; the others cost about {dollars(cost.expected)}" * bool(cost.highest)
-        sentences.append(
-            f"{counted(unpriced, 'image')} without a known price: give one with "
-            f"--price{known}"
+            f"{STOP} at the budget: its images cost about {dollars(cost.expected)}, "
+            f"retries not counted, and --max-cost is {dollars(limits.run)}"
         )
     elif cost.highest:
         sentences.append(
-            f"its images cost about {dollars(cost.expected)} in real money, retries "
+            f"the real run costs about {dollars(cost.expected)} in real money, retries "
             "not counted"
+        )
+    if unpriced and not limits:
+        sentences.append(
+            f"the real run buys {counted(unpriced, 'image')} without a known price: "
+            "give one with --price"
         )
     return sentences
 

@@ -136,7 +136,7 @@ def _difference(each: Difference) -> dict[str, Any]:
         "kind": each.kind.name.lower(),
         "at": moment(each.at),
         "attempt_id": each.attempt_id,
-        "row": each.what or None,
+        "row_name": each.what or None,
         "ours_usd": None if each.ours is None else to_usd(each.ours),
         "billed_usd": None if each.billed is None else to_usd(each.billed),
         "bill_line": each.line and each.line.number,

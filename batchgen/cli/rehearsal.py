@@ -44,7 +44,7 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                 rehearsed = replace(job, terms=_sandboxed(job, sandbox))
                 real_run = known_before(job, rehearsed, manner)
                 for sentence in real_run:
-                    write_notice(f"for a real run: {sentence}")
+                    write_notice(sentence)
                 tariff = sandbox.tariff()
                 setting = Setting(
                     providers=PROVIDERS,

@@ -85,6 +85,12 @@ _OPTIONS = (
         "--max-attempts", type=int, help="How often to buy one part of a row, at most."
     ),
     click.option(
+        "--empty",
+        type=click.Choice(["buy", "skip"]),
+        help="Rows that lack a value which the template uses: buy them all the same, "
+        "or leave them out.",
+    ),
+    click.option(
         "--on-unknown",
         type=click.Choice(["retry", "hold"]),
         help="What to do after a request that may have been charged but brought no "

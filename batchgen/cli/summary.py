@@ -82,8 +82,7 @@ def causes_in(job: Job, outcome: Outcome) -> Sequence[Cause]:
 def show_real_run(rehearsed: Rehearsed | None) -> None:
     """Say behind a rehearsal's success what the rehearsal cannot show."""
     if rehearsed is not None and rehearsed.real_run:
-        lines = [f"  {sentence}" for sentence in rehearsed.real_run]
-        write_result("\n".join(["for a real run:", *lines]))
+        write_result("\n".join(rehearsed.real_run))
 
 
 def _bill_line(totals: Totals, bill: int) -> str:

@@ -17,6 +17,7 @@ from batchgen.job.flags import provider_names
 from batchgen.job.said import Said, blamed
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES, read_resolution
 from batchgen.manifest.cells import read_option, text_of
+from batchgen.manifest.content import TABLES, TOML, kind_of, what_to_do
 from batchgen.manifest.wording import shown
 from batchgen.model import (
     OptionValue,
@@ -254,14 +255,27 @@ def _fold_credit(terms: dict[str, Any]) -> None:
     rates["credit"] = terms.pop("usd_per_credit")
 
 
+def _refuse_other_kind(path: Path) -> None:
+    """Refuse what is no TOML by what it is, where that can be told."""
+    kind = kind_of(path)
+    if kind in (None, TOML):
+        return
+    words = 'a job file is TOML, with lines such as manifest = "products.csv"'
+    if kind in TABLES:
+        words = what_to_do(kind)
+    raise SpecError(f"{shown(path)} is {kind}, not a job file: {words}")
+
+
 def _parse(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
     try:
         return tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
     except UnicodeDecodeError as error:
+        _refuse_other_kind(path)
         line = content.count(b"\n", 0, error.start) + 1
         raise SpecError(f"{shown(path)}, line {line}: not UTF-8") from error
     except tomllib.TOMLDecodeError as error:
+        _refuse_other_kind(path)
         reason = re.fullmatch(r"(.*) \(at (.*)\)", str(error), re.DOTALL)
         what, where = reason.groups() if reason else (str(error), "")
         place = f"{shown(path)}, {where}" if where else shown(path)

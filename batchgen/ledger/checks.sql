@@ -46,3 +46,13 @@ SELECT provider, model, resolution, budget_group, request, sum(lacking) AS lacki
           AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL)
   GROUP BY provider, model, resolution, budget_group, json_extract(request, '$.options'),
            json_array_length(request, '$.references');
+-- name: rows_that_can_run
+SELECT count(*) FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below AND plan.problem IS NULL;
+-- name: row_that_can_run
+SELECT plan.position, plan.line, rows.request FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below AND plan.problem IS NULL
+  ORDER BY plan.position LIMIT 1 OFFSET :above;
+-- name: warnings_count
+SELECT count(*) FROM plan
+  WHERE generation = :generation AND position < :below AND warning IS NOT NULL AND problem IS NULL;

@@ -73,6 +73,14 @@ class References:
         # One turn for each image: rows that share it wait for the first one's upload.
         self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()
 
+    def tell_untried(self, lane: Lane, request: ImageRequest) -> None:
+        """Say in a rehearsal that links go to the sandbox, which follows none."""
+        rules = lane.able.references
+        if self._stand_in is not None and any(
+            rules.carrier_of(reference) == "link" for reference in request.references
+        ):
+            self._run.progress.say_once(UNTRIED)
+
     async def ready(self, lane: Lane, request: ImageRequest) -> tuple[Carried, ...]:
         """Return a request's references as they travel to a provider.
 
@@ -97,8 +105,6 @@ class References:
         try:
             match rules.carrier_of(reference):
                 case "link":
-                    if self._stand_in is not None:
-                        self._run.progress.say_once(UNTRIED)
                     return Link(reference)
                 case "inline":
                     return await self._larder.inline(reference, rules, among)

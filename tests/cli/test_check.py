@@ -339,5 +339,5 @@ def test_a_balance_in_credits_needs_a_rate_and_some_tell_none(shop: Shop) -> Non
     assert "nanobananaapi: not known: no documented balance endpoint\n" in told
     gccai, other = document(rated)["balances"]
     assert gccai["unit"] == "credit"
-    assert gccai["usd"] == Decimal(gccai["amount"]) * Decimal("0.004")
-    assert other["usd"] is None
+    assert gccai["amount_usd"] == gccai["amount"] * Decimal("0.004")
+    assert other["amount_usd"] is None
