@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from batchgen.cli.job_checks import check_zero_budget
 from batchgen.cli.latency import LatencyType
 from batchgen.cli.manner import manner_of
 from batchgen.cli.source import job_options, overrides_of, read_job
@@ -47,6 +48,7 @@ def command(context: click.Context, /, **given: Any) -> None:
     """  # noqa: D301 - click's mark for lines that stay as they are
     manner = manner_of(given)
     job = read_job(given["source"], overrides_of(given), rehearse=manner.rehearse)
+    check_zero_budget(job, overrides_of(given))
     # Only here: whatever is wrong with the job is told before the engine is loaded.
     from batchgen.cli.launch import launch
 

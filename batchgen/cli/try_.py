@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchgen.cli.curl import command_of, entry_at, problem_of
+from batchgen.cli.job_checks import check_zero_budget
 from batchgen.cli.launch import launch
 from batchgen.cli.manner import manner_of
 from batchgen.cli.runfolder import carry_on_by
@@ -91,6 +92,7 @@ def command(context: click.Context, /, **given: Any) -> None:
         # Without the prompt, which would be a template there.
         overrides = overrides_of(given | {"out": folder, "prompt": None})
         job = read_job(source, overrides, rehearse=manner.rehearse)
+        check_zero_budget(job, overrides)
         entry = entry_at(job, 0)
         if entry.problem is not None:
             raise UsageError(problem_of(entry))

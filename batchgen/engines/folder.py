@@ -91,7 +91,7 @@ def require_run(path: Path) -> None:
         SpecError: there is none in it.
     """
     if not (path / LEDGER).is_file():
-        raise SpecError(f"{path} holds no run; `batchgen run` makes one")
+        raise SpecError(f"{path} holds no run; `batchgen run SOURCE` makes one")
 
 
 def finish_switch(ledger: Ledger, path: Path) -> None:

@@ -77,7 +77,10 @@ def read_resolution(text: str) -> str:
     """Read `512`, `1K`, `2K` or `4K`; `0.5K` is `512`."""
     if name := _RESOLUTION_NAMES.get(text.lower()):
         return name
-    raise ValueError(f"{text[:40]!r} is none of {', '.join(RESOLUTIONS)}")
+    hint = ""
+    if re.fullmatch(r"\d+\s*[xX*\u00d7]\s*\d+", text):
+        hint = "; the shape in pixels follows from the aspect ratio"
+    raise ValueError(f"{text[:40]!r} is none of {', '.join(RESOLUTIONS)}{hint}")
 
 
 def read_count(text: str) -> int:
