@@ -17,8 +17,9 @@ from batchgen.engines.consent import (
     refuse_unpriced,
     refuse_unpriced_rows,
 )
+from batchgen.engines.edited import edit_notices, rebuy_of
 from batchgen.engines.ending import log_end, write_outputs_at_end
-from batchgen.engines.estimate import EVERY_ROW, estimate_of, rebuy_of
+from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.engines.folder import RunFolder
 from batchgen.engines.notices import notices_of
 from batchgen.engines.setting import Outcome, Setting
@@ -33,6 +34,7 @@ from batchgen.errors import (
     StorageError,
 )
 from batchgen.ledger import Ledger, Reader
+from batchgen.ledger.edits import keep
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, utc
 from batchgen.runner.again import try_lost_links
@@ -140,7 +142,9 @@ class LocalEngine:
     async def _buy(self, manifest: Manifest, writer: Writer, wire: Wire) -> None:
         reader = Reader(self._folder.ledger.path)
         try:
-            planner = Planner(reader, manifest, self._choice())
+            planner = Planner(
+                reader, manifest, self._choice(), rebuy=self._setting.rebuy
+            )
             # A stop ends no reading that is under way: the table has a line for
             # each row, so it would have to begin again.
             async with anyio.create_task_group() as reading:
@@ -218,14 +222,31 @@ class LocalEngine:
         # The new reading counts only now: a refusal leaves all as it was.
         if run.budget.limits:
             refuse_unpriced_rows(run, self._below, planner.generation)
-        if not self._setting.rebuy:
-            refuse_rebuy(run.ledger, self._below, planner.generation)
+        await self._consent_to_changes(run, planner)
         estimate = estimate_of(run.ledger, self._below, planner.generation)
         if estimate.rows and not self._setting.consented:
             self._setting.ask(estimate)
         await planner.adopt(run.writer)
         await self._count(run)
         return False
+
+    async def _consent_to_changes(self, run: Run, planner: Planner) -> None:
+        """Say what was edited since it was bought, and do what was agreed to.
+
+        Raises:
+            UsageError: nothing was agreed to.
+        """
+        generation, notice = planner.generation, run.progress.notice
+        if not planner.finished:  # it was told when the reading was new
+            for line in edit_notices(run.ledger, self._below, generation):
+                notice(line)
+        if self._setting.keep:
+            await run.writer.commit(lambda it: keep(it, generation, self._below))
+        if self._setting.rebuy:
+            if (again := rebuy_of(run.ledger, self._below, generation)) is not None:
+                notice(f"{again.happened}; --rebuy buys them again for {again.price}")
+            return
+        refuse_rebuy(run.ledger, self._below, generation)
 
     def _may_begin(self, run: Run, planner: Planner) -> bool:
         """Say whether rows may be bought of which the plan does not stand yet."""
@@ -250,6 +271,8 @@ class LocalEngine:
         finally:
             run.planning = False
             run.wake()
+        for line in planner.advice():
+            run.progress.notice(line)
         if planner.finished or self._is_unreadable:
             await self._count(run)
 
@@ -263,6 +286,8 @@ class LocalEngine:
         offload = self._setting.offload
         await planner.write(writer, offload, at_once=False, propose=True)
         generation = planner.generation
+        if self._setting.keep:
+            await writer.commit(lambda it: keep(it, generation, EVERY_ROW))
         if self._setting.rebuy or rebuy_of(reader, EVERY_ROW, generation) is None:
             await planner.adopt(writer)
         if self._run is not None:

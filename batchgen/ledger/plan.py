@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from batchgen.ledger.edits import Edits, adopt
 from batchgen.ledger.known import Known
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.naming import Claims, Wish, digests, grant
@@ -72,6 +73,7 @@ class PlanWriter:
         claims: Claims,
         *,
         dedupe: bool = False,
+        rebuy: bool = False,
         reader: Reader | None = None,
     ) -> None:
         """Begin a generation.
@@ -81,6 +83,8 @@ class PlanWriter:
             key_of: Gives a row's key.
             claims: Gives the names that a stem takes.
             dedupe: Whether rows that ask for the same share one purchase.
+            rebuy: Whether rows that were changed after they were bought are bought
+                again, also those that kept what they had.
             reader: What `judge` looks into, anywhere; None for the ledger itself, as
                 with `dedupe`.
         """
@@ -104,6 +108,9 @@ class PlanWriter:
         self._last_row_id = int(ledger.run("rows_last").fetchone()[0])
         self._known: Known | None = None
         self._may_share = False
+        self._rebuy = rebuy
+        # Before the first purchase there is nothing that an edit could lose.
+        self._was_bought_from = bool(ledger.generation) and ledger.has_attempts()
 
     def close(self) -> None:
         """Give the scratch space back, also that of a reading that is given up."""
@@ -158,10 +165,14 @@ class PlanWriter:
         self._ledger.run_many("file_add", ((self.generation, *it) for it in files))
 
     def end(self) -> None:
-        """Let no row share images whose names an edited row needs, all being read.
+        """Match the rows, all being read, with what was paid for before an edit.
 
-        Versions of a row have the same names, and the ZIP can list those of one.
+        No row shares images whose names an edited row needs: versions of a row have the
+        same names, and the ZIP can list those of one.
         """
+        if self._was_bought_from:
+            edits = Edits(self._ledger, self.generation, self._open(), self._claims)
+            edits.match(rebuy=self._rebuy)
         self.close()
         values = {"generation": self.generation}
         for (source,) in self._ledger.run("shares_that_clash", values).fetchall():
@@ -178,6 +189,7 @@ class PlanWriter:
 
     def complete(self, digest: str, own_schema: bytes, rows: int) -> None:
         """Let this generation count, whole, and forget the others."""
+        adopt(self._ledger, self.generation)
         self.begin(own_schema)
         self._ledger.put("plan_digest", digest)
         self._ledger.put("plan_rows", rows)
@@ -303,6 +315,8 @@ class PlanWriter:
             "at_column": None if it.is_done else entry.at_column,
             "problem": None if it.is_done else entry.problem,
             "warning": entry.warning,
+            "key": it.key if it.row_id is None else None,
+            "fingerprint": entry.fingerprint if it.row_id is None else None,
         }
 
     def _row_to_share(self, it: Judged) -> int | None:

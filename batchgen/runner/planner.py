@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.errors import BatchgenError
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
+from batchgen.ledger.edits import has_kept
 from batchgen.manifest import FileState, Problem, Row, Slice, key_of
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
@@ -29,8 +30,25 @@ SLICE = 1000
 class Planner:
     """Turns one reading of a manifest into one generation of the plan."""
 
-    def __init__(self, ledger: Reader, manifest: Manifest, choice: Choice) -> None:
+    def __init__(
+        self,
+        ledger: Reader,
+        manifest: Manifest,
+        choice: Choice,
+        *,
+        rebuy: bool = False,
+    ) -> None:
+        """Prepare to read.
+
+        Args:
+            ledger: What is known of earlier readings.
+            manifest: What is read.
+            choice: What its rows are judged against.
+            rebuy: Whether rows that were changed after they were bought are bought
+                again, also those that kept what they had.
+        """
         self._ledger = ledger
+        self._rebuy = rebuy
         self._manifest = manifest
         self._choice = choice
         self._plan: PlanWriter | None = None
@@ -44,8 +62,14 @@ class Planner:
         """The reading that was written, or else the one that counts."""
         return self._plan.generation if self._plan else self._ledger.generation
 
+    def advice(self) -> Iterator[str]:
+        """Yield what would make the table safer to edit, all of it being read."""
+        return self._manifest.id_advice()
+
     def is_current(self) -> bool:
         """Say whether the plan was made from the same manifest, settings and images."""
+        if self._rebuy and has_kept(self._ledger):
+            return False
         if self._ledger.get("plan_digest") != self._digest():
             return False
         values = (self._ledger.generation,)
@@ -80,6 +104,7 @@ class Planner:
                 key_of,
                 claimed_stems,
                 dedupe=self._choice.job.dedupe,
+                rebuy=self._rebuy,
                 reader=self._ledger,
             )
         )
