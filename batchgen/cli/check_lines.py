@@ -64,7 +64,7 @@ def _rows(job: Job, found: Findings) -> Iterator[str]:
         yield f"{counted(invalid, 'row')} cannot run:"
     yield from problem_lines(job, found.problems, invalid)
     if found.renamed:
-        yield "file names that are not safe:"
+        yield "file names that are not safe, or another row has:"
     yield from problem_lines(job, found.renamed, 0)
     if found.left_out:
         yield "rows that run without all of their options:"

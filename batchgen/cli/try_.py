@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -111,12 +111,16 @@ def _new_folder(wanted: Path | None) -> Iterator[Path]:
     folder = _fresh_name() if wanted is None else wanted
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"--out: {folder} is there already; name a new folder")
+    above = [it for it in folder.absolute().parents if not it.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder.resolve()
     finally:
         if not _was_used(folder):
             shutil.rmtree(folder)
+            for empty in above:
+                with suppress(OSError):  # another `try` may use it by now
+                    empty.rmdir()
 
 
 def _fresh_name() -> Path:

@@ -153,7 +153,9 @@ def _make(path: Path) -> None:
         ) from error
     except OSError as error:
         kind = DiskFull if error.errno in (28, 122) else StorageError
-        raise kind(f"cannot make the folder {path}: {error.strerror}") from error
+        raise kind(
+            f"cannot make the folder {path}: {error.strerror}; name another --out"
+        ) from error
 
 
 @contextmanager

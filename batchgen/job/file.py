@@ -305,8 +305,8 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
-        number, words = explain(text, error)
-        place = "" if number is None else f", line {number}"
+        where, words = explain(text, error)
+        place = f", {where}" if where else ""
         if words.endswith("not a job file"):
             words += f": name it {shown(path.with_suffix('.csv'))}"
         raise SpecError(f"{shown(path)}{place}: {words}") from error

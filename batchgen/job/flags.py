@@ -106,11 +106,8 @@ def provider_names(given: object, known: Collection[str]) -> tuple[str, ...]:
         plain = ",".join(name for name in names if name)
         ways = f"write --provider {plain}" if plain else f"choose from {', '.join(known)}"
         raise ValueError(f"{given!r} has a comma without a name beside it: {ways}")
-    read = tuple(values.text(name) for name in names)
+    read = tuple(dict.fromkeys(values.text(name) for name in names))
     check_names(read, known, "provider")
-    twice = next((name for name in read if read.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"`{twice}` stands there twice: name each provider once")
     return read
 
 

@@ -65,8 +65,21 @@ def check_names(
     """
     for name in names:
         if name not in known:
-            hint = (elsewhere or {}).get(str(name)) or _hint(str(name), known, what)
-            raise ValueError(f"unknown {what} `{name}`{hint}")
+            hint = (elsewhere or {}).get(str(name))
+            if hint is not None:
+                raise ValueError(f"unknown {what} `{name}`{hint}")
+            raise ValueError(unknown_name(str(name), known, what))
+
+
+def unknown_name(name: str, known: Collection[str], what: str) -> str:
+    """Return what to say of a name that is not known, with what was meant.
+
+    Args:
+        name: As it was written.
+        known: Names that may stand there.
+        what: What they are names of: `key` or `provider`.
+    """
+    return f"unknown {what} `{name}`{_hint(name, known, what)}"
 
 
 def is_secret(name: str) -> bool:

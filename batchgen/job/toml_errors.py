@@ -17,8 +17,8 @@ _TYPOGRAPHIC: Mapping[int, str] = MappingProxyType(
 _ASSIGNMENT = re.compile(r"\s*([\w.\"'-]+)\s*=\s*(.*?)\s*(#.*)?")
 
 
-def explain(text: str, error: tomllib.TOMLDecodeError) -> tuple[int | None, str]:
-    """Return the line that is wrong, from 1, and what is wrong with it.
+def explain(text: str, error: tomllib.TOMLDecodeError) -> tuple[str, str]:
+    """Return the place that is wrong and what is wrong with it.
 
     Args:
         text: Of the whole file.
@@ -31,9 +31,7 @@ def explain(text: str, error: tomllib.TOMLDecodeError) -> tuple[int | None, str]
     number = int(at_line[1]) if at_line else len(lines)
     line = lines[number - 1] if 0 < number <= len(lines) else ""
     words = _whole_file(text, lines) or _one_line(line, lines[: number - 1], what)
-    place = where.partition(", ")[2]
-    column = f" at {place}" if place else ""
-    return (number or None), words or f"no valid TOML{column}: {what}"
+    return where, f"no valid TOML: {words or what}"
 
 
 def _whole_file(text: str, lines: list[str]) -> str | None:
@@ -88,9 +86,7 @@ def _bare_value(key: str, value: str) -> str | None:
         hint = amount_hint(value).removeprefix("write ")
         amount = hint if hint[0].isdigit() else "5.00"
         return f"{value} is not a number in TOML: write {key} = {amount}"
-    if value and not re.match(r"[\"'\[{\d+-]", value):
-        if value in ("inf", "nan"):
-            return None
+    if re.match(r"[^\W\d_]|[./~]|\{\{", value) and value not in ("inf", "nan"):
         return f"a text stands in quotes: write {key} = {_quoted(value)}"
     if not value:
         return f"`{key}` has no value: write one behind the =, or leave the line out"

@@ -23,7 +23,7 @@ Reader = Callable[[object], Any]
 
 _MOST_OF_ANYTHING = 1_000_000_000
 _MOST_REFERENCES = 1000
-_KEYS = "a key stands in the environment alone, as in export OPENAI_API_KEY=your-key"
+_KEYS = "a key stands in its variable alone (`batchgen providers` names it)"
 # Neither host nor query: an endpoint must not lead the key elsewhere.
 _ENDPOINT = re.compile(r"(/[\w.~%!$&'()*+,;=:@-]+)+/?|[\w-]+", re.ASCII)
 
@@ -197,7 +197,8 @@ def base_url(value: object) -> str:
     plain = re.split("[?#]", address)[0]
     if plain != address:
         raise ValueError(
-            f"the address has a `?` or `#`: write {plain[:200]} alone; {_KEYS}"
+            f"{plain[:200]!r} is followed by a `?` or `#`: write the address without "
+            f"what follows; {_KEYS}"
         )
     if "://" not in address and re.match(r"[\w-]+(\.[\w-]+)+([:/]|$)", address):
         raise ValueError(f"{_given(address)} is no whole address: write https://{address}")

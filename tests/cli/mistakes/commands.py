@@ -55,9 +55,9 @@ COMMANDS = (
     ),
     Mistake(
         name="run-what-is-not-there",
-        command="run nope.csv --provider openai",
-        names=("no such file", "nope.csv"),
-        remedy=(".csv", "batchgen run"),
+        command="run nothing-here.parquet --provider openai",
+        names=("no such file", "nothing-here.parquet"),
+        remedy=("the folder has m.csv",),
     ),
     Mistake(
         name="run-what-has-a-near-name",
@@ -82,14 +82,14 @@ COMMANDS = (
         name="status-before-any-run",
         command="status m.csv",
         names=("out/m", "no run"),
-        remedy=("batchgen run m.csv",),
+        remedy=("batchgen run SOURCE",),
         code=1,
     ),
     Mistake(
         name="report-before-any-run",
         command="report m.csv",
         names=("out/m", "no run"),
-        remedy=("batchgen run m.csv",),
+        remedy=("batchgen run SOURCE",),
         code=1,
     ),
     Mistake(

@@ -35,7 +35,7 @@ JOB_FILES = (
         "json",
         '{\n  "manifest": "m.csv",\n  "provider": "gemini"\n}\n',
         ("JSON",),
-        ('manifest = "m.csv"',),
+        ('manifest = "products.csv"',),
     ),
     _job(
         "without-quotes",
@@ -95,13 +95,13 @@ JOB_FILES = (
         "wrong-type",
         HEAD + 'n = "two"\n',
         ("`n`", "'two'"),
-        ("n = 2",),
+        ("in digits, without quotes",),
     ),
     _job(
         "number-as-text",
         HEAD + 'n = "2"\n',
         ("`n`", "'2'"),
-        ("quotes",),
+        ("write 2 without quotes",),
     ),
     _job(
         "unknown-key",

@@ -61,7 +61,7 @@ KEYS = (
         name="key-in-the-address-of-a-job",
         command="run j.toml --max-cost 5",
         names=("j.toml", "`base_url`", "`?`"),
-        remedy=("https://api.example.com/v1", "GEMINI_API_KEY"),
+        remedy=("without what follows", "its variable"),
         code=1,
         files={
             "j.toml": f'{HEAD}base_url = "https://api.example.com/v1?key={KEY}"\n',

@@ -58,7 +58,7 @@ ROWS = (
     _row(
         "provider-unknown",
         "prompt,provider\na,google\n",
-        ("`provider`", "'google'"),
+        ("`provider`", "google"),
         ("did you mean `gemini`?",),
     ),
     _row(
@@ -112,8 +112,8 @@ ROWS = (
     Mistake(
         name="row-file-names-equal",
         command="check m.csv --provider gemini",
-        names=("m.csv, row 1, line 3", "`filename`", "'lamp.png'"),
-        remedy=("row 0", "stored as 'lamp~"),
+        names=("m.csv, row 1, line 3", "`filename`", "'lamp'"),
+        remedy=("earlier row", "stored as 'lamp~"),
         code=0,
         files={"m.csv": "prompt,filename\na lamp,lamp.png\na cup,lamp.png\n"},
         is_listed=True,
