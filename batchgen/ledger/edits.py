@@ -15,12 +15,15 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 
 from batchgen.ledger.database import queries
 from batchgen.ledger.known import Known
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.naming import Claims, Wish, grant
 from batchgen.ledger.reader import Reader
+
+_TABLES = ("gone", "fresh", "standing", "pairs")
 
 OUTDATED = "outdated: the row was changed after this image was paid for"
 
@@ -51,7 +54,7 @@ class Edits:
         """
         self._run("edits_kept_before" if rebuy else "edits_kept")
         self._run("edits_changed_before")
-        for table in ("gone", "fresh", "standing"):
+        for table in _TABLES:
             self.ledger.run(f"edits_end_{table}")
             self.ledger.run(f"edits_begin_{table}")
         self._run("edits_fresh")
@@ -62,42 +65,38 @@ class Edits:
             self._run("edits_standing")
             self._take_over()
             self._find_changed()
-        for table in ("gone", "fresh", "standing"):
+        for table in _TABLES:
             self.ledger.run(f"edits_end_{table}")
 
     # -- what is the same under another key
 
     def _take_over(self) -> None:
-        found = self.ledger.run("edits_same_new").fetchall()
-        for fingerprint, rows in groupby(found, lambda row: row["fingerprint"]):
-            new = [row["position"] for row in rows]
-            old = {
-                (_NOWHERE + number if row["position"] is None else row["position"]): row
-                for number, row in enumerate(
-                    self.ledger.run("edits_same_old", (fingerprint,))
-                )
+        """Give new rows what was paid for under other keys."""
+        self.ledger.run_many("edits_pair", self._pairs())
+        for (position,) in self._run("edits_ask").fetchall():
+            self.ledger.run("edits_unpair", (position,))
+        for other in self.ledger.run("edits_names_wanted").fetchall():
+            self._rename(other)
+        for name in ("share_taken", "take", "drop_gone", "drop_fresh"):
+            self._run(f"edits_{name}")
+
+    def _pairs(self) -> Iterator[tuple[int, int]]:
+        """Yield the position of a new row, and the row that it takes over."""
+        new = groupby(self.ledger.lines("edits_same_new"), itemgetter(0))
+        old = groupby(self.ledger.lines("edits_same_old"), itemgetter(0))
+        # Both have the same fingerprints, in order.
+        for (_, fresh), (_, gone) in zip(new, old, strict=True):
+            rows = {
+                _NOWHERE + number if place is None else place: row_id
+                for number, (_, row_id, place) in enumerate(gone)
             }
-            for position, place in nearest_pairs(new, old):
-                self._take(position, old[place]["row_id"])
+            for position, place in nearest_pairs(
+                [position for _, position in fresh], rows
+            ):
+                yield position, rows[place]
 
-    def _take(self, position: int, row_id: int) -> None:
-        """Give a new row what was paid for under another key."""
-        values = {"generation": self.generation, "position": position}
-        if self.ledger.run("edits_name_is_used", (row_id,)).fetchone():
-            # Its images' names are those of another row's, and the ZIP lists one.
-            self.ledger.run("edits_ask", values)
-            return
-        self._free_name(row_id)
-        self.ledger.run("edits_share_taken", {**values, "old": row_id})
-        self.ledger.run("edits_take", {**values, "old": row_id})
-        self.ledger.run("edits_drop_gone", (row_id,))
-        self.ledger.run("edits_drop_fresh", (position,))
-
-    def _free_name(self, row_id: int) -> None:
-        """Give the row that has the former key another name, if it wants this one."""
-        other = self.ledger.run("edits_name_is_wanted", (row_id,)).fetchone()
-        if other is None:
-            return
+    def _rename(self, other: sqlite3.Row) -> None:
+        """Give the row that has a former key another name than what is taken over."""
         stem = other["stem"]
         wish = Wish(
             key=other["key"], stem=stem, images=other["n"], lent=frozenset({stem})

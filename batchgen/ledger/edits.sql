@@ -9,6 +9,10 @@ CREATE TEMP TABLE IF NOT EXISTS fresh (
   can_run INTEGER, rebuy INTEGER);
 -- name: edits_begin_standing
 CREATE TEMP TABLE IF NOT EXISTS standing (key INTEGER PRIMARY KEY, row_id INTEGER);
+-- name: edits_begin_pairs
+CREATE TEMP TABLE IF NOT EXISTS pairs (position INTEGER PRIMARY KEY, row_id INTEGER UNIQUE);
+-- name: edits_end_pairs
+DROP TABLE IF EXISTS temp.pairs;
 -- name: edits_end_gone
 DROP TABLE IF EXISTS temp.gone;
 -- name: edits_end_fresh
@@ -52,11 +56,7 @@ INSERT INTO fresh
             AND NOT EXISTS (SELECT 1 FROM plan AS old
                             WHERE old.row_id = plan.row_id AND old.generation = :adopted)
             AND NOT EXISTS (SELECT 1 FROM plan AS old
-                            WHERE old.kept_for = plan.row_id AND old.generation = :adopted))
-    -- A row that shares images has some, unless they are of a row that is gone.
-    AND (plan.shares IS NULL
-         OR NOT EXISTS (SELECT 1 FROM plan AS own
-                        WHERE own.row_id = plan.shares AND own.generation = :generation));
+                            WHERE old.kept_for = plan.row_id AND old.generation = :adopted));
 -- name: edits_any_fresh
 SELECT 1 FROM fresh LIMIT 1;
 -- name: edits_gone
@@ -84,38 +84,50 @@ INSERT OR IGNORE INTO standing
 SELECT fingerprint, position FROM fresh
   WHERE fingerprint IN (SELECT fingerprint FROM gone) ORDER BY fingerprint, position;
 -- name: edits_same_old
-SELECT row_id, position FROM gone WHERE fingerprint = ?
-  ORDER BY position IS NULL, position, row_id DESC;
--- name: edits_name_is_used
--- Whether another version of a row has its name, and images under it.
-SELECT 1 FROM gone JOIN standing USING (key) JOIN rows AS other ON other.row_id = standing.row_id
-  WHERE gone.row_id = ? AND other.stem = gone.stem
-    AND EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = other.row_id);
--- name: edits_name_is_wanted
--- A row that was not bought yet, and would have the name of one that is taken over.
+SELECT fingerprint, row_id, position FROM gone
+  WHERE fingerprint IN (SELECT fingerprint FROM fresh)
+  ORDER BY fingerprint, position IS NULL, position, row_id DESC;
+-- name: edits_pair
+INSERT INTO pairs (position, row_id) VALUES (?, ?);
+-- name: edits_ask
+-- Another version of the row has its name, and images under it: the ZIP can list those of
+-- one. So the new row is bought, if that is agreed to.
+UPDATE plan SET rebuy = 1, former = NULL
+  FROM pairs JOIN gone ON gone.row_id = pairs.row_id
+    JOIN standing ON standing.key = gone.key
+    JOIN rows AS other ON other.row_id = standing.row_id
+  WHERE plan.generation = :generation AND plan.position = pairs.position
+    AND other.stem = gone.stem
+    AND EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = other.row_id)
+  RETURNING plan.position;
+-- name: edits_unpair
+DELETE FROM pairs WHERE position = ?;
+-- name: edits_names_wanted
+-- Rows that were not bought yet, and would have the name of one that is taken over.
 SELECT other.row_id, other.key, other.stem, other.n
-  FROM gone JOIN standing USING (key) JOIN rows AS other ON other.row_id = standing.row_id
-  WHERE gone.row_id = ? AND other.stem = gone.stem;
+  FROM pairs JOIN gone ON gone.row_id = pairs.row_id
+    JOIN standing ON standing.key = gone.key
+    JOIN rows AS other ON other.row_id = standing.row_id
+  WHERE other.stem = gone.stem ORDER BY pairs.position;
 -- name: edits_rename
 UPDATE rows SET stem = ? WHERE row_id = ?;
 -- name: edits_share_taken
-UPDATE plan SET shares = :old FROM fresh
-  WHERE plan.generation = :generation AND plan.shares = fresh.row_id
-    AND fresh.position = :position;
+UPDATE plan SET shares = pairs.row_id
+  FROM fresh JOIN pairs ON pairs.position = fresh.position
+  WHERE plan.generation = :generation AND plan.shares = fresh.row_id;
 -- name: edits_take
-UPDATE plan SET took = coalesce(row_id, 0), row_id = :old, shares = NULL, former = NULL,
-    rebuy = (SELECT status = 'pending' FROM rows WHERE row_id = :old)
-            AND EXISTS (SELECT 1 FROM removed_images WHERE removed_images.row_id = :old),
-    problem = CASE WHEN (SELECT status FROM rows WHERE row_id = :old) <> 'succeeded'
-                   THEN problem END
-  WHERE generation = :generation AND position = :position;
--- name: edits_ask
--- The images are there, and cannot be listed under this row, too.
-UPDATE plan SET rebuy = 1, former = NULL WHERE generation = :generation AND position = :position;
+UPDATE plan SET took = coalesce(plan.row_id, 0), row_id = pairs.row_id, shares = NULL,
+    former = NULL,
+    rebuy = rows.status = 'pending'
+            AND EXISTS (SELECT 1 FROM removed_images
+                        WHERE removed_images.row_id = pairs.row_id),
+    problem = CASE WHEN rows.status <> 'succeeded' THEN problem END
+  FROM pairs JOIN rows ON rows.row_id = pairs.row_id
+  WHERE plan.generation = :generation AND plan.position = pairs.position;
 -- name: edits_drop_gone
-DELETE FROM gone WHERE row_id = ?;
+DELETE FROM gone WHERE row_id IN (SELECT row_id FROM pairs);
 -- name: edits_drop_fresh
-DELETE FROM fresh WHERE position = ?;
+DELETE FROM fresh WHERE position IN (SELECT position FROM pairs);
 
 -- name: edits_changed
 -- What a row was before its own cells were edited.

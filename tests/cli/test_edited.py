@@ -200,6 +200,35 @@ def test_a_half_done_job_goes_on_with_another_model(shop: Shop) -> None:
     assert shop.sent == before + 3
 
 
+@pytest.mark.parametrize("options", [(), ("--dedupe",)], ids=["each", "shared"])
+def test_check_knows_as_well_as_run_that_equal_rows_were_bought(
+    shop: Shop, options: tuple[str, ...]
+) -> None:
+    shop.write("m.csv", "id,prompt\na,a cup\nb,a cup\nc,a mug\n")
+    assert run(shop, *options)[0] == 0
+    before = shop.sent
+    shop.write("m.csv", "id,prompt\nx,a cup\nb,a cup\nz,a mug\n")
+
+    shown = batchgen("check", "m.csv", *shop.options, *options, at=shop.folder)
+
+    assert "nothing is left to buy" in shown.stdout
+    assert "changed" not in shown.stdout
+    assert run(shop, *options)[0] == 0
+    assert shop.sent == before
+
+
+def test_check_knows_as_well_as_run_which_equal_rows_were_changed(shop: Shop) -> None:
+    shop.write("m.csv", "prompt\na cup\na cup\n")
+    assert run(shop)[0] == 0
+    shop.write("m.csv", "prompt\na mug\na mug\n")
+
+    shown = batchgen("check", "m.csv", *shop.options, at=shop.folder)
+
+    words = "2 rows (row 0, row 1) were changed"
+    assert words in " ".join(shown.stdout.split())
+    assert words in shop.run("m.csv", "--yes", "--quiet").message
+
+
 def test_both_words_at_once_are_refused(shop: Shop) -> None:
     shop.catalogue(1)
 

@@ -264,7 +264,7 @@ def test_money_and_time_are_integers_by_the_schema_itself(
         )
 
 
-TEMPORARY = ("gone", "fresh", "standing")
+TEMPORARY = ("gone", "fresh", "standing", "pairs")
 
 
 def test_each_named_query_is_valid_sql(ledger: Ledger) -> None:
