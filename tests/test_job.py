@@ -330,7 +330,11 @@ def test_an_address_without_a_name_goes_to_the_only_provider() -> None:
         pytest.param("rpm = true", "`rpm`: true is not a number", id="rpm-bool"),
         pytest.param('rpm = "9"', "`rpm`: '9' is not a number", id="rpm-text"),
         pytest.param('rpm = "AUTO"', "`rpm`: 'AUTO' is not a number", id="rpm-word"),
-        pytest.param('rpm = "fast"', 'a number: write it in digits, without quotes; or write "auto"', id="rpm-or-auto"),
+        pytest.param(
+            'rpm = "fast"',
+            'a number: write it in digits, without quotes; or write "auto"',
+            id="rpm-or-auto",
+        ),
         pytest.param("max_failures = true", "true is not a number", id="failures-true"),
         pytest.param(
             "max_failures = 0", "0 is not from 0.02 to 1 (or false)", id="failures-0"
@@ -376,7 +380,9 @@ def test_an_address_without_a_name_goes_to_the_only_provider() -> None:
         pytest.param(
             "allow_http = 1", "`allow_http`: 1 is neither true nor", id="bool"
         ),
-        pytest.param('prompt = " "', "`prompt`: it is empty: write a template", id="blank-prompt"),
+        pytest.param(
+            'prompt = " "', "`prompt`: it is empty: write a template", id="blank-prompt"
+        ),
         pytest.param("out = 1", "`out`: 1 is not a text", id="out"),
         pytest.param(
             'aspect_ratio = "16x9"', "`aspect_ratio`: '16x9' is no W:H", id="ratio"
@@ -579,7 +585,10 @@ def test_a_job_file_that_is_not_utf8_is_refused_with_its_line(folder: Path) -> N
         ({"aspect_ratio": "wide"}, "--aspect-ratio: 'wide' is no W:H"),
         ({"prompt": ""}, "--prompt: it is empty: write a template"),
         ({"provider": "fox"}, "--provider: unknown provider `fox`: did you mean"),
-        ({"provider": ","}, "--provider: ',' has a comma without a name beside it: choose from"),
+        (
+            {"provider": ","},
+            "--provider: ',' has a comma without a name beside it: choose from",
+        ),
         ({"base_url": ("x",)}, "--base-url: 'x' is not an https:// address"),
         ({"base_url": ("fox=https://x",)}, "--base-url: unknown provider `fox`"),
         (

@@ -88,8 +88,8 @@ def _file_of(table: Path) -> Path:
     if not table.exists():
         raise UsageError(f"{missing_file(table)}; {_WANTED}")
     if table.suffix.lower() not in (".parquet", ".pq"):
-        folder = Path("out") / table.stem
-        named = f", as in batchgen costs {folder}" if (folder / TABLE).exists() else ""
+        run = Path("out") / table.stem
+        named = f", as in batchgen costs {run}" if (run / TABLE).exists() else ""
         raise SpecError(f"{shown(table)} is not a result table; {_WANTED}{named}")
     return table
 

@@ -106,13 +106,15 @@ def _check_path(job: Job, name: str, overrides: Overrides) -> None:
     address, whole = urlsplit(given), urlsplit(own)
     is_own_host = (address.hostname, address.port) == (whole.hostname, whole.port)
     if is_own_host and not address.path.strip("/") and whole.path.strip("/"):
-        words = f"{given} is not the whole address of {name}: write {own}, or leave it out"
+        words = (
+            f"{given} is not the whole address of {name}: write {own}, or leave it out"
+        )
         is_option = bool(overrides.base_url)
         raise _blamed(job, "base_url", words, is_option=is_option)
 
 
 def _check_model(job: Job, name: str, overrides: Overrides) -> None:
-    """Refuse a model that its provider's list lacks, unless the job gives it a price."""
+    """Refuse a model that a provider's list lacks, unless the job gives it a price."""
     provider, terms = PROVIDERS[name], job.terms_of(name)
     if terms.model is None or terms.prices:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from batchgen.provider import key_variable
 from batchgen.providers import PROVIDERS
@@ -13,6 +14,7 @@ SHORTEST = 16
 """Characters; what is shorter is a word that a server on this machine may want."""
 
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+_QUOTED = "has quotation marks around the key: give it without them"
 _PLACEHOLDER = re.compile(
     r"<.*>|\{.*\}|\[.*\]|\$.*|.*\.\.\.|.*\u2026|x{4,}|\*{4,}"
     r"|.*(your|my|insert|put|enter|paste|replace)[-_ ].*(key|token|here|me)\b.*"
@@ -53,24 +55,35 @@ def key_problem(key: str, *, is_real: bool) -> str | None:
         is_real: Whether it goes to a service that gives out keys, not to a server of
             one's own, where any word may do.
     """
+    found = _unsendable(key)
+    if found is None and (is_real or len(key) >= SHORTEST):
+        found = next(_odd(key, is_real=is_real), None)
+    return found
+
+
+def _unsendable(key: str) -> str | None:
+    """Return what HTTP does not take of a key."""
     if "\n" in key or "\r" in key:
         return "holds a line break: give the key on one line"
-    if (odd := next((sign for sign in key if not " " <= sign <= "~"), None)) is not None:
-        if odd in _QUOTES:
-            return "has quotation marks around the key: give it without them"
-        name = unicodedata.name(odd, "a control character").lower()
-        return (
-            f"holds U+{ord(odd):04X} ({name}), which is no part of a key: copy the key "
-            "once more"
-        )
-    if len(key) < SHORTEST and not is_real:
+    sign = next((sign for sign in key if not " " <= sign <= "~"), None)
+    if sign is None:
         return None
+    if sign in _QUOTES:
+        return _QUOTED
+    name = unicodedata.name(sign, "a control character").lower()
+    return (
+        f"holds U+{ord(sign):04X} ({name}), which is no part of a key: copy the key "
+        "once more"
+    )
+
+
+def _odd(key: str, *, is_real: bool) -> Iterator[str]:
+    """Yield what no service's key looks like."""
     if key[0] in _QUOTES or key[-1] in _QUOTES:
-        return "has quotation marks around the key: give it without them"
+        yield _QUOTED
     if re.match(r"(?i)bearer\s", key):
-        return "begins with the word Bearer: give the key alone"
+        yield "begins with the word Bearer: give the key alone"
     if is_real and _PLACEHOLDER.fullmatch(key):
-        return "holds a placeholder: put your own key in its place"
+        yield "holds a placeholder: put your own key in its place"
     if " " in key:
-        return "holds a blank: give the key without it"
-    return None
+        yield "holds a blank: give the key without it"

@@ -98,7 +98,7 @@ def option_hint(option: str, command: click.Command) -> str | None:
     if near:
         return f"did you mean {own[near[0]]}?"
     for name in ("run", "check", "report", "retry", "costs", "reconcile"):
-        if typed in map(_plain, _options_of(_command(name))):
+        if typed in map(_plain, _options_of_other(name)):
             return f"it is an option of `batchgen {name}`"
     return None
 
@@ -130,12 +130,11 @@ def _options_of(command: click.Command) -> Iterator[str]:
             yield max(parameter.opts, key=len)
 
 
-def _command(name: str) -> click.Command:
+def _options_of_other(name: str) -> Iterator[str]:
     from batchgen.cli import cli
 
     command = cli.get_command(click.Context(cli), name)
-    assert command is not None
-    return command
+    return iter(()) if command is None else _options_of(command)
 
 
 def no_key_here() -> str:

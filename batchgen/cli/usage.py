@@ -49,13 +49,20 @@ _LONG_DASHES = ("\N{EN DASH}", "\N{EM DASH}", "\N{MINUS SIGN}")
 
 def words_of(error: click.ClickException) -> str:
     """Return one message that names what is wrong and what to do."""
-    if (typed := _with_a_long_dash(sys.argv[1:])) is not None:
-        plain = "--" + typed.lstrip("".join(_LONG_DASHES) + "-")
-        return (
-            f"{typed}: this is a long dash, as text editors make of two short ones: "
-            f"write {plain}"
-        )
-    command = _command_of(error)
+    words = _long_dash(sys.argv[1:])
+    if words is None:
+        words = _words_of_kind(error, _command_of(error))
+    if words is not None:
+        return words
+    extra = re.search(r"unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
+    if extra:
+        return _too_many_words(extra[1], _command_of(error))
+    return error.message
+
+
+def _words_of_kind(
+    error: click.ClickException, command: click.Command | None
+) -> str | None:
     match error:
         case click.exceptions.NoSuchOption():
             return _unknown_option(error, command)
@@ -65,14 +72,19 @@ def words_of(error: click.ClickException) -> str:
             return f"{_name(parameter)}: {_bad_value(error, parameter)}"
         case click.exceptions.BadOptionUsage():
             return _bad_usage(error, command)
-    extra = re.search(r"unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
-    if extra:
-        return _too_many_words(extra[1], command)
-    return error.message
+        case _:
+            return None
 
 
-def _with_a_long_dash(words: Sequence[str]) -> str | None:
-    return next((word for word in words if word.startswith(_LONG_DASHES)), None)
+def _long_dash(words: Sequence[str]) -> str | None:
+    typed = next((word for word in words if word.startswith(_LONG_DASHES)), None)
+    if typed is None:
+        return None
+    plain = "--" + typed.lstrip("".join(_LONG_DASHES) + "-")
+    return (
+        f"{typed}: this is a long dash, as text editors make of two short ones: "
+        f"write {plain}"
+    )
 
 
 def _command_of(error: click.ClickException) -> click.Command | None:
@@ -114,28 +126,34 @@ def _missing(parameter: click.Parameter, command: click.Command | None) -> str:
     name, title = _name(parameter).removesuffix("..."), _title(command)
     if isinstance(parameter.type, click.Choice):
         return f"{name} is missing: choose from {', '.join(parameter.type.choices)}"
-    example = EXAMPLES.get((command.name or "" if command else "", parameter.name or ""))
+    example = EXAMPLES.get(
+        (command.name or "" if command else "", parameter.name or "")
+    )
     shown = f"write {example}; " if example else ""
     return f"{name} is missing: {shown}`{title} -h` lists all options"
 
 
 def _bad_value(error: click.BadParameter, parameter: click.Parameter) -> str:
     """Return what is wrong with a value that one of click's own types refused."""
-    quoted = re.search(r"'(.*)'(?= is not | does not | is a )", error.message, re.DOTALL)
-    value = f"'{quoted[1]}'" if quoted else error.message.partition(" ")[0]
+    quoted = re.search(
+        r"'(.*)'(?= is not | does not | is a )", error.message, re.DOTALL
+    )
+    value = f"'{quoted}'" if quoted else error.message.partition(" ")[0]
     name, kind = parameter.name or "", parameter.type
     match kind:
         case click.Choice():
             return f"{value} is none of {', '.join(kind.choices)}"
         case click.Path() if quoted is not None and "does not exist" in error.message:
             hint = _FILES.get(name)
-            return f"no such file: {quoted[1]}" + (f"; {hint}" if hint else "")
+            return f"no such file: {quoted}" + (f"; {hint}" if hint else "")
         case click.types.IntParamType():
             wanted = _NUMBERS.get(name, "a whole number, such as 4")
             return f"{value} is not {wanted}"
         case click.types.FloatParamType():
             wanted = _NUMBERS.get(name, "a number, such as 60")
             return f"{value} is not {wanted}"
+        case _:
+            pass
     return error.message.removesuffix(".")
 
 
@@ -173,4 +191,4 @@ def _too_many_words(extra: str, command: click.Command | None) -> str:
 
 def unknown_command(word: str, names: Sequence[str]) -> str:
     """Return what to do about a first word that is no command."""
-    return f"there is no command {word!r}: {command_hint(word, names)}"
+    return f"no such command {word!r}; {command_hint(word, names)}"

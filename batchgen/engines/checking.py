@@ -98,7 +98,7 @@ def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Prob
 
 
 def _clashes(ledger: Reader, manifest: Manifest, most: int) -> Iterator[Problem]:
-    """Yield rows whose file name is that of an earlier row, or differs in case alone."""
+    """Yield rows whose file name an earlier row has, or one that differs in case."""
     column = "filename" if "filename" in manifest.states else "id"
     for row in ledger.run("renamed", (ledger.generation, most)):
         stem = row["stem"]

@@ -104,7 +104,9 @@ def provider_names(given: object, known: Collection[str]) -> tuple[str, ...]:
         raise ValueError(f"the list is empty: choose from {', '.join(known)}")
     if "" in names:
         plain = ",".join(name for name in names if name)
-        ways = f"write --provider {plain}" if plain else f"choose from {', '.join(known)}"
+        ways = (
+            f"write --provider {plain}" if plain else f"choose from {', '.join(known)}"
+        )
         raise ValueError(f"{given!r} has a comma without a name beside it: {ways}")
     read = tuple(dict.fromkeys(values.text(name) for name in names))
     check_names(read, known, "provider")

@@ -101,10 +101,10 @@ def _hint_of_provider(name: str, known: Collection[str]) -> str:
     if plain in PROVIDER_ALIASES and PROVIDER_ALIASES[plain] in known:
         return f": did you mean `{PROVIDER_ALIASES[plain]}`?"
     if _MODELS.fullmatch(plain) and plain not in known:
-        makers = "gemini and others make it" if "gpt" not in plain else "openai makes it"
+        makers = "openai makes it" if "gpt" in plain else "gemini and others make it"
         return (
-            f": this is a model, and {makers}: choose from {', '.join(known)}, and name "
-            "a model by --model or `model`"
+            f": this is a model, and {makers}: choose from {', '.join(known)}, and "
+            "name a model by --model or `model`"
         )
     return did_you_mean(name, known) or f": choose from {', '.join(known)}"
 

@@ -12,8 +12,14 @@ from batchgen.job.money import amount_hint
 
 EXAMPLE = 'manifest = "products.csv"'
 _TYPOGRAPHIC: Mapping[int, str] = MappingProxyType(
-    str.maketrans("\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019", "\"\"\"\"\"''")
+    dict.fromkeys(map(ord, "\u201c\u201d\u201e\u00ab\u00bb"), '"')
+    | dict.fromkeys(map(ord, "\u2018\u2019"), "'")
 )
+_TRUTHS: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(("true", "yes", "on"), "true")
+    | dict.fromkeys(("false", "no", "off"), "false")
+)
+_WORDS_OF_TOML = ("true", "false", "inf", "nan")
 _ASSIGNMENT = re.compile(r"\s*([\w.\"'-]+)\s*=\s*(.*?)\s*(#.*)?")
 
 
@@ -30,7 +36,7 @@ def explain(text: str, error: tomllib.TOMLDecodeError) -> tuple[str, str]:
     lines = text.splitlines()
     number = int(at_line[1]) if at_line else len(lines)
     line = lines[number - 1] if 0 < number <= len(lines) else ""
-    words = _whole_file(text, lines) or _one_line(line, lines[: number - 1], what)
+    words = _whole_file(text, lines) or _one_line(line, lines[: number - 1])
     return where, f"no valid TOML: {words or what}"
 
 
@@ -48,7 +54,7 @@ def _whole_file(text: str, lines: list[str]) -> str | None:
     return None
 
 
-def _one_line(line: str, before: list[str], what: str) -> str | None:
+def _one_line(line: str, before: list[str]) -> str | None:
     if line.lstrip().startswith("["):
         name = line.strip().strip("[]").strip()
         if not line.rstrip().endswith("]"):
@@ -65,8 +71,8 @@ def _one_line(line: str, before: list[str], what: str) -> str | None:
     if "\\" in value and value.startswith('"'):
         path = value.strip('"')
         return (
-            f"a backslash in double quotes begins an escape: write {key} = '{path}', or "
-            f'"{path.replace(chr(92), "/")}"'
+            f"a backslash in double quotes begins an escape: write {key} = '{path}', "
+            f'or "{path.replace(chr(92), "/")}"'
         )
     return _bare_value(key, value) or _twice(
         rf"\s*{re.escape(key)}\s*=.*", f"`{key}`", before
@@ -75,21 +81,19 @@ def _one_line(line: str, before: list[str], what: str) -> str | None:
 
 def _bare_value(key: str, value: str) -> str | None:
     """Return what is wrong with a value that stands without quotes."""
-    if value.lower() in ("true", "yes", "on", "false", "no", "off"):
-        if value in ("true", "false"):
-            return None
-        truth = "true" if value.lower() in ("true", "yes", "on") else "false"
-        return f"{value} is not TOML: write {key} = {truth}"
-    if value.lower() in ("none", "null", "nil"):
+    word = value.lower()
+    if not value:
+        return f"`{key}` has no value: write one behind the =, or leave the line out"
+    if word in ("none", "null", "nil"):
         return f"{value} is not TOML: leave the line out"
+    if value not in _TRUTHS.values() and word in _TRUTHS:
+        return f"{value} is not TOML: write {key} = {_TRUTHS[word]}"
     if re.match(r"[$€£]|\d+[.,]?\d*\s*([$€£]|usd)|\d+,\d+$", value, re.IGNORECASE):
         hint = amount_hint(value).removeprefix("write ")
         amount = hint if hint[0].isdigit() else "5.00"
         return f"{value} is not a number in TOML: write {key} = {amount}"
-    if re.match(r"[^\W\d_]|[./~]|\{\{", value) and value not in ("inf", "nan"):
+    if re.match(r"[^\W\d_]|[./~]|\{\{", value) and value not in _WORDS_OF_TOML:
         return f"a text stands in quotes: write {key} = {_quoted(value)}"
-    if not value:
-        return f"`{key}` has no value: write one behind the =, or leave the line out"
     return None
 
 

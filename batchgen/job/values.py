@@ -7,7 +7,7 @@ given and what would be right; the caller says where it stood.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -30,11 +30,13 @@ _ENDPOINT = re.compile(r"(/[\w.~%!$&'()*+,;=:@-]+)+/?|[\w-]+", re.ASCII)
 
 def text(value: object) -> str:
     """Read text that is not blank."""
-    if not isinstance(value, str):
-        raise ValueError(f"{_given(value)} is not a text: put it in quotes")
-    if not value.strip():
-        raise ValueError("it is empty: write a text, or leave it out")
-    return value
+    match value:
+        case str() if value.strip():
+            return value
+        case str():
+            raise ValueError("it is empty: write a text, or leave it out")
+        case _:
+            raise ValueError(f"{_given(value)} is not a text: put it in quotes")
 
 
 def template(value: object) -> str:
@@ -201,7 +203,9 @@ def base_url(value: object) -> str:
             f"what follows; {_KEYS}"
         )
     if "://" not in address and re.match(r"[\w-]+(\.[\w-]+)+([:/]|$)", address):
-        raise ValueError(f"{_given(address)} is no whole address: write https://{address}")
+        raise ValueError(
+            f"{_given(address)} is no whole address: write https://{address}"
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(
             f"{_given(address)} is not an https:// address, such as "

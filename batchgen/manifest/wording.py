@@ -42,7 +42,9 @@ def missing_file(path: Path, *, wanted: Sequence[str] = ()) -> str:
         wanted: Suffixes of files to name where none has a name like it.
     """
     if path.is_symlink():
-        return f"no such file: {shown(path)} is a link that leads nowhere: mend the link"
+        return (
+            f"no such file: {shown(path)} is a link that leads nowhere: mend the link"
+        )
     try:
         siblings = sorted(entry.name for entry in path.parent.iterdir())
     except FileNotFoundError:
@@ -51,7 +53,9 @@ def missing_file(path: Path, *, wanted: Sequence[str] = ()) -> str:
         return f"no such file: {shown(path)} (nor a readable folder that could hold it)"
     found = nearest(path.name, siblings)
     if found:
-        return f"no such file: {shown(path)}: did you mean {shown(path.parent / found)}?"
+        return (
+            f"no such file: {shown(path)}: did you mean {shown(path.parent / found)}?"
+        )
     files = [name for name in siblings if Path(name).suffix.lower() in wanted]
     there = f": the folder has {', '.join(files[:3])}" if files else ""
     return f"no such file: {shown(path)}{there}"

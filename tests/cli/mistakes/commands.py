@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.cli.mistakes.mistake import Mistake
 
+EN_DASH = "\N{EN DASH}"
 COMMANDS = (
     Mistake(
         name="no-command-but-a-table",
@@ -260,8 +261,8 @@ UNKNOWN_OPTIONS = (
     ),
     Mistake(
         name="option-dash-typographic",
-        command="run m.csv –provider openai",
-        names=("–provider",),
+        command=f"run m.csv {EN_DASH}provider openai",
+        names=(f"{EN_DASH}provider",),
         remedy=("--provider",),
     ),
     Mistake(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from tests.cli.mistakes.mistake import Mistake
 
 HEAD = 'manifest = "m.csv"\nprovider = "gemini"\n'

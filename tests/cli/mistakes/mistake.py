@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from batchgen.provider import key_variable
 from batchgen.providers import PROVIDERS
 from tests.cli.command import KEY
 from tests.warm import Ended, call
@@ -16,7 +17,7 @@ from tests.warm import Ended, call
 GOOD = "id,prompt\na,a lamp\nb,a cup\n"
 TIMEOUT_S = 60
 MAX_LINES = 3
-"""Lines that one mistake may take; those of a whole summary or check are not counted."""
+"""Lines of one message; those of a whole summary or check are not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +74,10 @@ class Mistake:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the command."""
-        keys = {f"{name.upper()}_API_KEY": KEY for name in PROVIDERS} | self.keys
-        return {**os.environ, **{name: key for name, key in keys.items() if key}} | {
-            name: key for name, key in keys.items() if key == ""
-        }
+        keys = {key_variable(name): KEY for name in PROVIDERS}
+        chosen = {**keys, **self.keys}
+        given = {name: key for name, key in chosen.items() if key is not None}
+        return {**os.environ, **given}
 
     def make(self, folder: Path, url: str) -> Ended:
         """Make the mistake."""

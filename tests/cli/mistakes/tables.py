@@ -27,7 +27,7 @@ def _table(
 
 
 def _link_to_itself(folder: Path) -> None:
-    os.symlink("loop.csv", folder / "loop.csv")
+    (folder / "loop.csv").symlink_to("loop.csv")
 
 
 def _pipe(folder: Path) -> None:
