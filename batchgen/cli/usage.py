@@ -105,7 +105,7 @@ def _title(command: click.Command | None) -> str:
 
 def _name(parameter: click.Parameter) -> str:
     if isinstance(parameter, click.Argument):
-        return parameter.make_metavar(click.Context(click.Command(None)))
+        return (parameter.metavar or parameter.name or "").upper()
     return max(parameter.opts, key=len)
 
 
@@ -126,18 +126,16 @@ def _missing(parameter: click.Parameter, command: click.Command | None) -> str:
     name, title = _name(parameter).removesuffix("..."), _title(command)
     if isinstance(parameter.type, click.Choice):
         return f"{name} is missing: choose from {', '.join(parameter.type.choices)}"
-    example = EXAMPLES.get(
-        (command.name or "" if command else "", parameter.name or "")
-    )
+    of_command = (command.name or "") if command else ""
+    example = EXAMPLES.get((of_command, parameter.name or ""))
     shown = f"write {example}; " if example else ""
     return f"{name} is missing: {shown}`{title} -h` lists all options"
 
 
 def _bad_value(error: click.BadParameter, parameter: click.Parameter) -> str:
     """Return what is wrong with a value that one of click's own types refused."""
-    quoted = re.search(
-        r"'(.*)'(?= is not | does not | is a )", error.message, re.DOTALL
-    )
+    refused = re.search(r"'(.*)' (is|does) ", error.message, re.DOTALL)
+    quoted = refused[1] if refused else None
     value = f"'{quoted}'" if quoted else error.message.partition(" ")[0]
     name, kind = parameter.name or "", parameter.type
     match kind:

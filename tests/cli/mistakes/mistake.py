@@ -96,6 +96,7 @@ class Mistake:
         problems += [f"remedy: no {it!r}" for it in _missing(self.remedy, message)]
         problems += ["a traceback"] * ("Traceback" in text)
         problems += ["a fault of batchgen itself"] * ("fault of batchgen" in text)
+        problems += ["a Python object"] * bool(re.search(r"<[\w.]+ object|<re\.", text))
         problems += ["the key is shown"] * (KEY[8:20] in text)
         lines = len(message.splitlines())
         problems += [f"{lines} lines"] * (lines > MAX_LINES)
