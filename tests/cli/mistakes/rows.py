@@ -91,8 +91,6 @@ ROWS = (
         ("`temperature`", "'9'"),
         ("from 0 to 2",),
     ),
-    _row("prompt-empty", "id,prompt\na,\n", ("`prompt`", "empty"), ("write",)),
-    _row("id-empty", "id,prompt\n,a\n", ("`id`", "empty"), ("give",)),
     _row(
         "file-name-not-safe",
         "prompt,filename\na,../../etc/passwd\n",
@@ -116,15 +114,6 @@ ROWS = (
         remedy=("earlier row", "stored as 'lamp~"),
         code=0,
         files={"m.csv": "prompt,filename\na lamp,lamp.png\na cup,lamp.png\n"},
-        is_listed=True,
-    ),
-    Mistake(
-        name="column-capital-id",
-        command="check m.csv --provider gemini",
-        names=("m.csv", "`ID`", "not used as `id`"),
-        remedy=('id = "ID"', "[columns]"),
-        code=0,
-        files={"m.csv": "ID,prompt\na,a lamp\n"},
         is_listed=True,
     ),
     Mistake(

@@ -35,8 +35,7 @@ def _pipe(folder: Path) -> None:
 
 
 TABLES = (
-    _table("empty", "", ("empty",), ("header", "prompt")),
-    _table("header-only", "id,prompt\n", ("no rows",), ("a line",)),
+    _table("empty", "", ("empty",), ("it needs a header",)),
     _table(
         "no-prompt",
         "id,text\na,x\n",
@@ -44,24 +43,11 @@ TABLES = (
         ("[columns]", "--prompt"),
     ),
     _table(
-        "prompt-capital",
-        "id,Prompt\na,x\n",
-        ("no column `prompt`",),
-        ("rename `Prompt`", '--prompt "{{ Prompt }}"'),
-    ),
-    _table(
         "ragged",
         "id,prompt\na,a lamp, red\n",
         ("line 2", "3 cells"),
         ("double quotes",),
     ),
-    _table(
-        "quote-not-closed",
-        'id,prompt\na,"a lamp\nb,a cup\n',
-        ("line 2", "`prompt`", "never closed"),
-        ("close it",),
-    ),
-    _table("column-twice", "prompt,prompt\na,b\n", ("`prompt`", "twice"), ("rename",)),
     Mistake(
         name="table-xlsx",
         command="run m.xlsx --provider gemini --max-cost 5",
@@ -114,21 +100,6 @@ TABLES = (
         command="run - --provider gemini --max-cost 5",
         names=("-", "standard input"),
         remedy=("save", "as a file"),
-    ),
-    Mistake(
-        name="template-names-no-column",
-        command=RUN + " --prompt 'A {{ colour }} lamp'",
-        names=("--prompt", "no column `colour`"),
-        remedy=("id, prompt",),
-        code=1,
-        files={"m.csv": GOOD},
-    ),
-    Mistake(
-        name="template-not-closed",
-        command=RUN + " --prompt 'A {{ prompt lamp'",
-        names=("--prompt", "line 1"),
-        remedy=("}}",),
-        code=1,
     ),
     Mistake(
         name="template-from-a-file-that-was-meant",
