@@ -56,16 +56,18 @@ def check_zero_budget(job: Job, overrides: Overrides) -> None:
         for name in job.providers
         for price in job.terms_of(name).prices
     )
-    if job.max_cost is None or job.max_cost or is_free:
+    if is_free or (job.out / LEDGER).exists():
         return
-    if (job.out / LEDGER).exists():
-        return
-    source = shown(job.source)
     words = (
         "0 allows no purchase: give the most that may be spent, such as 5; to look "
-        f"without paying: batchgen check {source}, or --rehearse"
+        "without paying, use `batchgen check` or --rehearse"
     )
-    raise _blamed(job, "max_cost", words, is_option=overrides.max_cost is not None)
+    for setting, key in (("max_cost", "max_cost"), ("max_cost_per_day", "per_day")):
+        amount = getattr(job, setting)
+        if amount is not None and not amount:
+            is_option = getattr(overrides, setting) is not None
+            named = setting if is_option else key
+            raise _blamed(job, named, words, is_option=is_option)
 
 
 def _is_under_way(job: Job) -> bool:

@@ -12,6 +12,7 @@ import click
 import httpx
 
 from batchgen.cli.auto import NumberOrAuto
+from batchgen.cli.folder_option import FolderType
 from batchgen.cli.job_checks import check_settings
 from batchgen.cli.keys import key_problem, known_keys
 from batchgen.cli.runfolder import REHEARSAL
@@ -31,7 +32,7 @@ _OPTIONS = (
     click.option(
         "--base-url", multiple=True, metavar="[NAME=]URL", help="Where a provider is."
     ),
-    click.option("--out", type=click.Path(path_type=Path), help="The run folder."),
+    click.option("--out", type=FolderType(), metavar="DIR", help="The run folder."),
     click.option("--prompt", metavar="TEMPLATE", help="Jinja2 over the row's columns."),
     click.option(
         "--id",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from batchgen.model import type_of_option
 from batchgen.provider import key_variable
 from batchgen.providers import PROVIDERS
 
@@ -80,6 +81,7 @@ _COMMANDS: Sequence[tuple[str, str]] = (
     ("redo again rerun", "batchgen retry RUN"),
     ("invoice bill billing", "batchgen reconcile RUN --bill FILE"),
     ("help man usage", "batchgen -h"),
+    ("version", "batchgen --version"),
 )  # fmt: skip
 
 _FILES = (".csv", ".toml", ".parquet", ".pq", ".tsv", ".xlsx", ".xls", ".json", ".txt")
@@ -94,6 +96,11 @@ def option_hint(option: str, command: click.Command) -> str | None:
     for names, meant, hint in _OPTIONS:
         if typed in names.split() and (not meant or meant in own):
             return no_key_here() if hint == _NO_KEY else hint
+    if (column := typed.replace("-", "_")) in type_of_option:
+        return (
+            f"it stands in the table, in a column `{column}`, or in the job file under "
+            "[options]"
+        )
     near = get_close_matches(typed, own, n=1, cutoff=0.75)
     if near:
         return f"did you mean {own[near[0]]}?"

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchgen.cli.curl import command_of, entry_at, problem_of
+from batchgen.cli.folder_option import FolderType
 from batchgen.cli.job_checks import check_zero_budget
 from batchgen.cli.launch import launch
 from batchgen.cli.manner import manner_of
@@ -67,7 +68,7 @@ _SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "pri
     metavar="FILE|URL",
     help="An image to go by; may be given again.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="A new folder for it.")
+@click.option("--out", type=FolderType(), metavar="DIR", help="A new folder for it.")
 @click.option("--max-cost", metavar="USD", help="Spend at most this.")
 @click.option("--price", metavar="USD", help="Price of one image.")
 @click.option("--yes", is_flag=True, help="Consent to spend without a budget.")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from types import MappingProxyType
 
 import click
 
 from batchgen.cli.keys import looks_like_a_key
 from batchgen.cli.synonyms import command_hint, no_key_here, option_hint
+from batchgen.job.names import unknown_name
 
 EXAMPLES: Mapping[tuple[str, str], str] = MappingProxyType(
     {
@@ -114,6 +116,10 @@ def _unknown_option(
 ) -> str:
     option, title = error.option_name, _title(command)
     if command is None:
+        near = get_close_matches(option, ("--version", "--help"), n=1, cutoff=0.7)
+        near += ["--version"] * (option.lower() == "-v")
+        if near:
+            return f"no such option {option}: did you mean {near[0]}?"
         return (
             f"{option} stands before a command: options stand behind it, as in "
             f"`batchgen run SOURCE {option}`; batchgen -h lists the commands"
@@ -139,6 +145,8 @@ def _bad_value(error: click.BadParameter, parameter: click.Parameter) -> str:
     value = f"'{quoted}'" if quoted else error.message.partition(" ")[0]
     name, kind = parameter.name or "", parameter.type
     match kind:
+        case click.Choice() if name == "provider":
+            return unknown_name(quoted or "", kind.choices, name)
         case click.Choice():
             return f"{value} is none of {', '.join(kind.choices)}"
         case click.Path() if quoted is not None and "does not exist" in error.message:
@@ -152,7 +160,8 @@ def _bad_value(error: click.BadParameter, parameter: click.Parameter) -> str:
             return f"{value} is not {wanted}"
         case _:
             pass
-    return error.message.removesuffix(".")
+    hint = _FILES.get(name)
+    return error.message.removesuffix(".") + (f"; {hint}" if hint else "")
 
 
 def _bad_usage(

@@ -64,19 +64,27 @@ def _one_line(line: str, before: list[str]) -> str | None:
     if found is None:
         return None
     key, value = found[1], found[2]
-    if any(ord(sign) in _TYPOGRAPHIC for sign in value):
-        plain = value.translate(_TYPOGRAPHIC)
-        sign = next(sign for sign in value if ord(sign) in _TYPOGRAPHIC)
-        return f"{sign} is a typographic quotation mark: write {key} = {plain}"
-    if "\\" in value and value.startswith('"'):
-        path = value.strip('"')
-        return (
-            f"a backslash in double quotes begins an escape: write {key} = '{path}', "
-            f'or "{path.replace(chr(92), "/")}"'
-        )
-    return _bare_value(key, value) or _twice(
-        rf"\s*{re.escape(key)}\s*=.*", f"`{key}`", before
+    return (
+        _quotes(key, value)
+        or _bare_value(key, value)
+        or _twice(rf"\s*{re.escape(key)}\s*=.*", f"`{key}`", before)
     )
+
+
+def _quotes(key: str, value: str) -> str | None:
+    """Return what is wrong with quotation marks around or within a text."""
+    if value and ord(value[0]) in _TYPOGRAPHIC:
+        plain = value.translate(_TYPOGRAPHIC)
+        return f"{value[0]} is a typographic quotation mark: write {key} = {plain}"
+    if re.fullmatch(r'"[^"\'\\]*"[^"\'\\]+"[^\'\\]*"', value):
+        return f"a quotation mark ends the text: write {key} = '{value[1:-1]}'"
+    if "\\" in value and value.startswith('"'):
+        inner = value.strip('"')
+        return (
+            f"a backslash in double quotes begins an escape: write {key} = '{inner}', "
+            f'or "{inner.replace(chr(92), "/")}"'
+        )
+    return None
 
 
 def _bare_value(key: str, value: str) -> str | None:
@@ -92,7 +100,8 @@ def _bare_value(key: str, value: str) -> str | None:
         hint = amount_hint(value).removeprefix("write ")
         amount = hint if hint[0].isdigit() else "5.00"
         return f"{value} is not a number in TOML: write {key} = {amount}"
-    if re.match(r"[^\W\d_]|[./~]|\{\{", value) and value not in _WORDS_OF_TOML:
+    is_word = re.match(r"[^\W\d_]|[./~]|\{\{", value) and value not in _WORDS_OF_TOML
+    if is_word or re.fullmatch(r"\d+(:\d+|[kK]|px|x\d+)", value):
         return f"a text stands in quotes: write {key} = {_quoted(value)}"
     return None
 

@@ -35,6 +35,8 @@ def text(value: object) -> str:
             return value
         case str():
             raise ValueError("it is empty: write a text, or leave it out")
+        case dict() | list():
+            raise ValueError(f"{_given(value)} is not a text")
         case _:
             raise ValueError(f"{_given(value)} is not a text: put it in quotes")
 
@@ -193,7 +195,16 @@ def base_url(value: object) -> str:
     Messages leave out what may be a secret: user, password, and what follows `?`.
     """
     address = text(value).strip()
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        is_port_legal = parts.port != 0
+    except ValueError:
+        is_port_legal = False
+    if not is_port_legal:
+        raise ValueError(
+            f"{_given(address)} is no address with a legal port: write one such as "
+            "https://api.example.com or http://127.0.0.1:8000"
+        )
     if "@" in address or parts.username is not None or parts.password is not None:
         raise ValueError(f"take the user or password out of the address; {_KEYS}")
     plain = re.split("[?#]", address)[0]
@@ -202,6 +213,8 @@ def base_url(value: object) -> str:
             f"{plain[:200]!r} is followed by a `?` or `#`: write the address without "
             f"what follows; {_KEYS}"
         )
+    if re.search(r"\s", address):
+        raise ValueError(f"{_given(address)} has blanks in it: write it without them")
     if "://" not in address and re.match(r"[\w-]+(\.[\w-]+)+([:/]|$)", address):
         raise ValueError(
             f"{_given(address)} is no whole address: write https://{address}"

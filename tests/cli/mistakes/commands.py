@@ -236,6 +236,12 @@ UNKNOWN_OPTIONS = (
         remedy=("--resolution", "--aspect-ratio"),
     ),
     Mistake(
+        name="option-that-is-a-column",
+        command="run m.csv {shop} --negative-prompt people",
+        names=("--negative-prompt",),
+        remedy=("column `negative_prompt`", "[options]"),
+    ),
+    Mistake(
         name="option-one-letter",
         command="run m.csv {shop} -n 4",
         names=("-n",),

@@ -45,6 +45,12 @@ FOLDERS = (
         code=1,
     ),
     Mistake(
+        name="out-empty",
+        command=f"run m.csv {PRICED} --max-cost 5 --out ''",
+        names=("--out", "empty"),
+        remedy=("name a folder",),
+    ),
+    Mistake(
         name="out-below-a-file",
         command=f"run m.csv {PRICED} --max-cost 5 --out m.csv/images",
         names=("m.csv/images", "is a file"),

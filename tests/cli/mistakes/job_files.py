@@ -67,6 +67,18 @@ JOB_FILES = (
         ("dedupe = true",),
     ),
     _job(
+        "quotes-within",
+        HEAD + 'prompt = "A "red" lamp"\n',
+        ("line 3", "quotation mark"),
+        ("prompt = 'A \"red\" lamp'",),
+    ),
+    _job(
+        "ratio-without-quotes",
+        HEAD + "aspect_ratio = 16:9\n",
+        ("line 3", "quotes"),
+        ('aspect_ratio = "16:9"',),
+    ),
+    _job(
         "money-with-a-sign",
         HEAD + "max_cost = $5\n",
         ("line 3", "$5"),

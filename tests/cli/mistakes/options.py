@@ -110,6 +110,18 @@ OPTIONS = (
         remedy=("from 1", "auto"),
     ),
     Mistake(
+        name="concurrency-half",
+        command="run m.csv {shop} --concurrency 1.5",
+        names=("--concurrency", "'1.5'"),
+        remedy=("whole number", "auto"),
+    ),
+    Mistake(
+        name="max-cost-per-day-zero",
+        command="run m.csv --provider openai --max-cost-per-day 0",
+        names=("--max-cost-per-day", "no purchase"),
+        remedy=("such as 5", "batchgen check", "--rehearse"),
+    ),
+    Mistake(
         name="grace-in-words",
         command="run m.csv {shop} --grace 1min",
         names=("--grace", "'1min'"),
@@ -295,6 +307,12 @@ PROVIDERS = (
         "'https://me:sk-live-Qz7Rt2Lm9Xv4Bn8Kw1PdYc5H@api.example.com'",
         names=("--base-url", "password"),
         remedy=("take", "out", "its variable"),
+    ),
+    Mistake(
+        name="base-url-with-an-odd-port",
+        command="run m.csv --provider openai --base-url https://api.example.com:99999",
+        names=("--base-url", "https://api.example.com:99999"),
+        remedy=("port", "https://api.example.com"),
     ),
     Mistake(
         name="base-url-of-nobody",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.cli.mistakes.mistake import GOOD, Mistake
+from tests.cli.mistakes.mistake import Mistake
 
 RUN = "run m.csv --provider gemini --max-cost 5"
 
