@@ -102,15 +102,13 @@ def _check_prompt(job: Job, overrides: Overrides) -> None:
 
 def _check_path(job: Job, name: str, overrides: Overrides) -> None:
     """Refuse a provider's own address without the path that belongs to it."""
-    given, own = job.terms_of(name).base_url, PROVIDERS[name].defaults.base_url
-    if given is None or own is None:
+    base_url, own = job.terms_of(name).base_url, PROVIDERS[name].defaults.base_url
+    if base_url is None or own is None:
         return
-    address, whole = urlsplit(given), urlsplit(own)
+    address, whole = urlsplit(base_url), urlsplit(own)
     is_own_host = (address.hostname, address.port) == (whole.hostname, whole.port)
     if is_own_host and not address.path.strip("/") and whole.path.strip("/"):
-        words = (
-            f"{given} is not the whole address of {name}: write {own}, or leave it out"
-        )
+        words = f"{base_url} is not the whole address of {name}: write {own}, or leave it out"
         is_option = bool(overrides.base_url)
         raise _blamed(job, "base_url", words, is_option=is_option)
 
@@ -126,7 +124,7 @@ def _check_model(job: Job, name: str, overrides: Overrides) -> None:
     model = terms.model.removeprefix(provider.capabilities.model_prefix)
     if len(models) < _SHORTEST_LIST or model in models:
         return
-    usable = [it for it in models if it not in provider.capabilities.shutdowns]
+    usable = [each for each in models if each not in provider.capabilities.shutdowns]
     near = nearest(model, usable)
     hint = f"did you mean `{near}`?" if near else f"it has {', '.join(usable)}"
     words = (

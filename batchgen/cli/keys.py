@@ -55,10 +55,10 @@ def key_problem(key: str, *, is_real: bool) -> str | None:
         is_real: Whether it goes to a service that gives out keys, not to a server of
             one's own, where any word may do.
     """
-    found = _unsendable(key)
-    if found is None and (is_real or len(key) >= SHORTEST):
-        found = next(_odd(key, is_real=is_real), None)
-    return found
+    problem = _unsendable(key)
+    if problem is None and (is_real or len(key) >= SHORTEST):
+        problem = next(_odd(key, is_real=is_real), None)
+    return problem
 
 
 def _unsendable(key: str) -> str | None:

@@ -112,7 +112,7 @@ def _new_folder(wanted: Path | None) -> Iterator[Path]:
     folder = _fresh_name() if wanted is None else wanted
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"--out: {folder} is there already; name a new folder")
-    above = [it for it in folder.absolute().parents if not it.exists()]
+    above = [path for path in folder.absolute().parents if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder.resolve()

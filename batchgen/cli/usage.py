@@ -153,11 +153,11 @@ def _bad_value(error: click.BadParameter, parameter: click.Parameter) -> str:
             hint = _FILES.get(name)
             return f"no such file: {quoted}" + (f"; {hint}" if hint else "")
         case click.types.IntParamType():
-            wanted = _NUMBERS.get(name, "a whole number, such as 4")
-            return f"{value} is not {wanted}"
+            number = _NUMBERS.get(name, "a whole number, such as 4")
+            return f"{value} is not {number}"
         case click.types.FloatParamType():
-            wanted = _NUMBERS.get(name, "a number, such as 60")
-            return f"{value} is not {wanted}"
+            number = _NUMBERS.get(name, "a number, such as 60")
+            return f"{value} is not {number}"
         case _:
             pass
     hint = _FILES.get(name)

@@ -84,7 +84,8 @@ def _plan(
             renamed += islice(found, None if most < 0 else most - len(renamed))
         plan.end()
         plan.complete("check", manifest.own_schema, rows)
-    return sorted([*renamed, *_clashes(ledger, manifest, most)], key=lambda it: it.row)
+    every = [*renamed, *_clashes(ledger, manifest, most)]
+    return sorted(every, key=lambda problem: problem.row)
 
 
 def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Problem]:

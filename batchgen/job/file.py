@@ -110,8 +110,8 @@ class _JobFile:
         """Refuse the key of an account, wherever it stands; it is not repeated."""
         for name, value in table.items():
             if isinstance(value, str) and is_secret(name):
-                given = self._table.get("provider", "")
-                first = given[0] if isinstance(given, list) and given else given
+                names = self._table.get("provider", "")
+                first = names[0] if isinstance(names, list) and names else names
                 chosen = str(first).partition(",")[0].strip()
                 variable = key_variable(chosen if chosen in self._known else "gemini")
                 raise ValueError(

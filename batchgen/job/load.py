@@ -62,7 +62,7 @@ def _check_source(source: Path) -> None:
     if source.is_dir():
         raise SpecError(_folder_words(source))
     if not source.exists():
-        raise UsageError(missing_file(source, wanted=(".toml", *SUFFIXES)))
+        raise UsageError(missing_file(source, suffixes=(".toml", *SUFFIXES)))
     if source.suffix.lower() == ".toml" and not source.is_file():
         raise SpecError(f"{shown(source)} is no regular file: save the job as a file")
     if source.suffix.lower() not in (".toml", *SUFFIXES):

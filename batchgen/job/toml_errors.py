@@ -60,10 +60,10 @@ def _one_line(line: str, before: list[str]) -> str | None:
         if not line.rstrip().endswith("]"):
             return f"{line.strip()} is not closed: write [{name}]"
         return _twice(rf"\s*\[\s*{re.escape(name)}\s*\]", f"[{name}]", before)
-    found = _ASSIGNMENT.fullmatch(line)
-    if found is None:
+    assignment = _ASSIGNMENT.fullmatch(line)
+    if assignment is None:
         return None
-    key, value = found[1], found[2]
+    key, value = assignment[1], assignment[2]
     return (
         _quotes(key, value)
         or _bare_value(key, value)

@@ -34,12 +34,12 @@ def same_but_for_spelling(word: str, name: str) -> bool:
     return _plain(word) == _plain(name)
 
 
-def missing_file(path: Path, *, wanted: Sequence[str] = ()) -> str:
+def missing_file(path: Path, *, suffixes: Sequence[str] = ()) -> str:
     """Return the message for a file that is not there, with what may be meant.
 
     Args:
         path: Of the file.
-        wanted: Suffixes of files to name where none has a name like it.
+        suffixes: Of files to name where none has a name like it.
     """
     if path.is_symlink():
         return (
@@ -56,7 +56,7 @@ def missing_file(path: Path, *, wanted: Sequence[str] = ()) -> str:
         return (
             f"no such file: {shown(path)}: did you mean {shown(path.parent / found)}?"
         )
-    files = [name for name in siblings if Path(name).suffix.lower() in wanted]
+    files = [name for name in siblings if Path(name).suffix.lower() in suffixes]
     there = f": the folder has {', '.join(files[:3])}" if files else ""
     return f"no such file: {shown(path)}{there}"
 

@@ -76,8 +76,8 @@ class Mistake:
         """Return the environment of the command."""
         keys = {key_variable(name): KEY for name in PROVIDERS}
         chosen = {**keys, **self.keys}
-        given = {name: key for name, key in chosen.items() if key is not None}
-        return {**os.environ, **given}
+        present = {name: key for name, key in chosen.items() if key is not None}
+        return {**os.environ, **present}
 
     def make(self, folder: Path, url: str) -> Ended:
         """Make the mistake."""
@@ -92,8 +92,12 @@ class Mistake:
         problems = [f"exit code {ended.code}, not {self.code}"] * (
             ended.code != self.code
         )
-        problems += [f"mistake: no {it!r}" for it in _missing(self.names, message)]
-        problems += [f"remedy: no {it!r}" for it in _missing(self.remedy, message)]
+        problems += [
+            f"mistake: no {piece!r}" for piece in _missing(self.names, message)
+        ]
+        problems += [
+            f"remedy: no {piece!r}" for piece in _missing(self.remedy, message)
+        ]
         problems += ["a traceback"] * ("Traceback" in text)
         problems += ["a fault of batchgen itself"] * ("fault of batchgen" in text)
         problems += ["a Python object"] * bool(re.search(r"<[\w.]+ object|<re\.", text))
@@ -107,8 +111,8 @@ class Mistake:
         if not self.is_listed:
             return "\n".join(lines)
         anchor = self.names[0].casefold()
-        found = [at for at, line in enumerate(lines) if anchor in line.casefold()]
-        return "\n".join(lines[found[0] : found[0] + 2]) if found else ""
+        places = [at for at, line in enumerate(lines) if anchor in line.casefold()]
+        return "\n".join(lines[places[0] : places[0] + 2]) if places else ""
 
 
 def _missing(pieces: tuple[str, ...], message: str) -> list[str]:
