@@ -108,7 +108,9 @@ def _check_path(job: Job, name: str, overrides: Overrides) -> None:
     address, whole = urlsplit(base_url), urlsplit(own)
     is_own_host = (address.hostname, address.port) == (whole.hostname, whole.port)
     if is_own_host and not address.path.strip("/") and whole.path.strip("/"):
-        words = f"{base_url} is not the whole address of {name}: write {own}, or leave it out"
+        words = (
+            f"{base_url} is not all of {name}'s address: write {own}, or leave it out"
+        )
         is_option = bool(overrides.base_url)
         raise _blamed(job, "base_url", words, is_option=is_option)
 
