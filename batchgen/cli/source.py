@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import httpx
 
+from batchgen.addresses.url import read_url
 from batchgen.cli.auto import NumberOrAuto
 from batchgen.cli.folder_option import FolderType
 from batchgen.cli.job_checks import check_settings
@@ -143,7 +143,7 @@ def base_url_of(job: Job, name: str) -> str | None:
 def realm_of(job: Job) -> str:
     """Return `loopback` when all chosen providers are on this machine, else `real`."""
     urls = [base_url_of(job, name) or "" for name in job.providers]
-    if all(is_loopback_host(httpx.URL(url).host) for url in urls):
+    if all(is_loopback_host(read_url(url).host) for url in urls):
         return "loopback"
     return "real"
 
@@ -173,7 +173,7 @@ def read_keys(job: Job) -> dict[str, str]:
         variable = key_variable(name)
         if name not in keys:
             raise SpecError(_no_key(job, name))
-        is_real = not is_loopback_host(httpx.URL(base_url_of(job, name) or "").host)
+        is_real = not is_loopback_host(read_url(base_url_of(job, name) or "").host)
         is_own = is_own_address(job.terms_of(name).base_url, PROVIDERS[name].defaults)
         problem = key_problem(keys[name], is_real=is_real and is_own)
         if problem is not None:

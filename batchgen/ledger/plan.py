@@ -101,7 +101,8 @@ class PlanWriter:
             ledger.run("rows_by_fingerprint")
             ledger.run("rows_by_key")
         newest = ledger.run("plan_last_generation").fetchone()[0]
-        self.generation = int(newest) + 1
+        # A reading without rows is one, too.
+        self.generation = max(int(newest), ledger.generation) + 1
         if ledger.generation:
             # Readings that were refused, or cut short by a kill.
             self._forget_others_than(ledger.generation)

@@ -23,6 +23,12 @@ def _of_a_rehearsal(folder: Path) -> None:
         pass
 
 
+def _without_ledger(folder: Path) -> None:
+    (folder / "out/m").mkdir(parents=True)
+    (folder / "out/m/images.zip").write_bytes(b"PK\5\6" + bytes(18))
+    (folder / "out/m/results.parquet").write_bytes(b"PAR1")
+
+
 def _of_a_newer_version(folder: Path) -> None:
     with open_folder(folder / "out/m", folder / "m.csv", "loopback"):
         pass
@@ -79,6 +85,14 @@ FOLDERS = (
         remedy=("--out",),
         code=1,
         prepare=_of_a_rehearsal,
+    ),
+    Mistake(
+        name="out-without-ledger",
+        command=f"run m.csv {PRICED} --max-cost 5",
+        names=("out/m", "run.db"),
+        remedy=("--out",),
+        code=1,
+        prepare=_without_ledger,
     ),
     Mistake(
         name="out-of-a-newer-version",

@@ -312,7 +312,14 @@ PROVIDERS = (
         name="base-url-with-an-odd-port",
         command="run m.csv --provider openai --base-url https://api.example.com:99999",
         names=("--base-url", "https://api.example.com:99999"),
-        remedy=("port", "https://api.example.com"),
+        remedy=("from 1 to 65535",),
+    ),
+    Mistake(
+        name="base-url-with-a-password-and-an-odd-port",
+        command="run m.csv --provider openai --base-url "
+        "https://me:sk-live-Qz7Rt2Lm9Xv4Bn8Kw1PdYc5H@api.example.com:99999",
+        names=("--base-url", "password"),
+        remedy=("take", "out", "its variable"),
     ),
     Mistake(
         name="base-url-of-nobody",
