@@ -66,6 +66,7 @@ class Budget:
         limits: Most that may be spent.
         ceilings: What one image of a group may cost at most; None if unknown.
         now: Microseconds UTC since 1970.
+        pretend: Whether a rehearsal's money is counted, of which none is spent.
 
     Attributes:
         settled: How many reservations were given back.
@@ -76,8 +77,11 @@ class Budget:
         limits: Limits,
         ceilings: Callable[[Group], int | None],
         now: Callable[[], int],
+        *,
+        pretend: bool = False,
     ) -> None:
         self.limits = limits
+        self._pretend = pretend
         self._ceilings = ceilings
         self._now = now
         # By provider and resolution, as the ledger knows what was charged.
@@ -227,6 +231,18 @@ class Budget:
         left_s = (DAY_MICROS - self._now() % DAY_MICROS) / 1e6
         return min(left_s + 0.001, NAP_S)
 
+    def levels(self) -> list[tuple[Scope, int, int]]:
+        """Return what budgets are for, their limits, and what counts for them.
+
+        Of a column's values, only those whose budget is used up.
+        """
+        scopes: list[Scope] = ["run", self.today, *sorted(self._full)]
+        return [
+            (scope, limit, self.committed(scope))
+            for scope in scopes
+            if (limit := self.limits.of(scope)) is not None
+        ]
+
     # -- in words
 
     def words(self) -> list[str]:
@@ -240,10 +256,13 @@ class Budget:
 
     def _used(self, scope: Scope) -> str:
         used, limit = self.committed(scope), self.limits.of(scope) or 0
-        return f"{dollars(used)} of {dollars(limit)}"
+        return f"{self._dollars(used)} of {dollars(limit)}"
+
+    def _dollars(self, nano: int) -> str:
+        return dollars(nano, pretend=self._pretend)
 
     def _explain(self, wanted: Reservation) -> str:
-        price = dollars(self._price(wanted))
+        price = self._dollars(self._price(wanted))
         return (
             f"{self._used('run')} are spent or at risk; the next image may cost {price}"
         )
@@ -252,12 +271,12 @@ class Budget:
         price, limit = self._price(wanted), self.limits.of(wanted.day) or 0
         if price > limit:
             return DayTooSmall(
-                f"the next image may cost {dollars(price)}, and a whole day's budget "
-                f"is {dollars(limit)}"
+                f"the next image may cost {self._dollars(price)}, and a whole day's "
+                f"budget is {dollars(limit)}"
             )
         ends = datetime.fromtimestamp(0, UTC) + timedelta(days=wanted.day + 1)
         return DayFull(
             f"{self._used(wanted.day)} are spent or at risk of what was sent today; "
-            f"the next image may cost {dollars(price)}; the day ends at "
+            f"the next image may cost {self._dollars(price)}; the day ends at "
             f"{ends:%Y-%m-%d %H:%M} UTC"
         )

@@ -72,6 +72,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every error of the user's ends in one clear message."""
     _start_quickly()
+    _choose_how_to_speak()
     from batchgen.errors import BatchgenError, SpecError
 
     try:
@@ -102,6 +103,15 @@ def _start_quickly() -> None:
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
 
 
+def _choose_how_to_speak() -> None:
+    """Let `run --json` speak JSON even of a command line that cannot be read."""
+    words = sys.argv[1:]
+    if words[:1] == ["run"] and "--json" in words:
+        from batchgen.cli.streams import speak_json_lines
+
+        speak_json_lines(on=True)
+
+
 def _refuse(error: click.ClickException) -> int:
     """Say what is wrong with the words of the command; without any, show the help."""
     if len(sys.argv) == 1:
@@ -114,7 +124,11 @@ def _refuse(error: click.ClickException) -> int:
 
 def _say(message: str, code: int) -> int:
     from batchgen.cli.keys import without_keys
-    from batchgen.cli.streams import write_error
+    from batchgen.cli.streams import speaks_json_lines, write_document, write_error
 
-    write_error(f"batchgen: {without_keys(message)}")
+    message = without_keys(message)
+    if speaks_json_lines():
+        write_document("error", {"exit_code": code, "message": message})
+    else:
+        write_error(f"batchgen: {message}")
     return code

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from batchgen.cli.display import BAR_EVERY_S, Lines
 from batchgen.cli.meter import Meter, View
-from batchgen.cli.streams import write_error
+from batchgen.cli.streams import write_notice
 from batchgen.runner.progress import Progress
 
 
@@ -22,7 +22,6 @@ class Bar:
         """Draw the bar until cancelled."""
         console = Console(stderr=True)
         meter = Meter(progress)
-        progress.notice = write_error
         # No bar yet: a question may come, and the bar would be drawn over it.
         await Lines().follow(progress, meter, until="running")
         try:
@@ -34,7 +33,7 @@ class Bar:
                     await anyio.sleep(BAR_EVERY_S)
         except OSError:
             pass  # the terminal was closed
-        progress.notice = write_error
+        progress.notice = write_notice
         await Lines().follow(progress, meter)
 
 

@@ -6,9 +6,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from batchgen.budget import Share
+from batchgen.cli.exact import price_fields, tagged
+from batchgen.cli.vocabulary import (
+    budget_fields,
+    known_usd,
+    money_fields,
+    realm_fields,
+    rebuy_fields,
+    rows_by_status,
+)
 from batchgen.engines.findings import Cost, Findings, Forecast, Limit, Pace
-from batchgen.model import Job, Price, to_usd
+from batchgen.ledger import Totals
+from batchgen.model import Job, to_usd
 
 if TYPE_CHECKING:
     from batchgen.engines.balances import Account
@@ -19,31 +28,20 @@ def document_of(
 ) -> dict[str, Any]:
     """Return all that was found; `balances` is null where none was asked for."""
     totals, same, forecast = found.totals, found.duplicates, found.forecast
-    return {
-        "folder_realm": found.realm,
-        "rows": {it.value: count for it, count in totals.rows.items()},
-        "bought": {
-            "images": totals.images,
-            "spent_usd": to_usd(totals.spent),
-            "retired_usd": to_usd(totals.retired),
-            "at_risk_usd": to_usd(totals.at_risk),
-            "at_risk_attempts": totals.at_risk_attempts,
-            "unpriced_attempts": totals.unpriced,
-            "unpriced_at_risk_attempts": totals.unpriced_risk,
-        },
+    document = {
+        "folder": str(job.out),
+        **realm_fields(found.realm),
+        "rows": rows_by_status(totals.rows),
+        "bought": _bought(totals),
+        "rehearsal": None if found.rehearsal is None else _bought(found.rehearsal),
         "duplicates": {
             "rows": same.rows,
             "images": same.images,
-            "saved_usd": _unless_unknown(same.saved, same.unpriced),
+            "saved_usd": known_usd(same.saved, same.unpriced),
             "unpriced_rows": same.unpriced,
             "dedupe": job.dedupe,
         },
-        "rebuy": found.rebuy
-        and {
-            "rows": found.rebuy.rows,
-            "expected_usd": found.rebuy.usd,
-            "unpriced_rows": found.rebuy.unpriced,
-        },
+        "rebuy": rebuy_fields(found.rebuy),
         "to_buy": {
             "rows": forecast.rows,
             "images": forecast.images,
@@ -57,7 +55,7 @@ def document_of(
                 "resolution": it.resolution,
                 "rows": it.rows,
                 "images": it.images,
-                "price": _price(it.price),
+                "price": price_fields(it.price),
                 **_cost(it.cost),
             }
             for it in forecast.groups
@@ -67,8 +65,8 @@ def document_of(
                 "provider": it.provider,
                 "rows": it.rows,
                 "unpriced_rows": it.unpriced,
-                "alone_usd": _unless_unknown(it.alone, it.unpriced),
-                "routed_usd": _unless_unknown(it.routed, it.unpriced),
+                "alone_usd": known_usd(it.alone, it.unpriced),
+                "routed_usd": known_usd(it.routed, it.unpriced),
             }
             for it in forecast.alone
         ],
@@ -85,11 +83,12 @@ def document_of(
         "left_out": [asdict(it) for it in found.left_out],
         "notices": list(found.notices),
     }
+    return tagged("check", document)
 
 
-def _unless_unknown(nano: int, unpriced: int) -> Any:
-    """Return dollars; None where nothing has a known price but there is something."""
-    return None if unpriced and not nano else to_usd(nano)
+def _bought(totals: Totals) -> dict[str, Any]:
+    money = money_fields(totals)
+    return {"rehearsed": totals.rehearsed, "images": totals.images, **money}
 
 
 def _known_cost(forecast: Forecast) -> Cost | None:
@@ -106,31 +105,13 @@ def _cost(cost: Cost | None) -> dict[str, Any]:
     }
 
 
-def _price(price: Price | None) -> dict[str, Any] | None:
-    if price is None:
-        return None
-    return {
-        "lowest_usd": price.floor,
-        "expected_usd": price.expected,
-        "highest_usd": price.ceiling,
-        "page": price.page,
-        "read_on": price.read_on,
-    }
-
-
 def _pace(pace: Pace) -> dict[str, Any]:
     return {**asdict(pace), "least_s": pace.least_s, "likely_s": pace.likely_s}
 
 
 def _limit(it: Limit) -> dict[str, Any]:
-    share = it.scope if isinstance(it.scope, Share) else None
-    scope = "run" if it.scope == "run" else "day" if share is None else "column"
     return {
-        "scope": scope,
-        "column": share and share.column,
-        "value": share and share.value,
-        "limit_usd": to_usd(it.limit),
-        "used_usd": to_usd(it.used),
+        **budget_fields(it.scope, it.limit, it.used),
         **_cost(it.cost),
         "is_enough": _unless(it.is_enough, it.unpriced),
         "is_enough_at_most": _unless(it.is_enough_at_most, it.unpriced),
@@ -146,9 +127,9 @@ def _account(it: Account) -> dict[str, Any]:
     amount = it.balance and it.balance.amount
     return {
         "provider": it.provider,
-        "amount": None if amount is None else f"{amount:f}",
+        "amount": amount,
         "unit": it.balance and it.balance.unit,
-        "usd": None if it.nano is None else to_usd(it.nano),
+        "amount_usd": None if it.nano is None else to_usd(it.nano),
         "unlimited": it.balance is not None and it.balance.amount is None,
         "problem": it.problem,
     }

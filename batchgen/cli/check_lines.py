@@ -17,6 +17,7 @@ from batchgen.engines.findings import (
     Forecast,
     Pace,
 )
+from batchgen.ledger import Totals
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, Price, Status, dollars
 
@@ -35,6 +36,8 @@ def lines_of(
             f"{folder} holds a {kind}, whose money must not mix with this one's: name "
             "another folder with --out"
         )
+    if found.rehearsal is not None:
+        yield from _rehearsed(found.rehearsal)
     yield from _rows(job, found)
     yield from _bought(found)
     yield from _duplicates(job, found.duplicates)
@@ -52,6 +55,15 @@ def lines_of(
         yield account_line(account, found.forecast)
     asked = any(it.asked for it in accounts or ())
     yield "nothing was sent" + " but questions for the balance" * asked
+
+
+def _rehearsed(rehearsal: Totals) -> Iterator[str]:
+    """Say what the folder was used for, and that nothing below counts any of it."""
+    money = "; ".join(money_lines(rehearsal))
+    images = counted(rehearsal.images, "image")
+    yield from folded(
+        f"rehearsed there: {images}; {money}. What follows counts none of it"
+    )
 
 
 # -- rows

@@ -11,11 +11,13 @@ import click
 from rich.console import Console
 
 from batchgen.cli.costs_shown import as_json, as_text, total_words
+from batchgen.engines.folder import LEDGER
 from batchgen.errors import SpecError, UsageError
+from batchgen.ledger import REHEARSAL, realm_in
 from batchgen.manifest.wording import did_you_mean, missing_file, shown
 from batchgen.output import TABLE
-from batchgen.output.costs import Costs, ResultTables
-from batchgen.output.parquet import write_parquet
+from batchgen.output.costs import Costs, ResultTables, arrow_of, csv_of
+from batchgen.output.parquet import realm_of, write_parquet
 from batchgen.output.whole import replacing
 
 # Where there is no terminal whose width could be asked for.
@@ -45,6 +47,12 @@ FORMATS = ("table", "csv", "json", "parquet")
     help="By default what the name of --output ends in, else a table to read.",
 )
 @click.option(
+    "--mix-rehearsals",
+    is_flag=True,
+    help="Show tables of rehearsals beside those of real runs, each kind with a total "
+    "of its own.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -55,6 +63,8 @@ def command(
     by: tuple[str, ...],
     wanted: str | None,
     output: Path | None,
+    *,
+    mix_rehearsals: bool,
 ) -> None:
     """Add up what the rows of each TABLE cost: a results.parquet, or its run folder.
 
@@ -65,15 +75,48 @@ def command(
     Sums are exact. An unknown cost is never taken for 0: rows that have one are
     counted apart. Images of a purchase that rows share count once. An image's price
     includes what failed. What was paid for rows that a manifest no longer holds is not
-    in its table; `batchgen status` tells it.
+    in its table; `batchgen status` tells it. Money of a rehearsal is pretend and is
+    marked; it is never added to real money.
     """  # noqa: D301 - click's mark for lines that stay as they are
     files = [_file_of(it) for it in tables]
     _check_distinct(files, output)
     kind = wanted or _format_of(output)
     if kind == "parquet" and output is None:
         raise UsageError("Parquet is nothing to read: give --output FILE")
-    read = ResultTables(files)
-    _write(read.costs(_columns(by, read.columns)), kind, output)
+    rehearsed = [file for file in files if _is_rehearsed(file)]
+    read = ResultTables(files, rehearsed)
+    if not mix_rehearsals:
+        _refuse_mix(files, rehearsed)
+    columns = _columns(by, read.columns)
+    # Real money first. Nothing below ever adds the one kind to the other.
+    kinds = [False] * (len(rehearsed) < len(files)) + [True] * bool(rehearsed)
+    _write([read.costs(columns, rehearsed=each) for each in kinds], kind, output)
+
+
+def _is_rehearsed(file: Path) -> bool:
+    """Say whether a table is a rehearsal's, by its metadata or the ledger beside it."""
+    realm = realm_of(file)
+    if realm is None:  # written before tables said so
+        realm = realm_in(file.resolve().parent / LEDGER)
+    return realm == REHEARSAL
+
+
+def _refuse_mix(files: list[Path], rehearsed: list[Path]) -> None:
+    real = [file for file in files if file not in rehearsed]
+    if rehearsed and real:
+        raise UsageError(
+            f"{_named(rehearsed)} of a rehearsal, where no money was spent, and "
+            f"{_named(real)} of a real run: their amounts must not be added up. Give "
+            "tables of one kind, or add --mix-rehearsals to see both kinds, each with "
+            "a total of its own"
+        )
+
+
+def _named(files: list[Path]) -> str:
+    """Return the first of some tables, how many more there are, and the verb."""
+    if len(files) == 1:
+        return f"{shown(files[0])} is"
+    return f"{shown(files[0])} and {len(files) - 1} more are"
 
 
 def _file_of(table: Path) -> Path:
@@ -127,23 +170,31 @@ def _columns(by: Iterable[str], known: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _write(costs: Costs, kind: str, output: Path | None) -> None:
+def _write(parts: list[Costs], kind: str, output: Path | None) -> None:
     if output is None:
-        sys.stdout.writelines(_pieces(costs, kind))
+        sys.stdout.writelines(_pieces(parts, kind))
     elif kind == "parquet":
-        table = costs.arrow()
-        write_parquet(output, [table], table.schema)
+        table = arrow_of(parts)
+        realm = REHEARSAL if all(part.rehearsed for part in parts) else None
+        write_parquet(output, [table], table.schema, realm)
     else:
         with replacing(output) as file:
-            file.writelines(it.encode() for it in _pieces(costs, kind))
+            file.writelines(piece.encode() for piece in _pieces(parts, kind))
     if output is not None:
-        click.echo("\n".join([*total_words(costs.total), f"written: {shown(output)}"]))
+        lines = [
+            line
+            for part in parts
+            for line in total_words(part.total, rehearsed=part.rehearsed)
+        ]
+        click.echo("\n".join([*lines, f"written: {shown(output)}"]))
 
 
-def _pieces(costs: Costs, kind: str) -> Iterable[str]:
+def _pieces(parts: list[Costs], kind: str) -> Iterable[str]:
     if kind == "json":
-        return as_json(costs)
-    return [costs.csv() if kind == "csv" else as_text(costs, _width())]
+        return as_json(parts)
+    if kind == "csv":
+        return [csv_of(parts)]
+    return [as_text(part, _width()) for part in parts]
 
 
 def _width() -> int:

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from batchgen.cli.exact import exact_json
-from batchgen.cli.words import counted
+from batchgen.cli.exact import exact_json, tagged
+from batchgen.cli.words import NO_MONEY, counted, may_have_been_charged
 from batchgen.model import dollars
 from batchgen.output.amounts import Amounts
-from batchgen.output.costs import Costs
+from batchgen.output.costs import REHEARSED, Costs
 
 MOST_GROUPS = 100
 """Lines to read; the other formats hold all groups."""
@@ -28,29 +28,57 @@ _ROUND = Decimal("0.000001")
 
 def as_text(costs: Costs, width: int) -> str:
     """Return the groups as a table of this many columns, and the total in words."""
-    words = "\n".join(total_words(costs.total)) + "\n"
+    lines = total_words(costs.total, rehearsed=costs.rehearsed)
+    words = "\n".join(lines) + "\n"
     return _table(costs, width) + words if costs.headings else words
 
 
-def as_json(costs: Costs) -> Iterator[str]:
-    """Yield one JSON object with `total` and `groups`; amounts are exact numbers."""
-    yield f'{{"total": {exact_json(asdict(costs.total))}, "groups": ['
+def as_json(parts: Sequence[Costs]) -> Iterator[str]:
+    """Yield one JSON object with the totals and all groups; amounts are exact.
+
+    Args:
+        parts: Real money, money of rehearsals, or the one and then the other: each
+            has a total of its own.
+    """
+    first, last = parts[0], parts[-1]
+    head = tagged(
+        "costs",
+        {
+            "rehearsed": first.rehearsed,
+            "total": _amounts(first, first.total),
+            "rehearsal_total": None if last is first else _amounts(last, last.total),
+        },
+    )
+    yield f'{exact_json(head)[:-1]}, "groups": ['
     comma = "\n"
-    for group in costs:
-        named = dict(zip(costs.headings, group.values, strict=True))
-        yield comma + exact_json(named | asdict(group.amounts))
-        comma = ",\n"
+    for part in parts:
+        for group in part:
+            named = dict(zip(part.headings, group.values, strict=True))
+            yield comma + exact_json(named | _amounts(part, group.amounts))
+            comma = ",\n"
     yield "\n]}\n"
 
 
-def total_words(total: Amounts) -> list[str]:
-    """Return what all rows came to, as sentences."""
+def _amounts(costs: Costs, amounts: Amounts) -> dict[str, object]:
+    return {**asdict(amounts), REHEARSED: costs.rehearsed}
+
+
+def total_words(total: Amounts, *, rehearsed: bool = False) -> list[str]:
+    """Return what all rows came to, as sentences; a rehearsal's money is marked."""
+
+    def usd(amount: Decimal) -> str:
+        return dollars(amount, pretend=rehearsed)
+
     words = [counted(total.rows, "row"), counted(total.images, "image")]
     if total.cost_usd is not None:
-        words.append(f"cost {dollars(total.cost_usd)}")
+        mark = f" ({NO_MONEY})" if rehearsed else ""
+        cost = "pretend cost" if rehearsed else "cost"
+        words.append(f"{cost} {dollars(total.cost_usd)}{mark}")
     if total.per_image_usd is not None:
-        words.append(f"{dollars(total.per_image_usd.quantize(_ROUND))} an image")
+        words.append(f"{usd(total.per_image_usd.quantize(_ROUND))} an image")
     lines = [f"total: {', '.join(words)}"]
+    if rehearsed and total.cost_usd is None:
+        lines.append(NO_MONEY)
     if total.unknown_rows:
         lines.append(
             f"the cost of {counted(total.unknown_rows, 'row')} is unknown: no amount "
@@ -58,20 +86,30 @@ def total_words(total: Amounts) -> list[str]:
         )
     if total.wasted_usd:
         lines.append(
-            f"wasted on rows that did not succeed: {dollars(total.wasted_usd)} "
+            f"wasted on rows that did not succeed: {usd(total.wasted_usd)} "
             f"({_share(total.wasted_share)})"
         )
-    if total.at_risk_attempts:
-        outcomes = counted(total.at_risk_attempts, "outcome")
-        lines.append(f"at risk: {_at_risk(total)}, {outcomes} unknown")
-    elif total.at_risk_usd:
-        lines.append(f"at risk: {_at_risk(total)}, which no reply states")
+    if total.at_risk_attempts or total.at_risk_usd:
+        lines.append(_risk_line(total, pretend=rehearsed))
     if total.estimated_usd:
         lines.append(
-            f"estimated {dollars(total.estimated_usd)} for rows that cost "
-            f"{dollars(total.actual_usd)} ({_change(total)})"
+            f"estimated {usd(total.estimated_usd)} for rows that cost "
+            f"{usd(total.actual_usd)} ({_change(total)})"
         )
     return lines
+
+
+def _risk_line(total: Amounts, *, pretend: bool) -> str:
+    if total.at_risk_usd is None:
+        requests = counted(total.at_risk_attempts, "request")
+        return (
+            f"{requests} without a known price may have been charged: no answer tells"
+        )
+    amount = dollars(total.at_risk_usd, pretend=pretend)
+    line = may_have_been_charged(amount, total.at_risk_attempts)
+    if unpriced := total.at_risk_unknown_rows:
+        line += f" ({counted(unpriced, 'row')} without a known price not counted)"
+    return line
 
 
 # -- the table
@@ -94,7 +132,7 @@ def _table(costs: Costs, width: int) -> str:
         _Column(_label(heading), [labels[at] for labels, _ in lines])
         for at, heading in enumerate(costs.headings)
     ]
-    figures = _figures([it for _, it in lines], costs.total)
+    figures = _figures([it for _, it in lines], costs)
     # Names are cut where the line is too short; amounts never, they rather wrap.
     left = (width - sum(it.width for it in figures)) // len(names)
     room = max(left, _LEAST_NAME) - 1
@@ -127,8 +165,10 @@ def _lines(costs: Costs) -> list[tuple[list[str], Amounts]]:
     return lines
 
 
-def _figures(groups: Sequence[Amounts], total: Amounts) -> list[_Column]:
+def _figures(groups: Sequence[Amounts], costs: Costs) -> list[_Column]:
     """Return the columns of figures; where all would be 0, there is none."""
+    total = costs.total
+    cost = "pretend cost" if costs.rehearsed else "cost"
     unknown = _Column("unknown", [str(it.unknown_rows) for it in groups])
     at_risk = _Column("at risk", [_at_risk(it) for it in groups])
     per_image = [it.per_image_usd for it in groups]
@@ -137,7 +177,7 @@ def _figures(groups: Sequence[Amounts], total: Amounts) -> list[_Column]:
         _Column("rows", [str(it.rows) for it in groups]),
         *([unknown] if total.unknown_rows else []),
         _Column("images", [str(it.images) for it in groups]),
-        _Column("cost", _aligned([it.cost_usd for it in groups], "unknown")),
+        _Column(cost, _aligned([it.cost_usd for it in groups], "unknown")),
         _Column("per image", _aligned(rounded, "-")),
         _Column("wasted", [_share(it.wasted_share) for it in groups]),
         *([at_risk] if total.at_risk_attempts or total.at_risk_usd else []),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from math import inf
 from typing import Protocol
 
 import anyio
 
-from batchgen.cli.meter import Meter, View, as_json
-from batchgen.cli.streams import write_error
+from batchgen.cli.meter import Meter, View
+from batchgen.cli.run_document import progress_fields
+from batchgen.cli.streams import write_document, write_error
+from batchgen.model import now_micros, utc
 from batchgen.runner.progress import Progress
 
 BAR_EVERY_S = 0.25
@@ -35,7 +36,6 @@ class Silence:
 
     async def show(self, progress: Progress) -> None:
         """Show nothing; what must be read now is still said."""
-        progress.notice = write_error
 
 
 class Lines:
@@ -47,7 +47,6 @@ class Lines:
 
     async def show(self, progress: Progress) -> None:
         """Write lines until cancelled, and a last one at the end."""
-        progress.notice = write_error
         meter = Meter(progress)
         try:
             await self.follow(progress, meter)
@@ -87,7 +86,6 @@ class JsonLines:
 
     async def show(self, progress: Progress) -> None:
         """Write a JSON line every second, and a last one at the end."""
-        progress.notice = lambda text: write_error(json.dumps({"notice": text}))
         meter = Meter(progress)
         try:
             while True:
@@ -98,7 +96,8 @@ class JsonLines:
 
     @staticmethod
     def _write(meter: Meter) -> None:
-        write_error(json.dumps(as_json(meter.view(anyio.current_time()))))
+        view = meter.view(anyio.current_time())
+        write_document("progress", progress_fields(view, utc(now_micros())))
 
 
 def choose_display(*, quiet: bool, json_lines: bool) -> Display:

@@ -18,7 +18,7 @@ from batchgen.cli.display import choose_display
 from batchgen.cli.logfile import log_to
 from batchgen.cli.manner import Manner
 from batchgen.cli.runfolder import this_command
-from batchgen.cli.streams import write_error
+from batchgen.cli.streams import speaks_json_lines, write_error, write_notice
 from batchgen.cli.words import counted
 from batchgen.engines.course import RATES
 from batchgen.engines.estimate import Estimate
@@ -85,7 +85,8 @@ def run_in(
         BatchgenError: it could not run, or must stop at once.
     """
     display = choose_display(quiet=manner.quiet, json_lines=manner.json_lines)
-
+    # Before the display runs: the engine's first notices come before its first wait.
+    setting.progress.notice = write_notice
     _allow_many_sockets()
     gc.freeze()  # what lives as long as the process is 7 % of a run's CPU to collect
     sys.setswitchinterval(SWITCH_S)
@@ -152,7 +153,8 @@ def ask(estimate: Estimate) -> None:
         price = f"{price} and {unpriced}" if estimate.usd else unpriced
     rows, images = counted(estimate.rows, "row"), counted(estimate.images, "image")
     words = f"{rows} to be bought, {images}, for {price}"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    is_asked = sys.stdin.isatty() and sys.stderr.isatty() and not speaks_json_lines()
+    if not is_asked:
         raise UsageError(
             f"{words}. Say --max-cost USD for a budget, or --yes. Nothing was sent"
         )

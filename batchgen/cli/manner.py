@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from batchgen.cli.summary import Bill
+from batchgen.cli.summary import Rehearsed
 from batchgen.engines.setting import Outcome
 from batchgen.errors import UsageError
 from batchgen.model import Job
 
-End = Callable[[Job, Outcome, Bill | None], int]
+End = Callable[[Job, Outcome, Rehearsed | None], int]
 """Shows how a job ended, with the sandbox's bill after a rehearsal; the exit code."""
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from batchgen.model import Status, dollars, to_usd
+from batchgen.budget import Scope
+from batchgen.model import Status, to_usd
 from batchgen.runner.progress import Progress
 
 RATE_OVER_S = 60.0
@@ -20,6 +22,9 @@ class View:
         per_minute: Images stored a minute, of late.
         left_s: Seconds to the end at this pace; None if unknown.
         projected: Nano-dollars at the end at what a row costs; None if unknown.
+        rows: By status; `pending` counts all that are still to come.
+        budget_levels: What each budget is for, its limit, and what counts for it.
+        rehearsed: Whether the money is a rehearsal's: then none is spent.
     """
 
     phase: str
@@ -35,6 +40,10 @@ class View:
     projected: int | None
     left_s: float | None
     budgets: tuple[str, ...] = ()
+    retired: int = 0
+    rehearsed: bool = False
+    rows: Mapping[Status, int] = field(default_factory=dict)
+    budget_levels: Sequence[tuple[Scope, int, int]] = ()
 
     @property
     def is_early(self) -> bool:
@@ -65,9 +74,11 @@ class View:
             words.append(f"{self.per_minute:.{digits}f} images/min")
             if self.projected is not None:
                 whole = f" of about {_cents(self.projected)}"
-        words.append(_cents(self.spent) + whole)
+        # A rehearsal's money must not look real, not even in passing.
+        mark = "pretend " if self.rehearsed else ""
+        words.append(f"{mark}{_cents(self.spent)}{whole}")
         if self.at_risk:
-            words.append(f"{_cents(self.at_risk)} at risk")
+            words.append(f"{mark}{_cents(self.at_risk)} at risk")
         return [*words, *self.budgets]
 
     def _left(self) -> list[str]:
@@ -108,6 +119,10 @@ class Meter:
             projected=self._projected(pending, tried),
             left_s=pending / rows_per_s if rows_per_s > 0 and pending else None,
             budgets=tuple(progress.budgets()),
+            budget_levels=progress.budget_levels(),
+            retired=progress.retired,
+            rehearsed=progress.rehearsed,
+            rows={**rows, Status.PENDING: pending},
         )
 
     def _pace(self, now: float, tried: int) -> tuple[float, float]:
@@ -138,25 +153,6 @@ class Meter:
             return None
         each = (progress.spent - self._began[0]) // (tried - self._began[1])
         return progress.spent + pending * each
-
-
-def as_json(view: View) -> dict[str, object]:
-    """Return a view as JSON values; money as text, exact."""
-    return {
-        "phase": view.phase,
-        "rows": view.total,
-        "done": view.done,
-        "failed": view.failed,
-        "pending": view.pending,
-        "in_flight": view.in_flight,
-        "images": view.images,
-        "images_per_minute": round(view.per_minute, 1),
-        "spent_usd": dollars(view.spent)[1:],
-        "at_risk_usd": dollars(view.at_risk)[1:],
-        "projected_usd": view.projected and dollars(view.projected)[1:],
-        "left_s": view.left_s and round(view.left_s),
-        "budgets": list(view.budgets),
-    }
 
 
 def _cents(nano: int) -> str:

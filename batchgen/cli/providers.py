@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from batchgen.cli.exact import exact_json, price_fields, tagged
 from batchgen.errors import UsageError
 from batchgen.job.names import check_names
 from batchgen.job.said import blamed
@@ -49,8 +49,9 @@ def command(name: str | None, *, as_json: bool) -> None:
             check_names([name], PROVIDERS, "provider")
     chosen = [PROVIDERS[name]] if name else list(PROVIDERS.values())
     if as_json:
-        facts = [facts_of(it) for it in chosen]
-        click.echo(json.dumps(facts[0] if name else facts, indent=2))
+        facts = [facts_of(provider) for provider in chosen]
+        every = tagged("providers", {"providers": facts})
+        click.echo(exact_json(tagged("provider", facts[0]) if name else every))
     elif name:
         _show(_detail(PROVIDERS[name]))
     else:
@@ -91,10 +92,12 @@ def facts_of(provider: Provider) -> dict[str, Any]:
         "reply_timeout_s": defaults.reply_timeout_s,
         "limits_source": defaults.source,
         "prices": {
-            resolution: _price(price_at(provider, resolution))
+            resolution: price_fields(price_at(provider, resolution))
             for resolution in able.resolutions
         },
-        "rates": {unit: _price(rate_of(provider, unit)) for unit in provider.rates},
+        "rates": {
+            unit: price_fields(rate_of(provider, unit)) for unit in provider.rates
+        },
         "failed_tasks": _failed_tasks(provider),
         "shutdowns": {model: _shutdown(it) for model, it in able.shutdowns.items()},
     }
@@ -115,10 +118,10 @@ def _failed_tasks(provider: Provider) -> dict[str, str] | None:
 
 def _shutdown(end: Shutdown) -> dict[str, Any]:
     return {
-        "day": end.day.isoformat(),
+        "day": end.day,
         "successor": end.successor,
         "page": end.page,
-        "read_on": end.read_on.isoformat(),
+        "read_on": end.read_on,
         "observed": end.is_observed,
     }
 
@@ -143,17 +146,6 @@ def _rule(name: str, rule: OptionRule) -> dict[str, Any]:
         "least": rule.least,
         "most": rule.most,
         "needs": rule.needs,
-    }
-
-
-def _price(price: Price | None) -> dict[str, Any] | None:
-    if price is None:
-        return None
-    return {
-        "expected_usd": f"{price.expected:f}",
-        "ceiling_usd": f"{price.ceiling:f}",
-        "page": price.page,
-        "read_on": price.read_on and price.read_on.isoformat(),
     }
 
 

@@ -11,16 +11,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
+from batchgen.cli.exact import exact_json, tagged
+from batchgen.cli.reconcile_shown import (
+    reconciled_fields,
+    tell_reconciled,
+    tell_taken_back,
+)
 from batchgen.cli.runfolder import folder_of
-from batchgen.cli.words import counted, money_lines
 from batchgen.engines.bill import BillFormat, micros_of, read_bill
-from batchgen.engines.comparing import Bill, Comparison, Difference, Kind, Period
+from batchgen.engines.comparing import Bill, Comparison, Period
 from batchgen.engines.folder import current_ledger
 from batchgen.engines.reconciling import reconcile, unsettle
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader, providers_bought_from
-from batchgen.ledger.results import moment
-from batchgen.model import dollars
 
 DIFFERS = 3
 """Exit code when differences remain."""
@@ -68,6 +71,7 @@ DIFFERS = 3
     help="Take back what earlier bills settled: each purchase costs again what was "
     "known before. With --bill FILE --settle, then settle by that bill.",
 )
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, for scripts.")
 def command(run: Path, path: Path | None, **given: Any) -> int:
     """Compare what RUN knows to have been charged with a provider's bill.
 
@@ -90,44 +94,32 @@ def command(run: Path, path: Path | None, **given: Any) -> int:
         if given["provider"] is not None or not is_alone:
             provider = _provider(ledger, given["provider"])
     if is_alone:
-        return _take_back(folder, provider)
+        taken_back = unsettle(folder, provider)
+        tell_taken_back(taken_back, as_json=given["as_json"])
+        return 0
     if path is None or provider is None:
         raise UsageError(
             "say which bill to compare with, by --bill FILE, or --unsettle to take "
             "back what an earlier bill settled"
         )
     bill = _bill(path, provider, given)
-    if unsettles:
-        _take_back(folder, provider)
-    done = reconcile(folder, bill, settles=given["settles"])
-    _tell(bill, done.found)
-    if given["settles"]:
-        click.echo(f"{counted(done.settled, 'purchase')} settled")
-        click.echo("\n".join(money_lines(done.totals)))
-        return DIFFERS if done.found.remaining else 0
-    if len(done.found.remaining) < len(done.found.differences):
-        click.echo("nothing is changed; --settle takes the bill's amounts")
-    return DIFFERS if done.found.differences else 0
+    before = unsettle(folder, provider) if unsettles else None
+    if before is not None and not given["as_json"]:
+        tell_taken_back(before, as_json=False)
+    settles = given["settles"]
+    done = reconcile(folder, bill, settles=settles)
+    code = DIFFERS if _left(done.found, settles=settles) else 0
+    if given["as_json"]:
+        fields = reconciled_fields(bill, done, before, exit_code=code)
+        click.echo(exact_json(tagged("reconcile", fields)))
+        return code
+    tell_reconciled(bill, done, settles=settles)
+    return code
 
 
-def _take_back(folder: Path, provider: str | None) -> int:
-    done = unsettle(folder, provider)
-    if done.changed:
-        verb = "costs" if done.changed == 1 else "cost"
-        click.echo(
-            f"taken back: {counted(done.changed, 'purchase')} {verb} again what was "
-            "known before the bill"
-        )
-    else:
-        click.echo("no settlement of a bill can be taken back here")
-    if done.without_note:
-        click.echo(
-            f"{counted(done.without_note, 'purchase')} settled by an older batchgen, "
-            "which did not note what stood before: correct them with --bill FILE "
-            "--settle"
-        )
-    click.echo("\n".join(money_lines(done.totals)))
-    return 0
+def _left(found: Comparison, *, settles: bool) -> bool:
+    """Say whether differences remain: settled ones do not, where they are settled."""
+    return bool(found.remaining if settles else found.differences)
 
 
 # -- settings
@@ -211,39 +203,3 @@ def _covers(text: str | None, zone: tzinfo) -> Period | None:
 def _moment(text: str, zone: tzinfo) -> datetime:
     found = datetime.fromisoformat(text.strip())
     return found if found.tzinfo else found.replace(tzinfo=zone)
-
-
-# -- what is told
-
-
-def _tell(bill: Bill, found: Comparison) -> None:
-    lines = counted(len(bill.lines), "line")
-    click.echo(f"{bill.provider}: {lines} on the bill, {dollars(found.billed)}")
-    if found.outside:
-        apart = counted(len(found.outside), "line")
-        total = dollars(sum(it.nano for it in found.outside))
-        click.echo(
-            f"before or after all that was sent here: {apart}, {total}, left out"
-        )
-    agreed = counted(found.agreed, "purchase")
-    click.echo(f"the same on both sides: {agreed}, {dollars(found.agreed_nano)}")
-    for kind in Kind:
-        some = [it for it in found.differences if it.kind is kind]
-        if some:
-            click.echo(f"{kind}: {len(some)}")
-            click.echo("\n".join(map(_line, some)))
-
-
-def _line(it: Difference) -> str:
-    parts = [f"{moment(it.at):%Y-%m-%d %H:%M:%S} UTC"]
-    if it.attempt_id is not None:
-        parts.append(f"{it.what}, attempt {it.attempt_id}")
-    if it.kind in (Kind.NOT_CHARGED, Kind.NOT_BILLED, Kind.OTHER_AMOUNT):
-        word = "at most" if it.kind is Kind.NOT_CHARGED else "ours"
-        parts.append(f"{word} {'unknown' if it.ours is None else dollars(it.ours)}")
-    if it.line is not None:
-        name = "" if it.line.id is None else f", {it.line.id}"
-        parts.append(f"bill {dollars(it.billed or 0)} (line {it.line.number}{name})")
-    if it.note:
-        parts.append(it.note)
-    return "  " + "; ".join(parts)

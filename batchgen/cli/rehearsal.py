@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from batchgen.cli.drive import ask, open_and_log, run_in, stop_at_once
 from batchgen.cli.manner import End, Manner
-from batchgen.cli.summary import Bill
+from batchgen.cli.real_run import known_before, known_of_plan
+from batchgen.cli.streams import write_notice
+from batchgen.cli.summary import Rehearsed
 from batchgen.engines.setting import Setting
 from batchgen.errors import SpecError
-from batchgen.model import Job, Price, PriceList
+from batchgen.model import Job, Price, PriceList, Terms
 from batchgen.providers import PROVIDERS
+from batchgen.runner.own_address import is_own_address
 from batchgen.runner.progress import Progress
+from batchgen.runner.references import UNTRIED
 from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
 from batchgen.sandbox.drawing import stand_in
 
@@ -37,6 +41,9 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                 latency=manner.latency,
             ) as sandbox:
                 rehearsed = replace(job, terms=_sandboxed(job, sandbox))
+                real_run = known_before(job, rehearsed, manner)
+                for sentence in real_run:
+                    write_notice(sentence)
                 tariff = sandbox.tariff()
                 setting = Setting(
                     providers=PROVIDERS,
@@ -47,7 +54,7 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                     rebuy=manner.rebuy,
                     keep=manner.keep,
                     ask=ask,
-                    progress=Progress(),
+                    progress=Progress(rehearsed=True),
                     stop_at_once=stop_at_once,
                     seed=manner.seed or 0,
                     stand_in=stand_in(),
@@ -55,7 +62,10 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                 outcome = run_in(rehearsed, folder, setting, manner, log)
                 bill = sandbox.bill()
                 _keep_bills(job, sandbox, bill["entries"])
-                return end(rehearsed, outcome, Bill(bill["total_nano_usd"]))
+                real_run += known_of_plan(job, folder.ledger)
+                real_run += {UNTRIED} & setting.progress.said
+                found = Rehearsed(bill["total_nano_usd"], real_run)
+                return end(rehearsed, outcome, found)
         except SandboxFailed as error:
             raise SpecError(str(error)) from error
 
@@ -68,9 +78,16 @@ def _sandboxed(job: Job, sandbox: SandboxProcess) -> dict[str, Any]:
             base_url=sandbox.provider_url(name),
             rates={},
             endpoint=None if "/" in (terms.endpoint or "") else terms.endpoint,
+            shutdowns=_shutdowns(name, terms),
         )
         for name in job.providers
     }
+
+
+def _shutdowns(name: str, terms: Terms) -> Literal["refuse", "ignore"]:
+    """Say whether models that are off stop rows: as they would in the real run."""
+    is_own = is_own_address(terms.base_url, PROVIDERS[name].defaults)
+    return terms.shutdowns if is_own else "ignore"
 
 
 def _keep_bills(

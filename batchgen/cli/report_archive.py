@@ -90,7 +90,7 @@ def _damage_line(damage: Damage) -> str:
 
 def _damaged_words(archive: Path, found: Verified) -> str:
     verb = "is" if found.damaged_count == 1 else "are"
-    price = f"about {dollars(found.estimate)}"
+    price = f"about {dollars(found.estimate, pretend=found.rehearsed)}"
     if found.unpriced:
         price += f", and {counted(found.unpriced, 'image')} without a known price"
     return (

@@ -8,7 +8,7 @@ import click
 
 from batchgen.cli.picks import Pick, read_picks
 from batchgen.cli.runfolder import folder_of
-from batchgen.cli.words import counted
+from batchgen.cli.words import NO_MONEY, counted
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
@@ -119,10 +119,11 @@ def _tell_price(folder: Path) -> None:
     ledger = read_ledger(folder)
     try:
         found = ledger.run("retry_prices", (ledger.generation,)).fetchone()
-        price = dollars(to_usd(found["estimate"]))
+        price = dollars(to_usd(found["estimate"]), pretend=ledger.is_rehearsal)
         if found["unpriced"]:
-            price += f" and {found['unpriced']} rows without a price"
-        click.echo(f"trying them may cost {price}")
+            price += f" and {counted(found['unpriced'], 'row')} without a price"
+        mark = f" ({NO_MONEY})" if ledger.is_rehearsal else ""
+        click.echo(f"trying them may cost {price}{mark}")
         if ledger.with_lost_links(Status.PENDING):
             click.echo(
                 "images that were paid for and did not download are tried again first"

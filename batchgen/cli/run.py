@@ -10,8 +10,14 @@ import click
 from batchgen.cli.job_checks import check_zero_budget
 from batchgen.cli.latency import LatencyType
 from batchgen.cli.manner import manner_of
+from batchgen.cli.run_document import summary_fields
 from batchgen.cli.source import job_options, overrides_of, read_job
-from batchgen.cli.summary import Bill, finish, show_summary
+from batchgen.cli.streams import (
+    speak_json_lines,
+    speaks_json_lines,
+    write_document,
+)
+from batchgen.cli.summary import Rehearsed, finish, show_real_run, show_summary
 from batchgen.engines.setting import Outcome
 from batchgen.model import Job
 
@@ -52,6 +58,7 @@ def command(context: click.Context, /, **given: Any) -> None:
     129, 130, 143 stopped by SIGHUP, SIGINT, SIGTERM.
     """  # noqa: D301 - click's mark for lines that stay as they are
     manner = manner_of(given)
+    speak_json_lines(on=manner.json_lines)
     job = read_job(given["source"], overrides_of(given), rehearse=manner.rehearse)
     check_zero_budget(job, overrides_of(given))
     # Only here: whatever is wrong with the job is told before the engine is loaded.
@@ -60,6 +67,10 @@ def command(context: click.Context, /, **given: Any) -> None:
     context.exit(launch(job, manner, _end))
 
 
-def _end(job: Job, outcome: Outcome, bill: Bill | None) -> int:
-    show_summary(job, outcome, bill)
-    return finish(job, outcome)
+def _end(job: Job, outcome: Outcome, rehearsed: Rehearsed | None) -> int:
+    show_summary(job, outcome, rehearsed)
+    show_real_run(rehearsed)
+    code = finish(job, outcome)
+    if speaks_json_lines():
+        write_document("summary", summary_fields(job, outcome, rehearsed, code))
+    return code

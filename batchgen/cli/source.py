@@ -112,13 +112,14 @@ def read_job(source: Path, overrides: Overrides, *, rehearse: bool = False) -> J
     for name in () if rehearse else job.providers:
         url = base_url_of(job, name)
         if url is None:
-            raise _no_base_url(source, name)
+            raise no_base_url(source, name)
         _check_base_url(url, job, overrides)
     check_settings(job, overrides)
     return job
 
 
-def _no_base_url(source: Path, name: str) -> SpecError:
+def no_base_url(source: Path, name: str) -> SpecError:
+    """Return the error that nobody says where a provider is."""
     kind = SpecError if source.suffix.lower() == ".toml" else UsageError
     return kind(
         f"{name} has no address that anybody documents: give the one that your account "

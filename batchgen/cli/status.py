@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 
 import click
 
-from batchgen.budget import DAY_MICROS, Limits, Share, day_of, shares_of
+from batchgen.budget import DAY_MICROS, Limits, Scope, Share, day_of, shares_of
+from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.runfolder import folder_of
+from batchgen.cli.vocabulary import budget_fields, folder_fields, rebuy_fields
 from batchgen.cli.words import counted, money_lines, rows_line
 from batchgen.engines.edited import rebuy_of
 from batchgen.engines.estimate import EVERY_ROW
@@ -29,11 +30,7 @@ def command(run: Path, *, as_json: bool) -> None:
     folder = folder_of(run)
     ledger = read_ledger(folder)
     try:
-        click.echo(
-            json.dumps(_as_json(folder, ledger))
-            if as_json
-            else _as_text(folder, ledger)
-        )
+        click.echo(_as_json(folder, ledger) if as_json else _as_text(folder, ledger))
     finally:
         ledger.close()
 
@@ -65,47 +62,66 @@ def _as_text(folder: Path, ledger: Reader) -> str:
     return "\n".join(lines)
 
 
-def _budget_lines(ledger: Reader) -> list[str]:
-    """Return how the budgets of the last run stand, of many groups the fullest."""
+Level = tuple[Scope, int, int]
+"""A budget: what it is for, its limit, and what counts for it, in nano-dollars."""
+
+
+def _levels(ledger: Reader) -> list[Level]:
+    """Return how the budgets of the last run stand; those of columns, fullest first."""
     text = ledger.get("limits")
     limits = Limits.load(text) if isinstance(text, str) else Limits()
-    lines = []
+    levels: list[Level] = []
+    if limits.run is not None:
+        money = ledger.money()
+        levels.append(("run", limits.run, money.spent + money.retired + money.at_risk))
     if limits.day is not None:
         today = day_of(now_micros())
-        spent = dict(ledger.money_by_day(today * DAY_MICROS)).get(today, 0)
-        lines.append(f"today (UTC): {dollars(spent)} of {dollars(limits.day)}")
+        used = dict(ledger.money_by_day(today * DAY_MICROS)).get(today, 0)
+        levels.append((today, limits.day, used))
     if limits.by:
         known: Counter[Share] = Counter()
         for group, nano in ledger.money_by_group():
             known.update(dict.fromkeys(shares_of(group), nano))
-        left = {
-            it: limit - nano
-            for it, nano in known.items()
-            if (limit := limits.of(it)) is not None
-        }
-        fullest = sorted(left, key=lambda it: (left[it], it))
-        lines += [
-            f"{it}: {dollars(known[it])} of {dollars(known[it] + left[it])}"
-            for it in fullest[:GROUPS_SHOWN]
+        shares = [
+            (share, limit, nano)
+            for share, nano in known.items()
+            if (limit := limits.of(share)) is not None
         ]
-        if len(fullest) > GROUPS_SHOWN:
-            lines.append(f"and {len(fullest) - GROUPS_SHOWN} more that have more left")
+        levels += sorted(shares, key=lambda level: (level[1] - level[2], level[0]))
+    return levels
+
+
+def _budget_lines(ledger: Reader) -> list[str]:
+    """Return how the budgets of day and columns stand, of many values the fullest."""
+    lines, values = [], 0
+    for scope, limit, nano in _levels(ledger):
+        used = f"{dollars(nano, pretend=ledger.is_rehearsal)} of {dollars(limit)}"
+        if isinstance(scope, Share):
+            values += 1
+            if values <= GROUPS_SHOWN:
+                lines.append(f"{scope}: {used}")
+        elif scope != "run":
+            lines.append(f"today (UTC): {used}")
+    if values > GROUPS_SHOWN:
+        lines.append(f"and {values - GROUPS_SHOWN} more that have more left")
     return lines
 
 
-def _as_json(folder: Path, ledger: Reader) -> dict[str, object]:
-    totals = ledger.totals(EVERY_ROW)
-    return {
+def _as_json(folder: Path, ledger: Reader) -> str:
+    states = Counter(attempt.state for attempt in ledger.open_attempts())
+    rebuy = rebuy_of(ledger, EVERY_ROW, ledger.generation)
+    document = {
         "folder": str(folder),
         "running": is_locked(folder),
         "planned": ledger.get("plan_digest") is not None,
-        "rows": {status.value: count for status, count in totals.rows.items()},
-        "images": totals.images,
-        "spent_usd": dollars(totals.spent)[1:],
-        "retired_usd": dollars(totals.retired)[1:],
-        "at_risk_usd": dollars(totals.at_risk)[1:],
-        "at_risk_attempts": totals.at_risk_attempts,
-        "budgets": _budget_lines(ledger),
-        "unpriced": totals.unpriced + totals.unpriced_risk,
+        **folder_fields(ledger.totals(EVERY_ROW)),
+        "open_attempts": {
+            "sent": states[State.SENT],
+            "accepted": states[State.ACCEPTED] + states[State.OVERDUE],
+            "delivered": states[State.DELIVERED],
+        },
+        "budgets": [budget_fields(*level) for level in _levels(ledger)],
+        "rebuy": rebuy_fields(rebuy),
         "command": ledger.get("command"),
     }
+    return exact_json(tagged("status", document))

@@ -1,21 +1,67 @@
-"""Write a line to stdout or stderr, whether or not anybody is left to read it."""
+"""Write a line to stdout or stderr, whether or not anybody is left to read it.
+
+With `run --json` every line of stderr is a JSON document: what is said in words then
+becomes one, too, wherever in the program the words come from.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TextIO
+from dataclasses import dataclass
+from typing import Any, Literal, TextIO
+
+from batchgen.cli.exact import exact_json, tagged
+
+Level = Literal["notice", "error"]
+
+
+@dataclass(slots=True)
+class _Mode:
+    json_lines: bool = False
+
+
+_mode = _Mode()
+
+
+def speak_json_lines(*, on: bool) -> None:
+    """Choose whether stderr gets JSON Lines, or text."""
+    _mode.json_lines = on
+
+
+def speaks_json_lines() -> bool:
+    """Say whether stderr gets JSON Lines."""
+    return _mode.json_lines
 
 
 def write_error(text: str) -> None:
     """Write a line to stderr, if there still is anybody to read it."""
-    _write(sys.stderr, text)
+    _tell(text, "error")
+
+
+def write_notice(text: str) -> None:
+    """Write what the user should read now, though nothing failed, to stderr."""
+    _tell(text, "notice")
+
+
+def write_document(kind: str, fields: Mapping[str, Any]) -> None:
+    """Write a JSON document as a line to stderr."""
+    _write(sys.stderr, exact_json(tagged(kind, fields)))
 
 
 def write_result(text: str) -> None:
     """Write a line to stdout, if there still is anybody to read it."""
     _write(sys.stdout, text)
+
+
+def _tell(text: str, level: Level) -> None:
+    if not _mode.json_lines:
+        _write(sys.stderr, text)
+    elif text:
+        message = text.removeprefix("batchgen: ")
+        write_document("notice", {"level": level, "message": message})
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -50,10 +50,16 @@ WRONG_JOB = (ModelGone, WrongAddress, UnusableReplies, Unreachable)
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
-    """What the sandbox says that the whole folder cost, in nano-dollars."""
+class Rehearsed:
+    """What a rehearsal found out, besides what became of the rows.
 
-    nano: int
+    Attributes:
+        bill: What the sandbox says that the whole folder cost, in nano-dollars.
+        real_run: What a real run needs, and what would stop it, in sentences.
+    """
+
+    bill: int
+    real_run: Sequence[str] = ()
 
 
 def problem_lines(job: Job, problems: Sequence[Problem], invalid: int) -> list[str]:
@@ -70,14 +76,14 @@ def problem_lines(job: Job, problems: Sequence[Problem], invalid: int) -> list[s
     return [*lines, f"  and {hidden} more"] if hidden > 0 else lines
 
 
-def show_summary(job: Job, outcome: Outcome, bill: Bill | None) -> None:
+def show_summary(job: Job, outcome: Outcome, rehearsed: Rehearsed | None) -> None:
     """Write the summary to stdout."""
     totals = outcome.totals
     if totals is None or (outcome.error is not None and not totals.rows):
         return  # the manifest cannot be read: the error says all that there is to say
     lines = [rows_line(totals), *money_lines(totals)]
-    if bill is not None:
-        lines.append(_bill_line(totals, bill))
+    if rehearsed is not None:
+        lines.append(_bill_line(totals, rehearsed.bill))
     if invalid := totals.rows.get(Status.INVALID, 0):
         lines.append(f"{counted(invalid, 'row')} cannot run:")
         lines += problem_lines(job, _problems(job), invalid)
@@ -86,6 +92,12 @@ def show_summary(job: Job, outcome: Outcome, bill: Bill | None) -> None:
     if any(totals.rows.get(status) for status in UNSUCCESSFUL):
         lines += _cause_lines(job)
     write_result("\n".join(lines))
+
+
+def show_real_run(rehearsed: Rehearsed | None) -> None:
+    """Say behind a rehearsal's success what the rehearsal cannot show."""
+    if rehearsed is not None and rehearsed.real_run:
+        write_result("\n".join(rehearsed.real_run))
 
 
 def _cause_lines(job: Job) -> list[str]:
@@ -122,13 +134,14 @@ def _problems(job: Job) -> list[Problem]:
         ledger.close()
 
 
-def _bill_line(totals: Totals, bill: Bill) -> str:
+def _bill_line(totals: Totals, bill: int) -> str:
     spent = totals.spent + totals.retired
-    words = f"the sandbox's bill: {dollars(bill.nano)}"
-    if bill.nano == spent:
+    words = f"the sandbox's bill: {dollars(bill, pretend=True)}"
+    if bill == spent:
         return f"{words}, the same to the nano-dollar"
-    if spent < bill.nano <= spent + totals.at_risk:
-        return f"{words}: {dollars(bill.nano - spent)} of what is at risk was charged"
+    if spent < bill <= spent + totals.at_risk:
+        more = dollars(bill - spent, pretend=True)
+        return f"{words}: {more} of what was unclear was charged"
     return f"{words}, WHICH DOES NOT AGREE: please report this"
 
 

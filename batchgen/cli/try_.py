@@ -27,8 +27,8 @@ from batchgen.cli.manner import manner_of
 from batchgen.cli.runfolder import carry_on_by
 from batchgen.cli.source import base_url_of, overrides_of, read_job
 from batchgen.cli.streams import write_error, write_result
-from batchgen.cli.summary import Bill, finish
-from batchgen.cli.words import counted, money_lines
+from batchgen.cli.summary import Rehearsed, finish, show_real_run
+from batchgen.cli.words import NO_MONEY, may_have_been_charged, money_lines
 from batchgen.engines.folder import LEDGER, read_ledger
 from batchgen.engines.setting import Outcome
 from batchgen.errors import BatchgenError, StorageError, UsageError
@@ -217,7 +217,7 @@ def _way_on(folder: Path, given: Mapping[str, Any]) -> list[str]:
 # -- how it ended
 
 
-def _end(job: Job, outcome: Outcome, bill: Bill | None, *, asked: Job) -> int:
+def _end(job: Job, outcome: Outcome, rehearsed: Rehearsed | None, *, asked: Job) -> int:
     """Show what came of it; `asked` is the job before a rehearsal moved it."""
     with closing(read_ledger(job.out)) as ledger:
         found = next(result_slices(ledger, ARCHIVE), None)
@@ -225,9 +225,10 @@ def _end(job: Job, outcome: Outcome, bill: Bill | None, *, asked: Job) -> int:
             row = found[0][0]
             if row.status is Status.SUCCEEDED:
                 write_result("\n".join([*_success(row, ledger, job.out), ""]))
-                write_result(_curl(asked, is_rehearsal=bill is not None))
+                write_result(_curl(asked, is_rehearsal=rehearsed is not None))
             else:
                 _tell_failure(row, outcome)
+    show_real_run(rehearsed)
     return finish(job, outcome)
 
 
@@ -244,11 +245,14 @@ def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
     size = f"{image.width_px}x{image.height_px}"
     yield f"file: {shown(file)} ({size}, {image.media_type}, {len(data):,} bytes)"
     cost = "unknown" if row.cost_usd is None else dollars(row.cost_usd)
-    yield f"cost: {cost} ({row.cost_basis.replace('_', ' ')})"
+    basis = row.cost_basis.replace("_", " ")
+    if ledger.is_rehearsal:
+        yield f"pretend cost: {cost} ({basis}; {NO_MONEY})"
+    else:
+        yield f"cost: {cost} ({basis})"
     if row.at_risk_usd:
-        unknown = f"{counted(row.at_risk_attempts, 'outcome')} unknown"
-        reason = unknown if row.at_risk_attempts else "the reply states no charge"
-        yield f"at risk: {dollars(row.at_risk_usd)} ({reason})"
+        more = dollars(row.at_risk_usd, pretend=ledger.is_rehearsal)
+        yield may_have_been_charged(more, row.at_risk_attempts)
     time = "unknown" if row.latency_s is None else f"{row.latency_s:.1f} s"
     yield f"time: {time}"
     if row.warning:

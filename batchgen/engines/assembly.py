@@ -78,7 +78,9 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
         ledger=hands.ledger,
         writer=hands.writer,
         wire=hands.wire,
-        budget=Budget(limits_of(job), ceiling, time.now),
+        budget=Budget(
+            limits_of(job), ceiling, time.now, pretend=setting.progress.rehearsed
+        ),
         lanes={
             name: _chosen_lane(name, job, setting, hands.ledger, time)
             for name in job.providers
@@ -142,6 +144,7 @@ async def resume(run: Run, setting: Setting) -> list[str]:
     flights = flights_of(run, lanes, open_attempts)
     money = run.ledger.money()
     run.progress.spent = money.spent + money.retired
+    run.progress.retired = money.retired
     run.progress.at_risk = money.at_risk
     _commit_known(run)
     for it in flights:

@@ -18,7 +18,7 @@ from batchgen.engines.forecast import forecast_of
 from batchgen.engines.notices import notices_of
 from batchgen.engines.outlook import disk_of, limits_met, paces_of
 from batchgen.engines.whole_folder import refuse_without_ledger
-from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
+from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals
 from batchgen.manifest import Row, key_of
 from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
@@ -56,19 +56,37 @@ def check_job(
         choice = Choice.of(job, providers, prices, today)
         notices = [*manifest.notices, *notices_of(job, providers, today)]
         copy = Path(folder) / LEDGER
-        if (job.out / LEDGER).is_file():
-            known = Reader(job.out / LEDGER)
-            known.copy_to(copy)
-            known.close()
+        rehearsal = _copy_ledger(job, copy)
         ledger = Ledger(copy)
         try:
             renamed = _plan(ledger, manifest, choice, most)
             below = EVERY_ROW if job.limit is None else job.limit
             notices += edit_notices(ledger, below, ledger.generation)
             notices += manifest.id_advice()
-            return _findings(ledger, choice, notices, renamed, most)
+            found = _findings(ledger, choice, notices, renamed, most)
         finally:
             ledger.close()
+    if rehearsal is not None:
+        found = replace(found, realm=rehearsal.realm, rehearsal=rehearsal)
+    return found
+
+
+def _copy_ledger(job: Job, copy: Path) -> Totals | None:
+    """Copy what the folder's runs bought, unless it was only rehearsed.
+
+    What is pretend counts for nothing that a real run does: neither as bought nor for
+    a budget.
+
+    Returns:
+        What the folder's rehearsal came to; None if it holds none.
+    """
+    if not (job.out / LEDGER).is_file():
+        return None
+    with closing(Reader(job.out / LEDGER)) as existing:
+        if existing.is_rehearsal:
+            return existing.totals(EVERY_ROW)
+        existing.copy_to(copy)
+    return None
 
 
 def _plan(
@@ -148,7 +166,7 @@ def _findings(
         paces=list(paces_of(ledger, job, choice.others, forecast)),
         disk=disk_of(ledger, job.out, forecast),
         limits=list(limits_met(ledger, limits_of(job), totals, forecast)),
-        realm=None if (realm := ledger.get("realm")) is None else str(realm),
+        realm=ledger.realm,
         notices=notices,
     )
 

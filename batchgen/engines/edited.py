@@ -23,6 +23,7 @@ class Rebuy:
         usd: What buying all of them again is expected to cost.
         unpriced: How many have no known price.
         names: Of the first rows: their ids, else their positions.
+        rehearsed: Whether the money is a rehearsal's, which is pretend.
     """
 
     rows: int
@@ -30,6 +31,7 @@ class Rebuy:
     usd: Decimal
     unpriced: int
     names: Sequence[str]
+    rehearsed: bool = False
 
     @property
     def happened(self) -> str:
@@ -48,9 +50,10 @@ class Rebuy:
     @property
     def price(self) -> str:
         """What buying them again costs."""
+        known = dollars(self.usd, pretend=self.rehearsed)
         if not self.unpriced:
-            return dollars(self.usd)
-        return f"{dollars(self.usd)} and more" if self.usd else "an unknown price"
+            return known
+        return f"{known} and more" if self.usd else "an unknown price"
 
     def __str__(self) -> str:
         them, image = ("them", "images") if self.rows != 1 else ("it", "image")
@@ -79,6 +82,7 @@ def rebuy_of(ledger: Reader, below: int, generation: int) -> Rebuy | None:
             f"row {row['position']}" if row["id"] is None else f'id "{row["id"]}"'
             for row in first
         ],
+        rehearsed=ledger.is_rehearsal,
     )
 
 

@@ -46,4 +46,6 @@ def log_end(log: logging.Logger, totals: Totals) -> None:
         "retired": totals.retired,
         "at_risk": totals.at_risk,
     }
-    log.info("ended", extra=rows | {f"{name}_nano": it for name, it in money.items()})
+    amounts = {f"{name}_nano": nano for name, nano in money.items()}
+    mark = {"rehearsed": totals.rehearsed or None}
+    log.info("ended", extra={**rows, **amounts, **mark})

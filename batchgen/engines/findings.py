@@ -214,6 +214,8 @@ class Findings:
         realm: What kind of run the folder holds: `real`, `loopback` or `rehearsal`;
             None if it holds none.
         notices: What looks odd in the manifest's header.
+        rehearsal: Rows and money of the rehearsal that the folder holds; None if it
+            holds none. Nothing else here counts any of it.
     """
 
     totals: Totals
@@ -228,6 +230,7 @@ class Findings:
     limits: Sequence[Limit]
     realm: str | None
     notices: Sequence[str]
+    rehearsal: Totals | None = None
 
 
 def problems_in(ledger: Reader, most: int, query: str = "problems") -> list[Problem]:

@@ -89,6 +89,7 @@ class LocalEngine:
             extra={
                 "manifest": str(self._job.manifest),
                 "providers": ",".join(self._job.providers),
+                "realm": ledger.realm,
                 "adopted": adopted,
             },
         )
@@ -210,6 +211,7 @@ class LocalEngine:
         run.progress.phase = "planning"
         run.progress.in_flight = lambda: sum(it.in_flight for it in run.lanes.values())
         run.progress.budgets = run.budget.words
+        run.progress.budget_levels = run.budget.levels
         is_new = not run.ledger.has_attempts()
         if run.budget.limits:
             refuse_unpriced(run, self._choice().able)

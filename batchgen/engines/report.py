@@ -80,7 +80,7 @@ def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
         by_provider = next((it for name, it in shown if name == "provider"), [])
         return Report(
             totals=ledger.totals(EVERY_ROW),
-            is_rehearsal=ledger.get("realm") == "rehearsal",
+            is_rehearsal=ledger.is_rehearsal,
             is_whole=ledger.get("plan_digest") is not None,
             overall=overall,
             groups=shown,

@@ -39,6 +39,7 @@ class Verified:
         is_working: Whether a run works on the folder.
         estimate: What the damaged images cost today, in nano-dollars, as far as known.
         unpriced: Damaged images of which that is not known.
+        rehearsed: Whether the folder holds a rehearsal, whose money is pretend.
     """
 
     images: int = 0
@@ -50,6 +51,7 @@ class Verified:
     is_working: bool = False
     estimate: int = 0
     unpriced: int = 0
+    rehearsed: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -69,7 +71,7 @@ def verify(path: Path, told: Callable[[int, int], None]) -> Verified:
         StorageError: the file cannot be read.
     """
     with current_ledger(path) as (ledger, is_held), ledger.snapshot():
-        found = Verified(is_working=not is_held)
+        found = Verified(is_working=not is_held, rehearsed=ledger.is_rehearsal)
         file = DiskFile(path / ARCHIVE)
         try:
             _look_at_images(ledger, file, found, told)

@@ -19,6 +19,7 @@ from batchgen.ledger.purchases import (
     unsettle_charges,
 )
 from batchgen.ledger.reader import Growth, Reader, Shape
+from batchgen.ledger.realm import REHEARSAL, realm_in
 from batchgen.ledger.records import (
     AttemptEnd,
     AttemptRecord,
@@ -36,6 +37,7 @@ from batchgen.ledger.results import result_slices
 from batchgen.ledger.route import Way, dump_route, load_route
 
 __all__ = [
+    "REHEARSAL",
     "AttemptEnd",
     "AttemptRecord",
     "AttemptStart",
@@ -66,6 +68,7 @@ __all__ = [
     "providers_bought_from",
     "purchase_slices",
     "purchases_of",
+    "realm_in",
     "result_slices",
     "settle_charge",
     "settled_without_note",

@@ -6,6 +6,13 @@ SELECT plan.provider, plan.model, plan.resolution, plan.estimate, plan.route, ro
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL;
+-- name: plan_sales
+SELECT plan.provider, plan.model, plan.resolution, min(plan.position) AS position,
+       rows.request, count(*) AS rows, sum(rows.n) AS images
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below
+    AND plan.problem IS NULL AND plan.provider IS NOT NULL AND plan.shares IS NULL
+  GROUP BY plan.provider, plan.model, plan.resolution ORDER BY position;
 -- name: rows_sharing
 SELECT count(*) AS rows, coalesce(sum(rows.n), 0) AS images,
        coalesce(sum(plan.estimate), 0) AS estimate,

@@ -13,6 +13,7 @@ from typing import Any
 
 from batchgen.errors import Again, Charge
 from batchgen.ledger.database import connect, ours, queries, translated
+from batchgen.ledger.realm import REHEARSAL
 from batchgen.ledger.records import (
     AttemptRecord,
     Money,
@@ -100,6 +101,20 @@ class Reader:
         """Return a remembered number, 0 if there is none."""
         value = self.get(name)
         return value if isinstance(value, int) else 0
+
+    @property
+    def realm(self) -> str | None:
+        """What kind of run this is: `real`, `loopback` or `rehearsal`.
+
+        None where nothing was begun yet.
+        """
+        value = self.get("realm")
+        return value if isinstance(value, str) else None
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether all money here is a rehearsal's: then none was spent."""
+        return self.realm == REHEARSAL
 
     @property
     def generation(self) -> int:
@@ -320,6 +335,7 @@ class Reader:
             **asdict(self.money()),
             rows=self.rows_by_status(below),
             images=images.fetchone()[0],
+            realm=self.realm,
         )
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 from batchgen.errors import Again, Charge
+from batchgen.ledger.realm import REHEARSAL
 from batchgen.model import Basis, ImageRequest, State, Status
 
 
@@ -255,7 +256,18 @@ class Money:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals(Money):
-    """The money of a whole run folder, its rows by status, and its images."""
+    """The money of a whole run folder, its rows by status, and its images.
+
+    Attributes:
+        realm: What kind of run it is: `real`, `loopback` or `rehearsal`; None where
+            nothing was begun yet.
+    """
 
     rows: dict[Status, int]
     images: int
+    realm: str | None = None
+
+    @property
+    def rehearsed(self) -> bool:
+        """Whether the money is a rehearsal's: then none was spent."""
+        return self.realm == REHEARSAL

@@ -50,8 +50,8 @@ CREATE TABLE plan (
   warning     TEXT,               -- it can run, but not all of it
   key         INTEGER,            -- of rows that have no entry in `rows`
   fingerprint BLOB,               -- likewise
-  former      INTEGER REFERENCES rows,  -- paid for, and what this row was before an edit
-  kept_for    INTEGER REFERENCES rows,  -- this row would be that one, had it not kept what
+  former      INTEGER,  -- paid for, and what this row was before an edit
+  kept_for    INTEGER,  -- this row would be that one, had it not kept what
                                         -- was bought for it before an edit
   took        INTEGER,            -- it took over what was bought under another key: the
                                   -- entry in `rows` that it has no use for; 0 for none

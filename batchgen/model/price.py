@@ -170,8 +170,14 @@ def to_usd(nano: int) -> Decimal:
     return Decimal(nano).scaleb(-9)
 
 
-def dollars(amount: int | Decimal) -> str:
-    """Write nano-dollars, or US dollars, exactly, with at least two decimals."""
+def dollars(amount: int | Decimal, *, pretend: bool = False) -> str:
+    """Write nano-dollars, or US dollars, exactly, with at least two decimals.
+
+    Args:
+        amount: Nano-dollars as an int, US dollars as a Decimal.
+        pretend: Whether a rehearsal charged it; then the text says so.
+    """
     usd = to_usd(amount) if isinstance(amount, int) else amount
     whole, _, fraction = f"{usd:f}".partition(".")
-    return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"
+    text = f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"
+    return f"pretend {text}" if pretend else text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,9 @@ from batchgen.output.amounts import AMOUNTS, SUMS, Amounts, followed, measures
 _WANTED = "give a run folder or its results.parquet"
 DAY = "day"
 """The UTC day on which a row was first sent."""
+
+REHEARSED = "rehearsed"
+"""Names the column that says whether the amounts are a rehearsal's."""
 
 _NEEDED: Mapping[str, type[pl.DataType]] = {
     "status": pl.String,
@@ -42,24 +45,31 @@ class Group:
 class ResultTables:
     """Result tables whose columns were read; those of their manifests may differ."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], rehearsed: Collection[Path] = ()) -> None:
         """Read the columns of each table, one at least.
+
+        Args:
+            paths: The tables.
+            rehearsed: Those of them that are of rehearsals.
 
         Raises:
             SpecError: a file cannot be read, or is no result table.
         """
         self._tables = [(path, _schema(path)) for path in paths]
+        self._rehearsed = frozenset(rehearsed)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What can be grouped by: whatever one table at least has."""
         return tuple({name: 0 for _, it in self._tables for name in _keys(it)})
 
-    def costs(self, by: Sequence[str]) -> Costs:
+    def costs(self, by: Sequence[str], *, rehearsed: bool = False) -> Costs:
         """Add up, one table after the other, reading only what is needed.
 
         Args:
             by: Some of `columns`; null in the rows of a table that has no such one.
+            rehearsed: Whether to add up the tables of rehearsals, or all others: never
+                both, for the one money is pretend.
 
         Raises:
             SpecError: a file is damaged.
@@ -68,6 +78,8 @@ class ResultTables:
         headings = {name: _heading(name) for name in kinds}
         parts = []
         for path, schema in self._tables:
+            if (path in self._rehearsed) is not rehearsed:
+                continue
             keys = _keys(schema)
             chosen = [
                 (keys[name].read if name in keys else pl.lit(None))
@@ -80,7 +92,7 @@ class ResultTables:
                 sums = _summed(rows, headings.values())
                 parts.append(sums.collect(engine="streaming"))
         whole = _summed(pl.concat(parts).lazy(), headings.values()).collect()
-        return Costs(whole, tuple(headings.values()))
+        return Costs(whole, tuple(headings.values()), rehearsed=rehearsed)
 
     def _kind(self, name: str) -> pl.DataType:
         """Return the type of a column; text where tables do not agree on it."""
@@ -94,10 +106,23 @@ class ResultTables:
 
 
 class Costs:
-    """Groups, the dearest first; where they are days, in order of the day before."""
+    """Groups, the dearest first; where they are days, in order of the day before.
 
-    def __init__(self, sums: pl.DataFrame, headings: tuple[str, ...]) -> None:
+    Attributes:
+        headings: Names of the columns that were grouped by.
+        rehearsed: Whether all of it is money of rehearsals, of which none was spent.
+        total: All groups together.
+    """
+
+    def __init__(
+        self,
+        sums: pl.DataFrame,
+        headings: tuple[str, ...],
+        *,
+        rehearsed: bool = False,
+    ) -> None:
         self.headings = headings
+        self.rehearsed = rehearsed
         days = [name for name in headings if name == DAY]
         order = [*days, "cost_usd", *headings]
         self._sums = sums.sort(
@@ -118,16 +143,24 @@ class Costs:
         rest = _summed(self._sums.lazy().slice(first), ()).collect()
         return _amounts(followed(rest).select(AMOUNTS).row(0))
 
-    def csv(self) -> str:
-        """Return a line for each group; amounts with all their decimals."""
-        return self._told().write_csv()
-
-    def arrow(self) -> pa.Table:
-        """Return a row for each group; amounts are decimals."""
-        return self._told().to_arrow(compat_level=pl.CompatLevel.oldest())
+    def frame(self) -> pl.DataFrame:
+        """Return a row for each group; the last column says whether it is rehearsed."""
+        mark = pl.lit(self.rehearsed).alias(REHEARSED)
+        return self._told().with_columns(mark)
 
     def _told(self) -> pl.DataFrame:
         return followed(self._sums).select(*self.headings, *AMOUNTS)
+
+
+def csv_of(parts: Sequence[Costs]) -> str:
+    """Return a line for each group; amounts with all their decimals."""
+    return pl.concat(part.frame() for part in parts).write_csv()
+
+
+def arrow_of(parts: Sequence[Costs]) -> pa.Table:
+    """Return a row for each group; amounts are decimals."""
+    frame = pl.concat(part.frame() for part in parts)
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +185,7 @@ def _keys(schema: pl.Schema) -> dict[str, _Key]:
 
 
 def _heading(name: str) -> str:
-    return f"by_{name}" if name in (*AMOUNTS, *SUMS) else name
+    return f"by_{name}" if name in (*AMOUNTS, *SUMS, REHEARSED) else name
 
 
 def _summed(rows: pl.LazyFrame, keys: Iterable[str]) -> pl.LazyFrame:

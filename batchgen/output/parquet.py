@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,12 +18,21 @@ _GROUP_BYTES = 32 * 2**20
 
 # Large, because a slice of long cells can pass the 2 GiB that plain strings hold; in
 # the Parquet file, and to its readers, both are the same strings.
+REALM = "batchgen.realm"
+"""Says in a table's metadata what kind of run made it: a rehearsal spends nothing."""
+VERSION = "batchgen.version"
+
 TEXT = pa.large_string()
 USD = pa.decimal128(18, 9)
 MOMENT = pa.timestamp("us", tz="UTC")
 
 
-def write_parquet(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+def write_parquet(
+    path: Path,
+    tables: Iterable[pa.Table],
+    schema: pa.Schema,
+    realm: str | None = None,
+) -> None:
     """Write the tables as one file, or leave the old one untouched.
 
     Memory holds one row group, however many rows there are.
@@ -31,11 +41,15 @@ def write_parquet(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> 
         path: Replaced in one step once everything is on disk.
         tables: Small ones, all of this schema.
         schema: Of the file, which may hold no row at all.
+        realm: What kind of run the rows are of, for the file's metadata: whoever finds
+            the file alone must know a rehearsal's money from real money.
 
     Raises:
         DiskFull: the file system or the quota is full.
         StorageError: it cannot be written.
     """
+    marks = {VERSION: version("batchgen")} | ({REALM: realm} if realm else {})
+    schema = schema.with_metadata({**(schema.metadata or {}), **marks})
     with (
         replacing(path) as file,
         pq.ParquetWriter(
@@ -58,3 +72,16 @@ def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
             waiting, rows, size_bytes = [], 0, 0
     if rows:
         yield pa.concat_tables(waiting)
+
+
+def realm_of(path: Path) -> str | None:
+    """Return the kind of run that a table names in its metadata; None where none does.
+
+    A file that cannot be read has none: whoever reads its rows says what is wrong.
+    """
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except (pa.ArrowException, OSError):
+        return None
+    realm: bytes | None = metadata.get(REALM.encode())
+    return None if realm is None else realm.decode(errors="replace")

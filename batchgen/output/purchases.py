@@ -39,14 +39,21 @@ _SCHEMA = pa.schema(
 )
 
 
-def write_purchases(path: Path, slices: Iterable[Sequence[PurchaseRow]]) -> None:
+def write_purchases(
+    path: Path, slices: Iterable[Sequence[PurchaseRow]], realm: str | None = None
+) -> None:
     """Write the table whole, or leave the old one untouched.
+
+    Args:
+        path: Replaced in one step once everything is on disk.
+        slices: Rows in order.
+        realm: What kind of run they are of; see `write_parquet`.
 
     Raises:
         DiskFull: the file system or the quota is full.
         StorageError: it cannot be written.
     """
-    write_parquet(path, _tables(slices), _SCHEMA)
+    write_parquet(path, _tables(slices), _SCHEMA, realm)
 
 
 def _tables(slices: Iterable[Sequence[PurchaseRow]]) -> Iterator[pa.Table]:

@@ -70,6 +70,7 @@ def write_table(
     own_schema: bytes | None,
     *,
     is_shared: bool = False,
+    realm: str | None = None,
 ) -> None:
     """Write the table whole, or leave the old one untouched.
 
@@ -83,6 +84,7 @@ def write_table(
         own_schema: The same columns without rows. They alone decide what stands in
             the table; None for a manifest that has none.
         is_shared: Whether rows share purchases; then `shared_with` says with whom.
+        realm: What kind of run the rows are of; see `write_parquet`.
 
     Raises:
         DiskFull: the file system or the quota is full.
@@ -91,7 +93,7 @@ def write_table(
     own = _without_rows(own_schema)
     ours = _OURS.append(_SHARED) if is_shared else _OURS
     schema = _layout(ours, own)
-    write_parquet(path, _tables(slices, ours, own, schema), schema)
+    write_parquet(path, _tables(slices, ours, own, schema), schema, realm)
 
 
 def _tables(

@@ -163,9 +163,10 @@ async def tell_raised(run: Run, flight: Flight, raised: Raised | None) -> None:
     growth.subtract(raised.growth)
     _risk_more(run, growth)
     run.log.warning("charge_above_ceiling", extra={"nano": per_image})
+    charged = dollars(per_image, pretend=run.progress.rehearsed)
     run.progress.notice(
-        f"{provider} charged {dollars(per_image)} for an image at {resolution}, more "
-        "than its ceiling; from now on that much is reserved"
+        f"{provider} charged {charged} for an image at {resolution}, more than its "
+        "ceiling; from now on that much is reserved"
     )
 
 

@@ -102,6 +102,7 @@ class Feed:
             elif self._needs_work(wanted):
                 self._start(wanted)
             else:
+                self._references.tell_untried(self._lane, wanted.planned.row.request)
                 links = [Link(it) for it in wanted.planned.row.request.references]
                 await self._run.shelf.put(wanted.part, links)
                 return wanted

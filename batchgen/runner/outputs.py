@@ -80,7 +80,8 @@ def write_tables_beside(reader: Reader, folder: Path) -> bool:
 
 def _write_tables(ledger: Reader, folder: Path, mark: str) -> None:
     _write_results(ledger, folder / f"{TABLE}{mark}")
-    write_purchases(folder / f"{PURCHASES}{mark}", purchase_slices(ledger))
+    path = folder / f"{PURCHASES}{mark}"
+    write_purchases(path, purchase_slices(ledger), ledger.realm)
 
 
 def _write_results(ledger: Reader, path: Path) -> None:
@@ -89,7 +90,8 @@ def _write_results(ledger: Reader, path: Path) -> None:
     values = (ledger.generation,)
     is_shared = ledger.run("plan_is_shared", values).fetchone() is not None
     slices = result_slices(ledger, ARCHIVE)
-    write_table(path, slices, own_schema, is_shared=is_shared)
+    realm = ledger.realm
+    write_table(path, slices, own_schema, is_shared=is_shared, realm=realm)
 
 
 def _finish(ledger: Reader, archive: Archive) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from batchgen.budget import Scope
 from batchgen.model import Status
 
 
@@ -20,7 +21,10 @@ class Progress:
         bought: Images that this run stored.
         spent: Nano-dollars of the whole folder, and so is `at_risk`.
         in_flight: Tells how many purchases are between SENT and DELIVERED.
+        retired: What of `spent` was paid for rows that the manifest no longer holds.
+        rehearsed: Whether all money is a rehearsal's: then none is spent.
         budgets: Says how the budgets of the day and of a column's values stand.
+        budget_levels: Tells the same as data: scope, limit, and what counts for it.
         notice: Called with a sentence that the user should read now.
     """
 
@@ -29,10 +33,13 @@ class Progress:
     rows: Counter[Status] = field(default_factory=Counter)
     bought: int = 0
     spent: int = 0
+    retired: int = 0
     at_risk: int = 0
+    rehearsed: bool = False
     phase: str = "starting"
     in_flight: Callable[[], int] = lambda: 0
     budgets: Callable[[], list[str]] = list
+    budget_levels: Callable[[], list[tuple[Scope, int, int]]] = list
     said: set[str] = field(default_factory=set)
     stored_bytes: int = 0
     notice: Callable[[str], None] = lambda _: None

@@ -38,6 +38,12 @@ TRIES = 8
 those of an outage: several images in a row that all fail."""
 
 UPLOAD_TIMEOUT_S = 120.0
+UNTRIED = (
+    "reference URLs are not fetched in a rehearsal (a drawing stands in): whether they "
+    "work, only a real run shows"
+)
+"""Said once: a rehearsal's success says nothing of what it did not try."""
+
 SAFE_LIFE = 0.9
 """Share of an upload's life in which its link is named: the task needs it, too."""
 
@@ -66,6 +72,14 @@ class References:
         self._dead: dict[str, str] = {}
         # One turn for each image: rows that share it wait for the first one's upload.
         self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()
+
+    def tell_untried(self, lane: Lane, request: ImageRequest) -> None:
+        """Say in a rehearsal that links go to the sandbox, which follows none."""
+        rules = lane.able.references
+        if self._stand_in is not None and any(
+            rules.carrier_of(reference) == "link" for reference in request.references
+        ):
+            self._run.progress.say_once(UNTRIED)
 
     async def ready(self, lane: Lane, request: ImageRequest) -> tuple[Carried, ...]:
         """Return a request's references as they travel to a provider.
@@ -114,9 +128,7 @@ class References:
             raise Unusable(f"{shown(url)} {problem}")
         host = read_url(url).host
         if self._stand_in is not None and not is_loopback_host(host):
-            self._run.progress.say_once(
-                "reference URLs are not fetched in a rehearsal: a drawing stands in"
-            )
+            self._run.progress.say_once(UNTRIED)
             return self._stand_in
         # What lies on this machine is not for a provider that is elsewhere.
         near = all(it.is_loopback for it in self._run.lanes.values())

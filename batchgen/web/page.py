@@ -116,7 +116,7 @@ def _trusted(text: str) -> Thumbnails:
 def _plots(report: Report) -> list[plots.Plot]:
     drawn = []
     if report.course is not None:
-        drawn.append(plots.spending(report.course))
+        drawn.append(plots.spending(report.course, pretend=report.is_rehearsal))
         drawn.append(plots.throughput(report.course, report.rate_per_minute))
     if report.latencies_s:
         drawn.append(plots.latency(report.latencies_s))

@@ -46,8 +46,9 @@ class _Axis:
         return (value - self.low) / ((self.high - self.low) or 1.0)
 
 
-def spending(course: Course) -> Plot:
-    """Return what was spent over time."""
+def spending(course: Course, *, pretend: bool = False) -> Plot:
+    """Return what was spent over time; `pretend` marks what a rehearsal charged."""
+    title = "Pretend cost over time" if pretend else "Spent over time"
     usd = [it / NANO for it in course.spent]
     upright = _upright("US dollars", max(usd))
     time = _time(course)
@@ -62,10 +63,10 @@ def spending(course: Course) -> Plot:
         for at, it in zip(course.moments(), usd, strict=True)
     ]
     return Plot(
-        "Spent over time",
+        title,
         f"From $0 to ${usd[-1]:,.2f}, charged for certain, dropped rows included.",
-        _drawing("Spent over time", time, upright, line),
-        ("until (UTC)", "spent"),
+        _drawing(title, time, upright, line),
+        ("until (UTC)", "pretend cost" if pretend else "spent"),
         lines,
     )
 

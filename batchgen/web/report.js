@@ -5,7 +5,7 @@
   const KEPT_PIECES = 128;
   const AGAIN = ["failed", "held", "refused"];
   const byId = (id) => document.getElementById(id);
-  const { retry, columns } = JSON.parse(byId("data").textContent);
+  const { retry, rehearsed, columns } = JSON.parse(byId("data").textContent);
   const TEXTS = ["id", "prompt", "error", "message", "warning", "request_id", "model"];
   const FIELDS = [
     "row", "status", "prompt", "error", "message", "warning", "provider", "model",
@@ -29,7 +29,8 @@
   function usd(nano) {
     if (nano === null) return "unknown";
     const fraction = String(nano % 1e9).padStart(9, "0").replace(/0+$/, "").padEnd(2, "0");
-    return `$${Math.floor(nano / 1e9).toLocaleString("en")}.${fraction}`;
+    const mark = rehearsed ? "pretend " : "";
+    return `${mark}$${Math.floor(nano / 1e9).toLocaleString("en")}.${fraction}`;
   }
 
   function said(name, value) {

@@ -68,7 +68,11 @@ def rows_of(report: Report, retry: str) -> dict[str, Any]:
         ]
         for row in report.rows
     ]
-    return {"retry": retry, "columns": columns}
+    return {
+        "retry": retry,
+        "rehearsed": report.is_rehearsal,
+        "columns": columns,
+    }
 
 
 def _cut(text: str | None) -> str | None:

@@ -60,7 +60,7 @@ def test_the_others_point_to_the_images_of_the_first(batch: Batch) -> None:
     check_archive(books)
 
 
-def test_a_row_that_was_bought_is_shared_though_it_left_the_manifest(
+def test_what_was_bought_is_taken_over_under_another_id_and_shared(
     batch: Batch,
 ) -> None:
     write(batch, [("a", CUP), ("b", POT)])
@@ -71,8 +71,8 @@ def test_a_row_that_was_bought_is_shared_though_it_left_the_manifest(
 
     rows = table_of(batch)
     assert len(books.requests) == 2
-    assert [rows[it]["shared_with"] for it in rows] == ["a", None, "a"]
-    assert books.retired > 0
+    assert [rows[it]["shared_with"] for it in rows] == [None, None, "late"]
+    assert books.retired == 0
     assert members(batch) == ["metadata.jsonl", "a.png", "b.png"]
 
 

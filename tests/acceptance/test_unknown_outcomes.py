@@ -30,7 +30,9 @@ def test_a_held_row_is_listed_with_its_price_until_retry_releases_it(
     assert len(books.requests) == 3
     for told in (ended.out, left.out, status.out):
         assert "3 rows: 2 succeeded, 1 held" in told
-        assert "at risk $0.13875: 1 outcome unknown" in told
+        assert (
+            "up to $0.13875 more may have been charged: 1 request got no answer"
+        ) in told
     assert "batchgen retry" in ended.out
     assert "--status held" in ended.out
     [held] = [row for row in books.rows if row["status"] == "held"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from batchgen.model import Status
 from batchgen.provider import key_variable
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox import SandboxProcess
@@ -91,6 +92,11 @@ def table(folder: Path) -> pl.DataFrame:
 
 def money(rows: pl.DataFrame, column: str) -> Decimal:
     return sum(rows[column], Decimal(0))
+
+
+def by_status(**rows: int) -> dict[str, int]:
+    """Return numbers of rows as JSON documents have them: each status stands there."""
+    return {status.value: rows.get(status.value, 0) for status in Status}
 
 
 def digest(path: Path) -> str:

@@ -6,12 +6,22 @@ import json
 import signal
 import subprocess
 import urllib.request
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from batchgen.model import dollars
 from batchgen.sandbox.app import SERVICES
-from tests.cli.command import COMMAND, TIMEOUT_S, Shop, batchgen, digest, table
+from tests.cli.command import (
+    COMMAND,
+    TIMEOUT_S,
+    Shop,
+    batchgen,
+    by_status,
+    digest,
+    table,
+)
 
 JOB_OPTIONS = [
     *("--provider", "--model", "--base-url", "--out", "--prompt", "--aspect-ratio"),
@@ -30,9 +40,9 @@ OPTIONS = {
     "retry": ["--status", "--ids"],
     "reconcile": [
         *("--bill", "--columns", "--usd-per-unit", "--timezone", "--provider"),
-        *("--slack", "--covers", "--settle"),
+        *("--slack", "--covers", "--settle", "--json"),
     ],
-    "costs": ["--by", "--format", "--output"],
+    "costs": ["--by", "--format", "--output", "--mix-rehearsals"],
     "try": [
         *("--provider", "--model", "--base-url", "--aspect-ratio", "--resolution"),
         *("--reference", "--out", "--max-cost", "--price", "--yes"),
@@ -130,9 +140,9 @@ def test_status_tells_rows_money_and_how_to_carry_on(shop: Shop) -> None:
     assert lines[0] == f"{shop.folder}/out/m: not running"
     assert lines[1] == "3 rows: 1 pending, 2 succeeded"
     assert lines[-1].endswith("--yes --limit 2")
-    told = json.loads(by_folder.stdout)
-    assert told["rows"] == {"pending": 1, "succeeded": 2}
-    assert f"spent ${told['spent_usd']}" in lines
+    told = json.loads(by_folder.stdout, parse_float=Decimal)
+    assert told["rows"] == by_status(pending=1, succeeded=2)
+    assert f"spent {dollars(told['spent_usd'])}" in lines
     assert (told["running"], told["images"]) == (False, 2)
 
     assert shop.run("m.csv", "--yes").code == 0

@@ -187,12 +187,12 @@ def test_a_price_list_does_not_hold_at_somebody_elses_address(
         *("run", "m.csv", *RELAY, "--max-cost", "1", "--quiet"), at=fox.folder, key=KEY
     )
 
+    notice, message = refused.stderr.splitlines()
     assert refused.code == 2
-    assert "no price is known for gemini" in refused.message
-    assert "at https://relay.example/v1beta, which has prices of its own" in (
-        refused.message
-    )
-    assert "--price" in refused.message
+    assert notice.startswith("gemini is asked at https://relay.example/v1beta, where")
+    assert message.startswith("batchgen: no price is known for gemini")
+    assert "at https://relay.example/v1beta, which has prices of its own" in message
+    assert "--price" in message
 
 
 def test_check_says_that_prices_and_shutdowns_are_not_those_of_the_provider(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import anyio
 import pytest
 
 from batchgen.cli.display import Lines
-from batchgen.cli.meter import Meter, as_json
+from batchgen.cli.exact import exact_json
+from batchgen.cli.meter import Meter
+from batchgen.cli.run_document import progress_fields
 from batchgen.model import Status
 from batchgen.runner.progress import Progress
 from tests.virtual import live_through
@@ -98,8 +104,12 @@ def test_a_line_rounds_money_and_json_does_not(progress: Progress) -> None:
 
     assert "$1.23" in view.line()
     assert "$0.01 at risk" in view.line()
-    assert as_json(view)["spent_usd"] == "1.234567891"
-    assert as_json(view)["at_risk_usd"] == "0.005000001"
+    told = progress_fields(view, datetime(2026, 11, 21, tzinfo=UTC))
+    assert told["spent_usd"] == Decimal("1.234567891")
+    assert told["at_risk_usd"] == Decimal("0.005000001")
+    line = json.loads(exact_json(told), parse_float=Decimal)
+    assert line["spent_usd"] == told["spent_usd"]
+    assert line["at"] == "2026-11-21T00:00:00Z"
 
 
 def test_planning_tells_how_many_rows_were_read() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batchgen.model import dollars
 from batchgen.providers import PROVIDERS
 from tests.cli.command import batchgen
 
@@ -33,7 +35,9 @@ def test_one_provider_is_shown_with_every_fact_that_scripts_get(
     name: str, tmp_path: Path
 ) -> None:
     shown = " ".join(batchgen("providers", name, at=tmp_path).stdout.split())
-    facts = json.loads(batchgen("providers", name, "--json", at=tmp_path).stdout)
+    told = batchgen("providers", name, "--json", at=tmp_path).stdout
+    facts = json.loads(told, parse_float=Decimal)
+    assert facts.pop("format") == "batchgen.provider/1"
 
     for price in [*facts["prices"].values(), *facts["rates"].values()]:
         assert price is None or f"({price['page']}, read {price['read_on']})" in shown
@@ -42,9 +46,8 @@ def test_one_provider_is_shown_with_every_fact_that_scripts_get(
     for rule in facts["options"].values():
         rule.pop("type")
     for price in [*facts["prices"].values(), *facts["rates"].values()]:
-        for amount in ("expected_usd", "ceiling_usd"):
-            if price:
-                price[amount] = price[amount].rstrip("0")
+        assert price is None or dollars(price["expected_usd"]) in shown
+        assert price is None or dollars(price["highest_usd"]) in shown
     models = facts.pop("models")
     facts["model"] = list(models.values()) or facts["model"]
     missing = [text for text in texts_of(facts) if text not in shown]
@@ -70,14 +73,20 @@ def test_a_provider_without_an_address_asks_for_one(tmp_path: Path) -> None:
 
 
 def test_scripts_get_one_object_or_all_in_order(tmp_path: Path) -> None:
-    every = json.loads(batchgen("providers", "--json", at=tmp_path).stdout)
-    single = json.loads(batchgen("providers", "aimlapi", "--json", at=tmp_path).stdout)
+    every, single = (
+        json.loads(
+            batchgen("providers", *name, "--json", at=tmp_path).stdout,
+            parse_float=Decimal,
+        )
+        for name in ([], ["aimlapi"])
+    )
 
-    assert [it["name"] for it in every] == list(PROVIDERS)
-    assert every[0] == single
+    assert every["format"] == "batchgen.providers/1"
+    assert [it["name"] for it in every["providers"]] == list(PROVIDERS)
+    assert single == {"format": "batchgen.provider/1", **every["providers"][0]}
     assert single["key_variable"] == "AIMLAPI_API_KEY"
     price = single["prices"]["1K"]
-    assert price["expected_usd"] == "0.0925"
+    assert price["expected_usd"] == Decimal("0.0925")
     assert price["page"].startswith("docs.aimlapi.com")
     assert price["read_on"] == "2026-11-20"
 

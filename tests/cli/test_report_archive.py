@@ -148,7 +148,13 @@ def test_a_ledger_of_an_older_batchgen_is_brought_up_to_date(
     folder = bought(tmp_path / "out")
     with closing(sqlite3.connect(folder / "run.db")) as ledger:
         ledger.executescript(
-            "DROP VIEW removed_images;"
+            "DROP VIEW removed_images; DROP VIEW paid_rows; DROP TABLE former_keys;"
+            "DROP INDEX plan_by_kept;"
+            "ALTER TABLE plan DROP COLUMN key;"
+            "ALTER TABLE plan DROP COLUMN fingerprint;"
+            "ALTER TABLE plan DROP COLUMN former;"
+            "ALTER TABLE plan DROP COLUMN kept_for;"
+            "ALTER TABLE plan DROP COLUMN took;"
             "ALTER TABLE attempts DROP COLUMN charge_before_bill;"
             "ALTER TABLE attempts DROP COLUMN cost_before_bill;"
             "ALTER TABLE attempts DROP COLUMN uncertain_before_bill;"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from decimal import Decimal
 
-from tests.cli.command import COMMAND, KEY, TIMEOUT_S, Shop, environment
+from batchgen.model import dollars
+from tests.cli.command import COMMAND, KEY, TIMEOUT_S, Shop, by_status, environment
 
 
 def test_json_progress_is_json_and_its_last_line_tells_the_end(shop: Shop) -> None:
@@ -14,13 +16,18 @@ def test_json_progress_is_json_and_its_last_line_tells_the_end(shop: Shop) -> No
 
     ended = shop.run("m.csv", "--yes", "--json")
 
-    moments = [json.loads(line) for line in ended.stderr.splitlines()]
+    lines = [
+        json.loads(line, parse_float=Decimal) for line in ended.stderr.splitlines()
+    ]
     assert ended.code == 0
-    assert len(moments) >= 2
-    last = moments[-1]
-    assert (last["rows"], last["done"], last["failed"]) == (3, 3, 0)
-    assert (last["images"], last["in_flight"]) == (3, 0)
-    assert f"spent ${last['spent_usd']}\n" in ended.stdout
+    *moments, last = lines
+    assert {moment["format"] for moment in moments} == {"batchgen.progress/1"}
+    assert last["format"] == "batchgen.summary/1"
+    assert moments[-1]["rows"] == last["rows"] == by_status(succeeded=3)
+    assert (moments[-1]["images_this_run"], moments[-1]["in_flight"]) == (3, 0)
+    assert (last["images"], last["exit_code"]) == (3, 0)
+    assert moments[-1]["spent_usd"] == last["spent_usd"]
+    assert f"spent {dollars(last['spent_usd'])}\n" in ended.stdout
 
 
 def test_quiet_drops_progress_but_neither_summary_nor_how_to_carry_on(

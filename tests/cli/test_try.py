@@ -67,7 +67,8 @@ def test_what_no_reply_states_is_shown_beside_the_cost(tmp_path: Path) -> None:
     (row,) = pl.read_parquet(next(tmp_path.rglob("results.parquet"))).to_dicts()
     assert row["at_risk_attempts"] == 0
     at_risk = f"${row['at_risk_usd'].normalize():f}"
-    assert f"at risk: {at_risk} (the reply states no charge)\n" in ended.stdout
+    more = f"up to {at_risk} more may have been charged: no reply states what the"
+    assert f"{more} images cost\n" in ended.stdout
 
 
 @pytest.mark.parametrize("name", list(PROVIDERS))

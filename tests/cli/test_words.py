@@ -17,14 +17,17 @@ NO_CHARGE_STATED = replace(NOTHING, spent=40_000_000, at_risk=120_000_000)
 def test_money_at_risk_without_an_unknown_outcome_is_said() -> None:
     assert money_lines(NO_CHARGE_STATED) == [
         "spent $0.04",
-        "at risk $0.12: no reply states what the images cost; it may be this much more",
+        "up to $0.12 more may have been charged: no reply states what the images cost",
     ]
 
 
 def test_unknown_outcomes_are_said_with_what_they_may_cost() -> None:
     lost = replace(NO_CHARGE_STATED, at_risk_attempts=1)
 
-    assert money_lines(lost) == ["spent $0.04", "at risk $0.12: 1 outcome unknown"]
+    assert money_lines(lost) == [
+        "spent $0.04",
+        "up to $0.12 more may have been charged: 1 request got no answer that tells",
+    ]
 
 
 def test_costs_say_money_at_risk_without_an_unknown_outcome() -> None:
@@ -45,5 +48,5 @@ def test_costs_say_money_at_risk_without_an_unknown_outcome() -> None:
 
     assert total_words(total) == [
         "total: 2 rows, 2 images, cost $0.04, $0.02 an image",
-        "at risk: $0.12, which no reply states",
+        "up to $0.12 more may have been charged: no reply states what the images cost",
     ]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from batchgen.errors import SpecError
 from batchgen.model import ResultRow, Status
 from batchgen.output.amounts import Amounts
-from batchgen.output.costs import Costs, ResultTables
+from batchgen.output.costs import Costs, ResultTables, arrow_of, csv_of
 from batchgen.output.table import write_table
 from tests.output.test_table import DONE, PENDING, PICTURE
 
@@ -156,8 +156,8 @@ def test_sums_pass_what_one_cell_can_hold(tmp_path: Path) -> None:
     assert costs.total.cost_usd == HIGHEST * 1_000
     (group,) = costs
     assert group.amounts == costs.total
-    assert str(HIGHEST * 1_000) in costs.csv()
-    assert costs.arrow()["at_risk_usd"].to_pylist() == [HIGHEST * 1_000]
+    assert str(HIGHEST * 1_000) in csv_of([costs])
+    assert arrow_of([costs])["at_risk_usd"].to_pylist() == [HIGHEST * 1_000]
 
 
 def test_an_image_costs_its_share_of_all_that_was_paid_and_known(
@@ -279,7 +279,7 @@ def test_a_name_that_is_taken_is_kept_apart(
     assert costs.headings == (heading,)
     assert group.values == (value.date() if by == "day" else value,)
     assert group.amounts.rows == 1
-    assert costs.csv().startswith(f"{heading},rows,")
+    assert csv_of([costs]).startswith(f"{heading},rows,")
 
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:

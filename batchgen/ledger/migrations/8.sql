@@ -1,8 +1,8 @@
 -- What is the same under another key is taken over, and what was changed is remembered.
 ALTER TABLE plan ADD COLUMN key INTEGER;
 ALTER TABLE plan ADD COLUMN fingerprint BLOB;
-ALTER TABLE plan ADD COLUMN former INTEGER REFERENCES rows;
-ALTER TABLE plan ADD COLUMN kept_for INTEGER REFERENCES rows;
+ALTER TABLE plan ADD COLUMN former INTEGER;
+ALTER TABLE plan ADD COLUMN kept_for INTEGER;
 ALTER TABLE plan ADD COLUMN took INTEGER;
 CREATE INDEX plan_by_kept ON plan (kept_for) WHERE kept_for IS NOT NULL;
 CREATE TABLE former_keys (

@@ -1,0 +1,153 @@
+"""What a real run needs that a rehearsal does without, and what would stop it.
+
+A rehearsal reads no key, goes to no real address, and pays with the sandbox's own
+prices: where that is known to hide a refusal, it is said, before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import chain
+
+from batchgen.budget import limits_of
+from batchgen.cli.keys import known_keys
+from batchgen.cli.manner import Manner
+from batchgen.cli.runfolder import REHEARSAL
+from batchgen.cli.source import base_url_of, no_base_url, prices_of
+from batchgen.cli.words import counted
+from batchgen.engines.estimate import EVERY_ROW
+from batchgen.engines.findings import Cost
+from batchgen.engines.notices import notices_of
+from batchgen.errors import SpecError
+from batchgen.ledger import Reader, load_request
+from batchgen.model import Job, Sale, dollars, find_price
+from batchgen.provider import key_variable
+from batchgen.providers import PROVIDERS
+from batchgen.runner.choice import unpriced_words
+from batchgen.runner.own_address import is_own_address
+from batchgen.wire import check_base_url
+
+STOP = "the real run would stop"
+
+
+def known_before(job: Job, rehearsed: Job, manner: Manner) -> list[str]:
+    """Return what is known of a real run before anything is tried.
+
+    Args:
+        job: The job as the user gave it.
+        rehearsed: The same against the sandbox, whose notices the engine gives.
+        manner: The options beside the job.
+    """
+    today = datetime.now(UTC).date()
+    common = set(notices_of(rehearsed, PROVIDERS, today))
+    return [
+        *_stops(job),
+        *_needs(job, manner),
+        *(text for text in notices_of(job, PROVIDERS, today) if text not in common),
+    ]
+
+
+def _stops(job: Job) -> Iterator[str]:
+    for name in job.providers:
+        url = base_url_of(job, name)
+        if url is None:
+            yield f"{STOP}: {no_base_url(job.source, name)}"
+            continue
+        try:
+            check_base_url(url, allow_http=job.allow_http)
+        except SpecError as error:
+            yield f"{STOP}: {error}"
+    # `try` makes a new folder each time, its source in it.
+    is_shared = not job.source.is_relative_to(job.out)
+    if is_shared and not job.out.name.endswith(REHEARSAL):
+        yield (
+            f"{STOP}: {job.out} holds this rehearsal, and their money must not mix; "
+            "name another folder with --out"
+        )
+
+
+def _needs(job: Job, manner: Manner) -> Iterator[str]:
+    set_keys = known_keys()
+    for name in job.providers:
+        variable = key_variable(name)
+        if name in set_keys:
+            yield (
+                f"the real run needs {variable}, which is set (a rehearsal does not "
+                "try the key)"
+            )
+        else:
+            yield (
+                f"{STOP}: it needs {variable}, which is not set (export "
+                f"{variable}=your-key)"
+            )
+        if (model := job.terms_of(name).model) and not _is_known(name, model):
+            yield (
+                f"the real run may stop: batchgen does not know the model {model!r} at "
+                f"{name}, and a rehearsal cannot tell whether it is there"
+            )
+    if job.max_cost is None and not manner.yes:
+        yield (
+            "the real run needs your consent to spend: --max-cost USD for a budget, or "
+            "--yes"
+        )
+
+
+def _is_known(name: str, model: str) -> bool:
+    provider = PROVIDERS[name]
+    able = provider.capabilities
+    priced = (price.models for price in provider.prices)
+    return model.removeprefix(able.model_prefix) in {
+        provider.defaults.model,
+        *able.models.values(),
+        *able.by_model,
+        *able.shutdowns,
+        *chain.from_iterable(priced),
+    }
+
+
+def known_of_plan(job: Job, ledger: Reader) -> list[str]:
+    """Return what real prices mean for the rows that were rehearsed.
+
+    Args:
+        job: The job as the user gave it.
+        ledger: The rehearsal's.
+    """
+    prices = prices_of(job)
+    below = EVERY_ROW if job.limit is None else job.limit
+    values = {"generation": ledger.generation, "below": below}
+    limits, sentences = limits_of(job), []
+    cost, unpriced = Cost(), 0
+    for each in ledger.run("plan_sales", values):
+        request = load_request(each["request"])
+        sale = Sale.of(each["provider"], request, each["model"], each["resolution"])
+        price = find_price(prices.get(sale.provider, ()), sale)
+        if price is not None:
+            cost += Cost.of(each["images"], price)
+            continue
+        unpriced += each["images"]
+        if limits:
+            words = unpriced_words(sale, elsewhere=_elsewhere(job, sale.provider))
+            sentences.append(f"{STOP}: row {each['position']}: {words}")
+    if limits.run is not None and cost.expected > limits.run:
+        sentences.append(
+            f"{STOP} at the budget: its images cost about {dollars(cost.expected)}, "
+            f"retries not counted, and --max-cost is {dollars(limits.run)}"
+        )
+    elif cost.highest:
+        sentences.append(
+            f"the real run costs about {dollars(cost.expected)} in real money, retries "
+            "not counted"
+        )
+    if unpriced and not limits:
+        sentences.append(
+            f"the real run buys {counted(unpriced, 'image')} without a known price: "
+            "give one with --price"
+        )
+    return sentences
+
+
+def _elsewhere(job: Job, provider: str) -> str | None:
+    url = job.terms_of(provider).base_url
+    is_own = is_own_address(url, PROVIDERS[provider].defaults)
+    return None if is_own else url

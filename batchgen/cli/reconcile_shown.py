@@ -1,0 +1,146 @@
+"""What a comparison with a bill found, in words and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from batchgen.cli.exact import exact_json, tagged
+from batchgen.cli.vocabulary import folder_fields
+from batchgen.cli.words import NO_MONEY, counted, money_lines
+from batchgen.engines.comparing import Bill, Difference, Kind
+from batchgen.engines.reconciling import Reconciled, Unsettled
+from batchgen.ledger.results import moment
+from batchgen.model import dollars, to_usd
+
+
+def tell_reconciled(bill: Bill, done: Reconciled, *, settles: bool) -> None:
+    """Say what was compared, what differs, and what was settled."""
+    found, pretend = done.found, done.totals.rehearsed
+
+    def usd(nano: int) -> str:
+        return dollars(nano, pretend=pretend)
+
+    if pretend:
+        click.echo(f"{NO_MONEY}; the bill is the sandbox's")
+    lines = counted(len(bill.lines), "line")
+    click.echo(f"{bill.provider}: {lines} on the bill, {usd(found.billed)}")
+    if found.outside:
+        apart = counted(len(found.outside), "line")
+        total = usd(sum(line.nano for line in found.outside))
+        click.echo(
+            f"before or after all that was sent here: {apart}, {total}, left out"
+        )
+    agreed = counted(found.agreed, "purchase")
+    click.echo(f"the same on both sides: {agreed}, {usd(found.agreed_nano)}")
+    for kind in Kind:
+        some = [each for each in found.differences if each.kind is kind]
+        if some:
+            click.echo(f"{kind}: {len(some)}")
+            click.echo("\n".join(_line(each, pretend=pretend) for each in some))
+    if settles:
+        click.echo(f"{counted(done.settled, 'purchase')} settled")
+        click.echo("\n".join(money_lines(done.totals)))
+    elif len(found.remaining) < len(found.differences):
+        click.echo("nothing is changed; --settle takes the bill's amounts")
+
+
+def _line(each: Difference, *, pretend: bool) -> str:
+    def usd(nano: int) -> str:
+        return dollars(nano, pretend=pretend)
+
+    parts = [f"{moment(each.at):%Y-%m-%d %H:%M:%S} UTC"]
+    if each.attempt_id is not None:
+        parts.append(f"{each.what}, attempt {each.attempt_id}")
+    if each.kind in (Kind.NOT_CHARGED, Kind.NOT_BILLED, Kind.OTHER_AMOUNT):
+        word = "at most" if each.kind is Kind.NOT_CHARGED else "ours"
+        parts.append(f"{word} {'unknown' if each.ours is None else usd(each.ours)}")
+    if each.line is not None:
+        name = "" if each.line.id is None else f", {each.line.id}"
+        parts.append(f"bill {usd(each.billed or 0)} (line {each.line.number}{name})")
+    if each.note:
+        parts.append(each.note)
+    return "  " + "; ".join(parts)
+
+
+def tell_taken_back(done: Unsettled, *, as_json: bool) -> None:
+    """Say which settlements of a bill were taken back."""
+    if as_json:
+        fields = {
+            "exit_code": 0,
+            **folder_fields(done.totals),
+            "bill": None,
+            "agreed": None,
+            "differences": [],
+            "settled": 0,
+            "taken_back": _taken_back(done),
+        }
+        click.echo(exact_json(tagged("reconcile", fields)))
+        return
+    if done.changed:
+        verb = "costs" if done.changed == 1 else "cost"
+        click.echo(
+            f"taken back: {counted(done.changed, 'purchase')} {verb} again what was "
+            "known before the bill"
+        )
+    else:
+        click.echo("no settlement of a bill can be taken back here")
+    if done.without_note:
+        click.echo(
+            f"{counted(done.without_note, 'purchase')} settled by an older batchgen, "
+            "which did not note what stood before: correct them with --bill FILE "
+            "--settle"
+        )
+    click.echo("\n".join(money_lines(done.totals)))
+
+
+# -- for scripts
+
+
+def reconciled_fields(
+    bill: Bill, done: Reconciled, before: Unsettled | None, *, exit_code: int
+) -> dict[str, Any]:
+    """Return what was compared, what differs, and the folder's money afterwards.
+
+    Args:
+        bill: The provider's bill.
+        done: What came of it.
+        before: What was taken back of earlier settlements; None if that was not asked.
+        exit_code: Of the process.
+    """
+    found = done.found
+    return {
+        "exit_code": exit_code,
+        **folder_fields(done.totals),
+        "bill": {
+            "provider": bill.provider,
+            "lines": len(bill.lines),
+            "billed_usd": to_usd(found.billed),
+            "outside_lines": len(found.outside),
+            "outside_usd": to_usd(sum(line.nano for line in found.outside)),
+        },
+        "agreed": {"attempts": found.agreed, "billed_usd": to_usd(found.agreed_nano)},
+        "differences": [_difference(each) for each in found.differences],
+        "settled": done.settled,
+        "taken_back": None if before is None else _taken_back(before),
+    }
+
+
+def _taken_back(done: Unsettled) -> dict[str, int]:
+    return {"attempts": done.changed, "without_note": done.without_note}
+
+
+def _difference(each: Difference) -> dict[str, Any]:
+    return {
+        "kind": each.kind.name.lower(),
+        "at": moment(each.at),
+        "attempt_id": each.attempt_id,
+        "row_name": each.what or None,
+        "ours_usd": None if each.ours is None else to_usd(each.ours),
+        "billed_usd": None if each.billed is None else to_usd(each.billed),
+        "bill_line": each.line and each.line.number,
+        "request_id": each.line and each.line.id,
+        "settles_to_usd": None if each.settles_to is None else to_usd(each.settles_to),
+        "note": each.note or None,
+    }

@@ -1,0 +1,84 @@
+"""A run as JSON documents: a line a second while it works, and one at its end."""
+
+from __future__ import annotations
+
+import signal
+from datetime import datetime
+from typing import Any
+
+from batchgen.cli.meter import View
+from batchgen.cli.runfolder import this_command
+from batchgen.cli.summary import Rehearsed
+from batchgen.cli.vocabulary import (
+    budget_fields,
+    folder_fields,
+    rows_by_status,
+)
+from batchgen.engines.setting import Outcome
+from batchgen.ledger import Totals
+from batchgen.model import Job, Status, to_usd
+from batchgen.output import ARCHIVE, TABLE
+
+_NOTHING = Totals(
+    spent=0,
+    retired=0,
+    at_risk=0,
+    at_risk_attempts=0,
+    unpriced=0,
+    unpriced_risk=0,
+    rows={},
+    images=0,
+)
+
+
+def progress_fields(view: View, at: datetime) -> dict[str, Any]:
+    """Return one moment of a run; what is still unknown is null."""
+    return {
+        "at": at,
+        "phase": view.phase,
+        "rehearsed": view.rehearsed,
+        "rows": rows_by_status(view.rows),
+        "in_flight": view.in_flight,
+        "images_this_run": view.images,
+        "images_per_minute": round(view.per_minute, 1),
+        "spent_usd": to_usd(view.spent - view.retired),
+        "retired_usd": to_usd(view.retired),
+        "at_risk_usd": to_usd(view.at_risk),
+        "projected_usd": None if view.projected is None else to_usd(view.projected),
+        "left_s": None if view.left_s is None else round(view.left_s),
+        "budgets": [budget_fields(*level) for level in view.budget_levels],
+    }
+
+
+def summary_fields(
+    job: Job, outcome: Outcome, rehearsed: Rehearsed | None, exit_code: int
+) -> dict[str, Any]:
+    """Return how a run ended; the last line of `run --json`.
+
+    Args:
+        job: The job.
+        outcome: How it ended.
+        rehearsed: What a rehearsal found out; None after a run in earnest.
+        exit_code: Of the process.
+    """
+    totals = outcome.totals or _NOTHING
+    error, number = outcome.error, outcome.signal
+    return {
+        "exit_code": exit_code,
+        "folder": str(job.out),
+        **folder_fields(totals),
+        "archive": str(job.out / ARCHIVE) if totals.images else None,
+        "table": str(job.out / TABLE),
+        "signal": None if number is None else signal.Signals(number).name,
+        "error": error and {"error": error.kind, "message": str(error)},
+        "stopped": [
+            {"provider": stop.provider, "error": stop.kind, "message": str(stop)}
+            for stop in outcome.stopped
+        ],
+        "command": this_command() if totals.rows.get(Status.PENDING) else None,
+        "rehearsal": rehearsed
+        and {
+            "bill_usd": to_usd(rehearsed.bill),
+            "real_run": list(rehearsed.real_run),
+        },
+    }

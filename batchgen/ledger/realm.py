@@ -1,0 +1,29 @@
+"""What kind of run a ledger belongs to, whichever batchgen wrote the ledger."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from batchgen.ledger.database import queries
+
+REHEARSAL = "rehearsal"
+"""The realm of a run against the built-in sandbox; all others cost real money."""
+
+
+def realm_in(path: Path) -> str | None:
+    """Return the realm that a ledger file names; None where that cannot be read.
+
+    Unlike a `Reader` this takes ledgers of older and newer versions: a table that an
+    older batchgen wrote has nobody else who knows whether its money is real.
+    """
+    if not path.is_file():
+        return None
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        with closing(connection):
+            row = connection.execute(queries()["meta_get"], ("realm",)).fetchone()
+    except sqlite3.Error:
+        return None
+    return row[0] if row and isinstance(row[0], str) else None
