@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from batchgen.cli.check_prompts import gaps_document
 from batchgen.cli.exact import price_fields, tagged
 from batchgen.cli.vocabulary import (
     budget_fields,
@@ -81,6 +82,9 @@ def document_of(
         "problems": [asdict(it) for it in found.problems],
         "renamed": [asdict(it) for it in found.renamed],
         "left_out": [asdict(it) for it in found.left_out],
+        "warned_rows": found.warned,
+        "prompts": [asdict(prompt) for prompt in found.prompts],
+        "empty_cells": gaps_document(job, found),
         "notices": list(found.notices),
     }
     return tagged("check", document)

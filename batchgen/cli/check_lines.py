@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
+from batchgen.cli.check_prompts import gap_lines, prompt_lines
 from batchgen.cli.source import realm_of
 from batchgen.cli.summary import problem_lines
 from batchgen.cli.words import counted, money_lines, rows_line
@@ -79,8 +80,10 @@ def _rows(job: Job, found: Findings) -> Iterator[str]:
         yield "file names that are not safe, or another row has:"
     yield from problem_lines(job, found.renamed, 0)
     if found.left_out:
-        yield "rows that run without all of their options:"
-    yield from problem_lines(job, found.left_out, 0)
+        yield f"{counted(found.warned, 'row')} can run, with a warning:"
+    yield from problem_lines(job, found.left_out, found.warned)
+    yield from gap_lines(job, found)
+    yield from prompt_lines(found.prompts)
 
 
 def _bought(found: Findings) -> Iterator[str]:

@@ -73,8 +73,11 @@ async def command_of(job: Job, row: int, may_fetch: bool = True) -> str:  # noqa
 async def _command_of(job: Job, row: int, may_fetch: bool) -> str:  # noqa: FBT001 - as above
     entry = entry_at(job, row)
     request = entry.request
+    problem = f"{_where(job, entry)}: {problem_of(entry)}"
+    if entry.problem is not None:  # even where a request could be made of the row
+        raise SpecError(problem)
     if request is None or entry.provider is None or entry.model is None:
-        raise SpecError(f"{_where(job, entry)}: {problem_of(entry)}")
+        raise SpecError(problem)
     provider = PROVIDERS[entry.provider]
     able = job.terms_of(provider.name).adapt(provider.capabilities)
     script = Script(provider, _endpoint(job, provider.name))

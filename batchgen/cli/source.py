@@ -74,6 +74,12 @@ _OPTIONS = (
         default=None,
         help="Buy rows that ask for the same once; the others point to its images.",
     ),
+    click.option(
+        "--empty",
+        type=click.Choice(["buy", "skip"]),
+        help="Rows that lack a value which the template uses: buy them all the same, "
+        "or leave them out.",
+    ),
     click.option("--max-attempts", type=int, help="Purchases of one part."),
     click.option(
         "--on-unknown",

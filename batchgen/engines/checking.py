@@ -11,6 +11,7 @@ from pathlib import Path
 
 from batchgen.budget import limits_of
 from batchgen.engines.edited import edit_notices, rebuy_of
+from batchgen.engines.emptiness import finished_prompts, would_refuse
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import Duplicates, Findings, Problem, problems_in
 from batchgen.engines.folder import LEDGER
@@ -21,6 +22,7 @@ from batchgen.engines.whole_folder import refuse_without_ledger
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals
 from batchgen.manifest import Row, key_of
 from batchgen.manifest.embedded import ImageStore
+from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, now_micros, utc
 from batchgen.output.names import claimed_stems, strip_image_extension
@@ -58,12 +60,13 @@ def check_job(
         copy = Path(folder) / LEDGER
         rehearsal = _copy_ledger(job, copy)
         ledger = Ledger(copy)
+        gaps = Gaps() if manifest.gap_finder else None
         try:
-            renamed = _plan(ledger, manifest, choice, most)
+            renamed = _plan(ledger, manifest, choice, most, gaps)
             below = EVERY_ROW if job.limit is None else job.limit
             notices += edit_notices(ledger, below, ledger.generation)
             notices += manifest.id_advice()
-            found = _findings(ledger, choice, notices, renamed, most)
+            found = _findings(ledger, choice, notices, renamed, gaps, most)
         finally:
             ledger.close()
     if rehearsal is not None:
@@ -90,8 +93,10 @@ def _copy_ledger(job: Job, copy: Path) -> Totals | None:
 
 
 def _plan(
-    ledger: Ledger, manifest: Manifest, choice: Choice, most: int
+    ledger: Ledger, manifest: Manifest, choice: Choice, most: int, gaps: Gaps | None
 ) -> list[Problem]:
+    """Plan all rows; count those in scope that lack a value."""
+    below = EVERY_ROW if choice.job.limit is None else choice.job.limit
     renamed: list[Problem] = []
     with (
         ledger.transaction(),
@@ -104,6 +109,10 @@ def _plan(
             entries = [entry_of(row, choice) for row in part.rows]
             plan.add(entries, part.own, rows)
             images.clear()
+            if gaps is not None and manifest.gap_finder is not None:
+                for row in part.rows:
+                    if row.position < below:
+                        manifest.gap_finder.count(gaps, row.lacks)
             rows += len(part.rows)
             found = _renamed(part.rows, entries)
             renamed += islice(found, None if most < 0 else most - len(renamed))
@@ -142,6 +151,7 @@ def _findings(
     choice: Choice,
     notices: Sequence[str],
     renamed: list[Problem],
+    gaps: Gaps | None,
     most: int,
 ) -> Findings:
     job = choice.job
@@ -155,11 +165,16 @@ def _findings(
     forecast = forecast_of(ledger, below, choice)
     problems = problems_in(ledger, most)
     left_out = problems_in(ledger, most, "warnings")
+    scope = {"generation": generation, "below": below}
     return Findings(
         totals=totals,
         problems=[it for it in problems if it.row < below],
         renamed=[it for it in renamed if it.row < below],
         left_out=[it for it in left_out if it.row < below],
+        warned=ledger.run("warnings_count", scope).fetchone()[0],
+        prompts=list(finished_prompts(ledger, below)),
+        gaps=gaps,
+        is_refused=would_refuse(gaps, job, ledger, below),
         duplicates=duplicates,
         forecast=forecast,
         rebuy=rebuy_of(ledger, below, generation),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from batchgen.budget import Scope
 from batchgen.engines.edited import Rebuy
 from batchgen.ledger import Reader, Totals
+from batchgen.manifest.gaps import Gaps
 from batchgen.model import Price, to_nano
 
 
@@ -19,6 +20,15 @@ class Problem:
     line: int | None
     column: str | None
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedPrompt:
+    """The prompt of a row that can run, as it is sent."""
+
+    row: int
+    line: int | None
+    prompt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +219,12 @@ class Findings:
     Attributes:
         problems: Rows that cannot run, the first of them.
         renamed: Rows whose file name is not safe, and what it becomes; likewise.
-        left_out: Rows that run without some of their options; likewise.
+        left_out: Rows that run, but with a warning; likewise.
+        warned: How many of those there are.
+        prompts: Three of those that can run: the first, one in the middle, the last.
+        gaps: Rows in scope without values that the prompt needs; None where the
+            template needs none.
+        is_refused: Whether `run` would refuse to buy because of them.
         rebuy: Rows whose earlier version was paid for; None if there are none.
         realm: What kind of run the folder holds: `real`, `loopback` or `rehearsal`;
             None if it holds none.
@@ -222,6 +237,10 @@ class Findings:
     problems: Sequence[Problem]
     renamed: Sequence[Problem]
     left_out: Sequence[Problem]
+    warned: int
+    prompts: Sequence[FinishedPrompt]
+    gaps: Gaps | None
+    is_refused: bool
     duplicates: Duplicates
     forecast: Forecast
     rebuy: Rebuy | None

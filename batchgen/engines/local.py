@@ -18,6 +18,7 @@ from batchgen.engines.consent import (
     refuse_unpriced_rows,
 )
 from batchgen.engines.edited import edit_notices, rebuy_of
+from batchgen.engines.emptiness import refuse_many_gaps
 from batchgen.engines.ending import log_end, write_outputs_at_end
 from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.engines.folder import RunFolder
@@ -213,6 +214,7 @@ class LocalEngine:
         run.progress.budgets = run.budget.words
         run.progress.budget_levels = run.budget.levels
         is_new = not run.ledger.has_attempts()
+        await refuse_many_gaps(run, planner, is_planned=False)
         if run.budget.limits:
             refuse_unpriced(run, self._choice().able)
         limits = run.budget.limits.dump()
@@ -232,6 +234,7 @@ class LocalEngine:
         if run.budget.limits:
             refuse_unpriced_rows(run, self._below, planner.generation)
         await self._consent_to_changes(run, planner)
+        await refuse_many_gaps(run, planner, is_planned=True)
         estimate = estimate_of(run.ledger, self._below, planner.generation)
         if estimate.rows and not self._setting.consented:
             self._setting.ask(estimate)

@@ -18,6 +18,7 @@ from batchgen.job.said import Said, blamed
 from batchgen.job.toml_errors import EXAMPLE, explain
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES, read_resolution
 from batchgen.manifest.cells import read_option, text_of
+from batchgen.manifest.content import TABLES, TOML, kind_of, what_to_do
 from batchgen.manifest.wording import shown
 from batchgen.model import (
     OptionValue,
@@ -285,6 +286,17 @@ def _fold_credit(terms: dict[str, Any]) -> None:
     rates["credit"] = terms.pop("usd_per_credit")
 
 
+def _refuse_other_kind(path: Path) -> None:
+    """Refuse what is no TOML by what it is, where that can be told."""
+    kind = kind_of(path)
+    if kind in (None, TOML):
+        return
+    words = 'a job file is TOML, with lines such as manifest = "products.csv"'
+    if kind in TABLES:
+        words = what_to_do(kind)
+    raise SpecError(f"{shown(path)} is {kind}, not a job file: {words}")
+
+
 def _parse(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -293,6 +305,7 @@ def _parse(path: Path) -> dict[str, Any]:
         # As Windows writes lines, too.
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
+        _refuse_other_kind(path)
         line = content.count(b"\n", 0, error.start) + 1
         raise SpecError(
             f"{shown(path)}, line {line}: not UTF-8; save it as UTF-8"
@@ -305,6 +318,7 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
+        _refuse_other_kind(path)
         where, words = explain(text, error)
         place = f", {where}" if where else ""
         if words.endswith("not a job file"):

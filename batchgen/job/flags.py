@@ -45,6 +45,7 @@ class Overrides:
     limit: int | None = None
     grace: float | None = None
     dedupe: bool | None = None
+    empty: str | None = None
     route: str | None = None
 
 

@@ -10,6 +10,7 @@ from batchgen.job.file import read_job_file
 from batchgen.job.flags import Overrides, read_flags
 from batchgen.job.said import Said, blamed, terms_of
 from batchgen.manifest import SUFFIXES
+from batchgen.manifest.content import hint_for_suffix
 from batchgen.manifest.wording import missing_file, shown
 from batchgen.model import Job
 
@@ -66,9 +67,10 @@ def _check_source(source: Path) -> None:
     if source.suffix.lower() == ".toml" and not source.is_file():
         raise SpecError(f"{shown(source)} is no regular file: save the job as a file")
     if source.suffix.lower() not in (".toml", *SUFFIXES):
+        hint = hint_for_suffix(source) if source.is_file() else ""
         raise SpecError(
             f"{shown(source)}: neither a job file (.toml) nor a manifest: CSV (.csv) "
-            "or Parquet (.parquet, .pq)"
+            f"or Parquet (.parquet, .pq){hint}"
         )
 
 

@@ -277,6 +277,7 @@ SETTINGS: Mapping[str, Reader] = MappingProxyType(
         "limit": whole(1),
         "grace": seconds,
         "dedupe": truth,
+        "empty": choice("buy", "skip"),
         "route": choice("cheapest", "fastest"),
     }
 )

@@ -29,3 +29,13 @@ SELECT attempts.resolution, avg(images.size_bytes) AS size_bytes
 -- name: last_latencies
 SELECT latency_s FROM attempts WHERE provider = ? AND latency_s IS NOT NULL
   ORDER BY attempt_id DESC LIMIT 1000;
+-- name: rows_that_can_run
+SELECT count(*) FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below AND plan.problem IS NULL;
+-- name: row_that_can_run
+SELECT plan.position, plan.line, rows.request FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below AND plan.problem IS NULL
+  ORDER BY plan.position LIMIT 1 OFFSET :above;
+-- name: warnings_count
+SELECT count(*) FROM plan
+  WHERE generation = :generation AND position < :below AND warning IS NOT NULL AND problem IS NULL;

@@ -291,6 +291,12 @@ SELECT count(*) AS rows, coalesce(sum(lacking), 0) AS images,
         FROM plan JOIN rows USING (row_id)
         WHERE plan.generation = :generation AND plan.position < :below
           AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL);
+-- name: fresh_row
+SELECT 1 FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below
+    AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
+    AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id)
+  LIMIT 1;
 -- name: unpriced_row
 SELECT plan.position, plan.line, plan.provider, plan.model, plan.resolution, rows.request
   FROM plan JOIN rows USING (row_id)

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from itertools import product
 
 from batchgen.errors import SpecError
-from batchgen.manifest.wording import did_you_mean, nearest, same_but_for_spelling
+from batchgen.manifest.wording import (
+    did_you_mean,
+    listed,
+    nearest,
+    same_but_for_spelling,
+)
 from batchgen.model import COMMON_WORDS, type_of_option
 
 KNOWN_COLUMNS = (
@@ -88,10 +93,19 @@ def lay_out(
 def _check_names(names: Sequence[str], where: str) -> None:
     for number, name in enumerate(names, start=1):
         if not name.strip():
-            raise SpecError(f"{where}, header: column {number} has no name")
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
-        raise SpecError(f"{where}, header: column `{twice[0]}` stands there twice")
+            raise SpecError(
+                f"{where}, header: column {number} has no name; give the column one, "
+                "or delete it (pandas leaves its index out with index=False)"
+            )
+    repeated = {name: times for name, times in Counter(names).items() if times > 1}
+    if repeated:
+        first = next(iter(repeated))
+        times = "twice" if repeated[first] == 2 else f"{repeated[first]} times"
+        others = f" (so do {listed(list(repeated)[1:])})" if len(repeated) > 1 else ""
+        raise SpecError(
+            f"{where}, header: column `{first}` stands there {times}{others}; give "
+            "each column a name of its own"
+        )
 
 
 def _read_names(
@@ -103,7 +117,8 @@ def _read_names(
             raise SpecError(
                 f"{where}: no column `{name}`, which "
                 f"{'--id or ' if known == 'id' else ''}[columns] names for "
-                f"`{known}`{did_you_mean(name, names)}"
+                f"`{known}`{did_you_mean(name, names)} (the columns are "
+                f"{listed(names)})"
             )
         read[known] = name
     return read
@@ -117,7 +132,7 @@ def _no_prompt(names: Sequence[str], where: str) -> SpecError:
         else "name one under [columns]"
     )
     return SpecError(
-        f"{where}: no column `prompt` (it has {', '.join(names)}): {way_out} in a job "
+        f"{where}: no column `prompt` (it has {listed(names)}): {way_out} in a job "
         "file, or give a template by --prompt"
     )
 

@@ -7,8 +7,8 @@ import io
 import json
 import os
 import shlex
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,18 +17,27 @@ import polars as pl
 
 from batchgen.errors import SpecError
 from batchgen.manifest.columns import Layout, lay_out
-from batchgen.manifest.csv_source import CsvSource
 from batchgen.manifest.embedded import holds_images
 from batchgen.manifest.files import FileState, are_unchanged
+from batchgen.manifest.gap_count import count_gaps
+from batchgen.manifest.gaps import GapFinder, Gaps
 from batchgen.manifest.id_column import IdCandidates
+from batchgen.manifest.opening import expected_names, foreign_errors, open_source
+from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.reader import RowReader, stated_model
 from batchgen.manifest.row import Row, Slice
-from batchgen.manifest.source import SUFFIXES, Batch, Source
-from batchgen.manifest.wording import missing_file, shown
+from batchgen.manifest.source import Batch, Source
+from batchgen.manifest.times import as_rows
+from batchgen.manifest.wording import listed, shown
 from batchgen.model import Job
 
 if TYPE_CHECKING:
     from batchgen.manifest.template import PromptTemplate
+
+_FIRST_ROWS = 1000
+"""Rows whose prompts are looked at before the table is read."""
+
+_QUICK_SLICE = 20_000
 
 
 class Manifest:
@@ -46,13 +55,15 @@ class Manifest:
         self.path: Path = source.path
         self.states: frozenset[str] = frozenset(layout.read)
         """Known columns that it has."""
+        self._refuse_unreadable()
         empty = source.empty()
         self._images = frozenset(
             name
             for name in layout.references
-            if holds_images(empty.get_column(name).dtype)
+            if name not in source.dropped and holds_images(empty.get_column(name).dtype)
         )
         self.notices: tuple[str, ...] = (
+            *source.notices,
             *layout.notices,
             *(
                 f"{shown(source.path)}: the images in column `{name}` are sent as "
@@ -60,6 +71,7 @@ class Manifest:
                 for name in layout.references
                 if name in self._images
             ),
+            *self._notices_of_prompts(),
         )
         self.own_schema: bytes = self._own(empty)
         self.id_candidate: str | None = None
@@ -74,21 +86,31 @@ class Manifest:
                 template that does not parse or asks for a column that is not there.
         """
         path = job.manifest
-        with _foreign_errors(path):
-            source = _open_source(path)
+        with foreign_errors(path):
+            source = open_source(path, expected_names(job))
         layout = lay_out(
             source.names,
             job.columns,
             templated=job.prompt is not None,
             where=shown(path),
         )
+        own = tuple(name for name in layout.own if name not in source.dropped)
+        layout = replace(layout, own=own)
         for column in job.max_cost_by:
             if column not in source.names:
                 raise SpecError(
                     f"{shown(path)}: no column `{column}`, which [budget.by] names "
-                    f"(it has {', '.join(source.names)})"
+                    f"(it has {listed(source.names)})"
                 )
         return cls(job, source, layout)
+
+    def _refuse_unreadable(self) -> None:
+        """Refuse a table in which a column that is needed cannot be read."""
+        unreadable = self._source.unreadable
+        reader = RowReader(self._layout, self._template, self._job)
+        for name in reader.columns:
+            if name in unreadable:
+                raise SpecError(unreadable[name])
 
     def digest(self) -> str:
         """Return a SHA-256 over the file and every setting that shapes its rows.
@@ -106,8 +128,9 @@ class Manifest:
             "folder": self._allowed_folder(),
             "budget_by": sorted(job.max_cost_by),
             **({"options": dict(job.options)} if job.options else {}),
+            **({"empty": job.empty} if job.empty == "skip" else {}),
         }
-        with _foreign_errors(self.path), self.path.open("rb") as file:
+        with foreign_errors(self.path), self.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         text = json.dumps([settings, content], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -136,7 +159,7 @@ class Manifest:
         reader = RowReader(self._layout, self._template, self._job)
         candidates = self._id_candidates()
         position = 0
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             for batch in self._source.batches(size):
                 candidates.watch(batch.frame)
                 rows = list(_rows(reader, batch, position))
@@ -146,7 +169,8 @@ class Manifest:
 
     def _id_candidates(self) -> IdCandidates:
         layout = self._layout
-        names = () if "id" in layout.read else layout.names
+        carried = [name for name in layout.names if name not in self._source.dropped]
+        names = [] if "id" in layout.read else carried
         return IdCandidates(names, {*layout.read.values(), *layout.references})
 
     def id_advice(self) -> Iterator[str]:
@@ -160,6 +184,57 @@ class Manifest:
                 "keep their images when the table or the template is edited"
             )
 
+    @property
+    def gap_finder(self) -> GapFinder | None:
+        """What finds values that rows lack; None where no row could lack any."""
+        finder = self._template.gaps if self._template else None
+        return finder if finder and finder.can_find else None
+
+    def gaps(self, end: int | None = None) -> Iterator[Gaps]:
+        """Count rows that lack a value which the template uses: a reading of its own.
+
+        Args:
+            end: Only rows before this position; None for all.
+
+        Yields:
+            The count after each slice; nothing where no row could lack anything.
+
+        Raises:
+            SpecError: the file cannot be read on with certainty.
+        """
+        finder, count = self.gap_finder, Gaps()
+        if finder is None:
+            return
+        with foreign_errors(self.path):
+            for batch in self._source.batches(_QUICK_SLICE):
+                left = batch.frame.height if end is None else end - count.rows
+                count_gaps(finder, batch.frame.select(finder.columns).head(left), count)
+                yield count
+                if count.rows == end:
+                    return
+
+    def _notices_of_prompts(self) -> Iterator[str]:
+        """Yield what looks odd in the template, or in prompts of the first rows."""
+        if self._template is not None and self._template.notices:
+            yield from self._template.notices
+            return
+        reader = PromptReader(self._layout, self._template, self._job)
+        try:
+            batch = next(iter(self._source.batches(_FIRST_ROWS)), None)
+        except SpecError:
+            return  # told when the row's turn comes
+        if batch is None:
+            return
+        prompts = map(reader.read, _cells(batch, reader.columns))
+        literals = [prompt.literal for prompt in prompts if prompt.literal]
+        if literals:
+            yield (
+                f"{shown(self.path)}: of the first {batch.frame.height} rows, "
+                f"{len(literals)} hold a placeholder such as {literals[0][:60]}, which "
+                "is sent as it stands: cells are never templates. To fill in columns, "
+                "give a template with --prompt"
+            )
+
     def _own(self, frame: pl.DataFrame) -> bytes:
         stream = io.BytesIO()
         # The oldest layout, so that any Arrow reader opens it.
@@ -171,37 +246,18 @@ class Manifest:
         return stream.getvalue()
 
 
-def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
-    frame = batch.frame
-    used = frame.select(reader.columns).iter_rows(named=True)
+def _cells(batch: Batch, columns: Sequence[str]) -> Iterable[Mapping[str, object]]:
     # A template may use no column at all, and there are rows nevertheless.
-    cells = used if reader.columns else repeat(dict[str, object](), frame.height)
-    lines = batch.lines or repeat(None, frame.height)
+    if not columns:
+        return repeat(dict[str, object](), batch.frame.height)
+    return as_rows(batch.frame.select(columns))
+
+
+def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
+    lines = batch.lines or repeat(None, batch.frame.height)
+    cells = _cells(batch, reader.columns)
     for offset, (line, row) in enumerate(zip(lines, cells, strict=True)):
         yield reader.read(position + offset, line, row)
-
-
-def _open_source(path: Path) -> Source:
-    if path.is_dir():
-        raise SpecError(f"{shown(path)} is a folder, not a CSV or Parquet file")
-    if path.exists() and not path.is_file():
-        # Opening a pipe waits for whoever writes to it, and it can be read once only.
-        raise SpecError(
-            f"{shown(path)} is no regular file: save the table as a file, since it is "
-            "read again to carry on"
-        )
-    path.open("rb").close()  # so that a file nobody may read is told as that
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise SpecError(
-            f"{shown(path)}: a manifest is a CSV (.csv) or Parquet (.parquet, .pq) file"
-        )
-    if suffix == ".csv":
-        return CsvSource(path)
-    # Only here: a CSV needs no pyarrow.
-    from batchgen.manifest.parquet_source import ParquetSource
-
-    return ParquetSource(path)
 
 
 def _template(text: str, layout: Layout, where: str) -> PromptTemplate:
@@ -209,13 +265,3 @@ def _template(text: str, layout: Layout, where: str) -> PromptTemplate:
     from batchgen.manifest.template import PromptTemplate
 
     return PromptTemplate(text, layout.names, where)
-
-
-@contextmanager
-def _foreign_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise SpecError(missing_file(path)) from error
-    except OSError as error:
-        raise SpecError(f"{shown(path)}: {error.strerror or error}") from error

@@ -19,6 +19,7 @@ from batchgen.manifest.columns import Layout
 from batchgen.manifest.embedded import ImageStore, as_written, references_of
 from batchgen.manifest.files import FileContents, FileState
 from batchgen.manifest.identity import fingerprint
+from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.reference_cell import (
     IsFile,
     split_by_bars,
@@ -53,7 +54,7 @@ class RowReader:
         self, layout: Layout, template: PromptTemplate | None, job: Job
     ) -> None:
         self._layout = layout
-        self._template = template
+        self._prompts = PromptReader(layout, template, job)
         self._job = job
         self._model = stated_model(job)
         self._contents = FileContents(job.manifest.parent)
@@ -82,7 +83,10 @@ class RowReader:
         """
         reading = _Reading(self._layout.read, cells)
         row_id = self._id(reading)
-        prompt = self._prompt(reading)
+        judged = self._prompts.read(cells)
+        prompt = judged.prompt
+        if judged.problem is not None:
+            reading.note(judged.problem)
         model = reading.setting("model", str) or self._model
         ratio = reading.setting("aspect_ratio", read_ratio) or self._job.aspect_ratio
         size = reading.setting("resolution", read_resolution) or self._job.resolution
@@ -111,6 +115,8 @@ class RowReader:
             prompt=prompt,
             fingerprint=fingerprint(request, self._contents) if request else None,
             budget_group=self._budget_group(cells),
+            warning=judged.warning,
+            lacks=judged.lacks,
             names=self._names.get(reading.reference_column, self._layout.read),
         )
 
@@ -130,17 +136,6 @@ class RowReader:
         if row_id is None and "id" in self._layout.read:
             reading.fault(self._layout.read["id"], "the id is empty")
         return row_id
-
-    def _prompt(self, reading: _Reading) -> str | None:
-        if self._template is None:
-            column = self._layout.read["prompt"]
-            prompt = reading.text(column)
-        else:
-            column, prompt = "prompt", reading.rendered(self._template)
-        if prompt is None or prompt.strip():
-            return prompt
-        reading.fault(column, "the prompt is empty")
-        return None
 
     def _references(self, reading: _Reading) -> tuple[str, ...]:
         filled = [
@@ -235,10 +230,14 @@ class _Reading:
             message: What is wrong, and what to do.
             spares_started: See `Problem`; what spares no row stands above it.
         """
-        if self.problem is None or not (self.is_unreadable or spares_started):
-            self.problem = Problem(
-                column=column, message=message, spares_started=spares_started
-            )
+        self.note(
+            Problem(column=column, message=message, spares_started=spares_started)
+        )
+
+    def note(self, problem: Problem) -> None:
+        """Note what is wrong; the first one stands, as in `fault`."""
+        if self.problem is None or not (self.is_unreadable or problem.spares_started):
+            self.problem = problem
 
     def setting(self, known: str, reader: Callable[[str], T]) -> T | None:
         """Read a known column, None where it is absent, empty or wrong."""
@@ -270,14 +269,6 @@ class _Reading:
             return text_of(self.cells[column]).strip()
         except ValueError:
             return ""
-
-    def rendered(self, template: PromptTemplate) -> str | None:
-        """Return the prompt that a template makes of the row, None where it fails."""
-        try:
-            return template.render(self.cells)
-        except ValueError as error:
-            self.fault("prompt", str(error))
-            return None
 
     def references(
         self, column: str, is_file: IsFile, store: ImageStore

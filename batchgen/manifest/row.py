@@ -35,6 +35,8 @@ class Row:
             started; so is the fingerprint.
         filename: As the manifest says it, not made safe.
         provider: As the row says it; None leaves it to the job.
+        warning: What of the row may be less than what was meant, though it can run.
+        lacks: Columns that the template uses and that have no value in this row.
         prompt: Template rendered; stands on an invalid row, too, where it is known.
         fingerprint: 16 bytes that stand for what was asked for.
         budget_group: Its values of the columns that have budgets, as JSON; None where
@@ -52,6 +54,8 @@ class Row:
     prompt: str | None
     fingerprint: bytes | None
     budget_group: str | None = None
+    warning: str | None = None
+    lacks: Sequence[str] = ()
     names: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

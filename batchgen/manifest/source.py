@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -28,10 +28,29 @@ class Batch:
 
 
 class Source(Protocol):
-    """A table on disk, its header read and checked."""
+    """A table on disk, its header read and checked.
+
+    Attributes:
+        names: Of all columns.
+    """
 
     path: Path
     names: tuple[str, ...]
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a person may want to know of how the table is read."""
+        ...
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Columns that no row can be made of, and what to do about each."""
+        ...
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """Columns that are in no frame: no result table could hold them."""
+        ...
 
     def empty(self) -> pl.DataFrame:
         """Return the table's columns without rows."""

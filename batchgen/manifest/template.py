@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, meta, nodes
 from jinja2.exceptions import TemplateError, TemplateRuntimeError
 from jinja2.runtime import Context
 from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 
 from batchgen.errors import SpecError
-from batchgen.manifest.wording import did_you_mean
+from batchgen.manifest import spelling
+from batchgen.manifest.gaps import GapFinder
+from batchgen.manifest.missing import is_missing
+from batchgen.manifest.template_columns import columns_of
+from batchgen.manifest.wording import did_you_mean, listed
 
 LONGEST_PROMPT = 100_000
 """Characters that a template may make; none of the providers takes as many."""
@@ -29,6 +34,17 @@ _FAILURES = (
 )
 
 
+_NO_TEXTS: Mapping[type, str] = MappingProxyType(
+    {
+        bytes: "bytes, which no prompt can hold",
+        dict: "a whole structure: name one of its fields, as in {{ size.width }}",
+        list: "a whole list: write, for example, {{ tags | join(', ') }}",
+        tuple: "a whole list: write, for example, {{ tags | join(', ') }}",
+        type(None): "`None`: write {{ ... or '' }} where there may be no value",
+    }
+)
+
+
 class PromptTemplate:
     """A template that was compiled once and checked against the columns."""
 
@@ -43,23 +59,34 @@ class PromptTemplate:
         Raises:
             SpecError: it does not parse, or asks for a column that is not there.
         """
-        environment = _Environment()
+        self.oddity: str | None = None
+        """What the last prompt holds that is neither text nor a number."""
+        environment = _Environment(self._printed)
         try:
             tree = environment.parse(text)
             self._template = environment.from_string(tree)
         except TemplateSyntaxError as error:
+            hint = spelling.hint_for(text, columns, error.lineno)
             raise SpecError(
-                f"prompt template, line {error.lineno}: {error.message}"
+                f"prompt template, line {error.lineno}: {error.message}{hint}"
             ) from error
         used = _used(tree, columns)
         for name in sorted(used - set(columns) - {"row", *environment.globals}):
+            hint = did_you_mean(name, columns) + spelling.hint_for(text, columns)
             raise SpecError(
-                f"prompt template: {where} has no column "
-                f"`{name}`{did_you_mean(name, columns)}"
+                f"prompt template: {where} has no column `{name}`{hint} (the columns "
+                f"are {listed(columns)})"
             )
+        uses = columns_of(tree, columns)
+        self.gaps = GapFinder(uses)
+        literals = [part.data for part in tree.find_all(nodes.TemplateData)]
+        self.notices = tuple(spelling.notices_of(text, literals, columns, uses.named))
         self._reads_row = "row" in used and "row" not in columns
         self.columns: tuple[str, ...] = tuple(
-            name for name in columns if self._reads_row or name in used
+            name
+            for name in columns
+            # Not in `used` is a column that has the name of one of Jinja's functions.
+            if self._reads_row or name in used or name in uses.named
         )
 
     def render(self, cells: Mapping[str, object]) -> str:
@@ -76,6 +103,7 @@ class PromptTemplate:
         known = {
             name: "" if cells[name] is None else cells[name] for name in self.columns
         }
+        self.oddity = None
         steps = _Steps()
         scope = {"range": steps.range, "row": _Cells(known)} | known
         try:
@@ -86,18 +114,38 @@ class PromptTemplate:
             raise ValueError(f"the template cannot be filled: {reason}") from error
         return prompt
 
+    def _printed(self, value: object) -> object:
+        """Take note of what is put out and is neither text nor a number."""
+        if isinstance(value, Undefined):
+            return value
+        if callable(value):
+            raise TemplateRuntimeError(
+                "a function is put out in place of what it returns: write () behind it"
+            )
+        kind = next((kind for kind in _NO_TEXTS if isinstance(value, kind)), None)
+        if kind is not None:
+            self.oddity = f"the template puts out {_NO_TEXTS[kind]}"
+        return value
+
 
 class _Environment(ImmutableSandboxedEnvironment):
     """The sandbox, with less that makes prompts random or endless."""
 
     intercepted_binops = frozenset({"*", "**", "%"})
 
-    def __init__(self) -> None:
+    def __init__(self, finalize: Callable[[object], object]) -> None:
         # A prompt is text, not HTML: nothing in it is to be escaped.
-        super().__init__(undefined=StrictUndefined, autoescape=False)
+        super().__init__(undefined=StrictUndefined, autoescape=False, finalize=finalize)
         # The same row must make the same prompt, or it would be bought again.
         del self.globals["lipsum"]
         del self.filters["random"]
+        self.filters["default"] = self.filters["d"] = _default
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return an attribute; of the row, a column stands above what a dict can do."""
+        if isinstance(obj, _Cells) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if operator == "**" and (abs(left) > 1_000_000 or abs(right) > 64):
@@ -108,6 +156,14 @@ class _Environment(ImmutableSandboxedEnvironment):
             if hasattr(text, "__len__") and isinstance(times, int):
                 _check_length(len(text) * times)
         return super().call_binop(context, operator, left, right)
+
+
+def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:  # noqa: FBT001, FBT002 - Jinja's own signature
+    """Return another value for one that is not there, or has nothing in it."""
+    is_cell = isinstance(value, str | float) and is_missing(value)
+    if isinstance(value, Undefined) or is_cell or (boolean and not value):
+        return default_value
+    return value
 
 
 class _Cells(dict[str, object]):
@@ -156,10 +212,24 @@ def _used(tree: nodes.Template, columns: Sequence[str]) -> set[str]:
 
 
 def _subscripts(tree: nodes.Template) -> Iterator[str]:
-    for item in tree.find_all(nodes.Getitem):
-        of_row = isinstance(item.node, nodes.Name) and item.node.name == "row"
-        if of_row and isinstance(item.arg, nodes.Const):
-            yield str(item.arg.value)
+    """Yield names that the template asks of the row; none that the row itself has."""
+    for item in tree.find_all((nodes.Getitem, nodes.Getattr, nodes.Call)):
+        match item:
+            case nodes.Getitem(
+                node=nodes.Name(name="row"), arg=nodes.Const(value=name)
+            ):
+                yield str(name)
+            case nodes.Getattr(node=nodes.Name(name="row"), attr=name) if not hasattr(
+                dict, name
+            ):
+                yield name
+            case nodes.Call(
+                node=nodes.Getattr(node=nodes.Name(name="row"), attr="get"),
+                args=[nodes.Const(value=name)],
+            ):
+                yield str(name)
+            case _:
+                pass
 
 
 def _optional(tree: nodes.Template) -> set[str]:

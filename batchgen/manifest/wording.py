@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +22,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     by_plain = {_plain(name): name for name in known}
     found = get_close_matches(_plain(word), by_plain, n=1, cutoff=0.6)
     return by_plain[found[0]] if found else None
+
+
+def listed(names: Sequence[str], end: int = 20) -> str:
+    """Return names, parted by commas; those beyond the first ones are counted."""
+    first = ", ".join(name.strip()[:60] for name in names[:end])
+    return f"{first} and {len(names) - end} more" if len(names) > end else first
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -62,4 +69,5 @@ def missing_file(path: Path, *, suffixes: Sequence[str] = ()) -> str:
 
 
 def _plain(name: str) -> str:
-    return name.strip().casefold().replace(" ", "_").replace("-", "_")
+    plain = unicodedata.normalize("NFKC", name).strip().casefold()
+    return plain.replace(" ", "_").replace("-", "_")

@@ -12,6 +12,7 @@ from batchgen.model.capabilities import Capabilities
 from batchgen.model.price import PriceList
 from batchgen.model.request import OptionValue
 
+Empty = Literal["buy", "skip"]
 OnUnknown = Literal["retry", "hold"]
 Auto = Literal["auto"]
 Route = Literal["cheapest", "fastest"]
@@ -103,6 +104,8 @@ class Job:
         max_attempts: Purchases of one part.
         on_unknown: What to do after an outcome that nobody can know.
         max_unknown: Purchases of one part again after unknown outcomes.
+        empty: Whether rows are bought that lack some of the values which the template
+            uses; None refuses the run where there are many.
         unsupported: Whether a row is refused whose options its provider lacks, or
             bought without them, with a warning.
         max_failures: Share of the last rows whose failure for their own sake stops the
@@ -135,6 +138,7 @@ class Job:
     on_unknown: OnUnknown = "retry"
     max_unknown: int = 1
     max_failures: float | None = 0.9
+    empty: Empty | None = None
     unsupported: Literal["refuse", "drop"] = "refuse"
     references: ReferenceTerms = field(default_factory=ReferenceTerms)
     memory_mb: int = 256

@@ -192,7 +192,13 @@ def _ways(row: Row, choice: Choice) -> Verdict:
     if misfit is not None:
         column, reason = misfit
         misfit = (row.names.get(column or "", column), reason)
+    if row.warning is not None:  # whoever makes it; none is better for that
+        ways = [replace(way, warning=_joined(row.warning, way.warning)) for way in ways]
     return ways, misfit or problem
+
+
+def _joined(*warnings: str | None) -> str:
+    return "; ".join(filter(None, warnings))
 
 
 def _verdict(row: Row, request: ImageRequest, choice: Choice) -> Verdict:

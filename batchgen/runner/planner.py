@@ -13,6 +13,7 @@ from batchgen.errors import BatchgenError
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.ledger.edits import has_kept
 from batchgen.manifest import FileState, Problem, Row, Slice, key_of
+from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
 from batchgen.output.names import claimed_stems
@@ -75,6 +76,10 @@ class Planner:
         values = (self._ledger.generation,)
         files = (FileState(*it) for it in self._ledger.run("files_all", values))
         return self._manifest.has_same_files(files)
+
+    def gaps(self, end: int | None) -> Iterator[Gaps]:
+        """Count rows without values that the prompt needs, slice by slice."""
+        return self._manifest.gaps(end)
 
     async def write(
         self,

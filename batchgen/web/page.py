@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from batchgen.engines.gallery import MOST_PICTURES, Thumbnails, side_px, thumbnails
 from batchgen.engines.report import Report, read_report
+from batchgen.engines.speaker import Words, split_message
 from batchgen.ledger import Reader
 from batchgen.model import dollars
 from batchgen.output import ARCHIVE
@@ -133,6 +134,7 @@ def _environment() -> Environment:
     environment.filters["usd"] = _usd
     environment.filters["count"] = "{:,}".format
     environment.filters["change"] = _change
+    environment.filters["words_of"] = _words_of
     return environment
 
 
@@ -143,6 +145,10 @@ def _usd(amount: int | Decimal | None) -> str:
 def _change(actual: Decimal, estimated: Decimal) -> str:
     """Return by how much the one differs from the other, as a percentage."""
     return f"{(actual - estimated) / estimated:+.1%}" if estimated else "no estimate"
+
+
+def _words_of(message: str, error: str) -> Words:
+    return split_message(error, message)
 
 
 def _json(value: Mapping[str, Any]) -> Markup:

@@ -13,8 +13,14 @@ from markupsafe import Markup
 from batchgen.engines.course import Course
 from batchgen.model import NANO
 
-_WIDTH, _HEIGHT = 520, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 22, 32, 50
+_WIDTH, _HEIGHT = 520, 278
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 22, 42, 70
+_CHARACTER = 12.5
+"""Width of a character of a label where labels are largest: in a narrow drawing, whose
+letters the style sheet enlarges, so that they can still be read on a phone [measured:
+20 units high in DejaVu Sans, one of the widest]."""
+_GAP = 12.0
+"""Between two labels on the same line, at least."""
 _MOST_BARS = 30
 _DAY_S = 86400.0
 _TIME_STEPS_S = (
@@ -142,12 +148,7 @@ def _drawing(title: str, across: _Axis, upright: _Axis, marks: Markup) -> Markup
                 '<text x="{}" y="{}" dy=".35em" text-anchor="end">{}</text>'
             ).format(_LEFT, y, _WIDTH - _RIGHT, _LEFT - 6, y, text)
         )
-    for value, text in across.ticks:
-        parts.append(
-            Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(
-                _x(across, value), _HEIGHT - _BOTTOM + 19, text
-            )
-        )
+    parts += _across_labels(across)
     bottom = _HEIGHT - _BOTTOM
     parts += [
         marks,
@@ -158,10 +159,37 @@ def _drawing(title: str, across: _Axis, upright: _Axis, marks: Markup) -> Markup
             _WIDTH - _RIGHT, _HEIGHT - 8, across.label
         ),
         Markup('<text class="label" x="0" y="{}">{}</text></svg>').format(
-            _TOP - 15, upright.label
+            _TOP - 22, upright.label
         ),
     ]
     return Markup("").join(parts)
+
+
+def _across_labels(axis: _Axis) -> list[Markup]:
+    """Return the labels below the axis; a narrow drawing leaves some of them out.
+
+    One that would stand out at the right end is moved inwards.
+    """
+    width = max((len(text) for _, text in axis.ticks), default=0) * _CHARACTER
+    labels, free_from = [], -math.inf
+    for value, text in axis.ticks:
+        x = _x(axis, value)
+        is_outside = x + width / 2 > _WIDTH
+        left = _WIDTH - width if is_outside else x - width / 2
+        anchor, at = ("end", float(_WIDTH)) if is_outside else ("middle", x)
+        is_shown_always = left >= free_from
+        if is_shown_always:
+            free_from = left + width + _GAP
+        labels.append(
+            Markup('<text{} x="{}" y="{}" text-anchor="{}">{}</text>').format(
+                Markup("" if is_shown_always else ' class="fine"'),  # noqa: S704 - ours
+                round(at, 1),
+                _HEIGHT - _BOTTOM + 34,
+                anchor,
+                text,
+            )
+        )
+    return labels
 
 
 def _bars(
@@ -179,7 +207,7 @@ def _bars(
 
 def _upright(label: str, highest: float) -> _Axis:
     ticks = _steps(highest or 1.0)
-    texts = [(it, f"{it:,.10g}") for it in ticks]
+    texts = [(it, _short(it)) for it in ticks]
     return _Axis(label, 0.0, max(highest, ticks[-1]), texts)
 
 
@@ -200,6 +228,13 @@ def _seconds(course: Course) -> list[float]:
 def _steps(highest: float) -> list[float]:
     step = _nice(highest / 4)
     return [step * it for it in range(math.floor(highest / step + 1e-9) + 1)]
+
+
+def _short(value: float) -> str:
+    """Return a number for a label, short enough for the margin."""
+    if value >= 1e6:
+        return f"{value / 1e6:,.10g}M"
+    return f"{value / 1e3:.10g}k" if value >= 1e4 else f"{value:,.10g}"
 
 
 def _nice(step: float) -> float:

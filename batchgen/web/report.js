@@ -175,6 +175,15 @@
       + `${images.toLocaleString("en")} images, ${usd(cost)}${more}`;
   }
 
+  // What a provider said stands in quotation marks, batchgen's own words without them.
+  function message(item) {
+    const text = of(item, "message");
+    const quote = of(item, "quote");
+    if (text === null || quote === null) return text === null ? null : [text];
+    const quoted = element("q", { dir: "auto" }, text.slice(...quote));
+    return [text.slice(0, quote[0]), quoted, text.slice(quote[1])];
+  }
+
   // -- the gallery
 
   let shown = items;
@@ -189,10 +198,9 @@
     const box = element("input", { type: "checkbox", ariaLabel: `reject ${name}`, disabled: !canTick(item) });
     const id = element("span", { className: "id", title: of(item, "id") }, of(item, "id"));
     const status = element("span", { className: `status ${of(item, "status")}` }, of(item, "status"));
-    const words = of(item, "message") ?? of(item, "prompt") ?? "";
     const made = element(
       "li", { className: "card" }, open, element("div", { className: "head" }, box, id, status),
-      element("p", { className: "words" }, words),
+      element("p", { className: "words" }, ...(message(item) ?? [of(item, "prompt") ?? ""])),
       element("p", { className: "price" }, `${usd(of(item, "cost"))} ${of(item, "provider") ?? ""}`),
     );
     made.dataset.index = index;
@@ -206,6 +214,7 @@
     const first = page * PAGE;
     const cards = shown.slice(first, first + PAGE).map((item, index) => card(item, first + index));
     byId("gallery").replaceChildren(...cards);
+    byId("none").hidden = cards.length > 0;
     byId("page").textContent = `page ${page + 1} of ${pages()}`;
     byId("previous").disabled = page === 0;
     byId("next").disabled = page === pages() - 1;
@@ -254,16 +263,21 @@
 
   // -- one row in full
 
+  function label(item, name) {
+    if (name !== "message") return name.replaceAll("_", " ");
+    return of(item, "quote") === null ? "batchgen says" : "the provider says, in quotation marks";
+  }
+
   function view(item) {
     viewed = item;
     const size = item.image === null ? "" : `, image ${item.image}`;
     byId("detail-title").textContent = `${of(item, "id")}${size}`;
     byId("detail-picture").replaceChildren(picture(item));
     const fields = FIELDS.filter((name) => of(item, name) !== null || name === "cost");
-    const pairs = fields.map((name) => [name, said(name, of(item, name))]);
-    if (item.image !== null) pairs.push(["file in the ZIP", item.name], ["size", `${item.width} × ${item.height} px`]);
+    const pairs = fields.map((name) => [name, name === "message" ? message(item) : [said(name, of(item, name))]]);
+    if (item.image !== null) pairs.push(["file in the ZIP", [item.name]], ["size", [`${item.width} × ${item.height} px`]]);
     byId("detail-fields").replaceChildren(
-      ...pairs.flatMap(([name, value]) => [element("dt", {}, name.replaceAll("_", " ")), element("dd", {}, value)]),
+      ...pairs.flatMap(([name, values]) => [element("dt", {}, label(item, name)), element("dd", {}, ...values)]),
     );
     byId("detail-tick").disabled = !canTick(item);
     byId("detail-tick").checked = ticks.has(item.key);

@@ -9,6 +9,7 @@ from typing import Any
 
 from batchgen.engines.gallery import MOST_PICTURES, TOGETHER
 from batchgen.engines.report import Report
+from batchgen.engines.speaker import split_message
 from batchgen.model import ResultRow, to_nano
 
 _MOST_TEXT = 2_000
@@ -31,6 +32,7 @@ _COLUMNS: dict[str, Callable[[ResultRow], Any]] = {
     "estimated": lambda it: _nano(it.estimated_usd),
     "error": lambda it: it.error,
     "message": lambda it: _cut(it.message),
+    "quote": lambda it: _quote(it.error, _cut(it.message)),
     "warning": lambda it: _cut(it.warning),
     "request_id": lambda it: it.request_id,
     "finished_at": lambda it: _moment(it.finished_at),
@@ -79,6 +81,20 @@ def _cut(text: str | None) -> str | None:
     if text is None or len(text) <= _MOST_TEXT:
         return text
     return f"{text[:_MOST_TEXT]}…"
+
+
+def _quote(error: str | None, message: str | None) -> list[int] | None:
+    """Return where the provider's words start and end in a message, if it has any."""
+    words = split_message(error, message)
+    if not words.quote:
+        return None
+    start = _length(words.before)
+    return [start, start + _length(words.quote)]
+
+
+def _length(text: str) -> int:
+    """Return the length as a script counts it, in units of UTF-16."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _nano(usd: Decimal | None) -> int | None:

@@ -1,4 +1,5 @@
-"""A page in a real browser: how soon it stands, how soon it filters, and no mouse.
+"""A page in a real browser: how soon it stands, how soon it filters, no mouse, and
+each screen.
 
     batchgen report RUN --html && python -m tests.benchmarks.report RUN
 
@@ -18,11 +19,12 @@ from typing import Any
 
 from batchgen.cli.picks import read_picks
 from batchgen.web import PAGE
+from tests.web.browser import MEASURE
 
 OPENED = 3
 MOST_OPEN_MS = 2_000
 MOST_FILTER_MS = 100
-PHONE_PX = 375
+WIDTHS_PX = (375, 390, 768, 1440)
 STOPS = (
     *("group", "text", "status", "provider", "from", "to", "only"),
     *("next", "save", "untick"),
@@ -63,7 +65,7 @@ def main() -> int:
         )
         wrong = [*_speed(browser, page_path.as_uri())]
         wrong += _without_a_mouse(browser, page_path.as_uri())
-        wrong += _on_a_phone(browser, page_path.as_uri())
+        wrong += _on_each_screen(browser, page_path.as_uri())
         browser.close()
     _say("\n".join(wrong) or "all is as it should be")
     return 1 if wrong else 0
@@ -147,11 +149,15 @@ def _by_tab(page: Any) -> set[str]:
     return reached
 
 
-def _on_a_phone(browser: Any, url: str) -> list[str]:
-    page = _open(browser, url, PHONE_PX)
-    width_px = page.evaluate("document.documentElement.scrollWidth")
-    page.context.close()
-    return [f"a phone must scroll: {width_px} px"] if width_px > PHONE_PX else []
+def _on_each_screen(browser: Any, url: str) -> list[str]:
+    """Return what does not fit a phone, a tablet or a desk."""
+    wrong = []
+    for width_px in WIDTHS_PX:
+        page = _open(browser, url, width_px)
+        faults = page.evaluate(MEASURE)
+        wrong += [f"{width_px} px: {fault}" for fault in faults]
+        page.context.close()
+    return wrong
 
 
 if __name__ == "__main__":

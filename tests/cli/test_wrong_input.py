@@ -188,4 +188,5 @@ def test_a_template_over_a_column_that_is_not_there_names_the_column(
     ended = shop.run("m.csv", "--yes", "--quiet", "--prompt", "{{ colour }} lamp")
 
     assert ended.code == 1
-    assert ended.message == "prompt template: m.csv has no column `colour`"
+    words = "prompt template: m.csv has no column `colour` (the columns are id, prompt)"
+    assert ended.message == words

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import SpecError
-from batchgen.manifest import csv_source, source
+from batchgen.manifest import csv_records, csv_source, source
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job
 from tests.manifest.conftest import MakeJob, ReadRows
@@ -177,6 +177,7 @@ def test_long_rows_make_short_slices(
 def test_a_quote_that_swallows_the_file_ends_at_the_limit_of_a_cell(
     make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(csv_records, "LINE_LIMIT", 1000)
     monkeypatch.setattr(csv_source, "LINE_LIMIT", 1000)
     job = make_job('prompt,x\n"a,1\n' + "b,2\n" * 1000)
 
@@ -187,6 +188,7 @@ def test_a_quote_that_swallows_the_file_ends_at_the_limit_of_a_cell(
 def test_a_line_without_end_is_refused_before_it_fills_the_memory(
     make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(csv_records, "LINE_LIMIT", 1000)
     monkeypatch.setattr(csv_source, "LINE_LIMIT", 1000)
 
     with pytest.raises(SpecError, match=r"line 2: the line is longer than 1,000"):

@@ -4,6 +4,7 @@ import io
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -170,16 +171,162 @@ def test_a_table_without_rows_is_refused(make_job: MakeJob) -> None:
         Manifest.open(make_job(empty, "m.parquet"))
 
 
-def test_a_type_that_cannot_be_carried_is_refused_with_its_column(
-    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = make_job(content_of(pl.DataFrame({"prompt": ["a"]})), "m.parquet")
-    schema = pa.schema([("prompt", pa.string()), ("gap", pa.month_day_nano_interval())])
-    source = parquet_source.ParquetSource(job.manifest)
-    monkeypatch.setattr(source, "_schema", schema)
+# -- types that polars cannot hold
 
-    with pytest.raises(SpecError, match=r"^m\.parquet, column `gap`: its type"):
-        source.empty()
+WIDE = pa.array([Decimal("1.5")], pa.decimal256(50, 2))
+ODD = {
+    "wide-decimal": (WIDE, "decimal256(50, 2)", "String"),
+    "offset": (pa.array([1], pa.timestamp("us", "+05:30")), "+05:30", "Datetime"),
+    "unknown-zone": (
+        pa.array([1], pa.timestamp("us", "Mars/Base")),
+        "Mars",
+        "Datetime",
+    ),
+    "wide-in-a-list": (pa.array([[1]], pa.list_(pa.decimal256(50, 2))), "256", "List"),
+    "zone-in-a-struct": (
+        pa.array([{"x": 1}], pa.struct([("x", pa.timestamp("us", "Mars/Base"))])),
+        "Mars/Base",
+        "Struct",
+    ),
+    "wide-in-a-map": (
+        pa.array([[("x", 1)]], pa.map_(pa.string(), pa.decimal256(50, 2))),
+        "decimal256(50, 2)",
+        None,
+    ),
+}
+ODD |= {
+    "zone-that-is-none": (pa.array([1], pa.timestamp("s", "Factory")), "Fact", "Datet"),
+    "fields-of-one-name": (
+        pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], ["x", "x"]),
+        "struct<x: int64, x: int64>",
+        None,
+    ),
+}
+PLAIN = {
+    "half-float": pa.Array.from_buffers(
+        pa.float16(), 1, [None, pa.py_buffer(b"\x00\x3e")]
+    ),
+    "largest-integer": pa.array([2**64 - 1], pa.uint64()),
+    "nulls": pa.nulls(1),
+    "bytes": pa.array([b"x"]),
+    "bytes-of-one-size": pa.array([b"xx"], pa.binary(2)),
+    "seconds-of-a-day": pa.array([1], pa.time32("s")),
+    "duration": pa.array([1], pa.duration("s")),
+    "longest-duration": pa.array([2**62], pa.duration("ms")),
+    "furthest-date": pa.array([2**31 - 1], pa.date32()),
+    "furthest-time": pa.array([2**62], pa.timestamp("us")),
+    "furthest-time-in-a-zone": pa.array([2**62], pa.timestamp("us", "Asia/Tokyo")),
+    "furthest-date-in-a-list": pa.array([[2**31 - 1]], pa.list_(pa.date32())),
+    "furthest-time-in-a-struct": pa.array(
+        [{"x": 2**62}], pa.struct([("x", pa.timestamp("us"))])
+    ),
+    "map": pa.array([[("x", 1)]], pa.map_(pa.string(), pa.int64())),
+    "struct": pa.array([{"x": 1}]),
+    "array": pa.array([[1, 2]], pa.list_(pa.int64(), 2)),
+    "numbers-as-categories": pa.DictionaryArray.from_arrays(pa.array([0]), [5]),
+    "uuid": pa.array([b"x" * 16], pa.binary(16)),
+}
+
+
+def parquet_of(odd: pa.Array) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"prompt": ["a cup"], "odd": odd}), stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_column_that_nobody_needs_is_carried_as_it_can_be_with_a_notice(
+    make_job: MakeJob, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    column, words, carried = ODD[name]
+    manifest = Manifest.open(make_job(parquet_of(column), "m.parquet"))
+
+    (part,) = manifest.slices()
+
+    schema = pl.read_ipc_stream(part.own).schema
+    assert [row.prompt for row in part.rows] == ["a cup"]
+    assert pl.read_ipc_stream(manifest.own_schema).schema == schema
+    assert str(schema.get("odd")).startswith(str(carried))
+    (notice,) = manifest.notices
+    assert notice.startswith("m.parquet, column `odd`: its type ")
+    assert words in notice
+    assert capfd.readouterr().err == ""  # Rust writes there when it panics
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_column_that_is_needed_and_cannot_be_read_is_refused_with_its_type(
+    make_job: MakeJob, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    column, words, _ = ODD[name]
+    job = make_job(parquet_of(column), "m.parquet", prompt="a {{ odd }} cup")
+
+    with pytest.raises(
+        SpecError, match=r"^m\.parquet, column `odd`: its type"
+    ) as caught:
+        Manifest.open(job)
+
+    assert words in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("use", ["carried", "in-the-template", "as-a-known-column"])
+@pytest.mark.parametrize("name", PLAIN)
+def test_any_other_type_is_read_or_makes_its_row_invalid(
+    make_job: MakeJob, capfd: pytest.CaptureFixture[str], name: str, use: str
+) -> None:
+    uses: dict[str, dict[str, Any]] = {
+        "carried": {},
+        "in-the-template": {"prompt": "a {{ odd }} cup"},
+        "as-a-known-column": {"columns": {"filename": "odd"}},
+    }
+    job = make_job(parquet_of(PLAIN[name]), "m.parquet", **uses[use])
+
+    (row,) = rows_of(Manifest.open(job))
+
+    assert row.prompt is not None or row.problem is not None
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        pytest.param(pa.array([b"x"]), "bytes", id="bytes"),
+        pytest.param(pa.array([["x"]]), "a whole list", id="list"),
+        pytest.param(pa.array([{"x": 1}]), "a whole structure", id="structure"),
+    ],
+)
+def test_what_is_no_text_is_never_put_into_a_prompt(
+    make_job: MakeJob, column: pa.Array, words: str
+) -> None:
+    job = make_job(parquet_of(column), "m.parquet", prompt="a {{ odd }} cup")
+
+    (row,) = rows_of(Manifest.open(job))
+
+    assert row.problem is not None
+    assert words in row.problem.message
+    assert row.problem.spares_started
+
+
+def test_parts_of_a_list_and_of_a_structure_are_texts(make_job: MakeJob) -> None:
+    column = pa.array([{"tags": ["red", "new"]}])
+    prompt = "a {{ odd.tags | join(' and ') }} cup"
+
+    (row,) = rows_of(
+        Manifest.open(make_job(parquet_of(column), "m.parquet", prompt=prompt))
+    )
+
+    assert row.prompt == "a red and new cup"
+    assert row.problem is None
+
+
+def test_a_table_of_which_no_column_can_be_carried_is_refused(
+    make_job: MakeJob,
+) -> None:
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"odd": ODD["wide-in-a-map"][0]}), stream)
+
+    with pytest.raises(SpecError, match="column `odd`: its type map"):
+        Manifest.open(make_job(stream.getvalue(), "m.parquet", prompt="a cup"))
 
 
 def test_a_file_whose_columns_change_while_it_is_read_is_refused(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen.errors import ArchiveDamaged, Charge
+from batchgen.errors import ArchiveDamaged, Charge, LedgerMissing
 from batchgen.ledger import Ledger
 from batchgen.model import Link, State, Status
 from batchgen.output.archive import Archive, Incoming, Tag
@@ -181,12 +181,13 @@ def test_a_torn_image_is_not_adopted_and_the_next_one_is_written_in_its_place(
 def test_an_image_of_an_attempt_that_the_ledger_does_not_know_is_left_alone(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
-    end = append(tmp_path, picture(99))
+    append(tmp_path, picture(99))
+    before = (tmp_path / "images.zip").read_bytes()
 
-    assert recovered(ledger, tmp_path) == 0
+    with pytest.raises(LedgerMissing, match="1 image of purchases"):
+        recovered(ledger, tmp_path)
 
-    assert not ledger.has_attempts()
-    assert ledger.get_int("archive_end") == end
+    assert (tmp_path / "images.zip").read_bytes() == before
     assert ledger.row(row_id).status is Status.PENDING
 
 

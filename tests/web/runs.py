@@ -36,13 +36,15 @@ class Row:
 
     Attributes:
         picture: Bytes that were stored for it; None for a row that was refused.
-        message: The provider's words, if it was refused.
+        message: What is said of it, if it was refused.
+        error: Of which kind that is.
     """
 
     id: str
     prompt: str = "a cup"
     picture: bytes | None = None
     message: str = "no"
+    error: str = "refused"
     cost: int | None = PRICE
     uncertain: int = 0
     own: dict[str, str] = field(default_factory=dict)
@@ -83,9 +85,9 @@ def _end(folder: RunFolder, row_id: int, row: Row) -> None:
     ledger = folder.ledger
     attempt_id = sent(ledger, row_id)
     if row.picture is None:
-        end = ended(State.FAILED, error="refused")
+        end = ended(State.FAILED, error=row.error)
         ledger.mark_ended(attempt_id, replace(end, message=row.message))
-        ledger.settle(row_id, Status.REFUSED, "refused", row.message)
+        ledger.settle(row_id, Status.REFUSED, row.error, row.message)
         return
     tag = Tag(attempt_id=attempt_id, image=1, images=1, cost_nano=None, modified=NOW)
     name = f"row-{row_id}.png"

@@ -31,9 +31,70 @@ def course(purchases: Sequence[int], spent: Sequence[int], step_s: int = 60) -> 
 def test_every_point_of_a_plot_lies_on_it(it: Course, limit: float | None) -> None:
     for plot in (spending(it), throughput(it, limit)):
         places = re.findall(r"[ML\" ](-?[\d.]+)[ ,](-?[\d.]+)", plot.drawing)
-        assert all(0 <= float(x) <= 520 and 0 <= float(y) <= 250 for x, y in places)
+        assert all(0 <= float(x) <= 520 and 0 <= float(y) <= 278 for x, y in places)
         assert len(plot.lines) == len(it.purchases)
         assert "nan" not in plot.drawing
+
+
+COURSES = [
+    pytest.param(course([1], [0]), id="one-free"),
+    pytest.param(course([0, 7], [0, 92_500_000], 1), id="a-second"),
+    pytest.param(course([3] * 7, [5] * 7, 1), id="seconds"),
+    pytest.param(course([3] * 60, [5_000_000] * 60, 60), id="an-hour"),
+    pytest.param(course([3] + [0] * 118 + [9], [5] * 120, 86_400), id="months"),
+    pytest.param(course([10**6], [10**15]), id="a-million"),
+]
+_LABEL = re.compile(
+    r'<text( class="fine"| class="label")? x="([-\d.]+)" y="([-\d.]+)"( dy="\.35em")?'
+    r'(?: text-anchor="(\w+)")?>([^<]*)</text>'
+)
+
+Box = tuple[str, float, float, float, float]
+
+
+def boxes(drawing: str, letter: float, *, is_narrow: bool) -> list[Box]:
+    """Return where labels stand: text, left, right, top and bottom."""
+    found = []
+    for kind, x, y, is_middle, anchor, text in _LABEL.findall(drawing):
+        if is_narrow and "fine" in kind:
+            continue
+        width = len(text) * letter * (0.625 if "label" not in kind else 0.58)
+        left = float(x) - width * {"middle": 0.5, "end": 1.0}.get(anchor, 0.0)
+        base = float(y) + (0.35 * letter if is_middle else 0.0)
+        found.append((text, left, left + width, base - 0.75 * letter, base))
+    assert len(found) > 2
+    return found
+
+
+@pytest.mark.parametrize("it", COURSES)
+@pytest.mark.parametrize(
+    ("letter", "is_narrow"),
+    [pytest.param(20.0, True, id="phone"), pytest.param(14.0, False, id="desk")],
+)
+def test_no_label_lies_upon_another_or_beside_the_drawing(
+    it: Course, letter: float, *, is_narrow: bool
+) -> None:
+    some = [spending(it), throughput(it, 60.0), latency([0.1 * n for n in range(300)])]
+    for plot in some:
+        labels = boxes(plot.drawing, letter, is_narrow=is_narrow)
+        for number, (text, left, right, top, bottom) in enumerate(labels):
+            assert left >= -1, text
+            assert right <= 521, text
+            for other in labels[number + 1 :]:
+                is_beside = right <= other[1] + 1 or other[2] <= left + 1
+                is_above = bottom <= other[3] + 1 or other[4] <= top + 1
+                assert is_beside or is_above, (text, other[0])
+
+
+def test_a_narrow_drawing_leaves_labels_out_and_keeps_the_first() -> None:
+    drawing = spending(course([3] * 5, [5] * 5, 1)).drawing
+
+    across = [
+        it for it in _LABEL.findall(drawing) if ":" in it[5] and "UTC" not in it[5]
+    ]
+    shown = [it[5] for it in across if "fine" not in it[0]]
+    assert len(across) > len(shown) >= 2
+    assert shown[0] == across[0][5]
 
 
 def test_the_limit_is_named_and_drawn_where_it_is_known() -> None:

@@ -117,6 +117,13 @@ FOLDERS = (
         remedy=("say one of them",),
     ),
     Mistake(
+        name="id-that-is-no-column",
+        command=f"run m.csv {PRICED} --max-cost 5 --id sku",
+        names=("m.csv", "no column `sku`"),
+        remedy=("id, prompt",),
+        code=1,
+    ),
+    Mistake(
         name="no-consent",
         command=f"run m.csv {PRICED}",
         names=("2 rows", "$0.10"),

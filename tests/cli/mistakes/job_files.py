@@ -217,6 +217,14 @@ JOB_FILES = (
         ("did you mean `quality`?",),
     ),
     Mistake(
+        name="job-columns-the-table-lacks",
+        command="run j.toml --max-cost 5",
+        names=("m.csv", "[columns]", "`Titel`"),
+        remedy=("id, prompt",),
+        code=1,
+        files={"j.toml": HEAD + '[columns]\nprompt = "Titel"\n'},
+    ),
+    Mistake(
         name="job-is-a-folder",
         command="run jobs --provider gemini",
         names=("jobs is a folder",),

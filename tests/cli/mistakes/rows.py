@@ -117,6 +117,15 @@ ROWS = (
         is_listed=True,
     ),
     Mistake(
+        name="column-capital-id",
+        command="check m.csv --provider gemini",
+        names=("`ID`", "id"),
+        remedy=("--id ID", 'id = "ID"', "[columns]"),
+        code=0,
+        files={"m.csv": "ID,prompt\na,a lamp\n"},
+        is_listed=True,
+    ),
+    Mistake(
         name="column-of-another-spelling",
         command="check m.csv --provider gemini",
         names=("m.csv", "`Aspect Ratio`", "`aspect_ratio`"),

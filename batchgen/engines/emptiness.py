@@ -1,0 +1,108 @@
+"""Rows that lack values which the prompt needs: said, and refused where they are many.
+
+A refusal ends a run before anything is sent, whatever money it may spend: who agreed to
+a price did not agree to `Studio photo of ` four thousand times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from batchgen.engines.estimate import EVERY_ROW
+from batchgen.engines.findings import FinishedPrompt
+from batchgen.errors import UsageError
+from batchgen.ledger import Reader
+from batchgen.ledger.requests import prompt_of
+from batchgen.manifest.gaps import Gaps
+from batchgen.manifest.wording import shown
+from batchgen.model import Job
+from batchgen.runner.context import Run
+from batchgen.runner.planner import Planner
+
+COLUMNS_SHOWN = 5
+
+
+def has_fresh_rows(ledger: Reader, below: int, generation: int) -> bool:
+    """Tell whether the plan has rows to buy for which nothing was sent yet."""
+    values = {"generation": generation, "below": below}
+    return ledger.run("fresh_row", values).fetchone() is not None
+
+
+def would_refuse(gaps: Gaps | None, job: Job, ledger: Reader, below: int) -> bool:
+    """Tell whether a run would refuse to buy because of rows that lack a value."""
+    if gaps is None or not gaps.are_many or job.empty is not None:
+        return False
+    return not ledger.has_attempts() or has_fresh_rows(ledger, below, ledger.generation)
+
+
+def finished_prompts(ledger: Reader, below: int) -> Iterator[FinishedPrompt]:
+    """Yield the prompts of three rows that can run: first, in the middle, last."""
+    scope = {"generation": ledger.generation, "below": below}
+    (count,) = ledger.run("rows_that_can_run", scope).fetchone()
+    for above in sorted({0, count // 2, count - 1} - {-1, count}):
+        row = ledger.run("row_that_can_run", scope | {"above": above}).fetchone()
+        yield FinishedPrompt(
+            row=row["position"],
+            line=row["line"],
+            prompt=prompt_of(row["request"]),
+        )
+
+
+async def refuse_many_gaps(run: Run, planner: Planner, *, is_planned: bool) -> None:
+    """Refuse to buy from a table in which many rows lack a value.
+
+    Where nothing was ever sent, before the plan is made: it would be bought from at
+    once. Else by the plan, since a folder with nothing new to buy is not refused.
+
+    Args:
+        run: The run.
+        planner: Has the table and, if `is_planned`, its new plan.
+        is_planned: Whether the plan is made.
+
+    Raises:
+        UsageError: the text names how many, the columns, and the ways on.
+    """
+    job = run.job
+    if job.empty is not None or run.ledger.has_attempts() is not is_planned:
+        return
+    below = EVERY_ROW if job.limit is None else job.limit
+    if is_planned and not has_fresh_rows(run.ledger, below, planner.generation):
+        return
+    gaps, counts = Gaps(), planner.gaps(job.limit)
+    # A slice at a time: a signal ends the wait between two of them.
+    while (count := await run.offload(lambda: next(counts, None))) is not None:
+        gaps = count
+    if gaps.are_many:
+        raise UsageError(
+            f"{shown(job.manifest)}: {gap_words(gaps)}. {_ways_on(gaps)} (in a job "
+            'file: empty = "skip" or "buy"). Nothing was sent'
+        )
+
+
+def _ways_on(gaps: Gaps) -> str:
+    if not gaps.some:
+        return "Such rows are never bought; to buy the others, add --empty skip"
+    return (
+        "Add --empty skip to leave all of them out, or --empty buy to buy those that "
+        "have at least one of the values"
+    )
+
+
+def gap_words(gaps: Gaps) -> str:
+    """Say how many rows lack a value, and in which columns."""
+    verb = "lacks" if gaps.lacking == 1 else "lack"
+    return (
+        f"{gaps.lacking:,} of {_rows(gaps.rows)} {verb} a value that the prompt "
+        f"template uses (no value in {_columns(gaps)})"
+    )
+
+
+def _columns(gaps: Gaps) -> str:
+    counts = gaps.columns.most_common(COLUMNS_SHOWN)
+    words = ", ".join(f"`{name}`: {_rows(count)}" for name, count in counts)
+    more = len(gaps.columns) - len(counts)
+    return f"{words}, and {more} more" if more > 0 else words
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"

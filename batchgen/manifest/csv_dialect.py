@@ -1,0 +1,160 @@
+"""How a CSV file is written: what parts its cells, and where its header stands."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from batchgen.manifest.wording import listed, same_but_for_spelling, shown
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
+
+_SEP_LINE = re.compile(r'"?sep=(.|\\t)"?[,;\t|]*\s*', re.IGNORECASE | re.DOTALL)
+_SAMPLE_LINES = 40
+_SAMPLE_BYTES = 64 * 1024
+_HEADER_RECORDS = 10
+"""A header that stands below a title is looked for in so many records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How a CSV file is written.
+
+    Attributes:
+        skips_first: Whether the first line says `sep=;` and is none of the table.
+        notices: What was found by looking, and is good to know.
+        title: What to say of a line above the header; None where there is none.
+    """
+
+    delimiter: str
+    skips_first: bool = False
+    notices: tuple[str, ...] = ()
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The first records of a file as one delimiter parts them, and their lines."""
+
+    delimiter: str
+    records: Sequence[tuple[int, Sequence[str]]]
+
+    @property
+    def header(self) -> Sequence[str]:
+        return self.records[0][1] if self.records else ()
+
+
+def find_dialect(path: Path, expected: frozenset[str]) -> Dialect:
+    """Look at the first lines of a file.
+
+    Args:
+        path: Of the file.
+        expected: Names that its header may well have.
+    """
+    lines, is_cut = _first_lines(path)
+    sep_line = _SEP_LINE.fullmatch(lines[0]) if lines else None
+    if sep_line is not None:
+        delimiter = "\t" if sep_line[1] == "\\t" else sep_line[1]
+        name = DELIMITERS.get(delimiter, f"`{delimiter}`")
+        notice = f"{shown(path)}: its first line says that {name} part the cells"
+        sample = _sample(lines, delimiter, is_cut=is_cut, above=1)
+        return Dialect(
+            delimiter=delimiter,
+            skips_first=True,
+            notices=(notice,),
+            title=_title(path, [sample], expected),
+        )
+    samples = [_sample(lines, sign, is_cut=is_cut) for sign in DELIMITERS]
+    best = max(samples, key=lambda sample: _rank(sample, expected))
+    notices: tuple[str, ...] = ()
+    if best.delimiter != ",":
+        name = DELIMITERS[best.delimiter]
+        notices = (f"{shown(path)}: read with {name} between the cells",)
+    return Dialect(
+        delimiter=best.delimiter,
+        notices=notices,
+        title=_title(path, samples, expected),
+    )
+
+
+def _first_lines(path: Path) -> tuple[list[str], bool]:
+    """Return the first lines, and whether there may be more."""
+    with path.open("rb") as file:
+        raw = [file.readline(_SAMPLE_BYTES) for _ in range(_SAMPLE_LINES)]
+    text = [line.decode("utf-8", errors="replace") for line in raw if line]
+    if text:
+        text[0] = text[0].removeprefix("\ufeff")
+    return text, len(text) == _SAMPLE_LINES or len(raw[0]) == _SAMPLE_BYTES
+
+
+def _sample(
+    lines: Sequence[str], delimiter: str, *, is_cut: bool, above: int = 0
+) -> _Sample:
+    """Parse lines leniently, those below the first ones."""
+    reader = csv.reader(lines[above:], delimiter=delimiter)
+    records: list[tuple[int, Sequence[str]]] = []
+    begin = above + 1
+    try:
+        for cells in reader:
+            if "".join(cells).strip():
+                records.append((begin, cells))
+            begin = above + reader.line_num + 1
+    except csv.Error:
+        pass  # what is wrong is told when the file is read
+    if is_cut and len(records) > 1:
+        records.pop()  # a quoted cell may go on below
+    return _Sample(delimiter, records)
+
+
+def _rank(
+    sample: _Sample, expected: frozenset[str]
+) -> tuple[bool, bool, int, int, int]:
+    """Return what orders delimiters: the likeliest is the greatest."""
+    header = sample.header
+    is_even = all(len(cells) == len(header) for _, cells in sample.records[1:])
+    others = "".join(map(re.escape, set(DELIMITERS) - {sample.delimiter}))
+    inside = sum(len(re.findall(rf"[{others}](?=\S)", name)) for name in header)
+    priority = -list(DELIMITERS).index(sample.delimiter)
+    parts = len(header) > 1
+    return parts, parts and is_even, _matches(header, expected), -inside, priority
+
+
+def _matches(names: Sequence[str], expected: frozenset[str]) -> int:
+    return sum(name.strip() in expected for name in names)
+
+
+def _title(
+    path: Path, samples: Sequence[_Sample], expected: frozenset[str]
+) -> str | None:
+    """Return what to say of a line above the header; None where there is none."""
+    if any(_alike(sample.header, expected) for sample in samples):
+        return None
+    for sample in samples:
+        for line, names in _below(sample):
+            if _alike(names, expected):
+                above, first = sample.records[0]
+                title = next(filter(None, (cell.strip() for cell in first)), "")
+                return (
+                    f"{shown(path)}, line {above}: {title[:60]!r} seems to be a title "
+                    f"above the table, and the header to stand in line {line} "
+                    f"({listed([name for name in names if name.strip()], 6)}): "
+                    f"delete what stands above line {line}"
+                )
+    return None
+
+
+def _below(sample: _Sample) -> Iterator[tuple[int, Sequence[str]]]:
+    for line, cells in islice(sample.records, 1, _HEADER_RECORDS):
+        if sum(bool(cell.strip()) for cell in cells) > 1:
+            yield line, cells
+
+
+def _alike(names: Sequence[str], expected: frozenset[str]) -> bool:
+    """Tell whether a record holds a name that is needed, its spelling aside."""
+    return any(
+        same_but_for_spelling(name, other) for name in names for other in expected
+    )

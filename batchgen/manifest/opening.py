@@ -1,0 +1,69 @@
+"""Open a table: by its suffix, with foreign errors turned into ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+from batchgen.errors import SpecError
+from batchgen.manifest.content import hint_for_suffix
+from batchgen.manifest.csv_source import CsvSource
+from batchgen.manifest.source import SUFFIXES, Source
+from batchgen.manifest.wording import missing_file, shown
+from batchgen.model import Job
+
+
+def expected_names(job: Job) -> frozenset[str]:
+    """Return names of which the header of a job's table must have at least one."""
+    if job.prompt is None:
+        return frozenset({job.columns.get("prompt", "prompt")})
+    inside = " ".join(re.findall(r"\{[{%](.*?)[}%]\}", job.prompt, re.DOTALL))
+    quoted = re.findall(r"\"([^\"]+)\"|'([^']+)'", inside)
+    return frozenset((*re.findall(r"\w+", inside), *filter(None, chain(*quoted))))
+
+
+def open_source(path: Path, expected: frozenset[str]) -> Source:
+    """Open a table and read its header.
+
+    Args:
+        path: Of the table.
+        expected: Names that its header may well have.
+
+    Raises:
+        SpecError: it is no table, or has no rows.
+    """
+    if path.is_dir():
+        raise SpecError(f"{shown(path)} is a folder, not a CSV or Parquet file")
+    if path.exists() and not path.is_file():
+        # Opening a pipe waits for whoever writes to it, and it can be read once only.
+        raise SpecError(
+            f"{shown(path)} is no regular file: save the table as a file, since it is "
+            "read again to carry on"
+        )
+    path.open("rb").close()  # so that a file nobody may read is told as that
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise SpecError(
+            f"{shown(path)}: a manifest is a CSV (.csv) or Parquet (.parquet, .pq) "
+            f"file{hint_for_suffix(path)}"
+        )
+    if suffix == ".csv":
+        return CsvSource(path, expected)
+    # Only here: a CSV needs no pyarrow.
+    from batchgen.manifest.parquet_source import ParquetSource
+
+    return ParquetSource(path)
+
+
+@contextmanager
+def foreign_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the file system into ours."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SpecError(missing_file(path)) from error
+    except OSError as error:
+        raise SpecError(f"{shown(path)}: {error.strerror or error}") from error

@@ -1,0 +1,152 @@
+"""How a column is written in a template, for those who wrote something similar."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from batchgen.manifest.wording import same_but_for_spelling
+
+_EXPRESSION = re.compile(r"\{\{[-+]?(.*?)[-+]?\}\}", re.DOTALL)
+_ATTEMPT = re.compile(r"\{[{%]*([^{}%]+)[%}]*")
+"""What may have been meant as an expression, whatever its braces."""
+_NAME = re.compile(r"[^\W\d]\w*")
+# Words that Jinja2 reads as something else than a name.
+_RESERVED = frozenset(
+    (
+        *("and", "else", "if", "in", "is", "not", "or", "loop", "self"),
+        *("true", "false", "none", "True", "False", "None"),
+    )
+)
+_INNER = r"\s*([^{}<>\[\]%$\r\n|]{1,80}?)\s*"
+_LOOKALIKES = (
+    re.compile(rf"(?<!\{{)\$?\{{{_INNER}\}}(?!\}})"),  # {Title}, ${Title}
+    re.compile(r"\$(\w{1,80})"),  # $Title
+    re.compile(r"%\(([^()]{1,80})\)[sdf]?"),  # %(Title)s
+    re.compile(rf"%{_INNER}%"),  # %Title%
+    re.compile(rf"<(?:%=?)?{_INNER}%?>"),  # <Title>, <%= Title %>
+    re.compile(rf"\[\[?{_INNER}\]\]?"),  # [Title]
+)
+_DOUBLE = re.compile(r"\{\{.{1,200}?\}\}|\{%.{1,200}?%\}", re.DOTALL)
+_SIGNS = re.compile(r"[{$%<\[]")
+
+
+def spelled(column: str) -> str:
+    """Return how a template asks for a column."""
+    if _is_name(column):
+        return f"{{{{ {column} }}}}"
+    quote = "'" if '"' in column else '"'
+    return f"{{{{ row[{quote}{column}{quote}] }}}}"
+
+
+def hint_for(text: str, columns: Sequence[str], line: int | None = None) -> str:
+    """Return ` (write ... in place of ...)` for a column that is not written right.
+
+    Args:
+        text: The template, which does not parse or asks for unknown columns.
+        columns: Of the table.
+        line: Where it does not parse, from 1; None where it does.
+    """
+    pattern = _EXPRESSION if line is None else _ATTEMPT
+    misspelled = [
+        (text.count("\n", 0, match.start()) + 1, match[0].strip(), column)
+        for match in pattern.finditer(text)
+        if (column := _intended_column(_word_in(match), columns)) is not None
+        and not _is_right(match, column)
+    ]
+    here = [each for each in misspelled if line in (None, each[0])] or misspelled
+    if not here:
+        return ""
+    _, written, column = here[0]
+    return f" (write {spelled(column)} in place of {written})"
+
+
+def _is_right(match: re.Match[str], column: str) -> bool:
+    if match[0].strip() == spelled(column):
+        return True
+    has_right_braces = re.fullmatch(r"\{\{[^{}]*\}\}", match[0].strip()) is not None
+    return has_right_braces and _word_in(match) == column and _is_name(column)
+
+
+def _intended_column(word: str, columns: Sequence[str]) -> str | None:
+    """Return the column that a mistyped expression most likely meant."""
+    bare = re.sub(r"^row\s*[.\[]", "", word).strip(" []\"'$@#=&:")
+    # As Liquid has it in Shopify's own templates: product.title
+    last = bare.rpartition(".")[2]
+    return (
+        _column_named(word, columns)
+        or _column_named(bare, columns)
+        or _column_named(last, columns)
+    )
+
+
+def notices_of(
+    text: str,
+    literals: Iterable[str],
+    columns: Sequence[str],
+    named: Collection[str],
+) -> Iterator[str]:
+    """Yield what looks like a column in a template and is none.
+
+    Args:
+        text: The template.
+        literals: Its parts that are no template.
+        columns: Of the table.
+        named: Those that the template takes from the row.
+    """
+    for match in _EXPRESSION.finditer(text):
+        column = _column_named(_word_in(match), columns)
+        if column is not None and column not in named:
+            yield _notice(match[0], column)
+    pairs = (pair for literal in literals for pair in lookalikes(literal, columns))
+    for written, column in dict.fromkeys(pairs):
+        yield _notice(written, column)
+
+
+def lookalikes(text: str, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what is written like a column of another template language, and which."""
+    if not _SIGNS.search(text):
+        return
+    for pattern in _LOOKALIKES:
+        for match in pattern.finditer(text):
+            column = _column_named(match[1], columns)
+            if column is not None and not column.isdigit():  # $5 is a price
+                yield match[0], column
+
+
+def unfilled(prompt: str, columns: Sequence[str]) -> str | None:
+    """Return the first thing in a finished prompt that a template should have filled.
+
+    Args:
+        prompt: As it is sent.
+        columns: Of the table.
+    """
+    if not _SIGNS.search(prompt):
+        return None
+    if match := _DOUBLE.search(prompt):
+        return match[0]
+    return next((written for written, _ in lookalikes(prompt, columns)), None)
+
+
+def _column_named(word: str, columns: Sequence[str]) -> str | None:
+    """Return the column whose name a text is, its case and blanks aside."""
+    word = word.strip()
+    if word in columns:
+        return word
+    return next((name for name in columns if same_but_for_spelling(name, word)), None)
+
+
+def _word_in(expression: re.Match[str]) -> str:
+    """Return what stands between the braces, without filters and quotes."""
+    return expression[1].partition("|")[0].strip().strip("\"'").strip()
+
+
+def _is_name(column: str) -> bool:
+    return _NAME.fullmatch(column) is not None and column not in _RESERVED
+
+
+def _notice(written: str, column: str) -> str:
+    return (
+        f"the prompt template says {written}, which is not the value of the column "
+        f"`{column}`: for that write {spelled(column)}"
+    )
