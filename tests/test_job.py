@@ -350,7 +350,11 @@ def test_a_base_url_is_judged_like_every_url(url: str, words: str) -> None:
         pytest.param("rpm = true", "`rpm`: true is not a number", id="rpm-bool"),
         pytest.param('rpm = "9"', "`rpm`: '9' is not a number", id="rpm-text"),
         pytest.param('rpm = "AUTO"', "`rpm`: 'AUTO' is not a number", id="rpm-word"),
-        pytest.param('rpm = "fast"', 'a number, nor is it "auto"', id="rpm-or-auto"),
+        pytest.param(
+            'rpm = "fast"',
+            'a number: write it in digits, without quotes; or write "auto"',
+            id="rpm-or-auto",
+        ),
         pytest.param("max_failures = true", "true is not a number", id="failures-true"),
         pytest.param(
             "max_failures = 0", "0 is not from 0.02 to 1 (or false)", id="failures-0"
@@ -396,7 +400,9 @@ def test_a_base_url_is_judged_like_every_url(url: str, words: str) -> None:
         pytest.param(
             "allow_http = 1", "`allow_http`: 1 is neither true nor", id="bool"
         ),
-        pytest.param('prompt = " "', "`prompt`: ' ' is not a text", id="blank-prompt"),
+        pytest.param(
+            'prompt = " "', "`prompt`: it is empty: write a template", id="blank-prompt"
+        ),
         pytest.param("out = 1", "`out`: 1 is not a text", id="out"),
         pytest.param(
             'aspect_ratio = "16x9"', "`aspect_ratio`: '16x9' is no W:H", id="ratio"
@@ -597,9 +603,12 @@ def test_a_job_file_that_is_not_utf8_is_refused_with_its_line(folder: Path) -> N
         ({"price": "x"}, "--price: 'x' is not an amount"),
         ({"on_unknown": "x"}, "--on-unknown: 'x' is none of retry, hold"),
         ({"aspect_ratio": "wide"}, "--aspect-ratio: 'wide' is no W:H"),
-        ({"prompt": ""}, "--prompt: '' is not a text"),
+        ({"prompt": ""}, "--prompt: it is empty: write a template"),
         ({"provider": "fox"}, "--provider: unknown provider `fox`: did you mean"),
-        ({"provider": ","}, "--provider: '' is not a text"),
+        (
+            {"provider": ","},
+            "--provider: ',' has a comma without a name beside it: choose from",
+        ),
         ({"base_url": ("x",)}, "--base-url: 'x' is not an https:// address"),
         ({"base_url": ("fox=https://x",)}, "--base-url: unknown provider `fox`"),
         (

@@ -55,10 +55,13 @@ for command in commands:
 
 LATE = {
     "cli.main: batchgen.errors": "--help fails without an error of ours",
+    "cli._say: batchgen.cli.keys": "likewise",
     "cli._say: batchgen.cli.streams": "likewise",
-    "cli._show: batchgen.cli.streams": "likewise",
+    "cli._refuse: batchgen.cli.usage": "for what is wrong with a command alone",
     "cli._choose_how_to_speak: batchgen.cli.streams": "for `run --json` alone",
-    "cli.Commands.resolve_command: difflib": "for a mistyped command alone",
+    "cli.Commands.resolve_command: batchgen.cli.usage": "for a mistyped command alone",
+    "cli.usage._command_of: batchgen.cli": "which loads it: the other way round",
+    "cli.synonyms._options_of_other: batchgen.cli": "likewise",
     "cli.check._accounts: batchgen.engines.balances": "sends, with --online alone",
     "cli.display.choose_display: batchgen.cli.bar": "rich draws in terminals alone",
     "cli.launch.launch: batchgen.cli.rehearsal": "the sandbox is for rehearsals alone",

@@ -43,16 +43,10 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        import difflib
-
         if args and args[0] not in HELP:
-            near = difflib.get_close_matches(args[0], HELP, n=1)
-            hint = (
-                f"did you mean {near[0]!r}?"
-                if near
-                else f"choose from {', '.join(HELP)}"
-            )
-            ctx.fail(f"no such command {args[0]!r}; {hint}")
+            from batchgen.cli.usage import unknown_command
+
+            ctx.fail(unknown_command(args[0], list(HELP)))
         return super().resolve_command(ctx, args)
 
     def format_commands(
@@ -88,7 +82,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     except click.ClickException as error:
-        code = _show(error)
+        code = _refuse(error)
     except SpecError as error:
         code = _say(str(error), error.exit_code)
     except BatchgenError as error:
@@ -118,19 +112,21 @@ def _choose_how_to_speak() -> None:
         speak_json_lines(on=True)
 
 
-def _show(error: click.ClickException) -> int:
-    """Show what click refused, and return the exit code."""
-    from batchgen.cli.streams import speaks_json_lines
+def _refuse(error: click.ClickException) -> int:
+    """Say what is wrong with the words of the command; without any, show the help."""
+    if len(sys.argv) == 1:
+        error.show()
+        return error.exit_code
+    from batchgen.cli.usage import words_of
 
-    if speaks_json_lines():
-        return _say(error.format_message(), error.exit_code)
-    error.show()
-    return error.exit_code
+    return _say(words_of(error), error.exit_code)
 
 
 def _say(message: str, code: int) -> int:
+    from batchgen.cli.keys import without_keys
     from batchgen.cli.streams import speaks_json_lines, write_document, write_error
 
+    message = without_keys(message)
     if speaks_json_lines():
         write_document("error", {"exit_code": code, "message": message})
     else:

@@ -28,4 +28,7 @@ class NumberOrAuto(_ParamType):
         try:
             return self._kind(value)
         except ValueError:
-            self.fail(f"{value!r} is neither 'auto' nor a number", param, ctx)
+            number = "a whole number" if self._kind is int else "a number"
+            self.fail(
+                f"{value!r} is neither 'auto' nor {number}, such as 8", param, ctx
+            )

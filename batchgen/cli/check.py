@@ -11,10 +11,10 @@ import click
 from batchgen.cli.check_document import document_of
 from batchgen.cli.check_lines import lines_of
 from batchgen.cli.exact import exact_json
+from batchgen.cli.keys import known_keys
 from batchgen.cli.source import (
     base_url_of,
     job_options,
-    known_keys,
     overrides_of,
     prices_of,
     read_job,

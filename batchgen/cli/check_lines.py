@@ -79,7 +79,7 @@ def _rows(job: Job, found: Findings) -> Iterator[str]:
     file = shown(job.manifest)
     yield from invalid_lines(found.invalid, file)
     if found.renamed:
-        yield "file names that are not safe:"
+        yield "file names that are not safe, or another row has:"
     yield from problem_lines(file, found.renamed)
     if found.left_out:
         yield f"{counted(found.warned, 'row')} can run, with a warning:"

@@ -22,6 +22,7 @@ from batchgen.output.whole import replacing
 
 # Where there is no terminal whose width could be asked for.
 PLAIN_WIDTH = 120
+_WANTED = f"give a run folder or its {TABLE}"
 FORMATS = ("table", "csv", "json", "parquet")
 
 
@@ -128,7 +129,11 @@ def _file_of(table: Path) -> Path:
                 f"{folder}` writes one"
             )
     if not table.exists():
-        raise SpecError(missing_file(table))
+        raise UsageError(f"{missing_file(table)}; {_WANTED}")
+    if table.suffix.lower() not in (".parquet", ".pq"):
+        run = Path("out") / table.stem
+        named = f", as in batchgen costs {run}" if (run / TABLE).exists() else ""
+        raise SpecError(f"{shown(table)} is not a result table; {_WANTED}{named}")
     return table
 
 

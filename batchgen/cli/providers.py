@@ -12,6 +12,8 @@ from rich.table import Table
 
 from batchgen.cli.exact import exact_json, price_fields, tagged
 from batchgen.errors import UsageError
+from batchgen.job.names import check_names
+from batchgen.job.said import blamed
 from batchgen.model import (
     Capabilities,
     OptionRule,
@@ -43,7 +45,8 @@ TRAVELS = {
 def command(name: str | None, *, as_json: bool) -> None:
     """Show all providers, or all about NAME; what nobody documents is `unknown`."""
     if name is not None and name not in PROVIDERS:
-        raise UsageError(f"no provider {name!r}; there are {', '.join(PROVIDERS)}")
+        with blamed(UsageError, "NAME"):
+            check_names([name], PROVIDERS, "provider")
     chosen = [PROVIDERS[name]] if name else list(PROVIDERS.values())
     if as_json:
         facts = [facts_of(provider) for provider in chosen]

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from batchgen.budget import limits_of
+from batchgen.cli.keys import known_keys
 from batchgen.cli.manner import Manner
 from batchgen.cli.runfolder import REHEARSAL
-from batchgen.cli.source import base_url_of, known_keys, no_base_url, prices_of
+from batchgen.cli.source import base_url_of, no_base_url, prices_of
 from batchgen.cli.words import counted
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import Cost

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from batchgen.cli.job_checks import check_zero_budget
 from batchgen.cli.latency import LatencyType
 from batchgen.cli.manner import manner_of
 from batchgen.cli.run_document import summary_fields
@@ -71,6 +72,7 @@ def command(context: click.Context, /, **given: Any) -> None:
     manner = manner_of(given)
     speak_json_lines(on=manner.json_lines)
     job = read_job(given["source"], overrides_of(given), rehearse=manner.rehearse)
+    check_zero_budget(job, overrides_of(given))
     # Only here: whatever is wrong with the job is told before the engine is loaded.
     from batchgen.cli.launch import launch
 

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import click
 
+from batchgen.engines.folder import LEDGER, LOG
 from batchgen.errors import BatchgenError, UsageError
 from batchgen.job import Overrides, load_job
+from batchgen.manifest.wording import nearest
+from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.providers import PROVIDERS
 
 REHEARSAL = "-rehearsal"
+_OUTPUTS = (ARCHIVE, TABLE, PURCHASES, LEDGER, LOG, "report.html")
 _COMMAND = "batchgen.command"
 
 
@@ -25,7 +29,13 @@ def folder_of(run: Path) -> Path:
     if run.is_dir():
         return run
     if not run.exists():
-        raise UsageError(f"no such run folder, job file or manifest: {run}")
+        raise UsageError(_no_run(run))
+    if run.name in _OUTPUTS and (run.parent / LEDGER).exists():
+        command = click.get_current_context().info_name
+        raise UsageError(
+            f"{run} is a file of a run folder: name the folder, as in "
+            f"batchgen {command} {run.parent}"
+        )
     any_provider = next(iter(PROVIDERS))
     try:
         job = load_job(run, Overrides(), tuple(PROVIDERS))
@@ -35,6 +45,19 @@ def folder_of(run: Path) -> Path:
     if not job.out.exists() and rehearsal.exists():
         return rehearsal
     return job.out
+
+
+def _no_run(run: Path) -> str:
+    words = f"no such run folder, job file or manifest: {run}"
+    try:
+        folders = sorted(path.parent for path in Path("out").glob(f"*/{LEDGER}"))
+    except OSError:
+        folders = []
+    near = nearest(run.name, [folder.name for folder in folders])
+    if near:
+        return f"{words}; did you mean {Path('out') / near}?"
+    there = ", ".join(map(str, folders[:3]))
+    return f"{words}; run folders are {there or 'below out/, as a rule: out/products'}"
 
 
 def this_command() -> str:

@@ -12,6 +12,9 @@ import click
 
 from batchgen.addresses.url import read_url
 from batchgen.cli.auto import NumberOrAuto
+from batchgen.cli.folder_option import FolderType
+from batchgen.cli.job_checks import check_settings
+from batchgen.cli.keys import key_problem, known_keys
 from batchgen.cli.runfolder import REHEARSAL
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import Overrides, load_job
@@ -29,7 +32,7 @@ _OPTIONS = (
     click.option(
         "--base-url", multiple=True, metavar="[NAME=]URL", help="Where a provider is."
     ),
-    click.option("--out", type=click.Path(path_type=Path), help="The run folder."),
+    click.option("--out", type=FolderType(), metavar="DIR", help="The run folder."),
     click.option(
         "--prompt",
         metavar="TEMPLATE",
@@ -139,6 +142,7 @@ def read_job(source: Path, overrides: Overrides, *, rehearse: bool = False) -> J
         if url is None:
             raise no_base_url(source, name)
         _check_base_url(url, job, overrides)
+    check_settings(job, overrides)
     return job
 
 
@@ -186,28 +190,35 @@ def prices_of(job: Job) -> dict[str, PriceList]:
     return prices
 
 
-def known_keys() -> dict[str, str]:
-    """Read the keys that are set from the environment: the one place that does."""
-    keys = {}
-    for name in PROVIDERS:
-        key = os.environ.get(key_variable(name), "").strip()
-        if key:
-            keys[name] = key
-    return keys
-
-
 def read_keys(job: Job) -> dict[str, str]:
     """Return the keys that are set.
 
     Raises:
-        SpecError: a chosen provider's key is not set; the text names the variable.
+        SpecError: a chosen provider's key is not set, or surely is none; the text
+            names the variable.
     """
     keys = known_keys()
     for name in job.providers:
+        variable = key_variable(name)
         if name not in keys:
-            variable = key_variable(name)
-            raise SpecError(
-                f"{variable} is not set: export {variable}=your-key, and run it again "
-                "(or add --rehearse: that needs no key and costs nothing)"
-            )
+            raise SpecError(_no_key(job, name))
+        is_real = not is_loopback_host(read_url(base_url_of(job, name) or "").host)
+        is_own = is_own_address(job.terms_of(name).base_url, PROVIDERS[name].defaults)
+        problem = key_problem(keys[name], is_real=is_real and is_own)
+        if problem is not None:
+            raise SpecError(f"{variable} {problem}. Nothing was sent")
     return keys
+
+
+def _no_key(job: Job, name: str) -> str:
+    variable = key_variable(name)
+    state = "is empty" if variable in os.environ else "is not set"
+    others = [other for other in job.providers if other != name]
+    ways = [f"export {variable}=your-key, and run it again"]
+    if others:
+        ways.append(f"choose --provider {','.join(others)}")
+    ways.append("add --rehearse: that needs no key and costs nothing")
+    if name == "gemini" and os.environ.get("GOOGLE_API_KEY"):
+        state += " (GOOGLE_API_KEY, which is set, is not read)"
+    first, *rest = ways
+    return f"{variable} {state}: {first} (or {', or '.join(rest)})"

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 
 from batchgen.addresses import is_local, is_url
 from batchgen.cli.curl import command_of, entry_at, problem_of
+from batchgen.cli.folder_option import FolderType
+from batchgen.cli.job_checks import check_zero_budget
 from batchgen.cli.launch import launch
 from batchgen.cli.manner import manner_of
 from batchgen.cli.runfolder import carry_on_by
@@ -68,7 +70,7 @@ _SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "pri
     metavar="FILE|URL",
     help="An image to go by; may be given again.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="A new folder for it.")
+@click.option("--out", type=FolderType(), metavar="DIR", help="A new folder for it.")
 @click.option("--max-cost", metavar="USD", help="Spend at most this.")
 @click.option("--price", metavar="USD", help="Price of one image.")
 @click.option("--yes", is_flag=True, help="Consent to spend without a budget.")
@@ -101,6 +103,7 @@ def command(context: click.Context, /, **given: Any) -> None:
         # Without the prompt, which would be a template there.
         overrides = overrides_of(given | {"out": folder, "prompt": None})
         job = read_job(source, overrides, rehearse=manner.rehearse)
+        check_zero_budget(job, overrides)
         entry = entry_at(job, 0)
         if entry.problem is not None:
             raise UsageError(problem_of(entry))
@@ -119,12 +122,16 @@ def _new_folder(wanted: Path | None) -> Iterator[Path]:
     folder = _fresh_name() if wanted is None else wanted
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"--out: {folder} is there already; name a new folder")
+    above = [path for path in folder.absolute().parents if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder.resolve()
     finally:
         if not _was_used(folder):
             shutil.rmtree(folder)
+            for empty in above:
+                with suppress(OSError):  # another `try` may use it by now
+                    empty.rmdir()
 
 
 def _fresh_name() -> Path:

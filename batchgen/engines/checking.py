@@ -132,7 +132,8 @@ def _plan(
             renamed += islice(found, None if most < 0 else most - len(renamed))
         plan.end()
         plan.complete("check", manifest.own_schema, rows)
-    return renamed
+    every = [*renamed, *_clashes(ledger, manifest, most)]
+    return sorted(every, key=lambda problem: problem.row)
 
 
 def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Problem]:
@@ -143,6 +144,20 @@ def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Prob
             yield Problem(
                 row=row.position, line=row.line, column="filename", message=words
             )
+
+
+def _clashes(ledger: Reader, manifest: Manifest, most: int) -> Iterator[Problem]:
+    """Yield rows whose file name an earlier row has, or one that differs in case."""
+    column = "filename" if "filename" in manifest.states else "id"
+    for row in ledger.run("renamed", (ledger.generation, most)):
+        stem = row["stem"]
+        words = (
+            f"{stem.rpartition('~')[0]!r} is the file name of an earlier row, too; "
+            f"stored as {stem!r}"
+        )
+        yield Problem(
+            row=row["position"], line=row["line"], column=column, message=words
+        )
 
 
 def _findings(

@@ -102,7 +102,7 @@ def require_run(path: Path) -> None:
     """
     refuse_without_ledger(path / LEDGER)
     if not (path / LEDGER).is_file():
-        raise SpecError(f"{path} holds no run; `batchgen run` makes one")
+        raise SpecError(f"{path} holds no run; `batchgen run SOURCE` makes one")
 
 
 def finish_switch(ledger: Ledger, path: Path) -> None:
@@ -164,7 +164,9 @@ def _make(path: Path) -> None:
         ) from error
     except OSError as error:
         kind = DiskFull if error.errno in (28, 122) else StorageError
-        raise kind(f"cannot make the folder {path}: {error.strerror}") from error
+        raise kind(
+            f"cannot make the folder {path}: {error.strerror}; name another --out"
+        ) from error
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -14,7 +13,9 @@ from typing import Any
 from batchgen.errors import SpecError
 from batchgen.job import budget, values
 from batchgen.job.flags import provider_names
+from batchgen.job.names import check_names, is_secret
 from batchgen.job.said import Said, blamed
+from batchgen.job.toml_errors import EXAMPLE, explain
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES, read_resolution
 from batchgen.manifest.cells import read_option, text_of
 from batchgen.manifest.content import TABLES, TOML, kind_of, what_to_do
@@ -26,6 +27,7 @@ from batchgen.model import (
     by_resolution,
     type_of_option,
 )
+from batchgen.provider import key_variable
 
 _SETTINGS: Mapping[str, values.Reader] = MappingProxyType(
     {
@@ -55,6 +57,15 @@ _KEYS = (
     "prices",
     "providers",
 )
+_ABOVE: Mapping[str, str] = MappingProxyType(
+    {
+        key: ": it belongs to the whole job, so write it above the first [section]"
+        for key in _KEYS
+        if key not in (*KNOWN_COLUMNS, *type_of_option)
+    }
+)
+"""What to say of keys that stand below a section by mistake."""
+
 _LONE = ("base_url", "endpoint")
 """Keys that mean one provider: another one has other addresses."""
 
@@ -87,9 +98,29 @@ class _JobFile:
 
     def _check_keys(self) -> None:
         with blamed(SpecError, self._file):
-            values.check_names(self._table, _KEYS, "key")
+            self._refuse_keys(self._table)
+            sections = {
+                name: f": what is said of a provider stands under [providers.{name}]"
+                for name in self._known
+            }
+            check_names(self._table, _KEYS, "key", sections)
             if "manifest" not in self._table:
-                raise ValueError("`manifest` is missing: name the table to read")
+                raise ValueError(f"`manifest` is missing: name the table, as {EXAMPLE}")
+
+    def _refuse_keys(self, table: Mapping[str, Any]) -> None:
+        """Refuse the key of an account, wherever it stands; it is not repeated."""
+        for name, value in table.items():
+            if isinstance(value, str) and is_secret(name):
+                names = self._table.get("provider", "")
+                first = names[0] if isinstance(names, list) and names else names
+                chosen = str(first).partition(",")[0].strip()
+                variable = key_variable(chosen if chosen in self._known else "gemini")
+                raise ValueError(
+                    f"`{name}`: a key stands in the environment, never in a file: take "
+                    f"the line out and say export {variable}=your-key"
+                )
+            if isinstance(value, dict) and name != "columns":
+                self._refuse_keys(value)
 
     def _read_settings(self, said: Said) -> None:
         for key, reader in _SETTINGS.items():
@@ -108,7 +139,7 @@ class _JobFile:
     def _read_budget(self, said: Said) -> None:
         table = self._subtable("budget")
         with blamed(SpecError, f"{self._file}, [budget]"):
-            values.check_names(table, (*budget.BUDGET, "by"), "key")
+            check_names(table, (*budget.BUDGET, "by"), "key")
         for key in budget.BUDGET.keys() & table.keys():
             with self._blamed(key, "budget"):
                 said.settings[budget.field_of(key)] = budget.BUDGET[key](table[key])
@@ -125,7 +156,7 @@ class _JobFile:
     def _references(self) -> ReferenceTerms:
         table = self._subtable("references")
         with blamed(SpecError, f"{self._file}, [references]"):
-            values.check_names(table, ("folder", "shrink"), "key")
+            check_names(table, ("folder", "shrink"), "key")
         folder, shrink = None, False
         if "folder" in table:
             with self._blamed("folder", "references"):
@@ -146,7 +177,7 @@ class _JobFile:
             for key in REFERENCE_ALIASES:
                 if key in columns:
                     raise ValueError(f"unknown key `{key}`: did you mean `references`?")
-            values.check_names(columns, KNOWN_COLUMNS, "key")
+            check_names(columns, KNOWN_COLUMNS, "key", _ABOVE)
         read = {}
         for key, name in columns.items():
             with self._blamed(key, "columns"):
@@ -157,7 +188,7 @@ class _JobFile:
         """Read the options of rows that say nothing of them, as cells are read."""
         table = self._subtable("options")
         with blamed(SpecError, f"{self._file}, [options]"):
-            values.check_names(table, type_of_option, "key")
+            check_names(table, type_of_option, "key", _ABOVE)
         options: dict[str, OptionValue] = {}
         for key, value in table.items():
             with self._blamed(key, "options"):
@@ -177,7 +208,7 @@ class _JobFile:
         for provider, table in self._by_provider("providers"):
             place = f"providers.{provider}"
             with blamed(SpecError, f"{self._file}, [{place}]"):
-                values.check_names(table, values.TERMS, "key")
+                check_names(table, values.TERMS, "key")
             terms = said.terms.setdefault(provider, {})
             for key, value in table.items():
                 with self._blamed(key, place):
@@ -189,7 +220,7 @@ class _JobFile:
         given = self._table.get(key)
         if isinstance(given, dict):
             with blamed(SpecError, f"{self._file}, [{key}]"):
-                values.check_names(given, self._known, "provider")
+                check_names(given, self._known, "provider")
             for provider, value in given.items():
                 with self._blamed(provider, key):
                     terms = said.terms.setdefault(provider, {})
@@ -225,7 +256,7 @@ class _JobFile:
     ) -> Iterator[tuple[str, Any]]:
         tables = self._subtable(key)
         with blamed(SpecError, f"{self._file}, [{key}]"):
-            values.check_names(tables, self._known, "provider")
+            check_names(tables, self._known, "provider")
         for provider, table in tables.items():
             if not isinstance(table, dict) and not (lists and isinstance(table, list)):
                 raise SpecError(
@@ -268,15 +299,28 @@ def _refuse_other_kind(path: Path) -> None:
 
 def _parse(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SpecError(f"{shown(path)}: it is UTF-16; save it as UTF-8")
     try:
-        return tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
+        # As Windows writes lines, too.
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         _refuse_other_kind(path)
         line = content.count(b"\n", 0, error.start) + 1
-        raise SpecError(f"{shown(path)}, line {line}: not UTF-8") from error
+        raise SpecError(
+            f"{shown(path)}, line {line}: not UTF-8; save it as UTF-8"
+        ) from error
+    if not text.strip():
+        raise SpecError(
+            f"{shown(path)} is empty; a job file names its table and a provider: "
+            f'{EXAMPLE}, provider = "gemini"'
+        )
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         _refuse_other_kind(path)
-        reason = re.fullmatch(r"(.*) \(at (.*)\)", str(error), re.DOTALL)
-        what, where = reason.groups() if reason else (str(error), "")
-        place = f"{shown(path)}, {where}" if where else shown(path)
-        raise SpecError(f"{place}: no valid TOML: {what}") from error
+        where, words = explain(text, error)
+        place = f", {where}" if where else ""
+        if words.endswith("not a job file"):
+            words += f": name it {shown(path.with_suffix('.csv'))}"
+        raise SpecError(f"{shown(path)}{place}: {words}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from batchgen.errors import UsageError
 from batchgen.job import budget, values
+from batchgen.job.names import check_names
 from batchgen.job.said import Said, blamed
 
 
@@ -99,11 +100,18 @@ def provider_names(given: object, known: Collection[str]) -> tuple[str, ...]:
         ValueError: there is none, or one that is not known.
     """
     parts = given if isinstance(given, list) else values.text(given).split(",")
-    names = tuple(dict.fromkeys(values.text(part).strip() for part in parts))
+    names = [part.strip() if isinstance(part, str) else part for part in parts]
     if not names:
         raise ValueError(f"the list is empty: choose from {', '.join(known)}")
-    values.check_names(names, known, "provider")
-    return names
+    if "" in names:
+        plain = ",".join(name for name in names if name)
+        ways = (
+            f"write --provider {plain}" if plain else f"choose from {', '.join(known)}"
+        )
+        raise ValueError(f"{given!r} has a comma without a name beside it: {ways}")
+    read = tuple(dict.fromkeys(values.text(name) for name in names))
+    check_names(read, known, "provider")
+    return read
 
 
 def _read_base_urls(
@@ -115,7 +123,7 @@ def _read_base_urls(
             said.lone["base_url"] = values.base_url(each)
             continue
         name, address = named.groups()
-        values.check_names([name], known_providers, "provider")
+        check_names([name], known_providers, "provider")
         said.terms.setdefault(name, {})["base_url"] = values.base_url(address)
 
 

@@ -55,17 +55,30 @@ def load_job(
 
 
 def _check_source(source: Path) -> None:
-    if source.is_dir():
-        raise SpecError(
-            f"{shown(source)} is a folder: name a job file (.toml) or a manifest"
+    if str(source) == "-":
+        raise UsageError(
+            "SOURCE is -, the standard input, which is not read: save the table as a "
+            "file, since it is read again to carry on"
         )
+    if source.is_dir():
+        raise SpecError(_folder_words(source))
     if not source.exists():
-        raise SpecError(missing_file(source))
+        raise UsageError(missing_file(source, suffixes=(".toml", *SUFFIXES)))
+    if source.suffix.lower() == ".toml" and not source.is_file():
+        raise SpecError(f"{shown(source)} is no regular file: save the job as a file")
     if source.suffix.lower() not in (".toml", *SUFFIXES):
+        hint = hint_for_suffix(source) if source.is_file() else ""
         raise SpecError(
             f"{shown(source)}: neither a job file (.toml) nor a manifest: CSV (.csv) "
-            f"or Parquet (.parquet, .pq){hint_for_suffix(source)}"
+            f"or Parquet (.parquet, .pq){hint}"
         )
+
+
+def _folder_words(folder: Path) -> str:
+    ways = "name a job file (.toml) or a manifest (.csv, .parquet)"
+    if (folder / "run.db").exists():
+        ways += f"; to look at this run folder: batchgen status {shown(folder)}"
+    return f"{shown(folder)} is a folder: {ways}"
 
 
 def _read_file(source: Path, known_providers: Collection[str]) -> Said:
@@ -75,7 +88,10 @@ def _read_file(source: Path, known_providers: Collection[str]) -> Said:
         raise SpecError(f"{shown(source)}: {error.strerror or error}") from error
     manifest: Path = said.settings["manifest"]
     if not manifest.exists():
-        raise SpecError(f"{shown(source)}, `manifest`: {missing_file(manifest)}")
+        raise SpecError(
+            f"{shown(source)}, `manifest`: {missing_file(manifest)} (a path in a job "
+            "file is relative to the job file)"
+        )
     return said
 
 

@@ -45,7 +45,15 @@ class Said:
         # another, chosen on the command line, must not go there.
         meant = self.providers or chosen
         if len(meant) != 1:
-            raise ValueError(f"say which of {', '.join(meant)} it belongs to")
+            address = self.lone[key]
+            raise ValueError(
+                f"say which of {', '.join(meant)} it belongs to, as in "
+                + (
+                    f"--base-url {meant[0]}={address}"
+                    if key == "base_url"
+                    else f'{key} = {{ {meant[0]} = "{address}" }}'
+                )
+            )
         self.terms.setdefault(meant[0], {}).setdefault(key, self.lone[key])
 
 

@@ -7,34 +7,49 @@ given and what would be right; the caller says where it stood.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 from batchgen.addresses import shown
+from batchgen.job.money import MOST_USD, read_amount
+from batchgen.job.names import check_names
 from batchgen.manifest.cells import MOST_IMAGES, read_ratio, read_resolution
-from batchgen.manifest.wording import did_you_mean
 from batchgen.model import Price
 
 Reader = Callable[[object], Any]
 
-MOST_USD = 999_999_999
-"""Most that an amount may be: the table holds nine digits before the point."""
-
 _MOST_OF_ANYTHING = 1_000_000_000
 _MOST_REFERENCES = 1000
+_KEYS = "a key stands in its variable alone (`batchgen providers` names it)"
 # Neither host nor query: an endpoint must not lead the key elsewhere.
 _ENDPOINT = re.compile(r"(/[\w.~%!$&'()*+,;=:@-]+)+/?|[\w-]+", re.ASCII)
 
 
 def text(value: object) -> str:
     """Read text that is not blank."""
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{_given(value)} is not a text that says something")
-    return value
+    match value:
+        case str() if value.strip():
+            return value
+        case str():
+            raise ValueError("it is empty: write a text, or leave it out")
+        case dict() | list():
+            raise ValueError(f"{_given(value)} is not a text")
+        case _:
+            raise ValueError(f"{_given(value)} is not a text: put it in quotes")
+
+
+def template(value: object) -> str:
+    """Read the template of prompts."""
+    if isinstance(value, str) and not value.strip():
+        raise ValueError(
+            "it is empty: write a template such as 'Photo of {{ title }}', or leave it "
+            "out, and the column `prompt` is sent"
+        )
+    return text(value)
 
 
 def truth(value: object) -> bool:
@@ -86,7 +101,7 @@ def or_auto(reader: Reader) -> Reader:
         try:
             return reader(value)
         except ValueError as error:
-            raise ValueError(f'{error}, nor is it "auto"') from error
+            raise ValueError(f'{error}; or write "auto"') from error
 
     return read
 
@@ -111,12 +126,7 @@ def seconds(value: object) -> float:
 
 def money(value: object) -> Decimal:
     """Read US dollars: a number, or text that spells one, to the nano-dollar."""
-    try:
-        amount = Decimal(value) if isinstance(value, str) else _number(value)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite():
-        raise ValueError(f"{_given(value)} is not an amount in US dollars")
+    amount = read_amount(value) if isinstance(value, str) else _number(value)
     if not 0 <= amount <= MOST_USD:
         raise ValueError(f"{_given(value)} is not from 0 to {MOST_USD:,} US dollars")
     if amount != amount.quantize(Decimal("1e-9")):
@@ -181,19 +191,35 @@ def _as_in_sales(words: frozenset[str], usual: str) -> frozenset[str | None]:
 
 
 def base_url(value: object) -> str:
-    """Read an address; whether it may be talked to is judged where requests leave."""
+    """Read an address; whether it may be talked to is judged where requests leave.
+
+    Messages leave out what may be a secret: user, password, and what follows `?`.
+    """
     address = text(value).strip()
+    plain = re.split("[?#]", address)[0]
+    # Neither is repeated whole before this is known: it may hold a secret.
+    host = plain.partition("://")[2] or plain
+    if "@" in host.partition("/")[0]:
+        raise ValueError(f"take the user or password out of the address; {_KEYS}")
+    if plain != address:
+        raise ValueError(
+            f"{plain[:200]!r} is followed by a `?` or `#`: write the address without "
+            f"what follows; {_KEYS}"
+        )
+    if "://" not in address and re.match(r"[\w-]+(\.[\w-]+)+([:/]|$)", address):
+        raise ValueError(
+            f"{_given(address)} is no whole address: write https://{address}"
+        )
     try:
         parts = urlsplit(address)
-    except ValueError as error:  # half a bracket
-        raise ValueError(f"{_given(value)} is not an https:// address") from error
-    if parts.username is not None or parts.password is not None:
-        # Not repeated in the message: it may be a secret.
-        raise ValueError("an address with a user or password in it is not taken")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{_given(value)} is not an https:// address")
-    if parts.query or parts.fragment:
-        raise ValueError(f"{_given(value)} has a `?` or `#`; leave out what follows")
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:  # half a bracket
+        is_whole = False
+    if not is_whole:
+        raise ValueError(
+            f"{_given(address)} is not an https:// address, such as "
+            "https://api.example.com"
+        )
     # Only here: httpx comes with it, and few settings are addresses.
     from batchgen.addresses.url import problem_of_url
 
@@ -238,21 +264,9 @@ def _worth(unit: str, value: object) -> Decimal:
         raise ValueError(f"`{unit}`: {error}") from error
 
 
-def check_names(names: Collection[object], known: Collection[str], what: str) -> None:
-    """Refuse a name that is not known.
-
-    Raises:
-        ValueError: with the nearest known name, or all of them.
-    """
-    for name in names:
-        if name not in known:
-            hint = did_you_mean(str(name), known) or f": known are {', '.join(known)}"
-            raise ValueError(f"unknown {what} `{name}`{hint}")
-
-
 SETTINGS: Mapping[str, Reader] = MappingProxyType(
     {
-        "prompt": text,
+        "prompt": template,
         "aspect_ratio": lambda value: read_ratio(text(value).strip()),
         "resolution": lambda value: read_resolution(text(value).strip()),
         "n": whole(1, MOST_IMAGES),
@@ -303,7 +317,10 @@ def _number(value: object) -> Decimal:
         number = Decimal(str(value))
         if number.is_finite():
             return number
-    raise ValueError(f"{_given(value)} is not a number")
+    hint = "write it in digits, without quotes"
+    if isinstance(value, str) and re.fullmatch(r"\s*-?\d+(\.\d+)?\s*", value):
+        hint = f"write {value.strip()} without quotes"
+    raise ValueError(f"{_given(value)} is not a number: {hint}")
 
 
 def _given(value: object) -> str:

@@ -53,7 +53,8 @@ def ours(error: sqlite3.Error, path: Path) -> StorageError:
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StorageError(
-            f"{path} is damaged or no ledger ({error}); restore it from a copy"
+            f"{path} is damaged or no ledger ({error}); restore it from a copy, or "
+            "name another --out"
         )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return StorageError(

@@ -357,6 +357,11 @@ SELECT position, line, plan.id, at_column, problem FROM plan
   LEFT JOIN rows USING (row_id)
   WHERE plan.generation = ? AND problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
   ORDER BY position LIMIT ?;
+-- name: renamed
+-- Rows whose own name in the archive another row had already: see `naming.grant`.
+SELECT position, line, rows.stem FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = ? AND rows.stem GLOB '*~[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'
+  ORDER BY position LIMIT ?;
 -- name: files_all
 SELECT path, size_bytes, changed_at, sha256 FROM reference_files WHERE generation = ?;
 -- name: file_add

@@ -18,6 +18,9 @@ _RATIO = re.compile(r"(\d{1,4})\s*:\s*(\d{1,4})", re.ASCII)
 _RESOLUTION_NAMES: Mapping[str, str] = MappingProxyType(
     {"0.5k": "512", "512px": "512"} | {name.lower(): name for name in RESOLUTIONS}
 )
+_SIDES_PX: Mapping[str, str] = MappingProxyType(
+    {"1024": "1K", "2048": "2K", "4096": "4K"}
+)
 _FORMATS: Mapping[str, str] = MappingProxyType(
     {"png": "png", "jpg": "jpg", "jpeg": "jpg", "webp": "webp"}
 )
@@ -77,7 +80,12 @@ def read_resolution(text: str) -> str:
     """Read `512`, `1K`, `2K` or `4K`; `0.5K` is `512`."""
     if name := _RESOLUTION_NAMES.get(text.lower()):
         return name
-    raise ValueError(f"{text[:40]!r} is none of {', '.join(RESOLUTIONS)}")
+    hint = ""
+    if re.fullmatch(r"\d+\s*[xX*\u00d7]\s*\d+", text):
+        hint = "; the shape in pixels follows from the aspect ratio"
+    elif text in _SIDES_PX:
+        hint = f"; write {_SIDES_PX[text]}"
+    raise ValueError(f"{text[:40]!r} is none of {', '.join(RESOLUTIONS)}{hint}")
 
 
 def read_count(text: str) -> int:

@@ -37,6 +37,12 @@ def open_source(path: Path, expected: frozenset[str]) -> Source:
     """
     if path.is_dir():
         raise SpecError(f"{shown(path)} is a folder, not a CSV or Parquet file")
+    if path.exists() and not path.is_file():
+        # Opening a pipe waits for whoever writes to it, and it can be read once only.
+        raise SpecError(
+            f"{shown(path)} is no regular file: save the table as a file, since it is "
+            "read again to carry on"
+        )
     path.open("rb").close()  # so that a file nobody may read is told as that
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:

@@ -41,15 +41,31 @@ def same_but_for_spelling(word: str, name: str) -> bool:
     return _plain(word) == _plain(name)
 
 
-def missing_file(path: Path) -> str:
-    """Return the message for a file that is not there, with the nearest that is."""
+def missing_file(path: Path, *, suffixes: Sequence[str] = ()) -> str:
+    """Return the message for a file that is not there, with what may be meant.
+
+    Args:
+        path: Of the file.
+        suffixes: Of files to name where none has a name like it.
+    """
+    if path.is_symlink():
+        return (
+            f"no such file: {shown(path)} is a link that leads nowhere: mend the link"
+        )
     try:
-        siblings = [entry.name for entry in path.parent.iterdir()]
+        siblings = sorted(entry.name for entry in path.parent.iterdir())
+    except FileNotFoundError:
+        return f"no such file: {shown(path)}: there is no folder `{path.parent}`"
     except OSError:
         return f"no such file: {shown(path)} (nor a readable folder that could hold it)"
     found = nearest(path.name, siblings)
-    hint = f": did you mean {shown(path.parent / found)}?" if found else ""
-    return f"no such file: {shown(path)}{hint}"
+    if found:
+        return (
+            f"no such file: {shown(path)}: did you mean {shown(path.parent / found)}?"
+        )
+    files = [name for name in siblings if Path(name).suffix.lower() in suffixes]
+    there = f": the folder has {', '.join(files[:3])}" if files else ""
+    return f"no such file: {shown(path)}{there}"
 
 
 def _plain(name: str) -> str:

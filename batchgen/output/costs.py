@@ -15,6 +15,7 @@ from polars.exceptions import PanicException, PolarsError
 from batchgen.errors import SpecError
 from batchgen.output.amounts import AMOUNTS, SUMS, Amounts, followed, measures
 
+_WANTED = "give a run folder or its results.parquet"
 DAY = "day"
 """The UTC day on which a row was first sent."""
 
@@ -203,7 +204,9 @@ def _schema(path: Path) -> pl.Schema:
     for name, kind in _NEEDED.items():
         if schema.get(name) != kind:
             found = f"is {schema[name]}" if name in schema else "is missing"
-            raise SpecError(f"{path}: no result table: column `{name}` {found}")
+            raise SpecError(
+                f"{path}: no result table: column `{name}` {found}; {_WANTED}"
+            )
     return schema
 
 
@@ -220,4 +223,6 @@ def _reading(path: Path) -> Iterator[None]:
     # What a damaged file holds can make polars panic, too.
     except (PolarsError, PanicException, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise SpecError(f"{path}: not a whole Parquet file: {reason}") from error
+        raise SpecError(
+            f"{path}: not a whole Parquet file: {reason}; {_WANTED}"
+        ) from error

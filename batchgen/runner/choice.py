@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
+from batchgen.job.names import unknown_name
 from batchgen.ledger import PlanEntry, Way, dump_route
 from batchgen.manifest import Row
 from batchgen.model import (
@@ -218,8 +219,7 @@ def _verdict(row: Row, request: ImageRequest, choice: Choice) -> Verdict:
 def _judge(row: Row, request: ImageRequest, choice: Choice) -> Verdict:
     names = [it.name for it in choice.chosen]
     if row.provider is not None and row.provider not in names:
-        given = f"{row.provider!r} is not among the job's providers"
-        return [], ("provider", f"{given} ({', '.join(names)}); add it to `provider`")
+        return [], ("provider", _not_chosen(row.provider, names, choice))
     try:
         for reference in request.references:
             choice.look.look(reference)
@@ -245,6 +245,17 @@ def _judge(row: Row, request: ImageRequest, choice: Choice) -> Verdict:
     is_named = any(column == "model" for column, _ in misfits)
     hint = [f"{_listed(fitting)} can do it"] if fitting and not is_named else []
     return [], (misfits[0][0], "; ".join([*(it[1] for it in misfits), *hint]))
+
+
+def _not_chosen(name: str, chosen: Sequence[str], choice: Choice) -> str:
+    """Say how a row gets to the provider that it names."""
+    if name in choice.others:
+        every = ",".join([*chosen, name])
+        return (
+            f"{name!r} is not among the chosen providers: choose it, too, with "
+            f"--provider {every}, or in the job file under `provider`"
+        )
+    return unknown_name(name, choice.others, "provider")
 
 
 def _way(provider: Provider, request: ImageRequest, choice: Choice) -> Way:

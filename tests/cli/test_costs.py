@@ -166,7 +166,7 @@ def test_a_run_costs_what_its_table_says_and_a_shared_image_counts_once(
         pytest.param([".", "--by", "a\nb"], 2, "--by: quote a name", id="line-break"),
         pytest.param(
             ["result.parquet"],
-            1,
+            2,
             "no such file: result.parquet: did you mean results.parquet?",
             id="missing",
         ),

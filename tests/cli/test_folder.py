@@ -178,7 +178,7 @@ def test_a_place_where_no_folder_can_be_made_is_told(shop: Shop) -> None:
 
     assert ended.code == 1
     assert ended.message.startswith("cannot make the folder")
-    assert ended.message.endswith("Permission denied")
+    assert ended.message.endswith("Permission denied; name another --out")
 
 
 @contextmanager

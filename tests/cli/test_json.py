@@ -211,7 +211,7 @@ def lines_of(ended: Ended) -> list[Document]:
     [
         pytest.param(["m.csv"], 2, id="no-consent"),
         pytest.param(["m.csv", "--foo"], 2, id="unknown-option"),
-        pytest.param(["nope.csv"], 1, id="no-such-file"),
+        pytest.param(["nope.csv"], 2, id="no-such-file"),
         pytest.param(["m.csv", "--rpm", "many"], 2, id="no-number"),
     ],
 )

@@ -95,5 +95,8 @@ def test_a_name_that_is_none_is_told_with_those_that_are(tmp_path: Path) -> None
     unknown = batchgen("providers", "fox", at=tmp_path)
 
     assert unknown.code == 2
-    there_are = ", ".join(PROVIDERS)
-    assert unknown.message == f"no provider 'fox'; there are {there_are}"
+    assert unknown.message == "NAME: unknown provider `fox`: did you mean `foxapi`?"
+    far = batchgen("providers", "zzz", at=tmp_path)
+    assert far.message == (
+        f"NAME: unknown provider `zzz`: choose from {', '.join(PROVIDERS)}"
+    )

@@ -98,7 +98,7 @@ def test_a_file_that_is_not_there_is_named_with_the_nearest_that_is(shop: Shop) 
 
     ended = shop.run("catalog.csv", "--yes")
 
-    assert ended.code == 1
+    assert ended.code == 2
     assert ended.message == "no such file: catalog.csv: did you mean catalogue.csv?"
 
 

@@ -84,7 +84,8 @@ def test_a_provider_that_the_job_does_not_have_is_named_with_the_way_out(
     assert entry.provider is None
     assert entry.at_column == "provider"
     assert entry.problem == (
-        "'foxapi' is not among the job's providers (aimlapi); add it to `provider`"
+        "'foxapi' is not among the chosen providers: choose it, too, with "
+        "--provider aimlapi,foxapi, or in the job file under `provider`"
     )
 
 

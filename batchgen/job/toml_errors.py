@@ -1,0 +1,117 @@
+"""Say in plain words why a job file is no TOML, and how the line is to be written."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from batchgen.job.money import amount_hint
+
+EXAMPLE = 'manifest = "products.csv"'
+_TYPOGRAPHIC: Mapping[int, str] = MappingProxyType(
+    dict.fromkeys(map(ord, "\u201c\u201d\u201e\u00ab\u00bb"), '"')
+    | dict.fromkeys(map(ord, "\u2018\u2019"), "'")
+)
+_TRUTHS: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(("true", "yes", "on"), "true")
+    | dict.fromkeys(("false", "no", "off"), "false")
+)
+_WORDS_OF_TOML = ("true", "false", "inf", "nan")
+_ASSIGNMENT = re.compile(r"\s*([\w.\"'-]+)\s*=\s*(.*?)\s*(#.*)?")
+
+
+def explain(text: str, error: tomllib.TOMLDecodeError) -> tuple[str, str]:
+    """Return the place that is wrong and what is wrong with it.
+
+    Args:
+        text: Of the whole file.
+        error: What the parser says; its words are told where nothing better is known.
+    """
+    reason = re.fullmatch(r"(.*) \(at (.*)\)", str(error), re.DOTALL)
+    what, where = reason.groups() if reason else (str(error), "")
+    at_line = re.match(r"line (\d+)", where)
+    lines = text.splitlines()
+    number = int(at_line[1]) if at_line else len(lines)
+    line = lines[number - 1] if 0 < number <= len(lines) else ""
+    words = _whole_file(text, lines) or _one_line(line, lines[: number - 1])
+    return where, f"no valid TOML: {words or what}"
+
+
+def _whole_file(text: str, lines: list[str]) -> str | None:
+    """Recognise a file that is something else from its first line on."""
+    first = next((line for line in lines if line.strip()), "")
+    if text.lstrip().startswith("{"):
+        return f"this is JSON; a job file is TOML: write each key as {EXAMPLE}"
+    named = re.fullmatch(r"([\w-]+):\s+(\S.*)", first)
+    if named or first.strip() == "---":
+        key, value = (named[1], named[2]) if named else ("manifest", "products.csv")
+        return f"this is YAML; a job file is TOML: write {key} = {_quoted(value)}"
+    if "=" not in first and re.search(r"[,;\t]", first) and "[" not in first:
+        return "this is a table, not a job file"
+    return None
+
+
+def _one_line(line: str, before: list[str]) -> str | None:
+    if line.lstrip().startswith("["):
+        name = line.strip().strip("[]").strip()
+        if not line.rstrip().endswith("]"):
+            return f"{line.strip()} is not closed: write [{name}]"
+        return _twice(rf"\s*\[\s*{re.escape(name)}\s*\]", f"[{name}]", before)
+    assignment = _ASSIGNMENT.fullmatch(line)
+    if assignment is None:
+        return None
+    key, value = assignment[1], assignment[2]
+    return (
+        _quotes(key, value)
+        or _bare_value(key, value)
+        or _twice(rf"\s*{re.escape(key)}\s*=.*", f"`{key}`", before)
+    )
+
+
+def _quotes(key: str, value: str) -> str | None:
+    """Return what is wrong with quotation marks around or within a text."""
+    if value and ord(value[0]) in _TYPOGRAPHIC:
+        plain = value.translate(_TYPOGRAPHIC)
+        return f"{value[0]} is a typographic quotation mark: write {key} = {plain}"
+    if re.fullmatch(r'"[^"\'\\]*"[^"\'\\]+"[^\'\\]*"', value):
+        return f"a quotation mark ends the text: write {key} = '{value[1:-1]}'"
+    if "\\" in value and value.startswith('"'):
+        inner = value.strip('"')
+        return (
+            f"a backslash in double quotes begins an escape: write {key} = '{inner}', "
+            f'or "{inner.replace(chr(92), "/")}"'
+        )
+    return None
+
+
+def _bare_value(key: str, value: str) -> str | None:
+    """Return what is wrong with a value that stands without quotes."""
+    word = value.lower()
+    if not value:
+        return f"`{key}` has no value: write one behind the =, or leave the line out"
+    if word in ("none", "null", "nil"):
+        return f"{value} is not TOML: leave the line out"
+    if value not in _TRUTHS.values() and word in _TRUTHS:
+        return f"{value} is not TOML: write {key} = {_TRUTHS[word]}"
+    if re.match(r"[$€£]|\d+[.,]?\d*\s*([$€£]|usd)|\d+,\d+$", value, re.IGNORECASE):
+        hint = amount_hint(value).removeprefix("write ")
+        amount = hint if hint[0].isdigit() else "5.00"
+        return f"{value} is not a number in TOML: write {key} = {amount}"
+    is_word = re.match(r"[^\W\d_]|[./~]|\{\{", value) and value not in _WORDS_OF_TOML
+    if is_word or re.fullmatch(r"\d+(:\d+|[kK]|px|x\d+)", value):
+        return f"a text stands in quotes: write {key} = {_quoted(value)}"
+    return None
+
+
+def _twice(pattern: str, name: str, before: list[str]) -> str | None:
+    for number, line in enumerate(before, start=1):
+        if re.fullmatch(pattern, line):
+            return f"{name} stands there twice, first in line {number}: keep one"
+    return None
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value.strip("\"'"), ensure_ascii=False)

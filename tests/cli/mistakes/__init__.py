@@ -1,0 +1,1 @@
+"""Typical mistakes of a new user: each is named, and so is the remedy."""
