@@ -13,7 +13,7 @@ from batchgen.engines.causes import Cause, causes_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import Problem, problems_in
 from batchgen.engines.folder import read_ledger
-from batchgen.engines.setting import Outcome
+from batchgen.engines.setting import CutReading, Outcome
 from batchgen.engines.stops import exit_code
 from batchgen.errors import (
     BudgetReached,
@@ -73,8 +73,9 @@ def problem_lines(job: Job, problems: Sequence[Problem], invalid: int) -> list[s
 def show_summary(job: Job, outcome: Outcome, bill: Bill | None) -> None:
     """Write the summary to stdout."""
     totals = outcome.totals
-    if totals is None or (outcome.error is not None and not totals.rows):
-        return  # the manifest cannot be read: the error says all that there is to say
+    is_early = outcome.error is not None or outcome.cut is not None
+    if totals is None or (is_early and not totals.rows):
+        return  # no row was read: the last lines say all that there is to say
     lines = [rows_line(totals), *money_lines(totals)]
     if bill is not None:
         lines.append(_bill_line(totals, bill))
@@ -82,10 +83,34 @@ def show_summary(job: Job, outcome: Outcome, bill: Bill | None) -> None:
         lines.append(f"{counted(invalid, 'row')} cannot run:")
         lines += problem_lines(job, _problems(job), invalid)
     archive = f"{counted(totals.images, 'image')} in {job.out / ARCHIVE}"
-    lines += [archive if totals.images else "no images", f"table: {job.out / TABLE}"]
+    lines += [archive if totals.images else "no images", _table_line(job, outcome)]
     if any(totals.rows.get(status) for status in UNSUCCESSFUL):
         lines += _cause_lines(job)
     write_result("\n".join(lines))
+
+
+def _table_line(job: Job, outcome: Outcome) -> str:
+    if not outcome.has_table:
+        command = shlex.join(["batchgen", "report", str(job.out)])
+        return f"no table yet, as nothing was bought; to write one: {command}"
+    line = f"table: {job.out / TABLE}"
+    if outcome.cut is None:
+        return line
+    if outcome.cut.counts:
+        return f"{line} (only the rows that are read so far)"
+    return f"{line} (of the manifest as it was before its last change)"
+
+
+def _cut_line(job: Job, cut: CutReading) -> str:
+    file = shown(job.manifest)
+    if not cut.rows:
+        return f"stopped before rows of {file} were read; the same command begins anew"
+    verb = "is" if cut.rows == 1 else "are"
+    return (
+        f"stopped while reading {file}: {cut.rows:,} "
+        f"{'row' if cut.rows == 1 else 'rows'} of it {verb} read; "
+        "the same command carries on from there"
+    )
 
 
 def _cause_lines(job: Job) -> list[str]:
@@ -143,7 +168,9 @@ def finish(job: Job, outcome: Outcome) -> int:
     code = _code(outcome, whole=whole)
     for line in _reasons(outcome):
         write_error(f"batchgen: {line}")
-    if rows.get(Status.PENDING):
+    if outcome.cut is not None:
+        write_error(f"batchgen: {_cut_line(job, outcome.cut)}")
+    if rows.get(Status.PENDING) or outcome.cut is not None:
         write_result(f"to carry on:\n  {this_command()}")
     # Not the refused ones: the same prompt would be refused again.
     tried = [it for it in (Status.FAILED, Status.HELD) if rows.get(it)]

@@ -7,9 +7,23 @@ import logging
 import anyio
 
 from batchgen.engines.folder import RunFolder
-from batchgen.engines.setting import Outcome, Setting
+from batchgen.engines.setting import CutReading, Outcome, Setting
 from batchgen.errors import DiskFull, StorageError
-from batchgen.ledger import Totals
+from batchgen.ledger import Reader, Totals
+from batchgen.ledger.resuming import bookmark_of
+
+FEW_ROWS = 20_000
+"""A table of so many rows is written in about a second."""
+
+
+def cut_reading(ledger: Reader) -> CutReading:
+    """Return how far a reading of the manifest came that a signal has ended."""
+    bookmark = bookmark_of(ledger)
+    if bookmark is None:
+        return CutReading(0, counts=not ledger.generation)
+    is_first = not ledger.generation
+    counts = is_first or bookmark.generation == ledger.generation
+    return CutReading(bookmark.rows, counts=counts)
 
 
 async def write_outputs_at_end(
@@ -24,6 +38,9 @@ async def write_outputs_at_end(
     from batchgen.runner.outputs import are_fresh, write_outputs
 
     ledger, archive = folder.ledger, folder.archive
+    if not _are_outputs_due(ledger, outcome.cut):
+        outcome.has_table = False
+        return
     try:
         if are_fresh(ledger, archive, folder.path):
             return
@@ -36,6 +53,17 @@ async def write_outputs_at_end(
             "there was no room for the ZIP's directory and the tables either; the next "
             "run writes them, and so does `batchgen report`"
         )
+
+
+def _are_outputs_due(ledger: Reader, cut: CutReading | None) -> bool:
+    """Say whether there is something to write, and time for it.
+
+    Whoever stops the reading of a large manifest wants it to end: of rows that nobody
+    bought, the table would say in half a minute what the manifest says.
+    """
+    if cut is None or ledger.has_attempts():
+        return True
+    return 0 < ledger.generation and cut.rows <= FEW_ROWS
 
 
 def log_end(log: logging.Logger, totals: Totals) -> None:

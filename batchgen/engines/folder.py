@@ -17,6 +17,7 @@ from batchgen.errors import (
     StorageError,
 )
 from batchgen.ledger import Ledger, Reader
+from batchgen.ledger.resuming import count_opening
 from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
 from batchgen.output.switch import PENDING, discard, take_over
@@ -65,6 +66,7 @@ def open_folder(
         ledger = Ledger(path / LEDGER)
         try:
             finish_switch(ledger, path)
+            count_opening(ledger)
             if source is not None and realm is not None:
                 _bind(ledger, path, source, realm)
             archive = Archive(path / ARCHIVE, ledger.get_int("archive_end"))

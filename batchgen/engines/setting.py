@@ -61,6 +61,20 @@ class Setting:
     now: Callable[[], int] = now_micros
 
 
+@dataclass(frozen=True, slots=True)
+class CutReading:
+    """A reading of the manifest that a signal ended; the next run carries it on.
+
+    Attributes:
+        rows: How many are in the plan.
+        counts: Whether rows may be bought from it, so that the table has them, too;
+            if not, the plan that was made before the manifest changed still stands.
+    """
+
+    rows: int
+    counts: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class Outcome:
     """How a run ended.
@@ -71,6 +85,8 @@ class Outcome:
         error: What stopped it otherwise.
         stopped: Providers that refused key, credit or model.
         chosen: How many providers the job chose.
+        cut: The reading of the manifest, if a signal ended it before the last row.
+        has_table: Whether the outputs were written.
         left: Variables whose keys would let tasks of other providers be fetched.
     """
 
@@ -79,4 +95,6 @@ class Outcome:
     error: BatchgenError | None = None
     stopped: list[ProviderStopped] = field(default_factory=list)
     chosen: int = 0
+    cut: CutReading | None = None
+    has_table: bool = True
     left: list[str] = field(default_factory=list)

@@ -19,14 +19,17 @@ from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.naming import Claims, Wish, digests, grant
 from batchgen.ledger.reader import Reader, Value
 from batchgen.ledger.records import PlanEntry
+from batchgen.ledger.resuming import (
+    KeyOf,
+    drop_bookmark,
+    put_bookmark,
+    remember_rows,
+)
 from batchgen.ledger.requests import dump_request
 from batchgen.ledger.route import load_route
 from batchgen.model import ImageRequest, Status
 
 REPEATED = "repeats the id of an earlier row; ids must differ"
-
-KeyOf = Callable[[str | None, bytes, int], int]
-"""Id, fingerprint and occurrence to the row's key."""
 
 File = tuple[str, int | None, int | None, str | None]
 """Path, size in bytes, time of its last change in nanoseconds, and its SHA-256."""
@@ -73,8 +76,10 @@ class PlanWriter:
         *,
         dedupe: bool = False,
         reader: Reader | None = None,
+        generation: int | None = None,
+        checkpoint: Callable[[], None] = lambda: None,
     ) -> None:
-        """Begin a generation.
+        """Begin a generation, or carry one on.
 
         Args:
             ledger: Where it goes.
@@ -83,8 +88,13 @@ class PlanWriter:
             dedupe: Whether rows that ask for the same share one purchase.
             reader: What `judge` looks into, anywhere; None for the ledger itself, as
                 with `dedupe`.
+            generation: That is carried on: `remember` is called before the next slice.
+            checkpoint: Called now and then while rows are looked up; it raises to end
+                that.
         """
         self._ledger = ledger
+        self._lookup = reader or ledger
+        self._checkpoint = checkpoint
         # Rows that share are judged within the step that writes them, where a reader
         # does not see yet what those above share.
         self._reader = ledger if dedupe or reader is None else reader
@@ -97,9 +107,11 @@ class PlanWriter:
             ledger.run("rows_by_fingerprint")
             ledger.run("rows_by_key")
         newest = ledger.run("plan_last_generation").fetchone()[0]
-        self.generation = int(newest) + 1
-        if ledger.generation:
-            # Readings that were refused, or cut short by a kill.
+        self.generation = generation or int(newest) + 1
+        if generation is None:
+            drop_bookmark(ledger)
+        if ledger.generation and generation is None:
+            # Readings that were refused, or cut short and cannot be carried on.
             self._forget_others_than(ledger.generation)
         self._last_row_id = int(ledger.run("rows_last").fetchone()[0])
         self._known: Known | None = None
@@ -126,8 +138,30 @@ class PlanWriter:
     def _open(self) -> Known:
         if self._known is None:
             names = partial(digests, self._claims)
-            self._known = Known(self._reader, names, prints=self._dedupe)
+            # Not the ledger that is written, even where rows are judged by that: what
+            # is looked up now was committed before this reading began.
+            self._known = Known(
+                self._lookup, names, prints=self._dedupe, checkpoint=self._checkpoint
+            )
         return self._known
+
+    def look_up(self) -> None:
+        """Look up the rows of earlier readings, so that no step has to wait for it."""
+        self._open()
+
+    def remember(self, unplaced: Iterable[bytes]) -> None:
+        """Let a reading that is carried on know the rows above.
+
+        Args:
+            unplaced: Fingerprints of rows without id and without an entry in `rows`.
+        """
+        remember_rows(
+            self._lookup, self._open(), self._key_of, self.generation, unplaced
+        )
+
+    def bookmark(self, digest: str, rows: int, dealt: Mapping[str, int]) -> None:
+        """Remember how far this reading came, with the slice that brought it there."""
+        put_bookmark(self._ledger, digest, self.generation, rows, dealt)
 
     def add(self, entries: Sequence[PlanEntry], own: bytes, first: int) -> None:
         """Judge and write a slice: its rows, and the manifest's own columns of them."""
@@ -163,6 +197,8 @@ class PlanWriter:
         Versions of a row have the same names, and the ZIP can list those of one.
         """
         self.close()
+        # From here on nothing is carried on: it would be done twice.
+        drop_bookmark(self._ledger)
         values = {"generation": self.generation}
         for (source,) in self._ledger.run("shares_that_clash", values).fetchall():
             known = {**values, "source": source}
