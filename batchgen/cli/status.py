@@ -10,10 +10,11 @@ import click
 
 from batchgen.budget import DAY_MICROS, Limits, Share, day_of, shares_of
 from batchgen.cli.runfolder import folder_of
-from batchgen.cli.words import counted, money_lines, rows_line
+from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
 from batchgen.engines.estimate import EVERY_ROW, rebuy_of
 from batchgen.engines.folder import is_locked, read_ledger
 from batchgen.ledger import Reader
+from batchgen.ledger.resuming import bookmark_of
 from batchgen.model import State, Status, dollars, now_micros
 from batchgen.runner.pacing import found_limits
 
@@ -47,8 +48,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
         *_budget_lines(ledger),
         f"{counted(totals.images, 'image')} stored",
     ]
-    if ledger.get("plan_digest") is None:
-        lines.append("the manifest is not read to its end yet")
+    lines += _reading_lines(ledger)
     if states:
         tasks = sum(it in (State.ACCEPTED, State.OVERDUE) for it in states)
         links = states.count(State.DELIVERED)
@@ -58,10 +58,21 @@ def _as_text(folder: Path, ledger: Reader) -> str:
     if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
         lines.append(f"needs --rebuy: {rebuy}")
     waits = any(totals.rows.get(it) for it in (Status.PENDING, Status.HELD))
-    is_over = not (waits or states or rebuy or ledger.get("plan_digest") is None)
+    is_over = not (waits or states or rebuy or _reading_lines(ledger))
     if isinstance(run_command := ledger.get("command"), str) and not is_over:
         lines.append(f"to carry on:\n  {run_command}")
     return "\n".join(lines)
+
+
+def _reading_lines(ledger: Reader) -> list[str]:
+    """Say how far the manifest is read, unless that is to its end."""
+    bookmark = bookmark_of(ledger)
+    if bookmark is not None:
+        rows = counted_rows(bookmark.rows)
+        return [f"the manifest is not read to its end yet: {rows} so far"]
+    if ledger.get("plan_digest") is None:
+        return ["the manifest is not read to its end yet"]
+    return []
 
 
 def _budget_lines(ledger: Reader) -> list[str]:
@@ -97,7 +108,7 @@ def _as_json(folder: Path, ledger: Reader) -> dict[str, object]:
     return {
         "folder": str(folder),
         "running": is_locked(folder),
-        "planned": ledger.get("plan_digest") is not None,
+        "planned": not _reading_lines(ledger),
         "rows": {status.value: count for status, count in totals.rows.items()},
         "images": totals.images,
         "spent_usd": dollars(totals.spent)[1:],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.streams import write_error, write_result
-from batchgen.cli.words import counted, money_lines, rows_line
+from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
 from batchgen.engines.causes import Cause, causes_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import Problem, problems_in
@@ -105,11 +105,9 @@ def _cut_line(job: Job, cut: CutReading) -> str:
     file = shown(job.manifest)
     if not cut.rows:
         return f"stopped before rows of {file} were read; the same command begins anew"
-    verb = "is" if cut.rows == 1 else "are"
     return (
-        f"stopped while reading {file}: {cut.rows:,} "
-        f"{'row' if cut.rows == 1 else 'rows'} of it {verb} read; "
-        "the same command carries on from there"
+        f"stopped while reading {file}: {counted_rows(cut.rows)} of it "
+        f"{'is' if cut.rows == 1 else 'are'} read; the same command carries on from there"
     )
 
 

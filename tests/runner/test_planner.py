@@ -57,6 +57,10 @@ RATIOS = ["1:1", "77:3", "1:1", "", "round"] * (ROWS // 5)
 CASES = {
     "ids": Case({"id": IDS, "prompt": PROMPTS, "aspect_ratio": RATIOS}),
     "without-ids": Case({"prompt": PROMPTS, "aspect_ratio": RATIOS}),
+    # A row that nobody can make counts for those that ask for the same below.
+    "for-nobody": Case(
+        {"prompt": PROMPTS, "provider": ["nobody", "", "aimlapi", ""] * 10}
+    ),
     "empty-ids": Case({"id": ["", "a", "b", ""] * 10, "prompt": PROMPTS}),
     "names": Case(
         {"prompt": PROMPTS, "filename": ["cup.png", "CUP", "jar"] * 13 + [""]}
