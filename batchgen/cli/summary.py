@@ -90,24 +90,22 @@ def show_summary(job: Job, outcome: Outcome, bill: Bill | None) -> None:
 
 
 def _table_line(job: Job, outcome: Outcome) -> str:
-    if not outcome.has_table:
-        command = shlex.join(["batchgen", "report", str(job.out)])
-        return f"no table yet, as nothing was bought; to write one: {command}"
     line = f"table: {job.out / TABLE}"
-    if outcome.cut is None:
+    if (cut := outcome.cut) is None:
         return line
-    if outcome.cut.counts:
-        return f"{line} (only the rows that are read so far)"
-    return f"{line} (of the manifest as it was before its last change)"
+    if not cut.counts:
+        return f"{line} (of the manifest as it was before its last change)"
+    rows = counted_rows(outcome.rows_in_table or cut.rows)
+    return f"{line} (the first {rows}, as the manifest is not read to its end)"
 
 
 def _cut_line(job: Job, cut: CutReading) -> str:
     file = shown(job.manifest)
     if not cut.rows:
         return f"stopped before rows of {file} were read; the same command begins anew"
+    rows = f"{counted_rows(cut.rows)} of it {'is' if cut.rows == 1 else 'are'} read"
     return (
-        f"stopped while reading {file}: {counted_rows(cut.rows)} of it "
-        f"{'is' if cut.rows == 1 else 'are'} read; the same command carries on from there"
+        f"stopped while reading {file}: {rows}; the same command carries on from there"
     )
 
 

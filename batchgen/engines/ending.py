@@ -38,14 +38,19 @@ async def write_outputs_at_end(
     from batchgen.runner.outputs import are_fresh, write_outputs
 
     ledger, archive = folder.ledger, folder.archive
-    if not _are_outputs_due(ledger, outcome.cut):
-        outcome.has_table = False
-        return
+    cut = outcome.cut
+    if cut is not None and not ledger.generation:
+        return  # nothing is read, so there is nothing to write
+    # Whoever stops the reading of a large manifest wants it to end, and of rows that
+    # nobody bought the table says, in half a minute, what the manifest says.
+    least_rows = FEW_ROWS if cut is not None and cut.counts else None
     try:
         if are_fresh(ledger, archive, folder.path):
             return
         with anyio.CancelScope(shield=True):
-            await setting.offload(lambda: write_outputs(ledger, archive, folder.path))
+            outcome.rows_in_table = await setting.offload(
+                lambda: write_outputs(ledger, archive, folder.path, least_rows)
+            )
     except StorageError:
         if not isinstance(outcome.error, DiskFull):
             raise
@@ -53,17 +58,6 @@ async def write_outputs_at_end(
             "there was no room for the ZIP's directory and the tables either; the next "
             "run writes them, and so does `batchgen report`"
         )
-
-
-def _are_outputs_due(ledger: Reader, cut: CutReading | None) -> bool:
-    """Say whether there is something to write, and time for it.
-
-    Whoever stops the reading of a large manifest wants it to end: of rows that nobody
-    bought, the table would say in half a minute what the manifest says.
-    """
-    if cut is None or ledger.has_attempts():
-        return True
-    return 0 < ledger.generation and cut.rows <= FEW_ROWS
 
 
 def log_end(log: logging.Logger, totals: Totals) -> None:

@@ -48,7 +48,6 @@ from batchgen.runner.writer import Writer
 from batchgen.wire import MEGABYTE, Memory, Scrubber
 from batchgen.wire.sender import Wire
 
-
 PAUSE_S = 0.25
 """The reading of a manifest rests after each slice, while requests are under way, as
 long as the slice took, but no longer than this: half the time is the purchases'."""
@@ -223,11 +222,7 @@ class LocalEngine:
                 await self._count(run, planner)
             return True
         else:
-            await self._plan(run, planner)
-            if self._outcome.error is not None:
-                raise self._outcome.error
-            if self._outcome.signal is not None:
-                raise ReadingStopped  # of half a plan nothing is judged, nor asked
+            await self._plan_whole(run, planner)
         # The new reading counts only now: a refusal leaves all as it was.
         if run.budget.limits:
             refuse_unpriced_rows(run, self._below, planner.generation)
@@ -242,19 +237,25 @@ class LocalEngine:
 
     def _may_begin(self, run: Run, planner: Planner) -> bool:
         """Say whether rows may be bought of which the plan does not stand yet."""
-        # No plan stands but, perhaps, a part of this one, so none can be bought from that
+        # No plan stands but, perhaps, a part of this one: none can be bought from that
         # the manifest lost.
         is_first = not (run.ledger.generation or run.ledger.has_attempts())
         if not self._setting.consented or not (is_first or planner.counts_already):
             return False
         return not run.budget.limits or is_priced(run, planner.states)
 
+    async def _plan_whole(self, run: Run, planner: Planner) -> None:
+        await self._plan(run, planner)
+        if self._outcome.error is not None:
+            raise self._outcome.error
+        if self._outcome.signal is not None:
+            raise ReadingStopped  # of a part nothing is judged, nor asked
+
     async def _plan(self, run: Run, planner: Planner) -> None:
         async def pause(took_s: float) -> None:
             await self._planned_more(run, planner, took_s)
 
         counts = planner.counts_already or not run.ledger.has_attempts()
-        is_unreadable = False
         try:
             await planner.write(
                 run.writer,
@@ -268,13 +269,11 @@ class LocalEngine:
         except (SpecError, StorageError) as error:
             # No room for what planning looks up is not yet none for images: what is in
             # flight comes in. Should the writer have failed, it ends all by itself.
-            is_unreadable = True
             self._end(error)
         finally:
             run.planning = False
             run.wake()
-        if planner.finished or is_unreadable:
-            await self._count(run, planner)
+        await self._count(run, planner)
 
     async def _planned_more(self, run: Run, planner: Planner, took_s: float) -> None:
         run.progress.total = min(planner.rows, self._below)

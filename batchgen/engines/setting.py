@@ -86,7 +86,7 @@ class Outcome:
         stopped: Providers that refused key, credit or model.
         chosen: How many providers the job chose.
         cut: The reading of the manifest, if a signal ended it before the last row.
-        has_table: Whether the outputs were written.
+        rows_in_table: How many rows the table has, where it is only begun.
         left: Variables whose keys would let tasks of other providers be fetched.
     """
 
@@ -96,5 +96,5 @@ class Outcome:
     stopped: list[ProviderStopped] = field(default_factory=list)
     chosen: int = 0
     cut: CutReading | None = None
-    has_table: bool = True
+    rows_in_table: int | None = None
     left: list[str] = field(default_factory=list)

@@ -19,13 +19,13 @@ from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.naming import Claims, Wish, digests, grant
 from batchgen.ledger.reader import Reader, Value
 from batchgen.ledger.records import PlanEntry
+from batchgen.ledger.requests import dump_request
 from batchgen.ledger.resuming import (
     KeyOf,
     drop_bookmark,
     put_bookmark,
     remember_rows,
 )
-from batchgen.ledger.requests import dump_request
 from batchgen.ledger.route import load_route
 from batchgen.model import ImageRequest, Status
 
@@ -77,7 +77,6 @@ class PlanWriter:
         dedupe: bool = False,
         reader: Reader | None = None,
         generation: int | None = None,
-        checkpoint: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin a generation, or carry one on.
 
@@ -89,12 +88,10 @@ class PlanWriter:
             reader: What `judge` looks into, anywhere; None for the ledger itself, as
                 with `dedupe`.
             generation: That is carried on: `remember` is called before the next slice.
-            checkpoint: Called now and then while rows are looked up; it raises to end
-                that.
         """
         self._ledger = ledger
         self._lookup = reader or ledger
-        self._checkpoint = checkpoint
+        self._checkpoint: Callable[[], None] = lambda: None
         # Rows that share are judged within the step that writes them, where a reader
         # does not see yet what those above share.
         self._reader = ledger if dedupe or reader is None else reader
@@ -145,8 +142,14 @@ class PlanWriter:
             )
         return self._known
 
-    def look_up(self) -> None:
-        """Look up the rows of earlier readings, so that no step has to wait for it."""
+    def look_up(self, checkpoint: Callable[[], None]) -> None:
+        """Look up the rows of earlier readings, so that no step has to wait for it.
+
+        Args:
+            checkpoint: Called now and then, also in later look-ups; it raises to end
+                them.
+        """
+        self._checkpoint = checkpoint
         self._open()
 
     def remember(self, unplaced: Iterable[bytes]) -> None:

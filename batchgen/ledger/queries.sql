@@ -27,6 +27,11 @@ SELECT plan.id, CASE WHEN plan.id IS NULL THEN rows.fingerprint END
 -- name: plan_unplaced
 SELECT position FROM plan
   WHERE generation = ? AND row_id IS NULL AND id IS NULL ORDER BY position;
+-- name: own_first_from
+SELECT min(first) FROM own_columns WHERE generation = ? AND first >= ?;
+-- name: plan_last_tried
+SELECT coalesce(max(position), -1) FROM plan
+  WHERE generation = ? AND row_id IN (SELECT row_id FROM attempts);
 -- name: own_add
 INSERT INTO own_columns (generation, first, ipc) VALUES (?, ?, ?);
 -- name: rows_last

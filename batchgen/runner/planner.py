@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -28,6 +28,8 @@ from batchgen.runner.writer import Writer
 
 if TYPE_CHECKING:
     from batchgen.wire.line import Offload
+
+T = TypeVar("T")
 
 SLICE = 1000
 """Rows to a step of the plan: it holds up the event loop for some 10 ms."""
@@ -134,17 +136,17 @@ class Planner:
                 dedupe=self._choice.job.dedupe,
                 reader=self._ledger,
                 generation=bookmark.generation if bookmark else None,
-                checkpoint=self._go_on,
             )
         )
         schema = self._manifest.own_schema
         with closing(plan):
-            if at_once:
-                await writer.commit(lambda _: plan.begin(schema))
             await offload(lambda: self._prepare(plan))
             slices = self._manifest.slices(SLICE, self.rows)
             began = anyio.current_time()
             while (step := await offload(lambda: self._next(slices, plan))) is not None:
+                if at_once:
+                    # Not before: a plan without rows must not take another's place.
+                    step, at_once = _after(lambda _: plan.begin(schema), step), False
                 self.rows = await writer.commit(step, may_wait=True)
                 if pause is not None:
                     await pause(anyio.current_time() - began)
@@ -163,7 +165,7 @@ class Planner:
 
     def _prepare(self, plan: PlanWriter) -> None:
         """Look up what stands in the ledger, also of a reading that is carried on."""
-        plan.look_up()
+        plan.look_up(self._go_on)
         if self._bookmark is None:
             return
         positions = unplaced_positions(self._ledger, plan.generation)
@@ -226,6 +228,16 @@ class Planner:
         ways = (job.unsupported, job.references.shrink, job.dedupe, job.route)
         stated = (4, self._manifest.digest(), terms, ways, _priced(choice.prices))
         return hashlib.sha256(repr(stated).encode()).hexdigest()
+
+
+def _after(
+    first: Callable[[Ledger], None], then: Callable[[Ledger], T]
+) -> Callable[[Ledger], T]:
+    def step(ledger: Ledger) -> T:
+        first(ledger)
+        return then(ledger)
+
+    return step
 
 
 def _priced(prices: Mapping[str, PriceList]) -> list[str]:

@@ -15,8 +15,9 @@ from batchgen.engines.folder import read_ledger
 from batchgen.errors import DiskFull
 from batchgen.ledger import plan
 from batchgen.ledger.known import Known
+from batchgen.model import Status
 from batchgen.runner.planner import SLICE
-from tests.engines.desk import Desk
+from tests.engines.desk import Desk, statuses
 from tests.engines.shop import Answer, Asked, Shop, in_turn, refused
 
 pytestmark = pytest.mark.anyio
@@ -75,24 +76,43 @@ async def test_a_zip_whose_only_image_was_torn_by_a_kill_is_a_zip_all_the_same(
     assert desk.row()["status"] == "failed"
 
 
-async def test_a_stop_ends_no_reading_of_the_manifest_for_the_table_needs_it(
-    desk: Desk, shop: Shop
+async def test_a_signal_ends_the_reading_too_and_the_next_run_carries_it_on(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rows, asked = 8 * SLICE, threading.Event()
+
+    class Waiting(Known):
+        def count(self, bases: Sequence[int]) -> list[int]:
+            if self._has_stems:  # a slice stands in the plan
+                asked.wait(30)
+            return super().count(bases)
+
+    monkeypatch.setattr(plan, "Known", Waiting)
     desk.provider = "aimlapi"
-    desk.write(*(f"cup {number}" for number in range(4 * SLICE)))
+    desk.write(*(f"cup {number}" for number in range(rows)))
     sell = shop.sells(CREDITS)
 
-    def buy(asked: Asked) -> Answer:
+    def buy(request: Asked) -> Answer:
         if len(shop.buys) == 1:
             signal.raise_signal(signal.SIGTERM)
-        return sell(asked)
+        asked.set()
+        return sell(request)
 
     shop.buy = buy
 
-    outcome = await desk.run()
+    stopped = await desk.run(limit=2)
+    begun = desk.table()
 
-    assert outcome.signal is signal.SIGTERM
-    assert len(desk.table()) == 4 * SLICE
+    assert stopped.signal is signal.SIGTERM
+    assert stopped.cut is not None
+    assert stopped.cut.rows == len(begun) < rows
+    assert desk.totals().images == 1
+
+    outcome = await desk.run(limit=2)
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 2}
+    assert len(desk.table()) == rows
+    assert len(shop.buys) == 2
     ledger = read_ledger(desk.out)
     generation = ledger.generation
     ledger.close()

@@ -1,10 +1,10 @@
-"""A reading that was cut short is carried on to the very plan that it would have made."""
+"""A reading that was cut short is carried on to the plan that it would have made."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -128,10 +128,8 @@ class Table:
             if planner.is_current():
                 planner.finished = True
                 return True
-            try:
+            with suppress(ReadingStopped):
                 await planner.write(writer, to_thread, at_once=not propose, pause=pause)
-            except ReadingStopped:
-                pass
             return planner.finished
 
     @asynccontextmanager
@@ -158,7 +156,7 @@ class Table:
             run = ledger._connection.execute
             tables = ("plan", "rows")
             found: dict[str, Any] = {
-                name: [tuple(row) for row in run(f"SELECT * FROM {name}")]  # noqa: S608
+                name: [tuple(row) for row in run(f"SELECT * FROM {name}")]
                 for name in tables
             }
             # Whether a file is too young to go by its time is the clock's to say.
