@@ -39,7 +39,7 @@ def lines_of(
     yield from _bought(found)
     yield from _duplicates(job, found.duplicates)
     if found.rebuy is not None:
-        yield f"bought already in another version: {found.rebuy}; needs --rebuy"
+        yield from folded(str(found.rebuy))
     if not found.forecast.rows:
         yield "nothing is left to buy"
     else:

@@ -38,6 +38,7 @@ def _setting(job: Job, keys: Mapping[str, str], manner: Manner) -> Setting:
         paid_hosts=True,
         consented=manner.yes or job.max_cost is not None,
         rebuy=manner.rebuy,
+        keep=manner.keep,
         ask=ask,
         progress=Progress(),
         stop_at_once=stop_at_once,

@@ -25,10 +25,16 @@ class Manner:
     latency: float | Literal["real"] | None = None
     yes: bool = False
     rebuy: bool = False
+    keep: bool = False
     json_lines: bool = False
     quiet: bool = False
 
     def __post_init__(self) -> None:
+        if self.rebuy and self.keep:
+            raise UsageError(
+                "--rebuy buys changed rows again, --keep leaves what they have: "
+                "say one of them"
+            )
         for name in ("faults", "seed", "latency"):
             if getattr(self, name) is not None and not self.rehearse:
                 raise UsageError(f"--{name} is for rehearsals: add --rehearse")

@@ -45,6 +45,7 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                     paid_hosts=False,
                     consented=True,
                     rebuy=manner.rebuy,
+                    keep=manner.keep,
                     ask=ask,
                     progress=Progress(),
                     stop_at_once=stop_at_once,

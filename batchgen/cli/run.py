@@ -32,7 +32,12 @@ from batchgen.model import Job
     help="Seconds an image takes there; `real` takes as long as the provider.",
 )
 @click.option("--yes", is_flag=True, help="Consent to spend without a budget.")
-@click.option("--rebuy", is_flag=True, help="Consent to buy edited rows again.")
+@click.option(
+    "--rebuy", is_flag=True, help="Buy rows again that were changed after that."
+)
+@click.option(
+    "--keep", is_flag=True, help="Let rows that were changed keep the image they have."
+)
 @click.option("--json", "json_lines", is_flag=True, help="Progress as JSON Lines.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context

@@ -31,6 +31,12 @@ _OPTIONS = (
     ),
     click.option("--out", type=click.Path(path_type=Path), help="The run folder."),
     click.option("--prompt", metavar="TEMPLATE", help="Jinja2 over the row's columns."),
+    click.option(
+        "--id",
+        "id_column",
+        metavar="COLUMN",
+        help="Column that names the rows, whatever else is edited.",
+    ),
     click.option("--aspect-ratio", metavar="W:H", help="For rows that say nothing."),
     click.option("--resolution", help="512, 1K, 2K or 4K, for rows that say nothing."),
     click.option("--n", type=int, help="Images for each row that says nothing."),

@@ -11,7 +11,8 @@ import click
 from batchgen.budget import DAY_MICROS, Limits, Share, day_of, shares_of
 from batchgen.cli.runfolder import folder_of
 from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
-from batchgen.engines.estimate import EVERY_ROW, rebuy_of
+from batchgen.engines.edited import rebuy_of
+from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import is_locked, read_ledger
 from batchgen.ledger import Reader
 from batchgen.ledger.resuming import bookmark_of
@@ -56,7 +57,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
         lines.append(f"open: {sent} sent, {tasks} tasks, {links} images to be fetched")
     lines.extend(found_limits(ledger))
     if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
-        lines.append(f"needs --rebuy: {rebuy}")
+        lines.append(str(rebuy))
     waits = any(totals.rows.get(it) for it in (Status.PENDING, Status.HELD))
     is_over = not (waits or states or rebuy or _reading_lines(ledger))
     if isinstance(run_command := ledger.get("command"), str) and not is_over:

@@ -9,7 +9,8 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen.budget import limits_of
-from batchgen.engines.estimate import EVERY_ROW, rebuy_of
+from batchgen.engines.edited import edit_notices, rebuy_of
+from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import Duplicates, Findings, Problem, problems_in
 from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
@@ -57,6 +58,9 @@ def check_job(
         ledger = Ledger(copy)
         try:
             renamed = _plan(ledger, manifest, choice, most)
+            below = EVERY_ROW if job.limit is None else job.limit
+            notices += edit_notices(ledger, below, ledger.generation)
+            notices += manifest.id_advice()
             return _findings(ledger, choice, notices, renamed, most)
         finally:
             ledger.close()

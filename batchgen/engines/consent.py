@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from batchgen.engines.estimate import rebuy_of
+from batchgen.engines.edited import rebuy_of
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader, load_request
 from batchgen.model import Capabilities, ImageRequest, Sale
@@ -104,7 +104,4 @@ def refuse_rebuy(ledger: Reader, below: int, generation: int) -> None:
     """
     found = rebuy_of(ledger, below, generation)
     if found is not None:
-        raise UsageError(
-            f"bought already in another version: {found}; say --rebuy to buy them "
-            "again. Nothing was sent"
-        )
+        raise UsageError(f"{found}. Nothing was sent")

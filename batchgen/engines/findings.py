@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchgen.budget import Scope
-from batchgen.engines.estimate import Rebuy
+from batchgen.engines.edited import Rebuy
 from batchgen.ledger import Reader, Totals
 from batchgen.model import Price, to_nano
 

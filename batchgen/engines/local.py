@@ -17,6 +17,7 @@ from batchgen.engines.consent import (
     refuse_unpriced,
     refuse_unpriced_rows,
 )
+from batchgen.engines.edited import edit_notices, rebuy_of
 from batchgen.engines.ending import cut_reading, log_end, write_outputs_at_end
 from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.engines.folder import RunFolder
@@ -33,6 +34,8 @@ from batchgen.errors import (
     StorageError,
 )
 from batchgen.ledger import Ledger, Reader
+from batchgen.ledger.edits import keep
+from batchgen.ledger.resuming import drop_bookmark
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, utc
 from batchgen.runner.again import try_lost_links
@@ -144,7 +147,9 @@ class LocalEngine:
     async def _buy(self, manifest: Manifest, writer: Writer, wire: Wire) -> None:
         reader = Reader(self._folder.ledger.path)
         try:
-            planner = self._planner = Planner(reader, manifest, self._choice())
+            planner = self._planner = Planner(
+                reader, manifest, self._choice(), rebuy=self._setting.rebuy
+            )
             if self._outcome.signal is not None:
                 planner.stop()
             # Only a signal ends a reading that is under way, for the next run carries
@@ -217,6 +222,8 @@ class LocalEngine:
         if await run.offload(planner.is_current):
             planner.finished = True
             run.planning = False
+            # What is bought now, another reading was not judged by.
+            await run.writer.commit(drop_bookmark)
         elif self._may_begin(run, planner):
             if planner.counts_already:
                 await self._count(run, planner)
@@ -226,14 +233,31 @@ class LocalEngine:
         # The new reading counts only now: a refusal leaves all as it was.
         if run.budget.limits:
             refuse_unpriced_rows(run, self._below, planner.generation)
-        if not self._setting.rebuy:
-            refuse_rebuy(run.ledger, self._below, planner.generation)
+        await self._consent_to_changes(run, planner)
         estimate = estimate_of(run.ledger, self._below, planner.generation)
         if estimate.rows and not self._setting.consented:
             self._setting.ask(estimate)
         await planner.adopt(run.writer)
         await self._count(run, planner)
         return False
+
+    async def _consent_to_changes(self, run: Run, planner: Planner) -> None:
+        """Say what was edited since it was bought, and do what was agreed to.
+
+        Raises:
+            UsageError: nothing was agreed to.
+        """
+        generation, notice = planner.generation, run.progress.notice
+        if not planner.finished:  # it was told when the reading was new
+            for line in edit_notices(run.ledger, self._below, generation):
+                notice(line)
+        if self._setting.keep:
+            await run.writer.commit(lambda it: keep(it, generation, self._below))
+        if self._setting.rebuy:
+            if (again := rebuy_of(run.ledger, self._below, generation)) is not None:
+                notice(f"{again.happened}; --rebuy buys them again for {again.price}")
+            return
+        refuse_rebuy(run.ledger, self._below, generation)
 
     def _may_begin(self, run: Run, planner: Planner) -> bool:
         """Say whether rows may be bought of which the plan does not stand yet."""
@@ -273,6 +297,8 @@ class LocalEngine:
         finally:
             run.planning = False
             run.wake()
+        for line in planner.advice():
+            run.progress.notice(line)
         await self._count(run, planner)
 
     async def _planned_more(self, run: Run, planner: Planner, took_s: float) -> None:

@@ -32,7 +32,8 @@ class Setting:
         prices: Price lists by provider, the job's own words included.
         paid_hosts: Whether hosts other than loopback may be talked to.
         consented: Whether money may be spent without asking.
-        rebuy: Whether rows may be bought again that were bought in another version.
+        rebuy: Whether rows that were changed after they were bought are bought again.
+        keep: Whether they keep what was bought for them.
         ask: Called with the estimate when consent is missing; raises to refuse.
         progress: Counters for whoever shows them.
         stand_in: An image to send in place of what reference URLs hold, in a run that
@@ -53,6 +54,7 @@ class Setting:
     rebuy: bool
     ask: Callable[[Estimate], None]
     progress: Progress
+    keep: bool = False
     stop_at_once: Callable[[signal.Signals], None] = lambda _: None
     seed: int | None = None
     offload: Offload = to_thread

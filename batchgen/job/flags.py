@@ -28,6 +28,7 @@ class Overrides:
     base_url: tuple[str, ...] = ()
     out: Path | None = None
     prompt: str | None = None
+    id_column: str | None = None
     aspect_ratio: str | None = None
     resolution: str | None = None
     n: int | None = None
@@ -69,8 +70,7 @@ def read_flags(overrides: Overrides, known_providers: Collection[str]) -> Said:
         if given is not None:
             with blamed(UsageError, _option(name)):
                 said.common[name] = values.TERMS[name](given)
-    if overrides.out is not None:
-        said.settings["out"] = overrides.out.resolve()
+    _read_names(overrides, said)
     if overrides.price is not None:
         with blamed(UsageError, "--price"):
             said.price = values.price(overrides.price, "--price")
@@ -80,6 +80,15 @@ def read_flags(overrides: Overrides, known_providers: Collection[str]) -> Said:
     with blamed(UsageError, "--base-url"):
         _read_base_urls(overrides.base_url, said, known_providers)
     return said
+
+
+def _read_names(overrides: Overrides, said: Said) -> None:
+    """Read the run folder and the column of the ids."""
+    if overrides.out is not None:
+        said.settings["out"] = overrides.out.resolve()
+    if overrides.id_column is not None:
+        with blamed(UsageError, "--id"):
+            said.settings["columns"] = {"id": values.text(overrides.id_column).strip()}
 
 
 def provider_names(given: object, known: Collection[str]) -> tuple[str, ...]:

@@ -44,11 +44,12 @@ def load_job(
         flags.assign("base_url", chosen)
     named = dict.fromkeys((*chosen, *said.terms, *said.prices, *flags.terms))
     defaults = {"out": (Path("out") / source.stem).resolve()}
+    columns = said.settings.get("columns", {}) | flags.settings.get("columns", {})
     return Job(
         source=source.resolve(),
         providers=chosen,
         terms={name: terms_of(name, said, flags) for name in named},
-        **(defaults | said.settings | flags.settings),
+        **(defaults | said.settings | flags.settings | {"columns": columns}),
     )
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 _LOG_INDEX_BYTES = 1 << 15
 """By which SQLite's `-shm` file grows (sqlite.org/walformat.html, read 2026-11-30)."""
 _STATEMENTS = (
     *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
-    "members.sql",
+    *("members.sql", "edits.sql"),
 )
 
 

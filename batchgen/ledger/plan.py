@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from batchgen.ledger.edits import Edits, adopt
 from batchgen.ledger.known import Known
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.naming import Claims, Wish, digests, grant
@@ -104,7 +105,8 @@ class PlanWriter:
             ledger.run("rows_by_fingerprint")
             ledger.run("rows_by_key")
         newest = ledger.run("plan_last_generation").fetchone()[0]
-        self.generation = generation or int(newest) + 1
+        # A plan without rows may count: its number is taken, too.
+        self.generation = generation or max(int(newest), ledger.generation) + 1
         if generation is None:
             drop_bookmark(ledger)
         if ledger.generation and generation is None:
@@ -113,6 +115,10 @@ class PlanWriter:
         self._last_row_id = int(ledger.run("rows_last").fetchone()[0])
         self._known: Known | None = None
         self._may_share = False
+        # Before the first purchase there is nothing that an edit could lose; and to go
+        # on with the plan that rows are bought from is no edit.
+        is_edit = bool(ledger.generation) and generation != ledger.generation
+        self._was_bought_from = is_edit and ledger.has_attempts()
 
     def close(self) -> None:
         """Give the scratch space back, also that of a reading that is given up."""
@@ -194,11 +200,15 @@ class PlanWriter:
         """Remember which local references were read, and as what."""
         self._ledger.run_many("file_add", ((self.generation, *it) for it in files))
 
-    def end(self) -> None:
-        """Let no row share images whose names an edited row needs, all being read.
+    def end(self, *, rebuy: bool = False) -> None:
+        """Match the rows, all being read, with what was paid for before an edit.
 
-        Versions of a row have the same names, and the ZIP can list those of one.
+        No row shares images whose names an edited row needs: versions of a row have the
+        same names, and the ZIP can list those of one.
         """
+        if self._was_bought_from:
+            edits = Edits(self._ledger, self.generation, self._open(), self._claims)
+            edits.match(rebuy=rebuy)
         self.close()
         # From here on nothing is carried on: it would be done twice.
         drop_bookmark(self._ledger)
@@ -217,6 +227,7 @@ class PlanWriter:
 
     def complete(self, digest: str, own_schema: bytes, rows: int) -> None:
         """Let this generation count, whole, and forget the others."""
+        adopt(self._ledger, self.generation)
         self.begin(own_schema)
         self._ledger.put("plan_digest", digest)
         self._ledger.put("plan_rows", rows)
@@ -342,6 +353,8 @@ class PlanWriter:
             "at_column": None if it.is_done else entry.at_column,
             "problem": None if it.is_done else entry.problem,
             "warning": entry.warning,
+            "key": it.key if it.row_id is None else None,
+            "fingerprint": entry.fingerprint if it.row_id is None else None,
         }
 
     def _row_to_share(self, it: Judged) -> int | None:

@@ -17,9 +17,9 @@ DELETE FROM plan WHERE generation <> ?;
 DELETE FROM own_columns WHERE generation <> ?;
 -- name: plan_add
 INSERT INTO plan (generation, position, line, row_id, id, request, provider, route, shares, model,
-                  resolution, estimate, rebuy, at_column, problem, warning)
+                  resolution, estimate, rebuy, at_column, problem, warning, key, fingerprint)
   VALUES (:generation, :position, :line, :row_id, :id, :request, :provider, :route, :shares, :model,
-          :resolution, :estimate, :rebuy, :at_column, :problem, :warning);
+          :resolution, :estimate, :rebuy, :at_column, :problem, :warning, :key, :fingerprint);
 -- name: plan_met
 -- The id of a row that has one, else what it asks for, as far as that stands in `rows`.
 SELECT plan.id, CASE WHEN plan.id IS NULL THEN rows.fingerprint END
@@ -45,9 +45,7 @@ SELECT row_id, status, budget_group,
        EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id) AS is_tried,
        EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                  AND state NOT IN ('rejected', 'failed')) AS is_bought,
-       EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
-                 AND (state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored', 'unknown')
-                      OR cost > 0 OR (charge = 'price_list' AND cost IS NULL))) AS is_paid,
+       EXISTS (SELECT 1 FROM paid_rows WHERE paid_rows.row_id = rows.row_id) AS is_paid,
        -- Its images were removed from the archive, and nobody said that others be bought.
        status = 'pending' AND EXISTS (SELECT 1 FROM removed_images
                                       WHERE removed_images.row_id = rows.row_id) AS is_removed
@@ -312,13 +310,23 @@ SELECT plan.position, plan.line, plan.provider, plan.model, plan.resolution, row
 -- name: to_rebuy
 SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
        coalesce(sum(plan.estimate IS NULL), 0) AS unpriced,
-       min(coalesce(plan.id, plan.position)) AS example
+       coalesce(sum(EXISTS (SELECT 1 FROM removed_images
+                            WHERE removed_images.row_id = rows.row_id)), 0) AS removed
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
     AND (NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                        AND attempts.state NOT IN ('rejected', 'failed'))
          OR EXISTS (SELECT 1 FROM removed_images WHERE removed_images.row_id = rows.row_id));
+-- name: to_rebuy_first
+SELECT plan.id, plan.position
+  FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
+    AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
+    AND (NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
+                       AND attempts.state NOT IN ('rejected', 'failed'))
+         OR EXISTS (SELECT 1 FROM removed_images WHERE removed_images.row_id = rows.row_id))
+  ORDER BY plan.position LIMIT :most;
 -- name: problems
 SELECT position, line, plan.id, at_column, problem FROM plan
   LEFT JOIN rows USING (row_id)

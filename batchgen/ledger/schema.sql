@@ -44,15 +44,30 @@ CREATE TABLE plan (
   model       TEXT,               -- as it is sent
   resolution  TEXT,               -- that is bought: the provider's default where unsaid
   estimate    INTEGER,
-  rebuy       INTEGER NOT NULL DEFAULT 0,  -- another version of it was paid for
+  rebuy       INTEGER NOT NULL DEFAULT 0,  -- buying it needs consent: see `former`
   at_column   TEXT,
   problem     TEXT,               -- why it is invalid
   warning     TEXT,               -- it can run, but not all of it
+  key         INTEGER,            -- of rows that have no entry in `rows`
+  fingerprint BLOB,               -- likewise
+  former      INTEGER REFERENCES rows,  -- paid for, and what this row was before an edit
+  kept_for    INTEGER REFERENCES rows,  -- this row would be that one, had it not kept what
+                                        -- was bought for it before an edit
+  took        INTEGER,            -- it took over what was bought under another key: the
+                                  -- entry in `rows` that it has no use for; 0 for none
   PRIMARY KEY (generation, position)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX plan_by_row  ON plan (row_id);
 CREATE INDEX plan_by_shared ON plan (shares) WHERE shares IS NOT NULL;
+CREATE INDEX plan_by_kept ON plan (kept_for) WHERE kept_for IS NOT NULL;
+
+-- Keys under which a row was known before another took over what was bought for it.
+CREATE TABLE former_keys (
+  key    INTEGER NOT NULL,
+  row_id INTEGER NOT NULL REFERENCES rows,
+  PRIMARY KEY (key, row_id)
+) STRICT, WITHOUT ROWID;
 
 -- The manifest's own columns, as Arrow IPC, for the result table.
 CREATE TABLE own_columns (
@@ -149,6 +164,12 @@ CREATE TABLE uploads (
   good_until INTEGER NOT NULL,
   PRIMARY KEY (provider, base_url, name)
 ) STRICT, WITHOUT ROWID;
+
+-- Rows for which something was, or may have been, paid, or is being made.
+CREATE VIEW paid_rows AS
+  SELECT row_id FROM attempts
+  WHERE state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored', 'unknown')
+     OR cost > 0 OR (charge = 'price_list' AND cost IS NULL);
 
 -- Images that were removed from the archive, where `retry` was not said since, nor anything
 -- bought: buying them again needs consent.

@@ -101,7 +101,8 @@ def _read_names(
     for known, name in mapping.items():
         if name not in names:
             raise SpecError(
-                f"{where}: no column `{name}`, which [columns] names for "
+                f"{where}: no column `{name}`, which "
+                f"{'--id or ' if known == 'id' else ''}[columns] names for "
                 f"`{known}`{did_you_mean(name, names)}"
             )
         read[known] = name

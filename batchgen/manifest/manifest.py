@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import repeat
@@ -18,6 +19,7 @@ from batchgen.errors import SpecError
 from batchgen.manifest.columns import Layout, lay_out
 from batchgen.manifest.csv_source import CsvSource
 from batchgen.manifest.files import FileState, are_unchanged
+from batchgen.manifest.id_column import IdCandidates
 from batchgen.manifest.reader import RowReader, stated_model
 from batchgen.manifest.row import Row, Slice
 from batchgen.manifest.source import SUFFIXES, Batch, Source
@@ -52,6 +54,8 @@ class Manifest:
         self.own_schema: bytes = self._own(source.empty())
         self.checkpoint: Callable[[], None] = lambda: None
         """Called often while the file or its images are read; it raises to end that."""
+        self.id_candidate: str | None = None
+        """A column that could be the id, where none is; known once all is read."""
 
     @classmethod
     def open(cls, job: Job) -> Manifest:
@@ -124,7 +128,9 @@ class Manifest:
                 before stands.
         """
         reader = RowReader(self._layout, self._template, self._job)
+        candidates = self._id_candidates()
         for position, whole in self._batches(size):
+            candidates.watch(whole.frame)
             batch, start = whole, position
             if start < first:
                 batch, start = whole.after(first - position), first
@@ -132,6 +138,7 @@ class Manifest:
                 continue
             rows = [*self._checked(_rows(reader, batch, start))]
             yield Slice(rows, self._own(batch.frame), reader.files_read())
+        self.id_candidate = candidates.best()
 
     def rows_at(self, positions: Iterable[int]) -> Iterator[Row]:
         """Read some rows alone, as `slices` reads them.
@@ -168,6 +175,22 @@ class Manifest:
         for item in items:
             self.checkpoint()
             yield item
+
+    def _id_candidates(self) -> IdCandidates:
+        layout = self._layout
+        names = () if "id" in layout.read else layout.names
+        return IdCandidates(names, {*layout.read.values(), *layout.references})
+
+    def id_advice(self) -> Iterator[str]:
+        """Yield a sentence on a column that could be the id, all rows being read."""
+        if self.id_candidate is not None:
+            name = self.id_candidate
+            quoted = json.dumps(name, ensure_ascii=False)
+            yield (
+                f"{shown(self.path)}: no column is the id, and `{name}` could be: with "
+                f"--id {shlex.quote(name)}, or id = {quoted} under [columns], rows "
+                "keep their images when the table or the template is edited"
+            )
 
     def _own(self, frame: pl.DataFrame) -> bytes:
         stream = io.BytesIO()

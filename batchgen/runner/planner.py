@@ -13,6 +13,7 @@ import anyio
 
 from batchgen.errors import BatchgenError
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
+from batchgen.ledger.edits import has_kept
 from batchgen.ledger.resuming import (
     Bookmark,
     bookmark_to_carry_on,
@@ -48,8 +49,25 @@ class Planner:
         finished: Whether the plan is whole, and counts.
     """
 
-    def __init__(self, ledger: Reader, manifest: Manifest, choice: Choice) -> None:
+    def __init__(
+        self,
+        ledger: Reader,
+        manifest: Manifest,
+        choice: Choice,
+        *,
+        rebuy: bool = False,
+    ) -> None:
+        """Prepare to read.
+
+        Args:
+            ledger: What is known of earlier readings.
+            manifest: What is read.
+            choice: What its rows are judged against.
+            rebuy: Whether rows that were changed after they were bought are bought
+                again, also those that kept what they had.
+        """
         self._ledger = ledger
+        self._rebuy = rebuy
         self._manifest = manifest
         self._choice = choice
         self._plan: PlanWriter | None = None
@@ -72,6 +90,10 @@ class Planner:
         bookmark = self._bookmark
         return bookmark is not None and bookmark.generation == self._ledger.generation
 
+    def advice(self) -> Iterator[str]:
+        """Yield what would make the table safer to edit, all of it being read."""
+        return self._manifest.id_advice()
+
     def stop(self) -> None:
         """Let the reading end after the slice under way; for any thread.
 
@@ -92,7 +114,8 @@ class Planner:
         # The digest is taken before the first row is read: a file that is changed
         # while it is read is read again by the next run.
         digest = self._digest_read = self._digest()
-        if self._ledger.get("plan_digest") == digest:
+        is_to_rebuy = self._rebuy and has_kept(self._ledger)
+        if self._ledger.get("plan_digest") == digest and not is_to_rebuy:
             return self._has_same_files(self._ledger.generation)
         bookmark = bookmark_to_carry_on(self._ledger, digest)
         if bookmark is not None and self._has_same_files(bookmark.generation):
@@ -151,7 +174,7 @@ class Planner:
                 if pause is not None:
                     await pause(anyio.current_time() - began)
                     began = anyio.current_time()
-            await writer.commit(lambda _: plan.end())
+            await writer.commit(lambda _: plan.end(rebuy=self._rebuy))
         if not propose:
             await self.adopt(writer)
 

@@ -160,3 +160,31 @@ def test_limit_buys_the_first_rows_and_leaves_the_others_pending(
 
     assert books.statuses == {"succeeded": 6}
     assert len(books.requests) == 6
+
+
+def test_what_is_taken_over_stays_so_when_the_run_is_killed(tmp_path: Path) -> None:
+    batch = rehearsal(tmp_path, "aimlapi", "--concurrency", "2")
+    rows = product_rows(range(6))
+    batch.write(rows)
+    assert batch.run().code == 0
+    renumbered = [{**row, "id": f"n-{row['id']}"} for row in rows]
+    batch.write([*renumbered, *product_rows(range(6, 60))])
+
+    with batch.running() as run:
+        run.until("stored", 5)
+        run.kill()
+    ended = batch.run()
+
+    assert ended.code == 0, ended
+    books = read_books(batch)
+    check_archive(books)
+    check_images(books)
+    assert books.spent <= books.billed <= books.spent + books.at_risk
+    bought_first = [it["body"]["prompt"] for it in books.requests[:6]]
+    later = {it["body"]["prompt"] for it in books.requests[6:]}
+    assert not later & set(bought_first)
+    assert books.statuses == {"succeeded": 60}
+    assert [row["id"] for row in books.rows[:6]] == [row["id"] for row in renumbered]
+    assert books.retired == 0
+    with zipfile.ZipFile(batch.archive) as archive:
+        assert "p0000.png" in archive.namelist()

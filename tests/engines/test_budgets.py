@@ -178,7 +178,7 @@ async def test_what_was_paid_for_rows_that_are_gone_counts_for_their_value(
     await desk.run(**by())
     desk.write_columns(prompt=["another", "one more"], brand=["Acme", "Brio"])
 
-    outcome = await desk.run(**by())
+    outcome = await desk.run(rebuy=True, **by())
 
     assert isinstance(outcome.error, GroupsFull)
     assert bought(desk) == {"Acme": 0, "Brio": 1}

@@ -264,9 +264,14 @@ def test_money_and_time_are_integers_by_the_schema_itself(
         )
 
 
+TEMPORARY = ("gone", "fresh", "standing", "pairs")
+
+
 def test_each_named_query_is_valid_sql(ledger: Ledger) -> None:
     assert len(queries()) > 40
-    ledger.run("kept_create")  # a table of the connection alone, made when needed
+    # Tables of the connection alone, made when needed.
+    for name in ("kept_create", *(f"edits_begin_{it}" for it in TEMPORARY)):
+        ledger.run(name)
     for name, sql in queries().items():
         names = set(re.findall(r":(\w+)", sql))
         values = dict.fromkeys(names) if names else [None] * sql.count("?")

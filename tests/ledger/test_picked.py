@@ -26,7 +26,7 @@ def test_a_repeated_id_means_the_row_that_can_run(ledger: Ledger) -> None:
     assert rows_named(ledger, {"a", "b"}) == {"a": row_id, "b": None}
 
 
-def test_where_only_sharers_are_left_the_manifest_is_read_anew(ledger: Ledger) -> None:
+def test_what_was_shared_is_tried_again_for_all_who_share_it(ledger: Ledger) -> None:
     read(ledger, [entry(0, id="a")], dedupe=True)
     [source] = row_ids(ledger)
     bought(ledger, source)
@@ -38,11 +38,8 @@ def test_where_only_sharers_are_left_the_manifest_is_read_anew(ledger: Ledger) -
     assert reject_images(ledger, source, None)
     try_again(ledger, source)
 
-    assert ledger.get("plan_digest") is None
-    read(ledger, sharing, dedupe=True)
-    first, second = row_ids(ledger)
-    assert rows_named(ledger, {"b", "c"}) == {"b": first, "c": first}
-    assert source not in (first, second)
+    assert ledger.status(source) is Status.PENDING
+    assert rows_named(ledger, {"b", "c"}) == {"b": source, "c": source}
 
 
 def test_a_rejected_image_is_missing_but_stays_paid(ledger: Ledger) -> None:

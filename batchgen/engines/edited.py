@@ -1,0 +1,99 @@
+"""What an edit of the manifest did to rows that were paid for, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batchgen.ledger import Reader
+from batchgen.model import dollars, to_usd
+
+_NAMED = 3
+"""Rows that a message names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuy:
+    """Rows that were paid for and would be bought again.
+
+    Attributes:
+        removed: How many of them lack images that were removed from the ZIP; all
+            others were changed.
+        usd: What buying all of them again is expected to cost.
+        unpriced: How many have no known price.
+        names: Of the first rows: their ids, else their positions.
+    """
+
+    rows: int
+    removed: int
+    usd: Decimal
+    unpriced: int
+    names: Sequence[str]
+
+    @property
+    def happened(self) -> str:
+        """What happened to them, as a clause."""
+        many = self.rows != 1
+        which = ", ".join(self.names) + (", ..." if self.rows > len(self.names) else "")
+        rows = f"{self.rows} {'rows' if many else 'row'} ({which})"
+        were, they = ("were", "they were") if many else ("was", "it was")
+        if self.removed == self.rows:
+            return f"the images of {rows} were removed from the ZIP"
+        words = f"{rows} {were} changed after {they} bought"
+        if self.removed:
+            words += f" (of {self.removed} the images were removed from the ZIP)"
+        return words
+
+    @property
+    def price(self) -> str:
+        """What buying them again costs."""
+        if not self.unpriced:
+            return dollars(self.usd)
+        return f"{dollars(self.usd)} and more" if self.usd else "an unknown price"
+
+    def __str__(self) -> str:
+        them, image = ("them", "images") if self.rows != 1 else ("it", "image")
+        keep = ""
+        if self.removed < self.rows:
+            keep = f", or --keep to leave the {image} that you have"
+        return (
+            f"{self.happened}. Buying {them} again costs {self.price}: "
+            f"add --rebuy{keep}"
+        )
+
+
+def rebuy_of(ledger: Reader, below: int, generation: int) -> Rebuy | None:
+    """Return what would be bought again, before a position; None if nothing would."""
+    values = {"generation": generation, "below": below}
+    found = ledger.run("to_rebuy", values).fetchone()
+    if not found["rows"]:
+        return None
+    first = ledger.run("to_rebuy_first", {**values, "most": _NAMED})
+    return Rebuy(
+        rows=found["rows"],
+        removed=found["removed"],
+        usd=to_usd(found["estimate"]),
+        unpriced=found["unpriced"],
+        names=[
+            f"row {row['position']}" if row["id"] is None else f'id "{row["id"]}"'
+            for row in first
+        ],
+    )
+
+
+def edit_notices(ledger: Reader, below: int, generation: int) -> Iterator[str]:
+    """Yield what a reading found again, so that nothing of it is bought twice."""
+    values = {"generation": generation, "below": below}
+    taken = ledger.run("edits_taken", values).fetchone()[0]
+    if taken:
+        rows = f"{taken} rows are" if taken != 1 else "1 row is"
+        have = "have their" if taken != 1 else "has its"
+        yield (
+            f"{rows} the same as before under another id or place, and {have} images "
+            "already: nothing of that is bought again"
+        )
+    kept = ledger.run("edits_kept_count", values).fetchone()[0]
+    if kept:
+        rows = f"{kept} rows keep" if kept != 1 else "1 row keeps"
+        yield f"{rows} what was bought before an edit; --rebuy would buy anew"

@@ -1,0 +1,197 @@
+"""Match what an edit of the manifest left without a row with what it made new.
+
+Spreadsheets rewrite ids (`0017` becomes `17`), a template gets a full stop, a column
+`id` is added. What was paid for is found again by what was asked for, or by where it
+stood, before anything is bought a second time.
+
+All of it happens in the reading that was just written, which nobody buys from before
+it counts; only `adopt` touches the rows themselves.
+"""
+
+from __future__ import annotations
+
+import heapq
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+from batchgen.ledger.database import queries
+from batchgen.ledger.known import Known
+from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.naming import Claims, Wish, grant
+from batchgen.ledger.reader import Reader
+
+_TABLES = ("gone", "fresh", "standing", "pairs")
+
+OUTDATED = "outdated: the row was changed after this image was paid for"
+
+_NOWHERE = 1 << 60
+"""The position of what stands in no reading that counts: it is matched last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """Matches one reading with the one that counts.
+
+    Attributes:
+        generation: The reading that was just written.
+        known: Names that are taken.
+    """
+
+    ledger: Ledger
+    generation: int
+    known: Known
+    claims: Claims
+
+    def match(self, *, rebuy: bool) -> None:
+        """Let the reading's rows take over what was paid for, or ask for consent.
+
+        Args:
+            rebuy: Whether rows that kept what they had before an edit are to be
+                bought now.
+        """
+        self._run("edits_kept_before" if rebuy else "edits_kept")
+        self._run("edits_changed_before")
+        for table in _TABLES:
+            self.ledger.run(f"edits_end_{table}")
+            self.ledger.run(f"edits_begin_{table}")
+        self._run("edits_fresh")
+        if self.ledger.run("edits_any_fresh").fetchone():
+            self._run("edits_gone")
+            for index in ("gone", "gone_keys", "gone_places"):
+                self.ledger.run(f"edits_index_{index}")
+            self._run("edits_standing")
+            self._take_over()
+            self._find_changed()
+        for table in _TABLES:
+            self.ledger.run(f"edits_end_{table}")
+
+    # -- what is the same under another key
+
+    def _take_over(self) -> None:
+        """Give new rows what was paid for under other keys."""
+        self.ledger.run_many("edits_pair", self._pairs())
+        for (position,) in self._run("edits_ask").fetchall():
+            self.ledger.run("edits_unpair", (position,))
+        for other in self.ledger.run("edits_names_wanted").fetchall():
+            self._rename(other)
+        for name in ("share_taken", "take", "drop_gone", "drop_fresh"):
+            self._run(f"edits_{name}")
+
+    def _pairs(self) -> Iterator[tuple[int, int]]:
+        """Yield the position of a new row, and the row that it takes over."""
+        new = groupby(self.ledger.lines("edits_same_new"), itemgetter(0))
+        old = groupby(self.ledger.lines("edits_same_old"), itemgetter(0))
+        # Both have the same fingerprints, in order.
+        for (_, fresh), (_, gone) in zip(new, old, strict=True):
+            rows = {
+                _NOWHERE + number if place is None else place: row_id
+                for number, (_, row_id, place) in enumerate(gone)
+            }
+            for position, place in nearest_pairs(
+                [position for _, position in fresh], rows
+            ):
+                yield position, rows[place]
+
+    def _rename(self, other: sqlite3.Row) -> None:
+        """Give the row that has a former key another name than what is taken over."""
+        stem = other["stem"]
+        wish = Wish(
+            key=other["key"], stem=stem, images=other["n"], lent=frozenset({stem})
+        )
+        [free] = grant([wish], self.known, self.claims)
+        self.ledger.run("edits_rename", (free, other["row_id"]))
+
+    # -- what was changed
+
+    def _find_changed(self) -> None:
+        self._run("edits_changed")
+        self._run("edits_returned")
+        if not self.ledger.run("edits_has_ids", (self.generation,)).fetchone():
+            self._run("edits_in_place")
+            return
+        keys = self._run("edits_kept_keys").fetchone()
+        if 2 * keys["kept"] < keys["paid"]:
+            self._replace()
+
+    def _replace(self) -> None:
+        """Take as many new rows as paid ones are gone for changed ones.
+
+        Those at the same position belong together, then the first to the first.
+        """
+        gone = {
+            row["position"]: row["row_id"] for row in self.ledger.run("edits_left_gone")
+        }
+        found = self.ledger.run("edits_left_fresh", (self.generation,))
+        fresh = [row["position"] for row in found]
+        pairs = [(gone.pop(place), place) for place in fresh if place in gone]
+        paired = {place for _, place in pairs}
+        others = (place for place in fresh if place not in paired)
+        pairs += zip(gone.values(), others, strict=False)
+        self.ledger.run_many(
+            "edits_replace",
+            ((row_id, self.generation, place) for row_id, place in pairs),
+        )
+
+    def _run(self, name: str) -> sqlite3.Cursor:
+        statement = queries()[name]
+        values = {"generation": self.generation, "adopted": self.ledger.generation}
+        named = {key: value for key, value in values.items() if f":{key}" in statement}
+        return self.ledger.run(name, named)
+
+
+def adopt(ledger: Ledger, generation: int) -> None:
+    """Let rows that took something over be known by their new keys from now on."""
+    values = {"generation": generation}
+    for name in ("edits_remember_keys", "edits_take_keys", "edits_drop_new"):
+        ledger.run(name, values)
+
+
+def keep(ledger: Ledger, generation: int, below: int) -> None:
+    """Let changed rows keep what was paid for before their edit, below a position.
+
+    Where that brought nothing, and nothing is under way, the row is bought as it is.
+    """
+    values = {"generation": generation, "below": below}
+    adopted = ledger.generation
+    ledger.run("edits_keep", {**values, "adopted": adopted, "warning": OUTDATED})
+    ledger.run("edits_keep_nothing", values)
+
+
+def has_kept(ledger: Reader) -> bool:
+    """Say whether rows of the reading that counts kept what they had before an edit."""
+    return ledger.run("edits_any_kept", (ledger.generation,)).fetchone() is not None
+
+
+def nearest_pairs(new: Sequence[int], old: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield pairs of a new and an old position, the nearest first, each used once."""
+    places = sorted([*((place, 0) for place in new), *((place, 1) for place in old)])
+    before = [number - 1 for number in range(len(places))]
+    after = [*range(1, len(places)), -1]
+    near: list[tuple[int, int, int]] = []
+
+    def offer(left: int, right: int) -> None:
+        # The nearest pair of two kinds has nothing between them.
+        if left >= 0 and right >= 0 and places[left][1] != places[right][1]:
+            heapq.heappush(near, (places[right][0] - places[left][0], left, right))
+
+    for left, right in enumerate(after):
+        offer(left, right)
+    is_used = [False] * len(places)
+    while near:
+        _, left, right = heapq.heappop(near)
+        if is_used[left] or is_used[right]:
+            continue
+        is_used[left] = is_used[right] = True
+        first, second = sorted(
+            (places[left], places[right]), key=lambda place: place[1]
+        )
+        yield first[0], second[0]
+        outer_left, outer_right = before[left], after[right]
+        if outer_left >= 0:
+            after[outer_left] = outer_right
+        if outer_right >= 0:
+            before[outer_right] = outer_left
+        offer(outer_left, outer_right)

@@ -1,0 +1,220 @@
+-- name: edits_begin_gone
+-- What was paid for and is not in the reading that was just written (:generation), and
+-- below, what is new in it. :adopted is the reading that counts.
+CREATE TEMP TABLE IF NOT EXISTS gone (
+  row_id INTEGER PRIMARY KEY, key INTEGER, fingerprint BLOB, position INTEGER, stem TEXT);
+-- name: edits_begin_fresh
+CREATE TEMP TABLE IF NOT EXISTS fresh (
+  position INTEGER PRIMARY KEY, row_id INTEGER, key INTEGER, fingerprint BLOB,
+  can_run INTEGER, rebuy INTEGER);
+-- name: edits_begin_standing
+CREATE TEMP TABLE IF NOT EXISTS standing (key INTEGER PRIMARY KEY, row_id INTEGER);
+-- name: edits_begin_pairs
+CREATE TEMP TABLE IF NOT EXISTS pairs (position INTEGER PRIMARY KEY, row_id INTEGER UNIQUE);
+-- name: edits_end_pairs
+DROP TABLE IF EXISTS temp.pairs;
+-- name: edits_end_gone
+DROP TABLE IF EXISTS temp.gone;
+-- name: edits_end_fresh
+DROP TABLE IF EXISTS temp.fresh;
+-- name: edits_end_standing
+DROP TABLE IF EXISTS temp.standing;
+
+-- name: edits_kept
+-- Rows that kept what they had before an edit still keep it, while that stands nowhere else.
+UPDATE plan SET row_id = old.row_id, kept_for = old.kept_for, former = NULL, rebuy = 0,
+    provider = old.provider, route = old.route, model = old.model,
+    resolution = old.resolution, estimate = old.estimate, warning = old.warning
+  FROM plan AS old
+  WHERE plan.generation = :generation AND old.generation = :adopted
+    AND old.kept_for = plan.row_id AND plan.problem IS NULL
+    AND NOT EXISTS (SELECT 1 FROM plan AS other
+                    WHERE other.generation = :generation AND other.row_id = old.row_id);
+-- name: edits_kept_before
+-- The same rows, where all that was changed is to be bought.
+UPDATE plan SET rebuy = 1, former = old.row_id FROM plan AS old
+  WHERE plan.generation = :generation AND old.generation = :adopted
+    AND old.kept_for = plan.row_id;
+-- name: edits_changed_before
+-- A changed row that was not bought since is a changed row still.
+UPDATE plan SET rebuy = 1, former = old.former FROM plan AS old
+  WHERE plan.generation = :generation AND old.generation = :adopted
+    AND old.row_id = plan.row_id AND old.former IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM plan AS other
+                    WHERE other.generation = :generation AND other.row_id = old.former);
+
+-- name: edits_fresh
+-- Rows that are in this reading for the first time, and were never bought.
+INSERT INTO fresh
+  SELECT plan.position, plan.row_id, coalesce(rows.key, plan.key),
+         coalesce(rows.fingerprint, plan.fingerprint), plan.problem IS NULL, plan.rebuy
+  FROM plan LEFT JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.kept_for IS NULL
+    -- The later row of a repeated id has no key: it is no row that could take over.
+    AND coalesce(rows.key, plan.key) IS NOT NULL
+    AND coalesce(rows.fingerprint, plan.fingerprint) IS NOT NULL
+    AND (plan.row_id IS NULL
+         OR NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = plan.row_id)
+            AND NOT EXISTS (SELECT 1 FROM plan AS old
+                            WHERE old.row_id = plan.row_id AND old.generation = :adopted)
+            AND NOT EXISTS (SELECT 1 FROM plan AS old
+                            WHERE old.kept_for = plan.row_id AND old.generation = :adopted));
+-- name: edits_any_fresh
+SELECT 1 FROM fresh LIMIT 1;
+-- name: edits_gone
+-- Rows that were paid for, and are not in this reading.
+INSERT INTO gone
+  SELECT rows.row_id, rows.key, rows.fingerprint, old.position, rows.stem
+  FROM rows LEFT JOIN plan AS old ON old.row_id = rows.row_id AND old.generation = :adopted
+  WHERE EXISTS (SELECT 1 FROM paid_rows WHERE paid_rows.row_id = rows.row_id)
+    AND NOT EXISTS (SELECT 1 FROM plan
+                    WHERE plan.row_id = rows.row_id AND plan.generation = :generation);
+-- name: edits_index_gone
+CREATE INDEX IF NOT EXISTS temp.gone_by_fingerprint ON gone (fingerprint);
+-- name: edits_index_gone_keys
+CREATE INDEX IF NOT EXISTS temp.gone_by_key ON gone (key);
+-- name: edits_index_gone_places
+CREATE INDEX IF NOT EXISTS temp.gone_by_position ON gone (position);
+-- name: edits_standing
+-- Which keys of those that are gone stand in this reading, with another version.
+INSERT OR IGNORE INTO standing
+  SELECT coalesce(rows.key, plan.key), plan.row_id FROM plan LEFT JOIN rows USING (row_id)
+  WHERE plan.generation = :generation
+    AND coalesce(rows.key, plan.key) IN (SELECT key FROM gone);
+
+-- name: edits_same_new
+SELECT fingerprint, position FROM fresh
+  WHERE fingerprint IN (SELECT fingerprint FROM gone) ORDER BY fingerprint, position;
+-- name: edits_same_old
+SELECT fingerprint, row_id, position FROM gone
+  WHERE fingerprint IN (SELECT fingerprint FROM fresh)
+  ORDER BY fingerprint, position IS NULL, position, row_id DESC;
+-- name: edits_pair
+INSERT INTO pairs (position, row_id) VALUES (?, ?);
+-- name: edits_ask
+-- Another version of the row has its name, and images under it: the ZIP can list those of
+-- one. So the new row is bought, if that is agreed to.
+UPDATE plan SET rebuy = 1, former = NULL
+  FROM pairs JOIN gone ON gone.row_id = pairs.row_id
+    JOIN standing ON standing.key = gone.key
+    JOIN rows AS other ON other.row_id = standing.row_id
+  WHERE plan.generation = :generation AND plan.position = pairs.position
+    AND other.stem = gone.stem
+    AND EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = other.row_id)
+  RETURNING plan.position;
+-- name: edits_unpair
+DELETE FROM pairs WHERE position = ?;
+-- name: edits_names_wanted
+-- Rows that were not bought yet, and would have the name of one that is taken over.
+SELECT other.row_id, other.key, other.stem, other.n
+  FROM pairs JOIN gone ON gone.row_id = pairs.row_id
+    JOIN standing ON standing.key = gone.key
+    JOIN rows AS other ON other.row_id = standing.row_id
+  WHERE other.stem = gone.stem ORDER BY pairs.position;
+-- name: edits_rename
+UPDATE rows SET stem = ? WHERE row_id = ?;
+-- name: edits_share_taken
+UPDATE plan SET shares = pairs.row_id
+  FROM fresh JOIN pairs ON pairs.position = fresh.position
+  WHERE plan.generation = :generation AND plan.shares = fresh.row_id;
+-- name: edits_take
+UPDATE plan SET took = coalesce(plan.row_id, 0), row_id = pairs.row_id, shares = NULL,
+    former = NULL,
+    rebuy = rows.status = 'pending'
+            AND EXISTS (SELECT 1 FROM removed_images
+                        WHERE removed_images.row_id = pairs.row_id),
+    problem = CASE WHEN rows.status <> 'succeeded' THEN problem END
+  FROM pairs JOIN rows ON rows.row_id = pairs.row_id
+  WHERE plan.generation = :generation AND plan.position = pairs.position;
+-- name: edits_drop_gone
+DELETE FROM gone WHERE row_id IN (SELECT row_id FROM pairs);
+-- name: edits_drop_fresh
+DELETE FROM fresh WHERE position IN (SELECT position FROM pairs);
+
+-- name: edits_changed
+-- What a row was before its own cells were edited.
+UPDATE plan SET former = (SELECT max(gone.row_id) FROM gone JOIN rows USING (key)
+                          WHERE rows.row_id = plan.row_id)
+  WHERE generation = :generation AND rebuy AND former IS NULL
+    AND NOT EXISTS (SELECT 1 FROM removed_images
+                    WHERE removed_images.row_id = plan.row_id);
+-- name: edits_returned
+-- A former key that comes back with another request.
+UPDATE plan SET rebuy = 1, former = back.row_id
+  FROM (SELECT fresh.position, max(gone.row_id) AS row_id
+        FROM fresh JOIN former_keys USING (key) JOIN gone ON gone.row_id = former_keys.row_id
+        WHERE fresh.can_run AND NOT fresh.rebuy GROUP BY 1) AS back
+  WHERE plan.generation = :generation AND plan.position = back.position;
+-- name: edits_has_ids
+SELECT 1 FROM plan WHERE generation = ? AND id IS NOT NULL LIMIT 1;
+-- name: edits_in_place
+-- Without ids: a new row where one stood that is gone is that row, changed.
+UPDATE plan SET rebuy = 1, former = gone.row_id FROM fresh JOIN gone USING (position)
+  WHERE plan.generation = :generation AND plan.position = fresh.position
+    AND fresh.can_run AND NOT plan.rebuy;
+-- name: edits_kept_keys
+-- Of the rows that were paid for, how many there were and how many keep their key.
+SELECT count(*) AS paid,
+       coalesce(sum(NOT EXISTS (SELECT 1 FROM gone WHERE gone.row_id = old.row_id)
+                      AND took IS NULL
+                    OR EXISTS (SELECT 1 FROM gone JOIN standing USING (key)
+                               WHERE gone.row_id = old.row_id)), 0) AS kept
+  FROM (SELECT plan.row_id, now.took FROM plan
+          LEFT JOIN plan AS now ON now.row_id = plan.row_id AND now.generation = :generation
+        WHERE plan.generation = :adopted
+          AND EXISTS (SELECT 1 FROM paid_rows WHERE paid_rows.row_id = plan.row_id)) AS old;
+-- name: edits_left_gone
+SELECT row_id, position FROM gone
+  WHERE position IS NOT NULL AND key NOT IN (SELECT key FROM standing) ORDER BY position;
+-- name: edits_left_fresh
+SELECT fresh.position FROM fresh JOIN plan USING (position)
+  WHERE plan.generation = ? AND fresh.can_run AND NOT plan.rebuy ORDER BY fresh.position;
+-- name: edits_replace
+UPDATE plan SET rebuy = 1, former = ? WHERE generation = ? AND position = ?;
+
+-- name: edits_remember_keys
+INSERT OR IGNORE INTO former_keys
+  SELECT rows.key, rows.row_id FROM plan JOIN rows USING (row_id)
+  WHERE plan.generation = :generation AND plan.took IS NOT NULL;
+-- name: edits_take_keys
+UPDATE rows SET key = coalesce(new.key, plan.key), id = plan.id,
+                budget_group = CASE WHEN new.row_id IS NULL THEN rows.budget_group
+                                    ELSE new.budget_group END
+  FROM plan LEFT JOIN rows AS new ON new.row_id = plan.took
+  WHERE plan.generation = :generation AND plan.took IS NOT NULL
+    AND rows.row_id = plan.row_id;
+-- name: edits_drop_new
+DELETE FROM rows WHERE row_id IN (SELECT took FROM plan
+                                  WHERE generation = :generation AND took > 0);
+-- name: edits_taken
+SELECT count(*) FROM plan WHERE generation = :generation AND position < :below
+  AND took IS NOT NULL;
+
+-- name: edits_keep
+-- What has images, or may still get some, stands as it was before the edit.
+UPDATE plan SET kept_for = plan.row_id, row_id = plan.former, former = NULL, rebuy = 0,
+    shares = NULL, warning = :warning,
+    provider = coalesce(old.provider, plan.provider), route = old.route,
+    model = coalesce(old.model, plan.model),
+    resolution = coalesce(old.resolution, plan.resolution),
+    estimate = coalesce(old.estimate, plan.estimate)
+  FROM rows LEFT JOIN plan AS old
+    ON old.row_id = rows.row_id AND old.generation = :adopted
+  WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
+    AND rows.row_id = plan.former
+    AND EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = plan.former
+                  AND state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored'))
+    AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = plan.row_id
+                      AND state NOT IN ('rejected', 'failed'))
+    AND NOT EXISTS (SELECT 1 FROM plan AS other
+                    WHERE other.generation = :generation AND other.row_id = plan.former);
+-- name: edits_keep_nothing
+-- What was paid for and brought nothing leaves nothing to keep.
+UPDATE plan SET rebuy = 0
+  WHERE generation = :generation AND position < :below AND rebuy
+    AND NOT EXISTS (SELECT 1 FROM removed_images WHERE removed_images.row_id = plan.row_id);
+-- name: edits_any_kept
+SELECT 1 FROM plan WHERE generation = ? AND kept_for IS NOT NULL LIMIT 1;
+-- name: edits_kept_count
+SELECT count(*) FROM plan WHERE generation = :generation AND position < :below
+  AND kept_for IS NOT NULL;
