@@ -11,10 +11,12 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 import pytest
 
-from batchgen.engines.folder import read_ledger
+from batchgen.engines import ending
+from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.errors import DiskFull
 from batchgen.ledger import plan
 from batchgen.ledger.known import Known
+from batchgen.ledger.resuming import bookmark_of, put_bookmark
 from batchgen.model import Status
 from batchgen.runner.planner import SLICE
 from tests.engines.desk import Desk, statuses
@@ -76,9 +78,12 @@ async def test_a_zip_whose_only_image_was_torn_by_a_kill_is_a_zip_all_the_same(
     assert desk.row()["status"] == "failed"
 
 
+@pytest.mark.parametrize("is_long", [False, True], ids=["all-rows", "first-rows"])
 async def test_a_signal_ends_the_reading_too_and_the_next_run_carries_it_on(
-    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    *, is_long: bool, desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if is_long:  # a table that would take long to write has its first slices
+        monkeypatch.setattr(ending, "FEW_ROWS", 1)
     rows, asked = 8 * SLICE, threading.Event()
 
     class Waiting(Known):
@@ -105,7 +110,10 @@ async def test_a_signal_ends_the_reading_too_and_the_next_run_carries_it_on(
 
     assert stopped.signal is signal.SIGTERM
     assert stopped.cut is not None
-    assert stopped.cut.rows == len(begun) < rows
+    assert SLICE < stopped.cut.rows < rows
+    assert len(begun) == (SLICE if is_long else stopped.cut.rows)
+    assert stopped.rows_in_table == (SLICE if is_long else None)
+    assert sum(it["status"] == "succeeded" for it in begun) == 1
     assert desk.totals().images == 1
 
     outcome = await desk.run(limit=2)
@@ -117,6 +125,21 @@ async def test_a_signal_ends_the_reading_too_and_the_next_run_carries_it_on(
     generation = ledger.generation
     ledger.close()
     assert generation == 1, "it was read from its first row again"
+
+
+async def test_a_run_that_may_buy_forgets_another_reading_that_was_cut_short(
+    desk: Desk,
+) -> None:
+    """What is bought now, the rest of that reading would not know."""
+    await desk.run()
+    with open_folder(desk.out, None, None) as folder, folder.ledger.transaction():
+        put_bookmark(folder.ledger, "of an edited table", 2, 1_000, {})
+
+    await desk.run()
+
+    ledger = read_ledger(desk.out)
+    assert bookmark_of(ledger) is None
+    ledger.close()
 
 
 async def test_what_is_in_flight_comes_in_when_there_is_no_room_to_plan_on(
