@@ -83,22 +83,12 @@ class LocalEngine:
         told = notices_of(self._job, self._setting.providers, today)
         for notice in (*manifest.notices, *told):
             self._setting.progress.notice(notice)
-        ledger, archive = self._folder.ledger, self._folder.archive
+        ledger = self._folder.ledger
         ledger.holds_key = Scrubber(self._setting.keys.values()).holds_key
-        offload = self._setting.offload
-        now = self._time.now()
-        adopted = await offload(lambda: recover(ledger, archive, now))
-        self._log.info(
-            "started",
-            extra={
-                "manifest": str(self._job.manifest),
-                "providers": ",".join(self._job.providers),
-                "adopted": adopted,
-            },
-        )
         # Signals are heeded until all is written: one in between would be a crash.
         async with anyio.create_task_group() as watch:
             await watch.start(watch_signals, self._stop, self._setting.stop_at_once)
+            await self._recover()
             async with self._writing() as writer:
                 async with self._wire() as wire:
                     await self._buy(manifest, writer, wire)
@@ -110,6 +100,19 @@ class LocalEngine:
         self._outcome.stopped = [it.stopped for it in lanes if it.stopped]
         log_end(self._log, self._outcome.totals)
         return self._outcome
+
+    async def _recover(self) -> None:
+        ledger, archive = self._folder.ledger, self._folder.archive
+        now = self._time.now()
+        adopted = await self._setting.offload(lambda: recover(ledger, archive, now))
+        self._log.info(
+            "started",
+            extra={
+                "manifest": str(self._job.manifest),
+                "providers": ",".join(self._job.providers),
+                "adopted": adopted,
+            },
+        )
 
     @property
     def _below(self) -> int:

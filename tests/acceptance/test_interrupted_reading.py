@@ -90,6 +90,22 @@ def test_a_signal_ends_the_reading_and_the_same_command_carries_on(
     assert len(ledger_rows(batch.ledger, "SELECT * FROM attempts")) == BOUGHT
 
 
+def test_a_signal_at_the_very_start_is_a_stop_like_any_other(
+    tmp_path: Path,
+) -> None:
+    batch = one_of_many(tmp_path)
+
+    with batch.running() as run:
+        run.until("started")
+        run.send(signal.SIGINT)
+        stopped = run.end()
+
+    assert stopped.code == 130, stopped
+    assert "catalog.csv" in stopped.err
+    assert batch.carry_on(stopped.out).code == 0
+    assert pl.read_parquet(batch.table).height == ROWS
+
+
 def test_a_reading_that_is_killed_again_and_again_is_carried_on(
     tmp_path: Path, whole_plan: Plan
 ) -> None:
