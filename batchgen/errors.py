@@ -11,6 +11,7 @@
     ├── StorageError         stop at once
     │   ├── DiskFull
     │   ├── LedgerLocked
+    │   ├── LedgerMissing    what was bought is there, what knows of it is not
     │   ├── LedgerMismatch   newer version, other SOURCE, rehearsed and real mixed
     │   └── ArchiveDamaged
     └── AttemptError         one attempt ended without its images
@@ -141,6 +142,16 @@ class DiskFull(StorageError):
 
 class LedgerLocked(StorageError):
     """Another batchgen works on this run folder; wait for it or stop it."""
+
+
+LEDGER_WAY_OUT = (
+    "put the ledger back from a copy (run.db, and run.db-wal where there is one), or "
+    "name another folder with --out. Nothing was sent; what was bought stays as it is"
+)
+
+
+class LedgerMissing(StorageError):
+    """What was bought is in the run folder, and the ledger that knows it is not."""
 
 
 class LedgerMismatch(StorageError):

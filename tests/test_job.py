@@ -260,6 +260,26 @@ def test_an_address_without_a_name_goes_to_the_only_provider() -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        pytest.param("https://a.example:abc", "the port 'abc'", id="port"),
+        pytest.param("https://a.example:0/v1", "the port '0'", id="port-0"),
+        pytest.param("https://a..example", "the host 'a..example'", id="host"),
+        pytest.param("https://xn--a/v1", "the host 'xn--a'", id="idna"),
+        pytest.param("https://[::1", "is not an https:// address", id="half-a-bracket"),
+        pytest.param("https://\u200ba.example", "zero width space", id="zero-width"),
+        pytest.param("https://a.example/\tv1", "a tab (U+0009)", id="tab"),
+        pytest.param(r"https://a.example\v1", "a backslash", id="backslash"),
+    ],
+)
+def test_a_base_url_is_judged_like_every_url(url: str, words: str) -> None:
+    with pytest.raises(UsageError, match="--base-url") as caught:
+        load_manifest(provider="foxapi", base_url=(url,))
+
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("toml", "message"),
     [
         pytest.param(

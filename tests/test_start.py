@@ -65,6 +65,7 @@ LATE = {
     "engines.ending.write_outputs_at_end: batchgen.runner.outputs": (
         "pyarrow, when the rows are done"
     ),
+    "job.values.base_url: batchgen.addresses.url": "httpx, for an address alone",
     "manifest.manifest._open_source: batchgen.manifest.parquet_source": (
         "pyarrow, for Parquet alone"
     ),

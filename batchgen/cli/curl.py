@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
@@ -22,6 +23,7 @@ from batchgen.cli.words import counted
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import PlanEntry
 from batchgen.ledger.plan import REPEATED
+from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.wording import shown
 from batchgen.model import Endpoint, Job
@@ -62,6 +64,13 @@ async def command_of(job: Job, row: int, may_fetch: bool = True) -> str:  # noqa
         UsageError: there is no such row.
         SpecError: the row cannot run, or nobody knows where its provider is.
     """
+    with TemporaryDirectory(prefix="batchgen-curl-") as folder:
+        # Images that stand in the table; the run folder is left as it is.
+        job = replace(job, image_folder=Path(folder))
+        return await _command_of(job, row, may_fetch)
+
+
+async def _command_of(job: Job, row: int, may_fetch: bool) -> str:  # noqa: FBT001 - as above
     entry = entry_at(job, row)
     request = entry.request
     if request is None or entry.provider is None or entry.model is None:
@@ -108,6 +117,8 @@ def entry_at(job: Job, row: int) -> PlanEntry:
             if each.id is not None:
                 ids.add(each.id)
             rows += 1
+        if job.image_folder is not None:  # a place of its own, not the run folder
+            ImageStore(job.image_folder).clear()
     raise UsageError(f"{shown(job.manifest)} has rows 0 to {rows - 1}, no row {row}")
 
 

@@ -25,7 +25,7 @@ from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
 from batchgen.engines.local import LocalEngine
 from batchgen.engines.setting import Outcome, Setting
-from batchgen.errors import BatchgenError, StorageError, UsageError
+from batchgen.errors import BatchgenError, LedgerMissing, StorageError, UsageError
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, dollars
 from batchgen.providers import PROVIDERS
@@ -135,6 +135,8 @@ def _first_of(
 
 
 def _with_the_way_on(error: StorageError) -> StorageError:
+    if isinstance(error, LedgerMissing):
+        return error  # the same command would be refused again
     words = (
         "what was stored is kept, and what was on its way stands as at risk; "
         "when it is mended, carry on"

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 
 import anyio.to_thread
-import httpx
 
+from batchgen.addresses import is_local, shown
+from batchgen.addresses.url import read_url
 from batchgen.cli.shell import Shell, curl
 from batchgen.errors import AttemptError, SpecError
 from batchgen.model import (
@@ -132,13 +133,13 @@ class Readying:
 
             async def fetch(url: str) -> bytes:
                 if not self.may_fetch:
-                    raise Unusable(f"{url[:200]} would have to be fetched first")
-                host = httpx.URL(self.script.endpoint.base_url).host
+                    raise Unusable(f"{shown(url)} would have to be fetched first")
+                host = read_url(self.script.endpoint.base_url).host
                 near = is_loopback_host(host)
                 try:
                     blob = await wire.download("reference", url, from_loopback=near)
                 except AttemptError as error:
-                    raise Unusable(f"{url[:200]}: {error.message}") from error
+                    raise Unusable(f"{shown(url)}: {error.message}") from error
                 self.fetched[url] = blob.data
                 return blob.data
 
@@ -148,6 +149,7 @@ class Readying:
                 shrink=self.job.references.shrink,
                 offload=anyio.to_thread.run_sync,
                 fetch=fetch,
+                images=self.job.images_at,
             )
             try:
                 among = len(request.references)
@@ -191,7 +193,7 @@ class Readying:
             else:
                 script.write(data, file)
             return file
-        if reference[:5].lower() != "data:":
+        if is_local(reference):
             path = (self.job.manifest.parent / reference).absolute()
             if path.read_bytes() == data:
                 return str(path)

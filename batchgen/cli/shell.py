@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-import httpx
-
+from batchgen.addresses.url import read_url
 from batchgen.errors import SpecError
 from batchgen.model import Attachment, Call
 from batchgen.wire import is_loopback_host
@@ -87,7 +86,7 @@ def curl(provider: str, call: Call, shell: Shell, *options: str) -> str:
     feed, body = _body(call, shell)
     implied = "GET" if call.json is None and call.form is None else "POST"
     method = [] if call.method == implied else [f"-X {call.method}"]
-    url = httpx.URL(call.url)
+    url = read_url(call.url)
     words = ["curl -sS", *method, shell.word(call.url), *options]
     # The runner sends to loopback without a proxy, whatever the environment says.
     words += ["--noproxy '*'"] if is_loopback_host(url.host) else []

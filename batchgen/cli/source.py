@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import httpx
 
+from batchgen.addresses.url import read_url
 from batchgen.cli.auto import NumberOrAuto
 from batchgen.cli.runfolder import REHEARSAL
 from batchgen.errors import SpecError, UsageError
@@ -139,7 +139,7 @@ def base_url_of(job: Job, name: str) -> str | None:
 def realm_of(job: Job) -> str:
     """Return `loopback` when all chosen providers are on this machine, else `real`."""
     urls = [base_url_of(job, name) or "" for name in job.providers]
-    if all(is_loopback_host(httpx.URL(url).host) for url in urls):
+    if all(is_loopback_host(read_url(url).host) for url in urls):
         return "loopback"
     return "real"
 

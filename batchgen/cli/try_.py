@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +18,7 @@ import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from batchgen.addresses import is_local, is_url
 from batchgen.cli.curl import command_of, entry_at, problem_of
 from batchgen.cli.launch import launch
 from batchgen.cli.manner import manner_of
@@ -32,6 +33,7 @@ from batchgen.errors import BatchgenError, StorageError, UsageError
 from batchgen.ledger import Reader
 from batchgen.ledger.directory import directory_images
 from batchgen.ledger.results import result_slices
+from batchgen.manifest.reference_cell import split_references
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, ResultRow, Status, dollars
 from batchgen.output import ARCHIVE
@@ -84,6 +86,10 @@ def command(context: click.Context, /, **given: Any) -> None:
     PROMPT is sent as it is. The exit codes are those of `run`.
     """
     manner = manner_of(given)
+    try:
+        given["references"] = _parted(given["references"])
+    except ValueError as error:
+        raise UsageError(f"--reference: {error}") from error
     with _new_folder(given["out"]) as folder:
         source = folder / JOB
         _write_manifest(folder, given)
@@ -146,8 +152,24 @@ def _write_manifest(folder: Path, given: Mapping[str, Any]) -> None:
     pq.write_table(pa.Table.from_pylist([row], schema), folder / MANIFEST)
 
 
+def _parted(references: Sequence[str]) -> list[str]:
+    """Return references one by one, parted as in a cell; a file's name is none."""
+    parted: list[str] = []
+    for each in references:
+        is_whole = not is_url(each) and _is_there(each)
+        parted += [each] if is_whole else split_references(each, _is_there)
+    return parted
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # too long a name, a NUL
+        return False
+
+
 def _is_file(reference: str) -> bool:
-    return not re.match(r"(?i)(https?|data):", reference)
+    return is_local(reference) or _is_there(reference)
 
 
 def _absolute(reference: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
 from batchgen.engines.notices import notices_of
 from batchgen.engines.outlook import disk_of, limits_met, paces_of
+from batchgen.engines.whole_folder import refuse_without_ledger
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.manifest import Row, key_of
+from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, now_micros, utc
 from batchgen.output.names import claimed_stems, strip_image_extension
@@ -45,11 +48,13 @@ def check_job(
     Raises:
         SpecError: the manifest cannot be read.
     """
-    manifest = Manifest.open(job)
+    refuse_without_ledger(job.out / LEDGER)
     today = utc(now_micros()).date()
-    choice = Choice.of(job, providers, prices, today)
-    notices = [*manifest.notices, *notices_of(job, providers, today)]
     with tempfile.TemporaryDirectory(prefix="batchgen-check-") as folder:
+        job = replace(job, image_folder=Path(folder) / "references")
+        manifest = Manifest.open(job)
+        choice = Choice.of(job, providers, prices, today)
+        notices = [*manifest.notices, *notices_of(job, providers, today)]
         copy = Path(folder) / LEDGER
         if (job.out / LEDGER).is_file():
             known = Reader(job.out / LEDGER)
@@ -76,9 +81,11 @@ def _plan(
         closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=True)) as plan,
     ):
         rows = 0
+        images = ImageStore(choice.job.images_at)
         for part in manifest.slices():
             entries = [entry_of(row, choice) for row in part.rows]
             plan.add(entries, part.own, rows)
+            images.clear()
             rows += len(part.rows)
             found = _renamed(part.rows, entries)
             renamed += islice(found, None if most < 0 else most - len(renamed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -9,6 +10,10 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchgen.engines.whole_folder import (
+    refuse_foreign_archive,
+    refuse_without_ledger,
+)
 from batchgen.errors import (
     DiskFull,
     LedgerLocked,
@@ -63,8 +68,10 @@ def open_folder(
     if source is not None:
         _make(path)
     with _lock(path):
+        refuse_without_ledger(path / LEDGER)
         ledger = Ledger(path / LEDGER)
         try:
+            refuse_foreign_archive(path, ledger)
             finish_switch(ledger, path)
             count_opening(ledger)
             if source is not None and realm is not None:
@@ -73,7 +80,10 @@ def open_folder(
             with archive:
                 yield RunFolder(path, ledger, archive)
         finally:
-            ledger.close()
+            try:
+                ledger.put_back()
+            finally:
+                ledger.close()
 
 
 def read_ledger(path: Path) -> Reader:
@@ -92,6 +102,7 @@ def require_run(path: Path) -> None:
     Raises:
         SpecError: there is none in it.
     """
+    refuse_without_ledger(path / LEDGER)
     if not (path / LEDGER).is_file():
         raise SpecError(f"{path} holds no run; `batchgen run` makes one")
 
@@ -170,7 +181,13 @@ def _lock(path: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise StorageError(
+                    f"the file system of {path} has no locks ({error.strerror}), and "
+                    "two runs could work on one folder: name one on a local disk with "
+                    "--out, or mount it with locks"
+                ) from error
             raise LedgerLocked(
                 f"another batchgen works on {path}; wait until it ends, or stop it. "
                 "`batchgen status` looks at it meanwhile"

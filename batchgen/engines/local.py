@@ -29,6 +29,7 @@ from batchgen.errors import (
     BudgetReached,
     DiskFull,
     GroupsFull,
+    LedgerMissing,
     NearlyAllFailed,
     SpecError,
     StorageError,
@@ -94,6 +95,9 @@ class LocalEngine:
                     await self._buy(manifest, writer, wire)
                 self._setting.progress.phase = "writing"
                 await write_outputs_at_end(self._folder, self._setting, self._outcome)
+                if not ledger.is_in_place():
+                    self._lost_ledger()
+                    ledger.put_back()
             watch.cancel_scope.cancel()
         self._outcome.totals = ledger.totals(self._below)
         lanes = self._run.lanes.values() if self._run else ()
@@ -137,7 +141,10 @@ class LocalEngine:
     async def _writing(self) -> AsyncIterator[Writer]:
         """Keep the writer alive; when it fails, all else is cancelled."""
         writer = Writer(
-            self._folder.ledger, self._folder.archive, self._setting.offload
+            self._folder.ledger,
+            self._folder.archive,
+            self._setting.offload,
+            lost=self._lost_ledger,
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(writer.run)
@@ -339,6 +346,16 @@ class LocalEngine:
             self._outcome.error = error
             self._log.error("stopping", extra={"why": error.kind})
         self._feeders.cancel()
+
+    def _lost_ledger(self) -> None:
+        """Send nothing more where the ledger would not outlive this process."""
+        path = self._folder.ledger.path
+        self._end(
+            LedgerMissing(
+                f"{path} was deleted or replaced while batchgen worked with it. "
+                "Nothing more is sent; what it knew is written back at the end"
+            )
+        )
 
     def _stop(self, number: signal.Signals) -> None:
         """Send nothing more, leave tasks, and wait for replies as long as agreed."""

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from batchgen.addresses import shown
 from batchgen.manifest.cells import MOST_IMAGES, read_ratio, read_resolution
 from batchgen.manifest.wording import did_you_mean
 from batchgen.model import Price
@@ -182,7 +183,10 @@ def _as_in_sales(words: frozenset[str], usual: str) -> frozenset[str | None]:
 def base_url(value: object) -> str:
     """Read an address; whether it may be talked to is judged where requests leave."""
     address = text(value).strip()
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:  # half a bracket
+        raise ValueError(f"{_given(value)} is not an https:// address") from error
     if parts.username is not None or parts.password is not None:
         # Not repeated in the message: it may be a secret.
         raise ValueError("an address with a user or password in it is not taken")
@@ -190,6 +194,11 @@ def base_url(value: object) -> str:
         raise ValueError(f"{_given(value)} is not an https:// address")
     if parts.query or parts.fragment:
         raise ValueError(f"{_given(value)} has a `?` or `#`; leave out what follows")
+    # Only here: httpx comes with it, and few settings are addresses.
+    from batchgen.addresses.url import problem_of_url
+
+    if (problem := problem_of_url(address)) is not None:
+        raise ValueError(f"{shown(address)} {problem}")
     return address.rstrip("/")
 
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -129,3 +129,23 @@ def _apply(connection: sqlite3.Connection, script: str, version: int) -> None:
     text = files("batchgen.ledger").joinpath(script).read_text("utf-8")
     stamp = f"PRAGMA user_version = {version}"
     connection.executescript(f"BEGIN IMMEDIATE; {text}; {stamp}; COMMIT;")
+
+
+def is_begun(path: Path) -> bool:
+    """Say whether a ledger is there and belongs to a SOURCE; nothing is changed.
+
+    One that is damaged counts: whoever opens it is told what is wrong.
+    """
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    try:
+        if not path.stat().st_size:
+            return False
+        with closing(sqlite3.connect(address, uri=True)) as file:
+            found = file.execute("SELECT 1 FROM meta WHERE name = 'source'").fetchone()
+    except OSError:
+        return False
+    except sqlite3.OperationalError as error:
+        return "no such table" not in str(error)
+    except sqlite3.DatabaseError:
+        return True
+    return found is not None

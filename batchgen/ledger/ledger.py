@@ -40,7 +40,34 @@ class Ledger(Reader):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self._file = _identity(path)
         self.holds_key: Callable[[str], bool] = lambda _: False
+
+    def is_in_place(self) -> bool:
+        """Say whether the file that is written is still the one at its path."""
+        return _identity(self.path) == self._file
+
+    def put_back(self) -> Path | None:
+        """Write the ledger anew where somebody deleted or replaced it.
+
+        What this process knows stands in the deleted file until it closes. Another
+        file that stands there by now is left alone.
+
+        Returns:
+            Where it was written; None where nothing was amiss.
+        """
+        if self.is_in_place():
+            return None
+        place = self.path
+        if place.exists():
+            place = place.with_name(f"{place.name}.of-this-run")
+        copy = place.with_name(f"{place.name}.new")
+        copy.unlink(missing_ok=True)
+        self.copy_to(copy)
+        copy.replace(place)
+        if place == self.path:
+            self._file = _identity(place)
+        return place
 
     def begin(self) -> None:
         """Begin a commit; the steps that follow belong to it."""
@@ -314,3 +341,12 @@ class Ledger(Reader):
     def forget_uploads_until(self, place: tuple[str, str], good_until: int) -> int:
         """Forget the uploads of a place that would be good until then, or shorter."""
         return self.run("uploads_forget_until", (*place, good_until)).rowcount
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another of its name; None for no file."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino

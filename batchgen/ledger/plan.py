@@ -105,7 +105,7 @@ class PlanWriter:
             ledger.run("rows_by_fingerprint")
             ledger.run("rows_by_key")
         newest = ledger.run("plan_last_generation").fetchone()[0]
-        # A plan without rows may count: its number is taken, too.
+        # A reading without rows is one, too.
         self.generation = generation or max(int(newest), ledger.generation) + 1
         if generation is None:
             drop_bookmark(ledger)

@@ -196,6 +196,8 @@ UPDATE attempts SET state = 'rejected', again = 'stop', counts = 0, error = ?
   WHERE attempt_id = ? AND state IN ('failed', 'rejected');
 -- name: attempts_any
 SELECT 1 FROM attempts LIMIT 1;
+-- name: attempts_newest
+SELECT coalesce(max(attempt_id), 0) FROM attempts;
 -- name: attempts_open
 SELECT * FROM attempts
   WHERE state IN ('sent', 'accepted', 'delivered', 'overdue') ORDER BY attempt_id;

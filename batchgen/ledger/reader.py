@@ -226,6 +226,11 @@ class Reader:
         """Say whether anything was ever sent from this folder."""
         return self.run("attempts_any").fetchone() is not None
 
+    def newest_attempt(self) -> int:
+        """Return the number of the last attempt that was made, 0 for none."""
+        newest: int = self.run("attempts_newest").fetchone()[0]
+        return newest
+
     def attempts_of(self, row_id: int) -> list[AttemptRecord]:
         """Return all attempts at a row, oldest first."""
         return [attempt_record(row) for row in self.run("row_attempts", (row_id,))]

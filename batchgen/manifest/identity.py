@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable
 
+from batchgen.addresses import is_local, stored_digest
 from batchgen.model import ImageRequest
 
 VERSION = 1
@@ -18,7 +18,6 @@ VERSION = 1
 Contents = Callable[[str], str | None]
 """Gives the hexadecimal SHA-256 of a local reference, None where there is no file."""
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # two letters: `C:\` is a path
 _canonical = json.JSONEncoder(
     ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":")
 ).encode
@@ -62,12 +61,9 @@ def key_of(id: str | None, fingerprint: bytes, occurrence: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def is_local(reference: str) -> bool:
-    """Tell whether a reference is a file path, having no scheme."""
-    return _SCHEME.match(reference) is None
-
-
 def _named(reference: str, contents: Contents) -> object:
+    if (digest := stored_digest(reference)) is not None:
+        return {"sha256": digest}
     if is_local(reference) and (digest := contents(reference)):
         return {"sha256": digest}
     return reference

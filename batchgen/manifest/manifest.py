@@ -18,6 +18,7 @@ import polars as pl
 from batchgen.errors import SpecError
 from batchgen.manifest.columns import Layout, lay_out
 from batchgen.manifest.csv_source import CsvSource
+from batchgen.manifest.embedded import holds_images
 from batchgen.manifest.files import FileState, are_unchanged
 from batchgen.manifest.id_column import IdCandidates
 from batchgen.manifest.reader import RowReader, stated_model
@@ -50,8 +51,22 @@ class Manifest:
         self.path: Path = source.path
         self.states: frozenset[str] = frozenset(layout.read)
         """Known columns that it has."""
-        self.notices: tuple[str, ...] = layout.notices
-        self.own_schema: bytes = self._own(source.empty())
+        empty = source.empty()
+        self._images = frozenset(
+            name
+            for name in layout.references
+            if holds_images(empty.get_column(name).dtype)
+        )
+        self.notices: tuple[str, ...] = (
+            *layout.notices,
+            *(
+                f"{shown(source.path)}: the images in column `{name}` are sent as "
+                "references; rename the column if that is not meant"
+                for name in layout.references
+                if name in self._images
+            ),
+        )
+        self.own_schema: bytes = self._own(empty)
         self.checkpoint: Callable[[], None] = lambda: None
         """Called often while the file or its images are read; it raises to end that."""
         self.id_candidate: str | None = None
@@ -109,6 +124,8 @@ class Manifest:
 
     def has_same_files(self, states: Iterable[FileState]) -> bool:
         """Say whether local references are as an earlier reading found them."""
+        if self._images and not self._job.images_at.is_dir():
+            return False
         return are_unchanged(self._job.manifest.parent, self._checked(states))
 
     def _allowed_folder(self) -> str:
@@ -195,7 +212,9 @@ class Manifest:
     def _own(self, frame: pl.DataFrame) -> bytes:
         stream = io.BytesIO()
         # The oldest layout, so that any Arrow reader opens it.
-        frame.select(self._layout.own).write_ipc_stream(
+        # Images are in the run folder already, and would fill ledger and table.
+        names = [name for name in self._layout.own if name not in self._images]
+        frame.select(names).write_ipc_stream(
             stream, compression="zstd", compat_level=pl.CompatLevel.oldest()
         )
         return stream.getvalue()

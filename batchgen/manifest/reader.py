@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from batchgen.addresses import is_local
 from batchgen.manifest.cells import (
     read_count,
     read_option,
@@ -15,8 +16,14 @@ from batchgen.manifest.cells import (
     text_of,
 )
 from batchgen.manifest.columns import Layout
+from batchgen.manifest.embedded import ImageStore, as_written, references_of
 from batchgen.manifest.files import FileContents, FileState
-from batchgen.manifest.identity import fingerprint, is_local
+from batchgen.manifest.identity import fingerprint
+from batchgen.manifest.reference_cell import (
+    IsFile,
+    split_by_bars,
+    split_references,
+)
 from batchgen.manifest.row import Problem, Row
 from batchgen.manifest.whereabouts import Whereabouts
 from batchgen.model import (
@@ -51,6 +58,11 @@ class RowReader:
         self._model = stated_model(job)
         self._contents = FileContents(job.manifest.parent)
         self._whereabouts = Whereabouts(job, self._contents)
+        self._store = ImageStore(job.images_at)
+        self._names: Mapping[str | None, Mapping[str, str]] = {
+            column: {**layout.read, "references": column}
+            for column in layout.references
+        }
         self._options = {
             name: (layout.read[name], read_option(name))
             for name in type_of_option
@@ -99,6 +111,7 @@ class RowReader:
             prompt=prompt,
             fingerprint=fingerprint(request, self._contents) if request else None,
             budget_group=self._budget_group(cells),
+            names=self._names.get(reading.reference_column, self._layout.read),
         )
 
     def files_read(self) -> list[FileState]:
@@ -131,22 +144,48 @@ class RowReader:
 
     def _references(self, reading: _Reading) -> tuple[str, ...]:
         filled = [
-            (column, found)
+            (column, references)
             for column in self._layout.references
-            if (found := reading.references(column))
+            if (
+                references := reading.references(
+                    column, self._whereabouts.is_file, self._store
+                )
+            )
         ]
         if not filled:
             return ()
-        column, found = filled[0]
+        column, references = filled[0]
+        reading.reference_column = column
         if len(filled) > 1:
             other = filled[1][0]
             reading.fault(other, f"`{column}` has references in this row, too: use one")
-        for reference in found:
+        problem = self._problem_of(references)
+        if problem is None:
+            return references
+        former = reading.references_before(column) or references
+        is_new = all(self._was_taken(reference) for reference in former)
+        lines = reading.plain(column).splitlines()
+        if len(references) > len(former) and len(lines) > 1:
+            way_out = "a line break ends a reference; delete one that stands in a URL"
+            problem = f"{problem}; {way_out}"
+        reading.fault(column, problem, spares_started=is_new)
+        return former
+
+    def _problem_of(self, references: Sequence[str]) -> str | None:
+        """Return the first thing that is wrong with references."""
+        first = None
+        for reference in references:
             if (problem := self._whereabouts.problem(reference)) is not None:
-                reading.fault(column, problem)
+                first = first or problem
                 if is_local(reference):
                     self._contents.leave(reference)
-        return found
+        return first
+
+    def _was_taken(self, reference: str) -> bool:
+        """Tell whether earlier versions bought rows with this reference."""
+        if self._whereabouts.problem(reference) is None:
+            return True
+        return self._whereabouts.was_taken(reference)
 
     def _stated_options(self, reading: _Reading) -> Iterator[tuple[str, OptionValue]]:
         """Yield the options of the job, then those of the row, which stand above."""
@@ -181,6 +220,7 @@ class _Reading:
     names: Mapping[str, str]
     cells: Mapping[str, object]
     problem: Problem | None = None
+    reference_column: str | None = None
 
     @property
     def is_unreadable(self) -> bool:
@@ -239,15 +279,20 @@ class _Reading:
             self.fault("prompt", str(error))
             return None
 
-    def references(self, column: str) -> tuple[str, ...]:
-        """Read references: a list, or text parted by `|`."""
+    def references(
+        self, column: str, is_file: IsFile, store: ImageStore
+    ) -> tuple[str, ...]:
+        """Read references: text that `split_references` parts, a list, or images."""
         cell = self.cells[column]
-        if isinstance(cell, list | tuple):
-            try:
-                parts = [text_of(part) for part in cell]
-            except ValueError as error:
-                self.fault(column, str(error))
-                return ()
-        else:
-            parts = (self.text(column) or "").split("|")
-        return tuple(part for each in parts if (part := each.strip()))
+        try:
+            if isinstance(cell, list | tuple | dict | bytes):
+                return references_of(cell, store)
+            parts = split_references(self.text(column) or "", is_file)
+            return tuple(map(as_written, parts))
+        except ValueError as error:
+            self.fault(column, str(error))
+            return ()
+
+    def references_before(self, column: str) -> tuple[str, ...]:
+        """Return the references of a text as earlier versions read them."""
+        return split_by_bars(self.plain(column))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from batchgen.manifest.files import FileState
 from batchgen.model import ImageRequest
@@ -39,6 +39,7 @@ class Row:
         fingerprint: 16 bytes that stand for what was asked for.
         budget_group: Its values of the columns that have budgets, as JSON; None where
             the job has none by column.
+        names: What the manifest calls the known columns, for messages.
     """
 
     position: int
@@ -51,6 +52,7 @@ class Row:
     prompt: str | None
     fingerprint: bytes | None
     budget_group: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
-from batchgen.manifest.identity import Contents, is_local
+from batchgen.addresses import (
+    find_hidden,
+    is_data_uri,
+    is_local,
+    is_url,
+    name_of,
+    shown,
+    stored_digest,
+)
+from batchgen.addresses.url import problem_of_url
+from batchgen.decoding import decode_data_uri
+from batchgen.manifest.identity import Contents
 from batchgen.model import Job
+
+_HOST = r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?"
+_LIKE_URL = re.compile(rf"(?i)(?://)?(?:{_HOST}|[a-z0-9.-]+:\d+)/.*")
+_OPENING = "\"'<[\u201c\u2018"
+_ON_WINDOWS = re.compile(r"(?i)[a-z]:[\\/]|[^/]*\\")
 
 
 class Whereabouts:
@@ -16,45 +34,99 @@ class Whereabouts:
         self._allowed = (job.references.folder or self._start).resolve()
         self._contents = contents
 
+    def is_file(self, reference: str) -> bool:
+        """Tell whether a path names a file, wherever that is; nothing is opened."""
+        try:
+            return (self._start / reference).is_file()
+        except (OSError, ValueError):  # too long a name, a NUL
+            return False
+
     def problem(self, reference: str) -> str | None:
         """Return what is wrong with a reference, None if nothing is."""
+        if stored_digest(reference) is not None:
+            return None
         if not is_local(reference):
             return _problem_of_address(reference)
         try:
             path = (self._start / reference).resolve()
         except (OSError, RuntimeError, ValueError):  # links in a ring, a NUL
-            return _missing(reference)
+            return self._missing(reference)
         # Before any byte of it is read: a manifest may come from somebody else.
         if not path.is_relative_to(self._allowed):
+            if reference.startswith("//") and _LIKE_URL.fullmatch(reference):
+                return f"{shown(reference)}: a URL begins with https://"
             return (
-                f"{reference[:200]} lies outside {self._allowed}, where files "
+                f"{shown(reference)} lies outside {self._allowed}, where files "
                 "may be; `folder` under [references] in a job file sets it"
             )
-        return None if self._contents(reference) else _missing(reference)
+        return None if self._contents(reference) else self._missing(reference)
 
+    def was_taken(self, reference: str) -> bool:
+        """Tell whether earlier versions took an address that has a problem now."""
+        if is_url(reference):
+            return _has_host(reference)
+        return is_data_uri(reference) and decode_data_uri(reference) is not None
 
-def _missing(reference: str) -> str:
-    plain = unquote(reference)
-    hint = (
-        f"a path is written as it is, without %-codes: {plain[:200]}"
-        if plain != reference
-        else "a path is read from the manifest's folder, a URL begins with https://"
-    )
-    return f"no such file: {reference[:200]} ({hint})"
+    def _missing(self, reference: str) -> str:
+        return f"no such file: {shown(reference)} ({next(self._hints(reference))})"
+
+    def _hints(self, reference: str) -> Iterator[str]:
+        """Yield what may be done about a path that leads to no file, best first."""
+        if (index := find_hidden(reference)) is not None:
+            yield f"it holds {name_of(reference[index])}; delete it"
+        if reference[0] in _OPENING:
+            yield f"take away the {reference[0]} before it"
+        if _ON_WINDOWS.match(reference):
+            path = re.sub(r"^[A-Za-z]:", "", reference).replace("\\", "/").lstrip("/")
+            rule = "paths are written with / and read from the manifest's folder"
+            yield f"{rule}, as in {shown(path)}"
+        if reference.startswith("~"):
+            yield "~ is not read as your home folder; write the whole path"
+        is_url = _LIKE_URL.fullmatch(reference) and not self._is_in_folder(reference)
+        if is_url:
+            yield f"a URL begins with https://, as in https://{shown(reference)}"
+        if "," in reference or ";" in reference:
+            yield "several paths are parted by |"
+        if (plain := unquote(reference)) != reference:
+            yield f"a path is written as it is, without %-codes: {shown(plain)}"
+        yield "a path is read from the manifest's folder, a URL begins with https://"
+
+    def _is_in_folder(self, reference: str) -> bool:
+        return (self._start / reference.partition("/")[0]).is_dir()
 
 
 def _problem_of_address(address: str) -> str | None:
     scheme = address.partition(":")[0].lower()
-    if scheme == "data":
-        return None if "," in address else "a data URI without a comma and content"
+    if is_data_uri(address):
+        return _problem_of_data_uri(address)
+    if is_url(address):
+        problem = problem_of_url(address)
+        return None if problem is None else f"{shown(address)} {problem}"
     if scheme in ("http", "https"):
-        return None if _has_host(address) else f"{address[:200]} is no whole URL"
+        return f"{shown(address)} is no whole URL: write {scheme}:// and then the host"
     if scheme == "file":
-        return f"{address[:200]}: write the path alone, without file:"
+        return f"{shown(address)}: write the path alone, without file:"
+    if _LIKE_URL.fullmatch(address):
+        return f"{shown(address)}: a URL begins with https:// or http://"
     return (
-        f"{address[:200]} is no http(s) URL, no data URI and no path (a path with a "
+        f"{shown(address)} is no http(s) URL, no data URI and no path (a path with a "
         "colon in its first name begins with ./)"
     )
+
+
+def _problem_of_data_uri(uri: str) -> str | None:
+    head, comma, content = uri.partition(",")
+    if not comma:
+        return "a data URI without a comma and content"
+    if head.lower().endswith(";base64"):
+        # Programs wrap base64, and whoever decodes it leaves the line breaks out.
+        content = content.replace("\r", " ").replace("\n", " ")
+    uri = f"{head},{content}"
+    index = find_hidden(uri)
+    if index is None:
+        return None
+    name = name_of(uri[index])
+    return f"{shown(uri)} holds {name} at character {index + 1}; delete it"
 
 
 def _has_host(url: str) -> bool:

@@ -8,6 +8,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Literal
 
+from batchgen.addresses import is_url
 from batchgen.model.model_limits import ModelLimits, Shutdown
 from batchgen.model.option import OptionRule
 from batchgen.model.request import COMMON_WORDS, ImageRequest
@@ -74,8 +75,7 @@ class ReferenceRules:
 
     def carrier_of(self, reference: str) -> Carrier:
         """Return how a reference (URL, data URI or path) travels."""
-        is_url = reference.lower().startswith(("https://", "http://"))
-        if is_url and "link" in self.carriers:
+        if is_url(reference) and "link" in self.carriers:
             return "link"
         return next(it for it in self.carriers if it != "link")
 

@@ -110,6 +110,7 @@ class Job:
         memory_mb: Megabytes that replies and downloads may take until they are stored.
         limit: Only the first rows of the manifest; None for all.
         grace_s: Seconds to wait for replies after the first signal.
+        image_folder: See `images_at`; None for `references` in the run folder.
     """
 
     source: Path
@@ -139,6 +140,12 @@ class Job:
     memory_mb: int = 256
     limit: int | None = None
     grace_s: float = 60.0
+    image_folder: Path | None = None
+
+    @property
+    def images_at(self) -> Path:
+        """Where images are kept whose bytes stand in the table itself."""
+        return self.image_folder or self.out / "references"
 
     def terms_of(self, provider: str) -> Terms:
         """Return what the job says of a provider."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from batchgen.errors import DiskFull, StorageError
 from batchgen.output.room import hold_room, hold_room_in, release_room_of
+from batchgen.output.whole import CANNOT_SYNC, sync_folder
 
 # Linux and macOS take at most 1,024 buffers and just under 2 GiB in one call.
 MOST_BUFFERS = 1024
@@ -23,7 +24,6 @@ WRITTEN_AT_ONCE = 1 << 20
 for large pages to hold them (6.18 with ext4)."""
 _STREAM_BYTES = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP)
 
 
 class DiskFile:
@@ -102,7 +102,7 @@ class DiskFile:
         self.read_at(0, 1)
         with self._translated("sync"):
             self._sync_now()
-            self._sync_folder()
+            sync_folder(self.path.parent)
             if sys.platform == "linux" and self._descriptor is not None:
                 os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
@@ -117,7 +117,7 @@ class DiskFile:
             self.close()
             self._descriptor, self._writable = descriptor, True
             if is_new:
-                self._sync_folder()
+                sync_folder(self.path.parent)
 
     def write_at(self, buffers: Iterable[bytes], offset: int) -> None:
         """Write the buffers one behind the other, in as few calls as can be."""
@@ -171,17 +171,6 @@ class DiskFile:
     def _sync_now(self) -> None:
         if self._descriptor is not None:
             _sync(self._descriptor)
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        except OSError as error:
-            # Some file systems keep folders safe by themselves and refuse the call.
-            if error.errno not in _CANNOT_SYNC:
-                raise
-        finally:
-            os.close(folder)
 
     @contextmanager
     def _translated(self, verb: str) -> Iterator[None]:
@@ -266,7 +255,7 @@ def _sync(descriptor: int) -> None:
         try:
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
         except OSError as error:
-            if error.errno not in _CANNOT_SYNC:
+            if error.errno not in CANNOT_SYNC:
                 raise
             os.fsync(descriptor)
     else:

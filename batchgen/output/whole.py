@@ -11,6 +11,9 @@ from typing import BinaryIO
 
 from batchgen.errors import DiskFull, StorageError
 
+CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What is answered where a sync is no operation of the file system's: fsync(2)."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
@@ -43,9 +46,13 @@ def _sync_file(file: BinaryIO) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Bring a rename to the disk: it is there only when its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems keep folders safe by themselves and refuse the call.
+        if error.errno not in CANNOT_SYNC:
+            raise
     finally:
         os.close(descriptor)
 

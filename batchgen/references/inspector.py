@@ -6,8 +6,9 @@ from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
 
+from batchgen.addresses import is_url
 from batchgen.references.facts import Facts, Unusable, examine
-from batchgen.references.source import Identity, identify, is_url, naming, read
+from batchgen.references.source import Identity, identify, naming, read
 
 
 class Inspector:
@@ -15,13 +16,15 @@ class Inspector:
 
     _MOST = 10_000
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, images: Path | None = None) -> None:
         """Prepare to look at images.
 
         Args:
             folder: What relative paths start from.
+            images: Where images of the table are.
         """
         self._folder = folder
+        self._images = images
         self._known: OrderedDict[Identity, Facts | str] = OrderedDict()
         self._lock = Lock()
 
@@ -40,7 +43,7 @@ class Inspector:
             return found
 
     def _found(self, reference: str) -> Facts | str:
-        identity = identify(self._folder, reference)
+        identity = identify(self._folder, reference, self._images)
         with self._lock:
             found = self._known.get(identity)
             if found is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from batchgen.addresses import is_url, shown
 from batchgen.model import ReferenceRules
 from batchgen.references.facts import Facts
 from batchgen.references.inspector import Inspector
 from batchgen.references.kinds import can_make
-from batchgen.references.source import is_url, shown
 
 _MEBI = 1024 * 1024
 _WAY_OUT = "or say `shrink = true` under [references]"

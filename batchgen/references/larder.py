@@ -13,20 +13,13 @@ from typing import Protocol, TypeVar
 import anyio
 import pybase64
 
+from batchgen.addresses import is_url, shown, stored_digest
 from batchgen.model import Attachment, Inline, ReferenceRules
 from batchgen.references.facts import Facts, Unusable, examine
 from batchgen.references.judge import misfit
 from batchgen.references.kinds import can_make
 from batchgen.references.once import Once
-from batchgen.references.source import (
-    Identity,
-    check_within,
-    identify,
-    is_url,
-    naming,
-    read,
-    shown,
-)
+from batchgen.references.source import Identity, check_within, identify, naming, read
 
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes of ready images that are kept for the next row."""
@@ -84,7 +77,7 @@ class Larder:
     image is kept.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         folder: Path,
         *,
@@ -92,6 +85,7 @@ class Larder:
         shrink: bool,
         offload: Offload,
         fetch: Fetch,
+        images: Path | None = None,
         most_bytes: int = MOST_BYTES,
     ) -> None:
         """Prepare to make images ready.
@@ -102,9 +96,11 @@ class Larder:
             shrink: Whether those that are not taken may be re-encoded or scaled down.
             offload: Runs what takes long: reading, shrinking, base64.
             fetch: Downloads from a URL; what it raises is passed on.
+            images: Where images of the table are.
             most_bytes: Of ready images that are kept.
         """
         self._folder = folder
+        self._images = images
         self._within = within.resolve()
         self._shrink = shrink
         self._offload = offload
@@ -160,8 +156,9 @@ class Larder:
             return await self._offload(partial(self._identify_here, reference))
 
     def _identify_here(self, reference: str) -> Identity:
-        identity = identify(self._folder, reference)
-        check_within(identity, self._within)
+        identity = identify(self._folder, reference, self._images)
+        if stored_digest(reference) is None:
+            check_within(identity, self._within)
         return identity
 
     def _most_bytes(self, rules: ReferenceRules, among: int) -> int | None:
@@ -182,7 +179,7 @@ class Larder:
     async def _load(self, order: _Order) -> _Image:
         source = order.identity
         if isinstance(source, str):
-            work = partial(_looked_at, await self._fetch(source))
+            work = partial(_fetched, await self._fetch(source))
         else:
             work = partial(_read, order.reference, source)
         with naming(order.reference):
@@ -206,6 +203,17 @@ class Larder:
 
 def _read(reference: str, identity: Identity) -> _Image:
     return _looked_at(read(reference, identity))
+
+
+def _fetched(data: bytes) -> _Image:
+    try:
+        return _looked_at(data)
+    except Unusable as error:
+        if not data[:512].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+            raise
+        # Shares of Google Drive and Dropbox, and pages of products.
+        way_out = "the URL shows a web page; give the URL of the image file itself"
+        raise Unusable(f"{error}: {way_out}") from error
 
 
 def _looked_at(data: bytes) -> _Image:

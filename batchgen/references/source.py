@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchgen.addresses import is_data_uri, shown, stored_digest
 from batchgen.decoding import decode_data_uri
 from batchgen.references.facts import MOST_BYTES, Unusable, check_size
 
@@ -29,18 +30,13 @@ Identity = Version | bytes
 """What tells a file from others, and from what it was; a digest for a data URI."""
 
 
-def is_url(reference: str) -> bool:
-    """Tell whether a reference is an http(s) URL."""
-    return reference[:8].lower().startswith(("https://", "http://"))
+def identify(folder: Path, reference: str, images: Path | None = None) -> Identity:
+    """Return the identity of a local file, a data URI, or an image of the table.
 
-
-def is_data_uri(reference: str) -> bool:
-    """Tell whether a reference is a data URI."""
-    return reference[:5].lower() == "data:"
-
-
-def identify(folder: Path, reference: str) -> Identity:
-    """Return the identity of a local file or a data URI.
+    Args:
+        folder: What relative paths start from.
+        reference: The reference.
+        images: Where images of the table are.
 
     Raises:
         Unusable: there is no such file, or not one that can be read.
@@ -48,6 +44,8 @@ def identify(folder: Path, reference: str) -> Identity:
     if is_data_uri(reference):
         return hashlib.sha256(reference.encode("utf-8", "surrogatepass")).digest()
     path = folder / reference
+    if images is not None and (digest := stored_digest(reference)) is not None:
+        path = images / digest
     with _readable():
         state = path.stat()
     # Reading a pipe or a device could last for ever.
@@ -87,6 +85,12 @@ def read(reference: str, identity: Identity) -> bytes:
     now = Version(identity.path, state.st_mtime_ns, state.st_size)
     if now != identity or len(data) != identity.size_bytes:
         raise Unusable("it changes while it is read")
+    digest = stored_digest(reference)
+    if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+        raise Unusable(
+            f"{identity.path} was changed; delete its folder, and touch the table to "
+            "have it read again"
+        )
     return data
 
 
@@ -97,16 +101,6 @@ def naming(reference: str) -> Iterator[None]:
         yield
     except Unusable as error:
         raise Unusable(f"{shown(reference)}: {error}") from error
-
-
-def shown(reference: str) -> str:
-    """Return a reference as messages name it, a data URI by its beginning.
-
-    What follows the `?` of a URL is left out: it often lets anybody in.
-    """
-    if is_data_uri(reference):
-        return f"{reference[:30]}..."
-    return (reference.partition("?")[0] if is_url(reference) else reference)[:200]
 
 
 def _read_data_uri(uri: str) -> bytes:

@@ -104,7 +104,7 @@ class Choice:
                 name: _capabilities_of(it, job.terms_of(name), today)
                 for name, it in providers.items()
             },
-            look=Inspector(job.manifest.parent),
+            look=Inspector(job.manifest.parent, job.images_at),
             spread=Spread(weights) if job.route == "fastest" else None,
         )
 
@@ -192,6 +192,9 @@ def _ways(row: Row, choice: Choice) -> Verdict:
         return [], problem or (None, "cannot be read")
     ways, misfit = _verdict(row, row.request, choice)
     ways = sorted(ways, key=lambda way: _rank(way, choice))
+    if misfit is not None:
+        column, reason = misfit
+        misfit = (row.names.get(column or "", column), reason)
     return ways, misfit or problem
 
 

@@ -8,6 +8,7 @@ from itertools import chain
 
 import anyio
 
+from batchgen.addresses import is_data_uri
 from batchgen.decoding import decode_data_uri
 from batchgen.errors import (
     AttemptError,
@@ -111,7 +112,7 @@ async def _unpack(run: Run, flight: Flight, delivered: Delivered) -> _Parcel:
 
 async def _opened(run: Run, link: Link) -> Link | Blob:
     uri = link.url
-    if uri[:5].lower() != "data:":
+    if not is_data_uri(uri):
         return link
 
     def read() -> Blob:

@@ -9,8 +9,8 @@ from decimal import Decimal
 from functools import cached_property
 
 import anyio
-import httpx
 
+from batchgen.addresses.url import read_url
 from batchgen.errors import ProviderStopped
 from batchgen.limits import Breaker, Departures, Outage, Pacing, Verdicts
 from batchgen.model import Endpoint, ImageRequest, Sale, Terms, rates_for
@@ -51,7 +51,7 @@ class Lane:
         )
         self._stated_rates = terms.rates
         # On this machine itself: then its links may be, too.
-        self.is_loopback = is_loopback_host(httpx.URL(endpoint.base_url).host)
+        self.is_loopback = is_loopback_host(read_url(endpoint.base_url).host)
         self.endpoint = endpoint
         self.departures = departures
         self.pacing = pacing

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
-
+from batchgen.addresses.url import read_url
 from batchgen.provider import Defaults
 from batchgen.wire import is_loopback_host
 
@@ -21,5 +20,5 @@ def is_own_address(base_url: str | None, defaults: Defaults) -> bool:
     """
     if base_url is None or defaults.base_url is None:
         return True
-    url, own = httpx.URL(base_url), httpx.URL(defaults.base_url)
+    url, own = read_url(base_url), read_url(defaults.base_url)
     return is_loopback_host(url.host) or (url.host, url.port) == (own.host, own.port)

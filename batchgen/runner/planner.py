@@ -249,7 +249,7 @@ class Planner:
             for it in choice.chosen
         ]
         ways = (job.unsupported, job.references.shrink, job.dedupe, job.route)
-        stated = (4, self._manifest.digest(), terms, ways, _priced(choice.prices))
+        stated = (5, self._manifest.digest(), terms, ways, _priced(choice.prices))
         return hashlib.sha256(repr(stated).encode()).hexdigest()
 
 

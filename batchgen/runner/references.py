@@ -8,8 +8,9 @@ from __future__ import annotations
 from weakref import WeakValueDictionary
 
 import anyio
-import httpx
 
+from batchgen.addresses import shown
+from batchgen.addresses.url import problem_of_url, read_url
 from batchgen.errors import (
     AttemptError,
     NotConnected,
@@ -60,6 +61,7 @@ class References:
             shrink=run.job.references.shrink,
             offload=run.offload,
             fetch=self._fetch,
+            images=run.job.images_at,
         )
         self._dead: dict[str, str] = {}
         # One turn for each image: rows that share it wait for the first one's upload.
@@ -107,7 +109,10 @@ class References:
         Raises:
             Unusable: it cannot be had.
         """
-        host = httpx.URL(url).host
+        if (problem := problem_of_url(url)) is not None:
+            # Planned by a version that did not look: the row has attempts already.
+            raise Unusable(f"{shown(url)} {problem}")
+        host = read_url(url).host
         if self._stand_in is not None and not is_loopback_host(host):
             self._run.progress.say_once(
                 "reference URLs are not fetched in a rehearsal: a drawing stands in"
@@ -136,8 +141,7 @@ class References:
     def _give_up(self, url: str, error: AttemptError | SpecError) -> Unusable:
         """Remember that an URL holds nothing: other rows of the run need not wait."""
         words = error.message if isinstance(error, AttemptError) else str(error)
-        # What stands behind the `?` of an URL often lets anybody in.
-        self._dead[url] = f"{url.partition('?')[0][:200]}: {words}"
+        self._dead[url] = f"{shown(url)}: {words}"
         return Unusable(self._dead[url])
 
     # -- to a provider's store

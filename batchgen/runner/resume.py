@@ -10,7 +10,14 @@ from dataclasses import replace
 import anyio
 
 from batchgen.budget import Reservation, day_of, shares_of
-from batchgen.errors import Again, AttemptError, Charge, ProviderStopped
+from batchgen.errors import (
+    LEDGER_WAY_OUT,
+    Again,
+    AttemptError,
+    Charge,
+    LedgerMissing,
+    ProviderStopped,
+)
 from batchgen.images import NotAnImage, inspect
 from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, StoredImage
 from batchgen.model import Delivered, Running, Sale, State, Status
@@ -45,8 +52,12 @@ def recover(ledger: Ledger, archive: Archive, now: int) -> int:
 
     Returns:
         How many images were adopted.
+
+    Raises:
+        LedgerMissing: the archive has images that the ledger never bought.
     """
     found = archive.recover()
+    _refuse_older_ledger(ledger, found)
     files = KeptFiles(ledger.path.parent, lambda _: ())
     with ledger.transaction():
         adopted = _adopt(ledger, archive, found, now)
@@ -59,6 +70,22 @@ def recover(ledger: Ledger, archive: Archive, now: int) -> int:
         if ledger.get_int("archive_end") != archive.end:
             ledger.put("archive_end", archive.end)
     return adopted
+
+
+def _refuse_older_ledger(ledger: Ledger, found: Sequence[Found]) -> None:
+    """Refuse a ledger that is older than the archive, or another run's.
+
+    A purchase is in the ledger, on disk, before it is sent.
+    """
+    newest = ledger.newest_attempt()
+    unknown = sum(member.tag.attempt_id > newest for member in found)
+    if unknown:
+        images = "1 image" if unknown == 1 else f"{unknown} images"
+        raise LedgerMissing(
+            f"{ledger.path.parent}: the ZIP holds {images} of purchases that the "
+            f"ledger (run.db) does not know: it is an older copy, or another run's; "
+            f"{LEDGER_WAY_OUT}"
+        )
 
 
 def _adopt(ledger: Ledger, archive: Archive, found: Sequence[Found], now: int) -> int:

@@ -56,7 +56,24 @@ class _Entry:
 class Writer:
     """Commits steps to the ledger, and images to the archive, in groups."""
 
-    def __init__(self, ledger: Ledger, archive: Archive, offload: Offload) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        archive: Archive,
+        offload: Offload,
+        *,
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Prepare to write.
+
+        Args:
+            ledger: The run's.
+            archive: The run's.
+            offload: Where it waits for the disk.
+            lost: Called after each commit to a ledger that is not in its place any
+                more.
+        """
+        self._lost = lost
         self._ledger = ledger
         self._archive = archive
         self._offload = offload
@@ -215,6 +232,8 @@ class Writer:
             self._ledger.rollback()
             raise
         await self._offload(self._ledger.commit)
+        if not self._ledger.is_in_place():
+            self._lost()
         self._open.difference_update(group)
         for entry in group:
             entry.images = ()  # whoever held memory for them gives it back now

@@ -8,6 +8,8 @@ from functools import partial
 import anyio
 import httpx
 
+from batchgen.addresses import is_data_uri
+from batchgen.addresses.url import join_url
 from batchgen.decoding import decode_data_uri
 from batchgen.errors import ImageRejected, Incomplete, LinkLost
 from batchgen.model import Blob
@@ -33,7 +35,7 @@ async def download(
     near: bool,
 ) -> Blob:
     """Fetch the bytes of one image; see `Wire.download`."""
-    if url[:5].lower() == "data:":
+    if is_data_uri(url):
         return await _decode_data_uri(line, provider, url, lease)
     patience_s = line.limits.transfer_s
     with anyio.move_on_after(patience_s) as patience:
@@ -113,7 +115,7 @@ class _Follower:
                     raise LinkLost(self.provider, words)
             headers = dict(response.headers.items())
             if response.has_redirect_location:
-                return url.join(headers["location"])
+                return join_url(url, headers["location"])
             if response.status_code != 200:
                 raise no_image(self.provider, response)
             intake, limit = ImageIntake(), self._line.limits.image_bytes

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from batchgen.addresses.url import join_url, read_url
 from batchgen.wire.network import (
     AddressForbidden,
     Reach,
@@ -44,16 +45,16 @@ class LinkSource:
         Raises:
             httpx.InvalidURL: it is no URL.
         """
-        url = httpx.URL(link)
+        url = read_url(link)
         if url.scheme:
             return [url]
         base = self._url
         folder = base.copy_with(raw_path=base.raw_path.rstrip(b"/") + b"/")
         root = base.copy_with(raw_path=b"/")
         if link.startswith("//"):
-            return [base.join(url)]
-        inner = folder.join(link.lstrip("/"))
-        outer = root.join(link)
+            return [join_url(base, link)]
+        inner = join_url(folder, link.lstrip("/"))
+        outer = join_url(root, link)
         ordered = [outer, inner] if link.startswith("/") else [inner, outer]
         return list(dict.fromkeys(ordered))
 
@@ -67,7 +68,7 @@ class LinkSource:
 
     @property
     def _url(self) -> httpx.URL:
-        return httpx.URL(self.base_url)
+        return read_url(self.base_url)
 
 
 def _origin(url: httpx.URL) -> tuple[str, int | None]:
@@ -120,4 +121,4 @@ def reach_of(url: httpx.URL, source: LinkSource | None, *, near: bool) -> Reach:
 
 def each_place(link: str, source: LinkSource | None) -> Iterator[httpx.URL]:
     """Yield the URLs that a link may stand for; raises as `LinkSource.places` does."""
-    yield from [httpx.URL(link)] if source is None else source.places(link)
+    yield from [read_url(link)] if source is None else source.places(link)

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import httpx
 
+from batchgen.addresses.url import read_url
 from batchgen.errors import SpecError
 
 # RFC 6052: on a network without IPv4 a name's address is wrapped in this prefix.
@@ -55,7 +56,7 @@ def check_base_url(url: str, *, allow_http: bool) -> None:
 
 def _parse_base_url(url: str) -> httpx.URL:
     try:
-        parsed = httpx.URL(url)
+        parsed = read_url(url)
     except httpx.InvalidURL as error:
         raise SpecError(f"base URL {url!r}: {error}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:

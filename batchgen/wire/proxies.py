@@ -7,6 +7,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from batchgen.addresses.url import read_url
 from batchgen.errors import SpecError
 from batchgen.wire.network import is_loopback_host
 
@@ -34,6 +35,17 @@ def _check_proxy(scheme: str, proxy: str | None) -> str | None:
         raise SpecError(
             f"the environment names a {kind} proxy, which batchgen cannot use; set "
             f"{scheme.upper()}_PROXY to an http:// proxy, or unset the variable"
+        )
+    try:
+        is_whole = bool(read_url(url).host)
+    except httpx.InvalidURL:
+        is_whole = False
+    if not is_whole:
+        # Not repeated in the message: a password may stand in it.
+        raise SpecError(
+            f"the proxy that the environment names for {scheme} is no whole address; "
+            f"set {scheme.upper()}_PROXY to one like http://proxy.example:8080, or "
+            "unset the variable"
         )
     return url
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import httpx
 
+from batchgen.addresses.url import read_url
 from batchgen.errors import CredentialRejected, RequestInvalid
 from batchgen.model import Call
 from batchgen.wire.content import Pieces, encode_form, encode_json
@@ -47,7 +48,10 @@ def build_purchase(provider: str, call: Call) -> httpx.Request:
 @lru_cache(maxsize=1024)
 def _read_url(text: str) -> httpx.URL:
     # Most purchases go to the same place, and httpx reads a URL in Python.
-    return httpx.URL(text)
+    url = read_url(text)
+    if not url.host:
+        raise httpx.InvalidURL("it has no host")
+    return url
 
 
 def _check_headers(provider: str, headers: Mapping[str, str]) -> None:

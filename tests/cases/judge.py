@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import re
@@ -183,8 +184,9 @@ class Customer:
             assert not leaks, leaks
         if not outcome.rows:
             return
-        lines = (self.folder / "m.csv").read_text("utf-8").splitlines()[1:]
-        assert [*outcome.rows] == [line.partition(",")[0] for line in lines]
+        with (self.folder / "m.csv").open(encoding="utf-8", newline="") as file:
+            ids = [line["id"] for line in csv.DictReader(file)]
+        assert [*outcome.rows] == ids
         highest = outcome.spent + outcome.at_risk
         assert outcome.spent <= outcome.bill <= highest, outcome.explain()
         _assert_archive(outcome)

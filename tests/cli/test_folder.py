@@ -345,3 +345,72 @@ def test_a_ledger_that_is_none_is_told(shop: Shop) -> None:
     assert "run.db is damaged or no ledger" in ended.message
     diary = (shop.folder / "out/m/run.db").read_bytes()
     assert diary.startswith(b"my diary")
+
+
+FSYNC = """
+import errno, os, stat
+fsync = os.fsync
+def shim(descriptor):
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        raise OSError(errno.{error}, os.strerror(errno.{error}))
+    fsync(descriptor)
+os.fsync = shim
+"""
+FLOCK = """
+import errno, fcntl, os
+def shim(descriptor, operation):
+    raise OSError(errno.{error}, os.strerror(errno.{error}))
+fcntl.flock = shim
+"""
+
+
+def run_on(shop: Shop, shim: str) -> Ended:
+    """Run in a process whose file system answers some calls otherwise."""
+    code = f"{shim}\nfrom batchgen.cli import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "m.csv", *shop.options, "--yes", "--quiet"],
+        cwd=shop.folder,
+        env=environment(KEY),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("error", ["EINVAL", "ENOTSUP"])
+def test_a_file_system_that_cannot_sync_folders_gets_all_outputs(
+    shop: Shop, error: str
+) -> None:
+    shop.catalogue(2)
+
+    ended = run_on(shop, FSYNC.format(error=error))
+
+    assert ended.code == 0, ended
+    assert table(shop.folder / "out/m")["status"].to_list() == ["succeeded"] * 2
+
+
+def test_a_disk_that_fails_to_sync_a_folder_is_told(shop: Shop) -> None:
+    shop.catalogue(1)
+
+    ended = run_on(shop, FSYNC.format(error="EIO"))
+
+    assert ended.code == 1
+    assert "Input/output error" in ended.stderr
+
+
+@pytest.mark.parametrize("error", ["ENOLCK", "ENOTSUP", "ENOSYS"])
+def test_a_file_system_without_locks_is_refused_with_the_way_out(
+    shop: Shop, error: str
+) -> None:
+    shop.catalogue(1)
+    before = shop.sent
+
+    ended = run_on(shop, FLOCK.format(error=error))
+
+    assert ended.code == 1
+    assert "has no locks" in ended.message
+    assert "--out" in ended.message
+    assert shop.sent == before

@@ -183,3 +183,18 @@ def test_a_try_that_is_stopped_is_carried_on_and_not_bought_again(fox: Shop) -> 
     assert (row["status"], row["resolution"]) == ("succeeded", "2K")
     said = tomllib.loads((folder / "job.toml").read_text())
     assert said["base_url"] == fox.sandbox.provider_url("foxapi")
+
+
+def test_references_are_parted_and_judged_as_in_a_table(tmp_path: Path) -> None:
+    words = ("try", "a lamp", "--provider", "aimlapi", "--rehearse", "--reference")
+    urls = ("https://a.example/1.png", "https://a.example/2.png")
+
+    good = batchgen(*words, ", ".join(urls), at=tmp_path)
+    bad = batchgen(*words, "https://a.example/1\t.png", at=tmp_path)
+    worse = batchgen(*words, "[1]", at=tmp_path)
+
+    assert good.code == 0, good
+    assert json.dumps(urls).replace(" ", "") in good.stdout
+    assert (bad.code, worse.code) == (2, 2)
+    assert "a tab (U+0009) at character 20; delete it" in bad.message
+    assert worse.message.startswith("--reference: the JSON list must hold texts only")

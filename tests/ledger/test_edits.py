@@ -155,6 +155,17 @@ def test_a_row_that_is_gone_for_long_is_found_again_under_a_new_id(
     assert waiting(ledger) == []
 
 
+def test_a_table_that_was_empty_meanwhile_is_found_again(ledger: Ledger) -> None:
+    prompts(ledger, ["cup"], ids="a")
+    buy_all(ledger)
+    prompts(ledger, [])
+    prompts(ledger, [])
+
+    prompts(ledger, ["cup"])
+
+    assert waiting(ledger) == []
+
+
 def test_exchanged_prompts_take_over_each_others_images(ledger: Ledger) -> None:
     prompts(ledger, ["cup", "lamp"], ids="ab")
     buy_all(ledger)

@@ -140,10 +140,45 @@ def test_an_allowed_folder_may_be_reached_by_a_link(
         pytest.param("ftp://a.example/x", "is no http(s) URL, no data URI", id="ftp"),
         pytest.param("s3://bucket/x.png", "is no http(s) URL, no data URI", id="s3"),
         pytest.param("note:a.png", "begins with ./", id="colon"),
-        pytest.param("https:///x.png", "is no whole URL", id="no-host"),
-        pytest.param("https://[x/y.png", "is no whole URL", id="bad-host"),
+        pytest.param("https:///x.png", "has no host, as in https://", id="no-host"),
+        pytest.param(
+            "https://[x/y.png", "has the host '[x', which is no", id="bad-host"
+        ),
         pytest.param("data:image/png;base64", "without a comma", id="cut-data-uri"),
-        pytest.param(r"C:\pictures\a.png", "no such file: C:", id="drive-letter"),
+        pytest.param(
+            r"C:\pictures\a.png",
+            "paths are written with / and read from the manifest's folder, as in "
+            "pictures/a.png",
+            id="drive-letter",
+        ),
+        pytest.param(r"sub\gone.png", "as in sub/gone.png", id="backslash"),
+        pytest.param("~/a.png", "~ is not read as your home folder", id="home"),
+        pytest.param(
+            "www.a.example/x.png",
+            "a URL begins with https://, as in https://www.a.example/x.png",
+            id="no-scheme",
+        ),
+        pytest.param(
+            "a.example:8080/x.png", "begins with https://", id="no-scheme-port"
+        ),
+        pytest.param("localhost:8000/x", "begins with https://", id="localhost"),
+        pytest.param("//cdn.example/x.png", "begins with https://", id="no-scheme-//"),
+        pytest.param("sub/gone.png", "read from the manifest's folder", id="below"),
+        pytest.param("a.png, sub/b.png", "several paths are parted by |", id="commas"),
+        pytest.param("a\u200b.png", "it holds an invisible character", id="hidden"),
+        pytest.param("\ufeffa.png", "(byte order mark, U+FEFF)", id="bom"),
+        pytest.param("“a.png", "take away the “ before it", id="half-of-quotes"),
+        pytest.param("https:/a.example/x", "write https:// and then", id="one-slash"),
+        pytest.param(
+            r"https:\\a.example\x", "write https:// and then", id="backslashes"
+        ),
+        pytest.param("blob:https://a.example/1", "is no http(s) URL", id="blob"),
+        pytest.param("about:blank", "is no http(s) URL", id="about"),
+        pytest.param(
+            "data:image/png;base64,AA\u200bAA",
+            "holds an invisible character (zero width space, U+200B) at character 25",
+            id="hidden-in-a-data-uri",
+        ),
     ],
 )
 def test_what_cannot_be_had_is_refused_in_words(

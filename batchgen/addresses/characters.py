@@ -1,0 +1,66 @@
+"""Characters that nobody sees in a cell, and what to call them in a message."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
+_HIDDEN_LETTERS = re.compile(
+    # Fillers and joiners that count as letters, marks or symbols in Unicode.
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0]"
+    # Choosing a style means something behind a picture, and nothing behind a letter.
+    "|(?<=[!-~])(?<![0-9#*])[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "\t": "a tab",
+        "\n": "a line break",
+        "\r": "a line break",
+        "\u00a0": "a no-break space",
+        "\u2028": "a line break",
+        "\u2029": "a line break",
+        "\ufeff": "an invisible character (byte order mark)",
+    }
+)
+
+
+def find_hidden(text: str) -> int | None:
+    """Return where the first control, invisible or odd blank character stands.
+
+    A plain space is none of them. None where there is none.
+    """
+    if text.isascii() and text.isprintable():
+        return None
+    letter = _HIDDEN_LETTERS.search(text)
+    end = letter.start() if letter else len(text)
+    if text.isprintable():
+        return end if letter else None
+    for index, character in enumerate(text[:end]):
+        if character == " " or character.isprintable():
+            continue
+        if unicodedata.category(character) in _HIDDEN_CATEGORIES:
+            return index
+    return end if letter else None
+
+
+def name_of(character: str) -> str:
+    """Return what a hidden character is called, with its number in Unicode."""
+    number = f"U+{ord(character):04X}"
+    if known := _NAMES.get(character):
+        return f"{known[:-1]}, {number})" if known[-1] == ")" else f"{known} ({number})"
+    if not (name := unicodedata.name(character, "").lower()):
+        return f"a control character ({number})"
+    kind = "an odd blank" if character.isspace() else "an invisible character"
+    return f"{kind} ({name}, {number})"
+
+
+def marked(text: str) -> str:
+    """Return a text with hidden characters as `[U+200B]`, safe to be shown."""
+    parts = []
+    while (index := find_hidden(text)) is not None:
+        parts += [text[:index], f"[U+{ord(text[index]):04X}]"]
+        text = text[index + 1 :]
+    return "".join([*parts, text])

@@ -1,0 +1,115 @@
+"""Reference images whose bytes stand in the table itself, as in data sets."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+import polars as pl
+
+from batchgen.addresses import stored, stored_digest
+from batchgen.errors import DiskFull, StorageError
+from batchgen.manifest.cells import text_of
+
+_TAKEN = "an image is text, bytes, or a struct of `bytes` and `path`"
+
+
+class ImageStore:
+    """Files of images, each named by its SHA-256, so that equal ones are one file.
+
+    Rows name an image by its digest: the ledger holds no bytes of it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, data: bytes) -> str:
+        """Keep an image and return the reference that stands for it.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        path = self._folder / digest
+        try:
+            if not (path.is_file() and path.stat().st_size == len(data)):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                # Whoever reads it meanwhile must not find a half of it.
+                draft = path.with_name(f"{digest}.{uuid4().hex}.part")
+                draft.write_bytes(data)
+                draft.replace(path)
+        except OSError as error:
+            kind = DiskFull if error.errno == errno.ENOSPC else StorageError
+            raise kind(f"{self._folder}: {error.strerror or error}") from error
+        return stored(digest)
+
+    def clear(self) -> None:
+        """Delete the files: whoever only looks at rows needs them for a slice alone."""
+        if self._folder.is_dir():
+            for path in self._folder.iterdir():
+                path.unlink()
+
+
+def references_of(cell: object, store: ImageStore) -> tuple[str, ...]:
+    """Return the references of a cell that is no text: an image, a list, a struct.
+
+    Raises:
+        ValueError: it holds something else.
+        StorageError: an image cannot be kept.
+    """
+    references = (_reference_of(item, store) for item in _items(cell))
+    return tuple(filter(None, references))
+
+
+def _items(cell: object) -> Sequence[object]:
+    return cell if isinstance(cell, list | tuple) else [cell]
+
+
+def _reference_of(item: object, store: ImageStore) -> str:
+    match item:
+        case bytes():
+            return store.put(item) if item else ""
+        case {"bytes": data} if data:
+            return _reference_of(data, store)
+        case {"path": path}:
+            return _reference_of(path, store)
+        case {"bytes": None | b""}:
+            return ""
+        case Mapping():
+            fields = ", ".join(map(str, item))
+            raise ValueError(f"holds a struct of {fields}; {_TAKEN}")
+        case int() | float():
+            raise ValueError(f"holds numbers; {_TAKEN}")
+        case _:
+            return as_written(text_of(item).strip())
+
+
+def as_written(text: str) -> str:
+    """Return a reference that a person wrote: it names no image of the store.
+
+    Raises:
+        ValueError: it does.
+    """
+    if stored_digest(text) is not None:
+        raise ValueError(f"{text} is no http(s) URL, no data URI and no path")
+    return text
+
+
+def holds_images(dtype: pl.DataType) -> bool:
+    """Tell whether a column's cells may hold bytes, alone, in structs or in lists."""
+    match dtype:
+        case pl.Binary():
+            return True
+        case pl.List() | pl.Array():
+            return holds_images(_loaded(dtype.inner))
+        case pl.Struct():
+            return any(holds_images(_loaded(field.dtype)) for field in dtype.fields)
+        case _:
+            return False
+
+
+def _loaded(dtype: object) -> pl.DataType:
+    return dtype if isinstance(dtype, pl.DataType) else pl.Null()

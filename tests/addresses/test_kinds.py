@@ -1,0 +1,40 @@
+"""How an address is shown: nothing hidden, no secret, no megabytes."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchgen.addresses import find_hidden, is_local, is_url, marked, shown
+
+
+@pytest.mark.parametrize(
+    ("reference", "shown_as"),
+    [
+        pytest.param("a b.png", "a b.png", id="path"),
+        pytest.param("x" * 300, "x" * 200, id="long"),
+        pytest.param("https://h/x.png?token=1", "https://h/x.png", id="query"),
+        pytest.param("HTTP://me:pw@h/x", "HTTP://...@h/x", id="password"),
+        pytest.param("https://h/a@b", "https://h/a@b", id="at-in-the-path"),
+        pytest.param("a\u200b\x1b[31m.png", "a[U+200B][U+001B][31m.png", id="hidden"),
+        pytest.param(
+            "data:image/png;base64,AAAABBBBCCCC",
+            "data:image/png;base64,AAAABBBB...",
+            id="data-uri",
+        ),
+    ],
+)
+def test_an_address_is_shown_without_what_must_not_be_seen(
+    reference: str, shown_as: str
+) -> None:
+    assert shown(reference) == shown_as
+
+
+def test_a_picture_may_be_joined_of_several_and_a_plain_text_is_as_it_was() -> None:
+    assert find_hidden("a plain text, grün ☃ \u2764\ufe0f") is None
+    assert marked("grün ☃ \u2764\ufe0f") == "grün ☃ \u2764\ufe0f"
+
+
+def test_a_drive_letter_is_no_scheme() -> None:
+    assert is_local(r"C:\a.png")
+    assert not is_local("s3://bucket/a.png")
+    assert not is_url("https:/a.example")

@@ -1,0 +1,167 @@
+"""A folder whose ledger is gone is refused, and nothing in it is bought again."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from batchgen.sandbox import start_sandbox
+from tests.cli.command import (
+    COMMAND,
+    KEY,
+    TIMEOUT_S,
+    Shop,
+    batchgen,
+    environment,
+    table,
+)
+from tests.cli.command import digest as digest_of
+
+OUTPUTS = ("images.zip", "results.parquet", "attempts.parquet")
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def begin_anew(path: Path) -> None:
+    """Leave a database that has all tables, and nothing in them."""
+    path.unlink()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY)")
+
+
+def state_of(folder: Path) -> dict[str, str]:
+    return {name: digest_of(folder / name) for name in OUTPUTS}
+
+
+@pytest.fixture
+def bought(shop: Shop) -> Shop:
+    shop.catalogue(3)
+    assert shop.run("m.csv", "--yes").code == 0
+    for name in ("run.db-wal", "run.db-shm"):
+        assert not (shop.folder / "out/m" / name).exists()
+    return shop
+
+
+@pytest.mark.parametrize("lose", [remove, empty, begin_anew])
+def test_outputs_without_their_ledger_are_refused_and_stay(
+    bought: Shop, lose: Callable[[Path], None]
+) -> None:
+    folder = bought.folder / "out/m"
+    before, sent = state_of(folder), bought.sent
+    lose(folder / "run.db")
+
+    refused = bought.run("m.csv", "--yes", "--quiet")
+    shown = batchgen("check", "m.csv", *bought.options, at=bought.folder)
+    stands = batchgen("status", "out/m", at=bought.folder)
+
+    assert refused.code == shown.code == stands.code == 1
+    for ended in (refused, shown, stands):
+        assert "images.zip" in ended.message
+        assert "not the ledger (run.db)" in ended.message
+        assert "--out" in ended.message
+    assert state_of(folder) == before
+    assert bought.sent == sent
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_a_foreign_file_of_an_outputs_name_is_never_written_over(
+    shop: Shop, name: str
+) -> None:
+    shop.catalogue(2)
+    folder = shop.folder / "mine"
+    folder.mkdir()
+    (folder / name).write_bytes(b"of somebody else")
+    before = shop.sent
+
+    refused = shop.run("m.csv", "--yes", "--quiet", "--out", "mine")
+
+    assert refused.code == 1
+    assert name in refused.message
+    assert (folder / name).read_bytes() == b"of somebody else"
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert shop.sent == before
+
+
+def test_a_foreign_zip_beside_a_run_that_bought_nothing_stays(shop: Shop) -> None:
+    shop.catalogue(2)
+    assert shop.run("m.csv", "--max-cost", "0.01", "--quiet").code == 4
+    archive = shop.folder / "out/m/images.zip"
+    archive.write_bytes(b"of somebody else")
+    before = shop.sent
+
+    refused = shop.run("m.csv", "--yes", "--quiet")
+
+    assert refused.code == 1
+    assert "is not of this run" in refused.message
+    assert archive.read_bytes() == b"of somebody else"
+    assert shop.sent == before
+
+
+def test_an_older_copy_of_the_ledger_does_not_buy_what_the_zip_has(
+    bought: Shop,
+) -> None:
+    folder = bought.folder / "out/m"
+    shutil.copy(folder / "run.db", bought.folder / "copy.db")
+    bought.catalogue(5)
+    assert bought.run("m.csv", "--yes").code == 0
+    before, sent = state_of(folder), bought.sent
+    shutil.copy(bought.folder / "copy.db", folder / "run.db")
+
+    refused = bought.run("m.csv", "--yes", "--quiet")
+
+    assert refused.code == 1
+    assert "holds 2 images of purchases that the ledger" in refused.message
+    assert state_of(folder) == before
+    assert bought.sent == sent
+
+
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["deleted", "replaced"])
+def test_a_ledger_that_goes_in_mid_run_stops_the_run_and_is_written_back(
+    tmp_path: Path, *, is_replaced: bool
+) -> None:
+    with start_sandbox(tmp_path / "sandbox", latency=0.05) as sandbox:
+        shop = Shop(sandbox, tmp_path)
+        shop.catalogue(80)
+        ledger = tmp_path / "out/m/run.db"
+        words = ("run", "m.csv", *shop.options, "--yes", "--quiet")
+        with subprocess.Popen(
+            [*COMMAND, *words, "--concurrency", "2"],
+            cwd=tmp_path,
+            env=environment(KEY),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            give_up = time.monotonic() + TIMEOUT_S
+            while shop.sent < 6:
+                assert time.monotonic() < give_up, "nothing is sent"
+            ledger.unlink()
+            if is_replaced:
+                ledger.write_bytes(b"something else")
+            _, errors = process.communicate(timeout=TIMEOUT_S)
+
+        assert process.returncode == 1
+        assert "was deleted or replaced while batchgen worked with it" in errors
+        sent = shop.sent
+        assert sent < 80
+        if is_replaced:
+            assert ledger.read_bytes() == b"something else"
+            ledger.with_name("run.db.of-this-run").replace(ledger)
+        assert shop.run("m.csv", "--yes").code == 0
+        assert shop.sent == 80
+        rows = table(tmp_path / "out/m")
+        assert rows["status"].to_list() == ["succeeded"] * 80
