@@ -179,6 +179,8 @@ class LocalEngine:
                     self._run.progress.phase = "planning"
             if self._outcome.signal is not None and not planner.finished:
                 self._outcome.cut = cut_reading(reader)
+                if self._run is not None:  # wherever the signal met it
+                    await self._count(self._run, planner)
         finally:
             reader.close()
 
