@@ -14,12 +14,13 @@ from batchgen.cli.cause_lines import cause_lines, retry_line
 from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.runfolder import folder_of
 from batchgen.cli.vocabulary import budget_fields, folder_fields, rebuy_fields
-from batchgen.cli.words import counted, money_lines, rows_line
+from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
 from batchgen.engines.causes import causes_among
 from batchgen.engines.edited import rebuy_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import is_locked, read_ledger
 from batchgen.ledger import Reader
+from batchgen.ledger.resuming import bookmark_of
 from batchgen.model import State, Status, dollars, now_micros
 from batchgen.runner.pacing import found_limits
 
@@ -50,8 +51,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
         *_budget_lines(ledger),
         f"{counted(totals.images, 'image')} stored",
     ]
-    if ledger.get("plan_digest") is None:
-        lines.append("the manifest is not read to its end yet")
+    lines += _reading_lines(ledger)
     if states:
         lines.append(f"open: {_open_words(states)}")
     lines.extend(found_limits(ledger))
@@ -59,7 +59,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
     if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
         lines.append(str(rebuy))
     waits = any(totals.rows.get(it) for it in (Status.PENDING, Status.HELD))
-    is_over = not (waits or states or rebuy or ledger.get("plan_digest") is None)
+    is_over = not (waits or states or rebuy or _reading_lines(ledger))
     if not is_over and (run_command := carry_on_command(ledger)) is not None:
         lines.append(f"to carry on:\n  {run_command}")
     if (line := retry_line(folder, causes)) is not None:
@@ -80,6 +80,17 @@ def _open_words(states: Sequence[State]) -> str:
     if links:
         words.append(f"images of {counted(links, 'purchase')} to be downloaded")
     return ", ".join(words)
+
+
+def _reading_lines(ledger: Reader) -> list[str]:
+    """Say how far the manifest is read, unless that is to its end."""
+    bookmark = bookmark_of(ledger)
+    if bookmark is not None:
+        rows = counted_rows(bookmark.rows)
+        return [f"the manifest is not read to its end yet: {rows} so far"]
+    if ledger.get("plan_digest") is None:
+        return ["the manifest is not read to its end yet"]
+    return []
 
 
 Level = tuple[Scope, int, int]
@@ -133,7 +144,7 @@ def _as_json(folder: Path, ledger: Reader) -> str:
     document = {
         "folder": str(folder),
         "running": is_locked(folder),
-        "planned": ledger.get("plan_digest") is not None,
+        "planned": not _reading_lines(ledger),
         **folder_fields(ledger.totals(EVERY_ROW)),
         "open_attempts": {
             "sent": states[State.SENT],

@@ -11,11 +11,11 @@ from batchgen.cli.cause_lines import cause_lines, quoted, retry_line
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import stopped_line
 from batchgen.cli.streams import write_error, write_result
-from batchgen.cli.words import counted, money_lines, rows_line
+from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
 from batchgen.engines.causes import Cause, causes_among
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import read_ledger
-from batchgen.engines.setting import Outcome
+from batchgen.engines.setting import CutReading, Outcome
 from batchgen.engines.speaker import split_message
 from batchgen.engines.stops import exit_code
 from batchgen.errors import (
@@ -60,14 +60,35 @@ def show_summary(
 ) -> None:
     """Write the summary to stdout; why rows did not succeed stands last."""
     totals = outcome.totals
-    if totals is None or (outcome.error is not None and not totals.rows):
-        return  # the manifest cannot be read: the error says all that there is to say
+    is_early = outcome.error is not None or outcome.cut is not None
+    if totals is None or (is_early and not totals.rows):
+        return  # no row was read: the last lines say all that there is to say
     lines = [rows_line(totals), *money_lines(totals)]
     if rehearsed is not None:
         lines.append(_bill_line(totals, rehearsed.bill))
     archive = f"{counted(totals.images, 'image')} in {job.out / ARCHIVE}"
-    lines += [archive if totals.images else "no images", f"table: {job.out / TABLE}"]
+    lines += [archive if totals.images else "no images", _table_line(job, outcome)]
     write_result("\n".join([*lines, *cause_lines(causes, shown(job.manifest))]))
+
+
+def _table_line(job: Job, outcome: Outcome) -> str:
+    line = f"table: {job.out / TABLE}"
+    if (cut := outcome.cut) is None:
+        return line
+    if not cut.counts:
+        return f"{line} (of the manifest as it was before its last change)"
+    rows = counted_rows(outcome.rows_in_table or cut.rows)
+    return f"{line} (the first {rows}, as the manifest is not read to its end)"
+
+
+def _cut_line(job: Job, cut: CutReading) -> str:
+    file = shown(job.manifest)
+    if not cut.rows:
+        return f"stopped before rows of {file} were read; the same command begins anew"
+    rows = f"{counted_rows(cut.rows)} of it {'is' if cut.rows == 1 else 'are'} read"
+    return (
+        f"stopped while reading {file}: {rows}; the same command carries on from there"
+    )
 
 
 def causes_in(job: Job, outcome: Outcome) -> Sequence[Cause]:
@@ -107,7 +128,9 @@ def finish(job: Job, outcome: Outcome, causes: Sequence[Cause] = ()) -> int:
     code = _code(outcome, whole=whole)
     for line in _reasons(outcome):
         write_error(f"batchgen: {line}")
-    if rows.get(Status.PENDING):
+    if outcome.cut is not None:
+        write_error(f"batchgen: {_cut_line(job, outcome.cut)}")
+    if rows.get(Status.PENDING) or outcome.cut is not None:
         write_result(f"to carry on:\n  {carry_on_after(job.out, outcome)}")
     if (again := retry_line(job.out, causes)) is not None:
         write_result(again)

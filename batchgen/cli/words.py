@@ -88,6 +88,11 @@ def rows_line(totals: Totals) -> str:
     return f"{counted(count, 'row')}: {', '.join(parts) or 'none'}"
 
 
+def counted_rows(rows: int) -> str:
+    """Return a number of rows that may be large."""
+    return f"{rows:,} {'row' if rows == 1 else 'rows'}"
+
+
 def counted(count: int, noun: str) -> str:
     """Return a number with its noun, in the plural where it is due."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -7,9 +7,23 @@ import logging
 import anyio
 
 from batchgen.engines.folder import RunFolder
-from batchgen.engines.setting import Outcome, Setting
+from batchgen.engines.setting import CutReading, Outcome, Setting
 from batchgen.errors import DiskFull, StorageError
-from batchgen.ledger import Totals
+from batchgen.ledger import Reader, Totals
+from batchgen.ledger.resuming import bookmark_of
+
+FEW_ROWS = 20_000
+"""A table of so many rows is written in about a second."""
+
+
+def cut_reading(ledger: Reader) -> CutReading:
+    """Return how far a reading of the manifest came that a signal has ended."""
+    bookmark = bookmark_of(ledger)
+    if bookmark is None:
+        return CutReading(0, counts=not ledger.generation)
+    is_first = not ledger.generation
+    counts = is_first or bookmark.generation == ledger.generation
+    return CutReading(bookmark.rows, counts=counts)
 
 
 async def write_outputs_at_end(
@@ -24,11 +38,19 @@ async def write_outputs_at_end(
     from batchgen.runner.outputs import are_fresh, write_outputs
 
     ledger, archive = folder.ledger, folder.archive
+    cut = outcome.cut
+    if cut is not None and not ledger.generation:
+        return  # nothing is read, so there is nothing to write
+    # Whoever stops the reading of a large manifest wants it to end, and of rows that
+    # nobody bought the table says, in half a minute, what the manifest says.
+    least_rows = FEW_ROWS if cut is not None and cut.counts else None
     try:
         if are_fresh(ledger, archive, folder.path):
             return
         with anyio.CancelScope(shield=True):
-            await setting.offload(lambda: write_outputs(ledger, archive, folder.path))
+            outcome.rows_in_table = await setting.offload(
+                lambda: write_outputs(ledger, archive, folder.path, least_rows)
+            )
     except StorageError:
         if not isinstance(outcome.error, DiskFull):
             raise

@@ -22,6 +22,7 @@ from batchgen.errors import (
     StorageError,
 )
 from batchgen.ledger import Ledger, Reader
+from batchgen.ledger.resuming import count_opening
 from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
 from batchgen.output.switch import PENDING, discard, take_over
@@ -72,6 +73,7 @@ def open_folder(
         try:
             refuse_foreign_archive(path, ledger)
             finish_switch(ledger, path)
+            count_opening(ledger)
             if source is not None and realm is not None:
                 _bind(ledger, path, source, realm)
             archive = Archive(path / ARCHIVE, ledger.get_int("archive_end"))

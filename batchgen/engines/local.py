@@ -19,7 +19,7 @@ from batchgen.engines.consent import (
 )
 from batchgen.engines.edited import edit_notices, rebuy_of
 from batchgen.engines.emptiness import refuse_many_gaps
-from batchgen.engines.ending import log_end, write_outputs_at_end
+from batchgen.engines.ending import cut_reading, log_end, write_outputs_at_end
 from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.engines.folder import RunFolder
 from batchgen.engines.notices import notices_of
@@ -38,13 +38,14 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Ledger, OpenAttempts, Reader
 from batchgen.ledger.edits import keep
+from batchgen.ledger.resuming import drop_bookmark
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, State, utc
 from batchgen.runner.again import try_lost_links
 from batchgen.runner.choice import Choice
 from batchgen.runner.context import Run, Time
 from batchgen.runner.lane import Lane
-from batchgen.runner.planner import Planner
+from batchgen.runner.planner import Planner, ReadingStopped
 from batchgen.runner.pool import work_off
 from batchgen.runner.progress import Stop
 from batchgen.runner.references import References
@@ -53,6 +54,10 @@ from batchgen.runner.room import Room
 from batchgen.runner.writer import Writer
 from batchgen.wire import MEGABYTE, Memory, Scrubber
 from batchgen.wire.sender import Wire
+
+PAUSE_S = 0.25
+"""The reading of a manifest rests after each slice, while requests are under way, as
+long as the slice took, but no longer than this: half the time is the purchases'."""
 
 
 class LocalEngine:
@@ -68,7 +73,7 @@ class LocalEngine:
         self._feeders = anyio.CancelScope()
         self._work = anyio.CancelScope()
         self._run: Run | None = None
-        self._is_unreadable = False
+        self._planner: Planner | None = None
 
     async def run(self) -> Outcome:
         """Run to the end, or to an orderly stop; the outputs are written either way.
@@ -82,23 +87,12 @@ class LocalEngine:
         told = notices_of(self._job, self._setting.providers, today)
         for notice in (*manifest.notices, *told):
             self._setting.progress.notice(notice)
-        ledger, archive = self._folder.ledger, self._folder.archive
+        ledger = self._folder.ledger
         ledger.holds_key = Scrubber(self._setting.keys.values()).holds_key
-        offload = self._setting.offload
-        now = self._time.now()
-        adopted = await offload(lambda: recover(ledger, archive, now))
-        self._log.info(
-            "started",
-            extra={
-                "manifest": str(self._job.manifest),
-                "providers": ",".join(self._job.providers),
-                "realm": ledger.realm,
-                "adopted": adopted,
-            },
-        )
         # Signals are heeded until all is written: one in between would be a crash.
         async with anyio.create_task_group() as watch:
             await watch.start(watch_signals, self._stop, self._stop_now)
+            await self._recover()
             async with self._writing() as writer:
                 async with self._wire() as wire:
                     await self._buy(manifest, writer, wire)
@@ -116,6 +110,20 @@ class LocalEngine:
             self._outcome.needed = remember_needed(run, ledger, self._below, error)
         log_end(self._log, self._outcome.totals)
         return self._outcome
+
+    async def _recover(self) -> None:
+        ledger, archive = self._folder.ledger, self._folder.archive
+        now = self._time.now()
+        adopted = await self._setting.offload(lambda: recover(ledger, archive, now))
+        self._log.info(
+            "started",
+            extra={
+                "manifest": str(self._job.manifest),
+                "providers": ",".join(self._job.providers),
+                "realm": ledger.realm,
+                "adopted": adopted,
+            },
+        )
 
     @property
     def _below(self) -> int:
@@ -156,11 +164,13 @@ class LocalEngine:
     async def _buy(self, manifest: Manifest, writer: Writer, wire: Wire) -> None:
         reader = Reader(self._folder.ledger.path)
         try:
-            planner = Planner(
+            planner = self._planner = Planner(
                 reader, manifest, self._choice(), rebuy=self._setting.rebuy
             )
-            # A stop ends no reading that is under way: the table has a line for
-            # each row, so it would have to begin again.
+            if self._outcome.signal is not None:
+                planner.stop()
+            # Only a signal ends a reading that is under way, for the next run carries
+            # it on: the table has a line for each row.
             async with anyio.create_task_group() as reading:
                 with self._work:
                     async with anyio.create_task_group() as tasks:
@@ -171,10 +181,13 @@ class LocalEngine:
                             self._job, self._setting, hands, self._time
                         )
                         await self._work_through(self._run, planner, reading)
-                if self._run is not None and self._run.planning:
+                is_read_on = self._outcome.signal is None
+                if self._run is not None and self._run.planning and is_read_on:
                     self._run.progress.phase = "planning"
-            if not planner.finished and not self._is_unreadable:
-                await self._finish_plan(planner, reader, writer)
+            if self._outcome.signal is not None and not planner.finished:
+                self._outcome.cut = cut_reading(reader)
+                if self._run is not None:  # wherever the signal met it
+                    await self._count(self._run, planner)
         finally:
             reader.close()
 
@@ -182,7 +195,10 @@ class LocalEngine:
         self, run: Run, planner: Planner, reading: TaskGroup
     ) -> None:
         with self._feeders:
-            at_once = await self._prepare(run, planner)
+            try:
+                at_once = await self._prepare(run, planner)
+            except ReadingStopped:
+                return
             if self._outcome.signal is not None:
                 return
             self._outcome.left = await resume(run, self._setting)
@@ -218,7 +234,6 @@ class LocalEngine:
         run.progress.in_flight = lambda: sum(it.in_flight for it in run.lanes.values())
         run.progress.budgets = run.budget.words
         run.progress.budget_levels = run.budget.levels
-        is_new = not run.ledger.has_attempts()
         await refuse_many_gaps(run, planner, is_planned=False)
         if run.budget.limits:
             refuse_unpriced(run, self._choice().able)
@@ -228,13 +243,14 @@ class LocalEngine:
         if await run.offload(planner.is_current):
             planner.finished = True
             run.planning = False
-        elif is_new and self._may_begin(run, planner):
-            # No plan stands yet, so none can be bought from that the manifest lost.
+            # What is bought now, another reading was not judged by.
+            await run.writer.commit(drop_bookmark)
+        elif self._may_begin(run, planner):
+            if planner.counts_already:
+                await self._count(run, planner)
             return True
         else:
-            await self._plan(run, planner)
-            if self._outcome.error is not None:
-                raise self._outcome.error
+            await self._plan_whole(run, planner)
         # The new reading counts only now: a refusal leaves all as it was.
         if run.budget.limits:
             refuse_unpriced_rows(run, self._below, planner.generation)
@@ -244,7 +260,7 @@ class LocalEngine:
         if estimate.rows and not self._setting.consented:
             self._setting.ask(estimate)
         await planner.adopt(run.writer)
-        await self._count(run)
+        await self._count(run, planner)
         return False
 
     async def _consent_to_changes(self, run: Run, planner: Planner) -> None:
@@ -267,62 +283,62 @@ class LocalEngine:
 
     def _may_begin(self, run: Run, planner: Planner) -> bool:
         """Say whether rows may be bought of which the plan does not stand yet."""
-        agreed = self._setting.consented and not run.ledger.generation
-        return agreed and (not run.budget.limits or is_priced(run, planner.states))
+        # No plan stands but, perhaps, a part of this one: none can be bought from that
+        # the manifest lost.
+        is_first = not (run.ledger.generation or run.ledger.has_attempts())
+        if not self._setting.consented or not (is_first or planner.counts_already):
+            return False
+        return not run.budget.limits or is_priced(run, planner.states)
+
+    async def _plan_whole(self, run: Run, planner: Planner) -> None:
+        await self._plan(run, planner)
+        if self._outcome.error is not None:
+            raise self._outcome.error
+        if self._outcome.signal is not None:
+            raise ReadingStopped  # of a part nothing is judged, nor asked
 
     async def _plan(self, run: Run, planner: Planner) -> None:
-        is_new = not run.ledger.has_attempts()
+        async def pause(took_s: float) -> None:
+            await self._planned_more(run, planner, took_s)
+
+        counts = planner.counts_already or not run.ledger.has_attempts()
         try:
             await planner.write(
                 run.writer,
                 run.offload,
-                at_once=is_new,
-                propose=not is_new,
-                told=lambda: self._planned_more(run, planner),
+                at_once=counts,
+                propose=not counts,
+                pause=pause,
             )
+        except ReadingStopped:
+            pass
         except (SpecError, StorageError) as error:
             # No room for what planning looks up is not yet none for images: what is in
             # flight comes in. Should the writer have failed, it ends all by itself.
-            self._is_unreadable = True
             self._end(error)
         finally:
             run.planning = False
             run.wake()
         for line in planner.advice():
             run.progress.notice(line)
-        if planner.finished or self._is_unreadable:
-            await self._count(run)
+        await self._count(run, planner)
 
-    async def _finish_plan(
-        self, planner: Planner, reader: Reader, writer: Writer
-    ) -> None:
-        """Read the manifest to its end, for the table has a line for each row.
-
-        Rows that would have asked for consent are left as they were.
-        """
-        offload = self._setting.offload
-        await planner.write(writer, offload, at_once=False, propose=True)
-        generation = planner.generation
-        if self._setting.keep:
-            await writer.commit(lambda it: keep(it, generation, EVERY_ROW))
-        if self._setting.rebuy or rebuy_of(reader, EVERY_ROW, generation) is None:
-            await planner.adopt(writer)
-        if self._run is not None:
-            await self._count(self._run)
-
-    def _planned_more(self, run: Run, planner: Planner) -> None:
+    async def _planned_more(self, run: Run, planner: Planner, took_s: float) -> None:
         run.progress.total = min(planner.rows, self._below)
         run.wake()
+        if run.live:
+            # Whatever judges rows holds the interpreter, and purchases wait for it.
+            await anyio.sleep(min(took_s, PAUSE_S))
 
-    async def _count(self, run: Run) -> None:
+    async def _count(self, run: Run, planner: Planner) -> None:
         """Count the rows anew, in turn with the steps that settle them."""
 
         def step(ledger: Ledger) -> None:
-            found = ledger.rows_by_status(self._below)
+            rows = ledger.rows_by_status(self._below)
             run.progress.rows.clear()
-            run.progress.rows.update(found)
-            run.progress.total = sum(found.values())
-            run.progress.planned = True
+            run.progress.rows.update(rows)
+            run.progress.total = sum(rows.values())
+            run.progress.planned = planner.finished
 
         await run.writer.commit(step)
 
@@ -358,6 +374,8 @@ class LocalEngine:
         self._outcome.signal = number
         self._log.warning("signal", extra={"number": int(number)})
         run = self._run
+        if self._planner is not None:
+            self._planner.stop()
         self._feeders.cancel()
         self._work.deadline = anyio.current_time() + self._job.grace_s
         if run is not None:

@@ -65,6 +65,20 @@ class Setting:
     now: Callable[[], int] = now_micros
 
 
+@dataclass(frozen=True, slots=True)
+class CutReading:
+    """A reading of the manifest that a signal ended; the next run carries it on.
+
+    Attributes:
+        rows: How many are in the plan.
+        counts: Whether rows may be bought from it, so that the table has them, too;
+            if not, the plan that was made before the manifest changed still stands.
+    """
+
+    rows: int
+    counts: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class Outcome:
     """How a run ended.
@@ -75,6 +89,8 @@ class Outcome:
         error: What stopped it otherwise.
         stopped: Providers that refused key, credit or model.
         chosen: How many providers the job chose.
+        cut: The reading of the manifest, if a signal ended it before the last row.
+        rows_in_table: How many rows the table has, where it is only begun.
         left: Variables whose keys would let tasks of other providers be fetched.
         needed: What the budgets that are too small need for all that is left.
     """
@@ -84,5 +100,7 @@ class Outcome:
     error: BatchgenError | None = None
     stopped: list[ProviderStopped] = field(default_factory=list)
     chosen: int = 0
+    cut: CutReading | None = None
+    rows_in_table: int | None = None
     left: list[str] = field(default_factory=list)
     needed: Needed = field(default_factory=Needed)

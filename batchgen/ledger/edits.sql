@@ -50,6 +50,8 @@ INSERT INTO fresh
          coalesce(rows.fingerprint, plan.fingerprint), plan.problem IS NULL, plan.rebuy
   FROM plan LEFT JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.kept_for IS NULL
+    -- The later row of a repeated id has no key: it is no row that could take over.
+    AND coalesce(rows.key, plan.key) IS NOT NULL
     AND coalesce(rows.fingerprint, plan.fingerprint) IS NOT NULL
     AND (plan.row_id IS NULL
          OR NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = plan.row_id)

@@ -44,15 +44,24 @@ class Known:
         StorageError: from every method, when there is no room for temporary files.
     """
 
-    def __init__(self, ledger: Reader, names: Names, *, prints: bool = False) -> None:
+    def __init__(
+        self,
+        ledger: Reader,
+        names: Names,
+        *,
+        prints: bool = False,
+        checkpoint: Callable[[], None] = lambda: None,
+    ) -> None:
         """Look up the rows that the ledger has; it takes seconds for a million.
 
         Args:
             ledger: Where they are.
             names: Digests what a row's images are called.
             prints: Whether it will be asked which rows ask for the same.
+            checkpoint: Called now and then while it looks; it raises to end that.
         """
         self._ledger = ledger
+        self._checkpoint = checkpoint
         self._names = names
         self._has_stems = False
         with translated(_PLACE):
@@ -73,6 +82,7 @@ class Known:
         rows = self._ledger.run("rows_known")
         while part := rows.fetchmany(_SLICE):
             self._add("INSERT INTO versions VALUES (?, ?, ?)", map(tuple, part))
+            self._checkpoint()
             if prints:
                 self.met_prints([row["fingerprint"] for row in part])
 
@@ -128,6 +138,7 @@ class Known:
     def _add_stems(self) -> None:
         rows = self._ledger.run("rows_named")
         while part := rows.fetchmany(_SLICE):
+            self._checkpoint()
             self.take(
                 (digest, key)
                 for key, stem, images in part

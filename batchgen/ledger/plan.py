@@ -21,13 +21,16 @@ from batchgen.ledger.naming import Claims, Wish, digests, grant
 from batchgen.ledger.reader import Reader, Value
 from batchgen.ledger.records import PlanEntry
 from batchgen.ledger.requests import dump_request
+from batchgen.ledger.resuming import (
+    KeyOf,
+    drop_bookmark,
+    put_bookmark,
+    remember_rows,
+)
 from batchgen.ledger.route import load_route
 from batchgen.model import ImageRequest, Status
 
 REPEATED = "repeats the id of an earlier row; ids must differ"
-
-KeyOf = Callable[[str | None, bytes, int], int]
-"""Id, fingerprint and occurrence to the row's key."""
 
 File = tuple[str, int | None, int | None, str | None]
 """Path, size in bytes, time of its last change in nanoseconds, and its SHA-256."""
@@ -73,22 +76,23 @@ class PlanWriter:
         claims: Claims,
         *,
         dedupe: bool = False,
-        rebuy: bool = False,
         reader: Reader | None = None,
+        generation: int | None = None,
     ) -> None:
-        """Begin a generation.
+        """Begin a generation, or carry one on.
 
         Args:
             ledger: Where it goes.
             key_of: Gives a row's key.
             claims: Gives the names that a stem takes.
             dedupe: Whether rows that ask for the same share one purchase.
-            rebuy: Whether rows that were changed after they were bought are bought
-                again, also those that kept what they had.
             reader: What `judge` looks into, anywhere; None for the ledger itself, as
                 with `dedupe`.
+            generation: That is carried on: `remember` is called before the next slice.
         """
         self._ledger = ledger
+        self._lookup = reader or ledger
+        self._checkpoint: Callable[[], None] = lambda: None
         # Rows that share are judged within the step that writes them, where a reader
         # does not see yet what those above share.
         self._reader = ledger if dedupe or reader is None else reader
@@ -102,16 +106,19 @@ class PlanWriter:
             ledger.run("rows_by_key")
         newest = ledger.run("plan_last_generation").fetchone()[0]
         # A reading without rows is one, too.
-        self.generation = max(int(newest), ledger.generation) + 1
-        if ledger.generation:
-            # Readings that were refused, or cut short by a kill.
+        self.generation = generation or max(int(newest), ledger.generation) + 1
+        if generation is None:
+            drop_bookmark(ledger)
+        if ledger.generation and generation is None:
+            # Readings that were refused, or cut short and cannot be carried on.
             self._forget_others_than(ledger.generation)
         self._last_row_id = int(ledger.run("rows_last").fetchone()[0])
         self._known: Known | None = None
         self._may_share = False
-        self._rebuy = rebuy
-        # Before the first purchase there is nothing that an edit could lose.
-        self._was_bought_from = bool(ledger.generation) and ledger.has_attempts()
+        # Before the first purchase there is nothing that an edit could lose; and to go
+        # on with the plan that rows are bought from is no edit.
+        is_edit = bool(ledger.generation) and generation != ledger.generation
+        self._was_bought_from = is_edit and ledger.has_attempts()
 
     def close(self) -> None:
         """Give the scratch space back, also that of a reading that is given up."""
@@ -134,8 +141,36 @@ class PlanWriter:
     def _open(self) -> Known:
         if self._known is None:
             names = partial(digests, self._claims)
-            self._known = Known(self._reader, names, prints=self._dedupe)
+            # Not the ledger that is written, even where rows are judged by that: what
+            # is looked up now was committed before this reading began.
+            self._known = Known(
+                self._lookup, names, prints=self._dedupe, checkpoint=self._checkpoint
+            )
         return self._known
+
+    def look_up(self, checkpoint: Callable[[], None]) -> None:
+        """Look up the rows of earlier readings, so that no step has to wait for it.
+
+        Args:
+            checkpoint: Called now and then, also in later look-ups; it raises to end
+                them.
+        """
+        self._checkpoint = checkpoint
+        self._open()
+
+    def remember(self, unplaced: Iterable[bytes]) -> None:
+        """Let a reading that is carried on know the rows above.
+
+        Args:
+            unplaced: Fingerprints of rows without id and without an entry in `rows`.
+        """
+        remember_rows(
+            self._lookup, self._open(), self._key_of, self.generation, unplaced
+        )
+
+    def bookmark(self, digest: str, rows: int, dealt: Mapping[str, int]) -> None:
+        """Remember how far this reading came, with the slice that brought it there."""
+        put_bookmark(self._ledger, digest, self.generation, rows, dealt)
 
     def add(self, entries: Sequence[PlanEntry], own: bytes, first: int) -> None:
         """Judge and write a slice: its rows, and the manifest's own columns of them."""
@@ -165,7 +200,7 @@ class PlanWriter:
         """Remember which local references were read, and as what."""
         self._ledger.run_many("file_add", ((self.generation, *it) for it in files))
 
-    def end(self) -> None:
+    def end(self, *, rebuy: bool = False) -> None:
         """Match the rows, all being read, with what was paid for before an edit.
 
         No row shares images whose names an edited row needs: versions of a row have the
@@ -173,8 +208,10 @@ class PlanWriter:
         """
         if self._was_bought_from:
             edits = Edits(self._ledger, self.generation, self._open(), self._claims)
-            edits.match(rebuy=self._rebuy)
+            edits.match(rebuy=rebuy)
         self.close()
+        # From here on nothing is carried on: it would be done twice.
+        drop_bookmark(self._ledger)
         values = {"generation": self.generation}
         for (source,) in self._ledger.run("shares_that_clash", values).fetchall():
             known = {**values, "source": source}

@@ -20,6 +20,18 @@ INSERT INTO plan (generation, position, line, row_id, id, request, provider, rou
                   resolution, estimate, rebuy, at_column, problem, warning, key, fingerprint)
   VALUES (:generation, :position, :line, :row_id, :id, :request, :provider, :route, :shares, :model,
           :resolution, :estimate, :rebuy, :at_column, :problem, :warning, :key, :fingerprint);
+-- name: plan_met
+-- The id of a row that has one, else what it asks for, as far as that stands in `rows`.
+SELECT plan.id, CASE WHEN plan.id IS NULL THEN rows.fingerprint END
+  FROM plan LEFT JOIN rows USING (row_id) WHERE plan.generation = ? ORDER BY plan.position;
+-- name: plan_unplaced
+SELECT position FROM plan
+  WHERE generation = ? AND row_id IS NULL AND id IS NULL ORDER BY position;
+-- name: own_first_from
+SELECT min(first) FROM own_columns WHERE generation = ? AND first >= ?;
+-- name: plan_last_tried
+SELECT coalesce(max(position), -1) FROM plan
+  WHERE generation = ? AND row_id IN (SELECT row_id FROM attempts);
 -- name: own_add
 INSERT INTO own_columns (generation, first, ipc) VALUES (?, ?, ?);
 -- name: rows_last

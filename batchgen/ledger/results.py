@@ -90,12 +90,15 @@ class _Money(NamedTuple):
     at_risk_attempts: int
 
 
-def result_slices(ledger: Reader, archive: str) -> Iterator[Slice]:
+def result_slices(
+    ledger: Reader, archive: str, below: int | None = None
+) -> Iterator[Slice]:
     """Yield all rows of the manifest in order, with its own columns as Arrow IPC.
 
     Args:
         ledger: The ledger; it may be written meanwhile.
         archive: File name of the archive, as the table's `files` name it.
+        below: Where to end, between two slices; None for all rows.
     """
     generation = ledger.generation
     slices = ledger.run("result_slices", (generation,)).fetchall()
@@ -104,6 +107,8 @@ def result_slices(ledger: Reader, archive: str) -> Iterator[Slice]:
     total = ledger.run("planned_count", (generation,)).fetchone()[0]
     ends = [part["first"] for part in slices[1:]] + [total]
     for part, end in zip(slices, ends, strict=True):
+        if below is not None and part["first"] >= below:
+            return
         yield _rows(ledger, generation, (part["first"], end), archive), part["ipc"]
 
 

@@ -7,11 +7,11 @@ import io
 import json
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 
@@ -38,6 +38,11 @@ _FIRST_ROWS = 1000
 """Rows whose prompts are looked at before the table is read."""
 
 _QUICK_SLICE = 20_000
+
+
+T = TypeVar("T")
+
+_BLOCK_BYTES = 1 << 20
 
 
 class Manifest:
@@ -74,6 +79,8 @@ class Manifest:
             *self._notices_of_prompts(),
         )
         self.own_schema: bytes = self._own(empty)
+        self.checkpoint: Callable[[], None] = lambda: None
+        """Called often while the file or its images are read; it raises to end that."""
         self.id_candidate: str | None = None
         """A column that could be the id, where none is; known once all is read."""
 
@@ -131,26 +138,30 @@ class Manifest:
             **({"empty": job.empty} if job.empty == "skip" else {}),
         }
         with foreign_errors(self.path), self.path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        text = json.dumps([settings, content], sort_keys=True)
+            content = hashlib.sha256()
+            while block := file.read(_BLOCK_BYTES):
+                self.checkpoint()
+                content.update(block)
+        text = json.dumps([settings, content.hexdigest()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def has_same_files(self, states: Iterable[FileState]) -> bool:
         """Say whether local references are as an earlier reading found them."""
         if self._images and not self._job.images_at.is_dir():
             return False
-        return are_unchanged(self._job.manifest.parent, states)
+        return are_unchanged(self._job.manifest.parent, self._checked(states))
 
     def _allowed_folder(self) -> str:
         # As seen from the manifest, since both may be moved.
         start = self._job.manifest.parent
         return os.path.relpath(self._job.references.folder or start, start)
 
-    def slices(self, size: int = 1000) -> Iterator[Slice]:
-        """Read all rows, from the first, in order.
+    def slices(self, size: int = 1000, first: int = 0) -> Iterator[Slice]:
+        """Read all rows in order.
 
         Args:
             size: Most rows of a slice; it has fewer where they are very long.
+            first: Position of the first; those above are passed over, not judged.
 
         Raises:
             SpecError: the file cannot be read on with certainty. What was yielded
@@ -158,14 +169,52 @@ class Manifest:
         """
         reader = RowReader(self._layout, self._template, self._job)
         candidates = self._id_candidates()
+        for position, whole in self._batches(size):
+            candidates.watch(whole.frame)
+            batch, start = whole, position
+            if start < first:
+                batch, start = whole.after(first - position), first
+            if batch.frame.is_empty():
+                continue
+            rows = [*self._checked(_rows(reader, batch, start))]
+            yield Slice(rows, self._own(batch.frame), reader.files_read())
+        self.id_candidate = candidates.best()
+
+    def rows_at(self, positions: Iterable[int]) -> Iterator[Row]:
+        """Read some rows alone, as `slices` reads them.
+
+        Args:
+            positions: In order.
+
+        Raises:
+            SpecError: the file cannot be read on with certainty.
+        """
+        reader = RowReader(self._layout, self._template, self._job)
+        wanted = iter(positions)
+        next_position = next(wanted, None)
+        if next_position is None:
+            return
+        for start, batch in self._batches(1000):
+            end = start + batch.frame.height
+            while next_position is not None and next_position < end:
+                row = batch.after(next_position - start).first()
+                yield from _rows(reader, row, next_position)
+                next_position = next(wanted, None)
+            if next_position is None:
+                return
+
+    def _batches(self, size: int) -> Iterator[tuple[int, Batch]]:
+        """Yield the file's parts, each with the position of its first row."""
         position = 0
         with foreign_errors(self.path):
-            for batch in self._source.batches(size):
-                candidates.watch(batch.frame)
-                rows = list(_rows(reader, batch, position))
-                position += len(rows)
-                yield Slice(rows, self._own(batch.frame), reader.files_read())
-        self.id_candidate = candidates.best()
+            for batch in self._checked(self._source.batches(size)):
+                yield position, batch
+                position += batch.frame.height
+
+    def _checked(self, items: Iterable[T]) -> Iterator[T]:
+        for item in items:
+            self.checkpoint()
+            yield item
 
     def _id_candidates(self) -> IdCandidates:
         layout = self._layout

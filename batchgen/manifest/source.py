@@ -26,6 +26,15 @@ class Batch:
     frame: pl.DataFrame
     lines: list[int] | None
 
+    def after(self, rows: int) -> Batch:
+        """Return what is left without so many rows at the start."""
+        lines = None if self.lines is None else self.lines[rows:]
+        return Batch(self.frame[rows:], lines)
+
+    def first(self) -> Batch:
+        """Return the first row alone."""
+        return Batch(self.frame[:1], None if self.lines is None else self.lines[:1])
+
 
 class Source(Protocol):
     """A table on disk, its header read and checked.

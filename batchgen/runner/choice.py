@@ -27,19 +27,23 @@ from batchgen.runner.own_address import is_own_address
 
 
 class Spread:
-    """Deals rows out to providers by what each may do in a minute."""
+    """Deals rows out to providers by what each may do in a minute.
+
+    Attributes:
+        dealt: Rows that each was given.
+    """
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         self._weights = weights
-        self._dealt = dict.fromkeys(weights, 0)
+        self.dealt = dict.fromkeys(weights, 0)
 
     def rank(self, name: str) -> float:
         """Return when a provider would come to one more row; the least is soonest."""
-        return (self._dealt[name] + 1) / self._weights[name]
+        return (self.dealt[name] + 1) / self._weights[name]
 
     def deal(self, name: str) -> None:
         """Count a row for a provider."""
-        self._dealt[name] += 1
+        self.dealt[name] += 1
 
 
 Verdict = tuple[list[Way], tuple[str | None, str] | None]

@@ -31,11 +31,23 @@ _TABLES = (TABLE, PURCHASES)
 _LINES = 256
 
 
-def write_outputs(ledger: Ledger, archive: Archive, folder: Path) -> None:
+def write_outputs(
+    ledger: Ledger, archive: Archive, folder: Path, least_rows: int | None = None
+) -> int | None:
     """Write the ZIP's directory and the tables; only the folder's owner may.
 
     The ledger says `writing` meanwhile, and `fresh` when all is on disk: whoever
     comes after a kill writes them again.
+
+    Args:
+        ledger: What is known of the run.
+        archive: The ZIP.
+        folder: Where they go.
+        least_rows: If given, the result table is only begun: it has so many rows, and
+            more where some further down were bought. Then it does not count as `fresh`.
+
+    Returns:
+        How many rows the result table has, where it is only begun.
 
     Raises:
         StorageError: a file cannot be written; the old one still stands.
@@ -43,9 +55,19 @@ def write_outputs(ledger: Ledger, archive: Archive, folder: Path) -> None:
     with ledger.transaction():
         ledger.put("outputs", "writing")
     _finish(ledger, archive)
-    _write_tables(ledger, folder, "")
+    below = None if least_rows is None else _behind_bought(ledger, least_rows)
+    _write_tables(ledger, folder, "", below)
     with ledger.transaction():
-        ledger.put("outputs", "fresh")
+        ledger.put("outputs", "fresh" if below is None else "stale")
+    return below
+
+
+def _behind_bought(ledger: Reader, least_rows: int) -> int | None:
+    """Return where the slice ends that has the last row bought; None at the last."""
+    (last,) = ledger.run("plan_last_tried", (ledger.generation,)).fetchone()
+    values = (ledger.generation, max(least_rows, last + 1))
+    (below,) = ledger.run("own_first_from", values).fetchone()
+    return None if below is None else int(below)
 
 
 def are_fresh(ledger: Reader, archive: Archive, folder: Path) -> bool:
@@ -78,18 +100,20 @@ def write_tables_beside(reader: Reader, folder: Path) -> bool:
             (folder / f"{name}{mark}").unlink(missing_ok=True)
 
 
-def _write_tables(ledger: Reader, folder: Path, mark: str) -> None:
-    _write_results(ledger, folder / f"{TABLE}{mark}")
+def _write_tables(
+    ledger: Reader, folder: Path, mark: str, below: int | None = None
+) -> None:
+    _write_results(ledger, folder / f"{TABLE}{mark}", below)
     path = folder / f"{PURCHASES}{mark}"
     write_purchases(path, purchase_slices(ledger), ledger.realm)
 
 
-def _write_results(ledger: Reader, path: Path) -> None:
+def _write_results(ledger: Reader, path: Path, below: int | None) -> None:
     schema = ledger.get("own_schema")
     own_schema = schema if isinstance(schema, bytes) else None
     values = (ledger.generation,)
     is_shared = ledger.run("plan_is_shared", values).fetchone() is not None
-    slices = result_slices(ledger, ARCHIVE)
+    slices = result_slices(ledger, ARCHIVE, below)
     realm = ledger.realm
     write_table(path, slices, own_schema, is_shared=is_shared, realm=realm)
 

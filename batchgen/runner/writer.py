@@ -7,7 +7,7 @@ the ledger commits other steps: a purchase need not wait for another's images.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -40,12 +40,14 @@ class _Entry:
 
     Attributes:
         end: Where the archive ends behind its images; None where it has none.
+        may_wait: Whether all others that wait go first, in a commit without it.
     """
 
     step: Callable[[Ledger, list[Member]], Any]
     images: Sequence[Incoming] = ()
     members: list[Member] = field(default_factory=list)
     end: int | None = None
+    may_wait: bool = False
     done: anyio.Event = field(default_factory=anyio.Event)
     result: Any = None
     error: BaseException | None = None
@@ -84,15 +86,22 @@ class Writer:
         # archive: its committed end never passes bytes that no step has named.
         self._appended = self._steps.clone()
 
-    async def commit(self, step: Callable[[Ledger], T]) -> T:
+    async def commit(self, step: Callable[[Ledger], T], *, may_wait: bool = False) -> T:
         """Make a step in the ledger; on disk when this returns.
 
         It is not cut short by a cancellation: what was begun is written.
 
+        Args:
+            step: What is done.
+            may_wait: Whether steps that are asked for meanwhile go first: for long ones
+                that no purchase waits for. All that wait when its turn comes go before
+                it, and none that come later, so it is never put off for good.
+
         Raises:
             StorageError: nothing more can be written by this process.
         """
-        result: T = await self._put(_Entry(lambda ledger, _: step(ledger)))
+        entry = _Entry(lambda ledger, _: step(ledger), may_wait=may_wait)
+        result: T = await self._put(entry)
         return result
 
     async def store(
@@ -165,7 +174,8 @@ class Writer:
                 # What the other one fails at ends this one between two groups.
                 with anyio.CancelScope(shield=True):
                     try:
-                        await write(_gather(first, entries))
+                        for group in _in_order(_gather(first, entries)):
+                            await write(group)
                     except BaseException as error:
                         self._failed = self._failed or error
                         raise
@@ -241,6 +251,16 @@ def _gather(first: _Entry, entries: MemoryObjectReceiveStream[_Entry]) -> list[_
         group.append(entry)
         size_bytes += _size_bytes(entry)
     return group
+
+
+def _in_order(group: list[_Entry]) -> Iterator[list[_Entry]]:
+    """Yield what is written together, first that for which others do not wait."""
+    at_once = [entry for entry in group if not entry.may_wait]
+    if at_once:
+        yield at_once
+    for entry in group:
+        if entry.may_wait:
+            yield [entry]
 
 
 def _size_bytes(entry: _Entry) -> int:

@@ -11,12 +11,15 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 import pytest
 
-from batchgen.engines.folder import read_ledger
+from batchgen.engines import ending
+from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.errors import DiskFull
 from batchgen.ledger import plan
 from batchgen.ledger.known import Known
+from batchgen.ledger.resuming import bookmark_of, put_bookmark
+from batchgen.model import Status
 from batchgen.runner.planner import SLICE
-from tests.engines.desk import Desk
+from tests.engines.desk import Desk, statuses
 from tests.engines.shop import Answer, Asked, Shop, in_turn, refused
 
 pytestmark = pytest.mark.anyio
@@ -75,28 +78,68 @@ async def test_a_zip_whose_only_image_was_torn_by_a_kill_is_a_zip_all_the_same(
     assert desk.row()["status"] == "failed"
 
 
-async def test_a_stop_ends_no_reading_of_the_manifest_for_the_table_needs_it(
-    desk: Desk, shop: Shop
+@pytest.mark.parametrize("is_long", [False, True], ids=["all-rows", "first-rows"])
+async def test_a_signal_ends_the_reading_too_and_the_next_run_carries_it_on(
+    *, is_long: bool, desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if is_long:  # a table that would take long to write has its first slices
+        monkeypatch.setattr(ending, "FEW_ROWS", 1)
+    rows, asked = 8 * SLICE, threading.Event()
+
+    class Waiting(Known):
+        def count(self, bases: Sequence[int]) -> list[int]:
+            if self._has_stems:  # a slice stands in the plan
+                asked.wait(30)
+            return super().count(bases)
+
+    monkeypatch.setattr(plan, "Known", Waiting)
     desk.provider = "aimlapi"
-    desk.write(*(f"cup {number}" for number in range(4 * SLICE)))
+    desk.write(*(f"cup {number}" for number in range(rows)))
     sell = shop.sells(CREDITS)
 
-    def buy(asked: Asked) -> Answer:
+    def buy(request: Asked) -> Answer:
         if len(shop.buys) == 1:
             signal.raise_signal(signal.SIGTERM)
-        return sell(asked)
+        asked.set()
+        return sell(request)
 
     shop.buy = buy
 
-    outcome = await desk.run()
+    stopped = await desk.run(limit=2)
+    begun = desk.table()
 
-    assert outcome.signal is signal.SIGTERM
-    assert len(desk.table()) == 4 * SLICE
+    assert stopped.signal is signal.SIGTERM
+    assert stopped.cut is not None
+    assert SLICE < stopped.cut.rows < rows
+    assert len(begun) == (SLICE if is_long else stopped.cut.rows)
+    assert stopped.rows_in_table == (SLICE if is_long else None)
+    assert sum(it["status"] == "succeeded" for it in begun) == 1
+    assert desk.totals().images == 1
+
+    outcome = await desk.run(limit=2)
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 2}
+    assert len(desk.table()) == rows
+    assert len(shop.buys) == 2
     ledger = read_ledger(desk.out)
     generation = ledger.generation
     ledger.close()
     assert generation == 1, "it was read from its first row again"
+
+
+async def test_a_run_that_may_buy_forgets_another_reading_that_was_cut_short(
+    desk: Desk,
+) -> None:
+    """What is bought now, the rest of that reading would not know."""
+    await desk.run()
+    with open_folder(desk.out, None, None) as folder, folder.ledger.transaction():
+        put_bookmark(folder.ledger, "of an edited table", 2, 1_000, {})
+
+    await desk.run()
+
+    ledger = read_ledger(desk.out)
+    assert bookmark_of(ledger) is None
+    ledger.close()
 
 
 async def test_what_is_in_flight_comes_in_when_there_is_no_room_to_plan_on(

@@ -65,13 +65,13 @@ def propose(
     ledger: Ledger, texts: Sequence[str], ids: Sequence[str], *, rebuy: bool = False
 ) -> PlanWriter:
     """Read a manifest that does not count yet."""
-    with closing(PlanWriter(ledger, key_of, claimed_stems, rebuy=rebuy)) as plan:
+    with closing(PlanWriter(ledger, key_of, claimed_stems)) as plan:
         rows = [
             entry(number, text, id=ids[number] if ids else None)
             for number, text in enumerate(texts)
         ]
         plan.add(rows, b"", 0)
-        plan.end()
+        plan.end(rebuy=rebuy)
     return plan
 
 

@@ -240,6 +240,43 @@ def test_a_manifest_can_be_read_again_from_its_start(make_job: MakeJob) -> None:
     assert [row.position for row in first] == list(range(10))
 
 
+@pytest.mark.parametrize("first", [0, 3, 4, 9, 10])
+def test_rows_above_the_first_are_passed_over_and_the_others_are_the_same(
+    first: int, make_job: MakeJob
+) -> None:
+    table = "prompt,own\n" + "".join(f'"a\ncup {it}",{it}\n' for it in range(10))
+    manifest = Manifest.open(make_job(table))
+    whole = [row for each in manifest.slices(3) for row in each.rows]
+
+    parts = list(manifest.slices(3, first))
+
+    assert [row for each in parts for row in each.rows] == whole[first:]
+    own = [row for each in parts for row in pl.read_ipc_stream(each.own).rows()]
+    assert own == [(str(it),) for it in range(first, 10)]
+    picked = [it for it in (2, first, 9) if it < 10]
+    assert list(manifest.rows_at(sorted(picked))) == [
+        whole[it] for it in sorted(picked)
+    ]
+
+
+def test_whoever_waits_for_a_manifest_no_longer_can_end_its_reading(
+    make_job: MakeJob,
+) -> None:
+    class Enough(Exception):
+        pass
+
+    def checkpoint() -> None:
+        raise Enough
+
+    manifest = Manifest.open(make_job("prompt\n" + "a\n" * 10))
+    manifest.checkpoint = checkpoint
+
+    with pytest.raises(Enough):
+        manifest.digest()
+    with pytest.raises(Enough):
+        list(manifest.slices())
+
+
 def test_a_manifest_with_ids_says_so(make_job: MakeJob) -> None:
     manifest = Manifest.open(make_job("id,prompt\na,b\n"))
 

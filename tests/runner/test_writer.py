@@ -443,3 +443,52 @@ async def test_who_comes_at_the_moment_of_a_failure_is_told_what_failed(
         await put_many()
 
     assert set(told) == {"DiskFull"}
+
+
+async def test_a_step_that_may_wait_lets_those_that_others_wait_for_go_first(
+    ledger: Ledger, archive: Archive
+) -> None:
+    gate, made = Gate(), list[str]()
+
+    def step(name: str) -> Callable[[Ledger], None]:
+        def note(_: Ledger) -> None:
+            made.append(name)
+
+        return note
+
+    async with (
+        writing(Writer(ledger, archive, gate)) as writer,
+        anyio.create_task_group() as tasks,
+    ):
+        gate.shut()
+        tasks.start_soon(writer.commit, step("under way"))
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(partial(writer.commit, step("slice"), may_wait=True))
+        await anyio.wait_all_tasks_blocked()
+        for name in ("purchase", "another"):
+            tasks.start_soon(writer.commit, step(name))
+        await anyio.wait_all_tasks_blocked()
+        gate.open.set()
+
+    assert made == ["under way", "purchase", "another", "slice"]
+    assert gate.passed == 3, "a slice has a commit of its own"
+
+
+async def test_a_step_that_may_wait_is_not_put_off_by_those_that_come_later(
+    ledger: Ledger, archive: Archive
+) -> None:
+    made = list[str]()
+
+    async def purchases(writer: Writer) -> None:
+        while "slice" not in made:
+            await writer.commit(lambda _: made.append("purchase"))
+            assert len(made) < 100, "it is put off for good"
+
+    async with (
+        writing(Writer(ledger, archive, to_thread)) as writer,
+        anyio.create_task_group() as tasks,
+    ):
+        for _ in range(4):
+            tasks.start_soon(purchases, writer)
+        step: Callable[[Ledger], None] = lambda _: made.append("slice")  # noqa: E731
+        tasks.start_soon(partial(writer.commit, step, may_wait=True))

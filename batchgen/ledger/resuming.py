@@ -1,0 +1,129 @@
+"""How a reading of the manifest that was cut short is carried on by the next run.
+
+With each slice goes a bookmark, in the same commit: so after a kill, too, the plan and
+the bookmark agree. A reading that counts already is carried on whatever was bought
+from it meanwhile, as it would have gone on beside those purchases. One that is only
+proposed was judged by what was bought before it; it is carried on only if nobody else
+has opened the folder since, for a `retry` or a bill could have changed that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import TypeVar
+
+from batchgen.ledger.known import Known
+from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.reader import Reader
+
+T = TypeVar("T")
+
+KeyOf = Callable[[str | None, bytes, int], int]
+"""Id, fingerprint and occurrence to the row's key."""
+
+_BOOKMARK = "reading"
+_OPENINGS = "openings"
+_ROWS_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bookmark:
+    """How far a reading came.
+
+    Attributes:
+        digest: Of all that the reading depends on but local reference images.
+        generation: Of the plan that it writes.
+        rows: Manifest rows that are in the plan.
+        openings: How often the folder had been opened.
+        dealt: Rows given to each provider, where they share the work.
+    """
+
+    digest: str
+    generation: int
+    rows: int
+    openings: int
+    dealt: Mapping[str, int] = field(default_factory=dict)
+
+
+def bookmark_of(ledger: Reader) -> Bookmark | None:
+    """Return the bookmark of a reading that did not come to its end; None without."""
+    text = ledger.get(_BOOKMARK)
+    return Bookmark(**json.loads(text)) if isinstance(text, str) else None
+
+
+def put_bookmark(
+    ledger: Ledger, digest: str, generation: int, rows: int, dealt: Mapping[str, int]
+) -> None:
+    """Remember how far a reading came."""
+    openings = ledger.get_int(_OPENINGS)
+    bookmark = Bookmark(
+        digest=digest,
+        generation=generation,
+        rows=rows,
+        openings=openings,
+        dealt=dict(dealt),
+    )
+    ledger.put(_BOOKMARK, json.dumps(asdict(bookmark)))
+
+
+def drop_bookmark(ledger: Ledger) -> None:
+    """Forget how far a reading came: it is at its end, or a new one begins."""
+    if ledger.get(_BOOKMARK) is not None:
+        ledger.put(_BOOKMARK, None)
+
+
+def count_opening(ledger: Ledger) -> None:
+    """Note that somebody may change the folder, if a reading waits to be carried on."""
+    if bookmark_of(ledger) is not None:
+        with ledger.transaction():
+            ledger.put(_OPENINGS, ledger.get_int(_OPENINGS) + 1)
+
+
+def bookmark_to_carry_on(ledger: Reader, digest: str) -> Bookmark | None:
+    """Return the bookmark of the same reading, if the plan can be carried on there.
+
+    Whether its local reference images are unchanged is still to be seen.
+    """
+    bookmark = bookmark_of(ledger)
+    if bookmark is None or bookmark.digest != digest:
+        return None
+    is_counting = bookmark.generation == ledger.generation
+    is_next = ledger.get_int(_OPENINGS) == bookmark.openings + 1
+    return bookmark if is_counting or is_next else None
+
+
+def remember_rows(
+    reader: Reader,
+    known: Known,
+    key_of: KeyOf,
+    generation: int,
+    unplaced: Iterable[bytes],
+) -> None:
+    """Let a reading know what stood above, as if it had just met those rows.
+
+    Args:
+        reader: Where the plan stands.
+        known: What the reading looks up.
+        key_of: Gives a row's key.
+        generation: Of the plan that is carried on.
+        unplaced: Fingerprints of rows without id and without an entry in `rows`.
+    """
+    for rows in _in_parts(reader.lines("plan_met", (generation,))):
+        known.met([key_of(id, b"", 0) for id, _ in rows if id is not None])
+        known.count([key_of(None, it, 0) for _, it in rows if it is not None])
+    for prints in _in_parts(unplaced):
+        known.count([key_of(None, it, 0) for it in prints])
+
+
+def unplaced_positions(reader: Reader, generation: int) -> Iterator[int]:
+    """Yield, in order, positions of rows without id and without an entry in `rows`."""
+    return (position for (position,) in reader.lines("plan_unplaced", (generation,)))
+
+
+def _in_parts(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while part := list(islice(iterator, _ROWS_AT_ONCE)):
+        yield part
