@@ -125,6 +125,12 @@ def finish(job: Job, outcome: Outcome, causes: Sequence[Cause] = ()) -> int:
     whole = count == rows.get(Status.SUCCEEDED, 0)
     for variable in outcome.left:
         write_error(f"tasks of an earlier run wait for their key: set {variable}")
+    for name, address in outcome.unnamed:
+        write_error(
+            f"tasks of an earlier run wait at {address}, which only this run folder "
+            "names: no key is sent there. If the address is right, add "
+            f"--base-url {name}={address}"
+        )
     code = _code(outcome, whole=whole)
     for line in _reasons(outcome):
         write_error(f"batchgen: {line}")

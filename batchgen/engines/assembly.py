@@ -22,6 +22,7 @@ from batchgen.runner.context import Run, Time
 from batchgen.runner.decide import Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
+from batchgen.runner.own_address import is_named_address
 from batchgen.runner.pacing import found_under, pacing_of
 from batchgen.runner.proof import Proof
 from batchgen.runner.resume import ask_first, carry_on, flights_of
@@ -129,13 +130,26 @@ def _chosen_lane(
     )
 
 
-async def resume(run: Run, setting: Setting) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class LeftOpen:
+    """Tasks of an earlier run that this one cannot ask for.
+
+    Attributes:
+        variables: Whose keys would let them be fetched.
+        unnamed: Where they are, at addresses that only the run folder names.
+    """
+
+    variables: Sequence[str] = ()
+    unnamed: Sequence[Place] = ()
+
+
+async def resume(run: Run, setting: Setting) -> LeftOpen:
     """Start from the money that the ledger knows, and carry on what is open.
 
     When it returns, nothing is left to be asked for rows that may be bought again.
 
     Returns:
-        Variables whose keys would let the tasks of other providers be fetched.
+        What cannot be asked for.
     """
     open_attempts = run.ledger.open_attempts()
     former = given_up(run)
@@ -157,12 +171,22 @@ async def resume(run: Run, setting: Setting) -> list[str]:
     first = [*await read_kept(run, lanes), *await reopen(run, lanes)]
     carry_on(run, [*await ask_first(run, flights), *first])
     open_ids = {attempt.attempt_id for attempt in open_attempts}
-    return sorted(
-        {
-            key_variable(attempt.provider)
-            for attempt in without
-            if attempt.attempt_id in open_ids
-        }
+    waiting = [attempt for attempt in without if attempt.attempt_id in open_ids]
+    return LeftOpen(
+        sorted(
+            {
+                key_variable(attempt.provider)
+                for attempt in waiting
+                if attempt.provider not in setting.keys
+            }
+        ),
+        sorted(
+            {
+                (attempt.provider, attempt.base_url)
+                for attempt in waiting
+                if attempt.provider in setting.keys
+            }
+        ),
     )
 
 
@@ -198,7 +222,8 @@ def _lanes_for(
     """Return where attempts can be asked for: where they were sent, with that key.
 
     Returns:
-        The places, and attempts whose provider's key is not at hand.
+        The places, and attempts whose provider's key is not at hand, or may not go
+        there.
     """
     lanes = {(it.name, it.endpoint.base_url): it for it in run.lanes.values()}
     without = []
@@ -209,6 +234,12 @@ def _lanes_for(
         provider = setting.providers.get(attempt.provider)
         key = setting.keys.get(attempt.provider)
         if provider is None or key is None:
+            without.append(attempt)
+            continue
+        # What a rehearsal sends is no secret.
+        if setting.paid_hosts and not is_named_address(
+            attempt.base_url, run.job, provider.name, provider.defaults
+        ):
             without.append(attempt)
             continue
         endpoint = Endpoint(attempt.base_url, key)

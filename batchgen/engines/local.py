@@ -201,7 +201,9 @@ class LocalEngine:
                 return
             if self._outcome.signal is not None:
                 return
-            self._outcome.left = await resume(run, self._setting)
+            left = await resume(run, self._setting)
+            self._outcome.left = [*left.variables]
+            self._outcome.unnamed = [*left.unnamed]
             references = References(run, self._setting.stand_in)
             if at_once:
                 reading.start_soon(self._plan, run, planner)

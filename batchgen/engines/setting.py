@@ -92,6 +92,8 @@ class Outcome:
         cut: The reading of the manifest, if a signal ended it before the last row.
         rows_in_table: How many rows the table has, where it is only begun.
         left: Variables whose keys would let tasks of other providers be fetched.
+        unnamed: Provider and base URL of tasks that are at addresses which only the run
+            folder names.
         needed: What the budgets that are too small need for all that is left.
     """
 
@@ -103,4 +105,5 @@ class Outcome:
     cut: CutReading | None = None
     rows_in_table: int | None = None
     left: list[str] = field(default_factory=list)
+    unnamed: list[tuple[str, str]] = field(default_factory=list)
     needed: Needed = field(default_factory=Needed)

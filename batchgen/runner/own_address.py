@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batchgen.addresses.url import read_url
+from batchgen.model import Job
 from batchgen.provider import Defaults
 from batchgen.wire import is_loopback_host
 
@@ -22,3 +23,29 @@ def is_own_address(base_url: str | None, defaults: Defaults) -> bool:
         return True
     url, own = read_url(base_url), read_url(defaults.base_url)
     return is_loopback_host(url.host) or (url.host, url.port) == (own.host, own.port)
+
+
+def is_named_address(base_url: str, job: Job, name: str, defaults: Defaults) -> bool:
+    """Say whether a provider's key may go to a base URL that a run folder holds.
+
+    A folder may have been in other hands. So its word is not enough: the job, the
+    command line or the provider's own facts must name that host; a server on this
+    machine is named by any other on this machine.
+    """
+    try:
+        url = read_url(base_url)
+    except ValueError:
+        return False
+    named = [job.terms_of(name).base_url, defaults.base_url]
+    own = [read_url(address) for address in named if address is not None]
+    if any(
+        (url.scheme, url.host, url.port) == (each.scheme, each.host, each.port)
+        for each in own
+    ):
+        return True
+    of_job = (job.terms_of(provider).base_url for provider in job.providers)
+    return is_loopback_host(url.host) and any(
+        is_loopback_host(read_url(address).host)
+        for address in of_job
+        if address is not None
+    )
