@@ -45,6 +45,19 @@ _NO_TEXTS: Mapping[type, str] = MappingProxyType(
 )
 
 
+def needed_names(text: str) -> frozenset[str]:
+    """Return columns without which a template cannot be used on any table.
+
+    None are returned for one that does not parse: `PromptTemplate` says why.
+    """
+    environment = ImmutableSandboxedEnvironment()
+    try:
+        tree = environment.parse(text)
+    except TemplateSyntaxError:
+        return frozenset()
+    return frozenset(_used(tree, ()) - {"row", *environment.globals})
+
+
 class PromptTemplate:
     """A template that was compiled once and checked against the columns."""
 
