@@ -68,7 +68,10 @@ class PromptReader:
             problem = problem or self._problem("the prompt is empty")
             return Prompt(prompt=None, problem=problem, lacks=lacks)
         if problem is None and is_missing(prompt):
-            words = f"the prompt {words_of(prompt)}"
+            words = (
+                f"the prompt {words_of(prompt)}: write what the image should show, or "
+                "leave the row out"
+            )
             problem = self._problem(words, spares_started=True)
         oddity = self._template.oddity if self._template else None
         if problem is None and oddity is not None:
