@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -34,15 +36,18 @@ _FAILURES = (
 )
 
 
+_TEXTS = (str, int, float, Decimal, date, time, timedelta)
+_LIST = "a whole list: write, for example, {{ tags | join(', ') }}"
 _NO_TEXTS: Mapping[type, str] = MappingProxyType(
     {
         bytes: "bytes, which no prompt can hold",
         dict: "a whole structure: name one of its fields, as in {{ size.width }}",
-        list: "a whole list: write, for example, {{ tags | join(', ') }}",
-        tuple: "a whole list: write, for example, {{ tags | join(', ') }}",
+        Iterable: _LIST,
         type(None): "`None`: write {{ ... or '' }} where there may be no value",
+        object: "something that is neither text nor a number: name a column",
     }
 )
+"""What is wrong with a value that is put out, by the first kind that it is."""
 
 
 def needed_names(text: str) -> frozenset[str]:
@@ -52,10 +57,10 @@ def needed_names(text: str) -> frozenset[str]:
     """
     environment = ImmutableSandboxedEnvironment()
     try:
-        tree = environment.parse(text)
+        used = _used(environment.parse(text), ())
     except TemplateSyntaxError:
         return frozenset()
-    return frozenset(_used(tree, ()) - {"row", *environment.globals})
+    return frozenset(used - {"row", *environment.globals})
 
 
 class PromptTemplate:
@@ -78,6 +83,8 @@ class PromptTemplate:
         try:
             tree = environment.parse(text)
             self._template = environment.from_string(tree)
+            # Jinja puts out constants here, once, and never again.
+            self._constant_oddity = self.oddity
         except TemplateSyntaxError as error:
             hint = spelling.hint_for(text, columns, error.lineno)
             raise SpecError(
@@ -116,7 +123,7 @@ class PromptTemplate:
         known = {
             name: "" if cells[name] is None else cells[name] for name in self.columns
         }
-        self.oddity = None
+        self.oddity = self._constant_oddity
         steps = _Steps()
         scope = {"range": steps.range, "row": _Cells(known)} | known
         try:
@@ -135,9 +142,9 @@ class PromptTemplate:
             raise TemplateRuntimeError(
                 "a function is put out in place of what it returns: write () behind it"
             )
-        kind = next((kind for kind in _NO_TEXTS if isinstance(value, kind)), None)
-        if kind is not None:
-            self.oddity = f"the template puts out {_NO_TEXTS[kind]}"
+        if not isinstance(value, _TEXTS):
+            kinds = (kind for kind in _NO_TEXTS if isinstance(value, kind))
+            self.oddity = f"the template puts out {_NO_TEXTS[next(kinds)]}"
         return value
 
 

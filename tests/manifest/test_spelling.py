@@ -163,6 +163,40 @@ def test_a_function_is_never_put_out() -> None:
         template.render({**dict.fromkeys(COLUMNS), "Title": "cup"})
 
 
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        pytest.param("{{ Title | map('upper') }}", "a whole list", id="lazy-list"),
+        pytest.param("{{ range(3) }}", "a whole list", id="range"),
+        pytest.param("{{ ('x', 'y') }} {{ Title }}", "a whole list", id="constant"),
+        pytest.param("{{ none }} {{ Title }}", "`None`", id="constant-none"),
+        pytest.param("{{ cycler('x') }} {{ Title }}", "neither text", id="object"),
+        pytest.param("{{ self }} {{ Title }}", "neither text", id="template"),
+        pytest.param("{{ Title }} {{ 1.5 }} {{ true }}", None, id="numbers"),
+        pytest.param("{{ Title | e }}", None, id="escaped"),
+    ],
+)
+def test_only_texts_and_numbers_are_put_out(
+    read_rows: ReadRows, template: str, words: str | None
+) -> None:
+    rows = read_rows("Title\ncup\nmug\n", prompt=template)
+
+    for row in rows:
+        problem = None if row.problem is None else row.problem.message
+        assert (problem is None) is (words is None)
+        assert (words or "") in (problem or "")
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ Title | no_filter }}", "{{ Title is no_test }}", "{{ Title"]
+)
+def test_a_template_that_is_none_is_told_in_one_line(
+    make_job: MakeJob, template: str
+) -> None:
+    with pytest.raises(SpecError, match=r"^prompt template, line 1: "):
+        Manifest.open(make_job("Title\ncup\n", prompt=template))
+
+
 @pytest.mark.parametrize("cell", [None, "", "nan", " "], ids=str)
 def test_a_default_stands_in_for_a_cell_without_a_value(cell: str | None) -> None:
     template = PromptTemplate("{{ Title | default('cup') }}", COLUMNS, "m.csv")
