@@ -42,7 +42,7 @@ class PromptReader:
     def __init__(
         self, layout: Layout, template: PromptTemplate | None, job: Job
     ) -> None:
-        self._names = layout.names
+        self._names = spelling.ColumnNames(layout.names)
         self._template = template
         self._column = "prompt" if template else layout.read["prompt"]
         self._skips = job.empty == "skip"

@@ -80,19 +80,20 @@ class PromptTemplate:
         self.oddity: str | None = None
         """What the last prompt holds that is neither text nor a number."""
         environment = _Environment(self._printed)
+        names = spelling.ColumnNames(columns)
         try:
             tree = environment.parse(text)
             self._template = environment.from_string(tree)
             # Jinja puts out constants here, once, and never again.
             self._constant_oddity = self.oddity
         except TemplateSyntaxError as error:
-            hint = spelling.hint_for(text, columns, error.lineno)
+            hint = spelling.hint_for(text, names, error.lineno)
             raise SpecError(
                 f"prompt template, line {error.lineno}: {error.message}{hint}"
             ) from error
         used = _used(tree, columns)
         for name in sorted(used - set(columns) - {"row", *environment.globals}):
-            hint = did_you_mean(name, columns) + spelling.hint_for(text, columns)
+            hint = did_you_mean(name, columns) + spelling.hint_for(text, names)
             raise SpecError(
                 f"prompt template: {where} has no column `{name}`{hint} (the columns "
                 f"are {listed(columns)})"
@@ -100,7 +101,7 @@ class PromptTemplate:
         uses = columns_of(tree, columns)
         self.gaps = GapFinder(uses)
         literals = [part.data for part in tree.find_all(nodes.TemplateData)]
-        self.notices = tuple(spelling.notices_of(text, literals, columns, uses.named))
+        self.notices = tuple(spelling.notices_of(text, literals, names, uses.named))
         self._reads_row = "row" in used and "row" not in columns
         self.columns: tuple[str, ...] = tuple(
             name

@@ -6,6 +6,7 @@ import pytest
 
 from batchgen.errors import SpecError
 from batchgen.manifest.manifest import Manifest
+from batchgen.manifest.spelling import ColumnNames
 from batchgen.manifest.template import PromptTemplate
 from tests.manifest.conftest import MakeJob, ReadRows
 
@@ -145,6 +146,23 @@ def test_placeholders_in_cells_are_a_warning_and_a_notice(
     assert [row.warning is not None for row in rows] == [is_told, False]
     assert [row.prompt for row in rows] == [cell, "plain"]
     assert any("of the first 2 rows, 1 hold" in it for it in notices) is is_told
+
+
+@pytest.mark.parametrize(
+    ("word", "column"),
+    [
+        pytest.param("Body (HTML)", "Body (HTML)", id="as-it-is"),
+        pytest.param(" body-(html) ", "Body (HTML)", id="otherwise"),
+        pytest.param("image_src", "image_src", id="the-very-one-before-a-similar-one"),
+        pytest.param("IMAGE SRC", "Image Src", id="the-first-of-similar-ones"),
+        pytest.param("src", None, id="a-part"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_a_column_is_found_by_its_name(word: str, column: str | None) -> None:
+    names = ColumnNames(["Body (HTML)", "Image Src", "image_src"])
+
+    assert names.find(word) == column
 
 
 # -- what a template puts out
