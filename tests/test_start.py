@@ -71,7 +71,7 @@ LATE = {
         "pyarrow, when the rows are done"
     ),
     "job.values.base_url: batchgen.addresses.url": "httpx, for an address alone",
-    "manifest.manifest._open_source: batchgen.manifest.parquet_source": (
+    "manifest.opening.open_source: batchgen.manifest.parquet_source": (
         "pyarrow, for Parquet alone"
     ),
     "manifest.manifest._template: batchgen.manifest.template": (

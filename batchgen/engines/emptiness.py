@@ -7,6 +7,7 @@ a price did not agree to `Studio photo of ` four thousand times.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import FinishedPrompt
@@ -16,8 +17,11 @@ from batchgen.ledger.requests import prompt_of
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.wording import shown
 from batchgen.model import Job
-from batchgen.runner.context import Run
-from batchgen.runner.planner import Planner
+
+if TYPE_CHECKING:
+    # Only for its names: `check` needs none of what a run waits and sends with.
+    from batchgen.runner.context import Run
+    from batchgen.runner.planner import Planner
 
 COLUMNS_SHOWN = 5
 

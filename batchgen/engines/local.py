@@ -270,11 +270,13 @@ class LocalEngine:
             UsageError: nothing was agreed to.
         """
         generation, notice = planner.generation, run.progress.notice
+        if self._setting.keep:
+            await run.writer.commit(
+                lambda ledger: keep(ledger, generation, self._below)
+            )
         if not planner.finished:  # it was told when the reading was new
             for line in edit_notices(run.ledger, self._below, generation):
                 notice(line)
-        if self._setting.keep:
-            await run.writer.commit(lambda it: keep(it, generation, self._below))
         if self._setting.rebuy:
             if (again := rebuy_of(run.ledger, self._below, generation)) is not None:
                 notice(f"{again.happened}; --rebuy buys them again for {again.price}")

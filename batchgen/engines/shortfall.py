@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from batchgen.budget import Limits, Scope, Share, shares_of
 from batchgen.engines.needed import NEEDED, Needed
 from batchgen.errors import BudgetReached, DayTooSmall
-from batchgen.ledger import Ledger, Reader, load_request
+from batchgen.ledger import FoundRow, Ledger, Reader, load_request
 from batchgen.model import Sale
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def remember_needed(run: Run, ledger: Ledger, end: int, error: BudgetReached) ->
         error: What it ended by.
     """
 
-    def price(row: sqlite3.Row) -> int:
+    def price(row: FoundRow) -> int:
         request = load_request(row["request"])
         sale = Sale.of(row["provider"], request, row["model"], row["resolution"])
         lacking: int = row["lacking"]
@@ -54,7 +53,7 @@ def _needed(
     ledger: Reader,
     limits: Limits,
     span: tuple[int, int],
-    price: Callable[[sqlite3.Row], int],
+    price: Callable[[FoundRow], int],
     used: UsedOf,
 ) -> Needed:
     end, today = span

@@ -18,7 +18,7 @@ from batchgen.ledger.purchases import (
     settled_without_note,
     unsettle_charges,
 )
-from batchgen.ledger.reader import Growth, Reader, Shape
+from batchgen.ledger.reader import FoundRow, Growth, Reader, Shape
 from batchgen.ledger.realm import REHEARSAL, realm_in
 from batchgen.ledger.records import (
     AttemptEnd,
@@ -44,6 +44,7 @@ __all__ = [
     "AttemptStart",
     "Charged",
     "Compaction",
+    "FoundRow",
     "Growth",
     "KeptMember",
     "Ledger",

@@ -34,6 +34,9 @@ Growth = Counter[tuple[int, str | None]]
 
 Value = str | int | float | bytes | None
 
+FoundRow = sqlite3.Row
+"""What a named query finds: values by the names of its columns."""
+
 _FETCHED = 1024
 
 

@@ -94,7 +94,9 @@ def test_one_character_in_a_template_without_ids_asks(shop: Shop) -> None:
     assert shop.sent == before
     assert Keepsake.of(shop.folder / "out/m") == kept
 
-    assert run(shop, "--keep", *edited)[0] == 0
+    code, words = run(shop, "--keep", *edited)
+    assert code == 0
+    assert "3 rows keep what was bought before an edit" in words
     assert shop.sent == before + 1
     rows = table(shop.folder / "out/m")
     assert rows["prompt"].to_list()[0] == "Foto von Tasse"

@@ -129,7 +129,7 @@ ROWS = (
         name="column-of-another-spelling",
         command="check m.csv --provider gemini",
         names=("m.csv", "`Aspect Ratio`", "`aspect_ratio`"),
-        remedy=("rename", "[columns]"),
+        remedy=('[columns] aspect_ratio = "Aspect Ratio"',),
         code=0,
         files={"m.csv": "prompt,Aspect Ratio\na lamp,16:9\n"},
         is_listed=True,
