@@ -71,6 +71,9 @@ LATE = {
         "pyarrow, when the rows are done"
     ),
     "job.values.base_url: batchgen.addresses.url": "httpx, for an address alone",
+    "manifest.opening.expected_names: batchgen.manifest.template": (
+        "jinja2, for a template alone"
+    ),
     "manifest.opening.open_source: batchgen.manifest.parquet_source": (
         "pyarrow, for Parquet alone"
     ),

@@ -14,6 +14,7 @@ _HIDDEN_LETTERS = re.compile(
     # Choosing a style means something behind a picture, and nothing behind a letter.
     "|(?<=[!-~])(?<![0-9#*])[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
+_JOINERS = "\u200c\u200d"
 _NAMES: Mapping[str, str] = MappingProxyType(
     {
         "\t": "a tab",
@@ -39,11 +40,24 @@ def find_hidden(text: str) -> int | None:
     if text.isprintable():
         return end if letter else None
     for index, character in enumerate(text[:end]):
-        if character == " " or character.isprintable():
+        if character == " " or character.isprintable() or _is_joined(text, index):
             continue
         if unicodedata.category(character) in _HIDDEN_CATEGORIES:
             return index
     return end if letter else None
+
+
+def _is_joined(text: str, index: int) -> bool:
+    """Tell whether a joiner stands where scripts and pictures need one.
+
+    Persian words and families in one picture are written so; no ASCII text is.
+    """
+    if text[index] not in _JOINERS or index == 0:
+        return False
+    neighbours = text[index - 1] + text[index + 1 : index + 2]
+    return len(neighbours) == 2 and all(
+        not character.isascii() and character.isprintable() for character in neighbours
+    )
 
 
 def name_of(character: str) -> str:

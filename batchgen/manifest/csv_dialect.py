@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from batchgen.manifest.csv_records import LINE_LIMIT
 from batchgen.manifest.wording import listed, same_but_for_spelling, shown
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
@@ -16,6 +17,7 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
 _SEP_LINE = re.compile(r'"?sep=(.|\\t)"?[,;\t|]*\s*', re.IGNORECASE | re.DOTALL)
 _SAMPLE_LINES = 40
 _SAMPLE_BYTES = 64 * 1024
+"""A line below the header that is longer is not looked at, nor what follows."""
 _HEADER_RECORDS = 10
 """A header that stands below a title is looked for in so many records."""
 
@@ -53,7 +55,7 @@ def find_dialect(path: Path, expected: frozenset[str]) -> Dialect:
 
     Args:
         path: Of the file.
-        expected: Names that its header may well have.
+        expected: Names that its header must have.
     """
     lines, is_cut = _first_lines(path)
     sep_line = _SEP_LINE.fullmatch(lines[0]) if lines else None
@@ -82,13 +84,19 @@ def find_dialect(path: Path, expected: frozenset[str]) -> Dialect:
 
 
 def _first_lines(path: Path) -> tuple[list[str], bool]:
-    """Return the first lines, and whether there may be more."""
+    """Return the first lines, all of them whole, and whether there may be more."""
+    lines: list[str] = []
     with path.open("rb") as file:
-        raw = [file.readline(_SAMPLE_BYTES) for _ in range(_SAMPLE_LINES)]
-    text = [line.decode("utf-8", errors="replace") for line in raw if line]
-    if text:
-        text[0] = text[0].removeprefix("\ufeff")
-    return text, len(text) == _SAMPLE_LINES or len(raw[0]) == _SAMPLE_BYTES
+        # However long, the header is needed to its end: `prompt` may stand there.
+        raw = file.readline(LINE_LIMIT)
+        while raw and len(lines) < _SAMPLE_LINES:
+            lines.append(raw.decode("utf-8", errors="replace"))
+            raw = file.readline(_SAMPLE_BYTES)
+            if len(raw) == _SAMPLE_BYTES:
+                break
+    if lines:
+        lines[0] = lines[0].removeprefix("\ufeff")
+    return lines, bool(raw)
 
 
 def _sample(

@@ -34,7 +34,7 @@ class CsvSource:
 
         Args:
             path: Of the file.
-            expected: Names that a header may well have: they tell it from other lines.
+            expected: Names that the header must have: they tell it from other lines.
 
         Raises:
             SpecError: it is no CSV, or has no header or no rows.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 
 from batchgen.errors import SpecError
@@ -17,12 +15,13 @@ from batchgen.model import Job
 
 
 def expected_names(job: Job) -> frozenset[str]:
-    """Return names of which the header of a job's table must have at least one."""
+    """Return the names that the header of a job's table must have."""
     if job.prompt is None:
         return frozenset({job.columns.get("prompt", "prompt")})
-    inside = " ".join(re.findall(r"\{[{%](.*?)[}%]\}", job.prompt, re.DOTALL))
-    quoted = re.findall(r"\"([^\"]+)\"|'([^']+)'", inside)
-    return frozenset((*re.findall(r"\w+", inside), *filter(None, chain(*quoted))))
+    # Only here: a prompt that is a column needs no Jinja.
+    from batchgen.manifest.template import needed_names
+
+    return needed_names(job.prompt)
 
 
 def open_source(path: Path, expected: frozenset[str]) -> Source:
@@ -30,7 +29,7 @@ def open_source(path: Path, expected: frozenset[str]) -> Source:
 
     Args:
         path: Of the table.
-        expected: Names that its header may well have.
+        expected: Names that its header must have.
 
     Raises:
         SpecError: it is no table, or has no rows.

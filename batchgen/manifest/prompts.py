@@ -42,7 +42,7 @@ class PromptReader:
     def __init__(
         self, layout: Layout, template: PromptTemplate | None, job: Job
     ) -> None:
-        self._names = layout.names
+        self._names = spelling.ColumnNames(layout.names)
         self._template = template
         self._column = "prompt" if template else layout.read["prompt"]
         self._skips = job.empty == "skip"
@@ -68,7 +68,10 @@ class PromptReader:
             problem = problem or self._problem("the prompt is empty")
             return Prompt(prompt=None, problem=problem, lacks=lacks)
         if problem is None and is_missing(prompt):
-            words = f"the prompt {words_of(prompt)}"
+            words = (
+                f"the prompt {words_of(prompt)}: write what the image should show, or "
+                "leave the row out"
+            )
             problem = self._problem(words, spares_started=True)
         oddity = self._template.oddity if self._template else None
         if problem is None and oddity is not None:

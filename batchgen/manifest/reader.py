@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
-from batchgen.addresses import is_local
+from batchgen.addresses import is_local, is_url
 from batchgen.manifest.cells import (
     read_count,
     read_option,
@@ -159,9 +160,7 @@ class RowReader:
             return references
         former = reading.references_before(column) or references
         is_new = all(self._was_taken(reference) for reference in former)
-        lines = reading.plain(column).splitlines()
-        if len(references) > len(former) and len(lines) > 1:
-            way_out = "a line break ends a reference; delete one that stands in a URL"
+        if way_out := _way_out(reading.plain(column), references, former):
             problem = f"{problem}; {way_out}"
         reading.fault(column, problem, spares_started=is_new)
         return former
@@ -198,6 +197,16 @@ class RowReader:
             return False
         word = reading.plain(name).lower().removesuffix(".0")
         return word not in COMMON_WORDS[name]
+
+
+def _way_out(cell: str, references: Sequence[str], former: Sequence[str]) -> str | None:
+    """Return what to do where a cell was parted that may not have been meant so."""
+    if len(references) > len(former) and len(cell.splitlines()) > 1:
+        return "a line break ends a reference; delete one that stands in a URL"
+    pairs = pairwise(references)
+    if "|" in cell and any(is_url(one) and is_local(other) for one, other in pairs):
+        return "| parts references; write %7C for one that belongs to a URL"
+    return None
 
 
 def _label(cell: object) -> str:

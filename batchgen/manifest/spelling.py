@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 
-from batchgen.manifest.wording import same_but_for_spelling
+from batchgen.manifest.wording import plain_name
 
 _EXPRESSION = re.compile(r"\{\{[-+]?(.*?)[-+]?\}\}", re.DOTALL)
 _ATTEMPT = re.compile(r"\{[{%]*([^{}%]+)[%}]*")
@@ -31,6 +31,21 @@ _DOUBLE = re.compile(r"\{\{.{1,200}?\}\}|\{%.{1,200}?%\}", re.DOTALL)
 _SIGNS = re.compile(r"[{$%<\[]")
 
 
+class ColumnNames:
+    """The columns of a table, to be found by a name that is spelled otherwise."""
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        # The first of equal ones stands, so they are gone through from the end.
+        names = [*columns]
+        self._by_plain = {plain_name(name): name for name in reversed(names)}
+        self._columns = frozenset(names)
+
+    def find(self, word: str) -> str | None:
+        """Return the column whose name a text is, its case and blanks aside."""
+        word = word.strip()
+        return word if word in self._columns else self._by_plain.get(plain_name(word))
+
+
 def spelled(column: str) -> str:
     """Return how a template asks for a column."""
     if _is_name(column):
@@ -39,7 +54,7 @@ def spelled(column: str) -> str:
     return f"{{{{ row[{quote}{column}{quote}] }}}}"
 
 
-def hint_for(text: str, columns: Sequence[str], line: int | None = None) -> str:
+def hint_for(text: str, columns: ColumnNames, line: int | None = None) -> str:
     """Return ` (write ... in place of ...)` for a column that is not written right.
 
     Args:
@@ -68,22 +83,18 @@ def _is_right(match: re.Match[str], column: str) -> bool:
     return has_right_braces and _word_in(match) == column and _is_name(column)
 
 
-def _intended_column(word: str, columns: Sequence[str]) -> str | None:
+def _intended_column(word: str, columns: ColumnNames) -> str | None:
     """Return the column that a mistyped expression most likely meant."""
     bare = re.sub(r"^row\s*[.\[]", "", word).strip(" []\"'$@#=&:")
     # As Liquid has it in Shopify's own templates: product.title
     last = bare.rpartition(".")[2]
-    return (
-        _column_named(word, columns)
-        or _column_named(bare, columns)
-        or _column_named(last, columns)
-    )
+    return columns.find(word) or columns.find(bare) or columns.find(last)
 
 
 def notices_of(
     text: str,
     literals: Iterable[str],
-    columns: Sequence[str],
+    columns: ColumnNames,
     named: Collection[str],
 ) -> Iterator[str]:
     """Yield what looks like a column in a template and is none.
@@ -95,7 +106,7 @@ def notices_of(
         named: Those that the template takes from the row.
     """
     for match in _EXPRESSION.finditer(text):
-        column = _column_named(_word_in(match), columns)
+        column = columns.find(_word_in(match))
         if column is not None and column not in named:
             yield _notice(match[0], column)
     pairs = (pair for literal in literals for pair in lookalikes(literal, columns))
@@ -103,18 +114,18 @@ def notices_of(
         yield _notice(written, column)
 
 
-def lookalikes(text: str, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
+def lookalikes(text: str, columns: ColumnNames) -> Iterator[tuple[str, str]]:
     """Yield what is written like a column of another template language, and which."""
     if not _SIGNS.search(text):
         return
     for pattern in _LOOKALIKES:
         for match in pattern.finditer(text):
-            column = _column_named(match[1], columns)
+            column = columns.find(match[1])
             if column is not None and not column.isdigit():  # $5 is a price
                 yield match[0], column
 
 
-def unfilled(prompt: str, columns: Sequence[str]) -> str | None:
+def unfilled(prompt: str, columns: ColumnNames) -> str | None:
     """Return the first thing in a finished prompt that a template should have filled.
 
     Args:
@@ -126,14 +137,6 @@ def unfilled(prompt: str, columns: Sequence[str]) -> str | None:
     if match := _DOUBLE.search(prompt):
         return match[0]
     return next((written for written, _ in lookalikes(prompt, columns)), None)
-
-
-def _column_named(word: str, columns: Sequence[str]) -> str | None:
-    """Return the column whose name a text is, its case and blanks aside."""
-    word = word.strip()
-    if word in columns:
-        return word
-    return next((name for name in columns if same_but_for_spelling(name, word)), None)
 
 
 def _word_in(expression: re.Match[str]) -> str:

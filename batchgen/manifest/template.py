@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -34,15 +36,31 @@ _FAILURES = (
 )
 
 
+_TEXTS = (str, int, float, Decimal, date, time, timedelta)
+_LIST = "a whole list: write, for example, {{ tags | join(', ') }}"
 _NO_TEXTS: Mapping[type, str] = MappingProxyType(
     {
         bytes: "bytes, which no prompt can hold",
         dict: "a whole structure: name one of its fields, as in {{ size.width }}",
-        list: "a whole list: write, for example, {{ tags | join(', ') }}",
-        tuple: "a whole list: write, for example, {{ tags | join(', ') }}",
+        Iterable: _LIST,
         type(None): "`None`: write {{ ... or '' }} where there may be no value",
+        object: "something that is neither text nor a number: name a column",
     }
 )
+"""What is wrong with a value that is put out, by the first kind that it is."""
+
+
+def needed_names(text: str) -> frozenset[str]:
+    """Return columns without which a template cannot be used on any table.
+
+    None are returned for one that does not parse: `PromptTemplate` says why.
+    """
+    environment = ImmutableSandboxedEnvironment()
+    try:
+        used = _used(environment.parse(text), ())
+    except TemplateSyntaxError:
+        return frozenset()
+    return frozenset(used - {"row", *environment.globals})
 
 
 class PromptTemplate:
@@ -62,17 +80,20 @@ class PromptTemplate:
         self.oddity: str | None = None
         """What the last prompt holds that is neither text nor a number."""
         environment = _Environment(self._printed)
+        names = spelling.ColumnNames(columns)
         try:
             tree = environment.parse(text)
             self._template = environment.from_string(tree)
+            # Jinja puts out constants here, once, and never again.
+            self._constant_oddity = self.oddity
         except TemplateSyntaxError as error:
-            hint = spelling.hint_for(text, columns, error.lineno)
+            hint = spelling.hint_for(text, names, error.lineno)
             raise SpecError(
                 f"prompt template, line {error.lineno}: {error.message}{hint}"
             ) from error
         used = _used(tree, columns)
         for name in sorted(used - set(columns) - {"row", *environment.globals}):
-            hint = did_you_mean(name, columns) + spelling.hint_for(text, columns)
+            hint = did_you_mean(name, columns) + spelling.hint_for(text, names)
             raise SpecError(
                 f"prompt template: {where} has no column `{name}`{hint} (the columns "
                 f"are {listed(columns)})"
@@ -80,7 +101,7 @@ class PromptTemplate:
         uses = columns_of(tree, columns)
         self.gaps = GapFinder(uses)
         literals = [part.data for part in tree.find_all(nodes.TemplateData)]
-        self.notices = tuple(spelling.notices_of(text, literals, columns, uses.named))
+        self.notices = tuple(spelling.notices_of(text, literals, names, uses.named))
         self._reads_row = "row" in used and "row" not in columns
         self.columns: tuple[str, ...] = tuple(
             name
@@ -103,7 +124,7 @@ class PromptTemplate:
         known = {
             name: "" if cells[name] is None else cells[name] for name in self.columns
         }
-        self.oddity = None
+        self.oddity = self._constant_oddity
         steps = _Steps()
         scope = {"range": steps.range, "row": _Cells(known)} | known
         try:
@@ -122,9 +143,9 @@ class PromptTemplate:
             raise TemplateRuntimeError(
                 "a function is put out in place of what it returns: write () behind it"
             )
-        kind = next((kind for kind in _NO_TEXTS if isinstance(value, kind)), None)
-        if kind is not None:
-            self.oddity = f"the template puts out {_NO_TEXTS[kind]}"
+        if not isinstance(value, _TEXTS):
+            kinds = (kind for kind in _NO_TEXTS if isinstance(value, kind))
+            self.oddity = f"the template puts out {_NO_TEXTS[next(kinds)]}"
         return value
 
 

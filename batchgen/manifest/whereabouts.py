@@ -18,6 +18,7 @@ from batchgen.addresses import (
 from batchgen.addresses.url import problem_of_url
 from batchgen.decoding import decode_data_uri
 from batchgen.manifest.identity import Contents
+from batchgen.manifest.missing import is_missing
 from batchgen.model import Job
 
 _HOST = r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?"
@@ -72,6 +73,8 @@ class Whereabouts:
 
     def _hints(self, reference: str) -> Iterator[str]:
         """Yield what may be done about a path that leads to no file, best first."""
+        if is_missing(reference):
+            yield "it stands for a missing value; empty the cell if there is none"
         if (index := find_hidden(reference)) is not None:
             yield f"it holds {name_of(reference[index])}; delete it"
         if reference[0] in _OPENING:

@@ -19,8 +19,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
     Case, blanks and hyphens count for nothing: `Aspect Ratio` is `aspect_ratio`.
     """
-    by_plain = {_plain(name): name for name in known}
-    found = get_close_matches(_plain(word), by_plain, n=1, cutoff=0.6)
+    by_plain = {plain_name(name): name for name in known}
+    found = get_close_matches(plain_name(word), by_plain, n=1, cutoff=0.6)
     return by_plain[found[0]] if found else None
 
 
@@ -38,7 +38,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def same_but_for_spelling(word: str, name: str) -> bool:
     """Tell whether two names differ in case, blanks and hyphens alone."""
-    return _plain(word) == _plain(name)
+    return plain_name(word) == plain_name(name)
 
 
 def missing_file(path: Path, *, suffixes: Sequence[str] = ()) -> str:
@@ -68,6 +68,7 @@ def missing_file(path: Path, *, suffixes: Sequence[str] = ()) -> str:
     return f"no such file: {shown(path)}{there}"
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return a name as others are compared with: without case, blanks and hyphens."""
     plain = unicodedata.normalize("NFKC", name).strip().casefold()
     return plain.replace(" ", "_").replace("-", "_")

@@ -49,6 +49,8 @@ _PANEL = range(192, 256)
 _BOTTOM = (16, 18, 24)
 _WHITE = (255, 255, 255)
 _MOST_LINES = 12
+_MAX_CHARACTERS = 20_000
+"""More than the lines of the widest image hold; Pillow refuses texts of a million."""
 
 
 def pixel_size(aspect_ratio: str, resolution: str) -> tuple[int, int]:
@@ -119,7 +121,8 @@ def _draw_panel(pen: ImageDraw.ImageDraw, prompt: str, size: tuple[int, int]) ->
     margin = letter
     font = _font(letter)
     room = min(_MOST_LINES, (size[1] - 4 * margin) // (letter + letter // 3) - 2)
-    lines = list(islice(_wrap(prompt, font, size[0] - 4 * margin), max(1, room)))
+    wrapped = _wrap(prompt[:_MAX_CHARACTERS], font, size[0] - 4 * margin)
+    lines = list(islice(wrapped, max(1, room)))
     text = "\n".join(["REHEARSAL", *lines])
     spacing = letter // 3
     height = pen.multiline_textbbox((0, 0), text, font=font, spacing=spacing)[3]

@@ -34,6 +34,33 @@ def test_a_picture_may_be_joined_of_several_and_a_plain_text_is_as_it_was() -> N
     assert marked("grün ☃ \u2764\ufe0f") == "grün ☃ \u2764\ufe0f"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("\U0001f469\u200d\U0001f469\u200d\U0001f467", id="family"),
+        pytest.param("\u2764\ufe0f\u200d\U0001f525", id="behind-a-style"),
+        pytest.param("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", id="persian"),
+    ],
+)
+def test_a_joiner_within_a_script_or_a_picture_is_not_hidden(text: str) -> None:
+    assert find_hidden(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        pytest.param("a\u200db", 1, id="between-latin-letters"),
+        pytest.param("\u0645\u200c.png", 1, id="at-the-end-of-a-name"),
+        pytest.param("\u200d\u0645", 0, id="first"),
+        pytest.param("\u0645\u200d", 1, id="last"),
+        pytest.param("\u0645\u200d\u200d\u0645", 1, id="twice"),
+        pytest.param("\u0645\u200b\u0645", 1, id="no-joiner"),
+    ],
+)
+def test_a_joiner_that_joins_nothing_is_hidden(text: str, index: int) -> None:
+    assert find_hidden(text) == index
+
+
 def test_a_drive_letter_is_no_scheme() -> None:
     assert is_local(r"C:\a.png")
     assert not is_local("s3://bucket/a.png")

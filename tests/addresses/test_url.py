@@ -43,6 +43,9 @@ ODD = st.builds(
         pytest.param("https://a.example/a,b;c.png", id="comma"),
         pytest.param("https://a.example/%zz", id="percent"),
         pytest.param("https://a.example/1\ufe0f\u20e3.png", id="keycap"),
+        pytest.param(
+            "https://a.example/\U0001f469\u200d\U0001f467.png", id="joined-picture"
+        ),
         pytest.param("https://a.example/?at=1@2:3", id="at-in-the-query"),
     ],
 )

@@ -169,6 +169,44 @@ def test_a_header_without_the_prompt_is_no_title(
         assert "title" not in str(error)  # noqa: PT017 - one of the two is refused
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        pytest.param(
+            "{% for name in row %}{{ row[name] }} {% endfor %}", id="all-columns"
+        ),
+        pytest.param(
+            "{% for key, value in row.items() %}{{ key }} {{ value }} {% endfor %}",
+            id="all-pairs",
+        ),
+        pytest.param("{{ shade | default('red') }} {{ row['Size'] }}", id="default"),
+        pytest.param("{{ 'red' if row.Size == 'name' else 'key' }}", id="constants"),
+        pytest.param("{% set red = row.Size %}{{ red }}", id="variable"),
+    ],
+)
+def test_a_row_that_holds_words_of_the_template_is_no_header(
+    make_job: MakeJob, prompt: str
+) -> None:
+    content = "Product,Size\nred,M\nname,key\nvalue,row\nset,shade\n"
+
+    manifest = Manifest.open(make_job(content, prompt=prompt))
+
+    (part,) = manifest.slices()
+    assert [row.problem for row in part.rows] == [None] * 4
+
+
+@pytest.mark.parametrize("length", [60_000, 70_000, 200_000])
+def test_a_header_of_any_length_is_read_to_its_end(
+    read_rows: ReadRows, length: int
+) -> None:
+    names = [f"column_{number}" for number in range(length // 12)]
+    cells = ["1"] * len(names)
+
+    rows = read_rows(f"{','.join([*names, 'prompt'])}\n{','.join([*cells, 'a'])}\n")
+
+    assert [row.prompt for row in rows] == ["a"]
+
+
 # -- encodings
 
 

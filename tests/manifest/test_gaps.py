@@ -208,6 +208,9 @@ def test_a_prompt_that_stands_for_a_missing_value_is_invalid(
 
     assert row.problem is not None
     assert row.problem.column == "prompt"
+    assert row.problem.message.endswith(
+        ": write what the image should show, or leave the row out"
+    )
     assert row.problem.spares_started
 
 

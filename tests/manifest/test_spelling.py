@@ -6,6 +6,7 @@ import pytest
 
 from batchgen.errors import SpecError
 from batchgen.manifest.manifest import Manifest
+from batchgen.manifest.spelling import ColumnNames
 from batchgen.manifest.template import PromptTemplate
 from tests.manifest.conftest import MakeJob, ReadRows
 
@@ -147,6 +148,23 @@ def test_placeholders_in_cells_are_a_warning_and_a_notice(
     assert any("of the first 2 rows, 1 hold" in it for it in notices) is is_told
 
 
+@pytest.mark.parametrize(
+    ("word", "column"),
+    [
+        pytest.param("Body (HTML)", "Body (HTML)", id="as-it-is"),
+        pytest.param(" body-(html) ", "Body (HTML)", id="otherwise"),
+        pytest.param("image_src", "image_src", id="the-very-one-before-a-similar-one"),
+        pytest.param("IMAGE SRC", "Image Src", id="the-first-of-similar-ones"),
+        pytest.param("src", None, id="a-part"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_a_column_is_found_by_its_name(word: str, column: str | None) -> None:
+    names = ColumnNames(["Body (HTML)", "Image Src", "image_src"])
+
+    assert names.find(word) == column
+
+
 # -- what a template puts out
 
 
@@ -161,6 +179,40 @@ def test_a_function_is_never_put_out() -> None:
 
     with pytest.raises(ValueError, match=r"write \(\) behind it"):
         template.render({**dict.fromkeys(COLUMNS), "Title": "cup"})
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        pytest.param("{{ Title | map('upper') }}", "a whole list", id="lazy-list"),
+        pytest.param("{{ range(3) }}", "a whole list", id="range"),
+        pytest.param("{{ ('x', 'y') }} {{ Title }}", "a whole list", id="constant"),
+        pytest.param("{{ none }} {{ Title }}", "`None`", id="constant-none"),
+        pytest.param("{{ cycler('x') }} {{ Title }}", "neither text", id="object"),
+        pytest.param("{{ self }} {{ Title }}", "neither text", id="template"),
+        pytest.param("{{ Title }} {{ 1.5 }} {{ true }}", None, id="numbers"),
+        pytest.param("{{ Title | e }}", None, id="escaped"),
+    ],
+)
+def test_only_texts_and_numbers_are_put_out(
+    read_rows: ReadRows, template: str, words: str | None
+) -> None:
+    rows = read_rows("Title\ncup\nmug\n", prompt=template)
+
+    for row in rows:
+        problem = None if row.problem is None else row.problem.message
+        assert (problem is None) is (words is None)
+        assert (words or "") in (problem or "")
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ Title | no_filter }}", "{{ Title is no_test }}", "{{ Title"]
+)
+def test_a_template_that_is_none_is_told_in_one_line(
+    make_job: MakeJob, template: str
+) -> None:
+    with pytest.raises(SpecError, match=r"^prompt template, line 1: "):
+        Manifest.open(make_job("Title\ncup\n", prompt=template))
 
 
 @pytest.mark.parametrize("cell", [None, "", "nan", " "], ids=str)

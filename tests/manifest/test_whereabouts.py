@@ -125,6 +125,17 @@ def test_an_allowed_folder_may_be_reached_by_a_link(
     ("reference", "words"),
     [
         pytest.param("gone.png", "a URL begins with https://", id="missing"),
+        pytest.param(
+            "nan",
+            "nan (it stands for a missing value; empty the cell",
+            id="missing-value",
+        ),
+        pytest.param(
+            "https://a.example/x?key=a|b",
+            "no such file: b (a path is read from the manifest's folder, a URL begins "
+            "with https://); | parts references; write %7C for one that belongs to a",
+            id="bar-in-a-url",
+        ),
         pytest.param("sub", "no such file: sub", id="folder"),
         pytest.param("ring.png", "no such file: ring.png", id="ring-of-links"),
         pytest.param("x" * 5000, "no such file: xxx", id="too-long"),

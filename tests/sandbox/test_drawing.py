@@ -94,7 +94,11 @@ def test_base64_holds_an_image_like_those_behind_links(aimlapi: Buyer) -> None:
     assert image.info["prompt"] == f"bowl {number}"
 
 
-@pytest.mark.parametrize("prompt", ["x" * 5000, "word " * 3000, "\x00\t", "🎨🖼"])
+@pytest.mark.parametrize(
+    "prompt",
+    ["x" * 5000, "word " * 3000, "x" * 1_100_000, "\x00\t", "🎨🖼"],
+    ids=["long-word", "many-words", "too-long-for-pillow", "controls", "emoji"],
+)
 def test_any_prompt_can_be_drawn(foxapi: Buyer, prompt: str) -> None:
     link = foxapi.link(prompt, resolution="512")
 
