@@ -158,6 +158,16 @@ def keep(ledger: Ledger, generation: int, below: int) -> None:
     adopted = ledger.generation
     ledger.run("edits_keep", {**values, "adopted": adopted, "warning": OUTDATED})
     ledger.run("edits_keep_nothing", values)
+    replace_sources(ledger, generation)
+
+
+def replace_sources(ledger: Ledger, generation: int) -> None:
+    """Let the first of the rows that share what nobody buys now be bought for all."""
+    values = {"generation": generation}
+    for (source,) in ledger.run("shares_without_source", values).fetchall():
+        shared = {**values, "source": source}
+        [(heir,)] = ledger.run("share_first", shared).fetchall()
+        ledger.run("share_with", {**shared, "heir": heir})
 
 
 def has_kept(ledger: Reader) -> bool:

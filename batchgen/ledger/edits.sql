@@ -23,6 +23,7 @@ DROP TABLE IF EXISTS temp.standing;
 -- name: edits_kept
 -- Rows that kept what they had before an edit still keep it, while that stands nowhere else.
 UPDATE plan SET row_id = old.row_id, kept_for = old.kept_for, former = NULL, rebuy = 0,
+    shares = NULL,
     provider = old.provider, route = old.route, model = old.model,
     resolution = old.resolution, estimate = old.estimate, warning = old.warning
   FROM plan AS old

@@ -62,10 +62,15 @@ def buy_all(ledger: Ledger) -> None:
 
 
 def propose(
-    ledger: Ledger, texts: Sequence[str], ids: Sequence[str], *, rebuy: bool = False
+    ledger: Ledger,
+    texts: Sequence[str],
+    ids: Sequence[str],
+    *,
+    rebuy: bool = False,
+    dedupe: bool = False,
 ) -> PlanWriter:
     """Read a manifest that does not count yet."""
-    with closing(PlanWriter(ledger, key_of, claimed_stems)) as plan:
+    with closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=dedupe)) as plan:
         rows = [
             entry(number, text, id=ids[number] if ids else None)
             for number, text in enumerate(texts)
@@ -75,10 +80,16 @@ def propose(
     return plan
 
 
-def kept(ledger: Ledger, texts: Sequence[str], ids: Sequence[str] = ()) -> None:
+def kept(
+    ledger: Ledger,
+    texts: Sequence[str],
+    ids: Sequence[str] = (),
+    *,
+    dedupe: bool = False,
+) -> None:
     """Read a manifest with `--keep`."""
     with ledger.transaction():
-        plan = propose(ledger, texts, ids)
+        plan = propose(ledger, texts, ids, dedupe=dedupe)
         keep(ledger, plan.generation, EVERY)
         plan.complete("kept", b"", len(texts))
 
@@ -436,6 +447,38 @@ def test_what_was_kept_is_kept_when_the_manifest_is_read_again(ledger: Ledger) -
 
     assert row_ids(ledger)[0] == before[0]
     assert asking(ledger) == [1]
+
+
+@pytest.mark.parametrize("ids", ["abc", ""], ids=["ids", "no-ids"])
+def test_what_shares_with_a_row_that_kept_its_image_is_bought(
+    ledger: Ledger, ids: str
+) -> None:
+    prompts(ledger, ["cup"], ids[:1] or None)
+    buy_all(ledger)
+    before = row_ids(ledger)
+
+    kept(ledger, ["mug", "mug", "mug"], ids, dedupe=True)
+
+    first, heir, other = planned(ledger)
+    assert first["row_id"] == before[0]
+    assert heir["shares"] is None
+    assert other["shares"] == heir["row_id"]
+    assert waiting(ledger) == [1]
+
+
+def test_what_kept_its_image_shares_none_when_the_manifest_is_read_again(
+    ledger: Ledger,
+) -> None:
+    prompts(ledger, ["cup", "mug"], ids="ab")
+    buy_all(ledger)
+    before = row_ids(ledger)
+    kept(ledger, ["mug", "mug"], ids="ab", dedupe=True)
+
+    rows = [entry(0, "mug", id="a"), entry(1, "mug", id="b"), entry(2, "pot", id="c")]
+    read(ledger, rows, dedupe=True)
+
+    assert row_ids(ledger)[:2] == before
+    assert [row["shares"] for row in planned(ledger)] == [None] * 3
 
 
 def test_what_was_kept_is_bought_anew_by_a_later_rebuy(ledger: Ledger) -> None:
