@@ -217,5 +217,6 @@ UPDATE plan SET rebuy = 0
 -- name: edits_any_kept
 SELECT 1 FROM plan WHERE generation = ? AND kept_for IS NOT NULL LIMIT 1;
 -- name: edits_kept_count
-SELECT count(*) FROM plan WHERE generation = :generation AND position < :below
-  AND kept_for IS NOT NULL;
+SELECT count(*) AS rows, coalesce(sum(estimate), 0) AS estimate,
+       coalesce(sum(estimate IS NULL), 0) AS unpriced
+  FROM plan WHERE generation = :generation AND position < :below AND kept_for IS NOT NULL;

@@ -111,6 +111,30 @@ def test_one_character_in_a_template_without_ids_asks(shop: Shop) -> None:
     assert money(rows, "cost_usd") > Decimal("0.0895") * 3
 
 
+def test_the_word_that_also_buys_what_was_kept_is_offered_with_that_money(
+    shop: Shop,
+) -> None:
+    shop.write("m.csv", GERMAN)
+    assert run(shop, "--prompt", PHOTO)[0] == 0
+    assert run(shop, "--prompt", f"{PHOTO}.", "--keep")[0] == 0
+    before = shop.sent
+    shop.write("m.csv", GERMAN.replace("Kanne", "Krug"))
+
+    refused = shop.run("m.csv", "--yes", "--quiet", "--prompt", f"{PHOTO}.")
+
+    assert refused.code == 2
+    assert (
+        "1 row (row 2) was changed after it was bought. Buying it again costs $0.0925: "
+        "add --rebuy, which also buys the 2 rows that kept theirs before an edit, for "
+        "about $0.185; or --keep to leave the image that you have" in refused.stderr
+    )
+    assert shop.sent == before
+
+    code, words = run(shop, "--prompt", f"{PHOTO}.", "--rebuy")
+    assert (code, shop.sent) == (0, before + 3)
+    assert "--rebuy buys them again for $0.2775" in words
+
+
 def test_new_rows_are_bought_as_ever(shop: Shop) -> None:
     shop.write("m.csv", GERMAN)
     assert run(shop, "--prompt", PHOTO)[0] == 0
