@@ -89,7 +89,8 @@ class Rebuy:
                 f"about {self.kept.price}"
             )
         if self.removed < self.rows:
-            keep = f"{',' if not also else ';'} or --keep to leave the {image} that you have"
+            comma = ";" if also else ","
+            keep = f"{comma} or --keep to leave the {image} that you have"
         return (
             f"{self.happened}. Buying {them} again costs {self.price}: "
             f"add --rebuy{also}{keep}"
@@ -153,6 +154,6 @@ def edit_notices(ledger: Reader, below: int, generation: int) -> Iterator[str]:
             else ("1 row keeps", "it")
         )
         yield (
-            f"{rows} what was bought before an edit; --rebuy would buy {them} anew, for "
-            f"about {kept.price}"
+            f"{rows} what was bought before an edit; --rebuy would buy {them} anew, "
+            f"for about {kept.price}"
         )

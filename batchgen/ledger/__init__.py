@@ -9,6 +9,7 @@ from batchgen.ledger.members import (
     count_members,
     stored_members,
 )
+from batchgen.ledger.naming import NewName, new_names
 from batchgen.ledger.plan import PlanWriter
 from batchgen.ledger.purchases import (
     providers_bought_from,
@@ -48,6 +49,7 @@ __all__ = [
     "KeptMember",
     "Ledger",
     "ListedImage",
+    "NewName",
     "OpenAttempts",
     "PlanEntry",
     "PlanWriter",
@@ -66,6 +68,7 @@ __all__ = [
     "just_sent",
     "load_request",
     "load_route",
+    "new_names",
     "prompt_as_json",
     "providers_bought_from",
     "purchase_slices",

@@ -92,28 +92,6 @@ SELECT fingerprint, row_id, position FROM gone
   ORDER BY fingerprint, position IS NULL, position, row_id DESC;
 -- name: edits_pair
 INSERT INTO pairs (position, row_id) VALUES (?, ?);
--- name: edits_ask
--- Another version of the row has its name, and images under it: the ZIP can list those of
--- one. So the new row is bought, if that is agreed to.
-UPDATE plan SET rebuy = 1, former = NULL
-  FROM pairs JOIN gone ON gone.row_id = pairs.row_id
-    JOIN standing ON standing.key = gone.key
-    JOIN rows AS other ON other.row_id = standing.row_id
-  WHERE plan.generation = :generation AND plan.position = pairs.position
-    AND other.stem = gone.stem
-    AND EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = other.row_id)
-  RETURNING plan.position;
--- name: edits_unpair
-DELETE FROM pairs WHERE position = ?;
--- name: edits_names_wanted
--- Rows that were not bought yet, and would have the name of one that is taken over.
-SELECT other.row_id, other.key, other.stem, other.n
-  FROM pairs JOIN gone ON gone.row_id = pairs.row_id
-    JOIN standing ON standing.key = gone.key
-    JOIN rows AS other ON other.row_id = standing.row_id
-  WHERE other.stem = gone.stem ORDER BY pairs.position;
--- name: edits_rename
-UPDATE rows SET stem = ? WHERE row_id = ?;
 -- name: edits_share_taken
 UPDATE plan SET shares = pairs.row_id
   FROM fresh JOIN pairs ON pairs.position = fresh.position
@@ -220,3 +198,28 @@ SELECT 1 FROM plan WHERE generation = ? AND kept_for IS NOT NULL LIMIT 1;
 SELECT count(*) AS rows, coalesce(sum(estimate), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced
   FROM plan WHERE generation = :generation AND position < :below AND kept_for IS NOT NULL;
+
+-- name: names_met_twice
+-- Rows of a reading that have one name in the archive: versions of a row that stand in it
+-- as rows of their own. The first of each name can have it: one that has images under it,
+-- and best one that is in the reading that counts.
+WITH used AS MATERIALIZED (
+  SELECT DISTINCT rows.row_id, rows.stem
+    FROM plan JOIN rows ON rows.row_id = coalesce(plan.shares, plan.row_id)
+    WHERE plan.generation = :generation)
+SELECT rows.row_id, rows.stem, rows.n FROM used JOIN rows USING (row_id)
+  WHERE used.stem IN (SELECT stem FROM used GROUP BY stem HAVING count(*) > 1)
+  ORDER BY used.stem, NOT EXISTS (SELECT 1 FROM attempts JOIN images USING (attempt_id)
+                                  WHERE attempts.row_id = rows.row_id
+                                    AND images.name IS NOT NULL),
+    NOT EXISTS (SELECT 1 FROM plan WHERE plan.row_id = rows.row_id
+                  AND plan.generation = :adopted), rows.row_id;
+-- name: row_rename
+UPDATE rows SET stem = ? WHERE row_id = ?;
+-- name: row_members
+SELECT images.attempt_id, images.image, attempts.images, images.name, images.place
+  FROM attempts JOIN images USING (attempt_id)
+  WHERE attempts.row_id = ? AND images.name IS NOT NULL
+  ORDER BY images.attempt_id, images.image;
+-- name: image_rename
+UPDATE images SET name = ?, place = ? WHERE attempt_id = ? AND image = ?;

@@ -207,8 +207,7 @@ class PlanWriter:
         same names, and the ZIP can list those of one.
         """
         if self._was_bought_from:
-            edits = Edits(self._ledger, self.generation, self._open(), self._claims)
-            edits.match(rebuy=rebuy)
+            Edits(self._ledger, self.generation).match(rebuy=rebuy)
         self.close()
         # From here on nothing is carried on: it would be done twice.
         drop_bookmark(self._ledger)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from decimal import Decimal
+from hashlib import sha256
 
 import pytest
 
@@ -133,6 +134,41 @@ def test_the_word_that_also_buys_what_was_kept_is_offered_with_that_money(
     code, words = run(shop, "--prompt", f"{PHOTO}.", "--rebuy")
     assert (code, shop.sent) == (0, before + 3)
     assert "--rebuy buys them again for $0.2775" in words
+
+
+VERSIONS = (("a,a cup\n", ""), ("a,a mug\n", "--rebuy"))
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [("x,a cup\ny,a mug\n", "")],
+        [("b,a mug\n", ""), ("b,a mug\na,a cup\n", "")],
+        [("a,a mug\nb,a cup\n", "--keep")],
+        [("b,a mug\n", ""), ("b,a mug\na,a pot\n", "--rebuy")],
+    ],
+    ids=["both-renamed", "comes-back", "kept", "new-version"],
+)
+def test_versions_of_a_row_that_are_rows_by_now_have_names_of_their_own(
+    shop: Shop, edits: list[tuple[str, str]]
+) -> None:
+    before = shop.sent
+    for lines, option in (*VERSIONS, *edits):
+        shop.write("m.csv", f"id,prompt\n{lines}")
+        assert run(shop, *option.split())[0] == 0
+
+    assert shop.sent == before + 2 + ("a pot" in edits[-1][0])
+    members = names(shop)
+    assert len({*members}) == len(members) == 2
+    rows = table(shop.folder / "out/m")
+    files = [file for row in rows["files"] for file in row]
+    assert sorted(file["name"] for file in files) == sorted(members)
+    with zipfile.ZipFile(shop.folder / "out/m/images.zip") as archive:
+        digests = [sha256(archive.read(it["name"])).hexdigest() for it in files]
+    assert digests == [file["sha256"] for file in files]
+    verified = batchgen("report", "out/m", "--verify", "--compact", at=shop.folder)
+    assert verified.code == 0, verified
+    assert names(shop) == members
 
 
 def test_new_rows_are_bought_as_ever(shop: Shop) -> None:

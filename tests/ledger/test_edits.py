@@ -29,6 +29,7 @@ from tests.ledger.books import (
     planned,
     prompts,
     read,
+    rename,
     row_ids,
     sent,
 )
@@ -285,6 +286,7 @@ def test_a_row_with_the_former_id_gets_another_name(ledger: Ledger) -> None:
     buy_all(ledger)
 
     prompts(ledger, ["cup", "new", "lamp"], ids=["17", "0017", "b"])
+    rename(ledger)
 
     names = [str(row["stem"]) for row in planned(ledger)]
     assert names[0] == "0017"
@@ -292,7 +294,7 @@ def test_a_row_with_the_former_id_gets_another_name(ledger: Ledger) -> None:
     assert waiting(ledger) == [1]
 
 
-def test_a_version_whose_name_another_has_is_not_taken_over_and_asks(
+def test_a_version_whose_name_another_has_is_taken_over_under_a_name_of_its_own(
     ledger: Ledger,
 ) -> None:
     prompts(ledger, ["cup", "lamp"], ids="ab")
@@ -301,10 +303,24 @@ def test_a_version_whose_name_another_has_is_not_taken_over_and_asks(
     buy_all(ledger)
 
     prompts(ledger, ["a red cup", "lamp", "cup"], ids="abc")
+    before = [str(row["stem"]) for row in planned(ledger)]
+    rename(ledger)
 
-    assert waiting(ledger) == asking(ledger) == [2]
-    names = [str(row["stem"]) for row in planned(ledger)]
-    assert len(set(names)) == 3
+    assert waiting(ledger) == asking(ledger) == []
+    assert before == ["a", "b", "a"]
+    assert len({str(row["stem"]) for row in planned(ledger)}) == 3
+
+
+def test_no_two_of_many_versions_get_one_name(ledger: Ledger) -> None:
+    for text in ("cup", "mug", "pot"):
+        prompts(ledger, [text], ids="a")
+        buy_all(ledger)
+
+    prompts(ledger, ["cup", "mug", "pot"], ids="xyz")
+    rename(ledger)
+
+    assert waiting(ledger) == []
+    assert len({str(row["stem"]) for row in planned(ledger)}) == 3
 
 
 # -- what was changed
@@ -564,6 +580,7 @@ def test_nothing_is_bought_twice_without_consent_whatever_is_edited(
             buy(ledger, free)
             bought_of.update(texts[position] for position in free)
             assert bought_of <= most_of
+            rename(ledger)
             names = [str(row["stem"]).casefold() for row in planned(ledger)]
             assert len(set(names)) == len(names), "two rows have one name"
             totals = ledger.totals(EVERY)
