@@ -111,9 +111,12 @@ DELETE FROM gone WHERE row_id IN (SELECT row_id FROM pairs);
 DELETE FROM fresh WHERE position IN (SELECT position FROM pairs);
 
 -- name: edits_changed
--- What a row was before its own cells were edited.
-UPDATE plan SET former = (SELECT max(gone.row_id) FROM gone JOIN rows USING (key)
-                          WHERE rows.row_id = plan.row_id)
+-- What a row was before its own cells were edited: the last version that has its images.
+UPDATE plan SET former = (SELECT gone.row_id FROM gone JOIN rows USING (key)
+                          WHERE rows.row_id = plan.row_id
+                          ORDER BY EXISTS (SELECT 1 FROM removed_images
+                                           WHERE removed_images.row_id = gone.row_id),
+                                   gone.row_id DESC LIMIT 1)
   WHERE generation = :generation AND rebuy AND former IS NULL
     AND NOT EXISTS (SELECT 1 FROM removed_images
                     WHERE removed_images.row_id = plan.row_id);
@@ -181,6 +184,8 @@ UPDATE plan SET kept_for = plan.row_id, row_id = plan.former, former = NULL, reb
     ON old.row_id = rows.row_id AND old.generation = :adopted
   WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
     AND rows.row_id = plan.former
+    AND NOT EXISTS (SELECT 1 FROM removed_images
+                    WHERE removed_images.row_id = plan.former)
     AND EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = plan.former
                   AND state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored'))
     AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = plan.row_id
@@ -191,7 +196,8 @@ UPDATE plan SET kept_for = plan.row_id, row_id = plan.former, former = NULL, reb
 -- What was paid for and brought nothing leaves nothing to keep.
 UPDATE plan SET rebuy = 0
   WHERE generation = :generation AND position < :below AND rebuy
-    AND NOT EXISTS (SELECT 1 FROM removed_images WHERE removed_images.row_id = plan.row_id);
+    AND NOT EXISTS (SELECT 1 FROM removed_images
+                    WHERE removed_images.row_id IN (plan.row_id, plan.former));
 -- name: edits_any_kept
 SELECT 1 FROM plan WHERE generation = ? AND kept_for IS NOT NULL LIMIT 1;
 -- name: edits_kept_count

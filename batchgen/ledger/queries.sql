@@ -351,7 +351,8 @@ SELECT plan.position, plan.line, plan.provider, plan.model, plan.resolution, row
 SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
        coalesce(sum(plan.estimate IS NULL), 0) AS unpriced,
        coalesce(sum(EXISTS (SELECT 1 FROM removed_images
-                            WHERE removed_images.row_id = rows.row_id)), 0) AS removed
+                            WHERE removed_images.row_id IN (rows.row_id, plan.former))), 0)
+         AS removed
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL

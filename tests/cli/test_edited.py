@@ -171,6 +171,32 @@ def test_versions_of_a_row_that_are_rows_by_now_have_names_of_their_own(
     assert names(shop) == members
 
 
+@pytest.mark.parametrize("earlier", [False, True], ids=["none", "an-earlier-one"])
+def test_what_a_row_keeps_has_its_images(shop: Shop, *, earlier: bool) -> None:
+    texts = ["a cup", "a mug"] if earlier else ["a mug"]
+    for text in texts:
+        shop.write("m.csv", f"id,prompt\na,{text}\nb,a pot\n")
+        assert run(shop, *(["--rebuy"] if text != texts[0] else []))[0] == 0
+    # Its images leave the ZIP while the row stands as it was before, or not at all.
+    first = "a,a cup\n" if earlier else ""
+    shop.write("m.csv", f"id,prompt\n{first}b,a pot\n")
+    assert run(shop)[0] == 0
+    assert batchgen("report", "out/m", "--compact", at=shop.folder).code == 0
+    before = shop.sent
+    shop.write("m.csv", "id,prompt\na,a jug\nb,a pot\n")
+
+    code, words = run(shop, "--keep")
+
+    assert shop.sent == before
+    if earlier:
+        assert code == 0
+        assert table(shop.folder / "out/m")["prompt"].to_list()[0] == "a cup"
+    else:
+        assert code == 2
+        assert 'the images of 1 row (id "a") were removed from the ZIP' in words
+        assert "--keep to" not in words
+
+
 def test_new_rows_are_bought_as_ever(shop: Shop) -> None:
     shop.write("m.csv", GERMAN)
     assert run(shop, "--prompt", PHOTO)[0] == 0
