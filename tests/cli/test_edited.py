@@ -197,6 +197,23 @@ def test_what_a_row_keeps_has_its_images(shop: Shop, *, earlier: bool) -> None:
         assert "--keep to" not in words
 
 
+def test_the_table_follows_what_is_kept_after_the_edit_was_read(shop: Shop) -> None:
+    shop.write("m.csv", "id,prompt\na,a cup\nb,a mug\n")
+    assert run(shop)[0] == 0
+    before = shop.sent
+    shop.write("m.csv", "id,prompt\na,a mug\nb,a mug\n")
+    assert run(shop, "--dedupe")[0] == 0
+    assert len(names(shop)) == 1
+
+    assert run(shop, "--dedupe", "--keep")[0] == 0
+
+    assert shop.sent == before
+    rows = table(shop.folder / "out/m")
+    assert rows["prompt"].to_list() == ["a cup", "a mug"]
+    assert min(rows["cost_usd"]) > 0
+    assert len(names(shop)) == 2
+
+
 def test_new_rows_are_bought_as_ever(shop: Shop) -> None:
     shop.write("m.csv", GERMAN)
     assert run(shop, "--prompt", PHOTO)[0] == 0
