@@ -103,9 +103,7 @@ class Edits:
 
         Those at the same position belong together, then the first to the first.
         """
-        gone = {
-            row["position"]: row["row_id"] for row in self.ledger.run("edits_left_gone")
-        }
+        gone = {row["position"]: row["row_id"] for row in self._run("edits_left_gone")}
         found = self.ledger.run("edits_left_fresh", (self.generation,))
         fresh = [row["position"] for row in found]
         pairs = [(gone.pop(place), place) for place in fresh if place in gone]

@@ -133,7 +133,9 @@ SELECT 1 FROM plan WHERE generation = ? AND id IS NOT NULL LIMIT 1;
 -- Without ids: a new row where one stood that is gone is that row, changed.
 UPDATE plan SET rebuy = 1, former = gone.row_id FROM fresh JOIN gone USING (position)
   WHERE plan.generation = :generation AND plan.position = fresh.position
-    AND fresh.can_run AND NOT plan.rebuy;
+    AND fresh.can_run AND NOT plan.rebuy
+    AND gone.row_id NOT IN (SELECT former FROM plan
+                            WHERE generation = :generation AND former IS NOT NULL);
 -- name: edits_kept_keys
 -- Of the rows that were paid for, how many there were and how many keep their key.
 SELECT count(*) AS paid,
@@ -147,7 +149,10 @@ SELECT count(*) AS paid,
           AND EXISTS (SELECT 1 FROM paid_rows WHERE paid_rows.row_id = plan.row_id)) AS old;
 -- name: edits_left_gone
 SELECT row_id, position FROM gone
-  WHERE position IS NOT NULL AND key NOT IN (SELECT key FROM standing) ORDER BY position;
+  WHERE position IS NOT NULL AND key NOT IN (SELECT key FROM standing)
+    AND row_id NOT IN (SELECT former FROM plan
+                       WHERE generation = :generation AND former IS NOT NULL)
+  ORDER BY position;
 -- name: edits_left_fresh
 SELECT fresh.position FROM fresh JOIN plan USING (position)
   WHERE plan.generation = ? AND fresh.can_run AND NOT plan.rebuy ORDER BY fresh.position;
@@ -173,17 +178,19 @@ SELECT count(*) FROM plan WHERE generation = :generation AND position < :below
   AND took IS NOT NULL;
 
 -- name: edits_keep
--- What has images, or may still get some, stands as it was before the edit.
+-- What has images, or may still get some, stands as it was before the edit: as one row.
 UPDATE plan SET kept_for = plan.row_id, row_id = plan.former, former = NULL, rebuy = 0,
     shares = NULL, warning = :warning,
     provider = coalesce(old.provider, plan.provider), route = old.route,
     model = coalesce(old.model, plan.model),
     resolution = coalesce(old.resolution, plan.resolution),
     estimate = coalesce(old.estimate, plan.estimate)
-  FROM rows LEFT JOIN plan AS old
-    ON old.row_id = rows.row_id AND old.generation = :adopted
-  WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
-    AND rows.row_id = plan.former
+  FROM (SELECT former, min(position) AS position FROM plan
+        WHERE generation = :generation AND position < :below AND rebuy
+          AND former IS NOT NULL GROUP BY former) AS first
+    JOIN rows ON rows.row_id = first.former
+    LEFT JOIN plan AS old ON old.row_id = rows.row_id AND old.generation = :adopted
+  WHERE plan.generation = :generation AND plan.position = first.position
     AND NOT EXISTS (SELECT 1 FROM removed_images
                     WHERE removed_images.row_id = plan.former)
     AND EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = plan.former

@@ -537,6 +537,17 @@ def test_what_was_kept_for_an_edit_is_itself_again_when_the_edit_is_undone(
     assert [row["warning"] for row in planned(ledger)] == [None, None]
 
 
+def test_no_two_rows_keep_one_image(ledger: Ledger) -> None:
+    prompts(ledger, ["cup", "lamp"], ids=["1", "2"])
+    buy_all(ledger)
+    prompts(ledger, ["cup", "lamp"], ids=["a1", "a2"])
+
+    kept(ledger, ["a", "b", "c"], ids=["4", "2", "3"])
+
+    before = [row["row_id"] for row in planned(ledger) if row["kept_for"]]
+    assert len(before) == len(set(before)) == 2
+
+
 def test_where_nothing_came_of_a_payment_nothing_is_kept(ledger: Ledger) -> None:
     prompts(ledger, ["cup"], ids="a")
     attempt_id = sent(ledger, row_ids(ledger)[0])
