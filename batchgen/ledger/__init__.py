@@ -9,7 +9,7 @@ from batchgen.ledger.members import (
     count_members,
     stored_members,
 )
-from batchgen.ledger.naming import NewName, new_names
+from batchgen.ledger.naming import NamedImage, NewName, images_of, new_names
 from batchgen.ledger.plan import PlanWriter
 from batchgen.ledger.purchases import (
     providers_bought_from,
@@ -49,6 +49,7 @@ __all__ = [
     "KeptMember",
     "Ledger",
     "ListedImage",
+    "NamedImage",
     "NewName",
     "OpenAttempts",
     "PlanEntry",
@@ -65,6 +66,7 @@ __all__ = [
     "directory_images",
     "directory_places",
     "dump_route",
+    "images_of",
     "just_sent",
     "load_request",
     "load_route",

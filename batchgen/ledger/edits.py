@@ -136,8 +136,10 @@ def keep(ledger: Ledger, generation: int, below: int) -> None:
     """
     values = {"generation": generation, "below": below}
     adopted = ledger.generation
-    changed = {**values, "adopted": adopted, "warning": OUTDATED}
-    if ledger.run("edits_keep", changed).rowcount:
+    found = ledger.run(
+        "edits_keep", {**values, "adopted": adopted, "warning": OUTDATED}
+    )
+    if found.rowcount:
         ledger.run("outputs_stale")  # of the reading that counts, perhaps
     ledger.run("edits_keep_nothing", values)
     replace_sources(ledger, generation)

@@ -73,6 +73,27 @@ class NewName:
     stem: str
 
 
+@dataclass(frozen=True, slots=True)
+class NamedImage:
+    """An image of a row in the archive.
+
+    Attributes:
+        images: How many its attempt has.
+        place: Of its member.
+    """
+
+    attempt_id: int
+    image: int
+    images: int
+    name: str
+    place: int
+
+
+def images_of(ledger: Reader, row_id: int) -> list[NamedImage]:
+    """Return the images of a row that are in the archive."""
+    return [NamedImage(*row) for row in ledger.run("row_members", (row_id,))]
+
+
 def new_names(ledger: Reader, generation: int, claims: Claims) -> list[NewName]:
     """Return names for rows of a reading whose own name is another row's.
 

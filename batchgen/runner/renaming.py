@@ -7,10 +7,16 @@ and what it cost stay as they are.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
-from batchgen.ledger import Ledger, NewName, Reader, new_names
+from batchgen.ledger import (
+    Ledger,
+    NamedImage,
+    NewName,
+    Reader,
+    images_of,
+    new_names,
+)
 from batchgen.output.archive import Archive, Incoming, Member, Tag
 from batchgen.output.names import claimed_stems
 from batchgen.runner.writer import Writer
@@ -30,7 +36,7 @@ async def rename_rows(
         StorageError: the images cannot be read, or not be written anew.
     """
     for name in await offload(lambda: new_names(ledger, generation, claimed_stems)):
-        images = ledger.run("row_members", (name.row_id,)).fetchall()
+        images = images_of(ledger, name.row_id)
         await _rename(archive, writer, offload, name, images)
 
 
@@ -39,17 +45,17 @@ async def _rename(
     writer: Writer,
     offload: Offload,
     name: NewName,
-    images: Sequence[sqlite3.Row],
+    images: Sequence[NamedImage],
 ) -> None:
     def read() -> list[Incoming]:
         return [
             Incoming(
-                name=name.stem + image["name"].removeprefix(name.old),
-                data=archive.read(image["place"]),
+                name=name.stem + image.name.removeprefix(name.old),
+                data=archive.read(image.place),
                 tag=Tag(
-                    attempt_id=image["attempt_id"],
-                    image=image["image"],
-                    images=image["images"],
+                    attempt_id=image.attempt_id,
+                    image=image.image,
+                    images=image.images,
                 ),
             )
             for image in images
@@ -58,7 +64,7 @@ async def _rename(
     def step(ledger: Ledger, members: Sequence[Member]) -> None:
         for image, member in zip(images, members, strict=True):
             place = (member.name, member.offset)
-            key = (image["attempt_id"], image["image"])
+            key = (image.attempt_id, image.image)
             ledger.run("image_rename", (*place, *key))
         ledger.run("row_rename", (name.stem, name.row_id))
         ledger.put("outputs", "stale")
