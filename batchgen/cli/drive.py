@@ -106,6 +106,9 @@ def run_in(
     try:
         return anyio.run(shown)
     except BaseExceptionGroup as group:
+        if group.subgroup(KeyboardInterrupt) is not None:
+            # Before signals are watched, or when all is written: it ends here.
+            raise KeyboardInterrupt from group
         raise _first_of(group, log) from group
     except StorageError as error:
         raise _with_the_way_on(error) from error

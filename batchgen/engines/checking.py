@@ -33,6 +33,7 @@ from batchgen.ledger import (
     Reader,
     Totals,
     load_request,
+    new_names,
 )
 from batchgen.manifest import Row, key_of
 from batchgen.manifest.embedded import ImageStore
@@ -131,6 +132,8 @@ def _plan(
             found = _renamed(part.rows, entries)
             renamed += islice(found, None if most < 0 else most - len(renamed))
         plan.end()
+        for name in new_names(ledger, plan.generation, claimed_stems):
+            ledger.run("row_rename", (name.stem, name.row_id))
         plan.complete("check", manifest.own_schema, rows)
     every = [*renamed, *_clashes(ledger, manifest, most)]
     return sorted(every, key=lambda problem: problem.row)

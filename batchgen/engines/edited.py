@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -11,6 +11,28 @@ from batchgen.model import dollars, to_usd
 
 _NAMED = 3
 """Rows that a message names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Rows that kept what was bought for them before an edit.
+
+    Attributes:
+        usd: What buying them anew costs, as far as that is known: at the price that
+            their images have.
+        unpriced: How many have no known price.
+        rehearsed: Whether the money is a rehearsal's, which is pretend.
+    """
+
+    rows: int
+    usd: Decimal
+    unpriced: int
+    rehearsed: bool = False
+
+    @property
+    def price(self) -> str:
+        """What buying them anew costs."""
+        return _price(self.usd, self.unpriced, rehearsed=self.rehearsed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +45,8 @@ class Rebuy:
         usd: What buying all of them again is expected to cost.
         unpriced: How many have no known price.
         names: Of the first rows: their ids, else their positions.
+        kept: Other rows, which kept what they have before: what buys these again
+            buys those, too.
         rehearsed: Whether the money is a rehearsal's, which is pretend.
     """
 
@@ -31,6 +55,7 @@ class Rebuy:
     usd: Decimal
     unpriced: int
     names: Sequence[str]
+    kept: Kept
     rehearsed: bool = False
 
     @property
@@ -50,20 +75,43 @@ class Rebuy:
     @property
     def price(self) -> str:
         """What buying them again costs."""
-        known = dollars(self.usd, pretend=self.rehearsed)
-        if not self.unpriced:
-            return known
-        return f"{known} and more" if self.usd else "an unknown price"
+        return _price(self.usd, self.unpriced, rehearsed=self.rehearsed)
 
     def __str__(self) -> str:
         them, image = ("them", "images") if self.rows != 1 else ("it", "image")
-        keep = ""
+        also, keep = "", ""
+        if self.kept.rows:
+            many = self.kept.rows != 1
+            rows = f"{self.kept.rows} rows" if many else "1 row"
+            theirs = "theirs" if many else "its own"
+            also = (
+                f", which also buys the {rows} that kept {theirs} before an edit, for "
+                f"about {self.kept.price}"
+            )
         if self.removed < self.rows:
-            keep = f", or --keep to leave the {image} that you have"
+            comma = ";" if also else ","
+            keep = f"{comma} or --keep to leave the {image} that you have"
         return (
             f"{self.happened}. Buying {them} again costs {self.price}: "
-            f"add --rebuy{keep}"
+            f"add --rebuy{also}{keep}"
         )
+
+
+def _price(usd: Decimal, unpriced: int, *, rehearsed: bool) -> str:
+    known = dollars(usd, pretend=rehearsed)
+    if not unpriced:
+        return known
+    return f"{known} and more" if usd else "an unknown price"
+
+
+def _kept_by(ledger: Reader, values: Mapping[str, int]) -> Kept:
+    found = ledger.run("edits_kept_count", values).fetchone()
+    return Kept(
+        rows=found["rows"],
+        usd=to_usd(found["estimate"]),
+        unpriced=found["unpriced"],
+        rehearsed=ledger.is_rehearsal,
+    )
 
 
 def rebuy_of(ledger: Reader, below: int, generation: int) -> Rebuy | None:
@@ -82,6 +130,7 @@ def rebuy_of(ledger: Reader, below: int, generation: int) -> Rebuy | None:
             f"row {row['position']}" if row["id"] is None else f'id "{row["id"]}"'
             for row in first
         ],
+        kept=_kept_by(ledger, values),
         rehearsed=ledger.is_rehearsal,
     )
 
@@ -97,7 +146,14 @@ def edit_notices(ledger: Reader, below: int, generation: int) -> Iterator[str]:
             f"{rows} the same as before under another id or place, and {have} images "
             "already: nothing of that is bought again"
         )
-    kept = ledger.run("edits_kept_count", values).fetchone()[0]
-    if kept:
-        rows = f"{kept} rows keep" if kept != 1 else "1 row keeps"
-        yield f"{rows} what was bought before an edit; --rebuy would buy anew"
+    kept = _kept_by(ledger, values)
+    if kept.rows:
+        rows, them = (
+            (f"{kept.rows} rows keep", "them")
+            if kept.rows != 1
+            else ("1 row keeps", "it")
+        )
+        yield (
+            f"{rows} what was bought before an edit; --rebuy would buy {them} anew, "
+            f"for about {kept.price}"
+        )

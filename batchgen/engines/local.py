@@ -49,6 +49,7 @@ from batchgen.runner.planner import Planner, ReadingStopped
 from batchgen.runner.pool import work_off
 from batchgen.runner.progress import Stop
 from batchgen.runner.references import References
+from batchgen.runner.renaming import rename_rows
 from batchgen.runner.resume import recover
 from batchgen.runner.room import Room
 from batchgen.runner.writer import Writer
@@ -261,9 +262,18 @@ class LocalEngine:
         estimate = estimate_of(run.ledger, self._below, planner.generation)
         if estimate.rows and not self._setting.consented:
             self._setting.ask(estimate)
+        await self._rename_rows(run, planner)
         await planner.adopt(run.writer)
         await self._count(run, planner)
         return False
+
+    async def _rename_rows(self, run: Run, planner: Planner) -> None:
+        """Give rows names of their own, where an edit, or keeping, may need that."""
+        if run.ledger.has_attempts() and (self._setting.keep or not planner.finished):
+            archive, offload = self._folder.archive, run.offload
+            await rename_rows(
+                run.ledger, archive, run.writer, offload, planner.generation
+            )
 
     async def _consent_to_changes(self, run: Run, planner: Planner) -> None:
         """Say what was edited since it was bought, and do what was agreed to.
@@ -281,7 +291,8 @@ class LocalEngine:
                 notice(line)
         if self._setting.rebuy:
             if (again := rebuy_of(run.ledger, self._below, generation)) is not None:
-                notice(f"{again.happened}; --rebuy buys them again for {again.price}")
+                them = "them" if again.rows != 1 else "it"
+                notice(f"{again.happened}; --rebuy buys {them} again for {again.price}")
             return
         refuse_rebuy(run.ledger, self._below, generation)
 

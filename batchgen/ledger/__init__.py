@@ -9,6 +9,7 @@ from batchgen.ledger.members import (
     count_members,
     stored_members,
 )
+from batchgen.ledger.naming import NamedImage, NewName, images_of, new_names
 from batchgen.ledger.plan import PlanWriter
 from batchgen.ledger.purchases import (
     providers_bought_from,
@@ -49,6 +50,8 @@ __all__ = [
     "KeptMember",
     "Ledger",
     "ListedImage",
+    "NamedImage",
+    "NewName",
     "OpenAttempts",
     "PlanEntry",
     "PlanWriter",
@@ -64,9 +67,11 @@ __all__ = [
     "directory_images",
     "directory_places",
     "dump_route",
+    "images_of",
     "just_sent",
     "load_request",
     "load_route",
+    "new_names",
     "prompt_as_json",
     "providers_bought_from",
     "purchase_slices",

@@ -18,9 +18,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from batchgen.ledger.database import queries
-from batchgen.ledger.known import Known
 from batchgen.ledger.ledger import Ledger
-from batchgen.ledger.naming import Claims, Wish, grant
 from batchgen.ledger.reader import Reader
 
 _TABLES = ("gone", "fresh", "standing", "pairs")
@@ -37,13 +35,10 @@ class Edits:
 
     Attributes:
         generation: The reading that was just written.
-        known: Names that are taken.
     """
 
     ledger: Ledger
     generation: int
-    known: Known
-    claims: Claims
 
     def match(self, *, rebuy: bool) -> None:
         """Let the reading's rows take over what was paid for, or ask for consent.
@@ -73,10 +68,6 @@ class Edits:
     def _take_over(self) -> None:
         """Give new rows what was paid for under other keys."""
         self.ledger.run_many("edits_pair", self._pairs())
-        for (position,) in self._run("edits_ask").fetchall():
-            self.ledger.run("edits_unpair", (position,))
-        for other in self.ledger.run("edits_names_wanted").fetchall():
-            self._rename(other)
         for name in ("share_taken", "take", "drop_gone", "drop_fresh"):
             self._run(f"edits_{name}")
 
@@ -95,15 +86,6 @@ class Edits:
             ):
                 yield position, rows[place]
 
-    def _rename(self, other: sqlite3.Row) -> None:
-        """Give the row that has a former key another name than what is taken over."""
-        stem = other["stem"]
-        wish = Wish(
-            key=other["key"], stem=stem, images=other["n"], lent=frozenset({stem})
-        )
-        [free] = grant([wish], self.known, self.claims)
-        self.ledger.run("edits_rename", (free, other["row_id"]))
-
     # -- what was changed
 
     def _find_changed(self) -> None:
@@ -121,9 +103,7 @@ class Edits:
 
         Those at the same position belong together, then the first to the first.
         """
-        gone = {
-            row["position"]: row["row_id"] for row in self.ledger.run("edits_left_gone")
-        }
+        gone = {row["position"]: row["row_id"] for row in self._run("edits_left_gone")}
         found = self.ledger.run("edits_left_fresh", (self.generation,))
         fresh = [row["position"] for row in found]
         pairs = [(gone.pop(place), place) for place in fresh if place in gone]
@@ -156,8 +136,22 @@ def keep(ledger: Ledger, generation: int, below: int) -> None:
     """
     values = {"generation": generation, "below": below}
     adopted = ledger.generation
-    ledger.run("edits_keep", {**values, "adopted": adopted, "warning": OUTDATED})
+    found = ledger.run(
+        "edits_keep", {**values, "adopted": adopted, "warning": OUTDATED}
+    )
+    if found.rowcount:
+        ledger.run("outputs_stale")  # of the reading that counts, perhaps
     ledger.run("edits_keep_nothing", values)
+    replace_sources(ledger, generation)
+
+
+def replace_sources(ledger: Ledger, generation: int) -> None:
+    """Let the first of the rows that share what nobody buys now be bought for all."""
+    values = {"generation": generation}
+    for (source,) in ledger.run("shares_without_source", values).fetchall():
+        shared = {**values, "source": source}
+        [(heir,)] = ledger.run("share_first", shared).fetchall()
+        ledger.run("share_with", {**shared, "heir": heir})
 
 
 def has_kept(ledger: Reader) -> bool:

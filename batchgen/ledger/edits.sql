@@ -23,6 +23,7 @@ DROP TABLE IF EXISTS temp.standing;
 -- name: edits_kept
 -- Rows that kept what they had before an edit still keep it, while that stands nowhere else.
 UPDATE plan SET row_id = old.row_id, kept_for = old.kept_for, former = NULL, rebuy = 0,
+    shares = NULL,
     provider = old.provider, route = old.route, model = old.model,
     resolution = old.resolution, estimate = old.estimate, warning = old.warning
   FROM plan AS old
@@ -91,28 +92,6 @@ SELECT fingerprint, row_id, position FROM gone
   ORDER BY fingerprint, position IS NULL, position, row_id DESC;
 -- name: edits_pair
 INSERT INTO pairs (position, row_id) VALUES (?, ?);
--- name: edits_ask
--- Another version of the row has its name, and images under it: the ZIP can list those of
--- one. So the new row is bought, if that is agreed to.
-UPDATE plan SET rebuy = 1, former = NULL
-  FROM pairs JOIN gone ON gone.row_id = pairs.row_id
-    JOIN standing ON standing.key = gone.key
-    JOIN rows AS other ON other.row_id = standing.row_id
-  WHERE plan.generation = :generation AND plan.position = pairs.position
-    AND other.stem = gone.stem
-    AND EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = other.row_id)
-  RETURNING plan.position;
--- name: edits_unpair
-DELETE FROM pairs WHERE position = ?;
--- name: edits_names_wanted
--- Rows that were not bought yet, and would have the name of one that is taken over.
-SELECT other.row_id, other.key, other.stem, other.n
-  FROM pairs JOIN gone ON gone.row_id = pairs.row_id
-    JOIN standing ON standing.key = gone.key
-    JOIN rows AS other ON other.row_id = standing.row_id
-  WHERE other.stem = gone.stem ORDER BY pairs.position;
--- name: edits_rename
-UPDATE rows SET stem = ? WHERE row_id = ?;
 -- name: edits_share_taken
 UPDATE plan SET shares = pairs.row_id
   FROM fresh JOIN pairs ON pairs.position = fresh.position
@@ -132,9 +111,12 @@ DELETE FROM gone WHERE row_id IN (SELECT row_id FROM pairs);
 DELETE FROM fresh WHERE position IN (SELECT position FROM pairs);
 
 -- name: edits_changed
--- What a row was before its own cells were edited.
-UPDATE plan SET former = (SELECT max(gone.row_id) FROM gone JOIN rows USING (key)
-                          WHERE rows.row_id = plan.row_id)
+-- What a row was before its own cells were edited: the last version that has its images.
+UPDATE plan SET former = (SELECT gone.row_id FROM gone JOIN rows USING (key)
+                          WHERE rows.row_id = plan.row_id
+                          ORDER BY EXISTS (SELECT 1 FROM removed_images
+                                           WHERE removed_images.row_id = gone.row_id),
+                                   gone.row_id DESC LIMIT 1)
   WHERE generation = :generation AND rebuy AND former IS NULL
     AND NOT EXISTS (SELECT 1 FROM removed_images
                     WHERE removed_images.row_id = plan.row_id);
@@ -151,7 +133,9 @@ SELECT 1 FROM plan WHERE generation = ? AND id IS NOT NULL LIMIT 1;
 -- Without ids: a new row where one stood that is gone is that row, changed.
 UPDATE plan SET rebuy = 1, former = gone.row_id FROM fresh JOIN gone USING (position)
   WHERE plan.generation = :generation AND plan.position = fresh.position
-    AND fresh.can_run AND NOT plan.rebuy;
+    AND fresh.can_run AND NOT plan.rebuy
+    AND gone.row_id NOT IN (SELECT former FROM plan
+                            WHERE generation = :generation AND former IS NOT NULL);
 -- name: edits_kept_keys
 -- Of the rows that were paid for, how many there were and how many keep their key.
 SELECT count(*) AS paid,
@@ -165,7 +149,10 @@ SELECT count(*) AS paid,
           AND EXISTS (SELECT 1 FROM paid_rows WHERE paid_rows.row_id = plan.row_id)) AS old;
 -- name: edits_left_gone
 SELECT row_id, position FROM gone
-  WHERE position IS NOT NULL AND key NOT IN (SELECT key FROM standing) ORDER BY position;
+  WHERE position IS NOT NULL AND key NOT IN (SELECT key FROM standing)
+    AND row_id NOT IN (SELECT former FROM plan
+                       WHERE generation = :generation AND former IS NOT NULL)
+  ORDER BY position;
 -- name: edits_left_fresh
 SELECT fresh.position FROM fresh JOIN plan USING (position)
   WHERE plan.generation = ? AND fresh.can_run AND NOT plan.rebuy ORDER BY fresh.position;
@@ -191,17 +178,21 @@ SELECT count(*) FROM plan WHERE generation = :generation AND position < :below
   AND took IS NOT NULL;
 
 -- name: edits_keep
--- What has images, or may still get some, stands as it was before the edit.
+-- What has images, or may still get some, stands as it was before the edit: as one row.
 UPDATE plan SET kept_for = plan.row_id, row_id = plan.former, former = NULL, rebuy = 0,
     shares = NULL, warning = :warning,
     provider = coalesce(old.provider, plan.provider), route = old.route,
     model = coalesce(old.model, plan.model),
     resolution = coalesce(old.resolution, plan.resolution),
     estimate = coalesce(old.estimate, plan.estimate)
-  FROM rows LEFT JOIN plan AS old
-    ON old.row_id = rows.row_id AND old.generation = :adopted
-  WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
-    AND rows.row_id = plan.former
+  FROM (SELECT former, min(position) AS position FROM plan
+        WHERE generation = :generation AND position < :below AND rebuy
+          AND former IS NOT NULL GROUP BY former) AS first
+    JOIN rows ON rows.row_id = first.former
+    LEFT JOIN plan AS old ON old.row_id = rows.row_id AND old.generation = :adopted
+  WHERE plan.generation = :generation AND plan.position = first.position
+    AND NOT EXISTS (SELECT 1 FROM removed_images
+                    WHERE removed_images.row_id = plan.former)
     AND EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = plan.former
                   AND state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored'))
     AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = plan.row_id
@@ -212,9 +203,36 @@ UPDATE plan SET kept_for = plan.row_id, row_id = plan.former, former = NULL, reb
 -- What was paid for and brought nothing leaves nothing to keep.
 UPDATE plan SET rebuy = 0
   WHERE generation = :generation AND position < :below AND rebuy
-    AND NOT EXISTS (SELECT 1 FROM removed_images WHERE removed_images.row_id = plan.row_id);
+    AND NOT EXISTS (SELECT 1 FROM removed_images
+                    WHERE removed_images.row_id IN (plan.row_id, plan.former));
 -- name: edits_any_kept
 SELECT 1 FROM plan WHERE generation = ? AND kept_for IS NOT NULL LIMIT 1;
 -- name: edits_kept_count
-SELECT count(*) FROM plan WHERE generation = :generation AND position < :below
-  AND kept_for IS NOT NULL;
+SELECT count(*) AS rows, coalesce(sum(estimate), 0) AS estimate,
+       coalesce(sum(estimate IS NULL), 0) AS unpriced
+  FROM plan WHERE generation = :generation AND position < :below AND kept_for IS NOT NULL;
+
+-- name: names_met_twice
+-- Rows of a reading that have one name in the archive: versions of a row that stand in it
+-- as rows of their own. The first of each name can have it: one that has images under it,
+-- and best one that is in the reading that counts.
+WITH used AS MATERIALIZED (
+  SELECT DISTINCT rows.row_id, rows.stem
+    FROM plan JOIN rows ON rows.row_id = coalesce(plan.shares, plan.row_id)
+    WHERE plan.generation = :generation)
+SELECT rows.row_id, rows.stem, rows.n FROM used JOIN rows USING (row_id)
+  WHERE used.stem IN (SELECT stem FROM used GROUP BY stem HAVING count(*) > 1)
+  ORDER BY used.stem, NOT EXISTS (SELECT 1 FROM attempts JOIN images USING (attempt_id)
+                                  WHERE attempts.row_id = rows.row_id
+                                    AND images.name IS NOT NULL),
+    NOT EXISTS (SELECT 1 FROM plan WHERE plan.row_id = rows.row_id
+                  AND plan.generation = :adopted), rows.row_id;
+-- name: row_rename
+UPDATE rows SET stem = ? WHERE row_id = ?;
+-- name: row_members
+SELECT images.attempt_id, images.image, attempts.images, images.name, images.place
+  FROM attempts JOIN images USING (attempt_id)
+  WHERE attempts.row_id = ? AND images.name IS NOT NULL
+  ORDER BY images.attempt_id, images.image;
+-- name: image_rename
+UPDATE images SET name = ?, place = ? WHERE attempt_id = ? AND image = ?;

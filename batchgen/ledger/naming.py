@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 
 from batchgen.ledger.known import Known
+from batchgen.ledger.reader import Reader
 
 Claims = Callable[[str, int], Iterable[str]]
 """Stem and number of images to the names that they take, as clashes are judged."""
@@ -57,6 +62,65 @@ def grant(wishes: Sequence[Wish], known: Known, claims: Claims) -> list[str]:
         stems.append(stem)
     known.take(granted)
     return stems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewName:
+    """The name that a row gets because another has its own."""
+
+    row_id: int
+    old: str
+    stem: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamedImage:
+    """An image of a row in the archive.
+
+    Attributes:
+        images: How many its attempt has.
+        place: Of its member.
+    """
+
+    attempt_id: int
+    image: int
+    images: int
+    name: str
+    place: int
+
+
+def images_of(ledger: Reader, row_id: int) -> list[NamedImage]:
+    """Return the images of a row that are in the archive."""
+    return [NamedImage(*row) for row in ledger.run("row_members", (row_id,))]
+
+
+def new_names(ledger: Reader, generation: int, claims: Claims) -> list[NewName]:
+    """Return names for rows of a reading whose own name is another row's.
+
+    Versions of one row have one name, until an edit makes rows of their own of them.
+    """
+    values = {"generation": generation, "adopted": ledger.generation}
+    met = ledger.run("names_met_twice", values).fetchall()
+    others = [
+        row for _, rows in groupby(met, itemgetter("stem")) for row in [*rows][1:]
+    ]
+    if not others:
+        return []
+    wishes = [
+        Wish(
+            key=-row["row_id"],  # which other versions of the row do not share
+            stem=row["stem"],
+            images=row["n"],
+            lent=frozenset({row["stem"]}),
+        )
+        for row in others
+    ]
+    with closing(Known(ledger, partial(digests, claims))) as known:
+        stems = grant(wishes, known, claims)
+    return [
+        NewName(row_id=row["row_id"], old=row["stem"], stem=stem)
+        for row, stem in zip(others, stems, strict=True)
+    ]
 
 
 def _digest(name: bytes) -> int:

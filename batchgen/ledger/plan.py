@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from batchgen.ledger.edits import Edits, adopt
+from batchgen.ledger.edits import Edits, adopt, replace_sources
 from batchgen.ledger.known import Known
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.naming import Claims, Wish, digests, grant
@@ -207,16 +207,11 @@ class PlanWriter:
         same names, and the ZIP can list those of one.
         """
         if self._was_bought_from:
-            edits = Edits(self._ledger, self.generation, self._open(), self._claims)
-            edits.match(rebuy=rebuy)
+            Edits(self._ledger, self.generation).match(rebuy=rebuy)
         self.close()
         # From here on nothing is carried on: it would be done twice.
         drop_bookmark(self._ledger)
-        values = {"generation": self.generation}
-        for (source,) in self._ledger.run("shares_that_clash", values).fetchall():
-            known = {**values, "source": source}
-            [(heir,)] = self._ledger.run("share_first", known).fetchall()
-            self._ledger.run("share_with", {**known, "heir": heir})
+        replace_sources(self._ledger, self.generation)
 
     def begin(self, own_schema: bytes) -> None:
         """Let this generation count from its first slice on."""

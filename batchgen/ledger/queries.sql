@@ -76,14 +76,17 @@ SELECT rows.row_id FROM rows LEFT JOIN plan
                               WHERE attempts.row_id = rows.row_id AND attempts.state = 'stored'
                                 AND (attempts.provider = :provider OR :route IS NOT NULL)) END
   ORDER BY rows.status = 'succeeded' DESC, rows.row_id LIMIT 1;
--- name: shares_that_clash
+-- name: shares_without_source
+-- Rows that are not in the plan and cannot lend it their images: nobody buys them, or a
+-- row of the plan has their name.
 SELECT DISTINCT plan.shares FROM plan JOIN rows AS source ON source.row_id = plan.shares
   WHERE plan.generation = :generation AND plan.shares IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM plan AS own
                     WHERE own.row_id = plan.shares AND own.generation = plan.generation)
-    AND EXISTS (SELECT 1 FROM rows AS other JOIN plan AS now
-                  ON now.row_id = other.row_id AND now.generation = :generation
-                WHERE other.key = source.key AND other.stem = source.stem);
+    AND (source.status <> 'succeeded'
+         OR EXISTS (SELECT 1 FROM rows AS other JOIN plan AS now
+                      ON now.row_id = other.row_id AND now.generation = :generation
+                    WHERE other.key = source.key AND other.stem = source.stem));
 -- name: share_first
 UPDATE plan SET shares = NULL
   WHERE generation = :generation
@@ -348,7 +351,8 @@ SELECT plan.position, plan.line, plan.provider, plan.model, plan.resolution, row
 SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
        coalesce(sum(plan.estimate IS NULL), 0) AS unpriced,
        coalesce(sum(EXISTS (SELECT 1 FROM removed_images
-                            WHERE removed_images.row_id = rows.row_id)), 0) AS removed
+                            WHERE removed_images.row_id IN (rows.row_id, plan.former))), 0)
+         AS removed
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from decimal import Decimal
+from hashlib import sha256
 
 import pytest
 
@@ -111,6 +112,108 @@ def test_one_character_in_a_template_without_ids_asks(shop: Shop) -> None:
     assert rows["prompt"].to_list()[0] == "Foto von Tasse."
     assert rows["warning"].to_list() == [None] * 4
     assert money(rows, "cost_usd") > Decimal("0.0895") * 3
+
+
+def test_the_word_that_also_buys_what_was_kept_is_offered_with_that_money(
+    shop: Shop,
+) -> None:
+    shop.write("m.csv", GERMAN)
+    assert run(shop, "--prompt", PHOTO)[0] == 0
+    assert run(shop, "--prompt", f"{PHOTO}.", "--keep")[0] == 0
+    before = shop.sent
+    shop.write("m.csv", GERMAN.replace("Kanne", "Krug"))
+
+    refused = shop.run("m.csv", "--yes", "--quiet", "--prompt", f"{PHOTO}.")
+
+    assert refused.code == 2
+    assert (
+        "1 row (row 2) was changed after it was bought. Buying it again costs $0.0925: "
+        "add --rebuy, which also buys the 2 rows that kept theirs before an edit, for "
+        "about $0.185; or --keep to leave the image that you have" in refused.stderr
+    )
+    assert shop.sent == before
+
+    code, words = run(shop, "--prompt", f"{PHOTO}.", "--rebuy")
+    assert (code, shop.sent) == (0, before + 3)
+    assert "--rebuy buys them again for $0.2775" in words
+
+
+VERSIONS = (("a,a cup\n", ""), ("a,a mug\n", "--rebuy"))
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [("x,a cup\ny,a mug\n", "")],
+        [("b,a mug\n", ""), ("b,a mug\na,a cup\n", "")],
+        [("a,a mug\nb,a cup\n", "--keep")],
+        [("b,a mug\n", ""), ("b,a mug\na,a pot\n", "--rebuy")],
+    ],
+    ids=["both-renamed", "comes-back", "kept", "new-version"],
+)
+def test_versions_of_a_row_that_are_rows_by_now_have_names_of_their_own(
+    shop: Shop, edits: list[tuple[str, str]]
+) -> None:
+    before = shop.sent
+    for lines, option in (*VERSIONS, *edits):
+        shop.write("m.csv", f"id,prompt\n{lines}")
+        assert run(shop, *option.split())[0] == 0
+
+    assert shop.sent == before + 2 + ("a pot" in edits[-1][0])
+    members = names(shop)
+    assert len({*members}) == len(members) == 2
+    rows = table(shop.folder / "out/m")
+    files = [file for row in rows["files"] for file in row]
+    assert sorted(file["name"] for file in files) == sorted(members)
+    with zipfile.ZipFile(shop.folder / "out/m/images.zip") as archive:
+        digests = [sha256(archive.read(it["name"])).hexdigest() for it in files]
+    assert digests == [file["sha256"] for file in files]
+    verified = batchgen("report", "out/m", "--verify", "--compact", at=shop.folder)
+    assert verified.code == 0, verified
+    assert names(shop) == members
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["none", "an-earlier-one"])
+def test_what_a_row_keeps_has_its_images(shop: Shop, *, earlier: bool) -> None:
+    texts = ["a cup", "a mug"] if earlier else ["a mug"]
+    for text in texts:
+        shop.write("m.csv", f"id,prompt\na,{text}\nb,a pot\n")
+        assert run(shop, *(["--rebuy"] if text != texts[0] else []))[0] == 0
+    # Its images leave the ZIP while the row stands as it was before, or not at all.
+    first = "a,a cup\n" if earlier else ""
+    shop.write("m.csv", f"id,prompt\n{first}b,a pot\n")
+    assert run(shop)[0] == 0
+    assert batchgen("report", "out/m", "--compact", at=shop.folder).code == 0
+    before = shop.sent
+    shop.write("m.csv", "id,prompt\na,a jug\nb,a pot\n")
+
+    code, words = run(shop, "--keep")
+
+    assert shop.sent == before
+    if earlier:
+        assert code == 0
+        assert table(shop.folder / "out/m")["prompt"].to_list()[0] == "a cup"
+    else:
+        assert code == 2
+        assert 'the images of 1 row (id "a") were removed from the ZIP' in words
+        assert "--keep to" not in words
+
+
+def test_the_table_follows_what_is_kept_after_the_edit_was_read(shop: Shop) -> None:
+    shop.write("m.csv", "id,prompt\na,a cup\nb,a mug\n")
+    assert run(shop)[0] == 0
+    before = shop.sent
+    shop.write("m.csv", "id,prompt\na,a mug\nb,a mug\n")
+    assert run(shop, "--dedupe")[0] == 0
+    assert len(names(shop)) == 1
+
+    assert run(shop, "--dedupe", "--keep")[0] == 0
+
+    assert shop.sent == before
+    rows = table(shop.folder / "out/m")
+    assert rows["prompt"].to_list() == ["a cup", "a mug"]
+    assert min(rows["cost_usd"]) > 0
+    assert len(names(shop)) == 2
 
 
 def test_new_rows_are_bought_as_ever(shop: Shop) -> None:

@@ -16,6 +16,7 @@ from batchgen.ledger import (
     PlanWriter,
     Reader,
     StoredImage,
+    new_names,
 )
 from batchgen.manifest import key_of
 from batchgen.manifest.identity import fingerprint
@@ -85,6 +86,12 @@ def prompts(
             for position, text in enumerate(texts)
         ],
     )
+
+
+def rename(ledger: Ledger) -> None:
+    """Give rows that have another's name their own, as a run does."""
+    for name in new_names(ledger, ledger.generation, claimed_stems):
+        ledger.run("row_rename", (name.stem, name.row_id))
 
 
 def planned(ledger: Reader) -> list[dict[str, object]]:

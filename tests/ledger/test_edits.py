@@ -29,6 +29,7 @@ from tests.ledger.books import (
     planned,
     prompts,
     read,
+    rename,
     row_ids,
     sent,
 )
@@ -62,10 +63,15 @@ def buy_all(ledger: Ledger) -> None:
 
 
 def propose(
-    ledger: Ledger, texts: Sequence[str], ids: Sequence[str], *, rebuy: bool = False
+    ledger: Ledger,
+    texts: Sequence[str],
+    ids: Sequence[str],
+    *,
+    rebuy: bool = False,
+    dedupe: bool = False,
 ) -> PlanWriter:
     """Read a manifest that does not count yet."""
-    with closing(PlanWriter(ledger, key_of, claimed_stems)) as plan:
+    with closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=dedupe)) as plan:
         rows = [
             entry(number, text, id=ids[number] if ids else None)
             for number, text in enumerate(texts)
@@ -75,10 +81,16 @@ def propose(
     return plan
 
 
-def kept(ledger: Ledger, texts: Sequence[str], ids: Sequence[str] = ()) -> None:
+def kept(
+    ledger: Ledger,
+    texts: Sequence[str],
+    ids: Sequence[str] = (),
+    *,
+    dedupe: bool = False,
+) -> None:
     """Read a manifest with `--keep`."""
     with ledger.transaction():
-        plan = propose(ledger, texts, ids)
+        plan = propose(ledger, texts, ids, dedupe=dedupe)
         keep(ledger, plan.generation, EVERY)
         plan.complete("kept", b"", len(texts))
 
@@ -274,6 +286,7 @@ def test_a_row_with_the_former_id_gets_another_name(ledger: Ledger) -> None:
     buy_all(ledger)
 
     prompts(ledger, ["cup", "new", "lamp"], ids=["17", "0017", "b"])
+    rename(ledger)
 
     names = [str(row["stem"]) for row in planned(ledger)]
     assert names[0] == "0017"
@@ -281,7 +294,7 @@ def test_a_row_with_the_former_id_gets_another_name(ledger: Ledger) -> None:
     assert waiting(ledger) == [1]
 
 
-def test_a_version_whose_name_another_has_is_not_taken_over_and_asks(
+def test_a_version_whose_name_another_has_is_taken_over_under_a_name_of_its_own(
     ledger: Ledger,
 ) -> None:
     prompts(ledger, ["cup", "lamp"], ids="ab")
@@ -290,10 +303,24 @@ def test_a_version_whose_name_another_has_is_not_taken_over_and_asks(
     buy_all(ledger)
 
     prompts(ledger, ["a red cup", "lamp", "cup"], ids="abc")
+    before = [str(row["stem"]) for row in planned(ledger)]
+    rename(ledger)
 
-    assert waiting(ledger) == asking(ledger) == [2]
-    names = [str(row["stem"]) for row in planned(ledger)]
-    assert len(set(names)) == 3
+    assert waiting(ledger) == asking(ledger) == []
+    assert before == ["a", "b", "a"]
+    assert len({str(row["stem"]) for row in planned(ledger)}) == 3
+
+
+def test_no_two_of_many_versions_get_one_name(ledger: Ledger) -> None:
+    for text in ("cup", "mug", "pot"):
+        prompts(ledger, [text], ids="a")
+        buy_all(ledger)
+
+    prompts(ledger, ["cup", "mug", "pot"], ids="xyz")
+    rename(ledger)
+
+    assert waiting(ledger) == []
+    assert len({str(row["stem"]) for row in planned(ledger)}) == 3
 
 
 # -- what was changed
@@ -438,6 +465,38 @@ def test_what_was_kept_is_kept_when_the_manifest_is_read_again(ledger: Ledger) -
     assert asking(ledger) == [1]
 
 
+@pytest.mark.parametrize("ids", ["abc", ""], ids=["ids", "no-ids"])
+def test_what_shares_with_a_row_that_kept_its_image_is_bought(
+    ledger: Ledger, ids: str
+) -> None:
+    prompts(ledger, ["cup"], ids[:1] or None)
+    buy_all(ledger)
+    before = row_ids(ledger)
+
+    kept(ledger, ["mug", "mug", "mug"], ids, dedupe=True)
+
+    first, heir, other = planned(ledger)
+    assert first["row_id"] == before[0]
+    assert heir["shares"] is None
+    assert other["shares"] == heir["row_id"]
+    assert waiting(ledger) == [1]
+
+
+def test_what_kept_its_image_shares_none_when_the_manifest_is_read_again(
+    ledger: Ledger,
+) -> None:
+    prompts(ledger, ["cup", "mug"], ids="ab")
+    buy_all(ledger)
+    before = row_ids(ledger)
+    kept(ledger, ["mug", "mug"], ids="ab", dedupe=True)
+
+    rows = [entry(0, "mug", id="a"), entry(1, "mug", id="b"), entry(2, "pot", id="c")]
+    read(ledger, rows, dedupe=True)
+
+    assert row_ids(ledger)[:2] == before
+    assert [row["shares"] for row in planned(ledger)] == [None] * 3
+
+
 def test_what_was_kept_is_bought_anew_by_a_later_rebuy(ledger: Ledger) -> None:
     prompts(ledger, ["cup", "lamp"])
     buy_all(ledger)
@@ -476,6 +535,17 @@ def test_what_was_kept_for_an_edit_is_itself_again_when_the_edit_is_undone(
     assert row_ids(ledger) == before
     assert not has_kept(ledger)
     assert [row["warning"] for row in planned(ledger)] == [None, None]
+
+
+def test_no_two_rows_keep_one_image(ledger: Ledger) -> None:
+    prompts(ledger, ["cup", "lamp"], ids=["1", "2"])
+    buy_all(ledger)
+    prompts(ledger, ["cup", "lamp"], ids=["a1", "a2"])
+
+    kept(ledger, ["a", "b", "c"], ids=["4", "2", "3"])
+
+    before = [row["row_id"] for row in planned(ledger) if row["kept_for"]]
+    assert len(before) == len(set(before)) == 2
 
 
 def test_where_nothing_came_of_a_payment_nothing_is_kept(ledger: Ledger) -> None:
@@ -521,6 +591,7 @@ def test_nothing_is_bought_twice_without_consent_whatever_is_edited(
             buy(ledger, free)
             bought_of.update(texts[position] for position in free)
             assert bought_of <= most_of
+            rename(ledger)
             names = [str(row["stem"]).casefold() for row in planned(ledger)]
             assert len(set(names)) == len(names), "two rows have one name"
             totals = ledger.totals(EVERY)

@@ -31,6 +31,7 @@ from tests.ledger.books import (
     planned,
     prompts,
     read,
+    rename,
     row_ids,
     sent,
 )
@@ -487,6 +488,7 @@ def test_images_of_an_edited_row_are_taken_over_with_their_name(
     read(
         ledger, [entry(it, rows[it][1], id=rows[it][0]) for it in range(3)], dedupe=True
     )
+    rename(ledger)
 
     edited, heir, other = planned(ledger)
     assert (heir["row_id"], heir["stem"], heir["shares"]) == (old, "a", None)

@@ -1,0 +1,76 @@
+"""A name of its own for each row, where an edit made rows of a row's versions.
+
+A member's name stands in front of its bytes, and nothing that was written is written
+over. So the image is appended once more, under the new name; what it was bought for
+and what it cost stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from batchgen.ledger import (
+    Ledger,
+    NamedImage,
+    NewName,
+    Reader,
+    images_of,
+    new_names,
+)
+from batchgen.output.archive import Archive, Incoming, Member, Tag
+from batchgen.output.names import claimed_stems
+from batchgen.runner.writer import Writer
+from batchgen.wire.line import Offload
+
+
+async def rename_rows(
+    ledger: Reader,
+    archive: Archive,
+    writer: Writer,
+    offload: Offload,
+    generation: int,
+) -> None:
+    """Let no two rows of a reading have one name, before that reading counts.
+
+    Raises:
+        StorageError: the images cannot be read, or not be written anew.
+    """
+    for name in await offload(lambda: new_names(ledger, generation, claimed_stems)):
+        images = images_of(ledger, name.row_id)
+        await _rename(archive, writer, offload, name, images)
+
+
+async def _rename(
+    archive: Archive,
+    writer: Writer,
+    offload: Offload,
+    name: NewName,
+    images: Sequence[NamedImage],
+) -> None:
+    def read() -> list[Incoming]:
+        return [
+            Incoming(
+                name=name.stem + image.name.removeprefix(name.old),
+                data=archive.read(image.place),
+                tag=Tag(
+                    attempt_id=image.attempt_id,
+                    image=image.image,
+                    images=image.images,
+                ),
+            )
+            for image in images
+        ]
+
+    def step(ledger: Ledger, members: Sequence[Member]) -> None:
+        for image, member in zip(images, members, strict=True):
+            place = (member.name, member.offset)
+            key = (image.attempt_id, image.image)
+            ledger.run("image_rename", (*place, *key))
+        ledger.run("row_rename", (name.stem, name.row_id))
+        ledger.put("outputs", "stale")
+
+    copies = await offload(read)
+    if copies:
+        await writer.store(copies, step)
+    else:
+        await writer.commit(lambda ledger: step(ledger, ()))
