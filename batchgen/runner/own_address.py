@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import httpx
+
 from batchgen.addresses.url import read_url
 from batchgen.model import Job
 from batchgen.provider import Defaults
@@ -34,7 +36,7 @@ def is_named_address(base_url: str, job: Job, name: str, defaults: Defaults) -> 
     """
     try:
         url = read_url(base_url)
-    except ValueError:
+    except httpx.InvalidURL:
         return False
     named = [job.terms_of(name).base_url, defaults.base_url]
     own = [read_url(address) for address in named if address is not None]

@@ -12,14 +12,14 @@ import pytest
 
 from batchgen.ledger import Ledger
 from batchgen.limits import Departures, Pacing
-from batchgen.model import Endpoint, Terms
+from batchgen.model import Endpoint, Job, Terms
 from batchgen.provider import Defaults
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
 from batchgen.providers.gccai import Gccai
 from batchgen.providers.gemini import Gemini
 from batchgen.runner.lane import Lane
-from batchgen.runner.own_address import is_own_address
+from batchgen.runner.own_address import is_named_address, is_own_address
 from batchgen.runner.proof import Proof
 
 RELAY = "https://relay.example/v1beta"
@@ -142,3 +142,32 @@ def test_what_failed_tasks_cost_is_the_jobs_word_or_else_the_providers(
     lane: Lanes, provider: Any, base_url: str, stated: Any, failed_tasks: str
 ) -> None:
     assert lane(provider, base_url, failed_tasks=stated).failed_tasks == failed_tasks
+
+
+@pytest.mark.parametrize(
+    ("base_url", "job_says", "is_named"),
+    [
+        (FoxApi.defaults.base_url, None, True),
+        ("https://relay.example/v1", "https://relay.example/v2", True),
+        ("https://relay.example:8443/v1", "https://relay.example/v1", False),
+        ("http://relay.example/v1", "https://relay.example/v1", False),
+        ("https://evil.example/v1", "https://relay.example/v1", False),
+        ("https://evil.example/v1", None, False),
+        ("https://evil.example@relay.example:x/", None, False),
+        ("http://127.0.0.1:8001/fox", "http://localhost:8000/fox", True),
+        ("http://127.0.0.1:8001/fox", None, False),
+    ],
+    ids=str,
+)
+def test_a_key_goes_to_hosts_that_somebody_else_than_the_folder_names(
+    base_url: str, job_says: str | None, *, is_named: bool, tmp_path: Path
+) -> None:
+    job = Job(
+        source=tmp_path / "m.csv",
+        manifest=tmp_path / "m.csv",
+        out=tmp_path / "out",
+        providers=("foxapi",),
+        terms={"foxapi": Terms(base_url=job_says)},
+    )
+
+    assert is_named_address(base_url, job, "foxapi", FoxApi.defaults) is is_named
