@@ -35,6 +35,7 @@ from batchgen.ledger import (
     load_request,
     new_names,
 )
+from batchgen.ledger.database import copy_ledger
 from batchgen.manifest import Row, key_of
 from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.gaps import Gaps
@@ -100,11 +101,14 @@ def _copy_ledger(job: Job, copy: Path) -> Totals | None:
     """
     if not (job.out / LEDGER).is_file():
         return None
-    with closing(Reader(job.out / LEDGER)) as existing:
-        if existing.is_rehearsal:
-            return existing.totals(EVERY_ROW)
-        existing.copy_to(copy)
-    return None
+    # The copy is brought up to date where an older batchgen wrote the ledger.
+    copy_ledger(job.out / LEDGER, copy)
+    with closing(Ledger(copy)) as existing:
+        if not existing.is_rehearsal:
+            return None
+        totals = existing.totals(EVERY_ROW)
+    copy.unlink()
+    return totals
 
 
 def _plan(

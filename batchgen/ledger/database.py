@@ -150,3 +150,18 @@ def is_begun(path: Path) -> bool:
     except sqlite3.DatabaseError:
         return True
     return found is not None
+
+
+def copy_ledger(source: Path, target: Path) -> None:
+    """Copy a ledger as it stands now, of whatever version, also while it is written.
+
+    Raises:
+        StorageError: it cannot be read, or is damaged.
+    """
+    address = f"{source.resolve().as_uri()}?mode=ro"
+    with (
+        translated(source),
+        closing(sqlite3.connect(address, uri=True)) as original,
+        closing(sqlite3.connect(target)) as copy,
+    ):
+        original.backup(copy)

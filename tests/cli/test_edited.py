@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import zipfile
+from contextlib import closing
 from decimal import Decimal
 from hashlib import sha256
 
@@ -341,3 +343,31 @@ def test_both_words_at_once_are_refused(shop: Shop) -> None:
 
     assert refused.code == 2
     assert "say one of them" in refused.message
+
+
+def test_check_reads_the_ledger_of_an_older_batchgen_and_leaves_it_as_it_is(
+    shop: Shop,
+) -> None:
+    shop.write("m.csv", BEFORE)
+    assert run(shop)[0] == 0
+    path = shop.folder / "out/m/run.db"
+    with closing(sqlite3.connect(path)) as ledger:
+        ledger.executescript(
+            "DROP VIEW paid_rows; DROP TABLE former_keys; DROP INDEX plan_by_kept;"
+            + "".join(
+                f"ALTER TABLE plan DROP COLUMN {name};"
+                for name in ("key", "fingerprint", "former", "kept_for", "took")
+            )
+            + "PRAGMA user_version = 7;"
+        )
+    before = path.read_bytes()
+    shop.write("m.csv", AFTER)
+
+    shown = batchgen("check", "m.csv", *shop.options, at=shop.folder)
+
+    assert shown.code == 0, shown
+    assert "nothing is left to buy" in shown.stdout
+    assert path.read_bytes() == before
+    sent = shop.sent
+    assert run(shop)[0] == 0
+    assert shop.sent == sent
