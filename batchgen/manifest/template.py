@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -67,8 +68,9 @@ class PromptTemplate:
             self._template = environment.from_string(tree)
         except TemplateSyntaxError as error:
             hint = spelling.hint_for(text, columns, error.lineno)
+            words = _in_plain_words(error.message or "", environment.filters)
             raise SpecError(
-                f"prompt template, line {error.lineno}: {error.message}{hint}"
+                f"prompt template, line {error.lineno}: {words}{hint}"
             ) from error
         used = _used(tree, columns)
         for name in sorted(used - set(columns) - {"row", *environment.globals}):
@@ -126,6 +128,25 @@ class PromptTemplate:
         if kind is not None:
             self.oddity = f"the template puts out {_NO_TEXTS[kind]}"
         return value
+
+
+def _in_plain_words(message: str, filters: Collection[str]) -> str:
+    """Return what Jinja2 cannot read in words that say what to do, where it is known.
+
+    Args:
+        message: Jinja2's.
+        filters: Names of those that there are.
+    """
+    if unknown := re.fullmatch(r"No filter named '(.*)'\.", message):
+        near = did_you_mean(unknown[1], filters) or ": see the filters of Jinja2"
+        return f"there is no filter `{unknown[1]}`{near}"
+    if unclosed := re.search(r"needs to be closed is '(\w+)'", message):
+        block = unclosed[1]
+        return (
+            f"{{% {block} ... %}} is never closed: write {{% end{block} %}} where it "
+            "ends"
+        )
+    return message
 
 
 class _Environment(ImmutableSandboxedEnvironment):
