@@ -84,7 +84,7 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        code = _say("aborted", 130)
+        code = _say("stopped by Ctrl-C", 130)
     except KeyboardInterrupt:
         code = 130
     except click.ClickException as error:

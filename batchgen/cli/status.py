@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -42,44 +41,31 @@ def command(run: Path, *, as_json: bool) -> None:
 
 def _as_text(folder: Path, ledger: Reader) -> str:
     totals = ledger.totals(EVERY_ROW)
-    states = [it.state for it in ledger.open_attempts()]
+    states = [attempt.state for attempt in ledger.open_attempts()]
     causes = causes_among(ledger, totals.rows, EVERY_ROW)
+    is_running = is_locked(folder)
     lines = [
-        f"{folder}: {'running now' if is_locked(folder) else 'not running'}",
+        f"{folder}: {'running now' if is_running else 'not running'}",
         rows_line(totals),
-        *money_lines(totals),
+        *money_lines(totals, is_running=is_running),
         *_budget_lines(ledger),
         f"{counted(totals.images, 'image')} stored",
     ]
     lines += _reading_lines(ledger)
-    if states:
-        lines.append(f"open: {_open_words(states)}")
+    if delivered := states.count(State.DELIVERED):
+        images = counted(delivered, "purchase")
+        lines.append(f"still to be downloaded: the images of {images}")
     lines.extend(found_limits(ledger))
     lines.extend(cause_lines(causes))
     if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
         lines.append(str(rebuy))
-    waits = any(totals.rows.get(it) for it in (Status.PENDING, Status.HELD))
-    is_over = not (waits or states or rebuy or _reading_lines(ledger))
+    waits = totals.rows.get(Status.PENDING) or states or rebuy
+    is_over = is_running or not (waits or _reading_lines(ledger))
     if not is_over and (run_command := carry_on_command(ledger)) is not None:
         lines.append(f"to carry on:\n  {run_command}")
     if (line := retry_line(folder, causes)) is not None:
         lines.append(line)
     return "\n".join(lines)
-
-
-def _open_words(states: Sequence[State]) -> str:
-    """Return what is still to come of what was sent already."""
-    sent = states.count(State.SENT)
-    tasks = sum(state in (State.ACCEPTED, State.OVERDUE) for state in states)
-    links = states.count(State.DELIVERED)
-    words = []
-    if sent:
-        words.append(f"{counted(sent, 'request')} without an answer yet")
-    if tasks:
-        words.append(f"{counted(tasks, 'task')} still being made")
-    if links:
-        words.append(f"images of {counted(links, 'purchase')} to be downloaded")
-    return ", ".join(words)
 
 
 def _reading_lines(ledger: Reader) -> list[str]:
