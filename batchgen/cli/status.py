@@ -18,7 +18,7 @@ from batchgen.engines.causes import causes_among
 from batchgen.engines.edited import rebuy_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import is_locked, read_ledger
-from batchgen.ledger import Reader
+from batchgen.ledger import Reader, Totals
 from batchgen.ledger.resuming import bookmark_of
 from batchgen.model import State, Status, dollars, now_micros
 from batchgen.runner.pacing import found_limits
@@ -59,13 +59,18 @@ def _as_text(folder: Path, ledger: Reader) -> str:
     lines.extend(cause_lines(causes))
     if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
         lines.append(str(rebuy))
-    waits = totals.rows.get(Status.PENDING) or states or rebuy
-    is_over = is_running or not (waits or _reading_lines(ledger))
-    if not is_over and (run_command := carry_on_command(ledger)) is not None:
+    if not is_running and (run_command := _command_for_rest(ledger, totals)):
         lines.append(f"to carry on:\n  {run_command}")
     if (line := retry_line(folder, causes)) is not None:
         lines.append(line)
     return "\n".join(lines)
+
+
+def _command_for_rest(ledger: Reader, totals: Totals) -> str | None:
+    """Return the command that carries on; None where nothing is left to do."""
+    rebuy = rebuy_of(ledger, EVERY_ROW, ledger.generation)
+    waits = totals.rows.get(Status.PENDING) or ledger.open_attempts() or rebuy
+    return carry_on_command(ledger) if waits or _reading_lines(ledger) else None
 
 
 def _reading_lines(ledger: Reader) -> list[str]:
@@ -127,11 +132,12 @@ def _budget_lines(ledger: Reader) -> list[str]:
 def _as_json(folder: Path, ledger: Reader) -> str:
     states = Counter(attempt.state for attempt in ledger.open_attempts())
     rebuy = rebuy_of(ledger, EVERY_ROW, ledger.generation)
+    totals = ledger.totals(EVERY_ROW)
     document = {
         "folder": str(folder),
         "running": is_locked(folder),
         "planned": not _reading_lines(ledger),
-        **folder_fields(ledger.totals(EVERY_ROW)),
+        **folder_fields(totals),
         "open_attempts": {
             "sent": states[State.SENT],
             "accepted": states[State.ACCEPTED] + states[State.OVERDUE],
@@ -139,6 +145,6 @@ def _as_json(folder: Path, ledger: Reader) -> str:
         },
         "budgets": [budget_fields(*level) for level in _levels(ledger)],
         "rebuy": rebuy_fields(rebuy),
-        "command": carry_on_command(ledger),
+        "command": _command_for_rest(ledger, totals),
     }
     return exact_json(tagged("status", document))

@@ -174,8 +174,8 @@ def _heed_verdict(
         if verdict.opened:
             run.progress.notice(
                 f"{lane.name} does not answer ({_in_short(error.message)}). Waiting; "
-                "one test request now and then, at most every 10 minutes; the run "
-                "carries on by itself"
+                "one test request now and then, at most every 10 minutes: rows wait, "
+                "and carry on by themselves"
             )
     return verdict.excused
 

@@ -150,6 +150,8 @@ def test_status_tells_rows_money_and_how_to_carry_on(shop: Shop) -> None:
     whole = batchgen("status", "m.csv", at=shop.folder).stdout
     assert "3 rows: 3 succeeded" in whole
     assert "to carry on" not in whole
+    document = batchgen("status", "m.csv", "--json", at=shop.folder).stdout
+    assert json.loads(document)["command"] is None
 
 
 def test_status_names_no_command_to_carry_on_while_a_run_works(shop: Shop) -> None:

@@ -85,7 +85,7 @@ async def test_an_outage_is_told_by_the_title_of_the_gateway_s_page(
     [told] = [notice for notice in desk.notices if "does not answer" in notice]
     assert told == (
         f"aimlapi does not answer ({shown}). Waiting; one test request now and then, "
-        "at most every 10 minutes; the run carries on by itself"
+        "at most every 10 minutes: rows wait, and carry on by themselves"
     )
 
 
