@@ -177,6 +177,7 @@ def test_placeholders_in_cells_are_told_of_before_anything_is_bought(
     ended = shop.run("m.csv", "--yes")
 
     assert ended.code == 0
+    assert "m.csv: of the first row, 1 holds a placeholder such as " in ended.stderr
     assert "cells are never templates" in ended.stderr
     assert "{{ Title }}" in table(shop.folder / "out" / "m")["warning"][0]
 
