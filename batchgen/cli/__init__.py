@@ -47,7 +47,13 @@ class Commands(click.Group):
             from batchgen.cli.usage import unknown_command
 
             ctx.fail(unknown_command(args[0], list(HELP)))
-        return super().resolve_command(ctx, args)
+        name, command, words = super().resolve_command(ctx, args)
+        if command is not None:
+            from batchgen.cli.usage import provider_given_twice
+
+            if (twice := provider_given_twice(command, words)) is not None:
+                ctx.fail(twice)
+        return name, command, words
 
     def format_commands(
         self,
@@ -78,7 +84,7 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        code = _say("aborted", 130)
+        code = _say("stopped by Ctrl-C", 130)
     except KeyboardInterrupt:
         code = 130
     except click.ClickException as error:

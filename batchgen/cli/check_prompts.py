@@ -35,7 +35,7 @@ def gap_lines(job: Job, findings: Findings) -> Iterator[str]:
             "skip": f'{verb} not bought: empty = "skip"',
         }[job.empty]
         if findings.is_refused:
-            fate = "lack others"
+            fate = "lacks others" if gaps.some == 1 else "lack others"
         yield from folded(
             f"  {counted(gaps.some, 'row')} with some of the values {fate}"
         )

@@ -150,6 +150,11 @@ def _check_distinct(files: list[Path], output: Path | None) -> None:
 
 def _format_of(output: Path | None) -> str:
     ending = output.suffix.lower().removeprefix(".") if output else ""
+    if output is not None and ending in ("xlsx", "xls", "ods"):
+        raise UsageError(
+            f"--output: {shown(output)} would be a spreadsheet's own file: name "
+            f"{shown(output.with_suffix('.csv'))}, which every spreadsheet opens"
+        )
     return ending if ending in FORMATS else "table"
 
 

@@ -106,7 +106,8 @@ def _risk_line(total: Amounts, *, pretend: bool) -> str:
             f"{requests} without a known price may have been charged: no answer tells"
         )
     amount = dollars(total.at_risk_usd, pretend=pretend)
-    line = may_have_been_charged(amount, total.at_risk_attempts)
+    # A table does not tell tasks that are still being made from what is lost.
+    line = may_have_been_charged(amount, total.at_risk_attempts, is_open=True)
     if unpriced := total.at_risk_unknown_rows:
         line += f" ({counted(unpriced, 'row')} without a known price not counted)"
     return line

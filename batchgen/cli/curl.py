@@ -114,7 +114,9 @@ def entry_at(job: Job, row: int) -> PlanEntry:
             if each.position == row:
                 entry = entry_of(each, choice)
                 if each.id in ids:
-                    entry = replace(entry, request=None, at_column="id")
+                    entry = replace(
+                        entry, request=None, at_column=job.columns.get("id", "id")
+                    )
                     return replace(entry, problem=REPEATED)
                 return entry
             if each.id is not None:

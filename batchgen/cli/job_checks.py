@@ -91,11 +91,12 @@ def _check_prompt(job: Job, overrides: Overrides) -> None:
     prompt = job.prompt or ""
     if not prompt.isprintable() or "{" in prompt or len(prompt) > 255:
         return
-    path = job.source.parent / prompt if overrides.prompt is None else Path(prompt)
+    name = prompt.removeprefix("@")  # as curl takes a file
+    path = job.source.parent / name if overrides.prompt is None else Path(name)
     if path.suffix and path.is_file():
         words = (
             f"{prompt} is the name of a file, and is sent as it stands: give the text "
-            f'in it, as in --prompt "$(cat {prompt})"'
+            f'in it, as in --prompt "$(cat {name})"'
         )
         raise _blamed(job, "prompt", words, is_option=overrides.prompt is not None)
 

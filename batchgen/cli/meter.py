@@ -92,7 +92,8 @@ class View:
         # A rehearsal's money must not look real, not even in passing.
         mark = "pretend " if self.rehearsed else ""
         words.append(f"{mark}{_cents(self.spent)}{whole}")
-        if self.at_risk:
+        # At the end the summary says it, tasks that are still being made apart.
+        if self.at_risk and self.phase != "writing":
             words.append(f"{mark}{_cents(self.at_risk)} at risk")
         return [*words, *self.budgets]
 

@@ -1,7 +1,8 @@
 """What a real run needs that a rehearsal does without, and what would stop it.
 
 A rehearsal reads no key, goes to no real address, and pays with the sandbox's own
-prices: where that is known to hide a refusal, it is said, before and after.
+prices: where that is known to hide a refusal, it is said, before and after. Key and
+consent, which a rehearsal needs not, are named behind it alone.
 """
 
 from __future__ import annotations
@@ -31,19 +32,18 @@ from batchgen.wire import check_base_url
 STOP = "the real run would stop"
 
 
-def known_before(job: Job, rehearsed: Job, manner: Manner) -> list[str]:
+def known_before(job: Job, rehearsed: Job) -> list[str]:
     """Return what is known of a real run before anything is tried.
 
     Args:
         job: The job as the user gave it.
         rehearsed: The same against the sandbox, whose notices the engine gives.
-        manner: The options beside the job.
     """
     today = datetime.now(UTC).date()
     common = set(notices_of(rehearsed, PROVIDERS, today))
     return [
         *_stops(job),
-        *_needs(job, manner),
+        *_unknown_models(job),
         *(text for text in notices_of(job, PROVIDERS, today) if text not in common),
     ]
 
@@ -67,7 +67,17 @@ def _stops(job: Job) -> Iterator[str]:
         )
 
 
-def _needs(job: Job, manner: Manner) -> Iterator[str]:
+def _unknown_models(job: Job) -> Iterator[str]:
+    for name in job.providers:
+        if (model := job.terms_of(name).model) and not _is_known(name, model):
+            yield (
+                f"the real run may stop: batchgen does not know the model {model!r} at "
+                f"{name}, and a rehearsal cannot tell whether it is there"
+            )
+
+
+def needs_of(job: Job, manner: Manner) -> Iterator[str]:
+    """Yield what a real run needs besides: keys and consent."""
     set_keys = known_keys()
     for name in job.providers:
         variable = key_variable(name)
@@ -80,11 +90,6 @@ def _needs(job: Job, manner: Manner) -> Iterator[str]:
             yield (
                 f"{STOP}: it needs {variable}, which is not set (export "
                 f"{variable}=your-key)"
-            )
-        if (model := job.terms_of(name).model) and not _is_known(name, model):
-            yield (
-                f"the real run may stop: batchgen does not know the model {model!r} at "
-                f"{name}, and a rehearsal cannot tell whether it is there"
             )
     if job.max_cost is None and not manner.yes:
         yield (

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from batchgen.cli.drive import ask, open_and_log, run_in, stop_at_once
 from batchgen.cli.manner import End, Manner
-from batchgen.cli.real_run import known_before, known_of_plan
+from batchgen.cli.real_run import known_before, known_of_plan, needs_of
 from batchgen.cli.streams import write_notice
 from batchgen.cli.summary import Rehearsed
 from batchgen.engines.setting import Setting
@@ -42,7 +42,7 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                 latency=manner.latency,
             ) as sandbox:
                 rehearsed = replace(job, terms=_sandboxed(job, sandbox))
-                real_run = known_before(job, rehearsed, manner)
+                real_run = known_before(job, rehearsed)
                 for sentence in real_run:
                     write_notice(sentence)
                 tariff = sandbox.tariff()
@@ -63,6 +63,7 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                 outcome = run_in(rehearsed, folder, setting, manner, log)
                 bill = sandbox.bill()
                 _keep_bills(job, sandbox, bill["entries"])
+                real_run += needs_of(job, manner)
                 real_run += known_of_plan(job, folder.ledger)
                 real_run += {UNTRIED} & setting.progress.said
                 found = Rehearsed(bill["total_nano_usd"], real_run)

@@ -89,7 +89,7 @@ def _write_tables(folder: Path) -> None:
     ledger = read_ledger(folder)
     try:
         written = write_tables_beside(ledger, folder)
-        _tell(folder, ledger)
+        _tell(folder, ledger, is_running=True)
         what = "the ZIP" if written else "its outputs"
         click.echo(f"the run is working: it finishes {what} itself")
     finally:
@@ -108,9 +108,11 @@ def _write_page(folder: Path) -> None:
     click.echo(f"report: {path} ({path.stat().st_size / 1e6:,.1f} MB)")
 
 
-def _tell(folder: Path, ledger: Reader) -> None:
+def _tell(folder: Path, ledger: Reader, *, is_running: bool = False) -> None:
     totals = ledger.totals(EVERY_ROW)
-    click.echo("\n".join([rows_line(totals), *money_lines(totals)]))
+    click.echo(
+        "\n".join([rows_line(totals), *money_lines(totals, is_running=is_running)])
+    )
     if ledger.get("plan_digest") is None:
         click.echo("the manifest was not read to its end; `batchgen run` does that")
     click.echo(f"table: {folder / TABLE}")

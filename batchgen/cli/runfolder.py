@@ -56,6 +56,8 @@ def _no_run(run: Path) -> str:
     near = nearest(run.name, [folder.name for folder in folders])
     if near:
         return f"{words}; did you mean {Path('out') / near}?"
+    if len(folders) == 1:
+        return f"{words}; the run folder is {folders[0]}"
     there = ", ".join(map(str, folders[:3]))
     return f"{words}; run folders are {there or 'below out/, as a rule: out/products'}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -19,7 +18,7 @@ from batchgen.engines.causes import causes_among
 from batchgen.engines.edited import rebuy_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import is_locked, read_ledger
-from batchgen.ledger import Reader
+from batchgen.ledger import Reader, Totals
 from batchgen.ledger.resuming import bookmark_of
 from batchgen.model import State, Status, dollars, now_micros
 from batchgen.runner.pacing import found_limits
@@ -42,44 +41,36 @@ def command(run: Path, *, as_json: bool) -> None:
 
 def _as_text(folder: Path, ledger: Reader) -> str:
     totals = ledger.totals(EVERY_ROW)
-    states = [it.state for it in ledger.open_attempts()]
+    states = [attempt.state for attempt in ledger.open_attempts()]
     causes = causes_among(ledger, totals.rows, EVERY_ROW)
+    is_running = is_locked(folder)
     lines = [
-        f"{folder}: {'running now' if is_locked(folder) else 'not running'}",
+        f"{folder}: {'running now' if is_running else 'not running'}",
         rows_line(totals),
-        *money_lines(totals),
+        *money_lines(totals, is_running=is_running),
         *_budget_lines(ledger),
         f"{counted(totals.images, 'image')} stored",
     ]
     lines += _reading_lines(ledger)
-    if states:
-        lines.append(f"open: {_open_words(states)}")
+    if delivered := states.count(State.DELIVERED):
+        images = counted(delivered, "purchase")
+        lines.append(f"still to be downloaded: the images of {images}")
     lines.extend(found_limits(ledger))
     lines.extend(cause_lines(causes))
     if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
         lines.append(str(rebuy))
-    waits = any(totals.rows.get(it) for it in (Status.PENDING, Status.HELD))
-    is_over = not (waits or states or rebuy or _reading_lines(ledger))
-    if not is_over and (run_command := carry_on_command(ledger)) is not None:
+    if not is_running and (run_command := _command_for_rest(ledger, totals)):
         lines.append(f"to carry on:\n  {run_command}")
     if (line := retry_line(folder, causes)) is not None:
         lines.append(line)
     return "\n".join(lines)
 
 
-def _open_words(states: Sequence[State]) -> str:
-    """Return what is still to come of what was sent already."""
-    sent = states.count(State.SENT)
-    tasks = sum(state in (State.ACCEPTED, State.OVERDUE) for state in states)
-    links = states.count(State.DELIVERED)
-    words = []
-    if sent:
-        words.append(f"{counted(sent, 'request')} without an answer yet")
-    if tasks:
-        words.append(f"{counted(tasks, 'task')} still being made")
-    if links:
-        words.append(f"images of {counted(links, 'purchase')} to be downloaded")
-    return ", ".join(words)
+def _command_for_rest(ledger: Reader, totals: Totals) -> str | None:
+    """Return the command that carries on; None where nothing is left to do."""
+    rebuy = rebuy_of(ledger, EVERY_ROW, ledger.generation)
+    waits = totals.rows.get(Status.PENDING) or ledger.open_attempts() or rebuy
+    return carry_on_command(ledger) if waits or _reading_lines(ledger) else None
 
 
 def _reading_lines(ledger: Reader) -> list[str]:
@@ -141,11 +132,12 @@ def _budget_lines(ledger: Reader) -> list[str]:
 def _as_json(folder: Path, ledger: Reader) -> str:
     states = Counter(attempt.state for attempt in ledger.open_attempts())
     rebuy = rebuy_of(ledger, EVERY_ROW, ledger.generation)
+    totals = ledger.totals(EVERY_ROW)
     document = {
         "folder": str(folder),
         "running": is_locked(folder),
         "planned": not _reading_lines(ledger),
-        **folder_fields(ledger.totals(EVERY_ROW)),
+        **folder_fields(totals),
         "open_attempts": {
             "sent": states[State.SENT],
             "accepted": states[State.ACCEPTED] + states[State.OVERDUE],
@@ -153,6 +145,6 @@ def _as_json(folder: Path, ledger: Reader) -> str:
         },
         "budgets": [budget_fields(*level) for level in _levels(ledger)],
         "rebuy": rebuy_fields(rebuy),
-        "command": carry_on_command(ledger),
+        "command": _command_for_rest(ledger, totals),
     }
     return exact_json(tagged("status", document))

@@ -78,6 +78,22 @@ def _words_of_kind(
             return None
 
 
+def provider_given_twice(command: click.Command, words: Sequence[str]) -> str | None:
+    """Return what to do about two providers, of which click would drop the first.
+
+    Args:
+        command: The command.
+        words: Behind its name.
+    """
+    option = next((each for each in command.params if each.name == "provider"), None)
+    typed = [word for word in words if word.partition("=")[0] == "--provider"]
+    if not isinstance(option, click.Option) or len(typed) < 2:
+        return None
+    hint = "several stand in one, parted by commas: --provider gemini,openai"
+    is_list = "," in (option.metavar or "")
+    return f"--provider stands there twice: {hint if is_list else 'keep one'}"
+
+
 def _long_dash(words: Sequence[str]) -> str | None:
     typed = next((word for word in words if word.startswith(_LONG_DASHES)), None)
     if typed is None:

@@ -9,8 +9,13 @@ NO_MONEY = "rehearsal: no money was spent"
 """Said wherever a rehearsal's money is shown."""
 
 
-def money_lines(totals: Totals) -> list[str]:
-    """Return the folder's money in words, a rehearsal's marked as pretend."""
+def money_lines(totals: Totals, *, is_running: bool = False) -> list[str]:
+    """Return the folder's money in words, a rehearsal's marked as pretend.
+
+    Args:
+        totals: Of the folder.
+        is_running: Whether a run works on it, so that answers are still to come.
+    """
     spent, retired = dollars(totals.spent), dollars(totals.retired)
     lines = [f"spent {spent}"]
     if totals.rehearsed:
@@ -25,20 +30,23 @@ def money_lines(totals: Totals) -> list[str]:
         paid = "pretend cost of" if totals.rehearsed else "paid earlier for"
         lines.append(f"{paid} rows that you changed or removed: {retired}")
     if totals.unknown_attempts or totals.unknown_at_risk:
-        lines.append(_risk_line(totals))
-    return [*lines, *_task_lines(totals)]
+        lines.append(_risk_line(totals, is_running=is_running))
+    return [*lines, *_task_lines(totals, is_running=is_running)]
 
 
-def _risk_line(totals: Totals) -> str:
+def _risk_line(totals: Totals, *, is_running: bool) -> str:
     """Say what may have been charged beyond what is known, and why nobody knows."""
     return may_have_been_charged(
         dollars(totals.unknown_at_risk, pretend=totals.rehearsed),
         totals.unknown_attempts,
         unpriced=totals.unpriced_risk - totals.unpriced_tasks,
+        is_open=is_running,
     )
 
 
-def may_have_been_charged(amount: str, requests: int, *, unpriced: int = 0) -> str:
+def may_have_been_charged(
+    amount: str, requests: int, *, unpriced: int = 0, is_open: bool = False
+) -> str:
     """Say what may have been charged beyond what is known, and why nobody knows.
 
     Args:
@@ -46,21 +54,26 @@ def may_have_been_charged(amount: str, requests: int, *, unpriced: int = 0) -> s
         requests: Requests whose outcome nobody knows; 0 where all were answered and
             no reply states its price.
         unpriced: Those of them that have no known price.
+        is_open: Whether answers to some of them may still come.
     """
     more = f"up to {amount} more"
     if unpriced:
         more += f", and {counted(unpriced, 'request')} without a known price,"
     reason = "no reply states what the images cost"
     if requests:
-        reason = f"{counted(requests, 'request')} got no answer that tells"
+        yet = "has" if requests == 1 else "have"
+        reason = f"{counted(requests, 'request')} " + (
+            f"{yet} no final answer yet" if is_open else "got no answer that tells"
+        )
     return f"{more} may have been charged: {reason}"
 
 
-def _task_lines(totals: Totals) -> list[str]:
+def _task_lines(totals: Totals, *, is_running: bool) -> list[str]:
     """Say which purchases are at risk that a later run asks for, and buys no more."""
     lines = []
     if totals.accepted:
-        lines.append(still_being_made(totals.accepted))
+        made = still_being_made(totals.accepted)
+        lines.append(made.partition(";")[0] if is_running else made)
     if totals.overdue:
         tasks = counted(totals.overdue, "accepted task")
         verb = "has" if totals.overdue == 1 else "have"

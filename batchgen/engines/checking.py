@@ -122,6 +122,7 @@ def _plan(
         # In any case, to see what it would save; who does not want it gets it undone.
         closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=True)) as plan,
     ):
+        plan.id_column = choice.job.columns.get("id", "id")
         rows = 0
         images = ImageStore(choice.job.images_at)
         for part in manifest.slices():

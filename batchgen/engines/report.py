@@ -42,7 +42,7 @@ class Report:
         is_whole: Whether the manifest was read to its end.
         rate_per_minute: Purchases that were allowed; None where nobody knows.
         course: None if nothing was ever sent.
-        causes: Kinds of failure, the commonest first.
+        causes: Kinds of failure of purchases, the commonest first.
         row_causes: Why rows did not succeed, the commonest cause first.
         latencies_s: Of all rows that succeeded, ascending.
         rows: The first ones, in manifest order.
@@ -118,4 +118,6 @@ def _pictures(ledger: Reader, rows: Sequence[ResultRow]) -> dict[str, Picture]:
 
 
 def _commonest_first(causes: Mapping[str, Cause]) -> list[tuple[str, Cause]]:
-    return sorted(causes.items(), key=lambda it: (-it[1].rows, -it[1].purchases))
+    """Return what purchases failed by; rows without any stand among `row_causes`."""
+    bought = [(error, cause) for error, cause in causes.items() if cause.purchases]
+    return sorted(bought, key=lambda named: (-named[1].rows, -named[1].purchases))

@@ -65,7 +65,7 @@ _OWN_MESSAGE = re.compile(
 
 _OWN_BEGINNING = re.compile(
     r"(?:no such model, or wrong base URL: |an answer without an image; |no task id; "
-    r"|no image in it; |the prompt was blocked: |no answer to a poll; "
+    r"|no image in it; |the prompt was blocked: |finish reason: |no answer to a poll; "
     r"|asked again and again, with nothing else: |model '[^']*': "
     r"|the image is too large to be uploaded; |an upload without a link; "
     r"|a web page: |upload not taken: |the link no longer downloads, and its task: )+"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from batchgen.manifest import SUFFIXES
 from batchgen.manifest.content import hint_for_suffix
 from batchgen.manifest.wording import missing_file, shown
 from batchgen.model import Job
+
+_ADDRESS = re.compile(r"(https?|ftp|file|s3|gs):(?=/)", re.IGNORECASE)
+"""How a SOURCE begins that is on the web; a path keeps one of its two slashes."""
 
 
 def load_job(
@@ -60,6 +64,14 @@ def _check_source(source: Path) -> None:
             "SOURCE is -, the standard input, which is not read: save the table as a "
             "file, since it is read again to carry on"
         )
+    if address := _ADDRESS.match(str(source)):
+        path = str(source).removeprefix("file:")
+        way = (
+            f"name the path alone: {path}"
+            if address[0] == "file:"
+            else "download the table as CSV (.csv) and name that file"
+        )
+        raise UsageError(f"{source} is an address, and SOURCE is a file: {way}")
     if source.is_dir():
         raise SpecError(_folder_words(source))
     if not source.exists():

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 MOST_USD = 999_999_999
 """Most that an amount may be: the table holds nine digits before the point."""
 
-_AMOUNT = re.compile(r"[-+]?\d+([.,]\d+)*")
+_ONE_SIGN = re.compile(r"[-+]?\d+[.,]\d+")
 _DOLLARS = re.compile(r"(?i)\s*(us)?\s*(\$|usd|dollars?|us-?dollars?)\s*")
 
 
@@ -32,18 +32,21 @@ def read_amount(text: str) -> Decimal:
 def amount_hint(text: str) -> str:
     """Return how an amount is to be written."""
     plain = _DOLLARS.sub("", text.strip()).strip()
-    if _AMOUNT.fullmatch(plain):
-        return f"write {_with_a_point(plain)}"
-    return "write a number such as 5 or 5.00"
+    digits = _with_a_point(plain)
+    return "write a number such as 5 or 5.00" if digits is None else f"write {digits}"
 
 
-def _with_a_point(digits: str) -> str:
-    """Return digits with a point before the cents, and none between thousands."""
-    signs = re.findall("[.,]", digits)
-    if not signs:
-        return digits
-    whole, _, rest = digits.rpartition(signs[-1])
-    # One sign with three digits behind it may part thousands; two of a kind do.
-    is_thousands = len(rest) == 3 if len(signs) == 1 else signs[-1] in signs[:-1]
-    plain = re.sub("[.,]", "", whole)
-    return f"{plain}{rest}" if is_thousands else f"{plain}.{rest}"
+def _with_a_point(text: str) -> str | None:
+    """Return an amount with a point before the cents, and no signs between thousands.
+
+    None where that would be a guess: who writes 5.00.00 does not mean 50000.
+    """
+    if re.fullmatch(r"[-+]?\d+", text):
+        return text
+    if re.fullmatch(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", text):
+        return text.replace(",", "")
+    if re.fullmatch(r"[-+]?[1-9]\d{0,2}(\.\d{3})+,\d+", text) or re.fullmatch(
+        r"[-+]?[1-9]\d{0,2}(\.\d{3}){2,}", text
+    ):
+        return text.replace(".", "").replace(",", ".")
+    return re.sub("[.,]", ".", text) if re.fullmatch(_ONE_SIGN, text) else None

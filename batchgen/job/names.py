@@ -97,6 +97,11 @@ def _hint(name: str, known: Collection[str], what: str) -> str:
 
 
 def _hint_of_provider(name: str, known: Collection[str]) -> str:
+    several = [part for part in re.split(r"[\s,;+|/&]+", name) if part]
+    if len(several) > 1 and all(part in known for part in several):
+        if "," in name:  # where several may stand, commas part them before this
+            return f": one is taken here: {' or '.join(several)}"
+        return f": did you mean `{','.join(several)}`?"
     plain = re.sub(r"[\s_.-]", "", name.lower())
     if plain in PROVIDER_ALIASES and PROVIDER_ALIASES[plain] in known:
         return f": did you mean `{PROVIDER_ALIASES[plain]}`?"

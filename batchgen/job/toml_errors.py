@@ -62,7 +62,11 @@ def _one_line(line: str, before: list[str]) -> str | None:
         return _twice(rf"\s*\[\s*{re.escape(name)}\s*\]", f"[{name}]", before)
     assignment = _ASSIGNMENT.fullmatch(line)
     if assignment is None:
-        return None
+        parted = re.fullmatch(r"\s*([\w-]+)\s*:\s*(\S.*?)\s*", line)
+        if parted is None:
+            return None
+        written = f"{parted[1]} = {_quoted(parted[2])}"
+        return f"an equals sign stands behind a key, not `:`: write {written}"
     key, value = assignment[1], assignment[2]
     return (
         _quotes(key, value)
@@ -76,6 +80,8 @@ def _quotes(key: str, value: str) -> str | None:
     if value and ord(value[0]) in _TYPOGRAPHIC:
         plain = value.translate(_TYPOGRAPHIC)
         return f"{value[0]} is a typographic quotation mark: write {key} = {plain}"
+    if re.fullmatch(r'"[^"\\]+|\'[^\']+', value):
+        return f"the quotation mark is never closed: write {key} = {_quoted(value)}"
     if re.fullmatch(r'"[^"\'\\]*"[^"\'\\]+"[^\'\\]*"', value):
         return f"a quotation mark ends the text: write {key} = '{value[1:-1]}'"
     if "\\" in value and value.startswith('"'):

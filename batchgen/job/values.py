@@ -37,7 +37,7 @@ def text(value: object) -> str:
         case str():
             raise ValueError("it is empty: write a text, or leave it out")
         case dict() | list():
-            raise ValueError(f"{_given(value)} is not a text")
+            raise ValueError(f"{_given(value)} is not a text: write one text in quotes")
         case _:
             raise ValueError(f"{_given(value)} is not a text: put it in quotes")
 

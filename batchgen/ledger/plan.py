@@ -98,6 +98,8 @@ class PlanWriter:
         self._reader = ledger if dedupe or reader is None else reader
         self._key_of = key_of
         self._claims = claims
+        self.id_column = "id"
+        """What the manifest calls the column that names its rows, for messages."""
         self._dedupe = dedupe
         self._sources: dict[tuple[bytes | None, str | None, bool], int] = {}
         if dedupe:
@@ -241,7 +243,7 @@ class PlanWriter:
         keys = [self._key_of(id, b"", 0) for _, id in named]
         for (it, _), key, is_met in zip(named, keys, known.met(keys), strict=True):
             if is_met:
-                it.entry = replace(it.entry, problem=REPEATED, at_column="id")
+                it.entry = replace(it.entry, problem=REPEATED, at_column=self.id_column)
             else:
                 it.key = key
         prints = [

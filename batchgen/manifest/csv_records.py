@@ -128,7 +128,10 @@ class Records:
     def _broken(self, reason: str) -> SpecError:
         if "unexpected end of data" in reason or "field limit" in reason:
             column = self._where_a_quote_opened()
-            return self._error(f"{column}a quote is opened here and never closed")
+            return self._error(
+                f"{column}a quote is opened here and never closed: close it, or write "
+                '"" for one that belongs to the text'
+            )
         if "new-line character" in reason:
             return self._error("a line ends with CR alone: save it with LF or CRLF")
         begun = f" (the row begins at line {self._begin})"

@@ -53,7 +53,9 @@ class IdCandidates:
     def best(self) -> str | None:
         """Return the likeliest column, all rows being read; None if there is none."""
         for name, parts in self._hashes.items():
-            if parts and pl.concat(parts).is_unique().all():
+            hashes = pl.concat(parts) if parts else pl.Series()
+            # One value differs from all others, whatever it stands for.
+            if hashes.len() > 1 and hashes.is_unique().all():
                 return name
         return None
 

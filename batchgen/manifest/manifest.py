@@ -277,9 +277,12 @@ class Manifest:
         prompts = map(reader.read, _cells(batch, reader.columns))
         literals = [prompt.literal for prompt in prompts if prompt.literal]
         if literals:
+            height = batch.frame.height
+            rows = "row" if height == 1 else f"{height} rows"
             yield (
-                f"{shown(self.path)}: of the first {batch.frame.height} rows, "
-                f"{len(literals)} hold a placeholder such as {literals[0][:60]}, which "
+                f"{shown(self.path)}: of the first {rows}, "
+                f"{len(literals)} {'holds' if len(literals) == 1 else 'hold'} a "
+                f"placeholder such as {literals[0][:60]}, which "
                 "is sent as it stands: cells are never templates. To fill in columns, "
                 "give a template with --prompt"
             )

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from datetime import date, time, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -88,8 +96,9 @@ class PromptTemplate:
             self._constant_oddity = self.oddity
         except TemplateSyntaxError as error:
             hint = spelling.hint_for(text, names, error.lineno)
+            words = _in_plain_words(error.message or "", environment.filters)
             raise SpecError(
-                f"prompt template, line {error.lineno}: {error.message}{hint}"
+                f"prompt template, line {error.lineno}: {words}{hint}"
             ) from error
         used = _used(tree, columns)
         for name in sorted(used - set(columns) - {"row", *environment.globals}):
@@ -147,6 +156,25 @@ class PromptTemplate:
             kinds = (kind for kind in _NO_TEXTS if isinstance(value, kind))
             self.oddity = f"the template puts out {_NO_TEXTS[next(kinds)]}"
         return value
+
+
+def _in_plain_words(message: str, filters: Collection[str]) -> str:
+    """Return what Jinja2 cannot read in words that say what to do, where it is known.
+
+    Args:
+        message: Jinja2's.
+        filters: Names of those that there are.
+    """
+    if unknown := re.fullmatch(r"No filter named '(.*)'\.", message):
+        near = did_you_mean(unknown[1], filters) or ": see the filters of Jinja2"
+        return f"there is no filter `{unknown[1]}`{near}"
+    if unclosed := re.search(r"needs to be closed is '(\w+)'", message):
+        block = unclosed[1]
+        return (
+            f"{{% {block} ... %}} is never closed: write {{% end{block} %}} where it "
+            "ends"
+        )
+    return message
 
 
 class _Environment(ImmutableSandboxedEnvironment):

@@ -24,6 +24,8 @@ from batchgen.model import Job
 _HOST = r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?"
 _LIKE_URL = re.compile(rf"(?i)(?://)?(?:{_HOST}|[a-z0-9.-]+:\d+)/.*")
 _OPENING = "\"'<[\u201c\u2018"
+_URL_WITHIN = re.compile(r"""(?<=["'])https?://[^\s"'<>]+""")
+"""As a spreadsheet's formula or a web page holds a URL."""
 _ON_WINDOWS = re.compile(r"(?i)[a-z]:[\\/]|[^/]*\\")
 
 
@@ -79,6 +81,8 @@ class Whereabouts:
             yield f"it holds {name_of(reference[index])}; delete it"
         if reference[0] in _OPENING:
             yield f"take away the {reference[0]} before it"
+        if inner := _URL_WITHIN.search(reference):
+            yield f"a formula or markup is not read: write {shown(inner[0])} alone"
         if _ON_WINDOWS.match(reference):
             path = re.sub(r"^[A-Za-z]:", "", reference).replace("\\", "/").lstrip("/")
             rule = "paths are written with / and read from the manifest's folder"

@@ -52,20 +52,20 @@ def missing_file(path: Path, *, suffixes: Sequence[str] = ()) -> str:
         return (
             f"no such file: {shown(path)} is a link that leads nowhere: mend the link"
         )
+    # Blanks around a name are not seen unless it is quoted.
+    name = shown(path) if path.name == path.name.strip() else repr(shown(path))
     try:
         siblings = sorted(entry.name for entry in path.parent.iterdir())
     except FileNotFoundError:
-        return f"no such file: {shown(path)}: there is no folder `{path.parent}`"
+        return f"no such file: {name}: there is no folder `{path.parent}`"
     except OSError:
-        return f"no such file: {shown(path)} (nor a readable folder that could hold it)"
+        return f"no such file: {name} (nor a readable folder that could hold it)"
     found = nearest(path.name, siblings)
     if found:
-        return (
-            f"no such file: {shown(path)}: did you mean {shown(path.parent / found)}?"
-        )
-    files = [name for name in siblings if Path(name).suffix.lower() in suffixes]
+        return f"no such file: {name}: did you mean {shown(path.parent / found)}?"
+    files = [each for each in siblings if Path(each).suffix.lower() in suffixes]
     there = f": the folder has {', '.join(files[:3])}" if files else ""
-    return f"no such file: {shown(path)}{there}"
+    return f"no such file: {name}{there}"
 
 
 def plain_name(name: str) -> str:

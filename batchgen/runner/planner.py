@@ -166,6 +166,7 @@ class Planner:
                 generation=bookmark.generation if bookmark else None,
             )
         )
+        plan.id_column = self._choice.job.columns.get("id", "id")
         schema = self._manifest.own_schema
         with closing(plan):
             await offload(lambda: self._prepare(plan))

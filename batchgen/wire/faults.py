@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -25,6 +26,9 @@ _PASSING = frozenset({408, 425, 429})
 LONGEST_WAIT_S = 300.0
 """A host of images that asks for a longer pause is asked again after this one: links do
 not live for ever, and asking buys nothing [assumed]."""
+
+_NO_CONNECTION = re.compile(r"Cannot connect to host \S+ ssl:\S+ \[(.+)\]")
+"""How aiohttp names a host that batchgen has named already."""
 
 MOST_WORDS = 200
 """Characters of a foreign error that a person reads."""
@@ -128,4 +132,6 @@ def no_image(provider: str, response: httpx.Response) -> AttemptError:
 def _words(error: Exception) -> str:
     # Some quote, on lines of their own, all that they could not read.
     text = " ".join(str(error).split())
-    return f"{text[:MOST_WORDS]} ({type(error).__name__})"
+    if refused := _NO_CONNECTION.fullmatch(text):
+        text = refused[1]
+    return text[:MOST_WORDS] or type(error).__name__

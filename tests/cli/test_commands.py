@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from batchgen.engines.folder import open_folder
 from batchgen.model import dollars
 from batchgen.sandbox.app import SERVICES
 from tests.cli.command import (
@@ -149,6 +150,19 @@ def test_status_tells_rows_money_and_how_to_carry_on(shop: Shop) -> None:
     whole = batchgen("status", "m.csv", at=shop.folder).stdout
     assert "3 rows: 3 succeeded" in whole
     assert "to carry on" not in whole
+    document = batchgen("status", "m.csv", "--json", at=shop.folder).stdout
+    assert json.loads(document)["command"] is None
+
+
+def test_status_names_no_command_to_carry_on_while_a_run_works(shop: Shop) -> None:
+    shop.catalogue(2)
+    assert shop.run("m.csv", "--yes", "--limit", "1").code == 0
+
+    with open_folder(shop.folder / "out/m", None, None):
+        running = batchgen("status", "m.csv", at=shop.folder).stdout
+
+    assert "running now" in running
+    assert "to carry on" not in running
 
 
 def test_report_writes_the_outputs_anew_without_key_or_request(shop: Shop) -> None:

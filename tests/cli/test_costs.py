@@ -43,7 +43,7 @@ Café [red]    1       0      0 $0.000000000         -      - $0.0925           
 total: 6 rows, 6 images, cost $0.303068422, $0.075767 an image
 the cost of 1 row is unknown: no amount here holds it
 wasted on rows that did not succeed: $0.0925 (30.5%)
-up to $0.0925 more may have been charged: 1 request got no answer that tells
+up to $0.0925 more may have been charged: 1 request has no final answer yet
 estimated $0.30 for rows that cost $0.303068422 (+1.0%)
 """
 

@@ -126,6 +126,14 @@ def test_less_than_a_tenth_of_the_rows_with_gaps_is_no_reason_to_stop(
     assert table(shop.folder / "out" / "m")["warning"].null_count() == 10
 
 
+def test_one_row_that_lacks_a_value_is_spoken_of_as_one(shop: Shop) -> None:
+    shop.write("m.csv", "Title,Handle\nLamp,red\nCup,\nBag,blue\n")
+
+    shown = batchgen("check", "m.csv", *shop.options, *BOTH, at=shop.folder)
+
+    assert "  1 row with some of the values lacks others\n" in shown.stdout
+
+
 def test_check_counts_the_rows_and_shows_three_finished_prompts(
     variants: Shop,
 ) -> None:
@@ -135,6 +143,7 @@ def test_check_counts_the_rows_and_shows_three_finished_prompts(
     document = json.loads(batchgen(*words, *BOTH, "--json", at=variants.folder).stdout)
 
     assert "4 of 6 rows lack a value" in shown.stdout
+    assert "4 rows with some of the values lack others" in shown.stdout
     assert "--empty skip or --empty buy" in shown.stdout
     assert document["empty_cells"] == {
         "rows": 6,
@@ -168,6 +177,7 @@ def test_placeholders_in_cells_are_told_of_before_anything_is_bought(
     ended = shop.run("m.csv", "--yes")
 
     assert ended.code == 0
+    assert "m.csv: of the first row, 1 holds a placeholder such as " in ended.stderr
     assert "cells are never templates" in ended.stderr
     assert "{{ Title }}" in table(shop.folder / "out" / "m")["warning"][0]
 

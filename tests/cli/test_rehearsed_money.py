@@ -293,16 +293,6 @@ RELAY = ("--provider", "gemini", "--base-url", "https://relay.example/v1beta")
     ("words", "said"),
     [
         pytest.param(
-            ("--provider", "gemini"),
-            "the real run would stop: it needs GEMINI_API_KEY, which is not set",
-            id="no-key",
-        ),
-        pytest.param(
-            ("--provider", "gemini"),
-            "the real run needs your consent to spend: --max-cost USD",
-            id="no-consent",
-        ),
-        pytest.param(
             ("--provider", "gccai"),
             "the real run would stop: gccai has no address that anybody documents",
             id="no-address",
@@ -336,6 +326,17 @@ def test_what_is_known_to_stop_the_real_run_is_said_before_and_after(
 
     assert said in ended.stderr, "before"
     assert said in ended.stdout, "after"
+
+
+def test_key_and_consent_are_named_once_behind_the_rehearsal(tmp_path: Path) -> None:
+    ended = rehearse(tmp_path, "--provider", "gemini")
+
+    for needed in (
+        "the real run would stop: it needs GEMINI_API_KEY, which is not set",
+        "the real run needs your consent to spend: --max-cost USD",
+    ):
+        assert (ended.stdout + ended.stderr).count(needed) == 1
+        assert needed in ended.stdout
 
 
 def test_the_rows_real_prices_are_held_against_the_budget(tmp_path: Path) -> None:

@@ -30,6 +30,15 @@ def test_unknown_outcomes_are_said_with_what_they_may_cost() -> None:
     ]
 
 
+def test_while_a_run_works_answers_and_tasks_are_not_left_to_the_next_one() -> None:
+    open_risk = replace(NO_CHARGE_STATED, at_risk_attempts=3, accepted=2)
+
+    _, risk, tasks = money_lines(open_risk, is_running=True)
+
+    assert risk.endswith("may have been charged: 1 request has no final answer yet")
+    assert tasks.startswith("2 accepted tasks are still being made (up to ")
+
+
 def test_costs_say_money_at_risk_without_an_unknown_outcome() -> None:
     total = Amounts(
         rows=2,

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from tests.cli.command import Ended, Keepsake, Shop, batchgen, table
+from tests.cli.command import KEY, Ended, Keepsake, Shop, batchgen, table
 
 GOOD = "id,prompt\na,a lamp\nb,a cup\n"
 UNREADABLE = [
@@ -162,6 +162,19 @@ def test_repeated_and_empty_ids_are_named_and_the_other_rows_run(shop: Shop) -> 
     rows = table(shop.folder / "out/m")
     assert rows["status"].to_list() == ["succeeded", "invalid", "invalid", "succeeded"]
     assert rows["cost_basis"].to_list()[1:3] == ["none", "none"]
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_repeated_id_is_named_by_the_column_that_the_table_has(
+    shop: Shop, command: str
+) -> None:
+    shop.write("m.csv", "SKU,prompt\na,a lamp\na,a cup\n")
+    consent = ("--yes", "--quiet") if command == "run" else ()
+    words = (command, "m.csv", *shop.options, "--id", "SKU", *consent)
+
+    ended = batchgen(*words, at=shop.folder, key=KEY)
+
+    assert "m.csv, row 1, line 3, column `SKU`: repeats the id" in ended.stdout
 
 
 def test_a_file_name_that_climbs_out_stays_inside_and_check_says_so(shop: Shop) -> None:

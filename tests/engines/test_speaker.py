@@ -140,3 +140,11 @@ def test_no_message_is_no_quote() -> None:
     assert not is_provider_words(
         OutcomeUnknown("a", "").kind, "no usable reply from api.acme.example: (Broken)"
     )
+
+
+def test_the_name_of_a_finish_reason_is_the_providers_what_introduces_it_is_not() -> (
+    None
+):
+    words = split_message(Refused("", "").kind, "finish reason: SAFETY")
+
+    assert words == ("finish reason: ", "SAFETY", "")

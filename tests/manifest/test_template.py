@@ -50,12 +50,12 @@ def test_a_cell_is_data_and_never_a_template() -> None:
         ),
         pytest.param(
             "a\n{{ name | shout }}",
-            "prompt template, line 2: No filter named 'shout'",
+            "prompt template, line 2: there is no filter `shout`: did you mean",
             id="unknown-filter",
         ),
         pytest.param(
             "{{ [1, 2] | random }}",
-            "prompt template, line 1: No filter named 'random'",
+            "prompt template, line 1: there is no filter `random`",
             id="random-prompts-would-be-bought-again",
         ),
     ],

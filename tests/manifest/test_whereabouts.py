@@ -179,6 +179,16 @@ def test_an_allowed_folder_may_be_reached_by_a_link(
         pytest.param("a\u200b.png", "it holds an invisible character", id="hidden"),
         pytest.param("\ufeffa.png", "(byte order mark, U+FEFF)", id="bom"),
         pytest.param("“a.png", "take away the “ before it", id="half-of-quotes"),
+        pytest.param(
+            '=IMAGE(""https://a.example/x.png"")',
+            "a formula or markup is not read: write https://a.example/x.png alone",
+            id="formula",
+        ),
+        pytest.param(
+            '<img src=""https://a.example/x.png"">',
+            "a formula or markup is not read: write https://a.example/x.png alone",
+            id="markup",
+        ),
         pytest.param("https:/a.example/x", "write https:// and then", id="one-slash"),
         pytest.param(
             r"https:\\a.example\x", "write https:// and then", id="backslashes"

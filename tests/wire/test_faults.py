@@ -52,6 +52,26 @@ def test_a_forbidden_base_url_is_the_users_to_fix() -> None:
     assert isinstance(ours, SpecError)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "Cannot connect to host api.acme.example:443 ssl:default [Name not known]",
+            "Name not known",
+        ),
+        ("Server disconnected", "Server disconnected"),
+        ("", "ConnectError"),
+    ],
+    ids=["host-and-tls-named-again", "plain", "without-words"],
+)
+def test_what_failed_is_said_without_what_only_a_programmer_knows(
+    text: str, words: str
+) -> None:
+    ours = faults.purchase_error("acme", "api.acme.example", httpx.ConnectError(text))
+
+    assert ours.message == f"no connection to api.acme.example: {words}"  # type: ignore[union-attr]
+
+
 def test_a_download_that_broke_off_buys_nothing_when_asked_again() -> None:
     ours = faults.download_error("acme", "host", httpx.ReadError("cut"))
 

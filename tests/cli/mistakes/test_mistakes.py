@@ -11,6 +11,7 @@ from tests.cases.judge import open_service
 from tests.cases.server import Service
 from tests.cli.mistakes.commands import COMMANDS, UNKNOWN_OPTIONS
 from tests.cli.mistakes.folders import FOLDERS
+from tests.cli.mistakes.habits import HABITS
 from tests.cli.mistakes.job_files import JOB_FILES
 from tests.cli.mistakes.keys import KEYS
 from tests.cli.mistakes.mistake import Mistake
@@ -20,7 +21,7 @@ from tests.cli.mistakes.tables import TABLES
 
 MISTAKES = (
     *(*OPTIONS, *PROVIDERS, *COMMANDS, *UNKNOWN_OPTIONS),
-    *(*KEYS, *JOB_FILES, *TABLES, *ROWS, *FOLDERS),
+    *(*KEYS, *JOB_FILES, *TABLES, *ROWS, *FOLDERS, *HABITS),
 )
 
 
