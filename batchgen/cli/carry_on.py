@@ -112,7 +112,7 @@ def way_out(error: BudgetReached, needed: Needed, typed: str) -> str:
 
 
 def _raised(option: str, key: str, nano: int, typed: str) -> str:
-    is_typed = any(it.partition("=")[0] == option for it in shlex.split(typed))
+    is_typed = any(word.partition("=")[0] == option for word in shlex.split(typed))
     place = "" if is_typed else f" (`{key}` in the job file)"
     return f"raise {option} to {amount(nano)}{place}"
 

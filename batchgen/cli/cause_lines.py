@@ -119,7 +119,10 @@ def _which(examples: Sequence[Example], count: int) -> str:
     """Return the first of some rows; where the manifest has lines, these, too."""
     dots = "" if count == len(examples) else ", ..."
     rows = ", ".join(str(example.row) for example in examples) + dots
-    lines = ", ".join(str(it.line) for it in examples if it.line is not None) + dots
+    lines = (
+        ", ".join(str(example.line) for example in examples if example.line is not None)
+        + dots
+    )
     if count == 1:
         return f"row {rows}" + (f", line {lines}" if lines else "")
     has_lines = examples[0].line is not None

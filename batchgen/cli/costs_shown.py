@@ -178,7 +178,7 @@ def _figures(groups: Sequence[Amounts], costs: Costs) -> list[_Column]:
         _Column("rows", [str(it.rows) for it in groups]),
         *([unknown] if total.unknown_rows else []),
         _Column("images", [str(it.images) for it in groups]),
-        _Column(cost, _aligned([it.cost_usd for it in groups], "unknown")),
+        _Column(cost, _aligned([amounts.cost_usd for amounts in groups], "unknown")),
         _Column("per image", _aligned(rounded, "-")),
         _Column("wasted", [_share(it.wasted_share) for it in groups]),
         *([at_risk] if total.at_risk_attempts or total.at_risk_usd else []),

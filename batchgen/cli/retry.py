@@ -90,7 +90,9 @@ def _causes(
         rows = rows_named(ledger, {pick.id for pick in picks}).values()
         among = {row_id for row_id in rows if row_id is not None}
         found = causes_of(ledger, EVERY_ROW, among)
-        return [it for it in found if not statuses or it.status in statuses], []
+        return [
+            cause for cause in found if not statuses or cause.status in statuses
+        ], []
     chosen, left = [], []
     for cause in causes_of(ledger, EVERY_ROW):
         if cause.status in statuses if statuses else cause.retry_helps:
@@ -121,7 +123,7 @@ def _tell_causes(chosen: list[Cause], left: list[Cause]) -> None:
 def _mark(ledger: Ledger, statuses: tuple[str, ...]) -> int:
     if statuses:
         values = [(status, ledger.generation) for status in statuses]
-        return sum(ledger.run("retry_by_status", it).rowcount for it in values)
+        return sum(ledger.run("retry_by_status", each).rowcount for each in values)
     errors = json.dumps(sorted(kinds_without_help()))
     return sum(
         ledger.run("retry_unless", (errors, status, ledger.generation)).rowcount

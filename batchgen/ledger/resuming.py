@@ -115,7 +115,7 @@ def remember_rows(
         known.met([key_of(id, b"", 0) for id, _ in rows if id is not None])
         known.count([key_of(None, it, 0) for _, it in rows if it is not None])
     for prints in _in_parts(unplaced):
-        known.count([key_of(None, it, 0) for it in prints])
+        known.count([key_of(None, fingerprint, 0) for fingerprint in prints])
 
 
 def unplaced_positions(reader: Reader, generation: int) -> Iterator[int]:

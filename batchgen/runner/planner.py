@@ -125,7 +125,9 @@ class Planner:
         return False
 
     def _has_same_files(self, generation: int) -> bool:
-        files = (FileState(*it) for it in self._ledger.run("files_all", (generation,)))
+        files = (
+            FileState(*row) for row in self._ledger.run("files_all", (generation,))
+        )
         return self._manifest.has_same_files(files)
 
     def gaps(self, end: int | None) -> Iterator[Gaps]:
@@ -199,7 +201,9 @@ class Planner:
             return
         positions = unplaced_positions(self._ledger, plan.generation)
         entries = map(self._judged, self._manifest.rows_at(positions))
-        plan.remember(it.fingerprint for it in entries if it.fingerprint is not None)
+        plan.remember(
+            entry.fingerprint for entry in entries if entry.fingerprint is not None
+        )
         if self._choice.spread is not None:
             self._choice.spread.dealt = dict(self._bookmark.dealt)
 

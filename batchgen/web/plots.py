@@ -207,7 +207,7 @@ def _bars(
 
 def _upright(label: str, highest: float) -> _Axis:
     ticks = _steps(highest or 1.0)
-    texts = [(it, _short(it)) for it in ticks]
+    texts = [(tick, _short(tick)) for tick in ticks]
     return _Axis(label, 0.0, max(highest, ticks[-1]), texts)
 
 

@@ -32,7 +32,7 @@ _COLUMNS: dict[str, Callable[[ResultRow], Any]] = {
     "estimated": lambda it: _nano(it.estimated_usd),
     "error": lambda it: it.error,
     "message": lambda it: _cut(it.message),
-    "quote": lambda it: _quote(it.error, _cut(it.message)),
+    "quote": lambda row: _quote(row.error, _cut(row.message)),
     "warning": lambda it: _cut(it.warning),
     "request_id": lambda it: it.request_id,
     "finished_at": lambda it: _moment(it.finished_at),
