@@ -143,6 +143,16 @@ def test_the_wait_before_a_last_loss_is_risked_doubles_with_each(
     assert waits == [60, 120, 240, 480, 600, 600]
 
 
+def test_a_row_that_may_be_lost_once_more_does_not_lengthen_that_wait(
+    breaker: Breaker, clock: Clock
+) -> None:
+    breaker.lost(1, None, NOW)
+    clock.now += 1
+    breaker.lost(2, None, clock.now, is_probe=True)
+
+    assert breaker.risk_left_s() == Breaker.RISK_S
+
+
 # -- who is excused
 
 

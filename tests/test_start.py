@@ -59,6 +59,7 @@ LATE = {
     "cli._say: batchgen.cli.streams": "likewise",
     "cli._refuse: batchgen.cli.usage": "for what is wrong with a command alone",
     "cli._choose_how_to_speak: batchgen.cli.streams": "for `run --json` alone",
+    "cli.Commands.resolve_command: batchgen.cli.streams": "for what is odd alone",
     "cli.Commands.resolve_command: batchgen.cli.usage": "for a mistyped command alone",
     "cli.usage._command_of: batchgen.cli": "which loads it: the other way round",
     "cli.synonyms._options_of_other: batchgen.cli": "likewise",

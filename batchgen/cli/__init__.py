@@ -49,10 +49,11 @@ class Commands(click.Group):
             ctx.fail(unknown_command(args[0], list(HELP)))
         name, command, words = super().resolve_command(ctx, args)
         if command is not None:
+            from batchgen.cli.streams import write_notice
             from batchgen.cli.usage import provider_given_twice
 
             if (twice := provider_given_twice(command, words)) is not None:
-                ctx.fail(twice)
+                write_notice(twice)
         return name, command, words
 
     def format_commands(

@@ -79,7 +79,7 @@ def _words_of_kind(
 
 
 def provider_given_twice(command: click.Command, words: Sequence[str]) -> str | None:
-    """Return what to do about two providers, of which click would drop the first.
+    """Return what becomes of two providers: as of any option, the last one counts.
 
     Args:
         command: The command.
@@ -89,9 +89,10 @@ def provider_given_twice(command: click.Command, words: Sequence[str]) -> str | 
     typed = [word for word in words if word.partition("=")[0] == "--provider"]
     if not isinstance(option, click.Option) or len(typed) < 2:
         return None
-    hint = "several stand in one, parted by commas: --provider gemini,openai"
-    is_list = "," in (option.metavar or "")
-    return f"--provider stands there twice: {hint if is_list else 'keep one'}"
+    words_of_both = "--provider stands there twice, and only the last one counts"
+    if "," not in (option.metavar or ""):
+        return words_of_both
+    return f"{words_of_both}; for several write --provider gemini,openai"
 
 
 def _long_dash(words: Sequence[str]) -> str | None:

@@ -202,7 +202,8 @@ class Breaker:
         """
         if attempt_id is not None:
             self._lost.append(attempt_id)
-        elif is_probe:
+        elif is_probe and self.RISK_S <= sent_at - self._lost_at < float("inf"):
+            # Only what was waited for: a row that may be lost once more tries early.
             self._risks += 1
         self._lost_at = self._clock()
         self._lost_sent_at = max(self._lost_sent_at, sent_at)

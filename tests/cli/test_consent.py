@@ -215,3 +215,15 @@ def test_check_says_that_prices_and_shutdowns_are_not_those_of_the_provider(
     assert "2 images have no known price" in shown
     assert "does not hold" not in " ".join(priced.stdout.split())
     assert "$0.10" in priced.stdout
+
+
+def test_of_two_providers_the_last_one_counts_and_that_is_said(shop: Shop) -> None:
+    shop.catalogue(1)
+
+    ended = shop.run("m.csv", "--yes", "--quiet", "--provider", "aimlapi")
+
+    assert ended.code == 0, ended
+    assert ended.stderr.splitlines()[0] == (
+        "--provider stands there twice, and only the last one counts; for several "
+        "write --provider gemini,openai"
+    )

@@ -20,12 +20,6 @@ HABITS = (
         remedy=("write 0.500",),
     ),
     Mistake(
-        name="provider-given-twice",
-        command="run m.csv --provider gemini --provider openai --max-cost 5",
-        names=("--provider", "twice"),
-        remedy=("--provider gemini,openai",),
-    ),
-    Mistake(
         name="providers-parted-by-a-blank",
         command="run m.csv --provider 'gemini openai' --max-cost 5",
         names=("--provider", "gemini openai"),
