@@ -123,7 +123,12 @@ def test_an_image_in_the_table_is_the_same_as_a_file_of_the_same_content(
     ("column", "words"),
     [
         pytest.param(
-            pa.array([{"width": 3, "url": "a"}]), "a struct of width, url", id="struct"
+            pa.array(
+                [{"width": 3, "url": "a"}],
+                pa.struct({"width": pa.int64(), "url": pa.string()}),
+            ),
+            "a struct of width, url",
+            id="struct",
         ),
         pytest.param(pa.array([[137, 80]]), "holds numbers", id="bytes-as-numbers"),
         pytest.param(

@@ -130,12 +130,12 @@ def test_whatever_the_judge_of_tables_lets_pass_can_be_asked_for(url: str) -> No
 @given(url=ODD)
 @settings(max_examples=300, deadline=None)
 def test_a_base_url_is_taken_or_refused_and_never_a_fault(url: str) -> None:
-    async def ask() -> AttemptError | None:
+    async def ask() -> AttemptError | SpecError | None:
         transport = AiohttpTransport(use_proxy=False, resolver=Nowhere())
         async with Wire(transport, paid_hosts=True, limits=SMALL) as wire:
             try:
                 await wire.send("a", Call(method="GET", url=url), reply_timeout_s=1)
-            except AttemptError as error:
+            except (AttemptError, SpecError) as error:
                 return error
         return None
 
@@ -143,7 +143,8 @@ def test_a_base_url_is_taken_or_refused_and_never_a_fault(url: str) -> None:
         check_base_url(url, allow_http=False)
     except SpecError:
         return
-    assert isinstance(anyio.run(ask), NotConnected)
+    # An older aiohttp takes a host of digits alone for an address, which is refused.
+    assert isinstance(anyio.run(ask), NotConnected | SpecError)
 
 
 @pytest.mark.parametrize(
