@@ -141,8 +141,8 @@ UPDATE plan SET rebuy = 1, former = gone.row_id FROM fresh JOIN gone USING (posi
 SELECT count(*) AS paid,
        coalesce(sum(NOT EXISTS (SELECT 1 FROM gone WHERE gone.row_id = old.row_id)
                       AND took IS NULL
-                    OR EXISTS (SELECT 1 FROM gone JOIN standing USING (key)
-                               WHERE gone.row_id = old.row_id)), 0) AS kept
+                    OR EXISTS (SELECT 1 FROM rows JOIN standing USING (key)
+                               WHERE rows.row_id = old.row_id)), 0) AS kept
   FROM (SELECT plan.row_id, now.took FROM plan
           LEFT JOIN plan AS now ON now.row_id = plan.row_id AND now.generation = :generation
         WHERE plan.generation = :adopted

@@ -386,6 +386,18 @@ def test_where_half_of_the_ids_stay_new_rows_are_new(ledger: Ledger) -> None:
     assert asking(ledger) == []
 
 
+def test_an_id_that_stays_counts_though_another_row_took_over_its_image(
+    ledger: Ledger,
+) -> None:
+    prompts(ledger, ["cup", "cup", "cup"], ids="bea")
+    buy_all(ledger)
+
+    prompts(ledger, ["cup", "lamp", "cup", "lamp"], ids="bcda")
+
+    assert waiting(ledger) == [1, 3]
+    assert asking(ledger) == [3]
+
+
 def test_an_id_column_and_another_template_at_once_ask(ledger: Ledger) -> None:
     prompts(ledger, THREE)
     buy_all(ledger)
