@@ -105,7 +105,7 @@ class LocalEngine:
             watch.cancel_scope.cancel()
         self._outcome.totals = ledger.totals(self._below)
         lanes = self._run.lanes.values() if self._run else ()
-        self._outcome.stopped = [it.stopped for it in lanes if it.stopped]
+        self._outcome.stopped = [lane.stopped for lane in lanes if lane.stopped]
         error, run = self._outcome.error, self._run
         if isinstance(error, BudgetReached) and run is not None:
             self._outcome.needed = remember_needed(run, ledger, self._below, error)
