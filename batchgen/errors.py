@@ -177,6 +177,8 @@ class AttemptError(BatchgenError):
         request_id: The id by which the provider's bill knows the call.
         counts: Whether it counts as a purchase: False when nothing was sent, or the
             provider surely rejected the request unprocessed.
+        is_unavailable: Whether the answer's status was 503, by which gateways refuse,
+            too, what they never passed on; set after the error was made.
         retry_helps: Whether `batchgen retry` can help while the row stays as it is:
             False where the same request surely ends the same way.
     """
@@ -185,6 +187,7 @@ class AttemptError(BatchgenError):
     default_again: ClassVar[Again] = Again.LATER
     counts: ClassVar[bool] = True
     retry_helps: ClassVar[bool] = True
+    is_unavailable: bool = False
 
     def __init__(
         self,

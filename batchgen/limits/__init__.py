@@ -1,10 +1,11 @@
 """How fast one provider may be asked, and when it is better not to ask."""
 
-from batchgen.limits.departures import WINDOW_S, Departures
+from batchgen.limits.departures import SLOW_S, WINDOW_S, Departures
 from batchgen.limits.failures import Failures
 from batchgen.limits.finder import Finder
 from batchgen.limits.outage import Breaker, Outage, Verdict
 from batchgen.limits.pacing import MOST_AT_ONCE, SILENT_S, Pacing, Use
+from batchgen.limits.reply_times import ReplyTimes
 from batchgen.limits.verdicts import ROWS_AT_FIRST, ROWS_LATER, Refusal, Verdicts
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "ROWS_AT_FIRST",
     "ROWS_LATER",
     "SILENT_S",
+    "SLOW_S",
     "WINDOW_S",
     "Breaker",
     "Departures",
@@ -20,6 +22,7 @@ __all__ = [
     "Outage",
     "Pacing",
     "Refusal",
+    "ReplyTimes",
     "Use",
     "Verdict",
     "Verdicts",

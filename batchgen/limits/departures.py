@@ -14,6 +14,12 @@ MARGIN_S = 0.3
 # A wake-up that is late by more was no wake-up: nobody was waiting.
 LATE_S = 0.5
 
+SLOW_S, FASTER = 0.5, 0.9
+"""After a slow beginning the first gap is so long, and each gap is this share of the
+one before it: without a limit all may leave after some five seconds."""
+SHORTEST_S = 0.002
+"""A gap of a slow beginning that is shorter is none any more."""
+
 
 class Departures:
     """The times at which purchases left, and when the next one may.
@@ -36,15 +42,38 @@ class Departures:
         self._asked_until = -float("inf")
         self._not_before = -float("inf")
         self._queue = anyio.Lock()
-        self.limit_to(rpm)
-
-    def limit_to(self, rpm: float | None) -> None:
-        """Let so many leave in any 60 s from now on."""
-        self._most = None if rpm is None else max(1, int(rpm))
         window = WINDOW_S + MARGIN_S
+        self._stated_most = None if rpm is None else max(1, int(rpm))
         # Below one a minute the window itself grows.
         self._window_s = window if rpm is None or rpm >= 1 else window / rpm
-        self._gap_s = 0.0 if rpm is None else self._window_s / (self._most or 1)
+        self._stated_gap_s = 0.0 if rpm is None else self._window_s / max(1, int(rpm))
+        self._slow_gap_s = 0.0
+        self.pace_at(float("inf"))
+
+    def pace_at(self, rpm: float, *, by_window: bool = False) -> None:
+        """Let purchases leave no faster than a rate that was found; infinite ends it.
+
+        What the job states holds beside that.
+
+        Args:
+            rpm: Purchases in a minute, evenly paced.
+            by_window: Whether the provider counts what it took in the last minute:
+                then what left before the rate was found counts, too.
+        """
+        self._found_gap_s = (WINDOW_S + MARGIN_S) / rpm
+        self._most = self._stated_most
+        if by_window and self._counts:
+            found = max(1, int(rpm))
+            self._most = found if self._most is None else min(self._most, found)
+
+    def begin_slowly(self) -> None:
+        """Let the next purchases leave one by one, each sooner than the one before."""
+        self._slow_gap_s = SLOW_S
+
+    @property
+    def gap_s(self) -> float:
+        """Seconds between one departure and the next, as things stand."""
+        return max(self._stated_gap_s, self._found_gap_s, self._slow_gap_s)
 
     @property
     def window_s(self) -> float:
@@ -57,7 +86,7 @@ class Departures:
         if self._counts:
             self._left.extend(now - age_s for age_s in sorted(ages_s, reverse=True))
             if self._left:
-                self._next = self._left[-1] + self._gap_s
+                self._next = self._left[-1] + self.gap_s
 
     def pause(self, seconds: float) -> None:
         """Let nothing leave for a while, polls included: the provider asked for it."""
@@ -80,6 +109,11 @@ class Departures:
         """Return how many left in the last 60 s, or are about to."""
         self._forget()
         return len(self._left) + self._granted
+
+    def span_s(self) -> float:
+        """Return seconds since the first departure of the last minute; 0 for none."""
+        self._forget()
+        return self._clock() - self._left[0] if self._left else 0.0
 
     def departed(self, at: float) -> None:
         """Count a granted departure at the time when it really happened."""
@@ -120,11 +154,17 @@ class Departures:
 
     def _take(self, due: float) -> None:
         # A late wake-up is made up for, by one gap at most: no rate is lost to it. At
-        # the start, after a restart or a pause, there is nothing to make up for.
+        # the start, after a restart or a pause, there is nothing to make up for. Nor
+        # is it for a gap that was found: the next request would be refused.
         now = self._clock()
-        start = max(due, now - self._gap_s) if now - due < LATE_S else now
-        self._next = start + self._gap_s
+        gap_s = self.gap_s
+        is_late = now - due < LATE_S and gap_s == self._stated_gap_s
+        start = max(due, now - gap_s) if is_late else now
+        self._next = start + gap_s
         self._granted += 1
+        self._slow_gap_s *= FASTER
+        if self._slow_gap_s < SHORTEST_S:
+            self._slow_gap_s = 0.0
 
     def _due(self) -> float:
         due = max(self._not_before, self._next)
@@ -133,7 +173,7 @@ class Departures:
         if self.in_window() < self._most:
             return due
         if not self._left:
-            return max(due, self._clock() + self._gap_s)
+            return max(due, self._clock() + self.gap_s)
         # After the limit was lowered, more than one must be forgotten first.
         last = min(self.in_window() - self._most, len(self._left) - 1)
         return max(due, self._left[last] + self._window_s)

@@ -7,7 +7,15 @@ from math import inf, isfinite
 from typing import Self
 
 KEPT = 0.9
-"""What a refusal leaves of the limit."""
+"""What a refusal leaves of a limit of purchases under way."""
+
+RATE_KEPT = 0.95
+"""What a refusal leaves of a rate: one refused request in a stream costs nothing, and
+an unused rate costs time."""
+
+ROUND_S, CLIMB = 5.0, 3
+"""A round of answers at a rate takes so many seconds, and so many answers at least
+while it climbs back to where it has been."""
 
 STEP = 0.02
 """Share of the ceiling that is added at a time, at least one."""
@@ -15,6 +23,10 @@ STEP = 0.02
 CALM, CALM_ROUNDS = 50, 5
 """Answers, and rounds of them, at the ceiling before one step beyond it is tried: so
 about one in fifty is refused at most."""
+
+FIRST_CALM = 7
+"""Answers at the ceiling of a rate before the first step beyond; twice as many after
+each that was refused, up to `CALM`: what was measured in a moment is not sure."""
 
 PROVED, PROVED_ROUNDS = 20, 2
 """Answers, and rounds of them, beyond the ceiling before it is forgotten."""
@@ -26,20 +38,28 @@ DEEPEST = 0.5
 class Finder:
     """Additive increase, multiplicative decrease, with a memory of where it hurt.
 
-    It doubles each round (as many answers as the limit) until the first refusal. Then
-    it climbs back to the ceiling in small steps, stays there, and now and then tries
-    one step beyond; when that holds, the ceiling is forgotten.
+    It doubles each round until the first refusal. Then it climbs back to the ceiling in
+    small steps, stays there, and now and then tries one step beyond; when that holds,
+    the ceiling is forgotten. A round is as many answers as the limit; of a rate, as
+    many as come in a few seconds.
 
     Args:
         start: The limit to begin with; infinite to begin without one.
         most: The limit never grows beyond.
+        is_rate: Whether the limit is requests in a minute.
     """
 
-    def __init__(self, start: float, most: float = inf) -> None:
+    def __init__(
+        self, start: float, most: float = inf, *, is_rate: bool = False
+    ) -> None:
         self.value = start
         self.ceiling: float | None = None
+        self._is_rate = is_rate
+        self._kept = RATE_KEPT if is_rate else KEPT
         self._most = most
         self._calm = 0
+        self._stride = 1
+        self._patience = FIRST_CALM if is_rate else CALM
         self._lowered = -inf
         self._deepest = 1.0
 
@@ -48,16 +68,48 @@ class Finder:
         if not isfinite(self.value):
             return
         self._calm += 1
+        answers = self._round()
         if self.ceiling is None:
-            self._raise_to(self.value + 1)
-        elif self.value > self.ceiling:
-            if self._calm >= max(PROVED, PROVED_ROUNDS * self.value):
-                self.ceiling = None
+            self._raise_to(self.value + self.value / answers)
+        elif self.is_beyond:
+            if self._calm >= max(PROVED, PROVED_ROUNDS * answers):
+                self._go_beyond()
         elif self.value < self.ceiling:
-            if self._calm >= self.value:
+            if self._calm >= answers:
                 self._raise_to(min(self.ceiling, self.value + self._step(self.ceiling)))
-        elif self._calm >= max(CALM, CALM_ROUNDS * self.value):
+        elif self._calm >= max(self._patience, CALM_ROUNDS * answers):
             self._raise_to(self.ceiling + self._step(self.ceiling))
+
+    def _go_beyond(self) -> None:
+        """Take a step for proved; a rate that has a reserve takes twice as long a step.
+
+        Such a reserve, which many providers allow, lets a rate that is too high pass
+        for a while: so it is not doubled at once.
+        """
+        if self._is_rate:
+            self._stride *= 2
+            self._patience = FIRST_CALM
+            self.ceiling = self.value
+            self._raise_to(self.value + self._stride * self._step(self.value))
+        else:
+            self.ceiling = None
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether a step beyond the ceiling is being tried."""
+        return self.ceiling is not None and self.value > self.ceiling
+
+    @property
+    def held(self) -> float:
+        """The limit before the last step."""
+        return self.value - self._step(self.value)
+
+    def _round(self) -> float:
+        """Return how many answers make a round."""
+        if not self._is_rate:
+            return self.value
+        is_climbing = self.ceiling is not None and self.value < self.ceiling
+        return max(CLIMB if is_climbing else 1.0, self.value * ROUND_S / 60)
 
     def refused(self, taken: float, left: float, now: float) -> None:
         """Take note of a request that was throttled.
@@ -74,10 +126,12 @@ class Finder:
         if left < self._lowered and self.ceiling is not None:
             top = self.ceiling
         else:
-            self._lowered, self._calm = now, 0
-            self._deepest = DEEPEST / KEPT * top if isfinite(top) else 1.0
+            if self.is_beyond:
+                self._patience = min(2 * self._patience, CALM)
+            self._lowered, self._calm, self._stride = now, 0, 1
+            self._deepest = DEEPEST / self._kept * top if isfinite(top) else 1.0
         self.ceiling = max(1.0, min(top, max(taken, self._deepest)))
-        self.value = max(1.0, KEPT * self.ceiling)
+        self.value = max(1.0, self._kept * self.ceiling)
 
     def _raise_to(self, value: float) -> None:
         self.value, self._calm = min(value, self._most), 0
@@ -86,6 +140,11 @@ class Finder:
     def _step(ceiling: float) -> float:
         return max(1.0, STEP * ceiling)
 
+    def restore(self, text: str | None) -> None:
+        """Take back what was noted since `dump` returned this."""
+        self.value, self.ceiling = (inf, None) if text is None else json.loads(text)
+        self._calm = 0
+
     def dump(self) -> str | None:
         """Write down what was found; None if nothing was refused yet."""
         if not isfinite(self.value):
@@ -93,9 +152,9 @@ class Finder:
         return json.dumps([round(self.value, 3), self.ceiling])
 
     @classmethod
-    def load(cls, text: str, most: float = inf) -> Self:
+    def load(cls, text: str, most: float = inf, *, is_rate: bool = False) -> Self:
         """Go on with what an earlier process found."""
         value, ceiling = json.loads(text)
-        found = cls(min(value, most), most)
+        found = cls(min(value, most), most, is_rate=is_rate)
         found.ceiling = ceiling
         return found

@@ -25,6 +25,21 @@ BELOW = 0.75
 the rate, not about how many are under way."""
 
 
+TOGETHER_S = 0.005
+"""Purchases with a shorter gap left at once, which says nothing of a rate."""
+
+ENOUGH_S = 3.0
+"""A rate is measured over so many seconds at least."""
+
+SEVERAL, SHARE = 2, 0.06
+"""So many refusals, and such a share of what left since the rate was set, are about the
+rate. Busy providers refuse one now and then at any rate."""
+
+IN_VAIN = 3
+"""So many refusals with nothing taken between them, each after a longer pause, show
+that the provider counts over a whole minute."""
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """What was under way when a purchase left, itself included.
@@ -32,42 +47,63 @@ class Use:
     Attributes:
         at: Monotonic seconds.
         in_minute: Purchases that left in the minute before.
+        number: Of this purchase, counted as they leave.
+        gap_s: Seconds since the one before left.
     """
 
     at: float
     in_flight: int
     in_minute: int
+    number: int = 0
+    gap_s: float = 0.0
 
 
 class Pacing:
     """What one provider is asked at a time, by its own word or by ours.
 
+    A rate is looked for in any case, as soon as the provider throttles, and never above
+    what the job states: a provider that throttles at the stated rate is slower.
+
     Args:
-        departures: Whose rate is set when it is to be found.
+        departures: Whose pace is set.
         concurrency: Purchases under way; a Finder where the limit is to be found.
-        rpm: Finds the purchases in a minute; None where `departures` knows them.
+        rpm: Finds the purchases in a minute.
         clock: Monotonic seconds.
+        remembers_rate: Whether the rate that was found is worth remembering: the job
+            asks for it.
     """
 
     def __init__(
         self,
         departures: Departures,
         concurrency: int | Finder,
-        rpm: Finder | None,
+        rpm: Finder,
         clock: Callable[[], float],
+        *,
+        remembers_rate: bool = False,
     ) -> None:
         self._departures = departures
         self._said = concurrency if isinstance(concurrency, int) else MOST_AT_ONCE
         self._at_once = concurrency if isinstance(concurrency, Finder) else None
         self._rpm = rpm
+        self._remembers_rate = remembers_rate
         self._clock = clock
         self._accepted = self._proved = 0.0
-        self._is_rate = False
+        self._is_rate = self._by_window = False
         self._lowered_at = self._full_at = -inf
         self._throttles: deque[float] = deque()
+        self._number = 0
+        self._left_at = -inf
+        self._refused_number = 0
         self._in_a_row = 0
         self._paused_at = -inf
+        self._rate_before = rpm.dump()
+        self._is_engaged = False
+        self._set_number = self._refusals = 0
+        self._is_known_at_once = False  # whether the last refusal was about that
         self._apply()
+        if remembers_rate and not isfinite(rpm.value):
+            departures.begin_slowly()
 
     @property
     def places(self) -> int:
@@ -76,25 +112,31 @@ class Pacing:
 
     @property
     def finders(self) -> dict[str, Finder]:
-        """What is being found, by the name of its setting."""
-        both = {"concurrency": self._at_once, "rpm": self._rpm}
-        return {name: it for name, it in both.items() if it is not None}
+        """What is to be remembered, by the name of its setting."""
+        rpm = self._rpm if self._remembers_rate else None
+        both = {"concurrency": self._at_once, "rpm": rpm}
+        return {name: finder for name, finder in both.items() if finder is not None}
 
     def leaving(self, in_flight: int) -> Use:
         """Return what is under way as one more leaves."""
+        now = self._clock()
         if in_flight >= FULL * self.places:
-            self._full_at = self._clock()
-        return Use(self._clock(), in_flight, self._departures.in_window())
+            self._full_at = now
+        gap_s, self._left_at = now - self._left_at, now
+        self._number += 1
+        in_minute = self._departures.in_window()
+        return Use(now, in_flight, in_minute, self._number, gap_s)
 
     def accepted(self, use: Use) -> None:
         """Take note of a purchase that was not throttled."""
-        self._in_a_row = 0
+        if use.number > self._refused_number:
+            self._in_a_row = 0
         if use.at > self._lowered_at:
             self._accepted = max(self._accepted, use.in_flight)
         # Many come back and leave again at once: full is what it was meanwhile.
         if self._at_once is not None and self._full_at >= use.at:
             self._at_once.worked()
-        if self._rpm is not None and use.in_minute >= FULL * self._rpm.value:
+        if self._is_at_pace(use):
             self._rpm.worked()
             self._apply()
 
@@ -112,28 +154,106 @@ class Pacing:
         now = self._clock()
         if use.at >= self._paused_at:
             self._paused_at = now
-            self._in_a_row += 1
+            taken = use.number - self._refused_number - 1
+            self._in_a_row = 1 if taken > 0 else self._in_a_row + 1
+        self._refused_number = max(self._refused_number, use.number)
+        self._refusals += use.number > self._set_number
         self._lower(use, in_flight - 1, now)
-        growing = SILENT_S * float(2 ** min(self._in_a_row - 1, 10))
-        return wait_s if wait_s else min(growing, LONGEST_S)
+        if wait_s:
+            return wait_s
+        pauses = self._in_a_row - 1
+        if pauses:
+            self._departures.begin_slowly()  # else all places fill at once behind it
+        if self._is_pacing:
+            if not pauses:
+                return self._departures.gap_s  # others were taken just before
+            pauses -= 1
+        return min(SILENT_S * float(2 ** min(pauses, 10)), LONGEST_S)
+
+    @property
+    def _is_pacing(self) -> bool:
+        """Whether a rate is looked for: the job asks for it, or many were refused."""
+        return self._remembers_rate or self._is_engaged
+
+    def _are_several(self) -> bool:
+        """Tell whether enough was refused since the rate was set to blame the rate."""
+        if self._in_a_row > 1 and self._remembers_rate:
+            return True
+        left = self._number - self._set_number
+        return self._refusals >= SEVERAL and self._refusals >= SHARE * left
 
     def _lower(self, use: Use, others: int, now: float) -> None:
         self._throttles.append(now)
         while self._throttles[0] <= now - WINDOW_S:
             self._throttles.popleft()
-        if use.at >= self._lowered_at:  # else it is of the same burst as the last
+        is_first = use.at >= self._lowered_at  # else of the same burst as the last
+        if is_first:
             self._lowered_at = now
             if self._accepted:
                 self._proved, self._accepted = self._accepted, 0.0
-            few = self._at_once is None or others < BELOW * self._proved
-            self._is_rate = self._rpm is not None and few
-        if self._rpm is not None and self._is_rate:
-            taken = self._departures.in_window() - len(self._throttles)
-            self._rpm.refused(taken, use.at, now)
-            self._apply()
-        elif self._at_once is not None:
+            self._is_rate = self._is_about_rate(use, others)
+        if self._at_once is not None and not self._is_rate:
             self._at_once.refused(others, use.at, now)
+        elif is_first or not isfinite(self._rpm.value):
+            self._lower_rate(use, now)
+
+    def _is_about_rate(self, use: Use, others: int) -> bool:
+        """Tell whether a refusal is about the rate, not about how many are under way.
+
+        Where both may be, the rate is lowered first. When the next one is refused, too,
+        with as many under way, it was the other: the rate is what it was.
+        """
+        if self._at_once is None:
+            return True
+        if not self._remembers_rate:
+            return False  # the job states the rate, and asks for the other limit
+        if self._rpm.is_beyond and self._is_at_pace(use):
+            return True
+        return not self._at_once.is_beyond and self._is_rather_about_rate(others)
+
+    def _is_rather_about_rate(self, others: int) -> bool:
+        """Tell it where no step beyond a limit was tried."""
+        if others < BELOW * self._proved:
+            self._is_known_at_once = False
+            return True
+        if self._in_a_row >= IN_VAIN and not self._is_known_at_once:
+            self._is_known_at_once = True
+            self._rpm.restore(self._rate_before)
+            self._apply()
+        elif self._in_a_row <= 1:
+            self._rate_before = self._rpm.dump()
+        return not self._is_known_at_once
+
+    def _is_at_pace(self, use: Use) -> bool:
+        """Tell whether a purchase left about as soon as the rate allowed."""
+        return use.gap_s * FULL <= 60.0 / self._rpm.value
+
+    def _lower_rate(self, use: Use, now: float) -> None:
+        if self._in_a_row > IN_VAIN:
+            return  # nothing is taken at any rate
+        is_step = self._rpm.is_beyond and self._is_at_pace(use)
+        if not is_step and not self._are_several():
+            return
+        self._is_engaged = True
+        self._by_window |= self._in_a_row == IN_VAIN
+        if self._by_window:
+            taken = float(self._taken())
+        elif isfinite(self._rpm.value):
+            taken = self._rpm.held
+        elif TOGETHER_S <= use.gap_s < inf:
+            taken = 60.0 / use.gap_s
+        elif (span_s := self._departures.span_s()) >= ENOUGH_S:
+            taken = self._taken() * 60.0 / span_s
+        else:
+            self._departures.begin_slowly()
+            return
+        self._rpm.refused(taken, use.at, now)
+        self._set_number, self._refusals = self._number, 0
+        self._apply()
+
+    def _taken(self) -> int:
+        """Return how many of the last minute's purchases were not throttled."""
+        return self._departures.in_window() - len(self._throttles)
 
     def _apply(self) -> None:
-        if self._rpm is not None and isfinite(self._rpm.value):
-            self._departures.limit_to(self._rpm.value)
+        self._departures.pace_at(self._rpm.value, by_window=self._by_window)

@@ -75,6 +75,8 @@ def heed_success(run: Run, lane: Lane, use: Use, *, is_accepted: bool) -> None:
     lane.pacing.accepted(use)
     lane.verdicts.succeeded(run.time.monotonic())
     if lane.breaker.succeeded(use.at):
+        # All places at once would be too much for a provider that just came back.
+        lane.departures.begin_slowly()
         run.progress.notice(f"{lane.name} answers again")
     run.wake()
 

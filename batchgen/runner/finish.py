@@ -17,6 +17,7 @@ from batchgen.errors import (
     RequestInvalid,
     TaskLost,
     TaskOverdue,
+    Throttled,
 )
 from batchgen.ledger import AttemptEnd, Ledger
 from batchgen.limits import Refusal
@@ -135,7 +136,9 @@ async def _end(
     )
     decision, lane = ended.decision, run.lanes.get(ended.planned or "")
     if isinstance(decision, Buy) and lane is not None:
-        wait = wait_s(decision.tries, error.retry_after_s, run.rng)
+        # What was throttled was not tried: its provider's pace is what is waited for.
+        tries = 1 if isinstance(error, Throttled) else decision.tries
+        wait = wait_s(tries, error.retry_after_s, run.rng)
         lane.retries.add(flight.part, wait)
     elif isinstance(decision, Moved):
         run.lanes[decision.provider].moved.append(flight.part.row_id)

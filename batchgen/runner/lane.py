@@ -12,7 +12,14 @@ import anyio
 
 from batchgen.addresses.url import read_url
 from batchgen.errors import ProviderStopped
-from batchgen.limits import Breaker, Departures, Outage, Pacing, Verdicts
+from batchgen.limits import (
+    Breaker,
+    Departures,
+    Outage,
+    Pacing,
+    ReplyTimes,
+    Verdicts,
+)
 from batchgen.model import Endpoint, ImageRequest, Sale, Terms, rates_for
 from batchgen.provider import PollSchedule, Provider
 from batchgen.runner.decide import Part
@@ -56,6 +63,7 @@ class Lane:
         self.departures = departures
         self.pacing = pacing
         self.breaker = Breaker(clock)
+        self.reply_times = ReplyTimes(clock)
         self.excused: set[int] = set()  # attempts that end without counting
         self.asking = Outage(clock)  # of polls
         self.links = Outage(clock)  # of where its images are

@@ -38,22 +38,25 @@ def pacing_of(
     """
     known = json.loads(found) if isinstance(found, str) else {}
 
-    def finder(name: str, start: float, most: float) -> Finder:
+    def finder(name: str, start: float, most: float, *, is_rate: bool) -> Finder:
         if name in known:
-            return Finder.load(known[name], most)
-        return Finder(start, most)
+            return Finder.load(known[name], most, is_rate=is_rate)
+        return Finder(start, most, is_rate=is_rate)
 
     concurrency: int | Finder = defaults.concurrency
     if terms.concurrency == "auto":
-        concurrency = finder("concurrency", defaults.concurrency, MOST_AT_ONCE)
+        concurrency = finder(
+            "concurrency", defaults.concurrency, MOST_AT_ONCE, is_rate=False
+        )
     elif terms.concurrency is not None:
         concurrency = terms.concurrency
     if terms.rpm == "auto":
-        rpm = finder("rpm", defaults.rpm or inf, inf)
+        rpm = finder("rpm", defaults.rpm or inf, inf, is_rate=True)
         departures = Departures(None, clock, counts=True)
-        return departures, Pacing(departures, concurrency, rpm, clock)
-    departures = Departures(terms.rpm or defaults.rpm, clock)
-    return departures, Pacing(departures, concurrency, None, clock)
+        pacing = Pacing(departures, concurrency, rpm, clock, remembers_rate=True)
+        return departures, pacing
+    departures = Departures(terms.rpm or defaults.rpm, clock, counts=True)
+    return departures, Pacing(departures, concurrency, Finder(inf, is_rate=True), clock)
 
 
 def found_limits(ledger: Reader) -> Iterator[str]:

@@ -30,7 +30,7 @@ from batchgen.model import (
 )
 from batchgen.provider import Provider
 from batchgen.reasons import blames_model
-from batchgen.runner.answers import heed_failure, heed_success
+from batchgen.runner.answers import heed_success
 from batchgen.runner.context import Flight, Run, Slot
 from batchgen.runner.decide import Part
 from batchgen.runner.deliver import deliver
@@ -40,6 +40,7 @@ from batchgen.runner.kept import read_or_keep
 from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
 from batchgen.runner.polling import follow
+from batchgen.runner.unavailable import Failure, heed_unavailable
 from batchgen.wire import Lease
 
 
@@ -74,11 +75,18 @@ class Grant:
         self._lane = lane
         self._is_closed = False
         self.is_used = False
+        self._left_at: float | None = None
 
     def used(self) -> None:
         """Count the departure, at this moment."""
         self.is_used = self._is_closed = True
-        self._lane.departures.departed(self._run.time.monotonic())
+        self._left_at = self._run.time.monotonic()
+        self._lane.departures.departed(self._left_at)
+
+    def age_s(self) -> float:
+        """Return seconds since the request left; 0 if it did not."""
+        left_at = self._left_at
+        return 0.0 if left_at is None else self._run.time.monotonic() - left_at
 
     def close(self) -> None:
         """Give it back if nothing left; nothing happens the second time."""
@@ -121,19 +129,15 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
         await fail(run, flight, Unreachable(lane.name, str(error)))
         return
     except AttemptError as error:
-        told = heed_failure(
-            run,
-            flight,
-            order.use,
-            _as_outage(flight, error),
-            is_probe=order.is_probe,
-        )
+        failure = Failure(flight, order.use, order.grant.age_s(), order.is_probe)
+        told = await heed_unavailable(run, failure, _as_outage(flight, error))
         order.slot.free()
         await fail(run, flight, told.error, told.excused)
         if isinstance(told.error, Throttled):
             await remember(run, lane)
         return
     is_accepted = isinstance(outcome, Accepted)
+    lane.reply_times.succeeded(order.grant.age_s())
     heed_success(run, lane, order.use, is_accepted=is_accepted)
     is_first = not lane.proof.holds_for(order.model)
     lane.proof.add(order.model)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batchgen.ledger import Ledger
-from batchgen.limits import Departures, Pacing
+from batchgen.limits import Departures, Finder, Pacing
 from batchgen.model import Endpoint, Job, Terms
 from batchgen.provider import Defaults
 from batchgen.providers.aimlapi import AimlApi
@@ -37,7 +38,7 @@ def lane(tmp_path: Path) -> Iterator[Lanes]:
 
         def make(provider: Any, base_url: str, **terms: Any) -> Lane:
             departures = Departures(None, lambda: 0.0)
-            pacing = Pacing(departures, 1, None, lambda: 0.0)
+            pacing = Pacing(departures, 1, Finder(inf), lambda: 0.0)
             place = Endpoint(base_url, "key")
             proof = Proof(ledger, provider.name, place)
             return Lane(provider, place, departures, pacing, proof, Terms(**terms))
