@@ -9,7 +9,7 @@ from typing import Self
 KEPT = 0.9
 """What a refusal leaves of a limit of purchases under way."""
 
-RATE_KEPT = 0.95
+RATE_KEPT = 0.97
 """What a refusal leaves of a rate: one refused request in a stream costs nothing, and
 an unused rate costs time."""
 

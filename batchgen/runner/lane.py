@@ -47,7 +47,7 @@ class Lane:
         terms: Terms | None = None,
     ) -> None:
         terms = terms or Terms()
-        clock = departures.clock
+        clock = self._clock = departures.clock
         self.proof = proof
         self.verdicts = Verdicts()
         self.provider = provider
@@ -91,7 +91,6 @@ class Lane:
         self.silences: int | None = 0
         self.counter: str | None = None  # the URL that purchases were last sent to
         self._unreached_since: float | None = None
-        self._clock = clock
 
     @cached_property
     def source(self) -> LinkSource:

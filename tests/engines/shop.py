@@ -93,6 +93,7 @@ class Shop:
         self.poll: Say = self.complete
         self.image: Say = lambda _: PICTURE
         self.upload: Say = self.keep
+        self.takes_s = 0.0  # from a purchase to its answer
         self._tasks = 0
 
     # -- what can be answered
@@ -186,6 +187,8 @@ class Shop:
             )
             self.asked.append(asked)
             answer = self._answer(asked)
+            if method == "POST":
+                await anyio.sleep(self.takes_s)
             if answer.status:
                 await stream.send(_written(answer))
 
