@@ -51,21 +51,40 @@ class Ended:
 
 
 @cache
-def _stable(_: int) -> subprocess.Popen[str]:
+def _stable(_: int, preload: Path | None) -> subprocess.Popen[str]:
     # It ends with its standard input, and so with whoever started it.
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-P", __file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env=os.environ | ({"LD_PRELOAD": str(preload)} if preload else {}),
     )
+    _processes.append(process)
+    return process
+
+
+_processes: list[subprocess.Popen[str]] = []
 
 
 def call(
-    words: Sequence[str], *, at: Path, env: Mapping[str, str], within_s: float
+    words: Sequence[str],
+    *,
+    at: Path,
+    env: Mapping[str, str],
+    within_s: float,
+    preload: Path | None = None,
 ) -> Ended:
-    """Give a command and wait for its end, with nobody at the keyboard."""
-    stable = _stable(os.getpid())
+    """Give a command and wait for its end, with nobody at the keyboard.
+
+    Args:
+        words: The arguments.
+        at: The working directory.
+        env: The whole environment.
+        within_s: How long it may take.
+        preload: A library whose functions take the place of the system's.
+    """
+    stable = _stable(os.getpid(), preload)
     assert stable.stdin is not None
     assert stable.stdout is not None
     with tempfile.TemporaryDirectory() as folder:
@@ -83,10 +102,11 @@ def call(
 
 
 def end() -> None:
-    """End the process that is forked, if one was started."""
-    if _stable.cache_info().currsize:
-        _stable(os.getpid()).communicate()
-        _stable.cache_clear()
+    """End the processes that are forked, if any were started."""
+    for process in _processes:
+        process.communicate()
+    _processes.clear()
+    _stable.cache_clear()
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from batchgen.errors import (
     SpecError,
     StorageError,
 )
+from batchgen.file_errors import FULL, reason_of
 from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.resuming import count_opening
 from batchgen.output import ARCHIVE
@@ -165,7 +166,7 @@ def _make(path: Path) -> None:
             f"{path} is a file, not a folder; name another --out"
         ) from error
     except OSError as error:
-        kind = DiskFull if error.errno in (28, 122) else StorageError
+        kind = DiskFull if error.errno in FULL else StorageError
         raise kind(
             f"cannot make the folder {path}: {error.strerror}; name another --out"
         ) from error
@@ -178,7 +179,7 @@ def _lock(path: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
         raise StorageError(
-            f"cannot open the folder {path}: {error.strerror}"
+            f"cannot open the folder {path}: {reason_of(error)}"
         ) from error
     try:
         try:

@@ -44,8 +44,14 @@ class Ledger(Reader):
         self.holds_key: Callable[[str], bool] = lambda _: False
 
     def is_in_place(self) -> bool:
-        """Say whether the file that is written is still the one at its path."""
-        return _identity(self.path) == self._file
+        """Say whether the file that is written is still the one at its path.
+
+        Where nobody can look, it counts as there: SQLite says what is wrong.
+        """
+        try:
+            return _identity(self.path) == self._file
+        except OSError:
+            return True
 
     def put_back(self) -> Path | None:
         """Write the ledger anew where somebody deleted or replaced it.
@@ -347,6 +353,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     """Return what tells a file from another of its name; None for no file."""
     try:
         state = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return state.st_dev, state.st_ino

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from batchgen.errors import SpecError
+from batchgen.file_errors import reason_of
 from batchgen.manifest.content import hint_for_suffix
 from batchgen.manifest.csv_source import CsvSource
 from batchgen.manifest.source import SUFFIXES, Source
@@ -65,4 +66,4 @@ def foreign_errors(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise SpecError(missing_file(path)) from error
     except OSError as error:
-        raise SpecError(f"{shown(path)}: {error.strerror or error}") from error
+        raise SpecError(f"{shown(path)}: {reason_of(error)}") from error

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen.errors import DiskFull, StorageError
+from batchgen.file_errors import FULL, reason_of
 from batchgen.output.room import hold_room, hold_room_in, release_room_of
 from batchgen.output.whole import CANNOT_SYNC, sync_folder
 
@@ -23,7 +24,6 @@ WRITTEN_AT_ONCE = 1 << 20
 """From 4 MB on, Linux copies the bytes at a half to a quarter of the speed: it looks
 for large pages to hold them (6.18 with ext4)."""
 _STREAM_BYTES = 1 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DiskFile:
@@ -191,13 +191,13 @@ class DiskFile:
         try:
             yield
         except OSError as error:
-            reason = error.strerror or str(error)
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise DiskFull(
-                    f"cannot {verb} {self.path}: {reason}; "
+                    f"cannot {verb} {self.path}: {error.strerror}; "
                     "free some space and run the same command again"
                 ) from error
-            raise StorageError(f"cannot {verb} {self.path}: {reason}") from error
+            text = f"cannot {verb} {self.path}: {reason_of(error)}"
+            raise StorageError(text) from error
 
 
 class Stream:

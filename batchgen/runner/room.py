@@ -96,7 +96,14 @@ class Room:
     def explain(self, images: int, image_bytes: int) -> DiskFull:
         """Return why no request may leave, and what helps."""
         free = shutil.disk_usage(self._folder).free
-        needed = -(-self._needed(images, image_bytes) >> 20)
+        needed_bytes = self._needed(images, image_bytes)
+        needed = -(-needed_bytes >> 20)
+        if free >= needed_bytes:
+            return DiskFull(
+                f"the file system of {self._folder} gives no room to store the next "
+                f"image, though {free >> 20} MB are free: a quota may be used up. Free "
+                "some space, or ask for a larger quota, and run the same command again"
+            )
         return DiskFull(
             f"only {free >> 20} MB are free in {self._folder}, {needed} MB are "
             "needed to store the next image safely; free some space and run the same "

@@ -6,6 +6,7 @@ import hashlib
 import os
 import sqlite3
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -41,10 +42,17 @@ class Ended:
         return lines[0].removeprefix("batchgen: ")
 
 
-def batchgen(*words: str | Path, at: Path, key: str | None = None) -> Ended:
+def batchgen(
+    *words: str | Path,
+    at: Path,
+    key: str | None = None,
+    preload: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Ended:
     """Run a command in a folder, with nobody at the keyboard."""
     said = [*map(str, words)]
-    done = call(said, at=at, env=environment(key), within_s=TIMEOUT_S)
+    env = environment(key) | (variables or {})
+    done = call(said, at=at, env=env, within_s=TIMEOUT_S, preload=preload)
     assert "Traceback" not in done.out + done.err, done.err
     return Ended(done.code, done.out, done.err)
 
