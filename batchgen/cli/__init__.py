@@ -80,8 +80,8 @@ def main() -> None:
     """Run the command line; every error of the user's ends in one clear message."""
     _start_quickly()
     _choose_how_to_speak()
+    from batchgen.drives import message_for
     from batchgen.errors import BatchgenError, SpecError
-    from batchgen.file_errors import message_for
 
     try:
         code = cli.main(standalone_mode=False)

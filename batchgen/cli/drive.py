@@ -23,6 +23,7 @@ from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import stopped_now_line
 from batchgen.cli.streams import speaks_json_lines, write_error, write_notice
 from batchgen.cli.words import counted
+from batchgen.drives import message_for
 from batchgen.engines.course import RATES
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
@@ -30,7 +31,6 @@ from batchgen.engines.local import LocalEngine
 from batchgen.engines.needed import NEEDED
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BatchgenError, LedgerMissing, StorageError, UsageError
-from batchgen.file_errors import message_for
 from batchgen.ledger import OpenAttempts
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, State, dollars

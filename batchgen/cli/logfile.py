@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from batchgen.file_errors import reason_of
+from batchgen.drives import reason_of
 
 _SPACE = re.compile(r"\s")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}

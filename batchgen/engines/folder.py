@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchgen.drives import FULL, reason_of
 from batchgen.engines.whole_folder import (
     refuse_foreign_archive,
     refuse_without_ledger,
@@ -21,7 +22,6 @@ from batchgen.errors import (
     SpecError,
     StorageError,
 )
-from batchgen.file_errors import FULL, reason_of
 from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.resuming import count_opening
 from batchgen.output import ARCHIVE

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from batchgen.drives import reason_of
 from batchgen.errors import LEDGER_WAY_OUT, LedgerMissing, StorageError
-from batchgen.file_errors import reason_of
 from batchgen.ledger import Ledger
 from batchgen.ledger.database import is_begun
 from batchgen.output import ARCHIVE, PURCHASES, TABLE

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
+from batchgen.drives import reason_of
 from batchgen.errors import SpecError, UsageError
-from batchgen.file_errors import reason_of
 from batchgen.job.file import read_job_file
 from batchgen.job.flags import Overrides, read_flags
 from batchgen.job.said import Said, blamed, terms_of

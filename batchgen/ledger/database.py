@@ -13,8 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
-from batchgen.file_errors import FULL, reason_of
 
 SCHEMA_VERSION = 8
 _LOG_INDEX_BYTES = 1 << 15
@@ -84,8 +84,9 @@ def _message_of(code: int, error: sqlite3.Error, path: Path) -> str:
                 "name another --out"
             )
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN:
+            verb = "open" if code == sqlite3.SQLITE_CANTOPEN else "write"
             return (
-                f"cannot write {path} ({error}); check the folder's permissions, and "
+                f"cannot {verb} {path} ({error}); check the folder's permissions, and "
                 "that its drive is mounted"
             )
         case sqlite3.SQLITE_IOERR:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from batchgen.drives import reason_of
 from batchgen.errors import SpecError
-from batchgen.file_errors import reason_of
 from batchgen.manifest.content import hint_for_suffix
 from batchgen.manifest.csv_source import CsvSource
 from batchgen.manifest.source import SUFFIXES, Source

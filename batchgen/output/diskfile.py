@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, StorageError
-from batchgen.file_errors import FULL, reason_of
 from batchgen.output.room import hold_room, hold_room_in, release_room_of
 from batchgen.output.whole import CANNOT_SYNC, sync_folder
 
@@ -66,8 +66,8 @@ class DiskFile:
     def release_room(self) -> None:
         """Give back the room behind the file's end, also after a failed write."""
         self._held_to = 0
-        if self.path.exists():
-            with self._translated_apart("give back room of"):
+        with self._translated_apart("give back room of"):
+            if self.path.exists():
                 release_room_of(self.path)
 
     def size_bytes(self) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from batchgen.file_errors import FULL
+from batchgen.drives import FULL
 
 _KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE, linux/falloc.h; man 2 fallocate
 

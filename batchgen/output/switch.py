@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from batchgen.drives import reason_of
 from batchgen.errors import ArchiveDamaged, StorageError
-from batchgen.file_errors import reason_of
 from batchgen.output.whole import sync_folder
 
 PENDING = "archive_switch"

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, StorageError
-from batchgen.file_errors import FULL, reason_of
 
 CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 """What is answered where a sync is no operation of the file system's: fsync(2)."""

@@ -51,7 +51,7 @@ def batchgen(
 ) -> Ended:
     """Run a command in a folder, with nobody at the keyboard."""
     said = [*map(str, words)]
-    env = environment(key) | (variables or {})
+    env = {**environment(key), **(variables or {})}
     done = call(said, at=at, env=env, within_s=TIMEOUT_S, preload=preload)
     assert "Traceback" not in done.out + done.err, done.err
     return Ended(done.code, done.out, done.err)

@@ -1,8 +1,8 @@
 /* A file system that answers with an error where it is told to: preload it.
 
-   FILE_SYSTEM_FAULTS holds rules, one a line: CALL PATTERN ERRNO SKIP TIMES, such as
-   "sync *.zip 5 1 0": all syncs of a ZIP but the first answer errno 5. TIMES of 0 means
-   each time. Each fault adds a line to FILE_SYSTEM_FAULTS_LOG. Linux with glibc alone. */
+   FILE_SYSTEM_FAULTS holds rules, one a line: CALL PATTERN ERRNO SKIP TIMES AFTER, such
+   as "sync *.zip 5 1 0 -": all syncs of a ZIP but the first answer errno 5. TIMES of 0
+   means each time; AFTER is a file that must hold something before. Each fault adds a line to FILE_SYSTEM_FAULTS_LOG. Linux with glibc alone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,7 +24,7 @@
 #define MAX_TEXT 4096
 
 struct rule {
-    char call[16], pattern[512];
+    char call[16], pattern[512], after[512];
     int number, skip, times;
 };
 
@@ -44,8 +44,9 @@ static void read_rules(void) {
     rule_count = 0;
     while (rule_count < MAX_RULES && (line = strsep(&rest, "\n")) != NULL) {
         struct rule *rule = &rules[rule_count];
-        if (sscanf(line, "%15s %511s %d %d %d", rule->call, rule->pattern,
-                   &rule->number, &rule->skip, &rule->times) == 5)
+        if (sscanf(line, "%15s %511s %d %d %d %511s", rule->call,
+                   rule->pattern, &rule->number, &rule->skip, &rule->times,
+                   rule->after) == 6)
             rule_count++;
     }
 }
@@ -63,14 +64,23 @@ static void note(const char *call, const char *path) {
     syscall(SYS_close, fd);
 }
 
+static int holds_something(const char *path) {
+    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY, 0);
+    if (fd < 0) return 0;
+    long size = syscall(SYS_lseek, fd, 0, SEEK_END);
+    syscall(SYS_close, fd);
+    return size > 0;
+}
+
 static int fault(const char *call, const char *path) {
-    int number = 0;
+    int number = 0, before = errno;
     if (path == NULL) return 0;
     pthread_mutex_lock(&guard);
     read_rules();
     for (int i = 0; i < rule_count && !number; i++) {
         struct rule *rule = &rules[i];
         if (strcmp(rule->call, call) || fnmatch(rule->pattern, path, 0)) continue;
+        if (strcmp(rule->after, "-") && !holds_something(rule->after)) continue;
         if (rule->skip > 0) rule->skip--;
         else if (rule->times >= 0) {
             number = rule->number;
@@ -80,6 +90,7 @@ static int fault(const char *call, const char *path) {
     }
     pthread_mutex_unlock(&guard);
     if (number) note(call, path);
+    errno = before;
     return number;
 }
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
+
+from batchgen.errors import StorageError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -20,11 +23,6 @@ _CANNOT = frozenset(
     {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV}
 )
 _TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
-
-
-def has_drive_failed(error: OSError) -> bool:
-    """Say whether the drive, or the connection to it, failed: the file may be fine."""
-    return error.errno in _DRIVE_FAILED
 
 
 def reason_of(error: OSError) -> str:
@@ -52,3 +50,13 @@ _HINTS = (
 
 def _hint(number: int | None) -> str | None:
     return next((hint for numbers, hint in _HINTS if number in numbers), None)
+
+
+def refuse_failed_drive(error: OSError, path: Path) -> None:
+    """Refuse to judge a file by a fault of its drive: tomorrow it may be read.
+
+    Raises:
+        StorageError: the drive, or the connection to it, failed.
+    """
+    if error.errno in _DRIVE_FAILED:
+        raise StorageError(f"cannot read {path}: {reason_of(error)}") from error
