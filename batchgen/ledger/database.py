@@ -94,7 +94,8 @@ def _message_of(code: int, error: sqlite3.Error, path: Path) -> str:
                 f"cannot use {path} ({error}): the drive or its connection failed; see "
                 "that it is mounted and works, then run the same command again"
             )
-    return f"{path}: {error}"
+        case _:
+            return f"{path}: {error}"
 
 
 def _not_local(path: Path, reason: object) -> StorageError:
