@@ -128,14 +128,19 @@ def end() -> None:
     _stable.cache_clear()
 
 
-def main() -> None:
-    """Run the commands that stdin names, one after the other."""
+def import_all() -> None:
+    """Load what commands load, so that those that are forked find it."""
     import gc
     import importlib
 
     for name in MODULES:
         importlib.import_module(name)
     gc.freeze()
+
+
+def main() -> None:
+    """Run the commands that stdin names, one after the other."""
+    import_all()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
