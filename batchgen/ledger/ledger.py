@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from batchgen.drives import reason_of
 from batchgen.errors import Charge, LedgerMismatch, StorageError
 from batchgen.ledger.database import queries, translated
 from batchgen.ledger.reader import Growth, Reader, Value
@@ -40,7 +41,11 @@ class Ledger(Reader):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._file = _identity(path)
+        try:
+            self._file = _identity(path)
+        except OSError as error:
+            self.close()
+            raise StorageError(f"cannot look at {path}: {reason_of(error)}") from error
         self.holds_key: Callable[[str], bool] = lambda _: False
 
     def is_in_place(self) -> bool:
