@@ -18,6 +18,24 @@ sys.dont_write_bytecode = False
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
+SLOW = (
+    *("acceptance/", "benchmarks/", "cases/", "cli/", "contract/", "crash/"),
+    *("daemons/", "engines/test_memory.py", "filesystem/", "interop/"),
+    *("providers/test_decoding.py", "sandbox/test_profiles.py", "simulation/"),
+    *("wire/test_unfold.py", "web/"),
+)
+"""Whole runs in processes of their own, random search, and what else takes seconds:
+two thirds of the time for a fifth of the tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `pytest -m "not slow"` leaves out; everything runs before a change."""
+    folder = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(folder).as_posix().startswith(SLOW):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def warm() -> Iterator[None]:
     """Let what commands are forked from end with the tests."""

@@ -21,6 +21,9 @@ from functools import cache
 from pathlib import Path
 from select import select
 
+HASTE = "BATCHGEN_TESTS_HASTE"
+"""Tells a process that is forked how much faster its time runs."""
+
 MODULES = (
     "anyio._backends._asyncio",
     "batchgen.cli.bar",
@@ -38,6 +41,17 @@ MODULES = (
     "batchgen.references.shrink",
     "batchgen.runner.outputs",
     "batchgen.web",
+    "batchgen.cli.usage",
+    "certifi",
+    "encodings.idna",
+    "encodings.utf_8_sig",
+    "importlib.resources.readers",
+    # Pillow loads what reads a file's format with the first image.
+    *(f"PIL.{name}ImagePlugin" for name in ("Bmp", "Gif", "Jpeg", "Png", "WebP")),
+    # pyarrow loads it with the first table that it makes, where it is installed: two
+    # thirds of what a short run costs.
+    "pandas",
+    "pyarrow.pandas_compat",
 )
 
 
@@ -51,26 +65,50 @@ class Ended:
 
 
 @cache
-def _stable(_: int) -> subprocess.Popen[str]:
+def _stable(_: int, preload: Path | None) -> subprocess.Popen[str]:
     # It ends with its standard input, and so with whoever started it.
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-P", __file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env=os.environ | ({"LD_PRELOAD": str(preload)} if preload else {}),
     )
+    _processes.append(process)
+    return process
+
+
+_processes: list[subprocess.Popen[str]] = []
 
 
 def call(
-    words: Sequence[str], *, at: Path, env: Mapping[str, str], within_s: float
+    words: Sequence[str],
+    *,
+    at: Path,
+    env: Mapping[str, str],
+    within_s: float,
+    preload: Path | None = None,
+    haste: float = 1,
 ) -> Ended:
-    """Give a command and wait for its end, with nobody at the keyboard."""
-    stable = _stable(os.getpid())
+    """Give a command and wait for its end, with nobody at the keyboard.
+
+    Args:
+        words: The arguments.
+        at: The working directory.
+        env: The whole environment.
+        within_s: How long it may take.
+        preload: A library whose functions take the place of the system's.
+        haste: How much faster time runs in it: sleeps, deadlines, pauses between tries
+            and intervals of polls keep their order and proportions, and nothing is
+            left out. Not where a clock outside judges, such as that of a rate.
+    """
+    stable = _stable(os.getpid(), preload)
     assert stable.stdin is not None
     assert stable.stdout is not None
     with tempfile.TemporaryDirectory() as folder:
         out, err, pid = (Path(folder) / name for name in ("out", "err", "pid"))
-        said = [[*words], str(at), dict(env), str(pid), str(out), str(err)]
+        environment = {**env} if haste == 1 else {**env, HASTE: str(haste)}
+        said = [[*words], str(at), environment, str(pid), str(out), str(err)]
         stable.stdin.write(json.dumps(said) + "\n")
         stable.stdin.flush()
         if not select([stable.stdout], [], [], within_s)[0]:
@@ -83,20 +121,26 @@ def call(
 
 
 def end() -> None:
-    """End the process that is forked, if one was started."""
-    if _stable.cache_info().currsize:
-        _stable(os.getpid()).communicate()
-        _stable.cache_clear()
+    """End the processes that are forked, if any were started."""
+    for process in _processes:
+        process.communicate()
+    _processes.clear()
+    _stable.cache_clear()
 
 
-def main() -> None:
-    """Run the commands that stdin names, one after the other."""
+def import_all() -> None:
+    """Load what commands load, so that those that are forked find it."""
     import gc
     import importlib
 
     for name in MODULES:
         importlib.import_module(name)
     gc.freeze()
+
+
+def main() -> None:
+    """Run the commands that stdin names, one after the other."""
+    import_all()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
@@ -125,10 +169,37 @@ def _become(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if (factor := os.environ.pop(HASTE, None)) is not None:
+        _hasten(float(factor))
     sys.argv = ["batchgen", *words]
     from batchgen.cli import main as batchgen
 
     batchgen()
+
+
+def _hasten(factor: float) -> None:
+    """Let the clock of each event loop of this process run faster."""
+    import asyncio  # noqa: TID251 - the clock is its loop's
+    import selectors
+    import time
+
+    class Selector(selectors.DefaultSelector):
+        def select(
+            self, timeout: float | None = None
+        ) -> list[tuple[selectors.SelectorKey, int]]:
+            return super().select(timeout and timeout / factor)
+
+    class Loop(asyncio.SelectorEventLoop):
+        def __init__(self) -> None:
+            super().__init__(Selector())
+
+        def time(self) -> float:
+            return time.monotonic() * factor
+
+    class Policy(asyncio.DefaultEventLoopPolicy):
+        _loop_factory = Loop
+
+    asyncio.set_event_loop_policy(Policy())
 
 
 if __name__ == "__main__":

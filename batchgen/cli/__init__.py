@@ -80,6 +80,7 @@ def main() -> None:
     """Run the command line; every error of the user's ends in one clear message."""
     _start_quickly()
     _choose_how_to_speak()
+    from batchgen.drives import message_for
     from batchgen.errors import BatchgenError, SpecError
 
     try:
@@ -98,6 +99,9 @@ def main() -> None:
         # Whoever read our output went away; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:
+        # A drive can fail at any look at any file: the user needs its name alone.
+        code = _say(message_for(error), 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 import anyio
 import click
@@ -22,6 +23,7 @@ from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import stopped_now_line
 from batchgen.cli.streams import speaks_json_lines, write_error, write_notice
 from batchgen.cli.words import counted
+from batchgen.drives import message_for
 from batchgen.engines.course import RATES
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
@@ -34,6 +36,8 @@ from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, State, dollars
 from batchgen.providers import PROVIDERS
 from batchgen.wire import Scrubber
+
+E = TypeVar("E", bound=Exception)
 
 MANY_FILES = 65_536
 # A thread that has written to the disk waits this long for a busy event loop, and all
@@ -62,11 +66,9 @@ def open_and_log(
             folder.ledger.put(COMMAND, this_command())
             folder.ledger.put(NEEDED, None)
             folder.ledger.put(RATES, json.dumps(_rates_of(job)))
-        try:
-            with log_to(job.out / LOG, Scrubber(keys.values()).clean) as log:
-                yield folder, log
-        except OSError as error:
-            raise StorageError(f"{job.out / LOG}: {error.strerror or error}") from error
+        clean = Scrubber(keys.values()).clean
+        with log_to(job.out / LOG, clean, write_notice) as log:
+            yield folder, log
 
 
 def _rates_of(job: Job) -> dict[str, float | None]:
@@ -126,21 +128,27 @@ def _first_of(
     group: BaseExceptionGroup[BaseException], log: logging.Logger
 ) -> Exception:
     """Return the error that a user can do something about, else where the rest is."""
-    for kind in (StorageError, BatchgenError):
-        matching = group.subgroup(kind)
-        if matching is not None:
-            error: BaseException = matching
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            if isinstance(error, StorageError):
-                return _with_the_way_on(error)
-            if isinstance(error, BatchgenError):
-                return error
+    error = _first(group, StorageError) or _first(group, BatchgenError)
+    if error is None and (failed := _first(group, OSError)) and failed.filename:
+        # Only the file system names a file: a look at the run folder met its fault.
+        error = StorageError(message_for(failed))
+    if isinstance(error, StorageError):
+        return _with_the_way_on(error)
+    if error is not None:
+        return error
     log.error("crashed", exc_info=group)
     return BatchgenError(
         "a fault of batchgen itself; run.log in the run folder has the details. "
         f"Nothing is lost; carry on:\n  {this_command()}"
     )
+
+
+def _first(group: BaseExceptionGroup[BaseException], kind: type[E]) -> E | None:
+    """Return the first error of a kind in a group, however deep it lies."""
+    matching: BaseException | None = group.subgroup(kind)
+    while isinstance(matching, BaseExceptionGroup):
+        matching = matching.exceptions[0]
+    return matching if isinstance(matching, kind) else None
 
 
 def _with_the_way_on(error: StorageError) -> StorageError:

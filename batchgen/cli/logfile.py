@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+
+from batchgen.drives import reason_of
 
 _SPACE = re.compile(r"\s")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -39,21 +42,71 @@ def _quoted(value: object) -> str:
     return repr(text) if not text or _SPACE.search(text) else text
 
 
+class EventHandler(logging.FileHandler):
+    """Appends events to a file; where that fails, it says so once and goes on."""
+
+    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+        super().__init__(path, encoding="utf-8", delay=True)
+        self._path = path
+        self._tell = tell
+        self._has_failed = False
+
+    def open_now(self) -> None:
+        """Open the file while descriptors are left; `emit` tries again if it fails."""
+        try:
+            self.stream = self._open()
+        except OSError as error:
+            self._fail(error)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.stream is None:
+            self.open_now()
+        if self.stream is not None:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's
+        error = sys.exception()
+        if isinstance(error, OSError):
+            self._fail(error)
+        else:
+            super().handleError(record)
+
+    def close(self) -> None:
+        # What is still held fails once more; nobody needs to hear of it again.
+        with suppress(OSError):
+            super().close()
+
+    def _fail(self, error: OSError) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            self._tell(
+                f"cannot write {self._path}: {reason_of(error)}; events of this run "
+                "are missing there, and nothing else is"
+            )
+
+
 @contextmanager
-def log_to(path: Path, clean: Callable[[str], str]) -> Iterator[logging.Logger]:
+def log_to(
+    path: Path, clean: Callable[[str], str], tell: Callable[[str], None]
+) -> Iterator[logging.Logger]:
     """Append the run's events to a file while the block lasts.
+
+    A file that cannot be written does not end the run: it is about what happened, and
+    the ledger is what counts.
 
     Args:
         path: The file.
         clean: Takes keys out of the text of a crash, which is not ours.
+        tell: Told once, where the file cannot be written.
     """
     logger = logging.getLogger("batchgen.run")
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = EventHandler(path, tell)
     handler.setFormatter(EventFormatter(clean))
+    handler.open_now()
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    # A full disk must not turn into a traceback for each line of the log.
+    # A fault in a line must not turn into a traceback on the terminal.
     logging.raiseExceptions = False
     try:
         yield logger

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchgen.drives import FULL, reason_of
 from batchgen.engines.whole_folder import (
     refuse_foreign_archive,
     refuse_without_ledger,
@@ -165,7 +166,7 @@ def _make(path: Path) -> None:
             f"{path} is a file, not a folder; name another --out"
         ) from error
     except OSError as error:
-        kind = DiskFull if error.errno in (28, 122) else StorageError
+        kind = DiskFull if error.errno in FULL else StorageError
         raise kind(
             f"cannot make the folder {path}: {error.strerror}; name another --out"
         ) from error
@@ -178,7 +179,7 @@ def _lock(path: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
         raise StorageError(
-            f"cannot open the folder {path}: {error.strerror}"
+            f"cannot open the folder {path}: {reason_of(error)}"
         ) from error
     try:
         try:

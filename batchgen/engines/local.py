@@ -29,7 +29,6 @@ from batchgen.engines.stops import open_attempts, watch_signals
 from batchgen.errors import (
     BatchgenError,
     BudgetReached,
-    DiskFull,
     GroupsFull,
     LedgerMissing,
     NearlyAllFailed,
@@ -362,7 +361,9 @@ class LocalEngine:
     async def _feed(self, run: Run, lane: Lane, references: References) -> None:
         try:
             await work_off(run, lane, references)
-        except (BudgetReached, DiskFull, NearlyAllFailed, SpecError) as error:
+        except (BudgetReached, NearlyAllFailed, SpecError, StorageError) as error:
+            # Where the writer failed, it ends all by itself; else nothing keeps what
+            # is in flight from coming in.
             self._end(error)
 
     # -- how it ends

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from batchgen.errors import LEDGER_WAY_OUT, LedgerMissing
+from batchgen.drives import reason_of
+from batchgen.errors import LEDGER_WAY_OUT, LedgerMissing, StorageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.database import is_begun
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
@@ -50,5 +51,6 @@ def refuse_foreign_archive(folder: Path, ledger: Ledger) -> None:
 def _holds_something(path: Path) -> bool:
     try:
         return path.is_file() and path.stat().st_size > 0
-    except OSError:
-        return False
+    except OSError as error:
+        # What cannot be looked at may be what was paid for.
+        raise StorageError(f"cannot look at {path}: {reason_of(error)}") from error

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
+from batchgen.drives import reason_of
 from batchgen.errors import SpecError, UsageError
 from batchgen.job.file import read_job_file
 from batchgen.job.flags import Overrides, read_flags
@@ -97,7 +98,7 @@ def _read_file(source: Path, known_providers: Collection[str]) -> Said:
     try:
         said = read_job_file(source, known_providers)
     except OSError as error:
-        raise SpecError(f"{shown(source)}: {error.strerror or error}") from error
+        raise SpecError(f"{shown(source)}: {reason_of(error)}") from error
     manifest: Path = said.settings["manifest"]
     if not manifest.exists():
         raise SpecError(

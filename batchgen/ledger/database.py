@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryFile
 
+from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
 
 SCHEMA_VERSION = 8
 _LOG_INDEX_BYTES = 1 << 15
 """By which SQLite's `-shm` file grows (sqlite.org/walformat.html, read 2026-11-30)."""
+_NOT_LOCAL = frozenset(
+    {
+        *(sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK),
+        *(sqlite3.SQLITE_IOERR_UNLOCK, sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK),
+        *(sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE),
+        *(sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_SHMMAP),
+    }
+)
+"""Errors of the calls that network drives often lack (sqlite.org/wal.html, "Use of WAL
+Without Shared-Memory", read 2026-12-01)."""
 _STATEMENTS = (
     *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
     *("members.sql", "edits.sql"),
@@ -44,35 +57,83 @@ def translated(path: Path) -> Iterator[None]:
 
 def ours(error: sqlite3.Error, path: Path) -> StorageError:
     """Return an error of SQLite's in our words."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
-        return DiskFull(f"the disk is full ({path}); free some space and run it again")
+        return DiskFull(
+            f"the disk is full ({path}), or a quota; free some space and run the same "
+            "command again"
+        )
+    if extended in _NOT_LOCAL or code == sqlite3.SQLITE_PROTOCOL:
+        return _not_local(path, error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        # SQLite takes a file system without locks for another program that holds one.
+        if (refusal := _lock_refusal(path.parent)) is not None:
+            return _not_local(path, refusal.strerror)
         return LedgerLocked(
             f"{path} is in use by another program; run it again when that ended"
         )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StorageError(
-            f"{path} is damaged or no ledger ({error}); restore it from a copy, or "
-            "name another --out"
-        )
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-        return StorageError(
-            f"cannot write {path} ({error}); check the folder's permissions"
-        )
-    return StorageError(f"{path}: {error}")
+    return StorageError(_message_of(code, error, path))
+
+
+def _message_of(code: int, error: sqlite3.Error, path: Path) -> str:
+    match code:
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return (
+                f"{path} is damaged or no ledger ({error}); restore it from a copy, or "
+                "name another --out"
+            )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN:
+            verb = "open" if code == sqlite3.SQLITE_CANTOPEN else "write"
+            return (
+                f"cannot {verb} {path} ({error}); check the folder's permissions, and "
+                "that its drive is mounted"
+            )
+        case sqlite3.SQLITE_IOERR:
+            return (
+                f"cannot use {path} ({error}): the drive or its connection failed; see "
+                "that it is mounted and works, then run the same command again"
+            )
+        case _:
+            return f"{path}: {error}"
+
+
+def _not_local(path: Path, reason: object) -> StorageError:
+    return StorageError(
+        f"the file system of {path} lacks locks or shared memory, which the ledger "
+        f"needs ({reason}), as many network drives do: name a folder on a local disk "
+        "with --out; a folder that holds a run already can be moved there"
+    )
 
 
 def _is_full(path: Path) -> bool:
     """Say whether an I/O error is one of a full disk.
 
     SQLite says so by a code of its own only for some files: where the index of its log
-    cannot grow, it tells of an I/O error.
+    cannot grow, or a quota is reached, it tells of an I/O error.
     """
     try:
-        return shutil.disk_usage(path.parent).free < _LOG_INDEX_BYTES
-    except OSError:
-        return False
+        if shutil.disk_usage(path.parent).free < _LOG_INDEX_BYTES:
+            return True
+        with TemporaryFile(dir=path.parent, buffering=0) as file:
+            file.write(bytes(_LOG_INDEX_BYTES))
+    except OSError as error:
+        return error.errno in FULL
+    return False
+
+
+def _lock_refusal(folder: Path) -> OSError | None:
+    """Try a lock as SQLite takes them; return why the file system refuses it.
+
+    On a file of its own: whoever closes another descriptor of a ledger gives up the
+    locks that SQLite holds there.
+    """
+    with suppress(OSError), TemporaryFile(dir=folder) as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error
+    return None  # where no file can be made, whoever opens the ledger is told
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
@@ -82,6 +143,9 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         LedgerMismatch: it was written by a newer batchgen.
         StorageError: it cannot be opened, or is damaged.
     """
+    if write and (refusal := _lock_refusal(path.parent)) is not None:
+        # SQLite would wait half a minute for who holds the lock.
+        raise _not_local(path, refusal.strerror)
     with translated(path):
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, timeout=30.0
@@ -139,12 +203,15 @@ def is_begun(path: Path) -> bool:
     """
     address = f"{path.resolve().as_uri()}?mode=ro"
     try:
-        if not path.stat().st_size:
+        try:
+            if not path.stat().st_size:
+                return False
+        except (FileNotFoundError, NotADirectoryError):
             return False
         with closing(sqlite3.connect(address, uri=True)) as file:
             found = file.execute("SELECT 1 FROM meta WHERE name = 'source'").fetchone()
-    except OSError:
-        return False
+    except OSError as error:
+        raise StorageError(f"cannot look at {path}: {reason_of(error)}") from error
     except sqlite3.OperationalError as error:
         return "no such table" not in str(error)
     except sqlite3.DatabaseError:

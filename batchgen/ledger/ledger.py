@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from batchgen.drives import reason_of
 from batchgen.errors import Charge, LedgerMismatch, StorageError
 from batchgen.ledger.database import queries, translated
 from batchgen.ledger.reader import Growth, Reader, Value
@@ -40,12 +41,22 @@ class Ledger(Reader):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._file = _identity(path)
+        try:
+            self._file = _identity(path)
+        except OSError as error:
+            self.close()
+            raise StorageError(f"cannot look at {path}: {reason_of(error)}") from error
         self.holds_key: Callable[[str], bool] = lambda _: False
 
     def is_in_place(self) -> bool:
-        """Say whether the file that is written is still the one at its path."""
-        return _identity(self.path) == self._file
+        """Say whether the file that is written is still the one at its path.
+
+        Where nobody can look, it counts as there: SQLite says what is wrong.
+        """
+        try:
+            return _identity(self.path) == self._file
+        except OSError:
+            return True
 
     def put_back(self) -> Path | None:
         """Write the ledger anew where somebody deleted or replaced it.
@@ -347,6 +358,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     """Return what tells a file from another of its name; None for no file."""
     try:
         state = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return state.st_dev, state.st_ino

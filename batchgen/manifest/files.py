@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from batchgen.drives import refuse_failed_drive
+
 YOUNG_NS = 2_000_000_000
 """A file that was changed so shortly before may change again and not show it by its
 time: file systems count in steps of up to two seconds (FAT)."""
@@ -42,7 +44,11 @@ class FileContents:
         self._read: dict[str, FileState] = {}
 
     def __call__(self, reference: str) -> str | None:
-        """Return the hexadecimal SHA-256 of a file, None where it cannot be read."""
+        """Return the hexadecimal SHA-256 of a file, None where it cannot be read.
+
+        Raises:
+            StorageError: its drive failed, which says nothing of the row.
+        """
         path = self._folder / reference
         try:
             # Only regular files: reading a pipe or a device could last for ever.
@@ -62,7 +68,10 @@ class FileContents:
                 )
                 if len(self._known) > self._MOST:
                     self._known.popitem(last=False)
-        except (OSError, ValueError):  # ValueError: a NUL in the path
+        except OSError as error:
+            refuse_failed_drive(error, path)
+            return None
+        except ValueError:  # a NUL in the path
             return None
         return self._known[key]
 
@@ -92,7 +101,8 @@ def _is_unchanged(path: Path, was: FileState) -> bool:
         if state.st_size != was.size_bytes:
             return False
         return _changed_at(state) == was.changed_at or _digest(path) == was.sha256
-    except OSError:
+    except OSError as error:
+        refuse_failed_drive(error, path)
         return False
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from batchgen.drives import reason_of
 from batchgen.errors import SpecError
 from batchgen.manifest.content import hint_for_suffix
 from batchgen.manifest.csv_source import CsvSource
@@ -65,4 +66,4 @@ def foreign_errors(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise SpecError(missing_file(path)) from error
     except OSError as error:
-        raise SpecError(f"{shown(path)}: {error.strerror or error}") from error
+        raise SpecError(f"{shown(path)}: {reason_of(error)}") from error

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, StorageError
 from batchgen.output.room import hold_room, hold_room_in, release_room_of
 from batchgen.output.whole import CANNOT_SYNC, sync_folder
@@ -23,7 +24,6 @@ WRITTEN_AT_ONCE = 1 << 20
 """From 4 MB on, Linux copies the bytes at a half to a quarter of the speed: it looks
 for large pages to hold them (6.18 with ext4)."""
 _STREAM_BYTES = 1 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DiskFile:
@@ -66,8 +66,8 @@ class DiskFile:
     def release_room(self) -> None:
         """Give back the room behind the file's end, also after a failed write."""
         self._held_to = 0
-        if self.path.exists():
-            with self._translated_apart("give back room of"):
+        with self._translated_apart("give back room of"):
+            if self.path.exists():
                 release_room_of(self.path)
 
     def size_bytes(self) -> int:
@@ -191,13 +191,13 @@ class DiskFile:
         try:
             yield
         except OSError as error:
-            reason = error.strerror or str(error)
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise DiskFull(
-                    f"cannot {verb} {self.path}: {reason}; "
+                    f"cannot {verb} {self.path}: {error.strerror}; "
                     "free some space and run the same command again"
                 ) from error
-            raise StorageError(f"cannot {verb} {self.path}: {reason}") from error
+            text = f"cannot {verb} {self.path}: {reason_of(error)}"
+            raise StorageError(text) from error
 
 
 class Stream:

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from batchgen.drives import FULL
+
 _KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE, linux/falloc.h; man 2 fallocate
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Allocate = Callable[[int, int, int, int], int]
 
@@ -32,7 +33,7 @@ def hold_room(descriptor: int, offset: int, size_bytes: int) -> bool | None:
 
     while allocate(descriptor, _KEEP_SIZE, offset, size_bytes):
         number = ctypes.get_errno()
-        if number in _FULL:
+        if number in FULL:
             return False
         if number != errno.EINTR:
             return None
@@ -54,7 +55,7 @@ def hold_room_in(
     try:
         descriptor = os.open(path, flags, 0o644)
     except OSError as error:
-        return False if error.errno in _FULL else None
+        return False if error.errno in FULL else None
     try:
         return hold_room(descriptor, offset, size_bytes)
     finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from batchgen.drives import reason_of
 from batchgen.errors import ArchiveDamaged, StorageError
 from batchgen.output.whole import sync_folder
 
@@ -30,7 +31,7 @@ def discard(archive: Path) -> None:
         successor(archive).unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(
-            f"cannot remove {successor(archive)}: {error.strerror}"
+            f"cannot remove {successor(archive)}: {reason_of(error)}"
         ) from error
 
 
@@ -59,7 +60,7 @@ def take_over(archive: Path, size_bytes: int) -> None:
         sync_folder(archive.parent)
     except OSError as error:
         raise StorageError(
-            f"cannot put {new} in the place of {archive}: {error.strerror}"
+            f"cannot put {new} in the place of {archive}: {reason_of(error)}"
         ) from error
 
 

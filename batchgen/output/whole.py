@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, StorageError
 
 CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
@@ -62,10 +63,9 @@ def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise DiskFull(
                 f"no space left to write {path}; free some and run the same command"
                 " again"
             ) from error
-        reason = error.strerror or error
-        raise StorageError(f"cannot write {path}: {reason}") from error
+        raise StorageError(f"cannot write {path}: {reason_of(error)}") from error

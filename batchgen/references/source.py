@@ -11,6 +11,7 @@ from pathlib import Path
 
 from batchgen.addresses import is_data_uri, shown, stored_digest
 from batchgen.decoding import decode_data_uri
+from batchgen.drives import refuse_failed_drive
 from batchgen.references.facts import MOST_BYTES, Unusable, check_size
 
 # Base64 takes four characters for three bytes; the rest is for the head.
@@ -46,7 +47,7 @@ def identify(folder: Path, reference: str, images: Path | None = None) -> Identi
     path = folder / reference
     if images is not None and (digest := stored_digest(reference)) is not None:
         path = images / digest
-    with _readable():
+    with _readable(path):
         state = path.stat()
     # Reading a pipe or a device could last for ever.
     if not stat.S_ISREG(state.st_mode):
@@ -64,7 +65,7 @@ def check_within(identity: Identity, folder: Path) -> None:
     """
     if isinstance(identity, bytes):
         return
-    with _readable():
+    with _readable(identity.path):
         real = identity.path.resolve(strict=True)
     if not real.is_relative_to(folder):
         raise Unusable(f"lies outside {folder}, where files may be")
@@ -79,7 +80,7 @@ def read(reference: str, identity: Identity) -> bytes:
     if isinstance(identity, bytes):
         return _read_data_uri(reference)
     check_size(identity.size_bytes)
-    with _readable(), identity.path.open("rb") as file:
+    with _readable(identity.path), identity.path.open("rb") as file:
         data = file.read(identity.size_bytes + 1)
         state = identity.path.stat()
     now = Version(identity.path, state.st_mtime_ns, state.st_size)
@@ -113,12 +114,13 @@ def _read_data_uri(uri: str) -> bytes:
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Unusable("no such file") from error
     except OSError as error:
+        refuse_failed_drive(error, path)
         raise Unusable(f"cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a NUL in the path
         raise Unusable("no such file") from error

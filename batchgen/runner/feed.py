@@ -17,6 +17,7 @@ from batchgen.errors import (
     Internal,
     ProviderStopped,
     ReferenceRejected,
+    StorageError,
 )
 from batchgen.ledger import AttemptRecord, Ledger, PlannedRow
 from batchgen.model import Link, Status
@@ -296,6 +297,10 @@ class Feed:
             await self._reject(wanted, error)
         except ProviderStopped as error:
             stop(self._run, self._lane, error)
+        except StorageError as error:
+            # A drive that failed says nothing of the row, which waits for the next
+            # run; what is in flight comes in first.
+            self._run.end(error)
         except EVERYBODYS:
             raise
         except Exception as fault:

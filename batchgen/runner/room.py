@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batchgen.errors import DiskFull
+from batchgen.drives import reason_of
+from batchgen.errors import DiskFull, StorageError
 from batchgen.output.archive import Archive
 from batchgen.output.room import hold_room_in
 
@@ -70,7 +71,7 @@ class Room:
 
     def look(self, images: int, image_bytes: int) -> Look:
         """Say whether there is room for images of a size; nothing is awaited."""
-        free = shutil.disk_usage(self._folder).free
+        free = self._free()
         if free < self._needed(images, image_bytes):
             return Look.FULL
         lacking = self._lacking(images, images * image_bytes)
@@ -82,7 +83,7 @@ class Room:
         """Hold what is lacking, or find out that it cannot be; then look again."""
         async with self._turn:
             for_images, for_log = self._lacking(images, images * image_bytes)
-            free = shutil.disk_usage(self._folder).free
+            free = self._free()
             # More than is lacking, so that it is not asked for at each image; but not
             # all of what is free, for that must stay above the margin.
             extra = max(0, free - SPARE_BYTES - for_images - for_log) // 4
@@ -95,8 +96,15 @@ class Room:
 
     def explain(self, images: int, image_bytes: int) -> DiskFull:
         """Return why no request may leave, and what helps."""
-        free = shutil.disk_usage(self._folder).free
-        needed = -(-self._needed(images, image_bytes) >> 20)
+        free = self._free()
+        needed_bytes = self._needed(images, image_bytes)
+        needed = -(-needed_bytes >> 20)
+        if free >= needed_bytes:
+            return DiskFull(
+                f"the file system of {self._folder} gives no room to store the next "
+                f"image, though {free >> 20} MB are free: a quota may be used up. Free "
+                "some space, or ask for a larger quota, and run the same command again"
+            )
         return DiskFull(
             f"only {free >> 20} MB are free in {self._folder}, {needed} MB are "
             "needed to store the next image safely; free some space and run the same "
@@ -121,6 +129,19 @@ class Room:
         in_log = min(LOG_BYTES + images * LOG_BYTES_EACH, MOST_LOG_BYTES)
         return max(0, in_archive), max(0, in_log - self._log_ahead())
 
+    def _free(self) -> int:
+        """Return how many bytes are free.
+
+        Raises:
+            StorageError: nobody can tell: the drive is gone.
+        """
+        try:
+            return shutil.disk_usage(self._folder).free
+        except OSError as error:
+            raise StorageError(
+                f"cannot look at {self._folder}: {reason_of(error)}"
+            ) from error
+
     def _log_ahead(self) -> int:
         return self._log_held_to - self._log_size()
 
@@ -129,6 +150,10 @@ class Room:
             return self._log.stat().st_size
         except FileNotFoundError:
             return 0
+        except OSError as error:
+            raise StorageError(
+                f"cannot look at {self._log}: {reason_of(error)}"
+            ) from error
 
     async def _hold_images(self, more: int, free: int) -> None:
         wanted = self._archive.held_bytes + more

@@ -245,7 +245,7 @@ def test_a_matter_of_pace_is_waited_for(
     customer, service = market.enter(provider)
     refuse_first(service, answer)
     customer.write(ROWS[:3])
-    outcome = customer.run(within_s=30)
+    outcome = customer.run(within_s=30, haste=1)
     outcome.ends(0, others="succeeded")
     waited_s = service.purchases[-1].at_s - service.purchases[0].at_s
     assert 0.9 <= waited_s <= 15, outcome.explain()

@@ -10,7 +10,9 @@ from tests.cases import replies
 from tests.cases.conftest import SKIPS_SLOW, Market
 from tests.cases.server import Answer, Request, Service
 
-OUTAGE_S = 20.0
+HASTE = 4.0
+OUTAGE_S = 20.0 / HASTE
+"""Twenty seconds of the customer's."""
 ROWS = [f"r{number:03}" for number in range(150)]
 AWAY, FRONT = replies.load_all("o-front-door")
 
@@ -41,13 +43,13 @@ class Outage:
     @property
     def lost_at_once(self) -> int:
         """How many were lost in its first second: those in flight when it began."""
-        begin_s = self.lost[0].at_s
-        return sum(request.at_s < begin_s + 1 for request in self.lost)
+        end_s = self.lost[0].at_s + 1 / HASTE
+        return sum(request.at_s < end_s for request in self.lost)
 
 
 def slowly(service: Service, request: Request) -> Answer:
     """Return the usual answer, a little later: so that sixteen are in flight."""
-    return replace(service.dialect(service, request), delay_s=0.05)
+    return replace(service.dialect(service, request), delay_s=0.05 / HASTE)
 
 
 @pytest.mark.parametrize("begins_at", [1, 20, 140], ids=["at once", "early", "late"])
@@ -59,7 +61,7 @@ def test_an_outage_with_a_living_front_door_loses_no_row(
     outage.gate(service)
     service.paths["/v1/images/generations"] = [FRONT]
     customer.write(ROWS)
-    outcome = customer.run("--concurrency", "16", within_s=120)
+    outcome = customer.run("--concurrency", "16", within_s=120, haste=HASTE)
     outcome.ends(0, others="succeeded")
     assert len(outage.lost) <= 120, outcome.explain()
     asked_again = sum(row["attempts"] > 1 for row in outcome.rows.values())

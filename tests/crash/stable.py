@@ -17,11 +17,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Timer
 
-import batchgen.cli.launch
-import batchgen.runner.outputs  # noqa: F401  likewise, at its end
 from tests.crash.at import run_at
 from tests.crash.power import note_syncs
-from tests.warm import Ended
+from tests.warm import Ended, import_all
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,6 +85,7 @@ def open_stable() -> Iterator[Stable]:
 
 def main() -> None:
     """Run the errands that stdin names, and tell each one's exit code."""
+    import_all()
     for line in sys.stdin:
         said = json.loads(line)
         child = os.fork()

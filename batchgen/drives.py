@@ -1,0 +1,62 @@
+"""What the system says of a file or a drive, in words that name the way out."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from batchgen.errors import StorageError
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+_DRIVE_FAILED = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EIO", "ESTALE", "ENOTCONN", "ENODEV", "ENXIO", "ETIMEDOUT", "EHOSTDOWN"),
+        *("EHOSTUNREACH", "ENETUNREACH", "ECONNABORTED", "ECONNRESET", "EREMOTEIO"),
+    )
+    if hasattr(errno, name)  # EREMOTEIO is Linux's own
+)
+_NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_HELD = frozenset({errno.EBUSY, errno.ETXTBSY})
+_CANNOT = frozenset(
+    {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV}
+)
+_TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
+
+
+def reason_of(error: OSError) -> str:
+    """Return what went wrong, and what the user can do where that is known."""
+    reason = error.strerror or str(error)
+    hint = _hint(error.errno)
+    return f"{reason} ({hint})" if hint else reason
+
+
+def message_for(error: OSError) -> str:
+    """Return one line about a file that could not be used, wherever that was."""
+    name = f"cannot use {error.filename}: " if error.filename else ""
+    return f"{name}{reason_of(error)}"
+
+
+_HINTS = (
+    (FULL, "free some space, or ask for a larger quota"),
+    (_DRIVE_FAILED, "the drive or its connection failed: see that it works"),
+    (_NOT_ALLOWED, "check the permissions of the file and its folder"),
+    (_HELD, "another program holds it: close that"),
+    (_CANNOT, "the file system cannot do that: use a folder on a local disk"),
+    (_TOO_MANY_OPEN, "too many files are open: raise the limit with ulimit -n"),
+)
+
+
+def _hint(number: int | None) -> str | None:
+    return next((hint for numbers, hint in _HINTS if number in numbers), None)
+
+
+def refuse_failed_drive(error: OSError, path: Path) -> None:
+    """Refuse to judge a file by a fault of its drive: tomorrow it may be read.
+
+    Raises:
+        StorageError: the drive, or the connection to it, failed.
+    """
+    if error.errno in _DRIVE_FAILED:
+        raise StorageError(f"cannot read {path}: {reason_of(error)}") from error
