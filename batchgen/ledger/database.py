@@ -18,7 +18,7 @@ _LOG_INDEX_BYTES = 1 << 15
 """By which SQLite's `-shm` file grows (sqlite.org/walformat.html, read 2026-11-30)."""
 _STATEMENTS = (
     *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
-    *("members.sql", "edits.sql"),
+    *("members.sql", "edits.sql", "rebuilding.sql"),
 )
 
 
