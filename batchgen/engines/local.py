@@ -119,6 +119,7 @@ class LocalEngine:
         self._log.info(
             "started",
             extra={
+                "source": str(self._job.source),
                 "manifest": str(self._job.manifest),
                 "providers": ",".join(self._job.providers),
                 "realm": ledger.realm,

@@ -6,9 +6,11 @@ refused before anything is sent, and nothing in it is touched.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from batchgen.errors import LEDGER_WAY_OUT, LedgerMissing
+from batchgen.errors import LedgerMissing, ledger_way_out
 from batchgen.ledger import Ledger
 from batchgen.ledger.database import is_begun
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
@@ -26,11 +28,17 @@ def refuse_without_ledger(ledger: Path) -> None:
         LedgerMissing: it does; the text says how to go on.
     """
     folder = ledger.parent
-    outputs = [name for name in _OUTPUTS if _holds_something(folder / name)]
-    if outputs and not is_begun(ledger):
+    if is_begun(ledger):
+        return
+    # Whatever has such a name would be written over, also an empty file or a link.
+    names = [name for name in _OUTPUTS if os.path.lexists(folder / name)]
+    log = ledger.with_name(f"{ledger.name}-wal")
+    if _holds_something(log) and not _holds_something(ledger):
+        names.append(log.name)  # SQLite would delete it beside an empty ledger
+    if names:
         raise LedgerMissing(
-            f"{folder} holds {' and '.join(outputs)}, but not the ledger (run.db) that "
-            f"knows what was paid for: {LEDGER_WAY_OUT}"
+            f"{folder} holds {_listed(names)}, but not the ledger (run.db) that "
+            f"knows what was paid for: {ledger_way_out(folder)}"
         )
 
 
@@ -43,8 +51,13 @@ def refuse_foreign_archive(folder: Path, ledger: Ledger) -> None:
     if _holds_something(folder / ARCHIVE) and not ledger.has_attempts():
         raise LedgerMissing(
             f"{folder / ARCHIVE} is not of this run, whose ledger (run.db) never "
-            f"bought an image: {LEDGER_WAY_OUT}"
+            f"bought an image: {ledger_way_out(folder, moved=True)}"
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _holds_something(path: Path) -> bool:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from enum import Enum, auto
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +17,14 @@ from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
 SCHEMA_VERSION = 8
 _LOG_INDEX_BYTES = 1 << 15
 """By which SQLite's `-shm` file grows (sqlite.org/walformat.html, read 2026-11-30)."""
+_NOT_DAMAGED = frozenset(
+    {
+        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN),
+        *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY),
+    }
+)
+"""Why SQLite may refuse a ledger that is whole."""
+
 _STATEMENTS = (
     *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
     *("members.sql", "edits.sql", "rebuilding.sql"),
@@ -150,6 +159,35 @@ def is_begun(path: Path) -> bool:
     except sqlite3.DatabaseError:
         return True
     return found is not None
+
+
+class LedgerState(Enum):
+    """What stands where a ledger should be.
+
+    MISSING: no file. EMPTY: a file in which no run was begun. DAMAGED: a file that
+    SQLite cannot read, or no database. WHOLE: a ledger, of whatever version.
+    """
+
+    MISSING = auto()
+    EMPTY = auto()
+    DAMAGED = auto()
+    WHOLE = auto()
+
+
+def state_of(path: Path) -> LedgerState:
+    """Look at a ledger as a whole, which takes seconds for a large one."""
+    if not path.exists():
+        return LedgerState.MISSING
+    if not is_begun(path):
+        return LedgerState.EMPTY
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as file:
+            found = file.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_DAMAGED
+        return LedgerState.WHOLE if is_busy else LedgerState.DAMAGED
+    return LedgerState.WHOLE if found == ("ok",) else LedgerState.DAMAGED
 
 
 def copy_ledger(source: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 from batchgen.ledger.ledger import Ledger
-from batchgen.ledger.reader import attempt_record
+from batchgen.ledger.reader import Value, attempt_record
 from batchgen.ledger.records import AttemptRecord
 from batchgen.ledger.requests import dump_request, load_request, prompt_of
 from batchgen.ledger.resuming import KeyOf
@@ -35,6 +35,7 @@ class Rebuilding:
         self._ledger = ledger
         self._key_of = key_of
         self._foreign: dict[Identity, int] = {}
+        self._foreign_ids: set[int] = set()
         for name in _INDEXES:
             ledger.run(f"rebuild_index_{name}")
 
@@ -54,7 +55,7 @@ class Rebuilding:
         found = self._ledger.run("rebuild_row_by_identity", identity).fetchone()
         if found is not None:
             return int(found[0])
-        values = {
+        values: dict[str, Value] = {
             "generation": self._ledger.generation,
             "key": identity.key,
             "fingerprint": identity.fingerprint,
@@ -122,6 +123,7 @@ class Rebuilding:
             row_id, Status.FAILED, None, "recovered without what it asked for"
         )
         self._foreign[identity] = row_id
+        self._foreign_ids.add(row_id)
         if place is not None:
             values = {
                 "row_id": row_id,
@@ -133,12 +135,12 @@ class Rebuilding:
 
     def enlarge(self, row_id: int, images: int) -> None:
         """Let a row that SOURCE does not hold have at least so many images."""
-        if row_id in self._foreign.values():
+        if row_id in self._foreign_ids:
             self._ledger.run("rebuild_enlarge_row", (images, row_id))
 
     def is_foreign(self, row_id: int) -> bool:
         """Say whether SOURCE does not hold a row."""
-        return row_id in self._foreign.values()
+        return row_id in self._foreign_ids
 
     def _add_row(
         self, identity: Identity, id: str | None, stem: str, request: ImageRequest

@@ -116,7 +116,5 @@ class Salvage:
 
 
 def _salvaged(offset: int, header: LocalHeader, tag: Tag, data: bytes) -> Salvaged:
-    member = Member(
-        header.name, offset, header.size_bytes, header.crc32, tag.modified
-    )
+    member = Member(header.name, offset, header.size_bytes, header.crc32, tag.modified)
     return Salvaged(member, tag, data)
