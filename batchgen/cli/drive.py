@@ -64,6 +64,7 @@ def open_and_log(
             folder.ledger.put(RATES, json.dumps(_rates_of(job)))
         try:
             with log_to(job.out / LOG, Scrubber(keys.values()).clean) as log:
+                log.info("command", extra={"words": this_command()})
                 yield folder, log
         except OSError as error:
             raise StorageError(f"{job.out / LOG}: {error.strerror or error}") from error

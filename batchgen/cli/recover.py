@@ -12,6 +12,7 @@ import click
 from batchgen.addresses.url import read_url
 from batchgen.cli.carry_on import COMMAND
 from batchgen.cli.exact import exact_json, tagged
+from batchgen.cli.logged_command import logged_command, said_before
 from batchgen.cli.recovered_shown import fields_of, lines_of
 from batchgen.cli.runfolder import carry_on_by, folder_of, this_command
 from batchgen.cli.source import job_options, overrides_of, prices_of, realm_of
@@ -53,9 +54,15 @@ def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
     folder = _folder(run, overrides, rehearse=rehearse)
     remains = read_remains(folder)
     source = _source(run, remains)
-    job = _job(source, replace(overrides, out=folder), remains)
+    logged = logged_command(remains.events.command) if run.is_dir() else None
+    if logged is not None:
+        overrides = said_before(overrides, logged)
+    job = _job(source, replace(overrides, out=folder.resolve()), remains)
     realm = remains.realm or _realm(job, remains)
-    _remember_command(run, source, job, overrides, is_rehearsal=realm == REHEARSAL)
+    if logged is None:
+        _remember_command(run, source, job, overrides, is_rehearsal=realm == REHEARSAL)
+    else:
+        carry_on_by(*logged.words)
     recovery = Recovery(
         job=job,
         providers=PROVIDERS,

@@ -46,8 +46,10 @@ def _purchase_lines(found: Recovered) -> Iterator[str]:
     if found.log_attempts:
         yield f"run.log: {counted(found.log_attempts, 'purchase')} beyond that"
     if found.tasks:
-        tasks = counted(found.tasks, "accepted task")
-        yield f"the next run asks for {tasks} and buys nothing of that again"
+        whose = "purchase that a provider accepted has its image"
+        if found.tasks != 1:
+            whose = "purchases that a provider accepted have their images"
+        yield f"{found.tasks} {whose} still to come: the next run asks for that"
     if found.guessed_urls:
         urls = " and ".join(sorted(found.guessed_urls))
         yield f"no file says where they were bought; asked is {urls}, as the job has it"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from batchgen.errors import LedgerMissing, ledger_way_out
 from batchgen.ledger import Ledger
-from batchgen.ledger.database import is_begun
+from batchgen.ledger.database import is_begun, is_emptied
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 
 _OUTPUTS = (ARCHIVE, TABLE, PURCHASES)
@@ -32,9 +32,8 @@ def refuse_without_ledger(ledger: Path) -> None:
         return
     # Whatever has such a name would be written over, also an empty file or a link.
     names = [name for name in _OUTPUTS if os.path.lexists(folder / name)]
-    log = ledger.with_name(f"{ledger.name}-wal")
-    if _holds_something(log) and not _holds_something(ledger):
-        names.append(log.name)  # SQLite would delete it beside an empty ledger
+    if is_emptied(ledger):
+        names.append(f"{ledger.name}-wal")
     if names:
         raise LedgerMissing(
             f"{folder} holds {_listed(names)}, but not the ledger (run.db) that "

@@ -12,7 +12,14 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
+from batchgen.errors import (
+    DiskFull,
+    LedgerLocked,
+    LedgerMismatch,
+    LedgerMissing,
+    StorageError,
+    ledger_way_out,
+)
 
 SCHEMA_VERSION = 8
 _LOG_INDEX_BYTES = 1 << 15
@@ -89,8 +96,14 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 
     Raises:
         LedgerMismatch: it was written by a newer batchgen.
+        LedgerMissing: it is empty, and its log is not.
         StorageError: it cannot be opened, or is damaged.
     """
+    if is_emptied(path):
+        raise LedgerMissing(
+            f"{path} is empty or gone, and {path.name}-wal beside it is not: "
+            f"{ledger_way_out(path.parent)}"
+        )
     with translated(path):
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, timeout=30.0
@@ -139,6 +152,23 @@ def _apply(connection: sqlite3.Connection, script: str, version: int) -> None:
     text = files("batchgen.ledger").joinpath(script).read_text("utf-8")
     stamp = f"PRAGMA user_version = {version}"
     connection.executescript(f"BEGIN IMMEDIATE; {text}; {stamp}; COMMIT;")
+
+
+def is_emptied(path: Path) -> bool:
+    """Say whether a log stands beside a ledger that is empty or gone.
+
+    SQLite would delete that log when it opens the file. A new ledger has its first page
+    before it has a log.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        if not log.stat().st_size:
+            return False
+        return not path.stat().st_size
+    except FileNotFoundError:
+        return not path.exists() and log.exists()
+    except OSError:
+        return False
 
 
 def is_begun(path: Path) -> bool:

@@ -60,12 +60,14 @@ class Events:
     Attributes:
         attempts: By their numbers.
         source: The manifest or job file of the last run; None where none is named.
+        command: Of the last run, as it was typed; likewise.
         urls: Where each provider was asked last.
         is_there: Whether there is a log at all.
     """
 
     attempts: dict[int, LoggedAttempt] = field(default_factory=dict)
     source: str | None = None
+    command: str | None = None
     urls: dict[str, str] = field(default_factory=dict)
     is_there: bool = False
 
@@ -93,6 +95,9 @@ def _take(events: Events, match: re.Match[str]) -> None:
         return
     if name == "started":
         events.source = fields.get("source") or events.source
+        return
+    if name == "command":
+        events.command = fields.get("words")
         return
     attempt_id = number_in(fields, "attempt")
     if attempt_id is None:

@@ -72,19 +72,28 @@ def recover_folder(recovery: Recovery, remains: Remains) -> Recovered:
         refuse_whole(folder)
         clear_new(folder)
         found = Recovered(unreadable=[*remains.unreadable.values()])
-        with closing(Ledger(new_ledger(folder))) as ledger:
-            with ledger.transaction():
-                bind(ledger, folder, recovery.job.source, recovery.realm)
-                for name, value in recovery.notes.items():
-                    ledger.put(name, value)
-                _plan(ledger, recovery)
-            with ledger.transaction():
-                _Filling(ledger, recovery, remains, found).fill()
-            with Archive(folder / ARCHIVE, ledger.get_int("archive_end")) as archive:
-                recover(ledger, archive, now_micros())
-            found.totals = ledger.totals(EVERY_ROW)
+        try:
+            _build(recovery, remains, found)
+        except BaseException:
+            clear_new(folder)
+            raise
         found.moved_aside = put_in_place(folder, [*remains.unreadable])
     return found
+
+
+def _build(recovery: Recovery, remains: Remains, found: Recovered) -> None:
+    folder = remains.folder
+    with closing(Ledger(new_ledger(folder))) as ledger:
+        with ledger.transaction():
+            bind(ledger, folder, recovery.job.source, recovery.realm)
+            for name, value in recovery.notes.items():
+                ledger.put(name, value)
+            _plan(ledger, recovery)
+        with ledger.transaction():
+            _Filling(ledger, recovery, remains, found).fill()
+        with Archive(folder / ARCHIVE, ledger.get_int("archive_end")) as archive:
+            recover(ledger, archive, now_micros())
+        found.totals = ledger.totals(EVERY_ROW)
 
 
 def _plan(ledger: Ledger, recovery: Recovery) -> None:
@@ -154,6 +163,7 @@ class _Filling:
         self._ledger.put("outputs", "stale")
         self._refuse_other_source()
         events = self._remains.events
+        self._found.highest = self._sales.highest(self._ledger)
         self._found.guessed_urls = self._sales.guessed_urls - {""}
         self._found.is_log_whole = events.is_there and (
             self._newer <= events.attempts.keys()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.recover.events import LoggedAttempt, number_in
-from batchgen.ledger import AttemptRecord, Ledger
+from batchgen.ledger import AttemptRecord, Ledger, load_request
 from batchgen.model import Job, PriceList, Sale, State, find_price, to_nano
 from batchgen.provider import Provider
 
@@ -96,6 +97,20 @@ class Sales:
             ceiling=amounts.get("ceiling"),
             sent_at=at,
         )
+
+    def highest(self, ledger: Ledger) -> int | None:
+        """Return what one purchase for a row costs at most; None if that is unknown."""
+        values = {"generation": ledger.generation, "below": EVERY_ROW}
+        highest = 0
+        for row in ledger.run("plan_sales", values):
+            request = load_request(row["request"])
+            terms = (row["provider"], request, row["model"], row["resolution"] or "")
+            amounts = self._amounts(Sale.of(*terms))
+            if "ceiling" not in amounts:
+                return None
+            images = -(-row["images"] // row["rows"])
+            highest = max(highest, amounts["ceiling"] * images)
+        return highest or None
 
     def _amounts(self, sale: Sale) -> dict[str, int]:
         price = find_price(self.prices.get(sale.provider, ()), sale)
