@@ -131,7 +131,7 @@ def fields_of(folder: Path, found: Recovered, run_command: str) -> Mapping[str, 
         "purchases": {
             "in_table": found.table_attempts,
             "in_log_only": found.log_attempts,
-            "tasks": found.tasks,
+            "to_fetch": found.tasks,
             "lost_tasks": found.lost_tasks,
             "lost_answers": [*found.lost_answers],
         },

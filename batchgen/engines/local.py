@@ -380,8 +380,8 @@ class LocalEngine:
         path = self._folder.ledger.path
         self._end(
             LedgerMissing(
-                f"{path} was deleted or replaced while batchgen worked with it. "
-                "Nothing more is sent; what it knew is written back at the end"
+                f"{path} was deleted, replaced or cut while batchgen worked with "
+                "it. Nothing more is sent; what it knew is written back at the end"
             )
         )
 

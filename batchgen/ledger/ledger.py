@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from batchgen.errors import Charge, LedgerMismatch, StorageError
+from batchgen.errors import Charge, LedgerMismatch, LedgerMissing, StorageError
 from batchgen.ledger.database import queries, translated
 from batchgen.ledger.reader import Growth, Reader, Value
 from batchgen.ledger.records import AttemptEnd, AttemptStart, Charged, StoredImage
@@ -41,24 +41,42 @@ class Ledger(Reader):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._file = _identity(path)
+        self._seen_bytes = 0
         self.holds_key: Callable[[str], bool] = lambda _: False
 
     def is_in_place(self) -> bool:
-        """Say whether the file that is written is still the one at its path."""
-        return _identity(self.path) == self._file
+        """Say whether the file that is written is still the one at its path, whole."""
+        if _identity(self.path) != self._file:
+            return False
+        with suppress(OSError):
+            size_bytes = self.path.stat().st_size
+            # SQLite never makes it smaller, as long as nobody asks for that.
+            if size_bytes < self._seen_bytes:
+                return False
+            self._seen_bytes = size_bytes
+        return True
 
     def put_back(self) -> Path | None:
-        """Write the ledger anew where somebody deleted or replaced it.
+        """Write the ledger anew where somebody deleted, replaced or cut it.
 
         What this process knows stands in the deleted file until it closes. Another
         file that stands there by now is left alone.
 
         Returns:
             Where it was written; None where nothing was amiss.
+
+        Raises:
+            LedgerMissing: the folder is gone.
         """
         if self.is_in_place():
             return None
         place = self.path
+        if not place.parent.is_dir():
+            raise LedgerMissing(
+                f"{place.parent} was moved or deleted while batchgen worked with it. "
+                "Nothing more is sent. If it was moved, all that was bought is in it: "
+                "move it back, or name its new place with --out, and run this again"
+            )
         if place.exists():
             place = place.with_name(f"{place.name}.of-this-run")
         copy = place.with_name(f"{place.name}.new")
