@@ -307,6 +307,22 @@ def test_an_edit_after_the_loss_asks_as_any_other_edit(
     assert shop.sent == sent
 
 
+def test_the_result_table_alone_tells_what_rows_cost(shop: Shop) -> None:
+    rows = ["a,a lamp", "b,REFUSE-ME please", "c,a pot"]
+    shop.write("m.csv", "\n".join(["id,prompt", *rows, ""]))
+    assert shop.run("m.csv", "--yes", "--quiet").code == 3
+    folder = shop.folder / "out/m"
+    before, sent = money_in(folder), shop.sent
+    lose_ledger(folder, "images.zip", "attempts.parquet", "run.log")
+
+    recover(shop, "m.csv", *shop.options)
+
+    after = money_in(folder)
+    assert (after.spent, after.at_risk) == (before.spent, before.at_risk)
+    assert shop.run("m.csv", "--yes", "--quiet").code == 2
+    assert shop.sent == sent
+
+
 def test_rows_that_failed_and_rows_that_were_dropped_keep_their_money(
     shop: Shop,
 ) -> None:

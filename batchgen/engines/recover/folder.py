@@ -20,6 +20,7 @@ from batchgen.engines.recover.placing import Places
 from batchgen.engines.recover.purchases import attempt_in_log, attempt_in_table
 from batchgen.engines.recover.recovered import Recovered
 from batchgen.engines.recover.remains import Remains, refuse_whole
+from batchgen.engines.recover.result_money import ResultMoney
 from batchgen.engines.recover.sales import Sales
 from batchgen.engines.recover.switching import clear_new, new_ledger, put_in_place
 from batchgen.errors import Again, Charge, StorageError, UsageError
@@ -155,6 +156,7 @@ class _Filling:
         with closing(Salvage(self._remains.folder / ARCHIVE)) as salvage:
             images.take(salvage)
             self._ledger.put("archive_end", salvage.end)
+        self._take_results()
         images.note_missing(self._remains.results)
         self._take_kept()
         self._settle_rows()
@@ -210,6 +212,20 @@ class _Filling:
             elif logged.state is State.SENT:
                 continue  # the table has it at least as far
             self._rebuilding.put_attempt(attempt_in_log(logged, former))
+
+    def _take_results(self) -> None:
+        """Take in what only the result table tells: what each row cost."""
+        results = self._remains.results
+        if self._remains.purchases is not None or results is None:
+            return
+        ResultMoney(
+            ledger=self._ledger,
+            rebuilding=self._rebuilding,
+            places=self._places,
+            sales=self._sales,
+        ).take(results)
+        if not self._remains.events.attempts:
+            self._newest = self._ledger.newest_attempt()
 
     def _take_kept(self) -> None:
         """Keep the money of answers that no other file knows at risk."""
