@@ -31,8 +31,9 @@ def lines_of(folder: Path, found: Recovered, run_command: str) -> Iterator[str]:
 
 def _images_line(found: Recovered) -> str:
     words = f"{counted(found.images, 'image')} in the ZIP"
-    if found.newer_images:
-        words += f", {found.newer_images} of them newer than the tables"
+    if found.newer_images and found.tables_until is not None:
+        of_them = f"{found.newer_images} of them" if found.images > 1 else "it is"
+        words += f", {of_them} newer than attempts.parquet"
     return words
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +63,9 @@ class Events:
         command: Of the last run, as it was typed; likewise.
         urls: Where each provider was asked last.
         is_there: Whether there is a log at all.
+        ended: Attempts that are not remembered here.
+        seen: Attempts of the last run folder that had this log: numbers begin anew
+            with a new ledger.
     """
 
     attempts: dict[int, LoggedAttempt] = field(default_factory=dict)
@@ -70,11 +73,18 @@ class Events:
     command: str | None = None
     urls: dict[str, str] = field(default_factory=dict)
     is_there: bool = False
+    ended: Container[int] = ()
+    seen: set[int] = field(default_factory=set)
 
 
-def read_events(path: Path) -> Events:
-    """Read the log; without one there are no events."""
-    events = Events()
+def read_events(path: Path, ended: Container[int] = ()) -> Events:
+    """Read the log; without one there are no events.
+
+    Args:
+        path: The log.
+        ended: Attempts that need not be remembered, for a table has their end.
+    """
+    events = Events(ended=ended)
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
@@ -109,9 +119,13 @@ def _take(events: Events, match: re.Match[str]) -> None:
 
 
 def _take_sent(events: Events, attempt: LoggedAttempt) -> None:
-    if attempt.attempt_id in events.attempts:
-        events.attempts.clear()  # an earlier run began here, with a ledger of its own
-    events.attempts[attempt.attempt_id] = attempt
+    if attempt.attempt_id in events.seen:
+        # Another run began here, with a ledger of its own.
+        events.attempts.clear()
+        events.seen.clear()
+    events.seen.add(attempt.attempt_id)
+    if attempt.attempt_id not in events.ended:
+        events.attempts[attempt.attempt_id] = attempt
     if (url := attempt.sent.get("url")) and (name := attempt.sent.get("provider")):
         events.urls[name] = url
 

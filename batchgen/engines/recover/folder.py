@@ -111,8 +111,8 @@ def _plan(ledger: Ledger, recovery: Recovery) -> None:
             images.clear()
             rows += len(part.rows)
         plan.end()
-        plan.complete("", manifest.own_schema, rows)
-    ledger.put("plan_digest", None)
+        # A digest that no reading has: the next run plans anew.
+        plan.complete("recovered", manifest.own_schema, rows)
 
 
 def _today() -> date:
@@ -136,7 +136,6 @@ class _Filling:
             prices=recovery.prices,
             urls=dict(remains.events.urls),
         )
-        self._ended: set[int] = set()
         self._newest = 0
         self._newer: set[int] = set()
 
@@ -191,14 +190,10 @@ class _Filling:
         self._newest = max(self._newest, attempt.attempt_id)
         moments = (attempt.sent_at, attempt.ended_at, self._found.tables_until)
         self._found.tables_until = max(filter(None, moments), default=None)
-        if attempt.state not in _TASKS and attempt.state is not State.SENT:
-            self._ended.add(attempt.attempt_id)
 
     def _take_events(self) -> None:
         """Take in what the log has beyond the table."""
         for attempt_id, logged in sorted(self._remains.events.attempts.items()):
-            if attempt_id in self._ended:
-                continue
             former = self._ledger.find_attempt(attempt_id)
             if former is None:
                 self._newer.add(attempt_id)
@@ -253,7 +248,8 @@ class _Filling:
             if row["status"] not in _SETTLED:
                 continue
             row_id = self._places.row_of_result(row)
-            if row_id is not None:
+            # What was never sent, or has another row's images, is judged anew for free.
+            if row_id is not None and self._ledger.attempts_of(row_id):
                 why = (row["error"], row["message"])
                 status = Status(row["status"])
                 self._rebuilding.settle(row_id, status, why, self._newest)

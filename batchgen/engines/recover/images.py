@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from batchgen.output.tag import Tag
 from batchgen.runner.accounts import by_list
 from batchgen.runner.store import size_warning
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PRICED = (Charge.REPORTED, Charge.BILLED, Charge.PRICE_LIST)
 
 
@@ -53,6 +55,9 @@ class Images:
             try:
                 facts = inspect(image.data)
             except NotAnImage:
+                continue
+            if not _is_safe(image.member.name):
+                salvage.damaged += 1
                 continue
             attempt = self._attempt_of(image)
             stored = StoredImage(
@@ -153,6 +158,15 @@ class Images:
                 sha256 = listed[image] if listed else b""
                 self.rebuilding.note_missing(attempt.attempt_id, image, sha256)
                 self.found.missing_images += 1
+
+
+def _is_safe(name: str) -> bool:
+    """Say whether a name stays in the folder that a ZIP is unpacked to.
+
+    All that batchgen writes do; but anybody may have changed the file.
+    """
+    is_inside = not name.startswith("/") and ".." not in name.split("/")
+    return is_inside and "\\" not in name and not _CONTROL.search(name)
 
 
 def _fits(attempt: AttemptRecord, tag: Tag, row_id: int | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import cached_property
 
 from batchgen.engines.recover.remains import Remains
 from batchgen.ledger.rebuilding import Identity, Rebuilding
@@ -20,12 +21,14 @@ class Places:
 
     def __init__(self, rebuilding: Rebuilding, remains: Remains) -> None:
         self._rebuilding = rebuilding
-        # Tables of an older batchgen name a row by its place alone.
-        self._by_place: dict[int, int] = {}
-        if remains.results is not None:
-            for row in remains.results.rows():
-                if (row_id := self.row_of_result(row)) is not None:
-                    self._by_place[row["row"]] = row_id
+        self._results = remains.results
+
+    @cached_property
+    def _by_place(self) -> dict[int, int]:
+        """Rows by where they stood: tables of an older batchgen name them so alone."""
+        rows = self._results.rows() if self._results else ()
+        found = ((row["row"], self.row_of_result(row)) for row in rows)
+        return {place: row_id for place, row_id in found if row_id is not None}
 
     def row_of_result(self, row: TableRow) -> int | None:
         """Return the row of a line of the result table, if it asks for the same."""

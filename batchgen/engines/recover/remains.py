@@ -13,6 +13,9 @@ from batchgen.ledger.database import LedgerState, state_of
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.reading import WrittenTable
 
+UNENDED = ("sent", "accepted", "overdue", "delivered")
+"""States of purchases of which the log may tell more than the table."""
+
 SANDBOX = "sandbox"
 """Folder that only a rehearsal has."""
 
@@ -89,10 +92,11 @@ def read_remains(folder: Path) -> Remains:
     """
     refuse_whole(folder)
     unreadable: dict[str, str] = {}
+    purchases = _open(folder / PURCHASES, unreadable)
     remains = Remains(
         folder=folder,
-        events=read_events(folder / LOG),
-        purchases=_open(folder / PURCHASES, unreadable),
+        events=read_events(folder / LOG, _ended_in(purchases)),
+        purchases=purchases,
         results=_open(folder / TABLE, unreadable),
         unreadable=unreadable,
     )
@@ -104,6 +108,12 @@ def read_remains(folder: Path) -> Remains:
             + "".join(f"; {words}" for words in unreadable.values())
         )
     return remains
+
+
+def _ended_in(purchases: WrittenTable | None) -> set[int]:
+    """Return purchases whose end the table has: the log tells nothing new of them."""
+    rows = purchases.rows() if purchases else ()
+    return {row["attempt_id"] for row in rows if row["state"] not in UNENDED}
 
 
 def refuse_whole(folder: Path) -> None:
