@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 
 import click
 
+from batchgen.cli.run import command
 from batchgen.cli.source import overrides_of
 from batchgen.job import Overrides
 
@@ -31,8 +32,6 @@ class LoggedCommand:
 
 def logged_command(text: str | None) -> LoggedCommand | None:
     """Read a command; None for anything but `batchgen run` with options that it has."""
-    from batchgen.cli.run import command
-
     if text is None or not text.isprintable():
         return None
     try:
