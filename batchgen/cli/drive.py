@@ -63,8 +63,9 @@ def open_and_log(
             folder.ledger.put(NEEDED, None)
             folder.ledger.put(RATES, json.dumps(_rates_of(job)))
         try:
-            with log_to(job.out / LOG, Scrubber(keys.values()).clean) as log:
-                log.info("command", extra={"words": this_command()})
+            clean = Scrubber(keys.values()).clean
+            with log_to(job.out / LOG, clean) as log:
+                log.info("command", extra={"words": clean(this_command())})
                 yield folder, log
         except OSError as error:
             raise StorageError(f"{job.out / LOG}: {error.strerror or error}") from error

@@ -153,6 +153,42 @@ def test_what_is_left_of_a_ledger_is_moved_aside_and_kept(
     assert bought.sent == sent
 
 
+def test_a_recovery_that_is_killed_is_begun_again(bought: Shop) -> None:
+    folder = bought.folder / "out/m"
+    before, sent = money_in(folder), bought.sent
+    garble(folder / "run.db")
+    damaged = digest(folder / "run.db")
+    with subprocess.Popen(
+        [*COMMAND, "recover", "out/m"], cwd=bought.folder, stdout=subprocess.DEVNULL
+    ) as process:
+        give_up = time.monotonic() + TIMEOUT_S
+        while not (folder / "run.db.recovering").exists():
+            assert time.monotonic() < give_up
+            assert process.poll() is None
+        process.kill()
+
+    recover(bought)
+
+    assert money_in(folder) == before
+    assert digest(folder / "run.db.lost-1") == damaged
+    assert not [*folder.glob("run.db.recovering*")]
+    assert bought.run("m.csv", "--yes", "--quiet").code == 0
+    assert bought.sent == sent
+
+
+def test_a_gap_in_the_log_is_told(bought: Shop) -> None:
+    folder = bought.folder / "out/m"
+    log = folder / "run.log"
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(it for it in lines if "attempt=2" not in it))
+    lose_ledger(folder, *TABLES)
+
+    ended = recover(bought)
+
+    assert "cannot be known" in ended.stdout
+    assert money_in(folder).images == 3
+
+
 def test_a_ledger_log_beside_an_empty_ledger_is_never_deleted(shop: Shop) -> None:
     shop.catalogue(1)
     folder = shop.folder / "out/m"

@@ -166,9 +166,14 @@ class _Filling:
         events = self._remains.events
         self._found.highest = self._sales.highest(self._ledger)
         self._found.guessed_urls = self._sales.guessed_urls - {""}
-        self._found.is_log_whole = events.is_there and (
-            self._newer <= events.attempts.keys()
-        )
+        self._found.is_log_whole = events.is_there and self._is_logged()
+
+    def _is_logged(self) -> bool:
+        """Say whether the log names each purchase that the table does not."""
+        logged = self._remains.events.attempts
+        last = max(self._newer, default=self._newest)
+        # Numbers are given without a gap: one that stands nowhere was a purchase, too.
+        return all(number in logged for number in range(self._newest + 1, last + 1))
 
     def _take_row(self, row: TableRow) -> None:
         try:
