@@ -101,9 +101,14 @@ def _folder(run: Path, overrides: Overrides, *, rehearse: bool) -> Path:
 
 
 def _source(run: Path, remains: Remains) -> Path:
-    if not run.is_dir():
-        return run
     source = remains.source
+    if not run.is_dir():
+        if source is not None and source.exists() and not source.samefile(run):
+            raise UsageError(
+                f"{remains.folder} belongs to {source}, not to {run}: name that one, "
+                "or another folder with --out. Nothing was changed"
+            )
+        return run
     if source is not None and source.exists():
         return source
     why = "no file in it names" if source is None else f"it belongs to {source},"

@@ -172,6 +172,11 @@ class Rebuilding:
 
     # -- purchases and images
 
+    def has_planned_purchases(self) -> bool:
+        """Say whether any purchase was for a row that the plan has."""
+        values = (self._ledger.generation,)
+        return self._ledger.run("rebuild_any_planned", values).fetchone() is not None
+
     def put_attempt(self, attempt: AttemptRecord) -> None:
         """Write an attempt, in the place of what stands there of it."""
         self._ledger.run("rebuild_put_attempt", asdict(attempt))

@@ -23,6 +23,8 @@ SELECT row_id, n FROM rows WHERE stem = ? ORDER BY row_id;
 -- name: rebuild_row_at
 SELECT plan.row_id, plan.id, rows.request FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = ? AND plan.position = ?;
+-- name: rebuild_any_planned
+SELECT 1 FROM attempts JOIN plan USING (row_id) WHERE plan.generation = ? LIMIT 1;
 -- name: rebuild_row_by_key
 SELECT rows.row_id, rows.request FROM rows JOIN plan USING (row_id)
   WHERE rows.key = :key AND plan.generation = :generation;

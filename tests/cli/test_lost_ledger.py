@@ -72,6 +72,7 @@ def test_outputs_without_their_ledger_are_refused_and_stay(
     for ended in (refused, shown, stands):
         assert "images.zip" in ended.message
         assert "not the ledger (run.db)" in ended.message
+        assert "batchgen recover" in ended.message
         assert "--out" in ended.message
     assert state_of(folder) == before
     assert bought.sent == sent

@@ -488,6 +488,54 @@ def test_tables_of_an_older_batchgen_are_read_too(bought: Shop) -> None:
     assert bought.sent == sent
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("state", "bought"),
+        ("provider", None),
+        ("attempt_id", -1),
+        ("images", None),
+        ("cost_basis", "guessed"),
+    ],
+)
+def test_a_table_that_others_changed_ends_in_one_message(
+    bought: Shop, column: str, value: object
+) -> None:
+    folder = bought.folder / "out/m"
+    path = folder / "attempts.parquet"
+    rows = pl.read_parquet(path)
+    changed = pl.lit(value, dtype=rows.schema[column]).alias(column)
+    rows.with_columns(changed).write_parquet(path)
+    lose_ledger(folder)
+
+    refused = batchgen("recover", "out/m", at=bought.folder)
+
+    assert refused.code == 1
+    assert "attempts.parquet" in refused.message
+    assert "move the file away" in refused.message
+    assert not [*folder.glob("run.db*")]
+
+
+def test_a_log_that_others_changed_is_read_as_far_as_it_makes_sense(
+    bought: Shop,
+) -> None:
+    folder = bought.folder / "out/m"
+    before = money_in(folder)
+    lose_ledger(folder)
+    with (folder / "run.log").open("ab") as log:
+        log.write(b"2026-11-30T10:00:00Z info    sent attempt=-4 image='\\x'\n")
+        log.write(b"2026-99-99T10:00:00Z info    sent attempt=4\n\xff\xfe\x00\n")
+        log.write(b"2026-11-30T10:00:00Z info    sent attempt=9 images=99999999999\n")
+        log.write(b"2026-11-30T10:00:00Z info    accepted attempt=9\n")
+        log.write(b"2026-11-30T10:00:00Z info    command words='batchgen run ; rm'\n")
+
+    ended = recover(bought, "out/m", "--provider", "aimlapi")
+
+    after = money_in(folder)
+    assert (after.spent, after.at_risk_attempts) == (before.spent, 1)
+    assert "rm" not in ended.stdout.split()
+
+
 def test_an_answer_that_no_other_file_knows_stands_as_at_risk(bought: Shop) -> None:
     folder = bought.folder / "out/m"
     lose_ledger(folder)

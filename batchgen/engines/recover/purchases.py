@@ -18,6 +18,9 @@ from batchgen.ledger import AttemptRecord
 from batchgen.model import Basis, State, to_nano
 from batchgen.output.reading import TableRow
 
+MOST_IMAGES = 1000
+"""Of one purchase: whoever changed a file could name any number [assumed]."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AGAIN = {
     State.UNKNOWN: Again.LATER,
@@ -48,6 +51,8 @@ def attempt_in_table(row: TableRow, row_id: int, base_url: str) -> AttemptRecord
     Raises:
         ValueError: a value is none that batchgen writes.
     """
+    if not (row["attempt_id"] or 0) > 0 or not row["provider"]:
+        raise ValueError("a purchase without a number or a provider")
     state = State(row["state"])
     ceiling, at_risk = nano_of(row["ceiling_usd"]), nano_of(row["at_risk_usd"])
     charge = _charge_in(row, state, at_risk)
@@ -58,7 +63,7 @@ def attempt_in_table(row: TableRow, row_id: int, base_url: str) -> AttemptRecord
         attempt_id=row["attempt_id"],
         row_id=row_id,
         first_image=row["first_image"] or 1,
-        images=max(1, row["images"]),
+        images=max(1, min(row["images"], MOST_IMAGES)),
         state=state,
         provider=row["provider"],
         model=row["model"] or "",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.recover.events import LoggedAttempt, number_in
+from batchgen.engines.recover.purchases import MOST_IMAGES
 from batchgen.ledger import AttemptRecord, Ledger, load_request
 from batchgen.model import Job, PriceList, Sale, State, find_price, to_nano
 from batchgen.provider import Provider
@@ -72,7 +73,7 @@ class Sales:
         resolution = fields.get("resolution") or (
             planned.resolution if planned and is_planned else request.resolution
         )
-        first, images = span
+        first, images = span[0], min(span[1], MOST_IMAGES)
         amounts = self._amounts(Sale.of(name, request, model, resolution or ""))
         amounts = {key: nano * images for key, nano in amounts.items()}
         if "images" in fields:  # whoever names these names the amounts, or has none
