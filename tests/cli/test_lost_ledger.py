@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from batchgen.ledger import Reader
 from batchgen.sandbox import start_sandbox
 from tests.cli.command import (
     COMMAND,
@@ -191,10 +192,15 @@ def test_a_ledger_that_goes_in_mid_run_stops_the_run_and_is_not_lost(
             assert ledger.read_bytes() == b"something else"
             ledger.with_name("run.db.of-this-run").replace(ledger)
         out = str(folder.relative_to(tmp_path))
-        assert shop.run("m.csv", "--yes", "--out", out).code == 0
+        ended = shop.run("m.csv", "--yes", "--quiet", "--out", out)
         # What was under way when the folder was moved had no place to go to.
-        again = 2 if lose is move_folder else 0
-        assert 80 <= shop.sent <= 80 + again
+        homeless = 2 if lose is move_folder else 0
+        assert ended.code in ((0, 3) if homeless else (0,)), ended
+        assert 80 <= shop.sent <= 80 + homeless
         rows = table(folder)
-        assert rows["status"].to_list() == ["succeeded"] * 80
-        assert sum(rows["at_risk_attempts"]) == shop.sent - 80
+        succeeded = rows["status"].to_list().count("succeeded")
+        assert 80 - homeless <= succeeded <= 80
+        with closing(Reader(folder / "run.db")) as reader:
+            money = reader.money()
+        billed = sandbox.bill()["total_nano_usd"]
+        assert money.spent <= billed <= money.spent + money.at_risk
