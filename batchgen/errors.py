@@ -51,9 +51,11 @@ codes. Two things are said apart: what was charged, and whether to ask again.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar
 
 
@@ -144,10 +146,20 @@ class LedgerLocked(StorageError):
     """Another batchgen works on this run folder; wait for it or stop it."""
 
 
-LEDGER_WAY_OUT = (
-    "put the ledger back from a copy (run.db, and run.db-wal where there is one), or "
-    "name another folder with --out. Nothing was sent; what was bought stays as it is"
-)
+def ledger_way_out(folder: Path, *, moved: bool = False) -> str:
+    """Return what to do about a run folder without its ledger.
+
+    Args:
+        folder: The run folder.
+        moved: Whether a file that is no ledger of this run must be moved away first.
+    """
+    first = "move run.db out of the folder and " if moved else ""
+    return (
+        "put the ledger back from a copy (run.db, and run.db-wal where there is one), "
+        f"or {first}build a new one from what is there: "
+        f"batchgen recover {shlex.quote(str(folder))}; or name another folder with "
+        "--out. Nothing was sent; what was bought stays as it is"
+    )
 
 
 class LedgerMissing(StorageError):

@@ -21,6 +21,7 @@ LOADED = {
     "check": "anyio httpx polars",
     "status": "anyio",
     "report": "anyio httpx pyarrow tenacity",
+    "recover": "anyio httpx polars pyarrow tenacity",
     "retry": "",
     "costs": "polars pyarrow rich",
     "reconcile": "anyio httpx pyarrow tenacity",

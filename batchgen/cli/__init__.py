@@ -14,6 +14,7 @@ HELP = {
     "check": "Say all that can be known before paying; send nothing.",
     "status": "Say where a run stands; works while it runs.",
     "report": "Write ZIP and tables anew from the ledger; buy nothing.",
+    "recover": "Build a new ledger where run.db was lost; send nothing.",
     "retry": "Mark rows to be tried again and print the run command.",
     "costs": "Add up what result tables cost, grouped by any columns.",
     "reconcile": "Compare with a provider's bill; settle what was at risk.",

@@ -68,6 +68,7 @@ def open_and_log(
             folder.ledger.put(RATES, json.dumps(_rates_of(job)))
         clean = Scrubber(keys.values()).clean
         with log_to(job.out / LOG, clean, write_notice) as log:
+            log.info("command", extra={"words": clean(this_command())})
             yield folder, log
 
 

@@ -24,6 +24,7 @@ FORMATS: Mapping[str, int] = {
     "provider": 1,
     "providers": 1,
     "reconcile": 1,
+    "recover": 1,
     "status": 1,
     "summary": 1,
 }

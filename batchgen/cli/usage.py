@@ -23,6 +23,7 @@ EXAMPLES: Mapping[tuple[str, str], str] = MappingProxyType(
         ("costs", "tables"): "batchgen costs out/products",
         ("status", "run"): "batchgen status out/products",
         ("report", "run"): "batchgen report out/products",
+        ("recover", "run"): "batchgen recover out/products",
         ("retry", "run"): "batchgen retry out/products",
         ("reconcile", "run"): "batchgen reconcile out/products --bill usage.csv",
         ("try", "prompt"): 'batchgen try "a red lamp" --provider gemini',

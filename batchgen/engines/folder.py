@@ -68,7 +68,7 @@ def open_folder(
     """
     if source is not None:
         _make(path)
-    with _lock(path):
+    with hold_folder(path):
         refuse_without_ledger(path / LEDGER)
         ledger = Ledger(path / LEDGER)
         try:
@@ -76,7 +76,8 @@ def open_folder(
             finish_switch(ledger, path)
             count_opening(ledger)
             if source is not None and realm is not None:
-                _bind(ledger, path, source, realm)
+                with ledger.transaction():
+                    bind(ledger, path, source, realm)
             archive = Archive(path / ARCHIVE, ledger.get_int("archive_end"))
             with archive:
                 yield RunFolder(path, ledger, archive)
@@ -140,7 +141,7 @@ def current_ledger(path: Path) -> Iterator[tuple[Reader, bool]]:
     with ExitStack() as held:
         is_held = True
         try:
-            held.enter_context(_lock(path))
+            held.enter_context(hold_folder(path))
             with closing(Ledger(path / LEDGER)) as ledger:
                 finish_switch(ledger, path)
         except LedgerLocked:
@@ -152,7 +153,7 @@ def current_ledger(path: Path) -> Iterator[tuple[Reader, bool]]:
 def is_locked(path: Path) -> bool:
     """Say whether a batchgen works on the folder now."""
     try:
-        with _lock(path):
+        with hold_folder(path):
             return False
     except LedgerLocked:
         return True
@@ -173,7 +174,7 @@ def _make(path: Path) -> None:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def hold_folder(path: Path) -> Iterator[None]:
     """Hold the folder; the system lets go when the process ends, however it ends."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -200,19 +201,23 @@ def _lock(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _bind(ledger: Ledger, path: Path, source: Path, realm: str) -> None:
+def bind(ledger: Ledger, path: Path, source: Path, realm: str) -> None:
+    """Bind a folder to SOURCE and to a kind of run.
+
+    Raises:
+        LedgerMismatch: it belongs to another.
+    """
     relative = os.path.relpath(source, path)
     bound = ledger.get("source")
     problem = SOURCE_PROBLEM.replace("{folder}", str(path))
-    with ledger.transaction():
-        if isinstance(bound, str) and _has_moved(path, bound, source):
-            ledger.put("source", relative)
-        try:
-            ledger.bind("source", relative, problem)
-        except LedgerMismatch as error:
-            text = problem.format(bound=(path / str(bound)).resolve(), wanted=source)
-            raise LedgerMismatch(text) from error
-        ledger.bind("realm", realm, REALM_PROBLEM.replace("{folder}", str(path)))
+    if isinstance(bound, str) and _has_moved(path, bound, source):
+        ledger.put("source", relative)
+    try:
+        ledger.bind("source", relative, problem)
+    except LedgerMismatch as error:
+        text = problem.format(bound=(path / str(bound)).resolve(), wanted=source)
+        raise LedgerMismatch(text) from error
+    ledger.bind("realm", realm, REALM_PROBLEM.replace("{folder}", str(path)))
 
 
 def _has_moved(path: Path, bound: str, source: Path) -> bool:

@@ -118,6 +118,7 @@ class LocalEngine:
         self._log.info(
             "started",
             extra={
+                "source": str(self._job.source),
                 "manifest": str(self._job.manifest),
                 "providers": ",".join(self._job.providers),
                 "realm": ledger.realm,
@@ -380,8 +381,8 @@ class LocalEngine:
         path = self._folder.ledger.path
         self._end(
             LedgerMissing(
-                f"{path} was deleted or replaced while batchgen worked with it. "
-                "Nothing more is sent; what it knew is written back at the end"
+                f"{path} was deleted, replaced or cut while batchgen worked with "
+                "it. Nothing more is sent; what it knew is written back at the end"
             )
         )
 

@@ -6,12 +6,14 @@ refused before anything is sent, and nothing in it is touched.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from batchgen.drives import reason_of
-from batchgen.errors import LEDGER_WAY_OUT, LedgerMissing, StorageError
+from batchgen.errors import LedgerMissing, StorageError, ledger_way_out
 from batchgen.ledger import Ledger
-from batchgen.ledger.database import is_begun
+from batchgen.ledger.database import is_begun, is_emptied
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 
 _OUTPUTS = (ARCHIVE, TABLE, PURCHASES)
@@ -27,11 +29,16 @@ def refuse_without_ledger(ledger: Path) -> None:
         LedgerMissing: it does; the text says how to go on.
     """
     folder = ledger.parent
-    outputs = [name for name in _OUTPUTS if _holds_something(folder / name)]
-    if outputs and not is_begun(ledger):
+    if is_begun(ledger):
+        return
+    # Whatever has such a name would be written over, also an empty file or a link.
+    names = [name for name in _OUTPUTS if os.path.lexists(folder / name)]
+    if is_emptied(ledger):
+        names.append(f"{ledger.name}-wal")
+    if names:
         raise LedgerMissing(
-            f"{folder} holds {' and '.join(outputs)}, but not the ledger (run.db) that "
-            f"knows what was paid for: {LEDGER_WAY_OUT}"
+            f"{folder} holds {_listed(names)}, but not the ledger (run.db) that "
+            f"knows what was paid for: {ledger_way_out(folder)}"
         )
 
 
@@ -44,8 +51,13 @@ def refuse_foreign_archive(folder: Path, ledger: Ledger) -> None:
     if _holds_something(folder / ARCHIVE) and not ledger.has_attempts():
         raise LedgerMissing(
             f"{folder / ARCHIVE} is not of this run, whose ledger (run.db) never "
-            f"bought an image: {LEDGER_WAY_OUT}"
+            f"bought an image: {ledger_way_out(folder, moved=True)}"
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _holds_something(path: Path) -> bool:

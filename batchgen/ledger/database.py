@@ -8,13 +8,21 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from enum import Enum, auto
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from batchgen.drives import FULL, reason_of
-from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
+from batchgen.errors import (
+    DiskFull,
+    LedgerLocked,
+    LedgerMismatch,
+    LedgerMissing,
+    StorageError,
+    ledger_way_out,
+)
 
 SCHEMA_VERSION = 8
 _LOG_INDEX_BYTES = 1 << 15
@@ -29,9 +37,17 @@ _NOT_LOCAL = frozenset(
 )
 """Errors of the calls that network drives often lack (sqlite.org/wal.html, "Use of WAL
 Without Shared-Memory", read 2026-12-01)."""
+_NOT_DAMAGED = frozenset(
+    {
+        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN),
+        *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY),
+    }
+)
+"""Why SQLite may refuse a ledger that is whole."""
+
 _STATEMENTS = (
     *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
-    *("members.sql", "edits.sql"),
+    *("members.sql", "edits.sql", "rebuilding.sql"),
 )
 
 
@@ -141,8 +157,14 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 
     Raises:
         LedgerMismatch: it was written by a newer batchgen.
+        LedgerMissing: it is empty, and its log is not.
         StorageError: it cannot be opened, or is damaged.
     """
+    if is_emptied(path):
+        raise LedgerMissing(
+            f"{path} is empty or gone, and {path.name}-wal beside it is not: "
+            f"{ledger_way_out(path.parent)}"
+        )
     if write and (refusal := _lock_refusal(path.parent)) is not None:
         # SQLite would wait half a minute for who holds the lock.
         raise _not_local(path, refusal.strerror)
@@ -196,6 +218,23 @@ def _apply(connection: sqlite3.Connection, script: str, version: int) -> None:
     connection.executescript(f"BEGIN IMMEDIATE; {text}; {stamp}; COMMIT;")
 
 
+def is_emptied(path: Path) -> bool:
+    """Say whether a log stands beside a ledger that is empty or gone.
+
+    SQLite would delete that log when it opens the file. A new ledger has its first page
+    before it has a log.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        if not log.stat().st_size:
+            return False
+        return not path.stat().st_size
+    except FileNotFoundError:
+        return not path.exists() and log.exists()
+    except OSError:
+        return False
+
+
 def is_begun(path: Path) -> bool:
     """Say whether a ledger is there and belongs to a SOURCE; nothing is changed.
 
@@ -217,6 +256,35 @@ def is_begun(path: Path) -> bool:
     except sqlite3.DatabaseError:
         return True
     return found is not None
+
+
+class LedgerState(Enum):
+    """What stands where a ledger should be.
+
+    MISSING: no file. EMPTY: a file in which no run was begun. DAMAGED: a file that
+    SQLite cannot read, or no database. WHOLE: a ledger, of whatever version.
+    """
+
+    MISSING = auto()
+    EMPTY = auto()
+    DAMAGED = auto()
+    WHOLE = auto()
+
+
+def state_of(path: Path) -> LedgerState:
+    """Look at a ledger as a whole, which takes seconds for a large one."""
+    if not path.exists():
+        return LedgerState.MISSING
+    if not is_begun(path):
+        return LedgerState.EMPTY
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as file:
+            found = file.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_DAMAGED
+        return LedgerState.WHOLE if is_busy else LedgerState.DAMAGED
+    return LedgerState.WHOLE if found == ("ok",) else LedgerState.DAMAGED
 
 
 def copy_ledger(source: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from batchgen.drives import reason_of
-from batchgen.errors import Charge, LedgerMismatch, StorageError
+from batchgen.errors import Charge, LedgerMismatch, LedgerMissing, StorageError
 from batchgen.ledger.database import queries, translated
 from batchgen.ledger.reader import Growth, Reader, Value
 from batchgen.ledger.records import AttemptEnd, AttemptStart, Charged, StoredImage
@@ -46,30 +46,48 @@ class Ledger(Reader):
         except OSError as error:
             self.close()
             raise StorageError(f"cannot look at {path}: {reason_of(error)}") from error
+        self._seen_bytes = 0
         self.holds_key: Callable[[str], bool] = lambda _: False
 
     def is_in_place(self) -> bool:
-        """Say whether the file that is written is still the one at its path.
+        """Say whether the file that is written is still the one at its path, whole.
 
         Where nobody can look, it counts as there: SQLite says what is wrong.
         """
         try:
-            return _identity(self.path) == self._file
+            if _identity(self.path) != self._file:
+                return False
+            size_bytes = self.path.stat().st_size
+        except FileNotFoundError:
+            return False
         except OSError:
             return True
+        # SQLite never makes it smaller, as long as nobody asks for that.
+        is_whole = size_bytes >= self._seen_bytes
+        self._seen_bytes = max(self._seen_bytes, size_bytes)
+        return is_whole
 
     def put_back(self) -> Path | None:
-        """Write the ledger anew where somebody deleted or replaced it.
+        """Write the ledger anew where somebody deleted, replaced or cut it.
 
         What this process knows stands in the deleted file until it closes. Another
         file that stands there by now is left alone.
 
         Returns:
             Where it was written; None where nothing was amiss.
+
+        Raises:
+            LedgerMissing: the folder is gone.
         """
         if self.is_in_place():
             return None
         place = self.path
+        if not place.parent.is_dir():
+            raise LedgerMissing(
+                f"{place.parent} was moved or deleted while batchgen worked with it. "
+                "Nothing more is sent. If it was moved, all that was bought is in it: "
+                "move it back, or name its new place with --out, and run this again"
+            )
         if place.exists():
             place = place.with_name(f"{place.name}.of-this-run")
         copy = place.with_name(f"{place.name}.new")

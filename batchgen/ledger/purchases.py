@@ -42,6 +42,16 @@ class _Line(NamedTuple):
     ceiling: int | None
     error: str | None
     message: str | None
+    base_url: str
+    first_image: int
+    aspect_ratio: str | None
+    again: str | None
+    counts: int
+    floor: int | None
+    warning: str | None
+    latency_s: float | None
+    key: int
+    fingerprint: str
 
 
 def purchase_slices(ledger: Reader) -> Iterator[list[PurchaseRow]]:
@@ -134,6 +144,16 @@ def _purchase(it: _Line) -> PurchaseRow:
         error=it.error,
         message=it.message,
         retired=it.position is None,
+        base_url=it.base_url,
+        first_image=it.first_image,
+        aspect_ratio=it.aspect_ratio,
+        again=it.again,
+        counts=bool(it.counts),
+        floor_usd=usd_of(it.floor),
+        warning=it.warning,
+        latency_s=it.latency_s,
+        row_key=it.key,
+        row_fingerprint=it.fingerprint,
     )
 
 

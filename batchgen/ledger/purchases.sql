@@ -6,7 +6,9 @@ SELECT (SELECT min(position) FROM plan
         WHERE earlier.row_id = attempts.row_id
           AND earlier.attempt_id <= attempts.attempt_id) AS number,
        attempt_id, sent_at, accepted_at, ended_at, provider, model, resolution, images, state,
-       request_id, task_id, charge, cost, uncertain, expected, ceiling, attempts.error, attempts.message
+       request_id, task_id, charge, cost, uncertain, expected, ceiling, attempts.error, attempts.message,
+       base_url, first_image, aspect_ratio, again, counts, floor, warning, latency_s,
+       rows.key, lower(hex(rows.fingerprint)) AS fingerprint
   FROM attempts JOIN rows USING (row_id) ORDER BY attempt_id;
 
 -- name: providers_bought_from

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from batchgen.ledger.database import queries
+from batchgen.ledger.database import is_emptied, queries
 
 REHEARSAL = "rehearsal"
 """The realm of a run against the built-in sandbox; all others cost real money."""
@@ -18,7 +18,7 @@ def realm_in(path: Path) -> str | None:
     Unlike a `Reader` this takes ledgers of older and newer versions: a table that an
     older batchgen wrote has nobody else who knows whether its money is real.
     """
-    if not path.is_file():
+    if not path.is_file() or is_emptied(path):
         return None
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

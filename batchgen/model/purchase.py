@@ -26,6 +26,13 @@ class PurchaseRow:
             unless a dearer charge raised it since.
         retired: Whether it was for a row, or a version of one, that the manifest does
             not hold any more.
+        base_url: Where it was sent, and where its task can be asked for.
+        first_image: Number of its first image within the row, from 1.
+        again: Whether it was to be bought again, as the error said.
+        counts: Whether it counts as a purchase: not where it surely was rejected.
+        floor_usd: The least that the price list had for it.
+        row_key, row_fingerprint: By which the row, and what it asks for, are known
+            whatever becomes of the manifest.
     """
 
     row: int | None
@@ -50,3 +57,13 @@ class PurchaseRow:
     error: str | None
     message: str | None
     retired: bool
+    base_url: str | None = None
+    first_image: int | None = None
+    aspect_ratio: str | None = None
+    again: str | None = None
+    counts: bool | None = None
+    floor_usd: Decimal | None = None
+    warning: str | None = None
+    latency_s: float | None = None
+    row_key: int | None = None
+    row_fingerprint: str | None = None

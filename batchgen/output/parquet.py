@@ -21,6 +21,8 @@ _GROUP_BYTES = 32 * 2**20
 REALM = "batchgen.realm"
 """Says in a table's metadata what kind of run made it: a rehearsal spends nothing."""
 VERSION = "batchgen.version"
+SOURCE = "batchgen.source"
+"""SOURCE of the run, relative to the folder of the table."""
 
 TEXT = pa.large_string()
 USD = pa.decimal128(18, 9)

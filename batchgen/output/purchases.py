@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from batchgen.model import PurchaseRow
-from batchgen.output.parquet import MOMENT, TEXT, USD, write_parquet
+from batchgen.output.parquet import MOMENT, SOURCE, TEXT, USD, write_parquet
 
-_SCHEMA = pa.schema(
+SCHEMA = pa.schema(
     {
         "row": pa.int64(),
         "id": TEXT,
@@ -35,12 +35,26 @@ _SCHEMA = pa.schema(
         "error": TEXT,
         "message": TEXT,
         "retired": pa.bool_(),
+        # What a ledger needs beyond accounting, should it be built again from here.
+        "base_url": TEXT,
+        "first_image": pa.int32(),
+        "aspect_ratio": TEXT,
+        "again": TEXT,
+        "counts": pa.bool_(),
+        "floor_usd": USD,
+        "warning": TEXT,
+        "latency_s": pa.float64(),
+        "row_key": pa.int64(),
+        "row_fingerprint": TEXT,
     }
 )
 
 
 def write_purchases(
-    path: Path, slices: Iterable[Sequence[PurchaseRow]], realm: str | None = None
+    path: Path,
+    slices: Iterable[Sequence[PurchaseRow]],
+    realm: str | None = None,
+    source: str | None = None,
 ) -> None:
     """Write the table whole, or leave the old one untouched.
 
@@ -48,18 +62,22 @@ def write_purchases(
         path: Replaced in one step once everything is on disk.
         slices: Rows in order.
         realm: What kind of run they are of; see `write_parquet`.
+        source: SOURCE of the run, relative to the run folder, for the metadata.
 
     Raises:
         DiskFull: the file system or the quota is full.
         StorageError: it cannot be written.
     """
-    write_parquet(path, _tables(slices), _SCHEMA, realm)
+    schema = SCHEMA.with_metadata({SOURCE: source}) if source else SCHEMA
+    write_parquet(path, _tables(slices, schema), schema, realm)
 
 
-def _tables(slices: Iterable[Sequence[PurchaseRow]]) -> Iterator[pa.Table]:
+def _tables(
+    slices: Iterable[Sequence[PurchaseRow]], schema: pa.Schema
+) -> Iterator[pa.Table]:
     for rows in slices:
         columns = [
             pa.array(list(map(attrgetter(field.name), rows)), field.type)
-            for field in _SCHEMA
+            for field in SCHEMA
         ]
-        yield pa.Table.from_arrays(columns, schema=_SCHEMA)
+        yield pa.Table.from_arrays(columns, schema=schema)

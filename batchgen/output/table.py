@@ -26,7 +26,7 @@ _FILE = pa.struct(
     }
 )
 
-_OURS = pa.schema(
+SCHEMA = pa.schema(
     {
         "row": pa.int64(),
         "id": TEXT,
@@ -91,7 +91,7 @@ def write_table(
         StorageError: it cannot be written, or own columns do not belong to their rows.
     """
     own = _without_rows(own_schema)
-    ours = _OURS.append(_SHARED) if is_shared else _OURS
+    ours = SCHEMA.append(_SHARED) if is_shared else SCHEMA
     schema = _layout(ours, own)
     write_parquet(path, _tables(slices, ours, own, schema), schema, realm)
 

@@ -27,6 +27,7 @@ from batchgen.runner.accounts import (
 )
 from batchgen.runner.check import SMALL_BYTES, check_image
 from batchgen.runner.context import Flight, Run
+from batchgen.runner.events import log_delivered
 from batchgen.runner.fetch import Numbered, fetch
 from batchgen.runner.finish import lose
 from batchgen.runner.kept import keep_image
@@ -128,6 +129,7 @@ async def _write_links(
     charge = charge_of(run, flight, delivered)
     raised = spend(run, flight, charge)
     latency_s = latency_of(run, flight)
+    log_delivered(run, flight, charge, delivered.request_id)
     await run.writer.commit(
         lambda ledger: ledger.mark_delivered(
             flight.attempt.attempt_id, links, charge, delivered.request_id, latency_s

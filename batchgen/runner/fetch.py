@@ -7,6 +7,7 @@ download is tried in rounds, with growing pauses, before it is given up.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import anyio
 
@@ -73,6 +74,9 @@ async def fetch(
         rounds: How often links are tried that do not work; some minutes if not said.
     """
     missing = Missing(dict(links) or _unknown(run, flight, lost), lost=lost)
+    # Its images carry into the ZIP what it cost.
+    attempt = replace(flight.attempt, charge=charge.charge, cost=charge.cost)
+    flight = replace(flight, attempt=attempt)
     try:
         _refuse_second(run, flight)
         await _bring_all(run, flight, missing, charge, rounds or DOWNLOADS)

@@ -43,6 +43,7 @@ from batchgen.runner.decide import (
     others_hold,
     wait_s,
 )
+from batchgen.runner.events import log_ended
 from batchgen.runner.moving import Moved, next_way
 from batchgen.runner.uploads import without_lost_uploads
 from batchgen.runner.verdict import Judged, judge, was_useless
@@ -125,15 +126,7 @@ async def _end(
     ended = await run.writer.commit(
         lambda ledger: _write_end(run, ledger, flight, end, judged, excused)
     )
-    run.log.info(
-        "attempt_ended",
-        extra={
-            "attempt": flight.attempt.attempt_id,
-            "error": error.kind,
-            "charge": charge[0].value,
-            "words": error.message,
-        },
-    )
+    log_ended(run, flight, end)
     decision, lane = ended.decision, run.lanes.get(ended.planned or "")
     if isinstance(decision, Buy) and lane is not None:
         # What was throttled was not tried: its provider's pace is what is waited for.

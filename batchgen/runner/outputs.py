@@ -105,7 +105,9 @@ def _write_tables(
 ) -> None:
     _write_results(ledger, folder / f"{TABLE}{mark}", below)
     path = folder / f"{PURCHASES}{mark}"
-    write_purchases(path, purchase_slices(ledger), ledger.realm)
+    source = ledger.get("source")
+    named = source if isinstance(source, str) else None
+    write_purchases(path, purchase_slices(ledger), ledger.realm, named)
 
 
 def _write_results(ledger: Reader, path: Path, below: int | None) -> None:

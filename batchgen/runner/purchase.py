@@ -34,6 +34,7 @@ from batchgen.runner.answers import heed_success
 from batchgen.runner.context import Flight, Run, Slot
 from batchgen.runner.decide import Part
 from batchgen.runner.deliver import deliver
+from batchgen.runner.events import log_accepted, log_sent
 from batchgen.runner.fence import fenced
 from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.kept import read_or_keep
@@ -105,8 +106,7 @@ async def buy(run: Run, order: Order) -> None:
         if flight is None:
             run.release(order.reservation)
             return
-        sent = {"attempt": flight.attempt.attempt_id, "image": order.stem}
-        run.log.info("sent", extra=sent | {"provider": order.lane.name})
+        log_sent(run, flight)
         # What images in the reply take in memory is held until they are on disk.
         with run.wire.lease() as lease:
             async with fenced(run, flight, lambda: order.grant.is_used):
@@ -297,7 +297,7 @@ async def _accepted(
             flight.lane.proof.record(ledger, flight.attempt.model)
 
     await run.writer.commit(step)
-    run.log.info("accepted", extra={"attempt": attempt_id, "task": written})
+    log_accepted(run, attempt_id, written)
     await follow_and_fetch(run, replace(flight, task_id=task_id), accepted.estimate_s)
 
 

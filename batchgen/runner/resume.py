@@ -11,12 +11,12 @@ import anyio
 
 from batchgen.budget import Reservation, day_of, shares_of
 from batchgen.errors import (
-    LEDGER_WAY_OUT,
     Again,
     AttemptError,
     Charge,
     LedgerMissing,
     ProviderStopped,
+    ledger_way_out,
 )
 from batchgen.images import NotAnImage, inspect
 from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, StoredImage
@@ -84,7 +84,7 @@ def _refuse_older_ledger(ledger: Ledger, found: Sequence[Found]) -> None:
         raise LedgerMissing(
             f"{ledger.path.parent}: the ZIP holds {images} of purchases that the "
             f"ledger (run.db) does not know: it is an older copy, or another run's; "
-            f"{LEDGER_WAY_OUT}"
+            f"{ledger_way_out(ledger.path.parent, moved=True)}"
         )
 
 

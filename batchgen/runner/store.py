@@ -15,6 +15,7 @@ from batchgen.output.names import member_name
 from batchgen.runner.accounts import ChargedAs, latency_of
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import missing_parts
+from batchgen.runner.events import log_delivered, log_stored
 
 Settlement = tuple[Status, Status]
 """How a row stood, and how it stands now."""
@@ -67,7 +68,11 @@ async def store(
         inline: What was charged and said, where this is the attempt's delivery, too.
     """
     at = run.time.now()
-    reported = inline is not None and inline.charge[0] is Charge.REPORTED
+    if inline is not None:
+        cost_nano = _reported(inline.charge)
+    else:
+        attempt = flight.attempt
+        cost_nano = attempt.cost if attempt.charge is Charge.REPORTED else None
     incoming = [
         Incoming(
             name=member_name(
@@ -78,13 +83,15 @@ async def store(
                 attempt_id=flight.attempt.attempt_id,
                 image=it.image,
                 images=inline.images if inline else flight.part.images,
-                cost_nano=inline.charge[1] if inline and reported else None,
+                cost_nano=cost_nano,
                 modified=utc(at),
             ),
         )
         for it in checked
     ]
     latency_s = latency_of(run, flight) if inline else None
+    if inline is not None:
+        log_delivered(run, flight, inline.charge, inline.request_id)
 
     def step(ledger: Ledger, members: list[Member]) -> bool:
         attempt_id = flight.attempt.attempt_id
@@ -109,10 +116,14 @@ async def store(
         flight.lane.is_answered = True
     run.progress.bought += len(checked)
     run.progress.stored_bytes += sum(len(it.data) for it in checked)
-    run.log.info("stored", extra={"attempt": flight.attempt.attempt_id})
+    log_stored(run, flight)
     if ends and lost is None and not is_whole:
         _buy_the_rest(run, flight)
     run.wake()
+
+
+def _reported(charge: ChargedAs) -> int | None:
+    return charge.cost if charge.charge is Charge.REPORTED else None
 
 
 def _end(

@@ -23,3 +23,11 @@ def shop(sandbox: SandboxProcess, tmp_path: Path) -> Shop:
 @pytest.fixture
 def fox(sandbox: SandboxProcess, tmp_path: Path) -> Shop:
     return Shop(sandbox, tmp_path, "foxapi")
+
+
+@pytest.fixture
+def bought(shop: Shop) -> Shop:
+    """Return a shop where three rows were bought, and all of them succeeded."""
+    shop.catalogue(3)
+    assert shop.run("m.csv", "--yes", "--quiet").code == 0
+    return shop

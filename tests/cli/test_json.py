@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -79,6 +80,10 @@ def documents(folder: Path) -> list[Document]:
         ("providers", "--json"),
     ]
     told = [read(batchgen(*words, at=folder).stdout) for words in calls]
+    shutil.copytree(folder / run, folder / "lost")
+    (folder / "lost/run.db").write_bytes(b"")
+    recovered = batchgen("recover", "job.toml", "--out", "lost", "--json", at=folder)
+    told.append(read(recovered.stdout))
     lines = (folder / "stderr").read_text().splitlines()
     refused = batchgen("run", "nope.csv", "--json", at=folder).stderr
     return [*told, *map(read, lines), read(refused)]

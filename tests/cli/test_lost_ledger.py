@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from batchgen.ledger import Reader
 from batchgen.sandbox import start_sandbox
 from tests.cli.command import (
     COMMAND,
@@ -71,26 +73,28 @@ def test_outputs_without_their_ledger_are_refused_and_stay(
     for ended in (refused, shown, stands):
         assert "images.zip" in ended.message
         assert "not the ledger (run.db)" in ended.message
+        assert "batchgen recover" in ended.message
         assert "--out" in ended.message
     assert state_of(folder) == before
     assert bought.sent == sent
 
 
+@pytest.mark.parametrize("content", [b"of somebody else", b""], ids=["other", "empty"])
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_a_foreign_file_of_an_outputs_name_is_never_written_over(
-    shop: Shop, name: str
+    shop: Shop, name: str, content: bytes
 ) -> None:
     shop.catalogue(2)
     folder = shop.folder / "mine"
     folder.mkdir()
-    (folder / name).write_bytes(b"of somebody else")
+    (folder / name).write_bytes(content)
     before = shop.sent
 
     refused = shop.run("m.csv", "--yes", "--quiet", "--out", "mine")
 
     assert refused.code == 1
     assert name in refused.message
-    assert (folder / name).read_bytes() == b"of somebody else"
+    assert (folder / name).read_bytes() == content
     assert [path.name for path in folder.iterdir()] == [name]
     assert shop.sent == before
 
@@ -128,17 +132,45 @@ def test_an_older_copy_of_the_ledger_does_not_buy_what_the_zip_has(
     assert bought.sent == sent
 
 
-@pytest.mark.parametrize("is_replaced", [False, True], ids=["deleted", "replaced"])
-def test_a_ledger_that_goes_in_mid_run_stops_the_run_and_is_written_back(
-    tmp_path: Path, *, is_replaced: bool
+def delete(ledger: Path) -> Path:
+    ledger.unlink()
+    return ledger.parent
+
+
+def replace(ledger: Path) -> Path:
+    ledger.unlink()
+    ledger.write_bytes(b"something else")
+    return ledger.parent
+
+
+def cut(ledger: Path) -> Path:
+    os.truncate(ledger, 0)
+    return ledger.parent
+
+
+def move_folder(ledger: Path) -> Path:
+    return ledger.parent.rename(ledger.parent.with_name("moved"))
+
+
+@pytest.mark.parametrize(
+    ("lose", "words"),
+    [
+        (delete, "was deleted, replaced or cut while batchgen worked with it"),
+        (replace, "was deleted, replaced or cut while batchgen worked with it"),
+        (cut, "was deleted, replaced or cut while batchgen worked with it"),
+        (move_folder, "was moved or deleted while batchgen worked with it"),
+    ],
+)
+def test_a_ledger_that_goes_in_mid_run_stops_the_run_and_is_not_lost(
+    tmp_path: Path, lose: Callable[[Path], Path], words: str
 ) -> None:
     with start_sandbox(tmp_path / "sandbox", latency=0.05) as sandbox:
         shop = Shop(sandbox, tmp_path)
         shop.catalogue(80)
         ledger = tmp_path / "out/m/run.db"
-        words = ("run", "m.csv", *shop.options, "--yes", "--quiet")
+        options = ("run", "m.csv", *shop.options, "--yes", "--quiet")
         with subprocess.Popen(
-            [*COMMAND, *words, "--concurrency", "2"],
+            [*COMMAND, *options, "--concurrency", "2"],
             cwd=tmp_path,
             env=environment(KEY),
             stdin=subprocess.DEVNULL,
@@ -149,19 +181,26 @@ def test_a_ledger_that_goes_in_mid_run_stops_the_run_and_is_written_back(
             give_up = time.monotonic() + TIMEOUT_S
             while shop.sent < 6:
                 assert time.monotonic() < give_up, "nothing is sent"
-            ledger.unlink()
-            if is_replaced:
-                ledger.write_bytes(b"something else")
+            folder = lose(ledger)
             _, errors = process.communicate(timeout=TIMEOUT_S)
 
         assert process.returncode == 1
-        assert "was deleted or replaced while batchgen worked with it" in errors
+        assert words in errors
         sent = shop.sent
         assert sent < 80
-        if is_replaced:
+        if lose is replace:
             assert ledger.read_bytes() == b"something else"
             ledger.with_name("run.db.of-this-run").replace(ledger)
-        assert shop.run("m.csv", "--yes").code == 0
-        assert shop.sent == 80
-        rows = table(tmp_path / "out/m")
-        assert rows["status"].to_list() == ["succeeded"] * 80
+        out = str(folder.relative_to(tmp_path))
+        ended = shop.run("m.csv", "--yes", "--quiet", "--out", out)
+        # What was under way when the folder was moved had no place to go to.
+        homeless = 2 if lose is move_folder else 0
+        assert ended.code in ((0, 3) if homeless else (0,)), ended
+        assert 80 <= shop.sent <= 80 + homeless
+        rows = table(folder)
+        succeeded = rows["status"].to_list().count("succeeded")
+        assert 80 - homeless <= succeeded <= 80
+        with closing(Reader(folder / "run.db")) as reader:
+            money = reader.money()
+        billed = sandbox.bill()["total_nano_usd"]
+        assert money.spent <= billed <= money.spent + money.at_risk

@@ -1,0 +1,155 @@
+"""`batchgen recover`: build a new ledger from ZIP, tables and log; sends nothing."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchgen.addresses.url import read_url
+from batchgen.cli.carry_on import COMMAND
+from batchgen.cli.exact import exact_json, tagged
+from batchgen.cli.logged_command import logged_command, said_before
+from batchgen.cli.recovered_shown import fields_of, lines_of
+from batchgen.cli.runfolder import carry_on_by, folder_of, this_command
+from batchgen.cli.source import job_options, overrides_of, prices_of, realm_of
+from batchgen.engines.recover import (
+    Recovery,
+    Remains,
+    read_remains,
+    recover_folder,
+)
+from batchgen.errors import SpecError, UsageError
+from batchgen.job import Overrides, load_job
+from batchgen.ledger import REHEARSAL
+from batchgen.model import Job
+from batchgen.providers import PROVIDERS
+from batchgen.wire import is_loopback_host
+
+
+@click.command("recover")
+@click.argument("run", type=click.Path(path_type=Path))
+@job_options
+@click.option("--rehearse", is_flag=True, help="The folder of SOURCE's rehearsals.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
+    """Build a new ledger for RUN, whose own (run.db) was lost or is damaged.
+
+    RUN is a run folder, or the SOURCE that it belongs to. Give the options that the run
+    had (such as --prompt or --id): rows are read as the run read them. What was bought
+    is read from images.zip, results.parquet, attempts.parquet, run.log and kept/.
+
+    Nothing is sent, no key is needed, and no file is changed: what is left of the old
+    ledger stays beside the new one, as run.db.lost-1. Afterwards `batchgen run` carries
+    on.
+
+    Exit codes: 0 the ledger is built; 2 there is nothing to recover, or more is to be
+    said; 1 it cannot be built.
+    """
+    run: Path = given["run"]
+    overrides = overrides_of(given)
+    folder = _folder(run, overrides, rehearse=rehearse)
+    remains = read_remains(folder)
+    source = _source(run, remains)
+    logged = logged_command(remains.events.command) if run.is_dir() else None
+    if logged is not None:
+        overrides = said_before(overrides, logged)
+    job = _job(source, replace(overrides, out=folder.resolve()), remains)
+    realm = remains.realm or _realm(job, remains)
+    if logged is None:
+        _remember_command(run, source, job, overrides, is_rehearsal=realm == REHEARSAL)
+    else:
+        carry_on_by(*logged.words)
+    recovery = Recovery(
+        job=job,
+        providers=PROVIDERS,
+        # A rehearsal's prices are its sandbox's own.
+        prices={} if realm == REHEARSAL else prices_of(job),
+        realm=realm,
+        notes={COMMAND: this_command()},
+    )
+    found = recover_folder(recovery, remains)
+    if as_json:
+        fields = fields_of(folder, found, this_command())
+        click.echo(exact_json(tagged("recover", fields)))
+    else:
+        click.echo("\n".join(lines_of(folder, found, this_command())))
+
+
+def _folder(run: Path, overrides: Overrides, *, rehearse: bool) -> Path:
+    if run.is_dir() and overrides.out is not None:
+        raise UsageError(
+            "RUN is a folder, and --out names another one: name the folder alone, or "
+            "SOURCE with --out"
+        )
+    if not run.is_dir() and overrides.out is not None and run.exists():
+        folder = Path(overrides.out).resolve()
+    else:
+        folder = folder_of(run)
+    if rehearse and not run.is_dir() and overrides.out is None:
+        rehearsals = folder.with_name(f"{folder.name}-rehearsal")
+        folder = rehearsals if rehearsals.is_dir() else folder
+    if not folder.is_dir():
+        raise UsageError(
+            f"there is no run folder {folder}: name it, or SOURCE with the --out that "
+            "the run had"
+        )
+    return folder
+
+
+def _source(run: Path, remains: Remains) -> Path:
+    source = remains.source
+    if not run.is_dir():
+        if source is not None and source.exists() and not source.samefile(run):
+            raise UsageError(
+                f"{remains.folder} belongs to {source}, not to {run}: name that one, "
+                "or another folder with --out. Nothing was changed"
+            )
+        return run
+    if source is not None and source.exists():
+        return source
+    why = "no file in it names" if source is None else f"it belongs to {source},"
+    what = "its SOURCE" if source is None else "which is not there"
+    raise UsageError(
+        f"{remains.folder}: {why} {what}. Name the job file or the manifest, with the "
+        f"options of the run: batchgen recover SOURCE --out {remains.folder}"
+    )
+
+
+def _job(source: Path, overrides: Overrides, remains: Remains) -> Job:
+    """Read the job; who made the images says the folder, where nobody else does."""
+    try:
+        return load_job(source, overrides, tuple(PROVIDERS))
+    except SpecError:
+        names = [name for name in remains.providers if name in PROVIDERS]
+        if overrides.provider is not None or not names:
+            raise
+    return load_job(
+        source, replace(overrides, provider=",".join(names)), tuple(PROVIDERS)
+    )
+
+
+def _realm(job: Job, remains: Remains) -> str:
+    urls = remains.urls
+    if not urls:
+        return realm_of(job)
+    is_here = all(is_loopback_host(read_url(url).host) for url in urls)
+    return "loopback" if is_here else "real"
+
+
+def _remember_command(
+    run: Path, source: Path, job: Job, overrides: Overrides, *, is_rehearsal: bool
+) -> None:
+    """Let `this_command` return the command that carries on."""
+    words = sys.argv[2:]
+    words = [word for word in words if word not in (str(run), "--json", "--rehearse")]
+    if overrides.provider is None and source.suffix.lower() != ".toml":
+        words += ["--provider", ",".join(job.providers)]
+    if run.is_dir():
+        words += ["--out", str(run)]
+    if is_rehearsal:
+        words.append("--rehearse")
+    carry_on_by("run", str(source), *words)

@@ -1,0 +1,117 @@
+"""Build a new ledger for a run folder whose ledger was lost; nothing is sent.
+
+The plan is made from SOURCE as `run` makes it. Then purchases are taken in: from the
+table of purchases, from the log, from the ZIP. All of it happens in a file of another
+name, which takes the ledger's place in one step when it is whole and on disk: so it may
+be killed at any moment, and started again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+
+from batchgen.engines.estimate import EVERY_ROW
+from batchgen.engines.folder import bind, hold_folder
+from batchgen.engines.recover.filling import Filling
+from batchgen.engines.recover.recovered import Recovered
+from batchgen.engines.recover.remains import Remains, refuse_whole
+from batchgen.engines.recover.sales import Sales
+from batchgen.engines.recover.switching import clear_new, new_ledger, put_in_place
+from batchgen.ledger import Ledger, PlanWriter
+from batchgen.manifest import key_of
+from batchgen.manifest.embedded import ImageStore
+from batchgen.manifest.manifest import Manifest
+from batchgen.model import Job, PriceList, now_micros, utc
+from batchgen.output import ARCHIVE
+from batchgen.output.archive import Archive
+from batchgen.output.names import claimed_stems
+from batchgen.provider import Provider
+from batchgen.runner.choice import Choice, entry_of
+from batchgen.runner.resume import recover
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What a recovery works with.
+
+    Attributes:
+        realm: What kind of run it was.
+        notes: What the ledger is to remember beside that, by name.
+    """
+
+    job: Job
+    providers: Mapping[str, Provider]
+    prices: Mapping[str, PriceList]
+    realm: str
+    notes: Mapping[str, str]
+
+
+def recover_folder(recovery: Recovery, remains: Remains) -> Recovered:
+    """Build the ledger of a folder and put it in its place.
+
+    Raises:
+        LedgerLocked: a batchgen works on the folder.
+        UsageError: the folder has a whole ledger, or SOURCE holds none of its rows.
+        StorageError: the ZIP is another program's, or the folder cannot be written.
+    """
+    folder = remains.folder
+    with hold_folder(folder):
+        refuse_whole(folder)
+        clear_new(folder)
+        found = Recovered(unreadable=[*remains.unreadable.values()])
+        try:
+            _build(recovery, remains, found)
+        except BaseException:
+            clear_new(folder)
+            raise
+        found.moved_aside = put_in_place(folder, [*remains.unreadable])
+    return found
+
+
+def _build(recovery: Recovery, remains: Remains, found: Recovered) -> None:
+    folder = remains.folder
+    with closing(Ledger(new_ledger(folder))) as ledger:
+        with ledger.transaction():
+            bind(ledger, folder, recovery.job.source, recovery.realm)
+            for name, value in recovery.notes.items():
+                ledger.put(name, value)
+            _plan(ledger, recovery)
+        with ledger.transaction():
+            Filling(ledger, _sales_of(recovery, remains), remains, found).fill()
+        with Archive(folder / ARCHIVE, ledger.get_int("archive_end")) as archive:
+            recover(ledger, archive, now_micros())
+        found.totals = ledger.totals(EVERY_ROW)
+
+
+def _plan(ledger: Ledger, recovery: Recovery) -> None:
+    """Plan all rows as `run` does over an empty ledger; the next run plans anew."""
+    job = recovery.job
+    manifest = Manifest.open(job)
+    choice = Choice.of(job, recovery.providers, recovery.prices, _today())
+    with closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=job.dedupe)) as plan:
+        plan.id_column = job.columns.get("id", "id")
+        rows = 0
+        images = ImageStore(job.images_at)
+        for part in manifest.slices():
+            plan.add([entry_of(row, choice) for row in part.rows], part.own, rows)
+            images.clear()
+            rows += len(part.rows)
+        plan.end()
+        # A digest that no reading has: the next run plans anew.
+        plan.complete("recovered", manifest.own_schema, rows)
+
+
+def _today() -> date:
+    return utc(now_micros()).date()
+
+
+def _sales_of(recovery: Recovery, remains: Remains) -> Sales:
+    return Sales(
+        job=recovery.job,
+        providers=recovery.providers,
+        prices=recovery.prices,
+        urls=dict(remains.events.urls),
+    )

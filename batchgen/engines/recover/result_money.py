@@ -1,0 +1,106 @@
+"""Purchases of which only the result table tells: where the table of purchases is gone.
+
+It has one line for each row, so what its purchases cost is known as a sum alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from batchgen.engines.recover.placing import Places
+from batchgen.engines.recover.purchases import micros_of, nano_of
+from batchgen.engines.recover.sales import Sales
+from batchgen.errors import Again, Charge
+from batchgen.ledger import AttemptRecord, Ledger
+from batchgen.ledger.rebuilding import Rebuilding
+from batchgen.model import Basis, State, Status
+from batchgen.output.reading import TableRow, WrittenTable
+from batchgen.provider import TaskProvider
+
+_KNOWN = {
+    Basis.REPORTED: Charge.REPORTED,
+    Basis.BILLED: Charge.BILLED,
+    Basis.PRICE_LIST: Charge.PRICE_LIST,
+}
+_SETTLED = (Charge.REPORTED, Charge.BILLED)
+
+
+@dataclass(slots=True, kw_only=True)
+class ResultMoney:
+    """Takes in what rows cost beyond the purchases that ZIP and log know."""
+
+    ledger: Ledger
+    rebuilding: Rebuilding
+    places: Places
+    sales: Sales
+
+    def take(self, results: WrittenTable) -> None:
+        """Take all rows in."""
+        for row in results.rows():
+            is_bought = row["attempts"] or row["at_risk_attempts"]
+            if is_bought and (row_id := self.places.row_of_result(row)) is not None:
+                self._take_cost(row, row_id)
+                self._take_risk(row, row_id)
+
+    def _take_cost(self, row: TableRow, row_id: int) -> None:
+        charge = _KNOWN.get(Basis(row["cost_basis"] or "none"))
+        cost = nano_of(row["cost_usd"])
+        if charge is None or cost is None:
+            return
+        known = self.ledger.attempts_of(row_id)
+        if len(known) == 1 and charge in _SETTLED and known[0].charge not in _SETTLED:
+            # The ZIP has its image, and the table what was charged for it.
+            self._put(known[0], charge=charge, cost=cost, uncertain=0)
+            return
+        lacking = cost - sum(attempt.cost or 0 for attempt in known)
+        is_stored = row["status"] == Status.SUCCEEDED and not known
+        if lacking > 0 or is_stored:
+            self._add(
+                row,
+                row_id,
+                state=State.STORED if is_stored else State.FAILED,
+                charge=charge,
+                cost=lacking,
+                again=None if is_stored else Again.LATER,
+            )
+
+    def _take_risk(self, row: TableRow, row_id: int) -> None:
+        known = [it for it in self.ledger.attempts_of(row_id) if it.at_risk]
+        count = (row["at_risk_attempts"] or 0) - len(known)
+        at_risk = nano_of(row["at_risk_usd"])
+        for _ in range(max(0, count)):
+            ceiling = None if at_risk is None else -(-at_risk // count)
+            is_task = row["request_id"] is not None and isinstance(
+                self.sales.providers.get(row["provider"]), TaskProvider
+            )
+            self._add(
+                row,
+                row_id,
+                state=State.ACCEPTED if is_task else State.UNKNOWN,
+                charge=None if is_task else Charge.UNKNOWN,
+                task_id=row["request_id"] if is_task else None,
+                ceiling=ceiling,
+                again=None if is_task else Again.LATER,
+            )
+
+    def _add(self, row: TableRow, row_id: int, **values: Any) -> None:
+        number = self.ledger.newest_attempt() + 1
+        images = self.ledger.row(row_id).request.n
+        at = micros_of(row["started_at"]) or 0
+        attempt = self.sales.sent(self.ledger, number, row_id, (1, images), at)
+        self._put(
+            attempt,
+            **{
+                "provider": row["provider"] or attempt.provider,
+                "model": row["model"] or attempt.model,
+                "request_id": row["request_id"],
+                "ended_at": micros_of(row["finished_at"]),
+                "error": row["error"],
+                "message": row["message"],
+            }
+            | values,
+        )
+
+    def _put(self, attempt: AttemptRecord, **values: Any) -> None:
+        self.rebuilding.put_attempt(replace(attempt, **values))

@@ -1,0 +1,124 @@
+"""What a purchase was of which little is known: by its row and today's prices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from batchgen.engines.estimate import EVERY_ROW
+from batchgen.engines.recover.events import LoggedAttempt, number_in
+from batchgen.engines.recover.purchases import MOST_IMAGES
+from batchgen.ledger import AttemptRecord, Ledger, load_request
+from batchgen.model import Job, PriceList, Sale, State, find_price, to_nano
+from batchgen.provider import Provider
+
+
+@dataclass(slots=True, kw_only=True)
+class Sales:
+    """Describes purchases of which only their row is known.
+
+    Attributes:
+        urls: Where each provider was asked last, as far as a file names it.
+        guessed_urls: Addresses that are the job's, because no file names another.
+    """
+
+    job: Job
+    providers: Mapping[str, Provider]
+    prices: Mapping[str, PriceList]
+    urls: dict[str, str]
+    guessed_urls: set[str] = field(default_factory=set)
+
+    def url_of(self, provider: str) -> str:
+        """Return where a provider was asked; empty where nobody knows it."""
+        if (url := self.urls.get(provider)) is not None:
+            return url
+        known = self.providers.get(provider)
+        url = self.job.terms_of(provider).base_url
+        url = url or (known.defaults.base_url if known else None) or ""
+        self.guessed_urls.add(url)
+        return url.rstrip("/")
+
+    def sent(
+        self,
+        ledger: Ledger,
+        attempt_id: int,
+        row_id: int,
+        span: tuple[int, int],
+        at: int,
+        logged: LoggedAttempt | None = None,
+    ) -> AttemptRecord:
+        """Return an attempt as it was sent.
+
+        Args:
+            ledger: Where its row stands.
+            attempt_id: Its number.
+            row_id: Its row.
+            span: Its first image, and how many it has.
+            at: When it was sent, or the first moment that is known of it.
+            logged: What the log has of it.
+        """
+        fields = logged.sent if logged else {}
+        request = ledger.row(row_id).request
+        planned = ledger.planned(row_id)
+        name = fields.get("provider") or (
+            planned.provider if planned else self.job.providers[0]
+        )
+        is_planned = planned is not None and planned.provider == name
+        known = self.providers.get(name)
+        model = fields.get("model_id") or (
+            planned.model
+            if planned and is_planned
+            else request.model or (known.defaults.model if known else "")
+        )
+        resolution = fields.get("resolution") or (
+            planned.resolution if planned and is_planned else request.resolution
+        )
+        first, images = span[0], min(span[1], MOST_IMAGES)
+        amounts = self._amounts(Sale.of(name, request, model, resolution or ""))
+        amounts = {key: nano * images for key, nano in amounts.items()}
+        if "images" in fields:  # whoever names these names the amounts, or has none
+            amounts = {
+                key: nano
+                for key in ("expected", "floor", "ceiling")
+                if (nano := number_in(fields, f"{key}_nano")) is not None
+            }
+        return AttemptRecord(
+            attempt_id=attempt_id,
+            row_id=row_id,
+            first_image=first,
+            images=images,
+            state=State.SENT,
+            provider=name,
+            model=model,
+            base_url=fields.get("url") or self.url_of(name),
+            aspect_ratio=fields.get("ratio") or request.aspect_ratio,
+            resolution=resolution,
+            expected=amounts.get("expected"),
+            floor=amounts.get("floor"),
+            ceiling=amounts.get("ceiling"),
+            sent_at=at,
+        )
+
+    def highest(self, ledger: Ledger) -> int | None:
+        """Return what one purchase for a row costs at most; None if that is unknown."""
+        values = {"generation": ledger.generation, "below": EVERY_ROW}
+        highest = 0
+        for row in ledger.run("plan_sales", values):
+            request = load_request(row["request"])
+            terms = (row["provider"], request, row["model"], row["resolution"] or "")
+            amounts = self._amounts(Sale.of(*terms))
+            if "ceiling" not in amounts:
+                return None
+            images = -(-row["images"] // row["rows"])
+            highest = max(highest, amounts["ceiling"] * images)
+        return highest or None
+
+    def _amounts(self, sale: Sale) -> dict[str, int]:
+        price = find_price(self.prices.get(sale.provider, ()), sale)
+        if price is None:
+            return {}
+        return {
+            "expected": to_nano(price.expected),
+            "floor": to_nano(price.floor),
+            "ceiling": to_nano(price.ceiling),
+        }

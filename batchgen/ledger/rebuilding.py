@@ -1,0 +1,200 @@
+"""Fill a new ledger with what other files of the run folder know of its purchases.
+
+The plan stands already: it was made from SOURCE as `run` makes it. What is taken in
+here finds its row in that plan, or gets an entry of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import NamedTuple
+
+from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.reader import Value, attempt_record
+from batchgen.ledger.records import AttemptRecord
+from batchgen.ledger.requests import dump_request, load_request, prompt_of
+from batchgen.ledger.resuming import KeyOf
+from batchgen.model import ImageRequest, Status
+
+_INDEXES = ("stems", "keys", "plan")
+
+
+class Identity(NamedTuple):
+    """By what a version of a row is known."""
+
+    key: int
+    fingerprint: bytes
+
+
+class Rebuilding:
+    """Steps that put purchases and images into a ledger that has only a plan."""
+
+    def __init__(self, ledger: Ledger, key_of: KeyOf) -> None:
+        self._ledger = ledger
+        self._key_of = key_of
+        self._foreign: dict[Identity, int] = {}
+        self._foreign_ids: set[int] = set()
+        for name in _INDEXES:
+            ledger.run(f"rebuild_index_{name}")
+
+    def finish(self) -> None:
+        """Let rows whose images are all there succeed, and tidy up."""
+        self._ledger.run("rebuild_settle_whole")
+        for identity, row_id in self._foreign.items():
+            values = (identity.fingerprint, row_id)
+            self._ledger.run("rebuild_restore_fingerprint", values)
+        for name in _INDEXES:
+            self._ledger.run(f"rebuild_drop_{name}")
+
+    # -- rows
+
+    def find_row(self, identity: Identity) -> int | None:
+        """Return the row of the manifest that is known so, also one that cannot run."""
+        found = self._ledger.run("rebuild_row_by_identity", identity).fetchone()
+        if found is not None:
+            return int(found[0])
+        values: dict[str, Value] = {
+            "generation": self._ledger.generation,
+            "key": identity.key,
+            "fingerprint": identity.fingerprint,
+        }
+        found = self._ledger.run("rebuild_invalid_row", values).fetchone()
+        if found is None:
+            return None
+        request = load_request(found["request"])
+        stem = f"row-{found['position']}-{identity.fingerprint.hex()[:8]}"
+        return self._add_row(identity, found["id"], found["id"] or stem, request)
+
+    def find_row_of(self, name: str, image: int) -> int | None:
+        """Return the row that an image of this name was made for."""
+        stem = name.rpartition(".")[0]
+        numbered = stem.removesuffix(f"-{image}")
+        for row_id, n in self._ledger.run("rebuild_rows_by_stem", (stem,)):
+            if n == 1:
+                return int(row_id)
+        if numbered != stem:
+            for row_id, n in self._ledger.run("rebuild_rows_by_stem", (numbered,)):
+                if n > 1:
+                    return int(row_id)
+        return None
+
+    def find_row_with(self, stem: str) -> int | None:
+        """Return the row whose images have names of this stem."""
+        found = self._ledger.run("rebuild_rows_by_stem", (stem,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def find_row_at(self, position: int, id: str, prompt: str | None) -> int | None:
+        """Return the row that stands there, or has this id, and asks for the same."""
+        generation = self._ledger.generation
+        found = self._ledger.run("rebuild_row_at", (generation, position)).fetchone()
+        if found is None or str(found["id"] or position) != id:
+            values = {"generation": generation, "key": self._key_of(id, b"", 0)}
+            found = self._ledger.run("rebuild_row_by_key", values).fetchone()
+        if found is None:
+            return None
+        is_same = prompt is None or prompt_of(found["request"]) == prompt
+        return int(found["row_id"]) if is_same else None
+
+    def add_foreign_row(
+        self, identity: Identity, id: str | None, stem: str | None, place: int | None
+    ) -> int:
+        """Return an entry for a row, or a version of one, that SOURCE does not hold.
+
+        What it asked for is not known, so nothing more can be bought for it.
+
+        Args:
+            identity: By which it is known.
+            id: Its id, if it had one.
+            stem: Of the names of its images.
+            place: Where it stood in the manifest; None where nobody knows.
+        """
+        if (existing := self._foreign.get(identity)) is not None:
+            return existing
+        # Another fingerprint until all of its images are found: a row that comes back
+        # with this one would be bought as it stands here, without a prompt.
+        marked = hashlib.sha256(b"recovered:" + identity.fingerprint).digest()[:16]
+        shown = stem or id or f"recovered-{marked.hex()[:8]}"
+        row_id = self._add_row(
+            Identity(identity.key, marked), id, shown, ImageRequest(prompt="")
+        )
+        self._ledger.settle(
+            row_id, Status.FAILED, None, "recovered without what it asked for"
+        )
+        self._foreign[identity] = row_id
+        self._foreign_ids.add(row_id)
+        if place is not None:
+            values = {
+                "row_id": row_id,
+                "generation": self._ledger.generation,
+                "position": place,
+            }
+            self._ledger.run("rebuild_place_row", values)
+        return row_id
+
+    def enlarge(self, row_id: int, images: int) -> None:
+        """Let a row that SOURCE does not hold have at least so many images."""
+        if row_id in self._foreign_ids:
+            self._ledger.run("rebuild_enlarge_row", (images, row_id))
+
+    def is_foreign(self, row_id: int) -> bool:
+        """Say whether SOURCE does not hold a row."""
+        return row_id in self._foreign_ids
+
+    def _add_row(
+        self, identity: Identity, id: str | None, stem: str, request: ImageRequest
+    ) -> int:
+        row_id = int(self._ledger.run("rows_last").fetchone()[0]) + 1
+        values = (*identity, id, stem, dump_request(request), request.n, None)
+        self._ledger.run("row_add", (row_id, *values))
+        return row_id
+
+    def settle(
+        self, row_id: int, status: Status, why: tuple[str | None, str | None], last: int
+    ) -> None:
+        """Let a row stand as a table had it, unless a later purchase says otherwise.
+
+        Args:
+            row_id: The row.
+            status: How it stood.
+            why: Error and message.
+            last: The newest purchase that the tables know.
+        """
+        values = {
+            "row_id": row_id,
+            "status": status.value,
+            "error": why[0],
+            "message": why[1],
+            "newest": last,
+        }
+        self._ledger.run("rebuild_settle", values)
+
+    # -- purchases and images
+
+    def has_planned_purchases(self) -> bool:
+        """Say whether any purchase was for a row that the plan has."""
+        values = (self._ledger.generation,)
+        return self._ledger.run("rebuild_any_planned", values).fetchone() is not None
+
+    def put_attempt(self, attempt: AttemptRecord) -> None:
+        """Write an attempt, in the place of what stands there of it."""
+        self._ledger.run("rebuild_put_attempt", asdict(attempt))
+
+    def attempts_with_images(self) -> Iterator[AttemptRecord]:
+        """Yield attempts that brought images, and do not stand as stored."""
+        for row in self._ledger.run("rebuild_images_present").fetchall():
+            yield attempt_record(row)
+
+    def attempts_without_images(self) -> Iterator[tuple[AttemptRecord, list[int]]]:
+        """Yield attempts that stand as stored, and the images that are missing."""
+        for row in self._ledger.run("rebuild_images_missing").fetchall():
+            attempt = attempt_record(row)
+            found = self._ledger.run("rebuild_images_of", (attempt.attempt_id,))
+            present = {image for (image,) in found}
+            span = range(attempt.first_image, attempt.first_image + attempt.images)
+            yield attempt, [image for image in span if image not in present]
+
+    def note_missing(self, attempt_id: int, image: int, sha256: bytes) -> None:
+        """Write down an image that was stored and is gone: buying it needs consent."""
+        self._ledger.run("rebuild_add_missing_image", (attempt_id, image, sha256))

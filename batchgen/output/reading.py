@@ -1,0 +1,81 @@
+"""Read a table that an earlier run wrote, row by row; anybody may have changed it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batchgen.errors import StorageError
+from batchgen.output.parquet import REALM, SOURCE
+from batchgen.output.purchases import SCHEMA as PURCHASES_SCHEMA
+from batchgen.output.table import SCHEMA as TABLE_SCHEMA
+
+_ROWS_AT_ONCE = 2048
+_NEEDED = {
+    "attempts.parquet": ("attempt_id", "state", "provider", "sent_at", "images"),
+    "results.parquet": ("row", "id", "status", "prompt", "files"),
+}
+_SCHEMAS = {"attempts.parquet": PURCHASES_SCHEMA, "results.parquet": TABLE_SCHEMA}
+
+TableRow = Mapping[str, Any]
+"""One row by batchgen's own columns; None where an older batchgen wrote none."""
+
+
+class WrittenTable:
+    """A table of a run folder.
+
+    Attributes:
+        realm: What kind of run it is of; None where it does not say so.
+        source: SOURCE of the run, relative to the folder; likewise.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a table.
+
+        Raises:
+            StorageError: it cannot be read, or is none of batchgen's.
+        """
+        self._path = path
+        self._schema = _SCHEMAS[path.name]
+        try:
+            schema = pq.read_schema(path)
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
+        if not set(_NEEDED[path.name]) <= set(schema.names):
+            raise StorageError(f"{path} is no table of batchgen's")
+        marks = schema.metadata or {}
+        self._names = [name for name in self._schema.names if name in schema.names]
+        self.realm = _text(marks.get(REALM.encode()))
+        self.source = _text(marks.get(SOURCE.encode()))
+
+    def rows(self) -> Iterator[TableRow]:
+        """Yield all rows in order.
+
+        Raises:
+            StorageError: the file is damaged, or a column has values of another type.
+        """
+        absent = dict.fromkeys(set(self._schema.names) - set(self._names))
+        try:
+            with pq.ParquetFile(self._path) as file:
+                for batch in file.iter_batches(_ROWS_AT_ONCE, columns=self._names):
+                    columns = [
+                        batch.column(name).cast(self._schema.field(name).type)
+                        for name in self._names
+                    ]
+                    table = pa.Table.from_arrays(columns, names=self._names)
+                    for row in table.to_pylist():
+                        yield {**row, **absent}
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> StorageError:
+        reason = str(error).partition("\n")[0]
+        return StorageError(f"{self._path} cannot be read: {reason}")
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")
