@@ -22,6 +22,7 @@ from batchgen.errors import (
     BudgetReached,
     CredentialRejected,
     LedgerMissing,
+    LinksUnreachable,
     ModelGone,
     NearlyAllFailed,
     OutOfCredit,
@@ -151,6 +152,7 @@ ADVICE: Mapping[type[ProviderStopped], str] = {
     WrongAddress: "check --base-url",
     UnusableReplies: "look at `message` in the table before you carry on",
     Unreachable: "check the network and --base-url",
+    LinksUnreachable: "the links are kept, and the next run tries them again",
 }
 """What a person can do about a provider that stopped."""
 
@@ -190,7 +192,8 @@ def _code(outcome: Outcome, *, whole: bool) -> int:
         return 1
     if outcome.signal is not None:
         return exit_code(outcome.signal)
-    if stopped_all:
+    links_alone = any(isinstance(stop, LinksUnreachable) for stop in outcome.stopped)
+    if stopped_all and not links_alone:
         return 5
     if isinstance(error, BudgetReached):
         return 4

@@ -7,6 +7,7 @@ download is tried in rounds, with growing pauses, before it is given up.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import anyio
 
@@ -16,6 +17,7 @@ from batchgen.errors import (
     ImageRejected,
     Incomplete,
     LinkLost,
+    LinksUnreachable,
     ProviderStopped,
     Retryable,
     Superseded,
@@ -28,6 +30,8 @@ from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import wait_s
 from batchgen.runner.finish import lose
 from batchgen.runner.fresh import fresh_links
+from batchgen.runner.lane import Lane
+from batchgen.runner.link_hosts import LinkHost, waiting_for
 from batchgen.runner.missing import Missing
 from batchgen.runner.pause import pause
 from batchgen.runner.store import Checked, store
@@ -113,7 +117,7 @@ async def _bring_all(
 ) -> None:
     """Bring home what can be had, round by round.
 
-    While no link of the provider's downloads, rounds do not count.
+    While no link of the same hosts downloads, rounds do not count.
 
     Raises:
         Incomplete: the run stops, or no answer comes; links stay in the ledger.
@@ -130,7 +134,10 @@ async def _bring_all(
         failures = missing.failures.values()
         broke_off = all(isinstance(error, Retryable) for error in failures)
         # Who waits to buy again does not wait for an outage of the links to end.
-        is_outage = broke_off and lane.links.excuses and is_first_chance
+        hosts = [lane.host_of(link) for link in missing.links.values()]
+        is_outage = is_first_chance and broke_off and all(it.excuses for it in hosts)
+        if is_first_chance and all(map(lane.link_hosts.are_gone, hosts)):
+            _stop_for(run, lane, hosts[0], missing)
         counted += not is_outage
         is_over = (is_last and counted >= most) or not missing.may_come
         if is_over or (counted == ASK_TASK_AT and not broke_off):
@@ -141,26 +148,55 @@ async def _bring_all(
                 continue
         if is_over:
             if is_first_chance:
-                _refuse_silence(missing)
+                _refuse_silence(missing, lane)
             return
         await _wait(run, flight, missing, tries, is_outage=is_outage)
 
 
-def _refuse_silence(missing: Missing) -> None:
+def _refuse_silence(missing: Missing, lane: Lane) -> None:
     """Leave to a later run what had no answer at all: the network may be to blame.
+
+    It is not where a machine refused the connection, nor where other images came while
+    these links could not be connected to.
 
     Raises:
         Incomplete: nobody answered.
     """
+    others_came = lane.link_hosts.last_success > missing.began
     for error in missing.failures.values():
-        if isinstance(error, Incomplete) and not error.was_answered:
+        if not isinstance(error, Incomplete) or error.was_answered:
+            continue
+        if error.connection == "made" or (
+            error.connection == "failed" and not others_came
+        ):
             raise error
+
+
+def _stop_for(run: Run, lane: Lane, host: LinkHost, missing: Missing) -> NoReturn:
+    """Buy nothing more whose images nobody can download; the links are kept.
+
+    Raises:
+        Incomplete: always; a later run downloads what was paid for.
+    """
+    error = next(iter(missing.failures.values()))
+    if lane.stopped is None:
+        words = f"no image can be downloaded, {host.name} takes no connection"
+        lane.stop(LinksUnreachable(lane.name, words))
+        run.log.error("provider_stopped", extra={"provider": lane.name})
+        run.progress.notice(
+            f"{lane.name}: {host.name} takes no connection, and the images that were "
+            f"paid for are there ({run.scrubber.clean(error.message)}). Nothing more "
+            "is bought; the next run downloads them"
+        )
+    raise error
 
 
 async def try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) -> None:
     """Try each link once; what downloads is stored, and missing no more."""
     lane = flight.lane
     missing.failures.clear()
+    if missing.rounds == 0:
+        missing.began = run.time.monotonic()
     for image, link in list(missing.links.items()):
         ends = len(missing.links) == 1 and missing.lost is None
         try:
@@ -172,7 +208,9 @@ async def try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) ->
         except (Retryable, LinkLost, ImageRejected) as error:
             missing.failures[image] = error
             if isinstance(error, Retryable):
-                lane.links.failed(flight.part.row_id)
+                lane.host_of(link).failed(
+                    flight.part.row_id, error, is_network_down=lane.breaker.is_in_doubt
+                )
             if missing.rounds == 0:
                 # Once for each attempt: a few that wait long say nothing of the others.
                 lane.lost_links.failed(flight.part.row_id)
@@ -193,7 +231,7 @@ async def _download(
     source = lane.keyless_source if link.from_text else lane.source
     async with run.downloads:
         blob = await run.wire.download(lane.name, link.url, source=source, lease=lease)
-    lane.links.worked()
+    lane.link_hosts.worked(lane.host_of(link))
     checked = await check_image(run, flight, image, blob.data, keep=keep)
     lane.lost_links.worked()
     return checked
@@ -207,6 +245,7 @@ async def _wait(
     floors = [error.retry_after_s for error in failures if error.retry_after_s]
     wait = wait_s(tries, max(floors, default=None), run.rng)
     name = flight.lane.name
+    hosts = {flight.lane.host_of(link) for link in missing.links.values()}
     if is_outage:
         run.progress.say_once(
             f"images of {name} do not download: they are tried again until they do; "
@@ -226,7 +265,8 @@ async def _wait(
     flight.lane.waiting += 1
     run.wake()
     try:
-        await pause(run, wait)
+        with waiting_for(hosts):
+            await pause(run, wait)
     finally:
         flight.lane.waiting -= 1
 
