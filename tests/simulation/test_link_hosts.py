@@ -7,6 +7,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import httpx
 import polars as pl
 import pytest
 
+from batchgen.cli.meter import Meter, View
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
 from batchgen.engines.local import LocalEngine
@@ -98,6 +100,7 @@ class Desk:
     notices: list[str] = field(default_factory=list)
     took_s: float = 0.0
     outcome: Outcome | None = None
+    views: list[View] = field(default_factory=list)
 
     @property
     def out(self) -> Path:
@@ -135,9 +138,18 @@ class Desk:
             now=lambda: BEGAN + int(anyio.current_time() * 1e6),
         )
         began = anyio.current_time()
-        with open_folder(job.out, job.source, "loopback") as folder:
-            self.outcome = await LocalEngine(job, folder, setting).run()
+        meter = Meter(setting.progress)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch, meter)
+            with open_folder(job.out, job.source, "loopback") as folder:
+                self.outcome = await LocalEngine(job, folder, setting).run()
+            tasks.cancel_scope.cancel()
         self.took_s = anyio.current_time() - began
+
+    async def _watch(self, meter: Meter) -> None:
+        while True:
+            self.views.append(meter.view(anyio.current_time()))
+            await anyio.sleep(1.0)
 
     def table(self) -> list[dict[str, Any]]:
         return pl.read_parquet(self.out / "results.parquet").to_dicts()
@@ -195,6 +207,26 @@ def test_a_host_of_all_images_that_is_gone_ends_the_run_before_all_is_bought(
     sellers.failure = None
     assert statuses(desk.run()) == {Status.SUCCEEDED: ROWS}
     assert set(sellers.bought.values()) == {1}
+
+
+def test_time_left_grows_only_with_the_reason_that_links_are_waited_for(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path, Sellers(lambda number: number % 3 != 0))
+
+    desk.run()
+
+    shown = [view for view in desk.views if view.left_s is not None]
+    grown = [
+        later
+        for before, later in pairwise(shown)
+        if (later.left_s or 0) > (before.left_s or 0)
+    ]
+    assert grown
+    assert all(view.left_reason for view in grown)
+    assert all(view.left_reason in view.line() for view in grown)
+    reasons = {view.left_reason for view in grown}
+    assert any("at 127.0.0.1:1" in reason for reason in reasons)
 
 
 def test_a_host_that_comes_back_within_minutes_loses_nothing(tmp_path: Path) -> None:
