@@ -79,6 +79,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every error of the user's ends in one clear message."""
     _start_quickly()
+    from batchgen.cli.screen import show_text_only
+
+    show_text_only()
     _choose_how_to_speak()
     from batchgen.errors import BatchgenError, SpecError
 

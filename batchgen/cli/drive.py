@@ -14,12 +14,12 @@ from contextlib import contextmanager
 import anyio
 import click
 
-from batchgen.cli.carry_on import COMMAND
 from batchgen.cli.display import choose_display
 from batchgen.cli.logfile import log_to
 from batchgen.cli.manner import Manner
-from batchgen.cli.runfolder import this_command
+from batchgen.cli.runfolder import these_words, this_command
 from batchgen.cli.stop_words import stopped_now_line
+from batchgen.cli.stored_command import COMMAND, write_words
 from batchgen.cli.streams import speaks_json_lines, write_error, write_notice
 from batchgen.cli.words import counted
 from batchgen.engines.course import RATES
@@ -59,7 +59,7 @@ def open_and_log(
     Manifest.open(job)
     with open_folder(job.out, job.source, realm) as folder:
         with folder.ledger.transaction():
-            folder.ledger.put(COMMAND, this_command())
+            folder.ledger.put(COMMAND, write_words(these_words()))
             folder.ledger.put(NEEDED, None)
             folder.ledger.put(RATES, json.dumps(_rates_of(job)))
         try:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from batchgen.addresses.characters import visible
+
 _SPACE = re.compile(r"\s")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -31,12 +33,13 @@ class EventFormatter(logging.Formatter):
         line = f"{stamp}Z {record.levelname.lower():7} {record.getMessage()} {extra}"
         if record.exc_info:
             line += "\n" + self._clean(self.formatException(record.exc_info))
-        return line.rstrip()
+        return visible(line.rstrip())
 
 
 def _quoted(value: object) -> str:
     text = str(value)
-    return repr(text) if not text or _SPACE.search(text) else text
+    is_plain = text.isprintable() and not _SPACE.search(text)
+    return text if text and is_plain else repr(text)
 
 
 @contextmanager

@@ -61,7 +61,8 @@ def command(name: str | None, *, as_json: bool) -> None:
 
 def _show(table: Table) -> None:
     is_terminal = sys.stdout.isatty()
-    Console(width=None if is_terminal else PLAIN_WIDTH).print(table)
+    width = None if is_terminal else PLAIN_WIDTH
+    Console(width=width, file=drawable(sys.stdout)).print(table)
 
 
 # -- for scripts

@@ -12,6 +12,7 @@ from batchgen.cli.carry_on import carry_on_command
 from batchgen.cli.cause_lines import cause_lines, retry_line
 from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.runfolder import folder_of
+from batchgen.cli.stored_command import address_notes
 from batchgen.cli.vocabulary import budget_fields, folder_fields, rebuy_fields
 from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
 from batchgen.engines.causes import causes_among
@@ -61,6 +62,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
         lines.append(str(rebuy))
     if not is_running and (run_command := _command_for_rest(ledger, totals)):
         lines.append(f"to carry on:\n  {run_command}")
+        lines += [f"  ({note})" for note in address_notes(run_command)]
     if (line := retry_line(folder, causes)) is not None:
         lines.append(line)
     return "\n".join(lines)

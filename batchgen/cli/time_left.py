@@ -31,7 +31,7 @@ class TimeLeft:
     def show(
         self, now: float, estimate_s: float | None, *, rows: int, ended: int
     ) -> tuple[float | None, str]:
-        """Return the seconds to be shown, and why they grew of late; "" if they did not.
+        """Return the seconds to be shown, and why they grew of late ("" for no reason).
 
         Args:
             now: Monotonic seconds.
