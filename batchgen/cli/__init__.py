@@ -101,6 +101,10 @@ def main() -> None:
         # Whoever read our output went away; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except Exception as fault:  # noqa: BLE001 - nobody wants to read a traceback
+        from batchgen.cli.own_faults import words_of_fault
+
+        code = _say(words_of_fault(fault), 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from batchgen.cli.exact import exact_json, price_fields, tagged
+from batchgen.cli.screen import drawable
 from batchgen.errors import UsageError
 from batchgen.job.names import check_names
 from batchgen.job.said import blamed

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from batchgen.engines.whole_folder import (
     refuse_foreign_archive,
+    refuse_odd_files,
     refuse_without_ledger,
 )
 from batchgen.errors import (
@@ -68,6 +69,7 @@ def open_folder(
     if source is not None:
         _make(path)
     with _lock(path):
+        refuse_odd_files(path)
         refuse_without_ledger(path / LEDGER)
         ledger = Ledger(path / LEDGER)
         try:
@@ -102,6 +104,7 @@ def require_run(path: Path) -> None:
     Raises:
         SpecError: there is none in it.
     """
+    refuse_odd_files(path)
     refuse_without_ledger(path / LEDGER)
     if not (path / LEDGER).is_file():
         raise SpecError(f"{path} holds no run; `batchgen run SOURCE` makes one")

@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
+from batchgen.ledger.soundness import (
+    APPLICATION_ID,
+    defend,
+    refuse_changed,
+    refuse_damaged,
+    refuse_foreign,
+    refuse_odd_file,
+)
 
 SCHEMA_VERSION = 8
 _LOG_INDEX_BYTES = 1 << 15
@@ -82,20 +92,88 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         LedgerMismatch: it was written by a newer batchgen.
         StorageError: it cannot be opened, or is damaged.
     """
+    refuse_odd_file(path)
+    for suffix in ("-wal", "-shm", "-journal"):
+        refuse_odd_file(path.with_name(f"{path.name}{suffix}"))
     with translated(path):
         connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, timeout=30.0
+            path,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=30.0,
+            factory=_Connection,
         )
-        connection.row_factory = sqlite3.Row
+        connection.path = path
         try:
             _prepare(connection, path, write=write)
         except BaseException:
             connection.close()
             raise
+        connection.row_factory = sqlite3.Row
+    _opened.append(path)
     return connection
 
 
+_opened: deque[Path] = deque(maxlen=1)
+
+
+def check_last_opened() -> Path | None:
+    """Check the ledger that was opened last, whatever its size, and return its path.
+
+    For when something in it made no sense: None where no ledger was opened.
+
+    Raises:
+        StorageError: it is damaged.
+    """
+    for path in _opened:
+        if path.is_file():
+            with translated(path), closing(sqlite3.connect(path)) as connection:
+                defend(connection)
+                refuse_damaged(connection, path)
+            return path
+    return None
+
+
+class _Connection(sqlite3.Connection):
+    """A connection whose cursors tell in our words of a page that is broken."""
+
+    path: Path
+
+    def cursor(self, factory: Any = None) -> Any:
+        cursor = super().cursor(factory or _Cursor)
+        cursor.row_factory = self.row_factory
+        return cursor
+
+
+class _Cursor(sqlite3.Cursor):
+    """Rows are read as they are asked for, long after the statement was executed."""
+
+    def __next__(self) -> Any:
+        with translated(self._path):
+            return super().__next__()
+
+    def fetchone(self) -> Any:
+        with translated(self._path):
+            return super().fetchone()
+
+    def fetchmany(self, size: int | None = 1) -> list[Any]:
+        with translated(self._path):
+            return super().fetchmany(size)
+
+    def fetchall(self) -> list[Any]:
+        with translated(self._path):
+            return super().fetchall()
+
+    @property
+    def _path(self) -> Path:
+        connection: Any = self.connection
+        path: Path = connection.path
+        return path
+
+
 def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:
+    defend(connection)
+    refuse_foreign(connection, path)
     if not write:
         connection.execute("PRAGMA query_only = 1")
     else:
@@ -123,12 +201,13 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None
     else:
         for newer in range(version + 1, SCHEMA_VERSION + 1):
             _apply(connection, f"migrations/{newer}.sql", newer)
+    refuse_changed(connection, path)
 
 
 def _apply(connection: sqlite3.Connection, script: str, version: int) -> None:
     """Execute a script and stamp the ledger with its version, both or neither."""
     text = files("batchgen.ledger").joinpath(script).read_text("utf-8")
-    stamp = f"PRAGMA user_version = {version}"
+    stamp = f"PRAGMA user_version = {version}; PRAGMA application_id = {APPLICATION_ID}"
     connection.executescript(f"BEGIN IMMEDIATE; {text}; {stamp}; COMMIT;")
 
 

@@ -14,6 +14,7 @@ from polars.exceptions import PanicException, PolarsError
 
 from batchgen.errors import SpecError
 from batchgen.output.amounts import AMOUNTS, SUMS, Amounts, followed, measures
+from batchgen.output.spreadsheet import safe_frame
 
 _WANTED = "give a run folder or its results.parquet"
 DAY = "day"
@@ -153,8 +154,11 @@ class Costs:
 
 
 def csv_of(parts: Sequence[Costs]) -> str:
-    """Return a line for each group; amounts with all their decimals."""
-    return pl.concat(part.frame() for part in parts).write_csv()
+    """Return a line for each group; amounts with all their decimals.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    return safe_frame(pl.concat(part.frame() for part in parts)).write_csv()
 
 
 def arrow_of(parts: Sequence[Costs]) -> pa.Table:
