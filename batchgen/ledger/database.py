@@ -144,6 +144,11 @@ class _Connection(sqlite3.Connection):
         cursor.row_factory = self.row_factory
         return cursor
 
+    def execute(self, statement: str, values: Any = (), /) -> sqlite3.Cursor:
+        # Python's own makes a cursor of its own kind, whatever `cursor` returns.
+        cursor: sqlite3.Cursor = self.cursor().execute(statement, values)
+        return cursor
+
 
 class _Cursor(sqlite3.Cursor):
     """Rows are read as they are asked for, long after the statement was executed."""

@@ -177,8 +177,9 @@ def _may_be_remembered(name: str, value: object) -> bool:
         document = json.loads(value) if isinstance(value, str) else None
     except (ValueError, RecursionError):
         return False
-    is_object = isinstance(document, dict)
-    return is_object and (not keys or keys >= document.keys()) and _is_plain(document)
+    if not isinstance(document, dict):
+        return False
+    return (not keys or keys >= document.keys()) and _is_plain(document)
 
 
 def _is_plain(value: object) -> bool:
@@ -190,7 +191,7 @@ def _is_plain(value: object) -> bool:
 
 _REMEMBERED: Mapping[str, frozenset[str] | None] = {
     **dict.fromkeys(("generation", "archive_end", "archive_switch", "openings")),
-    **dict.fromkeys(("limits", "needed"), frozenset({"run", "day", "by"})),
+    **dict.fromkeys(("limits", "budget_needed"), frozenset({"run", "day", "by"})),
     "rates": frozenset(),
     "reading": frozenset({"digest", "generation", "rows", "openings", "dealt"}),
 }
@@ -206,53 +207,60 @@ def _outside(end: int, *columns: str) -> str:
     return " OR ".join(f"{column} NOT BETWEEN 0 AND {end}" for column in columns)
 
 
+_REQUEST = """
+  NOT json_valid(request) OR substr(request, 1, 11) != '{"prompt":"'
+  OR EXISTS (
+    SELECT 1 FROM json_each(request) WHERE NOT CASE key
+      WHEN 'prompt' THEN type = 'text'
+      WHEN 'n' THEN type = 'integer'
+      WHEN 'references' THEN type = 'array'
+      WHEN 'options' THEN type = 'object'
+      ELSE type = 'text' AND key IN ('aspect_ratio', 'resolution', 'model') END)
+"""
+# Some versions of SQLite call a null invalid JSON.
+_PLANNED = """
+  NOT json_valid(ifnull(request, '{}')) OR NOT json_valid(ifnull(route, '[]'))
+  OR position NOT BETWEEN 0 AND 1e12
+  OR (row_id IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.row_id = plan.row_id))
+  OR EXISTS (SELECT 1 FROM json_each(ifnull(route, '[]'))
+             WHERE type != 'object' OR json_type(value, '$.provider') != 'text')
+"""
+# No member of a ZIP leads out of the folder that it is unpacked in.
+_IMAGE = """
+  NOT EXISTS (SELECT 1 FROM attempts AS bought
+              WHERE bought.attempt_id = images.attempt_id)
+  OR place < 0 OR size_bytes < 0 OR crc32 NOT BETWEEN 0 AND 4294967295
+  OR width_px < 1 OR height_px < 1 OR length(sha256) != 32 OR image < 1
+  OR name LIKE '/%' OR '/' || name || '/' LIKE '%/../%' OR instr(name, char(92))
+  OR name GLOB '*[' || char(1) || '-' || char(31) || ']*'
+"""
+_ATTEMPT = " OR ".join(
+    [
+        _none_of("state", State),
+        _none_of("charge", Charge),
+        _none_of("again", Again),
+        "images < 1 OR first_image < 1 OR images > 100000",
+        _outside(_MAX_NANO, "cost", "expected", "floor", "ceiling"),
+        _outside(_MAX_NANO, "uncertain", "cost_before_bill"),
+        _outside(_END_MICROS, "sent_at", "accepted_at", "ended_at"),
+        "latency_s NOT BETWEEN 0 AND 1e9",
+        "NOT EXISTS (SELECT 1 FROM rows WHERE rows.row_id = attempts.row_id)",
+    ]
+)
+_ROW = " OR ".join(
+    [
+        _none_of("status", Status),
+        "n NOT BETWEEN 1 AND 100000 OR tries_from < 0",
+        "stem LIKE '/%' OR '/' || stem || '/' LIKE '%/../%' OR instr(stem, char(92))",
+        _REQUEST,
+    ]
+)
+
 _IMPOSSIBLE = (
-    (
-        "attempts",
-        " OR ".join(
-            [
-                _none_of("state", State),
-                _none_of("charge", Charge),
-                _none_of("again", Again),
-                "images < 1 OR first_image < 1 OR images > 100000",
-                _outside(_MAX_NANO, "cost", "expected", "floor", "ceiling"),
-                _outside(_MAX_NANO, "uncertain", "cost_before_bill"),
-                _outside(_END_MICROS, "sent_at", "accepted_at", "ended_at"),
-                "latency_s NOT BETWEEN 0 AND 1e9",
-                "NOT EXISTS (SELECT 1 FROM rows WHERE rows.row_id = attempts.row_id)",
-            ]
-        ),
-    ),
-    (
-        "rows",
-        f"{_none_of('status', Status)} OR n NOT BETWEEN 1 AND 100000 "
-        "OR NOT json_valid(request) OR tries_from < 0 "
-        'OR substr(request, 1, 11) != \'{"prompt":"\' '
-        "OR EXISTS (SELECT 1 FROM json_each(request) WHERE NOT CASE key "
-        "WHEN 'prompt' THEN type = 'text' WHEN 'n' THEN type = 'integer' "
-        "WHEN 'references' THEN type = 'array' WHEN 'options' THEN type = 'object' "
-        "ELSE type = 'text' AND key IN ('aspect_ratio', 'resolution', 'model') END)",
-    ),
-    (
-        "plan",
-        # Some versions of SQLite call a null invalid.
-        "NOT json_valid(ifnull(request, '{}')) OR NOT json_valid(ifnull(route, '[]')) "
-        "OR position NOT BETWEEN 0 AND 1e12 OR (row_id IS NOT NULL "
-        "AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.row_id = plan.row_id)) "
-        "OR EXISTS (SELECT 1 FROM json_each(ifnull(route, '[]')) "
-        "WHERE type != 'object' OR json_type(value, '$.provider') != 'text') "
-        f"OR {_outside(_MAX_NANO, 'estimate')}",
-    ),
-    (
-        "images",
-        "NOT EXISTS (SELECT 1 FROM attempts AS bought "
-        "WHERE bought.attempt_id = images.attempt_id) "
-        "OR place < 0 OR size_bytes < 0 OR crc32 NOT BETWEEN 0 AND 4294967295 "
-        "OR width_px < 1 OR height_px < 1 OR length(sha256) != 32 OR image < 1 "
-        # No member of a ZIP leads out of the folder that it is unpacked in.
-        "OR name LIKE '/%' OR '/' || name || '/' LIKE '%/../%' "
-        "OR instr(name, char(92)) "
-        "OR name GLOB '*[' || char(1) || '-' || char(31) || ']*'",
-    ),
+    ("attempts", _ATTEMPT),
+    ("rows", _ROW),
+    ("plan", " OR ".join([_PLANNED, _outside(_MAX_NANO, "estimate")])),
+    ("images", _IMAGE),
 )
 """Values that no version of batchgen wrote; comparisons with null find nothing."""
