@@ -30,6 +30,7 @@ from batchgen.engines.needed import NEEDED
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BatchgenError, LedgerMissing, StorageError, UsageError
 from batchgen.ledger import OpenAttempts
+from batchgen.ledger.database import check_last_opened
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, State, dollars
 from batchgen.providers import PROVIDERS
@@ -137,6 +138,10 @@ def _first_of(
             if isinstance(error, BatchgenError):
                 return error
     log.error("crashed", exc_info=group)
+    try:
+        check_last_opened()
+    except StorageError as damage:
+        return damage
     return BatchgenError(
         "a fault of batchgen itself; run.log in the run folder has the details. "
         f"Nothing is lost; carry on:\n  {this_command()}"

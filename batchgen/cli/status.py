@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from batchgen.addresses.characters import visible_line
 from batchgen.budget import DAY_MICROS, Limits, Scope, Share, day_of, shares_of
 from batchgen.cli.carry_on import carry_on_command
 from batchgen.cli.cause_lines import cause_lines, retry_line
@@ -123,7 +124,7 @@ def _budget_lines(ledger: Reader) -> list[str]:
         if isinstance(scope, Share):
             values += 1
             if values <= GROUPS_SHOWN:
-                lines.append(f"{scope}: {used}")
+                lines.append(f"{visible_line(str(scope))}: {used}")
         elif scope != "run":
             lines.append(f"today (UTC): {used}")
     if values > GROUPS_SHOWN:

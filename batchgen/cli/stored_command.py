@@ -11,6 +11,7 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 
+import click
 import httpx
 
 from batchgen.addresses.characters import visible
@@ -83,7 +84,16 @@ def _read_words(stored: object) -> list[str] | None:
 
 def _is_run_command(words: Sequence[str]) -> bool:
     is_run = len(words) > 2 and tuple(words[:2]) == ("batchgen", "run")
-    return is_run and all(visible(word) == word for word in words)
+    asks_for_help = "-h" in words or "--help" in words  # click would print it
+    if not is_run or asks_for_help or any(visible(word) != word for word in words):
+        return False
+    from batchgen.cli.run import command  # it imports us
+
+    try:
+        command.make_context("run", list(words[2:])).close()
+    except (click.ClickException, click.exceptions.Exit):
+        return False
+    return True
 
 
 def _values(words: Sequence[str], option: str) -> Iterator[str]:

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from batchgen.addresses.characters import visible_line
 from batchgen.cli.carry_on import carry_on_after, way_out
 from batchgen.cli.cause_lines import cause_lines, quoted, retry_line
 from batchgen.cli.runfolder import this_command
+from batchgen.cli.shell import quoted_word
 from batchgen.cli.stop_words import stopped_line
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
@@ -127,10 +129,11 @@ def finish(job: Job, outcome: Outcome, causes: Sequence[Cause] = ()) -> int:
     for variable in outcome.left:
         write_error(f"tasks of an earlier run wait for their key: set {variable}")
     for name, address in outcome.unnamed:
+        option = quoted_word(visible_line(f"{name}={address}"))
         write_error(
-            f"tasks of an earlier run wait at {address}, which only this run folder "
-            "names: no key is sent there. If the address is right, add "
-            f"--base-url {name}={address}"
+            f"tasks of an earlier run wait at {visible_line(address)}, which only this "
+            "run folder names: no key is sent there. If the address is right, add "
+            f"--base-url {option}"
         )
     code = _code(outcome, whole=whole)
     for line in _reasons(outcome):

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchgen.addresses.characters import visible_line
 from batchgen.engines.whole_folder import (
     refuse_foreign_archive,
     refuse_odd_files,
@@ -212,7 +213,8 @@ def _bind(ledger: Ledger, path: Path, source: Path, realm: str) -> None:
         try:
             ledger.bind("source", relative, problem)
         except LedgerMismatch as error:
-            text = problem.format(bound=(path / str(bound)).resolve(), wanted=source)
+            other = visible_line(str((path / str(bound)).resolve()))
+            text = problem.format(bound=other, wanted=source)
             raise LedgerMismatch(text) from error
         ledger.bind("realm", realm, REALM_PROBLEM.replace("{folder}", str(path)))
 

@@ -114,7 +114,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     return connection
 
 
-_opened: deque[Path] = deque(maxlen=1)
+_opened: deque[Path] = deque(maxlen=4)
 
 
 def check_last_opened() -> Path | None:
@@ -125,7 +125,7 @@ def check_last_opened() -> Path | None:
     Raises:
         StorageError: it is damaged.
     """
-    for path in _opened:
+    for path in reversed(_opened):
         if path.is_file():
             with translated(path), closing(sqlite3.connect(path)) as connection:
                 defend(connection)
@@ -242,6 +242,8 @@ def copy_ledger(source: Path, target: Path) -> None:
     Raises:
         StorageError: it cannot be read, or is damaged.
     """
+    refuse_odd_file(source)
+    _opened.append(source)
     address = f"{source.resolve().as_uri()}?mode=ro"
     with (
         translated(source),
