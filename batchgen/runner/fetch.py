@@ -7,7 +7,6 @@ download is tried in rounds, with growing pauses, before it is given up.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
 
 import anyio
 
@@ -17,7 +16,6 @@ from batchgen.errors import (
     ImageRejected,
     Incomplete,
     LinkLost,
-    LinksUnreachable,
     ProviderStopped,
     Retryable,
     Superseded,
@@ -30,8 +28,8 @@ from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import wait_s
 from batchgen.runner.finish import lose
 from batchgen.runner.fresh import fresh_links
-from batchgen.runner.lane import Lane
-from batchgen.runner.link_hosts import LinkHost, waiting_for
+from batchgen.runner.link_ends import refuse_silence, stop_for
+from batchgen.runner.link_hosts import waiting_for
 from batchgen.runner.missing import Missing
 from batchgen.runner.pause import pause
 from batchgen.runner.store import Checked, store
@@ -137,7 +135,7 @@ async def _bring_all(
         hosts = [lane.host_of(link) for link in missing.links.values()]
         is_outage = is_first_chance and broke_off and all(it.excuses for it in hosts)
         if is_first_chance and all(map(lane.link_hosts.are_gone, hosts)):
-            _stop_for(run, lane, hosts[0], missing)
+            stop_for(run, lane, hosts[0], missing)
         counted += not is_outage
         is_over = (is_last and counted >= most) or not missing.may_come
         if is_over or (counted == ASK_TASK_AT and not broke_off):
@@ -148,47 +146,9 @@ async def _bring_all(
                 continue
         if is_over:
             if is_first_chance:
-                _refuse_silence(missing, lane)
+                refuse_silence(missing, lane)
             return
         await _wait(run, flight, missing, tries, is_outage=is_outage)
-
-
-def _refuse_silence(missing: Missing, lane: Lane) -> None:
-    """Leave to a later run what had no answer at all: the network may be to blame.
-
-    It is not where a machine refused the connection, nor where other images came while
-    these links could not be connected to.
-
-    Raises:
-        Incomplete: nobody answered.
-    """
-    others_came = lane.link_hosts.last_success > missing.began
-    for error in missing.failures.values():
-        if not isinstance(error, Incomplete) or error.was_answered:
-            continue
-        if error.connection == "made" or (
-            error.connection == "failed" and not others_came
-        ):
-            raise error
-
-
-def _stop_for(run: Run, lane: Lane, host: LinkHost, missing: Missing) -> NoReturn:
-    """Buy nothing more whose images nobody can download; the links are kept.
-
-    Raises:
-        Incomplete: always; a later run downloads what was paid for.
-    """
-    error = next(iter(missing.failures.values()))
-    if lane.stopped is None:
-        words = f"no image can be downloaded, {host.name} takes no connection"
-        lane.stop(LinksUnreachable(lane.name, words))
-        run.log.error("provider_stopped", extra={"provider": lane.name})
-        run.progress.notice(
-            f"{lane.name}: {host.name} takes no connection, and the images that were "
-            f"paid for are there ({run.scrubber.clean(error.message)}). Nothing more "
-            "is bought; the next run downloads them"
-        )
-    raise error
 
 
 async def try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) -> None:
