@@ -42,7 +42,8 @@
             ├── ModelGone
             ├── WrongAddress     a web page or a redirect where the API should answer
             ├── UnusableReplies  row after row ended without anything usable
-            └── Unreachable      never once reached in this run
+            ├── Unreachable      never once reached in this run
+            └── LinksUnreachable nobody is where its images are
 
 Whoever treats an error looks at its branch and attributes, never at a provider's
 codes. Two things are said apart: what was charged, and whether to ask again.
@@ -56,7 +57,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 
 class Charge(StrEnum):
@@ -277,9 +278,12 @@ class Incomplete(Retryable):
     Attributes:
         was_answered: Whether an answer with a status came, so that the network is not
             to blame. Set after the error was made.
+        connection: Whether a connection was made, refused by the machine that is
+            there, or failed in another way. Set after the error was made.
     """
 
     was_answered: bool = False
+    connection: Literal["made", "refused", "failed"] = "made"
 
 
 class OutcomeUnknown(AttemptError):
@@ -405,6 +409,10 @@ class QuotaReached(ProviderStopped):
 
 class Unreachable(ProviderStopped):
     """No connection ever came about in this run: check the network and the base URL."""
+
+
+class LinksUnreachable(ProviderStopped):
+    """The host of its images took no connection for minutes; links are kept."""
 
 
 class ModelGone(ProviderStopped):

@@ -60,6 +60,53 @@ def _is_joined(text: str, index: int) -> bool:
     )
 
 
+_UNSAFE = re.compile(
+    "["
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line break, DEL, C1
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u3164\ufeff\uffa0"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufff0-\ufffb"
+    "\ud800-\udfff"  # what could not be decoded
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+    "]"
+)
+"""Characters that change what a terminal shows of other text, or show nothing."""
+
+_FLAG = "\U0001f3f4"
+_FLAG_TAGS = range(0xE0020, 0xE0080)
+
+
+def visible(text: str) -> str:
+    """Return a text that no terminal obeys: what is not to be seen is `[U+001B]`.
+
+    Letters of all scripts and pictures stay as they are, as do line breaks and tabs.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+
+    def replaced(match: re.Match[str]) -> str:
+        if _belongs_to_picture(text, match.start()):
+            return match[0]
+        return f"[U+{ord(match[0]):04X}]"
+
+    return _UNSAFE.sub(replaced, text)
+
+
+def visible_line(text: str) -> str:
+    """Return a text of other hands as one line that no terminal obeys."""
+    return visible(" ".join(text.splitlines())).replace("\t", " ")
+
+
+def _belongs_to_picture(text: str, index: int) -> bool:
+    """Tell whether a character that is not seen joins pictures, or names a flag."""
+    if _is_joined(text, index):
+        return True
+    start = index
+    while start > 0 and ord(text[start]) in _FLAG_TAGS and index - start < 8:
+        start -= 1
+    return start < index and text[start] == _FLAG
+
+
 def name_of(character: str) -> str:
     """Return what a hidden character is called, with its number in Unicode."""
     number = f"U+{ord(character):04X}"

@@ -80,6 +80,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every error of the user's ends in one clear message."""
     _start_quickly()
+    from batchgen.cli.screen import show_text_only
+
+    show_text_only()
     _choose_how_to_speak()
     from batchgen.drives import message_for
     from batchgen.errors import BatchgenError, SpecError
@@ -103,6 +106,10 @@ def main() -> None:
     except OSError as error:
         # A drive can fail at any look at any file: the user needs its name alone.
         code = _say(message_for(error), 1)
+    except Exception as fault:  # noqa: BLE001 - nobody wants to read a traceback
+        from batchgen.cli.own_faults import words_of_fault
+
+        code = _say(words_of_fault(fault), 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

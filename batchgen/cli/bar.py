@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import anyio
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -9,8 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from batchgen.addresses.characters import visible
 from batchgen.cli.display import BAR_EVERY_S, Lines
 from batchgen.cli.meter import Meter, View
+from batchgen.cli.screen import drawable
 from batchgen.cli.streams import write_notice
 from batchgen.runner.progress import Progress
 
@@ -20,13 +24,15 @@ class Bar:
 
     async def show(self, progress: Progress) -> None:
         """Draw the bar until cancelled."""
-        console = Console(stderr=True)
+        console = Console(file=drawable(sys.stderr))
         meter = Meter(progress)
         # No bar yet: a question may come, and the bar would be drawn over it.
         await Lines().follow(progress, meter, until="running")
         try:
             with Live(console=console, auto_refresh=False, transient=True) as live:
-                progress.notice = lambda text: console.print(text, markup=False)
+                progress.notice = lambda text: console.print(
+                    visible(text), markup=False
+                )
                 while progress.phase not in ("stopping", "writing"):
                     view = meter.view(anyio.current_time())
                     live.update(_drawn(view), refresh=True)
@@ -45,5 +51,5 @@ def _drawn(view: View) -> RenderableType:
     total = view.total or None
     drawn = ProgressBar(total, view.ended, pulse=not total)
     beside = view.beside_the_bar() if total else ""
-    bar.add_row(Text(view.phase), drawn, Text(beside))
-    return Group(bar, Text(view.below_the_bar()))
+    bar.add_row(Text(view.phase), drawn, Text(visible(beside)))
+    return Group(bar, Text(visible(view.below_the_bar())))

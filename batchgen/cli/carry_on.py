@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchgen.cli.runfolder import this_command
+from batchgen.cli.stored_command import join_words, stored_words
 from batchgen.engines.edited import rebuy_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import LEDGER, read_ledger
@@ -19,9 +20,6 @@ from batchgen.model.price import NANO
 
 if TYPE_CHECKING:
     from batchgen.engines.setting import Outcome
-
-COMMAND = "command"
-"""Under this name a folder remembers the last `run` command, as it was typed."""
 
 MAX_COST = "--max-cost"
 PER_DAY = "--max-cost-per-day"
@@ -42,10 +40,9 @@ def carry_on_command(ledger: Reader, needed: Needed | None = None) -> str | None
         ledger: The folder's.
         needed: What the budgets need; None for what stopped the last run.
     """
-    command = ledger.get(COMMAND)
-    if not isinstance(command, str):
+    words = stored_words(ledger)
+    if words is None:
         return None
-    words = shlex.split(command)
     if rebuy_of(ledger, EVERY_ROW, ledger.generation) is None:
         words = [word for word in words if word not in ONCE]
     needed = needed or needed_in(ledger)
@@ -53,7 +50,7 @@ def carry_on_command(ledger: Reader, needed: Needed | None = None) -> str | None
         words = _with_option(words, MAX_COST, amount(needed.run))
     if needed.day is not None:
         words = _with_option(words, PER_DAY, amount(needed.day))
-    return shlex.join(words)
+    return join_words(words)
 
 
 def carry_on_after(folder: Path, outcome: Outcome) -> str:

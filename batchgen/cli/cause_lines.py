@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchgen.addresses.characters import visible_line
 from batchgen.cli.words import counted
 from batchgen.decoding import one_line
 from batchgen.engines.causes import Cause, Example
@@ -45,8 +46,8 @@ def _problem(
     place: str, row: int, line: int | None, column: str | None, message: str
 ) -> str:
     in_line = "" if line is None else f", line {line}"
-    in_column = f", column `{column}`" if column else ""
-    return f"  {place}row {row}{in_line}{in_column}: {message}"
+    in_column = f", column `{visible_line(column)}`" if column else ""
+    return f"  {place}row {row}{in_line}{in_column}: {visible_line(message)}"
 
 
 def cause_lines(causes: Sequence[Cause], file: str | None = None) -> list[str]:

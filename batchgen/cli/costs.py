@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from batchgen.addresses.characters import visible_line
 from batchgen.cli.costs_shown import as_json, as_text, total_words
 from batchgen.engines.folder import LEDGER
 from batchgen.errors import SpecError, UsageError
@@ -170,7 +171,7 @@ def _columns(by: Iterable[str], known: tuple[str, ...]) -> list[str]:
     for name in names:
         if name not in known:
             hint = did_you_mean(name, known)
-            there_are = ", ".join(known)
+            there_are = visible_line(", ".join(known))
             raise UsageError(f"--by: no column `{name}`{hint} (there are {there_are})")
     return list(dict.fromkeys(names))
 

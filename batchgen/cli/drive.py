@@ -15,12 +15,12 @@ from typing import TypeVar
 import anyio
 import click
 
-from batchgen.cli.carry_on import COMMAND
 from batchgen.cli.display import choose_display
 from batchgen.cli.logfile import log_to
 from batchgen.cli.manner import Manner
-from batchgen.cli.runfolder import this_command
+from batchgen.cli.runfolder import these_words, this_command
 from batchgen.cli.stop_words import stopped_now_line
+from batchgen.cli.stored_command import COMMAND, write_words
 from batchgen.cli.streams import speaks_json_lines, write_error, write_notice
 from batchgen.cli.words import counted
 from batchgen.drives import message_for
@@ -32,6 +32,7 @@ from batchgen.engines.needed import NEEDED
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BatchgenError, LedgerMissing, StorageError, UsageError
 from batchgen.ledger import OpenAttempts
+from batchgen.ledger.database import check_last_opened
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, State, dollars
 from batchgen.providers import PROVIDERS
@@ -63,7 +64,7 @@ def open_and_log(
     Manifest.open(job)
     with open_folder(job.out, job.source, realm) as folder:
         with folder.ledger.transaction():
-            folder.ledger.put(COMMAND, this_command())
+            folder.ledger.put(COMMAND, write_words(these_words()))
             folder.ledger.put(NEEDED, None)
             folder.ledger.put(RATES, json.dumps(_rates_of(job)))
         clean = Scrubber(keys.values()).clean
@@ -138,6 +139,10 @@ def _first_of(
     if error is not None:
         return error
     log.error("crashed", exc_info=group)
+    try:
+        check_last_opened()
+    except StorageError as damage:
+        return damage
     return BatchgenError(
         "a fault of batchgen itself; run.log in the run folder has the details. "
         f"Nothing is lost; carry on:\n  {this_command()}"

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from batchgen.addresses.characters import visible
 from batchgen.drives import reason_of
 
 _SPACE = re.compile(r"\s")
@@ -34,12 +35,13 @@ class EventFormatter(logging.Formatter):
         line = f"{stamp}Z {record.levelname.lower():7} {record.getMessage()} {extra}"
         if record.exc_info:
             line += "\n" + self._clean(self.formatException(record.exc_info))
-        return line.rstrip()
+        return visible(line.rstrip())
 
 
 def _quoted(value: object) -> str:
     text = str(value)
-    return repr(text) if not text or _SPACE.search(text) else text
+    is_plain = text.isprintable() and not _SPACE.search(text)
+    return text if text and is_plain else repr(text)
 
 
 class EventHandler(logging.FileHandler):

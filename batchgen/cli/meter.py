@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchgen.budget import Scope
+from batchgen.cli.time_left import TimeLeft
 from batchgen.cli.words import counted
 from batchgen.model import Status, to_usd
 from batchgen.runner.progress import Progress
@@ -24,6 +25,7 @@ class View:
     Attributes:
         per_minute: Images stored a minute, of late.
         left_s: Seconds to the end at this pace; None if unknown.
+        left_reason: Why that grew, or is unknown; empty where neither is so.
         projected: Nano-dollars at the end at what a row costs; None if unknown.
         rows: By status; `pending` counts all that are still to come.
         budget_levels: What each budget is for, its limit, and what counts for it.
@@ -39,6 +41,7 @@ class View:
     at_risk: int
     projected: int | None
     left_s: float | None
+    left_reason: str = ""
     budgets: tuple[str, ...] = ()
     retired: int = 0
     rehearsed: bool = False
@@ -98,9 +101,12 @@ class View:
         return [*words, *self.budgets]
 
     def _left(self) -> list[str]:
-        if self.left_s is None or self.phase != "running":
+        if self.phase != "running" or not (self.left_reason or self.left_s):
             return []
-        return [f"{_clock(self.left_s)} left"]
+        if self.left_s is None:
+            return [self.left_reason]
+        reason = f" ({self.left_reason})" if self.left_reason else ""
+        return [f"{_clock(self.left_s)} left{reason}"]
 
 
 class Meter:
@@ -110,6 +116,7 @@ class Meter:
         self._progress = progress
         self._seen: deque[tuple[float, int, int]] = deque()
         self._began: tuple[int, int] | None = None
+        self._time_left = TimeLeft(lambda: progress.wait_reasons())  # it is set later
 
     def view(self, now: float) -> View:
         """Return how things stand now (monotonic seconds)."""
@@ -119,6 +126,10 @@ class Meter:
         ended = tried + rows[Status.INVALID]
         pending = max(0, progress.total - ended)
         images_per_s, rows_per_s = self._pace(now, tried)
+        estimate_s = pending / rows_per_s if rows_per_s > 0 and pending else None
+        left_s, left_reason = self._time_left.show(
+            now, estimate_s, rows=progress.total, ended=ended
+        )
         return View(
             phase=progress.phase,
             total=progress.total,
@@ -128,7 +139,8 @@ class Meter:
             spent=progress.spent,
             at_risk=progress.at_risk,
             projected=self._projected(pending, tried),
-            left_s=pending / rows_per_s if rows_per_s > 0 and pending else None,
+            left_s=left_s,
+            left_reason=left_reason if pending else "",
             budgets=tuple(progress.budgets()),
             budget_levels=progress.budget_levels(),
             retired=progress.retired,

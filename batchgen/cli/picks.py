@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.errors import UsageError
+from batchgen.output.spreadsheet import plain_cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ def _of_csv(path: Path) -> Iterator[Pick]:
             )
         for line in reader:
             if line["id"]:
-                yield Pick(line["id"], _image(line.get("image"), path, reader.line_num))
+                name = plain_cell(line["id"])
+                yield Pick(name, _image(line.get("image"), path, reader.line_num))
 
 
 def _image(text: str | None, path: Path, line: int) -> int | None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from batchgen.cli.exact import exact_json, price_fields, tagged
+from batchgen.cli.screen import drawable
 from batchgen.errors import UsageError
 from batchgen.job.names import check_names
 from batchgen.job.said import blamed
@@ -61,7 +62,8 @@ def command(name: str | None, *, as_json: bool) -> None:
 
 def _show(table: Table) -> None:
     is_terminal = sys.stdout.isatty()
-    Console(width=None if is_terminal else PLAIN_WIDTH).print(table)
+    width = None if is_terminal else PLAIN_WIDTH
+    Console(width=width, file=drawable(sys.stdout)).print(table)
 
 
 # -- for scripts

@@ -10,12 +10,17 @@ from typing import Any
 import click
 
 from batchgen.addresses.url import read_url
-from batchgen.cli.carry_on import COMMAND
 from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.logged_command import logged_command, said_before
 from batchgen.cli.recovered_shown import fields_of, lines_of
-from batchgen.cli.runfolder import carry_on_by, folder_of, this_command
+from batchgen.cli.runfolder import (
+    carry_on_by,
+    folder_of,
+    these_words,
+    this_command,
+)
 from batchgen.cli.source import job_options, overrides_of, prices_of, realm_of
+from batchgen.cli.stored_command import COMMAND, address_notes, write_words
 from batchgen.engines.recover import (
     Recovery,
     Remains,
@@ -69,14 +74,15 @@ def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
         # A rehearsal's prices are its sandbox's own.
         prices={} if realm == REHEARSAL else prices_of(job),
         realm=realm,
-        notes={COMMAND: this_command()},
+        notes={COMMAND: write_words(these_words())},
     )
     found = recover_folder(recovery, remains)
     if as_json:
         fields = fields_of(folder, found, this_command())
         click.echo(exact_json(tagged("recover", fields)))
     else:
-        click.echo("\n".join(lines_of(folder, found, this_command())))
+        notes = address_notes(this_command())
+        click.echo("\n".join([*lines_of(folder, found, this_command()), *notes]))
 
 
 def _folder(run: Path, overrides: Overrides, *, rehearse: bool) -> Path:

@@ -14,17 +14,16 @@ from batchgen.cli.real_run import known_before, known_of_plan, needs_of
 from batchgen.cli.streams import write_notice
 from batchgen.cli.summary import Rehearsed
 from batchgen.engines.setting import Setting
+from batchgen.engines.whole_folder import SANDBOX
 from batchgen.errors import SpecError
 from batchgen.model import Job, Price, PriceList, Terms
+from batchgen.output.whole import replacing
 from batchgen.providers import PROVIDERS
 from batchgen.runner.own_address import is_own_address
 from batchgen.runner.progress import Progress
 from batchgen.runner.references import UNTRIED
 from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
 from batchgen.sandbox.drawing import stand_in
-
-SANDBOX = "sandbox"
-"""Folder inside a rehearsal's run folder."""
 
 
 def rehearse(job: Job, manner: Manner, end: End) -> int:
@@ -98,7 +97,8 @@ def _keep_bills(
     """Leave what each provider would export, for `batchgen reconcile`."""
     for name in sorted({it["provider"] for it in entries}):
         path = job.out / SANDBOX / f"bill-{name}.csv"
-        path.write_bytes(sandbox.bill_as_csv(name))
+        with replacing(path) as file:
+            file.write(sandbox.bill_as_csv(name))
 
 
 def prices_from(tariff: Mapping[str, Any], provider: str) -> PriceList:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from batchgen.addresses.characters import visible_line
 from batchgen.cli.streams import write_error
 from batchgen.cli.words import counted
 from batchgen.engines.compacting import Compacted, compact
@@ -84,8 +85,9 @@ def _damage_line(damage: Damage) -> str:
     member = damage.member
     where = "a row that the manifest no longer holds"
     if member.row_name is not None:
-        where = f'row "{member.row_name}"'
-    return f"damaged: {member.name} ({where}, image {member.image}): {damage.words}"
+        where = f'row "{visible_line(str(member.row_name))}"'
+    name = visible_line(member.name)
+    return f"damaged: {name} ({where}, image {member.image}): {damage.words}"
 
 
 def _damaged_words(archive: Path, found: Verified) -> str:

@@ -11,6 +11,7 @@ from batchgen.cli.carry_on import amount, carry_on_command
 from batchgen.cli.cause_lines import cause_lines
 from batchgen.cli.picks import Pick, read_picks
 from batchgen.cli.runfolder import folder_of
+from batchgen.cli.stored_command import address_notes
 from batchgen.cli.words import NO_MONEY, counted
 from batchgen.engines.causes import Cause, causes_of, kinds_without_help
 from batchgen.engines.estimate import EVERY_ROW
@@ -193,5 +194,7 @@ def _tell_price(folder: Path) -> None:
             click.echo(f"for that --max-cost must be at least {amount(needed.run)}")
         if (run_command := carry_on_command(ledger, needed)) is not None:
             click.echo(f"to do it:\n  {run_command}")
+            for note in address_notes(run_command):
+                click.echo(f"  ({note})")
     finally:
         ledger.close()

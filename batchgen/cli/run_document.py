@@ -46,6 +46,7 @@ def progress_fields(view: View, at: datetime) -> dict[str, Any]:
         "at_risk_usd": to_usd(view.at_risk),
         "projected_usd": None if view.projected is None else to_usd(view.projected),
         "left_s": None if view.left_s is None else round(view.left_s),
+        "left_reason": view.left_reason or None,
         "budgets": [budget_fields(*level) for level in view.budget_levels],
     }
 

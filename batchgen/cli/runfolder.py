@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
 import click
 
+from batchgen.cli.stored_command import join_words
 from batchgen.engines.folder import LEDGER, LOG
 from batchgen.errors import BatchgenError, UsageError
 from batchgen.job import Overrides, load_job
@@ -64,9 +64,14 @@ def _no_run(run: Path) -> str:
 
 def this_command() -> str:
     """Return the command that carries on: as it was typed; it holds no key."""
+    return join_words(these_words())
+
+
+def these_words() -> list[str]:
+    """Return the words of that command."""
     context = click.get_current_context(silent=True)
     words = context.meta.get(_COMMAND) if context else None
-    return shlex.join(["batchgen", *(words or sys.argv[1:])])
+    return ["batchgen", *(words or sys.argv[1:])]
 
 
 def carry_on_by(*words: str) -> None:

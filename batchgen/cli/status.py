@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
+from batchgen.addresses.characters import visible_line
 from batchgen.budget import DAY_MICROS, Limits, Scope, Share, day_of, shares_of
 from batchgen.cli.carry_on import carry_on_command
 from batchgen.cli.cause_lines import cause_lines, retry_line
 from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.runfolder import folder_of
+from batchgen.cli.stored_command import address_notes
 from batchgen.cli.vocabulary import budget_fields, folder_fields, rebuy_fields
 from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
 from batchgen.engines.causes import causes_among
@@ -61,6 +63,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
         lines.append(str(rebuy))
     if not is_running and (run_command := _command_for_rest(ledger, totals)):
         lines.append(f"to carry on:\n  {run_command}")
+        lines += [f"  ({note})" for note in address_notes(run_command)]
     if (line := retry_line(folder, causes)) is not None:
         lines.append(line)
     return "\n".join(lines)
@@ -121,7 +124,7 @@ def _budget_lines(ledger: Reader) -> list[str]:
         if isinstance(scope, Share):
             values += 1
             if values <= GROUPS_SHOWN:
-                lines.append(f"{scope}: {used}")
+                lines.append(f"{visible_line(str(scope))}: {used}")
         elif scope != "run":
             lines.append(f"today (UTC): {used}")
     if values > GROUPS_SHOWN:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
+from batchgen.addresses.characters import visible
 from batchgen.cli.exact import exact_json, tagged
 
 Level = Literal["notice", "error"]
@@ -66,7 +67,8 @@ def _tell(text: str, level: Level) -> None:
 
 def _write(stream: TextIO, text: str) -> None:
     try:
-        stream.write(text + "\n")
+        # Whatever stands in the stream's place, such as what draws a bar.
+        stream.write(visible(text) + "\n")
         stream.flush()
     except (OSError, ValueError):
         # The terminal or the reader is gone, and the run goes on without. What is left

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from batchgen.addresses.characters import visible_line
 from batchgen.cli.carry_on import carry_on_after, way_out
 from batchgen.cli.cause_lines import cause_lines, quoted, retry_line
 from batchgen.cli.runfolder import this_command
+from batchgen.cli.shell import quoted_word
 from batchgen.cli.stop_words import stopped_line
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
@@ -22,6 +24,7 @@ from batchgen.errors import (
     BudgetReached,
     CredentialRejected,
     LedgerMissing,
+    LinksUnreachable,
     ModelGone,
     NearlyAllFailed,
     OutOfCredit,
@@ -126,10 +129,11 @@ def finish(job: Job, outcome: Outcome, causes: Sequence[Cause] = ()) -> int:
     for variable in outcome.left:
         write_error(f"tasks of an earlier run wait for their key: set {variable}")
     for name, address in outcome.unnamed:
+        option = quoted_word(visible_line(f"{name}={address}"))
         write_error(
-            f"tasks of an earlier run wait at {address}, which only this run folder "
-            "names: no key is sent there. If the address is right, add "
-            f"--base-url {name}={address}"
+            f"tasks of an earlier run wait at {visible_line(address)}, which only this "
+            "run folder names: no key is sent there. If the address is right, add "
+            f"--base-url {option}"
         )
     code = _code(outcome, whole=whole)
     for line in _reasons(outcome):
@@ -151,6 +155,7 @@ ADVICE: Mapping[type[ProviderStopped], str] = {
     WrongAddress: "check --base-url",
     UnusableReplies: "look at `message` in the table before you carry on",
     Unreachable: "check the network and --base-url",
+    LinksUnreachable: "the links are kept, and the next run tries them again",
 }
 """What a person can do about a provider that stopped."""
 
@@ -190,7 +195,8 @@ def _code(outcome: Outcome, *, whole: bool) -> int:
         return 1
     if outcome.signal is not None:
         return exit_code(outcome.signal)
-    if stopped_all:
+    links_alone = any(isinstance(stop, LinksUnreachable) for stop in outcome.stopped)
+    if stopped_all and not links_alone:
         return 5
     if isinstance(error, BudgetReached):
         return 4

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from batchgen.addresses.characters import visible_line
 from batchgen.ledger import Reader
 from batchgen.model import dollars, to_usd
 
@@ -127,7 +128,9 @@ def rebuy_of(ledger: Reader, below: int, generation: int) -> Rebuy | None:
         usd=to_usd(found["estimate"]),
         unpriced=found["unpriced"],
         names=[
-            f"row {row['position']}" if row["id"] is None else f'id "{row["id"]}"'
+            f"row {row['position']}"
+            if row["id"] is None
+            else f'id "{visible_line(row["id"])}"'
             for row in first
         ],
         kept=_kept_by(ledger, values),

@@ -10,9 +10,11 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchgen.addresses.characters import visible_line
 from batchgen.drives import FULL, reason_of
 from batchgen.engines.whole_folder import (
     refuse_foreign_archive,
+    refuse_odd_files,
     refuse_without_ledger,
 )
 from batchgen.errors import (
@@ -69,6 +71,7 @@ def open_folder(
     if source is not None:
         _make(path)
     with hold_folder(path):
+        refuse_odd_files(path)
         refuse_without_ledger(path / LEDGER)
         ledger = Ledger(path / LEDGER)
         try:
@@ -104,6 +107,7 @@ def require_run(path: Path) -> None:
     Raises:
         SpecError: there is none in it.
     """
+    refuse_odd_files(path)
     refuse_without_ledger(path / LEDGER)
     if not (path / LEDGER).is_file():
         raise SpecError(f"{path} holds no run; `batchgen run SOURCE` makes one")
@@ -210,14 +214,16 @@ def bind(ledger: Ledger, path: Path, source: Path, realm: str) -> None:
     relative = os.path.relpath(source, path)
     bound = ledger.get("source")
     problem = SOURCE_PROBLEM.replace("{folder}", str(path))
-    if isinstance(bound, str) and _has_moved(path, bound, source):
-        ledger.put("source", relative)
-    try:
-        ledger.bind("source", relative, problem)
-    except LedgerMismatch as error:
-        text = problem.format(bound=(path / str(bound)).resolve(), wanted=source)
-        raise LedgerMismatch(text) from error
-    ledger.bind("realm", realm, REALM_PROBLEM.replace("{folder}", str(path)))
+    with ledger.transaction():
+        if isinstance(bound, str) and _has_moved(path, bound, source):
+            ledger.put("source", relative)
+        try:
+            ledger.bind("source", relative, problem)
+        except LedgerMismatch as error:
+            other = visible_line(str((path / str(bound)).resolve()))
+            text = problem.format(bound=other, wanted=source)
+            raise LedgerMismatch(text) from error
+        ledger.bind("realm", realm, REALM_PROBLEM.replace("{folder}", str(path)))
 
 
 def _has_moved(path: Path, bound: str, source: Path) -> bool:

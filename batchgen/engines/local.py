@@ -51,6 +51,7 @@ from batchgen.runner.references import References
 from batchgen.runner.renaming import rename_rows
 from batchgen.runner.resume import recover
 from batchgen.runner.room import Room
+from batchgen.runner.waits import wait_reasons
 from batchgen.runner.writer import Writer
 from batchgen.wire import MEGABYTE, Memory, Scrubber
 from batchgen.wire.sender import Wire
@@ -236,6 +237,7 @@ class LocalEngine:
         run.progress.phase = "planning"
         run.progress.in_flight = lambda: sum(it.in_flight for it in run.lanes.values())
         run.progress.budgets = run.budget.words
+        run.progress.wait_reasons = lambda: wait_reasons(run.lanes.values())
         run.progress.budget_levels = run.budget.levels
         await refuse_many_gaps(run, planner, is_planned=False)
         if run.budget.limits:

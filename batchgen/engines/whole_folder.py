@@ -7,6 +7,7 @@ refused before anything is sent, and nothing in it is touched.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +15,46 @@ from batchgen.drives import reason_of
 from batchgen.errors import LedgerMissing, StorageError, ledger_way_out
 from batchgen.ledger import Ledger
 from batchgen.ledger.database import is_begun, is_emptied
+from batchgen.ledger.soundness import problem_of_mode
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
+from batchgen.output.kept import FOLDER as KEPT
+
+SANDBOX = "sandbox"
+"""Folder of a rehearsal in which the sandbox keeps its state."""
 
 _OUTPUTS = (ARCHIVE, TABLE, PURCHASES)
+_NAMES = (*_OUTPUTS, "run.db", "run.log", "report.html", KEPT, SANDBOX)
+"""How the names of the files begin that runs and reports write."""
+
+
+def refuse_odd_files(folder: Path) -> None:
+    """Refuse a run folder in which a link or a pipe stands for a file of the run.
+
+    A link leads to a file that is not the run's, and it would be written over; a pipe
+    is waited for without end.
+
+    Raises:
+        StorageError: there is one; the text says how to go on.
+    """
+    try:
+        named = [each for each in os.scandir(folder) if each.name.startswith(_NAMES)]
+        modes = {each.path: each.stat(follow_symlinks=False).st_mode for each in named}
+        if stat.S_ISDIR(modes.get(str(folder / SANDBOX), 0)):
+            inner = os.scandir(folder / SANDBOX)
+            modes |= {
+                each.path: each.stat(follow_symlinks=False).st_mode for each in inner
+            }
+    except OSError:
+        return  # whoever opens it says what is wrong
+    for path, mode in sorted(modes.items()):
+        problem = problem_of_mode(mode)
+        if problem is None or stat.S_ISDIR(mode):  # nobody is led astray by these
+            continue
+        raise StorageError(
+            f"{path} is {problem}, and a run folder holds its own files: put the file "
+            "itself there, or name another folder with --out. Nothing was sent or "
+            "changed"
+        )
 
 
 def refuse_without_ledger(ledger: Path) -> None:

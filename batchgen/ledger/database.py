@@ -6,6 +6,7 @@ import fcntl
 import re
 import shutil
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from enum import Enum, auto
@@ -13,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 from batchgen.drives import FULL, reason_of
 from batchgen.errors import (
@@ -22,6 +24,14 @@ from batchgen.errors import (
     LedgerMissing,
     StorageError,
     ledger_way_out,
+)
+from batchgen.ledger.soundness import (
+    APPLICATION_ID,
+    defend,
+    refuse_changed,
+    refuse_damaged,
+    refuse_foreign,
+    refuse_odd_file,
 )
 
 SCHEMA_VERSION = 8
@@ -160,6 +170,9 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         LedgerMissing: it is empty, and its log is not.
         StorageError: it cannot be opened, or is damaged.
     """
+    refuse_odd_file(path)
+    for suffix in ("-wal", "-shm", "-journal"):
+        refuse_odd_file(path.with_name(f"{path.name}{suffix}"))
     if is_emptied(path):
         raise LedgerMissing(
             f"{path} is empty or gone, and {path.name}-wal beside it is not: "
@@ -170,18 +183,88 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         raise _not_local(path, refusal.strerror)
     with translated(path):
         connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, timeout=30.0
+            path,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=30.0,
+            factory=_Connection,
         )
-        connection.row_factory = sqlite3.Row
+        connection.path = path
         try:
             _prepare(connection, path, write=write)
         except BaseException:
             connection.close()
             raise
+        connection.row_factory = sqlite3.Row
+    _opened.append(path)
     return connection
 
 
+_opened: deque[Path] = deque(maxlen=4)
+
+
+def check_last_opened() -> Path | None:
+    """Check the ledger that was opened last, whatever its size, and return its path.
+
+    For when something in it made no sense: None where no ledger was opened.
+
+    Raises:
+        StorageError: it is damaged.
+    """
+    for path in reversed(_opened):
+        if path.is_file():
+            with translated(path), closing(sqlite3.connect(path)) as connection:
+                defend(connection)
+                refuse_damaged(connection, path)
+            return path
+    return None
+
+
+class _Connection(sqlite3.Connection):
+    """A connection whose cursors tell in our words of a page that is broken."""
+
+    path: Path
+
+    def cursor(self, factory: Any = None) -> Any:
+        cursor = super().cursor(factory or _Cursor)
+        cursor.row_factory = self.row_factory
+        return cursor
+
+    def execute(self, statement: str, values: Any = (), /) -> sqlite3.Cursor:
+        # Python's own makes a cursor of its own kind, whatever `cursor` returns.
+        cursor: sqlite3.Cursor = self.cursor().execute(statement, values)
+        return cursor
+
+
+class _Cursor(sqlite3.Cursor):
+    """Rows are read as they are asked for, long after the statement was executed."""
+
+    def __next__(self) -> Any:
+        with translated(self._path):
+            return super().__next__()
+
+    def fetchone(self) -> Any:
+        with translated(self._path):
+            return super().fetchone()
+
+    def fetchmany(self, size: int | None = 1) -> list[Any]:
+        with translated(self._path):
+            return super().fetchmany(size)
+
+    def fetchall(self) -> list[Any]:
+        with translated(self._path):
+            return super().fetchall()
+
+    @property
+    def _path(self) -> Path:
+        connection: Any = self.connection
+        path: Path = connection.path
+        return path
+
+
 def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:
+    defend(connection)
+    refuse_foreign(connection, path)
     if not write:
         connection.execute("PRAGMA query_only = 1")
     else:
@@ -209,12 +292,13 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None
     else:
         for newer in range(version + 1, SCHEMA_VERSION + 1):
             _apply(connection, f"migrations/{newer}.sql", newer)
+    refuse_changed(connection, path)
 
 
 def _apply(connection: sqlite3.Connection, script: str, version: int) -> None:
     """Execute a script and stamp the ledger with its version, both or neither."""
     text = files("batchgen.ledger").joinpath(script).read_text("utf-8")
-    stamp = f"PRAGMA user_version = {version}"
+    stamp = f"PRAGMA user_version = {version}; PRAGMA application_id = {APPLICATION_ID}"
     connection.executescript(f"BEGIN IMMEDIATE; {text}; {stamp}; COMMIT;")
 
 
@@ -293,6 +377,8 @@ def copy_ledger(source: Path, target: Path) -> None:
     Raises:
         StorageError: it cannot be read, or is damaged.
     """
+    refuse_odd_file(source)
+    _opened.append(source)
     address = f"{source.resolve().as_uri()}?mode=ro"
     with (
         translated(source),

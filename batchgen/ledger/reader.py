@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,16 @@ class Reader:
         self, name: str, values: Sequence[Value] | Mapping[str, Value] = ()
     ) -> Iterator[tuple[Any, ...]]:
         """Yield what a named query finds as plain tuples, where there is much of it."""
-        with translated(self.path), closing(self._connection.cursor()) as cursor:
+        with translated(self.path):
+            cursor = self._connection.cursor()
             cursor.row_factory = None
             cursor.execute(queries()[name], values)
+        try:
             while part := cursor.fetchmany(_FETCHED):
                 yield from part
+        finally:
+            with suppress(sqlite3.Error):  # whoever stopped halfway has closed it all
+                cursor.close()
 
     def get(self, name: str) -> Value:
         """Return a remembered value, None if there is none."""

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from batchgen.addresses.characters import visible_line
+
 
 def shown(path: Path) -> str:
     """Return a path as a person would type it: relative where it lies below here."""
     here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    below = path.relative_to(here) if path.is_relative_to(here) else path
+    return visible_line(str(below))
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

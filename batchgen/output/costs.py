@@ -10,12 +10,18 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 from polars.exceptions import PanicException, PolarsError
 
 from batchgen.errors import SpecError
 from batchgen.output.amounts import AMOUNTS, SUMS, Amounts, followed, measures
+from batchgen.output.spreadsheet import safe_frame
 
 _WANTED = "give a run folder or its results.parquet"
+MAX_UNPACKED_BYTES = 2**31
+MAX_RATIO = 500
+"""A table that unpacks to more than both is none that batchgen wrote [assumed]."""
+
 DAY = "day"
 """The UTC day on which a row was first sent."""
 
@@ -153,8 +159,11 @@ class Costs:
 
 
 def csv_of(parts: Sequence[Costs]) -> str:
-    """Return a line for each group; amounts with all their decimals."""
-    return pl.concat(part.frame() for part in parts).write_csv()
+    """Return a line for each group; amounts with all their decimals.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    return safe_frame(pl.concat(part.frame() for part in parts)).write_csv()
 
 
 def arrow_of(parts: Sequence[Costs]) -> pa.Table:
@@ -200,6 +209,7 @@ def _amounts(values: tuple[Any, ...]) -> Amounts:
 
 def _schema(path: Path) -> pl.Schema:
     with _reading(path):
+        _refuse_bomb(path)
         schema = _scan(path).collect_schema()
     for name, kind in _NEEDED.items():
         if schema.get(name) != kind:
@@ -208,6 +218,27 @@ def _schema(path: Path) -> pl.Schema:
                 f"{path}: no result table: column `{name}` {found}; {_WANTED}"
             )
     return schema
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Refuse a file that claims to hold more than its bytes can.
+
+    Raises:
+        SpecError: it does.
+    """
+    size_bytes = path.stat().st_size
+    metadata = pq.read_metadata(path)
+    groups = range(metadata.num_row_groups)
+    unpacked = sum(metadata.row_group(it).total_byte_size for it in groups)
+    # Each row has an id of its own: that alone takes some bytes.
+    is_bomb = metadata.num_rows > size_bytes or (
+        unpacked > MAX_UNPACKED_BYTES and unpacked > size_bytes * MAX_RATIO
+    )
+    if is_bomb:
+        raise SpecError(
+            f"{path}: no result table: its {size_bytes:,} bytes claim to hold "
+            f"{metadata.num_rows:,} rows; {_WANTED}"
+        )
 
 
 def _scan(path: Path) -> pl.LazyFrame:
@@ -221,7 +252,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     # What a damaged file holds can make polars panic, too.
-    except (PolarsError, PanicException, OSError) as error:
+    except (PolarsError, PanicException, pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise SpecError(
             f"{path}: not a whole Parquet file: {reason}; {_WANTED}"

@@ -9,6 +9,7 @@ from isal import isal_zlib
 
 from batchgen.errors import ArchiveDamaged
 from batchgen.output.diskfile import DiskFile, Stream
+from batchgen.output.names import leads_out
 from batchgen.output.zipformat import (
     LOCAL,
     Member,
@@ -49,7 +50,7 @@ def write_directory(
     """List the metadata, then the entries, and end the ZIP; on disk when it returns.
 
     Raises:
-        ArchiveDamaged: an entry lies behind the last image.
+        ArchiveDamaged: an entry lies behind the last image, or its name leads out.
     """
     listed, start = metadata
     stream = Stream(file, start)
@@ -60,6 +61,12 @@ def write_directory(
             raise ArchiveDamaged(
                 f"{file.path} ends before its image {entry.name!r}, "
                 f"which the ledger has at byte {entry.offset}"
+            )
+        if leads_out(entry.name):
+            raise ArchiveDamaged(
+                f"{file.path}: the ledger has an image by the name {entry.name!r}, "
+                "which leads out of the folder that a ZIP is unpacked in: batchgen "
+                "never gave it. Restore run.db from a copy"
             )
         stream.write(central_header(entry))
         count += 1

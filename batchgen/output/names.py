@@ -48,6 +48,15 @@ def safe_stem(raw: str) -> str:
     return "/".join([*kept, last])
 
 
+def leads_out(name: str) -> bool:
+    """Say whether a member of this name would not stay where it is unpacked.
+
+    No name that was made here does; a ledger or a ZIP may have been in other hands.
+    """
+    is_absolute = name.startswith("/") or "\\" in name or ":" in name[:2]
+    return not name or is_absolute or (".." in name and ".." in name.split("/"))
+
+
 def strip_image_extension(filename: str) -> str:
     """Return the user's file name without the extension of an image, if it has one.
 

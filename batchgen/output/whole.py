@@ -29,7 +29,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     partial = path.with_name(f"{path.name}.partial")
     try:
         with _storage_errors(path):
-            with partial.open("wb") as file:
+            # A link that stood there would lead to a file of somebody else.
+            partial.unlink(missing_ok=True)
+            with partial.open("xb") as file:
                 yield file
                 _sync_file(file)
             partial.replace(path)

@@ -91,8 +91,13 @@ async def reopen(run: Run, lanes: Lanes) -> list[Flight]:
 
 
 async def try_lost_links(run: Run) -> None:
-    """Try the links of failed rows once more, as the run ends."""
+    """Try links that did not download once more, as the run ends."""
     attempts = run.ledger.with_lost_links(Status.FAILED)
+    attempts += [
+        attempt
+        for attempt in run.ledger.open_attempts()
+        if attempt.state is State.DELIVERED
+    ]
     async with anyio.create_task_group() as tasks:
         for flight in flights_of(run, run.places, attempts):
             tasks.start_soon(try_once, run, flight)
@@ -108,9 +113,10 @@ async def try_once(run: Run, flight: Flight) -> None:
 
 
 async def _try_once(run: Run, flight: Flight) -> None:
-    if flight.lane.links.is_on:
-        return  # nobody answers there: the others would wait for it one by one
     missing = Missing(dict(run.ledger.links(flight.attempt.attempt_id)))
+    hosts = [flight.lane.host_of(link) for link in missing.links.values()]
+    if hosts and all(host.is_down for host in hosts):
+        return  # nobody answers there: the others would wait for it one by one
     lacked = len(missing.links)
     with run.cut_short():
         await try_each(run, flight, missing, keep=False)

@@ -29,6 +29,8 @@ from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import wait_s
 from batchgen.runner.finish import lose
 from batchgen.runner.fresh import fresh_links
+from batchgen.runner.link_ends import refuse_silence, stop_for
+from batchgen.runner.link_hosts import waiting_for
 from batchgen.runner.missing import Missing
 from batchgen.runner.pause import pause
 from batchgen.runner.store import Checked, store
@@ -117,7 +119,7 @@ async def _bring_all(
 ) -> None:
     """Bring home what can be had, round by round.
 
-    While no link of the provider's downloads, rounds do not count.
+    While no link of the same hosts downloads, rounds do not count.
 
     Raises:
         Incomplete: the run stops, or no answer comes; links stay in the ledger.
@@ -134,7 +136,10 @@ async def _bring_all(
         failures = missing.failures.values()
         broke_off = all(isinstance(error, Retryable) for error in failures)
         # Who waits to buy again does not wait for an outage of the links to end.
-        is_outage = broke_off and lane.links.excuses and is_first_chance
+        hosts = [lane.host_of(link) for link in missing.links.values()]
+        is_outage = is_first_chance and broke_off and all(it.excuses for it in hosts)
+        if is_first_chance and all(map(lane.link_hosts.are_gone, hosts)):
+            stop_for(run, lane, hosts[0], missing)
         counted += not is_outage
         is_over = (is_last and counted >= most) or not missing.may_come
         if is_over or (counted == ASK_TASK_AT and not broke_off):
@@ -145,26 +150,17 @@ async def _bring_all(
                 continue
         if is_over:
             if is_first_chance:
-                _refuse_silence(missing)
+                refuse_silence(missing, lane)
             return
         await _wait(run, flight, missing, tries, is_outage=is_outage)
-
-
-def _refuse_silence(missing: Missing) -> None:
-    """Leave to a later run what had no answer at all: the network may be to blame.
-
-    Raises:
-        Incomplete: nobody answered.
-    """
-    for error in missing.failures.values():
-        if isinstance(error, Incomplete) and not error.was_answered:
-            raise error
 
 
 async def try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) -> None:
     """Try each link once; what downloads is stored, and missing no more."""
     lane = flight.lane
     missing.failures.clear()
+    if missing.rounds == 0:
+        missing.began = run.time.monotonic()
     for image, link in list(missing.links.items()):
         ends = len(missing.links) == 1 and missing.lost is None
         try:
@@ -176,7 +172,9 @@ async def try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) ->
         except (Retryable, LinkLost, ImageRejected) as error:
             missing.failures[image] = error
             if isinstance(error, Retryable):
-                lane.links.failed(flight.part.row_id)
+                lane.host_of(link).failed(
+                    flight.part.row_id, error, is_network_down=lane.breaker.is_in_doubt
+                )
             if missing.rounds == 0:
                 # Once for each attempt: a few that wait long say nothing of the others.
                 lane.lost_links.failed(flight.part.row_id)
@@ -197,7 +195,7 @@ async def _download(
     source = lane.keyless_source if link.from_text else lane.source
     async with run.downloads:
         blob = await run.wire.download(lane.name, link.url, source=source, lease=lease)
-    lane.links.worked()
+    lane.link_hosts.worked(lane.host_of(link))
     checked = await check_image(run, flight, image, blob.data, keep=keep)
     lane.lost_links.worked()
     return checked
@@ -211,6 +209,7 @@ async def _wait(
     floors = [error.retry_after_s for error in failures if error.retry_after_s]
     wait = wait_s(tries, max(floors, default=None), run.rng)
     name = flight.lane.name
+    hosts = {flight.lane.host_of(link) for link in missing.links.values()}
     if is_outage:
         run.progress.say_once(
             f"images of {name} do not download: they are tried again until they do; "
@@ -230,7 +229,8 @@ async def _wait(
     flight.lane.waiting += 1
     run.wake()
     try:
-        await pause(run, wait)
+        with waiting_for(hosts):
+            await pause(run, wait)
     finally:
         flight.lane.waiting -= 1
 

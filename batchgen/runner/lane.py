@@ -20,9 +20,10 @@ from batchgen.limits import (
     ReplyTimes,
     Verdicts,
 )
-from batchgen.model import Endpoint, ImageRequest, Sale, Terms, rates_for
+from batchgen.model import Endpoint, ImageRequest, Link, Sale, Terms, rates_for
 from batchgen.provider import PollSchedule, Provider
 from batchgen.runner.decide import Part
+from batchgen.runner.link_hosts import LinkHost, LinkHosts
 from batchgen.runner.own_address import is_own_address
 from batchgen.runner.proof import FIRST_ANSWER_S, Proof
 from batchgen.wire import LinkSource, is_loopback_host
@@ -66,7 +67,7 @@ class Lane:
         self.reply_times = ReplyTimes(clock)
         self.excused: set[int] = set()  # attempts that end without counting
         self.asking = Outage(clock)  # of polls
-        self.links = Outage(clock)  # of where its images are
+        self.link_hosts = LinkHosts(clock)
         self.lost_links = Outage(clock)  # of links at their first try
         self.uploads = Outage(clock)
         self.waiting = 0  # attempts that wait for a link, and hold nothing
@@ -96,6 +97,10 @@ class Lane:
     def source(self) -> LinkSource:
         """Who hands out its links, with the key for those that ask for it."""
         return LinkSource(self.endpoint.base_url, self._key_headers())
+
+    def host_of(self, link: Link) -> LinkHost:
+        """Return where an image is downloaded from."""
+        return self.link_hosts.of(link, self.source)
 
     @property
     def keyless_source(self) -> LinkSource:

@@ -18,12 +18,14 @@ class Missing:
         failures: Why each did not download in the last round.
         lost: Why others of the attempt surely cannot be had.
         rounds: How often they were tried by now.
+        began: When they were first tried, in monotonic seconds.
     """
 
     links: dict[int, Link]
     failures: dict[int, AttemptError] = field(default_factory=dict)
     lost: AttemptError | None = None
     rounds: int = 0
+    began: float = 0.0
 
     @property
     def error(self) -> AttemptError:

@@ -43,6 +43,7 @@ class Progress:
         budgets: Says how the budgets of the day and of a column's values stand.
         stop: Set before the phase is `stopping`.
         budget_levels: Tells the same as data: scope, limit, and what counts for it.
+        wait_reasons: Tells what it waits for now, in words that follow `left`.
         notice: Called with a sentence that the user should read now.
     """
 
@@ -58,6 +59,7 @@ class Progress:
     in_flight: Callable[[], int] = lambda: 0
     budgets: Callable[[], list[str]] = list
     budget_levels: Callable[[], list[tuple[Scope, int, int]]] = list
+    wait_reasons: Callable[[], list[str]] = list
     said: set[str] = field(default_factory=set)
     stored_bytes: int = 0
     stop: Stop | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def main() -> int:
         run(options, _say_ready)
     except PortTaken as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except sqlite3.DatabaseError as error:
+        sys.stderr.write(
+            f"its state cannot be used ({error}): delete the folder "
+            f"{arguments.state}, or rehearse in another --out\n"
+        )
         return 1
     return 0
 

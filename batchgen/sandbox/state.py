@@ -48,12 +48,22 @@ class State:
             path, isolation_level=None, check_same_thread=False, timeout=10
         )
         self._connection.row_factory = sqlite3.Row
+        self._refuse_foreign(path)
         self._connection.execute("pragma journal_mode = wal")
         # A bill that loses its last lines in a power cut is no bill.
         self._connection.execute("pragma synchronous = full")
         schema = files(__package__).joinpath("schema.sql").read_text("utf-8")
         self._add_later_columns()
         self._connection.executescript(schema)
+
+    def _refuse_foreign(self, path: Path) -> None:
+        """Refuse a state that others changed so that it would act by itself."""
+        self._connection.execute("pragma trusted_schema = off")
+        rows = self._connection.execute(
+            "select name from sqlite_schema where type in ('trigger', 'view')"
+        ).fetchall()
+        if rows:
+            raise sqlite3.DatabaseError(f"{path} holds what no sandbox wrote")
 
     def _add_later_columns(self) -> None:
         for table, columns in _LATER_COLUMNS.items():

@@ -107,7 +107,9 @@ def _trusted(text: str) -> Thumbnails:
     # Anybody may have edited the page: nothing but base64 is taken over.
     try:
         piece = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(piece, dict):
         return {}
     return {
         name: value

@@ -116,7 +116,10 @@
     } catch { /* as above */ }
   }
 
-  const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+  // A spreadsheet must not calculate an id; `batchgen retry` takes the apostrophe off.
+  const RISKY = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20\u2212]/;
+  const safe = (text) => (RISKY.test(text) ? `'${text}` : text);
+  const quoted = (text) => `"${safe(text).replaceAll('"', '""')}"`;
   function rejected() {
     const lines = ticked().map((item) => `${quoted(of(item, "id"))},${item.image ?? ""}`);
     return ["id,image", ...lines, ""].join("\r\n");

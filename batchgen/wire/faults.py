@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 import httpx
 
@@ -112,9 +113,26 @@ def download_error(provider: str, host: str, error: Exception) -> AttemptError:
         case TooLarge():
             ours = ImageRejected(provider, text)
         case _:
-            return Incomplete(provider, text)
+            broken = Incomplete(provider, text)
+            broken.connection = _connection(error)
+            return broken
     ours.is_final = True
     return ours
+
+
+def _connection(error: Exception) -> Literal["made", "refused", "failed"]:
+    """Return what became of the connection that a failed exchange needed."""
+    if may_have_left(error):
+        return "made"
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(error, httpx.ProxyError):
+        if isinstance(cause, ConnectionRefusedError):
+            return "refused"
+        system = getattr(cause, "os_error", None)  # aiohttp keeps it so
+        if isinstance(system, ConnectionRefusedError):
+            return "refused"
+        cause = cause.__cause__ or cause.__context__
+    return "failed"
 
 
 def no_image(provider: str, response: httpx.Response) -> AttemptError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import signal
+import socket
 from dataclasses import replace
 from decimal import Decimal
 
@@ -45,6 +46,47 @@ def desk(desk: Desk, shop: Shop) -> Desk:
 def links(*urls: str, credits_used: int = CREDITS) -> Answer:
     data = [{"url": url} for url in urls]
     return said({"data": data, "meta": {"usage": {"credits_used": credits_used}}})
+
+
+def free_port() -> int:
+    """Return a port of this machine at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+async def test_a_link_whose_port_refuses_ends_as_lost_beside_others_that_download(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write("a", "b", "c")
+    dead = f"http://127.0.0.1:{free_port()}/1.png"
+    shop.buy = in_turn(links(dead), shop.sells(CREDITS))
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 2, Status.FAILED: 1}
+    row = desk.table()[0]
+    assert (row["error"], row["cost_usd"]) == ("link_lost", AGREED)
+    assert "127.0.0.1" in row["message"]
+    # A machine that refuses is there: the network is not to blame.
+    shop.asked.clear()
+    assert statuses(await desk.run()) == {Status.SUCCEEDED: 2, Status.FAILED: 1}
+    assert not shop.buys
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1"])
+async def test_a_link_with_a_port_that_cannot_be_is_lost_at_once(
+    desk: Desk, shop: Shop, port: str
+) -> None:
+    shop.buy = lambda _: links(f"http://127.0.0.1:{port}/1.png")
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.FAILED: 1}
+    assert desk.row()["error"] == "link_lost"
+    assert "port" in desk.row()["message"].lower()
+    assert not desk.notices
 
 
 # -- not yet

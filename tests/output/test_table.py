@@ -19,6 +19,7 @@ import pytest
 from batchgen.errors import DiskFull, StorageError
 from batchgen.model import Basis, FileRecord, ResultRow, Status
 from batchgen.output.table import write_table
+from tests.small_disk import eat, small_disk
 
 MOMENT = datetime(2026, 11, 20, 21, 59, 59, 123456, tzinfo=UTC)
 
@@ -388,17 +389,28 @@ def test_a_second_table_replaces_the_first_and_what_a_kill_left(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_full_disk_is_told_and_leaves_the_old_table(tmp_path: Path) -> None:
-    path = tmp_path / "results.parquet"
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        path = disk / "results.parquet"
+        write(path, [DONE])
+        eaten = eat(disk, 0)
+
+        with pytest.raises(DiskFull, match=r"results\.parquet"):
+            write_table(path, many(), None)
+
+        assert pl.read_parquet(path)["id"].to_list() == ["00123"]
+        assert {*disk.iterdir()} == {path, eaten}
+
+
+def test_a_link_of_the_temporary_name_is_not_followed(tmp_path: Path) -> None:
+    path, victim = tmp_path / "results.parquet", tmp_path / "victim"
+    victim.write_bytes(b"of somebody else")
+    (tmp_path / "results.parquet.partial").symlink_to(victim)
+
     write(path, [DONE])
-    (tmp_path / "results.parquet.partial").symlink_to("/dev/full")
 
-    with pytest.raises(DiskFull, match=r"results\.parquet"):
-        write_table(path, many(), None)
-
-    assert pl.read_parquet(path)["id"].to_list() == ["00123"]
-    assert list(tmp_path.iterdir()) == [path]
+    assert victim.read_bytes() == b"of somebody else"
+    assert not path.is_symlink()
 
 
 def test_a_file_that_may_not_grow_leaves_the_old_table(tmp_path: Path) -> None:

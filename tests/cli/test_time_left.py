@@ -1,0 +1,97 @@
+"""The time left that is shown never grows without its reason."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from batchgen.cli.meter import Meter, View
+from batchgen.model import Status
+from batchgen.runner.progress import Progress
+
+
+def running(rows: int) -> Progress:
+    progress = Progress(total=rows, phase="running")
+    progress.rows[Status.PENDING] = rows
+    return progress
+
+
+def end_rows(progress: Progress, count: int) -> None:
+    progress.bought += count
+    for _ in range(count):
+        progress.settle(Status.SUCCEEDED)
+
+
+def views_of(seed: int) -> list[View]:
+    """Return what is seen of a run whose pace, size and troubles change at random."""
+    rng = random.Random(seed)
+    progress = running(2000)
+    meter, views, now, shown_at, pace = Meter(progress), [], 0.0, 0.0, 1.0
+    while progress.rows[Status.PENDING] > 0 and now < 4 * 3600:
+        now += 0.25
+        if rng.random() < 0.002:
+            pace = rng.choice([0.0, 0.02, 0.3, 3.0])
+        if rng.random() < 0.0005:
+            progress.total += 100
+            progress.rows[Status.PENDING] += 100
+        if rng.random() < pace / 4:
+            end_rows(progress, 1)
+        view = meter.view(now)
+        if now >= shown_at:
+            views.append(view)
+            shown_at = now + rng.choice([0.25, 1.0, 10.0, 60.0])
+    return views
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whenever_it_is_shown_larger_than_before_a_reason_stands_beside_it(
+    seed: int,
+) -> None:
+    shown = [view for view in views_of(seed) if view.left_s is not None]
+
+    grown = [
+        later
+        for before, later in pairwise(shown)
+        if (later.left_s or 0) > (before.left_s or 0)
+    ]
+
+    assert grown
+    for view in grown:
+        assert view.left_reason
+        assert f"left ({view.left_reason})" in view.line()
+
+
+def test_what_the_run_waits_for_is_the_reason() -> None:
+    progress = running(10)
+    progress.wait_reasons = lambda: ["waiting for images of 2 purchases at cdn.example"]
+    meter = Meter(progress)
+    meter.view(1.0)
+    end_rows(progress, 4)
+    assert meter.view(9.0).line().endswith("12 left")
+
+    view = meter.view(300.0)
+
+    assert "left (waiting for images of 2 purchases at cdn.example)" in view.line()
+
+
+def test_a_run_without_a_pace_says_what_it_waits_for() -> None:
+    progress = running(10)
+    progress.wait_reasons = lambda: ["aimlapi does not answer"]
+    meter = Meter(progress)
+    meter.view(1.0)
+
+    assert meter.view(60.0).line().endswith("aimlapi does not answer")
+
+
+def test_small_changes_of_the_pace_are_not_shown() -> None:
+    progress = running(100)
+    meter = Meter(progress)
+    meter.view(1.0)
+    end_rows(progress, 10)
+    before = meter.view(11.0)
+
+    later = meter.view(12.0)
+
+    assert (later.left_s, later.left_reason) == (before.left_s, "")
