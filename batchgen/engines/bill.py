@@ -126,9 +126,11 @@ def _csv_entries(file: TextIO, header: str, path: Path) -> Iterator[tuple[int, E
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except ValueError:
+        json.loads(text, parse_float=Decimal, parse_int=Decimal)
+    except (ValueError, ArithmeticError):
         return False
+    except RecursionError:
+        pass  # told when it is read
     return True
 
 
@@ -165,6 +167,12 @@ def _parse(text: str, where: str) -> Any:
         return json.loads(text, parse_float=Decimal, parse_int=Decimal)
     except ValueError as error:
         raise SpecError(f"{where}: not JSON ({error})") from error
+    except RecursionError as error:
+        raise SpecError(
+            f"{where}: the JSON is nested too deeply to be read; export a plain list"
+        ) from error
+    except ArithmeticError as error:
+        raise SpecError(f"{where}: a number in it is too large") from error
 
 
 def _line(number: int, entry: Entry, path: Path, form: BillFormat) -> BillLine:
