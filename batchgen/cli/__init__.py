@@ -29,7 +29,14 @@ _MODULES = {"try": "try_"}
 """Modules of commands whose names are words of Python's own."""
 
 
-_ACTING = ([], ["run"], ["try"], ["report"], ["retry"], ["sandbox"])
+_ACTING: tuple[list[str], ...] = (
+    [],
+    ["run"],
+    ["try"],
+    ["report"],
+    ["retry"],
+    ["sandbox"],
+)
 """Commands that did what they are for, also where their words were lost."""
 
 
@@ -114,6 +121,14 @@ def _run() -> int:
         code = _say(str(error), error.exit_code)
     except BatchgenError as error:
         code = _say(str(error), 1)
+    except (OSError, RuntimeError) as error:
+        # A mount that dies, or links in a ring: wherever that is met.
+        from batchgen.cli.system_errors import words_of_system_error
+
+        words = words_of_system_error(error)
+        if words is None:
+            raise
+        code = _say(words, 1)
     return code if isinstance(code, int) else 0
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from batchgen.manifest.wording import refuse_irregular
+
 _SPACE = re.compile(r"\s")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -47,6 +49,7 @@ def log_to(path: Path, clean: Callable[[str], str]) -> Iterator[logging.Logger]:
         path: The file.
         clean: Takes keys out of the text of a crash, which is not ours.
     """
+    refuse_irregular(path)
     logger = logging.getLogger("batchgen.run")
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(EventFormatter(clean))

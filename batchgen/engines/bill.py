@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from batchgen.errors import SpecError
+from batchgen.manifest.wording import refuse_irregular
 from batchgen.model import to_nano
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,6 +64,7 @@ def read_bill(path: Path, form: BillFormat) -> list[BillLine]:
     Raises:
         SpecError: it cannot be read; the text names file, line and column.
     """
+    refuse_irregular(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return [_line(*entry, path, form) for entry in _entries(file, path, form)]
