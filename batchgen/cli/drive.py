@@ -21,6 +21,7 @@ from batchgen.cli.manner import Manner
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import stopped_now_line
 from batchgen.cli.streams import speaks_json_lines, write_error, write_notice
+from batchgen.cli.system_errors import words_of_system_error
 from batchgen.cli.words import counted
 from batchgen.engines.course import RATES
 from batchgen.engines.estimate import Estimate
@@ -127,20 +128,29 @@ def _first_of(
 ) -> Exception:
     """Return the error that a user can do something about, else where the rest is."""
     for kind in (StorageError, BatchgenError):
-        matching = group.subgroup(kind)
-        if matching is not None:
-            error: BaseException = matching
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            if isinstance(error, StorageError):
-                return _with_the_way_on(error)
-            if isinstance(error, BatchgenError):
-                return error
+        error = _leaf_of(group, kind)
+        if isinstance(error, StorageError):
+            return _with_the_way_on(error)
+        if isinstance(error, BatchgenError):
+            return error
     log.error("crashed", exc_info=group)
+    failed = _leaf_of(group, OSError)
+    if isinstance(failed, OSError) and (words := words_of_system_error(failed)):
+        return _with_the_way_on(StorageError(words))
     return BatchgenError(
         "a fault of batchgen itself; run.log in the run folder has the details. "
         f"Nothing is lost; carry on:\n  {this_command()}"
     )
+
+
+def _leaf_of(
+    group: BaseExceptionGroup[BaseException], kind: type[Exception]
+) -> BaseException | None:
+    """Return the first error of a kind in a group, None where it has none."""
+    error: BaseException | None = group.subgroup(kind)
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _with_the_way_on(error: StorageError) -> StorageError:
