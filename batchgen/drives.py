@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 from batchgen.errors import StorageError
@@ -32,13 +33,26 @@ def reason_of(error: OSError) -> str:
     return f"{reason} ({hint})" if hint else reason
 
 
+def ring_of_links(error: RuntimeError) -> str | None:
+    """Return a line about links in a ring; None for another error.
+
+    So Python says it before 3.13; later it is an OSError.
+    """
+    ring = re.fullmatch(r"Symlink loop from '(.*)'", str(error), re.DOTALL)
+    return f"cannot use {ring[1]}: {_RING}" if ring else None
+
+
 def message_for(error: OSError) -> str:
     """Return one line about a file that could not be used, wherever that was."""
     name = f"cannot use {error.filename}: " if error.filename else ""
     return f"{name}{reason_of(error)}"
 
 
+_RING = "links lead round in a ring: mend the links"
+
 _HINTS = (
+    (frozenset({errno.ELOOP}), _RING),
+    (frozenset({errno.ENAMETOOLONG}), "name a shorter one"),
     (FULL, "free some space, or ask for a larger quota"),
     (_DRIVE_FAILED, "the drive or its connection failed: see that it works"),
     (_NOT_ALLOWED, "check the permissions of the file and its folder"),

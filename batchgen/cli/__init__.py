@@ -9,6 +9,8 @@ import sys
 
 import click
 
+from batchgen.cli.standard_streams import prepare_streams, take_leave
+
 HELP = {
     "run": "Run a job file or a manifest, or carry on where it stopped.",
     "check": "Say all that can be known before paying; send nothing.",
@@ -26,6 +28,17 @@ HELP = {
 
 _MODULES = {"try": "try_"}
 """Modules of commands whose names are words of Python's own."""
+
+
+_ACTING: tuple[list[str], ...] = (
+    [],
+    ["run"],
+    ["try"],
+    ["report"],
+    ["retry"],
+    ["sandbox"],
+)
+"""Commands that did what they are for, also where their words were lost."""
 
 
 class Commands(click.Group):
@@ -79,15 +92,29 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; every error of the user's ends in one clear message."""
+    prepare_streams()
     _start_quickly()
     from batchgen.cli.screen import show_text_only
 
     show_text_only()
     _choose_how_to_speak()
-    from batchgen.drives import message_for
+    code = _run()
+    if (problem := take_leave()) is not None:
+        from batchgen.cli.streams import write_notice
+
+        write_notice(f"batchgen: {problem}")
+        if sys.argv[1:2] not in _ACTING:
+            code = code or 1
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command and return the exit code."""
+    from batchgen.drives import message_for, ring_of_links
     from batchgen.errors import BatchgenError, SpecError
 
     try:
+        _refuse_odd_bytes()
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         code = _say("stopped by Ctrl-C", 130)
@@ -99,18 +126,29 @@ def main() -> None:
         code = _say(str(error), error.exit_code)
     except BatchgenError as error:
         code = _say(str(error), 1)
-    except BrokenPipeError:
-        # Whoever read our output went away; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
     except OSError as error:
         # A drive can fail at any look at any file: the user needs its name alone.
         code = _say(message_for(error), 1)
     except Exception as fault:  # noqa: BLE001 - nobody wants to read a traceback
+        ring = ring_of_links(fault) if isinstance(fault, RuntimeError) else None
         from batchgen.cli.own_faults import words_of_fault
 
-        code = _say(words_of_fault(fault), 1)
-    sys.exit(code if isinstance(code, int) else 0)
+        code = _say(ring or words_of_fault(fault), 1)
+    return code if isinstance(code, int) else 0
+
+
+def _refuse_odd_bytes() -> None:
+    """Refuse words that are no text: tables, ledger and reports could not hold them."""
+    for word in sys.argv[1:]:
+        raw = os.fsencode(word)
+        shown = raw.decode(errors="backslashreplace")
+        if shown != word:
+            from batchgen.errors import UsageError
+
+            way = "type it in a terminal that is set to UTF-8"
+            if os.path.lexists(raw):
+                way = "rename the file or folder, and give its new name"
+            raise UsageError(f"{shown} is not written in UTF-8: {way}")
 
 
 def _start_quickly() -> None:

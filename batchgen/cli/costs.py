@@ -15,7 +15,12 @@ from batchgen.cli.costs_shown import as_json, as_text, total_words
 from batchgen.engines.folder import LEDGER
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import REHEARSAL, realm_in
-from batchgen.manifest.wording import did_you_mean, missing_file, shown
+from batchgen.manifest.wording import (
+    did_you_mean,
+    missing_file,
+    refuse_irregular,
+    shown,
+)
 from batchgen.output import TABLE
 from batchgen.output.costs import Costs, ResultTables, arrow_of, csv_of
 from batchgen.output.parquet import realm_of, write_parquet
@@ -131,6 +136,7 @@ def _file_of(table: Path) -> Path:
             )
     if not table.exists():
         raise UsageError(f"{missing_file(table)}; {_WANTED}")
+    refuse_irregular(table)
     if table.suffix.lower() not in (".parquet", ".pq"):
         run = Path("out") / table.stem
         named = f", as in batchgen costs {run}" if (run / TABLE).exists() else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.errors import UsageError
+from batchgen.manifest.wording import refuse_irregular
 from batchgen.output.spreadsheet import plain_cell
 
 
@@ -29,6 +30,7 @@ def read_picks(path: Path) -> list[Pick]:
     Raises:
         UsageError: it is neither, or empty.
     """
+    refuse_irregular(path)
     try:
         if path.suffix.lower() == ".csv":
             found = list(_of_csv(path))
@@ -37,6 +39,8 @@ def read_picks(path: Path) -> list[Pick]:
             found = [Pick(line.strip()) for line in lines if line.strip()]
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text: one id a line") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     except csv.Error as error:
         raise UsageError(f"{path} is no CSV: {error}") from error
     if not found:

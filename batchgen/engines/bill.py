@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from batchgen.errors import SpecError
+from batchgen.manifest.wording import refuse_irregular
 from batchgen.model import to_nano
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,6 +64,7 @@ def read_bill(path: Path, form: BillFormat) -> list[BillLine]:
     Raises:
         SpecError: it cannot be read; the text names file, line and column.
     """
+    refuse_irregular(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return [_line(*entry, path, form) for entry in _entries(file, path, form)]
@@ -126,9 +128,11 @@ def _csv_entries(file: TextIO, header: str, path: Path) -> Iterator[tuple[int, E
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except ValueError:
+        json.loads(text, parse_float=Decimal, parse_int=Decimal)
+    except (ValueError, ArithmeticError):
         return False
+    except RecursionError:
+        pass  # told when it is read
     return True
 
 
@@ -165,6 +169,12 @@ def _parse(text: str, where: str) -> Any:
         return json.loads(text, parse_float=Decimal, parse_int=Decimal)
     except ValueError as error:
         raise SpecError(f"{where}: not JSON ({error})") from error
+    except RecursionError as error:
+        raise SpecError(
+            f"{where}: the JSON is nested too deeply to be read; export a plain list"
+        ) from error
+    except ArithmeticError as error:
+        raise SpecError(f"{where}: a number in it is too large") from error
 
 
 def _line(number: int, entry: Entry, path: Path, form: BillFormat) -> BillLine:

@@ -214,16 +214,15 @@ def bind(ledger: Ledger, path: Path, source: Path, realm: str) -> None:
     relative = os.path.relpath(source, path)
     bound = ledger.get("source")
     problem = SOURCE_PROBLEM.replace("{folder}", str(path))
-    with ledger.transaction():
-        if isinstance(bound, str) and _has_moved(path, bound, source):
-            ledger.put("source", relative)
-        try:
-            ledger.bind("source", relative, problem)
-        except LedgerMismatch as error:
-            other = visible_line(str((path / str(bound)).resolve()))
-            text = problem.format(bound=other, wanted=source)
-            raise LedgerMismatch(text) from error
-        ledger.bind("realm", realm, REALM_PROBLEM.replace("{folder}", str(path)))
+    if isinstance(bound, str) and _has_moved(path, bound, source):
+        ledger.put("source", relative)
+    try:
+        ledger.bind("source", relative, problem)
+    except LedgerMismatch as error:
+        other = visible_line(str((path / str(bound)).resolve()))
+        text = problem.format(bound=other, wanted=source)
+        raise LedgerMismatch(text) from error
+    ledger.bind("realm", realm, REALM_PROBLEM.replace("{folder}", str(path)))
 
 
 def _has_moved(path: Path, bound: str, source: Path) -> bool:

@@ -66,6 +66,9 @@ _ABOVE: Mapping[str, str] = MappingProxyType(
 )
 """What to say of keys that stand below a section by mistake."""
 
+_MAX_DIGITS = 300
+"""As many as a floating-point number has; no amount and no count needs more."""
+
 _LONE = ("base_url", "endpoint")
 """Keys that mean one provider: another one has other addresses."""
 
@@ -316,7 +319,13 @@ def _parse(path: Path) -> dict[str, Any]:
             f'{EXAMPLE}, provider = "gemini"'
         )
     try:
-        return tomllib.loads(text, parse_float=Decimal)
+        table = tomllib.loads(text, parse_float=Decimal)
+        _refuse_long_numbers(table)
+    except RecursionError as error:
+        raise SpecError(
+            f"{shown(path)}: its lists and tables are nested too deeply to be read; "
+            "a job file needs no more than three levels"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         _refuse_other_kind(path)
         where, words = explain(text, error)
@@ -324,3 +333,24 @@ def _parse(path: Path) -> dict[str, Any]:
         if words.endswith("not a job file"):
             words += f": name it {shown(path.with_suffix('.csv'))}"
         raise SpecError(f"{shown(path)}{place}: {words}") from error
+    except (ValueError, ArithmeticError) as error:
+        raise SpecError(
+            f"{shown(path)}: a number in it has too many digits: write one of at most "
+            f"{_MAX_DIGITS}"
+        ) from error
+    return table
+
+
+def _refuse_long_numbers(value: object) -> None:
+    """Refuse numbers that Python reads and cannot write out again.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            _refuse_long_numbers(each)
+    elif isinstance(value, int | Decimal):
+        number = Decimal(value)
+        if number.is_finite() and abs(number.adjusted()) > _MAX_DIGITS:
+            raise ValueError("a number of too many digits")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -51,12 +52,27 @@ def load_job(
     named = dict.fromkeys((*chosen, *said.terms, *said.prices, *flags.terms))
     defaults = {"out": (Path("out") / source.stem).resolve()}
     columns = said.settings.get("columns", {}) | flags.settings.get("columns", {})
-    return Job(
+    job = Job(
         source=source.resolve(),
         providers=chosen,
         terms={name: terms_of(name, said, flags) for name in named},
         **(defaults | said.settings | flags.settings | {"columns": columns}),
     )
+    _refuse_odd_name(job)
+    return job
+
+
+def _refuse_odd_name(job: Job) -> None:
+    """Refuse a path that is not UTF-8, where the ledger must hold it: a link's end."""
+    path = os.path.relpath(job.source, job.out)
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        shown_path = os.fsencode(path).decode(errors="backslashreplace")
+        raise SpecError(
+            f"{shown_path}, as the run folder would name SOURCE, is not written in "
+            "UTF-8: rename the file or folder"
+        ) from error
 
 
 def _check_source(source: Path) -> None:

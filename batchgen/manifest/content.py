@@ -174,6 +174,8 @@ def _is_json(text: str) -> bool:
     first = text.splitlines()[0]
     try:
         json.loads(first)
+    except RecursionError:
+        return True
     except ValueError:
         # A document over many lines, of which only the beginning is here.
         return bool(re.match(r"[{\[]\s*([{\[\"\]}]|$)", text))

@@ -6,15 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchgen.errors import SpecError
 from batchgen.manifest import gaps, spelling
 from batchgen.manifest.cells import text_of
 from batchgen.manifest.columns import Layout
 from batchgen.manifest.missing import is_missing, words_of
 from batchgen.manifest.row import Problem
+from batchgen.manifest.template_work import TooMuchWork
 from batchgen.model import Job
 
 if TYPE_CHECKING:
     from batchgen.manifest.template import PromptTemplate
+
+MAX_COSTLY_IN_TURN = 5
+MAX_COSTLY_ROWS = 50
+"""Rows on which a template may pass its limits of work and time, before it is taken for
+a fault of the template: each takes a second, and a table may have a million."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +56,8 @@ class PromptReader:
         self.columns: tuple[str, ...] = (
             template.columns if template else (self._column,)
         )
+        self._costly_in_turn = 0
+        self._costly_rows = 0
         # What the template itself says, the manifest tells of once for all rows.
         self._looks_for_braces = not (template and template.notices)
 
@@ -57,12 +66,21 @@ class PromptReader:
 
         Args:
             cells: At least those of `columns`; None stands for an empty cell.
+
+        Raises:
+            SpecError: the template passes its limits with row after row.
         """
         lacks = self._template.gaps.lacks(cells) if self._template else ()
         problem, warning = self._judge_gaps(lacks, cells)
         try:
             prompt = self._text(cells)
+            self._costly_in_turn = 0
+        except TooMuchWork as error:
+            self._count_costly(error)
+            problem = self._problem(str(error), spares_started=True)
+            return Prompt(prompt=None, problem=problem, lacks=lacks)
         except ValueError as error:
+            self._costly_in_turn = 0
             return Prompt(prompt=None, problem=self._problem(str(error)), lacks=lacks)
         if not prompt.strip():
             problem = problem or self._problem("the prompt is empty")
@@ -91,6 +109,19 @@ class PromptReader:
         if self._template is None:
             return text_of(cells[self._column])
         return self._template.render(cells)
+
+    def _count_costly(self, error: TooMuchWork) -> None:
+        """Count a row that took a second; end the reading where too many do."""
+        self._costly_in_turn += 1
+        self._costly_rows += 1
+        in_turn = self._costly_in_turn >= MAX_COSTLY_IN_TURN
+        if in_turn or self._costly_rows >= MAX_COSTLY_ROWS:
+            count = self._costly_in_turn if in_turn else self._costly_rows
+            raise SpecError(
+                f"prompt template: {count} rows{' in turn' if in_turn else ''} cannot "
+                f"be filled, so the others were not tried: with the last one, "
+                f"{error.reason}"
+            ) from error
 
     def _judge_gaps(
         self, lacks: Sequence[str], cells: Mapping[str, object]

@@ -16,7 +16,7 @@ _DEPTH = 4
 _BREAK = r"[ \t]*[\r\n\u2028\u2029]\s*"
 # A comma that no URL follows is part of a URL, or of a file's name.
 _SEPARATOR = re.compile(
-    rf"(?i)[,;]\s*(?=[\"'<\[\u201c\u2018]?(?:https?://|data:))|{_BREAK}"
+    rf"(?i)[,;]\s*(?=[\"'<\[\u201c\u2018]?(?:https?://|data:))|(?<![ \t]){_BREAK}"
 )
 _BASE64_URI = re.compile(
     r"(?i)data:[^,\r\n]*;base64,[a-z0-9+/=_%-]*"

@@ -18,7 +18,9 @@ _RESERVED = frozenset(
         *("true", "false", "none", "True", "False", "None"),
     )
 )
-_INNER = r"\s*([^{}<>\[\]%$\r\n|]{1,80}?)\s*"
+# None of the signs that end it, and no blanks apart: each sign is then tried once, and
+# a cell of blanks cannot take minutes.
+_INNER = r"([^{}<>\[\]%$\r\n|]{1,100})"
 _LOOKALIKES = (
     re.compile(rf"(?<!\{{)\$?\{{{_INNER}\}}(?!\}})"),  # {Title}, ${Title}
     re.compile(r"\$(\w{1,80})"),  # $Title
@@ -27,7 +29,7 @@ _LOOKALIKES = (
     re.compile(rf"<(?:%=?)?{_INNER}%?>"),  # <Title>, <%= Title %>
     re.compile(rf"\[\[?{_INNER}\]\]?"),  # [Title]
 )
-_DOUBLE = re.compile(r"\{\{.{1,200}?\}\}|\{%.{1,200}?%\}", re.DOTALL)
+_DOUBLE = re.compile(r"\{\{[^{}]{1,200}\}\}|\{%[^{}]{1,200}%\}")
 _SIGNS = re.compile(r"[{$%<\[]")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import (
-    Callable,
     Collection,
     Iterable,
     Iterator,
@@ -14,22 +13,17 @@ from collections.abc import (
 from datetime import date, time, timedelta
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, meta, nodes
+from jinja2 import TemplateSyntaxError, Undefined, meta, nodes
 from jinja2.exceptions import TemplateError, TemplateRuntimeError
-from jinja2.runtime import Context
-from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 
 from batchgen.errors import SpecError
 from batchgen.manifest import spelling
 from batchgen.manifest.gaps import GapFinder
-from batchgen.manifest.missing import is_missing
 from batchgen.manifest.template_columns import columns_of
+from batchgen.manifest.template_sandbox import Cells, TemplateSandbox, check_length
+from batchgen.manifest.template_work import TooMuchWork
 from batchgen.manifest.wording import did_you_mean, listed
-
-LONGEST_PROMPT = 100_000
-"""Characters that a template may make; none of the providers takes as many."""
 
 # Whatever a template's own words can raise while they work on a row's cells.
 _FAILURES = (
@@ -43,6 +37,10 @@ _FAILURES = (
     ValueError,
 )
 
+
+# What Jinja and Python raise for a template that they cannot take in, though nothing
+# in it is written wrongly: nested too deeply, or a number of thousands of digits.
+_TOO_LARGE = (RecursionError, MemoryError, OverflowError, SyntaxError, ValueError)
 
 _TEXTS = (str, int, float, Decimal, date, time, timedelta)
 _LIST = "a whole list: write, for example, {{ tags | join(', ') }}"
@@ -63,10 +61,10 @@ def needed_names(text: str) -> frozenset[str]:
 
     None are returned for one that does not parse: `PromptTemplate` says why.
     """
-    environment = ImmutableSandboxedEnvironment()
+    environment = TemplateSandbox()
     try:
         used = _used(environment.parse(text), ())
-    except TemplateSyntaxError:
+    except (TemplateSyntaxError, *_TOO_LARGE):
         return frozenset()
     return frozenset(used - {"row", *environment.globals})
 
@@ -87,11 +85,14 @@ class PromptTemplate:
         """
         self.oddity: str | None = None
         """What the last prompt holds that is neither text nor a number."""
-        environment = _Environment(self._printed)
+        self._sandbox = environment = TemplateSandbox(self._printed)
         names = spelling.ColumnNames(columns)
         try:
             tree = environment.parse(text)
-            self._template = environment.from_string(tree)
+            uses = columns_of(tree, columns)
+            used = _used(tree, columns)
+            literals = [part.data for part in tree.find_all(nodes.TemplateData)]
+            self._template = environment.from_string(environment.limited(tree))
             # Jinja puts out constants here, once, and never again.
             self._constant_oddity = self.oddity
         except TemplateSyntaxError as error:
@@ -100,16 +101,18 @@ class PromptTemplate:
             raise SpecError(
                 f"prompt template, line {error.lineno}: {words}{hint}"
             ) from error
-        used = _used(tree, columns)
+        except _TOO_LARGE as error:
+            raise SpecError(
+                "prompt template: it cannot be read, since something in it is nested "
+                "too deeply, or a number in it is too long: write it more simply"
+            ) from error
         for name in sorted(used - set(columns) - {"row", *environment.globals}):
             hint = did_you_mean(name, columns) + spelling.hint_for(text, names)
             raise SpecError(
                 f"prompt template: {where} has no column `{name}`{hint} (the columns "
                 f"are {listed(columns)})"
             )
-        uses = columns_of(tree, columns)
         self.gaps = GapFinder(uses)
-        literals = [part.data for part in tree.find_all(nodes.TemplateData)]
         self.notices = tuple(spelling.notices_of(text, literals, names, uses.named))
         self._reads_row = "row" in used and "row" not in columns
         self.columns: tuple[str, ...] = tuple(
@@ -126,21 +129,25 @@ class PromptTemplate:
             cells: At least those of `columns`; None stands for an empty cell.
 
         Raises:
-            ValueError: the template cannot be filled with this row, or not within
-                its limits.
+            TooMuchWork: the template passes a limit of work or time with this row.
+            ValueError: it cannot be filled with this row.
         """
         # Empty, not None: `{{ colour }}` must not put the word None into a prompt.
         known = {
             name: "" if cells[name] is None else cells[name] for name in self.columns
         }
         self.oddity = self._constant_oddity
-        steps = _Steps()
-        scope = {"range": steps.range, "row": _Cells(known)} | known
+        self._sandbox.meter.reset()
         try:
-            prompt = "".join(_limited(self._template.generate(scope)))
+            pieces = self._template.generate({"row": Cells(known)} | known)
+            prompt = "".join(_limited(pieces))
             prompt.encode()
+        except TooMuchWork:
+            raise
         except _FAILURES as error:
             reason = str(error) or type(error).__name__
+            if "integer string conversion" in reason:
+                reason = "a number too large"
             raise ValueError(f"the template cannot be filled: {reason}") from error
         return prompt
 
@@ -154,6 +161,7 @@ class PromptTemplate:
             )
         if not isinstance(value, _TEXTS):
             kinds = (kind for kind in _NO_TEXTS if isinstance(value, kind))
+            self._sandbox.weighed(value)  # Jinja makes text of it nevertheless
             self.oddity = f"the template puts out {_NO_TEXTS[next(kinds)]}"
         return value
 
@@ -177,77 +185,12 @@ def _in_plain_words(message: str, filters: Collection[str]) -> str:
     return message
 
 
-class _Environment(ImmutableSandboxedEnvironment):
-    """The sandbox, with less that makes prompts random or endless."""
-
-    intercepted_binops = frozenset({"*", "**", "%"})
-
-    def __init__(self, finalize: Callable[[object], object]) -> None:
-        # A prompt is text, not HTML: nothing in it is to be escaped.
-        super().__init__(undefined=StrictUndefined, autoescape=False, finalize=finalize)
-        # The same row must make the same prompt, or it would be bought again.
-        del self.globals["lipsum"]
-        del self.filters["random"]
-        self.filters["default"] = self.filters["d"] = _default
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        """Return an attribute; of the row, a column stands above what a dict can do."""
-        if isinstance(obj, _Cells) and attribute in obj:
-            return obj[attribute]
-        return super().getattr(obj, attribute)
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" and (abs(left) > 1_000_000 or abs(right) > 64):
-            raise TemplateRuntimeError("a power too large")
-        if operator == "%" and isinstance(left, str):
-            raise TemplateRuntimeError("formatting by %; use the filter `format`")
-        for text, times in ((left, right), (right, left)):
-            if hasattr(text, "__len__") and isinstance(times, int):
-                _check_length(len(text) * times)
-        return super().call_binop(context, operator, left, right)
-
-
-def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:  # noqa: FBT001, FBT002 - Jinja's own signature
-    """Return another value for one that is not there, or has nothing in it."""
-    is_cell = isinstance(value, str | float) and is_missing(value)
-    if isinstance(value, Undefined) or is_cell or (boolean and not value):
-        return default_value
-    return value
-
-
-class _Cells(dict[str, object]):
-    """The cells behind `row[...]`; a missing one is named as a column."""
-
-    def __missing__(self, name: str) -> object:
-        raise TemplateRuntimeError(f"no column `{name}`{did_you_mean(name, self)}")
-
-
-class _Steps:
-    """Counts what all `range` loops of one prompt do together."""
-
-    def __init__(self) -> None:
-        self._left = MAX_RANGE
-
-    def range(self, *bounds: int) -> range:
-        """Return a range, and count its steps."""
-        steps = range(*bounds)
-        self._left -= len(steps)
-        if self._left < 0:
-            raise TemplateRuntimeError(f"loops of more than {MAX_RANGE} steps")
-        return steps
-
-
 def _limited(pieces: Iterator[str]) -> Iterator[str]:
     length = 0
     for piece in pieces:
         length += len(piece)
-        _check_length(length)
+        check_length(length)
         yield piece
-
-
-def _check_length(length: int) -> None:
-    if length > LONGEST_PROMPT:
-        raise TemplateRuntimeError(f"it makes more than {LONGEST_PROMPT:,} characters")
 
 
 def _used(tree: nodes.Template, columns: Sequence[str]) -> set[str]:

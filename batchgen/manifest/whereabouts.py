@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from batchgen.addresses import (
@@ -19,7 +21,7 @@ from batchgen.addresses.url import problem_of_url
 from batchgen.decoding import decode_data_uri
 from batchgen.manifest.identity import Contents
 from batchgen.manifest.missing import is_missing
-from batchgen.model import Job
+from batchgen.model import MAX_REFERENCE_BYTES, Job, too_large_words
 
 _HOST = r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?"
 _LIKE_URL = re.compile(rf"(?i)(?://)?(?:{_HOST}|[a-z0-9.-]+:\d+)/.*")
@@ -62,7 +64,28 @@ class Whereabouts:
                 f"{shown(reference)} lies outside {self._allowed}, where files "
                 "may be; `folder` under [references] in a job file sets it"
             )
-        return None if self._contents(reference) else self._missing(reference)
+        return self._problem_of_file(path, reference)
+
+    def _problem_of_file(self, path: Path, reference: str) -> str | None:
+        try:
+            state = path.stat()
+        except OSError:
+            return self._missing(reference)
+        if not stat.S_ISREG(state.st_mode):
+            kind = "a folder" if stat.S_ISDIR(state.st_mode) else "no regular file"
+            return f"{shown(reference)} is {kind}: name the file of an image"
+        # Before the file is read, which may take minutes.
+        if state.st_size > MAX_REFERENCE_BYTES:
+            return f"{shown(reference)}: {too_large_words(state.st_size)}"
+        return None if self._contents(reference) else self._unreadable(path, reference)
+
+    def _unreadable(self, path: Path, reference: str) -> str:
+        """Say why a file that is there gives no bytes."""
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            return f"{shown(reference)} cannot be read: {error.strerror or error}"
+        return self._missing(reference)
 
     def was_taken(self, reference: str) -> bool:
         """Tell whether earlier versions took an address that has a problem now."""

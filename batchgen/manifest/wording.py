@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from batchgen.addresses.characters import visible_line
+from batchgen.errors import SpecError
 
 
 def shown(path: Path) -> str:
@@ -69,6 +70,21 @@ def missing_file(path: Path, *, suffixes: Sequence[str] = ()) -> str:
     files = [each for each in siblings if Path(each).suffix.lower() in suffixes]
     there = f": the folder has {', '.join(files[:3])}" if files else ""
     return f"no such file: {name}{there}"
+
+
+def refuse_irregular(path: Path) -> None:
+    """Refuse what is no regular file, before it is opened: a pipe lets us wait.
+
+    Raises:
+        SpecError: it is a folder, a pipe or a device.
+    """
+    if path.is_dir():
+        raise SpecError(f"{shown(path)} is a folder, not a file")
+    if path.exists() and not path.is_file():
+        raise SpecError(
+            f"{shown(path)} is no regular file, but a pipe or a device: save what it "
+            "gives as a file, and name that"
+        )
 
 
 def plain_name(name: str) -> str:

@@ -47,8 +47,10 @@ from batchgen.model.price import (
 from batchgen.model.purchase import PurchaseRow
 from batchgen.model.request import (
     COMMON_WORDS,
+    MAX_REFERENCE_BYTES,
     ImageRequest,
     OptionValue,
+    too_large_words,
     type_of_option,
 )
 from batchgen.model.result import FileRecord, ResultRow
@@ -56,6 +58,7 @@ from batchgen.model.result import FileRecord, ResultRow
 __all__ = [
     "BASE64_KEYS",
     "COMMON_WORDS",
+    "MAX_REFERENCE_BYTES",
     "NANO",
     "NEXT",
     "OPEN",
@@ -107,6 +110,7 @@ __all__ = [
     "rates_for",
     "to_nano",
     "to_usd",
+    "too_large_words",
     "type_of_option",
     "utc",
 ]

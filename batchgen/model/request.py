@@ -48,6 +48,10 @@ option leaves it out.
 """
 
 
+MAX_REFERENCE_BYTES = 100_000_000
+"""Of one reference image. No provider takes as much: a larger file is not even read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
     """One row in provider-neutral form.
@@ -73,3 +77,9 @@ class ImageRequest:
     def for_images(self, images: int) -> ImageRequest:
         """Return the same request for another number of images (one part of a row)."""
         return self if images == self.n else replace(self, n=images)
+
+
+def too_large_words(size_bytes: int) -> str:
+    """Say that a reference image is larger than any may be."""
+    megabytes = MAX_REFERENCE_BYTES // 1_000_000
+    return f"{size_bytes / 1e6:,.1f} MB are too large (at most {megabytes} MB)"

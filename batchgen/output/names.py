@@ -25,7 +25,8 @@ _RESERVED = re.compile(
     r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3]|conin\$|conout\$)\s*(\.|$)",
     re.IGNORECASE,
 )
-_WEAK_END = re.compile(r"[\s.]+$")
+# Tried once for each run of blanks and dots: a name may be nothing but blanks.
+_WEAK_END = re.compile(r"(?<![\s.])[\s.]+$")
 _IMAGE_EXTENSION = re.compile(r"(?<=[^/\\])\.(png|jpe?g|webp|gif|avif)$", re.IGNORECASE)
 # A folder of this name would stand in the way of a file of this name.
 _FILE_LIKE = re.compile(r"\.(?=(png|jpe?g|webp|gif|avif|jsonl)$)", re.IGNORECASE)

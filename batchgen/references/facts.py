@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchgen.images import MOST_DECODED_PIXELS, NotAnImage, inspect
+from batchgen.model import MAX_REFERENCE_BYTES, too_large_words
 
 # The limits of what is absurd are our own; providers' are far below.
-MOST_BYTES = 100_000_000
+MOST_BYTES = MAX_REFERENCE_BYTES
 MOST_SIDE_PX = 30_000
 MOST_PIXELS = MOST_DECODED_PIXELS
 
@@ -67,7 +68,4 @@ def check_size(size_bytes: int) -> None:
         Unusable: it is.
     """
     if size_bytes > MOST_BYTES:
-        megabytes = MOST_BYTES // 1_000_000
-        raise Unusable(
-            f"{size_bytes / 1e6:,.1f} MB are too large (at most {megabytes} MB)"
-        )
+        raise Unusable(too_large_words(size_bytes))

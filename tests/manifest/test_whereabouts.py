@@ -136,7 +136,7 @@ def test_an_allowed_folder_may_be_reached_by_a_link(
             "with https://); | parts references; write %7C for one that belongs to a",
             id="bar-in-a-url",
         ),
-        pytest.param("sub", "no such file: sub", id="folder"),
+        pytest.param("sub", "sub is a folder: name the file of an image", id="folder"),
         pytest.param("ring.png", "no such file: ring.png", id="ring-of-links"),
         pytest.param("x" * 5000, "no such file: xxx", id="too-long"),
         pytest.param(

@@ -1,0 +1,88 @@
+"""Standard input, output and error as they are found: closed, full, or left alone.
+
+Whoever reads our output may go away, or may never have been there. What is bought and
+stored does not depend on that, so no command fails for it.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import TextIO
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class PatientFile(io.FileIO):
+    """A file whose writes always succeed; what it does not take is dropped.
+
+    Attributes:
+        problem: The last reason for which something was dropped.
+    """
+
+    problem: OSError | None = None
+
+    def write(self, data: object) -> int:
+        """Write, or drop what cannot be written."""
+        try:
+            return super().write(data)  # type: ignore[arg-type]
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self.problem = error
+            return len(memoryview(data))  # type: ignore[arg-type]
+
+
+def prepare_streams() -> None:
+    """Open what is closed, and let output neither fail nor be refused."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # Else the ledger or the ZIP would get this number, and messages with it.
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _patient(1, sys.stdout)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _patient(2, sys.stderr)
+
+
+def take_leave() -> str | None:
+    """Write out what is left of the output.
+
+    Returns:
+        Why a part of the output is missing; None where it is whole, or where nobody
+        was there to read it.
+    """
+    from batchgen.cli.screen import drawable
+
+    try:
+        stream = drawable(sys.stdout)
+        stream.flush()
+        raw = getattr(stream.buffer, "raw", None)
+    except (OSError, ValueError, AttributeError):
+        return None
+    problem = raw.problem if isinstance(raw, PatientFile) else None
+    if problem is None or problem.errno not in _DISK_FULL:
+        return None
+    return f"the output is not complete: {problem.strerror}"
+
+
+def _patient(descriptor: int, stream: TextIO | None) -> TextIO:
+    """Return a stream that writes to a descriptor and never fails.
+
+    Args:
+        descriptor: Of what it writes to.
+        stream: The one that Python made; None where that was closed.
+    """
+    raw = PatientFile(descriptor, "wb", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=stream.encoding if stream else "utf-8",
+        # A file name may hold bytes that are no text.
+        errors="backslashreplace",
+        line_buffering=descriptor == 2 or raw.isatty(),
+    )

@@ -1,0 +1,271 @@
+"""The sandbox in which templates run: Jinja2's, with a limit to all that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+from types import BuiltinMethodType
+from typing import Any, cast
+
+from jinja2 import StrictUndefined, Undefined, nodes, pass_context
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.exceptions import TemplateRuntimeError
+from jinja2.runtime import Context, markup_join, str_join
+from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
+
+from batchgen.manifest.missing import is_missing
+from batchgen.manifest.template_costs import (
+    FILTERS,
+    FORMATS,
+    METHODS,
+    Use,
+    common_cost,
+    quick_cost,
+)
+from batchgen.manifest.template_work import (
+    CALL_WORK,
+    STEP_WORK,
+    WorkMeter,
+    weigh,
+)
+from batchgen.manifest.wording import did_you_mean
+
+MAX_PROMPT_CHARACTERS = 100_000
+"""Characters that a template may make; none of the providers takes as many."""
+
+_MAX_BITS = 10_000
+_MAX_DEPTH = 50
+_LOOP = "each step of a loop"
+"""Names a filter that no template can name, since it has blanks."""
+
+_Test = Callable[..., Any]
+_COMPARING = (
+    *("in", "eq", "equalto", "==", "ne", "!=", "lt", "lessthan", "<"),
+    *("le", "<=", "gt", "greaterthan", ">", "ge", ">="),
+)
+
+
+class Cells(dict[str, object]):
+    """The cells behind `row[...]`; a missing one is named as a column."""
+
+    def __missing__(self, name: str) -> object:
+        raise TemplateRuntimeError(f"no column `{name}`{did_you_mean(name, self)}")
+
+
+class TemplateSandbox(ImmutableSandboxedEnvironment):
+    """The sandbox, with less that makes prompts random or endless."""
+
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
+
+    def __init__(self, finalize: Callable[[object], object] | None = None) -> None:
+        # A prompt is text, not HTML: nothing in it is to be escaped.
+        super().__init__(undefined=StrictUndefined, autoescape=False, finalize=finalize)
+        self.meter = WorkMeter()
+        self._depth = 0
+        self.code_generator_class = _CountingCode
+        # The same row must make the same prompt, or it would be bought again.
+        del self.globals["lipsum"]
+        self.globals["range"] = self._range
+        self.globals["namespace"] = _PlainNamespace
+        for name in [*self.filters]:
+            if name in FILTERS:
+                self.filters[name] = self._measured(name, self.filters[name])
+            else:
+                del self.filters[name]
+        self.filters["default"] = self.filters["d"] = _default
+        self.filters[_LOOP] = self._each_step
+        for name in _COMPARING:
+            self.tests[name] = self._measured_test(cast("_Test", self.tests[name]))
+
+    def limited(self, tree: nodes.Template) -> nodes.Template:
+        """Let each loop of a template be counted, step by step."""
+        for loop in [*tree.find_all(nodes.For)]:
+            loop.iter = nodes.Filter(
+                loop.iter, _LOOP, [], [], None, None, lineno=loop.lineno
+            )
+        tree.set_environment(self)
+        return tree
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return an attribute; of the row, a column stands above what a dict can do."""
+        if isinstance(obj, Cells) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+    # -- each operation, measured before it is done
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Calculate, unless the result would be too large."""
+        if operator == "**" and (abs(left) > 1_000_000 or abs(right) > 64):
+            raise TemplateRuntimeError("a power too large")
+        if operator == "%" and isinstance(left, str):
+            raise TemplateRuntimeError("formatting by %; use the filter `format`")
+        if operator == "*":
+            for text, times in ((left, right), (right, left)):
+                if hasattr(text, "__len__") and isinstance(times, int):
+                    check_length(len(text) * times)
+                    self.meter.charge(weigh(text) * max(0, times))
+        elif operator == "+" and hasattr(left, "__len__"):
+            self.meter.charge(weigh(left) + weigh(right))
+        for number in (left, right):
+            if isinstance(number, int) and number.bit_length() > _MAX_BITS:
+                raise TemplateRuntimeError("a number too large")
+        return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a function, a macro, or a method of a text or another value."""
+        self.meter.charge(CALL_WORK)
+        # The sandbox's own `format` stands before the one of the text.
+        method = getattr(obj, "__wrapped__", obj)
+        owner = getattr(method, "__self__", None)
+        if (
+            not kwargs
+            and method.__class__ is BuiltinMethodType
+            and method.__name__ not in FORMATS
+            and (work := quick_cost(owner, args)) is not None
+        ):
+            self.meter.charge(work)
+        elif isinstance(owner, str | bytes | int | float | list | tuple):
+            args = tuple(map(self._whole, args))
+            use = Use(owner, weigh(owner), args, kwargs)
+            self._charge_use(use, METHODS.get(method.__name__))
+        else:
+            cost = METHODS.get(getattr(method, "__name__", ""))
+            self._charge_use(Use(None, 1, args, kwargs), cost)
+        self._depth += 1
+        try:
+            if self._depth > _MAX_DEPTH:
+                raise TemplateRuntimeError(
+                    f"its calls go more than {_MAX_DEPTH} deep: a macro or a block "
+                    "that calls itself must end"
+                )
+            return super().call(context, obj, *args, **kwargs)
+        finally:
+            self._depth -= 1
+
+    def concat(self, pieces: Iterable[str]) -> str:
+        """Return pieces of text as one: what a macro or a block put out."""
+        parts = [*pieces]
+        self.meter.charge(sum(map(len, parts)))
+        return "".join(parts)
+
+    def joined(self, context: Context, values: tuple[Any, ...]) -> str:
+        """Return what stands on both sides of `~` as one text."""
+        self.meter.charge(sum(map(weigh, values)))
+        return (markup_join if context.eval_ctx.autoescape else str_join)(values)
+
+    def weighed(self, value: Any) -> Any:
+        """Return a value, its size charged."""
+        self.meter.charge(weigh(value))
+        return value
+
+    def _charge_use(self, use: Use, cost: Callable[[Use], int] | None) -> None:
+        self.meter.charge(use.weight)
+        if use.args or use.options:
+            self.meter.charge(common_cost(use))
+        if cost is not None:
+            self.meter.charge(cost(use))
+
+    def _whole(self, value: Any) -> Any:
+        """Return a list in place of what makes its items one by one."""
+        if not isinstance(value, Iterator):
+            return value
+        items = []
+        for item in value:
+            self.meter.charge(STEP_WORK)
+            items.append(item)
+        return items
+
+    def _measured(self, name: str, apply: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a filter whose work is charged before it is done."""
+        cost, meter = FILTERS[name], self.meter
+        is_format = name in FORMATS
+        start = 1 if hasattr(apply, "jinja_pass_arg") else 0
+
+        @wraps(apply)
+        def measured(*args: Any, **kwargs: Any) -> Any:
+            if not kwargs and not is_format and len(args) > start:
+                work = quick_cost(args[start], args[start + 1 :])
+                if work is not None:
+                    meter.charge(CALL_WORK + work)
+                    return apply(*args)
+            meter.charge(CALL_WORK)
+            given, (value, *others) = args[:start], args[start:]
+            value = self._whole(value)
+            self._charge_use(Use(value, weigh(value), others, kwargs), cost)
+            return apply(*given, value, *others, **kwargs)
+
+        return measured
+
+    def _measured_test(self, test: _Test) -> _Test:
+        @wraps(test)
+        def measured(*args: Any) -> Any:
+            self.meter.charge(CALL_WORK + weigh(args))
+            return test(*args)
+
+        return measured
+
+    @pass_context  # so that it is not worked out while the template is compiled
+    def _each_step(self, _: Context, items: Iterable[Any]) -> Iterator[Any]:
+        for item in items:
+            self.meter.charge(STEP_WORK)
+            yield item
+
+    def _range(self, *bounds: int) -> range:
+        steps = range(*bounds)
+        if steps and (steps[-1] - steps[0]) // steps.step >= MAX_RANGE:
+            raise TemplateRuntimeError(f"loops of more than {MAX_RANGE:,} steps")
+        return steps
+
+
+def check_length(length: int) -> None:
+    """Refuse a text that is longer than a prompt may be."""
+    if length > MAX_PROMPT_CHARACTERS:
+        raise TemplateRuntimeError(
+            f"it makes more than {MAX_PROMPT_CHARACTERS:,} characters"
+        )
+
+
+class _CountingCode(CodeGenerator):
+    """Writes the code of a template so that `~`, lists and tables are measured."""
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - Jinja's
+        self.write("environment.joined(context, (")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("))")
+
+    def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802 - Jinja's
+        self.write("environment.weighed(")
+        super().visit_List(node, frame)
+        self.write(")")
+
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802 - Jinja's
+        self.write("environment.weighed(")
+        super().visit_Dict(node, frame)
+        self.write(")")
+
+    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802 - Jinja's
+        if node.ctx != "load":
+            super().visit_Tuple(node, frame)
+            return
+        self.write("environment.weighed(")
+        super().visit_Tuple(node, frame)
+        self.write(")")
+
+
+class _PlainNamespace(Namespace):
+    """Jinja's; as text it does not tell what it holds, which may be without end."""
+
+    def __repr__(self) -> str:
+        return "<Namespace>"
+
+
+def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:  # noqa: FBT001, FBT002 - Jinja's own signature
+    """Return another value for one that is not there, or has nothing in it."""
+    is_cell = isinstance(value, str | float) and is_missing(value)
+    if isinstance(value, Undefined) or is_cell or (boolean and not value):
+        return default_value
+    return value
