@@ -80,8 +80,12 @@ def main() -> None:
     """Run the command line; every error of the user's ends in one clear message."""
     _start_quickly()
     _choose_how_to_speak()
+    from batchgen import open_files
     from batchgen.errors import BatchgenError, SpecError
 
+    open_files.raise_limit()
+    if open_files.limit() < open_files.LEAST:
+        sys.exit(_say(open_files.shortage_words(), 1))
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -98,7 +102,22 @@ def main() -> None:
         # Whoever read our output went away; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:
+        code = _without_files(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _without_files(error: OSError) -> int:
+    """Say that no file is left to be opened, or what else the system refused.
+
+    Raises:
+        OSError: it says neither.
+    """
+    from batchgen.open_files import is_shortage, shortage_words
+
+    if not is_shortage(error):
+        raise error
+    return _say(shortage_words(), 1)
 
 
 def _start_quickly() -> None:

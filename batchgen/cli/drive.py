@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import logging
-import resource
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -32,10 +31,11 @@ from batchgen.errors import BatchgenError, LedgerMissing, StorageError, UsageErr
 from batchgen.ledger import OpenAttempts
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, State, dollars
+from batchgen.open_files import raise_limit
 from batchgen.providers import PROVIDERS
+from batchgen.shortage import refuse_shortage
 from batchgen.wire import Scrubber
 
-MANY_FILES = 65_536
 # A thread that has written to the disk waits this long for a busy event loop, and all
 # that it wrote for waits with it; Python's own 5 ms stood twice in each commit.
 SWITCH_S = 0.0005
@@ -66,6 +66,7 @@ def open_and_log(
             with log_to(job.out / LOG, Scrubber(keys.values()).clean) as log:
                 yield folder, log
         except OSError as error:
+            refuse_shortage(error)
             raise StorageError(f"{job.out / LOG}: {error.strerror or error}") from error
 
 
@@ -92,7 +93,7 @@ def run_in(
     display = choose_display(quiet=manner.quiet, json_lines=manner.json_lines)
     # Before the display runs: the engine's first notices come before its first wait.
     setting.progress.notice = write_notice
-    _allow_many_sockets()
+    raise_limit()  # each purchase in flight has a socket
     gc.freeze()  # what lives as long as the process is 7 % of a run's CPU to collect
     sys.setswitchinterval(SWITCH_S)
 
@@ -112,14 +113,6 @@ def run_in(
         raise _first_of(group, log) from group
     except StorageError as error:
         raise _with_the_way_on(error) from error
-
-
-def _allow_many_sockets() -> None:
-    """Lift the soft limit on open files: each purchase in flight has a socket."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _first_of(

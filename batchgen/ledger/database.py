@@ -12,10 +12,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
+from batchgen.open_files import may_open, shortage_words
 
 SCHEMA_VERSION = 8
 _LOG_INDEX_BYTES = 1 << 15
 """By which SQLite's `-shm` file grows (sqlite.org/walformat.html, read 2026-11-30)."""
+_FILES_OF_ONE = 4
+"""That SQLite opens for one connection: the file, its log, the log's index, and one
+for sorting. It says of none that it could not be opened for want of files."""
 _STATEMENTS = (
     *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
     *("members.sql", "edits.sql"),
@@ -56,6 +60,8 @@ def ours(error: sqlite3.Error, path: Path) -> StorageError:
             f"{path} is damaged or no ledger ({error}); restore it from a copy, or "
             "name another --out"
         )
+    if code == sqlite3.SQLITE_CANTOPEN and not may_open(_FILES_OF_ONE):
+        return StorageError(shortage_words())
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return StorageError(
             f"cannot write {path} ({error}); check the folder's permissions"

@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from batchgen.open_files import open_patiently
+from batchgen.shortage import refuse_shortage
+
 YOUNG_NS = 2_000_000_000
 """A file that was changed so shortly before may change again and not show it by its
 time: file systems count in steps of up to two seconds (FAT)."""
@@ -62,7 +65,10 @@ class FileContents:
                 )
                 if len(self._known) > self._MOST:
                     self._known.popitem(last=False)
-        except (OSError, ValueError):  # ValueError: a NUL in the path
+        except OSError as error:
+            refuse_shortage(error)
+            return None
+        except ValueError:  # a NUL in the path
             return None
         return self._known[key]
 
@@ -92,7 +98,8 @@ def _is_unchanged(path: Path, was: FileState) -> bool:
         if state.st_size != was.size_bytes:
             return False
         return _changed_at(state) == was.changed_at or _digest(path) == was.sha256
-    except OSError:
+    except OSError as error:
+        refuse_shortage(error)
         return False
 
 
@@ -102,5 +109,5 @@ def _changed_at(state: os.stat_result) -> int:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_patiently(lambda: path.open("rb")) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

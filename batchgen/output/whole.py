@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchgen.errors import DiskFull, StorageError
+from batchgen.open_files import open_descriptor, open_patiently
+from batchgen.shortage import refuse_shortage
 
 CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 """What is answered where a sync is no operation of the file system's: fsync(2)."""
@@ -28,7 +30,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     partial = path.with_name(f"{path.name}.partial")
     try:
         with _storage_errors(path):
-            with partial.open("wb") as file:
+            with open_patiently(lambda: partial.open("wb")) as file:
                 yield file
                 _sync_file(file)
             partial.replace(path)
@@ -46,7 +48,7 @@ def _sync_file(file: BinaryIO) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Bring a rename to the disk: it is there only when its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = open_descriptor(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -62,6 +64,7 @@ def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        refuse_shortage(error)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(
                 f"no space left to write {path}; free some and run the same command"
