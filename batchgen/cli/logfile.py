@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,4 +59,6 @@ def log_to(path: Path, clean: Callable[[str], str]) -> Iterator[logging.Logger]:
         yield logger
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        # Its last lines may lack room: that is told by whoever stores something.
+        with suppress(OSError):
+            handler.close()

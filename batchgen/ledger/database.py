@@ -12,11 +12,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from batchgen.errors import DiskFull, LedgerLocked, LedgerMismatch, StorageError
+from batchgen.file_size import max_file_bytes, too_large_words
 from batchgen.open_files import may_open, shortage_words
 
 SCHEMA_VERSION = 8
 _LOG_INDEX_BYTES = 1 << 15
 """By which SQLite's `-shm` file grows (sqlite.org/walformat.html, read 2026-11-30)."""
+_WRITTEN_AT_ONCE = 1 << 17
+"""More than SQLite writes in one call: pages of 64 KB at most, with their heads."""
 _FILES_OF_ONE = 4
 """That SQLite opens for one connection: the file, its log, the log's index, and one
 for sorting. It says of none that it could not be opened for want of files."""
@@ -49,8 +52,8 @@ def translated(path: Path) -> Iterator[None]:
 def ours(error: sqlite3.Error, path: Path) -> StorageError:
     """Return an error of SQLite's in our words."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
-        return DiskFull(f"the disk is full ({path}); free some space and run it again")
+    if (lacking := _what_is_lacking(code, path)) is not None:
+        return lacking
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LedgerLocked(
             f"{path} is in use by another program; run it again when that ended"
@@ -60,13 +63,39 @@ def ours(error: sqlite3.Error, path: Path) -> StorageError:
             f"{path} is damaged or no ledger ({error}); restore it from a copy, or "
             "name another --out"
         )
-    if code == sqlite3.SQLITE_CANTOPEN and not may_open(_FILES_OF_ONE):
-        return StorageError(shortage_words())
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return StorageError(
             f"cannot write {path} ({error}); check the folder's permissions"
         )
     return StorageError(f"{path}: {error}")
+
+
+def _what_is_lacking(code: int, path: Path) -> StorageError | None:
+    """Return what the system has not left enough of; None where that is not the cause.
+
+    For each of these SQLite has a code that says other things, too.
+    """
+    if code == sqlite3.SQLITE_IOERR and (grown := _grown_to_limit(path)) is not None:
+        return DiskFull(f"cannot write {grown}: {too_large_words()}")
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
+        return DiskFull(f"the disk is full ({path}); free some space and run it again")
+    if code == sqlite3.SQLITE_CANTOPEN and not may_open(_FILES_OF_ONE):
+        return StorageError(shortage_words())
+    return None
+
+
+def _grown_to_limit(path: Path) -> Path | None:
+    """Return a file of the ledger that may grow no further; None if there is none."""
+    most = max_file_bytes()
+    if most is None:
+        return None
+    for each in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            if each.stat().st_size > most - _WRITTEN_AT_ONCE:
+                return each
+        except OSError:
+            continue
+    return None
 
 
 def _is_full(path: Path) -> bool:

@@ -75,6 +75,11 @@ class Archive:
         self._check_length()
 
     @property
+    def path(self) -> Path:
+        """Where the ZIP stands or will stand."""
+        return self._file.path
+
+    @property
     def end(self) -> int:
         """Offset behind the last whole member: what the ledger commits."""
         return self._end

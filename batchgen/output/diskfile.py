@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen.errors import DiskFull, StorageError
+from batchgen.file_size import too_large_words
 from batchgen.open_files import open_descriptor
 from batchgen.output.room import hold_room, hold_room_in, release_room_of
 from batchgen.output.whole import CANNOT_SYNC, sync_folder
@@ -194,6 +195,10 @@ class DiskFile:
         except OSError as error:
             refuse_shortage(error)
             reason = error.strerror or str(error)
+            if error.errno == errno.EFBIG:
+                raise DiskFull(
+                    f"cannot {verb} {self.path}: {too_large_words()}"
+                ) from error
             if error.errno in _FULL:
                 raise DiskFull(
                     f"cannot {verb} {self.path}: {reason}; "

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchgen.errors import DiskFull, StorageError
+from batchgen.file_size import too_large_words
 from batchgen.open_files import open_descriptor, open_patiently
 from batchgen.shortage import refuse_shortage
 
@@ -65,6 +66,8 @@ def _storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         refuse_shortage(error)
+        if error.errno == errno.EFBIG:
+            raise DiskFull(f"cannot write {path}: {too_large_words()}") from error
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(
                 f"no space left to write {path}; free some and run the same command"
