@@ -104,6 +104,8 @@ def main() -> None:
         code = 1
     except OSError as error:
         code = _without_files(error)
+    except BaseException as error:  # noqa: BLE001 - what polars raises is of no kind
+        code = _without_threads(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -118,6 +120,19 @@ def _without_files(error: OSError) -> int:
     if not is_shortage(error):
         raise error
     return _say(shortage_words(), 1)
+
+
+def _without_threads(error: BaseException) -> int:
+    """Say that polars could not start its threads.
+
+    Raises:
+        BaseException: it is something else.
+    """
+    from batchgen.threads import few_threads_words, may_start, threads_needed
+
+    if type(error).__name__ != "PanicException" or may_start(threads_needed()):
+        raise error
+    return _say(few_threads_words(), 1)
 
 
 def _start_quickly() -> None:

@@ -97,15 +97,20 @@ def run_in(
     gc.freeze()  # what lives as long as the process is 7 % of a run's CPU to collect
     sys.setswitchinterval(SWITCH_S)
 
-    async def shown() -> Outcome:
+    outcomes: list[Outcome] = []
+
+    async def shown() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(display.show, setting.progress)
-            outcome = await LocalEngine(job, folder, setting).run()
+            outcomes.append(await LocalEngine(job, folder, setting).run())
             tasks.cancel_scope.cancel()
-        return outcome
 
     try:
-        return anyio.run(shown)
+        anyio.run(shown)
+    except RuntimeError:
+        # asyncio ends its threads in one more, and the system may refuse that one.
+        if not outcomes:
+            raise
     except BaseExceptionGroup as group:
         if group.subgroup(KeyboardInterrupt) is not None:
             # Before signals are watched, or when all is written: it ends here.
@@ -113,6 +118,7 @@ def run_in(
         raise _first_of(group, log) from group
     except StorageError as error:
         raise _with_the_way_on(error) from error
+    return outcomes[0]
 
 
 def _first_of(

@@ -17,6 +17,7 @@ from batchgen.runner.context import DOWNLOADS_AT_ONCE
 from batchgen.runner.feed import AHEAD
 from batchgen.runner.lane import POLLS_AT_ONCE
 from batchgen.runner.pacing import purchases_wanted
+from batchgen.threads import few_threads_words, may_start, threads_needed
 from batchgen.wire.connections import SocketLimits
 
 LEAST_FOR_FILES, MOST_FOR_FILES = 20, 64
@@ -112,7 +113,13 @@ def _way_out(needed: int) -> str:
 
 
 def capacity_now(job: Job, providers: Mapping[str, Provider]) -> Capacity:
-    """Return what a run in this process may have open; raises as `capacity_of` does."""
+    """Return what a run in this process may have open; raises as `capacity_of` does.
+
+    Raises:
+        SpecError: it may not even start the threads that store what comes.
+    """
+    if not may_start(threads_needed()):
+        raise SpecError(f"{few_threads_words()}. Nothing was sent")
     return capacity_of(
         job,
         providers,

@@ -7,6 +7,7 @@ import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from batchgen.threads import few_threads_words
 from batchgen.wire.network import AddressForbidden, Reach, admits
 
 
@@ -36,7 +37,7 @@ class JudgingResolver(AbstractResolver):
         try:
             found = await self._resolver.resolve(host, port, family)
         except RuntimeError as error:  # no thread can be started to ask in
-            raise OSError(errno.ENOMEM, str(error)) from error
+            raise OSError(errno.ENOMEM, few_threads_words()) from error
         allowed = [each for each in found if admits(self._reach, each["host"])]
         if found and not allowed:
             raise AddressForbidden(f"{host} does not lead to a {self._reach} address")

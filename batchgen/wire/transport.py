@@ -158,7 +158,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 if departure.left or not _is_shortage(departure, error):
                     raise
                 if anyio.current_time() > ends_at:
-                    raise NoSocket(shortage_words()) from error
+                    raise NoSocket(_shortage_words(error)) from error
             await anyio.sleep(pause_s)
         raise AssertionError  # the pauses have no end
 
@@ -235,6 +235,13 @@ def _is_shortage(departure: Departure, error: Exception) -> bool:
     if departure.lacked_socket or lacks_socket(error):
         return True
     return isinstance(error, aiohttp.ClientConnectorDNSError) and not may_open()
+
+
+def _shortage_words(error: Exception) -> str:
+    # A name is looked up in a thread; the resolver says so where that is lacking.
+    if isinstance(error, aiohttp.ClientConnectorDNSError) and lacks_socket(error):
+        return error.os_error.strerror or shortage_words()
+    return shortage_words()
 
 
 def _judged_socket(
