@@ -80,13 +80,13 @@ def is_shortage(error: OSError) -> bool:
     return error.errno in SHORTAGE
 
 
-def open_patiently(opening: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
+def open_patiently(opening: Callable[[], T]) -> T:
     """Open something, and wait while no file is left for it; blocks its thread.
 
     Raises:
         OSError: as `opening` does, or none was left for too long.
     """
-    ends_at = time.monotonic() + patience_s
+    ends_at = time.monotonic() + PATIENCE_S
     tries = 0
     while True:
         try:

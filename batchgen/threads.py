@@ -6,8 +6,8 @@ import os
 from threading import Event, Thread
 
 LEAST, FOR_EACH_CORE, MOST = 6, 2, 64
-"""Threads that wait for the disk and for names, and those that are started for each core
-when the tables are written [assumed]; no more than this are tried."""
+"""Threads that wait for the disk and for names, those that are started for each core as
+the tables are written, and how many are tried at most [assumed]."""
 
 
 def threads_needed() -> int:
@@ -36,7 +36,7 @@ def may_start(threads: int) -> bool:
 def few_threads_words() -> str:
     """Return what is wrong where no thread can be started, and what to do."""
     return (
-        f"the system lets this process start no more threads, and about "
-        f"{threads_needed()} more are needed: raise the limit (`ulimit -u`; in a container `docker run "
+        f"the system lets this process start too few threads, about {threads_needed()} "
+        "more are needed: raise the limit (`ulimit -u`; in a container `docker run "
         "--pids-limit`), or end other programs"
     )

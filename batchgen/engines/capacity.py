@@ -64,7 +64,7 @@ def capacity_of(
         name: purchases_wanted(job.terms_of(name), providers[name].defaults)
         for name in job.providers
     }
-    others = DOWNLOADS_AT_ONCE + len(wanted) * (POLLS_AT_ONCE + AHEAD)
+    wanted_others = DOWNLOADS_AT_ONCE + len(wanted) * (POLLS_AT_ONCE + AHEAD)
     total = sum(wanted.values())
     files = already_open + min(max(limit // 8, LEAST_FOR_FILES), MOST_FOR_FILES)
     sockets = limit - files
@@ -74,11 +74,11 @@ def capacity_of(
             f"{files + LEAST_SOCKETS}: {_way_out(files + LEAST_SOCKETS)}. Nothing was "
             "sent"
         )
-    left = sockets - total - others
+    left = sockets - total - wanted_others
     if left >= 0:
-        limits = SocketLimits(total=sockets, others=others, kept_alive=left)
+        limits = SocketLimits(total=sockets, others=wanted_others, kept_alive=left)
         return Capacity(purchases=wanted, sockets=limits)
-    others = min(others, sockets // OTHERS_SHARE)
+    others = min(wanted_others, sockets // OTHERS_SHARE)
     kept_alive = min(MOST_KEPT_ALIVE, sockets // KEPT_ALIVE_SHARE)
     possible = sockets - others - kept_alive
     limits = SocketLimits(total=sockets, others=others, kept_alive=kept_alive)
@@ -87,7 +87,12 @@ def capacity_of(
     return Capacity(
         purchases=_shared_out(wanted, possible),
         sockets=limits,
-        notice=_notice(total, possible, limit, needed=limit - left),
+        notice=_notice(
+            total,
+            possible,
+            limit,
+            needed=already_open + MOST_FOR_FILES + total + wanted_others,
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
@@ -26,10 +26,15 @@ PROTOCOLS = {"aimlapi": "links", "apiai": "inline", "foxapi": "tasks"}
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What the server charged, and how many connections it saw at a time."""
+    """What the server charged, and the connections it saw, the question's included.
+
+    Attributes:
+        most_open: At a time.
+    """
 
     purchases: int
     most_open: int
+    connections: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,20 @@ def server(latency_s: float) -> Iterator[Server]:
             yield Server(f"http://127.0.0.1:{int(process.stdout.readline())}")
         finally:
             process.kill()
+
+
+@contextmanager
+def no_files_left() -> Iterator[None]:
+    """Let this process open nothing more until the block ends."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(path.name) for path in Path("/dev/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
+    with ExitStack() as opened:
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with suppress(OSError):
+            while True:
+                opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        yield
 
 
 def limited(kind: int, soft: int, hard: int | None = None) -> Callable[[], None]:

@@ -2,8 +2,8 @@
 
 The first part of a path names the provider whose protocol is spoken: `aimlapi` sells by
 link, `apiai` sends the image itself, `foxapi` accepts tasks. `GET /bill` returns what
-was bought: the number of purchases that were answered or accepted, and how many
-connections were open at most.
+was bought: the number of purchases that were answered or accepted, how many
+connections were open at most, and how many there were at all.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Bill:
 
     def __init__(self) -> None:
         self.purchases = 0
-        self.open = self.most_open = 0
+        self.open = self.most_open = self.connections = 0
         self.began: dict[str, float] = {}
 
 
@@ -52,6 +52,7 @@ class Provider(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._bill.open += 1
+        self._bill.connections += 1
         self._bill.most_open = max(self._bill.most_open, self._bill.open)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -97,6 +98,7 @@ class Provider(asyncio.Protocol):
             bill = {
                 "purchases": self._bill.purchases,
                 "most_open": self._bill.most_open,
+                "connections": self._bill.connections,
             }
             return _json(bill)
         if "/images/" in path:
