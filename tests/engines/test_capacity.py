@@ -18,8 +18,10 @@ from batchgen.wire.departure import Departure
 from batchgen.wire.transport import AiohttpTransport
 from tests.engines.desk import Desk, statuses
 from tests.engines.desk import rows as prompts
+from tests.engines.shop import Answer, Asked, refused
 
 OPEN = 14
+FILES = Path("/proc/self/fd")
 
 
 def job(**at_once: int) -> Job:
@@ -86,6 +88,32 @@ def test_the_words_name_what_is_wanted_what_there_is_and_what_to_do() -> None:
 def test_where_nothing_fits_the_job_is_refused() -> None:
     with pytest.raises(SpecError, match="may open 40 files, and a run needs at least"):
         capacity(40, job(gemini=1))
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(not FILES.exists(), reason="only Linux lists files by their names")
+async def test_the_zip_is_open_before_anything_is_bought(desk: Desk) -> None:
+    sell, opened = desk.shop.buy, []
+
+    def look_and_sell(asked: Asked) -> Answer:
+        names = {path.readlink().name for path in FILES.iterdir() if path.is_symlink()}
+        opened.append("images.zip" in names)
+        return sell(asked)
+
+    desk.shop.buy = look_and_sell
+
+    await desk.run()
+
+    assert opened == [True]
+
+
+@pytest.mark.anyio
+async def test_a_zip_into_which_nothing_came_is_not_left(desk: Desk) -> None:
+    desk.shop.buy = lambda _: refused(400)
+
+    await desk.run()
+
+    assert not (desk.out / "images.zip").exists()
 
 
 @pytest.mark.anyio
