@@ -9,6 +9,9 @@ import sys
 
 import click
 
+from batchgen import open_files
+from batchgen.threads import few_threads_words, may_start, threads_needed
+
 HELP = {
     "run": "Run a job file or a manifest, or carry on where it stopped.",
     "check": "Say all that can be known before paying; send nothing.",
@@ -80,7 +83,6 @@ def main() -> None:
     """Run the command line; every error of the user's ends in one clear message."""
     _start_quickly()
     _choose_how_to_speak()
-    from batchgen import open_files
     from batchgen.errors import BatchgenError, SpecError
 
     open_files.raise_limit()
@@ -115,11 +117,9 @@ def _without_files(error: OSError) -> int:
     Raises:
         OSError: it says neither.
     """
-    from batchgen.open_files import is_shortage, shortage_words
-
-    if not is_shortage(error):
+    if not open_files.is_shortage(error):
         raise error
-    return _say(shortage_words(), 1)
+    return _say(open_files.shortage_words(), 1)
 
 
 def _without_threads(error: BaseException) -> int:
@@ -128,8 +128,6 @@ def _without_threads(error: BaseException) -> int:
     Raises:
         BaseException: it is something else.
     """
-    from batchgen.threads import few_threads_words, may_start, threads_needed
-
     if type(error).__name__ != "PanicException" or may_start(threads_needed()):
         raise error
     return _say(few_threads_words(), 1)
