@@ -245,9 +245,15 @@ class Throttled(Retryable):
 
 
 class NotConnected(Retryable):
-    """No connection came about, so nothing was sent."""
+    """No connection came about, so nothing was sent.
+
+    Attributes:
+        lacks_socket: Whether this machine had no socket left, so that the provider is
+            not to blame. Set after the error was made.
+    """
 
     counts = False
+    lacks_socket: bool = False
 
 
 class ProviderDown(Retryable):

@@ -9,7 +9,9 @@ import sys
 
 import click
 
+from batchgen import open_files
 from batchgen.cli.standard_streams import prepare_streams, take_leave
+from batchgen.threads import few_threads_words, may_start, threads_needed
 
 HELP = {
     "run": "Run a job file or a manifest, or carry on where it stopped.",
@@ -113,6 +115,9 @@ def _run() -> int:
     from batchgen.drives import message_for, ring_of_links
     from batchgen.errors import BatchgenError, SpecError
 
+    open_files.raise_limit()
+    if open_files.limit() < open_files.LEAST:
+        return _say(open_files.shortage_words(), 1)
     try:
         _refuse_odd_bytes()
         code = cli.main(standalone_mode=False)
@@ -128,12 +133,16 @@ def _run() -> int:
         code = _say(str(error), 1)
     except OSError as error:
         # A drive can fail at any look at any file: the user needs its name alone.
-        code = _say(message_for(error), 1)
+        is_shortage = open_files.is_shortage(error)
+        words = open_files.shortage_words() if is_shortage else message_for(error)
+        code = _say(words, 1)
     except Exception as fault:  # noqa: BLE001 - nobody wants to read a traceback
         ring = ring_of_links(fault) if isinstance(fault, RuntimeError) else None
         from batchgen.cli.own_faults import words_of_fault
 
         code = _say(ring or words_of_fault(fault), 1)
+    except BaseException as error:  # noqa: BLE001 - what polars raises is of no kind
+        code = _without_threads(error)
     return code if isinstance(code, int) else 0
 
 
@@ -149,6 +158,17 @@ def _refuse_odd_bytes() -> None:
             if os.path.lexists(raw):
                 way = "rename the file or folder, and give its new name"
             raise UsageError(f"{shown} is not written in UTF-8: {way}")
+
+
+def _without_threads(error: BaseException) -> int:
+    """Say that polars could not start its threads.
+
+    Raises:
+        BaseException: it is something else.
+    """
+    if type(error).__name__ != "PanicException" or may_start(threads_needed()):
+        raise error
+    return _say(few_threads_words(), 1)
 
 
 def _start_quickly() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import logging
-import resource
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -35,12 +34,12 @@ from batchgen.ledger import OpenAttempts
 from batchgen.ledger.database import check_last_opened
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, State, dollars
+from batchgen.open_files import raise_limit
 from batchgen.providers import PROVIDERS
 from batchgen.wire import Scrubber
 
 E = TypeVar("E", bound=Exception)
 
-MANY_FILES = 65_536
 # A thread that has written to the disk waits this long for a busy event loop, and all
 # that it wrote for waits with it; Python's own 5 ms stood twice in each commit.
 SWITCH_S = 0.0005
@@ -96,19 +95,24 @@ def run_in(
     display = choose_display(quiet=manner.quiet, json_lines=manner.json_lines)
     # Before the display runs: the engine's first notices come before its first wait.
     setting.progress.notice = write_notice
-    _allow_many_sockets()
+    raise_limit()  # each purchase in flight has a socket
     gc.freeze()  # what lives as long as the process is 7 % of a run's CPU to collect
     sys.setswitchinterval(SWITCH_S)
 
-    async def shown() -> Outcome:
+    outcomes: list[Outcome] = []
+
+    async def shown() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(display.show, setting.progress)
-            outcome = await LocalEngine(job, folder, setting).run()
+            outcomes.append(await LocalEngine(job, folder, setting).run())
             tasks.cancel_scope.cancel()
-        return outcome
 
     try:
-        return anyio.run(shown)
+        anyio.run(shown)
+    except RuntimeError:
+        # asyncio ends its threads in one more, and the system may refuse that one.
+        if not outcomes:
+            raise
     except BaseExceptionGroup as group:
         if group.subgroup(KeyboardInterrupt) is not None:
             # Before signals are watched, or when all is written: it ends here.
@@ -116,14 +120,7 @@ def run_in(
         raise _first_of(group, log) from group
     except StorageError as error:
         raise _with_the_way_on(error) from error
-
-
-def _allow_many_sockets() -> None:
-    """Lift the soft limit on open files: each purchase in flight has a socket."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return outcomes[0]
 
 
 def _first_of(

@@ -114,4 +114,6 @@ def log_to(
         yield logger
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        # Its last lines may lack room: that is told by whoever stores something.
+        with suppress(OSError):
+            handler.close()

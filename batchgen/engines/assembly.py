@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -49,7 +49,11 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """What a run works with: each is opened and closed by the engine."""
+    """What a run works with: each is opened and closed by the engine.
+
+    Attributes:
+        max_purchases: At a time, by provider, for which this process has sockets.
+    """
 
     ledger: Reader
     writer: Writer
@@ -57,6 +61,7 @@ class Hands:
     tasks: TaskGroup
     room: Room
     end: Callable[[BatchgenError], None]
+    max_purchases: Mapping[str, int]
 
 
 def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
@@ -92,7 +97,7 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
             limits_of(job), ceiling, time.now, pretend=setting.progress.rehearsed
         ),
         lanes={
-            name: _chosen_lane(name, job, setting, hands.ledger, time)
+            name: _chosen_lane(name, job, setting, hands, time)
             for name in job.providers
         },
         price=price_of,
@@ -110,8 +115,9 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
 
 
 def _chosen_lane(
-    name: str, job: Job, setting: Setting, ledger: Reader, time: Time
+    name: str, job: Job, setting: Setting, hands: Hands, time: Time
 ) -> Lane:
+    ledger = hands.ledger
     provider, terms = setting.providers[name], job.terms_of(name)
     defaults = provider.defaults
     base_url = terms.base_url or defaults.base_url
@@ -121,7 +127,11 @@ def _chosen_lane(
         )
     base_url = base_url.rstrip("/")
     departures, pacing = pacing_of(
-        terms, defaults, ledger.get(found_under(name, base_url)), time.monotonic
+        terms,
+        defaults,
+        ledger.get(found_under(name, base_url)),
+        time.monotonic,
+        hands.max_purchases.get(name),
     )
     now = time.now()
     since = now - int((departures.window_s + LEFT_LATER_S) * 1e6)

@@ -26,9 +26,11 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.resuming import count_opening
+from batchgen.open_files import open_descriptor
 from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
 from batchgen.output.switch import PENDING, discard, take_over
+from batchgen.shortage import refuse_shortage
 
 LEDGER = "run.db"
 LOG = "run.log"
@@ -181,8 +183,9 @@ def _make(path: Path) -> None:
 def hold_folder(path: Path) -> Iterator[None]:
     """Hold the folder; the system lets go when the process ends, however it ends."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = open_descriptor(path, os.O_RDONLY)
     except OSError as error:
+        refuse_shortage(error)
         raise StorageError(
             f"cannot open the folder {path}: {reason_of(error)}"
         ) from error

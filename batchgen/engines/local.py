@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchgen.engines.assembly import Hands, assemble, resume
+from batchgen.engines.capacity import Capacity, capacity_now
 from batchgen.engines.consent import (
     is_priced,
     refuse_rebuy,
@@ -54,6 +55,7 @@ from batchgen.runner.room import Room
 from batchgen.runner.waits import wait_reasons
 from batchgen.runner.writer import Writer
 from batchgen.wire import MEGABYTE, Memory, Scrubber
+from batchgen.wire.connections import SocketLimits
 from batchgen.wire.sender import Wire
 
 PAUSE_S = 0.25
@@ -94,9 +96,12 @@ class LocalEngine:
         async with anyio.create_task_group() as watch:
             await watch.start(watch_signals, self._stop, self._stop_now)
             await self._recover()
+            # All that storing needs is open before the sockets are counted.
+            self._folder.archive.open()
+            capacity = self._capacity()
             async with self._writing() as writer:
-                async with self._wire() as wire:
-                    await self._buy(manifest, writer, wire)
+                async with self._wire(capacity) as wire:
+                    await self._buy(manifest, writer, wire, capacity)
                 self._setting.progress.phase = "writing"
                 await write_outputs_at_end(self._folder, self._setting, self._outcome)
                 if not ledger.is_in_place():
@@ -131,13 +136,28 @@ class LocalEngine:
     def _below(self) -> int:
         return EVERY_ROW if self._job.limit is None else self._job.limit
 
-    def _wire(self) -> Wire:
+    def _capacity(self) -> Capacity:
+        """Share out what this process may open, and say what that holds back.
+
+        Raises:
+            SpecError: it may open too little.
+        """
+        setting = self._setting
+        if setting.transport is not None:  # it opens no sockets of ours
+            return Capacity(purchases={}, sockets=SocketLimits())
+        capacity = capacity_now(self._job, setting.providers)
+        if capacity.notice is not None:
+            setting.progress.notice(capacity.notice)
+        return capacity
+
+    def _wire(self, capacity: Capacity) -> Wire:
         it = self._setting
         return Wire(
             it.transport,
             paid_hosts=it.paid_hosts,
             offload=it.offload,
             memory=Memory(self._job.memory_mb * MEGABYTE),
+            sockets=capacity.sockets,
         )
 
     def _room(self) -> Room:
@@ -163,7 +183,9 @@ class LocalEngine:
                 with anyio.CancelScope(shield=True):
                     await writer.close()
 
-    async def _buy(self, manifest: Manifest, writer: Writer, wire: Wire) -> None:
+    async def _buy(
+        self, manifest: Manifest, writer: Writer, wire: Wire, capacity: Capacity
+    ) -> None:
         reader = Reader(self._folder.ledger.path)
         try:
             planner = self._planner = Planner(
@@ -177,7 +199,13 @@ class LocalEngine:
                 with self._work:
                     async with anyio.create_task_group() as tasks:
                         hands = Hands(
-                            reader, writer, wire, tasks, self._room(), self._end
+                            reader,
+                            writer,
+                            wire,
+                            tasks,
+                            self._room(),
+                            self._end,
+                            capacity.purchases,
                         )
                         self._run = assemble(
                             self._job, self._setting, hands, self._time

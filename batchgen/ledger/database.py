@@ -25,6 +25,7 @@ from batchgen.errors import (
     StorageError,
     ledger_way_out,
 )
+from batchgen.file_size import max_file_bytes, too_large_words
 from batchgen.ledger.soundness import (
     APPLICATION_ID,
     defend,
@@ -33,6 +34,7 @@ from batchgen.ledger.soundness import (
     refuse_foreign,
     refuse_odd_file,
 )
+from batchgen.open_files import may_open, shortage_words
 
 SCHEMA_VERSION = 8
 _LOG_INDEX_BYTES = 1 << 15
@@ -55,6 +57,11 @@ _NOT_DAMAGED = frozenset(
 )
 """Why SQLite may refuse a ledger that is whole."""
 
+_WRITTEN_AT_ONCE = 1 << 17
+"""More than SQLite writes in one call: pages of 64 KB at most, with their heads."""
+_FILES_OF_ONE = 4
+"""That SQLite opens for one connection: the file, its log, the log's index, and one
+for sorting. It says of none that it could not be opened for want of files."""
 _STATEMENTS = (
     *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
     *("members.sql", "edits.sql", "rebuilding.sql"),
@@ -85,11 +92,8 @@ def ours(error: sqlite3.Error, path: Path) -> StorageError:
     """Return an error of SQLite's in our words."""
     extended = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF
-    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
-        return DiskFull(
-            f"the disk is full ({path}), or a quota; free some space and run the same "
-            "command again"
-        )
+    if (lacking := _what_is_lacking(code, path)) is not None:
+        return lacking
     if extended in _NOT_LOCAL or code == sqlite3.SQLITE_PROTOCOL:
         return _not_local(path, error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -130,6 +134,37 @@ def _not_local(path: Path, reason: object) -> StorageError:
         f"needs ({reason}), as many network drives do: name a folder on a local disk "
         "with --out; a folder that holds a run already can be moved there"
     )
+
+
+def _what_is_lacking(code: int, path: Path) -> StorageError | None:
+    """Return what the system has not left enough of; None where that is not the cause.
+
+    For each of these SQLite has a code that says other things, too.
+    """
+    if code == sqlite3.SQLITE_IOERR and (grown := _grown_to_limit(path)) is not None:
+        return DiskFull(f"cannot write {grown}: {too_large_words()}")
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
+        return DiskFull(
+            f"the disk is full ({path}), or a quota; free some space and run the same "
+            "command again"
+        )
+    if code == sqlite3.SQLITE_CANTOPEN and not may_open(_FILES_OF_ONE):
+        return StorageError(shortage_words())
+    return None
+
+
+def _grown_to_limit(path: Path) -> Path | None:
+    """Return a file of the ledger that may grow no further; None if there is none."""
+    most = max_file_bytes()
+    if most is None:
+        return None
+    for each in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            if each.stat().st_size > most - _WRITTEN_AT_ONCE:
+                return each
+        except OSError:
+            continue
+    return None
 
 
 def _is_full(path: Path) -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batchgen.drives import refuse_failed_drive
+from batchgen.open_files import open_patiently
+from batchgen.shortage import refuse_shortage
 
 YOUNG_NS = 2_000_000_000
 """A file that was changed so shortly before may change again and not show it by its
@@ -69,6 +71,7 @@ class FileContents:
                 if len(self._known) > self._MOST:
                     self._known.popitem(last=False)
         except OSError as error:
+            refuse_shortage(error)
             refuse_failed_drive(error, path)
             return None
         except ValueError:  # a NUL in the path
@@ -102,6 +105,7 @@ def _is_unchanged(path: Path, was: FileState) -> bool:
             return False
         return _changed_at(state) == was.changed_at or _digest(path) == was.sha256
     except OSError as error:
+        refuse_shortage(error)
         refuse_failed_drive(error, path)
         return False
 
@@ -112,5 +116,5 @@ def _changed_at(state: os.stat_result) -> int:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_patiently(lambda: path.open("rb")) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,6 +13,7 @@ from batchgen.manifest.csv_source import CsvSource
 from batchgen.manifest.source import SUFFIXES, Source
 from batchgen.manifest.wording import missing_file, shown
 from batchgen.model import Job
+from batchgen.shortage import refuse_shortage
 
 
 def expected_names(job: Job) -> frozenset[str]:
@@ -66,4 +67,5 @@ def foreign_errors(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise SpecError(missing_file(path)) from error
     except OSError as error:
+        refuse_shortage(error)
         raise SpecError(f"{shown(path)}: {reason_of(error)}") from error

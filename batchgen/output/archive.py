@@ -71,7 +71,13 @@ class Archive:
         self._file = DiskFile(path)
         self._end = committed
         self._is_walked = False
+        self._is_ours = False  # whether `open` may have made it
         self._check_length()
+
+    @property
+    def path(self) -> Path:
+        """Where the ZIP stands or will stand."""
+        return self._file.path
 
     @property
     def end(self) -> int:
@@ -112,6 +118,17 @@ class Archive:
         if size < self._end + END.size:
             return False
         return self._file.read_at(size - END.size, END.size)[:4] == END_SIGNATURE
+
+    def open(self) -> None:
+        """Open the file now, so that appending needs nothing more of the system.
+
+        A new one is made; it is removed again when nothing was written until `close`.
+
+        Raises:
+            StorageError: it cannot be opened.
+        """
+        self._is_ours = True
+        self._file.open_to_write()
 
     def recover(self) -> list[Found]:
         """Return the whole members behind `end`, in order, and move `end` there.
@@ -208,7 +225,7 @@ class Archive:
 
     def close(self) -> None:
         """Close the file; nothing is written, and no room is held any more."""
-        if self._file.held_to:
+        if self._file.held_to or self._is_ours:
             with suppress(StorageError):  # the next process gives it back
                 self.release()
         self._file.close()

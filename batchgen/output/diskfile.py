@@ -14,8 +14,11 @@ from pathlib import Path
 
 from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, StorageError
+from batchgen.file_size import too_large_words
+from batchgen.open_files import open_descriptor
 from batchgen.output.room import hold_room, hold_room_in, release_room_of
 from batchgen.output.whole import CANNOT_SYNC, sync_folder
+from batchgen.shortage import refuse_shortage
 
 # Linux and macOS take at most 1,024 buffers and just under 2 GiB in one call.
 MOST_BUFFERS = 1024
@@ -82,7 +85,7 @@ class DiskFile:
         """Return what stands there, less where the file ends before."""
         with self._translated("read"):
             if self._descriptor is None:
-                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                self._descriptor = open_descriptor(self.path, os.O_RDONLY)
             pieces = []
             while size_bytes:
                 piece = os.pread(self._descriptor, min(size_bytes, MOST_BYTES), offset)
@@ -112,8 +115,7 @@ class DiskFile:
             return
         is_new = self.size_bytes() <= 0
         with self._translated("open"):
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            descriptor = os.open(self.path, flags, 0o644)
+            descriptor = open_descriptor(self.path, os.O_RDWR | os.O_CREAT)
             self.close()
             self._descriptor, self._writable = descriptor, True
             if is_new:
@@ -191,6 +193,11 @@ class DiskFile:
         try:
             yield
         except OSError as error:
+            refuse_shortage(error)
+            if error.errno == errno.EFBIG:
+                raise DiskFull(
+                    f"cannot {verb} {self.path}: {too_large_words()}"
+                ) from error
             if error.errno in FULL:
                 raise DiskFull(
                     f"cannot {verb} {self.path}: {error.strerror}; "

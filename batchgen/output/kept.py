@@ -25,7 +25,9 @@ from typing import Literal
 from batchgen.errors import DiskFull, StorageError
 from batchgen.images import extension_of
 from batchgen.model import Blob, Json, Reply
+from batchgen.open_files import open_descriptor, open_patiently
 from batchgen.output.whole import replacing
+from batchgen.shortage import refuse_shortage
 
 FOLDER = "kept"
 
@@ -189,8 +191,12 @@ class KeptFiles:
 
     def _names(self, start: str = "") -> list[str]:
         try:
-            names = [path.name for path in self._folder.iterdir()]
-        except OSError:
+            names = open_patiently(
+                lambda: [path.name for path in self._folder.iterdir()]
+            )
+        except OSError as error:
+            # What was paid for is there, though nobody can look now.
+            refuse_shortage(error)
             return []
         return [name for name in names if name.startswith(start)]
 
@@ -204,12 +210,13 @@ def _read(path: Path, most_bytes: int) -> bytes | None:
     try:
         # A link may lead out of the folder, and a pipe would be waited for.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        with os.fdopen(os.open(path, flags), "rb") as file:
+        with os.fdopen(open_descriptor(path, flags), "rb") as file:
             state = os.fstat(file.fileno())
             if not stat.S_ISREG(state.st_mode) or state.st_size > most_bytes:
                 return None
             return file.read(most_bytes)
-    except OSError:
+    except OSError as error:
+        refuse_shortage(error)
         return None
 
 

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from batchgen.drives import FULL
+from batchgen.open_files import open_descriptor
 
 _KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE, linux/falloc.h; man 2 fallocate
 
@@ -51,9 +52,9 @@ def hold_room_in(
         size_bytes: How much of it.
         make: Whether the file is made if it is not there.
     """
-    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0)
+    flags = os.O_RDWR | (os.O_CREAT if make else 0)
     try:
-        descriptor = os.open(path, flags, 0o644)
+        descriptor = open_descriptor(path, flags)
     except OSError as error:
         return False if error.errno in FULL else None
     try:
@@ -68,7 +69,7 @@ def release_room_of(path: Path) -> None:
     Raises:
         OSError: it cannot be given back.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    descriptor = open_descriptor(path, os.O_RDWR)
     try:
         # Cut to the length that it has: only what is behind that goes.
         os.ftruncate(descriptor, os.fstat(descriptor).st_size)

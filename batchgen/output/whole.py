@@ -11,6 +11,9 @@ from typing import BinaryIO
 
 from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, StorageError
+from batchgen.file_size import too_large_words
+from batchgen.open_files import open_descriptor, open_patiently
+from batchgen.shortage import refuse_shortage
 
 CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 """What is answered where a sync is no operation of the file system's: fsync(2)."""
@@ -31,7 +34,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with _storage_errors(path):
             # A link that stood there would lead to a file of somebody else.
             partial.unlink(missing_ok=True)
-            with partial.open("xb") as file:
+            with open_patiently(lambda: partial.open("xb")) as file:
                 yield file
                 _sync_file(file)
             partial.replace(path)
@@ -49,7 +52,7 @@ def _sync_file(file: BinaryIO) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Bring a rename to the disk: it is there only when its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = open_descriptor(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -65,6 +68,9 @@ def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        refuse_shortage(error)
+        if error.errno == errno.EFBIG:
+            raise DiskFull(f"cannot write {path}: {too_large_words()}") from error
         if error.errno in FULL:
             raise DiskFull(
                 f"no space left to write {path}; free some and run the same command"

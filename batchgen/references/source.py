@@ -12,7 +12,9 @@ from pathlib import Path
 from batchgen.addresses import is_data_uri, shown, stored_digest
 from batchgen.decoding import decode_data_uri
 from batchgen.drives import refuse_failed_drive
+from batchgen.open_files import open_patiently
 from batchgen.references.facts import MOST_BYTES, Unusable, check_size
+from batchgen.shortage import refuse_shortage
 
 # Base64 takes four characters for three bytes; the rest is for the head.
 _LONGEST_URI = MOST_BYTES * 4 // 3 + 1024
@@ -76,11 +78,13 @@ def read(reference: str, identity: Identity) -> bytes:
 
     Raises:
         Unusable: it cannot be read, is absurdly large, or changed since.
+        StorageError: no more files can be opened.
     """
     if isinstance(identity, bytes):
         return _read_data_uri(reference)
     check_size(identity.size_bytes)
-    with _readable(identity.path), identity.path.open("rb") as file:
+    path = identity.path
+    with _readable(path), open_patiently(lambda: path.open("rb")) as file:
         data = file.read(identity.size_bytes + 1)
         state = identity.path.stat()
     now = Version(identity.path, state.st_mtime_ns, state.st_size)
@@ -120,6 +124,7 @@ def _readable(path: Path) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Unusable("no such file") from error
     except OSError as error:
+        refuse_shortage(error)
         refuse_failed_drive(error, path)
         raise Unusable(f"cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a NUL in the path

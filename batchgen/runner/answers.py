@@ -22,7 +22,7 @@ from batchgen.errors import (
     Unreachable,
 )
 from batchgen.ledger import Ledger
-from batchgen.limits import Use, Verdict
+from batchgen.limits import SILENT_S, Use, Verdict
 from batchgen.model import Status
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Buy, Part, decide, history_of
@@ -87,6 +87,9 @@ def heed_failure(
     """Take note of one that was not."""
     lane = flight.lane
     error.message = run.scrubber.clean(error.message)
+    if isinstance(error, NotConnected) and error.lacks_socket:
+        lane.departures.pause(SILENT_S)
+        return Heeded(error)
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
         return Heeded(_heed_answer(run, flight, use, error, is_probe=is_probe))
     # An outcome that is unknown cannot be excused: it may have been charged.
@@ -162,6 +165,8 @@ def heed_no_answer(run: Run, lane: Lane, error: AttemptError) -> tuple[int, ...]
     """
     if isinstance(error, NotConnected):
         heed_silence(run, lane, error)
+        if error.lacks_socket:
+            return ()
     return _heed_verdict(run, lane, lane.breaker.silent(), error)
 
 
@@ -190,6 +195,9 @@ def _in_short(message: str) -> str:
 
 def heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:
     """Give a provider up that was never once reached, after a while."""
+    if error.lacks_socket:
+        run.progress.say_once(f"{error}. Rows wait, and carry on by themselves")
+        return
     if lane.was_reached:
         run.progress.say_once(f"{error}; it is tried again until it answers")
         return

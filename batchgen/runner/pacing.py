@@ -25,8 +25,19 @@ def found_under(provider: str, base_url: str) -> str:
     return f"{FOUND}{provider} {base_url}"
 
 
+def purchases_wanted(terms: Terms, defaults: Defaults) -> int:
+    """Return how many purchases at a time a provider may have in a run at most."""
+    if terms.concurrency == "auto":
+        return MOST_AT_ONCE
+    return terms.concurrency or defaults.concurrency
+
+
 def pacing_of(
-    terms: Terms, defaults: Defaults, found: object, clock: Callable[[], float]
+    terms: Terms,
+    defaults: Defaults,
+    found: object,
+    clock: Callable[[], float],
+    max_purchases: int | None = None,
 ) -> tuple[Departures, Pacing]:
     """Return how a provider is to be asked: as the job says, or to be found.
 
@@ -35,6 +46,7 @@ def pacing_of(
         defaults: What holds where it says nothing.
         found: What `remember` wrote in an earlier process.
         clock: Monotonic seconds.
+        max_purchases: At a time, for which there are sockets; None for all.
     """
     known = json.loads(found) if isinstance(found, str) else {}
 
@@ -43,13 +55,13 @@ def pacing_of(
             return Finder.load(known[name], most, is_rate=is_rate)
         return Finder(start, most, is_rate=is_rate)
 
-    concurrency: int | Finder = defaults.concurrency
+    end = purchases_wanted(terms, defaults)
+    if max_purchases is not None:
+        end = min(end, max_purchases)
+    concurrency: int | Finder = end
     if terms.concurrency == "auto":
-        concurrency = finder(
-            "concurrency", defaults.concurrency, MOST_AT_ONCE, is_rate=False
-        )
-    elif terms.concurrency is not None:
-        concurrency = terms.concurrency
+        start = min(defaults.concurrency, end)
+        concurrency = finder("concurrency", start, end, is_rate=False)
     if terms.rpm == "auto":
         rpm = finder("rpm", defaults.rpm or inf, inf, is_rate=True)
         departures = Departures(None, clock, counts=True)

@@ -17,6 +17,7 @@ import anyio
 
 from batchgen.drives import reason_of
 from batchgen.errors import DiskFull, StorageError
+from batchgen.file_size import max_file_bytes, too_large_words
 from batchgen.output.archive import Archive
 from batchgen.output.room import hold_room_in
 
@@ -35,6 +36,11 @@ some pages of 4 KB at each of its last steps [assumed]."""
 MOST_HELD_BYTES = 1 << 30
 """Held at most for images; what is above is a margin. File systems in memory would give
 all of it away at once."""
+
+SPARE_DIRECTORY_BYTES = 1 << 20
+DIRECTORY_SHARE = 16
+"""What the ZIP's directory takes at its end, as far as that is known: a share of what
+stands before it [assumed]."""
 
 GROWTH = 1.5
 """How much is held of what is wanted, where there is plenty."""
@@ -74,6 +80,8 @@ class Room:
         free = self._free()
         if free < self._needed(images, image_bytes):
             return Look.FULL
+        if self._too_large(images, image_bytes) is not None:
+            return Look.FULL
         lacking = self._lacking(images, images * image_bytes)
         if not self._can_hold or not sum(lacking):
             return Look.HELD
@@ -96,6 +104,10 @@ class Room:
 
     def explain(self, images: int, image_bytes: int) -> DiskFull:
         """Return why no request may leave, and what helps."""
+        if (path := self._too_large(images, image_bytes)) is not None:
+            return DiskFull(
+                f"no room for the next image in {path}: {too_large_words()}"
+            )
         free = self._free()
         needed_bytes = self._needed(images, image_bytes)
         needed = -(-needed_bytes >> 20)
@@ -122,6 +134,23 @@ class Room:
         if not self._can_hold:
             return margin
         return max(margin, SPARE_BYTES // 2 + sum(self._lacking(images, wanted)))
+
+    def _too_large(self, images: int, image_bytes: int) -> Path | None:
+        """Return a file that images would make larger than one may be, if there is one.
+
+        The end of the ZIP and the ledger's log are counted, and the tables not: they
+        are smaller than the ZIP.
+        """
+        most = max_file_bytes()
+        if most is None:
+            return None
+        end = self._archive.end
+        directory = SPARE_DIRECTORY_BYTES + end // DIRECTORY_SHARE
+        if end + images * image_bytes + directory > most:
+            return self._archive.path
+        in_log = min(LOG_BYTES + images * LOG_BYTES_EACH, MOST_LOG_BYTES)
+        ledger = self._log.with_name(self._log.name.removesuffix("-wal"))
+        return ledger if ledger.stat().st_size + in_log > most else None
 
     def _lacking(self, images: int, wanted: int) -> tuple[int, int]:
         """Return what is not held yet of the archive and of the log."""

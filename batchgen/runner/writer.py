@@ -30,8 +30,23 @@ QUEUE = 64
 
 
 async def to_thread(work: Callable[[], T]) -> T:
-    """Run work in a thread."""
-    return await anyio.to_thread.run_sync(work)
+    """Run work in a thread; where the system starts no more of them, here.
+
+    What is slow then is better than what was paid for and is not stored.
+    """
+    began = False
+
+    def begin() -> T:
+        nonlocal began
+        began = True
+        return work()
+
+    try:
+        return await anyio.to_thread.run_sync(begin)
+    except RuntimeError:
+        if began:
+            raise
+        return work()
 
 
 @dataclass(slots=True, eq=False)

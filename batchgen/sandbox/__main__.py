@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from batchgen.open_files import raise_limit
 from batchgen.sandbox.faults import PROFILES
 from batchgen.sandbox.server import Options, PortTaken, run
 from batchgen.sandbox.workshop import Latency
@@ -24,6 +25,7 @@ def main() -> int:
         latency=arguments.latency,
         with_parent=arguments.die_with_parent,
     )
+    raise_limit()  # each connection of the run that it serves takes one here, too
     try:
         run(options, _say_ready)
     except PortTaken as error:

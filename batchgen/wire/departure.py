@@ -29,6 +29,8 @@ class Departure:
     def __init__(self, request: httpx.Request, read_s: float | None) -> None:
         self.left = False
         self.over = False
+        self.lacked_socket = False  # for one of the addresses that were tried
+        self.stay_open: Callable[[], bool] = lambda: True
         self.patience = asyncio.timeout(None)
         self._may_repeat = request.method == "GET"
         self._told: Callable[[], None] | None = request.extensions.get("on_sent")
@@ -64,10 +66,16 @@ departing: ContextVar[Departure] = ContextVar("departing")
 
 
 class Request(aiohttp.ClientRequest):
-    """Tells the departure when the connection stands, and no byte has left."""
+    """Tells the departure when the connection stands, and no byte has left.
+
+    Where sockets are scarce, the connection is closed behind the response.
+    """
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        departing.get().leave()
+        departure = departing.get()
+        departure.leave()
+        if conn.protocol is not None and not departure.stay_open():
+            conn.protocol.force_close()
         return await super().send(conn)
 
 

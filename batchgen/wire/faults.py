@@ -19,6 +19,7 @@ from batchgen.errors import (
     SpecError,
 )
 from batchgen.reply_waits import retry_after_s
+from batchgen.wire.connections import NoSocket
 from batchgen.wire.network import AddressForbidden
 
 _GONE = frozenset({401, 403, 404, 410})
@@ -99,7 +100,9 @@ def purchase_error(
         return SpecError(f"base URL of {provider}: {error}; nothing was sent")
     if may_have_left(error):
         return OutcomeUnknown(provider, f"no usable reply from {host}: {_words(error)}")
-    return NotConnected(provider, f"no connection to {host}: {_words(error)}")
+    ours = NotConnected(provider, f"no connection to {host}: {_words(error)}")
+    ours.lacks_socket = isinstance(error, NoSocket)
+    return ours
 
 
 def download_error(provider: str, host: str, error: Exception) -> AttemptError:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from batchgen.threads import few_threads_words
 from batchgen.wire.network import AddressForbidden, Reach, admits
 
 
@@ -30,8 +32,12 @@ class JudgingResolver(AbstractResolver):
 
         Raises:
             AddressForbidden: the name has none.
+            OSError: it cannot be resolved, or not now.
         """
-        found = await self._resolver.resolve(host, port, family)
+        try:
+            found = await self._resolver.resolve(host, port, family)
+        except RuntimeError as error:  # no thread can be started to ask in
+            raise OSError(errno.ENOMEM, few_threads_words()) from error
         allowed = [each for each in found if admits(self._reach, each["host"])]
         if found and not allowed:
             raise AddressForbidden(f"{host} does not lead to a {self._reach} address")

@@ -14,6 +14,7 @@ import httpx
 from batchgen.errors import OutcomeUnknown
 from batchgen.model import Blob, Call, Reply
 from batchgen.wire.body import Admission, is_delimited
+from batchgen.wire.connections import OWN_PLACE, SocketLimits
 from batchgen.wire.decode import claims_json, size_of_blobs
 from batchgen.wire.download import download
 from batchgen.wire.faults import FOREIGN, purchase_error
@@ -34,6 +35,7 @@ class Wire:
         paid_hosts: Whether hosts other than loopback may be talked to at all.
         offload: Runs long decoding; a simulation passes one that runs it inline.
         memory: What all bodies together may hold.
+        sockets: What our own transport may have open; all that it wants if not given.
     """
 
     def __init__(
@@ -44,10 +46,11 @@ class Wire:
         offload: Offload = anyio.to_thread.run_sync,
         limits: WireLimits = DEFAULT_LIMITS,
         memory: Memory | None = None,
+        sockets: SocketLimits | None = None,
     ) -> None:
         may = may_pay(paid_hosts=paid_hosts)
         self._line = Line(
-            transport or AiohttpTransport(use_proxy=may),
+            transport or AiohttpTransport(use_proxy=may, sockets=sockets),
             paid_hosts=may,
             offload=offload,
             limits=limits,
@@ -88,7 +91,8 @@ class Wire:
             provider: Registered name, for errors.
             call: The request; a redirect in its reply is not followed.
             reply_timeout_s: Longest wait for the reply's head.
-            on_sent: Called at most once, as the first byte is about to leave; never
+            on_sent: For a purchase, whose place in flight the caller has counted.
+                Called at most once, as the first byte is about to leave; never
                 when nothing was sent. A transport that is not ours cannot say when:
                 then it is called when the head or the failure arrives.
             lease: Holds the reply's images when this returns; None where they are
@@ -117,7 +121,7 @@ class Wire:
         request = build_purchase(provider, call)
         reach = self._line.judge_call(request.url)
         departed = _Once(on_sent)
-        request.extensions["on_sent"] = departed
+        request.extensions |= {"on_sent": departed, OWN_PLACE: on_sent is not None}
         limits = self._limits
         patience_s = limits.connect_s + reply_timeout_s + limits.transfer_s
         patience = anyio.CancelScope(deadline=anyio.current_time() + patience_s)

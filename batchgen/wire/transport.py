@@ -10,14 +10,24 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache, partial
+from itertools import chain, repeat
 from typing import Self, cast
 
 import aiohttp
+import anyio
 import httpx
 import yarl
 from aiohttp.abc import AbstractResolver
 
 from batchgen.errors import SpecError
+from batchgen.open_files import PATIENCE_S, PAUSES_S, may_open, shortage_words
+from batchgen.wire.connections import (
+    Connections,
+    NoSocket,
+    SocketLimits,
+    Turn,
+    lacks_socket,
+)
 from batchgen.wire.content import Pieces
 from batchgen.wire.departure import FOREIGN, Departure, Request, departing, lost
 from batchgen.wire.network import AddressForbidden, Reach, admits, check_host
@@ -50,8 +60,9 @@ class _Response(aiohttp.ClientResponse):
 class _Body(httpx.AsyncByteStream):
     """The body of one response, in the chunks in which it comes."""
 
-    def __init__(self, response: _Response) -> None:
+    def __init__(self, response: _Response, turn: Turn) -> None:
         self._response = response
+        self._turn = turn
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -72,6 +83,7 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         self._response.close()
+        self._turn.close()
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -80,38 +92,75 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     Of httpx's timeouts it honours `connect` (name, connection and TLS together) and
     `read`, up to the reply's head; whoever reads the body sets the pace there.
     Request extensions: `reach` (a Reach) limits the addresses that are connected to,
-    `on_sent` is called when the first byte is about to leave. Follows no redirect,
-    keeps no cookie, decodes no body. A connection through a proxy is the proxy's to
-    judge.
+    `on_sent` is called when the first byte is about to leave, `has_own_place` says
+    that the request is a purchase whose place was counted (see `connections`). Follows
+    no redirect, keeps no cookie, decodes no body. A connection through a proxy is the
+    proxy's to judge.
     """
 
     def __init__(
-        self, *, use_proxy: bool = True, resolver: AbstractResolver | None = None
+        self,
+        *,
+        use_proxy: bool = True,
+        resolver: AbstractResolver | None = None,
+        sockets: SocketLimits | None = None,
     ) -> None:
+        self._connections = Connections(sockets)
         self._proxies = read_proxies() if use_proxy else {}
         self._tls = _create_tls_context()
         self._resolver = resolver
         self._sessions: dict[Reach, aiohttp.ClientSession] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        turn = await self._connections.turn(request)
+        try:
+            response = await self._respond(request)
+        except BaseException:
+            turn.close()
+            raise
+        return httpx.Response(
+            status_code=response.status,
+            headers=response.raw_headers,
+            stream=_Body(response, turn),
+            request=request,
+            extensions=_VERSION,
+        )
+
+    async def _respond(self, request: httpx.Request) -> _Response:
         limits: Mapping[str, float | None] = request.extensions.get("timeout", {})
+        connect_s = limits.get("connect")
         departure = Departure(request, limits.get("read"))
+        departure.stay_open = lambda: self._connections.stay_open
         unset = departing.set(departure)
         try:
             async with departure.patience:
-                response = await self._send(request, departure, limits.get("connect"))
+                return await self._send_patiently(request, departure, connect_s)
         except FOREIGN as error:
             raise departure.explain(error) from error
         finally:
             departing.reset(unset)
             departure.over = True
-        return httpx.Response(
-            status_code=response.status,
-            headers=response.raw_headers,
-            stream=_Body(response),
-            request=request,
-            extensions=_VERSION,
-        )
+
+    async def _send_patiently(
+        self, request: httpx.Request, departure: Departure, connect_s: float | None
+    ) -> _Response:
+        """Send a request, and wait while the machine has no socket left for it.
+
+        Raises:
+            NoSocket: it had none for as long as a connection may take.
+        """
+        ends_at = anyio.current_time() + (connect_s or PATIENCE_S)
+        for pause_s in chain(PAUSES_S, repeat(PAUSES_S[-1])):
+            departure.lacked_socket = False
+            try:
+                return await self._send(request, departure, connect_s)
+            except FOREIGN as error:
+                if departure.left or not _is_shortage(departure, error):
+                    raise
+                if anyio.current_time() > ends_at:
+                    raise NoSocket(_shortage_words(error)) from error
+            await anyio.sleep(pause_s)
+        raise AssertionError  # the pauses have no end
 
     async def _send(
         self,
@@ -151,7 +200,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             keepalive_timeout=KEEPALIVE_S,
             ssl=self._tls,
             resolver=JudgingResolver(resolver, reach),
-            socket_factory=partial(_judged_socket, reach),
+            socket_factory=partial(_judged_socket, reach, self._connections),
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -179,7 +228,25 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await session.close()
 
 
-def _judged_socket(reach: Reach, address: aiohttp.AddrInfoType) -> socket.socket:
+def _is_shortage(departure: Departure, error: Exception) -> bool:
+    """Say whether a request failed because this machine has no socket left."""
+    # Of several addresses' errors only a text is left; and a name that could not be
+    # resolved for want of a file looks like any other that could not.
+    if departure.lacked_socket or lacks_socket(error):
+        return True
+    return isinstance(error, aiohttp.ClientConnectorDNSError) and not may_open()
+
+
+def _shortage_words(error: Exception) -> str:
+    # A name is looked up in a thread; the resolver says so where that is lacking.
+    if isinstance(error, aiohttp.ClientConnectorDNSError) and lacks_socket(error):
+        return error.os_error.strerror or shortage_words()
+    return shortage_words()
+
+
+def _judged_socket(
+    reach: Reach, connections: Connections, address: aiohttp.AddrInfoType
+) -> socket.socket:
     """Return a socket for the very address that is about to be connected to.
 
     The resolver judged those of names; what aiohttp takes for an address never came
@@ -187,11 +254,16 @@ def _judged_socket(reach: Reach, address: aiohttp.AddrInfoType) -> socket.socket
 
     Raises:
         AddressForbidden: it is out of reach.
+        OSError: there is no socket left.
     """
     host = str(address[4][0])
     if not admits(reach, host):
         raise AddressForbidden(f"{host} is not a {reach} address")
-    return patient_socket(address)
+    try:
+        return connections.open(lambda: patient_socket(address, connections.closed))
+    except OSError as error:
+        departing.get().lacked_socket |= lacks_socket(error)
+        raise
 
 
 @cache

@@ -52,6 +52,13 @@ class PatientSocket(socket.socket):
     """
 
     _broke = False
+    on_close: Callable[[socket.socket], None] | None = None
+
+    def close(self) -> None:
+        """Close the socket, and tell whoever counts them."""
+        if self.on_close is not None:
+            self.on_close(self)
+        super().close()
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         try:
@@ -71,7 +78,11 @@ class PatientSocket(socket.socket):
         return error if known else BlockingIOError()
 
 
-def patient_socket(address: AddrInfoType) -> socket.socket:
+def patient_socket(
+    address: AddrInfoType, on_close: Callable[[socket.socket], None] | None = None
+) -> socket.socket:
     """Return a socket for an address, not connected yet."""
     family, kind, protocol, *_ = address
-    return PatientSocket(family, kind, protocol)
+    opened = PatientSocket(family, kind, protocol)
+    opened.on_close = on_close
+    return opened

@@ -244,7 +244,7 @@ def test_a_write_that_ends_half_way_is_said_and_leaves_what_was_whole(
     with appender(path, 0, 1, limit_file_size) as child:
         out, error = child.communicate()
 
-    assert f"StorageError: cannot write {path}: File too large" in error
+    assert f"DiskFull: cannot write {path}: it may not grow beyond the" in error
     assert path.stat().st_size == 3_000_000
     said = [int(line.split()[0]) for line in out.splitlines()]
     assert said
