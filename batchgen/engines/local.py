@@ -53,6 +53,7 @@ from batchgen.runner.renaming import rename_rows
 from batchgen.runner.resume import recover
 from batchgen.runner.room import Room
 from batchgen.runner.writer import Writer
+from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import MEGABYTE, Memory, Scrubber
 from batchgen.wire.sender import Wire
 
@@ -370,6 +371,7 @@ class LocalEngine:
     def _end(self, error: BatchgenError) -> None:
         """Send nothing more; what is in flight comes in."""
         if self._outcome.error is None:
+            drop_tracebacks(error)  # it is told at the end, and would hold images
             self._outcome.error = error
             self._log.error("stopping", extra={"why": error.kind})
         self._feeders.cancel()

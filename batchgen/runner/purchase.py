@@ -40,6 +40,7 @@ from batchgen.runner.kept import read_or_keep
 from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
 from batchgen.runner.polling import follow
+from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import Lease
 
 
@@ -121,6 +122,7 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
         await fail(run, flight, Unreachable(lane.name, str(error)))
         return
     except AttemptError as error:
+        drop_tracebacks(error)  # what came is dropped now, not when the row has ended
         told = heed_failure(
             run,
             flight,
@@ -139,10 +141,10 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
     lane.proof.add(order.model)
     if isinstance(outcome, Accepted):
         lane.verdicts.task_was_accepted()
-        await _accepted(run, flight, outcome, is_first=is_first)
+        await _accepted(run, flight, outcome, lease, is_first=is_first)
         return
     order.slot.free()
-    await deliver(run, flight, outcome)
+    await deliver(run, flight, outcome, lease)
     if is_first:
         await run.writer.commit(lambda ledger: lane.proof.record(ledger, order.model))
 
@@ -280,7 +282,7 @@ def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
 
 
 async def _accepted(
-    run: Run, flight: Flight, accepted: Accepted, *, is_first: bool
+    run: Run, flight: Flight, accepted: Accepted, lease: Lease, *, is_first: bool
 ) -> None:
     attempt_id, task_id = flight.attempt.attempt_id, accepted.task_id
     at = run.time.now()
@@ -294,18 +296,28 @@ async def _accepted(
 
     await run.writer.commit(step)
     run.log.info("accepted", extra={"attempt": attempt_id, "task": written})
-    await follow_and_fetch(run, replace(flight, task_id=task_id), accepted.estimate_s)
+    lease.shrink(0)
+    flight = replace(flight, task_id=task_id)
+    await follow_and_fetch(run, flight, accepted.estimate_s, lease)
 
 
-async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -> None:
+async def follow_and_fetch(
+    run: Run, flight: Flight, estimate_s: float | None, lease: Lease
+) -> None:
     """Poll a task to its end and fetch what it made; frees the place in flight.
 
     When the run stops, the task is left: it is safe in the ledger.
+
+    Args:
+        run: The run.
+        flight: The attempt whose task it is.
+        estimate_s: When the provider expects it to end.
+        lease: Holds the images that come with the answers, until they are stored.
     """
     delivered = None
     with run.cut_short():
         try:
-            delivered = await follow(run, flight, estimate_s)
+            delivered = await follow(run, flight, estimate_s, lease)
         except ProviderStopped as error:
             await leave_open(run, flight, error)
             return
@@ -317,4 +329,4 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
     if delivered is None:
         give_back(run, flight)
     else:
-        await deliver(run, flight, delivered)
+        await deliver(run, flight, delivered, lease)

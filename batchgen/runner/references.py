@@ -205,7 +205,7 @@ class References:
             if isinstance(error, NotConnected):
                 heed_silence(self._run, lane, error)
             if lane.stopped is not None:
-                raise lane.stopped
+                raise lane.stopped.with_traceback(None)
             wait = error.retry_after_s or SILENT_S
             lane.departures.pause(wait)
         await anyio.sleep(wait)

@@ -119,10 +119,11 @@ class Writer:
 
     async def _put(self, entry: _Entry) -> Any:  # what the entry's step returns
         with anyio.CancelScope(shield=True):
+            # One error for all: it must not hold the images of each.
             if self._failed is not None:
-                raise self._failed
+                raise self._failed.with_traceback(None)
             if self._full is not None and entry.images:
-                raise self._full
+                raise self._full.with_traceback(None)
             self._open.add(entry)
             try:
                 await (self._images if entry.images else self._steps).send(entry)
@@ -133,7 +134,7 @@ class Writer:
                 raise self._failed from None
             await entry.done.wait()
         if entry.error is not None:
-            raise entry.error
+            raise entry.error.with_traceback(None)
         return entry.result
 
     async def run(self) -> None:
