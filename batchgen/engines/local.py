@@ -55,6 +55,7 @@ from batchgen.runner.room import Room
 from batchgen.runner.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import MEGABYTE, Memory, Scrubber
+from batchgen.wire.container import default_memory_bytes
 from batchgen.wire.sender import Wire
 
 PAUSE_S = 0.25
@@ -132,12 +133,12 @@ class LocalEngine:
         return EVERY_ROW if self._job.limit is None else self._job.limit
 
     def _wire(self) -> Wire:
-        it = self._setting
+        it, mb = self._setting, self._job.memory_mb
         return Wire(
             it.transport,
             paid_hosts=it.paid_hosts,
             offload=it.offload,
-            memory=Memory(self._job.memory_mb * MEGABYTE),
+            memory=Memory(default_memory_bytes() if mb is None else mb * MEGABYTE),
         )
 
     def _room(self) -> Room:
