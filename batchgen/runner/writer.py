@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -29,9 +29,29 @@ QUEUE = 64
 """Entries that wait: with images of 20 MB this is what back-pressure starts at."""
 
 
+class _Job(Generic[T]):
+    """Work for a thread that holds neither the work nor its result afterwards.
+
+    The threads of older anyio keep what they were given, and what came of it, until
+    they are given more: each of them an image.
+    """
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = [work]
+        self._results: list[T] = []
+
+    def run(self) -> None:
+        self._results.append(self._work.pop()())
+
+    def take_result(self) -> T:
+        return self._results.pop()
+
+
 async def to_thread(work: Callable[[], T]) -> T:
     """Run work in a thread."""
-    return await anyio.to_thread.run_sync(work)
+    job = _Job(work)
+    await anyio.to_thread.run_sync(job.run)
+    return job.take_result()
 
 
 @dataclass(slots=True, eq=False)

@@ -530,3 +530,29 @@ async def test_a_full_disk_holds_no_image_of_those_that_it_turned_away(
 
     # Only the last is held, by the error that the next one is told.
     assert held[:-1] == [None] * 4
+
+
+async def test_a_thread_holds_nothing_of_work_that_is_done() -> None:
+    bodies: list[ref[Body]] = []
+
+    def received() -> Body:
+        body = Body(100)
+        bodies.append(ref(body))
+        return body
+
+    async def work_on(body: Body) -> None:
+        def copied() -> Body:
+            copy = received()
+            copy[:] = body
+            return copy
+
+        await to_thread(copied)
+
+    gc.disable()
+    try:
+        await work_on(received())
+        held = [body() for body in bodies]
+    finally:
+        gc.enable()
+
+    assert held == [None, None]
