@@ -54,8 +54,10 @@ from batchgen.runner.resume import recover
 from batchgen.runner.room import Room
 from batchgen.runner.waits import wait_reasons
 from batchgen.runner.writer import Writer
+from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import MEGABYTE, Memory, Scrubber
 from batchgen.wire.connections import SocketLimits
+from batchgen.wire.container import default_memory_bytes
 from batchgen.wire.sender import Wire
 
 PAUSE_S = 0.25
@@ -151,12 +153,12 @@ class LocalEngine:
         return capacity
 
     def _wire(self, capacity: Capacity) -> Wire:
-        it = self._setting
+        it, mb = self._setting, self._job.memory_mb
         return Wire(
             it.transport,
             paid_hosts=it.paid_hosts,
             offload=it.offload,
-            memory=Memory(self._job.memory_mb * MEGABYTE),
+            memory=Memory(default_memory_bytes() if mb is None else mb * MEGABYTE),
             sockets=capacity.sockets,
         )
 
@@ -402,6 +404,7 @@ class LocalEngine:
     def _end(self, error: BatchgenError) -> None:
         """Send nothing more; what is in flight comes in."""
         if self._outcome.error is None:
+            drop_tracebacks(error)  # it is told at the end, and would hold images
             self._outcome.error = error
             self._log.error("stopping", extra={"why": error.kind})
         self._feeders.cancel()

@@ -110,7 +110,8 @@ class Job:
             bought without them, with a warning.
         max_failures: Share of the last rows whose failure for their own sake stops the
             run; None for no such stop.
-        memory_mb: Megabytes that replies and downloads may take until they are stored.
+        memory_mb: Megabytes that replies and downloads may take until they are stored;
+            None for what fits into the container, at most 256.
         limit: Only the first rows of the manifest; None for all.
         grace_s: Seconds to wait for replies after the first signal.
         image_folder: See `images_at`; None for `references` in the run folder.
@@ -141,7 +142,7 @@ class Job:
     empty: Empty | None = None
     unsupported: Literal["refuse", "drop"] = "refuse"
     references: ReferenceTerms = field(default_factory=ReferenceTerms)
-    memory_mb: int = 256
+    memory_mb: int | None = None
     limit: int | None = None
     grace_s: float = 60.0
     image_folder: Path | None = None

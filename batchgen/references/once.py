@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 
 import anyio
 
+from batchgen.tracebacks import drop_tracebacks
+
 T = TypeVar("T")
 
 
@@ -51,6 +53,8 @@ class Once:
         try:
             result = await make()
         except Exception as error:
+            # It holds what was made by then, and the work below holds it.
+            drop_tracebacks(error)
             work.error = error
             raise
         else:

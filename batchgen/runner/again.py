@@ -43,6 +43,7 @@ from batchgen.runner.kept import kept_files, name_in
 from batchgen.runner.lane import Lane
 from batchgen.runner.missing import Missing
 from batchgen.runner.resume import flights_of, kept_words
+from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire.decode import decode_body
 
 Lanes = Mapping[tuple[str, str], Lane]
@@ -185,6 +186,7 @@ async def _read(run: Run, flight: Flight, kept: KeptReply) -> list[Flight]:
             lambda reply: _decoded(flight.lane, kept.source, reply),
         )
     except AttemptError as error:
+        drop_tracebacks(error)
         attempt_id = flight.attempt.attempt_id
         is_missed = flight.attempt.message == kept_words(kept_files(run), attempt_id)
         if is_missed and isinstance(error, ReplyMalformed | NoImage):

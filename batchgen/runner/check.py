@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from batchgen.decoding import decode_base64
 from batchgen.errors import ImageRejected
-from batchgen.images import ImageFacts, NotAnImage, inspect
+from batchgen.images import ImageFacts, NotAnImage, extension_of, inspect
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.kept import keep_image, name_in
 from batchgen.runner.store import Checked
@@ -62,8 +62,21 @@ def _inspect(data: bytes) -> tuple[bytes, ImageFacts]:
     try:
         return data, inspect(data)
     except NotAnImage:
-        blob = decode_base64(data.decode("ascii").strip()) if data.isascii() else None
-        if blob is not None:
-            with suppress(NotAnImage):
-                return blob.data, inspect(blob.data)
+        if _may_be_base64(data):
+            blob = decode_base64(data.decode("ascii").strip())
+            if blob is not None:
+                with suppress(NotAnImage):
+                    return blob.data, inspect(blob.data)
         raise
+
+
+def _may_be_base64(data: bytes) -> bool:
+    """Say whether a text begins like the base64 of an image, or its data URI.
+
+    To decode one that does not would take twice the memory that it has.
+    """
+    if not data.isascii():
+        return False
+    start = data[:200].decode("ascii").strip().rpartition(",")[2]
+    head = decode_base64("".join(start.split())[:32])
+    return head is not None and extension_of(head.data) not in ("bin", "txt")

@@ -32,6 +32,8 @@ from batchgen.runner.fetch import Numbered, fetch
 from batchgen.runner.finish import lose
 from batchgen.runner.kept import keep_image
 from batchgen.runner.store import Checked, InlineDelivery, store
+from batchgen.tracebacks import drop_tracebacks
+from batchgen.wire import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,15 @@ class _Parcel:
     extra: Sequence[tuple[int, Link | Blob]]
 
 
-async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
-    """Write down what was made and charged; then bring the images home."""
+async def deliver(run: Run, flight: Flight, delivered: Delivered, lease: Lease) -> None:
+    """Write down what was made and charged; then bring the images home.
+
+    Args:
+        run: The run.
+        flight: The attempt.
+        delivered: What its provider says.
+        lease: Holds the images that came with that.
+    """
     flight.lane.task_refusal = None
     flight.lane.verdicts.answer_was_useful()
     try:
@@ -57,6 +66,7 @@ async def deliver(run: Run, flight: Flight, delivered: Delivered) -> None:
         # Bytes that came with the reply are nowhere else: its outcome is unknown.
         run.end(full)
         return
+    lease.rest()
     if links:
         await fetch(run, flight, links, charge, lost=lost)
 
@@ -179,6 +189,7 @@ async def _check_all(
         try:
             checked.append(await check_image(run, flight, image, blob.data, keep=True))
         except ImageRejected as error:
+            drop_tracebacks(error)
             lost = error
     return checked, lost
 
@@ -189,8 +200,8 @@ async def _keep_extra(
     """Keep images that nobody asked for: they may have been paid for."""
     names = []
     for number, image in extra:
-        data = image.data if isinstance(image, Blob) else await _had(run, flight, image)
-        name = data and await keep_image(run, flight, number, data)
+        with run.wire.lease() as lease:
+            name = await _keep_one(run, flight, number, image, lease)
         names += [name] if name else []
     if extra:
         shown = ", ".join(names) or "none of them could be kept"
@@ -199,12 +210,22 @@ async def _keep_extra(
         )
 
 
-async def _had(run: Run, flight: Flight, link: Link) -> bytes | None:
+async def _keep_one(
+    run: Run, flight: Flight, number: int, image: Link | Blob, lease: Lease
+) -> str | None:
+    blob = image if isinstance(image, Blob) else await _had(run, flight, image, lease)
+    if blob is None or not blob.data:
+        return None
+    return await keep_image(run, flight, number, blob.data)
+
+
+async def _had(run: Run, flight: Flight, link: Link, lease: Lease) -> Blob | None:
     lane = flight.lane
     source = lane.keyless_source if link.from_text else lane.source
     try:
         async with run.downloads:
-            blob = await run.wire.download(lane.name, link.url, source=source)
+            return await run.wire.download(
+                lane.name, link.url, source=source, lease=lease
+            )
     except (Incomplete, LinkLost, ImageRejected):
         return None
-    return blob.data

@@ -29,6 +29,7 @@ from batchgen.runner.moving import TakeOver
 from batchgen.runner.references import References
 from batchgen.runner.scan import Scan
 from batchgen.runner.verdict import stop
+from batchgen.tracebacks import drop_tracebacks
 
 AHEAD = 8
 """Parts whose images are read, fetched or uploaded at a time."""
@@ -296,6 +297,7 @@ class Feed:
         except ReferenceRejected as error:
             await self._reject(wanted, error)
         except ProviderStopped as error:
+            drop_tracebacks(error)
             stop(self._run, self._lane, error)
         except StorageError as error:
             # A drive that failed says nothing of the row, which waits for the next

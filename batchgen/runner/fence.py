@@ -17,6 +17,7 @@ from batchgen.model import State, Status
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.finish import fail, give_back
 from batchgen.runner.verdict import was_useless
+from batchgen.tracebacks import drop_tracebacks
 
 EVERYBODYS = (StorageError, SpecError, BudgetReached)
 """What is raised on purpose, and is about the whole run."""
@@ -48,6 +49,7 @@ async def fenced(
     except Exception as fault:
         extra = {"attempt": flight.attempt.attempt_id}
         run.log.exception("row_fault", extra=extra)
+        drop_tracebacks(fault)
         charge = Charge.UNKNOWN if was_sent() else Charge.NONE
         await _end(run, flight, Internal(flight.lane.name, fault_words(fault), charge))
 

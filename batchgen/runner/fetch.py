@@ -165,10 +165,7 @@ async def try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) ->
         ends = len(missing.links) == 1 and missing.lost is None
         try:
             await run.lull.wait()
-            # What it takes in memory is held until it is on disk.
-            with run.wire.lease() as lease:
-                checked = await _download(run, flight, image, link, lease, keep=keep)
-                await store(run, flight, [checked], ends=ends)
+            await _bring(run, flight, image, link, keep=keep, ends=ends)
         except (Retryable, LinkLost, ImageRejected) as error:
             missing.failures[image] = error
             if isinstance(error, Retryable):
@@ -181,6 +178,15 @@ async def try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) ->
         else:
             del missing.links[image]
     missing.rounds += 1
+
+
+async def _bring(
+    run: Run, flight: Flight, image: int, link: Link, *, keep: bool, ends: bool
+) -> None:
+    # What it takes in memory is held until it is on disk, or known to be no image.
+    with run.wire.lease() as lease:
+        checked = await _download(run, flight, image, link, lease, keep=keep)
+        await store(run, flight, [checked], ends=ends)
 
 
 async def _download(

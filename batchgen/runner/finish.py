@@ -47,6 +47,7 @@ from batchgen.runner.events import log_ended
 from batchgen.runner.moving import Moved, next_way
 from batchgen.runner.uploads import without_lost_uploads
 from batchgen.runner.verdict import Judged, judge, was_useless
+from batchgen.tracebacks import drop_tracebacks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ async def fail(
         error: Why it ends.
         excused: Attempts that, as this one told, failed by no fault of their rows.
     """
+    drop_tracebacks(error)
     judged = judge(run, flight, error)
     charge = _charge(run, flight, judged.error)
     error = await without_lost_uploads(run, flight, judged.error, charge)
@@ -94,6 +96,7 @@ async def lose(
     run: Run, flight: Flight, error: AttemptError, charge: ChargedAs
 ) -> None:
     """End an attempt that was charged, and whose images cannot be had."""
+    drop_tracebacks(error)
     await _end(run, flight, Judged(error), charge)
 
 
@@ -269,6 +272,7 @@ def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
 
 async def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
     """Leave an accepted task to a later run: it cannot be asked for without a key."""
+    drop_tracebacks(error)
     give_back(run, flight)
     flight.lane.task_refusal = error
     judged = judge(run, flight, error)

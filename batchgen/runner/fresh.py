@@ -28,7 +28,16 @@ async def fresh_links(
     task_id, lane = flight.task_id, flight.lane
     if task_id is None or not isinstance(lane.provider, TaskProvider):
         return {}
-    poller = Poller(run, flight, task_id)
+    with run.wire.lease() as lease:
+        return await _fresh(
+            run, flight, Poller(run, flight, task_id, lease), sure_after
+        )
+
+
+async def _fresh(
+    run: Run, flight: Flight, poller: Poller, sure_after: int
+) -> dict[int, Link]:
+    lane = flight.lane
     try:
         outcome = await _ask(run, poller)
         answers = int(poller.was_answered)

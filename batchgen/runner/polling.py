@@ -21,13 +21,15 @@ from batchgen.errors import (
     TaskOverdue,
 )
 from batchgen.limits import Outage
-from batchgen.model import Delivered, Reply, Running
+from batchgen.model import Blob, Call, Delivered, Link, Reply, Running
 from batchgen.provider import TaskProvider
 from batchgen.runner.answers import heed_wait
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import wait_s
 from batchgen.runner.echoes import read_without_echoes
 from batchgen.runner.kept import keep_unread
+from batchgen.tracebacks import drop_tracebacks
+from batchgen.wire import Lease
 
 SURE_AFTER = 3
 """Equal answers in a row before "unknown task" or a malformed reply is believed: a task
@@ -42,6 +44,12 @@ POLL_TIMEOUT_S = 60.0
 class Poller:
     """Asks for the task of one attempt, or for several that one purchase made.
 
+    Args:
+        run: The run.
+        flight: The attempt.
+        task_id: The task, or several parted by a space.
+        lease: Holds the images that came with an answer.
+
     Attributes:
         was_answered: Whether the last try got an answer, or might have.
         silent_s: Seconds for which an outage, or its own word, kept the provider from
@@ -49,13 +57,14 @@ class Poller:
         is_partial: Whether some of several tasks ended without images.
     """
 
-    def __init__(self, run: Run, flight: Flight, task_id: str) -> None:
+    def __init__(self, run: Run, flight: Flight, task_id: str, lease: Lease) -> None:
         lane = flight.lane
         if not isinstance(lane.provider, TaskProvider):
             raise OutcomeUnknown(lane.name, f"it has no tasks, yet one is {task_id}")
         self._run = run
         self._lane = lane
         self._flight = flight
+        self._lease = lease
         self._provider = lane.provider
         self.schedule = lane.provider.polling
         self._task_id = task_id
@@ -93,6 +102,7 @@ class Poller:
         except ProviderStopped:
             raise
         except AttemptError as error:
+            drop_tracebacks(error)
             self._ends[task_id] = error
         else:
             if isinstance(outcome, Delivered):
@@ -128,12 +138,9 @@ class Poller:
         self.was_answered = True
         await self._rest()
         try:
-            async with self._lane.polls:
-                reply = await self._run.wire.send(
-                    self._lane.name, call, reply_timeout_s=POLL_TIMEOUT_S
-                )
-            outcome = await self._read(task_id, reply)
+            outcome = await self._exchange(task_id, call)
         except (Retryable, OutcomeUnknown) as error:
+            drop_tracebacks(error)
             if isinstance(error, GenerationFailed | NoImage):
                 raise
             self._troubles += 1
@@ -150,6 +157,25 @@ class Poller:
         self._lane.asking.worked()
         self._heard_at = self._run.time.monotonic()
         return outcome
+
+    async def _exchange(self, task_id: str, call: Call) -> Delivered | Running:
+        """Send one call and read its answer, of which only images are held on."""
+        held_bytes = 0
+        try:
+            async with self._lane.polls:
+                reply = await self._run.wire.send(
+                    self._lane.name,
+                    call,
+                    reply_timeout_s=POLL_TIMEOUT_S,
+                    lease=self._lease,
+                )
+            outcome = await self._read(task_id, reply)
+            if isinstance(outcome, Delivered):
+                held_bytes = sum(map(_size_of, outcome.images))
+            return outcome
+        finally:
+            self._lease.shrink(held_bytes)
+            self._lease.keep()
 
     async def _read(self, task_id: str, reply: Reply) -> Delivered | Running:
         """Return what an answer says; one that is in doubt is not believed at once."""
@@ -187,6 +213,10 @@ class Poller:
             await anyio.sleep(left_s + spread_s)
 
 
+def _size_of(image: Link | Blob) -> int:
+    return len(image) if isinstance(image, Blob) else len(image.url)
+
+
 def _worst(failed: Sequence[AttemptError]) -> AttemptError:
     """Return the failure that stands for all: one that may pass, or may be charged."""
     may_pass = [error for error in failed if isinstance(error, Retryable)]
@@ -196,8 +226,12 @@ def _worst(failed: Sequence[AttemptError]) -> AttemptError:
     return error
 
 
-async def follow(run: Run, flight: Flight, estimate_s: float | None) -> Delivered:
+async def follow(
+    run: Run, flight: Flight, estimate_s: float | None, lease: Lease
+) -> Delivered:
     """Poll until the task delivers; an outage does not count against its deadline.
+
+    Images that came with the answers are held by the lease.
 
     Raises:
         TaskOverdue: it is past its deadline; later runs ask again.
@@ -205,7 +239,7 @@ async def follow(run: Run, flight: Flight, estimate_s: float | None) -> Delivere
         AttemptError: the task ended without images.
     """
     task_id = flight.task_id or ""
-    poller = Poller(run, flight, task_id)
+    poller = Poller(run, flight, task_id, lease)
     schedule = poller.schedule
     began = run.time.monotonic()
     wait = flight.lane.pace.first_s(schedule, estimate_s)

@@ -42,6 +42,7 @@ from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
 from batchgen.runner.polling import follow
 from batchgen.runner.unavailable import Failure, heed_unavailable
+from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import Lease
 
 
@@ -129,6 +130,7 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
         await fail(run, flight, Unreachable(lane.name, str(error)))
         return
     except AttemptError as error:
+        drop_tracebacks(error)  # what came is dropped now, not when the row has ended
         failure = Failure(flight, order.use, order.grant.age_s(), order.is_probe)
         told = await heed_unavailable(run, failure, _as_outage(flight, error))
         order.slot.free()
@@ -143,10 +145,10 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
     lane.proof.add(order.model)
     if isinstance(outcome, Accepted):
         lane.verdicts.task_was_accepted()
-        await _accepted(run, flight, outcome, is_first=is_first)
+        await _accepted(run, flight, outcome, lease, is_first=is_first)
         return
     order.slot.free()
-    await deliver(run, flight, outcome)
+    await deliver(run, flight, outcome, lease)
     if is_first:
         await run.writer.commit(lambda ledger: lane.proof.record(ledger, order.model))
 
@@ -284,7 +286,7 @@ def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
 
 
 async def _accepted(
-    run: Run, flight: Flight, accepted: Accepted, *, is_first: bool
+    run: Run, flight: Flight, accepted: Accepted, lease: Lease, *, is_first: bool
 ) -> None:
     attempt_id, task_id = flight.attempt.attempt_id, accepted.task_id
     at = run.time.now()
@@ -298,18 +300,28 @@ async def _accepted(
 
     await run.writer.commit(step)
     log_accepted(run, attempt_id, written)
-    await follow_and_fetch(run, replace(flight, task_id=task_id), accepted.estimate_s)
+    lease.shrink(0)
+    flight = replace(flight, task_id=task_id)
+    await follow_and_fetch(run, flight, accepted.estimate_s, lease)
 
 
-async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -> None:
+async def follow_and_fetch(
+    run: Run, flight: Flight, estimate_s: float | None, lease: Lease
+) -> None:
     """Poll a task to its end and fetch what it made; frees the place in flight.
 
     When the run stops, the task is left: it is safe in the ledger.
+
+    Args:
+        run: The run.
+        flight: The attempt whose task it is.
+        estimate_s: When the provider expects it to end.
+        lease: Holds the images that come with the answers, until they are stored.
     """
     delivered = None
     with run.cut_short():
         try:
-            delivered = await follow(run, flight, estimate_s)
+            delivered = await follow(run, flight, estimate_s, lease)
         except ProviderStopped as error:
             await leave_open(run, flight, error)
             return
@@ -321,4 +333,4 @@ async def follow_and_fetch(run: Run, flight: Flight, estimate_s: float | None) -
     if delivered is None:
         give_back(run, flight)
     else:
-        await deliver(run, flight, delivered)
+        await deliver(run, flight, delivered, lease)

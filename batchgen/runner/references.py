@@ -31,6 +31,7 @@ from batchgen.runner.context import Run
 from batchgen.runner.decide import wait_s
 from batchgen.runner.lane import Lane
 from batchgen.runner.shelf import size_of
+from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import is_loopback_host
 
 TRIES = 8
@@ -142,6 +143,7 @@ class References:
                     "reference", url, from_loopback=near
                 )
             except Retryable as error:
+                drop_tracebacks(error)  # it would hold what came through the wait
                 tries += 1
                 if tries >= TRIES:
                     raise self._give_up(url, error) from error
@@ -175,6 +177,7 @@ class References:
             try:
                 link = await self._send(lane, provider, image)
             except (Retryable, OutcomeUnknown) as error:
+                drop_tracebacks(error)
                 tries += 1
                 counted += self._counts(lane, error, image)
                 if counted >= TRIES:
@@ -205,7 +208,7 @@ class References:
             if isinstance(error, NotConnected):
                 heed_silence(self._run, lane, error)
             if lane.stopped is not None:
-                raise lane.stopped
+                raise lane.stopped.with_traceback(None)
             wait = error.retry_after_s or SILENT_S
             lane.departures.pause(wait)
         await anyio.sleep(wait)

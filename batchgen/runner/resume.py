@@ -34,6 +34,7 @@ from batchgen.runner.lane import Lane
 from batchgen.runner.polling import Poller
 from batchgen.runner.purchase import follow_and_fetch
 from batchgen.runner.store import mark_stored, settle_if_whole
+from batchgen.wire import Lease
 
 SPREAD_S = 3.0
 """First polls after a restart are spread over this: thousands may be waiting."""
@@ -252,7 +253,8 @@ async def _carry_on(run: Run, flight: Flight, place: float) -> None:
             else:
                 flight = replace(flight, slot=Slot(run, flight.lane))
                 await anyio.sleep(place * SPREAD_S)
-                await follow_and_fetch(run, flight, 0.0)
+                with run.wire.lease() as lease:
+                    await follow_and_fetch(run, flight, 0.0, lease)
     finally:
         flight.free_slot()
         run.live -= 1
@@ -273,10 +275,15 @@ async def _download_again(run: Run, flight: Flight) -> None:
 
 async def _ask_once(run: Run, flight: Flight) -> None:
     """Ask for a task that is overdue, or whose row was dropped or edited meanwhile."""
+    with run.wire.lease() as lease:
+        await _ask_and_deliver(run, flight, lease)
+
+
+async def _ask_and_deliver(run: Run, flight: Flight, lease: Lease) -> None:
     outcome: Delivered | Running = Running()
     try:
         with run.cut_short():
-            outcome = await Poller(run, flight, flight.task_id or "").ask()
+            outcome = await Poller(run, flight, flight.task_id or "", lease).ask()
     except ProviderStopped as error:
         await leave_open(run, flight, error)
         return
@@ -286,4 +293,4 @@ async def _ask_once(run: Run, flight: Flight) -> None:
     if isinstance(outcome, Running):
         give_back(run, flight)
     else:
-        await deliver(run, flight, outcome)
+        await deliver(run, flight, outcome, lease)

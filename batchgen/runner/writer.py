@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -29,24 +29,41 @@ QUEUE = 64
 """Entries that wait: with images of 20 MB this is what back-pressure starts at."""
 
 
+class _Job(Generic[T]):
+    """Work for a thread that holds neither the work nor its result afterwards.
+
+    The threads of older anyio keep what they were given, and what came of it, until
+    they are given more: each of them an image.
+    """
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = [work]
+        self._results: list[T] = []
+
+    @property
+    def has_begun(self) -> bool:
+        return not self._work
+
+    def run(self) -> None:
+        self._results.append(self._work.pop()())
+
+    def take_result(self) -> T:
+        return self._results.pop()
+
+
 async def to_thread(work: Callable[[], T]) -> T:
     """Run work in a thread; where the system starts no more of them, here.
 
     What is slow then is better than what was paid for and is not stored.
     """
-    began = False
-
-    def begin() -> T:
-        nonlocal began
-        began = True
-        return work()
-
+    job = _Job(work)
     try:
-        return await anyio.to_thread.run_sync(begin)
+        await anyio.to_thread.run_sync(job.run)
     except RuntimeError:
-        if began:
+        if job.has_begun:
             raise
-        return work()
+        job.run()
+    return job.take_result()
 
 
 @dataclass(slots=True, eq=False)
@@ -134,10 +151,11 @@ class Writer:
 
     async def _put(self, entry: _Entry) -> Any:  # what the entry's step returns
         with anyio.CancelScope(shield=True):
+            # One error for all: it must not hold the images of each.
             if self._failed is not None:
-                raise self._failed
+                raise self._failed.with_traceback(None)
             if self._full is not None and entry.images:
-                raise self._full
+                raise self._full.with_traceback(None)
             self._open.add(entry)
             try:
                 await (self._images if entry.images else self._steps).send(entry)
@@ -148,7 +166,7 @@ class Writer:
                 raise self._failed from None
             await entry.done.wait()
         if entry.error is not None:
-            raise entry.error
+            raise entry.error.with_traceback(None)
         return entry.result
 
     async def run(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 
 from batchgen.decoding import decode_data_uri
@@ -105,15 +106,17 @@ def image_in_text(body: bytes) -> Blob | None:
     return image_in_base64(body.decode("ascii", "replace").strip().strip('"'))
 
 
-def size_of_blobs(document: Json) -> int:
-    """Return the bytes of all Blobs in a document."""
+def size_in_memory(document: Json) -> int:
+    """Return the bytes of all Blobs and texts in a document."""
     match document:
         case Blob():
             return len(document)
+        case str():
+            return sys.getsizeof(document)
         case dict():
-            return sum(size_of_blobs(it) for it in document.values())
+            return sum(map(size_in_memory, document.values()))
         case list():
-            return sum(size_of_blobs(it) for it in document)
+            return sum(map(size_in_memory, document))
         case _:
             return 0
 

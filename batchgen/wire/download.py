@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
 
 import anyio
@@ -13,6 +14,7 @@ from batchgen.addresses.url import join_url
 from batchgen.decoding import decode_data_uri
 from batchgen.errors import ImageRejected, Incomplete, LinkLost
 from batchgen.model import Blob
+from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire.body import Admission
 from batchgen.wire.faults import FOREIGN, download_error, no_image
 from batchgen.wire.intake import ImageIntake
@@ -91,6 +93,7 @@ class _Follower:
                 source = None if reach is Reach.PUBLIC else source
                 keys = {}
         except FOREIGN as error:
+            drop_tracebacks(error)
             raise download_error(self.provider, host, error) from error
         hops = self._line.limits.redirects
         raise LinkLost(self.provider, f"the link led through more than {hops} hops")
@@ -118,9 +121,10 @@ class _Follower:
                 return join_url(url, headers["location"])
             if response.status_code != 200:
                 raise no_image(self.provider, response)
-            intake, limit = ImageIntake(), self._line.limits.image_bytes
-            await self._line.read(response, headers, self._admission, intake, limit)
-            return intake.image()
+            limit = self._line.limits.image_bytes
+            with closing(ImageIntake()) as intake:
+                await self._line.read(response, headers, self._admission, intake, limit)
+                return intake.image()
         finally:
             await response.aclose()
 

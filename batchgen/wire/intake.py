@@ -43,6 +43,10 @@ class Intake(Protocol):
         """Take what comes next."""
         ...
 
+    def close(self) -> None:
+        """Let go of all that came, whoever still holds the intake."""
+        ...
+
 
 class ImageIntake:
     """Keeps a body as it is."""
@@ -67,6 +71,9 @@ class ImageIntake:
 
     def feed(self, chunk: bytes) -> None:
         self._file.write(chunk)
+
+    def close(self) -> None:
+        self._file.close()
 
     def image(self) -> Blob:
         """Return the whole body, decoded where it is an image's base64."""
@@ -128,6 +135,10 @@ class ReplyIntake:
         elif self._blob_keys and json.detect_encoding(start).startswith("utf-8"):
             self._sieve = Sieve(self._blob_keys)
             self._sieve.feed(start)
+
+    def close(self) -> None:
+        self._file.close()
+        self._sieve = None
 
     def document(self) -> Json:
         """Return what came, exactly as `decode_body` would have read it.

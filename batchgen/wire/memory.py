@@ -7,6 +7,9 @@ from typing import Self
 
 import anyio
 
+from batchgen.errors import BatchgenError
+from batchgen.tracebacks import drop_tracebacks
+
 MEGABYTE = 1024 * 1024
 
 DEFAULT_BYTES = 256 * MEGABYTE
@@ -32,6 +35,7 @@ class Memory:
         self.held_bytes = 0
         self._limit = limit_bytes
         self._holders: dict[Lease, None] = {}
+        self._resting: set[Lease] = set()
         self._waiting: dict[Lease, _Claim] = {}
 
     def lease(self) -> Lease:
@@ -40,7 +44,7 @@ class Memory:
 
     def take(self, lease: Lease, size_bytes: int) -> bool:
         """Let a lease grow at once; False if it would have to wait."""
-        others = len(self._holders) - (lease in self._holders)
+        others = len(self._holders) - len(self._resting) - (lease in self._holders)
         is_free = not self._waiting and (not others or self._fits(lease, size_bytes))
         if is_free:
             self._set(lease, size_bytes)
@@ -61,6 +65,12 @@ class Memory:
         self._set(lease, size_bytes)
         self._admit()
 
+    def rest(self, lease: Lease) -> None:
+        """Wait no longer for a lease to give back what it holds."""
+        if lease in self._holders:
+            self._resting.add(lease)
+            self._admit()
+
     def _fits(self, lease: Lease, size_bytes: int) -> bool:
         return self.held_bytes - lease.held_bytes + size_bytes <= self._limit
 
@@ -71,12 +81,13 @@ class Memory:
             self._holders[lease] = None
         else:
             self._holders.pop(lease, None)
+            self._resting.discard(lease)
 
     def _admit(self) -> None:
         while self._waiting:
             holders = [it for it in self._holders if it in self._waiting]
             first = holders[0] if holders else next(iter(self._waiting))
-            somebody_goes_on = len(holders) < len(self._holders)
+            somebody_goes_on = len(holders) < len(self._holders) - len(self._resting)
             claim = self._waiting[first]
             if somebody_goes_on and not self._fits(first, claim.size_bytes):
                 return
@@ -96,6 +107,9 @@ class _Claim:
 class Lease:
     """What one exchange holds of the budget, until its context ends.
 
+    An error of ours that ends the context loses its traceback: the frames there hold
+    what is no longer counted.
+
     Attributes:
         held_bytes: What is counted now; 0 for a small body.
     """
@@ -103,23 +117,34 @@ class Lease:
     def __init__(self, memory: Memory) -> None:
         self.held_bytes = 0
         self._memory = memory
+        self._kept_bytes = 0
 
     def take(self, size_bytes: int) -> bool:
         """Grow to a size without waiting; False if that cannot be."""
-        if size_bytes <= max(SMALL_BYTES, self.held_bytes):
+        total_bytes = self._kept_bytes + size_bytes
+        if size_bytes <= SMALL_BYTES or total_bytes <= self.held_bytes:
             return True
-        return self._memory.take(self, size_bytes)
+        return self._memory.take(self, total_bytes)
 
     async def grow(self, size_bytes: int) -> None:
         """Grow to a size, and wait until that may be."""
         if not self.take(size_bytes):
-            await self._memory.wait(self, size_bytes)
+            await self._memory.wait(self, self._kept_bytes + size_bytes)
+
+    def keep(self) -> None:
+        """Hold what is held now to the end, beside what the next body takes."""
+        self._kept_bytes = self.held_bytes
+
+    def rest(self) -> None:
+        """Say that this is held until other leases have had what they wait for."""
+        self._memory.rest(self)
 
     def shrink(self, size_bytes: int) -> None:
-        """Give back all but a size."""
-        kept = size_bytes if size_bytes > SMALL_BYTES else 0
-        if kept < self.held_bytes:
-            self._memory.give_back(self, kept)
+        """Give back all but a size, and what is kept."""
+        rest_bytes = size_bytes if size_bytes > SMALL_BYTES else 0
+        total_bytes = self._kept_bytes + rest_bytes
+        if total_bytes < self.held_bytes:
+            self._memory.give_back(self, total_bytes)
 
     def __enter__(self) -> Self:
         return self
@@ -130,4 +155,7 @@ class Lease:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if isinstance(error, BatchgenError):
+            drop_tracebacks(error)
+        self._kept_bytes = 0
         self.shrink(0)

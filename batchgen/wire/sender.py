@@ -11,11 +11,12 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from batchgen.errors import OutcomeUnknown
+from batchgen.errors import AttemptError, OutcomeUnknown, SpecError
 from batchgen.model import Blob, Call, Reply
+from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire.body import Admission, is_delimited
 from batchgen.wire.connections import OWN_PLACE, SocketLimits
-from batchgen.wire.decode import claims_json, size_of_blobs
+from batchgen.wire.decode import claims_json, size_in_memory
 from batchgen.wire.download import download
 from batchgen.wire.faults import FOREIGN, purchase_error
 from batchgen.wire.intake import ReplyIntake
@@ -23,6 +24,7 @@ from batchgen.wire.limits import DEFAULT_LIMITS, WireLimits
 from batchgen.wire.line import Line, Offload, may_pay
 from batchgen.wire.links import LinkSource
 from batchgen.wire.memory import Lease, Memory
+from batchgen.wire.network import Reach
 from batchgen.wire.requests import build_purchase
 from batchgen.wire.transport import AiohttpTransport
 
@@ -95,8 +97,8 @@ class Wire:
                 Called at most once, as the first byte is about to leave; never
                 when nothing was sent. A transport that is not ours cannot say when:
                 then it is called when the head or the failure arrives.
-            lease: Holds the reply's images when this returns; None where they are
-                dropped at once.
+            lease: Holds what the reply takes in memory when this returns; None where
+                it is dropped at once.
 
         Raises:
             NotConnected: surely nothing was sent.
@@ -122,43 +124,51 @@ class Wire:
         reach = self._line.judge_call(request.url)
         departed = _Once(on_sent)
         request.extensions |= {"on_sent": departed, OWN_PLACE: on_sent is not None}
+        arrival = _Arrival(call.blob_keys, departed)
+        try:
+            with arrival:
+                reply = await self._receive(
+                    request, reach, reply_timeout_s, arrival, lease
+                )
+        except FOREIGN as error:
+            lease.shrink(0)
+            drop_tracebacks(error)
+            raise _as_ours(provider, request, arrival, error) from error
+        if lease.held_bytes:
+            lease.shrink(size_in_memory(reply.body) + size_in_memory(reply.whole))
+        return reply
+
+    async def _receive(
+        self,
+        request: httpx.Request,
+        reach: Reach,
+        reply_timeout_s: float,
+        arrival: _Arrival,
+        lease: Lease,
+    ) -> Reply:
         limits = self._limits
         patience_s = limits.connect_s + reply_timeout_s + limits.transfer_s
         patience = anyio.CancelScope(deadline=anyio.current_time() + patience_s)
-        head = None
-        try:
-            with patience:
-                response = await self._line.open(request, reach, reply_timeout_s)
-                try:
-                    departed()
-                    headers = dict(response.headers.items())
-                    head = response.status_code, headers
-                    intake = ReplyIntake(headers, call.blob_keys)
-                    admission = Admission(lease, patience)
-                    await self._line.read(
-                        response, headers, admission, intake, limits.reply_bytes
-                    )
-                finally:
-                    await response.aclose()
-            if patience.cancelled_caught:
-                raise httpx.ReadTimeout(f"not finished after {patience_s:g} s")
-            body = await self._line.decode(intake.document, intake.parsed_bytes)
-            whole = None
-            if isinstance(body, str) and 200 <= response.status_code < 300:
-                work = partial(intake.beyond, body)
-                whole = await self._line.decode(work, intake.parsed_bytes)
-            is_broken = isinstance(body, str) and claims_json(headers)
-            if is_broken and not is_delimited(headers):
-                raise httpx.RemoteProtocolError("the JSON ended with the connection")
-        except FOREIGN as error:
-            lease.shrink(0)
-            ours = purchase_error(provider, request.url.host, error)
-            if isinstance(ours, OutcomeUnknown):
-                departed()
-                ours.head = head
-            raise ours from error
-        if lease.held_bytes:
-            lease.shrink(size_of_blobs(body) + size_of_blobs(whole))
+        with patience:
+            response = await self._line.open(request, reach, reply_timeout_s)
+            try:
+                headers, intake = arrival.begin(response)
+                admission = Admission(lease, patience)
+                await self._line.read(
+                    response, headers, admission, intake, limits.reply_bytes
+                )
+            finally:
+                await response.aclose()
+        if patience.cancelled_caught:
+            raise httpx.ReadTimeout(f"not finished after {patience_s:g} s")
+        body = await self._line.decode(intake.document, intake.parsed_bytes)
+        whole = None
+        if isinstance(body, str) and 200 <= response.status_code < 300:
+            work = partial(intake.beyond, body)
+            whole = await self._line.decode(work, intake.parsed_bytes)
+        is_broken = isinstance(body, str) and claims_json(headers)
+        if is_broken and not is_delimited(headers):
+            raise httpx.RemoteProtocolError("the JSON ended with the connection")
         return Reply(response.status_code, headers, body, whole=whole)
 
     async def download(
@@ -194,6 +204,52 @@ class Wire:
             return await download(
                 self._line, provider, url, lease or own, source, near=near
             )
+
+
+class _Arrival:
+    """What has come of one reply; let go of at the end, whoever holds this still.
+
+    Attributes:
+        departed: Called when the head is here.
+        head: Status and headers; None before they came.
+    """
+
+    def __init__(self, blob_keys: frozenset[str], departed: _Once) -> None:
+        self.departed = departed
+        self.head: tuple[int, dict[str, str]] | None = None
+        self._blob_keys = blob_keys
+        self._intake: ReplyIntake | None = None
+
+    def begin(self, response: httpx.Response) -> tuple[dict[str, str], ReplyIntake]:
+        """Take note of the head; return the headers, and what takes the body."""
+        self.departed()
+        headers = dict(response.headers.items())
+        self.head = response.status_code, headers
+        self._intake = ReplyIntake(headers, self._blob_keys)
+        return headers, self._intake
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._intake is not None:
+            self._intake.close()
+
+
+def _as_ours(
+    provider: str, request: httpx.Request, arrival: _Arrival, error: Exception
+) -> AttemptError | SpecError:
+    """Return what a failed call means, as an error that no frame has a name for."""
+    ours = purchase_error(provider, request.url.host, error)
+    if isinstance(ours, OutcomeUnknown):
+        arrival.departed()
+        ours.head = arrival.head
+    return ours
 
 
 class _Once:

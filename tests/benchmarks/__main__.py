@@ -22,7 +22,7 @@ from tests.benchmarks.frame import Finding
 
 CASES = (
     *("startup", "small", "inline", "flight", "images", "disk", "million", "ending"),
-    *("planning", "stopping", "schedule", "rate", "peers"),
+    *("broken", "planning", "stopping", "schedule", "rate", "peers"),
 )
 PACKAGES = ("aiohttp", "anyio", "httpx", "polars", "pyarrow", "pybase64")
 

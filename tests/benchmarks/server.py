@@ -4,7 +4,8 @@ The first part of a path says what it does: `/link-SIZE-LATENCY` sells images by
 as AI/ML API does, `/inline-SIZE-LATENCY` sends them as base64 as Gemini does; SIZE is
 an image's bytes, LATENCY milliseconds that a purchase takes. `/chat-SIZE-LATENCY`
 answers with so much text, as OpenAI does. Give them as base URL. `/times/KIND-SIZE-
-LATENCY` says when purchases there came, in seconds.
+LATENCY` says when purchases there came, in seconds. With `-cutN` behind LATENCY every
+Nth response that carries an image breaks off somewhere.
 """
 
 from __future__ import annotations
@@ -25,11 +26,18 @@ from functools import cache
 from PIL import Image
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 SMALLEST = 200
 """Bytes of the smallest image that is served."""
 
 came: dict[bytes, list[float]] = defaultdict(list)
 """When purchases came, by the first part of their path."""
+
+carried: dict[bytes, int] = defaultdict(int)
+"""Responses with an image by now, by how often they break off."""
+
+breaks = random.Random(1)
+"""Where they break off."""
 
 
 @cache
@@ -58,9 +66,9 @@ def picture(size: int) -> bytes:
 
 
 @cache
-def by_link(authority: bytes, size: int) -> bytes:
+def by_link(authority: bytes, size: int, cut: bytes = b"") -> bytes:
     """Return a purchase's response that links to an image."""
-    link = b"http://%b/image/%d.png" % (authority, size)
+    link = b"http://%b/image/%d-%b.png" % (authority, size, cut)
     text = b'{"data":[{"url":"%b"}],"meta":{"usage":{"credits_used":178975}}}' % link
     return HEAD % (b"application/json", len(text)) + text
 
@@ -117,11 +125,7 @@ class Server(asyncio.Protocol):
         _, path, _ = head.split(b" ", 2)
         if head.startswith(b"GET"):
             self._received = b""
-            if path.startswith(b"/times/"):
-                self._transport.write(times_of(path.rpartition(b"/")[2]))
-                return
-            size = int(path.rpartition(b"/")[2].removesuffix(b".png"))
-            self._transport.write(picture(size))
+            self._answer_get(path)
             return
         fields = head.lower()
         if len(body) < int(fields.partition(b"content-length:")[2].split()[0]):
@@ -129,19 +133,40 @@ class Server(asyncio.Protocol):
         self._received = b""
         what = path.split(b"/")[1]
         came[what].append(time.monotonic())
-        kind, bytes_each, latency_ms = what.split(b"-")
+        kind, bytes_each, latency_ms, cut = (*what.split(b"-"), b"")[:4]
         if kind == b"link":
             authority = fields.partition(b"\r\nhost:")[2].split()[0]
-            answer = by_link(authority, max(int(bytes_each), SMALLEST))
+            answer = by_link(authority, max(int(bytes_each), SMALLEST), cut)
+            cut = b""
         elif kind == b"chat":
             answer = chat(int(bytes_each))
         else:
             answer = inline(max(int(bytes_each), SMALLEST))
         if latency_ms == b"0":
-            self._transport.write(answer)
+            self._write(answer, cut)
         else:
             loop = asyncio.get_running_loop()
-            loop.call_later(float(latency_ms) / 1000, self._transport.write, answer)
+            loop.call_later(float(latency_ms) / 1000, self._write, answer, cut)
+
+    def _answer_get(self, path: bytes) -> None:
+        name = path.rpartition(b"/")[2].removesuffix(b".png")
+        if path.startswith(b"/times/"):
+            self._write(times_of(name))
+        elif path.startswith(b"/image/"):
+            bytes_each, _, cut = name.partition(b"-")
+            self._write(picture(int(bytes_each)), cut)
+        else:
+            self._write(NOT_FOUND)  # a run asks whether the server is there
+
+    def _write(self, answer: bytes, cut: bytes = b"") -> None:
+        every = int(cut.removeprefix(b"cut") or 0)
+        carried[cut] += 1
+        if not every or carried[cut] % every:
+            self._transport.write(answer)
+            return
+        size = int(len(answer) * breaks.uniform(0.3, 0.99))
+        self._transport.write(memoryview(answer)[:size])
+        self._transport.close()
 
 
 async def serve() -> None:

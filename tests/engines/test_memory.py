@@ -11,6 +11,7 @@ import threading
 import zipfile
 from pathlib import Path
 
+import anyio
 import polars as pl
 import pytest
 
@@ -19,7 +20,7 @@ from batchgen.model import State, Status
 from batchgen.output.archive import Archive
 from batchgen.wire import Lease, Memory
 from tests.engines.desk import Desk
-from tests.engines.shop import PNG, Answer, Asked, Shop
+from tests.engines.shop import PNG, Answer, Asked, Shop, said
 from tests.wire.server import Peer, ScriptedServer, reply
 
 MB = 1024 * 1024
@@ -140,6 +141,66 @@ async def test_downloads_wait_while_the_disk_is_slow_and_all_are_stored(
     assert outcome.totals.rows[Status.SUCCEEDED] == 3
     assert waiting == [len(picture)] * 2
     assert len(shop.downloads) == 3
+
+
+@pytest.mark.anyio
+async def test_images_within_polls_are_counted_until_they_are_stored(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write("a", "b")
+    picture = PNG + bytes(700_000)
+    uri = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    disk_goes_on, polled = threading.Event(), threading.Event()
+    sync, wait = Archive.sync, Memory.wait
+
+    def complete(asked: Asked) -> Answer:
+        if asked.name == "task-2":
+            assert polled.wait(timeout=60), "the other one's image waits for nothing"
+        document = {"id": asked.name, "status": "completed", "results": [{"url": uri}]}
+        return said(document)
+
+    def slow_sync(archive: Archive) -> None:
+        polled.set()
+        assert disk_goes_on.wait(timeout=20), "nobody waits for memory"
+        sync(archive)
+
+    async def watched(memory: Memory, lease: Lease, size_bytes: int) -> None:
+        disk_goes_on.set()
+        await wait(memory, lease, size_bytes)
+
+    shop.poll = complete
+    monkeypatch.setattr(Archive, "sync", slow_sync)
+    monkeypatch.setattr(Memory, "wait", watched)
+
+    outcome = await desk.run(memory_mb=1, terms=desk.wide("foxapi", 2))
+
+    assert outcome.totals is not None
+    assert outcome.totals.rows[Status.SUCCEEDED] == 2
+
+
+@pytest.mark.anyio
+async def test_a_delivery_that_fills_the_memory_still_gets_its_link(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.provider = "aimlapi"
+    desk.write_columns(prompt=["a"], n=[2])
+    picture = PNG + bytes(700_000)
+    sells = shop.sells(100, "1.png", "2.png")
+
+    def half_by_link(asked: Asked) -> Answer:
+        document = json.loads(sells(asked).body)
+        document["data"][0] = {"b64_json": base64.b64encode(picture).decode()}
+        return said(document)
+
+    shop.buy = half_by_link
+    shop.image = lambda _: Answer(200, picture, {"content-type": "image/png"})
+    terms = desk.wide("aimlapi", 1, images_per_request=2)
+
+    with anyio.fail_after(30):
+        await desk.run(memory_mb=1, terms=terms)
+
+    assert len(desk.row()["files"]) == 2
+    desk.check_money()
 
 
 @pytest.mark.anyio

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from weakref import ref
+
 import anyio
 import anyio.lowlevel
 import pytest
@@ -148,3 +151,31 @@ async def test_what_is_too_large_to_be_kept_still_reaches_all_who_wait() -> None
         kitchen.open.set()
 
     assert (kitchen.began, len(got), once._bytes) == (1, 3, 0)
+
+
+class Body(bytearray):
+    """Bytes that can be looked for after they were dropped."""
+
+
+async def test_a_failure_for_all_who_wait_holds_nothing_of_the_work() -> None:
+    once, bodies = Once(100, len), list[ref[Body]]()
+
+    async def fail() -> str:
+        body = Body(100)
+        bodies.append(ref(body))
+        raise ValueError(f"no image in {len(body)} bytes")
+
+    failures = []
+    gc.disable()
+    try:
+        for _ in range(2):
+            try:
+                await once.get("a", fail)
+            except ValueError as error:
+                failures.append(error)
+        held = [body() for body in bodies]
+    finally:
+        gc.enable()
+
+    assert held == [None, None]
+    assert len(failures) == 2

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+from weakref import ref
 
 import anyio
 import pytest
 
 from batchgen.errors import DiskFull, StorageError
 from batchgen.ledger import Ledger, Reader
-from batchgen.output.archive import Archive, Member
+from batchgen.output.archive import Archive, Incoming, Member
 from batchgen.runner.writer import GROUP_MOST, Writer, to_thread
 from tests.output.archives import incoming
 
@@ -492,3 +494,65 @@ async def test_a_step_that_may_wait_is_not_put_off_by_those_that_come_later(
             tasks.start_soon(purchases, writer)
         step: Callable[[Ledger], None] = lambda _: made.append("slice")  # noqa: E731
         tasks.start_soon(partial(writer.commit, step, may_wait=True))
+
+
+class FullDisk(Archive):
+    """An archive on a disk that has no room left."""
+
+    def append(self, images: Iterable[Incoming]) -> list[Member]:
+        raise DiskFull("no room")
+
+
+class Body(bytearray):
+    """Bytes that can be looked for after they were dropped."""
+
+
+async def test_a_full_disk_holds_no_image_of_those_that_it_turned_away(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    bodies: list[ref[Body]] = []
+
+    async def store(writer: Writer) -> None:
+        body = Body(100)
+        bodies.append(ref(body))
+        with pytest.raises(DiskFull):
+            await writer.store([incoming(1, bytes(body))], lambda *_: None)
+
+    gc.disable()
+    try:
+        with FullDisk(tmp_path / "images.zip", 0) as archive:
+            async with writing(Writer(ledger, archive, to_thread)) as writer:
+                for _ in range(5):
+                    await store(writer)
+                held = [body() for body in bodies]
+    finally:
+        gc.enable()
+
+    # Only the last is held, by the error that the next one is told.
+    assert held[:-1] == [None] * 4
+
+
+async def test_a_thread_holds_nothing_of_work_that_is_done() -> None:
+    bodies: list[ref[Body]] = []
+
+    def received() -> Body:
+        body = Body(100)
+        bodies.append(ref(body))
+        return body
+
+    async def work_on(body: Body) -> None:
+        def copied() -> Body:
+            copy = received()
+            copy[:] = body
+            return copy
+
+        await to_thread(copied)
+
+    gc.disable()
+    try:
+        await work_on(received())
+        held = [body() for body in bodies]
+    finally:
+        gc.enable()
+
+    assert held == [None, None]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import random
+from collections.abc import Iterator
+from weakref import ref
 
 import anyio
 import pytest
 from anyio.abc import TaskGroup
 
+from batchgen.errors import OutcomeUnknown
 from batchgen.wire.memory import SMALL_BYTES, Lease, Memory
 
 MB = 1024 * 1024
@@ -135,6 +139,108 @@ async def test_who_gives_up_waiting_lets_the_next_one_in() -> None:
             assert queue.admitted == ["next"]
         assert memory.held_bytes == 8 * MB
     assert memory.held_bytes == 2 * MB
+
+
+@pytest.mark.anyio
+async def test_what_a_lease_keeps_stays_beside_the_bodies_that_follow() -> None:
+    memory = Memory(10 * MB)
+    with memory.lease() as lease:
+        await lease.grow(3 * MB)
+        lease.keep()
+        await lease.grow(4 * MB)
+        assert (lease.held_bytes, memory.held_bytes) == (7 * MB, 7 * MB)
+
+        lease.shrink(0)
+        assert memory.held_bytes == 3 * MB
+
+        await lease.grow(SMALL_BYTES)
+        assert memory.held_bytes == 3 * MB
+    assert memory.held_bytes == 0
+
+
+@pytest.mark.anyio
+async def test_leases_that_rest_block_nobody_whom_they_wait_for() -> None:
+    memory = Memory(10 * MB)
+    async with anyio.create_task_group() as tasks:
+        queue = Queue(memory, tasks)
+        one, two, more = (memory.lease() for _ in range(3))
+        await queue.ask("one", one, 5 * MB)
+        await queue.ask("two", two, 5 * MB)
+        await queue.ask("more of one", more, 4 * MB)
+        await queue.ask("more of two", memory.lease(), 4 * MB)
+        one.rest()
+        await anyio.wait_all_tasks_blocked()
+        assert queue.admitted == ["one", "two"], "two goes on and will give back"
+
+        two.rest()
+        await anyio.wait_all_tasks_blocked()
+        assert queue.admitted == ["one", "two", "more of one"]
+
+        more.shrink(0)
+        await anyio.wait_all_tasks_blocked()
+        assert queue.admitted[3:] == ["more of two"]
+
+
+class Body(bytearray):
+    """Bytes that can be looked for after they were dropped."""
+
+
+class Exchange:
+    """Fails while variables hold bodies, and one of them the error itself."""
+
+    def __init__(self) -> None:
+        self.bodies: list[ref[Body]] = []
+
+    def fail(self) -> None:
+        body = self._receive()
+        try:
+            self._read()
+        except ValueError as cause:
+            error = OutcomeUnknown("shop", f"cut within {len(body)} bytes")
+            raise error from cause
+
+    def _read(self) -> None:
+        part = self._receive()
+        raise ValueError(f"no image in {len(part)} bytes")
+
+    def _receive(self) -> Body:
+        body = Body(MB)
+        self.bodies.append(ref(body))
+        return body
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_an_error_that_outlives_its_lease_holds_no_body() -> None:
+    exchange, failures = Exchange(), []
+
+    try:
+        with Memory().lease():
+            exchange.fail()
+    except OutcomeUnknown as error:
+        failures.append(error)
+
+    assert [body() for body in exchange.bodies] == [None, None]
+    assert str(failures[0]) == f"shop: cut within {MB} bytes"
+    assert str(failures[0].__cause__) == f"no image in {MB} bytes"
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_an_unexpected_fault_keeps_its_traceback_for_the_log() -> None:
+    def fail() -> None:
+        with Memory().lease():
+            raise KeyError("a fault of batchgen itself")
+
+    with pytest.raises(KeyError) as caught:
+        fail()
+
+    assert [entry.name for entry in caught.traceback][-1] == "fail"
 
 
 @pytest.mark.anyio
