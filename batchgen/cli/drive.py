@@ -33,7 +33,7 @@ from batchgen.ledger import OpenAttempts
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, State, dollars
 from batchgen.providers import PROVIDERS
-from batchgen.wire import Scrubber
+from batchgen.wire import scrubber_of
 
 MANY_FILES = 65_536
 # A thread that has written to the disk waits this long for a busy event loop, and all
@@ -63,7 +63,7 @@ def open_and_log(
             folder.ledger.put(NEEDED, None)
             folder.ledger.put(RATES, json.dumps(_rates_of(job)))
         try:
-            with log_to(job.out / LOG, Scrubber(keys.values()).clean) as log:
+            with log_to(job.out / LOG, scrubber_of(keys.values()).clean) as log:
                 yield folder, log
         except OSError as error:
             raise StorageError(f"{job.out / LOG}: {error.strerror or error}") from error

@@ -20,12 +20,14 @@ from batchgen.engines.speaker import split_message
 from batchgen.engines.stops import exit_code
 from batchgen.errors import (
     BudgetReached,
+    CertificateRejected,
     CredentialRejected,
     LedgerMissing,
     ModelGone,
     NearlyAllFailed,
     OutOfCredit,
     ProviderStopped,
+    ProxyRejected,
     QuotaReached,
     Unreachable,
     UnusableReplies,
@@ -38,7 +40,14 @@ from batchgen.model import Job, Status, dollars
 from batchgen.output import ARCHIVE, TABLE
 from batchgen.provider import key_variable
 
-WRONG_JOB = (ModelGone, WrongAddress, UnusableReplies, Unreachable)
+WRONG_JOB = (
+    CertificateRejected,
+    ModelGone,
+    ProxyRejected,
+    Unreachable,
+    UnusableReplies,
+    WrongAddress,
+)
 """Stops that no key and no credit mend."""
 
 
@@ -151,6 +160,8 @@ ADVICE: Mapping[type[ProviderStopped], str] = {
     WrongAddress: "check --base-url",
     UnusableReplies: "look at `message` in the table before you carry on",
     Unreachable: "check the network and --base-url",
+    CertificateRejected: "nothing was sent there; mend it, and carry on",
+    ProxyRejected: "nothing was sent there; mend it, and carry on",
 }
 """What a person can do about a provider that stopped."""
 

@@ -53,7 +53,7 @@ from batchgen.runner.renaming import rename_rows
 from batchgen.runner.resume import recover
 from batchgen.runner.room import Room
 from batchgen.runner.writer import Writer
-from batchgen.wire import MEGABYTE, Memory, Scrubber
+from batchgen.wire import MEGABYTE, Memory, scrubber_of
 from batchgen.wire.sender import Wire
 
 PAUSE_S = 0.25
@@ -89,7 +89,7 @@ class LocalEngine:
         for notice in (*manifest.notices, *told):
             self._setting.progress.notice(notice)
         ledger = self._folder.ledger
-        ledger.holds_key = Scrubber(self._setting.keys.values()).holds_key
+        ledger.holds_key = scrubber_of(self._setting.keys.values()).holds_key
         # Signals are heeded until all is written: one in between would be a crash.
         async with anyio.create_task_group() as watch:
             await watch.start(watch_signals, self._stop, self._stop_now)

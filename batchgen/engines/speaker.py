@@ -11,11 +11,13 @@ import re
 from typing import NamedTuple
 
 from batchgen.errors import (
+    CertificateRejected,
     ImageRejected,
     Incomplete,
     Internal,
     LinkLost,
     NotConnected,
+    ProxyRejected,
     ReferenceRejected,
     Superseded,
     TaskOverdue,
@@ -33,11 +35,13 @@ OWN_KINDS = frozenset(
         *(
             kind("", "").kind
             for kind in (
+                CertificateRejected,
                 ImageRejected,
                 Incomplete,
                 Internal,
                 LinkLost,
                 NotConnected,
+                ProxyRejected,
                 ReferenceRejected,
                 Superseded,
                 TaskOverdue,

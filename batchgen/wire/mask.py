@@ -14,6 +14,8 @@ _BACKSLASHES = r"\\{1,8}"
 _LONGEST_ESCAPE = 20
 """No character of a key takes more bytes than this."""
 _WINDOW = 1024 * 1024
+_LEAST_LOGIN = 10
+"""A shorter one may stand by chance in the base64 of an image."""
 
 
 class KeyMask:
@@ -23,11 +25,19 @@ class KeyMask:
     text, in hexadecimal or base64 (also as a part of what was encoded), and in several
     of these at once. Upper and lower
     case are one.
+
+    Args:
+        keys: The keys.
+        logins: Users and passwords as `user:password`. One may be short: then it counts
+            only where it does not stand within a longer word.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
+    def __init__(self, keys: Iterable[str], logins: Iterable[str] = ()) -> None:
         ordered = sorted(set(keys), key=len, reverse=True)
         forms = [form for key in ordered for form in _forms(key)]
+        pairs = sorted(set(logins), key=len, reverse=True)
+        forms += [form for pair in pairs for form in _forms_of_login(pair)]
+        ordered += pairs
         text = "|".join(forms)
         self._of_bytes = re.compile(text.encode(), re.IGNORECASE)
         self._of_text = re.compile(text, re.IGNORECASE | re.ASCII)
@@ -86,6 +96,22 @@ def _forms(key: str) -> Iterator[str]:
     yield "[ :-]?".join(f"{byte:02x}" for byte in key.encode("utf-8", "replace"))
     for offset in range(3):
         yield _in_base64(key, offset)
+
+
+def _forms_of_login(pair: str) -> Iterator[str]:
+    """Yield patterns of a login, also as HTTP sends it, in base64."""
+    if len(pair) >= _LEAST_LOGIN:
+        yield from _forms(pair)
+        return
+    yield whole_word(pair)
+    encoded = pybase64.b64encode(pair.encode("utf-8", "replace")).decode()
+    yield rf"(?<![\w+/]){re.escape(encoded)}(?![\w+/])"
+
+
+def whole_word(secret: str) -> str:
+    """Return the pattern of a secret that stands alone, or behind an escaped sign."""
+    chars = "".join(map(_escaped, secret))
+    return rf"(?:(?<![^\W_])|(?<=%[2-7][0-9a-f])){chars}(?![^\W_])"
 
 
 def _escaped(character: str) -> str:

@@ -7,7 +7,6 @@ does not.
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache, partial
 from typing import Self, cast
@@ -17,11 +16,12 @@ import httpx
 import yarl
 from aiohttp.abc import AbstractResolver
 
-from batchgen.errors import SpecError
+from batchgen.wire.certificates import create_tls_context
 from batchgen.wire.content import Pieces
 from batchgen.wire.departure import FOREIGN, Departure, Request, departing, lost
+from batchgen.wire.handshake import unsent_by
 from batchgen.wire.network import AddressForbidden, Reach, admits, check_host
-from batchgen.wire.proxies import find_proxy, read_proxies
+from batchgen.wire.proxies import Proxy, find_proxy, read_proxies
 from batchgen.wire.resolver import JudgingResolver
 from batchgen.wire.upload import Upload, patient_socket
 
@@ -89,7 +89,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self, *, use_proxy: bool = True, resolver: AbstractResolver | None = None
     ) -> None:
         self._proxies = read_proxies() if use_proxy else {}
-        self._tls = _create_tls_context()
+        self._tls = create_tls_context()
         self._resolver = resolver
         self._sessions: dict[Reach, aiohttp.ClientSession] = {}
 
@@ -121,7 +121,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     ) -> _Response:
         reach: Reach = request.extensions.get("reach", Reach.ANY)
         check_host(request.url.host, reach)
-        proxy = find_proxy(request.url, self._proxies)
+        proxy = departure.proxy = find_proxy(request.url, self._proxies)
         session = self._session(reach if proxy is None else Reach.ANY)
         body = await _body_of(request)
         response = await session.request(
@@ -130,9 +130,18 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             headers=_as_text(request.headers),
             data=Upload(body, departure.wait_anew) if body.size else None,
             allow_redirects=False,
-            proxy=proxy,
+            proxy=None if proxy is None else yarl.URL(proxy.url),
+            proxy_auth=_proxy_auth(proxy),
             timeout=_timeout(connect_s),
         )
+        if proxy is not None and request.url.scheme == "http":
+            # No tunnel: what answers may be the proxy itself, in the server's place.
+            failure = unsent_by(
+                proxy, request.url.host, response.status, response.headers
+            )
+            if failure is not None:
+                response.close()
+                raise failure
         # The session was made with this response class; its annotations cannot say so.
         return cast(_Response, response)
 
@@ -216,12 +225,8 @@ def _as_yarl(url: httpx.URL) -> yarl.URL:
     return yarl.URL(str(plain), encoded=True)
 
 
-def _create_tls_context() -> ssl.SSLContext:
-    try:
-        context = httpx.create_ssl_context()
-    except OSError as error:
-        raise SpecError(
-            f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names: {error}"
-        ) from error
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+def _proxy_auth(proxy: Proxy | None) -> aiohttp.BasicAuth | None:
+    # Given apart from the URL, which aiohttp repeats in its errors.
+    if proxy is None or proxy.login is None:
+        return None
+    return aiohttp.BasicAuth(proxy.login.user, proxy.login.password, encoding="utf-8")
