@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from batchgen.addresses import marked
 from batchgen.cli.carry_on import carry_on_after, way_out
 from batchgen.cli.cause_lines import cause_lines, quoted, retry_line
 from batchgen.cli.runfolder import this_command
@@ -135,10 +137,12 @@ def finish(job: Job, outcome: Outcome, causes: Sequence[Cause] = ()) -> int:
     for variable in outcome.left:
         write_error(f"tasks of an earlier run wait for their key: set {variable}")
     for name, address in outcome.unnamed:
+        # A folder's own word, perhaps of other hands: quoted, for it may be pasted.
+        option = shlex.quote(f"{name}={address}")
         write_error(
-            f"tasks of an earlier run wait at {address}, which only this run folder "
-            "names: no key is sent there. If the address is right, add "
-            f"--base-url {name}={address}"
+            f"tasks of an earlier run wait at {marked(address)}, which only this run "
+            "folder names: no key is sent there. If the address is right, add "
+            f"--base-url {marked(option)}"
         )
     code = _code(outcome, whole=whole)
     for line in _reasons(outcome):

@@ -117,9 +117,7 @@ def _not_through(proxy: Proxy, host: str, error: Exception) -> httpx.HTTPError:
     place = f"the proxy {proxy.place}"
     match error:
         case aiohttp.ClientHttpProxyError() if is_refusal(error.status):
-            return ProxyRefused(
-                refusal_words(proxy.place, proxy.variable, error.status, host)
-            )
+            return ProxyRefused(refusal_words(proxy, error.status, host))
         case aiohttp.ClientResponseError():
             words = f"{error.status} {error.message}".strip()
             return httpx.ProxyError(f"{place} opens no connection to it ({words})")

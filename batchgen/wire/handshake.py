@@ -80,24 +80,29 @@ def is_refusal(status: int) -> bool:
     return 400 <= status < 500 and status not in _PASSING
 
 
-def refusal_words(place: str, variable: str, status: int, host: str) -> str:
+def refusal_words(proxy: Proxy, status: int, host: str) -> str:
     """Return what a proxy's refusal means, and what to do.
 
     Args:
-        place: The proxy, and the variable that names it.
-        variable: That variable.
-        status: Of the proxy's answer.
+        proxy: The proxy.
+        status: Of its answer.
         host: Where the request was to go.
     """
     if status == 407:
+        what = (
+            "wants a user name and a password"
+            if proxy.login is None
+            else "does not accept the user name and the password"
+        )
         return (
-            f"the proxy {place} wants a user name and a password, or does not accept "
-            f"those in {variable}: write it as http://user:password@host:port, special "
-            "characters percent-encoded (@ as %40)"
+            f"the proxy {proxy.place} {what} (HTTP 407): set {proxy.variable} to "
+            "http://user:password@host:port, special characters percent-encoded (@ as "
+            "%40)"
         )
     return (
-        f"the proxy {place} does not allow connections to {host} (HTTP {status}): ask "
-        f"whoever runs it, or name another in {variable}; NO_PROXY={host} goes without"
+        f"the proxy {proxy.place} does not allow connections to {host} (HTTP "
+        f"{status}): ask whoever runs it, name another proxy in {proxy.variable}, or "
+        f"set NO_PROXY={host} to go without one"
     )
 
 
@@ -125,7 +130,7 @@ def unsent_by(
     """
     page = headers.get("X-Squid-Error", "").partition(" ")[0]
     if status == 407 or (page in _REFUSAL_PAGES and is_refusal(status)):
-        return ProxyRefused(refusal_words(proxy.place, proxy.variable, status, host))
+        return ProxyRefused(refusal_words(proxy, status, host))
     if page in _UNSENT_PAGES and status >= 500:
         return httpx.ProxyError(
             f"the proxy {proxy.place} opens no connection to it ({status} {page})"

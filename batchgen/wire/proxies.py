@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from urllib.request import getproxies
 
 import httpx
+import pybase64
 
 from batchgen.addresses.url import read_url
 from batchgen.errors import SpecError
@@ -26,6 +27,12 @@ class Login:
 
     user: str
     password: str = field(repr=False)
+
+    @property
+    def as_basic(self) -> str:
+        """What HTTP's Basic scheme makes of it."""
+        pair = f"{self.user}:{self.password}".encode()
+        return f"Basic {pybase64.b64encode(pair).decode()}"
 
     @property
     def secret(self) -> str:

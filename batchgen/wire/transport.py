@@ -124,17 +124,20 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         proxy = departure.proxy = find_proxy(request.url, self._proxies)
         session = self._session(reach if proxy is None else Reach.ANY)
         body = await _body_of(request)
+        is_tunnel, for_proxy = request.url.scheme == "https", _proxy_headers(proxy)
+        headers = _as_text(request.headers)
+        headers += [] if is_tunnel else for_proxy.items()
         response = await session.request(
             request.method,
             _as_yarl(request.url),
-            headers=_as_text(request.headers),
+            headers=headers,
             data=Upload(body, departure.wait_anew) if body.size else None,
             allow_redirects=False,
             proxy=None if proxy is None else yarl.URL(proxy.url),
-            proxy_auth=_proxy_auth(proxy),
+            proxy_headers=for_proxy if is_tunnel else None,
             timeout=_timeout(connect_s),
         )
-        if proxy is not None and request.url.scheme == "http":
+        if proxy is not None and not is_tunnel:
             # No tunnel: what answers may be the proxy itself, in the server's place.
             failure = unsent_by(
                 proxy, request.url.host, response.status, response.headers
@@ -225,8 +228,8 @@ def _as_yarl(url: httpx.URL) -> yarl.URL:
     return yarl.URL(str(plain), encoded=True)
 
 
-def _proxy_auth(proxy: Proxy | None) -> aiohttp.BasicAuth | None:
-    # Given apart from the URL, which aiohttp repeats in its errors.
+def _proxy_headers(proxy: Proxy | None) -> dict[str, str]:
+    # The login goes apart from the URL, which aiohttp repeats in its errors.
     if proxy is None or proxy.login is None:
-        return None
-    return aiohttp.BasicAuth(proxy.login.user, proxy.login.password, encoding="utf-8")
+        return {}
+    return {"Proxy-Authorization": proxy.login.as_basic}

@@ -82,7 +82,7 @@ def squid(
         rules: Lines of the configuration before that which allows all the rest.
     """
     path = program("squid")
-    # Not pytest's own folder: started as root, Squid becomes a user who may not read it.
+    # Not pytest's own folder: started as root, Squid becomes a user who may not enter.
     with tempfile.TemporaryDirectory(prefix="squid-") as name:
         folder, port = Path(name), free_port()
         if login is not None:

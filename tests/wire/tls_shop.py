@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Protocol
 
 import trustme
 
@@ -20,9 +23,13 @@ from tests.engines.shop import PNG
 NAME = "api.acme.example"
 """A name that only a proxy of a test's own knows."""
 
-_ANSWER = json.dumps(
-    {"data": [{"b64_json": base64.b64encode(PNG).decode()}]}
-).encode()
+_ANSWER = json.dumps({"data": [{"b64_json": base64.b64encode(PNG).decode()}]}).encode()
+
+
+class Certificate(Protocol):
+    """A certificate with its key."""
+
+    def configure_cert(self, ctx: ssl.SSLContext) -> None: ...
 
 
 @dataclass
@@ -45,15 +52,17 @@ class TlsShop:
         scheme = "http" if self.context is None else "https"
         return f"{scheme}://{host}:{self.port}/v1"
 
-    def show(self, certificate: trustme.LeafCert) -> None:
-        """Show another certificate from the next connection on."""
-        assert self.context is not None
-        certificate.configure_cert(self.context)
-
 
 @contextmanager
-def tls_shop(certificate: trustme.LeafCert | None) -> Iterator[TlsShop]:
-    """Run the server; without a certificate it speaks plain HTTP."""
+def tls_shop(
+    certificate: Certificate | None, *, changes_to: Certificate | None = None
+) -> Iterator[TlsShop]:
+    """Run the server.
+
+    Args:
+        certificate: What it shows; without one it speaks plain HTTP.
+        changes_to: What it shows after the first sale.
+    """
     bill, lock = Bill(), threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -62,6 +71,8 @@ def tls_shop(certificate: trustme.LeafCert | None) -> Iterator[TlsShop]:
             self.rfile.read(int(self.headers["content-length"]))
             with lock:
                 bill.sold += 1
+                if changes_to is not None and context is not None:
+                    changes_to.configure_cert(context)
             self._answer(_ANSWER, "application/json")
 
         def do_GET(self) -> None:
@@ -77,7 +88,7 @@ def tls_shop(certificate: trustme.LeafCert | None) -> Iterator[TlsShop]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     class Server(ThreadingHTTPServer):
@@ -85,10 +96,13 @@ def tls_shop(certificate: trustme.LeafCert | None) -> Iterator[TlsShop]:
             pass  # the client did not like the certificate
 
         def finish_request(self, request: object, client_address: object) -> None:
+            assert isinstance(request, socket.socket)
+            if context is None:
+                super().finish_request(request, client_address)
+                return
             # The handshake belongs to the connection's own thread.
-            if context is not None:
-                request = context.wrap_socket(request, server_side=True)  # type: ignore[arg-type]
-            super().finish_request(request, client_address)  # type: ignore[arg-type]
+            with context.wrap_socket(request, server_side=True) as secured:
+                super().finish_request(secured, client_address)
 
     context = None
     if certificate is not None:
@@ -133,3 +147,33 @@ def found_authority(folder: Path) -> Authority:
     folder.mkdir(exist_ok=True)
     ca.cert_pem.write_to_path(str(folder / "authority.pem"))
     return Authority(ca, folder / "authority.pem")
+
+
+@dataclass(frozen=True)
+class SelfSigned:
+    """A server's certificate that no authority signed."""
+
+    file: Path
+    key: Path
+
+    def configure_cert(self, ctx: ssl.SSLContext) -> None:
+        ctx.load_cert_chain(self.file, self.key)
+
+
+def sign_itself(file: Path, key: Path, host: str = "localhost") -> SelfSigned:
+    """Write a certificate that signs itself, which trustme does not make."""
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        f"/CN={host}",
+    ]
+    command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += ["-addext", f"subjectAltName=DNS:{host}"]
+    command += ["-keyout", str(key), "-out", str(file)]
+    subprocess.run(command, check=True, capture_output=True)
+    return SelfSigned(file, key)
