@@ -180,12 +180,16 @@ async def buy_over_tls(certificate: Certificate, name: str) -> ScriptedServer:
 
 
 @pytest.mark.usefixtures("open_guard")
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+@pytest.mark.parametrize(
+    "variable",
+    ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"],
+)
 async def test_a_certificate_that_the_environment_names_is_trusted(
     certificate: Certificate, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    named = {"SSL_CERT_FILE": certificate.file, "SSL_CERT_DIR": certificate.folder}
-    monkeypatch.setenv(variable, str(named[variable]))
+    is_folder = variable == "SSL_CERT_DIR"
+    named = certificate.folder if is_folder else certificate.file
+    monkeypatch.setenv(variable, str(named))
 
     server = await buy_over_tls(certificate, "api.acme.example")
 
