@@ -30,14 +30,22 @@ class KeyMask:
         keys: The keys.
         logins: Users and passwords as `user:password`. One may be short: then it counts
             only where it does not stand within a longer word.
+        words: Secrets that count only where they do not stand within a longer word.
     """
 
-    def __init__(self, keys: Iterable[str], logins: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        keys: Iterable[str],
+        logins: Iterable[str] = (),
+        words: Iterable[str] = (),
+    ) -> None:
         ordered = sorted(set(keys), key=len, reverse=True)
         forms = [form for key in ordered for form in _forms(key)]
         pairs = sorted(set(logins), key=len, reverse=True)
         forms += [form for pair in pairs for form in _forms_of_login(pair)]
-        ordered += pairs
+        alone = sorted(set(words), key=len, reverse=True)
+        forms += map(whole_word, alone)
+        ordered += pairs + alone
         text = "|".join(forms)
         self._of_bytes = re.compile(text.encode(), re.IGNORECASE)
         self._of_text = re.compile(text, re.IGNORECASE | re.ASCII)

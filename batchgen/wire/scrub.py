@@ -20,6 +20,9 @@ LEAST_PASSWORD = 4
 """A shorter password is taken out only where its user stands before it: alone it may
 be any word."""
 
+LEAST_PASSWORD_KEPT = 8
+"""A shorter one may be a word of the format in what is kept as it came."""
+
 # A run this long is too rare in plain words to be chance, and too much to give away.
 _RUN = 5
 _SHORT = (3, 4)
@@ -51,7 +54,7 @@ class Scrubber:
     key in any escaping. Upper and lower case are one. Placeholders are no keys.
 
     The password of a proxy is a secret, too. A long one counts as a key; a short one
-    where it follows its user, and in words where it stands as a word of its own.
+    where it follows its user, or stands as a word of its own.
 
     Args:
         keys: The keys.
@@ -68,8 +71,9 @@ class Scrubber:
         secrets = {key for key in (*stripped, *passwords) if len(key) >= LEAST_KEY}
         folded = sorted(map(_fold, secrets))
         pairs = {f"{login.user}:{login.password}" for login in logins}
-        self.mask = KeyMask(secrets, pairs)
         short = {it for it in passwords - secrets if len(it) >= LEAST_PASSWORD}
+        kept = {it for it in short if len(it) >= LEAST_PASSWORD_KEPT}
+        self.mask = KeyMask(secrets, pairs, kept)
         self._passwords = re.compile(
             _any_pattern(map(whole_word, short)), re.IGNORECASE
         )
