@@ -40,15 +40,16 @@ def is_documented_address(base_url: str, documented: str | None) -> bool:
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
+    usual = {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.host, url.port or usual
 
 
 def is_named_address(base_url: str, job: Job, name: str, defaults: Defaults) -> bool:
     """Say whether a provider's key may go to a base URL that a run folder holds.
 
     A folder may have been in other hands. So its word is not enough: the job, the
-    command line or the provider's own facts must name that host; a server on this
-    machine is named by any other on this machine.
+    command line or the provider's own facts must name that host. Where they put this
+    provider on this machine, any port of this machine counts.
     """
     try:
         url = read_url(base_url)
@@ -59,9 +60,9 @@ def is_named_address(base_url: str, job: Job, name: str, defaults: Defaults) -> 
     named = [job.terms_of(name).base_url, defaults.base_url]
     if any(is_documented_address(base_url, each) for each in named):
         return True
-    of_job = (job.terms_of(provider).base_url for provider in job.providers)
-    return is_loopback_host(url.host) and any(
-        is_loopback_host(read_url(address).host)
-        for address in of_job
-        if address is not None
+    stated = job.terms_of(name).base_url
+    return (
+        stated is not None
+        and is_loopback_host(read_url(stated).host)
+        and is_loopback_host(url.host)
     )
