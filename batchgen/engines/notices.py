@@ -6,10 +6,23 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from batchgen.addresses.url import read_url
+from batchgen.errors import SpecError
 from batchgen.model import ImageRequest, Job
 from batchgen.provider import Provider, key_variable
 from batchgen.runner.own_address import is_documented_address, is_own_address
 from batchgen.wire import is_loopback_host
+from batchgen.wire.certificates import create_tls_context
+from batchgen.wire.proxies import read_proxies
+
+
+def network_problems() -> Iterator[str]:
+    """Yield what the environment names for TLS or as a proxy and cannot be used."""
+    for read in (create_tls_context, read_proxies):
+        try:
+            read()
+        except SpecError as error:
+            words = str(error).removesuffix(". Nothing was sent")
+            yield f"`run` would stop before anything is sent: {words}"
 
 
 def address_notice(job: Job, provider: Provider) -> str | None:

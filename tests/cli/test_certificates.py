@@ -133,6 +133,10 @@ def test_certificates_that_are_not_there_are_named_before_anything_is_sent(
     with tls_shop(authority.certify(HOST)) as shop:
         ended = run(tmp_path, shop.at(HOST))
 
+        checked = batchgen("check", "m.csv", "--provider", "openai", at=tmp_path)
+
     assert ended.code == 1
     assert shop.bill.requests == []
-    assert f"{variable} names /nowhere/ca.pem, which is not there" in ended.message
+    words = f"{variable} names /nowhere/ca.pem, which is not there"
+    assert words in ended.message
+    assert f"`run` would stop before anything is sent: {words}" in checked.stdout
