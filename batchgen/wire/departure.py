@@ -81,7 +81,7 @@ class Departure:
     ) -> CertificateUntrusted:
         """Say whose certificate is not accepted: the server's, or the proxy's."""
         place, proxy = self._host, self.proxy
-        if proxy is not None and (error.host, error.port) == proxy.address:
+        if proxy is not None and proxy.is_at(error.host, error.port):
             place = f"the proxy {proxy.place}"
         return CertificateUntrusted(certificate_words(place, error.certificate_error))
 
@@ -123,7 +123,7 @@ def _not_through(proxy: Proxy, host: str, error: Exception) -> httpx.HTTPError:
             return httpx.ProxyError(f"{place} opens no connection to it ({words})")
         case TimeoutError():
             return httpx.ConnectTimeout(f"{place} opened none in time")
-        case aiohttp.ClientProxyConnectionError():
+        case aiohttp.ClientConnectorError() if proxy.is_at(error.host, error.port):
             words = error.strerror or str(error.os_error) or "no answer"
             return httpx.ProxyError(f"{place} cannot be reached ({words})")
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientConnectionResetError():

@@ -17,6 +17,7 @@ from batchgen.wire.network import is_loopback_host
 from batchgen.wire.no_proxy import goes_direct
 
 _SCHEMES = ("http", "https")
+_PORTS = {"http": 80, "https": 443}
 _SYSTEM_SETTINGS = "the system's settings"
 """Where a proxy comes from on macOS when no variable names one."""
 
@@ -54,16 +55,15 @@ class Proxy:
     login: Login | None = None
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Host and port that are connected to."""
-        url = httpx.URL(self.url)
-        return url.host, url.port or (443 if url.scheme == "https" else 80)
-
-    @property
     def place(self) -> str:
         """Host, port and variable, as messages name the proxy."""
         address = httpx.URL(self.url).netloc.decode()
         return f"{address} ({self.variable})"
+
+    def is_at(self, host: str, port: int | None) -> bool:
+        """Say whether this is what a connection was to be opened to."""
+        url = httpx.URL(self.url)
+        return (url.host, url.port or _PORTS[url.scheme]) == (host, port)
 
 
 def read_proxies() -> Mapping[str, Proxy]:
