@@ -116,6 +116,8 @@ def test_a_certificate_that_changes_in_mid_run_ends_the_run_and_keeps_what_was_b
     assert "no secure connection to localhost" in ended.stderr
     rows = table(tmp_path / "out/m")
     assert sorted(rows["status"]) == ["pending"] * 3 + ["succeeded"]
+    # One row met it, and no other was tried.
+    assert rows["error"].to_list().count("certificate_rejected") == 1
     assert money(rows, "cost_usd") == PRICE
     assert money(rows, "at_risk_usd") == 0
 
