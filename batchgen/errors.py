@@ -43,7 +43,9 @@
             ├── WrongAddress     a web page or a redirect where the API should answer
             ├── UnusableReplies  row after row ended without anything usable
             ├── Unreachable      never once reached in this run
-            └── LinksUnreachable nobody is where its images are
+            ├── LinksUnreachable nobody is where its images are
+            ├── CertificateRejected  the server's is not to be trusted; nothing was sent
+            └── ProxyRejected    the proxy will not pass requests on; nothing was sent
 
 Whoever treats an error looks at its branch and attributes, never at a provider's
 codes. Two things are said apart: what was charged, and whether to ask again.
@@ -394,10 +396,13 @@ class ProviderStopped(AttemptError):
             (401, 402). A bare 403 or 404, or a model that is called unknown, may be
             about one row alone: the provider stops only when other rows meet the
             same. Set after the error was made.
+        concerns_all: Whether it says nothing of the row that met it, so that no other
+            row is tried, whatever worked before.
     """
 
     default_again = Again.STOP
     counts = False
+    concerns_all: ClassVar[bool] = False
     is_certain: bool = True
 
 
@@ -442,3 +447,15 @@ class WrongAddress(ProviderStopped):
 
 class UnusableReplies(ProviderStopped):
     """Different rows in turn ended without anything usable; look at `kept/`."""
+
+
+class CertificateRejected(ProviderStopped):
+    """The server's certificate is not to be trusted, so nothing was sent to it."""
+
+    concerns_all = True
+
+
+class ProxyRejected(ProviderStopped):
+    """The proxy that the environment names refuses to pass requests on."""
+
+    concerns_all = True

@@ -60,5 +60,6 @@ def no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def trust_nobody(monkeypatch: pytest.MonkeyPatch, no_certificates: Path) -> None:
     """Load no certificates, which takes longer than most tests."""
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("SSL_CERT_DIR", str(no_certificates))

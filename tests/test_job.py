@@ -242,6 +242,14 @@ def test_an_address_in_a_job_file_is_not_given_to_another_provider() -> None:
     assert job.terms_of("foxapi").base_url is None
 
 
+@pytest.mark.parametrize("login", ["me:hunter2", "me:hun#ter2", "me:hun/2", "me:1?2"])
+def test_an_address_with_a_password_is_refused_without_it(login: str) -> None:
+    with pytest.raises(SpecError, match="take the user or password out") as caught:
+        load(HEAD + f'base_url = "https://{login}@a.example"\n')
+
+    assert "me:" not in str(caught.value)
+
+
 def test_an_endpoint_belongs_to_the_provider_beside_it() -> None:
     toml = HEAD + 'endpoint = "edit"\n[providers.foxapi]\nendpoint = "/other"\n'
 

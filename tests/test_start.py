@@ -66,6 +66,9 @@ LATE = {
     "cli.synonyms._options_of_other: batchgen.cli": "likewise",
     "cli.check._accounts: batchgen.engines.balances": "sends, with --online alone",
     "cli.display.choose_display: batchgen.cli.bar": "rich draws in terminals alone",
+    "cli.keys.without_keys: batchgen.wire.scrub": (
+        "httpx, where a proxy has a password alone"
+    ),
     "cli.launch.launch: batchgen.cli.rehearsal": "the sandbox is for rehearsals alone",
     "cli.run.command: batchgen.cli.launch": "a wrong job is told before it loads",
     "cli.report._write_page: batchgen.web": "jinja2 and Pillow, for --html alone",

@@ -6,6 +6,7 @@ The one place that decides it, for tables, references and everything that is sen
 
 from batchgen.addresses.characters import find_hidden, marked, name_of
 from batchgen.addresses.kinds import (
+    holds_login,
     is_data_uri,
     is_local,
     is_url,
@@ -16,6 +17,7 @@ from batchgen.addresses.kinds import (
 
 __all__ = [
     "find_hidden",
+    "holds_login",
     "is_data_uri",
     "is_local",
     "is_url",

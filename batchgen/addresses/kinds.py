@@ -7,7 +7,7 @@ import re
 from batchgen.addresses.characters import marked
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # two letters: `C:\` is a path
-_USER_INFO = re.compile(r"(?i)^(https?://)[^/?#]*@")
+_ORIGIN_ENDS = re.compile(r"[/?#]")
 _STORED = "sha256:"
 _STORED_REFERENCE = re.compile(rf"{_STORED}([0-9a-f]{{64}})")
 _SHOWN = 200
@@ -16,6 +16,21 @@ _SHOWN = 200
 def is_url(reference: str) -> bool:
     """Tell whether a reference is an http(s) URL."""
     return reference[:8].lower().startswith(("https://", "http://"))
+
+
+def holds_login(address: str) -> bool:
+    """Tell whether a user or password stands in an address.
+
+    Also one with a sign, such as `#`, that must be escaped there: by the rules of URLs
+    the host would be the user, and its port the password's beginning.
+    """
+    rest = address.partition("://")[2] or address
+    origin = _ORIGIN_ENDS.split(rest, maxsplit=1)[0]
+    if "@" in origin:
+        return True
+    _, colon, port = origin.rpartition(":")
+    is_cut = bool(colon) and not port.isdigit() and not origin.startswith("[")
+    return "@" in rest and is_cut
 
 
 def is_data_uri(reference: str) -> bool:
@@ -50,5 +65,10 @@ def shown(reference: str) -> str:
     if is_data_uri(reference):
         return f"{marked(reference[:30])}..."
     if is_url(reference):
-        reference = _USER_INFO.sub(r"\1...@", reference.partition("?")[0])
+        if holds_login(reference):
+            scheme, _, rest = reference.partition("://")
+            origin = _ORIGIN_ENDS.split(rest, maxsplit=1)[0]
+            end = origin.rfind("@") if "@" in origin else rest.rfind("@")
+            reference = f"{scheme}://...@{rest[end + 1 :]}"
+        reference = reference.partition("?")[0]
     return marked(reference[:_SHOWN])

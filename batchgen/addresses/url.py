@@ -9,12 +9,17 @@ from functools import lru_cache, partial
 import httpx
 
 from batchgen.addresses.characters import find_hidden, name_of
+from batchgen.addresses.kinds import holds_login
 
 _ORIGIN = re.compile(r"(?i)https?://[^/?#]*")
 _SECOND = re.compile(r"(?i)\s(?=https?://)")
 _LONGEST = 16_000
 """No server that is known reads longer ones; httpx refuses them above 65,536
 characters, also where those that it escapes make a URL longer."""
+_LOGIN_WORDS = (
+    "holds a user name or password, which must not stand in a table; give a URL that "
+    "opens without"
+)
 _LABEL = re.compile(r"(?i)[a-z0-9_-]{1,63}")
 
 
@@ -73,7 +78,8 @@ def problem_of_url(text: str) -> str | None:
         )
     match = _ORIGIN.match(text)
     origin, rest = (match[0], text[match.end() :]) if match else (text, "")
-    if (problem := _problem_of_origin(origin)) is not None:
+    problem = _LOGIN_WORDS if holds_login(text) else _problem_of_origin(origin)
+    if problem is not None:
         return problem
     if "\\" in rest.partition("?")[0]:
         return "holds a backslash; a URL is written with /"
@@ -90,11 +96,6 @@ def problem_of_url(text: str) -> str | None:
 def _problem_of_origin(origin: str) -> str | None:
     """Return what is wrong with scheme, host and port; tables name few of them."""
     authority = origin.partition("://")[2]
-    if "@" in authority:
-        return (
-            "holds a user name or password, which must not stand in a table; give a "
-            "URL that opens without"
-        )
     if "\\" in authority:
         return "holds a backslash; a URL is written with /"
     if not authority or authority.startswith(":"):

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from batchgen.addresses.url import read_url
 from batchgen.cli.check_prompts import gaps_document
 from batchgen.cli.exact import price_fields, tagged
+from batchgen.cli.source import base_url_of
 from batchgen.cli.vocabulary import (
     budget_fields,
     known_usd,
@@ -19,6 +21,8 @@ from batchgen.cli.vocabulary import (
 from batchgen.engines.findings import Cost, Findings, Forecast, Limit, Pace
 from batchgen.ledger import Totals
 from batchgen.model import Job, to_usd
+from batchgen.providers import PROVIDERS
+from batchgen.runner.own_address import is_documented_address
 
 if TYPE_CHECKING:
     from batchgen.engines.balances import Account
@@ -31,6 +35,7 @@ def document_of(
     totals, same, forecast = found.totals, found.duplicates, found.forecast
     document = {
         "folder": str(job.out),
+        "base_urls": [_address(job, name) for name in job.providers],
         **realm_fields(found.realm),
         "rows": rows_by_status(totals.rows),
         "bought": _bought(totals),
@@ -88,6 +93,17 @@ def document_of(
         "notices": list(found.notices),
     }
     return tagged("check", document)
+
+
+def _address(job: Job, name: str) -> dict[str, Any]:
+    documented = PROVIDERS[name].defaults.base_url
+    base_url = base_url_of(job, name) or ""
+    return {
+        "provider": name,
+        "base_url": base_url,
+        "host": read_url(base_url).host,
+        "is_documented": is_documented_address(base_url, documented),
+    }
 
 
 def _bought(totals: Totals) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from batchgen.cli.source import (
     read_job,
 )
 from batchgen.cli.words import counted
+from batchgen.engines.notices import address_notice
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import PlanEntry
 from batchgen.ledger.plan import REPEATED
@@ -87,6 +88,8 @@ async def _command_of(job: Job, row: int, may_fetch: bool) -> str:  # noqa: FBT0
     call = provider.encode(bought, entry.model, script.endpoint, carried)
     text = script.sending(call)
     about = [f"# row {row}, {provider.name}: what comes back is written to ./{REPLY}"]
+    if (notice := address_notice(job, provider)) is not None:
+        about.append(f"# {notice}")
     if len(parts) > 1:
         times = counted(len(parts), "request")
         about.append(f"# the first of {times} for the row's {request.n} images")

@@ -36,7 +36,7 @@ from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, State, dollars
 from batchgen.open_files import raise_limit
 from batchgen.providers import PROVIDERS
-from batchgen.wire import Scrubber
+from batchgen.wire import scrubber_of
 
 E = TypeVar("E", bound=Exception)
 
@@ -66,7 +66,7 @@ def open_and_log(
             folder.ledger.put(COMMAND, write_words(these_words()))
             folder.ledger.put(NEEDED, None)
             folder.ledger.put(RATES, json.dumps(_rates_of(job)))
-        clean = Scrubber(keys.values()).clean
+        clean = scrubber_of(keys.values()).clean
         with log_to(job.out / LOG, clean, write_notice) as log:
             log.info("command", extra={"words": clean(this_command())})
             yield folder, log

@@ -35,11 +35,23 @@ def known_keys() -> dict[str, str]:
 
 
 def without_keys(message: str) -> str:
-    """Return a message of ours without keys that were typed where none belongs."""
+    """Return a message of ours without keys that were typed where none belongs.
+
+    Likewise without the passwords of proxies.
+    """
     for key in known_keys().values():
         if len(key) >= SHORTEST and _PLACEHOLDER.fullmatch(key) is None:
             message = message.replace(key, "[key]")
-    return message
+    if not _has_proxy_login():
+        return message
+    from batchgen.wire.scrub import scrubber_of
+
+    return scrubber_of(()).clean(message)
+
+
+def _has_proxy_login() -> bool:
+    variables = os.environ.items()
+    return any(name.lower().endswith("_proxy") and "@" in it for name, it in variables)
 
 
 def looks_like_a_key(word: str) -> bool:

@@ -22,6 +22,7 @@ from batchgen.engines.speaker import split_message
 from batchgen.engines.stops import exit_code
 from batchgen.errors import (
     BudgetReached,
+    CertificateRejected,
     CredentialRejected,
     LedgerMissing,
     LinksUnreachable,
@@ -29,6 +30,7 @@ from batchgen.errors import (
     NearlyAllFailed,
     OutOfCredit,
     ProviderStopped,
+    ProxyRejected,
     QuotaReached,
     Unreachable,
     UnusableReplies,
@@ -41,7 +43,14 @@ from batchgen.model import Job, Status, dollars
 from batchgen.output import ARCHIVE, TABLE
 from batchgen.provider import key_variable
 
-WRONG_JOB = (ModelGone, WrongAddress, UnusableReplies, Unreachable)
+WRONG_JOB = (
+    CertificateRejected,
+    ModelGone,
+    ProxyRejected,
+    Unreachable,
+    UnusableReplies,
+    WrongAddress,
+)
 """Stops that no key and no credit mend."""
 
 
@@ -156,6 +165,8 @@ ADVICE: Mapping[type[ProviderStopped], str] = {
     UnusableReplies: "look at `message` in the table before you carry on",
     Unreachable: "check the network and --base-url",
     LinksUnreachable: "the links are kept, and the next run tries them again",
+    CertificateRejected: "nothing was sent there; mend it, and carry on",
+    ProxyRejected: "nothing was sent there; mend it, and carry on",
 }
 """What a person can do about a provider that stopped."""
 

@@ -37,7 +37,7 @@ from batchgen.runner.proof import Proof
 from batchgen.runner.resume import ask_first, carry_on, flights_of
 from batchgen.runner.room import Room
 from batchgen.runner.writer import Writer
-from batchgen.wire import Scrubber
+from batchgen.wire import scrubber_of
 from batchgen.wire.sender import Wire
 
 LEFT_LATER_S = 10.0
@@ -102,7 +102,7 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
         },
         price=price_of,
         progress=setting.progress,
-        scrubber=Scrubber(setting.keys.values()),
+        scrubber=scrubber_of(setting.keys.values()),
         time=time,
         rng=random.Random(setting.seed),
         offload=setting.offload,

@@ -10,7 +10,7 @@ from batchgen.errors import AttemptError, SpecError
 from batchgen.model import Balance, Endpoint, Job, Sale, rates_for, to_nano
 from batchgen.provider import BalanceProvider, Provider, key_variable
 from batchgen.runner.own_address import is_own_address
-from batchgen.wire import Scrubber
+from batchgen.wire import scrubber_of
 from batchgen.wire.sender import Wire
 
 PATIENCE_S = 30.0
@@ -72,7 +72,7 @@ async def _ask(
         reply = await wire.send(name, call, reply_timeout_s=PATIENCE_S)
         balance = provider.decode_balance(reply)
     except (AttemptError, SpecError) as error:
-        words = Scrubber(keys.values()).clean(str(error)).removeprefix(f"{name}: ")
+        words = scrubber_of(keys.values()).clean(str(error)).removeprefix(f"{name}: ")
         return Account(provider=name, asked=True, problem=words)
     return Account(
         provider=name,

@@ -23,7 +23,7 @@ from batchgen.engines.findings import (
 )
 from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
-from batchgen.engines.notices import notices_of
+from batchgen.engines.notices import network_problems, notices_of
 from batchgen.engines.outlook import disk_of, limits_met, paces_of
 from batchgen.engines.whole_folder import refuse_without_ledger
 from batchgen.ledger import (
@@ -72,7 +72,11 @@ def check_job(
         job = replace(job, image_folder=Path(folder) / "references")
         manifest = Manifest.open(job)
         choice = Choice.of(job, providers, prices, today)
-        notices = [*manifest.notices, *notices_of(job, providers, today)]
+        notices = [
+            *network_problems(),
+            *manifest.notices,
+            *notices_of(job, providers, today),
+        ]
         copy = Path(folder) / LEDGER
         rehearsal = _copy_ledger(job, copy)
         ledger = Ledger(copy)

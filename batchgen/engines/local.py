@@ -55,7 +55,7 @@ from batchgen.runner.room import Room
 from batchgen.runner.waits import wait_reasons
 from batchgen.runner.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
-from batchgen.wire import MEGABYTE, Memory, Scrubber
+from batchgen.wire import MEGABYTE, Memory, scrubber_of
 from batchgen.wire.connections import SocketLimits
 from batchgen.wire.container import default_memory_bytes
 from batchgen.wire.sender import Wire
@@ -93,7 +93,7 @@ class LocalEngine:
         for notice in (*manifest.notices, *told):
             self._setting.progress.notice(notice)
         ledger = self._folder.ledger
-        ledger.holds_key = Scrubber(self._setting.keys.values()).holds_key
+        ledger.holds_key = scrubber_of(self._setting.keys.values()).holds_key
         # Signals are heeded until all is written: one in between would be a crash.
         async with anyio.create_task_group() as watch:
             await watch.start(watch_signals, self._stop, self._stop_now)

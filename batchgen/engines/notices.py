@@ -5,9 +5,53 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 
+from batchgen.addresses.url import read_url
+from batchgen.errors import SpecError
 from batchgen.model import ImageRequest, Job
-from batchgen.provider import Provider
-from batchgen.runner.own_address import is_own_address
+from batchgen.provider import Provider, key_variable
+from batchgen.runner.own_address import is_documented_address, is_own_address
+from batchgen.wire import is_loopback_host
+from batchgen.wire.certificates import create_tls_context
+from batchgen.wire.proxies import read_proxies
+
+
+def network_problems() -> Iterator[str]:
+    """Yield what the environment names for TLS or as a proxy and cannot be used."""
+    for read in (create_tls_context, read_proxies):
+        try:
+            read()
+        except SpecError as error:
+            words = str(error).removesuffix(". Nothing was sent")
+            yield f"`run` would stop before anything is sent: {words}"
+
+
+def address_notice(job: Job, provider: Provider) -> str | None:
+    """Return a sentence if a provider is asked elsewhere than it documents, else None.
+
+    A job file may come from other hands, and the key goes where it says. A server on
+    this machine counts as the provider's own.
+    """
+    terms, own = job.terms_of(provider.name), provider.defaults.base_url
+    if terms.base_url is None or is_documented_address(terms.base_url, own):
+        return None
+    # As it is looked up: letters of other scripts can look like those of a name.
+    url = read_url(terms.base_url)
+    if is_loopback_host(url.host):
+        return None
+    variable = key_variable(provider.name)
+    place = f"{provider.name} is asked at {url}"
+    if own is None:
+        return (
+            f"{place}, and publishes no address of its own: {variable} and the prompts "
+            "go there"
+        )
+    if provider.prices and not terms.prices:
+        return (
+            f"{place}, where its own price list does not hold: give your price with "
+            f"--price, or under [prices.{provider.name}]. {variable} and the prompts "
+            f"go there, not to {read_url(own).host}"
+        )
+    return f"{place}, not at {read_url(own).host}: {variable} and the prompts go there"
 
 
 def notices_of(
@@ -23,11 +67,8 @@ def notices_of(
     for name in job.providers:
         provider, terms = providers[name], job.terms_of(name)
         is_own = is_own_address(terms.base_url, provider.defaults)
-        if not is_own and provider.prices and not terms.prices:
-            yield (
-                f"{name} is asked at {terms.base_url}, where its own price list does "
-                f"not hold: give your price with --price, or under [prices.{name}]"
-            )
+        if (notice := address_notice(job, provider)) is not None:
+            yield notice
         able = provider.capabilities
         model = able.sale(ImageRequest(prompt=""), terms.model)[0]
         end = able.shutdowns.get(model or provider.defaults.model)

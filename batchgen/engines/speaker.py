@@ -11,12 +11,14 @@ import re
 from typing import NamedTuple
 
 from batchgen.errors import (
+    CertificateRejected,
     ImageRejected,
     Incomplete,
     Internal,
     LinkLost,
     LinksUnreachable,
     NotConnected,
+    ProxyRejected,
     ReferenceRejected,
     Superseded,
     TaskOverdue,
@@ -34,12 +36,14 @@ OWN_KINDS = frozenset(
         *(
             kind("", "").kind
             for kind in (
+                CertificateRejected,
                 ImageRejected,
                 Incomplete,
                 Internal,
                 LinkLost,
                 LinksUnreachable,
                 NotConnected,
+                ProxyRejected,
                 ReferenceRejected,
                 Superseded,
                 TaskOverdue,

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from batchgen.addresses import shown
+from batchgen.addresses import holds_login, shown
 from batchgen.job.money import MOST_USD, read_amount
 from batchgen.job.names import check_names
 from batchgen.manifest.cells import MOST_IMAGES, read_ratio, read_resolution
@@ -198,8 +198,7 @@ def base_url(value: object) -> str:
     address = text(value).strip()
     plain = re.split("[?#]", address)[0]
     # Neither is repeated whole before this is known: it may hold a secret.
-    host = plain.partition("://")[2] or plain
-    if "@" in host.partition("/")[0]:
+    if holds_login(address) or "@" in address[len(plain) :]:
         raise ValueError(f"take the user or password out of the address; {_KEYS}")
     if plain != address:
         raise ValueError(

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from batchgen.decoding import message_of
-from batchgen.errors import AttemptError, NotConnected, OutcomeUnknown, ProviderDown
+from batchgen.errors import (
+    AttemptError,
+    NotConnected,
+    OutcomeUnknown,
+    ProviderDown,
+    ProviderStopped,
+)
 from batchgen.limits import Outage
 from batchgen.model import Call, Reply
 from batchgen.reply_waits import retry_after_s
 from batchgen.runner.answers import buy_excused, excuse, heed_no_answer, heed_wait
 from batchgen.runner.context import Run
 from batchgen.runner.lane import Lane
+from batchgen.runner.verdict import stop
 
 TIMEOUT_S = 20.0
 SILENT_TIMES = 5
@@ -32,6 +39,9 @@ async def is_there(run: Run, lane: Lane) -> bool:
     call = Call(method="GET", url=lane.counter)
     try:
         reply = await run.wire.send(lane.name, call, reply_timeout_s=TIMEOUT_S)
+    except ProviderStopped as error:
+        stop(run, lane, error)  # its certificate, or a proxy that refuses
+        return False
     except (NotConnected, OutcomeUnknown) as error:
         if isinstance(error, OutcomeUnknown) and lane.silences is not None:
             lane.silences += 1

@@ -70,6 +70,8 @@ class Proof:
 
     def rows_needed(self, error: ProviderStopped, model: str) -> int:
         """Return how many different rows must meet an error before it stops all."""
+        if error.concerns_all:
+            return 1
         if error.is_certain:
             return 1 if self.is_empty else ROWS_LATER
         return ROWS_LATER if self.holds_for(model) else ROWS_AT_FIRST

@@ -88,6 +88,9 @@ def stop(run: Run, lane: Lane, error: ProviderStopped) -> None:
     """Send nothing more to a provider in this run."""
     error.message = run.scrubber.clean(error.message)
     lane.stop(error)
+    if run.lanes.get(lane.name) is not lane:
+        # Tasks of an earlier run alone wait there: the summary does not name it.
+        run.progress.notice(f"{error}; tasks of an earlier run wait there")
     run.log.error("provider_stopped", extra={"provider": lane.name})
 
 

@@ -8,7 +8,7 @@ from batchgen.wire.limits import DEFAULT_LIMITS, WireLimits
 from batchgen.wire.links import LinkSource
 from batchgen.wire.memory import MEGABYTE, Lease, Memory
 from batchgen.wire.network import Reach, check_base_url, is_loopback_host
-from batchgen.wire.scrub import Scrubber
+from batchgen.wire.scrub import Scrubber, scrubber_of
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -21,4 +21,5 @@ __all__ = [
     "WireLimits",
     "check_base_url",
     "is_loopback_host",
+    "scrubber_of",
 ]

@@ -16,6 +16,15 @@ import httpx
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 
+from batchgen.wire.handshake import (
+    CertificateUntrusted,
+    ProxyRefused,
+    certificate_words,
+    is_refusal,
+    refusal_words,
+)
+from batchgen.wire.proxies import Proxy
+
 FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 
 
@@ -31,6 +40,8 @@ class Departure:
         self.over = False
         self.lacked_socket = False  # for one of the addresses that were tried
         self.stay_open: Callable[[], bool] = lambda: True
+        self.proxy: Proxy | None = None
+        self._host = request.url.host
         self.patience = asyncio.timeout(None)
         self._may_repeat = request.method == "GET"
         self._told: Callable[[], None] | None = request.extensions.get("on_sent")
@@ -58,7 +69,23 @@ class Departure:
 
     def explain(self, error: Exception) -> httpx.HTTPError:
         """Translate an error of aiohttp."""
-        return lost(error) if self.left else _never_sent(error)
+        return lost(error) if self.left else self._never_sent(error)
+
+    def _never_sent(self, error: Exception) -> httpx.HTTPError:
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return self._untrusted(error)
+        if self.proxy is not None:
+            return _not_through(self.proxy, self._host, error)
+        return _never_sent(error)
+
+    def _untrusted(
+        self, error: aiohttp.ClientConnectorCertificateError
+    ) -> CertificateUntrusted:
+        """Say whose certificate is not accepted: the server's, or the proxy's."""
+        place, proxy = self._host, self.proxy
+        if proxy is not None and proxy.is_at(error.host, error.port):
+            place = f"the proxy {proxy.place}"
+        return CertificateUntrusted(certificate_words(place, error.certificate_error))
 
 
 departing: ContextVar[Departure] = ContextVar("departing")
@@ -84,12 +111,33 @@ def _never_sent(error: Exception) -> httpx.HTTPError:
     match error:
         case TimeoutError():
             return httpx.ConnectTimeout(text)
-        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
-            return httpx.ProxyError(text)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return httpx.UnsupportedProtocol(text)
         case _:
             return httpx.ConnectError(text)
+
+
+def _not_through(proxy: Proxy, host: str, error: Exception) -> httpx.HTTPError:
+    """Translate an error of aiohttp before a request left for a proxy.
+
+    Its own text is not repeated where it names the URL of the request.
+    """
+    place = f"the proxy {proxy.place}"
+    match error:
+        case aiohttp.ClientHttpProxyError() if is_refusal(error.status):
+            return ProxyRefused(refusal_words(proxy, error.status, host))
+        case aiohttp.ClientResponseError():
+            words = f"{error.status} {error.message}".strip()
+            return httpx.ProxyError(f"{place} opens no connection to it ({words})")
+        case TimeoutError():
+            return httpx.ConnectTimeout(f"{place} opened none in time")
+        case aiohttp.ClientConnectorError() if proxy.is_at(error.host, error.port):
+            words = error.strerror or str(error.os_error) or "no answer"
+            return httpx.ProxyError(f"{place} cannot be reached ({words})")
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientConnectionResetError():
+            return httpx.ProxyError(f"{place} closed the connection")
+        case _:
+            return _never_sent(error)
 
 
 def lost(error: Exception) -> httpx.HTTPError:

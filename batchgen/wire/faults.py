@@ -11,15 +11,18 @@ import httpx
 
 from batchgen.errors import (
     AttemptError,
+    CertificateRejected,
     ImageRejected,
     Incomplete,
     LinkLost,
     NotConnected,
     OutcomeUnknown,
+    ProxyRejected,
     SpecError,
 )
 from batchgen.reply_waits import retry_after_s
 from batchgen.wire.connections import NoSocket
+from batchgen.wire.handshake import CertificateUntrusted, ProxyRefused
 from batchgen.wire.network import AddressForbidden
 
 _GONE = frozenset({401, 403, 404, 410})
@@ -95,9 +98,20 @@ def may_have_left(error: Exception) -> bool:
 def purchase_error(
     provider: str, host: str, error: Exception
 ) -> AttemptError | SpecError:
-    """Return what a failed call means: not sent, or outcome unknown."""
-    if isinstance(error, AddressForbidden):
-        return SpecError(f"base URL of {provider}: {error}; nothing was sent")
+    """Return what a failed call means: not sent, or outcome unknown.
+
+    An untrusted certificate and a proxy that refuses are no outage, which waiting
+    would end.
+    """
+    match error:
+        case AddressForbidden():
+            return SpecError(f"base URL of {provider}: {error}; nothing was sent")
+        case CertificateUntrusted():
+            return CertificateRejected(provider, str(error))
+        case ProxyRefused():
+            return ProxyRejected(provider, str(error))
+        case _:
+            pass
     if may_have_left(error):
         return OutcomeUnknown(provider, f"no usable reply from {host}: {_words(error)}")
     ours = NotConnected(provider, f"no connection to {host}: {_words(error)}")
@@ -155,4 +169,6 @@ def _words(error: Exception) -> str:
     text = " ".join(str(error).split())
     if refused := _NO_CONNECTION.fullmatch(text):
         text = refused[1]
+    if isinstance(error, CertificateUntrusted | ProxyRefused):
+        return text  # batchgen's own, with what to do at the end
     return text[:MOST_WORDS] or type(error).__name__

@@ -12,8 +12,10 @@ _COVER = b"*"
 # An escape is itself escaped where one format stands in another: JSON in JSON in a URL.
 _BACKSLASHES = r"\\{1,8}"
 _LONGEST_ESCAPE = 20
-"""No character of a key takes more bytes than this."""
+"""No byte of a key takes more bytes than this."""
 _WINDOW = 1024 * 1024
+_LEAST_LOGIN = 10
+"""A shorter one may stand by chance in the base64 of an image."""
 
 
 class KeyMask:
@@ -23,16 +25,33 @@ class KeyMask:
     text, in hexadecimal or base64 (also as a part of what was encoded), and in several
     of these at once. Upper and lower
     case are one.
+
+    Args:
+        keys: The keys.
+        logins: Users and passwords as `user:password`. One may be short: then it counts
+            only where it does not stand within a longer word.
+        words: Secrets that count only where they do not stand within a longer word.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
+    def __init__(
+        self,
+        keys: Iterable[str],
+        logins: Iterable[str] = (),
+        words: Iterable[str] = (),
+    ) -> None:
         ordered = sorted(set(keys), key=len, reverse=True)
         forms = [form for key in ordered for form in _forms(key)]
+        pairs = sorted(set(logins), key=len, reverse=True)
+        forms += [form for pair in pairs for form in _forms_of_login(pair)]
+        alone = sorted(set(words), key=len, reverse=True)
+        forms += map(whole_word, alone)
+        ordered += pairs + alone
         text = "|".join(forms)
         self._of_bytes = re.compile(text.encode(), re.IGNORECASE)
         self._of_text = re.compile(text, re.IGNORECASE | re.ASCII)
         self._is_empty = not forms
-        self._longest = _LONGEST_ESCAPE * max(map(len, ordered), default=0)
+        sizes = (len(_bytes_of(secret)) for secret in ordered)
+        self._longest = _LONGEST_ESCAPE * max(sizes, default=0)
 
     def holds_key(self, text: str) -> bool:
         """Tell whether a key stands in the text."""
@@ -83,9 +102,29 @@ def _slices(content: bytes | str, start: int, end: int) -> Iterator[bytes]:
 
 def _forms(key: str) -> Iterator[str]:
     yield "".join(map(_escaped, key))
-    yield "[ :-]?".join(f"{byte:02x}" for byte in key.encode("utf-8", "replace"))
+    yield "[ :-]?".join(f"{byte:02x}" for byte in _bytes_of(key))
     for offset in range(3):
         yield _in_base64(key, offset)
+
+
+def _forms_of_login(pair: str) -> Iterator[str]:
+    """Yield patterns of a login, also as HTTP sends it, in base64."""
+    if len(pair) >= _LEAST_LOGIN:
+        yield from _forms(pair)
+        return
+    yield whole_word(pair)
+    encoded = pybase64.b64encode(_bytes_of(pair)).decode()
+    yield rf"(?<![\w+/]){re.escape(encoded)}(?![\w+/])"
+
+
+def whole_word(secret: str) -> str:
+    """Return the pattern of a secret that stands alone, or behind an escaped sign."""
+    chars = "".join(map(_escaped, secret))
+    return rf"(?:(?<![^\W_])|(?<=%[2-7][0-9a-f])){chars}(?![^\W_])"
+
+
+def _bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def _escaped(character: str) -> str:
@@ -93,7 +132,7 @@ def _escaped(character: str) -> str:
     code = ord(character)
     forms = [
         re.escape(character),
-        f"%(?:25){{0,3}}{code:02x}",
+        "".join(f"%(?:25){{0,3}}{byte:02x}" for byte in _bytes_of(character)),
         f"{_BACKSLASHES}(?:u{code:04x}|u\\{{0{{0,4}}{code:x}\\}}|x{code:02x}|{code:03o})",
         f"&(?:amp;){{0,2}}#(?:0{{0,3}}{code}|x0{{0,3}}{code:x});",
     ]
@@ -107,7 +146,7 @@ def _in_base64(key: str, offset: int) -> str:
 
     Letters that other bytes have a part in are left out.
     """
-    plain = b"\0" * offset + key.encode("utf-8", "replace")
+    plain = b"\0" * offset + _bytes_of(key)
     text = pybase64.b64encode(plain).decode().rstrip("=")
     first = (0, 2, 3)[offset]
     end = len(plain) * 8 // 6

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from string import ascii_lowercase, ascii_uppercase
 
-from batchgen.wire.mask import KeyMask
+from batchgen.wire.mask import KeyMask, whole_word
+from batchgen.wire.proxies import Login, proxy_logins
 
 MARK = "[key]"
 """What stands in the place of a key."""
@@ -14,6 +15,13 @@ MARK = "[key]"
 LEAST_KEY = 16
 """A shorter key, such as `local` or `none`, is a placeholder for a server that wants
 any: it is no secret, and stands by chance in words and links."""
+
+LEAST_PASSWORD = 4
+"""A shorter password is taken out only where its user stands before it: alone it may
+be any word."""
+
+LEAST_PASSWORD_KEPT = 8
+"""A shorter one may be a word of the format in what is kept as it came."""
 
 # A run this long is too rare in plain words to be chance, and too much to give away.
 _RUN = 5
@@ -33,6 +41,11 @@ _LAYERS = 3
 Span = tuple[int, int]
 
 
+def scrubber_of(keys: Iterable[str]) -> Scrubber:
+    """Return what removes keys, and the passwords of proxies that are set."""
+    return Scrubber(keys, proxy_logins())
+
+
 class Scrubber:
     """Remove keys from text.
 
@@ -40,15 +53,31 @@ class Scrubber:
     or last three or four characters beside a mask, as in `sk-a...9f2Z`; and a whole
     key in any escaping. Upper and lower case are one. Placeholders are no keys.
 
+    The password of a proxy is a secret, too. A long one counts as a key; a short one
+    where it follows its user, or stands as a word of its own.
+
+    Args:
+        keys: The keys.
+        logins: Of proxies.
+
     Attributes:
         mask: Overwrites whole keys in what is kept as it came.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
+    def __init__(self, keys: Iterable[str], logins: Iterable[Login] = ()) -> None:
+        logins = list(logins)
+        passwords = {login.secret for login in logins} - {""}
         stripped = (key.strip() for key in keys)
-        secrets = {key for key in stripped if len(key) >= LEAST_KEY}
+        secrets = {key for key in (*stripped, *passwords) if len(key) >= LEAST_KEY}
         folded = sorted(map(_fold, secrets))
-        self.mask = KeyMask(secrets)
+        pairs = {f"{login.user}:{login.password}" for login in logins}
+        short = {it for it in passwords - secrets if len(it) >= LEAST_PASSWORD}
+        kept = {it for it in short if len(it) >= LEAST_PASSWORD_KEPT}
+        self.mask = KeyMask(secrets, pairs, kept)
+        self._passwords = re.compile(
+            _any_pattern(map(whole_word, short)), re.IGNORECASE
+        )
+        self._is_empty = not (secrets or pairs)
         self._runs = {run for key in folded for run in _runs(key, _RUN)}
         self._long_runs = {run for key in folded for run in _runs(key, _RUN_IN_ID)}
         heads = _any_of({key[:size] for key in folded for size in _SHORT})
@@ -60,10 +89,11 @@ class Scrubber:
 
     def clean(self, text: str) -> str:
         """Return the text with a mark in the place of each key, or part of one."""
-        if not self._runs or not text:
+        if self._is_empty or not text:
             return text
         spans = [span for layer in _layers(text) for span in self._find(*layer)]
-        return _replace(text, [*spans, *self.mask.spans(text)])
+        passwords = (found.span() for found in self._passwords.finditer(text))
+        return _replace(text, [*spans, *passwords, *self.mask.spans(text)])
 
     def clean_id(self, text: str) -> str:
         """Return an id as it is, or a mark alone where a key stands in it."""
@@ -77,6 +107,8 @@ class Scrubber:
 
     def _find(self, chars: str, places: list[int]) -> Iterator[Span]:
         """Yield spans of the original text; `places` maps each character back."""
+        if not self._runs:
+            return
         folded = _fold(chars)
         for start, end in self._find_runs(folded):
             yield places[start], places[end]
@@ -95,6 +127,11 @@ class Scrubber:
 
 def _runs(key: str, size: int) -> Iterator[str]:
     return (key[at : at + size] for at in range(len(key) - size + 1))
+
+
+def _any_pattern(patterns: Iterable[str]) -> str:
+    """Return a pattern of any of some; one that matches nothing where there is none."""
+    return "|".join(sorted(patterns, key=len, reverse=True)) or r"(?!)"
 
 
 def _any_of(words: set[str]) -> str:

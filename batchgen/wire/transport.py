@@ -7,7 +7,6 @@ does not.
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache, partial
 from itertools import chain, repeat
@@ -19,8 +18,8 @@ import httpx
 import yarl
 from aiohttp.abc import AbstractResolver
 
-from batchgen.errors import SpecError
 from batchgen.open_files import PATIENCE_S, PAUSES_S, may_open, shortage_words
+from batchgen.wire.certificates import create_tls_context
 from batchgen.wire.connections import (
     Connections,
     NoSocket,
@@ -30,8 +29,9 @@ from batchgen.wire.connections import (
 )
 from batchgen.wire.content import Pieces
 from batchgen.wire.departure import FOREIGN, Departure, Request, departing, lost
+from batchgen.wire.handshake import unsent_by
 from batchgen.wire.network import AddressForbidden, Reach, admits, check_host
-from batchgen.wire.proxies import find_proxy, read_proxies
+from batchgen.wire.proxies import Proxy, find_proxy, read_proxies
 from batchgen.wire.resolver import JudgingResolver
 from batchgen.wire.upload import Upload, patient_socket
 
@@ -107,7 +107,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     ) -> None:
         self._connections = Connections(sockets)
         self._proxies = read_proxies() if use_proxy else {}
-        self._tls = _create_tls_context()
+        self._tls = create_tls_context()
         self._resolver = resolver
         self._sessions: dict[Reach, aiohttp.ClientSession] = {}
 
@@ -170,18 +170,30 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     ) -> _Response:
         reach: Reach = request.extensions.get("reach", Reach.ANY)
         check_host(request.url.host, reach)
-        proxy = find_proxy(request.url, self._proxies)
+        proxy = departure.proxy = find_proxy(request.url, self._proxies)
         session = self._session(reach if proxy is None else Reach.ANY)
         body = await _body_of(request)
+        is_tunnel, for_proxy = request.url.scheme == "https", _proxy_headers(proxy)
+        headers = _as_text(request.headers)
+        headers += [] if is_tunnel else for_proxy.items()
         response = await session.request(
             request.method,
             _as_yarl(request.url),
-            headers=_as_text(request.headers),
+            headers=headers,
             data=Upload(body, departure.wait_anew) if body.size else None,
             allow_redirects=False,
-            proxy=proxy,
+            proxy=None if proxy is None else yarl.URL(proxy.url),
+            proxy_headers=for_proxy if is_tunnel else None,
             timeout=_timeout(connect_s),
         )
+        if proxy is not None and not is_tunnel:
+            # No tunnel: what answers may be the proxy itself, in the server's place.
+            failure = unsent_by(
+                proxy, request.url.host, response.status, response.headers
+            )
+            if failure is not None:
+                response.close()
+                raise failure
         # The session was made with this response class; its annotations cannot say so.
         return cast(_Response, response)
 
@@ -288,12 +300,8 @@ def _as_yarl(url: httpx.URL) -> yarl.URL:
     return yarl.URL(str(plain), encoded=True)
 
 
-def _create_tls_context() -> ssl.SSLContext:
-    try:
-        context = httpx.create_ssl_context()
-    except OSError as error:
-        raise SpecError(
-            f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names: {error}"
-        ) from error
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+def _proxy_headers(proxy: Proxy | None) -> dict[str, str]:
+    # The login goes apart from the URL, which aiohttp repeats in its errors.
+    if proxy is None or proxy.login is None:
+        return {}
+    return {"Proxy-Authorization": proxy.login.as_basic}

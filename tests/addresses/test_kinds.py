@@ -15,6 +15,12 @@ from batchgen.addresses import find_hidden, is_local, is_url, marked, shown
         pytest.param("https://h/x.png?token=1", "https://h/x.png", id="query"),
         pytest.param("HTTP://me:pw@h/x", "HTTP://...@h/x", id="password"),
         pytest.param("https://h/a@b", "https://h/a@b", id="at-in-the-path"),
+        pytest.param("https://h:8/a@b", "https://h:8/a@b", id="at-behind-a-port"),
+        pytest.param("https://[::1]/a@b", "https://[::1]/a@b", id="at-behind-ipv6"),
+        pytest.param("https://me:pw@h/a@b", "https://...@h/a@b", id="two-ats"),
+        pytest.param("https://me:p#w@h/x", "https://...@h/x", id="hash-in-password"),
+        pytest.param("https://me:p?w@h/x", "https://...@h/x", id="query-in-password"),
+        pytest.param("https://me:p/w@h/x", "https://...@h/x", id="slash-in-password"),
         pytest.param("a\u200b\x1b[31m.png", "a[U+200B][U+001B][31m.png", id="hidden"),
         pytest.param(
             "data:image/png;base64,AAAABBBBCCCC",

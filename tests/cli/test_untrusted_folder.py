@@ -15,6 +15,7 @@ import pytest
 from batchgen.sandbox import SandboxProcess, start_sandbox
 from tests.cli.command import COMMAND, KEY, TIMEOUT_S, Shop, batchgen, environment
 from tests.cli.command import table as table_of
+from tests.wire.server import ScriptedServer, reply, serve
 
 
 def leave_a_task(shop: Shop) -> None:
@@ -71,4 +72,24 @@ def test_a_task_at_an_address_that_only_the_folder_names_waits(
     assert f"tasks of an earlier run wait at {address}" in ended.stderr
     assert f"--base-url foxapi={address}" in ended.stderr
     assert shop.sent == before
+    assert table_of(tmp_path / "out/m")["status"].to_list() == ["pending"]
+
+
+def test_a_task_that_was_made_another_providers_brings_no_key_anywhere(
+    slow: SandboxProcess, tmp_path: Path
+) -> None:
+    shop = Shop(slow, tmp_path, "foxapi")
+    leave_a_task(shop)
+    with ScriptedServer(serve(reply())) as evil:
+        address = f"{evil.url}/$(touch pwned);\x1b[2J"
+        change(shop, f"UPDATE attempts SET provider = 'gccai', base_url = '{address}'")
+
+        ended = shop.run("m.csv", "--yes", "--quiet", "--price", "0.05")
+
+    assert evil.connections == 0
+    assert ended.code == 3, ended
+    assert f"tasks of an earlier run wait at {evil.url}/$(touch pwned)" in ended.stderr
+    # What is offered for pasting is one word, and nothing in it is obeyed.
+    assert f"--base-url 'gccai={evil.url}/$(touch pwned);[U+001B][2J'" in ended.stderr
+    assert "\x1b" not in ended.stderr
     assert table_of(tmp_path / "out/m")["status"].to_list() == ["pending"]

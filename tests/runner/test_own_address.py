@@ -157,6 +157,17 @@ def test_what_failed_tasks_cost_is_the_jobs_word_or_else_the_providers(
         ("https://evil.example@relay.example:x/", None, False),
         ("http://127.0.0.1:8001/fox", "http://localhost:8000/fox", True),
         ("http://127.0.0.1:8001/fox", None, False),
+        ("HTTPS://RELAY.example:443/v1", "https://relay.example", True),
+        ("https://relay.example./v1", "https://relay.example/v1", False),
+        ("https://user:pw@relay.example/v1", "https://relay.example/v1", False),
+        ("https://relay.example/v1?to=evil", "https://relay.example/v1", False),
+        ("https://relay.example@evil.example/", "https://relay.example", False),
+        ("https://relay.example#@evil.example/", "https://relay.example", False),
+        ("https://relay.example\\@evil.example/", "https://relay.example", False),
+        ("https://r\u0435lay.example/v1", "https://relay.example/v1", False),
+        ("http://localhost.evil.example/", "http://localhost:8000", False),
+        ("http://127.0.0.1.evil.example/", "http://localhost:8000", False),
+        ("", "https://relay.example/v1", False),
     ],
     ids=str,
 )
@@ -172,3 +183,19 @@ def test_a_key_goes_to_hosts_that_somebody_else_than_the_folder_names(
     )
 
     assert is_named_address(base_url, job, "foxapi", FoxApi.defaults) is is_named
+
+
+def test_a_key_goes_to_no_port_of_this_machine_for_another_providers_sake(
+    tmp_path: Path,
+) -> None:
+    local = "http://127.0.0.1:8000"
+    job = Job(
+        source=tmp_path / "m.csv",
+        manifest=tmp_path / "m.csv",
+        out=tmp_path / "out",
+        providers=("foxapi",),
+        terms={"foxapi": Terms(base_url=local)},
+    )
+
+    assert is_named_address(local, job, "foxapi", FoxApi.defaults)
+    assert not is_named_address(local, job, "gemini", Gemini.defaults)

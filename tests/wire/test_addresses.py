@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from batchgen.errors import LinkLost, NotConnected, SpecError
+from batchgen.errors import CertificateRejected, LinkLost, SpecError
 from batchgen.model import Call
 from batchgen.wire import Reach
 from batchgen.wire.resolver import JudgingResolver
@@ -180,12 +180,16 @@ async def buy_over_tls(certificate: Certificate, name: str) -> ScriptedServer:
 
 
 @pytest.mark.usefixtures("open_guard")
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+@pytest.mark.parametrize(
+    "variable",
+    ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"],
+)
 async def test_a_certificate_that_the_environment_names_is_trusted(
     certificate: Certificate, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    named = {"SSL_CERT_FILE": certificate.file, "SSL_CERT_DIR": certificate.folder}
-    monkeypatch.setenv(variable, str(named[variable]))
+    is_folder = variable == "SSL_CERT_DIR"
+    named = certificate.folder if is_folder else certificate.file
+    monkeypatch.setenv(variable, str(named))
 
     server = await buy_over_tls(certificate, "api.acme.example")
 
@@ -194,16 +198,21 @@ async def test_a_certificate_that_the_environment_names_is_trusted(
 
 @pytest.mark.usefixtures("open_guard")
 @pytest.mark.parametrize(
-    ("trusted", "name"),
+    ("trusted", "name", "words"),
     [
-        pytest.param(False, "api.acme.example", id="signed-by-nobody-known"),
-        pytest.param(True, "api.other.example", id="of-another-name"),
+        pytest.param(
+            False, "api.acme.example", "is self-signed", id="signed-by-nobody-known"
+        ),
+        pytest.param(
+            True, "api.other.example", "is for another name", id="of-another-name"
+        ),
     ],
 )
 async def test_nothing_is_said_to_a_server_that_cannot_prove_its_name(
     certificate: Certificate,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
+    words: str,
     *,
     trusted: bool,
 ) -> None:
@@ -211,5 +220,5 @@ async def test_nothing_is_said_to_a_server_that_cannot_prove_its_name(
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
 
-    with pytest.raises(NotConnected, match="certificate verify failed"):
+    with pytest.raises(CertificateRejected, match=rf"{name}: its certificate {words}"):
         await buy_over_tls(certificate, name)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from batchgen.errors import NotConnected, OutcomeUnknown
+from batchgen.errors import AttemptError, NotConnected, OutcomeUnknown, ProxyRejected
 from batchgen.model import Call
 from batchgen.wire.sender import Wire
 from tests.wire.conftest import SMALL
@@ -219,14 +219,23 @@ async def test_a_failed_tls_handshake_sent_nothing(wire: Wire, hello: Script) ->
 
 
 @pytest.mark.parametrize(
-    "end",
+    ("end", "kind"),
     [
-        pytest.param(lambda peer: peer.say(b"HTTP/1.1 407 Pay\r\n\r\n"), id="refused"),
-        pytest.param(close, id="closed"),
+        pytest.param(
+            lambda peer: peer.say(b"HTTP/1.1 407 Pay\r\n\r\n"),
+            ProxyRejected,
+            id="refused",
+        ),
+        pytest.param(
+            lambda peer: peer.say(b"HTTP/1.1 503 Busy\r\n\r\n"),
+            NotConnected,
+            id="busy",
+        ),
+        pytest.param(close, NotConnected, id="closed"),
     ],
 )
 async def test_a_proxy_that_opens_no_tunnel_sent_nothing(
-    monkeypatch: pytest.MonkeyPatch, end: Script
+    monkeypatch: pytest.MonkeyPatch, end: Script, kind: type[AttemptError]
 ) -> None:
     def script(peer: Peer) -> None:
         peer.receive()
@@ -236,7 +245,7 @@ async def test_a_proxy_that_opens_no_tunnel_sent_nothing(
     with ScriptedServer(script) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         async with Wire(paid_hosts=True) as wire:
-            with pytest.raises(NotConnected):
+            with pytest.raises(kind):
                 await wire.send(
                     "acme", purchase("https://api.acme.example"), reply_timeout_s=5
                 )

@@ -230,7 +230,8 @@ def test_no_proxy_and_schemes_are_honoured(monkeypatch: pytest.MonkeyPatch) -> N
     proxies = read_proxies()
 
     def proxy_of(url: str) -> str | None:
-        return find_proxy(httpx.URL(url), proxies)
+        proxy = find_proxy(httpx.URL(url), proxies)
+        return None if proxy is None else proxy.url
 
     assert proxy_of("https://acme.example/") == "http://proxy.example:3128"
     assert proxy_of("http://acme.example/") is None

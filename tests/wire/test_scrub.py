@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.wire import Scrubber
+from batchgen.wire.proxies import Login
 from batchgen.wire.scrub import MARK
 
 KEY = "sk-aB3dE6gH8+jK/mN0pQ2sT9f2Z"
@@ -181,3 +182,77 @@ def test_a_key_that_stands_between_two_windows_of_a_large_body_is_overwritten() 
         assert b"*" * len(KEY) in pieces
         size = len(content.encode() if isinstance(content, str) else content)
         assert len(pieces) == size
+
+
+LOGINS = {
+    "usual": Login("me", "hunter2"),
+    "signs": Login("me@shop", "p@ss:w/rd+1"),
+    "long": Login("me", "correct-horse-battery"),
+    "other-letters": Login("müller", "schlüssel"),
+    "token": Login("tok-4711-abc", ""),
+}
+
+
+def echoes(login: Login) -> dict[str, str]:
+    """Return how a proxy's login may stand in words of others."""
+    pair = f"{login.user}:{login.password}"
+    escaped = f"{quote(login.user, safe='')}:{quote(login.password, safe='')}"
+    return {
+        "url": f"http://{pair}@proxy.example:3128/",
+        "escaped-url": f"http://{escaped}@proxy.example:3128/",
+        "url-in-a-url": quote(f"http://{escaped}@proxy.example", safe=""),
+        "json": json.dumps({"proxy": f"http://{pair}@proxy.example"}),
+        "header": f"Proxy-Authorization: Basic {encoded(pair)}",
+        "header-in-json": json.dumps({"basic": encoded(pair)}),
+        "alone": f"the password {login.secret!r} is wrong",
+    }
+
+
+@pytest.mark.parametrize("kind", [*echoes(LOGINS["usual"])])
+@pytest.mark.parametrize("login", LOGINS.values(), ids=LOGINS)
+def test_a_proxys_password_is_taken_out_of_words_however_short(
+    login: Login, kind: str
+) -> None:
+    cleaned = Scrubber([], [login]).clean(f"no: {echoes(login)[kind]}, sorry")
+
+    assert cleaned.startswith("no: ")
+    assert cleaned.endswith(", sorry")
+    assert MARK in cleaned
+    for secret in (login.secret, quote(login.secret, safe="")):
+        assert secret not in cleaned
+    assert encoded(f"{login.user}:{login.password}") not in cleaned
+
+
+@pytest.mark.parametrize("kind", ["url", "escaped-url", "json", "header"])
+@pytest.mark.parametrize("login", LOGINS.values(), ids=LOGINS)
+def test_a_proxys_login_is_overwritten_by_equal_length_in_what_is_kept(
+    login: Login, kind: str
+) -> None:
+    text = f"no: {echoes(login)[kind]}, sorry"
+
+    kept = covered(Scrubber([], [login]), text)
+
+    assert login.secret not in kept
+    assert encoded(f"{login.user}:{login.password}") not in kept
+    assert len(kept.encode()) == len(text.encode()) or "ü" in text
+    assert kept.startswith("no: ")
+    assert kept.endswith(", sorry")
+
+
+@pytest.mark.parametrize("password", ["a", "to", "the"])
+def test_a_tiny_password_does_not_destroy_what_others_say(password: str) -> None:
+    scrubber = Scrubber([], [Login("a", password)])
+    words = "a page that came to the proxy: data:image/png;base64,YTphdGhl"
+
+    assert scrubber.clean(words) == words
+    assert covered(scrubber, words) == words
+    assert MARK in scrubber.clean(f"http://a:{password}@proxy")
+
+
+def test_a_short_password_within_a_word_or_an_id_is_chance() -> None:
+    scrubber = Scrubber([], [Login("me", "files")])
+
+    assert scrubber.clean("profiles") == "profiles"
+    assert scrubber.clean_id("task-files-1") == "task-files-1"
+    assert not scrubber.holds_key("https://cdn.example/files/1.png")
+    assert scrubber.holds_key("https://me:files@cdn.example/1.png")

@@ -1,0 +1,202 @@
+"""Whose certificates are trusted: those of this computer, or those that are named.
+
+As with curl and requests, what variables name stands in the place of the computer's own
+list. Several variables add up: no order among them has to be known.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from batchgen.errors import SpecError
+
+FILE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables that name a file with certificates: of OpenSSL, requests and curl."""
+
+FOLDER_VARIABLE = "SSL_CERT_DIR"
+
+_SYSTEM_FILES = (
+    "/etc/ssl/cert.pem",  # macOS, Alpine, Arch, Fedora, BSD
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # newer Fedora
+    "/etc/pki/tls/cert.pem",  # RHEL, CentOS
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+)
+"""Where systems keep their list. A Python that was built elsewhere does not know it."""
+
+_PEM_BEGINS = b"-----BEGIN "
+_LONGEST_FILE_BYTES = 64 * 1024 * 1024
+"""The list of a whole system has 0.2 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCertificates:
+    """Certificates that the environment names.
+
+    Attributes:
+        variables: The environment variables that name them.
+        path: Their value, which may list several folders.
+        is_folder: Whether it is a folder, whose files are named by their hash.
+    """
+
+    variables: tuple[str, ...]
+    path: str
+    is_folder: bool
+
+    @property
+    def names(self) -> str:
+        """The variables, as messages name them."""
+        return " and ".join(self.variables)
+
+
+def named_certificates() -> list[NamedCertificates]:
+    """Return what the environment names; empty where this computer's list counts."""
+    named: dict[tuple[str, bool], tuple[str, ...]] = {}
+    for variable in (*FILE_VARIABLES, FOLDER_VARIABLE):
+        if path := os.environ.get(variable):
+            is_folder = variable == FOLDER_VARIABLE or _is_folder_too(variable, path)
+            place = path, is_folder
+            named[place] = (*named.get(place, ()), variable)
+    return [
+        NamedCertificates(variables, path, is_folder)
+        for (path, is_folder), variables in named.items()
+    ]
+
+
+def _is_folder_too(variable: str, path: str) -> bool:
+    # requests takes a folder where it takes a file; OpenSSL has a variable for each.
+    return variable != FILE_VARIABLES[0] and os.path.isdir(path)  # noqa: PTH112 - a NUL in the path is no folder
+
+
+def create_tls_context() -> ssl.SSLContext:
+    """Return what checks the certificates of servers.
+
+    Raises:
+        SpecError: a variable names what cannot be used.
+    """
+    named = named_certificates()
+    for each in named:
+        if (problem := _problem_of(each)) is not None:
+            raise SpecError(_unusable(each, problem))
+    context = _named_context(named) if named else _system_context()
+    # curl asks for no more than a chain that ends in a trusted certificate. Python 3.13
+    # refuses many authorities of companies, whose certificates lack a field.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def trusted_words() -> str:
+    """Return which certificates are trusted, as words for a message."""
+    named = named_certificates()
+    if not named:
+        return f"this computer's own list ({FILE_VARIABLES[0]} names another)"
+    return " and ".join(
+        f"those in {each.path} ({', '.join(each.variables)})" for each in named
+    )
+
+
+def _named_context(named: list[NamedCertificates]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for each in named:
+        try:
+            if each.is_folder:
+                context.load_verify_locations(capath=each.path)
+            else:
+                context.load_verify_locations(cafile=each.path)
+        except (OSError, ValueError) as error:  # SSLError is an OSError
+            words = "holds a certificate that cannot be read"
+            raise SpecError(_unusable(each, words)) from error
+    return context
+
+
+def _system_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if context.cert_store_stats()["x509"] or _has_hashed_files():
+        return context
+    for path in _SYSTEM_FILES:
+        if Path(path).is_file():
+            return ssl.create_default_context(cafile=path)
+    # No list at all, as in a small container: the one that comes with httpx.
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _has_hashed_files() -> bool:
+    """Say whether OpenSSL's own folder holds certificates, read when needed."""
+    folder = ssl.get_default_verify_paths().capath
+    return folder is not None and any(Path(folder).glob("*.[0-9]"))
+
+
+# -- what cannot be used
+
+
+def _unusable(named: NamedCertificates, problem: str) -> str:
+    wanted = (
+        "a folder of certificates that `openssl rehash` has prepared"
+        if named.is_folder
+        else "a PEM file with certificates"
+    )
+    verb, them = ("names", "it") if len(named.variables) == 1 else ("name", "them")
+    return (
+        f"{named.names} {verb} {named.path}, which {problem}: set {them} to the path "
+        f"of {wanted}, or unset {them}. Nothing was sent"
+    )
+
+
+def _problem_of(named: NamedCertificates) -> str | None:
+    try:
+        if named.is_folder:
+            return _problem_of_folders(named.path)
+        return _problem_of_file(Path(named.path))
+    except FileNotFoundError:
+        return "is not there"
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        words = error.strerror if isinstance(error, OSError) else str(error)
+        return f"cannot be read ({words})"
+
+
+def _problem_of_folders(paths: str) -> str | None:
+    """Return why none of the folders can be used; OpenSSL passes over missing ones."""
+    problems = list(_problems_of_folders(paths))
+    return problems[0] if len(problems) == paths.count(os.pathsep) + 1 else None
+
+
+def _problems_of_folders(paths: str) -> Iterator[str]:
+    for path in paths.split(os.pathsep):
+        try:
+            os.listdir(path)  # noqa: PTH208 - an empty name is no folder here
+        except FileNotFoundError:
+            yield "is not there"
+        except NotADirectoryError:
+            yield "is no folder"
+        except OSError as error:
+            yield f"cannot be read ({error.strerror})"
+
+
+def _problem_of_file(path: Path) -> str | None:
+    kind = path.stat().st_mode
+    if stat.S_ISDIR(kind):
+        return f"is a folder (folders are named by {FOLDER_VARIABLE})"
+    if not stat.S_ISREG(kind):
+        return "is no file"
+    with path.open("rb") as file:
+        content = file.read(_LONGEST_FILE_BYTES)
+    if not content.strip():
+        return "is empty"
+    if _PEM_BEGINS not in content:
+        if content[:1] == b"\x30":  # how a DER sequence begins
+            return (
+                "is no PEM file, perhaps a DER file (openssl x509 -inform der -in "
+                "FILE -out ca.pem makes it one)"
+            )
+        return "is no PEM file"
+    has_certificate = b"CERTIFICATE-----" in content
+    return None if has_certificate else "holds no certificate"
