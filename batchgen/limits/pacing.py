@@ -28,12 +28,22 @@ the rate, not about how many are under way."""
 TOGETHER_S = 0.005
 """Purchases with a shorter gap left at once, which says nothing of a rate."""
 
+RESERVE = 4.0
+"""The rate between two purchases is believed up to so many times the mean so far."""
+
 ENOUGH_S = 3.0
 """A rate is measured over so many seconds at least."""
 
-SEVERAL, SHARE = 2, 0.06
-"""So many refusals, and such a share of what left since the rate was set, are about the
-rate. Busy providers refuse one now and then at any rate."""
+SEVERAL, SHARE = 2, 0.1
+"""So many refusals, and such a share of what left lately, are about the rate. Busy
+providers refuse one now and then at any rate."""
+
+FIRST_SHARE, STATED_SHARE = 0.03, 0.2
+"""The share where no rate was found yet, and where one is stated, which is trusted
+longer."""
+
+RECENT = 50
+"""The last so many purchases, twice as many at most, are what left lately."""
 
 IN_VAIN = 3
 """So many refusals with nothing taken between them, each after a longer pause, show
@@ -99,7 +109,8 @@ class Pacing:
         self._paused_at = -inf
         self._rate_before = rpm.dump()
         self._is_engaged = False
-        self._set_number = self._refusals = 0
+        # Refusals among the purchases that left lately: those after this number.
+        self._set_number, self._refusals = 0, 0.0
         self._is_known_at_once = False  # whether the last refusal was about that
         self._apply()
         if remembers_rate and not isfinite(rpm.value):
@@ -124,6 +135,9 @@ class Pacing:
             self._full_at = now
         gap_s, self._left_at = now - self._left_at, now
         self._number += 1
+        if self._number - self._set_number >= 2 * RECENT:
+            self._set_number += RECENT
+            self._refusals /= 2
         in_minute = self._departures.in_window()
         return Use(now, in_flight, in_minute, self._number, gap_s)
 
@@ -179,8 +193,12 @@ class Pacing:
         """Tell whether enough was refused since the rate was set to blame the rate."""
         if self._in_a_row > 1 and self._remembers_rate:
             return True
+        if not self._remembers_rate:
+            share = STATED_SHARE
+        else:
+            share = SHARE if isfinite(self._rpm.value) else FIRST_SHARE
         left = self._number - self._set_number
-        return self._refusals >= SEVERAL and self._refusals >= SHARE * left
+        return self._refusals >= SEVERAL and self._refusals >= share * left
 
     def _lower(self, use: Use, others: int, now: float) -> None:
         self._throttles.append(now)
@@ -240,16 +258,25 @@ class Pacing:
             taken = float(self._taken())
         elif isfinite(self._rpm.value):
             taken = self._rpm.held
-        elif TOGETHER_S <= use.gap_s < inf:
-            taken = 60.0 / use.gap_s
-        elif (span_s := self._departures.span_s()) >= ENOUGH_S:
-            taken = self._taken() * 60.0 / span_s
-        else:
+        elif (taken := self._measured(use)) is None:
             self._departures.begin_slowly()
             return
         self._rpm.refused(taken, use.at, now)
-        self._set_number, self._refusals = self._number, 0
+        self._set_number, self._refusals = self._number, 0.0
         self._apply()
+
+    def _measured(self, use: Use) -> float | None:
+        """Return the rate at which a purchase was refused; None where nobody can say.
+
+        A reserve that is used up lets many pass in a moment: so the last gap alone says
+        too much, and all that was taken so far too little.
+        """
+        span_s = self._departures.span_s()
+        mean = self._taken() * 60.0 / span_s if span_s >= ENOUGH_S else None
+        if not TOGETHER_S <= use.gap_s < inf:
+            return mean
+        rate = 60.0 / use.gap_s
+        return rate if mean is None else min(rate, RESERVE * mean)
 
     def _taken(self) -> int:
         """Return how many of the last minute's purchases were not throttled."""
