@@ -66,6 +66,9 @@ _ABOVE: Mapping[str, str] = MappingProxyType(
 )
 """What to say of keys that stand below a section by mistake."""
 
+_BUDGET_KEYS = (*budget.BUDGET, "by")
+_REFERENCE_KEYS = ("folder", "shrink")
+
 _MAX_DIGITS = 300
 """As many as a floating-point number has; no amount and no count needs more."""
 
@@ -142,7 +145,7 @@ class _JobFile:
     def _read_budget(self, said: Said) -> None:
         table = self._subtable("budget")
         with blamed(SpecError, f"{self._file}, [budget]"):
-            check_names(table, (*budget.BUDGET, "by"), "key")
+            check_names(table, _BUDGET_KEYS, "key")
         for key in budget.BUDGET.keys() & table.keys():
             with self._blamed(key, "budget"):
                 said.settings[budget.field_of(key)] = budget.BUDGET[key](table[key])
@@ -159,7 +162,7 @@ class _JobFile:
     def _references(self) -> ReferenceTerms:
         table = self._subtable("references")
         with blamed(SpecError, f"{self._file}, [references]"):
-            check_names(table, ("folder", "shrink"), "key")
+            check_names(table, _REFERENCE_KEYS, "key")
         folder, shrink = None, False
         if "folder" in table:
             with self._blamed("folder", "references"):

@@ -25,6 +25,11 @@ Reader = Callable[[object], Any]
 _MOST_OF_ANYTHING = 1_000_000_000
 _MOST_REFERENCES = 1000
 _KEYS = "a key stands in its variable alone (`batchgen providers` names it)"
+_AMOUNTS = ("expected", "ceiling")
+_PRICED_BY = ("model", "service_tier", "quality", "thinking_level")
+PRICE_KEYS = ("resolution", *_PRICED_BY, "per_reference", "per_search", *_AMOUNTS)
+"""What a rule under `[[prices.NAME]]` may say."""
+
 # Neither host nor query: an endpoint must not lead the key elsewhere.
 _ENDPOINT = re.compile(r"(/[\w.~%!$&'()*+,;=:@-]+)+/?|[\w-]+", re.ASCII)
 
@@ -143,7 +148,7 @@ def price(value: object, page: str) -> Price:
     """
     if not isinstance(value, Mapping):
         return Price.agreed(money(value), page)
-    check_names(value, ("expected", "ceiling"), "key")
+    check_names(value, _AMOUNTS, "key")
     if "expected" not in value:
         raise ValueError("the table has no `expected`")
     expected = money(value["expected"])
@@ -165,12 +170,11 @@ def price_rule(value: object, page: str) -> Price:
             pass
         case _:
             raise ValueError(f"{_given(value)} is no table")
-    amounts = ("expected", "ceiling")
-    texts = ("model", "service_tier", "quality", "thinking_level")
-    extras = ("per_reference", "per_search")
-    check_names(value, ("resolution", *texts, *extras, *amounts), "key")
-    agreed = price({it: value[it] for it in amounts if it in value}, page)
-    stated = {name: frozenset({text(value[name])}) for name in texts if name in value}
+    check_names(value, PRICE_KEYS, "key")
+    agreed = price({it: value[it] for it in _AMOUNTS if it in value}, page)
+    stated = {
+        name: frozenset({text(value[name])}) for name in _PRICED_BY if name in value
+    }
     return replace(
         agreed,
         resolution=read_resolution(text(value["resolution"]))
