@@ -29,6 +29,7 @@ LOADED = {
     "curl": "aiohttp anyio httpx polars tenacity",
     "providers": "rich",
     "sandbox": "PIL anyio starlette uvicorn",
+    "help": "",
 }
 """What a command loads before it does anything, of what takes long to load. Whatever
 is loaded here and not needed, everybody waits for."""
@@ -66,6 +67,8 @@ LATE = {
     "cli.synonyms._options_of_other: batchgen.cli": "likewise",
     "cli.check._accounts: batchgen.engines.balances": "sends, with --online alone",
     "cli.display.choose_display: batchgen.cli.bar": "rich draws in terminals alone",
+    "cli.help._lay_out: rich.console": "for a terminal alone",
+    "cli.help._lay_out: rich.markdown": "likewise",
     "cli.keys.without_keys: batchgen.wire.scrub": (
         "httpx, where a proxy has a password alone"
     ),

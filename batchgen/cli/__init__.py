@@ -26,6 +26,7 @@ HELP = {
     "curl": "Print the request of one row as a curl command; send nothing.",
     "providers": "Show what providers can do, their prices, keys and limits.",
     "sandbox": "Serve the sandbox on loopback, each provider under its name.",
+    "help": "Show a page on results, money, recovery and more.",
 }
 
 _MODULES = {"try": "try_"}

@@ -80,7 +80,7 @@ _COMMANDS: Sequence[tuple[str, str]] = (
     ("export finish html zip", "batchgen report RUN"),
     ("redo again rerun", "batchgen retry RUN"),
     ("invoice bill billing", "batchgen reconcile RUN --bill FILE"),
-    ("help man usage", "batchgen -h"),
+    ("man manual docs doc usage topics", "batchgen help"),
     ("version", "batchgen --version"),
 )  # fmt: skip
 

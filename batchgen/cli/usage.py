@@ -195,7 +195,8 @@ def _bad_usage(
 
 def _too_many_words(extra: str, command: click.Command | None) -> str:
     title, name = _title(command), command.name if command else None
-    what = {"run": "SOURCE", "check": "SOURCE", "curl": "SOURCE", "providers": "NAME"}
+    what = {"run": "SOURCE", "check": "SOURCE", "curl": "SOURCE"}
+    what |= {"providers": "NAME", "help": "TOPIC"}
     one = what.get(name or "", "RUN")
     if any(map(looks_like_a_key, extra.split())):
         return (
