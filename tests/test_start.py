@@ -56,7 +56,18 @@ for command in commands:
 """
 
 LATE = {
-    "cli.main: batchgen.errors": "--help fails without an error of ours",
+    "cli.main: batchgen.cli.screen": "closed streams are opened before anything loads",
+    "cli.main: batchgen.cli.streams": "for an output that is not complete alone",
+    "cli._run: batchgen.errors": "the limit of open files is looked at before",
+    "cli._run: batchgen.drives": "likewise",
+    "cli._run: batchgen.cli.own_faults": "for a fault of ours alone",
+    "cli._refuse_odd_bytes: batchgen.errors": "for odd words alone",
+    "cli.standard_streams.take_leave: batchgen.cli.screen": "as in cli.main",
+    "cli.stored_command._is_run_command: batchgen.cli.run": "it imports us",
+    "cli.stored_command._is_own: httpx": "for a command with an address alone",
+    "cli.stored_command._is_own: batchgen.providers": "likewise",
+    "cli.stored_command._is_own: batchgen.runner.own_address": "likewise",
+    "cli.stored_command.address_notes: batchgen.providers": "likewise",
     "cli._say: batchgen.cli.keys": "likewise",
     "cli._say: batchgen.cli.streams": "likewise",
     "cli._refuse: batchgen.cli.usage": "for what is wrong with a command alone",

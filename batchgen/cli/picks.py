@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batchgen.errors import UsageError
 from batchgen.manifest.wording import refuse_irregular
-from batchgen.output.spreadsheet import plain_cell
+from batchgen.output.cells import plain_cell
 
 
 @dataclass(frozen=True, slots=True)

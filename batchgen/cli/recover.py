@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from batchgen.addresses.url import read_url
+from batchgen.cli.carry_on import ONCE
 from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.logged_command import logged_command, said_before
 from batchgen.cli.recovered_shown import fields_of, lines_of
@@ -67,7 +68,7 @@ def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
     if logged is None:
         _remember_command(run, source, job, overrides, is_rehearsal=realm == REHEARSAL)
     else:
-        carry_on_by(*logged.words)
+        carry_on_by(*(word for word in logged.words if word not in ONCE))
     recovery = Recovery(
         job=job,
         providers=PROVIDERS,

@@ -6,15 +6,13 @@ become shell variables. Images are read from files that the shell can open.
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from batchgen.addresses.characters import visible
 from batchgen.addresses.url import read_url
+from batchgen.cli.quoting import quoted_word
 from batchgen.errors import SpecError
 from batchgen.model import Attachment, Call
 from batchgen.wire import is_loopback_host
@@ -71,25 +69,6 @@ class Shell:
             is_part = following[:1].isalnum() or following[:1] == "_"
             yield f"${{{name}}}" if is_part else f"${name}"
             yield following
-
-
-def quoted_word(text: str) -> str:
-    """Quote a text for sh; what a terminal would obey is written by its bytes.
-
-    So the command that is shown is the one that runs, and can be pasted.
-    """
-    shown = visible(text)
-    if shown == text:
-        return shlex.quote(text)
-    pieces = []
-    for is_seen, characters in groupby(text, lambda sign: visible(sign) == sign):
-        piece = "".join(characters)
-        if is_seen:
-            pieces.append(shlex.quote(piece))
-        else:
-            octal = "".join(f"\\{byte:03o}" for byte in os.fsencode(piece))
-            pieces.append(f"\"$(printf '{octal}')\"")
-    return "".join(pieces)
 
 
 def curl(provider: str, call: Call, shell: Shell, *options: str) -> str:

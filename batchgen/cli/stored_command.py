@@ -10,15 +10,15 @@ import json
 import os
 import shlex
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
-import httpx
 
 from batchgen.addresses.characters import visible
-from batchgen.cli.shell import quoted_word
-from batchgen.ledger import Reader
-from batchgen.providers import PROVIDERS
-from batchgen.runner.own_address import is_own_address
+from batchgen.cli.quoting import quoted_word
+
+if TYPE_CHECKING:
+    from batchgen.ledger import Reader
 
 COMMAND = "command"
 """Under this name a folder remembers the last `run` command: its words as JSON."""
@@ -55,9 +55,14 @@ def join_words(words: Sequence[str]) -> str:
 def address_notes(command: str) -> Iterator[str]:
     """Yield what to look at before a command of a folder is pasted: who gets a key."""
     words = shlex.split(command)
+    addresses = list(_values(words, BASE_URL))
+    if not addresses:
+        return
+    from batchgen.providers import PROVIDERS
+
     chosen = _values(words, "--provider")
     names = [name for value in chosen for name in value.split(",") if name in PROVIDERS]
-    for value in _values(words, BASE_URL):
+    for value in addresses:
         name, equals, url = value.partition("=")
         if not equals or name not in PROVIDERS:
             name, url = (names or [""])[0], value
@@ -105,6 +110,11 @@ def _values(words: Sequence[str], option: str) -> Iterator[str]:
 
 
 def _is_own(name: str, url: str) -> bool:
+    import httpx
+
+    from batchgen.providers import PROVIDERS
+    from batchgen.runner.own_address import is_own_address
+
     try:
         return name in PROVIDERS and is_own_address(url, PROVIDERS[name].defaults)
     except httpx.InvalidURL:

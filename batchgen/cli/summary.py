@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from batchgen.addresses.characters import visible_line
 from batchgen.cli.carry_on import carry_on_after, way_out
 from batchgen.cli.cause_lines import cause_lines, quoted, retry_line
+from batchgen.cli.quoting import quoted_word
 from batchgen.cli.runfolder import this_command
-from batchgen.cli.shell import quoted_word
 from batchgen.cli.stop_words import stopped_line
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.words import counted, counted_rows, money_lines, rows_line

@@ -1,0 +1,30 @@
+"""Cells of a CSV that a spreadsheet shows, and never calculates.
+
+A cell that begins like a formula gets an apostrophe before it, as OWASP advises
+(owasp.org/www-community/attacks/CSV_Injection, read 2026-11-30): a catalogue's cells,
+and so a report about it, may be of other hands. Numbers stay numbers.
+"""
+
+from __future__ import annotations
+
+import re
+
+_BEGIN = r"=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20\u2212"
+_RISKY = re.compile(rf"'*[{_BEGIN}]")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|[.,]\d+)(?:[eE][+-]?\d+)?%?", re.ASCII)
+_INNER = re.compile(rf"([;\t\n])(?=[{_BEGIN}])")
+"""A program that parts cells by another character would see a cell begin there."""
+
+
+def safe_cell(text: str) -> str:
+    """Return a text as a cell that no spreadsheet calculates."""
+    if _NUMBER.fullmatch(text):
+        return text
+    text = _INNER.sub(r"\1'", text)
+    return f"'{text}" if _RISKY.match(text) else text
+
+
+def plain_cell(text: str) -> str:
+    """Return the text that a cell stood for, where only its beginning was risky."""
+    is_safe = text.startswith("'") and _RISKY.match(text) is not None
+    return text[1:] if is_safe else text
