@@ -254,6 +254,7 @@ class Pacing:
             return
         self._is_engaged = True
         self._by_window |= self._in_a_row == IN_VAIN
+        taken: float | None
         if self._by_window:
             taken = float(self._taken())
         elif isfinite(self._rpm.value):
