@@ -92,15 +92,24 @@ async def reopen(run: Run, lanes: Lanes) -> list[Flight]:
 
 
 async def try_lost_links(run: Run) -> None:
-    """Try links that did not download once more, as the run ends."""
-    attempts = run.ledger.with_lost_links(Status.FAILED)
-    attempts += [
+    """Try links that did not download once more, as the run ends.
+
+    What is under way comes in first: an image is not stored twice.
+    """
+    while run.live:
+        await run.changed.wait()
+    if run.stopping:
+        return
+    lost = run.ledger.with_lost_links(Status.FAILED)
+    delivered = (
         attempt
         for attempt in run.ledger.open_attempts()
         if attempt.state is State.DELIVERED
-    ]
+    )
+    # A delivered attempt of a failed row is among both.
+    attempts = {attempt.attempt_id: attempt for attempt in (*lost, *delivered)}
     async with anyio.create_task_group() as tasks:
-        for flight in flights_of(run, run.places, attempts):
+        for flight in flights_of(run, run.places, list(attempts.values())):
             tasks.start_soon(try_once, run, flight)
 
 

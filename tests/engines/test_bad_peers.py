@@ -12,6 +12,7 @@ from decimal import Decimal
 import pytest
 from tenacity import wait_exponential
 
+from batchgen.engines.capacity import Capacity
 from batchgen.engines.local import LocalEngine
 from batchgen.model import Status
 from batchgen.providers.aimlapi import AimlApi
@@ -142,8 +143,8 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> None:
     backoff = wait_exponential(multiplier=0.005, exp_base=2, max=0.02)
     monkeypatch.setattr(decide, "_backoff", backoff)
 
-    def wire(_: LocalEngine) -> Wire:
-        return Wire(paid_hosts=False, limits=LIMITS)
+    def wire(_: LocalEngine, capacity: Capacity) -> Wire:
+        return Wire(paid_hosts=False, limits=LIMITS, sockets=capacity.sockets)
 
     monkeypatch.setattr(LocalEngine, "_wire", wire)
 
