@@ -5,10 +5,11 @@ from batchgen.limits.failures import Failures
 from batchgen.limits.finder import Finder
 from batchgen.limits.outage import Breaker, Outage, Verdict
 from batchgen.limits.pacing import MOST_AT_ONCE, SILENT_S, Pacing, Use
-from batchgen.limits.reply_times import ReplyTimes
+from batchgen.limits.reply_times import BESIDE_S, ReplyTimes
 from batchgen.limits.verdicts import ROWS_AT_FIRST, ROWS_LATER, Refusal, Verdicts
 
 __all__ = [
+    "BESIDE_S",
     "MOST_AT_ONCE",
     "ROWS_AT_FIRST",
     "ROWS_LATER",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
+REMEMBERED = 200
+"""Successes that are remembered; the fastest of the last `COMPARED` counts."""
 COMPARED = 20
-"""The fastest of so many successes counts: the last ones."""
 
 LEAST_S = 0.4
 """A provider that sells faster may have sold before any answer [assumed]."""
@@ -14,39 +16,83 @@ LEAST_S = 0.4
 QUICK = 0.25
 """An answer within this share of the fastest success has bought nothing [assumed]."""
 
-RECENT_S = 300.0
-"""A success is so long a sign that others succeed [assumed]."""
+BESIDE_S = 5.0
+"""Others succeed beside an answer when they left within so many seconds before it and
+after it: an outage in between would have met one of them [assumed]."""
+
+JUST_BEFORE_S = 1.0
+"""Where nothing is left that could leave after it, one that left so shortly before is
+enough, for a single answer [assumed]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """A purchase that was delivered or accepted.
+
+    Attributes:
+        left_at: Monotonic seconds.
+        took_s: Seconds from its departure to its reply.
+    """
+
+    left_at: float
+    took_s: float
 
 
 class ReplyTimes:
-    """Times from a purchase's departure to the reply that delivered or accepted it.
+    """Tells answers that came too quickly for a purchase, while others succeed.
 
     Args:
         clock: Monotonic seconds.
 
     Attributes:
-        undecided: Answers that wait for the first success, which tells what they mean.
+        undecided: Answers that wait for others, which tell what they mean.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._times_s: deque[float] = deque(maxlen=COMPARED)
-        self._succeeded_at = -float("inf")
+        self._successes: deque[Success] = deque(maxlen=REMEMBERED)
+        self._waiting: dict[int, float] = {}  # departures without an answer
         self.undecided = 0
 
-    def succeeded(self, took_s: float) -> None:
+    def left(self, number: int, at: float) -> None:
+        """Take note of a departure."""
+        self._waiting[number] = at
+
+    def answered(self, number: int) -> None:
+        """Take note that a purchase is no longer waited for, whatever came."""
+        self._waiting.pop(number, None)
+
+    def succeeded(self, left_at: float, took_s: float) -> None:
         """Take note of a success and of how long its reply took."""
-        self._times_s.append(took_s)
-        self._succeeded_at = self._clock()
+        self._successes.append(Success(left_at, took_s))
 
-    @property
-    def is_fresh(self) -> bool:
-        """Whether others succeed: without that, times say nothing."""
-        return self._clock() - self._succeeded_at <= RECENT_S
-
-    def is_too_quick(self, took_s: float) -> bool:
-        """Say whether an answer came too quickly for anything to have been bought."""
-        if not self.is_fresh:
-            return False
-        fastest_s = min(self._times_s)
+    def may_be_too_quick(self, took_s: float) -> bool:
+        """Say whether an answer can be too quick, as far as successes tell by now."""
+        last = list(self._successes)[-COMPARED:]
+        if not last:
+            return True
+        fastest_s = min(success.took_s for success in last)
         return fastest_s >= LEAST_S and took_s <= QUICK * fastest_s
+
+    def others_succeed(self, left_at: float) -> bool | None:
+        """Say whether others succeed beside an answer; None while that is not known.
+
+        Args:
+            left_at: When its request left.
+        """
+        lefts = [success.left_at for success in self._successes]
+        is_before = any(left_at - BESIDE_S <= at <= left_at for at in lefts)
+        is_after = any(left_at < at <= left_at + BESIDE_S for at in lefts)
+        if is_before and is_after:
+            return True
+        within = left_at - BESIDE_S, left_at + BESIDE_S
+        if any(within[0] <= at <= within[1] for at in self._waiting.values()):
+            return None
+        return None if self._clock() <= within[1] else False
+
+    def succeeded_just_before(self, left_at: float) -> bool:
+        """Say whether a purchase succeeded that left just before."""
+        return any(
+            left_at - JUST_BEFORE_S <= success.left_at <= left_at
+            for success in self._successes
+        )

@@ -180,7 +180,7 @@ class Feed:
         return wanted
 
     def _next_part(self) -> Wanted | None:
-        if not self._lane.breaker.is_in_doubt:
+        if not self._lane.is_in_doubt:
             return self._again() or self._fresh() or self._put_off()
         # It may be an outage. Rows that were never lost find out: one that is lost
         # twice is held.

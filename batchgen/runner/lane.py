@@ -115,6 +115,11 @@ class Lane:
         return {name: it for name, it in headers.items() if self.endpoint.key in it}
 
     @property
+    def is_in_doubt(self) -> bool:
+        """Whether a purchase had no answer, or one that nobody understands yet."""
+        return self.breaker.is_in_doubt or self.reply_times.undecided > 0
+
+    @property
     def crowd(self) -> int:
         """Attempts under way that hold up new ones.
 

@@ -186,7 +186,7 @@ async def _tried_in_s(run: Run, lane: Lane, wanted: Wanted) -> float | None:
     if not wanted.as_probe:
         # If it opened meanwhile: one that was not tried yet risks less.
         return 0.0 if breaker.is_open else None
-    if not breaker.is_in_doubt:
+    if not lane.is_in_doubt:
         return None  # a purchase succeeded meanwhile
     history = history_of(wanted.attempts, wanted.part, wanted.planned.row.tries_from)
     # Where only few are left, it may be they that fail, and nobody else.

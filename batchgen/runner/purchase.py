@@ -77,18 +77,21 @@ class Grant:
         self._lane = lane
         self._is_closed = False
         self.is_used = False
-        self._left_at: float | None = None
+        self.left_at: float | None = None
 
     def used(self) -> None:
         """Count the departure, at this moment."""
         self.is_used = self._is_closed = True
-        self._left_at = self._run.time.monotonic()
-        self._lane.departures.departed(self._left_at)
+        self.left_at = self._run.time.monotonic()
+        self._lane.departures.departed(self.left_at)
+        self._lane.reply_times.left(id(self), self.left_at)
 
-    def age_s(self) -> float:
-        """Return seconds since the request left; 0 if it did not."""
-        left_at = self._left_at
-        return 0.0 if left_at is None else self._run.time.monotonic() - left_at
+    def answered(self) -> tuple[float, float]:
+        """Return when the request left and how long ago that was; it is over now."""
+        self._lane.reply_times.answered(id(self))
+        now = self._run.time.monotonic()
+        left_at = now if self.left_at is None else self.left_at
+        return left_at, now - left_at
 
     def close(self) -> None:
         """Give it back if nothing left; nothing happens the second time."""
@@ -115,6 +118,7 @@ async def buy(run: Run, order: Order) -> None:
     finally:
         run.shelf.drop(order.part)
         order.grant.close()
+        order.grant.answered()
         order.slot.free()
         if order.lane.breaker.probing is order.grant:
             order.lane.breaker.probing = None
@@ -131,7 +135,8 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
         return
     except AttemptError as error:
         drop_tracebacks(error)  # what came is dropped now, not when the row has ended
-        failure = Failure(flight, order.use, order.grant.age_s(), order.is_probe)
+        departure = order.grant.answered()
+        failure = Failure(flight, order.use, *departure, order.is_probe, order.slot)
         told = await heed_unavailable(run, failure, _as_outage(flight, error))
         order.slot.free()
         await fail(run, flight, told.error, told.excused)
@@ -139,7 +144,7 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
             await remember(run, lane)
         return
     is_accepted = isinstance(outcome, Accepted)
-    lane.reply_times.succeeded(order.grant.age_s())
+    lane.reply_times.succeeded(*order.grant.answered())
     heed_success(run, lane, order.use, is_accepted=is_accepted)
     is_first = not lane.proof.holds_for(order.model)
     lane.proof.add(order.model)

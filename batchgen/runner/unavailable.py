@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import anyio
 
 from batchgen.errors import AttemptError, Charge, Throttled
-from batchgen.limits import Use
+from batchgen.limits import BESIDE_S, Use
 from batchgen.runner.answers import Heeded, heed_failure
-from batchgen.runner.context import Flight, Run
+from batchgen.runner.context import Flight, Run, Slot
 
-OTHERS_S = 120.0
-"""So long a 503 waits for the first success, by which its meaning is told [assumed]."""
+OTHERS_S = 300.0
+"""An answer waits no longer than this for others that tell what it means [assumed]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,40 +26,41 @@ class Failure:
     """A purchase that brought no image.
 
     Attributes:
+        left_at: When it left, in monotonic seconds.
         took_s: Seconds from its departure to the answer.
         is_probe: Whether it left because the breaker was open.
+        slot: Its place in flight.
     """
 
     flight: Flight
     use: Use
+    left_at: float
     took_s: float
     is_probe: bool
+    slot: Slot
 
 
 async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> Heeded:
     """Take note of a failed purchase; a 503 that came too quickly is a throttle.
 
-    Before anything has succeeded nobody can tell: then the attempt stays open until the
-    first of those under way is answered. Meanwhile the pace is lowered as for a
-    throttle.
+    That is so when others succeed that left shortly before it and shortly after. Until
+    these are answered the attempt stays open: should the process end, its outcome is
+    unknown. Meanwhile the pace is lowered as for a throttle.
     """
-    is_open = error.charge in (Charge.NONE, Charge.UNKNOWN)
-    if not (error.is_unavailable and is_open):
-        return _heed(run, failure, error)
     lane = failure.flight.lane
+    is_open = error.charge in (Charge.NONE, Charge.UNKNOWN)
+    may_be_throttle = error.is_unavailable and is_open and not lane.breaker.is_open
+    if not may_be_throttle or not lane.reply_times.may_be_too_quick(failure.took_s):
+        return _heed(run, failure, error)
     throttled = Throttled(
         error.provider,
         error.message,
         retry_after_s=error.retry_after_s,
         request_id=error.request_id,
     )
-    if lane.reply_times.is_fresh or not _others_are_awaited(failure):
-        if lane.reply_times.is_too_quick(failure.took_s):
-            return _heed(run, failure, throttled)
-        return _heed(run, failure, error)
     heeded = _heed(run, failure, throttled)
-    await _first_success(run, failure)
-    if lane.reply_times.is_too_quick(failure.took_s):
+    failure.slot.free()  # others must be able to leave, to show what it means
+    if await _was_throttled(run, failure):
         return heeded
     return _heed(run, failure, error)
 
@@ -70,22 +71,27 @@ def _heed(run: Run, failure: Failure, error: AttemptError) -> Heeded:
     )
 
 
-def _others_are_awaited(failure: Failure) -> bool:
-    """Say whether a purchase is under way that may still be answered."""
-    lane = failure.flight.lane
-    return lane.in_flight > lane.reply_times.undecided + 1
-
-
-async def _first_success(run: Run, failure: Failure) -> None:
-    """Wait until something has succeeded, or nothing is left that could."""
-    lane = failure.flight.lane
-    lane.reply_times.undecided += 1
+async def _was_throttled(run: Run, failure: Failure) -> bool:
+    times = failure.flight.lane.reply_times
+    times.undecided += 1
     try:
         with anyio.move_on_after(OTHERS_S):
-            while (
-                not lane.reply_times.is_fresh
-                and lane.in_flight > lane.reply_times.undecided
-            ):
-                await run.changed.wait()
+            while (succeed := times.others_succeed(failure.left_at)) is None:
+                if _is_last(run, failure):
+                    break
+                left_s = failure.left_at + BESIDE_S - run.time.monotonic()
+                with anyio.move_on_after(max(left_s, 0.0) + 0.01):
+                    await run.changed.wait()
+        is_single = times.undecided == 1
     finally:
-        lane.reply_times.undecided -= 1
+        times.undecided -= 1
+    if not succeed and _is_last(run, failure) and is_single:
+        succeed = times.succeeded_just_before(failure.left_at)
+    return bool(succeed) and times.may_be_too_quick(failure.took_s)
+
+
+def _is_last(run: Run, failure: Failure) -> bool:
+    """Say whether nothing is left that could leave after it."""
+    waiting = run.rows_waiting()
+    undecided = failure.flight.lane.reply_times.undecided
+    return waiting is not None and waiting <= undecided
