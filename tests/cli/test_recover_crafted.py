@@ -77,6 +77,11 @@ def tagged(changes: Mapping[str, int], **member: int) -> Craft:
     return craft
 
 
+def of_many_rows(path: Path) -> None:
+    rows = pl.read_parquet(path)
+    pl.concat([rows.head(1)] * 300_000).write_parquet(path)
+
+
 CRAFTS: dict[str, Craft] = {
     "log-span": log(f"{SENT} first={10**30} images=1"),
     "log-images": log(f"{SENT} first=1 images={10**30}"),
@@ -102,6 +107,7 @@ CRAFTS: dict[str, Craft] = {
     "tag-cost": tagged({"attempt_id": 77, "cost_nano": 2**63 - 1}),
     "tag-cost-beyond": tagged({"attempt_id": 77, "cost_nano": 2**64 - 1}),
     "member-size": tagged({}, size_bytes=2**62),
+    "purchases-many": lambda folder: of_many_rows(folder / "attempts.parquet"),
     "purchases-number": in_purchases("attempt_id", 2**63 - 1),
     "purchases-first-image": in_purchases("first_image", 2**31 - 1),
     "purchases-cost": in_purchases("cost_usd", -5),

@@ -20,7 +20,7 @@ _FIELD = re.compile(
     r""" *(\w+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'"]\S*|)(?= |$)"""
 )
 _MAX_LINE = 1 << 20
-"""Of what is read of a line, in characters: batchgen writes no longer ones [assumed]."""
+"""Characters of a line that are read: batchgen writes no longer ones [assumed]."""
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 MAX_ID = 10**12
 """Numbers of purchases are smaller: whoever changed a file could name any number, and

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from batchgen.engines.recover.placing import Places
 from batchgen.engines.recover.events import MAX_ID
+from batchgen.engines.recover.placing import Places
 from batchgen.engines.recover.purchases import MOST_IMAGES, micros_of
 from batchgen.engines.recover.recovered import Recovered
 from batchgen.engines.recover.sales import Sales
