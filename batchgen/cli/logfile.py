@@ -41,6 +41,10 @@ class EventFormatter(logging.Formatter):
 def _quoted(value: object) -> str:
     text = str(value)
     is_plain = text.isprintable() and not _SPACE.search(text)
+    is_plain = is_plain and text[:1] not in (
+        "'",
+        '"',
+    )  # whoever reads it would take it off
     return text if text and is_plain else repr(text)
 
 

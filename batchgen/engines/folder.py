@@ -47,11 +47,16 @@ REALM_PROBLEM = (
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A run folder that is ours while the block lasts."""
+    """A run folder that is ours while the block lasts.
+
+    Attributes:
+        is_new: Whether its ledger was made just now.
+    """
 
     path: Path
     ledger: Ledger
     archive: Archive
+    is_new: bool = False
 
 
 @contextmanager
@@ -80,12 +85,13 @@ def open_folder(
             refuse_foreign_archive(path, ledger)
             finish_switch(ledger, path)
             count_opening(ledger)
+            is_new = ledger.get("source") is None
             if source is not None and realm is not None:
                 with ledger.transaction():
                     bind(ledger, path, source, realm)
             archive = Archive(path / ARCHIVE, ledger.get_int("archive_end"))
             with archive:
-                yield RunFolder(path, ledger, archive)
+                yield RunFolder(path, ledger, archive, is_new)
         finally:
             try:
                 ledger.put_back()

@@ -22,8 +22,9 @@ from batchgen.engines.edited import edit_notices, rebuy_of
 from batchgen.engines.emptiness import refuse_many_gaps
 from batchgen.engines.ending import cut_reading, log_end, write_outputs_at_end
 from batchgen.engines.estimate import EVERY_ROW, estimate_of
-from batchgen.engines.folder import RunFolder
+from batchgen.engines.folder import LOG, RunFolder
 from batchgen.engines.notices import notices_of
+from batchgen.engines.older_ledger import refuse_older_than_log
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.engines.shortfall import remember_needed
 from batchgen.engines.stops import open_attempts, watch_signals
@@ -123,9 +124,12 @@ class LocalEngine:
         ledger, archive = self._folder.ledger, self._folder.archive
         now = self._time.now()
         adopted = await self._setting.offload(lambda: recover(ledger, archive, now))
+        if not self._folder.is_new:
+            refuse_older_than_log(ledger, self._folder.path / LOG)
         self._log.info(
             "started",
             extra={
+                "purchases": ledger.newest_attempt(),
                 "source": str(self._job.source),
                 "manifest": str(self._job.manifest),
                 "providers": ",".join(self._job.providers),

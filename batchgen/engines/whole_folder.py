@@ -22,6 +22,9 @@ from batchgen.output.kept import FOLDER as KEPT
 SANDBOX = "sandbox"
 """Folder of a rehearsal in which the sandbox keeps its state."""
 
+RECOVERING = "run.db.recovering"
+"""A new ledger that is not in its place yet: a recovery was cut short."""
+
 _OUTPUTS = (ARCHIVE, TABLE, PURCHASES)
 _NAMES = (*_OUTPUTS, "run.db", "run.log", "report.html", KEPT, SANDBOX)
 """How the names of the files begin that runs and reports write."""
@@ -70,7 +73,12 @@ def refuse_without_ledger(ledger: Path) -> None:
     if is_begun(ledger):
         return
     # Whatever has such a name would be written over, also an empty file or a link.
-    names = [name for name in _OUTPUTS if os.path.lexists(folder / name)]
+    # A folder is none of it: no file takes its place.
+    names = [
+        name
+        for name in (*_OUTPUTS, RECOVERING)
+        if os.path.lexists(folder / name) and not _is_folder(folder / name)
+    ]
     if is_emptied(ledger):
         names.append(f"{ledger.name}-wal")
     if names:
@@ -91,6 +99,10 @@ def refuse_foreign_archive(folder: Path, ledger: Ledger) -> None:
             f"{folder / ARCHIVE} is not of this run, whose ledger (run.db) never "
             f"bought an image: {ledger_way_out(folder, moved=True)}"
         )
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -248,11 +248,20 @@ def check_last_opened() -> Path | None:
     """
     for path in reversed(_opened):
         if path.is_file():
-            with translated(path), closing(sqlite3.connect(path)) as connection:
-                defend(connection)
-                refuse_damaged(connection, path)
+            check_whole(path)
             return path
     return None
+
+
+def check_whole(path: Path) -> None:
+    """Check a ledger, whatever its size.
+
+    Raises:
+        StorageError: it is damaged, or holds a value that batchgen never writes.
+    """
+    with translated(path), closing(sqlite3.connect(path)) as connection:
+        defend(connection)
+        refuse_damaged(connection, path)
 
 
 class _Connection(sqlite3.Connection):
@@ -275,8 +284,11 @@ class _Cursor(sqlite3.Cursor):
     """Rows are read as they are asked for, long after the statement was executed."""
 
     def __next__(self) -> Any:
-        with translated(self._path):
+        # As `translated` does, which costs four times the reading of a row.
+        try:
             return super().__next__()
+        except sqlite3.Error as error:
+            raise ours(error, self._path) from error
 
     def fetchone(self) -> Any:
         with translated(self._path):

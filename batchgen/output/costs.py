@@ -10,17 +10,14 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 from polars.exceptions import PanicException, PolarsError
 
 from batchgen.errors import SpecError
 from batchgen.output.amounts import AMOUNTS, SUMS, Amounts, followed, measures
 from batchgen.output.spreadsheet import safe_frame
+from batchgen.output.unpacked import bomb_words
 
 _WANTED = "give a run folder or its results.parquet"
-MAX_UNPACKED_BYTES = 2**31
-MAX_RATIO = 500
-"""A table that unpacks to more than both is none that batchgen wrote [assumed]."""
 
 DAY = "day"
 """The UTC day on which a row was first sent."""
@@ -226,19 +223,8 @@ def _refuse_bomb(path: Path) -> None:
     Raises:
         SpecError: it does.
     """
-    size_bytes = path.stat().st_size
-    metadata = pq.read_metadata(path)
-    groups = range(metadata.num_row_groups)
-    unpacked = sum(metadata.row_group(it).total_byte_size for it in groups)
-    # Each row has an id of its own: that alone takes some bytes.
-    is_bomb = metadata.num_rows > size_bytes or (
-        unpacked > MAX_UNPACKED_BYTES and unpacked > size_bytes * MAX_RATIO
-    )
-    if is_bomb:
-        raise SpecError(
-            f"{path}: no result table: its {size_bytes:,} bytes claim to hold "
-            f"{metadata.num_rows:,} rows; {_WANTED}"
-        )
+    if (words := bomb_words(path)) is not None:
+        raise SpecError(f"{path}: no result table: {words}; {_WANTED}")
 
 
 def _scan(path: Path) -> pl.LazyFrame:

@@ -13,6 +13,7 @@ from batchgen.errors import StorageError
 from batchgen.output.parquet import REALM, SOURCE
 from batchgen.output.purchases import SCHEMA as PURCHASES_SCHEMA
 from batchgen.output.table import SCHEMA as TABLE_SCHEMA
+from batchgen.output.unpacked import bomb_words
 
 _ROWS_AT_ONCE = 2048
 _NEEDED = {
@@ -42,9 +43,11 @@ class WrittenTable:
         self._path = path
         self._schema = _SCHEMAS[path.name]
         try:
-            schema = pq.read_schema(path)
+            schema, bomb = pq.read_schema(path), bomb_words(path)
         except (pa.ArrowException, OSError) as error:
             raise self._unreadable(error) from error
+        if bomb is not None:
+            raise StorageError(f"{path} is no table of batchgen's: {bomb}")
         if not set(_NEEDED[path.name]) <= set(schema.names):
             raise StorageError(f"{path} is no table of batchgen's")
         marks = schema.metadata or {}

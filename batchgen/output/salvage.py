@@ -95,7 +95,10 @@ class Salvage:
             )
 
     def _data(self, offset: int, header: LocalHeader) -> bytes | None:
-        data = self._file.read_at(offset + header.length, header.size_bytes)
+        start = offset + header.length
+        if start + header.size_bytes > self._size_bytes:
+            return None
+        data = self._file.read_at(start, header.size_bytes)
         is_whole = len(data) == header.size_bytes
         is_whole = is_whole and isal_zlib.crc32(data) == header.crc32
         return data if is_whole else None

@@ -20,6 +20,7 @@ TAG_ROOM = FIELD.size + _TAG.size + CHECK.size
 _TAG_VERSION = 1
 _HAS_COST, _HAS_MODIFIED = 1, 2
 
+_MAX_INT = 2**63 - 1  # of what a ledger holds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -65,12 +66,18 @@ def parse_tag(payload: bytes) -> Tag | None:
     if len(payload) != _TAG.size + CHECK.size or payload[0] != _TAG_VERSION:
         return None
     _, has, attempt_id, image, images, cost_nano, modified = _TAG.unpack_from(payload)
+    if attempt_id > _MAX_INT or cost_nano > _MAX_INT:
+        return None
+    try:
+        at = _EPOCH + modified * _MICROSECOND
+    except OverflowError:
+        return None
     return Tag(
         attempt_id=attempt_id,
         image=image,
         images=images,
         cost_nano=cost_nano if has & _HAS_COST else None,
-        modified=_EPOCH + modified * _MICROSECOND if has & _HAS_MODIFIED else None,
+        modified=at if has & _HAS_MODIFIED else None,
     )
 
 

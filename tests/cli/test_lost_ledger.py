@@ -132,6 +132,53 @@ def test_an_older_copy_of_the_ledger_does_not_buy_what_the_zip_has(
     assert bought.sent == sent
 
 
+def test_a_ledger_whose_own_log_was_lost_does_not_buy_accepted_tasks_again(
+    tmp_path: Path,
+) -> None:
+    with start_sandbox(tmp_path / "sandbox", latency=2.0) as sandbox:
+        shop = Shop(sandbox, tmp_path, "foxapi")
+        options = ("--price", "0.0585", "--yes", "--quiet")
+        shop.catalogue(1)
+        assert shop.run("m.csv", *options).code == 0
+        shop.catalogue(3)
+        log = tmp_path / "out/m/run.log"
+        words = ("run", "m.csv", *shop.options, *options)
+        with subprocess.Popen(
+            [*COMMAND, *words], cwd=tmp_path, env=environment(KEY)
+        ) as process:
+            give_up = time.monotonic() + TIMEOUT_S
+            while log.read_text().count(" accepted ") < 3:
+                assert time.monotonic() < give_up
+            process.kill()
+        for name in ("run.db-wal", "run.db-shm"):
+            log.with_name(name).unlink()
+        sent = shop.sent
+
+        refused = shop.run("m.csv", *options)
+
+        assert refused.code == 1, refused
+        assert "tells of purchase 3, and the ledger (run.db) knows 1" in refused.message
+        assert shop.sent == sent
+        (log.parent / "run.db").rename(tmp_path / "older.db")
+        recovered = batchgen("recover", "out/m", "--price", "0.0585", at=tmp_path)
+        assert recovered.code == 0, recovered
+        assert shop.run("m.csv", *options).code == 0
+        assert len(sandbox.bill()["entries"]) == 3
+
+
+def test_a_new_ledger_beside_the_log_of_an_older_run_is_not_taken_for_an_old_one(
+    bought: Shop,
+) -> None:
+    folder = bought.folder / "out/m"
+    for name in ("run.db", *OUTPUTS):
+        (folder / name).unlink()
+    assert bought.run("m.csv", "--max-cost", "0.01", "--quiet").code == 4
+
+    ended = bought.run("m.csv", "--yes", "--quiet")
+
+    assert ended.code == 0, ended
+
+
 def delete(ledger: Path) -> Path:
     ledger.unlink()
     return ledger.parent

@@ -54,7 +54,7 @@ def test_members_behind_the_last_commit_are_found_with_their_tags(
                 attempt_id=2**63 - 1,
                 image=4_000_000_000,
                 images=4_000_000_000,
-                cost_nano=2**63,
+                cost_nano=2**63 - 1,
                 modified=AT.replace(year=1969),
             ),
             id="largest",

@@ -15,10 +15,16 @@ from pathlib import Path
 from batchgen.errors import Again, Charge
 from batchgen.model import State
 
-_LINE = re.compile(r"(\S+Z) (?:info|warning|error) +(\w+)(?: (.*))?")
-_FIELD = re.compile(r"""(\w+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*)""")
+_LINE = re.compile(r"(\S{1,40}Z) (?:info|warning|error) +(\w{1,40})(?: (.*))?")
+_FIELD = re.compile(
+    r""" *(\w+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'"]\S*|)(?= |$)"""
+)
+_MAX_LINE = 1 << 20
+"""Characters of a line that are read: batchgen writes no longer ones [assumed]."""
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-MAX_ID = 2**63 - 1
+MAX_ID = 10**12
+"""Numbers of purchases are smaller: whoever changed a file could name any number, and
+the next ones must be larger still [assumed]."""
 
 
 @dataclass(slots=True)
@@ -87,7 +93,7 @@ def read_events(path: Path, ended: Container[int] = ()) -> Events:
     events = Events(ended=ended)
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
+            while line := file.readline(_MAX_LINE):
                 if (match := _LINE.fullmatch(line.rstrip("\n"))) is not None:
                     _take(events, match)
     except OSError:
@@ -110,7 +116,7 @@ def _take(events: Events, match: re.Match[str]) -> None:
         events.command = fields.get("words")
         return
     attempt_id = number_in(fields, "attempt")
-    if attempt_id is None:
+    if attempt_id is None or not 0 < attempt_id < MAX_ID:
         return
     if name == "sent":
         _take_sent(events, LoggedAttempt(attempt_id, at, fields))
@@ -146,10 +152,16 @@ def _take_step(
 
 
 def _fields(text: str) -> dict[str, str]:
-    return {
-        name: str(ast.literal_eval(value)) if value[:1] in ("'", '"') else value
-        for name, value in _FIELD.findall(text)
-    }
+    """Read fields up to the first that is none: so a long line takes no long time."""
+    fields, end = {}, 0
+    while (match := _FIELD.match(text, end)) is not None:
+        name, value = match.groups()
+        if value[:1] in ("'", '"'):
+            value = str(ast.literal_eval(value))
+        # Half a character, which only an escape can name, is none in a ledger.
+        fields[name] = value.encode("utf-8", "replace").decode()
+        end = match.end()
+    return fields
 
 
 def _micros(stamp: str) -> int:

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 
+from batchgen.engines.recover.events import MAX_ID, number_in
 from batchgen.engines.recover.images import Images
 from batchgen.engines.recover.placing import Places
-from batchgen.engines.recover.purchases import attempt_in_log, attempt_in_table
+from batchgen.engines.recover.purchases import (
+    MOST_IMAGES,
+    attempt_in_log,
+    attempt_in_table,
+)
 from batchgen.engines.recover.recovered import Recovered
 from batchgen.engines.recover.remains import Remains
 from batchgen.engines.recover.result_money import ResultMoney
@@ -147,7 +152,8 @@ class Filling:
         kept = KeptFiles(self._remains.folder, lambda _: ())
         lost = []
         for attempt_id in kept.replies():
-            if attempt_id <= 0 or self._ledger.find_attempt(attempt_id) is not None:
+            is_number = 0 < attempt_id < MAX_ID
+            if not is_number or self._ledger.find_attempt(attempt_id) is not None:
                 continue
             lost.append(f"{FOLDER}/{attempt_id}.json")
             row_id = self._places.row_of_stem(f"kept-{attempt_id}")
@@ -202,10 +208,10 @@ class Filling:
 
 
 def _span_in(fields: Mapping[str, str], n: int) -> tuple[int, int]:
-    try:
-        return max(1, int(fields["first"])), max(1, int(fields["images"]))
-    except (KeyError, ValueError):
+    first, images = number_in(fields, "first"), number_in(fields, "images")
+    if first is None or images is None:
         return 1, n
+    return max(1, min(first, MOST_IMAGES)), max(1, min(images, MOST_IMAGES))
 
 
 def _unknown(attempt: AttemptRecord, words: str) -> AttemptRecord:

@@ -12,20 +12,23 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.folder import bind, hold_folder
+from batchgen.engines.folder import LOG, bind, hold_folder
 from batchgen.engines.recover.filling import Filling
 from batchgen.engines.recover.recovered import Recovered
 from batchgen.engines.recover.remains import Remains, refuse_whole
 from batchgen.engines.recover.sales import Sales
 from batchgen.engines.recover.switching import clear_new, new_ledger, put_in_place
+from batchgen.errors import DiskFull, StorageError
 from batchgen.ledger import Ledger, PlanWriter
+from batchgen.ledger.database import check_whole
 from batchgen.manifest import key_of
 from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, now_micros, utc
-from batchgen.output import ARCHIVE
+from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive
 from batchgen.output.names import claimed_stems
 from batchgen.provider import Provider
@@ -64,6 +67,7 @@ def recover_folder(recovery: Recovery, remains: Remains) -> Recovered:
         found = Recovered(unreadable=[*remains.unreadable.values()])
         try:
             _build(recovery, remains, found)
+            _refuse_impossible(folder)
         except BaseException:
             clear_new(folder)
             raise
@@ -84,6 +88,24 @@ def _build(recovery: Recovery, remains: Remains, found: Recovered) -> None:
         with Archive(folder / ARCHIVE, ledger.get_int("archive_end")) as archive:
             recover(ledger, archive, now_micros())
         found.totals = ledger.totals(EVERY_ROW)
+
+
+def _refuse_impossible(folder: Path) -> None:
+    """Refuse a ledger that the next run would take for a damaged one.
+
+    Raises:
+        StorageError: a file of the folder tells what batchgen never writes.
+    """
+    try:
+        check_whole(new_ledger(folder))
+    except DiskFull:
+        raise
+    except StorageError as error:
+        raise StorageError(
+            f"{folder}: {PURCHASES}, {TABLE}, {ARCHIVE} or {LOG} tells of amounts or "
+            "times that batchgen never writes, so somebody changed it: move that file "
+            "away, or put a copy in its place, and run this again. Nothing was changed"
+        ) from error
 
 
 def _plan(ledger: Ledger, recovery: Recovery) -> None:

@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from batchgen.engines.recover.events import MAX_ID
 from batchgen.engines.recover.placing import Places
-from batchgen.engines.recover.purchases import micros_of
+from batchgen.engines.recover.purchases import MOST_IMAGES, micros_of
 from batchgen.engines.recover.recovered import Recovered
 from batchgen.engines.recover.sales import Sales
 from batchgen.errors import Charge
@@ -56,7 +57,7 @@ class Images:
                 facts = inspect(image.data)
             except NotAnImage:
                 continue
-            if not _is_safe(image.member.name):
+            if not (_is_safe(image.member.name) and 0 < image.tag.image <= MOST_IMAGES):
                 salvage.damaged += 1
                 continue
             attempt = self._attempt_of(image)
@@ -81,7 +82,8 @@ class Images:
     def _attempt_of(self, image: Salvaged) -> AttemptRecord:
         tag, name = image.tag, image.member.name
         row_id = self.places.row_of_image(name, tag.image)
-        known = self.ledger.find_attempt(tag.attempt_id)
+        is_number = 0 < tag.attempt_id < MAX_ID
+        known = self.ledger.find_attempt(tag.attempt_id) if is_number else None
         if known is not None and not _fits(known, tag, row_id):
             known = self._renumbered(tag, row_id)
         if known is None:
@@ -107,7 +109,7 @@ class Images:
         if row_id is None:
             row_id = self.places.foreign_row_of_image(image.member.name, tag.image)
         number = tag.attempt_id
-        if number <= 0 or self.ledger.find_attempt(number) is not None:
+        if not 0 < number < MAX_ID or self.ledger.find_attempt(number) is not None:
             number = self.ledger.newest_attempt() + 1
             self.numbers[tag.attempt_id, row_id] = number
         n = self.ledger.row(row_id).request.n
@@ -166,7 +168,7 @@ def _is_safe(name: str) -> bool:
     All that batchgen writes do; but anybody may have changed the file.
     """
     is_inside = not name.startswith("/") and ".." not in name.split("/")
-    return is_inside and "\\" not in name and not _CONTROL.search(name)
+    return name != "" and is_inside and "\\" not in name and not _CONTROL.search(name)
 
 
 def _fits(attempt: AttemptRecord, tag: Tag, row_id: int | None) -> bool:

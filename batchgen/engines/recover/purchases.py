@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from batchgen.engines.recover.events import (
+    MAX_ID,
     LoggedAttempt,
     again_in,
     charge_in,
@@ -51,7 +52,7 @@ def attempt_in_table(row: TableRow, row_id: int, base_url: str) -> AttemptRecord
     Raises:
         ValueError: a value is none that batchgen writes.
     """
-    if not (row["attempt_id"] or 0) > 0 or not row["provider"]:
+    if not 0 < (row["attempt_id"] or 0) < MAX_ID or not row["provider"]:
         raise ValueError("a purchase without a number or a provider")
     state = State(row["state"])
     ceiling, at_risk = nano_of(row["ceiling_usd"]), nano_of(row["at_risk_usd"])
@@ -62,7 +63,7 @@ def attempt_in_table(row: TableRow, row_id: int, base_url: str) -> AttemptRecord
     return AttemptRecord(
         attempt_id=row["attempt_id"],
         row_id=row_id,
-        first_image=row["first_image"] or 1,
+        first_image=max(1, min(row["first_image"] or 1, MOST_IMAGES)),
         images=max(1, min(row["images"], MOST_IMAGES)),
         state=state,
         provider=row["provider"],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batchgen.engines.folder import LEDGER, LOG
 from batchgen.engines.recover.events import Events, read_events
+from batchgen.engines.whole_folder import SANDBOX, refuse_odd_files
 from batchgen.errors import LedgerMismatch, StorageError, UsageError
 from batchgen.ledger import REHEARSAL
 from batchgen.ledger.database import LedgerState, state_of
@@ -15,9 +16,6 @@ from batchgen.output.reading import WrittenTable
 
 UNENDED = ("sent", "accepted", "overdue", "delivered")
 """States of purchases of which the log may tell more than the table."""
-
-SANDBOX = "sandbox"
-"""Folder that only a rehearsal has."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,7 +87,9 @@ def read_remains(folder: Path) -> Remains:
 
     Raises:
         UsageError: it has its ledger, or nothing that tells of purchases.
+        StorageError: a link or a pipe stands for a file of the run.
     """
+    refuse_odd_files(folder)
     refuse_whole(folder)
     unreadable: dict[str, str] = {}
     purchases = _open(folder / PURCHASES, unreadable)

@@ -23,6 +23,9 @@ _KNOWN = {
     Basis.BILLED: Charge.BILLED,
     Basis.PRICE_LIST: Charge.PRICE_LIST,
 }
+_MAX_ATTEMPTS = 10_000
+"""Of one row: whoever changed a file could name any number [assumed]."""
+
 _SETTLED = (Charge.REPORTED, Charge.BILLED)
 
 
@@ -68,6 +71,8 @@ class ResultMoney:
     def _take_risk(self, row: TableRow, row_id: int) -> None:
         known = [it for it in self.ledger.attempts_of(row_id) if it.at_risk]
         count = (row["at_risk_attempts"] or 0) - len(known)
+        if count > _MAX_ATTEMPTS:
+            raise ValueError(f"{count} purchases of one row at risk")
         at_risk = nano_of(row["at_risk_usd"])
         for _ in range(max(0, count)):
             ceiling = None if at_risk is None else -(-at_risk // count)

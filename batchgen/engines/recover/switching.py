@@ -7,23 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from batchgen.engines.folder import LEDGER
+from batchgen.engines.whole_folder import RECOVERING
 from batchgen.errors import StorageError
 from batchgen.output.whole import sync_folder
 
 _LOG_SUFFIXES = ("-wal", "-shm", "-journal")
-_NEW = f"{LEDGER}.recovering"
 
 
 def new_ledger(folder: Path) -> Path:
     """Return where the new ledger is built."""
-    return folder / _NEW
+    return folder / RECOVERING
 
 
 def clear_new(folder: Path) -> None:
     """Remove what a recovery left that was killed."""
     try:
         for suffix in ("", *_LOG_SUFFIXES):
-            (folder / f"{_NEW}{suffix}").unlink(missing_ok=True)
+            (folder / f"{RECOVERING}{suffix}").unlink(missing_ok=True)
     except OSError as error:
         raise _cannot(folder, error) from error
 
@@ -43,9 +43,9 @@ def put_in_place(folder: Path, unreadable: Sequence[str]) -> list[str]:
     """
     try:
         moved = _move_aside(folder, unreadable)
-        new = folder / _NEW
+        new = folder / RECOVERING
         for suffix in _LOG_SUFFIXES:
-            if (folder / f"{_NEW}{suffix}").exists():
+            if (folder / f"{RECOVERING}{suffix}").exists():
                 raise StorageError(f"{new} is not whole; run this again")
         with new.open("rb") as file:
             os.fsync(file.fileno())

@@ -1,0 +1,31 @@
+"""How much a Parquet file claims to hold: a few bytes could fill memory, or hours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+MAX_UNPACKED_BYTES = 2**31
+MAX_RATIO = 500
+"""A table that unpacks to more than both is none that batchgen wrote [assumed]."""
+
+
+def bomb_words(path: Path) -> str | None:
+    """Say what a file claims to hold, where its bytes cannot; None where they can.
+
+    Raises:
+        OSError: it cannot be read.
+        ArrowException: it is no Parquet file.
+    """
+    size_bytes = path.stat().st_size
+    metadata = pq.read_metadata(path)
+    groups = range(metadata.num_row_groups)
+    unpacked = sum(metadata.row_group(number).total_byte_size for number in groups)
+    # Each row has an id of its own: that alone takes some bytes.
+    is_bomb = metadata.num_rows > size_bytes or (
+        unpacked > MAX_UNPACKED_BYTES and unpacked > size_bytes * MAX_RATIO
+    )
+    if not is_bomb:
+        return None
+    return f"its {size_bytes:,} bytes claim to hold {metadata.num_rows:,} rows"
