@@ -173,6 +173,12 @@ def _of_join(use: Use) -> int:
     return len(parts) * use.weight if hasattr(parts, "__len__") else 0
 
 
+def _of_join_filter(use: Use) -> int:
+    """Return what `text | join(', ')` costs: each letter of a text is an item."""
+    is_text = isinstance(use.value, str | bytes)
+    return use.weight * weigh(use.argument(0, "d", "")) if is_text else 0
+
+
 def _of_expandtabs(use: Use) -> int:
     tab = b"\t" if isinstance(use.value, bytes) else "\t"
     tabs: int = use.value.count(tab)
@@ -189,7 +195,7 @@ FILTERS: Mapping[str, Cost] = {
     **dict.fromkeys(
         (
             *("abs", "attr", "capitalize", "center", "count", "filesizeformat"),
-            *("first", "float", "int", "items", "join", "last", "length", "lower"),
+            *("first", "float", "int", "items", "last", "length", "lower"),
             *("map", "reject", "rejectattr", "reverse", "safe", "select"),
             *("selectattr", "string", "title", "truncate", "upper", "wordcount"),
         ),
@@ -202,6 +208,7 @@ FILTERS: Mapping[str, Cost] = {
     ),
     "format": _of_percent_format,
     "indent": _of_indent,
+    "join": _of_join_filter,
     "pprint": _times(100),
     "replace": _of_replace,
     "round": _of_round,
