@@ -142,6 +142,11 @@ def _of_trim(use: Use) -> int:
     return use.weight * sum(map(weigh, use.arguments)) // 16
 
 
+def _of_striptags(use: Use) -> int:
+    """Return what it costs to copy the text once for each of its tags."""
+    return use.weight * str(use.value).count("<") // 1000
+
+
 def _of_percent_format(use: Use) -> int:
     """Return what `'%5d' | format(x)` costs."""
     text = str(use.value)
@@ -212,7 +217,7 @@ FILTERS: Mapping[str, Cost] = {
     "pprint": _times(100),
     "replace": _of_replace,
     "round": _of_round,
-    "striptags": _squared(2000),
+    "striptags": _of_striptags,
     "sum": _of_sum,
     "tojson": _of_tojson,
     "trim": _of_trim,
@@ -233,7 +238,7 @@ METHODS: Mapping[str, Cost] = {
     "join": _of_join,
     "replace": _of_replace,
     "strftime": lambda use: 256 * sum(map(weigh, use.arguments)),
-    "striptags": _squared(2000),
+    "striptags": _of_striptags,
     "translate": _of_translate,
 }
 """Methods of texts and numbers that cost more than what they are given."""
