@@ -45,7 +45,11 @@ def known_before(job: Job, rehearsed: Job) -> list[str]:
         *_stops(job),
         *(f"{STOP}: {problem}" for problem in network_problems()),
         *_unknown_models(job),
-        *(text for text in notices_of(job, PROVIDERS, today) if text not in common),
+        *(
+            f"in the real run {text}"
+            for text in notices_of(job, PROVIDERS, today)
+            if text not in common
+        ),
     ]
 
 
