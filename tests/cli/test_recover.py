@@ -156,7 +156,7 @@ def test_a_folder_alone_is_enough_where_the_log_has_the_command(shop: Shop) -> N
 @pytest.mark.parametrize(
     "prompt",
     [
-        pytest.param("عکس {{ name }} با\u200cنیم\u200cفاصله", id="persian"),
+        pytest.param("عکس {{ name }} می\u200cشود", id="persian"),
         pytest.param("A photo\nof {{ name }}", id="two-lines"),
         pytest.param("👩\u200d👩\u200d👧 and {{ name }}", id="a-family"),
     ],
