@@ -64,12 +64,19 @@ class View:
         return f"{self.phase}: {', '.join(words)}"
 
     def below_the_bar(self) -> str:
-        """Return the words that stand below a bar, which shows rows and time itself."""
-        return ", ".join(self._words())
+        """Return the words that stand below a bar, which shows rows and time itself.
+
+        Why the time grew has a line of its own: beside it, no bar would be left.
+        """
+        reason = self.left_reason if self.phase == "running" else ""
+        return "\n".join(filter(None, (", ".join(self._words()), reason)))
 
     def beside_the_bar(self) -> str:
         """Return how far the bar is, and how long it will take."""
-        return ", ".join([self._ended(), *self._left()])
+        words = [self._ended()]
+        if self.phase == "running" and self.left_s:
+            words.append(f"{_clock(self.left_s)} left")
+        return ", ".join(words)
 
     @property
     def ended(self) -> int:

@@ -122,3 +122,18 @@ def test_a_reason_goes_when_less_time_is_left_than_before_there_was_one() -> Non
     end_rows(progress, 150)
 
     assert meter.view(25.0).line().endswith("1:15 left")
+
+
+def test_a_reason_leaves_room_for_the_bar() -> None:
+    reason = "waiting for images of 12 purchases at a-long-name.cdn.example"
+    progress = running(221)
+    progress.wait_reasons = lambda: [reason]
+    meter = Meter(progress)
+    meter.view(0.0)
+    end_rows(progress, 94)
+    meter.view(10.0)
+
+    view = meter.view(300.0)
+
+    assert view.beside_the_bar() == "94 of 221 rows, 6:45 left"
+    assert view.below_the_bar().splitlines()[1] == reason
