@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from batchgen.addresses.characters import visible_line
 from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.words import NO_MONEY, counted, may_have_been_charged
 from batchgen.model import dollars
@@ -197,10 +198,10 @@ def _aligned(amounts: Sequence[Decimal | None], unknown: str) -> list[str]:
 
 
 def _label(value: object) -> str:
-    """Return a value as a name on one line: what is not printable becomes a blank."""
+    """Return a value as a name on one line, letters of all scripts as they are."""
     if value is None:
         return "-"
-    return "".join(it if it.isprintable() else " " for it in str(value)) or '""'
+    return visible_line(str(value)) or '""'
 
 
 def _share(share: float | None) -> str:

@@ -58,11 +58,12 @@ class Lines:
 
     async def follow(self, progress: Progress, meter: Meter, until: str = "") -> None:
         """Write a line every few seconds, and at once when something else begins."""
-        phase, due_at = "starting", inf
+        shown, due_at = ("starting", True), inf
         while progress.phase != until:
             now = anyio.current_time()
             view = meter.view(now)
-            if view.phase != phase:
+            state = view.phase, view.is_early
+            if state != shown:
                 # Most plans are made in a moment, which is not worth a line.
                 due_at = now + (PLANNING_SILENT_S if view.is_early else 0.0)
                 if view.phase == "stopping" and progress.stop is not None:
@@ -70,7 +71,7 @@ class Lines:
             if now >= due_at:
                 self._write(view, now)
                 due_at = now + LINES_EVERY_S
-            phase = view.phase
+            shown = state
             await anyio.sleep(BAR_EVERY_S)
 
     def _write(self, view: View, now: float) -> None:

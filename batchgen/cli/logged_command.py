@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 
 import click
 
+from batchgen.addresses.characters import visible
 from batchgen.cli.run import command
 from batchgen.cli.source import overrides_of
 from batchgen.job import Overrides
@@ -32,7 +33,7 @@ class LoggedCommand:
 
 def logged_command(text: str | None) -> LoggedCommand | None:
     """Read a command; None for anything but `batchgen run` with options that it has."""
-    if text is None or not text.isprintable():
+    if text is None or visible(text) != text:
         return None
     try:
         program, name, *words = shlex.split(text)

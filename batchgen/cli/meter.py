@@ -14,6 +14,7 @@ from batchgen.runner.progress import Progress
 
 RATE_OVER_S = 60.0
 RATE_OVER_ROWS = 5
+FIRST_ROWS_S = 8.0
 
 _TRIED = (Status.SUCCEEDED, Status.FAILED, Status.REFUSED, Status.HELD)
 
@@ -50,8 +51,9 @@ class View:
 
     @property
     def is_early(self) -> bool:
-        """Whether nothing can have been bought yet."""
-        return self.phase in ("starting", "planning")
+        """Whether nothing can have been bought yet, or no row was read."""
+        is_empty = self.phase == "running" and not self.total
+        return is_empty or self.phase in ("starting", "planning")
 
     def line(self) -> str:
         """Return the view as one line of text."""
@@ -62,12 +64,19 @@ class View:
         return f"{self.phase}: {', '.join(words)}"
 
     def below_the_bar(self) -> str:
-        """Return the words that stand below a bar, which shows rows and time itself."""
-        return ", ".join(self._words())
+        """Return the words that stand below a bar, which shows rows and time itself.
+
+        Why the time grew has a line of its own: beside it, no bar would be left.
+        """
+        reason = self.left_reason if self.phase == "running" else ""
+        return "\n".join(filter(None, (", ".join(self._words()), reason)))
 
     def beside_the_bar(self) -> str:
         """Return how far the bar is, and how long it will take."""
-        return ", ".join([self._ended(), *self._left()])
+        words = [self._ended()]
+        if self.phase == "running" and self.left_s:
+            words.append(f"{_clock(self.left_s)} left")
+        return ", ".join(words)
 
     @property
     def ended(self) -> int:
@@ -151,7 +160,8 @@ class Meter:
     def _pace(self, now: float, tried: int) -> tuple[float, float]:
         """Return images and rows a second, over the last minute.
 
-        A slow job is measured over more than that: a few rows at least.
+        A slow job is measured over more than that: a few rows at least. Of the first
+        rows none is returned, unless some seconds have passed.
         """
         counts = self._progress.bought, tried
         if not self._seen or self._seen[-1][1:] != counts:
@@ -165,7 +175,16 @@ class Meter:
         span_s = now - then
         if span_s <= 1:
             return 0.0, 0.0
-        return (self._progress.bought - bought) / span_s, (tried - ended) / span_s
+        images_per_s = (self._progress.bought - bought) / span_s
+        rows = tried - ended
+        # The first rows come in at any pace: a time left by them would jump.
+        if rows < RATE_OVER_ROWS and span_s < FIRST_ROWS_S:
+            return images_per_s, 0.0
+        # Between two rows the pace is what it was: it only falls when one is overdue.
+        until_last_s = self._seen[-1][0] - then
+        if rows and until_last_s > 0:
+            span_s = max(until_last_s, span_s - until_last_s / rows)
+        return images_per_s, rows / span_s
 
     def _projected(self, pending: int, tried: int) -> int | None:
         """Return what the folder will have cost: the rest as dear as what was tried."""

@@ -19,7 +19,7 @@ from batchgen.cli.source import base_url_of, no_base_url, prices_of
 from batchgen.cli.words import counted
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import Cost
-from batchgen.engines.notices import notices_of
+from batchgen.engines.notices import network_problems, notices_of
 from batchgen.errors import SpecError
 from batchgen.ledger import Reader, load_request
 from batchgen.model import Job, Sale, dollars, find_price
@@ -43,8 +43,13 @@ def known_before(job: Job, rehearsed: Job) -> list[str]:
     common = set(notices_of(rehearsed, PROVIDERS, today))
     return [
         *_stops(job),
+        *(f"{STOP}: {problem}" for problem in network_problems()),
         *_unknown_models(job),
-        *(text for text in notices_of(job, PROVIDERS, today) if text not in common),
+        *(
+            f"in the real run {text}"
+            for text in notices_of(job, PROVIDERS, today)
+            if text not in common
+        ),
     ]
 
 

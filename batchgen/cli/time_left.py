@@ -27,6 +27,7 @@ class TimeLeft:
         self._ended_at = 0.0
         self._reason = ""
         self._reason_until = -inf
+        self._grew_from_s = inf
 
     def show(
         self, now: float, estimate_s: float | None, *, rows: int, ended: int
@@ -48,8 +49,14 @@ class TimeLeft:
             reason = self._first_reason()
             if not reason and not is_larger_job and estimate_s < self._shown_s * NOISE:
                 return self._shown_s, self._reason_at(now)
+            if self._reason_at(now):
+                self._grew_from_s = min(self._grew_from_s, self._shown_s)
+            else:
+                self._grew_from_s = self._shown_s
             self._reason = reason or self._pace_words(now, is_larger_job=is_larger_job)
             self._reason_until = now + REASON_S
+        elif estimate_s <= self._grew_from_s:
+            self._reason_until = now  # it is less again than before
         self._shown_s = estimate_s
         return estimate_s, self._reason_at(now)
 

@@ -73,7 +73,10 @@ def check_job(
         manifest = Manifest.open(job)
         choice = Choice.of(job, providers, prices, today)
         notices = [
-            *network_problems(),
+            *(
+                f"`run` would stop before anything is sent: {problem}"
+                for problem in network_problems()
+            ),
             *manifest.notices,
             *notices_of(job, providers, today),
         ]

@@ -21,8 +21,7 @@ def network_problems() -> Iterator[str]:
         try:
             read()
         except SpecError as error:
-            words = str(error).removesuffix(". Nothing was sent")
-            yield f"`run` would stop before anything is sent: {words}"
+            yield str(error).removesuffix(". Nothing was sent")
 
 
 def address_notice(job: Job, provider: Provider) -> str | None:

@@ -142,6 +142,11 @@ def _of_trim(use: Use) -> int:
     return use.weight * sum(map(weigh, use.arguments)) // 16
 
 
+def _of_striptags(use: Use) -> int:
+    """Return what it costs to copy the text once for each of its tags."""
+    return use.weight * str(use.value).count("<") // 1000
+
+
 def _of_percent_format(use: Use) -> int:
     """Return what `'%5d' | format(x)` costs."""
     text = str(use.value)
@@ -173,6 +178,12 @@ def _of_join(use: Use) -> int:
     return len(parts) * use.weight if hasattr(parts, "__len__") else 0
 
 
+def _of_join_filter(use: Use) -> int:
+    """Return what `text | join(', ')` costs: each letter of a text is an item."""
+    is_text = isinstance(use.value, str | bytes)
+    return use.weight * weigh(use.argument(0, "d", "")) if is_text else 0
+
+
 def _of_expandtabs(use: Use) -> int:
     tab = b"\t" if isinstance(use.value, bytes) else "\t"
     tabs: int = use.value.count(tab)
@@ -189,7 +200,7 @@ FILTERS: Mapping[str, Cost] = {
     **dict.fromkeys(
         (
             *("abs", "attr", "capitalize", "center", "count", "filesizeformat"),
-            *("first", "float", "int", "items", "join", "last", "length", "lower"),
+            *("first", "float", "int", "items", "last", "length", "lower"),
             *("map", "reject", "rejectattr", "reverse", "safe", "select"),
             *("selectattr", "string", "title", "truncate", "upper", "wordcount"),
         ),
@@ -202,10 +213,11 @@ FILTERS: Mapping[str, Cost] = {
     ),
     "format": _of_percent_format,
     "indent": _of_indent,
+    "join": _of_join_filter,
     "pprint": _times(100),
     "replace": _of_replace,
     "round": _of_round,
-    "striptags": _squared(2000),
+    "striptags": _of_striptags,
     "sum": _of_sum,
     "tojson": _of_tojson,
     "trim": _of_trim,
@@ -226,7 +238,7 @@ METHODS: Mapping[str, Cost] = {
     "join": _of_join,
     "replace": _of_replace,
     "strftime": lambda use: 256 * sum(map(weigh, use.arguments)),
-    "striptags": _squared(2000),
+    "striptags": _of_striptags,
     "translate": _of_translate,
 }
 """Methods of texts and numbers that cost more than what they are given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
@@ -51,8 +52,10 @@ class Wire:
         sockets: SocketLimits | None = None,
     ) -> None:
         may = may_pay(paid_hosts=paid_hosts)
+        # A rehearsal speaks no TLS: what is wrong with certificates does not end it.
+        tls = None if paid_hosts else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._line = Line(
-            transport or AiohttpTransport(use_proxy=may, sockets=sockets),
+            transport or AiohttpTransport(use_proxy=may, sockets=sockets, tls=tls),
             paid_hosts=may,
             offload=offload,
             limits=limits,

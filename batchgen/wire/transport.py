@@ -7,6 +7,7 @@ does not.
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache, partial
 from itertools import chain, repeat
@@ -104,10 +105,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         use_proxy: bool = True,
         resolver: AbstractResolver | None = None,
         sockets: SocketLimits | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._connections = Connections(sockets)
         self._proxies = read_proxies() if use_proxy else {}
-        self._tls = create_tls_context()
+        self._tls = create_tls_context() if tls is None else tls
         self._resolver = resolver
         self._sessions: dict[Reach, aiohttp.ClientSession] = {}
 

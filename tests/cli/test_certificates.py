@@ -142,3 +142,34 @@ def test_certificates_that_are_not_there_are_named_before_anything_is_sent(
     words = f"{variable} names /nowhere/ca.pem, which is not there"
     assert words in ended.message
     assert f"`run` would stop before anything is sent: {words}" in checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem", "names /nowhere/ca.pem, which is"),
+        ("HTTPS_PROXY", "socks5://proxy.example:1080", "names a socks5 proxy, which"),
+    ],
+)
+def test_a_rehearsal_goes_on_and_says_what_would_stop_the_real_run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    ended = batchgen(
+        "run",
+        "m.csv",
+        "--provider",
+        "openai",
+        "--rehearse",
+        "--limit",
+        "1",
+        at=tmp_path,
+    )
+
+    assert ended.code == 0, ended
+    assert f"the real run would stop: {variable} {words}" in ended.stderr

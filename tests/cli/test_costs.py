@@ -212,3 +212,15 @@ def test_what_cannot_be_is_said_in_one_line(
     assert (ended.code, ended.stdout) == (code, "")
     assert ended.message.startswith(said)
     assert digest(folder / "results.parquet") == before
+
+
+def test_names_of_all_scripts_stand_there_as_they_are(
+    tmp_path: Path, costs: Costs
+) -> None:
+    names = ["با\u200cنیم", "👩\u200d👧", "椅子", "Stühle"]
+    rows = [replace(PAID, row=at, id=name) for at, name in enumerate(names)]
+    table_of(tmp_path / "results.parquet", rows)
+
+    lines = costs(tmp_path, ".", "--by", "id").stdout.splitlines()
+
+    assert sorted(line.split()[0] for line in lines[1:5]) == sorted(names)

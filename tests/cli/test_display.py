@@ -158,3 +158,21 @@ def test_lines_of_a_run_that_waits_still_say_each_minute_that_it_lives(
     lines = capsys.readouterr().err.splitlines()
     assert 6 <= len(lines) <= 8
     assert len(set(lines)) == 1
+
+
+def test_no_line_counts_rows_before_any_was_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def shown() -> None:
+        progress = Progress(phase="running")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Lines().show, progress)
+            await anyio.sleep(1)
+            progress.total = 4
+            await anyio.sleep(1)
+            tasks.cancel_scope.cancel()
+
+    live_through(shown)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["running: 0 of 4 rows"]

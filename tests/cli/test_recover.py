@@ -153,6 +153,36 @@ def test_a_folder_alone_is_enough_where_the_log_has_the_command(shop: Shop) -> N
     assert shop.sent == sent
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        pytest.param("عکس {{ name }} می\u200cشود", id="persian"),
+        pytest.param("A photo\nof {{ name }}", id="two-lines"),
+        pytest.param("👩\u200d👩\u200d👧 and {{ name }}", id="a-family"),
+    ],
+)
+def test_the_command_in_the_log_may_be_of_any_script(shop: Shop, prompt: str) -> None:
+    shop.write("m.csv", "name\nlamp\ncup\n")
+    assert shop.run("m.csv", "--prompt", prompt, "--yes", "--quiet").code == 0
+    lose_ledger(shop.folder / "out/m", *TABLES)
+
+    assert f"--prompt '{prompt}'" in recover(shop).stdout
+
+
+def test_a_command_that_was_refused_says_nothing_about_what_was_bought(
+    shop: Shop,
+) -> None:
+    shop.write("m.csv", "name\nlamp\ncup\n")
+    assert shop.run("m.csv", "--prompt", "A {{ name }}", "--yes", "--quiet").code == 0
+    assert shop.run("m.csv", "--prompt", "No {{ name }}", "--yes", "--quiet").code == 2
+    lose_ledger(shop.folder / "out/m")
+
+    ended = recover(shop)
+
+    assert "--prompt 'A {{ name }}'" in ended.stdout
+    assert "does not hold" not in ended.stdout
+
+
 def test_a_rehearsal_stays_a_rehearsal(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("id,prompt\na,a lamp\n")
     words = ("run", "m.csv", "--provider", "aimlapi", "--rehearse", "--quiet")

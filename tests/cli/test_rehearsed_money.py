@@ -304,7 +304,7 @@ RELAY = ("--provider", "gemini", "--base-url", "https://relay.example/v1beta")
         ),
         pytest.param(
             RELAY,
-            "gemini is asked at https://relay.example/v1beta, where its own price",
+            "in the real run gemini is asked at https://relay.example/v1beta, where",
             id="foreign-address",
         ),
         pytest.param(

@@ -95,3 +95,45 @@ def test_small_changes_of_the_pace_are_not_shown() -> None:
     later = meter.view(12.0)
 
     assert (later.left_s, later.left_reason) == (before.left_s, "")
+
+
+def test_the_first_rows_set_no_time_that_must_be_taken_back() -> None:
+    progress = running(10)
+    meter = Meter(progress)
+    lines = []
+    for tick in range(4, 120):
+        now = tick / 4
+        if now % 3 == 0 or now == 1.25:  # the first row need not wait for the pace
+            end_rows(progress, 1)
+        lines.append(meter.view(now).line())
+
+    assert [line for line in lines if "left" in line]
+    assert [line for line in lines if "more slowly" in line] == []
+
+
+def test_a_reason_goes_when_less_time_is_left_than_before_there_was_one() -> None:
+    progress = running(1000)
+    meter = Meter(progress)
+    meter.view(0.0)
+    end_rows(progress, 100)
+    assert meter.view(10.0).left_s == 90.0
+    assert meter.view(15.0).left_reason == "rows end more slowly than before"
+
+    end_rows(progress, 150)
+
+    assert meter.view(25.0).line().endswith("1:15 left")
+
+
+def test_a_reason_leaves_room_for_the_bar() -> None:
+    reason = "waiting for images of 12 purchases at a-long-name.cdn.example"
+    progress = running(221)
+    progress.wait_reasons = lambda: [reason]
+    meter = Meter(progress)
+    meter.view(0.0)
+    end_rows(progress, 94)
+    meter.view(10.0)
+
+    view = meter.view(300.0)
+
+    assert view.beside_the_bar() == "94 of 221 rows, 6:45 left"
+    assert view.below_the_bar().splitlines()[1] == reason

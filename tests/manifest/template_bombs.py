@@ -51,6 +51,7 @@ BOMBS: dict[str, str] = {
     "replace-method": "{{ ('a' * 90000).replace('a', 'b' * 90000)[:1] }}",
     "join-method": "{{ ('b' * 90000).join(['a'] * 90000)[:1] }}",
     "join-filter": "{{ (['a'] * 90000) | join('b' * 90000) | length }}",
+    "join-letters": "{{ ('a' * 90000) | join('b' * 90000) | length }}",
     "join-range": "{{ range(90000) | join('b' * 90000) | length }}",
     "join-mapped": "{{ range(90000) | map('string') | join('b' * 90000) | length }}",
     "translate": "{{ ('a' * 90000).translate({97: 'b' * 90000})[:1] }}",

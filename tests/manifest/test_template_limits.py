@@ -73,6 +73,15 @@ def test_no_bomb_takes_more_memory_or_time_than_a_row_may() -> None:
     ] == []
 
 
+def test_a_long_page_of_a_shop_is_read_as_text() -> None:
+    page = "<p>A mug for coffee, and <b>for tea</b>, with a handle</p>\n" * 3000
+    template = PromptTemplate(
+        "{{ page | striptags | truncate(40) }}", ["page"], "m.csv"
+    )
+
+    assert template.render({"page": page}) == "A mug for coffee, and for tea, with..."
+
+
 @pytest.mark.parametrize(
     ("text", "prompt"),
     [

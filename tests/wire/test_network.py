@@ -254,4 +254,4 @@ def test_certificates_that_cannot_be_read_are_named(
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
 
     with pytest.raises(SpecError, match="SSL_CERT_FILE"):
-        Wire(paid_hosts=False)
+        Wire(paid_hosts=True)

@@ -66,12 +66,14 @@ class Events:
     Attributes:
         attempts: By their numbers.
         source: The manifest or job file of the last run; None where none is named.
-        command: Of the last run, as it was typed; likewise.
+        command: Of the last run, as it was typed; likewise. One that was refused
+            counts only where there is no other.
         urls: Where each provider was asked last.
         is_there: Whether there is a log at all.
         ended: Attempts that are not remembered here.
         seen: Attempts of the last run folder that had this log: numbers begin anew
             with a new ledger.
+        typed: A command of which nothing but its beginning was read yet.
     """
 
     attempts: dict[int, LoggedAttempt] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class Events:
     is_there: bool = False
     ended: Container[int] = ()
     seen: set[int] = field(default_factory=set)
+    typed: str | None = None
 
 
 def read_events(path: Path, ended: Container[int] = ()) -> Events:
@@ -113,8 +116,11 @@ def _take(events: Events, match: re.Match[str]) -> None:
         events.source = fields.get("source") or events.source
         return
     if name == "command":
-        events.command = fields.get("words")
+        events.typed = fields.get("words")
+        events.command = events.command or events.typed
         return
+    # A run that was refused, for want of consent or else, logs no more than these two.
+    events.command, events.typed = events.typed or events.command, None
     attempt_id = number_in(fields, "attempt")
     if attempt_id is None or not 0 < attempt_id < MAX_ID:
         return
