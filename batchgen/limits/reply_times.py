@@ -11,15 +11,19 @@ COMPARED = 20
 LEAST_S = 0.4
 """A provider that sells faster may have sold before any answer [assumed]."""
 
-QUICK = 0.25
-"""An answer within this share of the fastest success has bought nothing [assumed]."""
+QUICK, QUICK_S = 0.25, 1.0
+"""An answer within this share of the fastest success, and so many seconds, has bought
+nothing [assumed]. However long purchases take: what a gateway refuses to pass on comes
+at once, and what comes later may have been passed on and lost."""
 
 RECENT_S = 300.0
 """A success is so long a sign that others succeed [assumed]."""
 
 
 class ReplyTimes:
-    """Times from a purchase's departure to the reply that delivered or accepted it.
+    """Times from a purchase's departure to the head of a reply that sold or accepted.
+
+    A long body says nothing of how long the provider worked.
 
     Args:
         clock: Monotonic seconds.
@@ -35,7 +39,7 @@ class ReplyTimes:
         self.undecided = 0
 
     def succeeded(self, took_s: float) -> None:
-        """Take note of a success and of how long its reply took."""
+        """Take note of a success and of how long the head of its reply took."""
         self._times_s.append(took_s)
         self._succeeded_at = self._clock()
 
@@ -49,4 +53,4 @@ class ReplyTimes:
         if not self.is_fresh:
             return False
         fastest_s = min(self._times_s)
-        return fastest_s >= LEAST_S and took_s <= QUICK * fastest_s
+        return fastest_s >= LEAST_S and took_s <= min(QUICK_S, QUICK * fastest_s)

@@ -78,6 +78,7 @@ class Grant:
         self._is_closed = False
         self.is_used = False
         self._left_at: float | None = None
+        self._head_at: float | None = None
 
     def used(self) -> None:
         """Count the departure, at this moment."""
@@ -85,10 +86,20 @@ class Grant:
         self._left_at = self._run.time.monotonic()
         self._lane.departures.departed(self._left_at)
 
+    def answered(self) -> None:
+        """Note that the head of the reply is here, at this moment."""
+        self._head_at = self._run.time.monotonic()
+
     def age_s(self) -> float:
         """Return seconds since the request left; 0 if it did not."""
         left_at = self._left_at
         return 0.0 if left_at is None else self._run.time.monotonic() - left_at
+
+    def worked_s(self) -> float:
+        """Return seconds from the departure to the head of the reply."""
+        if self._left_at is None or self._head_at is None:
+            return 0.0
+        return self._head_at - self._left_at
 
     def close(self) -> None:
         """Give it back if nothing left; nothing happens the second time."""
@@ -139,7 +150,7 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
             await remember(run, lane)
         return
     is_accepted = isinstance(outcome, Accepted)
-    lane.reply_times.succeeded(order.grant.age_s())
+    lane.reply_times.succeeded(order.grant.worked_s())
     heed_success(run, lane, order.use, is_accepted=is_accepted)
     is_first = not lane.proof.holds_for(order.model)
     lane.proof.add(order.model)
@@ -240,6 +251,7 @@ async def _send(
                 call,
                 reply_timeout_s=timeout_s,
                 on_sent=grant.used,
+                on_head=grant.answered,
                 lease=lease,
             )
         except OutcomeUnknown as error:

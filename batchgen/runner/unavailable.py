@@ -53,6 +53,7 @@ async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> H
         retry_after_s=error.retry_after_s,
         request_id=error.request_id,
     )
+    throttled.is_unavailable = True
     if lane.reply_times.is_fresh or not _others_are_awaited(failure):
         if lane.reply_times.is_too_quick(failure.took_s):
             return _heed(run, failure, throttled)
