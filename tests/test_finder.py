@@ -252,6 +252,41 @@ def test_a_busy_provider_that_refuses_one_now_and_then_is_not_given_up(
 
 
 @pytest.mark.parametrize(
+    ("share", "at_once", "image_s", "borne"),
+    [
+        pytest.param(0.05, inf, 2.0, 6.0, id="a-twentieth-of-all"),
+        pytest.param(0.08, inf, 2.0, 4.5, id="a-twelfth-of-all"),
+        pytest.param(0.05, inf, 0.5, 12.0, id="a-twentieth-of-quick-ones"),
+        pytest.param(0.0, 8, 5.0, 1.1, id="more-than-so-many-at-a-time"),
+    ],
+)
+@pytest.mark.parametrize("seed", range(2))
+def test_a_stated_rate_is_not_given_up_for_what_is_refused_at_any_rate(
+    share: float, at_once: float, image_s: float, borne: float, seed: int
+) -> None:
+    """Slower purchases would be refused all the same: only time would be lost."""
+
+    @dataclass
+    class Busy(Server):
+        async def ask(self) -> bool:
+            await anyio.sleep(HEAD_S)
+            taken = self.busy < self.at_once and rng.random() >= share
+            self.log.append((anyio.current_time(), taken))
+            if taken:
+                self.busy += 1
+                await anyio.sleep(image_s * rng.uniform(0.7, 1.3))
+                self.busy -= 1
+            return taken
+
+    rng = random.Random(seed)
+    server = Busy(at_once=at_once)
+
+    live(server, 300, concurrency=START, rpm=None)
+
+    assert sum(taken for _, taken in server.log) >= borne * 300
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [
         pytest.param({"at_once": 40}, {"at_once": 10}, id="fewer-under-way"),
@@ -381,7 +416,7 @@ def test_pauses_grow_while_nothing_is_taken_and_the_providers_word_is_a_floor() 
             pauses.append(pacing.throttled(use, 1, None))
             await anyio.sleep(1)
 
-        assert pauses == [1, 1, 2, 4, 8, 16, 32, 60, 60]
+        assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
         use = pacing.leaving(1)
         assert pacing.throttled(use, 1, 300.0) == 300.0
         pacing.accepted(pacing.leaving(1))

@@ -17,7 +17,7 @@ from batchgen import errors
 from batchgen.cli import HELP, cli
 from batchgen.cli.help import read_pages
 from batchgen.engines.folder import LEDGER, LOG
-from batchgen.engines.recover.switching import _NEW as RECOVERING
+from batchgen.engines.whole_folder import RECOVERING
 from batchgen.model import Basis, State, Status
 from batchgen.output import ARCHIVE, PURCHASES, TABLE, purchases, table
 from batchgen.output.directory import METADATA

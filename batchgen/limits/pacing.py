@@ -45,6 +45,13 @@ longer."""
 RECENT = 50
 """The last so many purchases, twice as many at most, are what left lately."""
 
+STATED_SEVERAL = 4
+"""So many where the job states the rate, and does not ask for one."""
+
+BORNE_SHARE, WAIVED_S = 0.9, 60.0
+"""Where many are refused below this share of what was taken before a rate was looked
+for, the rate is not to blame: the stated one holds again, for so long [assumed]."""
+
 IN_VAIN = 3
 """So many refusals with nothing taken between them, each after a longer pause, show
 that the provider counts over a whole minute."""
@@ -111,6 +118,8 @@ class Pacing:
         self._is_engaged = False
         # Refusals among the purchases that left lately: those after this number.
         self._set_number, self._refusals = 0, 0.0
+        self._borne = 0.0  # purchases in a minute, before a rate was looked for
+        self._waived_until = -inf
         self._is_known_at_once = False  # whether the last refusal was about that
         self._apply()
         if remembers_rate and not isfinite(rpm.value):
@@ -198,7 +207,8 @@ class Pacing:
         else:
             share = SHARE if isfinite(self._rpm.value) else FIRST_SHARE
         left = self._number - self._set_number
-        return self._refusals >= SEVERAL and self._refusals >= share * left
+        several = SEVERAL if self._remembers_rate else STATED_SEVERAL
+        return self._refusals >= several and self._refusals >= share * left
 
     def _lower(self, use: Use, others: int, now: float) -> None:
         self._throttles.append(now)
@@ -213,7 +223,7 @@ class Pacing:
         if self._at_once is not None and not self._is_rate:
             self._at_once.refused(others, use.at, now)
         elif is_first or not isfinite(self._rpm.value):
-            self._lower_rate(use, now)
+            self._lower_rate(use, others, now)
 
     def _is_about_rate(self, use: Use, others: int) -> bool:
         """Tell whether a refusal is about the rate, not about how many are under way.
@@ -246,38 +256,64 @@ class Pacing:
         """Tell whether a purchase left about as soon as the rate allowed."""
         return use.gap_s * FULL <= 60.0 / self._rpm.value
 
-    def _lower_rate(self, use: Use, now: float) -> None:
-        if self._in_a_row > IN_VAIN:
-            return  # nothing is taken at any rate
+    def _lower_rate(self, use: Use, others: int, now: float) -> None:
+        if self._in_a_row > IN_VAIN or now < self._waived_until:
+            return  # nothing is taken at any rate, or as many at each
         is_step = self._rpm.is_beyond and self._is_at_pace(use)
         if not is_step and not self._are_several():
             return
+        if not self._remembers_rate and not self._is_engaged:
+            if self._departures.span_s() < ENOUGH_S:
+                self._departures.begin_slowly()
+                return
+            self._borne = self._borne_rate()
+        elif not is_step and self._rpm.value < BORNE_SHARE * self._borne:
+            self._waive(now)
+            return
         self._is_engaged = True
-        self._by_window |= self._in_a_row == IN_VAIN
+        # What is under way may be all that the provider takes at a time.
+        may_be_window = self._remembers_rate or not others
+        self._by_window |= may_be_window and self._in_a_row == IN_VAIN
         taken: float | None
         if self._by_window:
             taken = float(self._taken())
         elif isfinite(self._rpm.value):
             taken = self._rpm.held
-        elif (taken := self._measured(use)) is None:
+        elif (taken := self._measured_rate(use)) is None:
             self._departures.begin_slowly()
             return
         self._rpm.refused(taken, use.at, now)
         self._set_number, self._refusals = self._number, 0.0
         self._apply()
 
-    def _measured(self, use: Use) -> float | None:
-        """Return the rate at which a purchase was refused; None where nobody can say.
+    def _measured_rate(self, use: Use) -> float | None:
+        """Return the rate that was refused; None where nothing tells.
 
-        A reserve that is used up lets many pass in a moment: so the last gap alone says
-        too much, and all that was taken so far too little.
+        A gap may be a pause of ours, which is no pace: a stated rate is not lowered
+        for that below what the provider bears. And a reserve that is used up lets many
+        pass in a moment: so the last gap is not believed far beyond the mean.
         """
+        asked = 60.0 / use.gap_s if TOGETHER_S <= use.gap_s < inf else 0.0
+        borne = self._borne_rate()
+        if not self._remembers_rate:
+            return max(asked, borne) or None
+        return (min(asked, RESERVE * borne) if borne else asked) or borne or None
+
+    def _borne_rate(self) -> float:
+        """Return how many in a minute were taken of late; 0 where nobody knows yet."""
         span_s = self._departures.span_s()
-        mean = self._taken() * 60.0 / span_s if span_s >= ENOUGH_S else None
-        if not TOGETHER_S <= use.gap_s < inf:
-            return mean
-        rate = 60.0 / use.gap_s
-        return rate if mean is None else min(rate, RESERVE * mean)
+        return self._taken() * 60.0 / span_s if span_s >= ENOUGH_S else 0.0
+
+    def _waive(self, now: float) -> None:
+        """Let the stated rate hold again: refusals are about something else.
+
+        The provider is busy, or takes only so many at a time.
+        """
+        self._waived_until = now + WAIVED_S
+        self._borne, self._is_engaged, self._by_window = 0.0, False, False
+        self._set_number, self._refusals = self._number, 0.0
+        self._rpm.restore(None)
+        self._apply()
 
     def _taken(self) -> int:
         """Return how many of the last minute's purchases were not throttled."""

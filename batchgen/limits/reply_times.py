@@ -13,8 +13,10 @@ COMPARED = 20
 LEAST_S = 0.4
 """A provider that sells faster may have sold before any answer [assumed]."""
 
-QUICK = 0.25
-"""An answer within this share of the fastest success has bought nothing [assumed]."""
+QUICK, QUICK_S = 0.25, 1.0
+"""An answer within this share of the fastest success, and so many seconds, has bought
+nothing [assumed]. However long purchases take: what a gateway refuses to pass on comes
+at once, and what comes later may have been passed on and lost."""
 
 BESIDE_S = 5.0
 """Others succeed beside an answer when they left within so many seconds before it and
@@ -31,7 +33,7 @@ class Success:
 
     Attributes:
         left_at: Monotonic seconds.
-        took_s: Seconds from its departure to its reply.
+        took_s: Seconds from its departure to the head of its reply.
     """
 
     left_at: float
@@ -41,18 +43,21 @@ class Success:
 class ReplyTimes:
     """Tells answers that came too quickly for a purchase, while others succeed.
 
+    A long body says nothing of how long the provider worked: times are to the head.
+
     Args:
         clock: Monotonic seconds.
 
     Attributes:
-        undecided: Answers that wait for others, which tell what they mean.
+        undecided: When the requests left whose answers wait for others, which tell what
+            they mean; oldest first.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._successes: deque[Success] = deque(maxlen=REMEMBERED)
         self._waiting: dict[int, float] = {}  # departures without an answer
-        self.undecided = 0
+        self.undecided: list[float] = []
 
     def left(self, number: int, at: float) -> None:
         """Take note of a departure."""
@@ -63,7 +68,7 @@ class ReplyTimes:
         self._waiting.pop(number, None)
 
     def succeeded(self, left_at: float, took_s: float) -> None:
-        """Take note of a success and of how long its reply took."""
+        """Take note of a success and of how long the head of its reply took."""
         self._successes.append(Success(left_at, took_s))
 
     def may_be_too_quick(self, took_s: float) -> bool:
@@ -72,7 +77,7 @@ class ReplyTimes:
         if not last:
             return True
         fastest_s = min(success.took_s for success in last)
-        return fastest_s >= LEAST_S and took_s <= QUICK * fastest_s
+        return fastest_s >= LEAST_S and took_s <= min(QUICK_S, QUICK * fastest_s)
 
     def others_succeed(self, left_at: float) -> bool | None:
         """Say whether others succeed beside an answer; None while that is not known.

@@ -115,7 +115,9 @@ def _heed_answer(
         lane.departures.hold(pause_s)
     if isinstance(error, Throttled):
         row_id, is_alone = flight.part.row_id, lane.in_flight == 1
-        if lane.verdicts.throttled(row_id, is_alone=is_alone):
+        # A gateway that is down refuses the last row alone, too: no fault of that row.
+        is_own = not error.is_unavailable
+        if is_own and lane.verdicts.throttled(row_id, is_alone=is_alone):
             words = f"asked again and again, with nothing else: {error.message}"
             return RequestInvalid(error.provider, words, request_id=error.request_id)
         wait_s = lane.pacing.throttled(use, lane.in_flight, error.retry_after_s)

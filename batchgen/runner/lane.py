@@ -117,7 +117,12 @@ class Lane:
     @property
     def is_in_doubt(self) -> bool:
         """Whether a purchase had no answer, or one that nobody understands yet."""
-        return self.breaker.is_in_doubt or self.reply_times.undecided > 0
+        return self.breaker.is_in_doubt or bool(self.reply_times.undecided)
+
+    @property
+    def may_have_lost_several(self) -> bool:
+        """Whether it is not about one row, as far as can be told."""
+        return self.breaker.has_lost_several or bool(self.reply_times.undecided)
 
     @property
     def crowd(self) -> int:

@@ -190,11 +190,11 @@ async def _tried_in_s(run: Run, lane: Lane, wanted: Wanted) -> float | None:
         return None  # a purchase succeeded meanwhile
     history = history_of(wanted.attempts, wanted.part, wanted.planned.row.tries_from)
     # Where only few are left, it may be they that fail, and nobody else.
-    is_about_few = not breaker.has_lost_several or breaker.may_be_the_rows
+    is_about_few = not lane.may_have_lost_several or breaker.may_be_the_rows
     is_asked = breaker.is_open and is_about_few
     if not history or (may_lose(history, run.policy) and not is_asked):
         return None
-    is_risky = not may_lose(history, run.policy) and breaker.has_lost_several
+    is_risky = not may_lose(history, run.policy) and lane.may_have_lost_several
     if is_risky and (wait_s := _alone_in_s(run, lane)) > 0:
         return wait_s
     is_away = not await is_there(run, lane)

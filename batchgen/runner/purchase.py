@@ -78,6 +78,7 @@ class Grant:
         self._is_closed = False
         self.is_used = False
         self.left_at: float | None = None
+        self._head_at: float | None = None
 
     def used(self) -> None:
         """Count the departure, at this moment."""
@@ -86,12 +87,19 @@ class Grant:
         self._lane.departures.departed(self.left_at)
         self._lane.reply_times.left(id(self), self.left_at)
 
-    def answered(self) -> tuple[float, float]:
-        """Return when the request left and how long ago that was; it is over now."""
+    def answered(self) -> None:
+        """Note that the head of the reply is here, at this moment."""
+        self._head_at = self._run.time.monotonic()
+
+    def ended(self) -> tuple[float, float]:
+        """Return when the request left, and seconds from then to the reply's head.
+
+        Nobody waits for it any more.
+        """
         self._lane.reply_times.answered(id(self))
         now = self._run.time.monotonic()
         left_at = now if self.left_at is None else self.left_at
-        return left_at, now - left_at
+        return left_at, (self._head_at or now) - left_at
 
     def close(self) -> None:
         """Give it back if nothing left; nothing happens the second time."""
@@ -118,7 +126,7 @@ async def buy(run: Run, order: Order) -> None:
     finally:
         run.shelf.drop(order.part)
         order.grant.close()
-        order.grant.answered()
+        order.grant.ended()
         order.slot.free()
         if order.lane.breaker.probing is order.grant:
             order.lane.breaker.probing = None
@@ -135,7 +143,7 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
         return
     except AttemptError as error:
         drop_tracebacks(error)  # what came is dropped now, not when the row has ended
-        departure = order.grant.answered()
+        departure = order.grant.ended()
         failure = Failure(flight, order.use, *departure, order.is_probe, order.slot)
         told = await heed_unavailable(run, failure, _as_outage(flight, error))
         order.slot.free()
@@ -144,7 +152,7 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
             await remember(run, lane)
         return
     is_accepted = isinstance(outcome, Accepted)
-    lane.reply_times.succeeded(*order.grant.answered())
+    lane.reply_times.succeeded(*order.grant.ended())
     heed_success(run, lane, order.use, is_accepted=is_accepted)
     is_first = not lane.proof.holds_for(order.model)
     lane.proof.add(order.model)
@@ -245,6 +253,7 @@ async def _send(
                 call,
                 reply_timeout_s=timeout_s,
                 on_sent=grant.used,
+                on_head=grant.answered,
                 lease=lease,
             )
         except OutcomeUnknown as error:

@@ -8,6 +8,7 @@ bought.
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 
 import anyio
@@ -19,6 +20,11 @@ from batchgen.runner.context import Flight, Run, Slot
 
 OTHERS_S = 300.0
 """An answer waits no longer than this for others that tell what it means [assumed]."""
+
+
+MANY, HOLD_S = 2, 2.0
+"""While so many wait it may be an outage: then nothing leaves for so long after each,
+which leaves time for others beside it [assumed]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,11 @@ async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> H
         retry_after_s=error.retry_after_s,
         request_id=error.request_id,
     )
+    throttled.is_unavailable = True
     heeded = _heed(run, failure, throttled)
+    if len(lane.reply_times.undecided) >= MANY:
+        lane.departures.hold(HOLD_S)
+        lane.departures.begin_slowly()
     failure.slot.free()  # others must be able to leave, to show what it means
     if await _was_throttled(run, failure):
         return heeded
@@ -73,7 +83,8 @@ def _heed(run: Run, failure: Failure, error: AttemptError) -> Heeded:
 
 async def _was_throttled(run: Run, failure: Failure) -> bool:
     times = failure.flight.lane.reply_times
-    times.undecided += 1
+    bisect.insort(times.undecided, failure.left_at)
+    succeed: bool | None = None
     try:
         with anyio.move_on_after(OTHERS_S):
             while (succeed := times.others_succeed(failure.left_at)) is None:
@@ -82,16 +93,21 @@ async def _was_throttled(run: Run, failure: Failure) -> bool:
                 left_s = failure.left_at + BESIDE_S - run.time.monotonic()
                 with anyio.move_on_after(max(left_s, 0.0) + 0.01):
                     await run.changed.wait()
-        is_single = times.undecided == 1
+        if not succeed and _is_last(run, failure) and len(times.undecided) == 1:
+            succeed = times.succeeded_just_before(failure.left_at)
     finally:
-        times.undecided -= 1
-    if not succeed and _is_last(run, failure) and is_single:
-        succeed = times.succeeded_just_before(failure.left_at)
+        times.undecided.remove(failure.left_at)
+        run.wake()
     return bool(succeed) and times.may_be_too_quick(failure.took_s)
 
 
 def _is_last(run: Run, failure: Failure) -> bool:
-    """Say whether nothing is left that could leave after it."""
+    """Say whether nothing is left that could leave after it.
+
+    Of several the first counts as lost: its row is sent again, and shows what the
+    answers to the others mean.
+    """
     waiting = run.rows_waiting()
     undecided = failure.flight.lane.reply_times.undecided
-    return waiting is not None and waiting <= undecided
+    is_first = undecided[0] == failure.left_at
+    return is_first and waiting is not None and waiting <= len(undecided)

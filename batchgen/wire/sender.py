@@ -88,6 +88,7 @@ class Wire:
         *,
         reply_timeout_s: float,
         on_sent: Callable[[], None] | None = None,
+        on_head: Callable[[], None] | None = None,
         lease: Lease | None = None,
     ) -> Reply:
         """Send one call and return its whole reply, whatever its status.
@@ -100,6 +101,7 @@ class Wire:
                 Called at most once, as the first byte is about to leave; never
                 when nothing was sent. A transport that is not ours cannot say when:
                 then it is called when the head or the failure arrives.
+            on_head: Called as the head of the reply arrives.
             lease: Holds what the reply takes in memory when this returns; None where
                 it is dropped at once.
 
@@ -110,24 +112,26 @@ class Wire:
                 HTTP; nothing was sent.
             SpecError: the host must not be talked to; nothing was sent.
         """
+        arrival = _Arrival(call.blob_keys, _Once(on_sent), on_head)
+        request = build_purchase(provider, call)
+        request.extensions |= {
+            "on_sent": arrival.departed,
+            OWN_PLACE: on_sent is not None,
+        }
         if lease is not None:
-            return await self._send(provider, call, reply_timeout_s, on_sent, lease)
+            return await self._send(provider, request, reply_timeout_s, arrival, lease)
         with self.lease() as own:
-            return await self._send(provider, call, reply_timeout_s, on_sent, own)
+            return await self._send(provider, request, reply_timeout_s, arrival, own)
 
     async def _send(
         self,
         provider: str,
-        call: Call,
+        request: httpx.Request,
         reply_timeout_s: float,
-        on_sent: Callable[[], None] | None,
+        arrival: _Arrival,
         lease: Lease,
     ) -> Reply:
-        request = build_purchase(provider, call)
         reach = self._line.judge_call(request.url)
-        departed = _Once(on_sent)
-        request.extensions |= {"on_sent": departed, OWN_PLACE: on_sent is not None}
-        arrival = _Arrival(call.blob_keys, departed)
         try:
             with arrival:
                 reply = await self._receive(
@@ -213,12 +217,18 @@ class _Arrival:
     """What has come of one reply; let go of at the end, whoever holds this still.
 
     Attributes:
-        departed: Called when the head is here.
+        departed: Called when the head is here, if nobody called it before.
         head: Status and headers; None before they came.
     """
 
-    def __init__(self, blob_keys: frozenset[str], departed: _Once) -> None:
+    def __init__(
+        self,
+        blob_keys: frozenset[str],
+        departed: _Once,
+        on_head: Callable[[], None] | None,
+    ) -> None:
         self.departed = departed
+        self._on_head = on_head
         self.head: tuple[int, dict[str, str]] | None = None
         self._blob_keys = blob_keys
         self._intake: ReplyIntake | None = None
@@ -226,6 +236,8 @@ class _Arrival:
     def begin(self, response: httpx.Response) -> tuple[dict[str, str], ReplyIntake]:
         """Take note of the head; return the headers, and what takes the body."""
         self.departed()
+        if self._on_head is not None:
+            self._on_head()
         headers = dict(response.headers.items())
         self.head = response.status_code, headers
         self._intake = ReplyIntake(headers, self._blob_keys)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from batchgen.limits import pacing
+from batchgen.limits.verdicts import OWN_THROTTLES
 from batchgen.model import Status, Terms
 from tests.daemons.haproxy import haproxy
 from tests.daemons.nginx import nginx
@@ -112,3 +114,33 @@ async def test_a_quick_503_while_nothing_has_succeeded_may_be_a_lost_purchase(
 
     assert statuses(outcome) == {Status.HELD: 1}
     assert slow.totals().at_risk > 0
+
+
+async def test_a_gateway_that_refuses_the_last_row_alone_does_not_fail_that_row(
+    slow: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its page says nothing of the row, and whether it was bought nobody knows."""
+    monkeypatch.setattr(pacing, "SILENT_S", 0.01)
+    monkeypatch.setattr(pacing, "LONGEST_S", 0.02)
+    slow.write(*rows(6))
+    sells = shop.sells(CREDITS)
+    refusals = 3 * OWN_THROTTLES
+
+    def sell_or_refuse(asked: Asked) -> Answer:
+        nonlocal refusals
+        if asked.body["prompt"] != "row 2" or not refusals:
+            return sells(asked)
+        refusals -= 1
+        shop.takes_s = 0.0
+        return Answer(503, b"<html>503 no</html>", HTML)
+
+    def sell(asked: Asked) -> Answer:
+        shop.takes_s = TAKES_S
+        return sell_or_refuse(asked)
+
+    shop.buy = sell
+    outcome = await slow.run(terms=slow.wide("aimlapi", 2))
+
+    # Nothing else is left that could show what its page means: so the row is held.
+    assert statuses(outcome) == {Status.SUCCEEDED: 5, Status.HELD: 1}
+    slow.check_money()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from typing import TypeVar
 
@@ -245,6 +245,27 @@ async def test_any_httpx_client_will_do_on_any_loop() -> None:
 
     assert got.body == {"path": "/v1"}
     assert told == ["whole", "lost"]
+
+
+async def test_it_is_told_when_the_head_is_here_however_long_the_body_takes() -> None:
+    told: list[str] = []
+
+    class Body(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            told.append("body")
+            yield b"{}"
+
+    client = httpx.MockTransport(lambda _: httpx.Response(200, stream=Body()))
+    async with Wire(client, paid_hosts=False) as wire:
+        await wire.send(
+            "acme",
+            Call(method="POST", url="http://127.0.0.1/v1", json={}),
+            reply_timeout_s=1,
+            on_sent=lambda: told.append("sent"),
+            on_head=lambda: told.append("head"),
+        )
+
+    assert told == ["sent", "head", "body"]
 
 
 @pytest.mark.parametrize(
