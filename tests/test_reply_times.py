@@ -57,16 +57,21 @@ def test_others_succeed_beside_it_only_before_and_after(
     assert times.others_succeed(10.0) is says
 
 
-def test_while_one_is_under_way_that_left_beside_it_nobody_knows() -> None:
+def test_one_that_is_waited_for_was_passed_on() -> None:
     clock = Clock()
     times = ReplyTimes(clock)
     times.succeeded(9.0, 2.0)
     times.left(1, 11.0)
-    clock.now = 300.0
+    clock.now = 11.1
 
     assert times.others_succeed(10.0) is None
 
-    times.answered(1)
+    clock.now = 12.0
+
+    assert times.others_succeed(10.0) is True
+
+    times.answered(1)  # by a 503, too
+    clock.now = 30.0
 
     assert times.others_succeed(10.0) is False
 

@@ -82,10 +82,14 @@ class ReplyTimes:
     def others_succeed(self, left_at: float) -> bool | None:
         """Say whether others succeed beside an answer; None while that is not known.
 
+        What is waited for longer than quick answers take was passed on: in an outage it
+        would have been answered like the others.
+
         Args:
             left_at: When its request left.
         """
         lefts = [success.left_at for success in self._successes]
+        lefts += [at for at in self._waiting.values() if self._clock() >= at + LEAST_S]
         is_before = any(left_at - BESIDE_S <= at <= left_at for at in lefts)
         is_after = any(left_at < at <= left_at + BESIDE_S for at in lefts)
         if is_before and is_after:
@@ -94,6 +98,14 @@ class ReplyTimes:
         if any(within[0] <= at <= within[1] for at in self._waiting.values()):
             return None
         return None if self._clock() <= within[1] else False
+
+    def is_passing(self) -> bool:
+        """Say whether one is waited for that left behind the first undecided answer.
+
+        An outage would have answered it as quickly.
+        """
+        first = self.undecided[0] if self.undecided else float("inf")
+        return any(at > first for at in self._waiting.values())
 
     def succeeded_just_before(self, left_at: float) -> bool:
         """Say whether a purchase succeeded that left just before."""

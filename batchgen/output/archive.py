@@ -225,7 +225,8 @@ class Archive:
 
     def close(self) -> None:
         """Close the file; nothing is written, and no room is held any more."""
-        if self._file.held_to or self._is_ours:
+        is_empty = self._is_ours and self._file.size_bytes() == 0
+        if self._file.held_to or is_empty:
             with suppress(StorageError):  # the next process gives it back
                 self.release()
         self._file.close()

@@ -14,13 +14,17 @@ from dataclasses import dataclass
 import anyio
 
 from batchgen.errors import AttemptError, Charge, Throttled
-from batchgen.limits import BESIDE_S, Use
+from batchgen.limits import Use
 from batchgen.runner.answers import Heeded, heed_failure
 from batchgen.runner.context import Flight, Run, Slot
+from batchgen.runner.lane import Lane
 
 OTHERS_S = 300.0
 """An answer waits no longer than this for others that tell what it means [assumed]."""
 
+
+LOOK_S = 0.1
+"""Time alone may tell: so often it is looked again."""
 
 MANY, HOLD_S = 2, 2.0
 """While so many wait it may be an outage: then nothing leaves for so long after each,
@@ -58,6 +62,8 @@ async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> H
     may_be_throttle = error.is_unavailable and is_open and not lane.breaker.is_open
     if not may_be_throttle or not lane.reply_times.may_be_too_quick(failure.took_s):
         return _heed(run, failure, error)
+    if error.charge is Charge.NONE and not _others_are_left(run, lane):
+        return _heed(run, failure, error)
     throttled = Throttled(
         error.provider,
         error.message,
@@ -66,7 +72,8 @@ async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> H
     )
     throttled.is_unavailable = True
     heeded = _heed(run, failure, throttled)
-    if len(lane.reply_times.undecided) >= MANY:
+    times = lane.reply_times
+    if len(times.undecided) >= MANY and not times.is_passing():
         lane.departures.hold(HOLD_S)
         lane.departures.begin_slowly()
     failure.slot.free()  # others must be able to leave, to show what it means
@@ -90,8 +97,7 @@ async def _was_throttled(run: Run, failure: Failure) -> bool:
             while (succeed := times.others_succeed(failure.left_at)) is None:
                 if _is_last(run, failure):
                     break
-                left_s = failure.left_at + BESIDE_S - run.time.monotonic()
-                with anyio.move_on_after(max(left_s, 0.0) + 0.01):
+                with anyio.move_on_after(LOOK_S):
                     await run.changed.wait()
         if not succeed and _is_last(run, failure) and len(times.undecided) == 1:
             succeed = times.succeeded_just_before(failure.left_at)
@@ -99,6 +105,12 @@ async def _was_throttled(run: Run, failure: Failure) -> bool:
         times.undecided.remove(failure.left_at)
         run.wake()
     return bool(succeed) and times.may_be_too_quick(failure.took_s)
+
+
+def _others_are_left(run: Run, lane: Lane) -> bool:
+    """Say whether there are more rows than can be under way at a time."""
+    waiting = run.rows_waiting()
+    return waiting is None or waiting > 2 * lane.concurrency
 
 
 def _is_last(run: Run, failure: Failure) -> bool:
