@@ -225,9 +225,9 @@ class Archive:
 
     def close(self) -> None:
         """Close the file; nothing is written, and no room is held any more."""
-        is_empty = self._is_ours and self._file.size_bytes() == 0
-        if self._file.held_to or is_empty:
-            with suppress(StorageError):  # the next process gives it back
+        with suppress(StorageError):  # the next process gives it back
+            is_empty = self._is_ours and self._file.size_bytes() == 0
+            if self._file.held_to or is_empty:
                 self.release()
         self._file.close()
 

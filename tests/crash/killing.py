@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -139,6 +143,20 @@ def kill_outputs(batch: Batch, moment: Moment) -> bool:
     return kill_run(batch, moment) or any(
         kill_report(batch, moment) for _ in range(TRIES)
     )
+
+
+def kill_at(batch: Batch, point: str, *arguments: str) -> None:
+    """Give a command that kills itself at a point of `tests.crash.points`."""
+    root = str(Path(__file__).parents[2])
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.crash.at", point, "--", *arguments],
+        cwd=batch.folder,
+        env={**os.environ, "PYTHONPATH": root},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL, ended
 
 
 def finished(batch: Batch) -> Ended:

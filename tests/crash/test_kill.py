@@ -35,6 +35,7 @@ from tests.crash.killing import (
     at_second,
     at_table,
     finished,
+    kill_at,
     kill_outputs,
     kill_run,
     newest_states,
@@ -153,15 +154,9 @@ def test_a_kill_between_the_zip_and_the_table_leaves_both_to_the_next_command(
 ) -> None:
     batch = rehearsal(tmp_path, "aimlapi")
     batch.write(product_rows(range(6)))
-    batch.out.mkdir()
-    # Nobody reads this pipe: the run waits in front of its table until it is killed.
-    pipe = batch.out / "results.parquet.partial"
-    os.mkfifo(pipe)
 
-    with batch.running() as run:
-        assert run.comes_to(lambda: zipfile.is_zipfile(batch.archive))
-        run.kill()
-    pipe.unlink()
+    kill_at(batch, "table-before", *batch.run_arguments())
+    assert zipfile.is_zipfile(batch.archive)
     assert not batch.table.exists()
     finished(batch)
 
@@ -202,21 +197,12 @@ def test_a_report_that_is_killed_leaves_the_zip_to_the_next_command(
     batch = rehearsal(tmp_path, "aimlapi")
     batch.write(product_rows(range(4)))
     finished(batch)
-    # Nobody reads this pipe: the report waits in front of its table.
-    pipe = batch.out / "results.parquet.partial"
-    os.mkfifo(pipe)
     whole = size_of(batch.archive)
     touched = written_at(batch.archive)
 
-    with batch.calling("report", "out") as report:
-        assert report.comes_to(
-            lambda: (
-                written_at(batch.archive) != touched
-                and zipfile.is_zipfile(batch.archive)
-            )
-        )
-        report.kill()
-    pipe.unlink()
+    kill_at(batch, "table-before", "report", "out")
+    assert written_at(batch.archive) != touched
+    assert zipfile.is_zipfile(batch.archive)
     # What a kill a moment earlier leaves: the images, and a part of the directory.
     os.truncate(batch.archive, whole - 50)
     finished(batch)

