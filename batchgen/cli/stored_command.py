@@ -80,7 +80,9 @@ def _read_words(stored: object) -> list[str] | None:
         pass
     else:
         is_list = isinstance(words, list)
-        return words if is_list and all(isinstance(it, str) for it in words) else None
+        return (
+            words if is_list and all(isinstance(word, str) for word in words) else None
+        )
     try:
         return shlex.split(stored)  # as older versions kept it
     except ValueError:

@@ -171,7 +171,7 @@ def price_rule(value: object, page: str) -> Price:
         case _:
             raise ValueError(f"{_given(value)} is no table")
     check_names(value, PRICE_KEYS, "key")
-    agreed = price({it: value[it] for it in _AMOUNTS if it in value}, page)
+    agreed = price({name: value[name] for name in _AMOUNTS if name in value}, page)
     stated = {
         name: frozenset({text(value[name])}) for name in _PRICED_BY if name in value
     }

@@ -137,7 +137,9 @@ async def _bring_all(
         broke_off = all(isinstance(error, Retryable) for error in failures)
         # Who waits to buy again does not wait for an outage of the links to end.
         hosts = [lane.host_of(link) for link in missing.links.values()]
-        is_outage = is_first_chance and broke_off and all(it.excuses for it in hosts)
+        is_outage = (
+            is_first_chance and broke_off and all(host.excuses for host in hosts)
+        )
         if is_first_chance and all(map(lane.link_hosts.are_gone, hosts)):
             stop_for(run, lane, hosts[0], missing)
         counted += not is_outage

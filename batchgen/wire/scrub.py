@@ -71,8 +71,8 @@ class Scrubber:
         secrets = {key for key in (*stripped, *passwords) if len(key) >= LEAST_KEY}
         folded = sorted(map(_fold, secrets))
         pairs = {f"{login.user}:{login.password}" for login in logins}
-        short = {it for it in passwords - secrets if len(it) >= LEAST_PASSWORD}
-        kept = {it for it in short if len(it) >= LEAST_PASSWORD_KEPT}
+        short = {word for word in passwords - secrets if len(word) >= LEAST_PASSWORD}
+        kept = {word for word in short if len(word) >= LEAST_PASSWORD_KEPT}
         self.mask = KeyMask(secrets, pairs, kept)
         self._passwords = re.compile(
             _any_pattern(map(whole_word, short)), re.IGNORECASE

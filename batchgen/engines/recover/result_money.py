@@ -69,7 +69,7 @@ class ResultMoney:
             )
 
     def _take_risk(self, row: TableRow, row_id: int) -> None:
-        known = [it for it in self.ledger.attempts_of(row_id) if it.at_risk]
+        known = [each for each in self.ledger.attempts_of(row_id) if each.at_risk]
         count = (row["at_risk_attempts"] or 0) - len(known)
         if count > _MAX_ATTEMPTS:
             raise ValueError(f"{count} purchases of one row at risk")
