@@ -32,7 +32,7 @@ def test_what_took_seconds_may_have_been_bought(
     times = ReplyTimes(lambda: 0.0)
     times.succeeded(0.0, purchase_s)
 
-    assert times.may_be_too_quick(answer_s) is is_too_quick
+    assert times.is_too_quick(answer_s) is is_too_quick
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,13 @@ def test_others_succeed_beside_it_only_before_and_after(
         times.succeeded(left_at, 2.0)
 
     assert times.others_succeed(10.0) is says
+
+
+def test_before_a_success_nobody_knows_what_is_too_quick() -> None:
+    times = ReplyTimes(lambda: 0.0)
+
+    assert times.is_too_quick(0.01) is None
+    assert times.is_too_quick(2.0) is False
 
 
 def test_one_that_is_waited_for_was_passed_on() -> None:

@@ -71,11 +71,14 @@ class ReplyTimes:
         """Take note of a success and of how long the head of its reply took."""
         self._successes.append(Success(left_at, took_s))
 
-    def may_be_too_quick(self, took_s: float) -> bool:
-        """Say whether an answer can be too quick, as far as successes tell by now."""
+    def is_too_quick(self, took_s: float) -> bool | None:
+        """Say whether an answer was too quick for a purchase.
+
+        None for one that may have been, before a success shows how long they take.
+        """
         last = list(self._successes)[-COMPARED:]
         if not last:
-            return True
+            return None if took_s <= QUICK_S else False
         fastest_s = min(success.took_s for success in last)
         return fastest_s >= LEAST_S and took_s <= min(QUICK_S, QUICK * fastest_s)
 
@@ -92,7 +95,7 @@ class ReplyTimes:
         lefts += [at for at in self._waiting.values() if self._clock() >= at + LEAST_S]
         is_before = any(left_at - BESIDE_S <= at <= left_at for at in lefts)
         is_after = any(left_at < at <= left_at + BESIDE_S for at in lefts)
-        if is_before and is_after:
+        if is_before and is_after and self._successes:
             return True
         within = left_at - BESIDE_S, left_at + BESIDE_S
         if any(within[0] <= at <= within[1] for at in self._waiting.values()):

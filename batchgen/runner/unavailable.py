@@ -60,7 +60,8 @@ async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> H
     lane = failure.flight.lane
     is_open = error.charge in (Charge.NONE, Charge.UNKNOWN)
     may_be_throttle = error.is_unavailable and is_open and not lane.breaker.is_open
-    if not may_be_throttle or not lane.reply_times.may_be_too_quick(failure.took_s):
+    times = lane.reply_times
+    if not may_be_throttle or times.is_too_quick(failure.took_s) is False:
         return _heed(run, failure, error)
     if error.charge is Charge.NONE and not _others_are_left(run, lane):
         return _heed(run, failure, error)
@@ -72,7 +73,6 @@ async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> H
     )
     throttled.is_unavailable = True
     heeded = _heed(run, failure, throttled)
-    times = lane.reply_times
     if len(times.undecided) >= MANY and not times.is_passing():
         lane.departures.hold(HOLD_S)
         lane.departures.begin_slowly()
@@ -104,7 +104,7 @@ async def _was_throttled(run: Run, failure: Failure) -> bool:
     finally:
         times.undecided.remove(failure.left_at)
         run.wake()
-    return bool(succeed) and times.may_be_too_quick(failure.took_s)
+    return bool(succeed) and bool(times.is_too_quick(failure.took_s))
 
 
 def _others_are_left(run: Run, lane: Lane) -> bool:
