@@ -60,6 +60,7 @@ def test_in_a_terminal_a_page_fits_its_width_in_the_users_pager(
     pager.write_text("#!/bin/sh\necho it is paged\nexec cat\n")
     pager.chmod(0o755)
     monkeypatch.setenv("PAGER", os.fspath(pager))
+    monkeypatch.delenv("COLUMNS", raising=False)  # it would stand above the terminal
 
     with terminal("help", "money", at=tmp_path, columns=columns) as shown:
         assert shown.wait() == 0
