@@ -16,19 +16,19 @@ import click
 
 from batchgen.cli.display import choose_display
 from batchgen.cli.logfile import log_to
-from batchgen.cli.manner import Manner
+from batchgen.cli.manner import RunOptions
 from batchgen.cli.runfolder import these_words, this_command
 from batchgen.cli.stop_words import stopped_now_line
 from batchgen.cli.stored_command import COMMAND, write_words
 from batchgen.cli.streams import speaks_json_lines, write_error, write_notice
 from batchgen.cli.words import counted
 from batchgen.drives import message_for
+from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.course import RATES
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
 from batchgen.engines.local import LocalEngine
 from batchgen.engines.needed import NEEDED
-from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BatchgenError, LedgerMissing, StorageError, UsageError
 from batchgen.ledger import OpenAttempts
 from batchgen.ledger.database import check_last_opened
@@ -83,10 +83,10 @@ def _rates_of(job: Job) -> dict[str, float | None]:
 def run_in(
     job: Job,
     folder: RunFolder,
-    setting: Setting,
-    manner: Manner,
+    config: RunConfig,
+    manner: RunOptions,
     log: logging.Logger,
-) -> Outcome:
+) -> RunResult:
     """Run the engine until it ends, and show how it goes meanwhile.
 
     Raises:
@@ -94,17 +94,17 @@ def run_in(
     """
     display = choose_display(quiet=manner.quiet, json_lines=manner.json_lines)
     # Before the display runs: the engine's first notices come before its first wait.
-    setting.progress.notice = write_notice
+    config.progress.notice = write_notice
     raise_limit()  # each purchase in flight has a socket
     gc.freeze()  # what lives as long as the process is 7 % of a run's CPU to collect
     sys.setswitchinterval(SWITCH_S)
 
-    outcomes: list[Outcome] = []
+    outcomes: list[RunResult] = []
 
     async def shown() -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(display.show, setting.progress)
-            outcomes.append(await LocalEngine(job, folder, setting).run())
+            tasks.start_soon(display.show, config.progress)
+            outcomes.append(await LocalEngine(job, folder, config).run())
             tasks.cancel_scope.cancel()
 
     try:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batchgen.cli.drive import ask, open_and_log, run_in, stop_at_once
-from batchgen.cli.manner import End, Manner
+from batchgen.cli.manner import End, RunOptions
 from batchgen.cli.source import prices_of, read_keys, realm_of
-from batchgen.engines.setting import Setting
+from batchgen.engines.config import RunConfig
 from batchgen.model import Job
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
 
 
-def launch(job: Job, manner: Manner, end: End) -> int:
+def launch(job: Job, manner: RunOptions, end: End) -> int:
     """Run a job, or carry on with it, and return the exit code.
 
     Raises:
@@ -26,12 +26,12 @@ def launch(job: Job, manner: Manner, end: End) -> int:
         return rehearse(job, manner, end)
     keys = read_keys(job)
     with open_and_log(job, realm_of(job), keys) as (folder, log):
-        outcome = run_in(job, folder, _setting(job, keys, manner), manner, log)
-        return end(job, outcome, None)
+        result = run_in(job, folder, _config(job, keys, manner), manner, log)
+        return end(job, result, None)
 
 
-def _setting(job: Job, keys: Mapping[str, str], manner: Manner) -> Setting:
-    return Setting(
+def _config(job: Job, keys: Mapping[str, str], manner: RunOptions) -> RunConfig:
+    return RunConfig(
         providers=PROVIDERS,
         keys=keys,
         prices=prices_of(job),

@@ -7,16 +7,16 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from batchgen.cli.summary import Rehearsed
-from batchgen.engines.setting import Outcome
+from batchgen.engines.config import RunResult
 from batchgen.errors import UsageError
 from batchgen.model import Job
 
-End = Callable[[Job, Outcome, Rehearsed | None], int]
+End = Callable[[Job, RunResult, Rehearsed | None], int]
 """Shows how a job ended, with the sandbox's bill after a rehearsal; the exit code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class RunOptions:
     """How a job is run, beyond what the job says: as the options of `run`."""
 
     rehearse: bool = False
@@ -40,7 +40,7 @@ class Manner:
                 raise UsageError(f"--{name} is for rehearsals: add --rehearse")
 
 
-def manner_of(given: Mapping[str, Any]) -> Manner:
+def manner_of(given: Mapping[str, Any]) -> RunOptions:
     """Return the options of running among a command's values."""
-    names = {it.name for it in fields(Manner)}
-    return Manner(**{name: value for name, value in given.items() if name in names})
+    names = {it.name for it in fields(RunOptions)}
+    return RunOptions(**{name: value for name, value in given.items() if name in names})

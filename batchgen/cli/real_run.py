@@ -13,7 +13,7 @@ from itertools import chain
 
 from batchgen.budget import limits_of
 from batchgen.cli.keys import known_keys
-from batchgen.cli.manner import Manner
+from batchgen.cli.manner import RunOptions
 from batchgen.cli.runfolder import REHEARSAL
 from batchgen.cli.source import base_url_of, no_base_url, prices_of
 from batchgen.cli.words import counted
@@ -81,7 +81,7 @@ def _unknown_models(job: Job) -> Iterator[str]:
             )
 
 
-def needs_of(job: Job, manner: Manner) -> Iterator[str]:
+def needs_of(job: Job, manner: RunOptions) -> Iterator[str]:
     """Yield what a real run needs besides: keys and consent."""
     set_keys = known_keys()
     for name in job.providers:

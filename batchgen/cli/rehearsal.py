@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any, Literal
 
 from batchgen.cli.drive import ask, open_and_log, run_in, stop_at_once
-from batchgen.cli.manner import End, Manner
+from batchgen.cli.manner import End, RunOptions
 from batchgen.cli.real_run import known_before, known_of_plan, needs_of
 from batchgen.cli.streams import write_notice
 from batchgen.cli.summary import Rehearsed
-from batchgen.engines.setting import Setting
+from batchgen.engines.config import RunConfig
 from batchgen.engines.whole_folder import SANDBOX
 from batchgen.errors import SpecError
 from batchgen.model import Job, Price, PriceList, Terms
@@ -26,7 +26,7 @@ from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_san
 from batchgen.sandbox.drawing import stand_in
 
 
-def rehearse(job: Job, manner: Manner, end: End) -> int:
+def rehearse(job: Job, manner: RunOptions, end: End) -> int:
     """Run a job against a sandbox of its own, and return the exit code.
 
     Raises:
@@ -45,7 +45,7 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                 for sentence in real_run:
                     write_notice(sentence)
                 tariff = sandbox.tariff()
-                setting = Setting(
+                config = RunConfig(
                     providers=PROVIDERS,
                     keys=dict.fromkeys(PROVIDERS, KEY),
                     prices={name: prices_from(tariff, name) for name in PROVIDERS},
@@ -59,14 +59,14 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                     seed=manner.seed or 0,
                     stand_in=stand_in(),
                 )
-                outcome = run_in(rehearsed, folder, setting, manner, log)
+                result = run_in(rehearsed, folder, config, manner, log)
                 bill = sandbox.bill()
                 _keep_bills(job, sandbox, bill["entries"])
                 real_run += needs_of(job, manner)
                 real_run += known_of_plan(job, folder.ledger)
-                real_run += {UNTRIED} & setting.progress.said
+                real_run += {UNTRIED} & config.progress.said
                 found = Rehearsed(bill["total_nano_usd"], real_run)
-                return end(rehearsed, outcome, found)
+                return end(rehearsed, result, found)
         except SandboxFailed as error:
             raise SpecError(str(error)) from error
 

@@ -24,7 +24,7 @@ from batchgen.cli.summary import (
     show_real_run,
     show_summary,
 )
-from batchgen.engines.setting import Outcome
+from batchgen.engines.config import RunResult
 from batchgen.model import Job
 
 
@@ -79,11 +79,11 @@ def command(context: click.Context, /, **given: Any) -> None:
     context.exit(launch(job, manner, _end))
 
 
-def _end(job: Job, outcome: Outcome, rehearsed: Rehearsed | None) -> int:
-    causes = causes_in(job, outcome)
-    show_summary(job, outcome, rehearsed, causes)
+def _end(job: Job, result: RunResult, rehearsed: Rehearsed | None) -> int:
+    causes = causes_in(job, result)
+    show_summary(job, result, rehearsed, causes)
     show_real_run(rehearsed)
-    code = finish(job, outcome, causes)
+    code = finish(job, result, causes)
     if speaks_json_lines():
-        write_document("summary", summary_fields(job, outcome, rehearsed, code))
+        write_document("summary", summary_fields(job, result, rehearsed, code))
     return code

@@ -29,8 +29,8 @@ from batchgen.cli.source import base_url_of, overrides_of, read_job
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.summary import Rehearsed, causes_in, finish, show_real_run
 from batchgen.cli.words import NO_MONEY, may_have_been_charged, money_lines
+from batchgen.engines.config import RunResult
 from batchgen.engines.folder import LEDGER, read_ledger
-from batchgen.engines.setting import Outcome
 from batchgen.errors import BatchgenError, StorageError, UsageError
 from batchgen.ledger import Reader
 from batchgen.ledger.directory import directory_images
@@ -221,7 +221,9 @@ def _way_on(folder: Path, given: Mapping[str, Any]) -> list[str]:
 # -- how it ended
 
 
-def _end(job: Job, outcome: Outcome, rehearsed: Rehearsed | None, *, asked: Job) -> int:
+def _end(
+    job: Job, result: RunResult, rehearsed: Rehearsed | None, *, asked: Job
+) -> int:
     """Show what came of it; `asked` is the job before a rehearsal moved it."""
     with closing(read_ledger(job.out)) as ledger:
         found = next(result_slices(ledger, ARCHIVE), None)
@@ -231,9 +233,9 @@ def _end(job: Job, outcome: Outcome, rehearsed: Rehearsed | None, *, asked: Job)
                 write_result("\n".join([*_success(row, ledger, job.out), ""]))
                 write_result(_curl(asked, is_rehearsal=rehearsed is not None))
             else:
-                _tell_failure(row, outcome)
+                _tell_failure(row, result)
     show_real_run(rehearsed)
-    return finish(job, outcome, causes_in(job, outcome))
+    return finish(job, result, causes_in(job, result))
 
 
 def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
@@ -263,12 +265,12 @@ def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
         yield f"warning: {row.warning}"
 
 
-def _tell_failure(row: ResultRow, outcome: Outcome) -> None:
+def _tell_failure(row: ResultRow, result: RunResult) -> None:
     if row.status is not Status.PENDING:
         reason = f"{row.message} ({row.error})" if row.error else "no reason known"
         write_error(f"batchgen: {row.status}: {reason}")
-    if outcome.totals is not None:
-        write_result("\n".join(money_lines(outcome.totals)))
+    if result.totals is not None:
+        write_result("\n".join(money_lines(result.totals)))
 
 
 def _curl(job: Job, *, is_rehearsal: bool) -> str:

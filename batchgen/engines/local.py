@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import TaskGroup
 
-from batchgen.engines.assembly import Hands, assemble, resume
+from batchgen.engines.assembly import Connections, assemble, resume
 from batchgen.engines.capacity import Capacity, capacity_now
+from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.consent import (
     is_priced,
     refuse_rebuy,
@@ -25,7 +26,6 @@ from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.engines.folder import LOG, RunFolder
 from batchgen.engines.notices import notices_of
 from batchgen.engines.older_ledger import refuse_older_than_log
-from batchgen.engines.setting import Outcome, Setting
 from batchgen.engines.shortfall import remember_needed
 from batchgen.engines.stops import open_attempts, watch_signals
 from batchgen.errors import (
@@ -69,19 +69,19 @@ long as the slice took, but no longer than this: half the time is the purchases'
 class LocalEngine:
     """Runs one job in one folder."""
 
-    def __init__(self, job: Job, folder: RunFolder, setting: Setting) -> None:
+    def __init__(self, job: Job, folder: RunFolder, config: RunConfig) -> None:
         self._job = job
         self._folder = folder
-        self._setting = setting
-        self._outcome = Outcome(chosen=len(job.providers))
+        self._config = config
+        self._result = RunResult(chosen=len(job.providers))
         self._log = logging.getLogger("batchgen.run")
-        self._time = Time(monotonic=anyio.current_time, now=setting.now)
+        self._time = Time(monotonic=anyio.current_time, now=config.now)
         self._feeders = anyio.CancelScope()
         self._work = anyio.CancelScope()
         self._run: Run | None = None
         self._planner: Planner | None = None
 
-    async def run(self) -> Outcome:
+    async def run(self) -> RunResult:
         """Run to the end, or to an orderly stop; the outputs are written either way.
 
         Raises:
@@ -90,11 +90,11 @@ class LocalEngine:
         """
         manifest = Manifest.open(self._job)
         today = utc(self._time.now()).date()
-        told = notices_of(self._job, self._setting.providers, today)
+        told = notices_of(self._job, self._config.providers, today)
         for notice in (*manifest.notices, *told):
-            self._setting.progress.notice(notice)
+            self._config.progress.notice(notice)
         ledger = self._folder.ledger
-        ledger.holds_key = scrubber_of(self._setting.keys.values()).holds_key
+        ledger.holds_key = scrubber_of(self._config.keys.values()).holds_key
         # Signals are heeded until all is written: one in between would be a crash.
         async with anyio.create_task_group() as watch:
             await watch.start(watch_signals, self._stop, self._stop_now)
@@ -105,25 +105,25 @@ class LocalEngine:
             async with self._writing() as writer:
                 async with self._wire(capacity) as wire:
                     await self._buy(manifest, writer, wire, capacity)
-                self._setting.progress.phase = "writing"
-                await write_outputs_at_end(self._folder, self._setting, self._outcome)
+                self._config.progress.phase = "writing"
+                await write_outputs_at_end(self._folder, self._config, self._result)
                 if not ledger.is_in_place():
                     self._lost_ledger()
                     ledger.put_back()
             watch.cancel_scope.cancel()
-        self._outcome.totals = ledger.totals(self._below)
+        self._result.totals = ledger.totals(self._below)
         lanes = self._run.lanes.values() if self._run else ()
-        self._outcome.stopped = [lane.stopped for lane in lanes if lane.stopped]
-        error, run = self._outcome.error, self._run
+        self._result.stopped = [lane.stopped for lane in lanes if lane.stopped]
+        error, run = self._result.error, self._run
         if isinstance(error, BudgetReached) and run is not None:
-            self._outcome.needed = remember_needed(run, ledger, self._below, error)
-        log_end(self._log, self._outcome.totals)
-        return self._outcome
+            self._result.needed = remember_needed(run, ledger, self._below, error)
+        log_end(self._log, self._result.totals)
+        return self._result
 
     async def _recover(self) -> None:
         ledger, archive = self._folder.ledger, self._folder.archive
         now = self._time.now()
-        adopted = await self._setting.offload(lambda: recover(ledger, archive, now))
+        adopted = await self._config.offload(lambda: recover(ledger, archive, now))
         if not self._folder.is_new:
             refuse_older_than_log(ledger, self._folder.path / LOG)
         self._log.info(
@@ -148,16 +148,16 @@ class LocalEngine:
         Raises:
             SpecError: it may open too little.
         """
-        setting = self._setting
-        if setting.transport is not None:  # it opens no sockets of ours
+        config = self._config
+        if config.transport is not None:  # it opens no sockets of ours
             return Capacity(purchases={}, sockets=SocketLimits())
-        capacity = capacity_now(self._job, setting.providers)
+        capacity = capacity_now(self._job, config.providers)
         if capacity.notice is not None:
-            setting.progress.notice(capacity.notice)
+            config.progress.notice(capacity.notice)
         return capacity
 
     def _wire(self, capacity: Capacity) -> Wire:
-        it, mb = self._setting, self._job.memory_mb
+        it, mb = self._config, self._job.memory_mb
         return Wire(
             it.transport,
             paid_hosts=it.paid_hosts,
@@ -169,7 +169,7 @@ class LocalEngine:
     def _room(self) -> Room:
         ledger = self._folder.ledger
         return Room(
-            self._folder.path, self._folder.archive, ledger.log, self._setting.offload
+            self._folder.path, self._folder.archive, ledger.log, self._config.offload
         )
 
     @asynccontextmanager
@@ -178,7 +178,7 @@ class LocalEngine:
         writer = Writer(
             self._folder.ledger,
             self._folder.archive,
-            self._setting.offload,
+            self._config.offload,
             lost=self._lost_ledger,
         )
         async with anyio.create_task_group() as tasks:
@@ -195,16 +195,16 @@ class LocalEngine:
         reader = Reader(self._folder.ledger.path)
         try:
             planner = self._planner = Planner(
-                reader, manifest, self._choice(), rebuy=self._setting.rebuy
+                reader, manifest, self._choice(), rebuy=self._config.rebuy
             )
-            if self._outcome.signal is not None:
+            if self._result.signal is not None:
                 planner.stop()
             # Only a signal ends a reading that is under way, for the next run carries
             # it on: the table has a line for each row.
             async with anyio.create_task_group() as reading:
                 with self._work:
                     async with anyio.create_task_group() as tasks:
-                        hands = Hands(
+                        connections = Connections(
                             reader,
                             writer,
                             wire,
@@ -214,14 +214,14 @@ class LocalEngine:
                             capacity.purchases,
                         )
                         self._run = assemble(
-                            self._job, self._setting, hands, self._time
+                            self._job, self._config, connections, self._time
                         )
                         await self._work_through(self._run, planner, reading)
-                is_read_on = self._outcome.signal is None
+                is_read_on = self._result.signal is None
                 if self._run is not None and self._run.planning and is_read_on:
                     self._run.progress.phase = "planning"
-            if self._outcome.signal is not None and not planner.finished:
-                self._outcome.cut = cut_reading(reader)
+            if self._result.signal is not None and not planner.finished:
+                self._result.cut = cut_reading(reader)
                 if self._run is not None:  # wherever the signal met it
                     await self._count(self._run, planner)
         finally:
@@ -235,12 +235,12 @@ class LocalEngine:
                 at_once = await self._prepare(run, planner)
             except ReadingStopped:
                 return
-            if self._outcome.signal is not None:
+            if self._result.signal is not None:
                 return
-            left = await resume(run, self._setting)
-            self._outcome.left = [*left.variables]
-            self._outcome.unnamed = [*left.unnamed]
-            references = References(run, self._setting.stand_in)
+            left = await resume(run, self._config)
+            self._result.left = [*left.variables]
+            self._result.unnamed = [*left.unnamed]
+            references = References(run, self._config.stand_in)
             if at_once:
                 reading.start_soon(self._plan, run, planner)
             async with anyio.create_task_group() as feeders:
@@ -248,14 +248,14 @@ class LocalEngine:
                     feeders.start_soon(self._feed, run, lane, references)
             if run.full:
                 self._end(GroupsFull(run.budget.explain_groups(sorted(run.full))))
-        is_safe = not isinstance(self._outcome.error, SpecError | StorageError)
-        if self._outcome.signal is None and is_safe:
+        is_safe = not isinstance(self._result.error, SpecError | StorageError)
+        if self._result.signal is None and is_safe:
             await try_lost_links(run)
 
     # -- before anything is bought
 
     def _choice(self) -> Choice:
-        it = self._setting
+        it = self._config
         today = utc(self._time.now()).date()
         return Choice.of(self._job, it.providers, it.prices, today)
 
@@ -296,8 +296,8 @@ class LocalEngine:
         await self._consent_to_changes(run, planner)
         await refuse_many_gaps(run, planner, is_planned=True)
         estimate = estimate_of(run.ledger, self._below, planner.generation)
-        if estimate.rows and not self._setting.consented:
-            self._setting.ask(estimate)
+        if estimate.rows and not self._config.consented:
+            self._config.ask(estimate)
         await self._rename_rows(run, planner)
         await planner.adopt(run.writer)
         await self._count(run, planner)
@@ -305,7 +305,7 @@ class LocalEngine:
 
     async def _rename_rows(self, run: Run, planner: Planner) -> None:
         """Give rows names of their own, where an edit, or keeping, may need that."""
-        if run.ledger.has_attempts() and (self._setting.keep or not planner.finished):
+        if run.ledger.has_attempts() and (self._config.keep or not planner.finished):
             archive, offload = self._folder.archive, run.offload
             await rename_rows(
                 run.ledger, archive, run.writer, offload, planner.generation
@@ -318,14 +318,14 @@ class LocalEngine:
             UsageError: nothing was agreed to.
         """
         generation, notice = planner.generation, run.progress.notice
-        if self._setting.keep:
+        if self._config.keep:
             await run.writer.commit(
                 lambda ledger: keep(ledger, generation, self._below)
             )
         if not planner.finished:  # it was told when the reading was new
             for line in edit_notices(run.ledger, self._below, generation):
                 notice(line)
-        if self._setting.rebuy:
+        if self._config.rebuy:
             if (again := rebuy_of(run.ledger, self._below, generation)) is not None:
                 them = "them" if again.rows != 1 else "it"
                 notice(f"{again.happened}; --rebuy buys {them} again for {again.price}")
@@ -337,15 +337,15 @@ class LocalEngine:
         # No plan stands but, perhaps, a part of this one: none can be bought from that
         # the manifest lost.
         is_first = not (run.ledger.generation or run.ledger.has_attempts())
-        if not self._setting.consented or not (is_first or planner.counts_already):
+        if not self._config.consented or not (is_first or planner.counts_already):
             return False
         return not run.budget.limits or is_priced(run, planner.states)
 
     async def _plan_whole(self, run: Run, planner: Planner) -> None:
         await self._plan(run, planner)
-        if self._outcome.error is not None:
-            raise self._outcome.error
-        if self._outcome.signal is not None:
+        if self._result.error is not None:
+            raise self._result.error
+        if self._result.signal is not None:
             raise ReadingStopped  # of a part nothing is judged, nor asked
 
     async def _plan(self, run: Run, planner: Planner) -> None:
@@ -407,9 +407,9 @@ class LocalEngine:
 
     def _end(self, error: BatchgenError) -> None:
         """Send nothing more; what is in flight comes in."""
-        if self._outcome.error is None:
+        if self._result.error is None:
             drop_tracebacks(error)  # it is told at the end, and would hold images
-            self._outcome.error = error
+            self._result.error = error
             self._log.error("stopping", extra={"why": error.kind})
         self._feeders.cancel()
 
@@ -425,7 +425,7 @@ class LocalEngine:
 
     def _stop(self, number: signal.Signals) -> None:
         """Send nothing more, leave tasks, and wait for replies as long as agreed."""
-        self._outcome.signal = number
+        self._result.signal = number
         self._log.warning("signal", extra={"number": int(number)})
         run = self._run
         if self._planner is not None:
@@ -449,7 +449,7 @@ class LocalEngine:
 
     def _stop_now(self, _: signal.Signals) -> None:
         """Tell what is left at risk as the process ends; nothing is waited for long."""
-        self._setting.stop_at_once(self._open_attempts())
+        self._config.stop_at_once(self._open_attempts())
 
     def _open_attempts(self) -> dict[State, OpenAttempts] | None:
         ledger = self._folder.ledger

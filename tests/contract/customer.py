@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 
 from batchgen.cli.rehearsal import prices_from
+from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
 from batchgen.engines.local import LocalEngine
-from batchgen.engines.setting import Outcome, Setting
 from batchgen.model import Job, PriceList, Terms
 from batchgen.provider import PollSchedule, Provider, TaskProvider
 from batchgen.providers import PROVIDERS
@@ -113,13 +113,13 @@ class Customer:
         )
         return replace(job, **said)
 
-    async def run(self, **said: Any) -> Outcome:
+    async def run(self, **said: Any) -> RunResult:
         """Run the manifest to its end; `terms` are the provider's."""
         return await self.run_job(self.job(said.pop("terms", {}), **said))
 
-    async def run_job(self, job: Job) -> Outcome:
+    async def run_job(self, job: Job) -> RunResult:
         """Run a job to its end, as a rehearsal does."""
-        setting = Setting(
+        setting = RunConfig(
             providers={**PROVIDERS, self.provider: self.twin(PROVIDERS[self.provider])},
             keys=dict.fromkeys(PROVIDERS, KEY),
             prices={self.provider: self.prices},

@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 
+from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.local import LocalEngine
-from batchgen.engines.setting import Outcome, Setting
 from batchgen.ledger import AttemptRecord, RowRecord, Totals, settle_charge
 from batchgen.model import Job, Price, PriceList, Status, Terms, to_nano
 from batchgen.provider import PollSchedule, Provider
@@ -46,7 +46,7 @@ class QuickFox(FoxApi):
         )
 
 
-def statuses(outcome: Outcome) -> dict[Status, int]:
+def statuses(outcome: RunResult) -> dict[Status, int]:
     """Return how many rows ended in each way."""
     assert outcome.totals is not None
     return {status: count for status, count in outcome.totals.rows.items() if count}
@@ -104,7 +104,7 @@ class Desk:
             **({"providers": (self.provider,), "terms": terms} | said),
         )
 
-    async def run(self, *, rebuy: bool = False, **said: Any) -> Outcome:
+    async def run(self, *, rebuy: bool = False, **said: Any) -> RunResult:
         """Run the job to its end; `said` stands above what the desk says."""
         providers: dict[str, Provider] = {
             "aimlapi": AimlApi(),
@@ -112,7 +112,7 @@ class Desk:
             "apiai": ApiAi(),
             **self.others,
         }
-        setting = Setting(
+        setting = RunConfig(
             providers=providers,
             keys={
                 name: self.secret or f"key-of-{name}{self.key_suffix}"

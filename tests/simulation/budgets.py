@@ -27,10 +27,10 @@ from unittest.mock import patch
 import anyio
 
 from batchgen.budget import Limits, Share, day_of, limits_of, shares_of
+from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import EVERY_ROW, Estimate
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.local import LocalEngine
-from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BudgetReached, DayFull, GroupsFull
 from batchgen.model import Job, Price, PriceList, Status, Terms, by_resolution
 from batchgen.provider import Provider
@@ -183,7 +183,7 @@ class Spree:
             random.Random(f"till {case.seed}"),
         )
         self.ends: Counter[str] = Counter()
-        self.last: Outcome | None = None
+        self.last: RunResult | None = None
         self._kills = list(case.kills)
 
     async def live(self) -> None:
@@ -215,7 +215,7 @@ class Spree:
         totals = self.last.totals if self.last else None
         return totals is not None and Status.PENDING in totals.rows
 
-    async def _live_once(self) -> Outcome | None:
+    async def _live_once(self) -> RunResult | None:
         outcome = None
         try:
             async with anyio.create_task_group() as tasks:
@@ -232,8 +232,8 @@ class Spree:
         await anyio.sleep(after_s)
         self.power.arm("any")
 
-    async def _run(self) -> Outcome:
-        setting = Setting(
+    async def _run(self) -> RunResult:
+        setting = RunConfig(
             providers={name: make() for name, make in PROVIDERS.items()},
             keys=dict.fromkeys(PROVIDERS, KEY),
             prices=_prices(self.case.ceilings),

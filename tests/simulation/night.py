@@ -15,10 +15,10 @@ from pathlib import Path
 
 import anyio
 
+from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
 from batchgen.engines.local import LocalEngine
-from batchgen.engines.setting import Outcome, Setting
 from batchgen.model import Job, Price, PriceList, Status, Terms
 from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
@@ -149,7 +149,7 @@ class Night:
         day_s = self.schedule.day_s
         return day_s - anyio.current_time() % day_s + 1.0
 
-    async def _live_once(self, interruption: Interruption | None) -> Outcome | None:
+    async def _live_once(self, interruption: Interruption | None) -> RunResult | None:
         """Run the command once; None if it was killed."""
         outcome = None
         self.begun_s.append(anyio.current_time())
@@ -171,9 +171,9 @@ class Night:
         elif signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
             signal.raise_signal(signal.SIGTERM)
 
-    async def _run(self) -> Outcome:
+    async def _run(self) -> RunResult:
         job = self.job
-        setting = Setting(
+        setting = RunConfig(
             providers={name: make() for name, make in PROVIDERS.items()},
             keys={job.providers[0]: KEY},
             prices=self._prices,
@@ -246,7 +246,7 @@ def _row(rng: random.Random, schedule: Schedule, number: int) -> tuple[str, str,
     return f"item-{number}", prompt, 2 if rng.random() < schedule.twins else 1
 
 
-def _is_left(outcome: Outcome) -> bool:
+def _is_left(outcome: RunResult) -> bool:
     """Say whether running it again may bring more."""
     rows = outcome.totals.rows if outcome.totals else {}
     return bool(rows.get(Status.PENDING) or rows.get(Status.HELD))

@@ -17,10 +17,10 @@ import polars as pl
 import pytest
 
 from batchgen.cli.meter import Meter, View
+from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
 from batchgen.engines.local import LocalEngine
-from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import LinksUnreachable
 from batchgen.model import Job, Status, Terms
 from batchgen.providers.aimlapi import AimlApi
@@ -99,14 +99,14 @@ class Desk:
     rows: int = ROWS
     notices: list[str] = field(default_factory=list)
     took_s: float = 0.0
-    outcome: Outcome | None = None
+    outcome: RunResult | None = None
     views: list[View] = field(default_factory=list)
 
     @property
     def out(self) -> Path:
         return self.folder / "out"
 
-    def run(self) -> Outcome:
+    def run(self) -> RunResult:
         prompts = [f"cup {number}" for number in range(self.rows)]
         source = self.folder / "rows.csv"
         pl.DataFrame({"prompt": prompts}).write_csv(source)
@@ -124,7 +124,7 @@ class Desk:
             providers=("aimlapi",),
             terms={"aimlapi": terms},
         )
-        setting = Setting(
+        setting = RunConfig(
             providers={"aimlapi": AimlApi()},
             keys={"aimlapi": "key-of-the-minutes"},
             prices={"aimlapi": AimlApi.prices},
@@ -163,7 +163,7 @@ def _never_ask(estimate: Estimate) -> None:
     raise AssertionError(f"consent was given, yet it asks: {estimate}")
 
 
-def statuses(outcome: Outcome) -> dict[Status, int]:
+def statuses(outcome: RunResult) -> dict[Status, int]:
     assert outcome.totals is not None
     return {status: count for status, count in outcome.totals.rows.items() if count}
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class RunConfig:
     """What a run needs beyond its job.
 
     Attributes:
@@ -80,7 +80,7 @@ class CutReading:
 
 
 @dataclass(slots=True, kw_only=True)
-class Outcome:
+class RunResult:
     """How a run ended.
 
     Attributes:
