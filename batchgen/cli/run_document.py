@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from datetime import datetime
 from typing import Any
 
@@ -63,7 +62,7 @@ def summary_fields(
         exit_code: Of the process.
     """
     totals = result.totals or _NOTHING
-    error, number = result.error, result.signal
+    error = result.error
     command = carry_on_after(job.out, result)
     return {
         "exit_code": exit_code,
@@ -71,7 +70,7 @@ def summary_fields(
         **folder_fields(totals),
         "archive": str(job.out / ARCHIVE) if totals.images else None,
         "table": str(job.out / TABLE),
-        "signal": None if number is None else signal.Signals(number).name,
+        "signal": result.stop_reason,
         "error": error and {"error": error.kind, "message": str(error)},
         "stopped": [
             {"provider": stop.provider, "error": stop.kind, "message": str(stop)}

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from batchgen.addresses.characters import visible_line
 from batchgen.cli.carry_on import carry_on_after, way_out
 from batchgen.cli.cause_lines import cause_lines, quoted, retry_line
-from batchgen.cli.quoting import quoted_word
 from batchgen.cli.runfolder import this_command
-from batchgen.cli.stop_words import stopped_line
+from batchgen.cli.stop_words import exit_code, stopped_line
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
 from batchgen.engines.causes import Cause, causes_among
 from batchgen.engines.config import CutReading, RunResult
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import read_ledger
+from batchgen.engines.quoting import quoted_word
 from batchgen.engines.speaker import split_message
-from batchgen.engines.stops import exit_code
 from batchgen.errors import (
     BudgetReached,
     CertificateRejected,
@@ -181,8 +180,8 @@ def _advice(stopped: ProviderStopped) -> str:
 
 def _reasons(result: RunResult) -> list[str]:
     lines = []
-    if result.signal is not None:
-        lines.append(stopped_line(result.signal))
+    if result.stop_reason is not None:
+        lines.append(stopped_line(result.stop_reason))
     lines += [
         f"stopped: {stopped.provider}: {_words(stopped)} ({stopped.kind}); "
         f"{_advice(stopped)}"
@@ -204,8 +203,8 @@ def _code(result: RunResult, *, whole: bool) -> int:
         return 2 if isinstance(error, UsageError) else 1
     if stopped_all and gone:
         return 1
-    if result.signal is not None:
-        return exit_code(result.signal)
+    if result.stop_reason is not None:
+        return exit_code(result.stop_reason)
     links_alone = any(isinstance(stop, LinksUnreachable) for stop in result.stopped)
     if stopped_all and not links_alone:
         return 5

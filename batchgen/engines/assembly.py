@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,7 +105,7 @@ def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) 
         time=time,
         rng=random.Random(config.seed),
         offload=config.offload,
-        log=logging.getLogger("batchgen.run"),
+        log=config.log,
         tasks=connections.tasks,
         lull=Lull(connections.tasks, time.monotonic),
         failures=Failures(job.max_failures),

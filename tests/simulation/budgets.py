@@ -37,7 +37,6 @@ from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.gccai import Gccai
 from batchgen.runner import scan
-from batchgen.runner.progress import Progress
 from tests.simulation.power import Power, PowerCut
 from tests.simulation.till import HOST, KEY, UNIT, Goods, Habits, Prices, Till
 from tests.virtual import live_through
@@ -233,15 +232,12 @@ class Spree:
         self.power.arm("any")
 
     async def _run(self) -> RunResult:
-        setting = RunConfig(
+        config = RunConfig(
             providers={name: make() for name, make in PROVIDERS.items()},
             keys=dict.fromkeys(PROVIDERS, KEY),
             prices=_prices(self.case.ceilings),
-            paid_hosts=False,
             consented=True,
-            rebuy=False,
             ask=_ask,
-            progress=Progress(),
             seed=self.case.seed,
             offload=self.power.offload,
             transport=self.till,
@@ -252,7 +248,7 @@ class Spree:
             patch.object(scan, "SLICE", SLICE),
             open_folder(self.job.out, self.job.source, "loopback") as folder,
         ):
-            return await LocalEngine(self.job, folder, setting).run()
+            return await LocalEngine(self.job, folder, config).run()
 
 
 def _ask(estimate: Estimate) -> None:

@@ -124,13 +124,11 @@ class Desk:
             providers=("aimlapi",),
             terms={"aimlapi": terms},
         )
-        setting = RunConfig(
+        config = RunConfig(
             providers={"aimlapi": AimlApi()},
             keys={"aimlapi": "key-of-the-minutes"},
             prices={"aimlapi": AimlApi.prices},
-            paid_hosts=False,
             consented=True,
-            rebuy=False,
             ask=_never_ask,
             progress=Progress(notice=self.notices.append),
             offload=_inline,
@@ -138,11 +136,11 @@ class Desk:
             now=lambda: BEGAN + int(anyio.current_time() * 1e6),
         )
         began = anyio.current_time()
-        meter = Meter(setting.progress)
+        meter = Meter(config.progress)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch, meter)
             with open_folder(job.out, job.source, "loopback") as folder:
-                self.outcome = await LocalEngine(job, folder, setting).run()
+                self.outcome = await LocalEngine(job, folder, config).run()
             tasks.cancel_scope.cancel()
         self.took_s = anyio.current_time() - began
 
