@@ -11,8 +11,8 @@ import click
 
 from batchgen.cli.auto import NumberOrAuto
 from batchgen.cli.folder_option import FolderType
-from batchgen.cli.runfolder import REHEARSAL
 from batchgen.engines.access import base_url_of, no_base_url
+from batchgen.engines.folder import REHEARSAL_SUFFIX
 from batchgen.engines.job_checks import check_settings
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import Overrides, load_job
@@ -132,7 +132,7 @@ def read_job(source: Path, overrides: Overrides, *, rehearse: bool = False) -> J
     """
     job = load_job(source, overrides, tuple(PROVIDERS))
     if rehearse and overrides.out is None:
-        job = replace(job, out=job.out.with_name(job.out.name + REHEARSAL))
+        job = replace(job, out=job.out.with_name(job.out.name + REHEARSAL_SUFFIX))
     for name in () if rehearse else job.providers:
         url = base_url_of(job, name)
         if url is None:

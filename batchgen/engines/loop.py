@@ -30,10 +30,15 @@ def run_loop(main: Callable[[], Awaitable[T]]) -> T:
 def is_in_loop() -> bool:
     """Say whether an event loop of any library runs in this thread."""
     try:
-        anyio.get_current_task()
-    except (RuntimeError, LookupError):
+        anyio.get_cancelled_exc_class()
+    except RuntimeError:
         return False
     return True
+
+
+def is_in_asyncio() -> bool:
+    """Say whether the event loop that runs in this thread is asyncio's."""
+    return anyio.get_cancelled_exc_class().__module__.startswith("asyncio")
 
 
 def in_thread(work: Callable[[], T]) -> T:
