@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from batchgen.api.checks import Plan, check
     from batchgen.api.folders import Folder, FolderStatus, Image
-    from batchgen.api.folders import open_run_folder as open  # noqa: A004
+    from batchgen.api.folders import open_run_folder as open
     from batchgen.api.jobs import Job
     from batchgen.api.runs import Result, RunProgress, arun, run
     from batchgen.api.streams import stream

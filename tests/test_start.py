@@ -89,7 +89,9 @@ LATE = {
     "engines.ending.write_outputs_at_end: batchgen.runner.outputs": (
         "pyarrow, when the rows are done"
     ),
-    "job.values.base_url: batchgen.addresses.url": "httpx, for an address alone",
+    "job.service_address._read_base_url: batchgen.addresses.url": (
+        "httpx, for an address alone"
+    ),
     "manifest.opening.expected_names: batchgen.manifest.template": (
         "jinja2, for a template alone"
     ),

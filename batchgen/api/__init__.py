@@ -1,1 +1,1 @@
-"""What Python code may call; `batchgen` itself exports it, each name when it is used."""
+"""What Python code may call; the module `batchgen` exports it."""

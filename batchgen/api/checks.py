@@ -37,12 +37,12 @@ class Plan:
 
     @property
     def cost_usd(self) -> Decimal:
-        """What they are expected to cost without retries, as far as prices are known."""
+        """What they are expected to cost without retries, as far as that is known."""
         return to_usd(self.findings.forecast.cost().expected)
 
     @property
     def max_cost_usd(self) -> Decimal:
-        """What they cost at most without retries, as far as prices are known."""
+        """What they cost at most without retries, as far as that is known."""
         return to_usd(self.findings.forecast.cost().highest)
 
     @property

@@ -35,7 +35,12 @@ class Job:
         manifest: The table.
         out: The run folder; a rehearsal adds `-rehearsal` to its name.
         providers: Their names, in the order of choice.
+        frame: The table, where it is a frame.
+        spec: The job as the rest of batchgen reads it.
     """
+
+    frame: pl.DataFrame | None
+    spec: JobSpec
 
     def __init__(
         self,
@@ -58,10 +63,8 @@ class Job:
         stated: dict[str, Any] = {**settings}
         if manifest is not None:
             stated["manifest"] = manifest
-        self._frame = _frame_of(stated.get("manifest"))
-        self._spec = (
-            job_from(stated) if self._frame is None else _job_of_frame(stated)
-        )
+        self.frame = _frame_of(stated.get("manifest"))
+        self.spec = job_from(stated) if self.frame is None else _job_of_frame(stated)
 
     @classmethod
     def load(cls, path: str | Path, **settings: Unpack[Settings]) -> Self:
@@ -75,21 +78,21 @@ class Job:
             SpecError: the file cannot be read, or a setting cannot be.
         """
         job = cls.__new__(cls)
-        job._frame = None
-        job._spec = load_job(Path(path), **settings)
+        job.frame = None
+        job.spec = load_job(Path(path), **settings)
         return job
 
     @property
     def manifest(self) -> Path:
-        return self._spec.manifest
+        return self.spec.manifest
 
     @property
     def out(self) -> Path:
-        return self._spec.out
+        return self.spec.out
 
     @property
     def providers(self) -> tuple[str, ...]:
-        return self._spec.providers
+        return self.spec.providers
 
     def __repr__(self) -> str:
         names = ",".join(self.providers)
@@ -133,10 +136,10 @@ def spec_to_run(job: Job, *, rehearse: bool) -> JobSpec:
     Raises:
         SpecError: a setting cannot be, or an address is missing.
     """
-    spec = job._spec  # noqa: SLF001 - of the same package
+    spec = job.spec
     if rehearse:
         spec = replace(spec, out=spec.out.with_name(spec.out.name + REHEARSAL_SUFFIX))
-        if job._frame is not None:  # noqa: SLF001 - likewise
+        if job.frame is not None:
             spec = replace(spec, source=spec.out / FRAME, manifest=spec.out / FRAME)
     else:
         check_addresses(spec)
@@ -154,7 +157,7 @@ def kept_frame(job: Job, spec: JobSpec) -> Iterator[None]:
     Raises:
         LedgerMismatch: the run folder belongs to a frame with other content.
     """
-    frame = job._frame  # noqa: SLF001 - of the same package
+    frame = job.frame
     if frame is None or _is_kept(frame, spec):
         yield
         return
@@ -177,7 +180,7 @@ def readable(job: Job, spec: JobSpec) -> Iterator[JobSpec]:
     Raises:
         LedgerMismatch: the run folder belongs to a frame with other content.
     """
-    frame = job._frame  # noqa: SLF001 - of the same package
+    frame = job.frame
     if frame is None or _is_kept(frame, spec):
         yield spec
         return

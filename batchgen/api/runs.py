@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -26,8 +26,8 @@ from batchgen.engines.session import (
     plain_errors,
 )
 from batchgen.errors import BatchgenError, SpecError, StorageError, UsageError
-from batchgen.model import Status, dollars, to_usd
 from batchgen.model import Job as JobSpec
+from batchgen.model import Status, dollars, to_usd
 from batchgen.runner.progress import Progress
 
 EVERY_S = 1.0
@@ -199,9 +199,11 @@ async def _in_a_thread(work: Callable[[], Result], handle: RunHandle) -> Result:
 
 
 def _run(job: Job, watch: _Watch, options: RunOptions) -> Result:
-    with _opened(job, watch, options) as (spec, session):
-        with plain_errors(session.config.log):
-            result = run_loop(partial(_watched, session, watch))
+    with (
+        _opened(job, watch, options) as (spec, session),
+        plain_errors(session.config.log),
+    ):
+        result = run_loop(partial(_watched, session, watch))
     return _result_of(spec, result, watch)
 
 

@@ -12,8 +12,8 @@ import anyio.to_thread
 
 from batchgen.api.jobs import Job, spec_to_run
 from batchgen.api.runs import RunKeywords, RunProgress, run
-from batchgen.engines.handle import RunHandle
 from batchgen.engines.folder import read_ledger
+from batchgen.engines.handle import RunHandle
 from batchgen.engines.preparing import scope_end
 from batchgen.ledger.lookup import EndedRows
 from batchgen.model import ResultRow
@@ -29,9 +29,7 @@ MAX_ROWS = 1000
 """Rows that it holds at a time."""
 
 
-async def stream(
-    job: Job, **keywords: Unpack[RunKeywords]
-) -> AsyncIterator[ResultRow]:
+async def stream(job: Job, **keywords: Unpack[RunKeywords]) -> AsyncIterator[ResultRow]:
     """Run a job, or carry on with it, and yield each row once it stands at its end.
 
     Rows that an earlier run brought to their ends come first; those that are still
@@ -110,7 +108,7 @@ class _RunThread(threading.Thread):
             raise self._error
 
     def _note(self, progress: RunProgress) -> None:
-        # Before that, rows may still stand as an older reading of the manifest had them.
+        # Before that, rows may stand as an older reading of the manifest had them.
         self.has_plan |= progress.phase not in ("starting", "planning")
         if self._callback is not None:
             self._callback(progress)

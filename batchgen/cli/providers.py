@@ -13,8 +13,8 @@ from rich.table import Table
 from batchgen.cli.exact import exact_json, price_fields, tagged
 from batchgen.cli.screen import drawable
 from batchgen.errors import UsageError
+from batchgen.job.layers import error_context
 from batchgen.job.names import check_names
-from batchgen.job.said import blamed
 from batchgen.model import (
     Capabilities,
     OptionRule,
@@ -46,7 +46,7 @@ TRAVELS = {
 def command(name: str | None, *, as_json: bool) -> None:
     """Show all providers, or all about NAME; what nobody documents is `unknown`."""
     if name is not None and name not in PROVIDERS:
-        with blamed(UsageError, "NAME"):
+        with error_context(UsageError, "NAME"):
             check_names([name], PROVIDERS, "provider")
     chosen = [PROVIDERS[name]] if name else list(PROVIDERS.values())
     if as_json:

@@ -10,7 +10,7 @@ import click
 from batchgen.cli.stored_command import join_words
 from batchgen.engines.folder import LEDGER, LOG, REHEARSAL_SUFFIX
 from batchgen.errors import BatchgenError, UsageError
-from batchgen.job import Overrides, load_job
+from batchgen.job import load_job_with_options
 from batchgen.manifest.wording import nearest
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.providers import PROVIDERS
@@ -37,9 +37,9 @@ def folder_of(run: Path) -> Path:
         )
     any_provider = next(iter(PROVIDERS))
     try:
-        job = load_job(run, Overrides(), tuple(PROVIDERS))
+        job = load_job_with_options(run, {})
     except BatchgenError:
-        job = load_job(run, Overrides(provider=any_provider), tuple(PROVIDERS))
+        job = load_job_with_options(run, {"provider": any_provider})
     rehearsal = job.out.with_name(job.out.name + REHEARSAL_SUFFIX)
     if not job.out.exists() and rehearsal.exists():
         return rehearsal

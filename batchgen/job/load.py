@@ -1,62 +1,130 @@
-"""Make a Job of a job file or a bare manifest and the command line."""
+"""Make a Job of a job file or a bare manifest, and of what stands above it."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any, Unpack
 
 from batchgen.drives import reason_of
 from batchgen.errors import SpecError, UsageError
-from batchgen.job.file import read_job_file
-from batchgen.job.flags import Overrides, read_flags
-from batchgen.job.said import Said, blamed, terms_of
+from batchgen.job.job_file import file_origin, read_job_file
+from batchgen.job.keywords import read_keywords, read_options
+from batchgen.job.layers import SettingsLayer, merged_settings, merged_terms
+from batchgen.job.settings import Settings
 from batchgen.manifest import SUFFIXES
 from batchgen.manifest.content import hint_for_suffix
 from batchgen.manifest.wording import missing_file, shown
 from batchgen.model import Job
+from batchgen.providers import PROVIDERS
 
 _ADDRESS = re.compile(r"(https?|ftp|file|s3|gs):(?=/)", re.IGNORECASE)
 """How a SOURCE begins that is on the web; a path keeps one of its two slashes."""
 
 
 def load_job(
-    source: Path, overrides: Overrides, known_providers: Collection[str]
+    path: Path,
+    *,
+    known_providers: Collection[str] | None = None,
+    **settings: Unpack[Settings],
 ) -> Job:
-    """Read a job.
+    """Read a job file or a bare manifest.
+
+    Args:
+        path: A job file (.toml) or a manifest.
+        known_providers: Names that a provider may have; None for all.
+        settings: They stand above what the file says.
+
+    Raises:
+        SpecError: the file cannot be read, or a setting cannot be; the message names
+            it.
+    """
+    known = _known(known_providers)
+    return _load(path, read_keywords(settings, known), known)
+
+
+def load_job_with_options(
+    source: Path,
+    options: Mapping[str, Any],
+    known_providers: Collection[str] | None = None,
+) -> Job:
+    """Read SOURCE as the command line names it, with the options beside it.
 
     Args:
         source: A job file (.toml) or a manifest.
-        overrides: What the command line says; it stands above the job file.
-        known_providers: Names that a provider may have.
+        options: As they were typed, by the names of settings.
+        known_providers: Names that a provider may have; None for all.
 
     Raises:
         UsageError: an option has a value that cannot be.
-        SpecError: the source cannot be read, or says something that cannot be.
+        SpecError: the source cannot be read, or states something that cannot be.
     """
-    flags = read_flags(overrides, known_providers)
+    known = _known(known_providers)
+    return _load(source, read_options(options, known), known)
+
+
+def job_from(
+    settings: Mapping[str, Any],
+    *,
+    source: Path | None = None,
+    known_providers: Collection[str] | None = None,
+) -> Job:
+    """Make a job of settings alone.
+
+    Args:
+        settings: By their names; relative paths are relative to the working directory.
+        source: What the run folder is bound to, and named after; None for the manifest.
+        known_providers: Names that a provider may have; None for all.
+
+    Raises:
+        SpecError: a setting is missing or cannot be; the message names it.
+    """
+    known = _known(known_providers)
+    layer = read_keywords(settings, known)
+    manifest = layer.settings.get("manifest")
+    if manifest is None:
+        raise SpecError("`manifest` is missing: name the table")
+    if not manifest.exists():
+        raise SpecError(f"`manifest`: {missing_file(manifest)}")
+    nothing = SettingsLayer(origin=layer.origin)
+    return _merged(source or manifest, nothing, layer, known)
+
+
+def _known(known_providers: Collection[str] | None) -> Collection[str]:
+    return tuple(PROVIDERS) if known_providers is None else known_providers
+
+
+def _load(source: Path, upper: SettingsLayer, known: Collection[str]) -> Job:
     _check_source(source)
-    if source.suffix.lower() == ".toml":
-        said = _read_file(source, known_providers)
+    if _is_job_file(source):
+        lower = _read_file(source, known)
     else:
-        said = Said(settings={"manifest": source.resolve()})
-    chosen = flags.providers or said.providers
+        lower = SettingsLayer(
+            origin=file_origin(source), settings={"manifest": source.resolve()}
+        )
+    return _merged(source, lower, upper, known)
+
+
+def _merged(
+    source: Path, lower: SettingsLayer, upper: SettingsLayer, known: Collection[str]
+) -> Job:
+    chosen = upper.providers or lower.providers
     if not chosen:
-        raise _no_provider(source, known_providers)
-    for key in ("base_url", "endpoint"):
-        with blamed(SpecError, f"{shown(source)}, `{key}`"):
-            said.assign(key, chosen)
-    with blamed(UsageError, "--base-url"):
-        flags.assign("base_url", chosen)
-    named = dict.fromkeys((*chosen, *said.terms, *said.prices, *flags.terms))
-    defaults = {"out": (Path("out") / source.stem).resolve()}
-    columns = said.settings.get("columns", {}) | flags.settings.get("columns", {})
+        raise _no_provider(source, upper, known)
+    lower.assign(chosen)
+    upper.assign(chosen)
+    names = dict.fromkeys(
+        (*chosen, *lower.terms, *lower.prices, *upper.terms, *upper.prices)
+    )
+    settings = merged_settings(lower, upper)
+    settings.setdefault("out", (Path("out") / source.stem).resolve())
     job = Job(
         source=source.resolve(),
         providers=chosen,
-        terms={name: terms_of(name, said, flags) for name in named},
-        **(defaults | said.settings | flags.settings | {"columns": columns}),
+        terms={name: merged_terms(name, lower, upper) for name in names},
+        **settings,
     )
     _refuse_odd_name(job)
     return job
@@ -93,7 +161,7 @@ def _check_source(source: Path) -> None:
         raise SpecError(_folder_words(source))
     if not source.exists():
         raise UsageError(missing_file(source, suffixes=(".toml", *SUFFIXES)))
-    if source.suffix.lower() == ".toml" and not source.is_file():
+    if _is_job_file(source) and not source.is_file():
         raise SpecError(f"{shown(source)} is no regular file: save the job as a file")
     if source.suffix.lower() not in (".toml", *SUFFIXES):
         hint = hint_for_suffix(source) if source.is_file() else ""
@@ -110,22 +178,29 @@ def _folder_words(folder: Path) -> str:
     return f"{shown(folder)} is a folder: {ways}"
 
 
-def _read_file(source: Path, known_providers: Collection[str]) -> Said:
+def _read_file(source: Path, known: Collection[str]) -> SettingsLayer:
     try:
-        said = read_job_file(source, known_providers)
+        layer = read_job_file(source, known)
     except OSError as error:
         raise SpecError(f"{shown(source)}: {reason_of(error)}") from error
-    manifest: Path = said.settings["manifest"]
+    manifest: Path = layer.settings["manifest"]
     if not manifest.exists():
         raise SpecError(
             f"{shown(source)}, `manifest`: {missing_file(manifest)} (a path in a job "
             "file is relative to the job file)"
         )
-    return said
+    return layer
 
 
-def _no_provider(source: Path, known_providers: Collection[str]) -> SpecError:
-    known = ", ".join(known_providers)
-    if source.suffix.lower() == ".toml":
-        return SpecError(f"{shown(source)}: `provider` is missing: choose from {known}")
-    return UsageError(f"--provider is missing: choose from {known}")
+def _no_provider(
+    source: Path, upper: SettingsLayer, known: Collection[str]
+) -> SpecError:
+    remedy = f"choose from {', '.join(known)}"
+    if _is_job_file(source):
+        return SpecError(f"{shown(source)}: `provider` is missing: {remedy}")
+    name = upper.origin.place_of("provider", "")
+    return upper.origin.error(f"{name} is missing: {remedy}")
+
+
+def _is_job_file(source: Path) -> bool:
+    return source.suffix.lower() == ".toml"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal, InvalidOperation
 
-MOST_USD = 999_999_999
-"""Most that an amount may be: the table holds nine digits before the point."""
+MAX_USD = 999_999_999
+"""Largest amount: the result table holds nine digits before the point."""
 
 _ONE_SIGN = re.compile(r"[-+]?\d+[.,]\d+")
 _DOLLARS = re.compile(r"(?i)\s*(us)?\s*(\$|usd|dollars?|us-?dollars?)\s*")

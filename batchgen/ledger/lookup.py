@@ -11,7 +11,7 @@ from batchgen.model import ResultRow
 
 
 class EndedRows:
-    """Reads each row of a run once it stands at its end; remembers which it has read."""
+    """Reads each row of a run once it stands at its end, and each row once."""
 
     def __init__(self, ledger: Reader, archive: str, end: int) -> None:
         """Begin before the first row.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import SpecError, UsageError
-from batchgen.job import Overrides, load_job
+from batchgen.job import load_job_with_options
 from batchgen.model import Job, Price, ReferenceTerms, Terms
 
 KNOWN = ("aimlapi", "foxapi")
@@ -27,11 +27,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def load(toml: str, **flags: object) -> Job:
     Path("jobs/j.toml").write_text(toml, encoding="utf-8")
-    return load_job(Path("jobs/j.toml"), Overrides(**flags), KNOWN)  # type: ignore[arg-type]
+    return load_job_with_options(Path("jobs/j.toml"), flags, KNOWN)
 
 
 def load_manifest(**flags: object) -> Job:
-    return load_job(Path("jobs/m.csv"), Overrides(**flags), KNOWN)  # type: ignore[arg-type]
+    return load_job_with_options(Path("jobs/m.csv"), flags, KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -597,7 +597,7 @@ def test_a_job_file_that_is_not_utf8_is_refused_with_its_line(folder: Path) -> N
     (folder / "j.toml").write_bytes(b"n = 1\nprompt = 'caf\xe9'\n")
 
     with pytest.raises(SpecError, match=r"^jobs/j\.toml, line 2: not UTF-8"):
-        load_job(Path("jobs/j.toml"), Overrides(), KNOWN)
+        load_job_with_options(Path("jobs/j.toml"), {}, KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -667,7 +667,7 @@ def test_a_source_that_is_none_is_refused_by_name(
     (folder / "m.xlsx").touch()
 
     with pytest.raises(SpecError) as caught:
-        load_job(Path(source), Overrides(provider="aimlapi"), KNOWN)
+        load_job_with_options(Path(source), {"provider": "aimlapi"}, KNOWN)
 
     assert str(caught.value).startswith(message)
 

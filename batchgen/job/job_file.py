@@ -1,0 +1,150 @@
+"""Read a job file: TOML in which every key and value is checked."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from batchgen.errors import SpecError
+from batchgen.job.layer_reader import LayerReader
+from batchgen.job.layers import Origin, SettingsLayer, place_in_tables
+from batchgen.job.names import check_names, is_secret
+from batchgen.job.settings import KEYS
+from batchgen.job.toml_errors import EXAMPLE, explain
+from batchgen.manifest.content import TABLES, TOML, kind_of, what_to_do
+from batchgen.manifest.wording import shown
+from batchgen.provider import key_variable
+
+_MAX_DIGITS = 300
+"""As many as a floating-point number has; no amount and no count needs more."""
+
+
+def read_job_file(path: Path, known_providers: Collection[str]) -> SettingsLayer:
+    """Read a job file; its paths are relative to itself.
+
+    Raises:
+        SpecError: it is no TOML, has an unknown key, or a value that cannot be.
+    """
+    origin = file_origin(path)
+    table = _parse(path)
+    with origin.context():
+        refuse_secrets(table, known_providers)
+        sections = {
+            name: f": what is said of a provider stands under [providers.{name}]"
+            for name in known_providers
+        }
+        check_names(table, KEYS, "key", sections)
+        if "manifest" not in table:
+            raise ValueError(f"`manifest` is missing: name the table, as {EXAMPLE}")
+    return LayerReader(table, origin, known_providers).read()
+
+
+def file_origin(path: Path) -> Origin:
+    """Return the origin of what a file states."""
+
+    def place_of(key: str, section: str) -> str:
+        place = place_in_tables(key, section)
+        return f"{shown(path)}, {place}" if place else shown(path)
+
+    return Origin(
+        error=SpecError,
+        place_of=place_of,
+        folder=path.resolve().parent,
+        page=shown(path),
+    )
+
+
+def refuse_secrets(table: Mapping[str, Any], known_providers: Collection[str]) -> None:
+    """Refuse the key of an account, wherever it stands; it is not repeated.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for name in _secrets_in(table):
+        names = table.get("provider", "")
+        first = names[0] if isinstance(names, list) and names else names
+        provider = str(first).partition(",")[0].strip()
+        variable = key_variable(provider if provider in known_providers else "gemini")
+        raise ValueError(
+            f"`{name}`: a key stands in the environment, never in a file: take "
+            f"the line out and say export {variable}=your-key"
+        )
+
+
+def _secrets_in(table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of all keys that look like secrets."""
+    for name, value in table.items():
+        if isinstance(value, str) and is_secret(name):
+            yield name
+        if isinstance(value, dict) and name != "columns":
+            yield from _secrets_in(value)
+
+
+def _refuse_other_kind(path: Path) -> None:
+    """Refuse what is no TOML by what it is, where that can be told."""
+    kind = kind_of(path)
+    if kind in (None, TOML):
+        return
+    words = 'a job file is TOML, with lines such as manifest = "products.csv"'
+    if kind in TABLES:
+        words = what_to_do(kind)
+    raise SpecError(f"{shown(path)} is {kind}, not a job file: {words}")
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SpecError(f"{shown(path)}: it is UTF-16; save it as UTF-8")
+    try:
+        # As Windows writes lines, too.
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        _refuse_other_kind(path)
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SpecError(
+            f"{shown(path)}, line {line}: not UTF-8; save it as UTF-8"
+        ) from error
+    if not text.strip():
+        raise SpecError(
+            f"{shown(path)} is empty; a job file names its table and a provider: "
+            f'{EXAMPLE}, provider = "gemini"'
+        )
+    try:
+        table = tomllib.loads(text, parse_float=Decimal)
+        _refuse_long_numbers(table)
+    except RecursionError as error:
+        raise SpecError(
+            f"{shown(path)}: its lists and tables are nested too deeply to be read; "
+            "a job file needs no more than three levels"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        _refuse_other_kind(path)
+        where, words = explain(text, error)
+        place = f", {where}" if where else ""
+        if words.endswith("not a job file"):
+            words += f": name it {shown(path.with_suffix('.csv'))}"
+        raise SpecError(f"{shown(path)}{place}: {words}") from error
+    except (ValueError, ArithmeticError) as error:
+        raise SpecError(
+            f"{shown(path)}: a number in it has too many digits: write one of at most "
+            f"{_MAX_DIGITS}"
+        ) from error
+    return table
+
+
+def _refuse_long_numbers(value: object) -> None:
+    """Refuse numbers that Python reads and cannot write out again.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            _refuse_long_numbers(each)
+    elif isinstance(value, int | Decimal):
+        number = Decimal(value)
+        if number.is_finite() and abs(number.adjusted()) > _MAX_DIGITS:
+            raise ValueError("a number of too many digits")
