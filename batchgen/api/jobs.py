@@ -204,11 +204,10 @@ def _is_kept(frame: pl.DataFrame, spec: JobSpec) -> bool:
     if not spec.manifest.exists():
         return False
     import polars as pl
-    from polars.exceptions import PolarsError
 
     try:
         kept = pl.read_parquet(spec.manifest)
-    except (PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise StorageError(f"cannot read {spec.manifest}: {error}") from error
     if kept.schema == frame.schema and kept.equals(frame):
         return True

@@ -220,6 +220,11 @@ def _opened(
             stack.enter_context(kept_frame(job, spec))
             session = stack.enter_context(open_session(spec, options, caller))
         yield spec, session
+        if session.sandbox is not None:
+            # Only here: what is bought in earnest needs no sandbox.
+            from batchgen.engines.rehearsal import keep_bills
+
+            keep_bills(spec.out, session.sandbox)
 
 
 def _options_of(keywords: RunKeywords) -> RunOptions:

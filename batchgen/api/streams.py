@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack, closing
 from typing import Unpack
 
@@ -29,7 +29,9 @@ MAX_ROWS = 1000
 """Rows that it holds at a time."""
 
 
-async def stream(job: Job, **keywords: Unpack[RunKeywords]) -> AsyncIterator[ResultRow]:
+async def stream(
+    job: Job, **keywords: Unpack[RunKeywords]
+) -> AsyncGenerator[ResultRow, None]:
     """Run a job, or carry on with it, and yield each row once it stands at its end.
 
     Rows that an earlier run brought to their ends come first; those that are still
