@@ -57,24 +57,26 @@ def verify_archive(folder: Path) -> None:
     Raises:
         ArchiveDamaged: something is not what was stored.
     """
-    found = verify(folder, progress_lines("verifying"))
+    verification = verify(folder, progress_lines("verifying"))
     archive = folder / ARCHIVE
-    for damage in found.damaged:
+    for damage in verification.damaged:
         click.echo(_damage_line(damage))
-    if found.damaged_count > len(found.damaged):
-        click.echo(f"... and {found.damaged_count - len(found.damaged):,} more")
-    if found.damaged_count:
-        raise ArchiveDamaged(_damaged_words(archive, found))
-    if found.directory is not None:
+    if verification.damaged_count > len(verification.damaged):
+        click.echo(
+            f"... and {verification.damaged_count - len(verification.damaged):,} more"
+        )
+    if verification.damaged_count:
+        raise ArchiveDamaged(_damaged_words(archive, verification))
+    if verification.directory is not None:
         raise ArchiveDamaged(
-            f"{archive}: every image is whole, but {found.directory}; "
+            f"{archive}: every image is whole, but {verification.directory}; "
             "`batchgen report RUN` writes the directory anew"
         )
-    size = f"{found.size_bytes / 1e6:,.1f} MB"
-    click.echo(f"{archive}: {_images(found.images)} ({size}) whole")
-    if found.is_working:
+    size = f"{verification.size_bytes / 1e6:,.1f} MB"
+    click.echo(f"{archive}: {_images(verification.images)} ({size}) whole")
+    if verification.is_working:
         click.echo("a run is working: it writes the ZIP's directory at its end")
-    elif not found.is_finished:
+    elif not verification.is_finished:
         click.echo(
             "the ZIP's directory is older than the ledger; `batchgen report RUN` "
             "writes it anew"
@@ -90,13 +92,16 @@ def _damage_line(damage: Damage) -> str:
     return f"damaged: {name} ({where}, image {member.image}): {damage.words}"
 
 
-def _damaged_words(archive: Path, found: Verified) -> str:
-    verb = "is" if found.damaged_count == 1 else "are"
-    price = f"about {dollars(found.estimate, pretend=found.rehearsed)}"
-    if found.unpriced:
-        price += f", and {counted(found.unpriced, 'image')} without a known price"
+def _damaged_words(archive: Path, verification: Verified) -> str:
+    verb = "is" if verification.damaged_count == 1 else "are"
+    price = f"about {dollars(verification.estimate, pretend=verification.rehearsed)}"
+    if verification.unpriced:
+        price += (
+            f", and {counted(verification.unpriced, 'image')} without a known price"
+        )
     return (
-        f"{archive}: {found.damaged_count} of {_images(found.images)} {verb} damaged. "
+        f"{archive}: {verification.damaged_count} of {_images(verification.images)} "
+        f"{verb} damaged. "
         "Restore the file from a copy and verify that; or buy these images again "
         f"({price}): write the ids of their rows into a file, one a line, then "
         "`batchgen retry RUN --status succeeded --ids FILE`. Nothing was changed"
@@ -111,10 +116,10 @@ def progress_lines(verb: str) -> Told:
     """Return what writes a line to stderr now and then, if it takes long."""
     due_at = time.monotonic() + SILENT_S
 
-    def told(done: int, total: int) -> None:
+    def show_progress(done: int, total: int) -> None:
         nonlocal due_at
         if time.monotonic() >= due_at:
             due_at = time.monotonic() + EVERY_S
             write_error(f"{verb}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
 
-    return told
+    return show_progress
