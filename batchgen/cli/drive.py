@@ -23,12 +23,12 @@ from batchgen.cli.stored_command import COMMAND, write_words
 from batchgen.cli.streams import speaks_json_lines, write_error, write_notice
 from batchgen.cli.words import counted
 from batchgen.drives import message_for
-from batchgen.engines.course import RATES
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
 from batchgen.engines.local import LocalEngine
 from batchgen.engines.needed import NEEDED
 from batchgen.engines.setting import Outcome, Setting
+from batchgen.engines.timeline import RATES
 from batchgen.errors import BatchgenError, LedgerMissing, StorageError, UsageError
 from batchgen.ledger import OpenAttempts
 from batchgen.ledger.database import check_last_opened

@@ -108,7 +108,7 @@ def command(run: Path, path: Path | None, **options: Any) -> int:
         tell_taken_back(before, as_json=False)
     settles = options["settles"]
     done = reconcile(folder, bill, settles=settles)
-    code = DIFFERS if _left(done.found, settles=settles) else 0
+    code = DIFFERS if _left(done.comparison, settles=settles) else 0
     if options["as_json"]:
         fields = reconciled_fields(bill, done, before, exit_code=code)
         click.echo(exact_json(tagged("reconcile", fields)))

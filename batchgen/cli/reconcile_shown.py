@@ -10,14 +10,14 @@ from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.vocabulary import folder_fields
 from batchgen.cli.words import NO_MONEY, counted, money_lines
 from batchgen.engines.comparing import Bill, Difference, Kind
-from batchgen.engines.reconciling import Reconciled, Unsettled
+from batchgen.engines.reconciling import Reconciliation, TakenBack
 from batchgen.ledger.results import moment
 from batchgen.model import dollars, to_usd
 
 
-def tell_reconciled(bill: Bill, done: Reconciled, *, settles: bool) -> None:
+def tell_reconciled(bill: Bill, done: Reconciliation, *, settles: bool) -> None:
     """Say what was compared, what differs, and what was settled."""
-    comparison, pretend = done.found, done.totals.rehearsed
+    comparison, pretend = done.comparison, done.totals.rehearsed
 
     def usd(nano: int) -> str:
         return dollars(nano, pretend=pretend)
@@ -64,7 +64,7 @@ def _line(each: Difference, *, pretend: bool) -> str:
     return "  " + "; ".join(parts)
 
 
-def tell_taken_back(done: Unsettled, *, as_json: bool) -> None:
+def tell_taken_back(done: TakenBack, *, as_json: bool) -> None:
     """Say which settlements of a bill were taken back."""
     if as_json:
         fields = {
@@ -99,7 +99,7 @@ def tell_taken_back(done: Unsettled, *, as_json: bool) -> None:
 
 
 def reconciled_fields(
-    bill: Bill, done: Reconciled, before: Unsettled | None, *, exit_code: int
+    bill: Bill, done: Reconciliation, before: TakenBack | None, *, exit_code: int
 ) -> dict[str, Any]:
     """Return what was compared, what differs, and the folder's money afterwards.
 
@@ -109,7 +109,7 @@ def reconciled_fields(
         before: What was taken back of earlier settlements; None if that was not asked.
         exit_code: Of the process.
     """
-    comparison = done.found
+    comparison = done.comparison
     return {
         "exit_code": exit_code,
         **folder_fields(done.totals),
@@ -130,7 +130,7 @@ def reconciled_fields(
     }
 
 
-def _taken_back(done: Unsettled) -> dict[str, int]:
+def _taken_back(done: TakenBack) -> dict[str, int]:
     return {"attempts": done.changed, "without_note": done.without_note}
 
 

@@ -11,9 +11,9 @@ import click
 from batchgen.addresses.characters import visible_line
 from batchgen.cli.streams import write_error
 from batchgen.cli.words import counted
-from batchgen.engines.compacting import Compacted, compact
+from batchgen.engines.compacting import CompactionResult, compact
 from batchgen.engines.folder import RunFolder
-from batchgen.engines.verifying import Damage, Verified, verify
+from batchgen.engines.verifying import Damage, Verification, verify
 from batchgen.errors import ArchiveDamaged
 from batchgen.model import dollars
 from batchgen.output import ARCHIVE
@@ -41,7 +41,7 @@ def compact_archive(folder: RunFolder) -> None:
         )
 
 
-def _compacted_words(done: Compacted) -> str:
+def _compacted_words(done: CompactionResult) -> str:
     if not done.removed and not done.freed_bytes:
         return f"nothing to compact: the ZIP holds {_images(done.kept)}, all in use"
     removed = counted(done.removed, "image")
@@ -89,10 +89,10 @@ def _damage_line(damage: Damage) -> str:
     if member.row_name is not None:
         where = f'row "{visible_line(str(member.row_name))}"'
     name = visible_line(member.name)
-    return f"damaged: {name} ({where}, image {member.image}): {damage.words}"
+    return f"damaged: {name} ({where}, image {member.image}): {damage.problem}"
 
 
-def _damaged_words(archive: Path, verification: Verified) -> str:
+def _damaged_words(archive: Path, verification: Verification) -> str:
     verb = "is" if verification.damaged_count == 1 else "are"
     price = f"about {dollars(verification.estimate, pretend=verification.rehearsed)}"
     if verification.unpriced:

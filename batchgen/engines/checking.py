@@ -24,7 +24,7 @@ from batchgen.engines.findings import (
 from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
 from batchgen.engines.notices import network_problems, notices_of
-from batchgen.engines.outlook import disk_of, limits_met, paces_of
+from batchgen.engines.resources import disk_of, limits_met, paces_of
 from batchgen.engines.whole_folder import refuse_without_ledger
 from batchgen.ledger import (
     Ledger,
