@@ -16,7 +16,7 @@ from batchgen.runner.choice import Choice
 _NO_COST = Cost()
 
 
-def forecast_of(ledger: Reader, below: int, choice: Choice) -> Forecast:
+def forecast_of(ledger: Reader, end: int, choice: Choice) -> Forecast:
     """Return what the plan still has to buy, rows before a position."""
 
     @cache
@@ -28,7 +28,7 @@ def forecast_of(ledger: Reader, below: int, choice: Choice) -> Forecast:
     requests: Counter[str] = Counter()
     cost_by: dict[str, Cost] = {}
     alone = {name: _Comparison() for name in choice.job.providers}
-    values = {"generation": ledger.generation, "below": below}
+    values = {"generation": ledger.generation, "below": end}
     for it in ledger.run("rows_to_buy", values):
         if (lacking := it["lacking"]) < 1:
             continue  # all images are there: the next run only says so
