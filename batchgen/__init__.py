@@ -10,11 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batchgen.api.checks import Plan, check
     from batchgen.api.folders import Folder, FolderStatus, Image
     from batchgen.api.folders import open_run_folder as open
     from batchgen.api.jobs import Job
-    from batchgen.api.runs import Result, RunProgress, arun, run
+    from batchgen.api.plans import Plan, check
+    from batchgen.api.run_reports import Result, RunProgress
+    from batchgen.api.runs import arun, run
     from batchgen.api.streams import stream
     from batchgen.engines.handle import RunHandle
     from batchgen.errors import (
@@ -64,14 +65,14 @@ _HOMES = {
     "FolderStatus": "api.folders",
     "Image": "api.folders",
     "Job": "api.jobs",
-    "Plan": "api.checks",
-    "Result": "api.runs",
+    "Plan": "api.plans",
+    "Result": "api.run_reports",
     "ResultRow": "model",
     "RunHandle": "engines.handle",
-    "RunProgress": "api.runs",
+    "RunProgress": "api.run_reports",
     "Status": "model",
     "arun": "api.runs",
-    "check": "api.checks",
+    "check": "api.plans",
     "open": "api.folders",
     "run": "api.runs",
     "stream": "api.streams",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
 import anyio
@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from batchgen.api.folders import Folder
 from batchgen.api.jobs import Job, kept_frame, spec_to_run
+from batchgen.api.run_reports import Result, RunProgress, moment_of, result_of
 from batchgen.engines.config import RunOptions, RunResult
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.handle import RunHandle
@@ -25,50 +26,13 @@ from batchgen.engines.session import (
     our_errors,
     plain_errors,
 )
-from batchgen.errors import BatchgenError, SpecError, StorageError, UsageError
+from batchgen.errors import UsageError
 from batchgen.model import Job as JobSpec
-from batchgen.model import Status, dollars, to_usd
+from batchgen.model import dollars
 from batchgen.runner.progress import Progress
 
 EVERY_S = 1.0
 """How often a callback is told how a run goes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunProgress:
-    """One moment of a run.
-
-    Attributes:
-        phase: `starting`, `planning`, `running`, `stopping` or `writing`.
-        total: Rows in scope; grows while the manifest is read.
-        rows: Rows in scope by status, those of earlier runs included.
-        in_flight: Purchases under way.
-        images: Stored by this run.
-        spent_usd: In the whole run folder, and so is `at_risk_usd`.
-    """
-
-    phase: str
-    total: int
-    rows: Mapping[Status, int]
-    in_flight: int
-    images: int
-    spent_usd: Decimal
-    at_risk_usd: Decimal
-    is_rehearsal: bool
-
-    @property
-    def ended(self) -> int:
-        """Rows that stand at their end, whichever it is."""
-        return sum(
-            count for status, count in self.rows.items() if status != Status.PENDING
-        )
-
-    def __str__(self) -> str:
-        spent = dollars(self.spent_usd, pretend=self.is_rehearsal)
-        return (
-            f"{self.phase}: {self.ended} of {self.total} rows, {self.in_flight} in "
-            f"flight, {spent}"
-        )
 
 
 class RunKeywords(TypedDict, total=False):
@@ -101,47 +65,6 @@ class RunKeywords(TypedDict, total=False):
     handle: RunHandle | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """How a run ended; money is that of the whole run folder.
-
-    Attributes:
-        rows: Rows in scope by status.
-        images: In the ZIP.
-        spent_usd: Charged for certain, also for rows that were changed or removed.
-        at_risk_usd: What may have been charged besides.
-        error: What stopped it before all rows were at their end: a budget, a provider,
-            or nearly all rows failing; None if nothing did.
-        is_stopped: Whether it was stopped by its handle.
-        notices: What the user should read.
-        folder: The run folder.
-    """
-
-    rows: Mapping[Status, int]
-    images: int
-    spent_usd: Decimal
-    at_risk_usd: Decimal
-    error: BatchgenError | None
-    is_stopped: bool
-    is_rehearsal: bool
-    notices: tuple[str, ...]
-    folder: Folder
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every row in scope succeeded."""
-        return sum(self.rows.values()) == self.rows.get(Status.SUCCEEDED, 0)
-
-    def raise_for_error(self) -> None:
-        """Raise what stopped the run, if something did.
-
-        Raises:
-            BatchgenError: `error`.
-        """
-        if self.error is not None:
-            raise self.error
-
-
 def run(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
     """Run a job, or carry on with it where it stopped, and wait for its end.
 
@@ -156,8 +79,9 @@ def run(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
         SpecError: the job cannot be run as it is.
         StorageError: nothing more can be stored; run it again when that is mended.
     """
-    work = partial(_run, job, _Watch.of(keywords), _options_of(keywords))
-    return in_thread(work) if is_in_loop() else work()
+    watch = _Watch.of(keywords)
+    work = partial(_run, job, watch, _options_of(keywords))
+    return in_thread(work, watch.handle.stop_now) if is_in_loop() else work()
 
 
 async def arun(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
@@ -187,7 +111,7 @@ async def arun(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(opened.__exit__, None, None, None)
-    return _result_of(spec, result, watch)
+    return watch.end(result, spec.out)
 
 
 async def _in_a_thread(work: Callable[[], Result], handle: RunHandle) -> Result:
@@ -204,7 +128,7 @@ def _run(job: Job, watch: _Watch, options: RunOptions) -> Result:
         plain_errors(session.config.log),
     ):
         result = run_loop(partial(_watched, session, watch))
-    return _result_of(spec, result, watch)
+    return watch.end(result, spec.out)
 
 
 @contextmanager
@@ -265,6 +189,16 @@ class _Watch:
             keys=keywords.get("keys"),
         )
 
+    def end(self, result: RunResult, out: Path) -> Result:
+        """Return how the run ended.
+
+        Raises:
+            Exception: what a callback raised.
+        """
+        if self.fault is not None:
+            raise self.fault
+        return result_of(result, Folder(out), self.notices)
+
     def notice(self, text: str) -> None:
         self.notices.append(text)
         if self.on_notice is not None:
@@ -285,20 +219,6 @@ class _Watch:
             self.handle.stop()
 
 
-def moment_of(progress: Progress) -> RunProgress:
-    """Return the counters of a run as they stand now."""
-    return RunProgress(
-        phase=progress.phase,
-        total=progress.total,
-        rows={status: count for status, count in progress.rows.items() if count},
-        in_flight=progress.in_flight(),
-        images=progress.bought,
-        spent_usd=to_usd(progress.spent),
-        at_risk_usd=to_usd(progress.at_risk),
-        is_rehearsal=progress.rehearsed,
-    )
-
-
 async def _watched(session: Session, watch: _Watch) -> RunResult:
     """Run the engine, and tell meanwhile how it goes."""
     if watch.on_progress is None:
@@ -315,32 +235,3 @@ async def _watched(session: Session, watch: _Watch) -> RunResult:
         tasks.cancel_scope.cancel()
     watch.progress(session.progress)
     return result
-
-
-def _result_of(spec: JobSpec, result: RunResult, watch: _Watch) -> Result:
-    """Return how a run ended.
-
-    Raises:
-        SpecError: the job was wrong, as was found while it ran.
-        StorageError: nothing more could be stored.
-        Exception: what a callback raised.
-    """
-    if watch.fault is not None:
-        raise watch.fault
-    error = result.error or (result.stopped[0] if result.stopped else None)
-    if isinstance(error, SpecError | StorageError):
-        raise error
-    totals = result.totals
-    if totals is None:  # it was stopped before anything was counted
-        raise UsageError("the run was stopped before it began")
-    return Result(
-        rows=dict(totals.rows),
-        images=totals.images,
-        spent_usd=to_usd(totals.spent + totals.retired),
-        at_risk_usd=to_usd(totals.at_risk),
-        error=error,
-        is_stopped=result.stop_reason is not None,
-        is_rehearsal=totals.rehearsed,
-        notices=tuple(watch.notices),
-        folder=Folder(spec.out),
-    )

@@ -11,7 +11,8 @@ import anyio
 import anyio.to_thread
 
 from batchgen.api.jobs import Job, spec_to_run
-from batchgen.api.runs import RunKeywords, RunProgress, run
+from batchgen.api.run_reports import RunProgress
+from batchgen.api.runs import RunKeywords, run
 from batchgen.engines.folder import read_ledger
 from batchgen.engines.handle import RunHandle
 from batchgen.engines.preparing import scope_end

@@ -41,8 +41,12 @@ def is_in_asyncio() -> bool:
     return anyio.get_cancelled_exc_class().__module__.startswith("asyncio")
 
 
-def in_thread(work: Callable[[], T]) -> T:
+def in_thread(work: Callable[[], T], interrupt: Callable[[], None]) -> T:
     """Return what a function returns that is called in another thread.
+
+    Args:
+        work: The function.
+        interrupt: Makes it end soon; called when Ctrl-C comes meanwhile.
 
     Raises:
         BaseException: what the function raises.
@@ -58,7 +62,12 @@ def in_thread(work: Callable[[], T]) -> T:
 
     thread = threading.Thread(target=call, name="batchgen", daemon=True)
     thread.start()
-    thread.join()
+    try:
+        thread.join()
+    except BaseException:
+        interrupt()
+        thread.join()
+        raise
     if errors:
         raise errors[0]
     return results[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -252,6 +253,31 @@ def test_a_cancelled_run_ends_and_the_next_one_carries_on(
     result = batchgen.run(job, keys=KEYS)
 
     assert result.is_complete
+
+
+@pytest.mark.parametrize("backend", [None, "trio"])
+def test_ctrl_c_ends_a_run_and_nothing_is_bought_behind_it(
+    slow: SandboxProcess, backend: str | None
+) -> None:
+    job, once = job_at(slow, products(6), concurrency=1), [signal.SIGINT]
+
+    def interrupt(progress: RunProgress) -> None:
+        if progress.in_flight and once:
+            os.kill(os.getpid(), once.pop())
+
+    def run() -> batchgen.Result:
+        return batchgen.run(job, keys=KEYS, on_progress=interrupt)
+
+    async def run_in_loop() -> batchgen.Result:
+        return run()
+
+    with pytest.raises(KeyboardInterrupt):
+        run() if backend is None else anyio.run(run_in_loop, backend=backend)
+
+    status = batchgen.open("out/cups").status
+    assert not status.is_running
+    assert status.rows[Status.PENDING] >= 5
+    assert batchgen.run(job, keys=KEYS).is_complete
 
 
 def test_a_run_leaves_the_process_as_it_was(
