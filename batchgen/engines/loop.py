@@ -53,20 +53,22 @@ def in_thread(work: Callable[[], T], interrupt: Callable[[], None]) -> T:
     """
     results: list[T] = []
     errors: list[BaseException] = []
+    ended = threading.Event()
 
     def call() -> None:
         try:
             results.append(work())
         except BaseException as error:  # noqa: BLE001 - it is raised in the caller
             errors.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=call, name="batchgen", daemon=True)
-    thread.start()
+    threading.Thread(target=call, name="batchgen", daemon=True).start()
     try:
-        thread.join()
+        ended.wait()  # a `join` that Ctrl-C interrupts takes the thread for ended
     except BaseException:
         interrupt()
-        thread.join()
+        ended.wait()
         raise
     if errors:
         raise errors[0]
