@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchgen.model import Blob, Delivered, Json, Link, Reply
+from batchgen.model import Blob, Delivered, Endpoint, Json, Link, Reply
 from batchgen.provider import Provider
 from batchgen.providers import PROVIDERS
 from tests.contract.customer import Customer, check_books, quick
@@ -41,9 +41,9 @@ class Witness:
                 vars(twin)[name] = self._noting(getattr(provider, name))
         return twin
 
-    def _noting(self, decode: Callable[[Reply], Any]) -> Callable[[Reply], Any]:
-        def noting(reply: Reply) -> Any:
-            outcome = decode(reply)
+    def _noting(self, decode: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(reply: Reply, *endpoint: Endpoint) -> Any:
+            outcome = decode(reply, *endpoint)
             if isinstance(outcome, Delivered):
                 self.forms.update(forms_of(reply, outcome))
             return outcome
