@@ -20,6 +20,7 @@ PROVIDERS = Registry(
             "gccai": "batchgen.providers.gccai:Gccai",
             "gemini": "batchgen.providers.gemini:Gemini",
             "openai": "batchgen.providers.openai:OpenAi",
+            "fal": "batchgen.providers.fal:Fal",
         }
     ),
 )

@@ -16,6 +16,7 @@ from batchgen.sandbox.admin import Admin
 from batchgen.sandbox.aimlapi import Aimlapi
 from batchgen.sandbox.apiai import Apiai
 from batchgen.sandbox.downloads import download_route
+from batchgen.sandbox.fal import Fal
 from batchgen.sandbox.foxapi import Foxapi
 from batchgen.sandbox.gccai import Gccai
 from batchgen.sandbox.gemini import Gemini
@@ -35,6 +36,7 @@ SERVICES: Mapping[str, Callable[[Workshop], Service]] = MappingProxyType(
         "gccai": Gccai,
         "gemini": Gemini,
         "openai": Openai,
+        "fal": Fal,
     }
 )
 """Every provider that the sandbox can stand in for."""

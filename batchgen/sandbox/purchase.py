@@ -75,7 +75,7 @@ class Service(Protocol):
 
     Attributes:
         faults: What can go wrong here.
-        key_header: Where the key stands.
+        key_header: Where the key stands: see `read_key`.
         link_life_s: How long a link is good; None for as long as the sandbox.
         renews_links: Whether another poll gives another link.
         is_inline: Whether images come in the reply to a purchase, as a rule.

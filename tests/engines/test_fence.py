@@ -11,7 +11,7 @@ import pytest
 
 from batchgen.engines.setting import Outcome
 from batchgen.images import ImageFacts, inspect
-from batchgen.model import Call, Endpoint, Reply, Status
+from batchgen.model import Call, Delivered, Endpoint, Reply, Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.references import Larder
 from batchgen.runner import check as check_module
