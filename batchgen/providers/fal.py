@@ -216,7 +216,8 @@ def _task(reply: Reply) -> Task:
     return Task(
         provider=NAME,
         shown=shown,
-        results=task.get("images"),
+        # The other places are those of other services [assumed].
+        results=[task.get(key) for key in ("images", "results", "output")],
         others=tuple(others),
     )
 

@@ -215,7 +215,8 @@ async def test_a_task_that_stays_unknown_is_held(customer: Customer) -> None:
     await customer.run()
 
     books = customer.books()
-    assert [it["task_id"] for it in books.attempts] == [it["id"] for it in books.bill]
+    ids = [attempt["request_id"] for attempt in books.attempts]
+    assert ids == [entry["id"] for entry in books.bill]
     held = Expected(
         status="held",
         error="task_lost",
