@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -119,6 +119,17 @@ class SellsSpecially(Protocol):
     """
 
     special_fares: Sequence[SpecialFare]
+
+
+@runtime_checkable
+class StatesCharge(Protocol):
+    """A service whose replies state what they cost, with an image or without.
+
+    Attributes:
+        states_charge: Where; only in headers does it survive a body that is torn.
+    """
+
+    states_charge: Literal["body", "headers"]
 
 
 def path_in(request: Request) -> str:
