@@ -16,7 +16,7 @@ from batchgen.job.settings import KEYS
 from batchgen.job.toml_errors import EXAMPLE, explain
 from batchgen.manifest.content import TABLES, TOML, kind_of, what_to_do
 from batchgen.manifest.wording import shown
-from batchgen.provider import key_variable
+from batchgen.providers import key_variable
 
 _MAX_DIGITS = 300
 """As many as a floating-point number has; no amount and no count needs more."""

@@ -15,8 +15,7 @@ from batchgen.job.prices import PRICE_KEYS
 from batchgen.job.settings import KEYS, SETTINGS, TERMS, keys_of
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES
 from batchgen.model import type_of_option
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
