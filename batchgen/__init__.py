@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from batchgen.api.extension import add_provider
     from batchgen.api.folders import Folder, FolderStatus, Image
     from batchgen.api.folders import open_run_folder as open
     from batchgen.api.jobs import Job
@@ -53,6 +54,7 @@ __all__ = [
     "Status",
     "StorageError",
     "UsageError",
+    "add_provider",
     "arun",
     "check",
     "open",
@@ -71,6 +73,7 @@ _HOMES = {
     "RunHandle": "engines.handle",
     "RunProgress": "api.run_reports",
     "Status": "model",
+    "add_provider": "api.extension",
     "arun": "api.runs",
     "check": "api.plans",
     "open": "api.folders",

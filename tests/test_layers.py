@@ -35,7 +35,9 @@ def test_imports_point_one_way_and_the_sandbox_stands_apart() -> None:
         pytest.param("zipfile", {"manifest"}, id="nobody-rewrites-a-zip"),
         # Python code may hand in a frame as its manifest, and gets tables as frames.
         pytest.param(
-            "polars", {"api", "manifest", "output"}, id="polars-reads-tables-alone"
+            "polars",
+            {"api", "manifest", "output", "verify"},
+            id="polars-reads-tables-alone",
         ),
     ],
 )

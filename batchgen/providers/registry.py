@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 
+from batchgen.errors import SpecError
 from batchgen.model import Capabilities
 from batchgen.provider import Defaults, Provider
 
@@ -25,7 +26,24 @@ class Registry(Mapping[str, Provider]):
     def __init__(self, built_in: Mapping[str, str]) -> None:
         self._built_in = built_in
         self._providers: dict[str, Provider] = {}
+        self._added: dict[str, Provider] = {}
         self._problems: dict[str, str] = {}
+
+    def add(self, provider: Provider) -> None:
+        """Let this process know a provider, in the place of an earlier one of its name.
+
+        Raises:
+            SpecError: it is no provider, or its name cannot be.
+        """
+        try:
+            _checked(provider)
+        except _Unfit as error:
+            raise SpecError(f"cannot add {provider!r}: {error}") from error
+        name = provider.name
+        if name in self._built_in or not _NAME.fullmatch(name):
+            reason = "is batchgen's own" if name in self._built_in else "cannot be"
+            raise SpecError(f"cannot add a provider: the name {name!r} {reason}")
+        self._added[name] = self._providers[name] = provider
 
     def __getitem__(self, name: str) -> Provider:
         if name not in self._providers:
@@ -41,7 +59,10 @@ class Registry(Mapping[str, Provider]):
 
     def __iter__(self) -> Iterator[str]:
         yield from self._built_in
-        yield from (name for name in self._entries if name in self)
+        yield from self._added
+        for name in self._entries:
+            if name not in self._added and name in self:
+                yield name
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -92,21 +113,26 @@ class Registry(Mapping[str, Provider]):
         if names[entry.name] > 1:
             raise _Unfit("several packages bring a provider of this name")
         loaded = entry.load()
-        provider = loaded() if isinstance(loaded, type) else loaded
-        if not isinstance(provider, Provider):
-            missing = [name for name in _MEMBERS if not hasattr(provider, name)]
-            raise _Unfit(f"the provider lacks {', '.join(missing)}")
+        provider = _checked(loaded() if isinstance(loaded, type) else loaded)
         if provider.name != entry.name:
             raise _Unfit(f"the provider calls itself {provider.name!r}")
-        if not isinstance(provider.defaults, Defaults):
-            raise _Unfit("`defaults` is no batchgen Defaults")
-        if not isinstance(provider.capabilities, Capabilities):
-            raise _Unfit("`capabilities` is no batchgen Capabilities")
         return provider
 
 
 class _Unfit(Exception):
     """What was loaded is no provider; the text says why."""
+
+
+def _checked(provider: object) -> Provider:
+    """Return what is a provider; raise `_Unfit` for anything else."""
+    if not isinstance(provider, Provider):
+        missing = [name for name in _MEMBERS if not hasattr(provider, name)]
+        raise _Unfit(f"the provider lacks {', '.join(missing)}")
+    if not isinstance(provider.defaults, Defaults):
+        raise _Unfit("`defaults` is no batchgen Defaults")
+    if not isinstance(provider.capabilities, Capabilities):
+        raise _Unfit("`capabilities` is no batchgen Capabilities")
+    return provider
 
 
 _MEMBERS = (

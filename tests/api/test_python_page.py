@@ -20,6 +20,7 @@ def test_the_page_has_examples_in_an_asyncio_loop_and_of_a_provider() -> None:
 
     assert len(BLOCKS) >= 3
     assert "asyncio.run(" in text
+    assert "batchgen.add_provider(" in text
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
