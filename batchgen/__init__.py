@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from batchgen.api.folders import open_run_folder as open
     from batchgen.api.jobs import Job
     from batchgen.api.plans import Plan, check
+    from batchgen.api.row_stream import stream
     from batchgen.api.run_reports import Result, RunProgress
     from batchgen.api.runs import arun, run
-    from batchgen.api.streams import stream
     from batchgen.engines.handle import RunHandle
     from batchgen.errors import (
         BatchgenError,
@@ -78,7 +78,7 @@ _HOMES = {
     "check": "api.plans",
     "open": "api.folders",
     "run": "api.runs",
-    "stream": "api.streams",
+    "stream": "api.row_stream",
 }
 """Where a name is defined, unless it is an error."""
 
