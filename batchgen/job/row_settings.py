@@ -65,6 +65,7 @@ class RowSettings(TypedDict, total=False):
         Setting(
             value=TEXT,
             meaning="column that names the rows, whatever else is edited",
+            default="the column `id`",
             section="columns",
             key="id",
             option=Option(

@@ -69,7 +69,7 @@ class MoneySettings(TypedDict, total=False):
         Mapping[str, Usd | Mapping[str, Usd]],
         Setting(
             value=TABLE,
-            meaning="a budget for each value of a column: see below",
+            meaning="a budget for each value of a column (see below)",
             section="budget",
             key="by",
             example={"brand": 20, "category": {"*": 15, "shoes": 40}},

@@ -21,7 +21,7 @@ class ServiceSettings(TypedDict, total=False):
             value=NAMES,
             meaning='one name, or several: `["gemini", "aimlapi"]` or '
             '`"gemini,aimlapi"`',
-            default="must be said",
+            default="must be there, or as option",
             option=Option(metavar="NAME[,NAME]", help="Who makes the images."),
             example="gemini",
         ),

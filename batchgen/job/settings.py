@@ -2,7 +2,7 @@
 
 From these classes follow the keys of the job file, the options of the command line, the
 keywords of Python code, the tables of `docs/job-file.md` and `docs/job.schema.json`
-(`python -m tests.documents` writes both). Defaults are those of Job and Terms.
+(`python -m tests.job.documents` writes both). Defaults are those of Job and Terms.
 """
 
 from __future__ import annotations
