@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, TypedDict
 
 from batchgen.job.declaration import Option, Setting
 from batchgen.job.values import (
@@ -17,6 +17,7 @@ from batchgen.job.values import (
     whole,
 )
 from batchgen.manifest.cells import MOST_IMAGES
+from batchgen.model.job import Empty, Unsupported
 
 _OWN_CELL = "for rows whose own cell is empty"
 _BY_PROVIDER = "the provider's"
@@ -120,9 +121,9 @@ class RowSettings(TypedDict, total=False):
         ),
     ]
     empty: Annotated[
-        Literal["buy", "skip"],
+        Empty,
         Setting(
-            value=choice("buy", "skip"),
+            value=choice(Empty),
             meaning="what to do with rows that lack a value which the template uses "
             "([manifest.md](manifest.md))",
             default="ask where many",
@@ -144,9 +145,9 @@ class RowSettings(TypedDict, total=False):
         ),
     ]
     unsupported: Annotated[
-        Literal["refuse", "drop"],
+        Unsupported,
         Setting(
-            value=choice("refuse", "drop"),
+            value=choice(Unsupported),
             meaning="a row with an option that its provider lacks is invalid, or is "
             "bought without that option, with a warning",
             example="drop",

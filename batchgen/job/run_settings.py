@@ -16,6 +16,7 @@ from batchgen.job.values import (
     or_auto,
     whole,
 )
+from batchgen.model.job import Auto, OnDayFull, OnUnknown
 
 Usd = Decimal | float | str
 
@@ -52,9 +53,9 @@ class MoneySettings(TypedDict, total=False):
         ),
     ]
     on_day_full: Annotated[
-        Literal["stop", "wait"],
+        OnDayFull,
         Setting(
-            value=choice("stop", "wait"),
+            value=choice(OnDayFull),
             meaning="when the day's budget is used up: end with exit code 4, or go on "
             "after midnight UTC",
             section="budget",
@@ -91,7 +92,7 @@ class PaceSettings(TypedDict, total=False):
     """Pace, and what goes wrong."""
 
     rpm: Annotated[
-        float | Literal["auto"],
+        float | Auto,
         Setting(
             value=or_auto(RATE),
             meaning='purchase requests in any 60 seconds, evenly paced; `"auto"` finds '
@@ -103,7 +104,7 @@ class PaceSettings(TypedDict, total=False):
         ),
     ]
     concurrency: Annotated[
-        int | Literal["auto"],
+        int | Auto,
         Setting(
             value=or_auto(whole(1, 100_000)),
             meaning='purchases under way at once; `"auto"` finds what is allowed',
@@ -127,9 +128,9 @@ class PaceSettings(TypedDict, total=False):
         ),
     ]
     on_unknown: Annotated[
-        Literal["retry", "hold"],
+        OnUnknown,
         Setting(
-            value=choice("retry", "hold"),
+            value=choice(OnUnknown),
             meaning="after a request that may have been charged and brought no image: "
             "buy again, or hold the row for you to decide",
             option=Option(

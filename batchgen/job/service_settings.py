@@ -1,13 +1,14 @@
 """Settings of who makes the images, and of single providers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, TypedDict
 
 from batchgen.job.declaration import Option, Setting
 from batchgen.job.prices import RATES, WORTH
 from batchgen.job.service_address import BASE_URL, ENDPOINT
 from batchgen.job.values import NAMES, TABLE, TEXT, TRUTH, choice, whole
 from batchgen.manifest.cells import MOST_IMAGES
+from batchgen.model.job import FailedTasks, ReferenceTransport, Route, Shutdowns
 
 _BY_PROVIDER = "the provider's"
 
@@ -79,9 +80,9 @@ class ServiceSettings(TypedDict, total=False):
         ),
     ]
     route: Annotated[
-        Literal["cheapest", "fastest"],
+        Route,
         Setting(
-            value=choice("cheapest", "fastest"),
+            value=choice(Route),
             meaning="with several: each row to the cheapest that can do it, or rows "
             "dealt out by what each may do in a minute",
             option=Option(help="How rows are spread over several providers."),
@@ -142,9 +143,9 @@ class ProviderSettings(TypedDict, total=False):
         ),
     ]
     references: Annotated[
-        Literal["inline", "upload"],
+        ReferenceTransport,
         Setting(
-            value=choice("inline", "upload"),
+            value=choice(ReferenceTransport),
             meaning="how files travel where it takes both: with each request, or once "
             "to its store",
             default=_BY_PROVIDER,
@@ -170,18 +171,18 @@ class ProviderSettings(TypedDict, total=False):
         ),
     ]
     failed_tasks: Annotated[
-        Literal["unknown", "free"],
+        FailedTasks,
         Setting(
-            value=choice("unknown", "free"),
+            value=choice(FailedTasks),
             meaning="whether a task that failed counts as money at risk",
             default='as documented, else `"unknown"`',
             example="free",
         ),
     ]
     shutdowns: Annotated[
-        Literal["refuse", "ignore"],
+        Shutdowns,
         Setting(
-            value=choice("refuse", "ignore"),
+            value=choice(Shutdowns),
             meaning="whether rows are refused whose model is known to be off",
             example="ignore",
         ),

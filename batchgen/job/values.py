@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 from batchgen.job.declaration import Reader, ValueType
 from batchgen.job.money import MAX_USD, read_amount
@@ -66,8 +66,9 @@ def _read_truth(value: object) -> bool:
     raise ValueError(f"{shown(value)} is neither true nor false")
 
 
-def choice(*names: str) -> ValueType:
-    """Return the type of one of some words."""
+def choice(literal: Any) -> ValueType:
+    """Return the type of one of the words of a Literal."""
+    names: tuple[str, ...] = get_args(literal)
 
     def read(value: object) -> str:
         if value not in names:
