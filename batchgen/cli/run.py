@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from batchgen.cli.job_checks import check_zero_budget
-from batchgen.cli.latency import LatencyType
 from batchgen.cli.manner import manner_of
+from batchgen.cli.option_types import LatencyType
 from batchgen.cli.run_document import summary_fields
 from batchgen.cli.source import job_options, overrides_of, read_job
 from batchgen.cli.streams import (

@@ -11,10 +11,9 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import click
 
 from batchgen.addresses.url import read_url
-from batchgen.cli.auto import NumberOrAuto
-from batchgen.cli.folder_option import FolderType
 from batchgen.cli.job_checks import check_settings
 from batchgen.cli.keys import key_problem, known_keys
+from batchgen.cli.option_types import FolderType, NumberOrAuto
 from batchgen.cli.runfolder import REHEARSAL
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import load_job_with_options

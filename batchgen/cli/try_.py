@@ -20,10 +20,10 @@ import pyarrow.parquet as pq
 
 from batchgen.addresses import is_local, is_url
 from batchgen.cli.curl import command_of, entry_at, problem_of
-from batchgen.cli.folder_option import FolderType
 from batchgen.cli.job_checks import check_zero_budget
 from batchgen.cli.launch import launch
 from batchgen.cli.manner import manner_of
+from batchgen.cli.option_types import FolderType
 from batchgen.cli.runfolder import carry_on_by
 from batchgen.cli.source import base_url_of, overrides_of, read_job
 from batchgen.cli.streams import write_error, write_result

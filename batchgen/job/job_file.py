@@ -54,6 +54,7 @@ def file_origin(path: Path) -> Origin:
         place_of=place_of,
         folder=path.resolve().parent,
         page=shown(path),
+        path_hint=" (a path in a job file is relative to the job file)",
     )
 
 
@@ -84,22 +85,22 @@ def _secrets_in(table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _refuse_other_kind(path: Path) -> None:
-    """Refuse what is no TOML by what it is, where that can be told."""
+    """Refuse a file that is no TOML and whose kind is recognised."""
     kind = kind_of(path)
     if kind in (None, TOML):
         return
-    words = 'a job file is TOML, with lines such as manifest = "products.csv"'
+    remedy = 'a job file is TOML, with lines such as manifest = "products.csv"'
     if kind in TABLES:
-        words = what_to_do(kind)
-    raise SpecError(f"{shown(path)} is {kind}, not a job file: {words}")
+        remedy = what_to_do(kind)
+    raise SpecError(f"{shown(path)} is {kind}, not a job file: {remedy}")
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _read_text(path: Path) -> str:
     content = path.read_bytes()
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SpecError(f"{shown(path)}: it is UTF-16; save it as UTF-8")
     try:
-        # As Windows writes lines, too.
+        # Windows ends lines in another way, which TOML would not take.
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         _refuse_other_kind(path)
@@ -112,6 +113,11 @@ def _parse(path: Path) -> dict[str, Any]:
             f"{shown(path)} is empty; a job file names its table and a provider: "
             f'{EXAMPLE}, provider = "gemini"'
         )
+    return text
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
     try:
         table = tomllib.loads(text, parse_float=Decimal)
         _refuse_long_numbers(table)
@@ -122,17 +128,20 @@ def _parse(path: Path) -> dict[str, Any]:
         ) from error
     except tomllib.TOMLDecodeError as error:
         _refuse_other_kind(path)
-        where, words = explain(text, error)
-        place = f", {where}" if where else ""
-        if words.endswith("not a job file"):
-            words += f": name it {shown(path.with_suffix('.csv'))}"
-        raise SpecError(f"{shown(path)}{place}: {words}") from error
+        raise SpecError(_syntax_message(path, text, error)) from error
     except (ValueError, ArithmeticError) as error:
         raise SpecError(
             f"{shown(path)}: a number in it has too many digits: write one of at most "
             f"{_MAX_DIGITS}"
         ) from error
     return table
+
+
+def _syntax_message(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
+    place, reason = explain(text, error)
+    if reason.endswith("not a job file"):
+        reason += f": name it {shown(path.with_suffix('.csv'))}"
+    return f"{shown(path)}{f', {place}' if place else ''}: {reason}"
 
 
 def _refuse_long_numbers(value: object) -> None:
@@ -142,8 +151,8 @@ def _refuse_long_numbers(value: object) -> None:
         ValueError: there is one.
     """
     if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            _refuse_long_numbers(each)
+        for entry in value.values() if isinstance(value, dict) else value:
+            _refuse_long_numbers(entry)
     elif isinstance(value, int | Decimal):
         number = Decimal(value)
         if number.is_finite() and abs(number.adjusted()) > _MAX_DIGITS:

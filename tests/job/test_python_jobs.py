@@ -117,3 +117,11 @@ def test_a_wrong_keyword_beside_a_job_file_is_no_fault_of_the_file() -> None:
         load_job(Path("j.toml"), n=0)
 
     assert str(caught.value) == "`n`: 0 is not from 1 to 1,000"
+
+
+def test_the_table_of_code_stands_above_that_of_the_file(folder: Path) -> None:
+    (folder / "m.csv").rename(folder / "other.csv")
+
+    assert load_job(Path("j.toml"), manifest="other.csv").manifest.name == "other.csv"
+    with pytest.raises(SpecError, match=r"^`manifest`: no such file: third.csv"):
+        load_job(Path("j.toml"), manifest="third.csv")
