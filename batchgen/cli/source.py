@@ -17,7 +17,7 @@ from batchgen.cli.option_types import FolderType, NumberOrAuto
 from batchgen.cli.runfolder import REHEARSAL
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import load_job_with_options
-from batchgen.job.declaration import Option, Setting
+from batchgen.job.declaration import Setting
 from batchgen.job.settings import SETTINGS
 from batchgen.model import Job, PriceList
 from batchgen.provider import key_variable
@@ -34,20 +34,20 @@ Options = Mapping[str, Any]
 def job_options(function: F) -> F:
     """Add the options that can also stand in a job file."""
     for setting in reversed([*SETTINGS.values()]):
-        if setting.option is not None:
-            function = _decorator(setting, setting.option)(function)
+        if setting.help:
+            function = _decorator(setting)(function)
     return function
 
 
-def _decorator(setting: Setting, option: Option) -> Callable[[F], F]:
+def _decorator(setting: Setting) -> Callable[[F], F]:
     is_flag = setting.python_type is bool
     return click.option(
         setting.flag,
         setting.name,
         type=None if is_flag else _type_of(setting.python_type),
-        metavar=option.metavar or None,
-        help=option.help,
-        multiple=option.multiple,
+        metavar=setting.metavar or None,
+        help=setting.help,
+        multiple=setting.multiple,
         is_flag=is_flag,
         default=None,
     )

@@ -41,8 +41,8 @@ def load_job(
         SpecError: the file cannot be read, or a setting cannot be; the message names
             it.
     """
-    known = _known(known_providers)
-    return _load(path, read_keywords(settings, known), known)
+    names = _names(known_providers)
+    return _load(path, read_keywords(settings, names), names)
 
 
 def load_job_with_options(
@@ -61,8 +61,8 @@ def load_job_with_options(
         UsageError: an option has a value that cannot be.
         SpecError: the source cannot be read, or states something that cannot be.
     """
-    known = _known(known_providers)
-    return _load(source, read_options(options, known), known)
+    names = _names(known_providers)
+    return _load(source, read_options(options, names), names)
 
 
 def job_from(
@@ -81,36 +81,36 @@ def job_from(
     Raises:
         SpecError: a setting is missing or cannot be; the message names it.
     """
-    known = _known(known_providers)
-    layer = read_keywords(settings, known)
+    names = _names(known_providers)
+    layer = read_keywords(settings, names)
     if "manifest" not in layer.settings:
         raise SpecError("`manifest` is missing: name the table")
     nothing = SettingsLayer(origin=layer.origin)
-    return _merged(source or layer.settings["manifest"], nothing, layer, known)
+    return _merged(source or layer.settings["manifest"], nothing, layer, names)
 
 
-def _known(known_providers: Collection[str] | None) -> Collection[str]:
+def _names(known_providers: Collection[str] | None) -> Collection[str]:
     return tuple(PROVIDERS) if known_providers is None else known_providers
 
 
-def _load(source: Path, upper: SettingsLayer, known: Collection[str]) -> Job:
+def _load(source: Path, upper: SettingsLayer, names: Collection[str]) -> Job:
     _check_source(source)
     if _is_job_file(source):
-        lower = _read_file(source, known)
+        lower = _read_file(source, names)
     else:
         lower = SettingsLayer(
             origin=file_origin(source), settings={"manifest": source.resolve()}
         )
-    return _merged(source, lower, upper, known)
+    return _merged(source, lower, upper, names)
 
 
 def _merged(
-    source: Path, lower: SettingsLayer, upper: SettingsLayer, known: Collection[str]
+    source: Path, lower: SettingsLayer, upper: SettingsLayer, names: Collection[str]
 ) -> Job:
     _check_manifest(lower, upper)
     chosen = upper.providers or lower.providers
     if not chosen:
-        raise _no_provider(source, upper, known)
+        raise _no_provider(source, upper, names)
     lower.assign(chosen)
     upper.assign(chosen)
     names = dict.fromkeys(
@@ -176,9 +176,9 @@ def _folder_message(folder: Path) -> str:
     return f"{shown(folder)} is a folder: {remedy}"
 
 
-def _read_file(source: Path, known: Collection[str]) -> SettingsLayer:
+def _read_file(source: Path, names: Collection[str]) -> SettingsLayer:
     try:
-        return read_job_file(source, known)
+        return read_job_file(source, names)
     except OSError as error:
         raise SpecError(f"{shown(source)}: {reason_of(error)}") from error
 
@@ -193,9 +193,9 @@ def _check_manifest(lower: SettingsLayer, upper: SettingsLayer) -> None:
 
 
 def _no_provider(
-    source: Path, upper: SettingsLayer, known: Collection[str]
+    source: Path, upper: SettingsLayer, names: Collection[str]
 ) -> SpecError:
-    remedy = f"choose from {', '.join(known)}"
+    remedy = f"choose from {', '.join(names)}"
     if _is_job_file(source):
         return SpecError(f"{shown(source)}: `provider` is missing: {remedy}")
     name = upper.origin.place_of("provider", "")

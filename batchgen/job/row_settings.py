@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, TypedDict
 
-from batchgen.job.declaration import Option, Setting
+from batchgen.job.declaration import Setting
 from batchgen.job.values import (
     PATH,
     RATIO,
@@ -42,7 +42,8 @@ class RowSettings(TypedDict, total=False):
             meaning="the run folder; a rehearsal adds `-rehearsal` to its name, unless "
             "you give `--out`",
             default="`out/NAME`, where you are; NAME is that of the job file",
-            option=Option(metavar="DIR", help="The run folder."),
+            metavar="DIR",
+            help="The run folder.",
             example="out/products",
         ),
     ]
@@ -53,11 +54,8 @@ class RowSettings(TypedDict, total=False):
             meaning="the prompt of each row, as a Jinja2 template over the row's "
             "columns",
             default="the column `prompt`",
-            option=Option(
-                metavar="TEMPLATE",
-                help="Text with columns in it (Jinja2), such as "
-                "'Photo of {{ title }}'.",
-            ),
+            metavar="TEMPLATE",
+            help="Text with columns in it (Jinja2), such as 'Photo of {{ title }}'.",
             example="Studio photo of {{ name }}",
         ),
     ]
@@ -69,11 +67,9 @@ class RowSettings(TypedDict, total=False):
             default="the column `id`",
             section="columns",
             key="id",
-            option=Option(
-                flag="--id",
-                metavar="COLUMN",
-                help="Column that names the rows, whatever else is edited.",
-            ),
+            flag="--id",
+            metavar="COLUMN",
+            help="Column that names the rows, whatever else is edited.",
             example="SKU",
         ),
     ]
@@ -83,7 +79,8 @@ class RowSettings(TypedDict, total=False):
             value=RATIO,
             meaning=_OWN_CELL,
             default=_BY_PROVIDER,
-            option=Option(metavar="W:H", help="Default for empty cells."),
+            metavar="W:H",
+            help="Default for empty cells.",
             example="16:9",
         ),
     ]
@@ -93,7 +90,7 @@ class RowSettings(TypedDict, total=False):
             value=RESOLUTION,
             meaning=_OWN_CELL,
             default=_BY_PROVIDER,
-            option=Option(help="512, 1K, 2K or 4K: default for empty cells."),
+            help="512, 1K, 2K or 4K: default for empty cells.",
             example="2K",
         ),
     ]
@@ -103,7 +100,7 @@ class RowSettings(TypedDict, total=False):
             value=whole(1, MOST_IMAGES),
             meaning=f"images of a row, {_OWN_CELL}",
             default="1",
-            option=Option(help="Images of a row: default for empty cells."),
+            help="Images of a row: default for empty cells.",
             example=2,
         ),
     ]
@@ -113,10 +110,8 @@ class RowSettings(TypedDict, total=False):
             value=TRUTH,
             meaning="buy rows that ask for the same once; the others get the same "
             "files, cost 0, and the column `shared_with` names the row that was bought",
-            option=Option(
-                help="Buy rows with the same prompt and options once; the others point "
-                "to those images.",
-            ),
+            help="Buy rows with the same prompt and options once; the others point "
+            "to those images.",
             example=True,
         ),
     ]
@@ -127,10 +122,8 @@ class RowSettings(TypedDict, total=False):
             meaning="what to do with rows that lack a value which the template uses "
             "([manifest.md](manifest.md))",
             default="ask where many",
-            option=Option(
-                help="Rows that lack a value which the template uses: buy them all the "
-                "same, or leave them out.",
-            ),
+            help="Rows that lack a value which the template uses: buy them all the "
+            "same, or leave them out.",
             example="skip",
         ),
     ]
@@ -140,7 +133,7 @@ class RowSettings(TypedDict, total=False):
             value=whole(1),
             meaning="only the first N rows of the table; the others stay `pending`",
             default="all rows",
-            option=Option(help="Only the first N rows of the manifest."),
+            help="Only the first N rows of the manifest.",
             example=20,
         ),
     ]

@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, TypedDict
 
-from batchgen.job.declaration import Option, Setting
+from batchgen.job.declaration import Setting
 from batchgen.job.prices import RATES, WORTH
 from batchgen.job.service_address import BASE_URL, ENDPOINT
 from batchgen.job.values import NAMES, TABLE, TEXT, TRUTH, choice, whole
 from batchgen.manifest.cells import MOST_IMAGES
 from batchgen.model.job import FailedTasks, ReferenceTransport, Route, Shutdowns
-
-_BY_PROVIDER = "the provider's"
 
 
 class ServiceSettings(TypedDict, total=False):
@@ -23,7 +21,8 @@ class ServiceSettings(TypedDict, total=False):
             meaning='one name, or several: `["gemini", "aimlapi"]` or '
             '`"gemini,aimlapi"`',
             default="must be there, or as option",
-            option=Option(metavar="NAME[,NAME]", help="Who makes the images."),
+            metavar="NAME[,NAME]",
+            help="Who makes the images.",
             example="gemini",
         ),
     ]
@@ -33,8 +32,7 @@ class ServiceSettings(TypedDict, total=False):
             value=TEXT,
             meaning="which model; for one provider of several, "
             '`model = { gemini = "..." }`',
-            default=_BY_PROVIDER,
-            option=Option(help="Model; the provider's own by default."),
+            help="Model; the provider's own by default.",
             per_provider=True,
             takes_table=True,
             example="gemini-2.5-flash-image",
@@ -46,10 +44,9 @@ class ServiceSettings(TypedDict, total=False):
             value=BASE_URL,
             meaning="where the provider is asked; with several, "
             '`base_url = { openai = "..." }`',
-            default=_BY_PROVIDER,
-            option=Option(
-                metavar="[NAME=]URL", help="Where a provider is.", multiple=True
-            ),
+            metavar="[NAME=]URL",
+            help="Where a provider is.",
+            multiple=True,
             per_provider=True,
             takes_table=True,
             for_one_provider=True,
@@ -63,7 +60,6 @@ class ServiceSettings(TypedDict, total=False):
             meaning="path of purchases below the base URL, such as "
             '`"/v1/images/generations"`; `nanobananaapi` also knows the word `"edit"`. '
             "Several: as `base_url`",
-            default=_BY_PROVIDER,
             per_provider=True,
             takes_table=True,
             for_one_provider=True,
@@ -85,7 +81,7 @@ class ServiceSettings(TypedDict, total=False):
             value=choice(Route),
             meaning="with several: each row to the cheapest that can do it, or rows "
             "dealt out by what each may do in a minute",
-            option=Option(help="How rows are spread over several providers."),
+            help="How rows are spread over several providers.",
             example="fastest",
         ),
     ]
@@ -120,7 +116,6 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=whole(1, MOST_IMAGES),
             meaning="most images that one request may buy",
-            default=_BY_PROVIDER,
             example=4,
         ),
     ]
@@ -129,7 +124,6 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=whole(0, 1000),
             meaning="most reference images of one request",
-            default=_BY_PROVIDER,
             example=3,
         ),
     ]
@@ -138,7 +132,6 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=whole(1000),
             meaning="size of one reference image",
-            default=_BY_PROVIDER,
             example=10_485_760,
         ),
     ]
@@ -148,7 +141,6 @@ class ProviderSettings(TypedDict, total=False):
             value=choice(ReferenceTransport),
             meaning="how files travel where it takes both: with each request, or once "
             "to its store",
-            default=_BY_PROVIDER,
             example="upload",
         ),
     ]
@@ -157,7 +149,6 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=WORTH,
             meaning="what one credit is worth, where its replies count in credits",
-            default=_BY_PROVIDER,
             example=0.005,
         ),
     ]
@@ -166,7 +157,6 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=RATES,
             meaning="the same for any unit: `rates = { image_token = 0.00003 }`",
-            default=_BY_PROVIDER,
             example={"image_token": 0.00003},
         ),
     ]

@@ -87,10 +87,10 @@ def _lines(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[s
 
 def _row_of_setting(setting: Setting) -> tuple[str, ...]:
     place = f" under `[{setting.section}]`" if setting.section else ""
-    option = f"`{setting.flag}`" if setting.option else "none"
+    option = f"`{setting.flag}`" if setting.help else "none"
     return (
         f"`{setting.key}`{place}",
-        setting.value.words,
+        setting.value.description,
         _default_words(setting),
         "SOURCE" if setting.name == "manifest" else option,
         setting.meaning,
@@ -106,7 +106,12 @@ def _rows_of_terms() -> Iterator[tuple[str, ...]]:
         "the same for this provider alone",
     )
     for name, setting in declared_in(ProviderSettings).items():
-        yield f"`{name}`", setting.value.words, _default_words(setting), setting.meaning
+        yield (
+            f"`{name}`",
+            setting.value.description,
+            _default_words(setting),
+            setting.meaning,
+        )
 
 
 def _default_words(setting: Setting) -> str:
@@ -114,7 +119,7 @@ def _default_words(setting: Setting) -> str:
         return setting.default
     match default_of(setting):
         case None:
-            return "none"
+            return "the provider's" if owner_of(setting) is Terms else "none"
         case str(text):
             return f'`"{text}"`'
         case bool(truth):
