@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,11 @@ from typing import Any
 from batchgen.errors import SpecError
 from batchgen.job.layer_reader import LayerReader
 from batchgen.job.layers import Origin, SettingsLayer, place_in_tables
-from batchgen.job.names import check_names, is_secret
+from batchgen.job.names import check_names, refuse_secrets
 from batchgen.job.settings import KEYS
 from batchgen.job.toml_errors import EXAMPLE, explain
 from batchgen.manifest.content import TABLES, TOML, kind_of, what_to_do
 from batchgen.manifest.wording import shown
-from batchgen.provider import key_variable
 
 _MAX_DIGITS = 300
 """As many as a floating-point number has; no amount and no count needs more."""
@@ -31,7 +30,7 @@ def read_job_file(path: Path, known_providers: Collection[str]) -> SettingsLayer
     origin = file_origin(path)
     table = _parse(path)
     with origin.context():
-        refuse_secrets(table, known_providers)
+        refuse_secrets(table, known_providers, "never in a file: take the line out")
         sections = {
             name: f": what is said of a provider stands under [providers.{name}]"
             for name in known_providers
@@ -56,32 +55,6 @@ def file_origin(path: Path) -> Origin:
         page=shown(path),
         path_hint=" (a path in a job file is relative to the job file)",
     )
-
-
-def refuse_secrets(table: Mapping[str, Any], known_providers: Collection[str]) -> None:
-    """Refuse the key of an account, wherever it stands; it is not repeated.
-
-    Raises:
-        ValueError: there is one.
-    """
-    for name in _secrets_in(table):
-        names = table.get("provider", "")
-        first = names[0] if isinstance(names, list) and names else names
-        provider = str(first).partition(",")[0].strip()
-        variable = key_variable(provider if provider in known_providers else "gemini")
-        raise ValueError(
-            f"`{name}`: a key stands in the environment, never in a file: take "
-            f"the line out and say export {variable}=your-key"
-        )
-
-
-def _secrets_in(table: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of all keys that look like secrets."""
-    for name, value in table.items():
-        if isinstance(value, str) and is_secret(name):
-            yield name
-        if isinstance(value, dict) and name != "columns":
-            yield from _secrets_in(value)
 
 
 def _refuse_other_kind(path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from batchgen.manifest.wording import did_you_mean
+from batchgen.provider import key_variable
 
 PROVIDER_ALIASES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(
@@ -85,9 +87,37 @@ def unknown_name(name: str, valid: Collection[str], kind: str) -> str:
     return f"unknown {kind} `{name}`{_hint_of_key(name, valid)}"
 
 
-def is_secret(name: str) -> bool:
-    """Say whether a key of a job file seems to be meant for a secret."""
-    return _SECRET.fullmatch(name) is not None
+def refuse_secrets(
+    table: Mapping[str, Any], known_providers: Collection[str], remedy: str
+) -> None:
+    """Refuse the key of an account, wherever it stands; it is not repeated.
+
+    Args:
+        table: A job, laid out as in a job file.
+        known_providers: Names that a provider may have.
+        remedy: What to do about the key, for the message.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for name in _secrets_in(table):
+        names = table.get("provider", "")
+        first = names[0] if isinstance(names, list) and names else names
+        provider = str(first).partition(",")[0].strip()
+        variable = key_variable(provider if provider in known_providers else "gemini")
+        raise ValueError(
+            f"`{name}`: a key stands in the environment, {remedy} and say "
+            f"export {variable}=your-key"
+        )
+
+
+def _secrets_in(table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of all entries that seem to hold secrets."""
+    for name, value in table.items():
+        if isinstance(value, str) and _SECRET.fullmatch(name):
+            yield name
+        if isinstance(value, Mapping) and name != "columns":
+            yield from _secrets_in(value)
 
 
 def _hint_of_key(name: str, valid: Collection[str]) -> str:
