@@ -21,8 +21,8 @@ from batchgen.job.service_settings import (
 
 
 class Settings(
-    RowSettings,
     ServiceSettings,
+    RowSettings,
     MoneySettings,
     PaceSettings,
     ColumnSettings,
@@ -47,9 +47,9 @@ AT_PATH: Mapping[tuple[str, str], Setting] = MappingProxyType(
 """All settings, by section and key of the job file."""
 
 KEYS: tuple[str, ...] = tuple(
-    dict.fromkeys(setting.section or setting.key for setting in SETTINGS.values())
+    dict.fromkeys(("manifest", *(section or key for section, key in AT_PATH)))
 )
-"""What may stand at the top of a job file: keys and sections."""
+"""What may stand at the top of a job file: keys and sections, the needed key first."""
 
 
 def keys_of(section: str) -> list[str]:
