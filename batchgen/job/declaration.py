@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Any
 
 Reader = Callable[[object], Any]
 """Checks a raw value and returns it as the job holds it, or raises ValueError."""
@@ -25,14 +25,23 @@ class ValueType:
     description: str
 
 
+def _read_nothing(value: object) -> Any:
+    raise ValueError(f"{value!r} has no type to be read by")
+
+
+UNSTATED = ValueType(_read_nothing, {}, "")
+"""In the place of a type that follows from the type in Python code."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """One setting of a job.
 
     Attributes:
-        value: The type of its values.
         meaning: For the page of the job file, in Markdown.
         example: A value, as TOML or JSON has one.
+        value: The type of its values; it may be left out where the type in Python code
+            says as much: true or false, or one of some words.
         default: In words, in Markdown; empty where Job states one.
         section: Section of the job file; empty for the top of the file.
         key: In the job file; empty for the name.
@@ -48,9 +57,9 @@ class Setting:
         python_type: type of its value there; both as the class declares them.
     """
 
-    value: ValueType
     meaning: str
     example: Any
+    value: ValueType = UNSTATED
     default: str = ""
     section: str = ""
     key: str = ""
@@ -64,20 +73,3 @@ class Setting:
     for_one_provider: bool = False
     name: str = ""
     python_type: Any = None
-
-
-def declared_in(declarations: type) -> dict[str, Setting]:
-    """Return the settings that a TypedDict declares, by name, in its order."""
-    hints = get_type_hints(declarations, include_extras=True)
-    return {name: _complete(name, *get_args(hint)) for name, hint in hints.items()}
-
-
-def _complete(name: str, python_type: Any, setting: Setting) -> Setting:
-    return replace(
-        setting,
-        name=name,
-        python_type=python_type,
-        key=setting.key or name,
-        field=setting.field or name,
-        flag=setting.flag or "--" + name.replace("_", "-"),
-    )

@@ -12,8 +12,6 @@ from batchgen.job.values import (
     TABLE,
     TEMPLATE,
     TEXT,
-    TRUTH,
-    choice,
     whole,
 )
 from batchgen.manifest.cells import MOST_IMAGES
@@ -107,7 +105,6 @@ class RowSettings(TypedDict, total=False):
     dedupe: Annotated[
         bool,
         Setting(
-            value=TRUTH,
             meaning="buy rows that ask for the same once; the others get the same "
             "files, cost 0, and the column `shared_with` names the row that was bought",
             help="Buy rows with the same prompt and options once; the others point "
@@ -118,7 +115,6 @@ class RowSettings(TypedDict, total=False):
     empty: Annotated[
         Empty,
         Setting(
-            value=choice(Empty),
             meaning="what to do with rows that lack a value which the template uses "
             "([manifest.md](manifest.md))",
             default="ask where many",
@@ -140,7 +136,6 @@ class RowSettings(TypedDict, total=False):
     unsupported: Annotated[
         Unsupported,
         Setting(
-            value=choice(Unsupported),
             meaning="a row with an option that its provider lacks is invalid, or is "
             "bought without that option, with a warning",
             example="drop",
@@ -161,7 +156,6 @@ class RowSettings(TypedDict, total=False):
     shrink_references: Annotated[
         bool,
         Setting(
-            value=TRUTH,
             meaning="re-encode or scale down what is over the provider's limit, which "
             "else makes the row invalid",
             section="references",

@@ -12,7 +12,6 @@ from batchgen.job.values import (
     SECONDS,
     SHARE,
     TABLE,
-    choice,
     or_auto,
     whole,
 )
@@ -52,7 +51,6 @@ class MoneySettings(TypedDict, total=False):
     on_day_full: Annotated[
         OnDayFull,
         Setting(
-            value=choice(OnDayFull),
             meaning="when the day's budget is used up: end with exit code 4, or go on "
             "after midnight UTC",
             section="budget",
@@ -122,7 +120,6 @@ class PaceSettings(TypedDict, total=False):
     on_unknown: Annotated[
         OnUnknown,
         Setting(
-            value=choice(OnUnknown),
             meaning="after a request that may have been charged and brought no image: "
             "buy again, or hold the row for you to decide",
             help="What to do after a request that may have been charged but "

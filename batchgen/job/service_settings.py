@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict
 from batchgen.job.declaration import Setting
 from batchgen.job.prices import RATES, WORTH
 from batchgen.job.service_address import BASE_URL, ENDPOINT
-from batchgen.job.values import NAMES, TABLE, TEXT, TRUTH, choice, whole
+from batchgen.job.values import NAMES, TABLE, TEXT, whole
 from batchgen.manifest.cells import MOST_IMAGES
 from batchgen.model.job import FailedTasks, ReferenceTransport, Route, Shutdowns
 
@@ -69,7 +69,6 @@ class ServiceSettings(TypedDict, total=False):
     allow_http: Annotated[
         bool,
         Setting(
-            value=TRUTH,
             meaning="allow plain `http://` to an address of a private network (this "
             "machine is always allowed)",
             example=True,
@@ -78,7 +77,6 @@ class ServiceSettings(TypedDict, total=False):
     route: Annotated[
         Route,
         Setting(
-            value=choice(Route),
             meaning="with several: each row to the cheapest that can do it, or rows "
             "dealt out by what each may do in a minute",
             help="How rows are spread over several providers.",
@@ -138,7 +136,6 @@ class ProviderSettings(TypedDict, total=False):
     references: Annotated[
         ReferenceTransport,
         Setting(
-            value=choice(ReferenceTransport),
             meaning="how files travel where it takes both: with each request, or once "
             "to its store",
             example="upload",
@@ -163,7 +160,6 @@ class ProviderSettings(TypedDict, total=False):
     failed_tasks: Annotated[
         FailedTasks,
         Setting(
-            value=choice(FailedTasks),
             meaning="whether a task that failed counts as money at risk",
             default='as documented, else `"unknown"`',
             example="free",
@@ -172,7 +168,6 @@ class ProviderSettings(TypedDict, total=False):
     shutdowns: Annotated[
         Shutdowns,
         Setting(
-            value=choice(Shutdowns),
             meaning="whether rows are refused whose model is known to be off",
             example="ignore",
         ),

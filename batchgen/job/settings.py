@@ -8,9 +8,11 @@ keywords of Python code, the tables of `docs/job-file.md` and `docs/job.schema.j
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
+from typing import Any, get_args, get_type_hints
 
-from batchgen.job.declaration import Setting, declared_in
+from batchgen.job.declaration import UNSTATED, Setting
 from batchgen.job.row_settings import ColumnSettings, RowSettings
 from batchgen.job.run_settings import MoneySettings, PaceSettings
 from batchgen.job.service_settings import (
@@ -18,6 +20,7 @@ from batchgen.job.service_settings import (
     ServiceSections,
     ServiceSettings,
 )
+from batchgen.job.values import value_type_of
 
 
 class Settings(
@@ -30,6 +33,25 @@ class Settings(
     total=False,
 ):
     """All settings of a job, as keywords."""
+
+
+def declared_in(declarations: type) -> dict[str, Setting]:
+    """Return the settings that a TypedDict declares, by name, in its order."""
+    hints = get_type_hints(declarations, include_extras=True)
+    return {name: _complete(name, *get_args(hint)) for name, hint in hints.items()}
+
+
+def _complete(name: str, python_type: Any, setting: Setting) -> Setting:
+    value = setting.value
+    return replace(
+        setting,
+        value=value_type_of(python_type) if value is UNSTATED else value,
+        name=name,
+        python_type=python_type,
+        key=setting.key or name,
+        field=setting.field or name,
+        flag=setting.flag or "--" + name.replace("_", "-"),
+    )
 
 
 SETTINGS: Mapping[str, Setting] = MappingProxyType(declared_in(Settings))

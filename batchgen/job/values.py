@@ -66,10 +66,12 @@ def _read_truth(value: object) -> bool:
     raise ValueError(f"{shown(value)} is neither true nor false")
 
 
-def choice(literal: Any) -> ValueType:
-    """Return the type of one of the words of a Literal."""
-    names: tuple[str, ...] = get_args(literal)
+def value_type_of(python_type: Any) -> ValueType:
+    """Return the type of true or false, or of the words of a Literal."""
+    return TRUTH if python_type is bool else _choice(get_args(python_type))
 
+
+def _choice(names: tuple[str, ...]) -> ValueType:
     def read(value: object) -> str:
         if value not in names:
             raise ValueError(f"{shown(value)} is none of {', '.join(names)}")

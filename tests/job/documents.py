@@ -15,12 +15,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from batchgen.job.declaration import Setting, declared_in
+from batchgen.job.declaration import Setting
 from batchgen.job.prices import LIMITS, PRICE, PRICE_RULE
 from batchgen.job.row_settings import RowSettings
 from batchgen.job.run_settings import MoneySettings, PaceSettings
-from batchgen.job.service_settings import ProviderSettings, ServiceSettings
-from batchgen.job.settings import AT_PATH, KEYS, TERMS, keys_of
+from batchgen.job.service_settings import ServiceSettings
+from batchgen.job.settings import AT_PATH, KEYS, TERMS, declared_in, keys_of
 from batchgen.job.values import RESOLUTION, TEXT, any_of
 from batchgen.manifest import KNOWN_COLUMNS
 from batchgen.model import Job, ReferenceTerms, Terms, type_of_option
@@ -105,9 +105,10 @@ def _rows_of_terms() -> Iterator[tuple[str, ...]]:
         "as above",
         "the same for this provider alone",
     )
-    for name, setting in declared_in(ProviderSettings).items():
+    own = (setting for setting in TERMS.values() if not setting.per_provider)
+    for setting in own:
         yield (
-            f"`{name}`",
+            f"`{setting.name}`",
             setting.value.description,
             _default_words(setting),
             setting.meaning,

@@ -13,8 +13,7 @@ from jsonschema import Draft202012Validator
 
 from batchgen.errors import SpecError
 from batchgen.job import job_from, load_job
-from batchgen.job.declaration import Setting, declared_in
-from batchgen.job.service_settings import ProviderSettings
+from batchgen.job.declaration import Setting
 from batchgen.job.settings import SETTINGS, TERMS
 from tests.job.documents import PAGE, SCHEMA, json_schema, owner_of, write_tables
 from tests.job.test_documented_settings import EXAMPLES
@@ -96,7 +95,7 @@ def test_each_example_of_a_provider_can_be_read_and_fits_the_schema(
 
 @pytest.mark.parametrize(
     "setting",
-    [*SETTINGS.values(), *declared_in(ProviderSettings).values()],
+    [*SETTINGS.values(), *TERMS.values()],
     ids=lambda setting: setting.name,
 )
 def test_each_setting_is_a_field_of_the_job(setting: Setting) -> None:
