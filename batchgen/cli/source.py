@@ -9,14 +9,13 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 
-from batchgen.cli.auto import NumberOrAuto
-from batchgen.cli.folder_option import FolderType
+from batchgen.cli.option_types import FolderType, NumberOrAuto
 from batchgen.engines.access import base_url_of, no_base_url
 from batchgen.engines.folder import REHEARSAL_SUFFIX
 from batchgen.engines.job_checks import check_settings
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import load_job_with_options
-from batchgen.job.declaration import Option, Setting
+from batchgen.job.declaration import Setting
 from batchgen.job.settings import SETTINGS
 from batchgen.model import Job
 from batchgen.wire import check_base_url
@@ -30,20 +29,20 @@ Options = Mapping[str, Any]
 def job_options(function: F) -> F:
     """Add the options that can also stand in a job file."""
     for setting in reversed([*SETTINGS.values()]):
-        if setting.option is not None:
-            function = _decorator(setting, setting.option)(function)
+        if setting.help:
+            function = _decorator(setting)(function)
     return function
 
 
-def _decorator(setting: Setting, option: Option) -> Callable[[F], F]:
+def _decorator(setting: Setting) -> Callable[[F], F]:
     is_flag = setting.python_type is bool
     return click.option(
         setting.flag,
         setting.name,
         type=None if is_flag else _type_of(setting.python_type),
-        metavar=option.metavar or None,
-        help=option.help,
-        multiple=option.multiple,
+        metavar=setting.metavar or None,
+        help=setting.help,
+        multiple=setting.multiple,
         is_flag=is_flag,
         default=None,
     )

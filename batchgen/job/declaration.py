@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any
 
 Reader = Callable[[object], Any]
 """Checks a raw value and returns it as the job holds it, or raises ValueError."""
@@ -17,29 +17,20 @@ class ValueType:
     Attributes:
         read: Reads what TOML, an option or Python code gives.
         schema: The same as JSON Schema.
-        words: The same for the page of the job file, in Markdown.
+        description: The same for the page of the job file, in Markdown.
     """
 
     read: Reader
     schema: Mapping[str, Any]
-    words: str
+    description: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """How a setting is written on the command line.
+def _read_nothing(value: object) -> Any:
+    raise ValueError(f"{value!r} has no type to be read by")
 
-    Attributes:
-        help: What `-h` shows.
-        flag: Empty for the setting's name with hyphens.
-        metavar: What stands for the value in `-h`; empty for the name of its type.
-        multiple: Whether it may be repeated.
-    """
 
-    help: str
-    flag: str = ""
-    metavar: str = ""
-    multiple: bool = False
+UNSTATED = ValueType(_read_nothing, {}, "")
+"""In the place of a type that follows from the type in Python code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,57 +38,38 @@ class Setting:
     """One setting of a job.
 
     Attributes:
-        value: What it takes.
         meaning: For the page of the job file, in Markdown.
-        example: One value, as TOML or JSON has it.
-        default: In words, in Markdown; empty where Job holds a value.
+        example: A value, as TOML or JSON has one.
+        value: The type of its values; it may be left out where the type in Python code
+            says as much: true or false, or one of some words.
+        default: In words, in Markdown; empty where Job states one.
         section: Section of the job file; empty for the top of the file.
         key: In the job file; empty for the name.
-        field: In Job, or in Terms where it holds for a provider; empty for the name.
-        option: None where the command line cannot state it.
-        per_provider: Whether a section `[providers.NAME]` may state it, too.
+        field: In Job, or in Terms where a provider has its own; empty for the name.
+        help: What `-h` shows of the option; empty where there is none.
+        flag: The option; empty for the name with hyphens.
+        metavar: What stands for the value in `-h`; empty for the name of its type.
+        multiple: Whether the option may be repeated.
+        per_provider: Whether a section `[providers.NAME]` may state one, too.
         takes_table: Whether a table of values by provider may stand there, too.
         for_one_provider: Whether a value can be meant for one provider only.
-        name: Keyword in Python code; comes from the class that declares it.
-        python_type: Likewise.
+        name: Keyword in Python code, and
+        python_type: type of its value there; both as the class declares them.
     """
 
-    value: ValueType
     meaning: str
     example: Any
+    value: ValueType = UNSTATED
     default: str = ""
     section: str = ""
     key: str = ""
     field: str = ""
-    option: Option | None = None
+    help: str = ""
+    flag: str = ""
+    metavar: str = ""
+    multiple: bool = False
     per_provider: bool = False
     takes_table: bool = False
     for_one_provider: bool = False
     name: str = ""
     python_type: Any = None
-
-    @property
-    def flag(self) -> str:
-        """The option's name on the command line; empty where there is none."""
-        if self.option is None:
-            return ""
-        return self.option.flag or "--" + self.name.replace("_", "-")
-
-
-def declared_in(declarations: type) -> dict[str, Setting]:
-    """Return the settings that a TypedDict declares, by name, in its order."""
-    hints = get_type_hints(declarations, include_extras=True)
-    return {name: _named(name, hint) for name, hint in hints.items()}
-
-
-def _named(name: str, hint: Any) -> Setting:
-    assert get_origin(hint) is Annotated, name  # noqa: S101 - a mistake in our code
-    python_type, setting = get_args(hint)
-    assert isinstance(setting, Setting), name  # noqa: S101 - likewise
-    return replace(
-        setting,
-        name=name,
-        python_type=python_type,
-        key=setting.key or name,
-        field=setting.field or name,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,11 @@ from typing import Any
 from batchgen.errors import SpecError
 from batchgen.job.layer_reader import LayerReader
 from batchgen.job.layers import Origin, SettingsLayer, place_in_tables
-from batchgen.job.names import check_names, is_secret
+from batchgen.job.names import check_names, refuse_secrets
 from batchgen.job.settings import KEYS
 from batchgen.job.toml_errors import EXAMPLE, explain
 from batchgen.manifest.content import TABLES, TOML, kind_of, what_to_do
 from batchgen.manifest.wording import shown
-from batchgen.providers import key_variable
 
 _MAX_DIGITS = 300
 """As many as a floating-point number has; no amount and no count needs more."""
@@ -31,7 +30,7 @@ def read_job_file(path: Path, known_providers: Collection[str]) -> SettingsLayer
     origin = file_origin(path)
     table = _parse(path)
     with origin.context():
-        refuse_secrets(table, known_providers)
+        refuse_secrets(table, known_providers, "never in a file: take the line out")
         sections = {
             name: f": what is said of a provider stands under [providers.{name}]"
             for name in known_providers
@@ -54,52 +53,27 @@ def file_origin(path: Path) -> Origin:
         place_of=place_of,
         folder=path.resolve().parent,
         page=shown(path),
+        path_hint=" (a path in a job file is relative to the job file)",
     )
 
 
-def refuse_secrets(table: Mapping[str, Any], known_providers: Collection[str]) -> None:
-    """Refuse the key of an account, wherever it stands; it is not repeated.
-
-    Raises:
-        ValueError: there is one.
-    """
-    for name in _secrets_in(table):
-        names = table.get("provider", "")
-        first = names[0] if isinstance(names, list) and names else names
-        provider = str(first).partition(",")[0].strip()
-        variable = key_variable(provider if provider in known_providers else "gemini")
-        raise ValueError(
-            f"`{name}`: a key stands in the environment, never in a file: take "
-            f"the line out and say export {variable}=your-key"
-        )
-
-
-def _secrets_in(table: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of all keys that look like secrets."""
-    for name, value in table.items():
-        if isinstance(value, str) and is_secret(name):
-            yield name
-        if isinstance(value, dict) and name != "columns":
-            yield from _secrets_in(value)
-
-
 def _refuse_other_kind(path: Path) -> None:
-    """Refuse what is no TOML by what it is, where that can be told."""
+    """Refuse a file that is no TOML and whose kind is recognised."""
     kind = kind_of(path)
     if kind in (None, TOML):
         return
-    words = 'a job file is TOML, with lines such as manifest = "products.csv"'
+    remedy = 'a job file is TOML, with lines such as manifest = "products.csv"'
     if kind in TABLES:
-        words = what_to_do(kind)
-    raise SpecError(f"{shown(path)} is {kind}, not a job file: {words}")
+        remedy = what_to_do(kind)
+    raise SpecError(f"{shown(path)} is {kind}, not a job file: {remedy}")
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _read_text(path: Path) -> str:
     content = path.read_bytes()
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SpecError(f"{shown(path)}: it is UTF-16; save it as UTF-8")
     try:
-        # As Windows writes lines, too.
+        # Windows ends lines in another way, which TOML would not take.
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         _refuse_other_kind(path)
@@ -112,6 +86,11 @@ def _parse(path: Path) -> dict[str, Any]:
             f"{shown(path)} is empty; a job file names its table and a provider: "
             f'{EXAMPLE}, provider = "gemini"'
         )
+    return text
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
     try:
         table = tomllib.loads(text, parse_float=Decimal)
         _refuse_long_numbers(table)
@@ -122,17 +101,20 @@ def _parse(path: Path) -> dict[str, Any]:
         ) from error
     except tomllib.TOMLDecodeError as error:
         _refuse_other_kind(path)
-        where, words = explain(text, error)
-        place = f", {where}" if where else ""
-        if words.endswith("not a job file"):
-            words += f": name it {shown(path.with_suffix('.csv'))}"
-        raise SpecError(f"{shown(path)}{place}: {words}") from error
+        raise SpecError(_syntax_message(path, text, error)) from error
     except (ValueError, ArithmeticError) as error:
         raise SpecError(
             f"{shown(path)}: a number in it has too many digits: write one of at most "
             f"{_MAX_DIGITS}"
         ) from error
     return table
+
+
+def _syntax_message(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
+    place, reason = explain(text, error)
+    if reason.endswith("not a job file"):
+        reason += f": name it {shown(path.with_suffix('.csv'))}"
+    return f"{shown(path)}{f', {place}' if place else ''}: {reason}"
 
 
 def _refuse_long_numbers(value: object) -> None:
@@ -142,8 +124,8 @@ def _refuse_long_numbers(value: object) -> None:
         ValueError: there is one.
     """
     if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            _refuse_long_numbers(each)
+        for entry in value.values() if isinstance(value, dict) else value:
+            _refuse_long_numbers(entry)
     elif isinstance(value, int | Decimal):
         number = Decimal(value)
         if number.is_finite() and abs(number.adjusted()) > _MAX_DIGITS:

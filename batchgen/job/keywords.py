@@ -13,7 +13,7 @@ from batchgen.errors import SpecError, UsageError
 from batchgen.job.declaration import Setting
 from batchgen.job.layer_reader import LayerReader
 from batchgen.job.layers import Origin, SettingsLayer, place_in_tables
-from batchgen.job.names import check_names
+from batchgen.job.names import check_names, refuse_secrets
 from batchgen.job.settings import AT_PATH, SETTINGS
 
 
@@ -47,6 +47,7 @@ def read_keywords(
     """
     origin = _origin(SpecError, lambda setting: f"`{setting.name}`", page="`price`")
     with origin.context():
+        refuse_secrets(settings, known_providers, "never in code: take it out")
         check_names(settings, SETTINGS, "setting")
     return LayerReader(_as_in_a_file(settings), origin, known_providers).read()
 
@@ -58,7 +59,7 @@ def _origin(
         setting = AT_PATH.get((section, key))
         return name_of(setting) if setting else place_in_tables(key, section)
 
-    return Origin(error=error, place_of=place_of, folder=Path.cwd(), page=page)
+    return Origin(error=error, place_of=place_of, folder=Path(), page=page)
 
 
 def _as_in_a_file(settings: Mapping[str, object]) -> dict[str, Any]:

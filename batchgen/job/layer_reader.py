@@ -108,12 +108,12 @@ class LayerReader:
             layer.settings[setting.field] = value
 
     def _chosen(self, names: list[object]) -> tuple[str, ...]:
-        known = ", ".join(self._known_providers)
+        remedy = f"choose from {', '.join(self._known_providers)}"
         if not names:
-            raise ValueError(f"the list is empty: choose from {known}")
+            raise ValueError(f"the list is empty: {remedy}")
         if "" in names:
             others = ",".join(str(name) for name in names if name)
-            remedy = f"write --provider {others}" if others else f"choose from {known}"
+            remedy = f"write --provider {others}" if others else remedy
             raw = self._table["provider"]
             raise ValueError(f"{raw!r} has a comma without a name beside it: {remedy}")
         chosen = tuple(dict.fromkeys(read_text(name) for name in names))

@@ -31,12 +31,14 @@ class Origin:
         place_of: Names a key of a section in messages; both may be empty.
         folder: What relative paths are relative to.
         page: What is recorded as the source of prices; see `Price.page`.
+        path_hint: Ends messages about files that are not there.
     """
 
     error: type[SpecError]
     place_of: Callable[[str, str], str]
     folder: Path
     page: str
+    path_hint: str = ""
 
     @contextmanager
     def context(self, key: str = "", section: str = "") -> Iterator[None]:

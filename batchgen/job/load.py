@@ -21,7 +21,7 @@ from batchgen.model import Job
 from batchgen.providers import PROVIDERS
 
 _ADDRESS = re.compile(r"(https?|ftp|file|s3|gs):(?=/)", re.IGNORECASE)
-"""How a SOURCE begins that is on the web; a path keeps one of its two slashes."""
+"""How a SOURCE on the web begins; Path keeps only one of its two slashes."""
 
 
 def load_job(
@@ -41,8 +41,8 @@ def load_job(
         SpecError: the file cannot be read, or a setting cannot be; the message names
             it.
     """
-    known = _known(known_providers)
-    return _load(path, read_keywords(settings, known), known)
+    names = _names(known_providers)
+    return _load(path, read_keywords(settings, names), names)
 
 
 def load_job_with_options(
@@ -61,8 +61,8 @@ def load_job_with_options(
         UsageError: an option has a value that cannot be.
         SpecError: the source cannot be read, or states something that cannot be.
     """
-    known = _known(known_providers)
-    return _load(source, read_options(options, known), known)
+    names = _names(known_providers)
+    return _load(source, read_options(options, names), names)
 
 
 def job_from(
@@ -81,38 +81,36 @@ def job_from(
     Raises:
         SpecError: a setting is missing or cannot be; the message names it.
     """
-    known = _known(known_providers)
-    layer = read_keywords(settings, known)
-    manifest = layer.settings.get("manifest")
-    if manifest is None:
+    names = _names(known_providers)
+    layer = read_keywords(settings, names)
+    if "manifest" not in layer.settings:
         raise SpecError("`manifest` is missing: name the table")
-    if not manifest.exists():
-        raise SpecError(f"`manifest`: {missing_file(manifest)}")
     nothing = SettingsLayer(origin=layer.origin)
-    return _merged(source or manifest, nothing, layer, known)
+    return _merged(source or layer.settings["manifest"], nothing, layer, names)
 
 
-def _known(known_providers: Collection[str] | None) -> Collection[str]:
+def _names(known_providers: Collection[str] | None) -> Collection[str]:
     return tuple(PROVIDERS) if known_providers is None else known_providers
 
 
-def _load(source: Path, upper: SettingsLayer, known: Collection[str]) -> Job:
+def _load(source: Path, upper: SettingsLayer, names: Collection[str]) -> Job:
     _check_source(source)
     if _is_job_file(source):
-        lower = _read_file(source, known)
+        lower = _read_file(source, names)
     else:
         lower = SettingsLayer(
             origin=file_origin(source), settings={"manifest": source.resolve()}
         )
-    return _merged(source, lower, upper, known)
+    return _merged(source, lower, upper, names)
 
 
 def _merged(
-    source: Path, lower: SettingsLayer, upper: SettingsLayer, known: Collection[str]
+    source: Path, lower: SettingsLayer, upper: SettingsLayer, names: Collection[str]
 ) -> Job:
+    _check_manifest(lower, upper)
     chosen = upper.providers or lower.providers
     if not chosen:
-        raise _no_provider(source, upper, known)
+        raise _no_provider(source, upper, names)
     lower.assign(chosen)
     upper.assign(chosen)
     names = dict.fromkeys(
@@ -131,7 +129,7 @@ def _merged(
 
 
 def _refuse_odd_name(job: Job) -> None:
-    """Refuse a path that is not UTF-8, where the ledger must hold it: a link's end."""
+    """Refuse a path that is not UTF-8, since the ledger holds text alone."""
     path = os.path.relpath(job.source, job.out)
     try:
         path.encode()
@@ -151,14 +149,14 @@ def _check_source(source: Path) -> None:
         )
     if address := _ADDRESS.match(str(source)):
         path = str(source).removeprefix("file:")
-        way = (
+        remedy = (
             f"name the path alone: {path}"
             if address[0] == "file:"
             else "download the table as CSV (.csv) and name that file"
         )
-        raise UsageError(f"{source} is an address, and SOURCE is a file: {way}")
+        raise UsageError(f"{source} is an address, and SOURCE is a file: {remedy}")
     if source.is_dir():
-        raise SpecError(_folder_words(source))
+        raise SpecError(_folder_message(source))
     if not source.exists():
         raise UsageError(missing_file(source, suffixes=(".toml", *SUFFIXES)))
     if _is_job_file(source) and not source.is_file():
@@ -171,31 +169,33 @@ def _check_source(source: Path) -> None:
         )
 
 
-def _folder_words(folder: Path) -> str:
-    ways = "name a job file (.toml) or a manifest (.csv, .parquet)"
+def _folder_message(folder: Path) -> str:
+    remedy = "name a job file (.toml) or a manifest (.csv, .parquet)"
     if (folder / "run.db").exists():
-        ways += f"; to look at this run folder: batchgen status {shown(folder)}"
-    return f"{shown(folder)} is a folder: {ways}"
+        remedy += f"; to look at this run folder: batchgen status {shown(folder)}"
+    return f"{shown(folder)} is a folder: {remedy}"
 
 
-def _read_file(source: Path, known: Collection[str]) -> SettingsLayer:
+def _read_file(source: Path, names: Collection[str]) -> SettingsLayer:
     try:
-        layer = read_job_file(source, known)
+        return read_job_file(source, names)
     except OSError as error:
         raise SpecError(f"{shown(source)}: {reason_of(error)}") from error
-    manifest: Path = layer.settings["manifest"]
-    if not manifest.exists():
-        raise SpecError(
-            f"{shown(source)}, `manifest`: {missing_file(manifest)} (a path in a job "
-            "file is relative to the job file)"
-        )
-    return layer
+
+
+def _check_manifest(lower: SettingsLayer, upper: SettingsLayer) -> None:
+    """Refuse a table that is not there."""
+    layer = upper if "manifest" in upper.settings else lower
+    manifest = layer.settings["manifest"]
+    with layer.origin.context("manifest"):
+        if not manifest.exists():
+            raise ValueError(missing_file(manifest) + layer.origin.path_hint)
 
 
 def _no_provider(
-    source: Path, upper: SettingsLayer, known: Collection[str]
+    source: Path, upper: SettingsLayer, names: Collection[str]
 ) -> SpecError:
-    remedy = f"choose from {', '.join(known)}"
+    remedy = f"choose from {', '.join(names)}"
     if _is_job_file(source):
         return SpecError(f"{shown(source)}: `provider` is missing: {remedy}")
     name = upper.origin.place_of("provider", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -99,19 +99,18 @@ def _read_worth(value: object) -> Decimal:
 
 def _read_rates(value: object) -> dict[str, Decimal]:
     match value:
-        case dict():
+        case Mapping():
             return {unit: _entry(_read_worth, unit, usd) for unit, usd in value.items()}
         case _:
             example = "{ credit = 0.01 }"
             raise ValueError(f"{shown(value)} is no table of units, like {example}")
 
 
-def _entry(read: Any, name: str, value: object) -> Decimal:
+def _entry(read: Callable[[object], Decimal], name: str, value: object) -> Decimal:
     try:
-        amount: Decimal = read(value)
+        return read(value)
     except ValueError as error:
         raise ValueError(f"`{name}`: {error}") from error
-    return amount
 
 
 def _table(properties: Mapping[str, Any]) -> dict[str, Any]:

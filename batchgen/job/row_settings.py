@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, TypedDict
 
-from batchgen.job.declaration import Option, Setting
+from batchgen.job.declaration import Setting
 from batchgen.job.values import (
     PATH,
     RATIO,
@@ -12,11 +12,10 @@ from batchgen.job.values import (
     TABLE,
     TEMPLATE,
     TEXT,
-    TRUTH,
-    choice,
     whole,
 )
 from batchgen.manifest.cells import MOST_IMAGES
+from batchgen.model.job import Empty, Unsupported
 
 _OWN_CELL = "for rows whose own cell is empty"
 _BY_PROVIDER = "the provider's"
@@ -41,7 +40,8 @@ class RowSettings(TypedDict, total=False):
             meaning="the run folder; a rehearsal adds `-rehearsal` to its name, unless "
             "you give `--out`",
             default="`out/NAME`, where you are; NAME is that of the job file",
-            option=Option(metavar="DIR", help="The run folder."),
+            metavar="DIR",
+            help="The run folder.",
             example="out/products",
         ),
     ]
@@ -52,11 +52,8 @@ class RowSettings(TypedDict, total=False):
             meaning="the prompt of each row, as a Jinja2 template over the row's "
             "columns",
             default="the column `prompt`",
-            option=Option(
-                metavar="TEMPLATE",
-                help="Text with columns in it (Jinja2), such as "
-                "'Photo of {{ title }}'.",
-            ),
+            metavar="TEMPLATE",
+            help="Text with columns in it (Jinja2), such as 'Photo of {{ title }}'.",
             example="Studio photo of {{ name }}",
         ),
     ]
@@ -65,13 +62,12 @@ class RowSettings(TypedDict, total=False):
         Setting(
             value=TEXT,
             meaning="column that names the rows, whatever else is edited",
+            default="the column `id`",
             section="columns",
             key="id",
-            option=Option(
-                flag="--id",
-                metavar="COLUMN",
-                help="Column that names the rows, whatever else is edited.",
-            ),
+            flag="--id",
+            metavar="COLUMN",
+            help="Column that names the rows, whatever else is edited.",
             example="SKU",
         ),
     ]
@@ -81,7 +77,8 @@ class RowSettings(TypedDict, total=False):
             value=RATIO,
             meaning=_OWN_CELL,
             default=_BY_PROVIDER,
-            option=Option(metavar="W:H", help="Default for empty cells."),
+            metavar="W:H",
+            help="Default for empty cells.",
             example="16:9",
         ),
     ]
@@ -91,7 +88,7 @@ class RowSettings(TypedDict, total=False):
             value=RESOLUTION,
             meaning=_OWN_CELL,
             default=_BY_PROVIDER,
-            option=Option(help="512, 1K, 2K or 4K: default for empty cells."),
+            help="512, 1K, 2K or 4K: default for empty cells.",
             example="2K",
         ),
     ]
@@ -101,34 +98,28 @@ class RowSettings(TypedDict, total=False):
             value=whole(1, MOST_IMAGES),
             meaning=f"images of a row, {_OWN_CELL}",
             default="1",
-            option=Option(help="Images of a row: default for empty cells."),
+            help="Images of a row: default for empty cells.",
             example=2,
         ),
     ]
     dedupe: Annotated[
         bool,
         Setting(
-            value=TRUTH,
             meaning="buy rows that ask for the same once; the others get the same "
             "files, cost 0, and the column `shared_with` names the row that was bought",
-            option=Option(
-                help="Buy rows with the same prompt and options once; the others point "
-                "to those images.",
-            ),
+            help="Buy rows with the same prompt and options once; the others point "
+            "to those images.",
             example=True,
         ),
     ]
     empty: Annotated[
-        Literal["buy", "skip"],
+        Empty,
         Setting(
-            value=choice("buy", "skip"),
             meaning="what to do with rows that lack a value which the template uses "
             "([manifest.md](manifest.md))",
             default="ask where many",
-            option=Option(
-                help="Rows that lack a value which the template uses: buy them all the "
-                "same, or leave them out.",
-            ),
+            help="Rows that lack a value which the template uses: buy them all the "
+            "same, or leave them out.",
             example="skip",
         ),
     ]
@@ -138,14 +129,13 @@ class RowSettings(TypedDict, total=False):
             value=whole(1),
             meaning="only the first N rows of the table; the others stay `pending`",
             default="all rows",
-            option=Option(help="Only the first N rows of the manifest."),
+            help="Only the first N rows of the manifest.",
             example=20,
         ),
     ]
     unsupported: Annotated[
-        Literal["refuse", "drop"],
+        Unsupported,
         Setting(
-            value=choice("refuse", "drop"),
             meaning="a row with an option that its provider lacks is invalid, or is "
             "bought without that option, with a warning",
             example="drop",
@@ -166,7 +156,6 @@ class RowSettings(TypedDict, total=False):
     shrink_references: Annotated[
         bool,
         Setting(
-            value=TRUTH,
             meaning="re-encode or scale down what is over the provider's limit, which "
             "else makes the row invalid",
             section="references",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Literal, TypedDict
 
-from batchgen.job.declaration import Option, Setting
+from batchgen.job.declaration import Setting
 from batchgen.job.prices import PRICE
 from batchgen.job.values import (
     MONEY,
@@ -12,14 +12,12 @@ from batchgen.job.values import (
     SECONDS,
     SHARE,
     TABLE,
-    choice,
     or_auto,
     whole,
 )
+from batchgen.model.job import Auto, OnDayFull, OnUnknown
 
 Usd = Decimal | float | str
-
-_BY_PROVIDER = "the provider's"
 
 
 class MoneySettings(TypedDict, total=False):
@@ -32,10 +30,8 @@ class MoneySettings(TypedDict, total=False):
             meaning="the most that this run folder may ever cost, all its runs "
             "together, money at risk included. Giving one is your consent to spend up "
             "to it",
-            option=Option(
-                metavar="USD",
-                help="Spend at most this in the run folder, all its runs together.",
-            ),
+            metavar="USD",
+            help="Spend at most this in the run folder, all its runs together.",
             example=20,
         ),
     ]
@@ -47,21 +43,19 @@ class MoneySettings(TypedDict, total=False):
             "itself",
             section="budget",
             key="per_day",
-            option=Option(metavar="USD", help="Spend at most this on one day (UTC)."),
+            metavar="USD",
+            help="Spend at most this on one day (UTC).",
             example=10,
         ),
     ]
     on_day_full: Annotated[
-        Literal["stop", "wait"],
+        OnDayFull,
         Setting(
-            value=choice("stop", "wait"),
             meaning="when the day's budget is used up: end with exit code 4, or go on "
             "after midnight UTC",
             section="budget",
-            option=Option(
-                help="When the day's budget is used up: stop (default), or wait for "
-                "the next day (UTC).",
-            ),
+            help="When the day's budget is used up: stop (default), or wait for "
+            "the next day (UTC).",
             example="wait",
         ),
     ]
@@ -69,7 +63,7 @@ class MoneySettings(TypedDict, total=False):
         Mapping[str, Usd | Mapping[str, Usd]],
         Setting(
             value=TABLE,
-            meaning="a budget for each value of a column: see below",
+            meaning="a budget for each value of a column (see below)",
             section="budget",
             key="by",
             example={"brand": 20, "category": {"*": 15, "shoes": 40}},
@@ -81,7 +75,8 @@ class MoneySettings(TypedDict, total=False):
             value=PRICE,
             meaning="price of one image, whatever provider and size",
             default="price list",
-            option=Option(metavar="USD", help="Price of one image."),
+            metavar="USD",
+            help="Price of one image.",
             example=0.05,
         ),
     ]
@@ -91,27 +86,23 @@ class PaceSettings(TypedDict, total=False):
     """Pace, and what goes wrong."""
 
     rpm: Annotated[
-        float | Literal["auto"],
+        float | Auto,
         Setting(
             value=or_auto(RATE),
             meaning='purchase requests in any 60 seconds, evenly paced; `"auto"` finds '
             "what is allowed, beginning slowly, and remembers it",
             default="the provider's, else no limit",
-            option=Option(help="Purchase requests per minute, at most."),
+            help="Purchase requests per minute, at most.",
             per_provider=True,
             example=300,
         ),
     ]
     concurrency: Annotated[
-        int | Literal["auto"],
+        int | Auto,
         Setting(
             value=or_auto(whole(1, 100_000)),
             meaning='purchases under way at once; `"auto"` finds what is allowed',
-            default=_BY_PROVIDER,
-            option=Option(
-                help="Purchases under way at once; `auto` finds the limit, as for "
-                "--rpm.",
-            ),
+            help="Purchases under way at once; `auto` finds the limit, as for --rpm.",
             per_provider=True,
             example=16,
         ),
@@ -122,20 +113,17 @@ class PaceSettings(TypedDict, total=False):
             value=whole(1),
             meaning="purchases of one part of a row before it is given up; being "
             "throttled does not count",
-            option=Option(help="How often to buy one part of a row, at most."),
+            help="How often to buy one part of a row, at most.",
             example=3,
         ),
     ]
     on_unknown: Annotated[
-        Literal["retry", "hold"],
+        OnUnknown,
         Setting(
-            value=choice("retry", "hold"),
             meaning="after a request that may have been charged and brought no image: "
             "buy again, or hold the row for you to decide",
-            option=Option(
-                help="What to do after a request that may have been charged but "
-                "brought no image: buy again (default), or hold the row.",
-            ),
+            help="What to do after a request that may have been charged but "
+            "brought no image: buy again (default), or hold the row.",
             example="hold",
         ),
     ]
@@ -144,10 +132,8 @@ class PaceSettings(TypedDict, total=False):
         Setting(
             value=whole(0),
             meaning="how often to buy again after such an outcome",
-            option=Option(
-                help="How often to buy again when a request may have been charged but "
-                "brought no image.",
-            ),
+            help="How often to buy again when a request may have been charged but "
+            "brought no image.",
             example=0,
         ),
     ]
@@ -157,10 +143,7 @@ class PaceSettings(TypedDict, total=False):
             value=SECONDS,
             meaning="how long Ctrl-C waits for requests already sent",
             field="grace_s",
-            option=Option(
-                help="Seconds to wait after Ctrl-C for requests already sent "
-                "(default 60).",
-            ),
+            help="Seconds to wait after Ctrl-C for requests already sent (default 60).",
             example=30,
         ),
     ]

@@ -71,5 +71,7 @@ BASE_URL = ValueType(
     _read_base_url, {"type": "string", "pattern": r"^\s*https?://[^?#]+$"}, "URL"
 )
 ENDPOINT = ValueType(
-    _read_endpoint, {"type": "string", "pattern": r"^\s*(/|[\w-])"}, "path or word"
+    _read_endpoint,
+    {"type": "string", "pattern": rf"^\s*({_ENDPOINT.pattern})\s*$"},
+    "path or word",
 )

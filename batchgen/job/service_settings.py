@@ -1,15 +1,14 @@
 """Settings of who makes the images, and of single providers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, TypedDict
 
-from batchgen.job.declaration import Option, Setting
+from batchgen.job.declaration import Setting
 from batchgen.job.prices import RATES, WORTH
 from batchgen.job.service_address import BASE_URL, ENDPOINT
-from batchgen.job.values import NAMES, TABLE, TEXT, TRUTH, choice, whole
+from batchgen.job.values import NAMES, TABLE, TEXT, whole
 from batchgen.manifest.cells import MOST_IMAGES
-
-_BY_PROVIDER = "the provider's"
+from batchgen.model.job import FailedTasks, ReferenceTransport, Route, Shutdowns
 
 
 class ServiceSettings(TypedDict, total=False):
@@ -21,8 +20,9 @@ class ServiceSettings(TypedDict, total=False):
             value=NAMES,
             meaning='one name, or several: `["gemini", "aimlapi"]` or '
             '`"gemini,aimlapi"`',
-            default="must be said",
-            option=Option(metavar="NAME[,NAME]", help="Who makes the images."),
+            default="must be there, or as option",
+            metavar="NAME[,NAME]",
+            help="Who makes the images.",
             example="gemini",
         ),
     ]
@@ -32,8 +32,7 @@ class ServiceSettings(TypedDict, total=False):
             value=TEXT,
             meaning="which model; for one provider of several, "
             '`model = { gemini = "..." }`',
-            default=_BY_PROVIDER,
-            option=Option(help="Model; the provider's own by default."),
+            help="Model; the provider's own by default.",
             per_provider=True,
             takes_table=True,
             example="gemini-2.5-flash-image",
@@ -45,10 +44,9 @@ class ServiceSettings(TypedDict, total=False):
             value=BASE_URL,
             meaning="where the provider is asked; with several, "
             '`base_url = { openai = "..." }`',
-            default=_BY_PROVIDER,
-            option=Option(
-                metavar="[NAME=]URL", help="Where a provider is.", multiple=True
-            ),
+            metavar="[NAME=]URL",
+            help="Where a provider is.",
+            multiple=True,
             per_provider=True,
             takes_table=True,
             for_one_provider=True,
@@ -62,7 +60,6 @@ class ServiceSettings(TypedDict, total=False):
             meaning="path of purchases below the base URL, such as "
             '`"/v1/images/generations"`; `nanobananaapi` also knows the word `"edit"`. '
             "Several: as `base_url`",
-            default=_BY_PROVIDER,
             per_provider=True,
             takes_table=True,
             for_one_provider=True,
@@ -72,19 +69,17 @@ class ServiceSettings(TypedDict, total=False):
     allow_http: Annotated[
         bool,
         Setting(
-            value=TRUTH,
             meaning="allow plain `http://` to an address of a private network (this "
             "machine is always allowed)",
             example=True,
         ),
     ]
     route: Annotated[
-        Literal["cheapest", "fastest"],
+        Route,
         Setting(
-            value=choice("cheapest", "fastest"),
             meaning="with several: each row to the cheapest that can do it, or rows "
             "dealt out by what each may do in a minute",
-            option=Option(help="How rows are spread over several providers."),
+            help="How rows are spread over several providers.",
             example="fastest",
         ),
     ]
@@ -119,7 +114,6 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=whole(1, MOST_IMAGES),
             meaning="most images that one request may buy",
-            default=_BY_PROVIDER,
             example=4,
         ),
     ]
@@ -128,7 +122,6 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=whole(0, 1000),
             meaning="most reference images of one request",
-            default=_BY_PROVIDER,
             example=3,
         ),
     ]
@@ -137,17 +130,14 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=whole(1000),
             meaning="size of one reference image",
-            default=_BY_PROVIDER,
             example=10_485_760,
         ),
     ]
     references: Annotated[
-        Literal["inline", "upload"],
+        ReferenceTransport,
         Setting(
-            value=choice("inline", "upload"),
             meaning="how files travel where it takes both: with each request, or once "
             "to its store",
-            default=_BY_PROVIDER,
             example="upload",
         ),
     ]
@@ -156,7 +146,6 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=WORTH,
             meaning="what one credit is worth, where its replies count in credits",
-            default=_BY_PROVIDER,
             example=0.005,
         ),
     ]
@@ -165,23 +154,20 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=RATES,
             meaning="the same for any unit: `rates = { image_token = 0.00003 }`",
-            default=_BY_PROVIDER,
             example={"image_token": 0.00003},
         ),
     ]
     failed_tasks: Annotated[
-        Literal["unknown", "free"],
+        FailedTasks,
         Setting(
-            value=choice("unknown", "free"),
             meaning="whether a task that failed counts as money at risk",
             default='as documented, else `"unknown"`',
             example="free",
         ),
     ]
     shutdowns: Annotated[
-        Literal["refuse", "ignore"],
+        Shutdowns,
         Setting(
-            value=choice("refuse", "ignore"),
             meaning="whether rows are refused whose model is known to be off",
             example="ignore",
         ),

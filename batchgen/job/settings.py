@@ -2,15 +2,17 @@
 
 From these classes follow the keys of the job file, the options of the command line, the
 keywords of Python code, the tables of `docs/job-file.md` and `docs/job.schema.json`
-(`python -m tests.documents` writes both). Defaults are those of Job and Terms.
+(`python -m tests.job.documents` writes both). Defaults are those of Job and Terms.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
+from typing import Any, get_args, get_type_hints
 
-from batchgen.job.declaration import Setting, declared_in
+from batchgen.job.declaration import UNSTATED, Setting
 from batchgen.job.row_settings import ColumnSettings, RowSettings
 from batchgen.job.run_settings import MoneySettings, PaceSettings
 from batchgen.job.service_settings import (
@@ -18,11 +20,12 @@ from batchgen.job.service_settings import (
     ServiceSections,
     ServiceSettings,
 )
+from batchgen.job.values import value_type_of
 
 
 class Settings(
-    RowSettings,
     ServiceSettings,
+    RowSettings,
     MoneySettings,
     PaceSettings,
     ColumnSettings,
@@ -30,6 +33,25 @@ class Settings(
     total=False,
 ):
     """All settings of a job, as keywords."""
+
+
+def declared_in(declarations: type) -> dict[str, Setting]:
+    """Return the settings that a TypedDict declares, by name, in its order."""
+    hints = get_type_hints(declarations, include_extras=True)
+    return {name: _complete(name, *get_args(hint)) for name, hint in hints.items()}
+
+
+def _complete(name: str, python_type: Any, setting: Setting) -> Setting:
+    value = setting.value
+    return replace(
+        setting,
+        value=value_type_of(python_type) if value is UNSTATED else value,
+        name=name,
+        python_type=python_type,
+        key=setting.key or name,
+        field=setting.field or name,
+        flag=setting.flag or "--" + name.replace("_", "-"),
+    )
 
 
 SETTINGS: Mapping[str, Setting] = MappingProxyType(declared_in(Settings))
@@ -47,9 +69,9 @@ AT_PATH: Mapping[tuple[str, str], Setting] = MappingProxyType(
 """All settings, by section and key of the job file."""
 
 KEYS: tuple[str, ...] = tuple(
-    dict.fromkeys(setting.section or setting.key for setting in SETTINGS.values())
+    dict.fromkeys(("manifest", *(section or key for section, key in AT_PATH)))
 )
-"""What may stand at the top of a job file: keys and sections."""
+"""What may stand at the top of a job file: keys and sections, the needed key first."""
 
 
 def keys_of(section: str) -> list[str]:

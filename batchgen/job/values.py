@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 from batchgen.job.declaration import Reader, ValueType
 from batchgen.job.money import MAX_USD, read_amount
@@ -66,16 +66,19 @@ def _read_truth(value: object) -> bool:
     raise ValueError(f"{shown(value)} is neither true nor false")
 
 
-def choice(*names: str) -> ValueType:
-    """Return the type of one of some words."""
+def value_type_of(python_type: Any) -> ValueType:
+    """Return the type of true or false, or of the words of a Literal."""
+    return TRUTH if python_type is bool else _choice(get_args(python_type))
 
+
+def _choice(names: tuple[str, ...]) -> ValueType:
     def read(value: object) -> str:
         if value not in names:
             raise ValueError(f"{shown(value)} is none of {', '.join(names)}")
         return str(value)
 
-    words = " or ".join(f'`"{name}"`' for name in names)
-    return ValueType(read, {"enum": list(names)}, words)
+    description = " or ".join(f'`"{name}"`' for name in names)
+    return ValueType(read, {"enum": list(names)}, description)
 
 
 def whole(minimum: int, maximum: int = _MAX_OF_ANYTHING, unit: str = "") -> ValueType:
@@ -97,17 +100,10 @@ def whole(minimum: int, maximum: int = _MAX_OF_ANYTHING, unit: str = "") -> Valu
 
     schema = {"type": "integer", "minimum": minimum, "maximum": maximum}
     if maximum < _MAX_OF_ANYTHING:
-        words = f"{minimum:,} to {maximum:,}"
+        description = f"{minimum:,} to {maximum:,}"
     else:
-        words = "whole number" if minimum == 1 else f"{minimum:,} or more"
-    return ValueType(read, schema, f"{words} {unit}".strip())
-
-
-def _read_rate(value: object) -> float:
-    number = read_number(value)
-    if not Decimal("0.001") <= number <= 1_000_000:
-        raise ValueError(f"{shown(value)} is not from 0.001 to 1,000,000 a minute")
-    return float(number)
+        description = "whole number" if minimum == 1 else f"{minimum:,} or more"
+    return ValueType(read, schema, f"{description} {unit}".strip())
 
 
 def or_auto(plain: ValueType) -> ValueType:
@@ -122,23 +118,30 @@ def or_auto(plain: ValueType) -> ValueType:
             raise ValueError(f'{error}; or write "auto"') from error
 
     schema = any_of(plain.schema, {"const": "auto"})
-    return ValueType(read, schema, f'{plain.words}, or `"auto"`')
+    return ValueType(read, schema, f'{plain.description}, or `"auto"`')
 
 
-def _read_share(value: object) -> float | None:
-    if value is False:
-        return None
-    number = read_number(value)
-    if not Decimal("0.02") <= number <= 1:
-        raise ValueError(f"{shown(value)} is not from 0.02 to 1 (or false)")
-    return float(number)
+def _numbers(minimum: str, maximum: int, unit: str) -> ValueType:
+    """Return a type of numbers with a unit, which may be fractions."""
+    description = f"{minimum} to {maximum:,} {unit}"
+
+    def read(value: object) -> float:
+        number = read_number(value)
+        if not Decimal(minimum) <= number <= maximum:
+            raise ValueError(f"{shown(value)} is not from {description}")
+        return float(number)
+
+    schema = {"type": "number", "minimum": float(minimum), "maximum": maximum}
+    return ValueType(read, schema, description)
 
 
-def _read_seconds(value: object) -> float:
-    number = read_number(value)
-    if not 0 <= number <= 86_400:
-        raise ValueError(f"{shown(value)} is not from 0 to 86,400 seconds")
-    return float(number)
+def _or_false(plain: ValueType) -> ValueType:
+    """Return a type that takes false, too, which is read as None."""
+    return ValueType(
+        lambda value: None if value is False else plain.read(value),
+        any_of(plain.schema, {"const": False}),
+        plain.description,
+    )
 
 
 def read_money(value: object) -> Decimal:
@@ -188,10 +191,6 @@ def any_of(*schemas: Schema) -> Schema:
     return {"anyOf": list(schemas)}
 
 
-def _numbers(minimum: float, maximum: float) -> Schema:
-    return {"type": "number", "minimum": minimum, "maximum": maximum}
-
-
 _SOME_TEXT: Schema = MappingProxyType({"type": "string", "pattern": r"\S"})
 
 TEXT = ValueType(read_text, _SOME_TEXT, "text")
@@ -204,18 +203,16 @@ NAMES = ValueType(
     "text or list",
 )
 TRUTH = ValueType(_read_truth, {"type": "boolean"}, "true or false")
-RATE = ValueType(_read_rate, _numbers(0.001, 1_000_000), "0.001 to 1,000,000")
-SECONDS = ValueType(_read_seconds, _numbers(0, 86_400), "0 to 86,400 seconds")
+RATE = _numbers("0.001", 1_000_000, "a minute")
+SECONDS = _numbers("0", 86_400, "seconds")
+SHARE = _or_false(_numbers("0.02", 1, "(or false)"))
 MONEY = ValueType(
     read_money,
     any_of(
-        _numbers(0, MAX_USD),
+        {"type": "number", "minimum": 0, "maximum": MAX_USD},
         {"type": "string", "pattern": r"^\s*[+]?(\d+\.?\d*|\.\d+)\s*$"},
     ),
     "amount",
-)
-SHARE = ValueType(
-    _read_share, any_of(_numbers(0.02, 1), {"const": False}), "0.02 to 1, or `false`"
 )
 RATIO = ValueType(
     _stripped(read_ratio),

@@ -104,7 +104,7 @@ def test_each_key_names_the_option_that_says_the_same() -> None:
     }
 
     for setting in SETTINGS.values():
-        if setting.option is not None and setting.name != "id_column":
+        if setting.help:
             assert said[setting.key] == setting.flag
     options = {option for option in said.values() if option.startswith("--")}
     assert options <= options_of("run") & options_of("check")

@@ -88,6 +88,8 @@ def test_a_job_of_code_can_belong_to_another_source(folder: Path) -> None:
     ("settings", "message"),
     [
         ({"max_costs": 1}, "unknown setting `max_costs`: did you mean `max_cost`?"),
+        ({"api_key": "sk-123"}, "`api_key`: a key stands in the environment, never in"),
+        ({"providers": {"gemini": {"token": "sk-123"}}}, "`token`: a key stands in"),
         ({"max_cost": -1}, "`max_cost`: -1 is not from 0"),
         ({"max_cost_per_day": "x"}, "`max_cost_per_day`: 'x' is not an amount"),
         ({"rpm": "fast"}, "`rpm`: 'fast' is not a number"),
@@ -110,6 +112,7 @@ def test_a_keyword_that_cannot_be_is_named(
         job_from({"manifest": "m.csv", "provider": "gemini", **settings})
 
     assert str(caught.value).startswith(message)
+    assert "sk-123" not in str(caught.value)
 
 
 def test_a_wrong_keyword_beside_a_job_file_is_no_fault_of_the_file() -> None:
@@ -117,3 +120,11 @@ def test_a_wrong_keyword_beside_a_job_file_is_no_fault_of_the_file() -> None:
         load_job(Path("j.toml"), n=0)
 
     assert str(caught.value) == "`n`: 0 is not from 1 to 1,000"
+
+
+def test_the_table_of_code_stands_above_that_of_the_file(folder: Path) -> None:
+    (folder / "m.csv").rename(folder / "other.csv")
+
+    assert load_job(Path("j.toml"), manifest="other.csv").manifest.name == "other.csv"
+    with pytest.raises(SpecError, match=r"^`manifest`: no such file: third.csv"):
+        load_job(Path("j.toml"), manifest="third.csv")
