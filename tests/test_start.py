@@ -95,6 +95,9 @@ LATE = {
     "api.jobs._frame_of: polars": "for frames alone",
     "api.jobs._is_kept: polars": "likewise",
     "cli.run.command: batchgen.cli.launch": "a wrong job is told before it loads",
+    "cli.providers._verify: batchgen.verify.run": (
+        "polars, the engine and the sandbox, for --verify alone"
+    ),
     "cli.report._write_page: batchgen.web": "jinja2 and Pillow, for --html alone",
     "engines.ending.write_outputs_at_end: batchgen.runner.outputs": (
         "pyarrow, when the rows are done"

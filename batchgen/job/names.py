@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from batchgen.manifest.wording import did_you_mean
-from batchgen.providers import key_variable
+from batchgen.providers import PROVIDERS, key_variable
 
 PROVIDER_ALIASES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(
@@ -128,6 +128,8 @@ def _hint_of_key(name: str, valid: Collection[str]) -> str:
 
 
 def _hint_of_provider(name: str, valid: Collection[str]) -> str:
+    if (problem := PROVIDERS.problem_of(name)) is not None:
+        return f": {problem}"
     several = [part for part in re.split(r"[\s,;+|/&]+", name) if part]
     if len(several) > 1 and all(part in valid for part in several):
         if "," in name:  # a place for several would have split the text at commas

@@ -14,6 +14,7 @@ import anyio
 from batchgen.errors import BatchgenError
 from batchgen.runner.decide import short_waits
 from batchgen.sandbox import SandboxProcess, start_sandbox
+from batchgen.sandbox.services import all_services
 from batchgen.verify.books import CheckFailed
 from batchgen.verify.checks import Check, checks_of
 from batchgen.verify.customer import Customer
@@ -30,6 +31,11 @@ class Result:
     name: str
     problem: str | None
     seconds: float
+
+
+def has_sandbox(provider: str) -> bool:
+    """Say whether there is a sandbox at which a provider can be verified."""
+    return provider in all_services()
 
 
 def verify(provider: str) -> Iterator[Result]:
