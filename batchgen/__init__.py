@@ -83,13 +83,15 @@ _HOMES = {
 """Where a name is defined, unless it is an error."""
 
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f"batchgen.{_HOMES.get(name, 'errors')}")
-    value: object = getattr(module, "open_run_folder" if name == "open" else name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # else every name would be there, to a type checker
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(f"batchgen.{_HOMES.get(name, 'errors')}")
+        value = getattr(module, "open_run_folder" if name == "open" else name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -87,7 +87,7 @@ LATE = {
         "the sandbox is for rehearsals alone"
     ),
     "engines.session.open_session: batchgen.engines.rehearsal": "likewise",
-    "api.runs._opened: batchgen.engines.rehearsal": "likewise",
+    "api.runs._open_session: batchgen.engines.rehearsal": "likewise",
     "api.folders.Folder._content: batchgen.output.archive": "for an image alone",
     "api.folders.Folder._table: polars": "for tables alone",
     "api.folders.Folder._written: batchgen.runner.outputs": "likewise",

@@ -14,7 +14,7 @@ from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import is_locked, open_folder, read_ledger, require_run
 from batchgen.engines.retrying import REJECT, STATUSES, Pick, mark_rows
 from batchgen.engines.session import our_errors
-from batchgen.errors import ArchiveDamaged, SpecError, UsageError
+from batchgen.errors import ArchiveDamaged, SpecError, StorageError, UsageError
 from batchgen.ledger import Reader
 from batchgen.ledger.lookup import find_row, place_of
 from batchgen.model import ResultRow, Status, to_usd
@@ -215,7 +215,10 @@ class Folder:
         import polars as pl
 
         with self._written(name) as path:
-            return pl.read_parquet(path, glob=False, hive_partitioning=False)
+            try:
+                return pl.read_parquet(path, glob=False, hive_partitioning=False)
+            except pl.exceptions.PolarsError as error:
+                raise StorageError(f"cannot read {path}: {error}") from error
 
     @contextmanager
     def _written(self, name: str) -> Iterator[Path]:

@@ -60,11 +60,11 @@ class Job:
         Raises:
             SpecError: a setting is missing, or cannot be.
         """
-        stated: dict[str, Any] = {**settings}
+        values: dict[str, Any] = {**settings}
         if manifest is not None:
-            stated["manifest"] = manifest
-        self.frame = _frame_of(stated.get("manifest"))
-        self.spec = job_from(stated) if self.frame is None else _job_of_frame(stated)
+            values["manifest"] = manifest
+        self.frame = _frame_of(values.get("manifest"))
+        self.spec = job_from(values) if self.frame is None else _job_of_frame(values)
 
     @classmethod
     def load(cls, path: str | Path, **settings: Unpack[Settings]) -> Self:
@@ -206,10 +206,10 @@ def _is_kept(frame: pl.DataFrame, spec: JobSpec) -> bool:
     import polars as pl
 
     try:
-        kept = pl.read_parquet(spec.manifest)
+        existing = pl.read_parquet(spec.manifest)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise StorageError(f"cannot read {spec.manifest}: {error}") from error
-    if kept.schema == frame.schema and kept.equals(frame):
+    if existing.schema == frame.schema and existing.equals(frame):
         return True
     raise LedgerMismatch(
         f"{spec.out} belongs to a frame with other content; name another folder with "

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from batchgen.api.folders import Folder
 from batchgen.engines.config import RunResult
-from batchgen.errors import BatchgenError, SpecError, StorageError, UsageError
+from batchgen.errors import BatchgenError, ProviderStopped, SpecError, StorageError
 from batchgen.model import Status, dollars, to_usd
 from batchgen.runner.progress import Progress
 
@@ -59,8 +59,9 @@ class Result:
         images: In the ZIP.
         spent_usd: Charged for certain, also for rows that were changed or removed.
         at_risk_usd: What may have been charged besides.
-        error: What stopped it before all rows were at their end: a budget, a provider,
-            or nearly all rows failing; None if nothing did.
+        error: What stopped it before its end: a budget, nearly all rows failing, or a
+            refusal by all of its providers; None if nothing did.
+        stopped_providers: Those that refused key, credit or model, and how.
         is_stopped: Whether it was stopped by its handle.
         notices: What the user should read.
         folder: The run folder.
@@ -71,6 +72,7 @@ class Result:
     spent_usd: Decimal
     at_risk_usd: Decimal
     error: BatchgenError | None
+    stopped_providers: tuple[ProviderStopped, ...]
     is_stopped: bool
     is_rehearsal: bool
     notices: tuple[str, ...]
@@ -112,18 +114,20 @@ def result_of(result: RunResult, folder: Folder, notices: Sequence[str]) -> Resu
         SpecError: the job was wrong, as was found while it ran.
         StorageError: nothing more could be stored.
     """
-    error = result.error or (result.stopped[0] if result.stopped else None)
+    error: BatchgenError | None = result.error
+    if error is None and result.stopped and len(result.stopped) == result.chosen:
+        error = result.stopped[0]
     if isinstance(error, SpecError | StorageError):
         raise error
     totals = result.totals
-    if totals is None:  # it was stopped before anything was counted
-        raise UsageError("the run was stopped before it began")
+    assert totals is not None  # noqa: S101  whoever runs to the end has counted
     return Result(
         rows=dict(totals.rows),
         images=totals.images,
         spent_usd=to_usd(totals.spent + totals.retired),
         at_risk_usd=to_usd(totals.at_risk),
         error=error,
+        stopped_providers=tuple(result.stopped),
         is_stopped=result.stop_reason is not None,
         is_rehearsal=totals.rehearsed,
         notices=tuple(notices),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -101,38 +102,48 @@ async def arun(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
     watch, options = _Watch.of(keywords), _options_of(keywords)
     if not is_in_asyncio():
         return await _in_a_thread(partial(_run, job, watch, options), watch.handle)
-    opened = _opened(job, watch, options)
+    context = _open_session(job, watch, options)
     # What opens a folder waits for disks and processes, which a loop must not.
     with anyio.CancelScope(shield=True):
-        spec, session = await anyio.to_thread.run_sync(opened.__enter__)
+        spec, session = await anyio.to_thread.run_sync(context.__enter__)
     try:
         with plain_errors(session.config.log):
-            result = await _watched(session, watch)
+            result = await _run_and_tell(session, watch)
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(opened.__exit__, None, None, None)
+            await anyio.to_thread.run_sync(context.__exit__, None, None, None)
     return watch.end(result, spec.out)
 
 
 async def _in_a_thread(work: Callable[[], Result], handle: RunHandle) -> Result:
+    has_ended = threading.Event()
+
+    def call() -> Result:
+        try:
+            return work()
+        finally:
+            has_ended.set()
+
     try:
-        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
     except anyio.get_cancelled_exc_class():
         handle.stop_now()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(has_ended.wait)
         raise
 
 
 def _run(job: Job, watch: _Watch, options: RunOptions) -> Result:
     with (
-        _opened(job, watch, options) as (spec, session),
+        _open_session(job, watch, options) as (spec, session),
         plain_errors(session.config.log),
     ):
-        result = run_loop(partial(_watched, session, watch))
+        result = run_loop(partial(_run_and_tell, session, watch))
     return watch.end(result, spec.out)
 
 
 @contextmanager
-def _opened(
+def _open_session(
     job: Job, watch: _Watch, options: RunOptions
 ) -> Iterator[tuple[JobSpec, Session]]:
     caller = Caller(
@@ -153,8 +164,8 @@ def _opened(
 
 def _options_of(keywords: RunKeywords) -> RunOptions:
     names = RunOptions.__dataclass_fields__
-    stated = {name: value for name, value in keywords.items() if name in names}
-    options = RunOptions(**stated)  # type: ignore[arg-type]  # checked by the caller's
+    values = {name: value for name, value in keywords.items() if name in names}
+    options = RunOptions(**values)  # type: ignore[arg-type]  # checked by the caller's
     options.check(lambda name: f"`{name}`")
     return options
 
@@ -219,7 +230,7 @@ class _Watch:
             self.handle.stop()
 
 
-async def _watched(session: Session, watch: _Watch) -> RunResult:
+async def _run_and_tell(session: Session, watch: _Watch) -> RunResult:
     """Run the engine, and tell meanwhile how it goes."""
     if watch.on_progress is None:
         return await session.run()

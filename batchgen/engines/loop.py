@@ -15,11 +15,11 @@ def run_loop(main: Callable[[], Awaitable[T]]) -> T:
     """Run an async function in an event loop of its own, in this thread."""
     results: list[T] = []
 
-    async def kept() -> None:
+    async def run_main() -> None:
         results.append(await main())
 
     try:
-        anyio.run(kept)
+        anyio.run(run_main)
     except RuntimeError:
         # asyncio ends its threads in one more, and the system may refuse that one.
         if not results:
@@ -53,7 +53,7 @@ def in_thread(work: Callable[[], T], interrupt: Callable[[], None]) -> T:
     """
     results: list[T] = []
     errors: list[BaseException] = []
-    ended = threading.Event()
+    has_ended = threading.Event()
 
     def call() -> None:
         try:
@@ -61,14 +61,14 @@ def in_thread(work: Callable[[], T], interrupt: Callable[[], None]) -> T:
         except BaseException as error:  # noqa: BLE001 - it is raised in the caller
             errors.append(error)
         finally:
-            ended.set()
+            has_ended.set()
 
     threading.Thread(target=call, name="batchgen", daemon=True).start()
     try:
-        ended.wait()  # a `join` that Ctrl-C interrupts takes the thread for ended
+        has_ended.wait()  # a `join` that Ctrl-C interrupts takes the thread for ended
     except BaseException:
         interrupt()
-        ended.wait()
+        has_ended.wait()
         raise
     if errors:
         raise errors[0]
