@@ -520,7 +520,7 @@ def test_a_job_file_that_says_what_cannot_be_is_refused_with_its_key(
 
     assert str(caught.value).startswith("jobs/j.toml")
     assert message in str(caught.value)
-    assert caught.value.exit_code == 1
+    assert type(caught.value) is SpecError
 
 
 @pytest.mark.parametrize(
@@ -627,7 +627,7 @@ def test_an_option_that_cannot_be_is_wrong_usage(
         load_manifest(**{"provider": "aimlapi", **flags})
 
     assert str(caught.value).startswith(message)
-    assert caught.value.exit_code == 2
+    assert type(caught.value) is UsageError
 
 
 def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
