@@ -10,6 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import batchgen
+from batchgen.cli.help import read_pages
 from tests.code_blocks import CodeBlock, code_blocks
 
 BLOCKS = code_blocks("python", page="python.md")
@@ -21,6 +23,11 @@ def test_the_page_has_examples_in_an_asyncio_loop_and_of_a_provider() -> None:
     assert len(BLOCKS) >= 3
     assert "asyncio.run(" in text
     assert "batchgen.add_provider(" in text
+
+
+@pytest.mark.parametrize("name", batchgen.__all__)
+def test_each_public_name_stands_on_the_page(name: str) -> None:
+    assert f"`{name}`" in read_pages()["python"]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
