@@ -86,7 +86,7 @@ LATE = {
     "cli.launch.launch: batchgen.cli.rehearsal": "the sandbox is for rehearsals alone",
     "cli.run.command: batchgen.cli.launch": "a wrong job is told before it loads",
     "cli.report._write_page: batchgen.web": "jinja2 and Pillow, for --html alone",
-    "engines.ending.write_outputs_at_end: batchgen.runner.outputs": (
+    "engines.ending.write_outputs_at_end: batchgen.storage.outputs": (
         "pyarrow, when the rows are done"
     ),
     "job.values.base_url: batchgen.addresses.url": "httpx, for an address alone",

@@ -18,8 +18,8 @@ from batchgen.errors import LedgerLocked
 from batchgen.ledger import Reader
 from batchgen.model import now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
-from batchgen.runner.outputs import are_fresh, write_outputs, write_tables_beside
 from batchgen.runner.resume import recover
+from batchgen.storage.outputs import are_fresh, write_outputs, write_tables_beside
 
 
 @click.command("report")

@@ -35,8 +35,8 @@ from batchgen.runner.own_address import is_named_address
 from batchgen.runner.pacing import found_under, pacing_of
 from batchgen.runner.proof import Proof
 from batchgen.runner.resume import ask_first, carry_on, flights_of
-from batchgen.runner.room import Room
-from batchgen.runner.writer import Writer
+from batchgen.storage.disk_room import Room
+from batchgen.storage.writer import Writer
 from batchgen.wire import scrubber_of
 from batchgen.wire.sender import Wire
 

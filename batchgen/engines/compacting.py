@@ -17,7 +17,7 @@ from batchgen.output.directory import write_directory, write_metadata
 from batchgen.output.diskfile import DiskFile, Stream
 from batchgen.output.switch import PENDING, discard, successor
 from batchgen.output.walk import header_at
-from batchgen.runner.outputs import directory_entries, metadata_lines
+from batchgen.storage.outputs import directory_entries, metadata_lines
 
 ENTRY_BYTES = 2048
 """Room for an image's lines in `metadata.jsonl` and the directory, and for its line in

@@ -35,7 +35,7 @@ async def write_outputs_at_end(
         StorageError: they cannot be written, and nobody was told yet why.
     """
     # Only here: pyarrow loads when the rows are done, not before the first is sent.
-    from batchgen.runner.outputs import are_fresh, write_outputs
+    from batchgen.storage.outputs import are_fresh, write_outputs
 
     ledger, archive = folder.ledger, folder.archive
     cut = outcome.cut

@@ -52,9 +52,9 @@ from batchgen.runner.progress import Stop
 from batchgen.runner.references import References
 from batchgen.runner.renaming import rename_rows
 from batchgen.runner.resume import recover
-from batchgen.runner.room import Room
 from batchgen.runner.waits import wait_reasons
-from batchgen.runner.writer import Writer
+from batchgen.storage.disk_room import Room
+from batchgen.storage.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import MEGABYTE, Memory, scrubber_of
 from batchgen.wire.connections import SocketLimits

@@ -12,7 +12,7 @@ from batchgen.output import ARCHIVE
 from batchgen.output.copying import Expected, damage_of
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.listing import directory_damage
-from batchgen.runner.outputs import directory_entries
+from batchgen.storage.outputs import directory_entries
 
 LISTED = 1000
 """Damaged images that are named one by one."""

@@ -16,7 +16,7 @@ from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, StorageError
 from batchgen.file_size import too_large_words
 from batchgen.open_files import open_descriptor
-from batchgen.output.room import hold_room, hold_room_in, release_room_of
+from batchgen.output.preallocation import hold_room, hold_room_in, release_room_of
 from batchgen.output.whole import CANNOT_SYNC, sync_folder
 from batchgen.shortage import refuse_shortage
 

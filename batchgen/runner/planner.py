@@ -26,7 +26,7 @@ from batchgen.model import PriceList
 from batchgen.output.names import claimed_stems
 from batchgen.runner.choice import Choice, entry_of
 from batchgen.runner.fence import fault_words
-from batchgen.runner.writer import Writer
+from batchgen.storage.writer import Writer
 
 if TYPE_CHECKING:
     from batchgen.wire.line import Offload

@@ -19,7 +19,7 @@ from batchgen.ledger import (
 )
 from batchgen.output.archive import Archive, Incoming, Member, Tag
 from batchgen.output.names import claimed_stems
-from batchgen.runner.writer import Writer
+from batchgen.storage.writer import Writer
 from batchgen.wire.line import Offload
 
 

@@ -14,8 +14,8 @@ from batchgen.engines.verifying import verify
 from batchgen.ledger.picked import reject_images, rows_named, try_again
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import whole_members
-from batchgen.runner.outputs import write_outputs
 from batchgen.runner.resume import recover
+from batchgen.storage.outputs import write_outputs
 from tests.web.runs import Row, made, read
 
 

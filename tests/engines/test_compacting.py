@@ -21,8 +21,8 @@ from batchgen.errors import ArchiveDamaged, DiskFull, LedgerLocked, UsageError
 from batchgen.model import State, Status
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import header_at
-from batchgen.runner.outputs import are_fresh
 from batchgen.runner.resume import recover
+from batchgen.storage.outputs import are_fresh
 from tests.engines.keeping import (
     LIVE,
     REMOVED,

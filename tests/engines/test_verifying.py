@@ -16,7 +16,7 @@ from batchgen.ledger import Ledger
 from batchgen.output import zipformat
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.listing import directory_damage
-from batchgen.runner.outputs import directory_entries, write_outputs
+from batchgen.storage.outputs import directory_entries, write_outputs
 from tests.engines.keeping import ROWS, bought
 from tests.ledger.books import PRICE
 

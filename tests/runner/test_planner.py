@@ -23,7 +23,7 @@ from batchgen.providers import PROVIDERS
 from batchgen.runner import planner as planning
 from batchgen.runner.choice import Choice
 from batchgen.runner.planner import Planner, ReadingStopped
-from batchgen.runner.writer import Writer, to_thread
+from batchgen.storage.writer import Writer, to_thread
 from tests.ledger.books import bought, row_ids
 from tests.references.pictures import written
 from tests.runner.test_choice import choosing

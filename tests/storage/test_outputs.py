@@ -15,7 +15,7 @@ from batchgen.ledger import Ledger, StoredImage
 from batchgen.ledger.requests import dump_request, prompt_as_json, prompt_of
 from batchgen.model import ImageRequest, Status
 from batchgen.output.archive import Archive, Member
-from batchgen.runner.outputs import write_outputs
+from batchgen.storage.outputs import write_outputs
 from tests.ledger.books import AT, PRICE, prompts, row_ids, start
 from tests.output.archives import incoming
 

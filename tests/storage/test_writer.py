@@ -18,7 +18,7 @@ import pytest
 from batchgen.errors import DiskFull, StorageError
 from batchgen.ledger import Ledger, Reader
 from batchgen.output.archive import Archive, Incoming, Member
-from batchgen.runner.writer import GROUP_MOST, Writer, to_thread
+from batchgen.storage.writer import GROUP_MOST, Writer, to_thread
 from tests.output.archives import incoming
 
 T = TypeVar("T")

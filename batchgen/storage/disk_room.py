@@ -19,7 +19,7 @@ from batchgen.drives import reason_of
 from batchgen.errors import DiskFull, StorageError
 from batchgen.file_size import max_file_bytes, too_large_words
 from batchgen.output.archive import Archive
-from batchgen.output.room import hold_room_in
+from batchgen.output.preallocation import hold_room_in
 
 if TYPE_CHECKING:
     from batchgen.wire.line import Offload

@@ -10,9 +10,9 @@ import pytest
 
 from batchgen.errors import DiskFull
 from batchgen.ledger import Ledger
-from batchgen.output import room
+from batchgen.output import preallocation
 from batchgen.output.archive import Archive
-from batchgen.output.room import hold_room_in
+from batchgen.output.preallocation import hold_room_in
 from tests.output.archives import check_with_every_reader, filled, incoming
 from tests.small_disk import eat, small_disk
 
@@ -132,7 +132,7 @@ def test_a_file_that_was_made_for_it_alone_does_not_stay(tmp_path: Path) -> None
 def test_where_the_system_cannot_hold_room_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "_allocator", lambda: None)
+    monkeypatch.setattr(preallocation, "_allocator", lambda: None)
     path = tmp_path / "images.zip"
     with closing(Archive(path, 0)) as archive:
         assert archive.hold(MEGABYTE) is None
