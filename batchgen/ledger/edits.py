@@ -50,31 +50,31 @@ class Edits:
         self._run("edits_kept_before" if rebuy else "edits_kept")
         self._run("edits_changed_before")
         for table in _TABLES:
-            self.ledger.run(f"edits_end_{table}")
-            self.ledger.run(f"edits_begin_{table}")
+            self.ledger.execute(f"edits_end_{table}")
+            self.ledger.execute(f"edits_begin_{table}")
         self._run("edits_fresh")
-        if self.ledger.run("edits_any_fresh").fetchone():
+        if self.ledger.execute("edits_any_fresh").fetchone():
             self._run("edits_gone")
             for index in ("gone", "gone_keys", "gone_places"):
-                self.ledger.run(f"edits_index_{index}")
+                self.ledger.execute(f"edits_index_{index}")
             self._run("edits_standing")
             self._take_over()
             self._find_changed()
         for table in _TABLES:
-            self.ledger.run(f"edits_end_{table}")
+            self.ledger.execute(f"edits_end_{table}")
 
     # -- what is the same under another key
 
     def _take_over(self) -> None:
         """Give new rows what was paid for under other keys."""
-        self.ledger.run_many("edits_pair", self._pairs())
+        self.ledger.execute_many("edits_pair", self._pairs())
         for name in ("share_taken", "take", "drop_gone", "drop_fresh"):
             self._run(f"edits_{name}")
 
     def _pairs(self) -> Iterator[tuple[int, int]]:
         """Yield the position of a new row, and the row that it takes over."""
-        new = groupby(self.ledger.lines("edits_same_new"), itemgetter(0))
-        old = groupby(self.ledger.lines("edits_same_old"), itemgetter(0))
+        new = groupby(self.ledger.stream("edits_same_new"), itemgetter(0))
+        old = groupby(self.ledger.stream("edits_same_old"), itemgetter(0))
         # Both have the same fingerprints, in order.
         for (_, fresh), (_, gone) in zip(new, old, strict=True):
             rows = {
@@ -91,7 +91,7 @@ class Edits:
     def _find_changed(self) -> None:
         self._run("edits_changed")
         self._run("edits_returned")
-        if not self.ledger.run("edits_has_ids", (self.generation,)).fetchone():
+        if not self.ledger.execute("edits_has_ids", (self.generation,)).fetchone():
             self._run("edits_in_place")
             return
         keys = self._run("edits_kept_keys").fetchone()
@@ -104,13 +104,13 @@ class Edits:
         Those at the same position belong together, then the first to the first.
         """
         gone = {row["position"]: row["row_id"] for row in self._run("edits_left_gone")}
-        found = self.ledger.run("edits_left_fresh", (self.generation,))
+        found = self.ledger.execute("edits_left_fresh", (self.generation,))
         fresh = [row["position"] for row in found]
         pairs = [(gone.pop(place), place) for place in fresh if place in gone]
         paired = {place for _, place in pairs}
         others = (place for place in fresh if place not in paired)
         pairs += zip(gone.values(), others, strict=False)
-        self.ledger.run_many(
+        self.ledger.execute_many(
             "edits_replace",
             ((row_id, self.generation, place) for row_id, place in pairs),
         )
@@ -119,14 +119,14 @@ class Edits:
         statement = queries()[name]
         values = {"generation": self.generation, "adopted": self.ledger.generation}
         named = {key: value for key, value in values.items() if f":{key}" in statement}
-        return self.ledger.run(name, named)
+        return self.ledger.execute(name, named)
 
 
 def adopt(ledger: Ledger, generation: int) -> None:
     """Let rows that took something over be known by their new keys from now on."""
     values = {"generation": generation}
     for name in ("edits_remember_keys", "edits_take_keys", "edits_drop_new"):
-        ledger.run(name, values)
+        ledger.execute(name, values)
 
 
 def keep(ledger: Ledger, generation: int, below: int) -> None:
@@ -136,27 +136,27 @@ def keep(ledger: Ledger, generation: int, below: int) -> None:
     """
     values = {"generation": generation, "below": below}
     adopted = ledger.generation
-    found = ledger.run(
+    found = ledger.execute(
         "edits_keep", {**values, "adopted": adopted, "warning": OUTDATED}
     )
     if found.rowcount:
-        ledger.run("outputs_stale")  # of the reading that counts, perhaps
-    ledger.run("edits_keep_nothing", values)
+        ledger.execute("outputs_stale")  # of the reading that counts, perhaps
+    ledger.execute("edits_keep_nothing", values)
     replace_sources(ledger, generation)
 
 
 def replace_sources(ledger: Ledger, generation: int) -> None:
     """Let the first of the rows that share what nobody buys now be bought for all."""
     values = {"generation": generation}
-    for (source,) in ledger.run("shares_without_source", values).fetchall():
+    for (source,) in ledger.execute("shares_without_source", values).fetchall():
         shared = {**values, "source": source}
-        [(heir,)] = ledger.run("share_first", shared).fetchall()
-        ledger.run("share_with", {**shared, "heir": heir})
+        [(heir,)] = ledger.execute("share_first", shared).fetchall()
+        ledger.execute("share_with", {**shared, "heir": heir})
 
 
 def has_kept(ledger: Reader) -> bool:
     """Say whether rows of the reading that counts kept what they had before an edit."""
-    return ledger.run("edits_any_kept", (ledger.generation,)).fetchone() is not None
+    return ledger.execute("edits_any_kept", (ledger.generation,)).fetchone() is not None
 
 
 def nearest_pairs(new: Sequence[int], old: Iterable[int]) -> Iterator[tuple[int, int]]:

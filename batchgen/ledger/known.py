@@ -79,7 +79,7 @@ class Known:
     def _fill(self, *, prints: bool) -> None:
         with translated(_PLACE):
             self._scratch.executescript(_TABLES)
-        rows = self._ledger.run("rows_known")
+        rows = self._ledger.execute("rows_known")
         while part := rows.fetchmany(_SLICE):
             self._add("INSERT INTO versions VALUES (?, ?, ?)", map(tuple, part))
             self._checkpoint()
@@ -136,7 +136,7 @@ class Known:
         self._add("INSERT OR IGNORE INTO stems VALUES (?, ?)", stems)
 
     def _add_stems(self) -> None:
-        rows = self._ledger.run("rows_named")
+        rows = self._ledger.execute("rows_named")
         while part := rows.fetchmany(_SLICE):
             self._checkpoint()
             self.take(

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from batchgen.drives import reason_of
-from batchgen.errors import Charge, LedgerMismatch, LedgerMissing, StorageError
+from batchgen.errors import Charge, LedgerMissing, StorageError
 from batchgen.ledger.database import queries, translated
 from batchgen.ledger.reader import Growth, Reader, Value
 from batchgen.ledger.records import AttemptEnd, AttemptStart, Charged, StoredImage
@@ -131,35 +131,22 @@ class Ledger(Reader):
             raise
         self.commit()
 
-    def run_many(
+    def execute_many(
         self, name: str, values: Iterable[Sequence[Value] | Mapping[str, Value]]
     ) -> None:
         """Execute a named statement once for each of the values."""
         with translated(self.path):
             self._connection.executemany(queries()[name], values)
 
-    def put(self, name: str, value: Value) -> None:
-        """Remember a value."""
-        self.run("meta_set", (name, value))
+    def write_meta(self, name: str, value: Value) -> None:
+        super().write_meta(name, value)
         self._outputs_are_known_stale = False
-
-    def bind(self, name: str, value: str, problem: str) -> None:
-        """Remember what the folder belongs to, or refuse it to another.
-
-        Raises:
-            LedgerMismatch: it is bound to something else; `problem` says how to go on.
-        """
-        bound = self.get(name)
-        if bound is None:
-            self.put(name, value)
-        elif bound != value:
-            raise LedgerMismatch(problem.format(bound=bound, wanted=value))
 
     # -- the life of an attempt
 
     def mark_sent(self, start: AttemptStart) -> int:
         """Write down that a request is about to leave; returns the attempt's id."""
-        cursor = self.run(
+        cursor = self.execute(
             "attempt_add",
             (
                 start.row_id,
@@ -212,7 +199,7 @@ class Ledger(Reader):
         self._step(attempt_id, State.DELIVERED, "attempt_deliver", values)
         for image, link in links:
             url = "" if self.holds_key(link.url) else link.url
-            self.run("link_set", (attempt_id, image, url, link.from_text))
+            self.execute("link_set", (attempt_id, image, url, link.from_text))
 
     def reopen(self, attempt_id: int) -> None:
         """Let an attempt be delivered again whose links were lost; its charge stays."""
@@ -232,12 +219,12 @@ class Ledger(Reader):
 
     def warn(self, attempt_id: int, warning: str) -> None:
         """Write down what is not as it should be with what an attempt brings."""
-        self.run("attempt_warn", (warning, attempt_id))
+        self.execute("attempt_warn", (warning, attempt_id))
 
     def keep_images(self, attempt_id: int, images: Iterable[StoredImage]) -> None:
         """Write down where images lie, whatever becomes of the attempt's others."""
         for it in images:
-            self.run(
+            self.execute(
                 "image_store",
                 (
                     attempt_id,
@@ -278,11 +265,11 @@ class Ledger(Reader):
 
     def excuse(self, attempt_id: int) -> bool:
         """Let an attempt that failed not count for its row; False if it did not."""
-        return self.run("attempt_excuse", (attempt_id,)).rowcount > 0
+        return self.execute("attempt_excuse", (attempt_id,)).rowcount > 0
 
     def count_again(self, row_id: int) -> None:
         """Let attempts that were excused count for their row after all."""
-        self.run("attempts_count", (row_id,))
+        self.execute("attempts_count", (row_id,))
 
     def mark_refused(self, attempt_id: int, error: str) -> bool:
         """Let an attempt that ended by its row's fault be one that key or model ended.
@@ -290,7 +277,7 @@ class Ledger(Reader):
         Returns:
             False if it did not end so.
         """
-        return self.run("attempt_refuse", (error, attempt_id)).rowcount > 0
+        return self.execute("attempt_refuse", (error, attempt_id)).rowcount > 0
 
     def _step(
         self,
@@ -300,9 +287,9 @@ class Ledger(Reader):
         values: Sequence[Value],
     ) -> None:
         """Take a step by a statement that changes nothing where it is not legal."""
-        if self.run(name, (*values, attempt_id, _BEFORE[state])).rowcount == 1:
+        if self.execute(name, (*values, attempt_id, _BEFORE[state])).rowcount == 1:
             return
-        row = self.run("attempt_state", (attempt_id,)).fetchone()
+        row = self.execute("attempt_state", (attempt_id,)).fetchone()
         was = row[0] if row else "missing"
         raise StorageError(
             f"{self.path}: attempt {attempt_id} cannot go from {was} to {state}"
@@ -310,7 +297,7 @@ class Ledger(Reader):
 
     def _outputs_are_stale(self) -> None:
         if not self._outputs_are_known_stale:
-            self.run("outputs_stale")
+            self.execute("outputs_stale")
             self._outputs_are_known_stale = self._connection.in_transaction
 
     def raise_ceiling(
@@ -322,7 +309,7 @@ class Ledger(Reader):
             By how much attempts of unknown outcome are valued higher now.
         """
         growth = self.growth_of_risk(provider, resolution, per_image)
-        self.run(
+        self.execute(
             "attempts_raise_ceiling",
             {"provider": provider, "resolution": resolution, "per_image": per_image},
         )
@@ -332,13 +319,13 @@ class Ledger(Reader):
         self, row_id: int, status: Status, error: str | None, message: str | None
     ) -> None:
         """Write down how a row stands."""
-        self.run("row_settle", (status.value, error, message, row_id))
+        self.execute("row_settle", (status.value, error, message, row_id))
         self._outputs_are_stale()
 
     def move(self, row_id: int, way: Way) -> None:
         """Let another provider make a row from now on."""
         values = (way.provider, way.model, way.resolution, way.warning)
-        self.run("row_move", (*values, row_id, self.generation))
+        self.execute("row_move", (*values, row_id, self.generation))
 
     def keep_upload(
         self, place: tuple[str, str], name: str, link: str, good_until: int
@@ -352,7 +339,7 @@ class Ledger(Reader):
             good_until: When it stops working, in microseconds UTC.
         """
         if not self.holds_key(link):
-            self.run("upload_set", (*place, name, link, good_until))
+            self.execute("upload_set", (*place, name, link, good_until))
 
     def forget_uploads(self, place: tuple[str, str], links: Iterable[str]) -> int:
         """Forget uploads that a provider cannot fetch any more.
@@ -365,11 +352,11 @@ class Ledger(Reader):
             How many of them were still known.
         """
         values = (*place, json.dumps(list(links)))
-        return self.run("uploads_forget", values).rowcount
+        return self.execute("uploads_forget", values).rowcount
 
     def forget_uploads_until(self, place: tuple[str, str], good_until: int) -> int:
         """Forget the uploads of a place that would be good until then, or shorter."""
-        return self.run("uploads_forget_until", (*place, good_until)).rowcount
+        return self.execute("uploads_forget_until", (*place, good_until)).rowcount
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -91,7 +91,7 @@ class NamedImage:
 
 def images_of(ledger: Reader, row_id: int) -> list[NamedImage]:
     """Return the images of a row that are in the archive."""
-    return [NamedImage(*row) for row in ledger.run("row_members", (row_id,))]
+    return [NamedImage(*row) for row in ledger.execute("row_members", (row_id,))]
 
 
 def new_names(ledger: Reader, generation: int, claims: Claims) -> list[NewName]:
@@ -100,7 +100,7 @@ def new_names(ledger: Reader, generation: int, claims: Claims) -> list[NewName]:
     Versions of one row have one name, until an edit makes rows of their own of them.
     """
     values = {"generation": generation, "adopted": ledger.generation}
-    met = ledger.run("names_met_twice", values).fetchall()
+    met = ledger.execute("names_met_twice", values).fetchall()
     others = [
         row for _, rows in groupby(met, itemgetter("stem")) for row in [*rows][1:]
     ]

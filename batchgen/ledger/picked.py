@@ -14,7 +14,7 @@ def rows_named(ledger: Reader, names: Collection[str]) -> dict[str, int | None]:
     Ids that no row has are left out; None stands for a row that cannot run.
     """
     found: dict[str, int | None] = {}
-    for row in ledger.run("picked_names", (ledger.generation,)):
+    for row in ledger.execute("picked_names", (ledger.generation,)):
         # The later row of a repeated id is the one that cannot run.
         if row["name"] in names and found.get(row["name"]) is None:
             found[row["name"]] = row["row_id"]
@@ -23,11 +23,11 @@ def rows_named(ledger: Reader, names: Collection[str]) -> dict[str, int | None]:
 
 def try_again(ledger: Ledger, row_id: int) -> None:
     """Let a row be bought again, as if none of its attempts had been made."""
-    ledger.run("picked_again", (row_id,))
+    ledger.execute("picked_again", (row_id,))
     if not ledger.is_planned(row_id):
         # It left the manifest, and others only share its images. When that is read
         # anew, one of them is bought in its stead.
-        ledger.put("plan_digest", None)
+        ledger.meta.plan_digest = None
 
 
 def reject_images(ledger: Ledger, row_id: int, image: int | None) -> bool:
@@ -36,4 +36,4 @@ def reject_images(ledger: Ledger, row_id: int, image: int | None) -> bool:
     What they cost stays with the row, and their bytes in the archive.
     """
     values = {"row_id": row_id, "image": image}
-    return ledger.run("picked_reject", values).rowcount > 0
+    return ledger.execute("picked_reject", values).rowcount > 0

@@ -104,9 +104,9 @@ class PlanWriter:
         self._sources: dict[tuple[bytes | None, str | None, bool], int] = {}
         if dedupe:
             # Only here is a row looked for by what it asks; random keys cost time.
-            ledger.run("rows_by_fingerprint")
-            ledger.run("rows_by_key")
-        newest = ledger.run("plan_last_generation").fetchone()[0]
+            ledger.execute("rows_by_fingerprint")
+            ledger.execute("rows_by_key")
+        newest = ledger.execute("plan_last_generation").fetchone()[0]
         # A reading without rows is one, too.
         self.generation = generation or max(int(newest), ledger.generation) + 1
         if generation is None:
@@ -114,7 +114,7 @@ class PlanWriter:
         if ledger.generation and generation is None:
             # Readings that were refused, or cut short and cannot be carried on.
             self._forget_others_than(ledger.generation)
-        self._last_row_id = int(ledger.run("rows_last").fetchone()[0])
+        self._last_row_id = int(ledger.execute("rows_last").fetchone()[0])
         self._known: Known | None = None
         self._may_share = False
         # Before the first purchase there is nothing that an edit could lose; and to go
@@ -182,25 +182,25 @@ class PlanWriter:
         # A row that shares, or is shared, counts for the very next one.
         for part in ([it] for it in entries) if self._may_share else (entries,):
             self._write(self.judge(part))
-        self._ledger.run("own_add", (self.generation, first, own))
+        self._ledger.execute("own_add", (self.generation, first, own))
 
     def add_judged(self, rows: Sequence[Judged], own: bytes, first: int) -> None:
         """Write a slice that was judged ahead; not for rows that share."""
         self._write(rows)
-        self._ledger.run("own_add", (self.generation, first, own))
+        self._ledger.execute("own_add", (self.generation, first, own))
 
     def _write(self, rows: Sequence[Judged]) -> None:
-        self._ledger.run_many("row_add", [_added(it) for it in rows if it.stem])
+        self._ledger.execute_many("row_add", [_added(it) for it in rows if it.stem])
         for it in rows:
             if it.regroup:
-                self._ledger.run("row_regroup", (it.entry.budget_group, it.row_id))
+                self._ledger.execute("row_regroup", (it.entry.budget_group, it.row_id))
                 # Should this reading be refused, the next run makes the plan anew.
-                self._ledger.put("plan_digest", None)
-        self._ledger.run_many("plan_add", [self._line(it) for it in rows])
+                self._ledger.meta.plan_digest = None
+        self._ledger.execute_many("plan_add", [self._line(it) for it in rows])
 
     def keep_files(self, files: Iterable[File]) -> None:
         """Remember which local references were read, and as what."""
-        self._ledger.run_many("file_add", ((self.generation, *it) for it in files))
+        self._ledger.execute_many("file_add", ((self.generation, *it) for it in files))
 
     def end(self, *, rebuy: bool = False) -> None:
         """Match the rows, all being read, with what was paid for before an edit.
@@ -217,23 +217,23 @@ class PlanWriter:
 
     def begin(self, own_schema: bytes) -> None:
         """Let this generation count from its first slice on."""
-        self._ledger.put("generation", self.generation)
-        self._ledger.put("own_schema", own_schema)
-        self._ledger.put("plan_digest", None)
-        self._ledger.put("outputs", "stale")
+        self._ledger.meta.generation = self.generation
+        self._ledger.meta.own_schema = own_schema
+        self._ledger.meta.plan_digest = None
+        self._ledger.meta.outputs = "stale"
 
     def complete(self, digest: str, own_schema: bytes, rows: int) -> None:
         """Let this generation count, whole, and forget the others."""
         adopt(self._ledger, self.generation)
         self.begin(own_schema)
-        self._ledger.put("plan_digest", digest)
-        self._ledger.put("plan_rows", rows)
+        self._ledger.meta.plan_digest = digest
+        self._ledger.meta.plan_rows = rows
         self._forget_others_than(self.generation)
 
     def _forget_others_than(self, generation: int) -> None:
-        self._ledger.run("plan_drop_others", (generation,))
-        self._ledger.run("own_drop_others", (generation,))
-        self._ledger.run("files_drop_others", (generation,))
+        self._ledger.execute("plan_drop_others", (generation,))
+        self._ledger.execute("own_drop_others", (generation,))
+        self._ledger.execute("files_drop_others", (generation,))
 
     # -- what a row is
 
@@ -283,7 +283,7 @@ class PlanWriter:
     def _stands(self, row_ids: Sequence[int]) -> Mapping[int, sqlite3.Row]:
         if not row_ids:
             return {}
-        rows = self._reader.run("rows_stand", (json.dumps(row_ids),))
+        rows = self._reader.execute("rows_stand", (json.dumps(row_ids),))
         return {it["row_id"]: it for it in rows}
 
     def _as_moved(self, entry: PlanEntry, row_id: int) -> PlanEntry:
@@ -326,7 +326,7 @@ class PlanWriter:
     def _lent(self, others: Sequence[int]) -> frozenset[str]:
         if not self._dedupe or not others:
             return frozenset()
-        found = self._reader.run("stems_shared", (json.dumps(others),))
+        found = self._reader.execute("stems_shared", (json.dumps(others),))
         return frozenset(stem for (stem,) in found)
 
     # -- what stands in the plan
@@ -359,12 +359,12 @@ class PlanWriter:
         entry = it.entry
         if it.row_id is None or it.is_done or entry.problem is not None:
             return None
-        if self._ledger.run("row_attempts", (it.row_id,)).fetchone() is not None:
+        if self._ledger.execute("row_attempts", (it.row_id,)).fetchone() is not None:
             return None
         wanted = entry.fingerprint, entry.provider, entry.route is not None
         if wanted in self._sources:
             return self._sources[wanted]
-        found = self._ledger.run(
+        found = self._ledger.execute(
             "row_to_share",
             {
                 "generation": self.generation,

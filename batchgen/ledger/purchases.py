@@ -56,7 +56,7 @@ class _Line(NamedTuple):
 
 def purchase_slices(ledger: Reader) -> Iterator[list[PurchaseRow]]:
     """Yield all attempts, oldest first, whether or not the manifest has their rows."""
-    found = ledger.lines("purchases", {"generation": ledger.generation})
+    found = ledger.stream("purchases", {"generation": ledger.generation})
     rows = map(_purchase, map(_Line._make, found))
     while part := list(islice(rows, _SLICE)):
         yield part
@@ -64,12 +64,12 @@ def purchase_slices(ledger: Reader) -> Iterator[list[PurchaseRow]]:
 
 def providers_bought_from(ledger: Reader) -> list[str]:
     """Return every provider that anything was sent to."""
-    return [row[0] for row in ledger.run("providers_bought_from")]
+    return [row[0] for row in ledger.execute("providers_bought_from")]
 
 
 def purchases_of(ledger: Reader, provider: str) -> Iterator[tuple[AttemptRecord, str]]:
     """Yield the attempts at one provider, oldest first, with how to name their row."""
-    for row in ledger.run("purchases_of", (ledger.generation, provider)):
+    for row in ledger.execute("purchases_of", (ledger.generation, provider)):
         values_of = by_name(row)
         name, position = values_of.pop("row_name"), values_of.pop("position")
         where = "a retired row" if position is None else f"row {position}"
@@ -82,8 +82,8 @@ def settle_charge(ledger: Ledger, attempt_id: int, nano: int) -> None:
 
     What stood before is kept beside it, for `unsettle_charges`.
     """
-    ledger.run("purchase_settle", (nano, attempt_id))
-    ledger.run("outputs_stale")
+    ledger.execute("purchase_settle", (nano, attempt_id))
+    ledger.execute("outputs_stale")
 
 
 def unsettle_charges(ledger: Ledger, provider: str | None) -> int:
@@ -100,19 +100,19 @@ def unsettle_charges(ledger: Ledger, provider: str | None) -> int:
         How many attempts changed.
     """
     values = {"provider": provider}
-    changed = ledger.run("purchases_unsettle", values).rowcount
+    changed = ledger.execute("purchases_unsettle", values).rowcount
     if changed:
-        ledger.run("ceilings_lower", values)
+        ledger.execute("ceilings_lower", values)
         for highest in ledger.dearest():
             ledger.raise_ceiling(*highest)
-        ledger.run("outputs_stale")
+        ledger.execute("outputs_stale")
     return changed
 
 
 def settled_without_note(ledger: Reader, provider: str | None) -> int:
     """Count attempts whose charge before the bill nobody wrote down."""
     values = {"provider": provider}
-    found: int = ledger.run("purchases_settled_without_note", values).fetchone()[0]
+    found: int = ledger.execute("purchases_settled_without_note", values).fetchone()[0]
     return found
 
 

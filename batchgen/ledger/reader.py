@@ -13,6 +13,7 @@ from typing import Any
 
 from batchgen.errors import Again, Charge
 from batchgen.ledger.database import connect, ours, queries, translated
+from batchgen.ledger.meta import Meta
 from batchgen.ledger.realm import REHEARSAL
 from batchgen.ledger.records import (
     AttemptRecord,
@@ -77,7 +78,7 @@ class Reader:
             finally:
                 self._connection.execute("ROLLBACK")
 
-    def run(
+    def execute(
         self, name: str, values: Sequence[Value] | Mapping[str, Value] = ()
     ) -> sqlite3.Cursor:
         """Execute a named query."""
@@ -86,7 +87,7 @@ class Reader:
         except sqlite3.Error as error:
             raise ours(error, self.path) from error
 
-    def lines(
+    def stream(
         self, name: str, values: Sequence[Value] | Mapping[str, Value] = ()
     ) -> Iterator[tuple[Any, ...]]:
         """Yield what a named query finds as plain tuples, where there is much of it."""
@@ -101,15 +102,24 @@ class Reader:
             with suppress(sqlite3.Error):  # whoever stopped halfway has closed it all
                 cursor.close()
 
-    def get(self, name: str) -> Value:
-        """Return a remembered value, None if there is none."""
-        row = self.run("meta_get", (name,)).fetchone()
+    @property
+    def meta(self) -> Meta:
+        """What the folder remembers beside its rows."""
+        return Meta(self)
+
+    def read_meta(self, name: str) -> Value:
+        """Return a value of `meta`, None if there is none."""
+        row = self.execute("meta_get", (name,)).fetchone()
         return row[0] if row else None
 
-    def get_int(self, name: str) -> int:
-        """Return a remembered number, 0 if there is none."""
-        value = self.get(name)
-        return value if isinstance(value, int) else 0
+    def read_meta_under(self, prefix: str) -> dict[str, Value]:
+        """Return the values whose names begin so, by the rest of their names."""
+        rows = self.execute("meta_under", {"under": prefix})
+        return {name.removeprefix(prefix): value for name, value in rows}
+
+    def write_meta(self, name: str, value: Value) -> None:
+        """Write a value of `meta`; a step of a commit, which only a `Ledger` makes."""
+        self.execute("meta_set", (name, value))
 
     @property
     def realm(self) -> str | None:
@@ -117,8 +127,7 @@ class Reader:
 
         None where nothing was begun yet.
         """
-        value = self.get("realm")
-        return value if isinstance(value, str) else None
+        return self.meta.mode
 
     @property
     def is_rehearsal(self) -> bool:
@@ -128,20 +137,20 @@ class Reader:
     @property
     def generation(self) -> int:
         """The reading of the manifest that counts now."""
-        return self.get_int("generation")
+        return self.meta.generation
 
     def status(self, row_id: int) -> Status:
         """Return how a row stands."""
-        return Status(self.run("row_status", (row_id,)).fetchone()[0])
+        return Status(self.execute("row_status", (row_id,)).fetchone()[0])
 
     def standing(self, row_id: int) -> tuple[Status, bool]:
         """Return how a row stands, and whether all its images are in the archive."""
-        found = self.run("row_standing", (row_id,)).fetchone()
+        found = self.execute("row_standing", (row_id,)).fetchone()
         return Status(found["status"]), bool(found["is_whole"])
 
     def row(self, row_id: int) -> RowRecord:
         """Return one version of a row."""
-        return _row(self.run("row_get", (row_id,)).fetchone())
+        return _row(self.execute("row_get", (row_id,)).fetchone())
 
     def waiting(
         self,
@@ -160,7 +169,7 @@ class Reader:
             most: Rows at most.
             groups: Of these budget groups alone.
         """
-        found = self.run(
+        found = self.execute(
             "rows_waiting",
             {
                 "generation": self.generation,
@@ -175,19 +184,19 @@ class Reader:
 
     def planned(self, row_id: int) -> PlannedRow | None:
         """Return how a row is to be bought; None if nobody can, or it left the plan."""
-        found = self.run("row_planned", (row_id, self.generation)).fetchone()
+        found = self.execute("row_planned", (row_id, self.generation)).fetchone()
         return None if found is None else _planned(found)
 
     def route(self, row_id: int) -> list[Way]:
         """Return who can make a row, best first; empty where it is one alone."""
-        found = self.run("row_route", (row_id, self.generation)).fetchone()
+        found = self.execute("row_route", (row_id, self.generation)).fetchone()
         return [] if found is None else load_route(found["route"])
 
     def to_take(
         self, giver: str, taker: str, below: int, most: int
     ) -> list[PlannedRow]:
         """Return pending rows of one provider that another can make, last first."""
-        found = self.run(
+        found = self.execute(
             "rows_to_take",
             {
                 "generation": self.generation,
@@ -202,31 +211,31 @@ class Reader:
     def upload(self, provider: str, base_url: str, name: str, now: int) -> str | None:
         """Return the link of a reference image that was uploaded and still works."""
         values = (provider, base_url, name, now)
-        found = self.run("upload_get", values).fetchone()
+        found = self.execute("upload_get", values).fetchone()
         return None if found is None else str(found["link"])
 
     def is_planned(self, row_id: int) -> bool:
         """Say whether the manifest still holds this version of the row."""
         values = (row_id, self.generation)
-        return self.run("row_is_planned", values).fetchone() is not None
+        return self.execute("row_is_planned", values).fetchone() is not None
 
     def planned_provider(self, row_id: int) -> str | None:
         """Return the provider chosen for a row now, empty if none could do it.
 
         None if the manifest does not hold this version of the row any more.
         """
-        found = self.run("row_is_planned", (row_id, self.generation)).fetchone()
+        found = self.execute("row_is_planned", (row_id, self.generation)).fetchone()
         return None if found is None else found["provider"] or ""
 
     def sharers(self, row_id: int, below: int) -> int:
         """Return how many rows before a position have the images of another row."""
         values = (row_id, self.generation, below)
-        found: int = self.run("row_sharers", values).fetchone()[0]
+        found: int = self.execute("row_sharers", values).fetchone()[0]
         return found
 
     def attempt(self, attempt_id: int) -> AttemptRecord:
         """Return one attempt."""
-        return attempt_record(self.run("attempt_get", (attempt_id,)).fetchone())
+        return attempt_record(self.execute("attempt_get", (attempt_id,)).fetchone())
 
     def may_be_sent(
         self, row_id: int, images: range, provider: str | None = None
@@ -244,28 +253,28 @@ class Reader:
             "behind": images.stop,
             "provider": provider,
         }
-        return self.run("row_may_be_sent", values).fetchone() is not None
+        return self.execute("row_may_be_sent", values).fetchone() is not None
 
     def has_attempts(self) -> bool:
         """Say whether anything was ever sent from this folder."""
-        return self.run("attempts_any").fetchone() is not None
+        return self.execute("attempts_any").fetchone() is not None
 
     def newest_attempt(self) -> int:
         """Return the number of the last attempt that was made, 0 for none."""
-        newest: int = self.run("attempts_newest").fetchone()[0]
+        newest: int = self.execute("attempts_newest").fetchone()[0]
         return newest
 
     def attempts_of(self, row_id: int) -> list[AttemptRecord]:
         """Return all attempts at a row, oldest first."""
-        return [attempt_record(row) for row in self.run("row_attempts", (row_id,))]
+        return [attempt_record(row) for row in self.execute("row_attempts", (row_id,))]
 
     def stored_images(self, row_id: int) -> set[int]:
         """Return the numbers of a row's images that are in the archive."""
-        return {row[0] for row in self.run("row_stored_images", (row_id,))}
+        return {row[0] for row in self.execute("row_stored_images", (row_id,))}
 
     def open_attempts(self) -> list[AttemptRecord]:
         """Return attempts that are sent, accepted, delivered or overdue."""
-        return [attempt_record(row) for row in self.run("attempts_open")]
+        return [attempt_record(row) for row in self.execute("attempts_open")]
 
     def open_by_state(self) -> dict[State, OpenAttempts]:
         """Count the attempts that have not come to their end."""
@@ -275,12 +284,12 @@ class Reader:
                 ceiling=row["ceiling"],
                 unpriced=row["unpriced"],
             )
-            for row in self.run("attempts_open_by_state")
+            for row in self.execute("attempts_open_by_state")
         }
 
     def shapes(self, attempt_id: int) -> list[Shape]:
         """Return number, width and height of an attempt's stored images."""
-        found = self.run("attempt_shapes", (attempt_id,))
+        found = self.execute("attempt_shapes", (attempt_id,))
         return [(row[0], row[1], row[2]) for row in found]
 
     def links(self, attempt_id: int) -> list[tuple[int, Link]]:
@@ -288,7 +297,7 @@ class Reader:
 
         A link that was not written, because a key stood in it, is empty.
         """
-        rows = self.run("attempt_links", (attempt_id,))
+        rows = self.execute("attempt_links", (attempt_id,))
         return [(row[0], Link(row[1], from_text=bool(row[2]))) for row in rows]
 
     def with_lost_links(self, status: Status) -> list[AttemptRecord]:
@@ -297,18 +306,18 @@ class Reader:
         Args:
             status: How their rows stand, also of those that left the manifest.
         """
-        rows = self.run("attempts_with_lost_links", {"status": status.value})
+        rows = self.execute("attempts_with_lost_links", {"status": status.value})
         return [attempt_record(row) for row in rows]
 
     def find_attempt(self, attempt_id: int) -> AttemptRecord | None:
         """Return one attempt; None if there is none of this number."""
-        row = self.run("attempt_get", (attempt_id,)).fetchone()
+        row = self.execute("attempt_get", (attempt_id,)).fetchone()
         return None if row is None else attempt_record(row)
 
     def sent_since(self, provider: str, since: int) -> list[int]:
         """Return when purchases of a provider left, in microseconds UTC."""
         values = (provider, since)
-        return [row[0] for row in self.run("attempts_sent_since", values)]
+        return [row[0] for row in self.execute("attempts_sent_since", values)]
 
     def growth_of_risk(
         self, provider: str, resolution: str | None, per_image: int
@@ -319,7 +328,7 @@ class Reader:
             "resolution": resolution,
             "per_image": per_image,
         }
-        found = self.run("attempts_growth", values)
+        found = self.execute("attempts_growth", values)
         return Counter({(it["day"], it["budget_group"]): it["nano"] for it in found})
 
     def money_by_day(self, since: int) -> list[tuple[int, int]]:
@@ -328,29 +337,29 @@ class Reader:
         Args:
             since: Microseconds; earlier days are left out.
         """
-        return [(row[0], row[1]) for row in self.run("money_by_day", (since,))]
+        return [(row[0], row[1]) for row in self.execute("money_by_day", (since,))]
 
     def money_by_group(self) -> list[tuple[str, int]]:
         """Return budget groups, and what their rows cost, retired ones included."""
-        return [(row[0], row[1]) for row in self.run("money_by_group")]
+        return [(row[0], row[1]) for row in self.execute("money_by_group")]
 
     def dearest(self) -> list[tuple[str, str | None, int]]:
         """Return the highest charge for one image, by provider and resolution."""
-        return [tuple(row) for row in self.run("attempts_dearest")]
+        return [tuple(row) for row in self.execute("attempts_dearest")]
 
     def money(self) -> Money:
         """Add up the whole folder's money; it takes a second for a million attempts."""
-        return Money(**by_name(self.run("money", (self.generation,)).fetchone()))
+        return Money(**by_name(self.execute("money", (self.generation,)).fetchone()))
 
     def rows_by_status(self, below: int) -> dict[Status, int]:
         """Count the rows before a position."""
         values = {"generation": self.generation, "below": below}
-        found = self.run("rows_by_status", values)
+        found = self.execute("rows_by_status", values)
         return {Status(row["status"]): row["rows"] for row in found}
 
     def totals(self, below: int) -> Totals:
         """Add up the whole folder's money, and the rows before a position."""
-        images = self.run("images_stored", {"generation": self.generation})
+        images = self.execute("images_stored", {"generation": self.generation})
         return Totals(
             **asdict(self.money()),
             rows=self.rows_by_status(below),

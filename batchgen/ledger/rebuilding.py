@@ -37,22 +37,22 @@ class Rebuilding:
         self._foreign: dict[Identity, int] = {}
         self._foreign_ids: set[int] = set()
         for name in _INDEXES:
-            ledger.run(f"rebuild_index_{name}")
+            ledger.execute(f"rebuild_index_{name}")
 
     def finish(self) -> None:
         """Let rows whose images are all there succeed, and tidy up."""
-        self._ledger.run("rebuild_settle_whole")
+        self._ledger.execute("rebuild_settle_whole")
         for identity, row_id in self._foreign.items():
             values = (identity.fingerprint, row_id)
-            self._ledger.run("rebuild_restore_fingerprint", values)
+            self._ledger.execute("rebuild_restore_fingerprint", values)
         for name in _INDEXES:
-            self._ledger.run(f"rebuild_drop_{name}")
+            self._ledger.execute(f"rebuild_drop_{name}")
 
     # -- rows
 
     def find_row(self, identity: Identity) -> int | None:
         """Return the row of the manifest that is known so, also one that cannot run."""
-        found = self._ledger.run("rebuild_row_by_identity", identity).fetchone()
+        found = self._ledger.execute("rebuild_row_by_identity", identity).fetchone()
         if found is not None:
             return int(found[0])
         values: dict[str, Value] = {
@@ -60,7 +60,7 @@ class Rebuilding:
             "key": identity.key,
             "fingerprint": identity.fingerprint,
         }
-        found = self._ledger.run("rebuild_invalid_row", values).fetchone()
+        found = self._ledger.execute("rebuild_invalid_row", values).fetchone()
         if found is None:
             return None
         request = load_request(found["request"])
@@ -71,27 +71,27 @@ class Rebuilding:
         """Return the row that an image of this name was made for."""
         stem = name.rpartition(".")[0]
         numbered = stem.removesuffix(f"-{image}")
-        for row_id, n in self._ledger.run("rebuild_rows_by_stem", (stem,)):
+        for row_id, n in self._ledger.execute("rebuild_rows_by_stem", (stem,)):
             if n == 1:
                 return int(row_id)
         if numbered != stem:
-            for row_id, n in self._ledger.run("rebuild_rows_by_stem", (numbered,)):
+            for row_id, n in self._ledger.execute("rebuild_rows_by_stem", (numbered,)):
                 if n > 1:
                     return int(row_id)
         return None
 
     def find_row_with(self, stem: str) -> int | None:
         """Return the row whose images have names of this stem."""
-        found = self._ledger.run("rebuild_rows_by_stem", (stem,)).fetchone()
+        found = self._ledger.execute("rebuild_rows_by_stem", (stem,)).fetchone()
         return None if found is None else int(found[0])
 
     def find_row_at(self, position: int, id: str, prompt: str | None) -> int | None:
         """Return the row that stands there, or has this id, and asks for the same."""
         generation = self._ledger.generation
-        found = self._ledger.run("rebuild_row_at", (generation, position)).fetchone()
+        found = self._ledger.execute("rebuild_row_at", (generation, position)).fetchone()
         if found is None or str(found["id"] or position) != id:
             values = {"generation": generation, "key": self._key_of(id, b"", 0)}
-            found = self._ledger.run("rebuild_row_by_key", values).fetchone()
+            found = self._ledger.execute("rebuild_row_by_key", values).fetchone()
         if found is None:
             return None
         is_same = prompt is None or prompt_of(found["request"]) == prompt
@@ -130,13 +130,13 @@ class Rebuilding:
                 "generation": self._ledger.generation,
                 "position": place,
             }
-            self._ledger.run("rebuild_place_row", values)
+            self._ledger.execute("rebuild_place_row", values)
         return row_id
 
     def enlarge(self, row_id: int, images: int) -> None:
         """Let a row that SOURCE does not hold have at least so many images."""
         if row_id in self._foreign_ids:
-            self._ledger.run("rebuild_enlarge_row", (images, row_id))
+            self._ledger.execute("rebuild_enlarge_row", (images, row_id))
 
     def is_foreign(self, row_id: int) -> bool:
         """Say whether SOURCE does not hold a row."""
@@ -145,9 +145,9 @@ class Rebuilding:
     def _add_row(
         self, identity: Identity, id: str | None, stem: str, request: ImageRequest
     ) -> int:
-        row_id = int(self._ledger.run("rows_last").fetchone()[0]) + 1
+        row_id = int(self._ledger.execute("rows_last").fetchone()[0]) + 1
         values = (*identity, id, stem, dump_request(request), request.n, None)
-        self._ledger.run("row_add", (row_id, *values))
+        self._ledger.execute("row_add", (row_id, *values))
         return row_id
 
     def settle(
@@ -168,33 +168,33 @@ class Rebuilding:
             "message": why[1],
             "newest": last,
         }
-        self._ledger.run("rebuild_settle", values)
+        self._ledger.execute("rebuild_settle", values)
 
     # -- purchases and images
 
     def has_planned_purchases(self) -> bool:
         """Say whether any purchase was for a row that the plan has."""
         values = (self._ledger.generation,)
-        return self._ledger.run("rebuild_any_planned", values).fetchone() is not None
+        return self._ledger.execute("rebuild_any_planned", values).fetchone() is not None
 
     def put_attempt(self, attempt: AttemptRecord) -> None:
         """Write an attempt, in the place of what stands there of it."""
-        self._ledger.run("rebuild_put_attempt", asdict(attempt))
+        self._ledger.execute("rebuild_put_attempt", asdict(attempt))
 
     def attempts_with_images(self) -> Iterator[AttemptRecord]:
         """Yield attempts that brought images, and do not stand as stored."""
-        for row in self._ledger.run("rebuild_images_present").fetchall():
+        for row in self._ledger.execute("rebuild_images_present").fetchall():
             yield attempt_record(row)
 
     def attempts_without_images(self) -> Iterator[tuple[AttemptRecord, list[int]]]:
         """Yield attempts that stand as stored, and the images that are missing."""
-        for row in self._ledger.run("rebuild_images_missing").fetchall():
+        for row in self._ledger.execute("rebuild_images_missing").fetchall():
             attempt = attempt_record(row)
-            found = self._ledger.run("rebuild_images_of", (attempt.attempt_id,))
+            found = self._ledger.execute("rebuild_images_of", (attempt.attempt_id,))
             present = {image for (image,) in found}
             span = range(attempt.first_image, attempt.first_image + attempt.images)
             yield attempt, [image for image in span if image not in present]
 
     def note_missing(self, attempt_id: int, image: int, sha256: bytes) -> None:
         """Write down an image that was stored and is gone: buying it needs consent."""
-        self._ledger.run("rebuild_add_missing_image", (attempt_id, image, sha256))
+        self._ledger.execute("rebuild_add_missing_image", (attempt_id, image, sha256))

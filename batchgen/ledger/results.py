@@ -101,10 +101,10 @@ def result_slices(
         below: Where to end, between two slices; None for all rows.
     """
     generation = ledger.generation
-    slices = ledger.run("result_slices", (generation,)).fetchall()
+    slices = ledger.execute("result_slices", (generation,)).fetchall()
     if not slices:
         return  # the manifest could not be read as far as its first rows
-    total = ledger.run("planned_count", (generation,)).fetchone()[0]
+    total = ledger.execute("planned_count", (generation,)).fetchone()[0]
     ends = [part["first"] for part in slices[1:]] + [total]
     for part, end in zip(slices, ends, strict=True):
         if below is not None and part["first"] >= below:
@@ -115,7 +115,7 @@ def result_slices(
 def _rows(
     ledger: Reader, generation: int, span: tuple[int, int], archive: str
 ) -> list[ResultRow]:
-    found = ledger.lines("result_lines", (generation, *span))
+    found = ledger.stream("result_lines", (generation, *span))
     return [
         _result(
             _Row._make(lines[0][:_ATTEMPT]), _attempts(lines), _files(lines, archive)

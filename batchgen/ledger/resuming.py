@@ -24,8 +24,6 @@ T = TypeVar("T")
 KeyOf = Callable[[str | None, bytes, int], int]
 """Id, fingerprint and occurrence to the row's key."""
 
-_BOOKMARK = "reading"
-_OPENINGS = "openings"
 _ROWS_AT_ONCE = 5_000
 
 
@@ -50,15 +48,15 @@ class Bookmark:
 
 def bookmark_of(ledger: Reader) -> Bookmark | None:
     """Return the bookmark of a reading that did not come to its end; None without."""
-    text = ledger.get(_BOOKMARK)
-    return Bookmark(**json.loads(text)) if isinstance(text, str) else None
+    text = ledger.meta.reading
+    return None if text is None else Bookmark(**json.loads(text))
 
 
 def put_bookmark(
     ledger: Ledger, digest: str, generation: int, rows: int, dealt: Mapping[str, int]
 ) -> None:
     """Remember how far a reading came."""
-    openings = ledger.get_int(_OPENINGS)
+    openings = ledger.meta.openings
     bookmark = Bookmark(
         digest=digest,
         generation=generation,
@@ -66,20 +64,20 @@ def put_bookmark(
         openings=openings,
         dealt=dict(dealt),
     )
-    ledger.put(_BOOKMARK, json.dumps(asdict(bookmark)))
+    ledger.meta.reading = json.dumps(asdict(bookmark))
 
 
 def drop_bookmark(ledger: Ledger) -> None:
     """Forget how far a reading came: it is at its end, or a new one begins."""
-    if ledger.get(_BOOKMARK) is not None:
-        ledger.put(_BOOKMARK, None)
+    if ledger.meta.reading is not None:
+        ledger.meta.reading = None
 
 
 def count_opening(ledger: Ledger) -> None:
     """Note that somebody may change the folder, if a reading waits to be carried on."""
     if bookmark_of(ledger) is not None:
         with ledger.transaction():
-            ledger.put(_OPENINGS, ledger.get_int(_OPENINGS) + 1)
+            ledger.meta.openings += 1
 
 
 def bookmark_to_carry_on(ledger: Reader, digest: str) -> Bookmark | None:
@@ -91,7 +89,7 @@ def bookmark_to_carry_on(ledger: Reader, digest: str) -> Bookmark | None:
     if bookmark is None or bookmark.digest != digest:
         return None
     is_counting = bookmark.generation == ledger.generation
-    is_next = ledger.get_int(_OPENINGS) == bookmark.openings + 1
+    is_next = ledger.meta.openings == bookmark.openings + 1
     return bookmark if is_counting or is_next else None
 
 
@@ -111,7 +109,7 @@ def remember_rows(
         generation: Of the plan that is carried on.
         unplaced: Fingerprints of rows without id and without an entry in `rows`.
     """
-    for rows in _in_parts(reader.lines("plan_met", (generation,))):
+    for rows in _in_parts(reader.stream("plan_met", (generation,))):
         known.met([key_of(id, b"", 0) for id, _ in rows if id is not None])
         known.count([key_of(None, it, 0) for _, it in rows if it is not None])
     for prints in _in_parts(unplaced):
@@ -120,7 +118,7 @@ def remember_rows(
 
 def unplaced_positions(reader: Reader, generation: int) -> Iterator[int]:
     """Yield, in order, positions of rows without id and without an entry in `rows`."""
-    return (position for (position,) in reader.lines("plan_unplaced", (generation,)))
+    return (position for (position,) in reader.stream("plan_unplaced", (generation,)))
 
 
 def _in_parts(items: Iterable[T]) -> Iterator[list[T]]:

@@ -6,7 +6,6 @@ trigger or a generated column of others could run for ever, or change what is re
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import stat
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from batchgen.errors import Again, Charge, StorageError
+from batchgen.ledger.meta import is_valid_meta
 from batchgen.model import State, Status
 
 APPLICATION_ID = 0x62676C31
@@ -29,7 +29,6 @@ WAY_OUT = "restore run.db from a copy, or name another folder with --out"
 
 _END_MICROS = 253_402_300_800_000_000  # the year 10000
 _MAX_NANO = 10**17  # a result table holds ten times as much
-_MAX_COUNT = 1 << 60
 
 _Columns = frozenset[tuple[str, str]]
 
@@ -124,7 +123,7 @@ def refuse_damaged(connection: sqlite3.Connection, path: Path) -> None:
         if found is not None:
             raise _damaged(path, f"`{table}` holds a value that batchgen never writes")
     for name, value in connection.execute("SELECT name, value FROM meta"):
-        if not _may_be_remembered(name, value):
+        if not is_valid_meta(name, value):
             raise _damaged(path, f"`{name}` is not as batchgen writes it")
 
 
@@ -164,38 +163,6 @@ def _expected() -> tuple[Mapping[str, _Columns], Mapping[str, str]]:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(schema)
         return _schema_of(connection)
-
-
-def _may_be_remembered(name: str, value: object) -> bool:
-    """Say whether a remembered value has the type that whoever reads it relies on."""
-    if value is None or name not in _REMEMBERED:
-        return True
-    keys = _REMEMBERED[name]
-    if keys is None:
-        return isinstance(value, int) and 0 <= value < _MAX_COUNT
-    try:
-        document = json.loads(value) if isinstance(value, str) else None
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(document, dict):
-        return False
-    return (not keys or keys >= document.keys()) and _is_plain(document)
-
-
-def _is_plain(value: object) -> bool:
-    """Say whether an object holds amounts, digests and objects of these alone."""
-    if isinstance(value, dict):
-        return all(_is_plain(each) for name, each in value.items() if name != "digest")
-    return value is None or isinstance(value, int | float)
-
-
-_REMEMBERED: Mapping[str, frozenset[str] | None] = {
-    **dict.fromkeys(("generation", "archive_end", "archive_switch", "openings")),
-    **dict.fromkeys(("limits", "budget_needed"), frozenset({"run", "day", "by"})),
-    "rates": frozenset(),
-    "reading": frozenset({"digest", "generation", "rows", "openings", "dealt"}),
-}
-"""Keys of what is remembered as a JSON object; None for a number."""
 
 
 def _none_of(column: str, names: type[State | Status | Charge | Again]) -> str:
