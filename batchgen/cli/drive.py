@@ -19,15 +19,13 @@ from batchgen.cli.logfile import log_to
 from batchgen.cli.manner import Manner
 from batchgen.cli.runfolder import these_words, this_command
 from batchgen.cli.stop_words import stopped_now_line
-from batchgen.cli.stored_command import COMMAND, write_words
+from batchgen.cli.stored_command import write_words
 from batchgen.cli.streams import speaks_json_lines, write_error, write_notice
 from batchgen.cli.words import counted
 from batchgen.drives import message_for
-from batchgen.engines.course import RATES
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
 from batchgen.engines.local import LocalEngine
-from batchgen.engines.needed import NEEDED
 from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BatchgenError, LedgerMissing, StorageError, UsageError
 from batchgen.ledger import OpenAttempts
@@ -63,9 +61,9 @@ def open_and_log(
     Manifest.open(job)
     with open_folder(job.out, job.source, realm) as folder:
         with folder.ledger.transaction():
-            folder.ledger.put(COMMAND, write_words(these_words()))
-            folder.ledger.put(NEEDED, None)
-            folder.ledger.put(RATES, json.dumps(_rates_of(job)))
+            folder.ledger.meta.command = write_words(these_words())
+            folder.ledger.meta.budget_needed = None
+            folder.ledger.meta.rates = json.dumps(_rates_of(job))
         clean = scrubber_of(keys.values()).clean
         with log_to(job.out / LOG, clean, write_notice) as log:
             log.info("command", extra={"words": clean(this_command())})

@@ -21,7 +21,7 @@ from batchgen.cli.runfolder import (
     this_command,
 )
 from batchgen.cli.source import job_options, overrides_of, prices_of, realm_of
-from batchgen.cli.stored_command import COMMAND, address_notes, write_words
+from batchgen.cli.stored_command import address_notes, write_words
 from batchgen.engines.recover import (
     Recovery,
     Remains,
@@ -75,7 +75,7 @@ def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
         # A rehearsal's prices are its sandbox's own.
         prices={} if realm == REHEARSAL else prices_of(job),
         realm=realm,
-        notes={COMMAND: write_words(these_words())},
+        command=write_words(these_words()),
     )
     found = recover_folder(recovery, remains)
     if as_json:

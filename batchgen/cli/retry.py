@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -18,8 +17,14 @@ from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.needed import needed_after_retry
 from batchgen.errors import UsageError
-from batchgen.ledger import Ledger
-from batchgen.ledger.picked import reject_images, rows_named, try_again
+from batchgen.ledger import Ledger, outstanding_after_retry
+from batchgen.ledger.picked import (
+    reject_images,
+    retry_status,
+    retry_status_unless,
+    rows_named,
+    try_again,
+)
 from batchgen.model import Status, dollars, to_usd
 
 REJECT = "succeeded"
@@ -67,7 +72,7 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
         else:
             marked = _mark_picked(opened.ledger, statuses, wanted)
         if marked:
-            opened.ledger.put("outputs", "stale")
+            opened.ledger.meta.outputs = "stale"
     verb = "is" if marked == 1 else "are"
     click.echo(f"{counted(marked, 'row')} {verb} marked to be tried again")
     _tell_causes(chosen, left)
@@ -123,12 +128,10 @@ def _tell_causes(chosen: list[Cause], left: list[Cause]) -> None:
 
 def _mark(ledger: Ledger, statuses: tuple[str, ...]) -> int:
     if statuses:
-        values = [(status, ledger.generation) for status in statuses]
-        return sum(ledger.run("retry_by_status", each).rowcount for each in values)
-    errors = json.dumps(sorted(kinds_without_help()))
+        return sum(retry_status(ledger, Status(status)) for status in statuses)
+    hopeless = kinds_without_help()
     return sum(
-        ledger.run("retry_unless", (errors, status, ledger.generation)).rowcount
-        for status in DEFAULT
+        retry_status_unless(ledger, Status(status), hopeless) for status in DEFAULT
     )
 
 
@@ -179,10 +182,10 @@ def _tell_left_alone(folder: Path, picks: list[Pick]) -> None:
 def _tell_price(folder: Path) -> None:
     ledger = read_ledger(folder)
     try:
-        found = ledger.run("retry_prices", (ledger.generation,)).fetchone()
-        price = dollars(to_usd(found["estimate"]), pretend=ledger.is_rehearsal)
-        if found["unpriced"]:
-            price += f" and {counted(found['unpriced'], 'row')} without a price"
+        rest = outstanding_after_retry(ledger)
+        price = dollars(to_usd(rest.estimate), pretend=ledger.is_rehearsal)
+        if rest.unpriced:
+            price += f" and {counted(rest.unpriced, 'row')} without a price"
         mark = f" ({NO_MONEY})" if ledger.is_rehearsal else ""
         click.echo(f"trying them may cost {price}{mark}")
         if ledger.with_lost_links(Status.PENDING):

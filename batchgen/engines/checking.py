@@ -20,6 +20,7 @@ from batchgen.engines.findings import (
     Findings,
     Problem,
     problems_in,
+    warnings_in,
 )
 from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
@@ -32,8 +33,13 @@ from batchgen.ledger import (
     PlanWriter,
     Reader,
     Totals,
-    load_request,
+    count_warnings,
+    first_sharing_row,
     new_names,
+    rename_row,
+    renamed_rows,
+    share_nothing,
+    sharing,
 )
 from batchgen.ledger.database import copy_ledger
 from batchgen.manifest import Row, key_of
@@ -145,7 +151,7 @@ def _plan(
             renamed += islice(found, None if most < 0 else most - len(renamed))
         plan.end()
         for name in new_names(ledger, plan.generation, claimed_stems):
-            ledger.run("row_rename", (name.stem, name.row_id))
+            rename_row(ledger, name)
         plan.complete("check", manifest.own_schema, rows)
     every = [*renamed, *_clashes(ledger, manifest, most)]
     return sorted(every, key=lambda problem: problem.row)
@@ -164,15 +170,13 @@ def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Prob
 def _clashes(ledger: Reader, manifest: Manifest, most: int) -> Iterator[Problem]:
     """Yield rows whose file name an earlier row has, or one that differs in case."""
     column = "filename" if "filename" in manifest.states else "id"
-    for row in ledger.run("renamed", (ledger.generation, most)):
-        stem = row["stem"]
+    for row in renamed_rows(ledger, most):
+        stem = row.base_name
         words = (
             f"{stem.rpartition('~')[0]!r} is the file name of an earlier row, too; "
             f"stored as {stem!r}"
         )
-        yield Problem(
-            row=row["position"], line=row["line"], column=column, message=words
-        )
+        yield Problem(row=row.position, line=row.line, column=column, message=words)
 
 
 def _findings(
@@ -189,12 +193,11 @@ def _findings(
     duplicates = _duplicates(ledger, below)
     if not job.dedupe:
         with ledger.transaction():
-            ledger.run("plan_share_nothing", (generation,))
+            share_nothing(ledger)
     totals = ledger.totals(below)
     forecast = forecast_of(ledger, below, choice)
     problems = problems_in(ledger, most)
-    left_out = problems_in(ledger, most, "warnings")
-    scope = {"generation": generation, "below": below}
+    left_out = warnings_in(ledger, most)
     return Findings(
         totals=totals,
         problems=[it for it in problems if it.row < below],
@@ -205,7 +208,7 @@ def _findings(
         ],
         renamed=[it for it in renamed if it.row < below],
         left_out=[it for it in left_out if it.row < below],
-        warned=ledger.run("warnings_count", scope).fetchone()[0],
+        warned=count_warnings(ledger, below),
         prompts=list(finished_prompts(ledger, below)),
         gaps=gaps,
         is_refused=would_refuse(gaps, job, ledger, below),
@@ -221,18 +224,12 @@ def _findings(
 
 
 def _duplicates(ledger: Ledger, below: int) -> Duplicates:
-    values = {"generation": ledger.generation, "below": below}
-    found = ledger.run("rows_sharing", values).fetchone()
-    first = ledger.run("rows_sharing_first", values).fetchone()
+    rows, first = sharing(ledger, below), first_sharing_row(ledger, below)
     return Duplicates(
         example=first
-        and Duplicate(
-            row=first["position"],
-            line=first["line"],
-            prompt=load_request(first["request"]).prompt,
-        ),
-        rows=found["rows"],
-        images=found["images"],
-        saved=found["estimate"],
-        unpriced=found["unpriced"],
+        and Duplicate(row=first.position, line=first.line, prompt=first.prompt),
+        rows=rows.rows,
+        images=rows.images,
+        saved=rows.estimate,
+        unpriced=rows.unpriced,
     )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.addresses.characters import visible_line
-from batchgen.ledger import Reader
+from batchgen.ledger import (
+    Reader,
+    count_taken_over,
+    first_rows_to_rebuy,
+    rows_kept,
+    rows_to_rebuy,
+)
 from batchgen.model import dollars, to_usd
 
 _NAMED = 3
@@ -105,43 +111,39 @@ def _price(usd: Decimal, unpriced: int, *, rehearsed: bool) -> str:
     return f"{known} and more" if usd else "an unknown price"
 
 
-def _kept_by(ledger: Reader, values: Mapping[str, int]) -> Kept:
-    found = ledger.run("edits_kept_count", values).fetchone()
+def _kept_by(ledger: Reader, below: int, generation: int) -> Kept:
+    kept = rows_kept(ledger, below, generation)
     return Kept(
-        rows=found["rows"],
-        usd=to_usd(found["estimate"]),
-        unpriced=found["unpriced"],
+        rows=kept.rows,
+        usd=to_usd(kept.estimate),
+        unpriced=kept.unpriced,
         rehearsed=ledger.is_rehearsal,
     )
 
 
 def rebuy_of(ledger: Reader, below: int, generation: int) -> Rebuy | None:
     """Return what would be bought again, before a position; None if nothing would."""
-    values = {"generation": generation, "below": below}
-    found = ledger.run("to_rebuy", values).fetchone()
-    if not found["rows"]:
+    changed = rows_to_rebuy(ledger, below, generation)
+    if not changed.rows:
         return None
-    first = ledger.run("to_rebuy_first", {**values, "most": _NAMED})
+    first = first_rows_to_rebuy(ledger, below, generation, _NAMED)
     return Rebuy(
-        rows=found["rows"],
-        removed=found["removed"],
-        usd=to_usd(found["estimate"]),
-        unpriced=found["unpriced"],
+        rows=changed.rows,
+        removed=changed.removed,
+        usd=to_usd(changed.estimate),
+        unpriced=changed.unpriced,
         names=[
-            f"row {row['position']}"
-            if row["id"] is None
-            else f'id "{visible_line(row["id"])}"'
+            f"row {row.position}" if row.id is None else f'id "{visible_line(row.id)}"'
             for row in first
         ],
-        kept=_kept_by(ledger, values),
+        kept=_kept_by(ledger, below, generation),
         rehearsed=ledger.is_rehearsal,
     )
 
 
 def edit_notices(ledger: Reader, below: int, generation: int) -> Iterator[str]:
     """Yield what a reading found again, so that nothing of it is bought twice."""
-    values = {"generation": generation, "below": below}
-    taken = ledger.run("edits_taken", values).fetchone()[0]
+    taken = count_taken_over(ledger, below, generation)
     if taken:
         rows = f"{taken} rows are" if taken != 1 else "1 row is"
         have = "have their" if taken != 1 else "has its"
@@ -149,7 +151,7 @@ def edit_notices(ledger: Reader, below: int, generation: int) -> Iterator[str]:
             f"{rows} the same as before under another id or place, and {have} images "
             "already: nothing of that is bought again"
         )
-    kept = _kept_by(ledger, values)
+    kept = _kept_by(ledger, below, generation)
     if kept.rows:
         rows, them = (
             (f"{kept.rows} rows keep", "them")

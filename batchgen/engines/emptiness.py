@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import FinishedPrompt
 from batchgen.errors import UsageError
-from batchgen.ledger import Reader
-from batchgen.ledger.requests import prompt_of
+from batchgen.ledger import Reader, count_runnable, has_unsent_rows, runnable_row
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.wording import shown
 from batchgen.model import Job
@@ -28,8 +27,7 @@ COLUMNS_SHOWN = 5
 
 def has_fresh_rows(ledger: Reader, below: int, generation: int) -> bool:
     """Tell whether the plan has rows to buy for which nothing was sent yet."""
-    values = {"generation": generation, "below": below}
-    return ledger.run("fresh_row", values).fetchone() is not None
+    return has_unsent_rows(ledger, below, generation)
 
 
 def would_refuse(gaps: Gaps | None, job: Job, ledger: Reader, below: int) -> bool:
@@ -41,15 +39,10 @@ def would_refuse(gaps: Gaps | None, job: Job, ledger: Reader, below: int) -> boo
 
 def finished_prompts(ledger: Reader, below: int) -> Iterator[FinishedPrompt]:
     """Yield the prompts of three rows that can run: first, in the middle, last."""
-    scope = {"generation": ledger.generation, "below": below}
-    (count,) = ledger.run("rows_that_can_run", scope).fetchone()
+    count = count_runnable(ledger, below)
     for above in sorted({0, count // 2, count - 1} - {-1, count}):
-        row = ledger.run("row_that_can_run", scope | {"above": above}).fetchone()
-        yield FinishedPrompt(
-            row=row["position"],
-            line=row["line"],
-            prompt=prompt_of(row["request"]),
-        )
+        row = runnable_row(ledger, below, above)
+        yield FinishedPrompt(row=row.position, line=row.line, prompt=row.prompt)
 
 
 async def refuse_many_gaps(run: Run, planner: Planner, *, is_planned: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchgen.ledger import Reader
+from batchgen.ledger import Reader, outstanding
 from batchgen.model import to_usd
 
 EVERY_ROW = 1 << 62
@@ -29,11 +29,10 @@ class Estimate:
 
 def estimate_of(ledger: Reader, below: int, generation: int) -> Estimate:
     """Return what the plan still has to buy, rows before a position."""
-    values = {"generation": generation, "below": below}
-    found = ledger.run("to_buy", values).fetchone()
+    rest = outstanding(ledger, below, generation)
     return Estimate(
-        rows=found["rows"],
-        images=found["images"],
-        usd=to_usd(found["estimate"]),
-        unpriced=found["unpriced"],
+        rows=rest.rows,
+        images=rest.images,
+        usd=to_usd(rest.estimate),
+        unpriced=rest.unpriced,
     )

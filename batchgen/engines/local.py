@@ -6,6 +6,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -277,8 +278,8 @@ class LocalEngine:
         if run.budget.limits:
             refuse_unpriced(run, self._choice().able)
         limits = run.budget.limits.dump()
-        if run.ledger.get("limits") != limits:
-            await run.writer.commit(lambda ledger: ledger.put("limits", limits))
+        if run.ledger.meta.limits != limits:
+            await run.writer.commit(partial(_remember_limits, limits=limits))
         if await run.offload(planner.is_current):
             planner.finished = True
             run.planning = False
@@ -454,3 +455,7 @@ class LocalEngine:
     def _open_attempts(self) -> dict[State, OpenAttempts] | None:
         ledger = self._folder.ledger
         return open_attempts(ledger.path) if ledger.is_in_place() else None
+
+
+def _remember_limits(ledger: Ledger, limits: str) -> None:
+    ledger.meta.limits = limits

@@ -75,9 +75,9 @@ def verify(path: Path, told: Callable[[int, int], None]) -> Verified:
         file = DiskFile(path / ARCHIVE)
         try:
             _look_at_images(ledger, file, found, told)
-            found.is_finished = is_held and ledger.get("outputs") == "fresh"
+            found.is_finished = is_held and ledger.meta.outputs == "fresh"
             if found.is_finished and (found.images or file.size_bytes() >= 0):
-                end = ledger.get_int("archive_end")
+                end = ledger.meta.archive_end
                 found.directory = directory_damage(file, end, directory_entries(ledger))
         finally:
             file.close()

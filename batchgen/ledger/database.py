@@ -155,12 +155,12 @@ def _what_is_lacking(code: int, path: Path) -> StorageError | None:
 
 def _grown_to_limit(path: Path) -> Path | None:
     """Return a file of the ledger that may grow no further; None if there is none."""
-    most = max_file_bytes()
-    if most is None:
+    max_bytes = max_file_bytes()
+    if max_bytes is None:
         return None
     for each in (path, path.with_name(f"{path.name}-wal")):
         try:
-            if each.stat().st_size > most - _WRITTEN_AT_ONCE:
+            if each.stat().st_size > max_bytes - _WRITTEN_AT_ONCE:
                 return each
         except OSError:
             continue

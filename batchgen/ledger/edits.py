@@ -129,12 +129,12 @@ def adopt(ledger: Ledger, generation: int) -> None:
         ledger.execute(name, values)
 
 
-def keep(ledger: Ledger, generation: int, below: int) -> None:
+def keep(ledger: Ledger, generation: int, end: int) -> None:
     """Let changed rows keep what was paid for before their edit, below a position.
 
     Where that brought nothing, and nothing is under way, the row is bought as it is.
     """
-    values = {"generation": generation, "below": below}
+    values = {"generation": generation, "end": end}
     adopted = ledger.generation
     found = ledger.execute(
         "edits_keep", {**values, "adopted": adopted, "warning": OUTDATED}

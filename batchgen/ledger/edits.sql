@@ -174,7 +174,7 @@ UPDATE rows SET key = coalesce(new.key, plan.key), id = plan.id,
 DELETE FROM rows WHERE row_id IN (SELECT took FROM plan
                                   WHERE generation = :generation AND took > 0);
 -- name: edits_taken
-SELECT count(*) FROM plan WHERE generation = :generation AND position < :below
+SELECT count(*) FROM plan WHERE generation = :generation AND position < :end
   AND took IS NOT NULL;
 
 -- name: edits_keep
@@ -186,7 +186,7 @@ UPDATE plan SET kept_for = plan.row_id, row_id = plan.former, former = NULL, reb
     resolution = coalesce(old.resolution, plan.resolution),
     estimate = coalesce(old.estimate, plan.estimate)
   FROM (SELECT former, min(position) AS position FROM plan
-        WHERE generation = :generation AND position < :below AND rebuy
+        WHERE generation = :generation AND position < :end AND rebuy
           AND former IS NOT NULL GROUP BY former) AS first
     JOIN rows ON rows.row_id = first.former
     LEFT JOIN plan AS old ON old.row_id = rows.row_id AND old.generation = :adopted
@@ -202,7 +202,7 @@ UPDATE plan SET kept_for = plan.row_id, row_id = plan.former, former = NULL, reb
 -- name: edits_keep_nothing
 -- What was paid for and brought nothing leaves nothing to keep.
 UPDATE plan SET rebuy = 0
-  WHERE generation = :generation AND position < :below AND rebuy
+  WHERE generation = :generation AND position < :end AND rebuy
     AND NOT EXISTS (SELECT 1 FROM removed_images
                     WHERE removed_images.row_id IN (plan.row_id, plan.former));
 -- name: edits_any_kept
@@ -210,7 +210,7 @@ SELECT 1 FROM plan WHERE generation = ? AND kept_for IS NOT NULL LIMIT 1;
 -- name: edits_kept_count
 SELECT count(*) AS rows, coalesce(sum(estimate), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced
-  FROM plan WHERE generation = :generation AND position < :below AND kept_for IS NOT NULL;
+  FROM plan WHERE generation = :generation AND position < :end AND kept_for IS NOT NULL;
 
 -- name: names_met_twice
 -- Rows of a reading that have one name in the archive: versions of a row that stand in it

@@ -11,6 +11,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from batchgen.ledger.known import Known
+from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.reader import Reader
 
 Claims = Callable[[str, int], Iterable[str]]
@@ -121,6 +122,17 @@ def new_names(ledger: Reader, generation: int, claims: Claims) -> list[NewName]:
         NewName(row_id=row["row_id"], old=row["stem"], stem=stem)
         for row, stem in zip(others, stems, strict=True)
     ]
+
+
+def rename_row(ledger: Ledger, name: NewName) -> None:
+    """Let a row have its new name; a step of a commit."""
+    ledger.execute("row_rename", (name.stem, name.row_id))
+
+
+def rename_image(ledger: Ledger, image: NamedImage, name: str, place: int) -> None:
+    """Write down where the copy of an image lies that has its new name; likewise."""
+    values = (name, place, image.attempt_id, image.image)
+    ledger.execute("image_rename", values)
 
 
 def _digest(name: bytes) -> int:

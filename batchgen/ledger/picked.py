@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.reader import Reader
+from batchgen.model import Status
+
+
+def retry_status(ledger: Ledger, status: Status) -> int:
+    """Let all rows of a status be bought again; return how many there are."""
+    values = (status.value, ledger.generation)
+    return ledger.execute("retry_by_status", values).rowcount
+
+
+def retry_status_unless(ledger: Ledger, status: Status, errors: Collection[str]) -> int:
+    """Do the same, except for rows that ended with one of these errors."""
+    values = (json.dumps(sorted(errors)), status.value, ledger.generation)
+    return ledger.execute("retry_unless", values).rowcount
 
 
 def rows_named(ledger: Reader, names: Collection[str]) -> dict[str, int | None]:

@@ -35,6 +35,17 @@ REPEATED = "repeats the id of an earlier row; ids must differ"
 File = tuple[str, int | None, int | None, str | None]
 """Path, size in bytes, time of its last change in nanoseconds, and its SHA-256."""
 
+
+def reference_files(ledger: Reader, generation: int) -> list[File]:
+    """Return the local references that a reading read, and as what."""
+    return [tuple(row) for row in ledger.execute("files_all", (generation,))]
+
+
+def share_nothing(ledger: Ledger) -> None:
+    """Let each row of the plan be bought for itself."""
+    ledger.execute("plan_share_nothing", (ledger.generation,))
+
+
 SOURCES = 4096
 """Purchases that others share, remembered: thousands of rows may ask for the same."""
 

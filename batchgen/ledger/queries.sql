@@ -106,11 +106,11 @@ SELECT DISTINCT rows.stem FROM rows JOIN plan ON plan.shares = rows.row_id
 -- name: rows_waiting
 SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position > :after AND plan.position < :below
+  WHERE plan.generation = :generation AND plan.position > :after AND plan.position < :end
     AND plan.provider = :provider AND plan.problem IS NULL AND rows.status = 'pending'
     AND plan.shares IS NULL
     AND (:groups IS NULL OR rows.budget_group IN (SELECT value FROM json_each(:groups)))
-  ORDER BY plan.position LIMIT :most;
+  ORDER BY plan.position LIMIT :max_rows;
 -- name: row_planned
 SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   FROM plan JOIN rows USING (row_id)
@@ -123,10 +123,10 @@ UPDATE plan SET provider = ?, model = ?, resolution = ?, warning = ?
 -- name: rows_to_take
 SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below
+  WHERE plan.generation = :generation AND plan.position < :end
     AND plan.provider = :giver AND plan.problem IS NULL AND rows.status = 'pending'
     AND plan.shares IS NULL AND instr(plan.route, :taker)
-  ORDER BY plan.position DESC LIMIT :most;
+  ORDER BY plan.position DESC LIMIT :max_rows;
 -- name: row_get
 SELECT rows.* FROM rows WHERE row_id = ?;
 -- name: row_status
@@ -267,11 +267,12 @@ UPDATE rows SET status = 'pending', error = NULL, message = NULL,
   WHERE coalesce(error, '') NOT IN (SELECT value FROM json_each(?)) AND status = ?
     AND row_id IN (SELECT coalesce(shares, row_id) FROM plan WHERE generation = ?);
 -- name: retry_prices
-SELECT count(*) AS rows, coalesce(sum(estimate * lacking / n), 0) AS estimate,
+SELECT count(*) AS rows, coalesce(sum(missing), 0) AS images,
+       coalesce(sum(estimate * missing / n), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced
   FROM (SELECT plan.estimate, rows.n,
           rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
-                    WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS lacking
+                    WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS missing
         FROM plan JOIN rows USING (row_id)
         WHERE plan.generation = ? AND rows.status = 'pending' AND rows.tries_from > 0);
 
@@ -299,7 +300,7 @@ SELECT CASE WHEN plan.problem IS NOT NULL AND coalesce(rows.status, '') <> 'succ
             THEN 'invalid' ELSE coalesce(shared.status, rows.status) END AS status,
        count(*) AS rows
   FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
-  WHERE plan.generation = :generation AND plan.position < :below GROUP BY 1;
+  WHERE plan.generation = :generation AND plan.position < :end GROUP BY 1;
 -- name: rows_without_success
 SELECT plan.position, plan.line, coalesce(plan.shares, plan.row_id) AS row_id,
        CASE WHEN plan.problem IS NULL THEN coalesce(shared.status, rows.status)
@@ -311,7 +312,7 @@ SELECT plan.position, plan.line, coalesce(plan.shares, plan.row_id) AS row_id,
             ELSE plan.problem END,
        plan.at_column
   FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
-  WHERE plan.generation = :generation AND plan.position < :below
+  WHERE plan.generation = :generation AND plan.position < :end
     AND CASE WHEN plan.problem IS NULL
              THEN coalesce(shared.status, rows.status) IN ('failed', 'refused', 'held')
              ELSE coalesce(rows.status, '') <> 'succeeded' END
@@ -324,27 +325,27 @@ SELECT count(*) FROM images JOIN attempts USING (attempt_id)
          OR EXISTS (SELECT 1 FROM plan WHERE plan.shares = attempts.row_id
                       AND plan.generation = :generation));
 -- name: to_buy
-SELECT count(*) AS rows, coalesce(sum(lacking), 0) AS images,
-       coalesce(sum(estimate * lacking / n), 0) AS estimate,
+SELECT count(*) AS rows, coalesce(sum(missing), 0) AS images,
+       coalesce(sum(estimate * missing / n), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced
   FROM (SELECT plan.estimate, rows.n,
           rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
-                    WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS lacking
+                    WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS missing
         FROM plan JOIN rows USING (row_id)
-        WHERE plan.generation = :generation AND plan.position < :below
+        WHERE plan.generation = :generation AND plan.position < :end
           AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL);
 -- name: ceiling_factor
 SELECT max(1.0 * ceiling / expected) FROM attempts WHERE expected > 0;
 -- name: fresh_row
 SELECT 1 FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below
+  WHERE plan.generation = :generation AND plan.position < :end
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
     AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id)
   LIMIT 1;
 -- name: unpriced_row
 SELECT plan.position, plan.line, plan.provider, plan.model, plan.resolution, rows.request
   FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below AND plan.estimate IS NULL
+  WHERE plan.generation = :generation AND plan.position < :end AND plan.estimate IS NULL
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
   ORDER BY plan.position LIMIT 1;
 -- name: to_rebuy
@@ -354,7 +355,7 @@ SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
                             WHERE removed_images.row_id IN (rows.row_id, plan.former))), 0)
          AS removed
   FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
+  WHERE plan.generation = :generation AND plan.position < :end AND plan.rebuy
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
     AND (NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                        AND attempts.state NOT IN ('rejected', 'failed'))
@@ -362,14 +363,14 @@ SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
 -- name: to_rebuy_first
 SELECT plan.id, plan.position
   FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
+  WHERE plan.generation = :generation AND plan.position < :end AND plan.rebuy
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
     AND (NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                        AND attempts.state NOT IN ('rejected', 'failed'))
          OR EXISTS (SELECT 1 FROM removed_images WHERE removed_images.row_id = rows.row_id))
-  ORDER BY plan.position LIMIT :most;
+  ORDER BY plan.position LIMIT :max_rows;
 -- name: problems
-SELECT position, line, plan.id, at_column, problem FROM plan
+SELECT position, line, at_column, problem FROM plan
   LEFT JOIN rows USING (row_id)
   WHERE plan.generation = ? AND problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
   ORDER BY position LIMIT ?;

@@ -156,8 +156,8 @@ class Reader:
         self,
         provider: str,
         after: int,
-        below: int,
-        most: int,
+        end: int,
+        max_rows: int,
         groups: Iterable[str] | None = None,
     ) -> list[PlannedRow]:
         """Return pending rows of a provider, in manifest order.
@@ -165,8 +165,8 @@ class Reader:
         Args:
             provider: Who makes them.
             after: Position before the first.
-            below: Position behind the last.
-            most: Rows at most.
+            end: Position behind the last.
+            max_rows: How many at most.
             groups: Of these budget groups alone.
         """
         found = self.execute(
@@ -174,9 +174,9 @@ class Reader:
             {
                 "generation": self.generation,
                 "after": after,
-                "below": below,
+                "end": end,
                 "provider": provider,
-                "most": most,
+                "max_rows": max_rows,
                 "groups": None if groups is None else json.dumps(list(groups)),
             },
         )
@@ -193,17 +193,17 @@ class Reader:
         return [] if found is None else load_route(found["route"])
 
     def to_take(
-        self, giver: str, taker: str, below: int, most: int
+        self, giver: str, taker: str, end: int, max_rows: int
     ) -> list[PlannedRow]:
         """Return pending rows of one provider that another can make, last first."""
         found = self.execute(
             "rows_to_take",
             {
                 "generation": self.generation,
-                "below": below,
+                "end": end,
                 "giver": giver,
                 "taker": f'"provider":"{taker}"',
-                "most": most,
+                "max_rows": max_rows,
             },
         )
         return [_planned(row) for row in found]
@@ -227,9 +227,9 @@ class Reader:
         found = self.execute("row_is_planned", (row_id, self.generation)).fetchone()
         return None if found is None else found["provider"] or ""
 
-    def sharers(self, row_id: int, below: int) -> int:
+    def sharers(self, row_id: int, end: int) -> int:
         """Return how many rows before a position have the images of another row."""
-        values = (row_id, self.generation, below)
+        values = (row_id, self.generation, end)
         found: int = self.execute("row_sharers", values).fetchone()[0]
         return found
 
@@ -351,18 +351,18 @@ class Reader:
         """Add up the whole folder's money; it takes a second for a million attempts."""
         return Money(**by_name(self.execute("money", (self.generation,)).fetchone()))
 
-    def rows_by_status(self, below: int) -> dict[Status, int]:
+    def rows_by_status(self, end: int) -> dict[Status, int]:
         """Count the rows before a position."""
-        values = {"generation": self.generation, "below": below}
+        values = {"generation": self.generation, "end": end}
         found = self.execute("rows_by_status", values)
         return {Status(row["status"]): row["rows"] for row in found}
 
-    def totals(self, below: int) -> Totals:
+    def totals(self, end: int) -> Totals:
         """Add up the whole folder's money, and the rows before a position."""
         images = self.execute("images_stored", {"generation": self.generation})
         return Totals(
             **asdict(self.money()),
-            rows=self.rows_by_status(below),
+            rows=self.rows_by_status(end),
             images=images.fetchone()[0],
             realm=self.realm,
         )

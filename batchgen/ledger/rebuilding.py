@@ -87,10 +87,13 @@ class Rebuilding:
 
     def find_row_at(self, position: int, id: str, prompt: str | None) -> int | None:
         """Return the row that stands there, or has this id, and asks for the same."""
-        generation = self._ledger.generation
-        found = self._ledger.execute("rebuild_row_at", (generation, position)).fetchone()
+        place = (self._ledger.generation, position)
+        found = self._ledger.execute("rebuild_row_at", place).fetchone()
         if found is None or str(found["id"] or position) != id:
-            values = {"generation": generation, "key": self._key_of(id, b"", 0)}
+            values = {
+                "generation": self._ledger.generation,
+                "key": self._key_of(id, b"", 0),
+            }
             found = self._ledger.execute("rebuild_row_by_key", values).fetchone()
         if found is None:
             return None
@@ -175,7 +178,9 @@ class Rebuilding:
     def has_planned_purchases(self) -> bool:
         """Say whether any purchase was for a row that the plan has."""
         values = (self._ledger.generation,)
-        return self._ledger.execute("rebuild_any_planned", values).fetchone() is not None
+        return (
+            self._ledger.execute("rebuild_any_planned", values).fetchone() is not None
+        )
 
     def put_attempt(self, attempt: AttemptRecord) -> None:
         """Write an attempt, in the place of what stands there of it."""

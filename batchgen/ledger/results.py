@@ -91,14 +91,14 @@ class _Money(NamedTuple):
 
 
 def result_slices(
-    ledger: Reader, archive: str, below: int | None = None
+    ledger: Reader, archive: str, end: int | None = None
 ) -> Iterator[Slice]:
     """Yield all rows of the manifest in order, with its own columns as Arrow IPC.
 
     Args:
         ledger: The ledger; it may be written meanwhile.
         archive: File name of the archive, as the table's `files` name it.
-        below: Where to end, between two slices; None for all rows.
+        end: Where to end, between two slices; None for all rows.
     """
     generation = ledger.generation
     slices = ledger.execute("result_slices", (generation,)).fetchall()
@@ -106,10 +106,28 @@ def result_slices(
         return  # the manifest could not be read as far as its first rows
     total = ledger.execute("planned_count", (generation,)).fetchone()[0]
     ends = [part["first"] for part in slices[1:]] + [total]
-    for part, end in zip(slices, ends, strict=True):
-        if below is not None and part["first"] >= below:
+    for part, slice_end in zip(slices, ends, strict=True):
+        if end is not None and part["first"] >= end:
             return
-        yield _rows(ledger, generation, (part["first"], end), archive), part["ipc"]
+        yield _rows(ledger, generation, (part["first"], slice_end), archive), part["ipc"]
+
+
+def end_behind_purchases(ledger: Reader, min_rows: int) -> int | None:
+    """Return where the slice ends that has the last row bought, and enough rows.
+
+    None where that is the last slice.
+    """
+    generation = ledger.generation
+    (last,) = ledger.execute("plan_last_tried", (generation,)).fetchone()
+    values = (generation, max(min_rows, last + 1))
+    end: int | None = ledger.execute("own_first_from", values).fetchone()[0]
+    return end
+
+
+def has_shared_rows(ledger: Reader) -> bool:
+    """Say whether rows of the manifest have the images of others."""
+    values = (ledger.generation,)
+    return ledger.execute("plan_is_shared", values).fetchone() is not None
 
 
 def _rows(

@@ -14,9 +14,6 @@ from batchgen.drives import reason_of
 from batchgen.errors import ArchiveDamaged, StorageError
 from batchgen.output.whole import sync_folder
 
-PENDING = "archive_switch"
-"""Name under which the ledger remembers the size of the file that is to take over."""
-
 _SUFFIX = ".compacted"
 
 

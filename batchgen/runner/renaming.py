@@ -16,6 +16,8 @@ from batchgen.ledger import (
     Reader,
     images_of,
     new_names,
+    rename_image,
+    rename_row,
 )
 from batchgen.output.archive import Archive, Incoming, Member, Tag
 from batchgen.output.names import claimed_stems
@@ -63,11 +65,9 @@ async def _rename(
 
     def step(ledger: Ledger, members: Sequence[Member]) -> None:
         for image, member in zip(images, members, strict=True):
-            place = (member.name, member.offset)
-            key = (image.attempt_id, image.image)
-            ledger.run("image_rename", (*place, *key))
-        ledger.run("row_rename", (name.stem, name.row_id))
-        ledger.put("outputs", "stale")
+            rename_image(ledger, image, member.name, member.offset)
+        rename_row(ledger, name)
+        ledger.meta.outputs = "stale"
 
     copies = await offload(read)
     if copies:

@@ -17,6 +17,8 @@ from batchgen.ledger import (
     Reader,
     directory_images,
     directory_places,
+    end_behind_purchases,
+    has_shared_rows,
     prompt_as_json,
     purchase_slices,
     result_slices,
@@ -53,28 +55,20 @@ def write_outputs(
         StorageError: a file cannot be written; the old one still stands.
     """
     with ledger.transaction():
-        ledger.put("outputs", "writing")
+        ledger.meta.outputs = "writing"
     _finish(ledger, archive)
-    below = None if least_rows is None else _behind_bought(ledger, least_rows)
+    below = None if least_rows is None else end_behind_purchases(ledger, least_rows)
     _write_tables(ledger, folder, "", below)
     with ledger.transaction():
-        ledger.put("outputs", "fresh" if below is None else "stale")
+        ledger.meta.outputs = "fresh" if below is None else "stale"
     return below
-
-
-def _behind_bought(ledger: Reader, least_rows: int) -> int | None:
-    """Return where the slice ends that has the last row bought; None at the last."""
-    (last,) = ledger.run("plan_last_tried", (ledger.generation,)).fetchone()
-    values = (ledger.generation, max(least_rows, last + 1))
-    (below,) = ledger.run("own_first_from", values).fetchone()
-    return None if below is None else int(below)
 
 
 def are_fresh(ledger: Reader, archive: Archive, folder: Path) -> bool:
     """Say whether all outputs stand, and nothing has changed since."""
     is_whole = archive.has_directory or not archive.is_begun
     tables = all((folder / it).exists() for it in _TABLES)
-    return is_whole and tables and ledger.get("outputs") == "fresh"
+    return is_whole and tables and ledger.meta.outputs == "fresh"
 
 
 def write_tables_beside(reader: Reader, folder: Path) -> bool:
@@ -90,7 +84,7 @@ def write_tables_beside(reader: Reader, folder: Path) -> bool:
         # The owner says `writing` in a commit before it begins. No commit can be made
         # while we hold this one, so an older table never replaces its own.
         with closing(Ledger(reader.path)) as ledger, ledger.transaction():
-            if ledger.get("outputs") != "stale":
+            if ledger.meta.outputs != "stale":
                 return False
             for name in _TABLES:
                 (folder / f"{name}{mark}").replace(folder / name)
@@ -105,19 +99,15 @@ def _write_tables(
 ) -> None:
     _write_results(ledger, folder / f"{TABLE}{mark}", below)
     path = folder / f"{PURCHASES}{mark}"
-    source = ledger.get("source")
-    named = source if isinstance(source, str) else None
-    write_purchases(path, purchase_slices(ledger), ledger.realm, named)
+    source = ledger.meta.source
+    write_purchases(path, purchase_slices(ledger), ledger.realm, source)
 
 
 def _write_results(ledger: Reader, path: Path, below: int | None) -> None:
-    schema = ledger.get("own_schema")
-    own_schema = schema if isinstance(schema, bytes) else None
-    values = (ledger.generation,)
-    is_shared = ledger.run("plan_is_shared", values).fetchone() is not None
+    own_schema = ledger.meta.own_schema
     slices = result_slices(ledger, ARCHIVE, below)
-    realm = ledger.realm
-    write_table(path, slices, own_schema, is_shared=is_shared, realm=realm)
+    is_shared = has_shared_rows(ledger)
+    write_table(path, slices, own_schema, is_shared=is_shared, realm=ledger.realm)
 
 
 def _finish(ledger: Reader, archive: Archive) -> None:

@@ -260,7 +260,7 @@ class Writer:
                 entry.result = entry.step(self._ledger, entry.members)
             ends = [entry.end for entry in group if entry.end is not None]
             if ends:
-                self._ledger.put("archive_end", ends[-1])
+                self._ledger.meta.archive_end = ends[-1]
         except BaseException:
             self._ledger.rollback()
             raise

@@ -15,7 +15,8 @@ from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
 from batchgen.engines.local import LocalEngine
 from batchgen.engines.setting import Outcome, Setting
-from batchgen.model import Job, PriceList, Terms
+from batchgen.ledger.picked import retry_status
+from batchgen.model import Job, PriceList, Status, Terms
 from batchgen.provider import PollSchedule, Provider, TaskProvider
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
@@ -138,8 +139,7 @@ class Customer:
         """Mark rows as `batchgen retry` does."""
         out = self.folder / "out"
         with open_folder(out, None, None) as folder, folder.ledger.transaction():
-            values = (status, folder.ledger.generation)
-            return folder.ledger.run("retry_by_status", values).rowcount
+            return retry_status(folder.ledger, Status(status))
 
     # -- what came of it
 

@@ -135,7 +135,7 @@ def _wrap_ledger(passings: Passings) -> None:
     written: set[str] = set()
     for kind, (owner, name) in COMMITS.items():
         _note(owner, name, partial(written.add, kind))
-    begin, commit, put = Ledger.begin, Ledger.commit, Ledger.put
+    begin, commit, write_meta = Ledger.begin, Ledger.commit, Ledger.write_meta
 
     def begun(ledger: Ledger) -> None:
         written.clear()
@@ -152,10 +152,11 @@ def _wrap_ledger(passings: Passings) -> None:
     def noted(ledger: Ledger, name: str, value: Any) -> None:
         if name == "outputs" and value in _MARKS:
             written.add(f"outputs-{value}")
-        put(ledger, name, value)
+        write_meta(ledger, name, value)
 
     replaced: Any = Ledger
-    replaced.begin, replaced.commit, replaced.put = begun, committed, noted
+    replaced.begin, replaced.commit = begun, committed
+    replaced.write_meta = noted
 
 
 def _note(owner: Any, name: str, note: Callable[[], None]) -> None:

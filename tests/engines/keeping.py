@@ -54,7 +54,7 @@ def with_dead_bytes(folder: Path) -> Path:
             assert row_id is not None
             assert reject_images(ledger, row_id, None)
             try_again(ledger, row_id)
-            ledger.put("outputs", "stale")
+            ledger.meta.outputs = "stale"
         changed = [
             Row(id=row.id, prompt="a lamp") if at == CHANGED else row
             for at, row in enumerate(ROWS)

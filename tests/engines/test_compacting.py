@@ -188,7 +188,7 @@ def test_until_the_manifest_was_read_to_its_end_no_row_counts_as_removed(
 ) -> None:
     folder = with_dead_bytes(tmp_path)
     with open_folder(folder, None, None) as opened, opened.ledger.transaction():
-        opened.ledger.put("plan_digest", None)
+        opened.ledger.meta.plan_digest = None
 
     done = compacted(folder)
 

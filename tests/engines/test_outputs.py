@@ -35,7 +35,7 @@ async def test_a_zip_that_lost_its_directory_is_finished_again(
     await desk.run()
     archive = desk.out / "images.zip"
     ledger = read_ledger(desk.out)
-    os.truncate(archive, ledger.get_int("archive_end"))
+    os.truncate(archive, ledger.meta.archive_end)
     ledger.close()
     assert not zipfile.is_zipfile(archive)
 

@@ -17,6 +17,7 @@ from batchgen.ledger import (
     Reader,
     StoredImage,
     new_names,
+    rename_row,
 )
 from batchgen.manifest import key_of
 from batchgen.manifest.identity import fingerprint
@@ -91,7 +92,7 @@ def prompts(
 def rename(ledger: Ledger) -> None:
     """Give rows that have another's name their own, as a run does."""
     for name in new_names(ledger, ledger.generation, claimed_stems):
-        ledger.run("row_rename", (name.stem, name.row_id))
+        rename_row(ledger, name)
 
 
 def planned(ledger: Reader) -> list[dict[str, object]]:

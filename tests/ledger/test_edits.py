@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import Charge
-from batchgen.ledger import Ledger, PlanWriter
+from batchgen.ledger import Ledger, PlanWriter, first_rows_to_rebuy
 from batchgen.ledger.edits import OUTDATED, has_kept, keep, nearest_pairs
 from batchgen.manifest import key_of
 from batchgen.model import State, Status
@@ -45,9 +45,8 @@ def waiting(ledger: Ledger) -> list[int]:
 
 def asking(ledger: Ledger) -> list[int]:
     """Return the positions that are to be bought only with consent."""
-    values = {"generation": ledger.generation, "below": EVERY, "most": EVERY}
-    found = ledger.run("to_rebuy_first", values)
-    return [row["position"] for row in found]
+    rows = first_rows_to_rebuy(ledger, EVERY, ledger.generation, EVERY)
+    return [row.position for row in rows]
 
 
 def buy(ledger: Ledger, positions: Iterable[int]) -> None:

@@ -20,7 +20,7 @@ from batchgen.errors import (
     LedgerMismatch,
     StorageError,
 )
-from batchgen.ledger import Ledger, Reader, Way, just_sent
+from batchgen.ledger import Ledger, Meta, Reader, Way, just_sent
 from batchgen.ledger.database import queries
 from batchgen.ledger.requests import dump_request, load_request
 from batchgen.model import NEXT, OPEN, ImageRequest, Link, State, Status
@@ -176,11 +176,11 @@ def test_a_step_makes_the_outputs_stale(ledger: Ledger, row_id: int) -> None:
         lambda: bought(ledger, row_id),
         lambda: ledger.mark_ended(sent(ledger, row_id), ended(State.FAILED)),
     ):
-        ledger.put("outputs", "fresh")
+        ledger.meta.outputs = "fresh"
 
         step()
 
-        assert ledger.get("outputs") == "stale"
+        assert ledger.meta.outputs == "stale"
 
 
 def test_a_charge_above_the_ceiling_values_what_is_at_risk_and_nothing_else(
@@ -271,7 +271,7 @@ def test_each_named_query_is_valid_sql(ledger: Ledger) -> None:
     assert len(queries()) > 40
     # Tables of the connection alone, made when needed.
     for name in ("kept_create", *(f"edits_begin_{it}" for it in TEMPORARY)):
-        ledger.run(name)
+        ledger.execute(name)
     for name, sql in queries().items():
         names = set(re.findall(r":(\w+)", sql))
         values = dict.fromkeys(names) if names else [None] * sql.count("?")
@@ -351,7 +351,7 @@ def test_a_ledger_that_another_program_writes_is_told_as_locked(
         pass
 
     with ledger.transaction():
-        ledger.put("it", "works again")
+        ledger.write_meta("it", "works again")
 
 
 def test_a_ledger_can_be_read_while_it_is_written(ledger: Ledger) -> None:
@@ -369,7 +369,7 @@ def test_a_reader_cannot_write(ledger: Ledger) -> None:
         closing(Reader(ledger.path)) as reader,
         pytest.raises(StorageError, match="readonly"),
     ):
-        reader.run("meta_set", ("generation", 7))
+        reader.execute("meta_set", ("generation", 7))
 
 
 def test_a_full_disk_is_told_as_such_and_nothing_of_the_group_stays(
@@ -380,36 +380,36 @@ def test_a_full_disk_is_told_as_such_and_nothing_of_the_group_stays(
 
     def group() -> None:
         with ledger.transaction():
-            ledger.put("small", 1)
-            ledger.put("large", b"x" * 100_000)
+            ledger.write_meta("small", 1)
+            ledger.write_meta("large", b"x" * 100_000)
 
     with pytest.raises(DiskFull, match="free some space"):
         group()
 
-    assert ledger.get("small") is None
+    assert ledger.read_meta("small") is None
 
 
 def test_a_copy_of_a_ledger_that_is_written_holds_what_was_committed(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     prompts(ledger, ["a cup", "a lamp"])
-    ledger.put("realm", "loopback")
+    ledger.meta.mode = "loopback"
 
     ledger.copy_to(tmp_path / "copy.db")
 
     with closing(Reader(tmp_path / "copy.db")) as copy:
         assert row_ids(copy) == row_ids(ledger)
-        assert copy.get("realm") == "loopback"
+        assert copy.meta.mode == "loopback"
 
 
 def test_a_folder_is_bound_once_and_refused_to_another(ledger: Ledger) -> None:
-    ledger.bind("realm", "real", "was {bound}, wanted {wanted}")
-    ledger.bind("realm", "real", "never said")
+    ledger.meta.bind(Meta.mode, "real", "was {bound}, wanted {wanted}")
+    ledger.meta.bind(Meta.mode, "real", "never said")
 
     with pytest.raises(LedgerMismatch, match="was real, wanted rehearsal"):
-        ledger.bind("realm", "rehearsal", "was {bound}, wanted {wanted}")
+        ledger.meta.bind(Meta.mode, "rehearsal", "was {bound}, wanted {wanted}")
 
-    assert ledger.get("realm") == "real"
+    assert ledger.meta.mode == "real"
 
 
 def test_a_row_is_sent_by_whom_it_is_planned_for_and_while_nothing_of_it_is_under_way(

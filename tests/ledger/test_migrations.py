@@ -63,8 +63,8 @@ def test_nothing_is_lost_and_the_manifest_is_read_anew_where_the_plan_changed(
 ) -> None:
     with closing(Ledger(old)) as ledger:
         assert ledger.row(1).request.prompt == "a cup"
-        assert ledger.get("generation") == 1
-        assert ledger.get("plan_digest") == ("old" if version == 7 else None)
+        assert ledger.meta.generation == 1
+        assert ledger.meta.plan_digest == ("old" if version == 7 else None)
 
 
 def test_a_link_of_an_older_ledger_is_no_link_of_a_text(old: Path) -> None:

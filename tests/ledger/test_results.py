@@ -20,9 +20,11 @@ from batchgen.ledger import (
     Charged,
     Ledger,
     directory_images,
+    outstanding_after_retry,
     purchase_slices,
     result_slices,
 )
+from batchgen.ledger.picked import retry_status
 from batchgen.model import Basis, Link, ResultRow, State, Status, to_usd
 from tests.ledger.books import (
     AT,
@@ -234,7 +236,7 @@ def test_what_a_delivery_may_cost_beyond_its_floor_is_at_risk_everywhere(
     assert (totals.spent, totals.at_risk) == (PRICE, CEILING + 7)
     assert totals.at_risk_attempts == 1
     assert ledger.money_by_day(0) == [(AT // 86_400_000_000, PRICE + CEILING + 7)]
-    ledger.run("row_regroup", ('{"brand": "x"}', row_id))
+    ledger.execute("row_regroup", ('{"brand": "x"}', row_id))
     assert ledger.money_by_group() == [('{"brand": "x"}', PRICE + CEILING + 7)]
 
 
@@ -483,7 +485,7 @@ def test_rows_behind_the_limit_do_not_count_but_their_money_does(
 
 def retry(ledger: Ledger, status: Status) -> int:
     """Mark as the command does; returns how many rows were marked."""
-    return ledger.run("retry_by_status", (status.value, ledger.generation)).rowcount
+    return retry_status(ledger, status)
 
 
 def test_retry_marks_rows_of_one_status_and_starts_their_count_anew(
@@ -506,8 +508,8 @@ def test_retry_marks_rows_of_one_status_and_starts_their_count_anew(
     )
     assert ledger.row(third).status is Status.REFUSED
     assert table(ledger)[1].cost_usd == USD
-    found = ledger.run("retry_prices", (ledger.generation,)).fetchone()
-    assert (found["rows"], found["estimate"]) == (1, PRICE)
+    rest = outstanding_after_retry(ledger)
+    assert (rest.rows, rest.estimate) == (1, PRICE)
 
 
 def test_retry_leaves_rows_alone_that_the_manifest_lost(ledger: Ledger) -> None:

@@ -143,7 +143,7 @@ def test_where_the_system_cannot_hold_room_it_says_so(
 def commit(ledger: Ledger, times: int) -> None:
     for number in range(times):
         with ledger.transaction():
-            ledger.put(f"name-{number}", "x" * 3000)
+            ledger.write_meta(f"name-{number}", "x" * 3000)
 
 
 def test_the_ledgers_log_takes_commits_on_a_full_disk(disk: Path) -> None:
@@ -156,10 +156,10 @@ def test_the_ledgers_log_takes_commits_on_a_full_disk(disk: Path) -> None:
         # More than a checkpoint's worth, for which the ledger itself has no room.
         commit(ledger, 300)
 
-        assert ledger.get("name-299") is not None
+        assert ledger.read_meta("name-299") is not None
     (disk / "eaten").unlink()
     with closing(Ledger(disk / "run.db")) as ledger:
-        assert ledger.get("name-299") is not None
+        assert ledger.read_meta("name-299") is not None
 
 
 def test_without_room_of_its_own_it_does_not(disk: Path) -> None:

@@ -39,7 +39,7 @@ def held(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
         closing(Archive(disk / "images.zip", 0)) as archive,
     ):
         with ledger.transaction():
-            ledger.put("a", 1)
+            ledger.write_meta("a", 1)
         yield Room(disk, archive, ledger.log, at_once)
 
 

@@ -63,7 +63,7 @@ class Gate:
 
 def remember(name: str) -> Callable[[Ledger], str]:
     def step(ledger: Ledger) -> str:
-        ledger.put(name, 1)
+        ledger.write_meta(name, 1)
         return name
 
     return step
@@ -99,7 +99,7 @@ async def test_an_image_is_in_the_archive_before_the_ledger_names_it(
 
     assert first.offset < second.offset < third.offset
     assert archive.read(third.offset) == incoming(3).data
-    assert ledger.get_int("archive_end") == archive.end
+    assert ledger.meta.archive_end == archive.end
     assert archive.end == (ledger.path.parent / "images.zip").stat().st_size
 
 
@@ -164,7 +164,7 @@ async def test_the_committed_end_never_passes_an_image_that_no_step_has_named(
     ends: list[tuple[int, int]] = []
 
     def step(ledger: Ledger, members: list[Member]) -> None:
-        ends.append((ledger.get_int("archive_end"), members[0].offset))
+        ends.append((ledger.meta.archive_end, members[0].offset))
 
     async def store(writer: Writer, number: int) -> None:
         await writer.store([incoming(number)], step)
@@ -178,7 +178,7 @@ async def test_the_committed_end_never_passes_an_image_that_no_step_has_named(
 
     assert len(ends) == 5 * GROUP_MOST
     assert all(committed <= offset for committed, offset in ends)
-    assert ledger.get_int("archive_end") == archive.end
+    assert ledger.meta.archive_end == archive.end
 
 
 async def test_steps_that_wait_together_are_one_commit(
@@ -305,7 +305,7 @@ Put = Callable[[Writer, str], Awaitable[None]]
 
 async def _store(writer: Writer, name: str) -> None:
     def step(ledger: Ledger, members: list[Member]) -> None:
-        ledger.put(name, members[0].offset)
+        ledger.write_meta(name, members[0].offset)
 
     await writer.store([incoming(len(name))], step)
 
@@ -346,7 +346,7 @@ async def test_a_failed_sync_tells_everybody_and_nothing_later_is_written(
         writer = Writer(ledger, archive, gate)
         async with writing(Writer(ledger, archive, to_thread)) as earlier:
             await _store(earlier, "safe")
-        committed = ledger.get_int("archive_end")
+        committed = ledger.meta.archive_end
         archive.lost = True
 
         told = await fail_together(writer, gate, {"a": _store, "bb": _store})
@@ -357,7 +357,7 @@ async def test_a_failed_sync_tells_everybody_and_nothing_later_is_written(
             await writer.commit(remember("later"))
     assert not {"a", "bb", "later"} & noted(ledger.path)
     assert "safe" in noted(ledger.path)
-    assert ledger.get_int("archive_end") == committed
+    assert ledger.meta.archive_end == committed
 
 
 async def test_a_failed_commit_tells_everybody_and_nothing_later_is_written(
@@ -369,7 +369,7 @@ async def test_a_failed_commit_tells_everybody_and_nothing_later_is_written(
     ledger._connection.execute(f"PRAGMA max_page_count = {pages + 1}")
 
     async def too_much(writer: Writer, name: str) -> None:
-        await writer.commit(lambda ledger: ledger.put(name, b"x" * 100_000))
+        await writer.commit(lambda ledger: ledger.write_meta(name, b"x" * 100_000))
 
     puts: dict[str, Put] = {"a": _commit, "b": too_much, "stored": _store}
     told = await fail_together(writer, gate, puts)
@@ -388,15 +388,15 @@ async def test_an_image_whose_commit_failed_is_found_by_the_next_process(
     writer = Writer(ledger, archive, to_thread)
 
     def crash(ledger: Ledger, members: list[Member]) -> None:
-        ledger.put("named", members[0].offset)
+        ledger.write_meta("named", members[0].offset)
         raise StorageError("the step itself failed")
 
     with pytest.raises(BaseExceptionGroup):
         async with writing(writer):
             await writer.store([incoming(5)], crash)
 
-    assert ledger.get("named") is None
-    assert ledger.get_int("archive_end") == 0
+    assert ledger.read_meta("named") is None
+    assert ledger.meta.archive_end == 0
     with Archive(tmp_path / "images.zip", 0) as next_one:
         assert [it.tag.attempt_id for it in next_one.recover()] == [5]
 
@@ -405,7 +405,7 @@ async def test_a_fault_in_a_step_hangs_nobody(ledger: Ledger, archive: Archive) 
     writer = Writer(ledger, archive, to_thread)
 
     def broken(ledger: Ledger) -> None:
-        ledger.put("half", 1)
+        ledger.write_meta("half", 1)
         raise KeyError("a fault of batchgen itself")
 
     with pytest.raises(BaseExceptionGroup) as caught, anyio.fail_after(20):

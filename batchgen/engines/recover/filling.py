@@ -69,7 +69,7 @@ class Filling:
         )
         with closing(Salvage(self._remains.folder / ARCHIVE)) as salvage:
             images.take(salvage)
-            self._ledger.put("archive_end", salvage.end)
+            self._ledger.meta.archive_end = salvage.end
         try:
             self._take_results()
             images.note_missing(self._remains.results)
@@ -79,7 +79,7 @@ class Filling:
         self._settle_rows()
         self._look_at_tasks()
         self._rebuilding.finish()
-        self._ledger.put("outputs", "stale")
+        self._ledger.meta.outputs = "stale"
         self._refuse_other_source()
         events = self._remains.events
         self._found.highest = self._sales.highest(self._ledger)

@@ -42,14 +42,14 @@ class Recovery:
 
     Attributes:
         realm: What kind of run it was.
-        notes: What the ledger is to remember beside that, by name.
+        command: That carries on, as the ledger remembers it.
     """
 
     job: Job
     providers: Mapping[str, Provider]
     prices: Mapping[str, PriceList]
     realm: str
-    notes: Mapping[str, str]
+    command: str
 
 
 def recover_folder(recovery: Recovery, remains: Remains) -> Recovered:
@@ -80,12 +80,11 @@ def _build(recovery: Recovery, remains: Remains, found: Recovered) -> None:
     with closing(Ledger(new_ledger(folder))) as ledger:
         with ledger.transaction():
             bind(ledger, folder, recovery.job.source, recovery.realm)
-            for name, value in recovery.notes.items():
-                ledger.put(name, value)
+            ledger.meta.command = recovery.command
             _plan(ledger, recovery)
         with ledger.transaction():
             Filling(ledger, _sales_of(recovery, remains), remains, found).fill()
-        with Archive(folder / ARCHIVE, ledger.get_int("archive_end")) as archive:
+        with Archive(folder / ARCHIVE, ledger.meta.archive_end) as archive:
             recover(ledger, archive, now_micros())
         found.totals = ledger.totals(EVERY_ROW)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.recover.events import LoggedAttempt, number_in
 from batchgen.engines.recover.purchases import MOST_IMAGES
-from batchgen.ledger import AttemptRecord, Ledger, load_request
+from batchgen.ledger import AttemptRecord, Ledger, planned_sales
 from batchgen.model import Job, PriceList, Sale, State, find_price, to_nano
 from batchgen.provider import Provider
 
@@ -101,15 +101,12 @@ class Sales:
 
     def highest(self, ledger: Ledger) -> int | None:
         """Return what one purchase for a row costs at most; None if that is unknown."""
-        values = {"generation": ledger.generation, "below": EVERY_ROW}
         highest = 0
-        for row in ledger.run("plan_sales", values):
-            request = load_request(row["request"])
-            terms = (row["provider"], request, row["model"], row["resolution"] or "")
-            amounts = self._amounts(Sale.of(*terms))
+        for planned in planned_sales(ledger, EVERY_ROW):
+            amounts = self._amounts(planned.sale)
             if "ceiling" not in amounts:
                 return None
-            images = -(-row["images"] // row["rows"])
+            images = -(-planned.images // planned.rows)
             highest = max(highest, amounts["ceiling"] * images)
         return highest or None
 

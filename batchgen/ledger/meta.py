@@ -1,0 +1,232 @@
+"""The values that a folder remembers beside its rows: each key once, with its type.
+
+The names of the attributes are the keys, unless a key says another name: what stands in
+old ledgers is never renamed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, overload
+
+from batchgen.errors import LedgerMismatch
+
+if TYPE_CHECKING:
+    from batchgen.ledger.reader import Value
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+_MAX_NUMBER = 1 << 60
+
+
+class Store(Protocol):
+    """What reads and writes the table `meta`."""
+
+    def read_meta(self, name: str) -> Value:
+        """Return a value, None if there is none."""
+
+    def read_meta_under(self, prefix: str) -> dict[str, Value]:
+        """Return the values whose names begin so, by the rest of their names."""
+
+    def write_meta(self, name: str, value: Value) -> None:
+        """Write a value; a step of a commit."""
+
+
+class Key(Generic[T, D]):
+    """A key as an attribute of `Meta`; a value of another type counts as none."""
+
+    def __init__(self, kind: type[T], default: D, name: str = "") -> None:
+        self._kind = kind
+        self._default = default
+        self.name = name
+
+    def __set_name__(self, owner: type[Meta], name: str) -> None:
+        self.name = self.name or name
+
+    @overload
+    def __get__(self, meta: None, owner: type[Meta]) -> Self: ...
+
+    @overload
+    def __get__(self, meta: Meta, owner: type[Meta]) -> T | D: ...
+
+    def __get__(self, meta: Meta | None, owner: type[Meta]) -> Self | T | D:
+        if meta is None:
+            return self
+        value = meta.store.read_meta(self.name)
+        return value if isinstance(value, self._kind) else self._default
+
+    def __set__(self, meta: Meta, value: T | None) -> None:
+        stored: Any = value  # of a type that SQLite stores
+        meta.store.write_meta(self.name, stored)
+
+    def is_valid(self, value: object) -> bool:  # noqa: ARG002 - some keys look at it
+        """Say whether a value is one that batchgen writes; None always is."""
+        return True
+
+
+class Text(Key[str, None]):
+    """A text; None where there is none."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(str, None, name)
+
+
+class Bytes(Key[bytes, None]):
+    """Bytes; None where there are none."""
+
+    def __init__(self) -> None:
+        super().__init__(bytes, None)
+
+
+class Json(Text):
+    """A JSON object of amounts, digests and objects of these alone.
+
+    Args:
+        keys: Those that the object may have; empty for any.
+    """
+
+    def __init__(self, keys: Collection[str] = ()) -> None:
+        super().__init__()
+        self._keys = frozenset(keys)
+
+    def is_valid(self, value: object) -> bool:
+        if value is None:
+            return True
+        try:
+            document = json.loads(value) if isinstance(value, str) else None
+        except (ValueError, RecursionError):
+            return False
+        if not isinstance(document, dict):
+            return False
+        has_keys = not self._keys or self._keys >= document.keys()
+        return has_keys and _is_plain(document)
+
+
+class Number(Key[int, int]):
+    """A number that is not negative; 0 where there is none."""
+
+    def __init__(self) -> None:
+        super().__init__(int, 0)
+
+    def is_valid(self, value: object) -> bool:
+        if value is None:
+            return True
+        return isinstance(value, int) and 0 <= value < _MAX_NUMBER
+
+
+_LIMITS = ("run", "day", "by")
+
+
+class Meta:
+    """All keys of `meta`.
+
+    Attributes:
+        generation: The reading of the manifest that counts now.
+        plan_digest: Of all that the plan was made from; None while it is not whole.
+        plan_rows: How many rows the plan has.
+        own_schema: Arrow schema of the manifest's own columns.
+        reading: How far a reading came that is not at its end.
+        openings: How often the folder was opened while such a reading waits.
+        outputs: `fresh` while ZIP and tables tell all that the ledger knows, `stale`
+            once it knows more, `writing` while they are written.
+        archive_end: Offset behind the last image of the archive that is committed.
+        archive_switch: Size of the compacted archive that is to take the place of the
+            old one; 0 for none.
+        mode: What kind of run this is: `real`, `loopback` or `rehearsal`.
+        source: The manifest or job file, relative to the folder.
+        command: Of the last run: its words as JSON.
+        limits: Budgets of the last run.
+        budget_needed: What the budgets need that stopped the last run.
+        rates: Purchases a minute that each provider is allowed, as JSON.
+        salt: Of the digests of keys.
+    """
+
+    generation = Number()
+    plan_digest = Text()
+    plan_rows = Number()
+    own_schema = Bytes()
+    reading = Json(("digest", "generation", "rows", "openings", "dealt"))
+    openings = Number()
+    outputs = Text()
+    archive_end = Number()
+    archive_switch = Number()
+    mode = Text("realm")
+    source = Text()
+    command = Text()
+    limits = Json(_LIMITS)
+    budget_needed = Json(_LIMITS)
+    rates = Json()
+    salt = Bytes()
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def bind(self, key: Text, value: str, problem: str) -> None:
+        """Remember what the folder belongs to, or refuse it to another.
+
+        Raises:
+            LedgerMismatch: it is bound to something else; `problem` says how to go on.
+        """
+        bound = self.store.read_meta(key.name)
+        if bound is None:
+            self.store.write_meta(key.name, value)
+        elif bound != value:
+            raise LedgerMismatch(problem.format(bound=bound, wanted=value))
+
+    # -- a value for each provider's address
+
+    def found_limits(self, provider: str, base_url: str) -> str | None:
+        """Return what rate and concurrency were found at an address, as JSON."""
+        value = self.store.read_meta(f"{_FOUND}{provider} {base_url}")
+        return value if isinstance(value, str) else None
+
+    def set_found_limits(self, provider: str, base_url: str, text: str) -> None:
+        """Write down what was found; a step of a commit."""
+        self.store.write_meta(f"{_FOUND}{provider} {base_url}", text)
+
+    def all_found_limits(self) -> list[tuple[str, str]]:
+        """Return providers, and what was found at each of their addresses."""
+        values = self.store.read_meta_under(_FOUND)
+        return [
+            (address.partition(" ")[0], text)
+            for address, text in values.items()
+            if isinstance(text, str)
+        ]
+
+    def models_that_worked(self, provider: str, base_url: str) -> dict[str, Value]:
+        """Return the digest of the key that each model worked with last."""
+        return self.store.read_meta_under(_worked_under(provider, base_url))
+
+    def set_model_worked(
+        self, provider: str, base_url: str, model: str, digest: bytes
+    ) -> None:
+        """Write down that a model worked with a key; a step of a commit."""
+        name = f"{_worked_under(provider, base_url)}{model}"
+        self.store.write_meta(name, digest)
+
+
+_FOUND = "found "
+
+
+def _worked_under(provider: str, base_url: str) -> str:
+    return f"worked {provider} {base_url} "
+
+
+_KEYS: Mapping[str, Key[Any, Any]] = {
+    key.name: key for key in vars(Meta).values() if isinstance(key, Key)
+}
+
+
+def is_valid_meta(name: str, value: object) -> bool:
+    """Say whether a remembered value has the type that its reader relies on."""
+    key = _KEYS.get(name)
+    return key is None or key.is_valid(value)
+
+
+def _is_plain(value: object) -> bool:
+    """Say whether an object holds amounts, digests and objects of these alone."""
+    if isinstance(value, dict):
+        return all(_is_plain(each) for name, each in value.items() if name != "digest")
+    return value is None or isinstance(value, int | float)
