@@ -75,12 +75,12 @@ from batchgen.ledger.records import (
     PlannedRow,
     RowRecord,
     StoredImage,
-    Totals,
     just_sent,
 )
 from batchgen.ledger.requests import load_request, prompt_as_json
 from batchgen.ledger.results import end_behind_purchases, has_shared_rows, result_slices
 from batchgen.ledger.route import Way, dump_route, load_route
+from batchgen.ledger.totals import Totals
 
 __all__ = [
     "REHEARSAL",

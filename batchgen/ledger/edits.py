@@ -140,7 +140,7 @@ def keep(ledger: Ledger, generation: int, end: int) -> None:
         "edits_keep", {**values, "adopted": adopted, "warning": OUTDATED}
     )
     if found.rowcount:
-        ledger.execute("outputs_stale")  # of the reading that counts, perhaps
+        ledger.mark_outputs_stale()  # of the reading that counts, perhaps
     ledger.execute("edits_keep_nothing", values)
     replace_sources(ledger, generation)
 

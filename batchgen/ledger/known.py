@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from batchgen.ledger.database import translated
 from batchgen.ledger.reader import Reader
+from batchgen.ledger.sqlite_errors import translated
 
 _TABLES = """
 PRAGMA journal_mode = OFF;

@@ -6,14 +6,12 @@ Steps are made between `begin` and `commit`, so that a group of them is one comm
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
-from batchgen.drives import reason_of
-from batchgen.errors import Charge, LedgerMissing, StorageError
-from batchgen.ledger.database import queries, translated
-from batchgen.ledger.reader import Growth, Reader, Value
+from batchgen.errors import Charge, StorageError
+from batchgen.ledger.ledger_file import LedgerFile
+from batchgen.ledger.meta import Value
+from batchgen.ledger.reader import Growth
 from batchgen.ledger.records import AttemptEnd, AttemptStart, Charged, StoredImage
 from batchgen.ledger.route import Way
 from batchgen.model import NEXT, Link, State, Status
@@ -25,122 +23,12 @@ _BEFORE: Mapping[State, str] = {
 """The states from which each may be reached; no state's name holds another's."""
 
 
-class Ledger(Reader):
+class Ledger(LedgerFile):
     """One run's durable state, to be written by one process.
-
-    Attributes:
-        holds_key: Says whether a key stands in a text. Such a link is never written;
-            whoever follows it has it in memory.
 
     Raises:
         StorageError: from every method, when SQLite cannot do what was asked.
     """
-
-    writes = True
-    _outputs_are_known_stale = False  # by this commit
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        try:
-            self._file = _identity(path)
-        except OSError as error:
-            self.close()
-            raise StorageError(f"cannot look at {path}: {reason_of(error)}") from error
-        self._seen_bytes = 0
-        self.holds_key: Callable[[str], bool] = lambda _: False
-
-    def is_in_place(self) -> bool:
-        """Say whether the file that is written is still the one at its path, whole.
-
-        Where nobody can look, it counts as there: SQLite says what is wrong.
-        """
-        try:
-            if _identity(self.path) != self._file:
-                return False
-            size_bytes = self.path.stat().st_size
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
-        # SQLite never makes it smaller, as long as nobody asks for that.
-        is_whole = size_bytes >= self._seen_bytes
-        self._seen_bytes = max(self._seen_bytes, size_bytes)
-        return is_whole
-
-    def put_back(self) -> Path | None:
-        """Write the ledger anew where somebody deleted, replaced or cut it.
-
-        What this process knows stands in the deleted file until it closes. Another
-        file that stands there by now is left alone.
-
-        Returns:
-            Where it was written; None where nothing was amiss.
-
-        Raises:
-            LedgerMissing: the folder is gone.
-        """
-        if self.is_in_place():
-            return None
-        place = self.path
-        if not place.parent.is_dir():
-            raise LedgerMissing(
-                f"{place.parent} was moved or deleted while batchgen worked with it. "
-                "Nothing more is sent. If it was moved, all that was bought is in it: "
-                "move it back, or name its new place with --out, and run this again"
-            )
-        if place.exists():
-            place = place.with_name(f"{place.name}.of-this-run")
-        copy = place.with_name(f"{place.name}.new")
-        copy.unlink(missing_ok=True)
-        self.copy_to(copy)
-        copy.replace(place)
-        if place == self.path:
-            self._file = _identity(place)
-        return place
-
-    def begin(self) -> None:
-        """Begin a commit; the steps that follow belong to it."""
-        with translated(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-        self._outputs_are_known_stale = False
-
-    def commit(self) -> None:
-        """Bring all steps since `begin` to the disk, or none of them."""
-        with translated(self.path):
-            try:
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self.rollback()
-                raise
-
-    def rollback(self) -> None:
-        """Forget all steps since `begin`."""
-        # After some errors SQLite has rolled back by itself.
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        self._outputs_are_known_stale = False
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Make all steps inside one commit, on disk when it ends."""
-        self.begin()
-        try:
-            yield
-        except BaseException:
-            self.rollback()
-            raise
-        self.commit()
-
-    def execute_many(
-        self, name: str, values: Iterable[Sequence[Value] | Mapping[str, Value]]
-    ) -> None:
-        """Execute a named statement once for each of the values."""
-        with translated(self.path):
-            self._connection.executemany(queries()[name], values)
-
-    def write_meta(self, name: str, value: Value) -> None:
-        super().write_meta(name, value)
-        self._outputs_are_known_stale = False
 
     # -- the life of an attempt
 
@@ -163,7 +51,7 @@ class Ledger(Reader):
                 start.sent_at,
             ),
         )
-        self._outputs_are_stale()
+        self.mark_outputs_stale()
         attempt_id = cursor.lastrowid
         if attempt_id is None:  # pragma: no cover
             raise StorageError(f"{self.path}: an attempt got no number")
@@ -239,7 +127,7 @@ class Ledger(Reader):
                     it.height_px,
                 ),
             )
-        self._outputs_are_stale()
+        self.mark_outputs_stale()
 
     def mark_ended(self, attempt_id: int, end: AttemptEnd) -> None:
         """Write down that an attempt ended without its images."""
@@ -261,7 +149,7 @@ class Ledger(Reader):
                 end.ended_at,
             ),
         )
-        self._outputs_are_stale()
+        self.mark_outputs_stale()
 
     def excuse(self, attempt_id: int) -> bool:
         """Let an attempt that failed not count for its row; False if it did not."""
@@ -295,11 +183,6 @@ class Ledger(Reader):
             f"{self.path}: attempt {attempt_id} cannot go from {was} to {state}"
         )
 
-    def _outputs_are_stale(self) -> None:
-        if not self._outputs_are_known_stale:
-            self.execute("outputs_stale")
-            self._outputs_are_known_stale = self._connection.in_transaction
-
     def raise_ceiling(
         self, provider: str, resolution: str | None, per_image: int
     ) -> Growth:
@@ -320,7 +203,7 @@ class Ledger(Reader):
     ) -> None:
         """Write down how a row stands."""
         self.execute("row_settle", (status.value, error, message, row_id))
-        self._outputs_are_stale()
+        self.mark_outputs_stale()
 
     def move(self, row_id: int, way: Way) -> None:
         """Let another provider make a row from now on."""
@@ -357,12 +240,3 @@ class Ledger(Reader):
     def forget_uploads_until(self, place: tuple[str, str], good_until: int) -> int:
         """Forget the uploads of a place that would be good until then, or shorter."""
         return self.execute("uploads_forget_until", (*place, good_until)).rowcount
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another of its name; None for no file."""
-    try:
-        state = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return state.st_dev, state.st_ino

@@ -8,30 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from batchgen.errors import LedgerMismatch
 
 if TYPE_CHECKING:
-    from batchgen.ledger.reader import Value
+    from batchgen.ledger.store import Store
+
+Value = str | int | float | bytes | None
+"""What SQLite stores."""
 
 T = TypeVar("T")
 D = TypeVar("D")
 
 _MAX_NUMBER = 1 << 60
-
-
-class Store(Protocol):
-    """What reads and writes the table `meta`."""
-
-    def read_meta(self, name: str) -> Value:
-        """Return a value, None if there is none."""
-
-    def read_meta_under(self, prefix: str) -> dict[str, Value]:
-        """Return the values whose names begin so, by the rest of their names."""
-
-    def write_meta(self, name: str, value: Value) -> None:
-        """Write a value; a step of a commit."""
 
 
 class Key(Generic[T, D]):

@@ -17,8 +17,9 @@ from functools import partial
 from batchgen.ledger.edits import Edits, adopt, replace_sources
 from batchgen.ledger.known import Known
 from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.meta import Value
 from batchgen.ledger.naming import Claims, Wish, digests, grant
-from batchgen.ledger.reader import Reader, Value
+from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import PlanEntry
 from batchgen.ledger.requests import dump_request
 from batchgen.ledger.resuming import (

@@ -83,7 +83,7 @@ def settle_charge(ledger: Ledger, attempt_id: int, nano: int) -> None:
     What stood before is kept beside it, for `unsettle_charges`.
     """
     ledger.execute("purchase_settle", (nano, attempt_id))
-    ledger.execute("outputs_stale")
+    ledger.mark_outputs_stale()
 
 
 def unsettle_charges(ledger: Ledger, provider: str | None) -> int:
@@ -105,7 +105,7 @@ def unsettle_charges(ledger: Ledger, provider: str | None) -> int:
         ledger.execute("ceilings_lower", values)
         for highest in ledger.dearest():
             ledger.raise_ceiling(*highest)
-        ledger.execute("outputs_stale")
+        ledger.mark_outputs_stale()
     return changed
 
 

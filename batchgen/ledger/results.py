@@ -109,7 +109,8 @@ def result_slices(
     for part, slice_end in zip(slices, ends, strict=True):
         if end is not None and part["first"] >= end:
             return
-        yield _rows(ledger, generation, (part["first"], slice_end), archive), part["ipc"]
+        span = (part["first"], slice_end)
+        yield _rows(ledger, generation, span, archive), part["ipc"]
 
 
 def end_behind_purchases(ledger: Reader, min_rows: int) -> int | None:

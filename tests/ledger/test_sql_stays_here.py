@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import batchgen
+from batchgen.ledger.database import queries
+
+PACKAGE = Path(batchgen.__file__).parent
+ALLOWED = ("ledger", "sandbox")  # the sandbox keeps books of its own
+SQL = re.compile(r"\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s.+\sSET|DELETE\s+FROM)\s")
+STORE = ("execute", "execute_many", "stream", "read_meta", "write_meta")
+
+
+def modules() -> Iterator[Path]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] not in ALLOWED:
+            yield path
+
+
+def offences(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (each.name for each in names if each.name == "sqlite3")
+            case ast.ImportFrom(module="sqlite3"):
+                yield "sqlite3"
+            case ast.Constant(value=str(text)) if SQL.match(text):
+                yield text
+            case ast.Call(func=ast.Attribute(attr=name), args=[first, *_]):
+                is_query = isinstance(first, ast.Constant) and first.value in queries()
+                if name in STORE and is_query:
+                    yield f"{name}({ast.unparse(first)})"
+            case _:
+                pass
+
+
+def test_sqlite_sql_and_the_names_of_queries_stand_in_the_ledger_alone() -> None:
+    assert not {
+        f"{path.relative_to(PACKAGE)}: {offence}"
+        for path in modules()
+        for offence in offences(ast.parse(path.read_text("utf-8")))
+    }
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sqlite3",
+        "from sqlite3 import Row",
+        "x.execute('row_get', (1,))",
+        "text = 'SELECT a FROM b '",
+    ],
+)
+def test_each_of_them_elsewhere_is_seen(code: str) -> None:
+    assert list(offences(ast.parse(code)))
