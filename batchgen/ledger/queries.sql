@@ -375,7 +375,7 @@ SELECT position, line, at_column, problem FROM plan
   WHERE plan.generation = ? AND problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
   ORDER BY position LIMIT ?;
 -- name: renamed
--- Rows whose own name in the archive another row had already: see `naming.grant`.
+-- Rows whose own name in the archive another row had already: see `naming.assign_names`.
 SELECT position, line, rows.stem FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = ? AND rows.stem GLOB '*~[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'
   ORDER BY position LIMIT ?;

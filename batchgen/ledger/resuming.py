@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from batchgen.ledger.known import Known
 from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.plan_index import PlanIndex
 from batchgen.ledger.reader import Reader
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ def bookmark_to_carry_on(ledger: Reader, digest: str) -> Bookmark | None:
 
 def remember_rows(
     reader: Reader,
-    known: Known,
+    index: PlanIndex,
     key_of: KeyOf,
     generation: int,
     unplaced: Iterable[bytes],
@@ -104,16 +104,24 @@ def remember_rows(
 
     Args:
         reader: Where the plan stands.
-        known: What the reading looks up.
+        index: What the reading looks up.
         key_of: Gives a row's key.
         generation: Of the plan that is carried on.
         unplaced: Fingerprints of rows without id and without an entry in `rows`.
     """
     for rows in _in_parts(reader.stream("plan_met", (generation,))):
-        known.met([key_of(id, b"", 0) for id, _ in rows if id is not None])
-        known.count([key_of(None, it, 0) for _, it in rows if it is not None])
-    for prints in _in_parts(unplaced):
-        known.count([key_of(None, fingerprint, 0) for fingerprint in prints])
+        index.add_keys([key_of(id, b"", 0) for id, _ in rows if id is not None])
+        index.count_occurrences(
+            [
+                key_of(None, fingerprint, 0)
+                for _, fingerprint in rows
+                if fingerprint is not None
+            ]
+        )
+    for fingerprints in _in_parts(unplaced):
+        index.count_occurrences(
+            [key_of(None, fingerprint, 0) for fingerprint in fingerprints]
+        )
 
 
 def unplaced_positions(reader: Reader, generation: int) -> Iterator[int]:

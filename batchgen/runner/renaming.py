@@ -52,7 +52,7 @@ async def _rename(
     def read() -> list[Incoming]:
         return [
             Incoming(
-                name=name.stem + image.name.removeprefix(name.old),
+                name=name.base_name + image.name.removeprefix(name.old),
                 data=archive.read(image.place),
                 tag=Tag(
                     attempt_id=image.attempt_id,
