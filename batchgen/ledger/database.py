@@ -49,7 +49,7 @@ _STATEMENTS = (
 def queries() -> Mapping[str, str]:
     """Return all named statements."""
     folder = files("batchgen.ledger")
-    text = "\n".join(folder.joinpath(it).read_text("utf-8") for it in _STATEMENTS)
+    text = "\n".join(folder.joinpath(name).read_text("utf-8") for name in _STATEMENTS)
     parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
     return {
         name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)
@@ -238,14 +238,14 @@ def is_begun(path: Path) -> bool:
         except (FileNotFoundError, NotADirectoryError):
             return False
         with closing(sqlite3.connect(address, uri=True)) as file:
-            found = file.execute("SELECT 1 FROM meta WHERE name = 'source'").fetchone()
+            row = file.execute("SELECT 1 FROM meta WHERE name = 'source'").fetchone()
     except OSError as error:
         raise StorageError(f"cannot look at {path}: {reason_of(error)}") from error
     except sqlite3.OperationalError as error:
         return "no such table" not in str(error)
     except sqlite3.DatabaseError:
         return True
-    return found is not None
+    return row is not None
 
 
 class LedgerState(Enum):
@@ -270,11 +270,11 @@ def state_of(path: Path) -> LedgerState:
     address = f"{path.resolve().as_uri()}?mode=ro"
     try:
         with closing(sqlite3.connect(address, uri=True)) as file:
-            found = file.execute("PRAGMA quick_check(1)").fetchone()
+            row = file.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_DAMAGED
         return LedgerState.WHOLE if is_busy else LedgerState.DAMAGED
-    return LedgerState.WHOLE if found == ("ok",) else LedgerState.DAMAGED
+    return LedgerState.WHOLE if row == ("ok",) else LedgerState.DAMAGED
 
 
 def copy_ledger(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Read the images that the ZIP's directory lists out of the ledger."""
+"""Read from the ledger which images the ZIP's directory lists."""
 
 from __future__ import annotations
 

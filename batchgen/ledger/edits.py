@@ -1,11 +1,11 @@
-"""Match what an edit of the manifest left without a row with what it made new.
+"""Match paid rows that an edit of the manifest removed with rows that it added.
 
 Spreadsheets rewrite ids (`0017` becomes `17`), a template gets a full stop, a column
-`id` is added. What was paid for is found again by what was asked for, or by where it
-stood, before anything is bought a second time.
+`id` is added. Before anything is bought a second time, paid rows are searched by what
+they asked for, and by their position.
 
-All of it happens in the reading that was just written, which nobody buys from before
-it counts; only `adopt` touches the rows themselves.
+Only the reading that was just written is changed, and nobody buys from that before it
+counts. Only `adopt` changes the rows themselves.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TABLES = ("gone", "fresh", "standing", "pairs")
 OUTDATED = "outdated: the row was changed after this image was paid for"
 
 _NOWHERE = 1 << 60
-"""The position of what stands in no reading that counts: it is matched last."""
+"""The position of rows that the reading that counts does not have: matched last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ class Edits:
         Those at the same position belong together, then the first to the first.
         """
         gone = {row["position"]: row["row_id"] for row in self._run("edits_left_gone")}
-        found = self.ledger.execute("edits_left_fresh", (self.generation,))
-        fresh = [row["position"] for row in found]
+        rows = self.ledger.execute("edits_left_fresh", (self.generation,))
+        fresh = [row["position"] for row in rows]
         pairs = [(gone.pop(place), place) for place in fresh if place in gone]
         paired = {place for _, place in pairs}
         others = (place for place in fresh if place not in paired)
@@ -136,10 +136,10 @@ def keep(ledger: Ledger, generation: int, end: int) -> None:
     """
     values = {"generation": generation, "end": end}
     adopted = ledger.generation
-    found = ledger.execute(
+    kept = ledger.execute(
         "edits_keep", {**values, "adopted": adopted, "warning": OUTDATED}
     )
-    if found.rowcount:
+    if kept.rowcount:
         ledger.mark_outputs_stale()  # of the reading that counts, perhaps
     ledger.execute("edits_keep_nothing", values)
     replace_sources(ledger, generation)

@@ -176,7 +176,7 @@ class RowJudge:
         """Return the base names under which other rows have these rows' images."""
         if not self._dedupe or not row_ids:
             return frozenset()
-        rows = self._reader.execute("stems_shared", (json.dumps(row_ids),))
+        rows = self._reader.execute("base_names_shared", (json.dumps(row_ids),))
         return frozenset(base_name for (base_name,) in rows)
 
 

@@ -82,8 +82,8 @@ class Ledger(LedgerFile):
             request_id: The id by which the provider's bill knows it.
             latency_s: SENT to now; None when that cannot be known.
         """
-        known = Charged(charge[0], *charge[1:])
-        values = (known.charge.value, *known[1:], request_id, latency_s)
+        charged = Charged(charge[0], *charge[1:])
+        values = (charged.charge.value, *charged[1:], request_id, latency_s)
         self._step(attempt_id, State.DELIVERED, "attempt_deliver", values)
         for image, link in links:
             url = "" if self.holds_key(link.url) else link.url
@@ -111,20 +111,20 @@ class Ledger(LedgerFile):
 
     def keep_images(self, attempt_id: int, images: Iterable[StoredImage]) -> None:
         """Write down where images lie, whatever becomes of the attempt's others."""
-        for it in images:
+        for image in images:
             self.execute(
                 "image_store",
                 (
                     attempt_id,
-                    it.image,
-                    it.name,
-                    it.place,
-                    it.size_bytes,
-                    it.crc32,
-                    it.sha256,
-                    it.media_type,
-                    it.width_px,
-                    it.height_px,
+                    image.image,
+                    image.name,
+                    image.place,
+                    image.size_bytes,
+                    image.crc32,
+                    image.sha256,
+                    image.media_type,
+                    image.width_px,
+                    image.height_px,
                 ),
             )
         self.mark_outputs_stale()
@@ -178,9 +178,9 @@ class Ledger(LedgerFile):
         if self.execute(name, (*values, attempt_id, _BEFORE[state])).rowcount == 1:
             return
         row = self.execute("attempt_state", (attempt_id,)).fetchone()
-        was = row[0] if row else "missing"
+        state_now = row[0] if row else "missing"
         raise StorageError(
-            f"{self.path}: attempt {attempt_id} cannot go from {was} to {state}"
+            f"{self.path}: attempt {attempt_id} cannot go from {state_now} to {state}"
         )
 
     def raise_ceiling(

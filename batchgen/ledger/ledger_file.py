@@ -20,7 +20,7 @@ class LedgerFile(Reader):
 
     Attributes:
         holds_key: Says whether a key stands in a text. Such a link is never written;
-            whoever follows it has it in memory.
+            the task that follows it has it in memory.
     """
 
     writes = True

@@ -1,4 +1,4 @@
-"""Rows that somebody picked: to be tried again, or to get other images."""
+"""Rows that the user selected: to be tried again, or to get other images."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def rows_named(ledger: Reader, names: Collection[str]) -> dict[str, int | None]:
 
     Ids that no row has are left out; None stands for a row that cannot run.
     """
-    found: dict[str, int | None] = {}
+    row_ids: dict[str, int | None] = {}
     for row in ledger.execute("picked_names", (ledger.generation,)):
         # The later row of a repeated id is the one that cannot run.
-        if row["name"] in names and found.get(row["name"]) is None:
-            found[row["name"]] = row["row_id"]
-    return found
+        if row["name"] in names and row_ids.get(row["name"]) is None:
+            row_ids[row["name"]] = row["row_id"]
+    return row_ids
 
 
 def try_again(ledger: Ledger, row_id: int) -> None:

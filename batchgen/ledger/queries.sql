@@ -99,7 +99,7 @@ UPDATE plan SET shares = :heir WHERE shares = :source AND generation = :generati
 SELECT 1 FROM plan WHERE generation = ? AND shares IS NOT NULL LIMIT 1;
 -- name: row_sharers
 SELECT count(*) FROM plan WHERE shares = ? AND generation = ? AND position < ?;
--- name: stems_shared
+-- name: base_names_shared
 SELECT DISTINCT rows.stem FROM rows JOIN plan ON plan.shares = rows.row_id
   WHERE rows.row_id IN (SELECT value FROM json_each(?));
 

@@ -61,8 +61,8 @@ class Reader(Store):
 
     def standing(self, row_id: int) -> tuple[Status, bool]:
         """Return how a row stands, and whether all its images are in the archive."""
-        found = self.execute("row_standing", (row_id,)).fetchone()
-        return Status(found["status"]), bool(found["is_whole"])
+        row = self.execute("row_standing", (row_id,)).fetchone()
+        return Status(row["status"]), bool(row["is_whole"])
 
     def row(self, row_id: int) -> RowRecord:
         """Return one version of a row."""
@@ -85,7 +85,7 @@ class Reader(Store):
             max_rows: How many at most.
             groups: Of these budget groups alone.
         """
-        found = self.execute(
+        rows = self.execute(
             "rows_waiting",
             {
                 "generation": self.generation,
@@ -96,23 +96,23 @@ class Reader(Store):
                 "groups": None if groups is None else json.dumps(list(groups)),
             },
         )
-        return [_planned(row) for row in found]
+        return [_planned(row) for row in rows]
 
     def planned(self, row_id: int) -> PlannedRow | None:
         """Return how a row is to be bought; None if nobody can, or it left the plan."""
-        found = self.execute("row_planned", (row_id, self.generation)).fetchone()
-        return None if found is None else _planned(found)
+        row = self.execute("row_planned", (row_id, self.generation)).fetchone()
+        return None if row is None else _planned(row)
 
     def route(self, row_id: int) -> list[Way]:
         """Return who can make a row, best first; empty where it is one alone."""
-        found = self.execute("row_route", (row_id, self.generation)).fetchone()
-        return [] if found is None else load_route(found["route"])
+        row = self.execute("row_route", (row_id, self.generation)).fetchone()
+        return [] if row is None else load_route(row["route"])
 
     def to_take(
         self, giver: str, taker: str, end: int, max_rows: int
     ) -> list[PlannedRow]:
         """Return pending rows of one provider that another can make, last first."""
-        found = self.execute(
+        rows = self.execute(
             "rows_to_take",
             {
                 "generation": self.generation,
@@ -122,13 +122,13 @@ class Reader(Store):
                 "max_rows": max_rows,
             },
         )
-        return [_planned(row) for row in found]
+        return [_planned(row) for row in rows]
 
     def upload(self, provider: str, base_url: str, name: str, now: int) -> str | None:
         """Return the link of a reference image that was uploaded and still works."""
         values = (provider, base_url, name, now)
-        found = self.execute("upload_get", values).fetchone()
-        return None if found is None else str(found["link"])
+        row = self.execute("upload_get", values).fetchone()
+        return None if row is None else str(row["link"])
 
     def is_planned(self, row_id: int) -> bool:
         """Say whether the manifest still holds this version of the row."""
@@ -140,14 +140,14 @@ class Reader(Store):
 
         None if the manifest does not hold this version of the row any more.
         """
-        found = self.execute("row_is_planned", (row_id, self.generation)).fetchone()
-        return None if found is None else found["provider"] or ""
+        row = self.execute("row_is_planned", (row_id, self.generation)).fetchone()
+        return None if row is None else row["provider"] or ""
 
     def sharers(self, row_id: int, end: int) -> int:
         """Return how many rows before a position have the images of another row."""
         values = (row_id, self.generation, end)
-        found: int = self.execute("row_sharers", values).fetchone()[0]
-        return found
+        count: int = self.execute("row_sharers", values).fetchone()[0]
+        return count
 
     def attempt(self, attempt_id: int) -> AttemptRecord:
         """Return one attempt."""
@@ -205,8 +205,8 @@ class Reader(Store):
 
     def shapes(self, attempt_id: int) -> list[Shape]:
         """Return number, width and height of an attempt's stored images."""
-        found = self.execute("attempt_shapes", (attempt_id,))
-        return [(row[0], row[1], row[2]) for row in found]
+        rows = self.execute("attempt_shapes", (attempt_id,))
+        return [(row[0], row[1], row[2]) for row in rows]
 
     def links(self, attempt_id: int) -> list[tuple[int, Link]]:
         """Return image numbers and links that are still to be fetched.
@@ -244,8 +244,8 @@ class Reader(Store):
             "resolution": resolution,
             "per_image": per_image,
         }
-        found = self.execute("attempts_growth", values)
-        return Counter({(it["day"], it["budget_group"]): it["nano"] for it in found})
+        rows = self.execute("attempts_growth", values)
+        return Counter({(row["day"], row["budget_group"]): row["nano"] for row in rows})
 
     def money_by_day(self, since: int) -> list[tuple[int, int]]:
         """Return UTC days, counted from 1970, and what was sent on each costs.
@@ -265,13 +265,15 @@ class Reader(Store):
 
     def money(self) -> Money:
         """Add up the whole folder's money; it takes a second for a million attempts."""
-        return Money(**by_name(self.execute("money", (self.generation,)).fetchone()))
+        values = by_name(self.execute("money", (self.generation,)).fetchone())
+        superseded = values.pop("retired")
+        return Money(**values, retired=superseded)
 
     def rows_by_status(self, end: int) -> dict[Status, int]:
         """Count the rows before a position."""
         values = {"generation": self.generation, "end": end}
-        found = self.execute("rows_by_status", values)
-        return {Status(row["status"]): row["rows"] for row in found}
+        rows = self.execute("rows_by_status", values)
+        return {Status(row["status"]): row["rows"] for row in rows}
 
     def totals(self, end: int) -> Totals:
         """Add up the whole folder's money, and the rows before a position."""
@@ -300,8 +302,8 @@ def attempt_of(values: dict[str, Any]) -> AttemptRecord:
     values["charge"] = Charge(values["charge"]) if values["charge"] else None
     values["again"] = Again(values["again"]) if values["again"] else None
     values["counts"] = bool(values["counts"])
-    values["excused"] = bool(values["excused"])
-    return AttemptRecord(**values)
+    is_excused = bool(values.pop("excused"))
+    return AttemptRecord(**values, excused=is_excused)
 
 
 def _planned(row: sqlite3.Row) -> PlannedRow:

@@ -19,7 +19,7 @@ from batchgen.ledger.requests import dump_request, load_request, prompt_of
 from batchgen.ledger.resuming import KeyOf
 from batchgen.model import ImageRequest, Status
 
-_INDEXES = ("stems", "keys", "plan")
+_INDEXES = ("base_names", "keys", "plan")
 
 
 class Identity(NamedTuple):
@@ -53,56 +53,64 @@ class Rebuilding:
 
     def find_row(self, identity: Identity) -> int | None:
         """Return the row of the manifest that is known so, also one that cannot run."""
-        found = self._ledger.execute("rebuild_row_by_identity", identity).fetchone()
-        if found is not None:
-            return int(found[0])
+        row = self._ledger.execute("rebuild_row_by_identity", identity).fetchone()
+        if row is not None:
+            return int(row[0])
         values: dict[str, Value] = {
             "generation": self._ledger.generation,
             "key": identity.key,
             "fingerprint": identity.fingerprint,
         }
-        found = self._ledger.execute("rebuild_invalid_row", values).fetchone()
-        if found is None:
+        row = self._ledger.execute("rebuild_invalid_row", values).fetchone()
+        if row is None:
             return None
-        request = load_request(found["request"])
-        stem = f"row-{found['position']}-{identity.fingerprint.hex()[:8]}"
-        return self._add_row(identity, found["id"], found["id"] or stem, request)
+        request = load_request(row["request"])
+        base_name = f"row-{row['position']}-{identity.fingerprint.hex()[:8]}"
+        return self._add_row(identity, row["id"], row["id"] or base_name, request)
 
     def find_row_of(self, name: str, image: int) -> int | None:
         """Return the row that an image of this name was made for."""
-        stem = name.rpartition(".")[0]
-        numbered = stem.removesuffix(f"-{image}")
-        for row_id, n in self._ledger.execute("rebuild_rows_by_stem", (stem,)):
+        base_name = name.rpartition(".")[0]
+        numbered = base_name.removesuffix(f"-{image}")
+        for row_id, n in self._ledger.execute(
+            "rebuild_rows_by_base_name", (base_name,)
+        ):
             if n == 1:
                 return int(row_id)
-        if numbered != stem:
-            for row_id, n in self._ledger.execute("rebuild_rows_by_stem", (numbered,)):
+        if numbered != base_name:
+            for row_id, n in self._ledger.execute(
+                "rebuild_rows_by_base_name", (numbered,)
+            ):
                 if n > 1:
                     return int(row_id)
         return None
 
-    def find_row_with(self, stem: str) -> int | None:
-        """Return the row whose images have names of this stem."""
-        found = self._ledger.execute("rebuild_rows_by_stem", (stem,)).fetchone()
-        return None if found is None else int(found[0])
+    def find_row_with(self, base_name: str) -> int | None:
+        """Return the row whose images have this base name."""
+        row = self._ledger.execute("rebuild_rows_by_base_name", (base_name,)).fetchone()
+        return None if row is None else int(row[0])
 
     def find_row_at(self, position: int, id: str, prompt: str | None) -> int | None:
         """Return the row that stands there, or has this id, and asks for the same."""
         place = (self._ledger.generation, position)
-        found = self._ledger.execute("rebuild_row_at", place).fetchone()
-        if found is None or str(found["id"] or position) != id:
+        row = self._ledger.execute("rebuild_row_at", place).fetchone()
+        if row is None or str(row["id"] or position) != id:
             values = {
                 "generation": self._ledger.generation,
                 "key": self._key_of(id, b"", 0),
             }
-            found = self._ledger.execute("rebuild_row_by_key", values).fetchone()
-        if found is None:
+            row = self._ledger.execute("rebuild_row_by_key", values).fetchone()
+        if row is None:
             return None
-        is_same = prompt is None or prompt_of(found["request"]) == prompt
-        return int(found["row_id"]) if is_same else None
+        is_same = prompt is None or prompt_of(row["request"]) == prompt
+        return int(row["row_id"]) if is_same else None
 
     def add_foreign_row(
-        self, identity: Identity, id: str | None, stem: str | None, place: int | None
+        self,
+        identity: Identity,
+        id: str | None,
+        base_name: str | None,
+        place: int | None,
     ) -> int:
         """Return an entry for a row, or a version of one, that SOURCE does not hold.
 
@@ -111,7 +119,7 @@ class Rebuilding:
         Args:
             identity: By which it is known.
             id: Its id, if it had one.
-            stem: Of the names of its images.
+            base_name: Of its images.
             place: Where it stood in the manifest; None where nobody knows.
         """
         if (existing := self._foreign.get(identity)) is not None:
@@ -119,7 +127,7 @@ class Rebuilding:
         # Another fingerprint until all of its images are found: a row that comes back
         # with this one would be bought as it stands here, without a prompt.
         marked = hashlib.sha256(b"recovered:" + identity.fingerprint).digest()[:16]
-        shown = stem or id or f"recovered-{marked.hex()[:8]}"
+        shown = base_name or id or f"recovered-{marked.hex()[:8]}"
         row_id = self._add_row(
             Identity(identity.key, marked), id, shown, ImageRequest(prompt="")
         )
@@ -147,10 +155,10 @@ class Rebuilding:
         return row_id in self._foreign_ids
 
     def _add_row(
-        self, identity: Identity, id: str | None, stem: str, request: ImageRequest
+        self, identity: Identity, id: str | None, base_name: str, request: ImageRequest
     ) -> int:
         row_id = int(self._ledger.execute("rows_last").fetchone()[0]) + 1
-        values = (*identity, id, stem, dump_request(request), request.n, None)
+        values = (*identity, id, base_name, dump_request(request), request.n, None)
         self._ledger.execute("row_add", (row_id, *values))
         return row_id
 
@@ -185,7 +193,8 @@ class Rebuilding:
 
     def put_attempt(self, attempt: AttemptRecord) -> None:
         """Write an attempt, in the place of what stands there of it."""
-        self._ledger.execute("rebuild_put_attempt", asdict(attempt))
+        values = asdict(attempt) | {"excused": attempt.excused}
+        self._ledger.execute("rebuild_put_attempt", values)
 
     def attempts_with_images(self) -> Iterator[AttemptRecord]:
         """Yield attempts that brought images, and do not stand as stored."""
@@ -196,8 +205,8 @@ class Rebuilding:
         """Yield attempts that stand as stored, and the images that are missing."""
         for row in self._ledger.execute("rebuild_images_missing").fetchall():
             attempt = attempt_record(row)
-            found = self._ledger.execute("rebuild_images_of", (attempt.attempt_id,))
-            present = {image for (image,) in found}
+            rows = self._ledger.execute("rebuild_images_of", (attempt.attempt_id,))
+            present = {image for (image,) in rows}
             span = range(attempt.first_image, attempt.first_image + attempt.images)
             yield attempt, [image for image in span if image not in present]
 

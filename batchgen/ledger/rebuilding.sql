@@ -1,10 +1,10 @@
--- name: rebuild_index_stems
+-- name: rebuild_index_base_names
 CREATE INDEX IF NOT EXISTS rebuild_by_stem ON rows (stem);
 -- name: rebuild_index_keys
 CREATE INDEX IF NOT EXISTS rebuild_by_key ON rows (key);
 -- name: rebuild_index_plan
 CREATE INDEX IF NOT EXISTS rebuild_plan_by_key ON plan (key) WHERE key IS NOT NULL;
--- name: rebuild_drop_stems
+-- name: rebuild_drop_base_names
 DROP INDEX IF EXISTS rebuild_by_stem;
 -- name: rebuild_drop_keys
 DROP INDEX IF EXISTS rebuild_by_key;
@@ -18,7 +18,7 @@ SELECT row_id FROM rows WHERE key = ? AND fingerprint = ?;
 SELECT position, id, request FROM plan
   WHERE generation = :generation AND key = :key AND fingerprint = :fingerprint
     AND row_id IS NULL AND request IS NOT NULL;
--- name: rebuild_rows_by_stem
+-- name: rebuild_rows_by_base_name
 SELECT row_id, n FROM rows WHERE stem = ? ORDER BY row_id;
 -- name: rebuild_row_at
 SELECT plan.row_id, plan.id, rows.request FROM plan JOIN rows USING (row_id)

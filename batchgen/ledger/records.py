@@ -1,4 +1,4 @@
-"""What goes into the ledger and what comes out of it, as frozen data."""
+"""What is written into the ledger and read from it, as frozen data."""
 
 from __future__ import annotations
 

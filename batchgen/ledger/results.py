@@ -70,7 +70,7 @@ _IMAGE = _ATTEMPT + len(_Attempt._fields)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _WEAKEST_LAST = tuple(Basis)
-_STATUSES = {it.value: it for it in Status}
+_STATUSES = {status.value: status for status in Status}
 
 
 _Charged = tuple[str, str | None, int | None, int, int | None, int]
@@ -134,12 +134,12 @@ def has_shared_rows(ledger: Reader) -> bool:
 def _rows(
     ledger: Reader, generation: int, span: tuple[int, int], archive: str
 ) -> list[ResultRow]:
-    found = ledger.stream("result_lines", (generation, *span))
+    lines = ledger.stream("result_lines", (generation, *span))
     return [
         _result(
             _Row._make(lines[0][:_ATTEMPT]), _attempts(lines), _files(lines, archive)
         )
-        for lines in (list(of_row) for _, of_row in groupby(found, _POSITION))
+        for lines in (list(of_row) for _, of_row in groupby(lines, _POSITION))
     ]
 
 
@@ -150,8 +150,8 @@ def _attempts(lines: list[_Line]) -> list[_Attempt]:
         if line[_ATTEMPT] is None:
             return []
         return [_Attempt._make(line[_ATTEMPT:_IMAGE])]
-    found = {it[_ATTEMPT]: _Attempt._make(it[_ATTEMPT:_IMAGE]) for it in lines}
-    return [found[key] for key in sorted(found)]
+    by_id = {line[_ATTEMPT]: _Attempt._make(line[_ATTEMPT:_IMAGE]) for line in lines}
+    return [by_id[attempt_id] for attempt_id in sorted(by_id)]
 
 
 def _files(lines: list[_Line], archive: str) -> tuple[FileRecord, ...]:
@@ -159,15 +159,15 @@ def _files(lines: list[_Line], archive: str) -> tuple[FileRecord, ...]:
 
     An image bought twice stands once: the first that was stored.
     """
-    found = [it for it in lines if it[_IMAGE] is not None]
-    if len(found) > 1:
-        found.sort(key=itemgetter(_ATTEMPT), reverse=True)
-        oldest = {it[_IMAGE]: it for it in found}
-        found = [oldest[it] for it in sorted(oldest)]
+    stored = [line for line in lines if line[_IMAGE] is not None]
+    if len(stored) > 1:
+        stored.sort(key=itemgetter(_ATTEMPT), reverse=True)
+        oldest = {line[_IMAGE]: line for line in stored}
+        stored = [oldest[image] for image in sorted(oldest)]
     return tuple(
         [
             FileRecord(name, archive, image, *facts)
-            for image, name, *facts in [it[_IMAGE:] for it in found]
+            for image, name, *facts in [line[_IMAGE:] for line in stored]
         ]
     )
 
@@ -180,8 +180,8 @@ def _result(
     own = last
     asked = json.loads(row.request) if row.request and last is None else {}
     if row.shared_with is not None:
-        attempts, own = (), None  # another row's purchase: it is counted there
-    money = _money(tuple([it[_MONEY] for it in attempts]))
+        attempts, own = (), None  # another row's purchase is counted there
+    money = _money(tuple([attempt[_MONEY] for attempt in attempts]))
     return ResultRow(
         row=row.position,
         id=str(row.id),
@@ -221,7 +221,7 @@ def _standing(row: _Row) -> tuple[Status, str | None, str | None]:
 def _deciding(attempts: Sequence[_Attempt]) -> _Attempt | None:
     if len(attempts) < 2:
         return attempts[0] if attempts else None
-    stored = [it for it in attempts if it.state == State.STORED]
+    stored = [attempt for attempt in attempts if attempt.state == State.STORED]
     return (stored or attempts)[-1]
 
 
@@ -258,10 +258,10 @@ def _money(attempts: tuple[_Charged, ...]) -> _Money:
 
 def _sum(amounts: Sequence[int | None]) -> Decimal | None:
     total = 0
-    for it in amounts:
-        if it is None:
+    for amount in amounts:
+        if amount is None:
             return None
-        total += it
+        total += amount
     return usd_of(total)
 
 
@@ -270,14 +270,15 @@ def _warnings(row: _Row, attempts: Sequence[_Attempt]) -> str | None:
     left_out = row.warning if row.own_status == Status.SUCCEEDED else None
     if left_out is None and len(attempts) == 1:
         return attempts[0].warning or None
-    found = [it for it in (left_out, *[it.warning for it in attempts]) if it]
-    return "; ".join(dict.fromkeys(found)) if found else None
+    listed = [left_out, *[attempt.warning for attempt in attempts]]
+    warnings = [warning for warning in listed if warning]
+    return "; ".join(dict.fromkeys(warnings)) if warnings else None
 
 
 def _started(attempts: Sequence[_Attempt]) -> datetime | None:
     if len(attempts) == 1:
         return moment(attempts[0].sent_at)
-    return moment_of(min([it.sent_at for it in attempts], default=None))
+    return moment_of(min([attempt.sent_at for attempt in attempts], default=None))
 
 
 def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:
@@ -285,7 +286,7 @@ def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:
         return None
     if len(attempts) == 1:
         return moment_of(attempts[0].ended_at)
-    ends = [it.ended_at for it in attempts if it.ended_at is not None]
+    ends = [attempt.ended_at for attempt in attempts if attempt.ended_at is not None]
     return moment_of(max(ends, default=None))
 
 

@@ -1,10 +1,10 @@
-"""How a reading of the manifest that was cut short is carried on by the next run.
+"""How the next run carries on a reading of the manifest that was cut short.
 
-With each slice goes a bookmark, in the same commit: so after a kill, too, the plan and
-the bookmark agree. A reading that counts already is carried on whatever was bought
-from it meanwhile, as it would have gone on beside those purchases. One that is only
-proposed was judged by what was bought before it; it is carried on only if nobody else
-has opened the folder since, for a `retry` or a bill could have changed that.
+Each slice is committed together with a bookmark, so plan and bookmark agree even after
+a kill. A reading that counts already is always carried on: purchases made from it
+meanwhile do not matter. A reading that does not count yet was judged by what was bought
+before, which a `retry` or a bill could change. So it is carried on only if nobody else
+has opened the folder since.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def put_bookmark(
 
 
 def drop_bookmark(ledger: Ledger) -> None:
-    """Forget how far a reading came: it is at its end, or a new one begins."""
+    """Forget how far a reading came, which is at its end or is given up."""
     if ledger.meta.reading is not None:
         ledger.meta.reading = None
 

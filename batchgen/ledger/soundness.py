@@ -1,7 +1,7 @@
-"""Whether a file is a ledger that batchgen wrote: others may have had the folder.
+"""Whether a file is a ledger that batchgen wrote: the folder may come from others.
 
-What is not ours is refused before anything in it is executed or changed. A view, a
-trigger or a generated column of others could run for ever, or change what is read.
+A file of another program is refused before anything in the file is executed or changed.
+A foreign view, trigger or generated column could run for ever, or change what is read.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ APPLICATION_ID = 0x62676C31
 """Stands in the head of each file: "bgl1"."""
 
 SMALL_BYTES = 2 << 20
-"""A ledger up to this size is checked whole whenever it is opened; of a larger one that
-is only done when something in it makes no sense: it takes seconds."""
+"""A ledger up to this size is checked whole whenever it is opened. For a larger one the
+check takes seconds, so it is only made when something in the ledger makes no sense."""
 
 WAY_OUT = "restore run.db from a copy, or name another folder with --out"
 
@@ -37,12 +37,12 @@ def refuse_odd_file(path: Path) -> None:
     """Refuse to open what is no regular file: a pipe would block, a link leads away.
 
     Raises:
-        StorageError: it is none.
+        StorageError: it is no regular file.
     """
     try:
         mode = path.lstat().st_mode
     except OSError:
-        return  # it is made, or whoever opens it says what is wrong
+        return  # the file is new, or opening it will say what is wrong
     if (problem := problem_of_mode(mode)) is not None:
         raise StorageError(
             f"{path} is {problem}, and a run folder holds its own files: {WAY_OUT}"
@@ -117,10 +117,10 @@ def refuse_damaged(connection: sqlite3.Connection, path: Path) -> None:
     if report != "ok":
         raise _damaged(path, " ".join(report.split())[:200])
     for table, condition in _IMPOSSIBLE:
-        found = connection.execute(
+        row = connection.execute(
             f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1"  # noqa: S608 - ours
         ).fetchone()
-        if found is not None:
+        if row is not None:
             raise _damaged(path, f"`{table}` holds a value that batchgen never writes")
     for name, value in connection.execute("SELECT name, value FROM meta"):
         if not is_valid_meta(name, value):

@@ -30,8 +30,8 @@ Without Shared-Memory", read 2026-12-01)."""
 _WRITTEN_AT_ONCE = 1 << 17
 """More than SQLite writes in one call: pages of 64 KB at most, with their heads."""
 _FILES_OF_ONE = 4
-"""That SQLite opens for one connection: the file, its log, the log's index, and one
-for sorting. It says of none that it could not be opened for want of files."""
+"""How many files SQLite opens for one connection: the file, its log, the log's index,
+and one for sorting. Its errors do not say that no more files can be opened."""
 
 
 @contextmanager
@@ -47,8 +47,8 @@ def ours(error: sqlite3.Error, path: Path) -> StorageError:
     """Return an error of SQLite's in our words."""
     extended = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF
-    if (lacking := _what_is_lacking(code, path)) is not None:
-        return lacking
+    if (shortage := _shortage(code, path)) is not None:
+        return shortage
     if extended in _NOT_LOCAL or code == sqlite3.SQLITE_PROTOCOL:
         return not_local(path, error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -92,10 +92,10 @@ def not_local(path: Path, reason: object) -> StorageError:
     )
 
 
-def _what_is_lacking(code: int, path: Path) -> StorageError | None:
-    """Return what the system has not left enough of; None where that is not the cause.
+def _shortage(code: int, path: Path) -> StorageError | None:
+    """Return an error if disk space, file size or open files have run out, else None.
 
-    For each of these SQLite has a code that says other things, too.
+    SQLite's code for each of these has other causes, too.
     """
     if code == sqlite3.SQLITE_IOERR and (grown := _grown_to_limit(path)) is not None:
         return DiskFull(f"cannot write {grown}: {too_large_words()}")
@@ -114,10 +114,10 @@ def _grown_to_limit(path: Path) -> Path | None:
     max_bytes = max_file_bytes()
     if max_bytes is None:
         return None
-    for each in (path, path.with_name(f"{path.name}-wal")):
+    for file in (path, path.with_name(f"{path.name}-wal")):
         try:
-            if each.stat().st_size > max_bytes - _WRITTEN_AT_ONCE:
-                return each
+            if file.stat().st_size > max_bytes - _WRITTEN_AT_ONCE:
+                return file
         except OSError:
             continue
     return None
@@ -126,8 +126,8 @@ def _grown_to_limit(path: Path) -> Path | None:
 def _is_full(path: Path) -> bool:
     """Say whether an I/O error is one of a full disk.
 
-    SQLite says so by a code of its own only for some files: where the index of its log
-    cannot grow, or a quota is reached, it tells of an I/O error.
+    SQLite has a code for a full disk, but uses that only for some files. Where the
+    index of its log cannot grow, or a quota is reached, SQLite reports an I/O error.
     """
     try:
         if shutil.disk_usage(path.parent).free < _LOG_INDEX_BYTES:
@@ -142,12 +142,12 @@ def _is_full(path: Path) -> bool:
 def lock_refusal(folder: Path) -> OSError | None:
     """Try a lock as SQLite takes them; return why the file system refuses it.
 
-    On a file of its own: whoever closes another descriptor of a ledger gives up the
-    locks that SQLite holds there.
+    The lock is tried on a file of its own. To close another descriptor of the ledger
+    would give up the locks that SQLite holds there.
     """
     with suppress(OSError), TemporaryFile(dir=folder) as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             return error
-    return None  # where no file can be made, whoever opens the ledger is told
+    return None  # where no file can be made, opening the ledger says so
