@@ -47,7 +47,7 @@ class Amounts:
     actual_usd: Decimal
 
 
-AMOUNTS = tuple(it.name for it in fields(Amounts))
+AMOUNTS = tuple(field.name for field in fields(Amounts))
 
 # What is counted to know which amounts are unknown as a whole, and by how many images
 # to divide.
@@ -86,15 +86,15 @@ def measures() -> list[pl.Expr]:
     ]
 
 
-def followed(sums: pl.DataFrame) -> pl.DataFrame:
+def with_ratios(sums: pl.DataFrame) -> pl.DataFrame:
     """Return sums of the measures with what follows from them, as in `Amounts`."""
-    known = sums.with_columns(
+    amounts = sums.with_columns(
         _unless_unknown("cost_usd", "unknown_rows"),
         _unless_unknown("wasted_usd", "unknown_wasted"),
         _unless_unknown("at_risk_usd", "at_risk_unknown_rows"),
     )
     per_image = _ratio("cost_usd", "priced_images").round(9).cast(_USD)
-    return known.with_columns(
+    return amounts.with_columns(
         per_image_usd=per_image, wasted_share=_ratio("wasted_usd", "cost_usd")
     )
 

@@ -145,13 +145,13 @@ class Archive:
         if size <= self._end:
             return []
         self._file.settle()
-        found = []
+        members = []
         for member, end in whole_members(self._file, self._end, size):
-            found.append(member)
+            members.append(member)
             self._end = end
         if self._end == 0:
             self._refuse_foreign()
-        return found
+        return members
 
     def read(self, offset: int) -> bytes:
         """Return the data of the member whose local header stands at `offset`.

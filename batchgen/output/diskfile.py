@@ -21,8 +21,8 @@ from batchgen.output.whole import CANNOT_SYNC, sync_folder
 from batchgen.shortage import refuse_shortage
 
 # Linux and macOS take at most 1,024 buffers and just under 2 GiB in one call.
-MOST_BUFFERS = 1024
-MOST_BYTES = 1 << 30
+MAX_BUFFERS = 1024
+MAX_CALL_BYTES = 1 << 30
 WRITTEN_AT_ONCE = 1 << 20
 """From 4 MB on, Linux copies the bytes at a half to a quarter of the speed: it looks
 for large pages to hold them (6.18 with ext4)."""
@@ -61,10 +61,10 @@ class DiskFile:
         held_before = self._held_to
         # Before it is asked for: a cut that comes meanwhile holds it again.
         self._held_to = max(held_before, end)
-        done = hold_room_in(self.path, offset, end - offset, make=True)
-        if not done:
+        is_held = hold_room_in(self.path, offset, end - offset, make=True)
+        if not is_held:
             self._held_to = held_before
-        return done
+        return is_held
 
     def release_room(self) -> None:
         """Give back the room behind the file's end, also after a failed write."""
@@ -88,7 +88,9 @@ class DiskFile:
                 self._descriptor = open_descriptor(self.path, os.O_RDONLY)
             pieces = []
             while size_bytes:
-                piece = os.pread(self._descriptor, min(size_bytes, MOST_BYTES), offset)
+                piece = os.pread(
+                    self._descriptor, min(size_bytes, MAX_CALL_BYTES), offset
+                )
                 if not piece:
                     break
                 pieces.append(piece)
@@ -239,7 +241,7 @@ class Stream:
 def _one_call(pending: deque[memoryview]) -> list[memoryview]:
     batch = []
     room = WRITTEN_AT_ONCE
-    for view in islice(pending, MOST_BUFFERS):
+    for view in islice(pending, MAX_BUFFERS):
         batch.append(view[:room])
         room -= len(batch[-1])
         if not room:

@@ -86,9 +86,11 @@ def _allocator() -> Allocate | None:
     import ctypes
 
     library = ctypes.CDLL(None, use_errno=True)
-    found = getattr(library, "fallocate64", None) or getattr(library, "fallocate", None)
-    if found is None or ctypes.sizeof(ctypes.c_long) < 8:
+    function = getattr(library, "fallocate64", None) or getattr(
+        library, "fallocate", None
+    )
+    if function is None or ctypes.sizeof(ctypes.c_long) < 8:
         return None
-    found.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-    allocate: Allocate = found
+    function.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    allocate: Allocate = function
     return allocate

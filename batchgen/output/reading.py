@@ -13,7 +13,7 @@ from batchgen.errors import StorageError
 from batchgen.output.parquet import REALM, SOURCE
 from batchgen.output.purchases import SCHEMA as PURCHASES_SCHEMA
 from batchgen.output.table import SCHEMA as TABLE_SCHEMA
-from batchgen.output.unpacked import bomb_words
+from batchgen.output.unpacked import bomb_message
 
 _ROWS_AT_ONCE = 2048
 _NEEDED = {
@@ -43,7 +43,7 @@ class WrittenTable:
         self._path = path
         self._schema = _SCHEMAS[path.name]
         try:
-            schema, bomb = pq.read_schema(path), bomb_words(path)
+            schema, bomb = pq.read_schema(path), bomb_message(path)
         except (pa.ArrowException, OSError) as error:
             raise self._unreadable(error) from error
         if bomb is not None:

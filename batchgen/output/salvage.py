@@ -23,7 +23,7 @@ _PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Salvaged:
+class SalvagedImage:
     """A whole image."""
 
     member: Member
@@ -50,7 +50,7 @@ class Salvage:
         """Close the file."""
         self._file.close()
 
-    def images(self) -> Iterator[Salvaged]:
+    def images(self) -> Iterator[SalvagedImage]:
         """Yield the whole images in their order.
 
         Raises:
@@ -63,10 +63,10 @@ class Salvage:
             if header is not None and header.name == METADATA and header.tag is None:
                 return  # the directory follows
             if header is None or header.tag is None:
-                behind = self._next_header(offset + 1)
-                if behind is None:
+                next_offset = self._next_header(offset + 1)
+                if next_offset is None:
                     return
-                passed_over, offset = passed_over + 1, behind
+                passed_over, offset = passed_over + 1, next_offset
                 continue
             data = self._data(offset, header)
             end = offset + header.length + header.size_bytes
@@ -118,6 +118,6 @@ class Salvage:
         return None
 
 
-def _salvaged(offset: int, header: LocalHeader, tag: Tag, data: bytes) -> Salvaged:
+def _salvaged(offset: int, header: LocalHeader, tag: Tag, data: bytes) -> SalvagedImage:
     member = Member(header.name, offset, header.size_bytes, header.crc32, tag.modified)
-    return Salvaged(member, tag, data)
+    return SalvagedImage(member, tag, data)

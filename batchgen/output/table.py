@@ -117,10 +117,10 @@ def _together(slices: Iterable[_Slice]) -> Iterator[list[_Slice]]:
     # To begin a column costs as much as a hundred values of it.
     held: list[_Slice] = []
     rows = characters = 0
-    for it in slices:
-        held.append(it)
-        rows += len(it[0])
-        characters += sum([len(row.prompt or "") for row in it[0]])
+    for part in slices:
+        held.append(part)
+        rows += len(part[0])
+        characters += sum([len(row.prompt or "") for row in part[0]])
         if rows >= _HELD_ROWS or characters >= _HELD_CHARACTERS:
             yield held
             held, rows, characters = [], 0, 0
@@ -191,11 +191,12 @@ def own_values(data: bytes | None) -> dict[str, list[object]]:
     if data is None:
         return {}
     table = _read(data)
-    plain = pa.schema([(it.name, _plain(it.type)) for it in table.schema])
+    plain = pa.schema([(field.name, _plain(field.type)) for field in table.schema])
     return {
-        it.name: _own_column(table, it).to_pylist()
-        for it in plain
-        if not pa.types.is_nested(it.type) and not pa.types.is_large_binary(it.type)
+        field.name: _own_column(table, field).to_pylist()
+        for field in plain
+        if not pa.types.is_nested(field.type)
+        and not pa.types.is_large_binary(field.type)
     }
 
 

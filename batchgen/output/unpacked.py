@@ -11,7 +11,7 @@ MAX_RATIO = 500
 """A table that unpacks to more than both is none that batchgen wrote [assumed]."""
 
 
-def bomb_words(path: Path) -> str | None:
+def bomb_message(path: Path) -> str | None:
     """Say what a file claims to hold, where its bytes cannot; None where they can.
 
     Raises:

@@ -34,18 +34,18 @@ _LINES = 256
 
 
 def write_outputs(
-    ledger: Ledger, archive: Archive, folder: Path, least_rows: int | None = None
+    ledger: Ledger, archive: Archive, folder: Path, min_rows: int | None = None
 ) -> int | None:
     """Write the ZIP's directory and the tables; only the folder's owner may.
 
-    The ledger says `writing` meanwhile, and `fresh` when all is on disk: whoever
-    comes after a kill writes them again.
+    The ledger says `writing` meanwhile, and `fresh` when all is on disk. So after a kill
+    the next process writes them again.
 
     Args:
-        ledger: What is known of the run.
+        ledger: Of the run.
         archive: The ZIP.
         folder: Where they go.
-        least_rows: If given, the result table is only begun: it has so many rows, and
+        min_rows: If given, the result table is only begun: it has so many rows, and
             more where some further down were bought. Then it does not count as `fresh`.
 
     Returns:
@@ -57,17 +57,17 @@ def write_outputs(
     with ledger.transaction():
         ledger.meta.outputs = "writing"
     _finish(ledger, archive)
-    below = None if least_rows is None else end_behind_purchases(ledger, least_rows)
-    _write_tables(ledger, folder, "", below)
+    end = None if min_rows is None else end_behind_purchases(ledger, min_rows)
+    _write_tables(ledger, folder, "", end)
     with ledger.transaction():
-        ledger.meta.outputs = "fresh" if below is None else "stale"
-    return below
+        ledger.meta.outputs = "fresh" if end is None else "stale"
+    return end
 
 
 def are_fresh(ledger: Reader, archive: Archive, folder: Path) -> bool:
     """Say whether all outputs stand, and nothing has changed since."""
     is_whole = archive.has_directory or not archive.is_begun
-    tables = all((folder / it).exists() for it in _TABLES)
+    tables = all((folder / name).exists() for name in _TABLES)
     return is_whole and tables and ledger.meta.outputs == "fresh"
 
 
@@ -95,17 +95,17 @@ def write_tables_beside(reader: Reader, folder: Path) -> bool:
 
 
 def _write_tables(
-    ledger: Reader, folder: Path, mark: str, below: int | None = None
+    ledger: Reader, folder: Path, mark: str, end: int | None = None
 ) -> None:
-    _write_results(ledger, folder / f"{TABLE}{mark}", below)
+    _write_results(ledger, folder / f"{TABLE}{mark}", end)
     path = folder / f"{PURCHASES}{mark}"
     source = ledger.meta.source
     write_purchases(path, purchase_slices(ledger), ledger.realm, source)
 
 
-def _write_results(ledger: Reader, path: Path, below: int | None) -> None:
+def _write_results(ledger: Reader, path: Path, end: int | None) -> None:
     own_schema = ledger.meta.own_schema
-    slices = result_slices(ledger, ARCHIVE, below)
+    slices = result_slices(ledger, ARCHIVE, end)
     is_shared = has_shared_rows(ledger)
     write_table(path, slices, own_schema, is_shared=is_shared, realm=ledger.realm)
 
@@ -142,14 +142,14 @@ def metadata_lines(ledger: Reader) -> Iterator[bytes]:
         yield part.encode()
 
 
-def _line(it: ListedImage) -> str:
+def _line(image: ListedImage) -> str:
     return (
-        f'{{"file_name": {_json(it.name)}, "id": {_json(str(it.id))}, '
-        f'"prompt": {prompt_as_json(it.request)}, "row": {it.position}, '
+        f'{{"file_name": {_json(image.name)}, "id": {_json(str(image.id))}, '
+        f'"prompt": {prompt_as_json(image.request)}, "row": {image.position}, '
         # Not "image": an imagefolder has its pictures under that name.
-        f'"image_number": {it.image}, {_sold(*it[-4:])}, '
-        f'"width_px": {it.width_px}, "height_px": {it.height_px}, '
-        f'"sha256": "{it.sha256}"}}\n'
+        f'"image_number": {image.image}, {_common_fields(*image[-4:])}, '
+        f'"width_px": {image.width_px}, "height_px": {image.height_px}, '
+        f'"sha256": "{image.sha256}"}}\n'
     )
 
 
@@ -157,10 +157,10 @@ _json = json.encoder.encode_basestring
 
 
 @lru_cache(maxsize=256)
-def _sold(
+def _common_fields(
     provider: str, model: str, aspect_ratio: str | None, resolution: str | None
 ) -> str:
-    """Return what most of a run's images have in common, as the middle of a line."""
+    """Return the fields that most images share, as the middle of a line of JSON."""
     common = {
         "provider": provider,
         "model": model,

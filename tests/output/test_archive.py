@@ -172,7 +172,7 @@ def test_an_image_larger_than_one_call_takes_is_written_in_pieces(
         return pwritev(descriptor, buffers, offset)
 
     monkeypatch.setattr(os, "pwritev", noted)
-    monkeypatch.setattr(diskfile, "MOST_BYTES", 70)
+    monkeypatch.setattr(diskfile, "MAX_CALL_BYTES", 70)
     monkeypatch.setattr(diskfile, "WRITTEN_AT_ONCE", 70)
     path = tmp_path / "images.zip"
     members = filled(path, 3)

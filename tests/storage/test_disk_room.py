@@ -105,7 +105,7 @@ def test_where_nothing_can_be_held_the_margin_counts_all(
 def test_more_than_the_most_that_is_held_is_a_margin(
     held: Room, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk_room, "MOST_HELD_BYTES", 4 * MEGABYTE)
+    monkeypatch.setattr(disk_room, "MAX_HELD_BYTES", 4 * MEGABYTE)
     before = shutil.disk_usage(disk).free
 
     hold(held, 16, MEGABYTE)

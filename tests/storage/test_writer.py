@@ -18,7 +18,7 @@ import pytest
 from batchgen.errors import DiskFull, StorageError
 from batchgen.ledger import Ledger, Reader
 from batchgen.output.archive import Archive, Incoming, Member
-from batchgen.storage.writer import GROUP_MOST, Writer, to_thread
+from batchgen.storage.writer import MAX_GROUP, Writer, to_thread
 from tests.output.archives import incoming
 
 T = TypeVar("T")
@@ -173,10 +173,10 @@ async def test_the_committed_end_never_passes_an_image_that_no_step_has_named(
         writing(Writer(ledger, archive, to_thread)) as writer,
         anyio.create_task_group() as tasks,
     ):
-        for number in range(5 * GROUP_MOST):
+        for number in range(5 * MAX_GROUP):
             tasks.start_soon(store, writer, number)
 
-    assert len(ends) == 5 * GROUP_MOST
+    assert len(ends) == 5 * MAX_GROUP
     assert all(committed <= offset for committed, offset in ends)
     assert ledger.meta.archive_end == archive.end
 
@@ -221,11 +221,11 @@ async def test_more_steps_than_a_group_holds_are_all_written_in_order(
         writing(Writer(ledger, archive, to_thread)) as writer,
         anyio.create_task_group() as tasks,
     ):
-        for number in range(2 * GROUP_MOST + 7):
+        for number in range(2 * MAX_GROUP + 7):
             tasks.start_soon(put, writer, number)
 
     assert order == sorted(order)
-    assert len(order) == 2 * GROUP_MOST + 7
+    assert len(order) == 2 * MAX_GROUP + 7
 
 
 # -- cancelled

@@ -19,7 +19,7 @@ from batchgen.ledger import AttemptRecord, Ledger, StoredImage
 from batchgen.ledger.rebuilding import Rebuilding
 from batchgen.model import State, now_micros
 from batchgen.output.reading import WrittenTable
-from batchgen.output.salvage import Salvage, Salvaged
+from batchgen.output.salvage import Salvage, SalvagedImage
 from batchgen.output.tag import Tag
 from batchgen.runner.accounts import by_list
 from batchgen.runner.store import size_warning
@@ -79,7 +79,7 @@ class Images:
         self.found.damaged_images = salvage.damaged
         self._end_attempts()
 
-    def _attempt_of(self, image: Salvaged) -> AttemptRecord:
+    def _attempt_of(self, image: SalvagedImage) -> AttemptRecord:
         tag, name = image.tag, image.member.name
         row_id = self.places.row_of_image(name, tag.image)
         is_number = 0 < tag.attempt_id < MAX_ID
@@ -103,7 +103,7 @@ class Images:
         number = self.numbers.get((tag.attempt_id, row_id or 0))
         return None if number is None else self.ledger.find_attempt(number)
 
-    def _new_attempt(self, image: Salvaged, row_id: int | None) -> AttemptRecord:
+    def _new_attempt(self, image: SalvagedImage, row_id: int | None) -> AttemptRecord:
         """Return an attempt of which only the ZIP knows."""
         tag = image.tag
         if row_id is None:
