@@ -1,4 +1,4 @@
-"""What rows of a result table came to: measures that add up, and what follows."""
+"""The money of result rows: measures that add up, and ratios of their sums."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import polars as pl
 
 from batchgen.model import Status
 
-# Wide enough for any sum, and said before summing: until lately polars gave the sum of
-# a Decimal(18,9) that very precision, which a sum can pass.
+# Wide enough for any sum, and cast before summing: older versions of polars gave a sum
+# the precision of its values, which the sum can exceed.
 _USD = pl.Decimal(38, 9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
-    """What some rows came to: exact sums of what is known, and how much is not.
+    """The money of some rows: exact sums of what is known, and how much is not.
 
     An amount is None, never 0, where unknown ones are all that was spent.
 
@@ -49,12 +49,11 @@ class Amounts:
 
 AMOUNTS = tuple(field.name for field in fields(Amounts))
 
-# What is counted to know which amounts are unknown as a whole, and by how many images
-# to divide.
-_ASIDE = ("unknown_wasted", "priced_images")
-_FOLLOWS = ("per_image_usd", "wasted_share")
+# They tell which amounts are unknown as a whole, and by how many images to divide.
+_HELPERS = ("unknown_wasted", "priced_images")
+_RATIOS = ("per_image_usd", "wasted_share")
 
-SUMS = (*(name for name in AMOUNTS if name not in _FOLLOWS), *_ASIDE)
+SUMS = (*(name for name in AMOUNTS if name not in _RATIOS), *_HELPERS)
 """The measures, by name."""
 
 
@@ -87,7 +86,7 @@ def measures() -> list[pl.Expr]:
 
 
 def with_ratios(sums: pl.DataFrame) -> pl.DataFrame:
-    """Return sums of the measures with what follows from them, as in `Amounts`."""
+    """Return sums of the measures with their ratios, as in `Amounts`."""
     amounts = sums.with_columns(
         _unless_unknown("cost_usd", "unknown_rows"),
         _unless_unknown("wasted_usd", "unknown_wasted"),

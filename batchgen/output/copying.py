@@ -1,4 +1,4 @@
-"""Read members one after the other, in pieces: to check them, or to copy them."""
+"""Read members one after the other, in pieces, to check or to copy them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from polars.exceptions import PanicException, PolarsError
 
 from batchgen.errors import SpecError
-from batchgen.output.amounts import AMOUNTS, SUMS, Amounts, with_ratios, measures
+from batchgen.output.amounts import AMOUNTS, SUMS, Amounts, measures, with_ratios
 from batchgen.output.spreadsheet import safe_frame
 from batchgen.output.unpacked import bomb_message
 

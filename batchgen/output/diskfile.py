@@ -1,4 +1,4 @@
-"""One file that is only ever appended to or cut, with every OSError made ours."""
+"""One file that is only appended to or cut; every OSError becomes a StorageError."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _STREAM_BYTES = 1 << 20
 class DiskFile:
     """A file that is opened when first needed, and not used again once it failed.
 
-    After a failed write or sync nobody knows what is on disk, so only a new process,
-    which looks, may go on.
+    After a failed write or sync it is unknown what is on disk. Only a new process,
+    which reads the file first, may go on.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,16 +50,16 @@ class DiskFile:
         return self._held_to
 
     def hold_room(self, offset: int, end: int) -> bool | None:
-        """Hold room up to an offset for what will be written; see `output.room`.
+        """Hold room up to an offset for what will be written; see `preallocation`.
 
-        Unlike all else here, this may be called while another thread writes: it has a
-        descriptor of its own. A new file is made for it.
+        Unlike the other methods this may be called while another thread writes, for it
+        uses a descriptor of its own. Where there is no file it makes one.
 
         Returns:
             Whether it is held; None where the system cannot do that.
         """
         held_before = self._held_to
-        # Before it is asked for: a cut that comes meanwhile holds it again.
+        # Set before the system is asked, so that a cut meanwhile holds the room again.
         self._held_to = max(held_before, end)
         is_held = hold_room_in(self.path, offset, end - offset, make=True)
         if not is_held:
@@ -69,7 +69,7 @@ class DiskFile:
     def release_room(self) -> None:
         """Give back the room behind the file's end, also after a failed write."""
         self._held_to = 0
-        with self._translated_apart("give back room of"):
+        with self._translated_errors("give back room of"):
             if self.path.exists():
                 release_room_of(self.path)
 
@@ -99,10 +99,10 @@ class DiskFile:
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def settle(self) -> None:
-        """Put on disk what an earlier process left in memory, then forget the memory.
+        """Put on disk what an earlier process left in memory, then drop that memory.
 
-        What is read afterwards is what a power loss would leave: after a failed sync
-        the system may go on showing bytes that never reached the disk.
+        What is read afterwards is what a power loss would leave. After a failed sync
+        the system may otherwise show bytes that never reached the disk.
         """
         self.read_at(0, 1)
         with self._translated("sync"):
@@ -152,13 +152,13 @@ class DiskFile:
 
     def is_empty(self) -> bool:
         """Say whether the file is there, and nothing in it."""
-        with self._translated_apart("look at"):
+        with self._translated_errors("look at"):
             return self.path.exists() and self.path.stat().st_size == 0
 
     def remove(self) -> None:
         """Remove the file."""
         self.close()
-        with self._translated_apart("remove"):
+        with self._translated_errors("remove"):
             self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -184,14 +184,14 @@ class DiskFile:
                 "run the same command again"
             )
         try:
-            with self._translated_apart(verb):
+            with self._translated_errors(verb):
                 yield
         except StorageError:
             self._failed = True
             raise
 
     @contextmanager
-    def _translated_apart(self, verb: str) -> Iterator[None]:
+    def _translated_errors(self, verb: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -210,7 +210,7 @@ class DiskFile:
 
 
 class Stream:
-    """Many small pieces, written to a file as few large ones."""
+    """Writes many small pieces to a file as few large ones."""
 
     def __init__(self, file: DiskFile, offset: int) -> None:
         self._file = file
@@ -232,7 +232,7 @@ class Stream:
 
     def flush(self) -> None:
         """Write what is still held."""
-        # Joined: a million short lines as buffers of their own cost a call per 1,024.
+        # Joined, for a million separate buffers would take a call for each 1,024.
         self._file.write_at([b"".join(self._pieces)], self._flushed_to)
         self._flushed_to += self._held
         self._pieces, self._held = [], 0

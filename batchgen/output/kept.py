@@ -1,12 +1,12 @@
-"""`kept/`: what was paid for and cannot be an image of the archive, as files.
+"""`kept/`: replies and bytes that were paid for and cannot be images of the archive.
 
     <attempt>.json           a reply in which no image was found
     <attempt>-body-<n>.bin   bytes, or .txt a long text, that stood in its body
     <attempt>-<image>.<ext>  bytes that are no whole image of a known kind, or an image
                              that nobody asked for
 
-The folder is input that anybody may have changed: names are made of numbers alone, and
-whatever does not fit is passed over.
+Anybody may have changed the folder: names are made of numbers alone, and files that do
+not fit are ignored.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Pieces = Callable[[bytes | str], Iterable[bytes]]
 _REPLY = re.compile(r"(\d{1,18})\.json")
 _IMAGE = re.compile(r"(\d{1,18})-(\d{1,9})\.[a-z0-9]{1,8}")
 _FILE = "batchgen:file"
-# They hold secrets of a session, and help nobody who reads a reply.
+# They hold secrets of a session, and say nothing about a purchase.
 _PRIVATE = frozenset({"set-cookie", "set-cookie2", "authorization", "cookie"})
 
 
@@ -60,7 +60,7 @@ class KeptReply:
     """A reply as it was kept.
 
     Attributes:
-        source: What it answered.
+        source: What the reply answered.
     """
 
     provider: str
@@ -110,7 +110,7 @@ class KeptFiles:
             document["whole"] = reply.whole
         texts = _dump(document, iter(range(1, len(long_values) + 1)))
         covered = (piece for text in texts for piece in self._pieces(text))
-        # Last: who finds it finds what it names.
+        # Written last, so that the files that it names are there.
         return self._write(f"{attempt_id}.json", covered)
 
     def keep_image(self, attempt_id: int, image: int, data: bytes) -> str:
@@ -195,7 +195,7 @@ class KeptFiles:
                 lambda: [path.name for path in self._folder.iterdir()]
             )
         except OSError as error:
-            # What was paid for is there, though nobody can look now.
+            # What was paid for may be there, though it cannot be listed now.
             refuse_shortage(error)
             return []
         return [name for name in names if name.startswith(start)]
@@ -208,7 +208,7 @@ def _body_name(attempt_id: int, number: int, value: str | bytes) -> str:
 def _read(path: Path, max_bytes: int) -> bytes | None:
     """Return a plain file of at most this size; None for anything else."""
     try:
-        # A link may lead out of the folder, and a pipe would be waited for.
+        # A link may lead out of the folder, and a pipe would block.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         with os.fdopen(open_descriptor(path, flags), "rb") as file:
             state = os.fstat(file.fileno())
@@ -251,7 +251,7 @@ def _is_long(value: Json) -> bool:
 
 
 def _long_values(value: Json) -> Iterator[str | bytes]:
-    """Yield what stands in files of its own, in the order of the document."""
+    """Yield the values that get files of their own, in the order of the document."""
     match value:
         case Blob():
             yield value.data

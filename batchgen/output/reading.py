@@ -1,4 +1,4 @@
-"""Read a table that an earlier run wrote, row by row; anybody may have changed it."""
+"""Read a table that an earlier run wrote; anybody may have changed the file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class WrittenTable:
         """Open a table.
 
         Raises:
-            StorageError: it cannot be read, or is none of batchgen's.
+            StorageError: it cannot be read, or is no table of batchgen's.
         """
         self._path = path
         self._schema = _SCHEMAS[path.name]

@@ -38,8 +38,8 @@ def write_outputs(
 ) -> int | None:
     """Write the ZIP's directory and the tables; only the folder's owner may.
 
-    The ledger says `writing` meanwhile, and `fresh` when all is on disk. So after a kill
-    the next process writes them again.
+    The ledger says `writing` meanwhile, and `fresh` when all is on disk. So the next
+    process writes them again after a kill.
 
     Args:
         ledger: Of the run.

@@ -252,8 +252,8 @@ class Writer:
         """Make the steps here, and wait for the disk in a thread.
 
         A thread that runs many short statements gives up the interpreter's lock at each
-        of them, and then waits for the lock behind the event loop. A step of 0.1 ms took
-        milliseconds there, and every purchase waits for a step.
+        of them, and then waits for the lock behind the event loop. There a step of
+        0.1 ms took milliseconds, and every purchase waits for a step.
         """
         self._ledger.begin()
         try:
