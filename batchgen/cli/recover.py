@@ -77,13 +77,13 @@ def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
         realm=realm,
         command=write_words(these_words()),
     )
-    found = recover_folder(recovery, remains)
+    report = recover_folder(recovery, remains)
     if as_json:
-        fields = fields_of(folder, found, this_command())
+        fields = fields_of(folder, report, this_command())
         click.echo(exact_json(tagged("recover", fields)))
     else:
         notes = address_notes(this_command())
-        click.echo("\n".join([*lines_of(folder, found, this_command()), *notes]))
+        click.echo("\n".join([*lines_of(folder, report, this_command()), *notes]))
 
 
 def _folder(run: Path, overrides: Overrides, *, rehearse: bool) -> Path:
@@ -151,12 +151,14 @@ def _remember_command(
     run: Path, source: Path, job: Job, overrides: Overrides, *, is_rehearsal: bool
 ) -> None:
     """Let `this_command` return the command that carries on."""
-    words = sys.argv[2:]
-    words = [word for word in words if word not in (str(run), "--json", "--rehearse")]
+    arguments = sys.argv[2:]
+    arguments = [
+        word for word in arguments if word not in (str(run), "--json", "--rehearse")
+    ]
     if overrides.provider is None and source.suffix.lower() != ".toml":
-        words += ["--provider", ",".join(job.providers)]
+        arguments += ["--provider", ",".join(job.providers)]
     if run.is_dir():
-        words += ["--out", str(run)]
+        arguments += ["--out", str(run)]
     if is_rehearsal:
-        words.append("--rehearse")
-    carry_on_by("run", str(source), *words)
+        arguments.append("--rehearse")
+    carry_on_by("run", str(source), *arguments)

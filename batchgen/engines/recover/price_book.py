@@ -1,4 +1,4 @@
-"""What a purchase was of which little is known: by its row and today's prices."""
+"""Describe purchases of which little is known, by their row and today's prices."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.recover.events import LoggedAttempt, number_in
-from batchgen.engines.recover.purchases import MOST_IMAGES
+from batchgen.engines.recover.recovered_attempts import MAX_IMAGES
+from batchgen.engines.recover.run_log import LoggedAttempt, number_in
 from batchgen.ledger import AttemptRecord, Ledger, planned_sales
 from batchgen.model import Job, PriceList, Sale, State, find_price, to_nano
 from batchgen.provider import Provider
 
 
 @dataclass(slots=True, kw_only=True)
-class Sales:
+class PriceBook:
     """Describes purchases of which only their row is known.
 
     Attributes:
@@ -29,12 +29,12 @@ class Sales:
     guessed_urls: set[str] = field(default_factory=set)
 
     def url_of(self, provider: str) -> str:
-        """Return where a provider was asked; empty where nobody knows it."""
+        """Return where a provider was asked; empty where that is unknown."""
         if (url := self.urls.get(provider)) is not None:
             return url
-        known = self.providers.get(provider)
+        translator = self.providers.get(provider)
         url = self.job.terms_of(provider).base_url
-        url = url or (known.defaults.base_url if known else None) or ""
+        url = url or (translator.defaults.base_url if translator else None) or ""
         self.guessed_urls.add(url)
         return url.rstrip("/")
 
@@ -54,7 +54,7 @@ class Sales:
             attempt_id: Its number.
             row_id: Its row.
             span: Its first image, and how many it has.
-            at: When it was sent, or the first moment that is known of it.
+            at: When it was sent, or the first known moment after that.
             logged: What the log has of it.
         """
         fields = logged.sent if logged else {}
@@ -64,19 +64,19 @@ class Sales:
             planned.provider if planned else self.job.providers[0]
         )
         is_planned = planned is not None and planned.provider == name
-        known = self.providers.get(name)
+        translator = self.providers.get(name)
         model = fields.get("model_id") or (
             planned.model
             if planned and is_planned
-            else request.model or (known.defaults.model if known else "")
+            else request.model or (translator.defaults.model if translator else "")
         )
         resolution = fields.get("resolution") or (
             planned.resolution if planned and is_planned else request.resolution
         )
-        first, images = span[0], min(span[1], MOST_IMAGES)
+        first, images = span[0], min(span[1], MAX_IMAGES)
         amounts = self._amounts(Sale.of(name, request, model, resolution or ""))
         amounts = {key: nano * images for key, nano in amounts.items()}
-        if "images" in fields:  # whoever names these names the amounts, or has none
+        if "images" in fields:  # then the amounts are named, too, or unknown
             amounts = {
                 key: nano
                 for key in ("expected", "floor", "ceiling")
