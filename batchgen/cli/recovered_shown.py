@@ -97,8 +97,8 @@ def _gap_lines(report: RecoveryReport, totals: Totals) -> Iterator[str]:
         many = len(report.lost_answers) != 1
         yield (
             f"{', '.join(report.lost_answers)}: {'answers' if many else 'an answer'} "
-            f"to {'requests' if many else 'a request'} whose row no file names; the price "
-            "stands as at risk"
+            f"to {'requests' if many else 'a request'} whose row no file names; the "
+            "price stands as at risk"
         )
     yield from _unknown_lines(report, totals)
 

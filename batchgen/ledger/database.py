@@ -7,19 +7,18 @@ import sqlite3
 from collections import deque
 from collections.abc import Mapping
 from contextlib import closing
-from enum import Enum, auto
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from batchgen.drives import reason_of
 from batchgen.errors import (
     LedgerMismatch,
     LedgerMissing,
     StorageError,
     ledger_way_out,
 )
+from batchgen.ledger.file_state import is_emptied
 from batchgen.ledger.soundness import (
     APPLICATION_ID,
     defend,
@@ -31,14 +30,6 @@ from batchgen.ledger.soundness import (
 from batchgen.ledger.sqlite_errors import lock_refusal, not_local, ours, translated
 
 SCHEMA_VERSION = 8
-_NOT_DAMAGED = frozenset(
-    {
-        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN),
-        *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY),
-    }
-)
-"""Why SQLite may refuse a ledger that is whole."""
-
 _STATEMENTS = (
     *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
     *("members.sql", "edits.sql", "rebuilding.sql"),
@@ -206,75 +197,6 @@ def _apply(connection: sqlite3.Connection, script: str, version: int) -> None:
     text = files("batchgen.ledger").joinpath(script).read_text("utf-8")
     stamp = f"PRAGMA user_version = {version}; PRAGMA application_id = {APPLICATION_ID}"
     connection.executescript(f"BEGIN IMMEDIATE; {text}; {stamp}; COMMIT;")
-
-
-def is_emptied(path: Path) -> bool:
-    """Say whether a log stands beside a ledger that is empty or gone.
-
-    SQLite would delete that log when it opens the file. A new ledger has its first page
-    before it has a log.
-    """
-    log = path.with_name(f"{path.name}-wal")
-    try:
-        if not log.stat().st_size:
-            return False
-        return not path.stat().st_size
-    except FileNotFoundError:
-        return not path.exists() and log.exists()
-    except OSError:
-        return False
-
-
-def is_begun(path: Path) -> bool:
-    """Say whether a ledger is there and belongs to a SOURCE; nothing is changed.
-
-    One that is damaged counts: whoever opens it is told what is wrong.
-    """
-    address = f"{path.resolve().as_uri()}?mode=ro"
-    try:
-        try:
-            if not path.stat().st_size:
-                return False
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        with closing(sqlite3.connect(address, uri=True)) as file:
-            row = file.execute("SELECT 1 FROM meta WHERE name = 'source'").fetchone()
-    except OSError as error:
-        raise StorageError(f"cannot look at {path}: {reason_of(error)}") from error
-    except sqlite3.OperationalError as error:
-        return "no such table" not in str(error)
-    except sqlite3.DatabaseError:
-        return True
-    return row is not None
-
-
-class LedgerState(Enum):
-    """What stands where a ledger should be.
-
-    MISSING: no file. EMPTY: a file in which no run was begun. DAMAGED: a file that
-    SQLite cannot read, or no database. WHOLE: a ledger, of whatever version.
-    """
-
-    MISSING = auto()
-    EMPTY = auto()
-    DAMAGED = auto()
-    WHOLE = auto()
-
-
-def state_of(path: Path) -> LedgerState:
-    """Look at a ledger as a whole, which takes seconds for a large one."""
-    if not path.exists():
-        return LedgerState.MISSING
-    if not is_begun(path):
-        return LedgerState.EMPTY
-    address = f"{path.resolve().as_uri()}?mode=ro"
-    try:
-        with closing(sqlite3.connect(address, uri=True)) as file:
-            row = file.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_DAMAGED
-        return LedgerState.WHOLE if is_busy else LedgerState.DAMAGED
-    return LedgerState.WHOLE if row == ("ok",) else LedgerState.DAMAGED
 
 
 def copy_ledger(source: Path, target: Path) -> None:

@@ -8,11 +8,12 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
+from batchgen.ledger.from_rows import attempt_of, by_name
 from batchgen.ledger.ledger import Ledger
-from batchgen.ledger.reader import Reader, attempt_of, by_name
+from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import AttemptRecord, basis_of, is_at_risk
-from batchgen.ledger.results import moment, moment_of, usd_of
-from batchgen.model import Basis, PurchaseRow, State
+from batchgen.ledger.results import moment_of, usd_of
+from batchgen.model import Basis, PurchaseRow, State, utc
 
 _SLICE = 4096
 _STATES = {state.value: state for state in State}
@@ -126,7 +127,7 @@ def _purchase(line: _Line) -> PurchaseRow:
         id=place if line.name is None else line.name,
         attempt=line.number,
         attempt_id=line.attempt_id,
-        sent_at=moment(line.sent_at),
+        sent_at=utc(line.sent_at),
         accepted_at=moment_of(line.accepted_at),
         ended_at=moment_of(line.ended_at),
         provider=line.provider,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
 
-from batchgen.errors import Again, Charge
+from batchgen.ledger.from_rows import attempt_record, by_name, planned_row, row_record
 from batchgen.ledger.realm import REHEARSAL
 from batchgen.ledger.records import (
     AttemptRecord,
@@ -17,7 +15,6 @@ from batchgen.ledger.records import (
     PlannedRow,
     RowRecord,
 )
-from batchgen.ledger.requests import load_request
 from batchgen.ledger.route import Way, load_route
 from batchgen.ledger.store import Store
 from batchgen.ledger.totals import Money, Totals
@@ -66,7 +63,7 @@ class Reader(Store):
 
     def row(self, row_id: int) -> RowRecord:
         """Return one version of a row."""
-        return _row(self.execute("row_get", (row_id,)).fetchone())
+        return row_record(self.execute("row_get", (row_id,)).fetchone())
 
     def waiting(
         self,
@@ -96,12 +93,12 @@ class Reader(Store):
                 "groups": None if groups is None else json.dumps(list(groups)),
             },
         )
-        return [_planned(row) for row in rows]
+        return [planned_row(row) for row in rows]
 
     def planned(self, row_id: int) -> PlannedRow | None:
         """Return how a row is to be bought; None if nobody can, or it left the plan."""
         row = self.execute("row_planned", (row_id, self.generation)).fetchone()
-        return None if row is None else _planned(row)
+        return None if row is None else planned_row(row)
 
     def route(self, row_id: int) -> list[Way]:
         """Return who can make a row, best first; empty where it is one alone."""
@@ -122,7 +119,7 @@ class Reader(Store):
                 "max_rows": max_rows,
             },
         )
-        return [_planned(row) for row in rows]
+        return [planned_row(row) for row in rows]
 
     def upload(self, provider: str, base_url: str, name: str, now: int) -> str | None:
         """Return the link of a reference image that was uploaded and still works."""
@@ -284,47 +281,3 @@ class Reader(Store):
             images=images.fetchone()[0],
             realm=self.realm,
         )
-
-
-def attempt_record(row: sqlite3.Row) -> AttemptRecord:
-    """Read one line of `attempts`."""
-    return attempt_of(by_name(row))
-
-
-def by_name(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a row as a dictionary; `dict` looks for each name among all of them."""
-    return dict(zip(row.keys(), row, strict=True))
-
-
-def attempt_of(values: dict[str, Any]) -> AttemptRecord:
-    """Read one line of `attempts`; the values are taken over."""
-    values["state"] = State(values["state"])
-    values["charge"] = Charge(values["charge"]) if values["charge"] else None
-    values["again"] = Again(values["again"]) if values["again"] else None
-    values["counts"] = bool(values["counts"])
-    is_excused = bool(values.pop("excused"))
-    return AttemptRecord(**values, excused=is_excused)
-
-
-def _planned(row: sqlite3.Row) -> PlannedRow:
-    return PlannedRow(
-        row=_row(row),
-        position=row["position"],
-        provider=row["provider"],
-        model=row["model"],
-        resolution=row["resolution"],
-    )
-
-
-def _row(row: sqlite3.Row) -> RowRecord:
-    return RowRecord(
-        row_id=row["row_id"],
-        id=row["id"],
-        stem=row["stem"],
-        request=load_request(row["request"]),
-        status=Status(row["status"]),
-        error=row["error"],
-        message=row["message"],
-        tries_from=row["tries_from"],
-        budget_group=row["budget_group"],
-    )

@@ -6,7 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from batchgen.ledger.database import is_emptied, queries
+from batchgen.ledger.database import queries
+from batchgen.ledger.file_state import is_emptied
 
 REHEARSAL = "rehearsal"
 """The realm of a run against the built-in sandbox; all others cost real money."""

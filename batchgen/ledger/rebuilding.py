@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import NamedTuple
 
+from batchgen.ledger.from_rows import attempt_record
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.meta import Value
-from batchgen.ledger.reader import attempt_record
 from batchgen.ledger.records import AttemptRecord
 from batchgen.ledger.requests import dump_request, load_request, prompt_of
 from batchgen.ledger.resuming import KeyOf

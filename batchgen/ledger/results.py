@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import basis_of, is_at_risk
 from batchgen.ledger.requests import prompt_of
-from batchgen.model import Basis, FileRecord, ResultRow, State, Status, to_usd
+from batchgen.model import Basis, FileRecord, ResultRow, State, Status, to_usd, utc
 
 Slice = tuple[list[ResultRow], bytes | None]
 
@@ -67,8 +67,6 @@ _POSITION = itemgetter(0)
 _ATTEMPT = len(_Row._fields)
 _IMAGE = _ATTEMPT + len(_Attempt._fields)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _WEAKEST_LAST = tuple(Basis)
 _STATUSES = {status.value: status for status in Status}
 
@@ -277,7 +275,7 @@ def _warnings(row: _Row, attempts: Sequence[_Attempt]) -> str | None:
 
 def _started(attempts: Sequence[_Attempt]) -> datetime | None:
     if len(attempts) == 1:
-        return moment(attempts[0].sent_at)
+        return utc(attempts[0].sent_at)
     return moment_of(min([attempt.sent_at for attempt in attempts], default=None))
 
 
@@ -290,14 +288,9 @@ def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:
     return moment_of(max(ends, default=None))
 
 
-def moment(micros: int) -> datetime:
-    """Return microseconds since 1970 as an aware time."""
-    return _EPOCH + micros * _MICROSECOND
-
-
 def moment_of(micros: int | None) -> datetime | None:
     """Return a moment that may not have come."""
-    return None if micros is None else moment(micros)
+    return None if micros is None else utc(micros)
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from batchgen.engines.recover.run_log import Events, read_events
 from batchgen.engines.whole_folder import SANDBOX, refuse_odd_files
 from batchgen.errors import LedgerMismatch, StorageError, UsageError
 from batchgen.ledger import REHEARSAL
-from batchgen.ledger.database import LedgerState, state_of
+from batchgen.ledger.file_state import LedgerState, state_of
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.reading import WrittenTable
 

@@ -158,7 +158,7 @@ def _take_step(
 
 
 def _fields(text: str) -> dict[str, str]:
-    """Read fields up to the first text that is no field, so that bad lines cost little."""
+    """Read fields up to the first text that is no field: so bad lines cost little."""
     fields, end = {}, 0
     while (match := _FIELD.match(text, end)) is not None:
         name, value = match.groups()
