@@ -21,7 +21,8 @@ from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import Cost
 from batchgen.engines.notices import network_problems, notices_of
 from batchgen.errors import SpecError
-from batchgen.ledger import Reader, planned_sales
+from batchgen.ledger import Reader
+from batchgen.ledger.outstanding import planned_sales
 from batchgen.model import Job, dollars, find_price
 from batchgen.provider import key_variable
 from batchgen.providers import PROVIDERS

@@ -17,7 +17,8 @@ from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.needed import needed_after_retry
 from batchgen.errors import UsageError
-from batchgen.ledger import Ledger, outstanding_after_retry
+from batchgen.ledger import Ledger
+from batchgen.ledger.outstanding import outstanding_after_retry
 from batchgen.ledger.picked import (
     reject_images,
     retry_status,

@@ -13,7 +13,8 @@ from anyio.abc import TaskGroup
 from batchgen.budget import DAY_MICROS, Budget, Group, Scope, limits_of, shares_of
 from batchgen.engines.setting import Setting
 from batchgen.errors import BatchgenError, SpecError
-from batchgen.ledger import AttemptRecord, Reader, unpriced_images
+from batchgen.ledger import AttemptRecord, Reader
+from batchgen.ledger.outstanding import unpriced_images
 from batchgen.limits import Failures
 from batchgen.model import (
     Endpoint,

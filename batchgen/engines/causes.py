@@ -19,7 +19,8 @@ from batchgen.errors import (
     TaskLost,
     TaskOverdue,
 )
-from batchgen.ledger import Reader, rows_without_success
+from batchgen.ledger import Reader
+from batchgen.ledger.plan_findings import rows_without_success
 from batchgen.model import ImageRequest, Status, type_of_option
 from batchgen.reasons import blames_reference, split_identifiers
 

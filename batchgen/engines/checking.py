@@ -27,21 +27,12 @@ from batchgen.engines.forecast import forecast_of
 from batchgen.engines.notices import network_problems, notices_of
 from batchgen.engines.outlook import disk_of, limits_met, paces_of
 from batchgen.engines.whole_folder import refuse_without_ledger
-from batchgen.ledger import (
-    Ledger,
-    PlanEntry,
-    PlanWriter,
-    Reader,
-    Totals,
-    count_warnings,
-    first_sharing_row,
-    new_names,
-    rename_row,
-    renamed_rows,
-    share_nothing,
-    sharing,
-)
+from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals, new_names
 from batchgen.ledger.database import copy_ledger
+from batchgen.ledger.naming import rename_row
+from batchgen.ledger.outstanding import first_sharing_row, sharing
+from batchgen.ledger.plan import share_nothing
+from batchgen.ledger.plan_findings import count_warnings, renamed_rows
 from batchgen.manifest import Row, key_of
 from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.gaps import Gaps

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from batchgen.engines.edited import rebuy_of
 from batchgen.errors import UsageError
-from batchgen.ledger import Reader, unpriced_row
+from batchgen.ledger import Reader
+from batchgen.ledger.outstanding import unpriced_row
 from batchgen.model import Capabilities, ImageRequest, Sale
 from batchgen.runner.choice import unpriced_words
 from batchgen.runner.context import Run

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import FinishedPrompt
 from batchgen.errors import UsageError
-from batchgen.ledger import Reader, count_runnable, has_unsent_rows, runnable_row
+from batchgen.ledger import Reader
+from batchgen.ledger.outstanding import has_unsent_rows
+from batchgen.ledger.plan_findings import count_runnable, runnable_row
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.wording import shown
 from batchgen.model import Job

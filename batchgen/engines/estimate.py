@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchgen.ledger import Reader, outstanding
+from batchgen.ledger import Reader
+from batchgen.ledger.outstanding import outstanding
 from batchgen.model import to_usd
 
 EVERY_ROW = 1 << 62

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from batchgen.budget import Scope
 from batchgen.engines.causes import Cause
 from batchgen.engines.edited import Rebuy
-from batchgen.ledger import PlanProblem, Reader, Totals, problems, warnings
+from batchgen.ledger import Reader, Totals
+from batchgen.ledger.plan_findings import PlanProblem, problems, warnings
 from batchgen.manifest.gaps import Gaps
 from batchgen.model import Price, to_nano
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 from functools import cache
 
 from batchgen.engines.findings import Alone, Cost, Forecast, Group
-from batchgen.ledger import Reader, load_route, rows_to_buy
+from batchgen.ledger import Reader, load_route
+from batchgen.ledger.outstanding import rows_to_buy
 from batchgen.model import Price, Sale, find_price
 from batchgen.runner.choice import Choice
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Self
 
 from batchgen.engines.estimate import EVERY_ROW, estimate_of
-from batchgen.ledger import Reader, highest_price_factor
+from batchgen.ledger import Reader
+from batchgen.ledger.outstanding import highest_price_factor
 from batchgen.model import to_nano
 
 

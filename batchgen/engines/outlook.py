@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 from batchgen.budget import DAY_MICROS, Limits, Scope, Share, day_of, shares_of
 from batchgen.engines.findings import Cost, Disk, Forecast, Limit, Pace
-from batchgen.ledger import Reader, Totals, last_latencies, mean_image_bytes
+from batchgen.ledger import Reader, Totals
+from batchgen.ledger.outstanding import last_latencies, mean_image_bytes
 from batchgen.model import Job
 from batchgen.provider import Provider
 

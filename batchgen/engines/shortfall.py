@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from batchgen.budget import Limits, Scope, Share, shares_of
 from batchgen.engines.needed import Needed
 from batchgen.errors import BudgetReached, DayTooSmall
-from batchgen.ledger import Ledger, Reader, SaleToBuy, sales_to_buy
+from batchgen.ledger import Ledger, Reader
+from batchgen.ledger.outstanding import SaleToBuy, sales_to_buy
 
 if TYPE_CHECKING:
     from batchgen.runner.context import Run

@@ -1,15 +1,6 @@
 """The run's durable state: one SQLite file."""
 
 from batchgen.ledger.directory import ListedImage, directory_images, directory_places
-from batchgen.ledger.edited_rows import (
-    NamedRow,
-    RowsKept,
-    RowsToRebuy,
-    count_taken_over,
-    first_rows_to_rebuy,
-    rows_kept,
-    rows_to_rebuy,
-)
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.members import (
     Compaction,
@@ -19,42 +10,8 @@ from batchgen.ledger.members import (
     stored_members,
 )
 from batchgen.ledger.meta import Meta
-from batchgen.ledger.naming import (
-    NamedImage,
-    NewName,
-    images_of,
-    new_names,
-    rename_image,
-    rename_row,
-)
-from batchgen.ledger.outstanding import (
-    Outstanding,
-    SaleToBuy,
-    first_sharing_row,
-    has_unsent_rows,
-    highest_price_factor,
-    last_latencies,
-    mean_image_bytes,
-    outstanding,
-    outstanding_after_retry,
-    planned_sales,
-    rows_to_buy,
-    sales_to_buy,
-    sharing,
-    unpriced_images,
-    unpriced_row,
-)
-from batchgen.ledger.plan import PlanWriter, reference_files, share_nothing
-from batchgen.ledger.plan_findings import (
-    PlanProblem,
-    count_runnable,
-    count_warnings,
-    problems,
-    renamed_rows,
-    rows_without_success,
-    runnable_row,
-    warnings,
-)
+from batchgen.ledger.naming import NamedImage, NewName, images_of, new_names
+from batchgen.ledger.plan import PlanWriter
 from batchgen.ledger.purchases import (
     providers_bought_from,
     purchase_slices,
@@ -78,7 +35,7 @@ from batchgen.ledger.records import (
     just_sent,
 )
 from batchgen.ledger.requests import load_request, prompt_as_json
-from batchgen.ledger.results import end_behind_purchases, has_shared_rows, result_slices
+from batchgen.ledger.results import result_slices
 from batchgen.ledger.route import Way, dump_route, load_route
 from batchgen.ledger.totals import Totals
 
@@ -95,71 +52,35 @@ __all__ = [
     "ListedImage",
     "Meta",
     "NamedImage",
-    "NamedRow",
     "NewName",
     "OpenAttempts",
-    "Outstanding",
     "PlanEntry",
-    "PlanProblem",
     "PlanWriter",
     "PlannedRow",
     "Reader",
     "RowRecord",
-    "RowsKept",
-    "RowsToRebuy",
-    "SaleToBuy",
     "Shape",
     "StoredImage",
     "StoredMember",
     "Totals",
     "Way",
     "count_members",
-    "count_runnable",
-    "count_taken_over",
-    "count_warnings",
     "directory_images",
     "directory_places",
     "dump_route",
-    "end_behind_purchases",
-    "first_rows_to_rebuy",
-    "first_sharing_row",
-    "has_shared_rows",
-    "has_unsent_rows",
-    "highest_price_factor",
     "images_of",
     "just_sent",
-    "last_latencies",
     "load_request",
     "load_route",
-    "mean_image_bytes",
     "new_names",
-    "outstanding",
-    "outstanding_after_retry",
-    "planned_sales",
-    "problems",
     "prompt_as_json",
     "providers_bought_from",
     "purchase_slices",
     "purchases_of",
     "realm_in",
-    "reference_files",
-    "rename_image",
-    "rename_row",
-    "renamed_rows",
     "result_slices",
-    "rows_kept",
-    "rows_to_buy",
-    "rows_to_rebuy",
-    "rows_without_success",
-    "runnable_row",
-    "sales_to_buy",
     "settle_charge",
     "settled_without_note",
-    "share_nothing",
-    "sharing",
     "stored_members",
-    "unpriced_images",
-    "unpriced_row",
     "unsettle_charges",
-    "warnings",
 ]

@@ -1,5 +1,5 @@
 -- name: rows_to_buy
-SELECT plan.provider, plan.model, plan.resolution, plan.estimate, plan.route, rows.request, rows.n,
+SELECT plan.provider, plan.model, plan.resolution, rows.request, plan.estimate, plan.route, rows.n,
        rows.budget_group,
        rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
                  WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS missing
@@ -7,8 +7,8 @@ SELECT plan.provider, plan.model, plan.resolution, plan.estimate, plan.route, ro
   WHERE plan.generation = :generation AND plan.position < :end
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL;
 -- name: plan_sales
-SELECT plan.provider, plan.model, plan.resolution, min(plan.position) AS position,
-       rows.request, count(*) AS rows, sum(rows.n) AS images
+SELECT plan.provider, plan.model, plan.resolution, rows.request, min(plan.position) AS position,
+       count(*) AS rows, sum(rows.n) AS images
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :end
     AND plan.problem IS NULL AND plan.provider IS NOT NULL AND plan.shares IS NULL
@@ -36,7 +36,7 @@ SELECT plan.position, plan.line, rows.request FROM plan JOIN rows USING (row_id)
   ORDER BY plan.position LIMIT 1;
 -- name: sales_to_buy
 -- A line for all rows that cost the same: a sale depends on no prompt.
-SELECT provider, model, resolution, budget_group, request, sum(missing) AS missing
+SELECT provider, model, resolution, request, budget_group, sum(missing) AS missing
   FROM (SELECT plan.provider, plan.model, plan.resolution, rows.budget_group, rows.request,
                rows.n - (SELECT count(DISTINCT images.image)
                          FROM attempts JOIN images USING (attempt_id)

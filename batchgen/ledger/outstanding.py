@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.requests import load_request
@@ -31,89 +31,51 @@ class RowToBuy(NamedTuple):
     Attributes:
         estimate: Expected price of all its images in nano-dollars; None if unknown.
         route: Who can make the row, as JSON; None where it is one provider alone.
-        request: As JSON.
         images: How many it asks for.
         missing: How many of these are not in the archive yet.
     """
 
-    provider: str
-    model: str
-    resolution: str
+    sale: Sale
     estimate: int | None
     route: str | None
-    request: str
     images: int
     budget_group: str | None
     missing: int
-
-    @property
-    def sale(self) -> Sale:
-        """What decides the row's price."""
-        return _sale(self.provider, self.request, self.model, self.resolution)
 
 
 class SaleToBuy(NamedTuple):
     """Rows of one budget group that cost the same for each image.
 
     Attributes:
-        request: Of one of them, as JSON.
         missing: How many of their images are not in the archive yet.
     """
 
-    provider: str
-    model: str
-    resolution: str
+    sale: Sale
     budget_group: str | None
-    request: str
     missing: int
-
-    @property
-    def sale(self) -> Sale:
-        """What decides their price."""
-        return _sale(self.provider, self.request, self.model, self.resolution)
 
 
 class PlannedSale(NamedTuple):
     """Rows of the plan that one provider makes in one resolution, bought or not.
 
     Attributes:
-        position: Of the first of them.
-        request: Of that row, as JSON.
+        sale: Of the first of them.
+        position: Likewise.
         images: How many they ask for together.
     """
 
-    provider: str
-    model: str
-    resolution: str
+    sale: Sale
     position: int
-    request: str
     rows: int
     images: int
 
-    @property
-    def sale(self) -> Sale:
-        """What decides the price of the first of them."""
-        return _sale(self.provider, self.request, self.model, self.resolution)
-
 
 class UnpricedRow(NamedTuple):
-    """A row that is still to be bought, and has no price.
+    """A row that is still to be bought, and has no price."""
 
-    Attributes:
-        request: As JSON.
-    """
-
+    sale: Sale
     position: int
     line: int | None
-    provider: str
-    model: str
-    resolution: str
-    request: str
-
-    @property
-    def sale(self) -> Sale:
-        """What would decide the row's price."""
-        return _sale(self.provider, self.request, self.model, self.resolution)
 
 
 class UnpricedImages(NamedTuple):
@@ -153,27 +115,27 @@ def outstanding_after_retry(ledger: Reader) -> Outstanding:
 
 def rows_to_buy(ledger: Reader, end: int) -> Iterator[RowToBuy]:
     """Yield the rows before a position that are still to be bought."""
-    values = {"generation": ledger.generation, "end": end}
-    return map(RowToBuy._make, ledger.stream("rows_to_buy", values))
+    for values in _before(ledger, "rows_to_buy", end):
+        yield RowToBuy(_sale(*values[:4]), *values[4:])
 
 
 def sales_to_buy(ledger: Reader, end: int) -> Iterator[SaleToBuy]:
     """Yield the same as groups of rows that cost the same."""
-    values = {"generation": ledger.generation, "end": end}
-    return map(SaleToBuy._make, ledger.stream("sales_to_buy", values))
+    for values in _before(ledger, "sales_to_buy", end):
+        yield SaleToBuy(_sale(*values[:4]), *values[4:])
 
 
 def planned_sales(ledger: Reader, end: int) -> Iterator[PlannedSale]:
     """Yield what is planned before a position, in the order of its first rows."""
-    values = {"generation": ledger.generation, "end": end}
-    return map(PlannedSale._make, ledger.stream("plan_sales", values))
+    for values in _before(ledger, "plan_sales", end):
+        yield PlannedSale(_sale(*values[:4]), *values[4:])
 
 
 def unpriced_row(ledger: Reader, end: int, generation: int) -> UnpricedRow | None:
     """Return the first row before a position that is to be bought without a price."""
     values = {"generation": generation, "end": end}
     row = ledger.execute("unpriced_row", values).fetchone()
-    return None if row is None else UnpricedRow._make(row)
+    return None if row is None else UnpricedRow(_sale(*row[:4]), *row[4:])
 
 
 def unpriced_images(ledger: Reader) -> list[UnpricedImages]:
@@ -219,5 +181,9 @@ def mean_image_bytes(ledger: Reader) -> dict[str, float]:
     return dict(map(tuple, ledger.execute("image_sizes")))
 
 
-def _sale(provider: str, request: str, model: str, resolution: str) -> Sale:
+def _before(ledger: Reader, name: str, end: int) -> Iterator[tuple[Any, ...]]:
+    return ledger.stream(name, {"generation": ledger.generation, "end": end})
+
+
+def _sale(provider: str, model: str, resolution: str, request: str) -> Sale:
     return Sale.of(provider, load_request(request), model, resolution)

@@ -343,7 +343,7 @@ SELECT 1 FROM plan JOIN rows USING (row_id)
     AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id)
   LIMIT 1;
 -- name: unpriced_row
-SELECT plan.position, plan.line, plan.provider, plan.model, plan.resolution, rows.request
+SELECT plan.provider, plan.model, plan.resolution, rows.request, plan.position, plan.line
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :end AND plan.estimate IS NULL
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from batchgen.errors import BatchgenError
-from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, reference_files
+from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.ledger.edits import has_kept
+from batchgen.ledger.plan import reference_files
 from batchgen.ledger.resuming import (
     Bookmark,
     bookmark_to_carry_on,

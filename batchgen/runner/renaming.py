@@ -9,16 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from batchgen.ledger import (
-    Ledger,
-    NamedImage,
-    NewName,
-    Reader,
-    images_of,
-    new_names,
-    rename_image,
-    rename_row,
-)
+from batchgen.ledger import Ledger, NamedImage, NewName, Reader, images_of, new_names
+from batchgen.ledger.naming import rename_image, rename_row
 from batchgen.output.archive import Archive, Incoming, Member, Tag
 from batchgen.output.names import claimed_stems
 from batchgen.storage.writer import Writer

@@ -17,12 +17,11 @@ from batchgen.ledger import (
     Reader,
     directory_images,
     directory_places,
-    end_behind_purchases,
-    has_shared_rows,
     prompt_as_json,
     purchase_slices,
     result_slices,
 )
+from batchgen.ledger.results import end_behind_purchases, has_shared_rows
 from batchgen.model import utc
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive, DirectoryEntry

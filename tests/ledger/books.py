@@ -17,8 +17,8 @@ from batchgen.ledger import (
     Reader,
     StoredImage,
     new_names,
-    rename_row,
 )
+from batchgen.ledger.naming import rename_row
 from batchgen.manifest import key_of
 from batchgen.manifest.identity import fingerprint
 from batchgen.model import ImageRequest, Link, State

@@ -14,16 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import Charge
-from batchgen.ledger import (
-    Ledger,
-    PlanEntry,
-    PlanWriter,
-    Reader,
-    directory_images,
-    problems,
-    rows_to_rebuy,
-)
-from batchgen.ledger.edited_rows import RowsToRebuy
+from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, directory_images
+from batchgen.ledger.edited_rows import RowsToRebuy, rows_to_rebuy
+from batchgen.ledger.plan_findings import problems
 from batchgen.ledger.requests import load_request
 from batchgen.manifest import key_of
 from batchgen.model import State, Status

@@ -20,10 +20,10 @@ from batchgen.ledger import (
     Charged,
     Ledger,
     directory_images,
-    outstanding_after_retry,
     purchase_slices,
     result_slices,
 )
+from batchgen.ledger.outstanding import outstanding_after_retry
 from batchgen.ledger.picked import retry_status
 from batchgen.model import Basis, Link, ResultRow, State, Status, to_usd
 from tests.ledger.books import (

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.recover.recovered_attempts import MAX_IMAGES
 from batchgen.engines.recover.run_log import LoggedAttempt, number_in
-from batchgen.ledger import AttemptRecord, Ledger, planned_sales
+from batchgen.ledger import AttemptRecord, Ledger
+from batchgen.ledger.outstanding import planned_sales
 from batchgen.model import Job, PriceList, Sale, State, find_price, to_nano
 from batchgen.provider import Provider
 
