@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from batchgen.ledger.outstanding import EstimatedRows
 from batchgen.ledger.reader import Reader
 
 
@@ -20,19 +21,6 @@ class RowsToRebuy(NamedTuple):
     estimate: int
     unpriced: int
     removed: int
-
-
-class RowsKept(NamedTuple):
-    """Rows that kept what they had before an edit, added up.
-
-    Attributes:
-        estimate: Price of buying all of them that has one, in nano-dollars.
-        unpriced: How many rows have none.
-    """
-
-    rows: int
-    estimate: int
-    unpriced: int
 
 
 class NamedRow(NamedTuple):
@@ -56,10 +44,10 @@ def first_rows_to_rebuy(
     return [NamedRow._make(row) for row in ledger.execute("to_rebuy_first", values)]
 
 
-def rows_kept(ledger: Reader, end: int, generation: int) -> RowsKept:
+def rows_kept(ledger: Reader, end: int, generation: int) -> EstimatedRows:
     """Add up the rows before a position that kept what they had before an edit."""
     values = {"generation": generation, "end": end}
-    return RowsKept._make(ledger.execute("edits_kept_count", values).fetchone())
+    return EstimatedRows._make(ledger.execute("edits_kept_count", values).fetchone())
 
 
 def count_taken_over(ledger: Reader, end: int, generation: int) -> int:

@@ -25,6 +25,19 @@ class Outstanding(NamedTuple):
     unpriced: int
 
 
+class EstimatedRows(NamedTuple):
+    """Rows and their price, added up.
+
+    Attributes:
+        estimate: Expected price of all that has one, in nano-dollars.
+        unpriced: How many rows have none.
+    """
+
+    rows: int
+    estimate: int
+    unpriced: int
+
+
 class RowToBuy(NamedTuple):
     """A row that is still to be bought.
 
@@ -107,10 +120,10 @@ def outstanding(ledger: Reader, end: int, generation: int) -> Outstanding:
     return Outstanding._make(ledger.execute("to_buy", values).fetchone())
 
 
-def outstanding_after_retry(ledger: Reader) -> Outstanding:
+def outstanding_after_retry(ledger: Reader) -> EstimatedRows:
     """Add up the rows that somebody marked to be tried again."""
     values = (ledger.generation,)
-    return Outstanding._make(ledger.execute("retry_prices", values).fetchone())
+    return EstimatedRows._make(ledger.execute("retry_prices", values).fetchone())
 
 
 def rows_to_buy(ledger: Reader, end: int) -> Iterator[RowToBuy]:

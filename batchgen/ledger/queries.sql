@@ -267,8 +267,7 @@ UPDATE rows SET status = 'pending', error = NULL, message = NULL,
   WHERE coalesce(error, '') NOT IN (SELECT value FROM json_each(?)) AND status = ?
     AND row_id IN (SELECT coalesce(shares, row_id) FROM plan WHERE generation = ?);
 -- name: retry_prices
-SELECT count(*) AS rows, coalesce(sum(missing), 0) AS images,
-       coalesce(sum(estimate * missing / n), 0) AS estimate,
+SELECT count(*) AS rows, coalesce(sum(estimate * missing / n), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced
   FROM (SELECT plan.estimate, rows.n,
           rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
