@@ -16,7 +16,7 @@ def max_file_bytes() -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def too_large_words() -> str:
+def file_size_message() -> str:
     """Return what is wrong where a file may not grow, and what to do."""
     max_bytes = max_file_bytes()
     limit = (

@@ -1,8 +1,4 @@
-"""The values that a folder remembers beside its rows: each key once, with its type.
-
-The names of the attributes are the keys, unless a key says another name: what stands in
-old ledgers is never renamed.
-"""
+"""The values that a folder remembers beside its rows: each key once, with its type."""
 
 from __future__ import annotations
 
@@ -27,13 +23,10 @@ _MAX_NUMBER = 1 << 60
 class Key(Generic[T, D]):
     """A key as an attribute of `Meta`; a value of another type counts as none."""
 
-    def __init__(self, kind: type[T], default: D, name: str = "") -> None:
+    def __init__(self, name: str, kind: type[T], default: D) -> None:
+        self.name = name
         self._kind = kind
         self._default = default
-        self.name = name
-
-    def __set_name__(self, owner: type[Meta], name: str) -> None:
-        self.name = self.name or name
 
     @overload
     def __get__(self, meta: None, owner: type[Meta]) -> Self: ...
@@ -59,15 +52,15 @@ class Key(Generic[T, D]):
 class Text(Key[str, None]):
     """A text; None where there is none."""
 
-    def __init__(self, name: str = "") -> None:
-        super().__init__(str, None, name)
+    def __init__(self, name: str) -> None:
+        super().__init__(name, str, None)
 
 
 class Bytes(Key[bytes, None]):
     """Bytes; None where there are none."""
 
-    def __init__(self) -> None:
-        super().__init__(bytes, None)
+    def __init__(self, name: str) -> None:
+        super().__init__(name, bytes, None)
 
 
 class Json(Text):
@@ -77,8 +70,8 @@ class Json(Text):
         keys: Those that the object may have; empty for any.
     """
 
-    def __init__(self, keys: Collection[str] = ()) -> None:
-        super().__init__()
+    def __init__(self, name: str, keys: Collection[str] = ()) -> None:
+        super().__init__(name)
         self._keys = frozenset(keys)
 
     def is_valid(self, value: object) -> bool:
@@ -97,8 +90,8 @@ class Json(Text):
 class Number(Key[int, int]):
     """A number that is not negative; 0 where there is none."""
 
-    def __init__(self) -> None:
-        super().__init__(int, 0)
+    def __init__(self, name: str) -> None:
+        super().__init__(name, int, 0)
 
     def is_valid(self, value: object) -> bool:
         if value is None:
@@ -110,7 +103,7 @@ _LIMITS = ("run", "day", "by")
 
 
 class Meta:
-    """All keys of `meta`.
+    """All keys of `meta`. Their names never change, so that old ledgers can be read.
 
     Attributes:
         generation: The reading of the manifest that counts now.
@@ -133,22 +126,22 @@ class Meta:
         salt: Of the digests of keys.
     """
 
-    generation = Number()
-    plan_digest = Text()
-    plan_rows = Number()
-    own_schema = Bytes()
-    reading = Json(("digest", "generation", "rows", "openings", "dealt"))
-    openings = Number()
-    outputs = Text()
-    archive_end = Number()
-    archive_switch = Number()
+    generation = Number("generation")
+    plan_digest = Text("plan_digest")
+    plan_rows = Number("plan_rows")
+    own_schema = Bytes("own_schema")
+    reading = Json("reading", ("digest", "generation", "rows", "openings", "dealt"))
+    openings = Number("openings")
+    outputs = Text("outputs")
+    archive_end = Number("archive_end")
+    archive_switch = Number("archive_switch")
     mode = Text("realm")
-    source = Text()
-    command = Text()
-    limits = Json(_LIMITS)
-    budget_needed = Json(_LIMITS)
-    rates = Json()
-    salt = Bytes()
+    source = Text("source")
+    command = Text("command")
+    limits = Json("limits", _LIMITS)
+    budget_needed = Json("budget_needed", _LIMITS)
+    rates = Json("rates")
+    salt = Bytes("salt")
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 
 from batchgen.drives import FULL
 from batchgen.errors import DiskFull, LedgerLocked, StorageError
-from batchgen.file_size import max_file_bytes, too_large_words
+from batchgen.file_size import file_size_message, max_file_bytes
 from batchgen.open_files import may_open, shortage_words
 
 _LOG_INDEX_BYTES = 1 << 15
@@ -98,7 +98,7 @@ def _shortage(code: int, path: Path) -> StorageError | None:
     SQLite's code for each of these has other causes, too.
     """
     if code == sqlite3.SQLITE_IOERR and (grown := _grown_to_limit(path)) is not None:
-        return DiskFull(f"cannot write {grown}: {too_large_words()}")
+        return DiskFull(f"cannot write {grown}: {file_size_message()}")
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
         return DiskFull(
             f"the disk is full ({path}), or a quota; free some space and run the same "

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, StorageError
-from batchgen.file_size import too_large_words
+from batchgen.file_size import file_size_message
 from batchgen.open_files import open_descriptor
 from batchgen.output.preallocation import hold_room, hold_room_in, release_room_of
 from batchgen.output.whole import CANNOT_SYNC, sync_folder
@@ -198,7 +198,7 @@ class DiskFile:
             refuse_shortage(error)
             if error.errno == errno.EFBIG:
                 raise DiskFull(
-                    f"cannot {verb} {self.path}: {too_large_words()}"
+                    f"cannot {verb} {self.path}: {file_size_message()}"
                 ) from error
             if error.errno in FULL:
                 raise DiskFull(

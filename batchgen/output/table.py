@@ -90,18 +90,18 @@ def write_table(
         DiskFull: the file system or the quota is full.
         StorageError: it cannot be written, or own columns do not belong to their rows.
     """
-    user_schema = _without_rows(own_schema)
+    user_fields = _without_rows(own_schema)
     batchgen_schema = SCHEMA.append(_SHARED) if is_shared else SCHEMA
-    schema = _layout(batchgen_schema, user_schema)
+    schema = _layout(batchgen_schema, user_fields)
     write_parquet(
-        path, _tables(slices, batchgen_schema, user_schema, schema), schema, realm
+        path, _tables(slices, batchgen_schema, user_fields, schema), schema, realm
     )
 
 
 def _tables(
     slices: Iterable[_Slice],
     batchgen_schema: pa.Schema,
-    user_schema: pa.Schema,
+    user_fields: pa.Schema,
     schema: pa.Schema,
 ) -> Iterator[pa.Table]:
     for part in _together(slices):
@@ -109,7 +109,7 @@ def _tables(
         columns = [_column(field, rows) for field in batchgen_schema]
         user_tables = [
             pa.Table.from_arrays(
-                _user_columns(data, user_schema, of_slice), schema=user_schema
+                _user_columns(data, user_fields, of_slice), schema=user_fields
             )
             for of_slice, data in part
         ]
@@ -151,18 +151,18 @@ def _files(rows: Sequence[ResultRow]) -> pa.Array:
 
 
 def _user_columns(
-    data: bytes | None, user_schema: pa.Schema, rows: Sequence[ResultRow]
+    data: bytes | None, user_fields: pa.Schema, rows: Sequence[ResultRow]
 ) -> list[pa.Array]:
     if data is None:
-        return [pa.nulls(len(rows), field.type) for field in user_schema]
+        return [pa.nulls(len(rows), field.type) for field in user_fields]
     table = _read(data)
-    if table.num_rows != len(rows) and user_schema.names:
+    if table.num_rows != len(rows) and user_fields.names:
         raise StorageError(
             f"own columns of {table.num_rows} rows came for {len(rows)} rows,"
             f" {_span(rows)}"
         )
     try:
-        return [_user_column(table, field) for field in user_schema]
+        return [_user_column(table, field) for field in user_fields]
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise StorageError(
             f"own columns of {_span(rows)} are of another type: {error}"
@@ -247,11 +247,11 @@ def _plain_inside(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _layout(batchgen_schema: pa.Schema, user_schema: pa.Schema) -> pa.Schema:
+def _layout(batchgen_schema: pa.Schema, user_fields: pa.Schema) -> pa.Schema:
     """Return all columns; a name of ours that the manifest has, too, gets a prefix."""
-    taken = {*batchgen_schema.names, *user_schema.names}
+    taken = {*batchgen_schema.names, *user_fields.names}
     fields = list(batchgen_schema)
-    for field in user_schema:
+    for field in user_fields:
         name = field.name
         if name in batchgen_schema.names:
             while name in taken:

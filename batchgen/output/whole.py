@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, StorageError
-from batchgen.file_size import too_large_words
+from batchgen.file_size import file_size_message
 from batchgen.open_files import open_descriptor, open_patiently
 from batchgen.shortage import refuse_shortage
 
@@ -70,7 +70,7 @@ def _storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         refuse_shortage(error)
         if error.errno == errno.EFBIG:
-            raise DiskFull(f"cannot write {path}: {too_large_words()}") from error
+            raise DiskFull(f"cannot write {path}: {file_size_message()}") from error
         if error.errno in FULL:
             raise DiskFull(
                 f"no space left to write {path}; free some and run the same command"

@@ -17,7 +17,7 @@ import anyio
 
 from batchgen.drives import reason_of
 from batchgen.errors import DiskFull, StorageError
-from batchgen.file_size import max_file_bytes, too_large_words
+from batchgen.file_size import file_size_message, max_file_bytes
 from batchgen.output.archive import Archive
 from batchgen.output.preallocation import hold_room_in
 
@@ -106,7 +106,7 @@ class Room:
         """Return why no request may leave, and what helps."""
         if (path := self._too_large(images, image_bytes)) is not None:
             return DiskFull(
-                f"no room for the next image in {path}: {too_large_words()}"
+                f"no room for the next image in {path}: {file_size_message()}"
             )
         free = self._free()
         needed_bytes = self._needed(images, image_bytes)

@@ -22,6 +22,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Ledger, Meta, Reader, Way, just_sent
 from batchgen.ledger.database import queries
+from batchgen.ledger.meta import Key
 from batchgen.ledger.requests import dump_request, load_request
 from batchgen.model import NEXT, OPEN, ImageRequest, Link, State, Status
 from tests.ledger.books import (
@@ -262,6 +263,34 @@ def test_money_and_time_are_integers_by_the_schema_itself(
             attempt_id,
             ended(State.FAILED, Charge.REPORTED, "0.09 dollars"),  # type: ignore[arg-type]
         )
+
+
+def test_the_keys_that_a_folder_remembers_keep_the_names_of_old_ledgers() -> None:
+    assert {key.name for key in vars(Meta).values() if isinstance(key, Key)} == {
+        *("generation", "plan_digest", "plan_rows", "own_schema", "reading"),
+        *("openings", "outputs", "archive_end", "archive_switch", "realm", "source"),
+        *("command", "limits", "budget_needed", "rates", "salt"),
+    }
+
+
+def test_what_was_found_at_addresses_stands_under_the_names_of_old_ledgers(
+    ledger: Ledger,
+) -> None:
+    ledger.meta.set_found_limits("acme", "https://a", "{}")
+    ledger.meta.set_model_worked("acme", "https://a", "m-1", b"digest")
+
+    assert ledger.read_meta("found acme https://a") == "{}"
+    assert ledger.read_meta("worked acme https://a m-1") == b"digest"
+    assert ledger.meta.all_found_limits() == [("acme", "{}")]
+    assert ledger.meta.models_that_worked("acme", "https://a") == {"m-1": b"digest"}
+
+
+def test_a_value_of_another_type_counts_as_none(ledger: Ledger) -> None:
+    ledger.write_meta("source", 7)
+    ledger.write_meta("generation", "seven")
+
+    assert ledger.meta.source is None
+    assert ledger.meta.generation == 0
 
 
 TEMPORARY = ("gone", "fresh", "standing", "pairs")
