@@ -37,8 +37,8 @@ def is_within(money: Money, billed: int) -> bool:
     return spent <= billed <= spent + money.at_risk
 
 
-def recover(shop: Shop, *words: str) -> Ended:
-    ended = batchgen("recover", *(words or ("out/m",)), at=shop.folder)
+def recover(shop: Shop, *arguments: str) -> Ended:
+    ended = batchgen("recover", *(arguments or ("out/m",)), at=shop.folder)
     assert ended.code == 0, ended
     return ended
 

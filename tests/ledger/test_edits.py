@@ -621,7 +621,7 @@ def test_the_nearest_positions_are_paired_first(new: list[int], old: list[int]) 
     assert len(pairs) == min(len(new), len(old))
     left, right = set(new), set(old)
     for one, other in pairs:
-        least = min(abs(first - second) for first in left for second in right)
-        assert abs(one - other) == least
+        min_distance = min(abs(first - second) for first in left for second in right)
+        assert abs(one - other) == min_distance
         left.remove(one)
         right.remove(other)

@@ -42,7 +42,7 @@ from tests.ledger.books import (
 )
 
 LEGAL = [(one, two) for one in State for two in STEPS if two in NEXT[one]]
-ILLEGAL = [it for it in product(State, STEPS) if it not in LEGAL]
+ILLEGAL = [pair for pair in product(State, STEPS) if pair not in LEGAL]
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def brought_to(ledger: Ledger, row_id: int, state: State) -> int:
 # -- the steps of an attempt
 
 
-@pytest.mark.parametrize(("one", "two"), LEGAL, ids=lambda it: it.value)
+@pytest.mark.parametrize(("one", "two"), LEGAL, ids=lambda state: state.value)
 def test_each_legal_step_is_taken_and_stands_on_disk(
     ledger: Ledger, row_id: int, one: State, two: State
 ) -> None:
@@ -74,7 +74,7 @@ def test_each_legal_step_is_taken_and_stands_on_disk(
         assert other.attempt(attempt_id).state is two
 
 
-@pytest.mark.parametrize(("one", "two"), ILLEGAL, ids=lambda it: it.value)
+@pytest.mark.parametrize(("one", "two"), ILLEGAL, ids=lambda state: state.value)
 def test_each_other_step_is_refused_and_leaves_the_attempt_as_it_was(
     ledger: Ledger, row_id: int, one: State, two: State
 ) -> None:
@@ -120,9 +120,9 @@ def test_open_attempts_are_those_with_money_in_flight_or_images_to_come(
         for state in State:
             brought_to(ledger, row_id, state)
 
-    found = {it.state for it in ledger.open_attempts()}
+    states = {attempt.state for attempt in ledger.open_attempts()}
 
-    assert found == OPEN | {State.OVERDUE}
+    assert states == OPEN | {State.OVERDUE}
 
 
 def test_a_delivered_attempt_keeps_the_links_that_are_still_to_be_fetched(
@@ -198,8 +198,12 @@ def test_a_charge_above_the_ceiling_values_what_is_at_risk_and_nothing_else(
     ledger.raise_ceiling("other", "1K", 9 * CEILING)
     ledger.raise_ceiling("acme", "1K", CEILING // 2)
 
-    assert [ledger.attempt(it).ceiling for it in risky] == [2 * CEILING] * len(risky)
-    assert [ledger.attempt(it).ceiling for it in others] == [CEILING] * len(others)
+    assert [ledger.attempt(attempt_id).ceiling for attempt_id in risky] == [
+        2 * CEILING
+    ] * len(risky)
+    assert [ledger.attempt(attempt_id).ceiling for attempt_id in others] == [
+        CEILING
+    ] * len(others)
 
 
 def test_a_dear_model_that_kept_its_price_makes_no_other_dearer(
@@ -299,7 +303,7 @@ TEMPORARY = ("gone", "fresh", "standing", "pairs")
 def test_each_named_query_is_valid_sql(ledger: Ledger) -> None:
     assert len(queries()) > 40
     # Tables of the connection alone, made when needed.
-    for name in ("kept_create", *(f"edits_begin_{it}" for it in TEMPORARY)):
+    for name in ("kept_create", *(f"edits_begin_{table}" for table in TEMPORARY)):
         ledger.execute(name)
     for name, sql in queries().items():
         names = set(re.findall(r":(\w+)", sql))

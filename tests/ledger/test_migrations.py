@@ -21,7 +21,7 @@ INSERT INTO plan (generation, position, row_id, provider, model)
 """
 
 
-@pytest.fixture(params=[1, 2, 3, 4, 7], ids=lambda it: f"version-{it}")
+@pytest.fixture(params=[1, 2, 3, 4, 7], ids=lambda version: f"version-{version}")
 def version(request: pytest.FixtureRequest) -> int:
     number: int = request.param
     return number
@@ -43,7 +43,9 @@ def columns(path: Path) -> dict[str, set[str]]:
             "SELECT name FROM sqlite_master WHERE type = 'table'"
         ).fetchall()
         return {
-            name: {it[1] for it in connection.execute(f"PRAGMA table_info({name})")}
+            name: {
+                column[1] for column in connection.execute(f"PRAGMA table_info({name})")
+            }
             for (name,) in tables
         }
 

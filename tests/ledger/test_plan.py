@@ -50,7 +50,7 @@ def buy_all(ledger: Ledger) -> None:
 
 def waiting(ledger: Ledger) -> list[int]:
     """Return the positions that are still to be bought."""
-    return [it.position for it in ledger.waiting("acme", -1, EVERY, EVERY)]
+    return [row.position for row in ledger.waiting("acme", -1, EVERY, EVERY)]
 
 
 def to_rebuy(ledger: Ledger) -> RowsToRebuy:
@@ -275,8 +275,8 @@ def test_an_invalid_row_costs_nothing_and_keeps_its_prompt(ledger: Ledger) -> No
     read(ledger, [wide])
 
     (row,) = planned(ledger)
-    asked = load_request(str(row["plan_request"]))
-    assert (row["row_id"], asked.prompt) == (None, "cup")
+    request = load_request(str(row["plan_request"]))
+    assert (row["row_id"], request.prompt) == (None, "cup")
     assert ledger.totals(EVERY).rows == {Status.INVALID: 1}
 
 
@@ -312,20 +312,20 @@ def names_of(ledger: Ledger) -> list[str]:
 
 
 def test_names_are_unique_whatever_stems_are_wanted(ledger: Ledger) -> None:
-    wanted = ["Tasse", "tasse", "TASSE", "tasse~0", "tassé", "tasse\u0301"]
+    names_asked = ["Tasse", "tasse", "TASSE", "tasse~0", "tassé", "tasse\u0301"]
 
     read(
         ledger,
         [
             replace(entry(position, f"p{position}"), stem=stem)
-            for position, stem in enumerate(wanted)
+            for position, stem in enumerate(names_asked)
         ],
     )
 
     names = names_of(ledger)
     assert names[0] == "Tasse"
     assert names[4] == "tassé"
-    folded = [claimed_stems(it, 1)[0] for it in names]
+    folded = [claimed_stems(name, 1)[0] for name in names]
     assert len(set(folded)) == len(folded)
     assert names[1].startswith("tasse~")
     assert len(names[1]) == len("tasse~") + 8
@@ -432,9 +432,9 @@ def test_a_reading_that_was_broken_off_leaves_no_trace_in_the_next(
     assert waiting(ledger) == [0, 1]
     assert len(set(row_ids(ledger))) == 2
     slices = ledger.execute("result_slices", (ledger.generation,)).fetchall()
-    assert [(it["first"], it["ipc"]) for it in slices] == [(0, b"ipc 0")]
+    assert [(row["first"], row["ipc"]) for row in slices] == [(0, b"ipc 0")]
     generations = ledger._connection.execute("SELECT DISTINCT generation FROM plan")
-    assert [it[0] for it in generations] == [ledger.generation]
+    assert [row[0] for row in generations] == [ledger.generation]
 
 
 def test_the_directory_lists_each_image_once_and_only_of_planned_rows(
@@ -446,17 +446,19 @@ def test_the_directory_lists_each_image_once_and_only_of_planned_rows(
     bought(ledger, second)  # an unknown outcome that came after all: bought twice
     prompts(ledger, ["lamp"], ids="b")
 
-    found = list(directory_images(ledger))
+    listed = list(directory_images(ledger))
 
-    assert [(it.position, it.id, it.sha256) for it in found] == [(0, "b", "02" * 32)]
+    assert [(image.position, image.id, image.sha256) for image in listed] == [
+        (0, "b", "02" * 32)
+    ]
     assert first not in row_ids(ledger)
-    assert (found[0].ended_at or 0) > AT
+    assert (listed[0].ended_at or 0) > AT
 
 
 def test_the_thousandth_row_that_asks_for_the_same_is_no_dearer_to_plan(
     ledger: Ledger,
 ) -> None:
-    rows = [entry(it, "a cup", id=f"r{it}") for it in range(1200)]
+    rows = [entry(number, "a cup", id=f"r{number}") for number in range(1200)]
     steps = 0
 
     def count() -> None:
@@ -483,7 +485,9 @@ def test_images_of_an_edited_row_are_taken_over_with_their_name(
 
     rows = [("a", "lamp"), ("b", "cup"), ("c", "cup")]
     read(
-        ledger, [entry(it, rows[it][1], id=rows[it][0]) for it in range(3)], dedupe=True
+        ledger,
+        [entry(number, rows[number][1], id=rows[number][0]) for number in range(3)],
+        dedupe=True,
     )
     rename(ledger)
 
@@ -544,4 +548,4 @@ def test_a_row_for_one_provider_shares_nothing_that_another_may_make(
     read(ledger, [free, alone], dedupe=True)
 
     shares = source if made_by == "acme" else None
-    assert [it["shares"] for it in planned(ledger)] == [None, shares]
+    assert [row["shares"] for row in planned(ledger)] == [None, shares]

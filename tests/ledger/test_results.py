@@ -224,8 +224,8 @@ def test_what_a_delivery_may_cost_beyond_its_floor_is_at_risk_everywhere(
     ledger: Ledger, row_id: int
 ) -> None:
     attempt_id = ledger.mark_sent(start(row_id))
-    known = Charged(Charge.PRICE_LIST, PRICE, 7)
-    ledger.mark_delivered(attempt_id, (), known, None, 1.0)
+    charged = Charged(Charge.PRICE_LIST, PRICE, 7)
+    ledger.mark_delivered(attempt_id, (), charged, None, 1.0)
     fail(ledger, row_id, Charge.UNKNOWN, None, State.UNKNOWN)
 
     (row,) = table(ledger)
@@ -285,7 +285,7 @@ def test_an_image_that_was_bought_twice_stands_once_and_is_paid_twice(
 
     (row,) = table(ledger)
 
-    assert [(it.image, it.sha256) for it in row.files] == [(1, "01" * 32)]
+    assert [(file.image, file.sha256) for file in row.files] == [(1, "01" * 32)]
     assert (row.cost_usd, row.attempts) == (2 * USD, 2)
     (listed,) = directory_images(ledger)
     assert listed.sha256 == "01" * 32
@@ -299,7 +299,7 @@ def test_images_of_several_parts_stand_in_their_order(ledger: Ledger) -> None:
 
     (row,) = table(ledger)
 
-    assert [it.image for it in row.files] == [1, 2, 3]
+    assert [file.image for file in row.files] == [1, 2, 3]
     assert ledger.stored_images(row_id) == {1, 2, 3}
 
 
@@ -396,8 +396,8 @@ def lives(draw: st.DrawFn) -> Lived:
             return Lived(row, state, Charge.NONE, 0, 0)
         case State.FAILED:
             charge = draw(st.sampled_from(list(Charge)))
-            known = {Charge.NONE: 0, Charge.UNKNOWN: None}
-            cost = known.get(charge, amount)
+            fixed = {Charge.NONE: 0, Charge.UNKNOWN: None}
+            cost = fixed.get(charge, amount)
             return Lived(row, state, charge, cost, amount if cost is None else cost)
         case State.DELIVERED | State.STORED:
             return Lived(row, state, Charge.REPORTED, amount, amount)
@@ -436,22 +436,22 @@ def test_the_law_of_money_holds_for_every_history(
         prompts(ledger, [text for row, text in enumerate("abcdef") if row in kept])
 
         totals, rows = ledger.totals(EVERY), table(ledger)
-        purchases = [it for part in purchase_slices(ledger) for it in part]
+        purchases = [row for part in purchase_slices(ledger) for row in part]
 
-        bill = sum(it.billed for it in history)
+        bill = sum(life.billed for life in history)
         spent = totals.spent + totals.retired
         assert spent <= bill <= spent + totals.at_risk
         assert sum(row.cost_usd or 0 for row in rows) == to_usd(totals.spent)
-        retired = sum(it.cost or 0 for it in history if it.row not in kept)
+        retired = sum(life.cost or 0 for life in history if life.row not in kept)
         assert totals.retired == retired
-        for_retired = [it for it in purchases if it.retired]
-        assert sum(it.cost_usd or 0 for it in for_retired) == to_usd(retired)
-        assert sum(it.cost_usd or 0 for it in purchases) == to_usd(spent)
-        assert sum(it.at_risk_usd or 0 for it in purchases) == to_usd(totals.at_risk)
-        unsure = [it for it in history if it.cost is None]
-        assert totals.at_risk_attempts == len(unsure)
+        for_retired = [row for row in purchases if row.retired]
+        assert sum(row.cost_usd or 0 for row in for_retired) == to_usd(retired)
+        assert sum(row.cost_usd or 0 for row in purchases) == to_usd(spent)
+        assert sum(row.at_risk_usd or 0 for row in purchases) == to_usd(totals.at_risk)
+        uncertain = [life for life in history if life.cost is None]
+        assert totals.at_risk_attempts == len(uncertain)
         assert sum(row.at_risk_attempts for row in rows) == len(
-            [it for it in unsure if it.row in kept]
+            [life for life in uncertain if life.row in kept]
         )
         assert (totals.unpriced, totals.unpriced_risk) == (0, 0)
 

@@ -26,7 +26,7 @@ def offences(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
-                yield from (each.name for each in names if each.name == "sqlite3")
+                yield from (alias.name for alias in names if alias.name == "sqlite3")
             case ast.ImportFrom(module="sqlite3"):
                 yield "sqlite3"
             case ast.Constant(value=str(text)) if SQL.match(text):

@@ -98,9 +98,9 @@ def test_what_is_written_went_through_the_mask_piece_by_piece(tmp_path: Path) ->
     body: Json = {"a": "secret", "b": "secret" * LONG_TEXT, "c": Blob(b"a secret")}
     KeptFiles(tmp_path, mask).keep_reply(1, "acme", "purchase", Reply(200, {}, body))
 
-    files = [it.read_bytes() for it in (tmp_path / "kept").iterdir()]
+    files = [path.read_bytes() for path in (tmp_path / "kept").iterdir()]
     assert len(files) == 3
-    assert not [it for it in files if b"secret" in it]
+    assert not [data for data in files if b"secret" in data]
 
 
 def test_without_room_nothing_is_kept_and_nothing_is_left(

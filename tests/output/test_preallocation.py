@@ -28,8 +28,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 def held(path: Path) -> int:
     """Return the bytes on the disk that belong to a file, and are not in it."""
-    found = path.stat()
-    return max(0, found.st_blocks * 512 - found.st_size)
+    state = path.stat()
+    return max(0, state.st_blocks * 512 - state.st_size)
 
 
 def test_images_find_the_room_that_was_held_on_a_full_disk(disk: Path) -> None:

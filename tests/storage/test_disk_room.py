@@ -43,8 +43,8 @@ def held(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
         yield Room(disk, archive, ledger.log, at_once)
 
 
-def hold(it: Room, images: int, image_bytes: int) -> None:
-    anyio.run(it.hold, images, image_bytes)
+def hold(room: Room, images: int, image_bytes: int) -> None:
+    anyio.run(room.hold, images, image_bytes)
 
 
 def test_what_is_lacking_is_held_and_then_it_may_leave(held: Room, disk: Path) -> None:

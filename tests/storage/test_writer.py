@@ -111,7 +111,7 @@ async def test_each_step_of_a_group_gets_its_own_images_in_order(
     async def store(writer: Writer, first: int, count: int) -> None:
         images = [incoming(first + number) for number in range(count)]
         members = await writer.store(images, lambda _, members: members)
-        got[first] = [it.name for it in members]
+        got[first] = [member.name for member in members]
 
     async with (
         writing(Writer(ledger, archive, to_thread)) as writer,
@@ -316,13 +316,13 @@ async def _commit(writer: Writer, name: str) -> None:
 
 async def fail_together(writer: Writer, gate: Gate, puts: dict[str, Put]) -> list[str]:
     """Put several steps, let their group fail, and return the errors they were told."""
-    told: list[str] = []
+    errors: list[str] = []
 
     async def put(name: str, how: Put) -> None:
         try:
             await how(writer, name)
         except StorageError as error:
-            told.append(f"{name}: {error}")
+            errors.append(f"{name}: {error}")
 
     async def all_at_once() -> None:
         async with writing(writer), anyio.create_task_group() as tasks:
@@ -335,7 +335,7 @@ async def fail_together(writer: Writer, gate: Gate, puts: dict[str, Put]) -> lis
     with pytest.raises(BaseExceptionGroup) as caught:
         await all_at_once()
     assert caught.group_contains(StorageError)
-    return sorted(told)
+    return sorted(errors)
 
 
 async def test_a_failed_sync_tells_everybody_and_nothing_later_is_written(
@@ -349,10 +349,10 @@ async def test_a_failed_sync_tells_everybody_and_nothing_later_is_written(
         committed = ledger.meta.archive_end
         archive.lost = True
 
-        told = await fail_together(writer, gate, {"a": _store, "bb": _store})
+        errors = await fail_together(writer, gate, {"a": _store, "bb": _store})
 
-        assert [it.partition(":")[0] for it in told] == ["a", "bb"]
-        assert all("cannot sync" in it for it in told)
+        assert [error.partition(":")[0] for error in errors] == ["a", "bb"]
+        assert all("cannot sync" in error for error in errors)
         with pytest.raises(StorageError, match="cannot sync"):
             await writer.commit(remember("later"))
     assert not {"a", "bb", "later"} & noted(ledger.path)
@@ -372,10 +372,10 @@ async def test_a_failed_commit_tells_everybody_and_nothing_later_is_written(
         await writer.commit(lambda ledger: ledger.write_meta(name, b"x" * 100_000))
 
     puts: dict[str, Put] = {"a": _commit, "b": too_much, "stored": _store}
-    told = await fail_together(writer, gate, puts)
+    errors = await fail_together(writer, gate, puts)
 
-    assert [it.partition(":")[0] for it in told] == ["a", "b", "stored"]
-    assert all("the disk is full" in it for it in told)
+    assert [error.partition(":")[0] for error in errors] == ["a", "b", "stored"]
+    assert all("the disk is full" in error for error in errors)
     ledger._connection.execute("PRAGMA max_page_count = 1000000")
     with pytest.raises(DiskFull):
         await writer.commit(remember("later"))
@@ -398,7 +398,7 @@ async def test_an_image_whose_commit_failed_is_found_by_the_next_process(
     assert ledger.read_meta("named") is None
     assert ledger.meta.archive_end == 0
     with Archive(tmp_path / "images.zip", 0) as next_one:
-        assert [it.tag.attempt_id for it in next_one.recover()] == [5]
+        assert [member.tag.attempt_id for member in next_one.recover()] == [5]
 
 
 async def test_a_fault_in_a_step_hangs_nobody(ledger: Ledger, archive: Archive) -> None:
@@ -423,7 +423,7 @@ async def test_who_comes_at_the_moment_of_a_failure_is_told_what_failed(
         return work()
 
     writer = Writer(ledger, archive, inline)
-    told: list[str] = []
+    kinds: list[str] = []
 
     def too_much(ledger: Ledger) -> None:
         raise DiskFull("no room")
@@ -434,7 +434,7 @@ async def test_who_comes_at_the_moment_of_a_failure_is_told_what_failed(
         try:
             await writer.commit(too_much)
         except (DiskFull, anyio.BrokenResourceError) as error:
-            told.append(type(error).__name__)
+            kinds.append(type(error).__name__)
 
     async def put_many() -> None:
         async with writing(writer), anyio.create_task_group() as tasks:
@@ -444,7 +444,7 @@ async def test_who_comes_at_the_moment_of_a_failure_is_told_what_failed(
     with pytest.raises(BaseExceptionGroup):
         await put_many()
 
-    assert set(told) == {"DiskFull"}
+    assert set(kinds) == {"DiskFull"}
 
 
 async def test_a_step_that_may_wait_lets_those_that_others_wait_for_go_first(
