@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 
 from batchgen.errors import Charge, StorageError
 from batchgen.ledger.ledger_file import LedgerFile
@@ -22,6 +23,16 @@ _BEFORE: Mapping[State, str] = {
 }
 """The states from which each may be reached; no state's name holds another's."""
 
+_START_VALUES = attrgetter(
+    *("row_id", "first_image", "images", "provider", "model", "base_url"),
+    *("aspect_ratio", "resolution", "expected", "floor", "ceiling", "sent_at"),
+)
+_IMAGE_VALUES = attrgetter(
+    *("image", "name", "place", "size_bytes", "crc32", "sha256"),
+    *("media_type", "width_px", "height_px"),
+)
+"""What statements take, in their order."""
+
 
 class Ledger(LedgerFile):
     """One run's durable state, to be written by one process.
@@ -34,23 +45,7 @@ class Ledger(LedgerFile):
 
     def mark_sent(self, start: AttemptStart) -> int:
         """Write down that a request is about to leave; returns the attempt's id."""
-        cursor = self.execute(
-            "attempt_add",
-            (
-                start.row_id,
-                start.first_image,
-                start.images,
-                start.provider,
-                start.model,
-                start.base_url,
-                start.aspect_ratio,
-                start.resolution,
-                start.expected,
-                start.floor,
-                start.ceiling,
-                start.sent_at,
-            ),
-        )
+        cursor = self.execute("attempt_add", _START_VALUES(start))
         self.mark_outputs_stale()
         attempt_id = cursor.lastrowid
         if attempt_id is None:  # pragma: no cover
@@ -112,21 +107,7 @@ class Ledger(LedgerFile):
     def keep_images(self, attempt_id: int, images: Iterable[StoredImage]) -> None:
         """Write down where images lie, whatever becomes of the attempt's others."""
         for image in images:
-            self.execute(
-                "image_store",
-                (
-                    attempt_id,
-                    image.image,
-                    image.name,
-                    image.place,
-                    image.size_bytes,
-                    image.crc32,
-                    image.sha256,
-                    image.media_type,
-                    image.width_px,
-                    image.height_px,
-                ),
-            )
+            self.execute("image_store", (attempt_id, *_IMAGE_VALUES(image)))
         self.mark_outputs_stale()
 
     def mark_ended(self, attempt_id: int, end: AttemptEnd) -> None:

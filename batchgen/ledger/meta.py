@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from batchgen.errors import LedgerMismatch
@@ -17,14 +18,28 @@ Value = str | int | float | bytes | None
 T = TypeVar("T")
 D = TypeVar("D")
 
-_MAX_NUMBER = 1 << 60
+_MAX_COUNT = 1 << 60
 
 
 class Key(Generic[T, D]):
-    """A key as an attribute of `Meta`; a value of another type counts as none."""
+    """A key as an attribute of `Meta`.
 
-    def __init__(self, name: str, kind: type[T], default: D) -> None:
+    Args:
+        name: As it is stored.
+        kind: Of its values; a value of another type counts as none.
+        default: What is read where there is none.
+        is_valid: Says whether a value is one that batchgen writes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: type[T],
+        default: D,
+        is_valid: Callable[[object], bool] = lambda _: True,
+    ) -> None:
         self.name = name
+        self.is_valid = is_valid
         self._kind = kind
         self._default = default
 
@@ -44,59 +59,42 @@ class Key(Generic[T, D]):
         stored: Any = value  # of a type that SQLite stores
         meta.store.write_meta(self.name, stored)
 
-    def is_valid(self, value: object) -> bool:  # noqa: ARG002 - some keys look at it
-        """Say whether a value is one that batchgen writes; None always is."""
-        return True
+
+def _text(name: str) -> Key[str, None]:
+    return Key(name, str, None)
 
 
-class Text(Key[str, None]):
-    """A text; None where there is none."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name, str, None)
+def _bytes(name: str) -> Key[bytes, None]:
+    return Key(name, bytes, None)
 
 
-class Bytes(Key[bytes, None]):
-    """Bytes; None where there are none."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name, bytes, None)
+def _number(name: str) -> Key[int, int]:
+    return Key(name, int, 0, _is_count)
 
 
-class Json(Text):
-    """A JSON object of amounts, digests and objects of these alone.
-
-    Args:
-        keys: Those that the object may have; empty for any.
-    """
-
-    def __init__(self, name: str, keys: Collection[str] = ()) -> None:
-        super().__init__(name)
-        self._keys = frozenset(keys)
-
-    def is_valid(self, value: object) -> bool:
-        if value is None:
-            return True
-        try:
-            document = json.loads(value) if isinstance(value, str) else None
-        except (ValueError, RecursionError):
-            return False
-        if not isinstance(document, dict):
-            return False
-        has_keys = not self._keys or self._keys >= document.keys()
-        return has_keys and _is_plain(document)
+def _json(name: str, *keys: str) -> Key[str, None]:
+    """Declare a JSON object that has some of these keys; any where none is named."""
+    return Key(name, str, None, partial(_is_plain_object, frozenset(keys)))
 
 
-class Number(Key[int, int]):
-    """A number that is not negative; 0 where there is none."""
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < _MAX_COUNT
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name, int, 0)
 
-    def is_valid(self, value: object) -> bool:
-        if value is None:
-            return True
-        return isinstance(value, int) and 0 <= value < _MAX_NUMBER
+def _is_plain_object(keys: frozenset[str], value: object) -> bool:
+    try:
+        document = json.loads(value) if isinstance(value, str) else None
+    except (ValueError, RecursionError):
+        return False
+    has_keys = isinstance(document, dict) and (not keys or keys >= document.keys())
+    return has_keys and _is_plain(document)
+
+
+def _is_plain(value: object) -> bool:
+    """Say whether an object holds amounts, digests and objects of these alone."""
+    if isinstance(value, dict):
+        return all(_is_plain(each) for name, each in value.items() if name != "digest")
+    return value is None or isinstance(value, int | float)
 
 
 _LIMITS = ("run", "day", "by")
@@ -126,27 +124,27 @@ class Meta:
         salt: Of the digests of keys.
     """
 
-    generation = Number("generation")
-    plan_digest = Text("plan_digest")
-    plan_rows = Number("plan_rows")
-    own_schema = Bytes("own_schema")
-    reading = Json("reading", ("digest", "generation", "rows", "openings", "dealt"))
-    openings = Number("openings")
-    outputs = Text("outputs")
-    archive_end = Number("archive_end")
-    archive_switch = Number("archive_switch")
-    mode = Text("realm")
-    source = Text("source")
-    command = Text("command")
-    limits = Json("limits", _LIMITS)
-    budget_needed = Json("budget_needed", _LIMITS)
-    rates = Json("rates")
-    salt = Bytes("salt")
+    generation = _number("generation")
+    plan_digest = _text("plan_digest")
+    plan_rows = _number("plan_rows")
+    own_schema = _bytes("own_schema")
+    reading = _json("reading", "digest", "generation", "rows", "openings", "dealt")
+    openings = _number("openings")
+    outputs = _text("outputs")
+    archive_end = _number("archive_end")
+    archive_switch = _number("archive_switch")
+    mode = _text("realm")
+    source = _text("source")
+    command = _text("command")
+    limits = _json("limits", *_LIMITS)
+    budget_needed = _json("budget_needed", *_LIMITS)
+    rates = _json("rates")
+    salt = _bytes("salt")
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def bind(self, key: Text, value: str, problem: str) -> None:
+    def bind(self, key: Key[str, None], value: str, problem: str) -> None:
         """Remember what the folder belongs to, or refuse it to another.
 
         Raises:
@@ -205,11 +203,4 @@ _KEYS: Mapping[str, Key[Any, Any]] = {
 def is_valid_meta(name: str, value: object) -> bool:
     """Say whether a remembered value has the type that its reader relies on."""
     key = _KEYS.get(name)
-    return key is None or key.is_valid(value)
-
-
-def _is_plain(value: object) -> bool:
-    """Say whether an object holds amounts, digests and objects of these alone."""
-    if isinstance(value, dict):
-        return all(_is_plain(each) for name, each in value.items() if name != "digest")
-    return value is None or isinstance(value, int | float)
+    return value is None or key is None or key.is_valid(value)

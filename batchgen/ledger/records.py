@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from batchgen.errors import Again, Charge
@@ -196,24 +197,14 @@ def basis_of(charge: str | None, *, is_priced: bool) -> Basis:
     return Basis(charge) if is_priced else Basis.UNKNOWN
 
 
+_SENT_FIELDS = tuple(field.name for field in fields(AttemptStart))
+_SENT_VALUES = attrgetter(*_SENT_FIELDS)
+
+
 def just_sent(attempt_id: int, start: AttemptStart) -> AttemptRecord:
     """Return an attempt as it stands in the ledger once it is marked as sent."""
-    return AttemptRecord(
-        attempt_id=attempt_id,
-        row_id=start.row_id,
-        first_image=start.first_image,
-        images=start.images,
-        state=State.SENT,
-        provider=start.provider,
-        model=start.model,
-        base_url=start.base_url,
-        aspect_ratio=start.aspect_ratio,
-        resolution=start.resolution,
-        expected=start.expected,
-        floor=start.floor,
-        ceiling=start.ceiling,
-        sent_at=start.sent_at,
-    )
+    values = dict(zip(_SENT_FIELDS, _SENT_VALUES(start), strict=True))
+    return AttemptRecord(attempt_id=attempt_id, state=State.SENT, **values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ def row_id(ledger: Ledger) -> int:
 
 
 @pytest.mark.parametrize(
-    ("charged", "said"),
+    ("charged", "expected"),
     [
         pytest.param((Charge.NONE, 0), (NOTHING, Basis.NONE, NOTHING), id="free"),
         pytest.param(
