@@ -1,7 +1,7 @@
 """How many files and sockets this process may open, and what to do when none is left.
 
 The system counts both by one limit. Where it is reached nothing is broken: something
-else closes soon, so whoever opens waits for that.
+else closes soon, so an open waits for that.
 """
 
 from __future__ import annotations

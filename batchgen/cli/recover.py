@@ -127,7 +127,7 @@ def _source(run: Path, remains: Remains) -> Path:
 
 
 def _job(source: Path, overrides: Overrides, remains: Remains) -> Job:
-    """Read the job; who made the images says the folder, where nobody else does."""
+    """Read the job; where it names no provider, the folder's providers are used."""
     try:
         return load_job(source, overrides, tuple(PROVIDERS))
     except SpecError:
@@ -150,7 +150,7 @@ def _realm(job: Job, remains: Remains) -> str:
 def _remember_command(
     run: Path, source: Path, job: Job, overrides: Overrides, *, is_rehearsal: bool
 ) -> None:
-    """Let `this_command` return the command that carries on."""
+    """Make `this_command` return the command that carries on."""
     arguments = sys.argv[2:]
     arguments = [
         word for word in arguments if word not in (str(run), "--json", "--rehearse")

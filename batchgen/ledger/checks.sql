@@ -35,7 +35,7 @@ SELECT plan.position, plan.line, rows.request FROM plan JOIN rows USING (row_id)
     AND plan.shares IS NOT NULL AND rows.status = 'pending'
   ORDER BY plan.position LIMIT 1;
 -- name: sales_to_buy
--- A line for all rows that cost the same: a sale depends on no prompt.
+-- One line for all rows that cost the same: the price does not depend on the prompt.
 SELECT provider, model, resolution, request, budget_group, sum(missing) AS missing
   FROM (SELECT plan.provider, plan.model, plan.resolution, rows.budget_group, rows.request,
                rows.n - (SELECT count(DISTINCT images.image)

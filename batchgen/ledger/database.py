@@ -64,7 +64,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             f"{ledger_way_out(path.parent)}"
         )
     if write and (refusal := lock_refusal(path.parent)) is not None:
-        # SQLite would wait half a minute for who holds the lock.
+        # SQLite would wait half a minute for another process to give the lock back.
         raise not_local(path, refusal.strerror)
     with translated(path):
         connection = sqlite3.connect(

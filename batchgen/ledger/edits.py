@@ -4,8 +4,8 @@ Spreadsheets rewrite ids (`0017` becomes `17`), a template gets a full stop, a c
 `id` is added. Before anything is bought a second time, paid rows are searched by what
 they asked for, and by their position.
 
-Only the reading that was just written is changed, and nobody buys from that before it
-counts. Only `adopt` changes the rows themselves.
+Only the reading that was just written is changed, and no row is bought from that before
+it counts. Only `adopt` changes the rows themselves.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Edits:
     generation: int
 
     def match(self, *, rebuy: bool) -> None:
-        """Let the reading's rows take over what was paid for, or ask for consent.
+        """Assign to the reading's rows what was paid for, or ask for consent.
 
         Args:
             rebuy: Whether rows that kept what they had before an edit are to be
@@ -99,9 +99,9 @@ class Edits:
             self._replace()
 
     def _replace(self) -> None:
-        """Take as many new rows as paid ones are gone for changed ones.
+        """Treat as many new rows as changed as there are paid rows gone.
 
-        Those at the same position belong together, then the first to the first.
+        First rows at the same position are paired, then the rest in order.
         """
         gone = {row["position"]: row["row_id"] for row in self._run("edits_left_gone")}
         rows = self.ledger.execute("edits_left_fresh", (self.generation,))
@@ -123,16 +123,16 @@ class Edits:
 
 
 def adopt(ledger: Ledger, generation: int) -> None:
-    """Let rows that took something over be known by their new keys from now on."""
+    """Give rows that took something over their new keys."""
     values = {"generation": generation}
     for name in ("edits_remember_keys", "edits_take_keys", "edits_drop_new"):
         ledger.execute(name, values)
 
 
 def keep(ledger: Ledger, generation: int, end: int) -> None:
-    """Let changed rows keep what was paid for before their edit, below a position.
+    """Give changed rows before a position what was paid for before their edit.
 
-    Where that brought nothing, and nothing is under way, the row is bought as it is.
+    A row for which that brought no image, and no task still runs, is bought as it is.
     """
     values = {"generation": generation, "end": end}
     adopted = ledger.generation
@@ -146,7 +146,7 @@ def keep(ledger: Ledger, generation: int, end: int) -> None:
 
 
 def replace_sources(ledger: Ledger, generation: int) -> None:
-    """Let the first of the rows that share what nobody buys now be bought for all."""
+    """Where the row that others share left the plan, buy the first of the others."""
     values = {"generation": generation}
     for (source,) in ledger.execute("shares_without_source", values).fetchall():
         shared = {**values, "source": source}

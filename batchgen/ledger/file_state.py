@@ -39,7 +39,7 @@ def is_emptied(path: Path) -> bool:
 def is_begun(path: Path) -> bool:
     """Say whether a ledger is there and belongs to a SOURCE; nothing is changed.
 
-    One that is damaged counts: whoever opens it is told what is wrong.
+    A damaged ledger counts as begun: opening it says what is wrong.
     """
     address = f"{path.resolve().as_uri()}?mode=ro"
     try:

@@ -85,7 +85,7 @@ class Ledger(LedgerFile):
             self.execute("link_set", (attempt_id, image, url, link.from_text))
 
     def reopen(self, attempt_id: int) -> None:
-        """Let an attempt be delivered again whose links were lost; its charge stays."""
+        """Set an attempt whose links were lost back to delivered; its charge stays."""
         self._step(attempt_id, State.DELIVERED, "attempt_reopen", ())
 
     def mark_stored(
@@ -133,15 +133,15 @@ class Ledger(LedgerFile):
         self.mark_outputs_stale()
 
     def excuse(self, attempt_id: int) -> bool:
-        """Let an attempt that failed not count for its row; False if it did not."""
+        """Do not count a failed attempt against its row; False if it did not fail."""
         return self.execute("attempt_excuse", (attempt_id,)).rowcount > 0
 
     def count_again(self, row_id: int) -> None:
-        """Let attempts that were excused count for their row after all."""
+        """Count excused attempts against their row after all."""
         self.execute("attempts_count", (row_id,))
 
     def mark_refused(self, attempt_id: int, error: str) -> bool:
-        """Let an attempt that ended by its row's fault be one that key or model ended.
+        """Blame the key or the model, not the row, for an attempt that ended.
 
         Returns:
             False if it did not end so.
@@ -187,7 +187,7 @@ class Ledger(LedgerFile):
         self.mark_outputs_stale()
 
     def move(self, row_id: int, way: Way) -> None:
-        """Let another provider make a row from now on."""
+        """Plan a row for another provider."""
         values = (way.provider, way.model, way.resolution, way.warning)
         self.execute("row_move", (*values, row_id, self.generation))
 

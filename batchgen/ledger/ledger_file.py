@@ -39,7 +39,7 @@ class LedgerFile(Reader):
     def is_in_place(self) -> bool:
         """Say whether the file that is written is still the one at its path, whole.
 
-        Where nobody can look, it counts as there: SQLite says what is wrong.
+        Where the system cannot say, it counts as there: SQLite says what is wrong.
         """
         try:
             if _identity(self.path) != self._file:
@@ -49,13 +49,13 @@ class LedgerFile(Reader):
             return False
         except OSError:
             return True
-        # SQLite never makes it smaller, as long as nobody asks for that.
+        # SQLite never makes it smaller unless it is asked to.
         is_whole = size_bytes >= self._seen_bytes
         self._seen_bytes = max(self._seen_bytes, size_bytes)
         return is_whole
 
     def put_back(self) -> Path | None:
-        """Write the ledger anew where somebody deleted, replaced or cut it.
+        """Write the ledger anew if its file was deleted, replaced or cut.
 
         What this process knows stands in the deleted file until it closes. Another
         file that stands there by now is left alone.
@@ -128,7 +128,7 @@ class LedgerFile(Reader):
         self._outputs_are_known_stale = False
 
     def mark_outputs_stale(self) -> None:
-        """Let ZIP and tables count as older than the ledger; once in a commit."""
+        """Mark ZIP and tables as older than the ledger, once in a commit."""
         if not self._outputs_are_known_stale:
             self.execute("outputs_stale")
             self._outputs_are_known_stale = self._connection.in_transaction

@@ -59,7 +59,7 @@ class Compaction:
     def __init__(self, ledger: Ledger) -> None:
         """Choose what stays.
 
-        Until the manifest was read to its end nobody knows which rows it lost: then
+        Until the manifest was read to its end it is unknown which rows it lost. Then
         their images stay.
         """
         self._ledger = ledger

@@ -43,7 +43,7 @@ def name_digests(member_names: MemberNames, base_name: str, images: int) -> list
 def assign_names(
     requests: Sequence[NameRequest], index: PlanIndex, member_names: MemberNames
 ) -> list[str]:
-    """Return the base name of each row, and let the row have it.
+    """Return a base name for each row, and store the names in the index.
 
     A row gets the name that it asks for, unless another row has that name. Versions of
     one row share their names, for only one of them is in the manifest; but images that
@@ -134,12 +134,12 @@ def new_names(
 
 
 def rename_row(ledger: Ledger, name: NewName) -> None:
-    """Let a row have its new name; a step of a commit."""
+    """Write down a row's new name; a step of a commit."""
     ledger.execute("row_rename", (name.base_name, name.row_id))
 
 
 def rename_image(ledger: Ledger, image: NamedImage, name: str, place: int) -> None:
-    """Write down where the copy of an image lies that has its new name; likewise."""
+    """Write down the new name and place of an image; a step of a commit."""
     values = (name, place, image.attempt_id, image.image)
     ledger.execute("image_rename", values)
 

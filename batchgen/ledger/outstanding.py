@@ -43,7 +43,7 @@ class RowToBuy(NamedTuple):
 
     Attributes:
         estimate: Expected price of all its images in nano-dollars; None if unknown.
-        route: Who can make the row, as JSON; None where it is one provider alone.
+        route: Providers that can make the row, as JSON; None for one alone.
         images: How many it asks for.
         missing: How many of these are not in the archive yet.
     """
@@ -73,7 +73,7 @@ class PlannedSale(NamedTuple):
 
     Attributes:
         sale: Of the first of them.
-        position: Likewise.
+        position: Of the first of them.
         images: How many they ask for together.
     """
 
@@ -92,7 +92,7 @@ class UnpricedRow(NamedTuple):
 
 
 class UnpricedImages(NamedTuple):
-    """Images that were, or may have been, bought at a price that nobody named.
+    """Images that were, or may have been, bought at an unknown price.
 
     Attributes:
         day: When they were bought, counted in UTC days from 1970.
@@ -121,7 +121,7 @@ def outstanding(ledger: Reader, end: int, generation: int) -> Outstanding:
 
 
 def outstanding_after_retry(ledger: Reader) -> EstimatedRows:
-    """Add up the rows that somebody marked to be tried again."""
+    """Add up the rows that are marked to be tried again."""
     values = (ledger.generation,)
     return EstimatedRows._make(ledger.execute("retry_prices", values).fetchone())
 

@@ -11,7 +11,7 @@ from batchgen.model import Status
 
 
 def retry_status(ledger: Ledger, status: Status) -> int:
-    """Let all rows of a status be bought again; return how many there are."""
+    """Mark all rows of a status to be bought again; return how many there are."""
     values = (status.value, ledger.generation)
     return ledger.execute("retry_by_status", values).rowcount
 
@@ -36,7 +36,7 @@ def rows_named(ledger: Reader, names: Collection[str]) -> dict[str, int | None]:
 
 
 def try_again(ledger: Ledger, row_id: int) -> None:
-    """Let a row be bought again, as if none of its attempts had been made."""
+    """Mark a row to be bought again, as if none of its attempts had been made."""
     ledger.execute("picked_again", (row_id,))
     if not ledger.is_planned(row_id):
         # It left the manifest, and others only share its images. When that is read

@@ -2,8 +2,8 @@
 
 Each reading is a new generation. Where nothing was bought yet, the generation counts
 from its first slice on, so that the first request need not wait for the last row. Else
-it counts only when it is complete: nobody may buy from half a plan rows that the other
-half would have superseded.
+it counts only when it is complete, because one half of a plan may supersede rows of the
+other half.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def reference_files(ledger: Reader, generation: int) -> list[File]:
 
 
 def share_nothing(ledger: Ledger) -> None:
-    """Let each row of the plan be bought for itself."""
+    """Plan to buy each row for itself."""
     ledger.execute("plan_share_nothing", (ledger.generation,))
 
 
@@ -151,7 +151,7 @@ class PlanWriter:
         self._open()
 
     def remember(self, unplaced: Iterable[bytes]) -> None:
-        """Let a reading that is carried on know the rows above.
+        """Tell a reading that is carried on which rows stand above.
 
         Args:
             unplaced: Fingerprints of rows without id and without an entry in `rows`.
@@ -211,7 +211,7 @@ class PlanWriter:
         replace_sources(self._ledger, self.generation)
 
     def begin(self, own_schema: bytes) -> None:
-        """Let this generation count from its first slice on."""
+        """Make this generation count from its first slice on."""
         meta = self._ledger.meta
         meta.generation = self.generation
         meta.own_schema = own_schema
@@ -219,7 +219,7 @@ class PlanWriter:
         meta.outputs = "stale"
 
     def complete(self, digest: str, own_schema: bytes, rows: int) -> None:
-        """Let this generation count, whole, and forget the others."""
+        """Make this whole generation count, and forget the others."""
         adopt(self._ledger, self.generation)
         self.begin(own_schema)
         self._ledger.meta.plan_digest = digest

@@ -137,7 +137,7 @@ class PlanIndex:
         return dict(self._find("names", "digest", names))
 
     def add_names(self, names: Iterable[tuple[int, int]]) -> None:
-        """Let rows have names: digest and key; a name that is taken stays as it is."""
+        """Add names as digest and row key; a name that is taken stays as it is."""
         self._add("INSERT OR IGNORE INTO names VALUES (?, ?)", names)
 
     def _add_stored_names(self) -> None:

@@ -111,7 +111,7 @@ def unsettle_charges(ledger: Ledger, provider: str | None) -> int:
 
 
 def settled_without_note(ledger: Reader, provider: str | None) -> int:
-    """Count attempts whose charge before the bill nobody wrote down."""
+    """Count attempts whose charge before the bill was not written down."""
     values = {"provider": provider}
     count: int = ledger.execute("purchases_settled_without_note", values).fetchone()[0]
     return count

@@ -76,7 +76,7 @@ class Reader(Store):
         """Return pending rows of a provider, in manifest order.
 
         Args:
-            provider: Who makes them.
+            provider: That makes them.
             after: Position before the first.
             end: Position behind the last.
             max_rows: How many at most.
@@ -96,12 +96,12 @@ class Reader(Store):
         return [planned_row(row) for row in rows]
 
     def planned(self, row_id: int) -> PlannedRow | None:
-        """Return how a row is to be bought; None if nobody can, or it left the plan."""
+        """Return how a row is to be bought; None if it cannot, or left the plan."""
         row = self.execute("row_planned", (row_id, self.generation)).fetchone()
         return None if row is None else planned_row(row)
 
     def route(self, row_id: int) -> list[Way]:
-        """Return who can make a row, best first; empty where it is one alone."""
+        """Return the providers that can make a row, best first; empty for one alone."""
         row = self.execute("row_route", (row_id, self.generation)).fetchone()
         return [] if row is None else load_route(row["route"])
 
@@ -158,7 +158,7 @@ class Reader(Store):
         Args:
             row_id: The row.
             images: Their numbers.
-            provider: Who must be planned to make them; None for whoever it is.
+            provider: That must be planned to make them; None for any.
         """
         values = {
             "row_id": row_id,

@@ -41,7 +41,7 @@ class Rebuilding:
             ledger.execute(f"rebuild_index_{name}")
 
     def finish(self) -> None:
-        """Let rows whose images are all there succeed, and tidy up."""
+        """Mark rows whose images are all there as succeeded, and tidy up."""
         self._ledger.execute("rebuild_settle_whole")
         for identity, row_id in self._foreign.items():
             values = (identity.fingerprint, row_id)
@@ -120,7 +120,7 @@ class Rebuilding:
             identity: By which it is known.
             id: Its id, if it had one.
             base_name: Of its images.
-            place: Where it stood in the manifest; None where nobody knows.
+            place: Its position in the manifest; None where that is unknown.
         """
         if (existing := self._foreign.get(identity)) is not None:
             return existing
@@ -146,7 +146,7 @@ class Rebuilding:
         return row_id
 
     def enlarge(self, row_id: int, images: int) -> None:
-        """Let a row that SOURCE does not hold have at least so many images."""
+        """Give a row that SOURCE does not hold at least so many images."""
         if row_id in self._foreign_ids:
             self._ledger.execute("rebuild_enlarge_row", (images, row_id))
 
@@ -165,7 +165,7 @@ class Rebuilding:
     def settle(
         self, row_id: int, status: Status, why: tuple[str | None, str | None], last: int
     ) -> None:
-        """Let a row stand as a table had it, unless a later purchase says otherwise.
+        """Give a row the status that a table had, unless a later purchase changed it.
 
         Args:
             row_id: The row.

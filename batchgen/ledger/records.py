@@ -35,7 +35,7 @@ class PlanEntry:
         model: As it is sent.
         resolution: That is bought, the provider's default where the row says nothing.
         estimate: Expected price in nano-dollars; None if unknown.
-        route: Who can make it, best first, as JSON; None where it is one alone.
+        route: Providers that can make it, best first, as JSON; None for one alone.
         warning: What of the row will not be done, though it can run.
         budget_group: Its values of the columns that have budgets, as JSON.
     """

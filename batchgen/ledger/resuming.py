@@ -74,7 +74,7 @@ def drop_bookmark(ledger: Ledger) -> None:
 
 
 def count_opening(ledger: Ledger) -> None:
-    """Note that somebody may change the folder, if a reading waits to be carried on."""
+    """Note that the folder may be changed now, if a reading waits to be carried on."""
     if bookmark_of(ledger) is not None:
         with ledger.transaction():
             ledger.meta.openings += 1
@@ -100,7 +100,7 @@ def remember_rows(
     generation: int,
     unplaced: Iterable[bytes],
 ) -> None:
-    """Let a reading know what stood above, as if it had just met those rows.
+    """Add the rows that stood above to a reading's index.
 
     Args:
         reader: Where the plan stands.

@@ -61,7 +61,7 @@ def problem_of_mode(mode: int) -> str | None:
 
 
 def defend(connection: sqlite3.Connection) -> None:
-    """Let SQLite distrust the file that it opened."""
+    """Tell SQLite to distrust the file that it opened."""
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
 

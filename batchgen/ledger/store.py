@@ -72,7 +72,7 @@ class Store:
             while part := cursor.fetchmany(_FETCHED):
                 yield from part
         finally:
-            with suppress(sqlite3.Error):  # whoever stopped halfway has closed it all
+            with suppress(sqlite3.Error):  # the file may be closed by now
                 cursor.close()
 
     @property

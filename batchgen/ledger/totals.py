@@ -18,7 +18,7 @@ class Money:
         at_risk: Price of attempts whose outcome is unknown, retired ones included, and
             what others may have cost beyond what is spent for certain.
         at_risk_attempts: Attempts whose outcome is unknown.
-        unpriced: Attempts that cost something nobody has named.
+        unpriced: Attempts that cost an unknown amount.
         unpriced_risk: Attempts at risk that have no price.
         accepted: Attempts at risk whose task the provider accepted: it is being made.
         overdue: Attempts at risk whose task did not come; later runs ask for it again.

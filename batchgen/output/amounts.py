@@ -21,13 +21,13 @@ class Amounts:
     An amount is None, never 0, where unknown ones are all that was spent.
 
     Attributes:
-        unknown_rows: Rows whose cost nobody knows; `cost_usd` is that of the others.
+        unknown_rows: Rows whose cost is unknown; `cost_usd` is that of the others.
         images: Bought ones: a row that shares another's purchase has none.
         per_image_usd: Of the rows of known cost, with what failed among them; rounded
             to nano-dollars. None without images.
         wasted_usd: Cost of the rows that did not succeed.
         wasted_share: Of `cost_usd`, from 0 to 1.
-        at_risk_unknown_rows: Rows at risk by an amount that nobody knows.
+        at_risk_unknown_rows: Rows at risk by an unknown amount.
         estimated_usd: Estimate of the rows that were bought and whose cost is known
             for sure, nothing at risk.
         actual_usd: What these very rows cost.

@@ -31,7 +31,8 @@ class WrittenTable:
 
     Attributes:
         realm: What kind of run it is of; None where it does not say so.
-        source: SOURCE of the run, relative to the folder; likewise.
+        source: SOURCE of the run, relative to the folder; None where it does not
+            say so.
     """
 
     def __init__(self, path: Path) -> None:

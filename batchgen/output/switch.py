@@ -33,7 +33,7 @@ def discard(archive: Path) -> None:
 
 
 def take_over(archive: Path, size_bytes: int) -> None:
-    """Let the successor take the archive's place, on disk when this returns.
+    """Put the successor in the archive's place, on disk when this returns.
 
     It may be called again after a kill, and then does what is left to do.
 

@@ -26,7 +26,7 @@ T = TypeVar("T")
 MAX_GROUP = 64
 MAX_GROUP_BYTES = 64 * 1024 * 1024
 QUEUE = 64
-"""How many entries may wait in each queue before whoever adds more waits, too."""
+"""How many entries may wait in each queue before the callers wait, too."""
 
 
 class _Job(Generic[T]):

@@ -120,7 +120,7 @@ class Images:
         return self.price_book.sent(self.ledger, number, row_id, (first, images), at)
 
     def _end_attempts(self) -> None:
-        """Let attempts that brought images stand as stored.
+        """Mark attempts that brought images as stored.
 
         Where some are missing and a task may still bring them, it is asked again.
         """

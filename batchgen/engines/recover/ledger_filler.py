@@ -177,7 +177,7 @@ class LedgerFiller:
         self._report.lost_answers = lost
 
     def _settle_rows(self) -> None:
-        """Let rows that ended without their images stand as the table has them."""
+        """Give rows that ended without their images the status that the table has."""
         results = self._remains.results
         for row in results.rows() if results else ():
             if row["status"] not in _SETTLED:

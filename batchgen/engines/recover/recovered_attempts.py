@@ -96,7 +96,7 @@ def _charge_in(row: TableRow, state: State, at_risk: int | None) -> Charge | Non
     if basis is Basis.UNKNOWN:
         if state in (State.SENT, State.ACCEPTED):
             return None
-        # Charged for certain, at a price that nobody knows: nothing of it is at risk.
+        # Charged for certain, at an unknown price: no money is at risk.
         is_unpriced = at_risk == 0 and row["ceiling_usd"] != 0
         return Charge.PRICE_LIST if is_unpriced else Charge.UNKNOWN
     if basis is Basis.NONE:

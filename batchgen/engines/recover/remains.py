@@ -24,7 +24,7 @@ class Remains:
 
     Attributes:
         purchases: `attempts.parquet`; None where it cannot be read.
-        results: `results.parquet`; likewise.
+        results: `results.parquet`; None where it cannot be read.
         unreadable: Files that cannot be read, and why.
     """
 

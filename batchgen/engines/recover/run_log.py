@@ -33,7 +33,7 @@ class LoggedAttempt:
 
     Attributes:
         ended: The fields of the event that ended it; None while none did.
-        delivered: Likewise, of what was charged.
+        delivered: The fields of the event that names the charge; None without one.
     """
 
     attempt_id: int
@@ -66,7 +66,7 @@ class Events:
     Attributes:
         attempts: By their numbers.
         source: The manifest or job file of the last run; None where none is named.
-        command: Of the last run, as it was typed; likewise. One that was refused
+        command: Of the last run, as it was typed; None if unknown. One that was refused
             counts only where there is no other.
         urls: Where each provider was asked last.
         is_there: Whether there is a log.
