@@ -154,10 +154,6 @@ class KeptFiles:
         images = self.images_of(attempt_id)
         return f"{FOLDER}/{images[min(images)]}" if images else None
 
-    def read_image(self, name: str) -> bytes | None:
-        """Return a kept image; None if it cannot be read."""
-        return _read(self._folder / name, MAX_BYTES)
-
     def read_reply(self, attempt_id: int) -> KeptReply | None:
         """Return a kept reply as it came; None if it cannot be read."""
         text = _read(self._folder / f"{attempt_id}.json", MAX_DOCUMENT_BYTES)

@@ -79,13 +79,13 @@ def test_the_bytes_of_what_was_read_as_text_come_back_too(kept: KeptFiles) -> No
     ],
 )
 def test_an_image_is_named_so_that_a_person_can_open_it(
-    kept: KeptFiles, data: bytes, extension: str
+    kept: KeptFiles, tmp_path: Path, data: bytes, extension: str
 ) -> None:
     name = kept.keep_image(12, 3, data)
 
     assert name == f"kept/12-3.{extension}"
     assert kept.images_of(12) == {3: f"12-3.{extension}"}
-    assert kept.read_image(f"12-3.{extension}") == data
+    assert (tmp_path / name).read_bytes() == data
     assert kept.name_of(12) == name
     assert kept.name_of(1) is None
 
@@ -164,7 +164,6 @@ def test_neither_a_link_nor_a_pipe_nor_a_path_is_followed(
 
     assert kept.read_reply(1) is None
     assert kept.read_reply(2) is None
-    assert kept.read_image("../outside-is-not-there") is None
     assert kept.replies() == [1, 2]
 
 
