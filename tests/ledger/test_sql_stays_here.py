@@ -13,7 +13,7 @@ from batchgen.ledger.database import queries
 PACKAGE = Path(batchgen.__file__).parent
 ALLOWED = ("ledger", "sandbox")  # the sandbox keeps books of its own
 SQL = re.compile(r"\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s.+\sSET|DELETE\s+FROM)\s")
-STORE = ("execute", "execute_many", "stream", "read_meta", "write_meta")
+META = ("read_meta", "read_meta_under", "write_meta")
 
 
 def modules() -> Iterator[Path]:
@@ -31,10 +31,13 @@ def offences(tree: ast.AST) -> Iterator[str]:
                 yield "sqlite3"
             case ast.Constant(value=str(text)) if SQL.match(text):
                 yield text
-            case ast.Call(func=ast.Attribute(attr=name), args=[first, *_]):
-                is_query = isinstance(first, ast.Constant) and first.value in queries()
-                if name in STORE and is_query:
-                    yield f"{name}({ast.unparse(first)})"
+            case ast.Attribute(attr=name) if name in META:
+                yield name
+            case ast.Call(
+                func=ast.Attribute(attr="execute" | "execute_many" | "stream"),
+                args=[ast.Constant(value=str(name)), *_],
+            ) if name in queries():
+                yield ast.unparse(node)
             case _:
                 pass
 
@@ -53,6 +56,7 @@ def test_sqlite_sql_and_the_names_of_queries_stand_in_the_ledger_alone() -> None
         "import sqlite3",
         "from sqlite3 import Row",
         "x.execute('row_get', (1,))",
+        "x.write_meta('outputs', 'stale')",
         "text = 'SELECT a FROM b '",
     ],
 )
