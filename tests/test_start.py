@@ -99,8 +99,8 @@ LATE = {
     "manifest.manifest._template: batchgen.manifest.template": (
         "jinja2, for a template alone"
     ),
-    "output.room._allocator: ctypes": "where room is held, on Linux alone",
-    "output.room.hold_room: ctypes": "likewise",
+    "output.preallocation._allocator: ctypes": "where room is held, on Linux alone",
+    "output.preallocation.hold_room: ctypes": "likewise",
     "references.kinds._reads_avif: PIL": "for AVIF alone",
     "references.larder._shrunk: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"
