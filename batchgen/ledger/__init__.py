@@ -1,6 +1,7 @@
 """The run's durable state: one SQLite file."""
 
 from batchgen.ledger.directory import ListedImage, directory_images, directory_places
+from batchgen.ledger.folder_totals import Totals
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.members import (
     Compaction,
@@ -37,7 +38,6 @@ from batchgen.ledger.records import (
 from batchgen.ledger.requests import load_request, prompt_as_json
 from batchgen.ledger.results import result_slices
 from batchgen.ledger.route import Way, dump_route, load_route
-from batchgen.ledger.totals import Totals
 
 __all__ = [
     "REHEARSAL",

@@ -10,9 +10,9 @@ from batchgen.drives import reason_of
 from batchgen.errors import LedgerMissing, StorageError
 from batchgen.ledger.database import queries
 from batchgen.ledger.meta import Value
+from batchgen.ledger.query_runner import Values
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.sqlite_errors import translated
-from batchgen.ledger.store import Values
 
 
 class LedgerFile(Reader):

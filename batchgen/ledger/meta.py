@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from batchgen.errors import LedgerMismatch
 
 if TYPE_CHECKING:
-    from batchgen.ledger.store import Store
+    from batchgen.ledger.query_runner import QueryRunner
 
 Value = str | int | float | bytes | None
 """What SQLite stores."""
@@ -52,12 +52,12 @@ class Key(Generic[T, D]):
     def __get__(self, meta: Meta | None, owner: type[Meta]) -> Self | T | D:
         if meta is None:
             return self
-        value = meta.store.read_meta(self.name)
+        value = meta.file.read_meta(self.name)
         return value if isinstance(value, self._kind) else self._default
 
     def __set__(self, meta: Meta, value: T | None) -> None:
         stored: Any = value  # of a type that SQLite stores
-        meta.store.write_meta(self.name, stored)
+        meta.file.write_meta(self.name, stored)
 
 
 def _text(name: str) -> Key[str, None]:
@@ -141,8 +141,8 @@ class Meta:
     rates = _json("rates")
     salt = _bytes("salt")
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, file: QueryRunner) -> None:
+        self.file = file
 
     def bind(self, key: Key[str, None], value: str, problem: str) -> None:
         """Remember what the folder belongs to, or refuse it to another.
@@ -150,9 +150,9 @@ class Meta:
         Raises:
             LedgerMismatch: it is bound to something else; `problem` says how to go on.
         """
-        bound = self.store.read_meta(key.name)
+        bound = self.file.read_meta(key.name)
         if bound is None:
-            self.store.write_meta(key.name, value)
+            self.file.write_meta(key.name, value)
         elif bound != value:
             raise LedgerMismatch(problem.format(bound=bound, wanted=value))
 
@@ -160,16 +160,16 @@ class Meta:
 
     def found_limits(self, provider: str, base_url: str) -> str | None:
         """Return what rate and concurrency were found at an address, as JSON."""
-        value = self.store.read_meta(f"{_FOUND}{provider} {base_url}")
+        value = self.file.read_meta(f"{_FOUND}{provider} {base_url}")
         return value if isinstance(value, str) else None
 
     def set_found_limits(self, provider: str, base_url: str, text: str) -> None:
         """Write down what was found; a step of a commit."""
-        self.store.write_meta(f"{_FOUND}{provider} {base_url}", text)
+        self.file.write_meta(f"{_FOUND}{provider} {base_url}", text)
 
     def all_found_limits(self) -> list[tuple[str, str]]:
         """Return providers, and what was found at each of their addresses."""
-        values = self.store.read_meta_under(_FOUND)
+        values = self.file.read_meta_under(_FOUND)
         return [
             (address.partition(" ")[0], text)
             for address, text in values.items()
@@ -178,14 +178,14 @@ class Meta:
 
     def models_that_worked(self, provider: str, base_url: str) -> dict[str, Value]:
         """Return the digest of the key that each model worked with last."""
-        return self.store.read_meta_under(_worked_under(provider, base_url))
+        return self.file.read_meta_under(_worked_under(provider, base_url))
 
     def set_model_worked(
         self, provider: str, base_url: str, model: str, digest: bytes
     ) -> None:
         """Write down that a model worked with a key; a step of a commit."""
         name = f"{_worked_under(provider, base_url)}{model}"
-        self.store.write_meta(name, digest)
+        self.file.write_meta(name, digest)
 
 
 _FOUND = "found "

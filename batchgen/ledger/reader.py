@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 
+from batchgen.ledger.folder_totals import Money, Totals
 from batchgen.ledger.from_rows import attempt_record, by_name, planned_row, row_record
+from batchgen.ledger.query_runner import QueryRunner
 from batchgen.ledger.realm import REHEARSAL
 from batchgen.ledger.records import (
     AttemptRecord,
@@ -16,8 +18,6 @@ from batchgen.ledger.records import (
     RowRecord,
 )
 from batchgen.ledger.route import Way, load_route
-from batchgen.ledger.store import Store
-from batchgen.ledger.totals import Money, Totals
 from batchgen.model import Link, State, Status
 
 Shape = tuple[int, int, int]
@@ -27,7 +27,7 @@ Growth = Counter[tuple[int, str | None]]
 """Nano-dollars by UTC day, counted from 1970, and by budget group."""
 
 
-class Reader(Store):
+class Reader(QueryRunner):
     """One run's durable state, to look at.
 
     Raises:

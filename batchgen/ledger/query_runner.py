@@ -18,8 +18,8 @@ Values = Sequence[Value] | Mapping[str, Value]
 _FETCHED = 1024
 
 
-class Store:
-    """A ledger's file, to look into.
+class QueryRunner:
+    """Runs named queries on a ledger's file.
 
     Raises:
         StorageError: from every method, when SQLite cannot do what was asked.
