@@ -41,7 +41,7 @@ from batchgen.wire import is_loopback_host
 @job_options
 @click.option("--rehearse", is_flag=True, help="The folder of SOURCE's rehearsals.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
+def command(*, rehearse: bool, as_json: bool, **options: Any) -> None:
     """Build a new ledger for RUN, whose own (run.db) was lost or is damaged.
 
     RUN is a run folder, or the SOURCE that it belongs to. Give the options that the run
@@ -55,8 +55,8 @@ def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
     Exit codes: 0 the ledger is built; 2 there is nothing to recover, or more is to be
     said; 1 it cannot be built.
     """
-    run: Path = given["run"]
-    overrides = overrides_of(given)
+    run: Path = options["run"]
+    overrides = overrides_of(options)
     folder = _folder(run, overrides, rehearse=rehearse)
     remains = read_remains(folder)
     source = _source(run, remains)

@@ -52,10 +52,10 @@ def assign_names(
     if not requests:
         return []  # to read all names takes long where there are many
     digests_of = partial(name_digests, member_names)
-    asked = [digests_of(request.base_name, request.images) for request in requests]
-    owners = index.owners([digest for digests in asked for digest in digests])
+    requested = [digests_of(request.base_name, request.images) for request in requests]
+    owners = index.owners([digest for digests in requested for digest in digests])
     base_names, added = [], []
-    for request, digests in zip(requests, asked, strict=True):
+    for request, digests in zip(requests, requested, strict=True):
         base_name, salt = request.base_name, 0
         while base_name in request.shared or any(
             owners.get(digest, request.key) != request.key for digest in digests

@@ -176,7 +176,7 @@ def _result(
     status, error, message = _standing(row)
     last = _deciding(attempts)
     own = last
-    asked = json.loads(row.request) if row.request and last is None else {}
+    request = json.loads(row.request) if row.request and last is None else {}
     if row.shared_with is not None:
         attempts, own = (), None  # another row's purchase is counted there
     money = _money(tuple([attempt[_MONEY] for attempt in attempts]))
@@ -187,8 +187,8 @@ def _result(
         prompt=prompt_of(row.request) if row.request else None,
         provider=last.provider if last else row.provider,
         model=last.model if last else row.model,
-        aspect_ratio=last.aspect_ratio if last else asked.get("aspect_ratio"),
-        resolution=last.resolution if last else asked.get("resolution"),
+        aspect_ratio=last.aspect_ratio if last else request.get("aspect_ratio"),
+        resolution=last.resolution if last else request.get("resolution"),
         files=files,
         attempts=money.attempts,
         cost_usd=money.cost_usd,
