@@ -24,7 +24,8 @@ from batchgen.engines import folder as folders
 from batchgen.ledger import Ledger, PlanWriter, database
 from batchgen.model import Blob, Call, Reply
 from batchgen.output import archive as archives
-from batchgen.output import directory, parquet, whole
+from batchgen.output import directory as zip_directory
+from batchgen.output import parquet, whole
 from batchgen.output.archive import Archive
 from batchgen.output.diskfile import DiskFile
 from batchgen.provider import PollSchedule, TaskProvider
@@ -206,7 +207,7 @@ def _wrap_archive(passings: Passings) -> None:
 
 def _wrap_end(passings: Passings) -> None:
     """Let the ZIP's end pass a point before it is written, and before it is synced."""
-    replaced: Any = (directory, DiskFile)
+    replaced: Any = (zip_directory, DiskFile)
     end_records, sync = replaced[0].end_records, DiskFile.sync
     is_written = False
 

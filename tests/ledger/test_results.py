@@ -9,6 +9,7 @@ import tempfile
 from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -444,7 +445,7 @@ def test_the_law_of_money_holds_for_every_history(
         assert sum(row.cost_usd or 0 for row in rows) == to_usd(totals.spent)
         retired = sum(life.cost or 0 for life in history if life.row not in kept)
         assert totals.retired == retired
-        for_retired = [row for row in purchases if row.retired]
+        for_retired = filter(attrgetter("retired"), purchases)
         assert sum(row.cost_usd or 0 for row in for_retired) == to_usd(retired)
         assert sum(row.cost_usd or 0 for row in purchases) == to_usd(spent)
         assert sum(row.at_risk_usd or 0 for row in purchases) == to_usd(totals.at_risk)
