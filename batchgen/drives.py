@@ -1,4 +1,4 @@
-"""What the system says of a file or a drive, in words that name the way out."""
+"""Messages for the system's errors about files and drives, with the way out."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _DRIVE_FAILED = frozenset(
     if hasattr(errno, name)  # EREMOTEIO is Linux's own
 )
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-_HELD = frozenset({errno.EBUSY, errno.ETXTBSY})
-_CANNOT = frozenset(
+_BUSY = frozenset({errno.EBUSY, errno.ETXTBSY})
+_UNSUPPORTED = frozenset(
     {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV}
 )
 _TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
@@ -36,10 +36,10 @@ def reason_of(error: OSError) -> str:
 def ring_of_links(error: RuntimeError) -> str | None:
     """Return a line about links in a ring; None for another error.
 
-    So Python says it before 3.13; later it is an OSError.
+    Python before 3.13 raises this RuntimeError, later versions an OSError.
     """
     ring = re.fullmatch(r"Symlink loop from '(.*)'", str(error), re.DOTALL)
-    return f"cannot use {ring[1]}: {_RING}" if ring else None
+    return f"cannot use {ring[1]}: {_LINK_LOOP}" if ring else None
 
 
 def message_for(error: OSError) -> str:
@@ -48,16 +48,16 @@ def message_for(error: OSError) -> str:
     return f"{name}{reason_of(error)}"
 
 
-_RING = "links lead round in a ring: mend the links"
+_LINK_LOOP = "links lead round in a ring: mend the links"
 
 _HINTS = (
-    (frozenset({errno.ELOOP}), _RING),
+    (frozenset({errno.ELOOP}), _LINK_LOOP),
     (frozenset({errno.ENAMETOOLONG}), "name a shorter one"),
     (FULL, "free some space, or ask for a larger quota"),
     (_DRIVE_FAILED, "the drive or its connection failed: see that it works"),
     (_NOT_ALLOWED, "check the permissions of the file and its folder"),
-    (_HELD, "another program holds it: close that"),
-    (_CANNOT, "the file system cannot do that: use a folder on a local disk"),
+    (_BUSY, "another program holds it: close that"),
+    (_UNSUPPORTED, "the file system cannot do that: use a folder on a local disk"),
     (_TOO_MANY_OPEN, "too many files are open: raise the limit with ulimit -n"),
 )
 
@@ -67,7 +67,7 @@ def _hint(number: int | None) -> str | None:
 
 
 def refuse_failed_drive(error: OSError, path: Path) -> None:
-    """Refuse to judge a file by a fault of its drive: tomorrow it may be read.
+    """Refuse to judge a file by a fault of its drive, which may be repaired later.
 
     Raises:
         StorageError: the drive, or the connection to it, failed.

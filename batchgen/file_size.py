@@ -16,8 +16,12 @@ def max_file_bytes() -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def too_large_words() -> str:
+def file_size_message() -> str:
     """Return what is wrong where a file may not grow, and what to do."""
-    most = max_file_bytes()
-    limit = "" if most is None else f" (one file of this process: {most / 1e6:,.1f} MB)"
+    max_bytes = max_file_bytes()
+    limit = (
+        ""
+        if max_bytes is None
+        else f" (one file of this process: {max_bytes / 1e6:,.1f} MB)"
+    )
     return f"it may not grow beyond the system's limit{limit}: {WAY_OUT}"

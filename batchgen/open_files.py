@@ -1,7 +1,7 @@
 """How many files and sockets this process may open, and what to do when none is left.
 
-The system counts both by one limit. Where it is reached nothing is broken: something
-else closes soon, so whoever opens waits for that.
+The system has one limit for both. When it is reached nothing is broken: another file
+closes soon, so the next open waits for that.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from typing import TypeVar
 T = TypeVar("T")
 
 SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""What the system answers where this process, or the machine, has none left."""
+"""The system's errors where this process, or the machine, can open no more files."""
 
 UNLIMITED = 65_536
-"""More than this is never asked for, nor used."""
+"""No higher limit is asked for or used."""
 
 LEAST = 16
 """Fewer are not enough for any command."""
 
 PATIENCE_S = 10.0
-"""How long a file is waited for before that counts as a failure [assumed]."""
+"""How long an open waits before that counts as a failure [assumed]."""
 
 PAUSES_S = (0.01, 0.05, 0.2, 0.5)
 
 _LISTS = ("/proc/self/fd", "/dev/fd")
-_SUPPOSED = 64
+_ASSUMED_OPEN = 64
 
 
 def raise_limit() -> None:
-    """Lift the limit of this process as far as it may by itself."""
+    """Raise the limit of this process as far as it may do so itself."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     end = UNLIMITED if hard == resource.RLIM_INFINITY else min(hard, UNLIMITED)
     if soft != resource.RLIM_INFINITY and soft < end:
@@ -57,14 +57,14 @@ def count_open() -> int:
     """Return how many are open now; a guess where the system has no list of them."""
     for name in _LISTS:
         try:
-            return len([*Path(name).iterdir()]) - 1  # the list is open meanwhile
+            return len([*Path(name).iterdir()]) - 1  # the list itself is open, too
         except OSError:
             continue
-    return min(_SUPPOSED, limit())
+    return min(_ASSUMED_OPEN, limit())
 
 
 def may_open(files: int = 1) -> bool:
-    """Say whether so many more can be opened at this moment."""
+    """Say whether so many more files can be opened now."""
     with ExitStack() as opened:
         try:
             for _ in range(files):
@@ -76,15 +76,15 @@ def may_open(files: int = 1) -> bool:
 
 
 def is_shortage(error: OSError) -> bool:
-    """Say whether an error tells that no file is left to be opened."""
+    """Say whether an error means that no more files can be opened."""
     return error.errno in SHORTAGE
 
 
 def open_patiently(opening: Callable[[], T]) -> T:
-    """Open something, and wait while no file is left for it; blocks its thread.
+    """Open something, and wait while no more files can be opened; blocks its thread.
 
     Raises:
-        OSError: as `opening` does, or none was left for too long.
+        OSError: as `opening` does, or the wait took too long.
     """
     ends_at = time.monotonic() + PATIENCE_S
     tries = 0
@@ -104,7 +104,7 @@ def open_descriptor(path: str | Path, flags: int, mode: int = 0o644) -> int:
 
 
 def shortage_words() -> str:
-    """Return what is wrong where no file was left, and what to do."""
+    """Return what is wrong where no more files can be opened, and what to do."""
     return (
         f"no more files can be opened (this process may open {limit():,} files and "
         "sockets): raise the limit before the command (`ulimit -n 4096`), or end "

@@ -1,4 +1,4 @@
-"""Where no file is left to be opened, nothing that was to be read is to blame."""
+"""Tell a shortage of open files from a fault of the file that was to be read."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from batchgen.open_files import is_shortage, shortage_words
 
 
 def refuse_shortage(error: OSError) -> None:
-    """Stop the command where an error tells that no file is left to be opened.
+    """Stop the command where an error says that no more files can be opened.
 
     Raises:
-        StorageError: it does.
+        StorageError: the error says so.
     """
     if is_shortage(error):
         raise StorageError(shortage_words()) from error

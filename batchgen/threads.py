@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from threading import Event, Thread
 
-LEAST, FOR_EACH_CORE, MOST = 6, 2, 64
+MIN_THREADS, THREADS_PER_CORE, MAX_THREADS = 6, 2, 64
 """Threads that wait for the disk and for names, those that are started for each core as
 the tables are written, and how many are tried at most [assumed]."""
 
 
 def threads_needed() -> int:
     """Return how many more threads a run starts, as far as they are tried."""
-    return min(LEAST + FOR_EACH_CORE * (os.cpu_count() or 1), MOST)
+    return min(MIN_THREADS + THREADS_PER_CORE * (os.cpu_count() or 1), MAX_THREADS)
 
 
 def may_start(threads: int) -> bool:

@@ -70,13 +70,17 @@ def digest(folder: Path) -> Callable[[], object]:
 
 
 def kept_reply(folder: Path) -> Callable[[], object]:
-    kept = KeptFiles(folder, lambda it: [it if isinstance(it, bytes) else it.encode()])
+    kept = KeptFiles(
+        folder, lambda piece: [piece if isinstance(piece, bytes) else piece.encode()]
+    )
     kept.keep_reply(1, "aimlapi", "purchase", Reply(200, {}, {"a": "cup"}))
     return lambda: kept.read_reply(1)
 
 
 def kept_replies(folder: Path) -> Callable[[], object]:
-    kept = KeptFiles(folder, lambda it: [it if isinstance(it, bytes) else it.encode()])
+    kept = KeptFiles(
+        folder, lambda piece: [piece if isinstance(piece, bytes) else piece.encode()]
+    )
     kept.keep_reply(1, "aimlapi", "purchase", Reply(200, {}, {"a": "cup"}))
     return kept.replies
 

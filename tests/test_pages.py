@@ -19,7 +19,9 @@ from batchgen.cli.help import read_pages
 from batchgen.engines.folder import LEDGER, LOG
 from batchgen.engines.whole_folder import RECOVERING
 from batchgen.model import Basis, State, Status
-from batchgen.output import ARCHIVE, PURCHASES, TABLE, purchases, table
+from batchgen.output import ARCHIVE, PURCHASES, TABLE
+from batchgen.output import purchases as purchase_table
+from batchgen.output import table as result_table
 from batchgen.output.directory import METADATA
 from batchgen.output.kept import FOLDER as KEPT
 from batchgen.output.switch import _SUFFIX as COMPACTED
@@ -61,16 +63,16 @@ def _type(kind: pl.DataType) -> str:
 
 
 def test_each_column_of_the_result_table_stands_there_with_its_type() -> None:
-    schema = table.SCHEMA.append(table._SHARED)
+    schema = result_table.SCHEMA.append(result_table._SHARED)
 
     assert columns(TABLE) == types_of(schema)
 
 
 def test_each_column_of_the_table_of_purchases_stands_there_with_its_type() -> None:
-    assert columns(PURCHASES) == types_of(purchases.SCHEMA)
+    assert columns(PURCHASES) == types_of(purchase_table.SCHEMA)
 
 
-@pytest.mark.parametrize("field", [field.name for field in table._FILE])
+@pytest.mark.parametrize("field", [field.name for field in result_table._FILE])
 def test_each_fact_of_an_image_stands_there(field: str) -> None:
     assert f"`{field}`" in PAGES["results"]
 

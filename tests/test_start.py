@@ -99,7 +99,7 @@ LATE = {
         "polars, the engine and the sandbox, for --verify alone"
     ),
     "cli.report._write_page: batchgen.web": "jinja2 and Pillow, for --html alone",
-    "engines.ending.write_outputs_at_end: batchgen.runner.outputs": (
+    "engines.ending.write_outputs_at_end: batchgen.storage.outputs": (
         "pyarrow, when the rows are done"
     ),
     "job.service_address._read_base_url: batchgen.addresses.url": (
@@ -114,8 +114,8 @@ LATE = {
     "manifest.manifest._template: batchgen.manifest.template": (
         "jinja2, for a template alone"
     ),
-    "output.room._allocator: ctypes": "where room is held, on Linux alone",
-    "output.room.hold_room: ctypes": "likewise",
+    "output.preallocation._allocator: ctypes": "where room is held, on Linux alone",
+    "output.preallocation.hold_room: ctypes": "likewise",
     "references.kinds._reads_avif: PIL": "for AVIF alone",
     "references.larder._shrunk: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"

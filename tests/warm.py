@@ -39,7 +39,7 @@ MODULES = (
     "batchgen.manifest.parquet_source",
     "batchgen.manifest.template",
     "batchgen.references.shrink",
-    "batchgen.runner.outputs",
+    "batchgen.storage.outputs",
     "batchgen.web",
     "batchgen.cli.usage",
     "certifi",

@@ -223,11 +223,11 @@ class Folder:
     @contextmanager
     def _written(self, name: str) -> Iterator[Path]:
         """Yield a table that says what the ledger says now."""
-        from batchgen.runner.outputs import write_tables
+        from batchgen.storage.outputs import write_tables
 
         with self._reading() as ledger:
             path = self.path / name
-            if ledger.get("outputs") == "fresh" and path.is_file():
+            if ledger.meta.outputs == "fresh" and path.is_file():
                 yield path
                 return
             with TemporaryDirectory(prefix="batchgen-tables-") as folder:
@@ -239,7 +239,7 @@ class Folder:
         from batchgen.output.archive import Archive
 
         with self._reading() as ledger:
-            place, end = place_of(ledger, name), ledger.get_int("archive_end")
+            place, end = place_of(ledger, name), ledger.meta.archive_end
         if place is None:
             raise ArchiveDamaged(f"{self.path / ARCHIVE} holds no {name}")
         with Archive(self.path / ARCHIVE, end) as archive:

@@ -18,7 +18,7 @@ from batchgen.engines.access import base_url_of, prices_of
 from batchgen.engines.notices import address_notice
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import PlanEntry
-from batchgen.ledger.plan import REPEATED
+from batchgen.ledger.judging import REPEATED
 from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.wording import shown

@@ -20,8 +20,9 @@ from batchgen.engines.findings import Cost
 from batchgen.engines.folder import REHEARSAL_SUFFIX
 from batchgen.engines.notices import network_problems, notices_of
 from batchgen.errors import SpecError
-from batchgen.ledger import Reader, load_request
-from batchgen.model import Job, Sale, dollars, find_price
+from batchgen.ledger import Reader
+from batchgen.ledger.outstanding import planned_sales
+from batchgen.model import Job, dollars, find_price
 from batchgen.providers import PROVIDERS, key_variable
 from batchgen.runner.choice import unpriced_words
 from batchgen.runner.own_address import is_own_address
@@ -123,20 +124,18 @@ def known_of_plan(job: Job, ledger: Reader) -> list[str]:
     """
     prices = prices_of(job)
     below = EVERY_ROW if job.limit is None else job.limit
-    values = {"generation": ledger.generation, "below": below}
     limits, sentences = limits_of(job), []
     cost, unpriced = Cost(), 0
-    for each in ledger.run("plan_sales", values):
-        request = load_request(each["request"])
-        sale = Sale.of(each["provider"], request, each["model"], each["resolution"])
+    for planned in planned_sales(ledger, below):
+        sale = planned.sale
         price = find_price(prices.get(sale.provider, ()), sale)
         if price is not None:
-            cost += Cost.of(each["images"], price)
+            cost += Cost.of(planned.images, price)
             continue
-        unpriced += each["images"]
+        unpriced += planned.images
         if limits:
             words = unpriced_words(sale, elsewhere=_elsewhere(job, sale.provider))
-            sentences.append(f"{STOP}: row {each['position']}: {words}")
+            sentences.append(f"{STOP}: row {planned.position}: {words}")
     if limits.run is not None and cost.expected > limits.run:
         sentences.append(
             f"{STOP} at the budget: its images cost about {dollars(cost.expected)}, "

@@ -11,8 +11,7 @@ from batchgen.cli.vocabulary import folder_fields
 from batchgen.cli.words import NO_MONEY, counted, money_lines
 from batchgen.engines.comparing import Bill, Difference, Kind
 from batchgen.engines.reconciling import Reconciliation, TakenBack
-from batchgen.ledger.results import moment
-from batchgen.model import dollars, to_usd
+from batchgen.model import dollars, to_usd, utc
 
 
 def tell_reconciled(bill: Bill, done: Reconciliation, *, settles: bool) -> None:
@@ -50,7 +49,7 @@ def _line(each: Difference, *, pretend: bool) -> str:
     def usd(nano: int) -> str:
         return dollars(nano, pretend=pretend)
 
-    parts = [f"{moment(each.at):%Y-%m-%d %H:%M:%S} UTC"]
+    parts = [f"{utc(each.at):%Y-%m-%d %H:%M:%S} UTC"]
     if each.attempt_id is not None:
         parts.append(f"{each.what}, attempt {each.attempt_id}")
     if each.kind in (Kind.NOT_CHARGED, Kind.NOT_BILLED, Kind.OTHER_AMOUNT):
@@ -137,7 +136,7 @@ def _taken_back(done: TakenBack) -> dict[str, int]:
 def _difference(each: Difference) -> dict[str, Any]:
     return {
         "kind": each.kind.name.lower(),
-        "at": moment(each.at),
+        "at": utc(each.at),
         "attempt_id": each.attempt_id,
         "row_name": each.what or None,
         "ours_usd": None if each.ours is None else to_usd(each.ours),

@@ -23,7 +23,6 @@ from batchgen.cli.runfolder import (
 from batchgen.cli.source import Options, job_options, overrides_of
 from batchgen.cli.stored_command import address_notes
 from batchgen.engines.access import prices_of, realm_of
-from batchgen.engines.needed import COMMAND
 from batchgen.engines.recover import (
     Recovery,
     Remains,
@@ -43,7 +42,7 @@ from batchgen.wire import is_loopback_host
 @job_options
 @click.option("--rehearse", is_flag=True, help="The folder of SOURCE's rehearsals.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
+def command(*, rehearse: bool, as_json: bool, **options: Any) -> None:
     """Build a new ledger for RUN, whose own (run.db) was lost or is damaged.
 
     RUN is a run folder, or the SOURCE that it belongs to. Give the options that the run
@@ -57,8 +56,8 @@ def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
     Exit codes: 0 the ledger is built; 2 there is nothing to recover, or more is to be
     said; 1 it cannot be built.
     """
-    run: Path = given["run"]
-    overrides = overrides_of(given)
+    run: Path = options["run"]
+    overrides = overrides_of(options)
     folder = _folder(run, overrides, rehearse=rehearse)
     remains = read_remains(folder)
     source = _source(run, remains)
@@ -77,15 +76,15 @@ def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
         # A rehearsal's prices are its sandbox's own.
         prices={} if realm == REHEARSAL else prices_of(job),
         realm=realm,
-        notes={COMMAND: json.dumps(these_words())},
+        command=json.dumps(these_words()),
     )
-    found = recover_folder(recovery, remains)
+    report = recover_folder(recovery, remains)
     if as_json:
-        fields = fields_of(folder, found, this_command())
+        fields = fields_of(folder, report, this_command())
         click.echo(exact_json(tagged("recover", fields)))
     else:
         notes = address_notes(this_command())
-        click.echo("\n".join([*lines_of(folder, found, this_command()), *notes]))
+        click.echo("\n".join([*lines_of(folder, report, this_command()), *notes]))
 
 
 def _folder(run: Path, overrides: Options, *, rehearse: bool) -> Path:
@@ -150,13 +149,15 @@ def _realm(job: Job, remains: Remains) -> str:
 def _remember_command(
     run: Path, source: Path, job: Job, overrides: Options, *, is_rehearsal: bool
 ) -> None:
-    """Let `this_command` return the command that carries on."""
-    words = sys.argv[2:]
-    words = [word for word in words if word not in (str(run), "--json", "--rehearse")]
+    """Make `this_command` return the command that carries on."""
+    arguments = sys.argv[2:]
+    arguments = [
+        word for word in arguments if word not in (str(run), "--json", "--rehearse")
+    ]
     if "provider" not in overrides and source.suffix.lower() != ".toml":
-        words += ["--provider", ",".join(job.providers)]
+        arguments += ["--provider", ",".join(job.providers)]
     if run.is_dir():
-        words += ["--out", str(run)]
+        arguments += ["--out", str(run)]
     if is_rehearsal:
-        words.append("--rehearse")
-    carry_on_by("run", str(source), *words)
+        arguments.append("--rehearse")
+    carry_on_by("run", str(source), *arguments)

@@ -18,8 +18,8 @@ from batchgen.errors import LedgerLocked
 from batchgen.ledger import Reader
 from batchgen.model import now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
-from batchgen.runner.outputs import are_fresh, write_outputs, write_tables_beside
 from batchgen.runner.resume import recover
+from batchgen.storage.outputs import are_fresh, write_outputs, write_tables_beside
 
 
 @click.command("report")
@@ -113,7 +113,7 @@ def _tell(folder: Path, ledger: Reader, *, is_running: bool = False) -> None:
     click.echo(
         "\n".join([rows_line(totals), *money_lines(totals, is_running=is_running)])
     )
-    if ledger.get("plan_digest") is None:
+    if ledger.meta.plan_digest is None:
         click.echo("the manifest was not read to its end; `batchgen run` does that")
     click.echo(f"table: {folder / TABLE}")
     click.echo(f"for accounting: {folder / PURCHASES}")

@@ -19,6 +19,7 @@ from batchgen.engines.needed import needed_after_retry
 from batchgen.engines.retrying import REJECT, STATUSES, Pick, mark_rows
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
+from batchgen.ledger.outstanding import outstanding_after_retry
 from batchgen.ledger.picked import rows_named
 from batchgen.model import Status, dollars, to_usd
 
@@ -131,10 +132,10 @@ def _tell_left_alone(folder: Path, picks: list[Pick]) -> None:
 def _tell_price(folder: Path) -> None:
     ledger = read_ledger(folder)
     try:
-        price_row = ledger.run("retry_prices", (ledger.generation,)).fetchone()
-        price = dollars(to_usd(price_row["estimate"]), pretend=ledger.is_rehearsal)
-        if price_row["unpriced"]:
-            price += f" and {counted(price_row['unpriced'], 'row')} without a price"
+        rest = outstanding_after_retry(ledger)
+        price = dollars(to_usd(rest.estimate), pretend=ledger.is_rehearsal)
+        if rest.unpriced:
+            price += f" and {counted(rest.unpriced, 'row')} without a price"
         mark = f" ({NO_MONEY})" if ledger.is_rehearsal else ""
         click.echo(f"trying them may cost {price}{mark}")
         if ledger.with_lost_links(Status.PENDING):

@@ -46,7 +46,7 @@ class Script:
     """Steps before the purchase, and what they leave in shell variables.
 
     Attributes:
-        made: Variables of temporary files.
+        temporary_files: Variables of temporary files.
     """
 
     provider: Provider

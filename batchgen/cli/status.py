@@ -82,7 +82,7 @@ def _reading_lines(ledger: Reader) -> list[str]:
     if bookmark is not None:
         rows = counted_rows(bookmark.rows)
         return [f"the manifest is not read to its end yet: {rows} so far"]
-    if ledger.get("plan_digest") is None:
+    if ledger.meta.plan_digest is None:
         return ["the manifest is not read to its end yet"]
     return []
 
@@ -93,8 +93,8 @@ Level = tuple[Scope, int, int]
 
 def _levels(ledger: Reader) -> list[Level]:
     """Return how the budgets of the last run stand; those of columns, fullest first."""
-    text = ledger.get("limits")
-    limits = Limits.load(text) if isinstance(text, str) else Limits()
+    text = ledger.meta.limits
+    limits = Limits() if text is None else Limits.load(text)
     levels: list[Level] = []
     if limits.run is not None:
         money = ledger.money()

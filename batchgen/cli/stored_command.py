@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import click
 
 from batchgen.addresses.characters import visible
-from batchgen.engines.needed import COMMAND
 from batchgen.engines.quoting import quoted_word
 
 if TYPE_CHECKING:
@@ -30,11 +29,11 @@ def stored_words(ledger: Reader) -> list[str] | None:
     What is no plain `batchgen run` command is left out: then only SOURCE is named. None
     where the folder knows neither.
     """
-    words = _read_words(ledger.get(COMMAND))
+    words = _read_words(ledger.meta.command)
     if words is not None and _is_run_command(words):
         return words
-    source = ledger.get("source")
-    if not isinstance(source, str) or visible(source) != source:
+    source = ledger.meta.source
+    if source is None or visible(source) != source:
         return None
     path = os.path.normpath(ledger.path.parent / source)
     return ["batchgen", "run", os.path.relpath(path)]

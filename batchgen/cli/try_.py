@@ -243,7 +243,7 @@ def _end(
 
 def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
     image = next(directory_images(ledger))
-    with Archive(folder / ARCHIVE, ledger.get_int("archive_end")) as archive:
+    with Archive(folder / ARCHIVE, ledger.meta.archive_end) as archive:
         data = archive.read(image.place)
     file = folder / Path(image.name).name
     try:

@@ -9,10 +9,11 @@ from functools import cache
 
 from anyio.abc import TaskGroup
 
-from batchgen.budget import DAY_MICROS, Budget, Group, limits_of, shares_of
+from batchgen.budget import DAY_MICROS, Budget, Group, Scope, limits_of, shares_of
 from batchgen.engines.config import RunConfig
 from batchgen.errors import BatchgenError, SpecError
 from batchgen.ledger import AttemptRecord, Reader
+from batchgen.ledger.outstanding import unpriced_images
 from batchgen.limits import Failures
 from batchgen.model import (
     Endpoint,
@@ -31,11 +32,11 @@ from batchgen.runner.decide import Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
 from batchgen.runner.own_address import is_named_address
-from batchgen.runner.pacing import found_under, pacing_of
+from batchgen.runner.pacing import pacing_of
 from batchgen.runner.proof import Proof
 from batchgen.runner.resume import ask_first, carry_on, flights_of
-from batchgen.runner.room import Room
-from batchgen.runner.writer import Writer
+from batchgen.storage.disk_room import Room
+from batchgen.storage.writer import Writer
 from batchgen.wire import scrubber_of
 from batchgen.wire.sender import Wire
 
@@ -128,7 +129,7 @@ def _chosen_lane(
     departures, pacing = pacing_of(
         terms,
         defaults,
-        ledger.get(found_under(name, base_url)),
+        ledger.meta.found_limits(name, base_url),
         time.monotonic,
         connections.max_purchases.get(name),
     )
@@ -226,12 +227,10 @@ def _commit_known(run: Run) -> None:
 
 def _commit_unpriced(run: Run) -> None:
     """Count what was bought when it had no price, at the most that it costs today."""
-    for it in run.ledger.run("images_unpriced"):
-        ceiling = run.budget.ceiling(
-            Sale(it["provider"], it["resolution"], it["model"])
-        )
-        scopes = (*shares_of(it["budget_group"]), "run", it["day"])
-        run.budget.commit((ceiling or 0) * it["images"], *scopes)
+    for bought in unpriced_images(run.ledger):
+        sale = Sale(bought.provider, bought.resolution, bought.model)
+        scopes: Sequence[Scope] = (*shares_of(bought.budget_group), "run", bought.day)
+        run.budget.commit((run.budget.ceiling(sale) or 0) * bought.images, *scopes)
 
 
 def _lanes_for(

@@ -20,6 +20,7 @@ from batchgen.errors import (
     TaskOverdue,
 )
 from batchgen.ledger import Reader
+from batchgen.ledger.plan_findings import rows_without_success
 from batchgen.model import ImageRequest, Status, type_of_option
 from batchgen.reasons import blames_reference, split_identifiers
 
@@ -153,14 +154,10 @@ def causes_of(
         among: Of these versions of rows alone.
     """
     causes: dict[object, Cause] = {}
-    values = {"generation": ledger.generation, "below": end}
-    for position, line, row_id, ended, *details in ledger.lines(
-        "rows_without_success", values
-    ):
+    for position, line, row_id, status, *reasons in rows_without_success(ledger, end):
         if among is not None and row_id not in among:
             continue
-        status = Status(ended)
-        provider, error, message, column = details
+        provider, error, message, column = reasons
         is_invalid = status is Status.INVALID
         shape = (_VALUES if is_invalid else _NUMBERS).sub("#", message or "")
         key: object = (status, provider, error, column if is_invalid else None, shape)

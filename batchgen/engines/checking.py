@@ -20,22 +20,19 @@ from batchgen.engines.findings import (
     Findings,
     Problem,
     problems_in,
+    warnings_in,
 )
 from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
 from batchgen.engines.notices import network_problems, notices_of
 from batchgen.engines.resources import disk_of, limits_met, paces_of
 from batchgen.engines.whole_folder import refuse_without_ledger
-from batchgen.ledger import (
-    Ledger,
-    PlanEntry,
-    PlanWriter,
-    Reader,
-    Totals,
-    load_request,
-    new_names,
-)
+from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals, new_names
 from batchgen.ledger.database import copy_ledger
+from batchgen.ledger.naming import rename_row
+from batchgen.ledger.outstanding import first_sharing_row, sharing
+from batchgen.ledger.plan import share_nothing
+from batchgen.ledger.plan_findings import count_warnings, renamed_rows
 from batchgen.manifest import Row, key_of
 from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.gaps import Gaps
@@ -152,7 +149,7 @@ def _plan(
             )
         plan.end()
         for name in new_names(ledger, plan.generation, claimed_stems):
-            ledger.run("row_rename", (name.stem, name.row_id))
+            rename_row(ledger, name)
         plan.complete("check", manifest.own_schema, rows)
     every = [*renamed, *_clashes(ledger, manifest, max_listed)]
     return sorted(every, key=lambda problem: problem.row)
@@ -171,15 +168,13 @@ def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Prob
 def _clashes(ledger: Reader, manifest: Manifest, max_listed: int) -> Iterator[Problem]:
     """Yield rows whose file name an earlier row has, or one that differs in case."""
     column = "filename" if "filename" in manifest.states else "id"
-    for row in ledger.run("renamed", (ledger.generation, max_listed)):
-        stem = row["stem"]
+    for row in renamed_rows(ledger, max_listed):
+        stem = row.base_name
         notice = (
             f"{stem.rpartition('~')[0]!r} is the file name of an earlier row, too; "
             f"stored as {stem!r}"
         )
-        yield Problem(
-            row=row["position"], line=row["line"], column=column, message=notice
-        )
+        yield Problem(row=row.position, line=row.line, column=column, message=notice)
 
 
 def _findings(
@@ -196,12 +191,11 @@ def _findings(
     duplicates = _duplicates(ledger, end)
     if not job.dedupe:
         with ledger.transaction():
-            ledger.run("plan_share_nothing", (generation,))
+            share_nothing(ledger)
     totals = ledger.totals(end)
     forecast = forecast_of(ledger, end, choice)
     problems = problems_in(ledger, max_listed)
-    left_out = problems_in(ledger, max_listed, "warnings")
-    scope = {"generation": generation, "below": end}
+    left_out = warnings_in(ledger, max_listed)
     return Findings(
         totals=totals,
         problems=[it for it in problems if it.row < end],
@@ -212,7 +206,7 @@ def _findings(
         ],
         renamed=[it for it in renamed if it.row < end],
         left_out=[it for it in left_out if it.row < end],
-        warned=ledger.run("warnings_count", scope).fetchone()[0],
+        warned=count_warnings(ledger, end),
         prompts=list(finished_prompts(ledger, end)),
         gaps=gaps,
         is_refused=would_refuse(gaps, job, ledger, end),
@@ -228,18 +222,12 @@ def _findings(
 
 
 def _duplicates(ledger: Ledger, end: int) -> Duplicates:
-    values = {"generation": ledger.generation, "below": end}
-    row = ledger.run("rows_sharing", values).fetchone()
-    first = ledger.run("rows_sharing_first", values).fetchone()
+    rows, first = sharing(ledger, end), first_sharing_row(ledger, end)
     return Duplicates(
         example=first
-        and Duplicate(
-            row=first["position"],
-            line=first["line"],
-            prompt=load_request(first["request"]).prompt,
-        ),
-        rows=row["rows"],
-        images=row["images"],
-        saved=row["estimate"],
-        unpriced=row["unpriced"],
+        and Duplicate(row=first.position, line=first.line, prompt=first.prompt),
+        rows=rows.rows,
+        images=rows.images,
+        saved=rows.estimate,
+        unpriced=rows.unpriced,
     )

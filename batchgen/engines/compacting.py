@@ -15,9 +15,9 @@ from batchgen.output import ARCHIVE
 from batchgen.output.copying import Expected, copy_member, damage_of
 from batchgen.output.directory import write_directory, write_metadata
 from batchgen.output.diskfile import DiskFile, Stream
-from batchgen.output.switch import PENDING, discard, successor
+from batchgen.output.switch import discard, successor
 from batchgen.output.walk import header_at
-from batchgen.runner.outputs import directory_entries, metadata_lines
+from batchgen.storage.outputs import directory_entries, metadata_lines
 
 ENTRY_BYTES = 2048
 """Room for an image's lines in `metadata.jsonl` and the directory, and for its line in
@@ -86,7 +86,7 @@ def _all_or_nothing(ledger: Ledger, archive: Path) -> Iterator[None]:
     finally:
         ledger.rollback()  # does nothing once it is committed
         # Was it? Then the new file is the only one that the ledger describes.
-        if not ledger.get_int(PENDING):
+        if not ledger.meta.archive_switch:
             discard(archive)
 
 
@@ -144,8 +144,8 @@ def _write(
         size_bytes = new.size_bytes()
     finally:
         new.close()
-    ledger.put("archive_end", end)
-    ledger.put(PENDING, size_bytes)
+    ledger.meta.archive_end = end
+    ledger.meta.archive_switch = size_bytes
     return CompactionResult(
         freed_bytes=old.size_bytes() - size_bytes,
         kept=kept,

@@ -15,7 +15,7 @@ from batchgen.ledger import Totals
 from batchgen.model import PriceList, now_micros
 from batchgen.provider import Provider
 from batchgen.runner.progress import Progress
-from batchgen.runner.writer import to_thread
+from batchgen.storage.writer import to_thread
 
 if TYPE_CHECKING:
     import httpx

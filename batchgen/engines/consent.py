@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from batchgen.engines.edited import rebuy_of
 from batchgen.errors import UsageError
-from batchgen.ledger import Reader, load_request
+from batchgen.ledger import Reader
+from batchgen.ledger.outstanding import unpriced_row
 from batchgen.model import Capabilities, ImageRequest, Sale
 from batchgen.runner.choice import unpriced_words
 from batchgen.runner.context import Run
@@ -85,15 +86,13 @@ def refuse_unpriced_rows(run: Run, below: int, generation: int) -> None:
     Raises:
         UsageError: the text names the first such row, and says how to give a price.
     """
-    values = {"generation": generation, "below": below}
-    found = run.ledger.run("unpriced_row", values).fetchone()
-    if found is not None:
-        request = load_request(found["request"])
-        sale = Sale.of(found["provider"], request, found["model"], found["resolution"])
-        line = f", line {found['line']}" if found["line"] is not None else ""
+    row = unpriced_row(run.ledger, below, generation)
+    if row is not None:
+        sale = row.sale
+        line = f", line {row.line}" if row.line is not None else ""
         lane = run.lanes.get(sale.provider)
         words = unpriced_words(sale, elsewhere=lane.elsewhere if lane else None)
-        raise UsageError(f"row {found['position']}{line}: {words}. Nothing was sent")
+        raise UsageError(f"row {row.position}{line}: {words}. Nothing was sent")
 
 
 def refuse_rebuy(ledger: Reader, below: int, generation: int) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.addresses.characters import visible_line
 from batchgen.ledger import Reader
+from batchgen.ledger.edited_rows import (
+    count_taken_over,
+    first_rows_to_rebuy,
+    rows_kept,
+    rows_to_rebuy,
+)
 from batchgen.model import dollars, to_usd
 
 _NAMED = 3
@@ -105,43 +111,39 @@ def _price(usd: Decimal, unpriced: int, *, rehearsed: bool) -> str:
     return f"{amount} and more" if usd else "an unknown price"
 
 
-def _kept_by(ledger: Reader, values: Mapping[str, int]) -> Kept:
-    counts = ledger.run("edits_kept_count", values).fetchone()
+def _kept_by(ledger: Reader, end: int, generation: int) -> Kept:
+    kept = rows_kept(ledger, end, generation)
     return Kept(
-        rows=counts["rows"],
-        usd=to_usd(counts["estimate"]),
-        unpriced=counts["unpriced"],
+        rows=kept.rows,
+        usd=to_usd(kept.estimate),
+        unpriced=kept.unpriced,
         rehearsed=ledger.is_rehearsal,
     )
 
 
 def rebuy_of(ledger: Reader, end: int, generation: int) -> Rebuy | None:
     """Return what would be bought again, before a position; None if nothing would."""
-    values = {"generation": generation, "below": end}
-    counts = ledger.run("to_rebuy", values).fetchone()
-    if not counts["rows"]:
+    changed = rows_to_rebuy(ledger, end, generation)
+    if not changed.rows:
         return None
-    first = ledger.run("to_rebuy_first", {**values, "most": _NAMED})
+    first = first_rows_to_rebuy(ledger, end, generation, _NAMED)
     return Rebuy(
-        rows=counts["rows"],
-        removed=counts["removed"],
-        usd=to_usd(counts["estimate"]),
-        unpriced=counts["unpriced"],
+        rows=changed.rows,
+        removed=changed.removed,
+        usd=to_usd(changed.estimate),
+        unpriced=changed.unpriced,
         names=[
-            f"row {row['position']}"
-            if row["id"] is None
-            else f'id "{visible_line(row["id"])}"'
+            f"row {row.position}" if row.id is None else f'id "{visible_line(row.id)}"'
             for row in first
         ],
-        kept=_kept_by(ledger, values),
+        kept=_kept_by(ledger, end, generation),
         rehearsed=ledger.is_rehearsal,
     )
 
 
 def edit_notices(ledger: Reader, end: int, generation: int) -> Iterator[str]:
     """Yield what a reading found again, so that nothing of it is bought twice."""
-    values = {"generation": generation, "below": end}
-    taken_rows = ledger.run("edits_taken", values).fetchone()[0]
+    taken_rows = count_taken_over(ledger, end, generation)
     if taken_rows:
         rows = f"{taken_rows} rows are" if taken_rows != 1 else "1 row is"
         have = "have their" if taken_rows != 1 else "has its"
@@ -149,7 +151,7 @@ def edit_notices(ledger: Reader, end: int, generation: int) -> Iterator[str]:
             f"{rows} the same as before under another id or place, and {have} images "
             "already: nothing of that is bought again"
         )
-    kept = _kept_by(ledger, values)
+    kept = _kept_by(ledger, end, generation)
     if kept.rows:
         rows, them = (
             (f"{kept.rows} rows keep", "them")

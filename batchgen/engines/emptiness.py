@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader
-from batchgen.ledger.requests import prompt_of
+from batchgen.ledger.outstanding import has_unsent_rows
+from batchgen.ledger.plan_findings import count_runnable, runnable_row
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.wording import shown
 from batchgen.model import Job
@@ -37,8 +38,7 @@ class FinishedPrompt:
 
 def has_fresh_rows(ledger: Reader, end: int, generation: int) -> bool:
     """Tell whether the plan has rows to buy for which nothing was sent yet."""
-    values = {"generation": generation, "below": end}
-    return ledger.run("fresh_row", values).fetchone() is not None
+    return has_unsent_rows(ledger, end, generation)
 
 
 def would_refuse(gaps: Gaps | None, job: Job, ledger: Reader, end: int) -> bool:
@@ -50,15 +50,10 @@ def would_refuse(gaps: Gaps | None, job: Job, ledger: Reader, end: int) -> bool:
 
 def finished_prompts(ledger: Reader, end: int) -> Iterator[FinishedPrompt]:
     """Yield the prompts of three rows that can run: first, in the middle, last."""
-    scope = {"generation": ledger.generation, "below": end}
-    (count,) = ledger.run("rows_that_can_run", scope).fetchone()
+    count = count_runnable(ledger, end)
     for above in sorted({0, count // 2, count - 1} - {-1, count}):
-        row = ledger.run("row_that_can_run", scope | {"above": above}).fetchone()
-        yield FinishedPrompt(
-            row=row["position"],
-            line=row["line"],
-            prompt=prompt_of(row["request"]),
-        )
+        row = runnable_row(ledger, end, above)
+        yield FinishedPrompt(row=row.position, line=row.line, prompt=row.prompt)
 
 
 async def refuse_many_gaps(run: Run, planner: Planner, *, is_planned: bool) -> None:

@@ -35,7 +35,7 @@ async def write_outputs_at_end(
         StorageError: they cannot be written, and nobody was told yet why.
     """
     # Only here: pyarrow loads when the rows are done, not before the first is sent.
-    from batchgen.runner.outputs import are_fresh, write_outputs
+    from batchgen.storage.outputs import are_fresh, write_outputs
 
     ledger, archive = folder.ledger, folder.archive
     cut = result.cut
@@ -43,13 +43,13 @@ async def write_outputs_at_end(
         return  # nothing is read, so there is nothing to write
     # Whoever stops the reading of a large manifest wants it to end, and of rows that
     # nobody bought the table says, in half a minute, what the manifest says.
-    least_rows = FEW_ROWS if cut is not None and cut.counts else None
+    min_rows = FEW_ROWS if cut is not None and cut.counts else None
     try:
         if are_fresh(ledger, archive, folder.path):
             return
         with anyio.CancelScope(shield=True):
             result.rows_in_table = await config.offload(
-                lambda: write_outputs(ledger, archive, folder.path, least_rows)
+                lambda: write_outputs(ledger, archive, folder.path, min_rows)
             )
     except StorageError:
         if not isinstance(result.error, DiskFull):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.ledger import Reader
+from batchgen.ledger.outstanding import outstanding
 from batchgen.model import to_usd
 
 EVERY_ROW = 1 << 62
@@ -29,11 +30,10 @@ class Estimate:
 
 def estimate_of(ledger: Reader, end: int, generation: int) -> Estimate:
     """Return what the plan still has to buy, rows before a position."""
-    values = {"generation": generation, "below": end}
-    totals = ledger.run("to_buy", values).fetchone()
+    rest = outstanding(ledger, end, generation)
     return Estimate(
-        rows=totals["rows"],
-        images=totals["images"],
-        usd=to_usd(totals["estimate"]),
-        unpriced=totals["unpriced"],
+        rows=rest.rows,
+        images=rest.images,
+        usd=to_usd(rest.estimate),
+        unpriced=rest.unpriced,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchgen.budget import Scope
@@ -10,6 +10,7 @@ from batchgen.engines.causes import Cause
 from batchgen.engines.edited import Rebuy
 from batchgen.engines.emptiness import FinishedPrompt
 from batchgen.ledger import Reader, Totals
+from batchgen.ledger.plan_findings import PlanProblem, problems, warnings
 from batchgen.manifest.gaps import Gaps
 from batchgen.model import Price, to_nano
 
@@ -258,16 +259,18 @@ class Findings:
     rehearsal: Totals | None = None
 
 
-def problems_in(
-    ledger: Reader, max_problems: int, query: str = "problems"
-) -> list[Problem]:
-    """Return the first rows of the plan that cannot run, or that `query` finds."""
+def problems_in(ledger: Reader, max_rows: int) -> list[Problem]:
+    """Return the first rows of the plan that cannot run."""
+    return _shown(problems(ledger, max_rows))
+
+
+def warnings_in(ledger: Reader, max_rows: int) -> list[Problem]:
+    """Return the first rows of the plan that run, but with a warning."""
+    return _shown(warnings(ledger, max_rows))
+
+
+def _shown(rows: Iterable[PlanProblem]) -> list[Problem]:
     return [
-        Problem(
-            row=it["position"],
-            line=it["line"],
-            column=it["at_column"],
-            message=it["problem"],
-        )
-        for it in ledger.run(query, (ledger.generation, max_problems))
+        Problem(row=row.position, line=row.line, column=row.column, message=row.message)
+        for row in rows
     ]

@@ -24,12 +24,12 @@ from batchgen.errors import (
     SpecError,
     StorageError,
 )
-from batchgen.ledger import Ledger, Reader
+from batchgen.ledger import Ledger, Meta, Reader
 from batchgen.ledger.resuming import count_opening
 from batchgen.open_files import open_descriptor
 from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
-from batchgen.output.switch import PENDING, discard, take_over
+from batchgen.output.switch import discard, take_over
 from batchgen.shortage import refuse_shortage
 
 LEDGER = "run.db"
@@ -87,11 +87,11 @@ def open_folder(
             refuse_foreign_archive(path, ledger)
             finish_switch(ledger, path)
             count_opening(ledger)
-            is_new = ledger.get("source") is None
+            is_new = ledger.meta.source is None
             if source is not None and realm is not None:
                 with ledger.transaction():
                     bind(ledger, path, source, realm)
-            archive = Archive(path / ARCHIVE, ledger.get_int("archive_end"))
+            archive = Archive(path / ARCHIVE, ledger.meta.archive_end)
             with archive:
                 yield RunFolder(path, ledger, archive, is_new)
         finally:
@@ -131,11 +131,11 @@ def finish_switch(ledger: Ledger, path: Path) -> None:
     Raises:
         ArchiveDamaged: the archive that the ledger describes is gone.
     """
-    size_bytes = ledger.get_int(PENDING)
+    size_bytes = ledger.meta.archive_switch
     if size_bytes:
         take_over(path / ARCHIVE, size_bytes)
         with ledger.transaction():
-            ledger.put(PENDING, None)
+            ledger.meta.archive_switch = None
     else:
         discard(path / ARCHIVE)
 
@@ -223,17 +223,17 @@ def bind(ledger: Ledger, path: Path, source: Path, realm: str) -> None:
         LedgerMismatch: it belongs to another.
     """
     relative = os.path.relpath(source, path)
-    bound = ledger.get("source")
+    bound = ledger.meta.source
     problem = SOURCE_PROBLEM.replace("{folder}", str(path))
-    if isinstance(bound, str) and _has_moved(path, bound, source):
-        ledger.put("source", relative)
+    if bound is not None and _has_moved(path, bound, source):
+        ledger.meta.source = relative
     try:
-        ledger.bind("source", relative, problem)
+        ledger.meta.bind(Meta.source, relative, problem)
     except LedgerMismatch as error:
         other = visible_line(str((path / str(bound)).resolve()))
         text = problem.format(bound=other, wanted=source)
         raise LedgerMismatch(text) from error
-    ledger.bind("realm", realm, REALM_PROBLEM.replace("{folder}", str(path)))
+    ledger.meta.bind(Meta.mode, realm, REALM_PROBLEM.replace("{folder}", str(path)))
 
 
 def _has_moved(path: Path, bound: str, source: Path) -> bool:

@@ -9,7 +9,8 @@ from decimal import Decimal
 from functools import cache
 
 from batchgen.engines.findings import Alone, Cost, Forecast, Group
-from batchgen.ledger import Reader, load_request, load_route
+from batchgen.ledger import Reader, load_route
+from batchgen.ledger.outstanding import rows_to_buy
 from batchgen.model import Price, Sale, find_price
 from batchgen.runner.choice import Choice
 
@@ -28,25 +29,22 @@ def forecast_of(ledger: Reader, end: int, choice: Choice) -> Forecast:
     requests: Counter[str] = Counter()
     cost_by: dict[str, Cost] = {}
     alone = {name: _Comparison() for name in choice.job.providers}
-    values = {"generation": ledger.generation, "below": end}
-    for it in ledger.run("rows_to_buy", values):
-        if (lacking := it["lacking"]) < 1:
+    for row in rows_to_buy(ledger, end):
+        if (missing := row.missing) < 1:
             continue  # all images are there: the next run only says so
-        request = load_request(it["request"])
-        sale = Sale.of(it["provider"], request, it["model"], it["resolution"])
-        images[sale] += lacking
+        sale = row.sale
+        images[sale] += missing
         rows[sale] += 1
         max_images = choice.able[sale.provider].images_per_request
-        requests[sale.provider] += -(-lacking // max_images)
+        requests[sale.provider] += -(-missing // max_images)
         price = price_of(sale)
-        cost = None if price is None else Cost.of(lacking, price)
-        if it["budget_group"] is not None and cost is not None:
-            group = it["budget_group"]
+        cost = None if price is None else Cost.of(missing, price)
+        if (group := row.budget_group) is not None and cost is not None:
             cost_by[group] = cost_by.get(group, _NO_COST) + cost
         routed = None if cost is None else cost.expected
-        ways = [(way.provider, way.estimate) for way in load_route(it["route"])]
-        for provider, estimate in ways or [(sale.provider, it["estimate"])]:
-            by_one = None if estimate is None else estimate * lacking // it["n"]
+        ways = [(way.provider, way.estimate) for way in load_route(row.route)]
+        for provider, estimate in ways or [(sale.provider, row.estimate)]:
+            by_one = None if estimate is None else estimate * missing // row.images
             alone[provider].add(by_one, routed)
     return Forecast(
         rows=rows.total(),

@@ -38,8 +38,8 @@ from batchgen.runner.planner import Planner, ReadingStopped
 from batchgen.runner.pool import work_off
 from batchgen.runner.references import References
 from batchgen.runner.resume import recover
-from batchgen.runner.room import Room
-from batchgen.runner.writer import Writer
+from batchgen.storage.disk_room import Room
+from batchgen.storage.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import MEGABYTE, Memory, scrubber_of
 from batchgen.wire.connections import SocketLimits

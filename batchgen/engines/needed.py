@@ -10,16 +10,8 @@ from typing import Self
 
 from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.ledger import Reader
+from batchgen.ledger.outstanding import highest_price_factor
 from batchgen.model import to_nano
-
-NEEDED = "budget_needed"
-"""Name under which a folder keeps what the budgets need that stopped its last run."""
-
-COMMAND = "command"
-"""Under this name it remembers the last `run` command: its words as JSON."""
-
-LIMITS = "limits"
-"""Name under which it keeps the budgets of its last run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +43,7 @@ class Needed:
 
 def needed_in(ledger: Reader) -> Needed:
     """Return what the budgets need that stopped the last run; nothing if none did."""
-    return Needed.load(ledger.get(NEEDED))
+    return Needed.load(ledger.meta.budget_needed)
 
 
 def needed_after_retry(ledger: Reader) -> Needed:
@@ -60,13 +52,13 @@ def needed_after_retry(ledger: Reader) -> Needed:
     Where no job is at hand the plan's estimates stand for prices, raised by as much as
     ceilings were above them so far.
     """
-    limit = Needed.load(ledger.get(LIMITS)).run
+    limit = Needed.load(ledger.meta.limits).run
     noted = needed_in(ledger)
     if limit is None:
         return noted
     money = ledger.money()
     used = money.spent + money.retired + money.at_risk
     remaining_usd = estimate_of(ledger, EVERY_ROW, ledger.generation).usd
-    factor = Decimal(ledger.run("ceiling_factor").fetchone()[0] or 1)
+    factor = Decimal(highest_price_factor(ledger) or 1)
     needed = max(used + to_nano(remaining_usd * factor), noted.run or 0)
     return replace(noted, run=needed if needed > limit else noted.run)

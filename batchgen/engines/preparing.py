@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import anyio
 
 from batchgen.engines.config import RunConfig, RunResult
@@ -69,8 +71,8 @@ class Preparation:
         if run.budget.limits:
             refuse_unpriced(run, self._choice.able)
         limits = run.budget.limits.dump()
-        if run.ledger.get("limits") != limits:
-            await run.writer.commit(lambda ledger: ledger.put("limits", limits))
+        if run.ledger.meta.limits != limits:
+            await run.writer.commit(partial(_remember_limits, limits=limits))
         if await run.offload(planner.is_current):
             planner.finished = True
             run.planning = False
@@ -198,3 +200,7 @@ class Preparation:
             progress.planned = planner.finished
 
         await self._run.writer.commit(step)
+
+
+def _remember_limits(ledger: Ledger, limits: str) -> None:
+    ledger.meta.limits = limits

@@ -18,8 +18,8 @@ from batchgen.ledger import (
     settled_without_note,
     unsettle_charges,
 )
-from batchgen.runner.outputs import are_fresh, write_outputs
 from batchgen.runner.resume import recover
+from batchgen.storage.outputs import are_fresh, write_outputs
 
 
 @dataclass(frozen=True, slots=True)

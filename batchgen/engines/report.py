@@ -88,7 +88,7 @@ def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
         return Report(
             totals=totals,
             is_rehearsal=ledger.is_rehearsal,
-            is_whole=ledger.get("plan_digest") is not None,
+            is_whole=ledger.meta.plan_digest is not None,
             overall=overall,
             groups=groups_by_column,
             rate_per_minute=rate_of(ledger, (name for name, _ in by_provider)),

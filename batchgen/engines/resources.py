@@ -13,6 +13,7 @@ from types import MappingProxyType
 from batchgen.budget import DAY_MICROS, Limits, Scope, Share, day_of, shares_of
 from batchgen.engines.findings import Cost, Disk, Forecast, Limit, Pace
 from batchgen.ledger import Reader, Totals
+from batchgen.ledger.outstanding import last_latencies, mean_image_bytes
 from batchgen.model import Job
 from batchgen.provider import Provider
 
@@ -31,7 +32,7 @@ def paces_of(
     for name in job.providers:
         if requests := forecast.requests.get(name, 0):
             rpm, concurrency = providers[name].defaults.limits(job.terms_of(name))
-            latencies_s = [it[0] for it in ledger.run("last_latencies", (name,))]
+            latencies_s = last_latencies(ledger, name)
             yield Pace(
                 provider=name,
                 requests=requests,
@@ -44,7 +45,7 @@ def paces_of(
 
 def disk_of(ledger: Reader, out: Path, forecast: Forecast) -> Disk:
     """Return what the images take in the run folder's file system."""
-    measured = {it["resolution"]: it["size_bytes"] for it in ledger.run("image_sizes")}
+    measured = mean_image_bytes(ledger)
     images: Counter[str] = Counter()
     for group in forecast.groups:
         images[group.resolution] += group.images

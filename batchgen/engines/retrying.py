@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from batchgen.engines.causes import kinds_without_help
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
-from batchgen.ledger.picked import reject_images, rows_named, try_again
+from batchgen.ledger.picked import (
+    reject_images,
+    retry_status,
+    retry_status_unless,
+    rows_named,
+    try_again,
+)
+from batchgen.model import Status
 
 REJECT = "succeeded"
 """Must be stated: it buys again what was bought already."""
@@ -50,18 +56,16 @@ def mark_rows(
     else:
         marked = _mark_picked(ledger, statuses, picks)
     if marked:
-        ledger.put("outputs", "stale")
+        ledger.meta.outputs = "stale"
     return marked
 
 
 def _mark(ledger: Ledger, statuses: Collection[str]) -> int:
     if statuses:
-        values = [(status, ledger.generation) for status in statuses]
-        return sum(ledger.run("retry_by_status", each).rowcount for each in values)
-    errors = json.dumps(sorted(kinds_without_help()))
+        return sum(retry_status(ledger, Status(status)) for status in statuses)
+    hopeless = kinds_without_help()
     return sum(
-        ledger.run("retry_unless", (errors, status, ledger.generation)).rowcount
-        for status in DEFAULT
+        retry_status_unless(ledger, Status(status), hopeless) for status in DEFAULT
     )
 
 

@@ -17,9 +17,7 @@ from batchgen.engines.folder import LOG, RunFolder, open_folder
 from batchgen.engines.handle import RunHandle
 from batchgen.engines.local import LocalEngine
 from batchgen.engines.logfile import log_to
-from batchgen.engines.needed import COMMAND, NEEDED
 from batchgen.engines.quoting import quoted_word
-from batchgen.engines.timeline import RATES
 from batchgen.errors import BatchgenError, StorageError
 from batchgen.ledger.database import check_last_opened
 from batchgen.manifest.manifest import Manifest
@@ -134,9 +132,9 @@ def open_and_log(
     words = None if caller.command is None else [*caller.command]
     with open_folder(job.out, job.source, realm) as folder:
         with folder.ledger.transaction():
-            folder.ledger.put(COMMAND, None if words is None else json.dumps(words))
-            folder.ledger.put(NEEDED, None)
-            folder.ledger.put(RATES, json.dumps(_rates_of(job)))
+            folder.ledger.meta.command = None if words is None else json.dumps(words)
+            folder.ledger.meta.budget_needed = None
+            folder.ledger.meta.rates = json.dumps(_rates_of(job))
         clean = scrubber_of(keys.values()).clean
         with log_to(job.out / LOG, clean, caller.notice) as log:
             if words is not None:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchgen.budget import Limits, Scope, Share, shares_of
-from batchgen.engines.needed import NEEDED, Needed
+from batchgen.engines.needed import Needed
 from batchgen.errors import BudgetReached, DayTooSmall
-from batchgen.ledger import FoundRow, Ledger, Reader, load_request
-from batchgen.model import Sale
+from batchgen.ledger import Ledger, Reader
+from batchgen.ledger.outstanding import SaleToBuy, sales_to_buy
 
 if TYPE_CHECKING:
     from batchgen.runner.context import Run
@@ -32,11 +32,8 @@ def remember_needed(run: Run, ledger: Ledger, end: int, error: BudgetReached) ->
         error: What it ended by.
     """
 
-    def price(row: FoundRow) -> int:
-        request = load_request(row["request"])
-        sale = Sale.of(row["provider"], request, row["model"], row["resolution"])
-        lacking: int = row["lacking"]
-        return lacking * (run.budget.ceiling(sale) or 0)
+    def price(rows: SaleToBuy) -> int:
+        return rows.missing * (run.budget.ceiling(rows.sale) or 0)
 
     def used_in(scope: Scope) -> int:
         return run.budget.committed(scope) + run.budget.held(scope)
@@ -45,7 +42,7 @@ def remember_needed(run: Run, ledger: Ledger, end: int, error: BudgetReached) ->
     # A full day is over tomorrow.
     day = needed.day if isinstance(error, DayTooSmall) else None
     with ledger.transaction():
-        ledger.put(NEEDED, replace(needed, day=day).dump())
+        ledger.meta.budget_needed = replace(needed, day=day).dump()
     return needed
 
 
@@ -53,16 +50,15 @@ def _needed(
     ledger: Reader,
     limits: Limits,
     span: tuple[int, int],
-    price: Callable[[FoundRow], int],
+    price: Callable[[SaleToBuy], int],
     used_in: UsedOf,
 ) -> Needed:
     end, today = span
     rest = Counter[Scope]()
-    values = {"generation": ledger.generation, "below": end}
-    for row in ledger.run("sales_to_buy", values):
-        if row["lacking"] > 0:
-            nano = price(row)
-            scopes: tuple[Scope, ...] = shares_of(row["budget_group"])
+    for rows in sales_to_buy(ledger, end):
+        if rows.missing > 0:
+            nano = price(rows)
+            scopes: tuple[Scope, ...] = shares_of(rows.budget_group)
             for scope in ("run", today, *scopes):
                 rest[scope] += nano
     short = {

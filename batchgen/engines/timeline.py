@@ -13,9 +13,6 @@ from decimal import Decimal
 from batchgen.ledger import Reader
 from batchgen.model import PurchaseRow, ResultRow, Status, to_nano
 
-RATES = "rates"
-"""Under this name a run remembers, as JSON, the purchases a minute that it may make."""
-
 MOST_STEPS = 120
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS_S = (
@@ -130,15 +127,10 @@ class TimelineBuilder:
 
 def rate_of(ledger: Reader, providers: Iterable[str]) -> float | None:
     """Return the purchases a minute that were allowed; None where nobody knows."""
-    text = ledger.get(RATES)
-    rates: dict[str, float | None] = json.loads(text) if isinstance(text, str) else {}
-    rates_found = [rates.get(it) for it in providers]
-    stated_rates = [it for it in rates_found if it is not None]
-    return (
-        sum(stated_rates)
-        if stated_rates and len(stated_rates) == len(rates_found)
-        else None
-    )
+    rates: dict[str, float | None] = json.loads(ledger.meta.rates or "{}")
+    found = [rates.get(it) for it in providers]
+    known = [it for it in found if it is not None]
+    return sum(known) if known and len(known) == len(found) else None
 
 
 def _running(amounts: Iterable[int]) -> list[int]:

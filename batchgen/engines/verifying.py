@@ -12,7 +12,7 @@ from batchgen.output import ARCHIVE
 from batchgen.output.copying import Expected, damage_of
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.listing import directory_damage
-from batchgen.runner.outputs import directory_entries
+from batchgen.storage.outputs import directory_entries
 
 LISTED = 1000
 """Damaged images that are named one by one."""
@@ -77,11 +77,11 @@ def verify(path: Path, on_progress: Callable[[int, int], None]) -> Verification:
         file = DiskFile(path / ARCHIVE)
         try:
             _verify_images(ledger, file, verification, on_progress)
-            verification.is_finished = is_held and ledger.get("outputs") == "fresh"
+            verification.is_finished = is_held and ledger.meta.outputs == "fresh"
             if verification.is_finished and (
                 verification.images or file.size_bytes() >= 0
             ):
-                end = ledger.get_int("archive_end")
+                end = ledger.meta.archive_end
                 verification.directory = directory_damage(
                     file, end, directory_entries(ledger)
                 )

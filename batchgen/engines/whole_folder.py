@@ -14,7 +14,7 @@ from pathlib import Path
 from batchgen.drives import reason_of
 from batchgen.errors import LedgerMissing, StorageError, ledger_way_out
 from batchgen.ledger import Ledger
-from batchgen.ledger.database import is_begun, is_emptied
+from batchgen.ledger.file_state import is_begun, is_emptied
 from batchgen.ledger.soundness import problem_of_mode
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.kept import FOLDER as KEPT

@@ -1,6 +1,7 @@
 """The run's durable state: one SQLite file."""
 
 from batchgen.ledger.directory import ListedImage, directory_images, directory_places
+from batchgen.ledger.folder_totals import Totals
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.members import (
     Compaction,
@@ -9,6 +10,7 @@ from batchgen.ledger.members import (
     count_members,
     stored_members,
 )
+from batchgen.ledger.meta import Meta
 from batchgen.ledger.naming import NamedImage, NewName, images_of, new_names
 from batchgen.ledger.plan import PlanWriter
 from batchgen.ledger.purchases import (
@@ -19,7 +21,7 @@ from batchgen.ledger.purchases import (
     settled_without_note,
     unsettle_charges,
 )
-from batchgen.ledger.reader import FoundRow, Growth, Reader, Shape
+from batchgen.ledger.reader import Growth, Reader, Shape
 from batchgen.ledger.realm import REHEARSAL, realm_in
 from batchgen.ledger.records import (
     AttemptEnd,
@@ -31,7 +33,6 @@ from batchgen.ledger.records import (
     PlannedRow,
     RowRecord,
     StoredImage,
-    Totals,
     just_sent,
 )
 from batchgen.ledger.requests import load_request, prompt_as_json
@@ -45,11 +46,11 @@ __all__ = [
     "AttemptStart",
     "Charged",
     "Compaction",
-    "FoundRow",
     "Growth",
     "KeptMember",
     "Ledger",
     "ListedImage",
+    "Meta",
     "NamedImage",
     "NewName",
     "OpenAttempts",

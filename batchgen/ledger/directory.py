@@ -1,4 +1,4 @@
-"""Read the images that the ZIP's directory lists out of the ledger."""
+"""Read from the ledger which images the ZIP's directory lists."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def directory_places(ledger: Reader) -> Iterator[tuple[Any, ...]]:
 def _listed(ledger: Reader, *, whole: bool) -> Iterator[tuple[Any, ...]]:
     last = None
     values = {"generation": ledger.generation, "whole": whole}
-    for line in ledger.lines("directory_images", values):
+    for line in ledger.stream("directory_images", values):
         if line[:2] != last:
             yield line
         last = line[:2]

@@ -1,11 +1,11 @@
-"""Match what an edit of the manifest left without a row with what it made new.
+"""Match paid rows that an edit of the manifest removed with rows that it added.
 
 Spreadsheets rewrite ids (`0017` becomes `17`), a template gets a full stop, a column
-`id` is added. What was paid for is found again by what was asked for, or by where it
-stood, before anything is bought a second time.
+`id` is added. Before anything is bought a second time, paid rows are searched by what
+they asked for, and by their position.
 
-All of it happens in the reading that was just written, which nobody buys from before
-it counts; only `adopt` touches the rows themselves.
+Only the reading that was just written is changed, and no row is bought from that before
+it counts. Only `adopt` changes the rows themselves.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TABLES = ("gone", "fresh", "standing", "pairs")
 OUTDATED = "outdated: the row was changed after this image was paid for"
 
 _NOWHERE = 1 << 60
-"""The position of what stands in no reading that counts: it is matched last."""
+"""The position of rows that the reading that counts does not have: matched last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Edits:
     generation: int
 
     def match(self, *, rebuy: bool) -> None:
-        """Let the reading's rows take over what was paid for, or ask for consent.
+        """Assign to the reading's rows what was paid for, or ask for consent.
 
         Args:
             rebuy: Whether rows that kept what they had before an edit are to be
@@ -50,31 +50,31 @@ class Edits:
         self._run("edits_kept_before" if rebuy else "edits_kept")
         self._run("edits_changed_before")
         for table in _TABLES:
-            self.ledger.run(f"edits_end_{table}")
-            self.ledger.run(f"edits_begin_{table}")
+            self.ledger.execute(f"edits_end_{table}")
+            self.ledger.execute(f"edits_begin_{table}")
         self._run("edits_fresh")
-        if self.ledger.run("edits_any_fresh").fetchone():
+        if self.ledger.execute("edits_any_fresh").fetchone():
             self._run("edits_gone")
             for index in ("gone", "gone_keys", "gone_places"):
-                self.ledger.run(f"edits_index_{index}")
+                self.ledger.execute(f"edits_index_{index}")
             self._run("edits_standing")
             self._take_over()
             self._find_changed()
         for table in _TABLES:
-            self.ledger.run(f"edits_end_{table}")
+            self.ledger.execute(f"edits_end_{table}")
 
     # -- what is the same under another key
 
     def _take_over(self) -> None:
         """Give new rows what was paid for under other keys."""
-        self.ledger.run_many("edits_pair", self._pairs())
+        self.ledger.execute_many("edits_pair", self._pairs())
         for name in ("share_taken", "take", "drop_gone", "drop_fresh"):
             self._run(f"edits_{name}")
 
     def _pairs(self) -> Iterator[tuple[int, int]]:
         """Yield the position of a new row, and the row that it takes over."""
-        new = groupby(self.ledger.lines("edits_same_new"), itemgetter(0))
-        old = groupby(self.ledger.lines("edits_same_old"), itemgetter(0))
+        new = groupby(self.ledger.stream("edits_same_new"), itemgetter(0))
+        old = groupby(self.ledger.stream("edits_same_old"), itemgetter(0))
         # Both have the same fingerprints, in order.
         for (_, fresh), (_, gone) in zip(new, old, strict=True):
             rows = {
@@ -91,7 +91,7 @@ class Edits:
     def _find_changed(self) -> None:
         self._run("edits_changed")
         self._run("edits_returned")
-        if not self.ledger.run("edits_has_ids", (self.generation,)).fetchone():
+        if not self.ledger.execute("edits_has_ids", (self.generation,)).fetchone():
             self._run("edits_in_place")
             return
         keys = self._run("edits_kept_keys").fetchone()
@@ -99,18 +99,18 @@ class Edits:
             self._replace()
 
     def _replace(self) -> None:
-        """Take as many new rows as paid ones are gone for changed ones.
+        """Treat as many new rows as changed as there are paid rows gone.
 
-        Those at the same position belong together, then the first to the first.
+        First rows at the same position are paired, then the rest in order.
         """
         gone = {row["position"]: row["row_id"] for row in self._run("edits_left_gone")}
-        found = self.ledger.run("edits_left_fresh", (self.generation,))
-        fresh = [row["position"] for row in found]
+        rows = self.ledger.execute("edits_left_fresh", (self.generation,))
+        fresh = [row["position"] for row in rows]
         pairs = [(gone.pop(place), place) for place in fresh if place in gone]
         paired = {place for _, place in pairs}
         others = (place for place in fresh if place not in paired)
         pairs += zip(gone.values(), others, strict=False)
-        self.ledger.run_many(
+        self.ledger.execute_many(
             "edits_replace",
             ((row_id, self.generation, place) for row_id, place in pairs),
         )
@@ -119,44 +119,44 @@ class Edits:
         statement = queries()[name]
         values = {"generation": self.generation, "adopted": self.ledger.generation}
         named = {key: value for key, value in values.items() if f":{key}" in statement}
-        return self.ledger.run(name, named)
+        return self.ledger.execute(name, named)
 
 
 def adopt(ledger: Ledger, generation: int) -> None:
-    """Let rows that took something over be known by their new keys from now on."""
+    """Give rows that took something over their new keys."""
     values = {"generation": generation}
     for name in ("edits_remember_keys", "edits_take_keys", "edits_drop_new"):
-        ledger.run(name, values)
+        ledger.execute(name, values)
 
 
-def keep(ledger: Ledger, generation: int, below: int) -> None:
-    """Let changed rows keep what was paid for before their edit, below a position.
+def keep(ledger: Ledger, generation: int, end: int) -> None:
+    """Give changed rows before a position what was paid for before their edit.
 
-    Where that brought nothing, and nothing is under way, the row is bought as it is.
+    A row for which that brought no image, and no task still runs, is bought as it is.
     """
-    values = {"generation": generation, "below": below}
+    values = {"generation": generation, "end": end}
     adopted = ledger.generation
-    found = ledger.run(
+    kept = ledger.execute(
         "edits_keep", {**values, "adopted": adopted, "warning": OUTDATED}
     )
-    if found.rowcount:
-        ledger.run("outputs_stale")  # of the reading that counts, perhaps
-    ledger.run("edits_keep_nothing", values)
+    if kept.rowcount:
+        ledger.mark_outputs_stale()  # of the reading that counts, perhaps
+    ledger.execute("edits_keep_nothing", values)
     replace_sources(ledger, generation)
 
 
 def replace_sources(ledger: Ledger, generation: int) -> None:
-    """Let the first of the rows that share what nobody buys now be bought for all."""
+    """Where the row that others share left the plan, buy the first of the others."""
     values = {"generation": generation}
-    for (source,) in ledger.run("shares_without_source", values).fetchall():
+    for (source,) in ledger.execute("shares_without_source", values).fetchall():
         shared = {**values, "source": source}
-        [(heir,)] = ledger.run("share_first", shared).fetchall()
-        ledger.run("share_with", {**shared, "heir": heir})
+        [(heir,)] = ledger.execute("share_first", shared).fetchall()
+        ledger.execute("share_with", {**shared, "heir": heir})
 
 
 def has_kept(ledger: Reader) -> bool:
     """Say whether rows of the reading that counts kept what they had before an edit."""
-    return ledger.run("edits_any_kept", (ledger.generation,)).fetchone() is not None
+    return ledger.execute("edits_any_kept", (ledger.generation,)).fetchone() is not None
 
 
 def nearest_pairs(new: Sequence[int], old: Iterable[int]) -> Iterator[tuple[int, int]]:

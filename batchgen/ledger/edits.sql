@@ -1,6 +1,6 @@
 -- name: edits_begin_gone
--- What was paid for and is not in the reading that was just written (:generation), and
--- below, what is new in it. :adopted is the reading that counts.
+-- `gone`: paid rows that the reading just written (:generation) does not have. `fresh`: rows
+-- that are new in it. :adopted is the reading that counts.
 CREATE TEMP TABLE IF NOT EXISTS gone (
   row_id INTEGER PRIMARY KEY, key INTEGER, fingerprint BLOB, position INTEGER, stem TEXT);
 -- name: edits_begin_fresh
@@ -21,7 +21,7 @@ DROP TABLE IF EXISTS temp.fresh;
 DROP TABLE IF EXISTS temp.standing;
 
 -- name: edits_kept
--- Rows that kept what they had before an edit still keep it, while that stands nowhere else.
+-- Rows that kept what they had before an edit still keep it, if no other row has it.
 UPDATE plan SET row_id = old.row_id, kept_for = old.kept_for, former = NULL, rebuy = 0,
     shares = NULL,
     provider = old.provider, route = old.route, model = old.model,
@@ -32,12 +32,12 @@ UPDATE plan SET row_id = old.row_id, kept_for = old.kept_for, former = NULL, reb
     AND NOT EXISTS (SELECT 1 FROM plan AS other
                     WHERE other.generation = :generation AND other.row_id = old.row_id);
 -- name: edits_kept_before
--- The same rows, where all that was changed is to be bought.
+-- The same rows, where all changed rows are to be bought.
 UPDATE plan SET rebuy = 1, former = old.row_id FROM plan AS old
   WHERE plan.generation = :generation AND old.generation = :adopted
     AND old.kept_for = plan.row_id;
 -- name: edits_changed_before
--- A changed row that was not bought since is a changed row still.
+-- A changed row that was not bought since is still a changed row.
 UPDATE plan SET rebuy = 1, former = old.former FROM plan AS old
   WHERE plan.generation = :generation AND old.generation = :adopted
     AND old.row_id = plan.row_id AND old.former IS NOT NULL
@@ -51,7 +51,7 @@ INSERT INTO fresh
          coalesce(rows.fingerprint, plan.fingerprint), plan.problem IS NULL, plan.rebuy
   FROM plan LEFT JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.kept_for IS NULL
-    -- The later row of a repeated id has no key: it is no row that could take over.
+    -- The later row of a repeated id has no key, so it cannot take anything over.
     AND coalesce(rows.key, plan.key) IS NOT NULL
     AND coalesce(rows.fingerprint, plan.fingerprint) IS NOT NULL
     AND (plan.row_id IS NULL
@@ -77,7 +77,7 @@ CREATE INDEX IF NOT EXISTS temp.gone_by_key ON gone (key);
 -- name: edits_index_gone_places
 CREATE INDEX IF NOT EXISTS temp.gone_by_position ON gone (position);
 -- name: edits_standing
--- Which keys of those that are gone stand in this reading, with another version.
+-- The keys of rows in `gone` of which this reading has another version.
 INSERT OR IGNORE INTO standing
   SELECT coalesce(rows.key, plan.key), plan.row_id FROM plan LEFT JOIN rows USING (row_id)
   WHERE plan.generation = :generation
@@ -130,14 +130,14 @@ UPDATE plan SET rebuy = 1, former = back.row_id
 -- name: edits_has_ids
 SELECT 1 FROM plan WHERE generation = ? AND id IS NOT NULL LIMIT 1;
 -- name: edits_in_place
--- Without ids: a new row where one stood that is gone is that row, changed.
+-- Without ids: a new row at the position of a row in `gone` is that row, changed.
 UPDATE plan SET rebuy = 1, former = gone.row_id FROM fresh JOIN gone USING (position)
   WHERE plan.generation = :generation AND plan.position = fresh.position
     AND fresh.can_run AND NOT plan.rebuy
     AND gone.row_id NOT IN (SELECT former FROM plan
                             WHERE generation = :generation AND former IS NOT NULL);
 -- name: edits_kept_keys
--- Of the rows that were paid for, how many there were and how many keep their key.
+-- How many paid rows there were, and how many of them keep their key.
 SELECT count(*) AS paid,
        coalesce(sum(NOT EXISTS (SELECT 1 FROM gone WHERE gone.row_id = old.row_id)
                       AND took IS NULL
@@ -174,11 +174,11 @@ UPDATE rows SET key = coalesce(new.key, plan.key), id = plan.id,
 DELETE FROM rows WHERE row_id IN (SELECT took FROM plan
                                   WHERE generation = :generation AND took > 0);
 -- name: edits_taken
-SELECT count(*) FROM plan WHERE generation = :generation AND position < :below
+SELECT count(*) FROM plan WHERE generation = :generation AND position < :end
   AND took IS NOT NULL;
 
 -- name: edits_keep
--- What has images, or may still get some, stands as it was before the edit: as one row.
+-- Rows that have images, or may still get some, stay as they were before the edit.
 UPDATE plan SET kept_for = plan.row_id, row_id = plan.former, former = NULL, rebuy = 0,
     shares = NULL, warning = :warning,
     provider = coalesce(old.provider, plan.provider), route = old.route,
@@ -186,7 +186,7 @@ UPDATE plan SET kept_for = plan.row_id, row_id = plan.former, former = NULL, reb
     resolution = coalesce(old.resolution, plan.resolution),
     estimate = coalesce(old.estimate, plan.estimate)
   FROM (SELECT former, min(position) AS position FROM plan
-        WHERE generation = :generation AND position < :below AND rebuy
+        WHERE generation = :generation AND position < :end AND rebuy
           AND former IS NOT NULL GROUP BY former) AS first
     JOIN rows ON rows.row_id = first.former
     LEFT JOIN plan AS old ON old.row_id = rows.row_id AND old.generation = :adopted
@@ -200,9 +200,9 @@ UPDATE plan SET kept_for = plan.row_id, row_id = plan.former, former = NULL, reb
     AND NOT EXISTS (SELECT 1 FROM plan AS other
                     WHERE other.generation = :generation AND other.row_id = plan.former);
 -- name: edits_keep_nothing
--- What was paid for and brought nothing leaves nothing to keep.
+-- A paid row that brought no image leaves nothing to keep.
 UPDATE plan SET rebuy = 0
-  WHERE generation = :generation AND position < :below AND rebuy
+  WHERE generation = :generation AND position < :end AND rebuy
     AND NOT EXISTS (SELECT 1 FROM removed_images
                     WHERE removed_images.row_id IN (plan.row_id, plan.former));
 -- name: edits_any_kept
@@ -210,12 +210,12 @@ SELECT 1 FROM plan WHERE generation = ? AND kept_for IS NOT NULL LIMIT 1;
 -- name: edits_kept_count
 SELECT count(*) AS rows, coalesce(sum(estimate), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced
-  FROM plan WHERE generation = :generation AND position < :below AND kept_for IS NOT NULL;
+  FROM plan WHERE generation = :generation AND position < :end AND kept_for IS NOT NULL;
 
 -- name: names_met_twice
--- Rows of a reading that have one name in the archive: versions of a row that stand in it
--- as rows of their own. The first of each name can have it: one that has images under it,
--- and best one that is in the reading that counts.
+-- Rows of a reading that have the same name in the archive: versions of one row that became
+-- separate rows. The first of each name keeps it: one that has images under that name, and
+-- of these one that is in the reading that counts.
 WITH used AS MATERIALIZED (
   SELECT DISTINCT rows.row_id, rows.stem
     FROM plan JOIN rows ON rows.row_id = coalesce(plan.shares, plan.row_id)

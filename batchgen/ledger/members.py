@@ -44,12 +44,12 @@ class KeptMember(NamedTuple):
 def stored_members(ledger: Reader) -> Iterator[StoredMember]:
     """Yield all images of the archive, in the order in which they lie there."""
     values = {"generation": ledger.generation}
-    return map(StoredMember._make, ledger.lines("members_stored", values))
+    return map(StoredMember._make, ledger.stream("members_stored", values))
 
 
 def count_members(ledger: Reader) -> tuple[int, int]:
     """Return how many images the archive has, and their bytes together."""
-    count, size_bytes = ledger.run("members_count").fetchone()
+    count, size_bytes = ledger.execute("members_count").fetchone()
     return int(count), int(size_bytes)
 
 
@@ -59,23 +59,23 @@ class Compaction:
     def __init__(self, ledger: Ledger) -> None:
         """Choose what stays.
 
-        Until the manifest was read to its end nobody knows which rows it lost: then
+        Until the manifest was read to its end it is unknown which rows it lost. Then
         their images stay.
         """
         self._ledger = ledger
-        self.is_plan_whole = ledger.get("plan_digest") is not None
-        ledger.run("kept_drop")
-        ledger.run("kept_create")
+        self.is_plan_whole = ledger.meta.plan_digest is not None
+        ledger.execute("kept_drop")
+        ledger.execute("kept_create")
         values = {"generation": ledger.generation, "is_whole": self.is_plan_whole}
-        ledger.run("kept_fill", values)
+        ledger.execute("kept_fill", values)
 
     def kept(self) -> Iterator[KeptMember]:
         """Yield what stays, in the order in which it lies in the archive."""
-        return map(KeptMember._make, self._ledger.lines("kept_members"))
+        return map(KeptMember._make, self._ledger.stream("kept_members"))
 
     def move(self, member: KeptMember, place: int) -> None:
         """Write down where an image lies in the new archive."""
-        self._ledger.run("image_moved", (place, member.attempt_id, member.image))
+        self._ledger.execute("image_moved", (place, member.attempt_id, member.image))
 
     def drop_others(self) -> tuple[int, int]:
         """Forget the places of all other images.
@@ -84,7 +84,7 @@ class Compaction:
             How many there were, and how many of these no other image stands in for:
             those of rows that the manifest no longer holds.
         """
-        images, removed = self._ledger.run("images_dropped").fetchone()
-        self._ledger.run("images_drop")
-        self._ledger.run("rows_without_images")
+        images, removed = self._ledger.execute("images_dropped").fetchone()
+        self._ledger.execute("images_drop")
+        self._ledger.execute("rows_without_images")
         return int(images), int(removed)

@@ -30,7 +30,7 @@ CREATE TEMP TABLE IF NOT EXISTS kept_members (
 );
 -- name: kept_fill
 -- An image bought twice stays once, the first, as the directory has it. A row that left the
--- manifest keeps its images while an attempt at it is open, or somebody is to decide on it.
+-- manifest keeps its images while an attempt at it is open, or the user must decide on it.
 INSERT INTO kept_members (attempt_id, image, name, place, size_bytes, crc32)
   SELECT attempt_id, image, name, place, size_bytes, crc32
   FROM images JOIN attempts USING (attempt_id) JOIN rows USING (row_id)
@@ -71,7 +71,7 @@ UPDATE images SET name = NULL, link = NULL, place = NULL
                     WHERE kept_members.attempt_id = images.attempt_id
                       AND kept_members.image = images.image);
 -- name: rows_without_images
--- Should such a row come back, it has to be bought again, and that needs consent.
+-- If such a row comes back, it must be bought again, and that needs consent.
 UPDATE rows SET status = 'pending', error = NULL, message = NULL
   WHERE status = 'succeeded'
     AND n > (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)

@@ -1,4 +1,4 @@
-"""Names in the archive: each is one row's, on whatever system the ZIP is unpacked."""
+"""Names in the archive: each belongs to one row, on any system that unpacks the ZIP."""
 
 from __future__ import annotations
 
@@ -10,58 +10,65 @@ from functools import partial
 from itertools import groupby
 from operator import itemgetter
 
-from batchgen.ledger.known import Known
+from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.plan_index import PlanIndex
 from batchgen.ledger.reader import Reader
 
-Claims = Callable[[str, int], Iterable[str]]
-"""Stem and number of images to the names that they take, as clashes are judged."""
+MemberNames = Callable[[str, int], Iterable[str]]
+"""Base name and number of images to the names that they take, as clashes are judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """The name that a new row would like.
+class NameRequest:
+    """The name that a new row asks for.
 
     Attributes:
-        key: The row's, which its versions share.
-        lent: Stems of older versions that other rows have the images of.
+        key: Of the row; its versions have the same.
+        base_name: The name that it would like.
+        images: How many images take names.
+        shared: Base names of older versions whose images other rows have.
     """
 
     key: int
-    stem: str
+    base_name: str
     images: int
-    lent: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
 
 
-def digests(claims: Claims, stem: str, images: int) -> list[int]:
-    """Return what the names of a row's images are known by, from 0 to 2**63 - 1."""
-    return [_digest(name.encode()) for name in claims(stem, images)]
+def name_digests(member_names: MemberNames, base_name: str, images: int) -> list[int]:
+    """Return digests of the names of a row's images, from 0 to 2**63 - 1."""
+    return [_digest(name.encode()) for name in member_names(base_name, images)]
 
 
-def grant(wishes: Sequence[Wish], known: Known, claims: Claims) -> list[str]:
-    """Return the stem of each row, its own wish where no other row has it; taken now.
+def assign_names(
+    requests: Sequence[NameRequest], index: PlanIndex, member_names: MemberNames
+) -> list[str]:
+    """Return a base name for each row, and store the names in the index.
 
-    Versions of one row share their names: only one of them is in the manifest. But
-    what other rows have the images of stays in the ZIP.
+    A row gets the name that it asks for, unless another row has that name. Versions of
+    one row share their names, for only one of them is in the manifest; but images that
+    other rows have stay in the ZIP under their names.
     """
-    if not wishes:
-        return []  # to know who has which names takes long where there are many
-    asked = [digests(claims, it.stem, it.images) for it in wishes]
-    owners = known.owners([digest for each in asked for digest in each])
-    stems, granted = [], []
-    for wish, wanted in zip(wishes, asked, strict=True):
-        stem, taken, salt = wish.stem, wanted, 0
-        while stem in wish.lent or any(
-            owners.get(it, wish.key) != wish.key for it in taken
+    if not requests:
+        return []  # to read all names takes long where there are many
+    digests_of = partial(name_digests, member_names)
+    requested = [digests_of(request.base_name, request.images) for request in requests]
+    owners = index.owners([digest for digests in requested for digest in digests])
+    base_names, added = [], []
+    for request, digests in zip(requests, requested, strict=True):
+        base_name, salt = request.base_name, 0
+        while base_name in request.shared or any(
+            owners.get(digest, request.key) != request.key for digest in digests
         ):
-            text = hashlib.sha256(f"{wish.key}:{salt}".encode()).hexdigest()
-            stem, salt = f"{wish.stem}~{text[:8]}", salt + 1
-            taken = digests(claims, stem, wish.images)
-            owners |= known.owners(taken)
-        owners |= dict.fromkeys(taken, wish.key)
-        granted += [(it, wish.key) for it in taken]
-        stems.append(stem)
-    known.take(granted)
-    return stems
+            text = hashlib.sha256(f"{request.key}:{salt}".encode()).hexdigest()
+            base_name, salt = f"{request.base_name}~{text[:8]}", salt + 1
+            digests = digests_of(base_name, request.images)
+            owners |= index.owners(digests)
+        owners |= dict.fromkeys(digests, request.key)
+        added += [(digest, request.key) for digest in digests]
+        base_names.append(base_name)
+    index.add_names(added)
+    return base_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +77,7 @@ class NewName:
 
     row_id: int
     old: str
-    stem: str
+    base_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,36 +98,50 @@ class NamedImage:
 
 def images_of(ledger: Reader, row_id: int) -> list[NamedImage]:
     """Return the images of a row that are in the archive."""
-    return [NamedImage(*row) for row in ledger.run("row_members", (row_id,))]
+    return [NamedImage(*row) for row in ledger.execute("row_members", (row_id,))]
 
 
-def new_names(ledger: Reader, generation: int, claims: Claims) -> list[NewName]:
+def new_names(
+    ledger: Reader, generation: int, member_names: MemberNames
+) -> list[NewName]:
     """Return names for rows of a reading whose own name is another row's.
 
     Versions of one row have one name, until an edit makes rows of their own of them.
     """
     values = {"generation": generation, "adopted": ledger.generation}
-    met = ledger.run("names_met_twice", values).fetchall()
+    repeated = ledger.execute("names_met_twice", values).fetchall()
     others = [
-        row for _, rows in groupby(met, itemgetter("stem")) for row in [*rows][1:]
+        row for _, rows in groupby(repeated, itemgetter("stem")) for row in [*rows][1:]
     ]
     if not others:
         return []
-    wishes = [
-        Wish(
+    requests = [
+        NameRequest(
             key=-row["row_id"],  # which other versions of the row do not share
-            stem=row["stem"],
+            base_name=row["stem"],
             images=row["n"],
-            lent=frozenset({row["stem"]}),
+            shared=frozenset({row["stem"]}),
         )
         for row in others
     ]
-    with closing(Known(ledger, partial(digests, claims))) as known:
-        stems = grant(wishes, known, claims)
+    digests = partial(name_digests, member_names)
+    with closing(PlanIndex(ledger, digests)) as index:
+        base_names = assign_names(requests, index, member_names)
     return [
-        NewName(row_id=row["row_id"], old=row["stem"], stem=stem)
-        for row, stem in zip(others, stems, strict=True)
+        NewName(row_id=row["row_id"], old=row["stem"], base_name=base_name)
+        for row, base_name in zip(others, base_names, strict=True)
     ]
+
+
+def rename_row(ledger: Ledger, name: NewName) -> None:
+    """Write down a row's new name; a step of a commit."""
+    ledger.execute("row_rename", (name.base_name, name.row_id))
+
+
+def rename_image(ledger: Ledger, image: NamedImage, name: str, place: int) -> None:
+    """Write down the new name and place of an image; a step of a commit."""
+    values = (name, place, image.attempt_id, image.image)
+    ledger.execute("image_rename", values)
 
 
 def _digest(name: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Every attempt as accounting wants it, and what a provider's bill says of it."""
+"""Every attempt as accounting needs it, and the charges that a bill settles."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
+from batchgen.ledger.from_rows import attempt_of, by_name
 from batchgen.ledger.ledger import Ledger
-from batchgen.ledger.reader import Reader, attempt_of, by_name
+from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import AttemptRecord, basis_of, is_at_risk
-from batchgen.ledger.results import moment, moment_of, usd_of
-from batchgen.model import Basis, PurchaseRow, State
+from batchgen.ledger.results import moment_of, usd_of
+from batchgen.model import Basis, PurchaseRow, State, utc
 
 _SLICE = 4096
-_STATES = {it.value: it for it in State}
+_STATES = {state.value: state for state in State}
 
 
 class _Line(NamedTuple):
@@ -56,20 +57,20 @@ class _Line(NamedTuple):
 
 def purchase_slices(ledger: Reader) -> Iterator[list[PurchaseRow]]:
     """Yield all attempts, oldest first, whether or not the manifest has their rows."""
-    found = ledger.lines("purchases", {"generation": ledger.generation})
-    rows = map(_purchase, map(_Line._make, found))
+    lines = ledger.stream("purchases", {"generation": ledger.generation})
+    rows = map(_purchase, map(_Line._make, lines))
     while part := list(islice(rows, _SLICE)):
         yield part
 
 
 def providers_bought_from(ledger: Reader) -> list[str]:
     """Return every provider that anything was sent to."""
-    return [row[0] for row in ledger.run("providers_bought_from")]
+    return [row[0] for row in ledger.execute("providers_bought_from")]
 
 
 def purchases_of(ledger: Reader, provider: str) -> Iterator[tuple[AttemptRecord, str]]:
     """Yield the attempts at one provider, oldest first, with how to name their row."""
-    for row in ledger.run("purchases_of", (ledger.generation, provider)):
+    for row in ledger.execute("purchases_of", (ledger.generation, provider)):
         values_of = by_name(row)
         name, position = values_of.pop("row_name"), values_of.pop("position")
         where = "a retired row" if position is None else f"row {position}"
@@ -82,8 +83,8 @@ def settle_charge(ledger: Ledger, attempt_id: int, nano: int) -> None:
 
     What stood before is kept beside it, for `unsettle_charges`.
     """
-    ledger.run("purchase_settle", (nano, attempt_id))
-    ledger.run("outputs_stale")
+    ledger.execute("purchase_settle", (nano, attempt_id))
+    ledger.mark_outputs_stale()
 
 
 def unsettle_charges(ledger: Ledger, provider: str | None) -> int:
@@ -100,60 +101,60 @@ def unsettle_charges(ledger: Ledger, provider: str | None) -> int:
         How many attempts changed.
     """
     values = {"provider": provider}
-    changed = ledger.run("purchases_unsettle", values).rowcount
+    changed = ledger.execute("purchases_unsettle", values).rowcount
     if changed:
-        ledger.run("ceilings_lower", values)
+        ledger.execute("ceilings_lower", values)
         for highest in ledger.dearest():
             ledger.raise_ceiling(*highest)
-        ledger.run("outputs_stale")
+        ledger.mark_outputs_stale()
     return changed
 
 
 def settled_without_note(ledger: Reader, provider: str | None) -> int:
-    """Count attempts whose charge before the bill nobody wrote down."""
+    """Count attempts whose charge before the bill was not written down."""
     values = {"provider": provider}
-    found: int = ledger.run("purchases_settled_without_note", values).fetchone()[0]
-    return found
+    count: int = ledger.execute("purchases_settled_without_note", values).fetchone()[0]
+    return count
 
 
-def _purchase(it: _Line) -> PurchaseRow:
+def _purchase(line: _Line) -> PurchaseRow:
     cost_usd, basis, at_risk_usd = _money(
-        it.state, it.charge, it.cost, it.uncertain, it.ceiling
+        line.state, line.charge, line.cost, line.uncertain, line.ceiling
     )
-    place = None if it.position is None else str(it.position)
+    place = None if line.position is None else str(line.position)
     return PurchaseRow(
-        row=it.position,
-        id=place if it.name is None else it.name,
-        attempt=it.number,
-        attempt_id=it.attempt_id,
-        sent_at=moment(it.sent_at),
-        accepted_at=moment_of(it.accepted_at),
-        ended_at=moment_of(it.ended_at),
-        provider=it.provider,
-        model=it.model,
-        resolution=it.resolution,
-        images=it.images,
-        state=_STATES[it.state],
-        request_id=it.request_id,
-        task_id=it.task_id,
+        row=line.position,
+        id=place if line.name is None else line.name,
+        attempt=line.number,
+        attempt_id=line.attempt_id,
+        sent_at=utc(line.sent_at),
+        accepted_at=moment_of(line.accepted_at),
+        ended_at=moment_of(line.ended_at),
+        provider=line.provider,
+        model=line.model,
+        resolution=line.resolution,
+        images=line.images,
+        state=_STATES[line.state],
+        request_id=line.request_id,
+        task_id=line.task_id,
         cost_usd=cost_usd,
         cost_basis=basis,
         at_risk_usd=at_risk_usd,
-        expected_usd=usd_of(it.expected),
-        ceiling_usd=usd_of(it.ceiling),
-        error=it.error,
-        message=it.message,
-        retired=it.position is None,
-        base_url=it.base_url,
-        first_image=it.first_image,
-        aspect_ratio=it.aspect_ratio,
-        again=it.again,
-        counts=bool(it.counts),
-        floor_usd=usd_of(it.floor),
-        warning=it.warning,
-        latency_s=it.latency_s,
-        row_key=it.key,
-        row_fingerprint=it.fingerprint,
+        expected_usd=usd_of(line.expected),
+        ceiling_usd=usd_of(line.ceiling),
+        error=line.error,
+        message=line.message,
+        retired=line.position is None,
+        base_url=line.base_url,
+        first_image=line.first_image,
+        aspect_ratio=line.aspect_ratio,
+        again=line.again,
+        counts=bool(line.counts),
+        floor_usd=usd_of(line.floor),
+        warning=line.warning,
+        latency_s=line.latency_s,
+        row_key=line.key,
+        row_fingerprint=line.fingerprint,
     )
 
 

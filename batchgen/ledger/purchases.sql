@@ -30,7 +30,7 @@ UPDATE attempts
       charge = 'billed', cost = ?, uncertain = 0
   WHERE attempt_id = ?;
 -- name: purchases_unsettle
--- What was under way then, and has ended since, was taken to cost what the bill said.
+-- Attempts that were open then, and have ended since, got the cost that the bill said.
 UPDATE attempts
   SET charge = CASE WHEN charge_before_bill <> '' THEN charge_before_bill
                     WHEN state NOT IN ('sent', 'accepted') THEN 'unknown' END,

@@ -21,7 +21,7 @@ INSERT INTO plan (generation, position, line, row_id, id, request, provider, rou
   VALUES (:generation, :position, :line, :row_id, :id, :request, :provider, :route, :shares, :model,
           :resolution, :estimate, :rebuy, :at_column, :problem, :warning, :key, :fingerprint);
 -- name: plan_met
--- The id of a row that has one, else what it asks for, as far as that stands in `rows`.
+-- The id of a row that has one, else its fingerprint, if the row is in `rows`.
 SELECT plan.id, CASE WHEN plan.id IS NULL THEN rows.fingerprint END
   FROM plan LEFT JOIN rows USING (row_id) WHERE plan.generation = ? ORDER BY plan.position;
 -- name: plan_unplaced
@@ -46,7 +46,7 @@ SELECT row_id, status, budget_group,
        EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                  AND state NOT IN ('rejected', 'failed')) AS is_bought,
        EXISTS (SELECT 1 FROM paid_rows WHERE paid_rows.row_id = rows.row_id) AS is_paid,
-       -- Its images were removed from the archive, and nobody said that others be bought.
+       -- Its images were removed from the archive, and `retry` did not ask for others.
        status = 'pending' AND EXISTS (SELECT 1 FROM removed_images
                                       WHERE removed_images.row_id = rows.row_id) AS is_removed
   FROM rows WHERE row_id IN (SELECT value FROM json_each(?));
@@ -77,8 +77,8 @@ SELECT rows.row_id FROM rows LEFT JOIN plan
                                 AND (attempts.provider = :provider OR :route IS NOT NULL)) END
   ORDER BY rows.status = 'succeeded' DESC, rows.row_id LIMIT 1;
 -- name: shares_without_source
--- Rows that are not in the plan and cannot lend it their images: nobody buys them, or a
--- row of the plan has their name.
+-- Rows outside of the plan that cannot share their images with it: they will not be bought,
+-- or a row of the plan has their name.
 SELECT DISTINCT plan.shares FROM plan JOIN rows AS source ON source.row_id = plan.shares
   WHERE plan.generation = :generation AND plan.shares IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM plan AS own
@@ -99,18 +99,18 @@ UPDATE plan SET shares = :heir WHERE shares = :source AND generation = :generati
 SELECT 1 FROM plan WHERE generation = ? AND shares IS NOT NULL LIMIT 1;
 -- name: row_sharers
 SELECT count(*) FROM plan WHERE shares = ? AND generation = ? AND position < ?;
--- name: stems_shared
+-- name: base_names_shared
 SELECT DISTINCT rows.stem FROM rows JOIN plan ON plan.shares = rows.row_id
   WHERE rows.row_id IN (SELECT value FROM json_each(?));
 
 -- name: rows_waiting
 SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position > :after AND plan.position < :below
+  WHERE plan.generation = :generation AND plan.position > :after AND plan.position < :end
     AND plan.provider = :provider AND plan.problem IS NULL AND rows.status = 'pending'
     AND plan.shares IS NULL
     AND (:groups IS NULL OR rows.budget_group IN (SELECT value FROM json_each(:groups)))
-  ORDER BY plan.position LIMIT :most;
+  ORDER BY plan.position LIMIT :max_rows;
 -- name: row_planned
 SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   FROM plan JOIN rows USING (row_id)
@@ -123,10 +123,10 @@ UPDATE plan SET provider = ?, model = ?, resolution = ?, warning = ?
 -- name: rows_to_take
 SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below
+  WHERE plan.generation = :generation AND plan.position < :end
     AND plan.provider = :giver AND plan.problem IS NULL AND rows.status = 'pending'
     AND plan.shares IS NULL AND instr(plan.route, :taker)
-  ORDER BY plan.position DESC LIMIT :most;
+  ORDER BY plan.position DESC LIMIT :max_rows;
 -- name: row_get
 SELECT rows.* FROM rows WHERE row_id = ?;
 -- name: row_status
@@ -187,7 +187,7 @@ UPDATE attempts SET state = ?, charge = ?, cost = ?, uncertain = ?, again = ?, c
                     request_id = coalesce(?, request_id), ended_at = ?
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_reopen
--- Its charge stays; what it lacks has a link that is tried again.
+-- Its charge stays; the links of its missing images are tried again.
 UPDATE attempts SET state = 'delivered', again = NULL, error = NULL, message = NULL
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_excuse
@@ -210,7 +210,7 @@ SELECT state, count(*) AS attempts, coalesce(sum(ceiling), 0) AS ceiling,
   FROM attempts
   WHERE state IN ('sent', 'accepted', 'delivered', 'overdue') GROUP BY state;
 -- name: attempts_with_lost_links
--- From the few images that lack: the order of these tables is as it is written.
+-- CROSS JOIN keeps this order of the tables, which starts from the few missing images.
 SELECT DISTINCT attempts.* FROM images INDEXED BY images_lacking
     CROSS JOIN attempts ON attempts.attempt_id = images.attempt_id
     CROSS JOIN rows ON rows.row_id = attempts.row_id
@@ -267,11 +267,11 @@ UPDATE rows SET status = 'pending', error = NULL, message = NULL,
   WHERE coalesce(error, '') NOT IN (SELECT value FROM json_each(?)) AND status = ?
     AND row_id IN (SELECT coalesce(shares, row_id) FROM plan WHERE generation = ?);
 -- name: retry_prices
-SELECT count(*) AS rows, coalesce(sum(estimate * lacking / n), 0) AS estimate,
+SELECT count(*) AS rows, coalesce(sum(estimate * missing / n), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced
   FROM (SELECT plan.estimate, rows.n,
           rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
-                    WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS lacking
+                    WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS missing
         FROM plan JOIN rows USING (row_id)
         WHERE plan.generation = ? AND rows.status = 'pending' AND rows.tries_from > 0);
 
@@ -299,7 +299,7 @@ SELECT CASE WHEN plan.problem IS NOT NULL AND coalesce(rows.status, '') <> 'succ
             THEN 'invalid' ELSE coalesce(shared.status, rows.status) END AS status,
        count(*) AS rows
   FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
-  WHERE plan.generation = :generation AND plan.position < :below GROUP BY 1;
+  WHERE plan.generation = :generation AND plan.position < :end GROUP BY 1;
 -- name: rows_without_success
 SELECT plan.position, plan.line, coalesce(plan.shares, plan.row_id) AS row_id,
        CASE WHEN plan.problem IS NULL THEN coalesce(shared.status, rows.status)
@@ -311,7 +311,7 @@ SELECT plan.position, plan.line, coalesce(plan.shares, plan.row_id) AS row_id,
             ELSE plan.problem END,
        plan.at_column
   FROM plan LEFT JOIN rows USING (row_id) LEFT JOIN rows AS shared ON shared.row_id = plan.shares
-  WHERE plan.generation = :generation AND plan.position < :below
+  WHERE plan.generation = :generation AND plan.position < :end
     AND CASE WHEN plan.problem IS NULL
              THEN coalesce(shared.status, rows.status) IN ('failed', 'refused', 'held')
              ELSE coalesce(rows.status, '') <> 'succeeded' END
@@ -324,27 +324,27 @@ SELECT count(*) FROM images JOIN attempts USING (attempt_id)
          OR EXISTS (SELECT 1 FROM plan WHERE plan.shares = attempts.row_id
                       AND plan.generation = :generation));
 -- name: to_buy
-SELECT count(*) AS rows, coalesce(sum(lacking), 0) AS images,
-       coalesce(sum(estimate * lacking / n), 0) AS estimate,
+SELECT count(*) AS rows, coalesce(sum(missing), 0) AS images,
+       coalesce(sum(estimate * missing / n), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced
   FROM (SELECT plan.estimate, rows.n,
           rows.n - (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)
-                    WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS lacking
+                    WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS missing
         FROM plan JOIN rows USING (row_id)
-        WHERE plan.generation = :generation AND plan.position < :below
+        WHERE plan.generation = :generation AND plan.position < :end
           AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL);
 -- name: ceiling_factor
 SELECT max(1.0 * ceiling / expected) FROM attempts WHERE expected > 0;
 -- name: fresh_row
 SELECT 1 FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below
+  WHERE plan.generation = :generation AND plan.position < :end
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
     AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id)
   LIMIT 1;
 -- name: unpriced_row
-SELECT plan.position, plan.line, plan.provider, plan.model, plan.resolution, rows.request
+SELECT plan.provider, plan.model, plan.resolution, rows.request, plan.position, plan.line
   FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below AND plan.estimate IS NULL
+  WHERE plan.generation = :generation AND plan.position < :end AND plan.estimate IS NULL
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
   ORDER BY plan.position LIMIT 1;
 -- name: to_rebuy
@@ -354,7 +354,7 @@ SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
                             WHERE removed_images.row_id IN (rows.row_id, plan.former))), 0)
          AS removed
   FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
+  WHERE plan.generation = :generation AND plan.position < :end AND plan.rebuy
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
     AND (NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                        AND attempts.state NOT IN ('rejected', 'failed'))
@@ -362,26 +362,26 @@ SELECT count(*) AS rows, coalesce(sum(plan.estimate), 0) AS estimate,
 -- name: to_rebuy_first
 SELECT plan.id, plan.position
   FROM plan JOIN rows USING (row_id)
-  WHERE plan.generation = :generation AND plan.position < :below AND plan.rebuy
+  WHERE plan.generation = :generation AND plan.position < :end AND plan.rebuy
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
     AND (NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                        AND attempts.state NOT IN ('rejected', 'failed'))
          OR EXISTS (SELECT 1 FROM removed_images WHERE removed_images.row_id = rows.row_id))
-  ORDER BY plan.position LIMIT :most;
+  ORDER BY plan.position LIMIT :max_rows;
 -- name: problems
-SELECT position, line, plan.id, at_column, problem FROM plan
+SELECT position, line, at_column, problem FROM plan
   LEFT JOIN rows USING (row_id)
   WHERE plan.generation = ? AND problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
   ORDER BY position LIMIT ?;
 -- name: renamed
--- Rows whose own name in the archive another row had already: see `naming.grant`.
+-- Rows whose own name in the archive another row had already: see `naming.assign_names`.
 SELECT position, line, rows.stem FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = ? AND rows.stem GLOB '*~[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'
   ORDER BY position LIMIT ?;
 -- name: files_all
 SELECT path, size_bytes, changed_at, sha256 FROM reference_files WHERE generation = ?;
 -- name: file_add
--- One that was changed while the manifest was read is as it was for no row or the other.
+-- A file that changed while the manifest was read has no state that holds for all rows.
 INSERT INTO reference_files (generation, path, size_bytes, changed_at, sha256)
   VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET changed_at = NULL, sha256 = NULL
@@ -398,12 +398,12 @@ SELECT count(*) FROM plan WHERE generation = ?;
 -- name: result_slices
 SELECT first, ipc FROM own_columns WHERE generation = ? ORDER BY first;
 -- name: result_lines
--- A line for each image of each attempt at a row: most rows have one. Those of a row are
--- in no order, for to sort them here costs every row as much as to read it.
+-- A line for each image of each attempt at a row: most rows have one. The lines of a row are
+-- in no order, because sorting them here costs as much as reading them.
 SELECT plan.position, plan.line, coalesce(plan.id, plan.position) AS id,
        coalesce(rows.request, plan.request) AS request, plan.provider, plan.model, plan.estimate,
        plan.at_column, plan.problem, plan.warning,
-       -- How a row stands that has the images of another is how that other stands.
+       -- A row that has the images of another has the status of that other.
        CASE WHEN plan.shares IS NULL THEN rows.status ELSE shared.status END AS status,
        CASE WHEN plan.shares IS NULL THEN rows.error ELSE shared.error END AS error,
        CASE WHEN plan.shares IS NULL THEN rows.message ELSE shared.message END AS message,
@@ -423,7 +423,7 @@ SELECT plan.position, plan.line, coalesce(plan.id, plan.position) AS id,
   ORDER BY plan.position;
 -- name: directory_images
 SELECT plan.position, image, name, place, size_bytes, crc32, attempts.ended_at,
-       -- The directory needs no more of a million images than stands above.
+       -- The directory needs only the columns above, of up to a million images.
        CASE WHEN :whole THEN media_type END, CASE WHEN :whole THEN lower(hex(sha256)) END,
        CASE WHEN :whole THEN width_px END, CASE WHEN :whole THEN height_px END,
        CASE WHEN :whole THEN coalesce(plan.id, plan.position) END,

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
-from batchgen.errors import Again, Charge
-from batchgen.ledger.database import connect, ours, queries, translated
+from batchgen.ledger.folder_totals import Money, Totals
+from batchgen.ledger.from_rows import attempt_record, by_name, planned_row, row_record
+from batchgen.ledger.query_runner import QueryRunner
 from batchgen.ledger.realm import REHEARSAL
 from batchgen.ledger.records import (
     AttemptRecord,
-    Money,
     OpenAttempts,
     PlannedRow,
     RowRecord,
-    Totals,
 )
-from batchgen.ledger.requests import load_request
 from batchgen.ledger.route import Way, load_route
 from batchgen.model import Link, State, Status
 
@@ -32,84 +26,13 @@ Shape = tuple[int, int, int]
 Growth = Counter[tuple[int, str | None]]
 """Nano-dollars by UTC day, counted from 1970, and by budget group."""
 
-Value = str | int | float | bytes | None
 
-FoundRow = sqlite3.Row
-"""What a named query finds: values by the names of its columns."""
-
-_FETCHED = 1024
-
-
-class Reader:
+class Reader(QueryRunner):
     """One run's durable state, to look at.
 
     Raises:
         StorageError: from every method, when SQLite cannot do what was asked.
     """
-
-    writes = False
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._connection = connect(path, write=self.writes)
-
-    @property
-    def log(self) -> Path:
-        """The file to which commits are written first; it may not be there yet."""
-        return self.path.with_name(f"{self.path.name}-wal")
-
-    def close(self) -> None:
-        """Close the file; a last checkpoint folds the log into it."""
-        self._connection.close()
-
-    def copy_to(self, path: Path) -> None:
-        """Copy the ledger as it stands now, also while it is written."""
-        with translated(path), closing(sqlite3.connect(path)) as copy:
-            self._connection.backup(copy)
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Read one moment of the ledger, whatever is written meanwhile."""
-        with translated(self.path):
-            self._connection.execute("BEGIN")
-            try:
-                yield
-            finally:
-                self._connection.execute("ROLLBACK")
-
-    def run(
-        self, name: str, values: Sequence[Value] | Mapping[str, Value] = ()
-    ) -> sqlite3.Cursor:
-        """Execute a named query."""
-        try:
-            return self._connection.execute(queries()[name], values)
-        except sqlite3.Error as error:
-            raise ours(error, self.path) from error
-
-    def lines(
-        self, name: str, values: Sequence[Value] | Mapping[str, Value] = ()
-    ) -> Iterator[tuple[Any, ...]]:
-        """Yield what a named query finds as plain tuples, where there is much of it."""
-        with translated(self.path):
-            cursor = self._connection.cursor()
-            cursor.row_factory = None
-            cursor.execute(queries()[name], values)
-        try:
-            while part := cursor.fetchmany(_FETCHED):
-                yield from part
-        finally:
-            with suppress(sqlite3.Error):  # whoever stopped halfway has closed it all
-                cursor.close()
-
-    def get(self, name: str) -> Value:
-        """Return a remembered value, None if there is none."""
-        row = self.run("meta_get", (name,)).fetchone()
-        return row[0] if row else None
-
-    def get_int(self, name: str) -> int:
-        """Return a remembered number, 0 if there is none."""
-        value = self.get(name)
-        return value if isinstance(value, int) else 0
 
     @property
     def realm(self) -> str | None:
@@ -117,8 +40,7 @@ class Reader:
 
         None where nothing was begun yet.
         """
-        value = self.get("realm")
-        return value if isinstance(value, str) else None
+        return self.meta.mode
 
     @property
     def is_rehearsal(self) -> bool:
@@ -128,105 +50,105 @@ class Reader:
     @property
     def generation(self) -> int:
         """The reading of the manifest that counts now."""
-        return self.get_int("generation")
+        return self.meta.generation
 
     def status(self, row_id: int) -> Status:
         """Return how a row stands."""
-        return Status(self.run("row_status", (row_id,)).fetchone()[0])
+        return Status(self.execute("row_status", (row_id,)).fetchone()[0])
 
     def standing(self, row_id: int) -> tuple[Status, bool]:
         """Return how a row stands, and whether all its images are in the archive."""
-        found = self.run("row_standing", (row_id,)).fetchone()
-        return Status(found["status"]), bool(found["is_whole"])
+        row = self.execute("row_standing", (row_id,)).fetchone()
+        return Status(row["status"]), bool(row["is_whole"])
 
     def row(self, row_id: int) -> RowRecord:
         """Return one version of a row."""
-        return _row(self.run("row_get", (row_id,)).fetchone())
+        return row_record(self.execute("row_get", (row_id,)).fetchone())
 
     def waiting(
         self,
         provider: str,
         after: int,
-        below: int,
-        most: int,
+        end: int,
+        max_rows: int,
         groups: Iterable[str] | None = None,
     ) -> list[PlannedRow]:
         """Return pending rows of a provider, in manifest order.
 
         Args:
-            provider: Who makes them.
+            provider: That makes them.
             after: Position before the first.
-            below: Position behind the last.
-            most: Rows at most.
+            end: Position behind the last.
+            max_rows: How many at most.
             groups: Of these budget groups alone.
         """
-        found = self.run(
+        rows = self.execute(
             "rows_waiting",
             {
                 "generation": self.generation,
                 "after": after,
-                "below": below,
+                "end": end,
                 "provider": provider,
-                "most": most,
+                "max_rows": max_rows,
                 "groups": None if groups is None else json.dumps(list(groups)),
             },
         )
-        return [_planned(row) for row in found]
+        return [planned_row(row) for row in rows]
 
     def planned(self, row_id: int) -> PlannedRow | None:
-        """Return how a row is to be bought; None if nobody can, or it left the plan."""
-        found = self.run("row_planned", (row_id, self.generation)).fetchone()
-        return None if found is None else _planned(found)
+        """Return how a row is to be bought; None if it cannot, or left the plan."""
+        row = self.execute("row_planned", (row_id, self.generation)).fetchone()
+        return None if row is None else planned_row(row)
 
     def route(self, row_id: int) -> list[Way]:
-        """Return who can make a row, best first; empty where it is one alone."""
-        found = self.run("row_route", (row_id, self.generation)).fetchone()
-        return [] if found is None else load_route(found["route"])
+        """Return the providers that can make a row, best first; empty for one alone."""
+        row = self.execute("row_route", (row_id, self.generation)).fetchone()
+        return [] if row is None else load_route(row["route"])
 
     def to_take(
-        self, giver: str, taker: str, below: int, most: int
+        self, giver: str, taker: str, end: int, max_rows: int
     ) -> list[PlannedRow]:
         """Return pending rows of one provider that another can make, last first."""
-        found = self.run(
+        rows = self.execute(
             "rows_to_take",
             {
                 "generation": self.generation,
-                "below": below,
+                "end": end,
                 "giver": giver,
                 "taker": f'"provider":"{taker}"',
-                "most": most,
+                "max_rows": max_rows,
             },
         )
-        return [_planned(row) for row in found]
+        return [planned_row(row) for row in rows]
 
     def upload(self, provider: str, base_url: str, name: str, now: int) -> str | None:
         """Return the link of a reference image that was uploaded and still works."""
         values = (provider, base_url, name, now)
-        found = self.run("upload_get", values).fetchone()
-        return None if found is None else str(found["link"])
+        row = self.execute("upload_get", values).fetchone()
+        return None if row is None else str(row["link"])
 
     def is_planned(self, row_id: int) -> bool:
         """Say whether the manifest still holds this version of the row."""
         values = (row_id, self.generation)
-        return self.run("row_is_planned", values).fetchone() is not None
+        return self.execute("row_is_planned", values).fetchone() is not None
 
     def planned_provider(self, row_id: int) -> str | None:
         """Return the provider chosen for a row now, empty if none could do it.
 
         None if the manifest does not hold this version of the row any more.
         """
-        found = self.run("row_is_planned", (row_id, self.generation)).fetchone()
-        return None if found is None else found["provider"] or ""
+        row = self.execute("row_is_planned", (row_id, self.generation)).fetchone()
+        return None if row is None else row["provider"] or ""
 
-    def sharers(self, row_id: int, below: int) -> int:
+    def sharers(self, row_id: int, end: int) -> int:
         """Return how many rows before a position have the images of another row."""
-        values = (row_id, self.generation, below)
-        found: int = self.run("row_sharers", values).fetchone()[0]
-        return found
+        values = (row_id, self.generation, end)
+        count: int = self.execute("row_sharers", values).fetchone()[0]
+        return count
 
     def attempt(self, attempt_id: int) -> AttemptRecord:
         """Return one attempt."""
-        return attempt_record(self.run("attempt_get", (attempt_id,)).fetchone())
+        return attempt_record(self.execute("attempt_get", (attempt_id,)).fetchone())
 
     def may_be_sent(
         self, row_id: int, images: range, provider: str | None = None
@@ -236,7 +158,7 @@ class Reader:
         Args:
             row_id: The row.
             images: Their numbers.
-            provider: Who must be planned to make them; None for whoever it is.
+            provider: That must be planned to make them; None for any.
         """
         values = {
             "row_id": row_id,
@@ -244,28 +166,28 @@ class Reader:
             "behind": images.stop,
             "provider": provider,
         }
-        return self.run("row_may_be_sent", values).fetchone() is not None
+        return self.execute("row_may_be_sent", values).fetchone() is not None
 
     def has_attempts(self) -> bool:
         """Say whether anything was ever sent from this folder."""
-        return self.run("attempts_any").fetchone() is not None
+        return self.execute("attempts_any").fetchone() is not None
 
     def newest_attempt(self) -> int:
         """Return the number of the last attempt that was made, 0 for none."""
-        newest: int = self.run("attempts_newest").fetchone()[0]
+        newest: int = self.execute("attempts_newest").fetchone()[0]
         return newest
 
     def attempts_of(self, row_id: int) -> list[AttemptRecord]:
         """Return all attempts at a row, oldest first."""
-        return [attempt_record(row) for row in self.run("row_attempts", (row_id,))]
+        return [attempt_record(row) for row in self.execute("row_attempts", (row_id,))]
 
     def stored_images(self, row_id: int) -> set[int]:
         """Return the numbers of a row's images that are in the archive."""
-        return {row[0] for row in self.run("row_stored_images", (row_id,))}
+        return {row[0] for row in self.execute("row_stored_images", (row_id,))}
 
     def open_attempts(self) -> list[AttemptRecord]:
         """Return attempts that are sent, accepted, delivered or overdue."""
-        return [attempt_record(row) for row in self.run("attempts_open")]
+        return [attempt_record(row) for row in self.execute("attempts_open")]
 
     def open_by_state(self) -> dict[State, OpenAttempts]:
         """Count the attempts that have not come to their end."""
@@ -275,20 +197,20 @@ class Reader:
                 ceiling=row["ceiling"],
                 unpriced=row["unpriced"],
             )
-            for row in self.run("attempts_open_by_state")
+            for row in self.execute("attempts_open_by_state")
         }
 
     def shapes(self, attempt_id: int) -> list[Shape]:
         """Return number, width and height of an attempt's stored images."""
-        found = self.run("attempt_shapes", (attempt_id,))
-        return [(row[0], row[1], row[2]) for row in found]
+        rows = self.execute("attempt_shapes", (attempt_id,))
+        return [(row[0], row[1], row[2]) for row in rows]
 
     def links(self, attempt_id: int) -> list[tuple[int, Link]]:
         """Return image numbers and links that are still to be fetched.
 
         A link that was not written, because a key stood in it, is empty.
         """
-        rows = self.run("attempt_links", (attempt_id,))
+        rows = self.execute("attempt_links", (attempt_id,))
         return [(row[0], Link(row[1], from_text=bool(row[2]))) for row in rows]
 
     def with_lost_links(self, status: Status) -> list[AttemptRecord]:
@@ -297,18 +219,18 @@ class Reader:
         Args:
             status: How their rows stand, also of those that left the manifest.
         """
-        rows = self.run("attempts_with_lost_links", {"status": status.value})
+        rows = self.execute("attempts_with_lost_links", {"status": status.value})
         return [attempt_record(row) for row in rows]
 
     def find_attempt(self, attempt_id: int) -> AttemptRecord | None:
         """Return one attempt; None if there is none of this number."""
-        row = self.run("attempt_get", (attempt_id,)).fetchone()
+        row = self.execute("attempt_get", (attempt_id,)).fetchone()
         return None if row is None else attempt_record(row)
 
     def sent_since(self, provider: str, since: int) -> list[int]:
         """Return when purchases of a provider left, in microseconds UTC."""
         values = (provider, since)
-        return [row[0] for row in self.run("attempts_sent_since", values)]
+        return [row[0] for row in self.execute("attempts_sent_since", values)]
 
     def growth_of_risk(
         self, provider: str, resolution: str | None, per_image: int
@@ -319,8 +241,8 @@ class Reader:
             "resolution": resolution,
             "per_image": per_image,
         }
-        found = self.run("attempts_growth", values)
-        return Counter({(it["day"], it["budget_group"]): it["nano"] for it in found})
+        rows = self.execute("attempts_growth", values)
+        return Counter({(row["day"], row["budget_group"]): row["nano"] for row in rows})
 
     def money_by_day(self, since: int) -> list[tuple[int, int]]:
         """Return UTC days, counted from 1970, and what was sent on each costs.
@@ -328,76 +250,34 @@ class Reader:
         Args:
             since: Microseconds; earlier days are left out.
         """
-        return [(row[0], row[1]) for row in self.run("money_by_day", (since,))]
+        return [(row[0], row[1]) for row in self.execute("money_by_day", (since,))]
 
     def money_by_group(self) -> list[tuple[str, int]]:
         """Return budget groups, and what their rows cost, retired ones included."""
-        return [(row[0], row[1]) for row in self.run("money_by_group")]
+        return [(row[0], row[1]) for row in self.execute("money_by_group")]
 
     def dearest(self) -> list[tuple[str, str | None, int]]:
         """Return the highest charge for one image, by provider and resolution."""
-        return [tuple(row) for row in self.run("attempts_dearest")]
+        return [tuple(row) for row in self.execute("attempts_dearest")]
 
     def money(self) -> Money:
         """Add up the whole folder's money; it takes a second for a million attempts."""
-        return Money(**by_name(self.run("money", (self.generation,)).fetchone()))
+        values = by_name(self.execute("money", (self.generation,)).fetchone())
+        superseded = values.pop("retired")
+        return Money(**values, retired=superseded)
 
-    def rows_by_status(self, below: int) -> dict[Status, int]:
+    def rows_by_status(self, end: int) -> dict[Status, int]:
         """Count the rows before a position."""
-        values = {"generation": self.generation, "below": below}
-        found = self.run("rows_by_status", values)
-        return {Status(row["status"]): row["rows"] for row in found}
+        values = {"generation": self.generation, "end": end}
+        rows = self.execute("rows_by_status", values)
+        return {Status(row["status"]): row["rows"] for row in rows}
 
-    def totals(self, below: int) -> Totals:
+    def totals(self, end: int) -> Totals:
         """Add up the whole folder's money, and the rows before a position."""
-        images = self.run("images_stored", {"generation": self.generation})
+        images = self.execute("images_stored", {"generation": self.generation})
         return Totals(
             **asdict(self.money()),
-            rows=self.rows_by_status(below),
+            rows=self.rows_by_status(end),
             images=images.fetchone()[0],
             realm=self.realm,
         )
-
-
-def attempt_record(row: sqlite3.Row) -> AttemptRecord:
-    """Read one line of `attempts`."""
-    return attempt_of(by_name(row))
-
-
-def by_name(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a row as a dictionary; `dict` looks for each name among all of them."""
-    return dict(zip(row.keys(), row, strict=True))
-
-
-def attempt_of(values: dict[str, Any]) -> AttemptRecord:
-    """Read one line of `attempts`; the values are taken over."""
-    values["state"] = State(values["state"])
-    values["charge"] = Charge(values["charge"]) if values["charge"] else None
-    values["again"] = Again(values["again"]) if values["again"] else None
-    values["counts"] = bool(values["counts"])
-    values["excused"] = bool(values["excused"])
-    return AttemptRecord(**values)
-
-
-def _planned(row: sqlite3.Row) -> PlannedRow:
-    return PlannedRow(
-        row=_row(row),
-        position=row["position"],
-        provider=row["provider"],
-        model=row["model"],
-        resolution=row["resolution"],
-    )
-
-
-def _row(row: sqlite3.Row) -> RowRecord:
-    return RowRecord(
-        row_id=row["row_id"],
-        id=row["id"],
-        stem=row["stem"],
-        request=load_request(row["request"]),
-        status=Status(row["status"]),
-        error=row["error"],
-        message=row["message"],
-        tries_from=row["tries_from"],
-        budget_group=row["budget_group"],
-    )

@@ -6,17 +6,18 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from batchgen.ledger.database import is_emptied, queries
+from batchgen.ledger.database import queries
+from batchgen.ledger.file_state import is_emptied
 
 REHEARSAL = "rehearsal"
-"""The realm of a run against the built-in sandbox; all others cost real money."""
+"""The kind of run against the built-in sandbox; all others cost real money."""
 
 
 def realm_in(path: Path) -> str | None:
     """Return the realm that a ledger file names; None where that cannot be read.
 
-    Unlike a `Reader` this takes ledgers of older and newer versions: a table that an
-    older batchgen wrote has nobody else who knows whether its money is real.
+    Unlike a `Reader` this takes ledgers of older and newer versions. For a table of an
+    older batchgen, only the ledger knows whether its money is real.
     """
     if not path.is_file() or is_emptied(path):
         return None

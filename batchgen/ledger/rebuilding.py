@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import NamedTuple
 
+from batchgen.ledger.from_rows import attempt_record
 from batchgen.ledger.ledger import Ledger
-from batchgen.ledger.reader import Value, attempt_record
+from batchgen.ledger.meta import Value
 from batchgen.ledger.records import AttemptRecord
 from batchgen.ledger.requests import dump_request, load_request, prompt_of
 from batchgen.ledger.resuming import KeyOf
 from batchgen.model import ImageRequest, Status
 
-_INDEXES = ("stems", "keys", "plan")
+_INDEXES = ("base_names", "keys", "plan")
 
 
 class Identity(NamedTuple):
@@ -37,68 +38,79 @@ class Rebuilding:
         self._foreign: dict[Identity, int] = {}
         self._foreign_ids: set[int] = set()
         for name in _INDEXES:
-            ledger.run(f"rebuild_index_{name}")
+            ledger.execute(f"rebuild_index_{name}")
 
     def finish(self) -> None:
-        """Let rows whose images are all there succeed, and tidy up."""
-        self._ledger.run("rebuild_settle_whole")
+        """Mark rows whose images are all there as succeeded, and tidy up."""
+        self._ledger.execute("rebuild_settle_whole")
         for identity, row_id in self._foreign.items():
             values = (identity.fingerprint, row_id)
-            self._ledger.run("rebuild_restore_fingerprint", values)
+            self._ledger.execute("rebuild_restore_fingerprint", values)
         for name in _INDEXES:
-            self._ledger.run(f"rebuild_drop_{name}")
+            self._ledger.execute(f"rebuild_drop_{name}")
 
     # -- rows
 
     def find_row(self, identity: Identity) -> int | None:
         """Return the row of the manifest that is known so, also one that cannot run."""
-        found = self._ledger.run("rebuild_row_by_identity", identity).fetchone()
-        if found is not None:
-            return int(found[0])
+        row = self._ledger.execute("rebuild_row_by_identity", identity).fetchone()
+        if row is not None:
+            return int(row[0])
         values: dict[str, Value] = {
             "generation": self._ledger.generation,
             "key": identity.key,
             "fingerprint": identity.fingerprint,
         }
-        found = self._ledger.run("rebuild_invalid_row", values).fetchone()
-        if found is None:
+        row = self._ledger.execute("rebuild_invalid_row", values).fetchone()
+        if row is None:
             return None
-        request = load_request(found["request"])
-        stem = f"row-{found['position']}-{identity.fingerprint.hex()[:8]}"
-        return self._add_row(identity, found["id"], found["id"] or stem, request)
+        request = load_request(row["request"])
+        base_name = f"row-{row['position']}-{identity.fingerprint.hex()[:8]}"
+        return self._add_row(identity, row["id"], row["id"] or base_name, request)
 
     def find_row_of(self, name: str, image: int) -> int | None:
         """Return the row that an image of this name was made for."""
-        stem = name.rpartition(".")[0]
-        numbered = stem.removesuffix(f"-{image}")
-        for row_id, n in self._ledger.run("rebuild_rows_by_stem", (stem,)):
+        base_name = name.rpartition(".")[0]
+        numbered = base_name.removesuffix(f"-{image}")
+        for row_id, n in self._ledger.execute(
+            "rebuild_rows_by_base_name", (base_name,)
+        ):
             if n == 1:
                 return int(row_id)
-        if numbered != stem:
-            for row_id, n in self._ledger.run("rebuild_rows_by_stem", (numbered,)):
+        if numbered != base_name:
+            for row_id, n in self._ledger.execute(
+                "rebuild_rows_by_base_name", (numbered,)
+            ):
                 if n > 1:
                     return int(row_id)
         return None
 
-    def find_row_with(self, stem: str) -> int | None:
-        """Return the row whose images have names of this stem."""
-        found = self._ledger.run("rebuild_rows_by_stem", (stem,)).fetchone()
-        return None if found is None else int(found[0])
+    def find_row_with(self, base_name: str) -> int | None:
+        """Return the row whose images have this base name."""
+        row = self._ledger.execute("rebuild_rows_by_base_name", (base_name,)).fetchone()
+        return None if row is None else int(row[0])
 
     def find_row_at(self, position: int, id: str, prompt: str | None) -> int | None:
         """Return the row that stands there, or has this id, and asks for the same."""
-        generation = self._ledger.generation
-        found = self._ledger.run("rebuild_row_at", (generation, position)).fetchone()
-        if found is None or str(found["id"] or position) != id:
-            values = {"generation": generation, "key": self._key_of(id, b"", 0)}
-            found = self._ledger.run("rebuild_row_by_key", values).fetchone()
-        if found is None:
+        place = (self._ledger.generation, position)
+        row = self._ledger.execute("rebuild_row_at", place).fetchone()
+        if row is None or str(row["id"] or position) != id:
+            values = {
+                "generation": self._ledger.generation,
+                "key": self._key_of(id, b"", 0),
+            }
+            row = self._ledger.execute("rebuild_row_by_key", values).fetchone()
+        if row is None:
             return None
-        is_same = prompt is None or prompt_of(found["request"]) == prompt
-        return int(found["row_id"]) if is_same else None
+        is_same = prompt is None or prompt_of(row["request"]) == prompt
+        return int(row["row_id"]) if is_same else None
 
     def add_foreign_row(
-        self, identity: Identity, id: str | None, stem: str | None, place: int | None
+        self,
+        identity: Identity,
+        id: str | None,
+        base_name: str | None,
+        place: int | None,
     ) -> int:
         """Return an entry for a row, or a version of one, that SOURCE does not hold.
 
@@ -107,15 +119,15 @@ class Rebuilding:
         Args:
             identity: By which it is known.
             id: Its id, if it had one.
-            stem: Of the names of its images.
-            place: Where it stood in the manifest; None where nobody knows.
+            base_name: Of its images.
+            place: Its position in the manifest; None where that is unknown.
         """
         if (existing := self._foreign.get(identity)) is not None:
             return existing
         # Another fingerprint until all of its images are found: a row that comes back
         # with this one would be bought as it stands here, without a prompt.
         marked = hashlib.sha256(b"recovered:" + identity.fingerprint).digest()[:16]
-        shown = stem or id or f"recovered-{marked.hex()[:8]}"
+        shown = base_name or id or f"recovered-{marked.hex()[:8]}"
         row_id = self._add_row(
             Identity(identity.key, marked), id, shown, ImageRequest(prompt="")
         )
@@ -130,30 +142,30 @@ class Rebuilding:
                 "generation": self._ledger.generation,
                 "position": place,
             }
-            self._ledger.run("rebuild_place_row", values)
+            self._ledger.execute("rebuild_place_row", values)
         return row_id
 
     def enlarge(self, row_id: int, images: int) -> None:
-        """Let a row that SOURCE does not hold have at least so many images."""
+        """Give a row that SOURCE does not hold at least so many images."""
         if row_id in self._foreign_ids:
-            self._ledger.run("rebuild_enlarge_row", (images, row_id))
+            self._ledger.execute("rebuild_enlarge_row", (images, row_id))
 
     def is_foreign(self, row_id: int) -> bool:
         """Say whether SOURCE does not hold a row."""
         return row_id in self._foreign_ids
 
     def _add_row(
-        self, identity: Identity, id: str | None, stem: str, request: ImageRequest
+        self, identity: Identity, id: str | None, base_name: str, request: ImageRequest
     ) -> int:
-        row_id = int(self._ledger.run("rows_last").fetchone()[0]) + 1
-        values = (*identity, id, stem, dump_request(request), request.n, None)
-        self._ledger.run("row_add", (row_id, *values))
+        row_id = int(self._ledger.execute("rows_last").fetchone()[0]) + 1
+        values = (*identity, id, base_name, dump_request(request), request.n, None)
+        self._ledger.execute("row_add", (row_id, *values))
         return row_id
 
     def settle(
         self, row_id: int, status: Status, why: tuple[str | None, str | None], last: int
     ) -> None:
-        """Let a row stand as a table had it, unless a later purchase says otherwise.
+        """Give a row the status that a table had, unless a later purchase changed it.
 
         Args:
             row_id: The row.
@@ -168,33 +180,36 @@ class Rebuilding:
             "message": why[1],
             "newest": last,
         }
-        self._ledger.run("rebuild_settle", values)
+        self._ledger.execute("rebuild_settle", values)
 
     # -- purchases and images
 
     def has_planned_purchases(self) -> bool:
         """Say whether any purchase was for a row that the plan has."""
         values = (self._ledger.generation,)
-        return self._ledger.run("rebuild_any_planned", values).fetchone() is not None
+        return (
+            self._ledger.execute("rebuild_any_planned", values).fetchone() is not None
+        )
 
     def put_attempt(self, attempt: AttemptRecord) -> None:
         """Write an attempt, in the place of what stands there of it."""
-        self._ledger.run("rebuild_put_attempt", asdict(attempt))
+        values = asdict(attempt) | {"excused": attempt.excused}
+        self._ledger.execute("rebuild_put_attempt", values)
 
     def attempts_with_images(self) -> Iterator[AttemptRecord]:
         """Yield attempts that brought images, and do not stand as stored."""
-        for row in self._ledger.run("rebuild_images_present").fetchall():
+        for row in self._ledger.execute("rebuild_images_present").fetchall():
             yield attempt_record(row)
 
     def attempts_without_images(self) -> Iterator[tuple[AttemptRecord, list[int]]]:
         """Yield attempts that stand as stored, and the images that are missing."""
-        for row in self._ledger.run("rebuild_images_missing").fetchall():
+        for row in self._ledger.execute("rebuild_images_missing").fetchall():
             attempt = attempt_record(row)
-            found = self._ledger.run("rebuild_images_of", (attempt.attempt_id,))
-            present = {image for (image,) in found}
+            rows = self._ledger.execute("rebuild_images_of", (attempt.attempt_id,))
+            present = {image for (image,) in rows}
             span = range(attempt.first_image, attempt.first_image + attempt.images)
             yield attempt, [image for image in span if image not in present]
 
     def note_missing(self, attempt_id: int, image: int, sha256: bytes) -> None:
         """Write down an image that was stored and is gone: buying it needs consent."""
-        self._ledger.run("rebuild_add_missing_image", (attempt_id, image, sha256))
+        self._ledger.execute("rebuild_add_missing_image", (attempt_id, image, sha256))

@@ -1,10 +1,10 @@
--- name: rebuild_index_stems
+-- name: rebuild_index_base_names
 CREATE INDEX IF NOT EXISTS rebuild_by_stem ON rows (stem);
 -- name: rebuild_index_keys
 CREATE INDEX IF NOT EXISTS rebuild_by_key ON rows (key);
 -- name: rebuild_index_plan
 CREATE INDEX IF NOT EXISTS rebuild_plan_by_key ON plan (key) WHERE key IS NOT NULL;
--- name: rebuild_drop_stems
+-- name: rebuild_drop_base_names
 DROP INDEX IF EXISTS rebuild_by_stem;
 -- name: rebuild_drop_keys
 DROP INDEX IF EXISTS rebuild_by_key;
@@ -18,7 +18,7 @@ SELECT row_id FROM rows WHERE key = ? AND fingerprint = ?;
 SELECT position, id, request FROM plan
   WHERE generation = :generation AND key = :key AND fingerprint = :fingerprint
     AND row_id IS NULL AND request IS NOT NULL;
--- name: rebuild_rows_by_stem
+-- name: rebuild_rows_by_base_name
 SELECT row_id, n FROM rows WHERE stem = ? ORDER BY row_id;
 -- name: rebuild_row_at
 SELECT plan.row_id, plan.id, rows.request FROM plan JOIN rows USING (row_id)
@@ -29,7 +29,7 @@ SELECT 1 FROM attempts JOIN plan USING (row_id) WHERE plan.generation = ? LIMIT 
 SELECT rows.row_id, rows.request FROM rows JOIN plan USING (row_id)
   WHERE rows.key = :key AND plan.generation = :generation;
 -- name: rebuild_place_row
--- The table stood so when the ledger was lost: that it was edited since is for `run` to see.
+-- The table is from before the ledger was lost; `run` sees whether it was edited since.
 UPDATE plan SET row_id = :row_id, request = NULL, key = NULL, fingerprint = NULL,
     problem = NULL, at_column = NULL, shares = NULL,
     id = (SELECT id FROM rows WHERE rows.row_id = :row_id)
@@ -61,7 +61,7 @@ SELECT image FROM images WHERE attempt_id = ?;
 -- name: rebuild_add_missing_image
 INSERT OR IGNORE INTO images (attempt_id, image, sha256) VALUES (?, ?, ?);
 -- name: rebuild_images_present
--- Purchases that brought images, though they do not stand as stored.
+-- Purchases that brought images, but are not marked as stored.
 SELECT attempts.* FROM attempts
   WHERE state <> 'stored' AND EXISTS
     (SELECT 1 FROM images WHERE images.attempt_id = attempts.attempt_id AND name IS NOT NULL)

@@ -1,13 +1,13 @@
-"""What goes into the ledger and what comes out of it, as frozen data."""
+"""What is written into the ledger and read from it, as frozen data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from batchgen.errors import Again, Charge
-from batchgen.ledger.realm import REHEARSAL
 from batchgen.model import Basis, ImageRequest, State, Status
 
 
@@ -35,7 +35,7 @@ class PlanEntry:
         model: As it is sent.
         resolution: That is bought, the provider's default where the row says nothing.
         estimate: Expected price in nano-dollars; None if unknown.
-        route: Who can make it, best first, as JSON; None where it is one alone.
+        route: Providers that can make it, best first, as JSON; None for one alone.
         warning: What of the row will not be done, though it can run.
         budget_group: Its values of the columns that have budgets, as JSON.
     """
@@ -197,24 +197,14 @@ def basis_of(charge: str | None, *, is_priced: bool) -> Basis:
     return Basis(charge) if is_priced else Basis.UNKNOWN
 
 
+_SENT_FIELDS = tuple(field.name for field in fields(AttemptStart))
+_SENT_VALUES = attrgetter(*_SENT_FIELDS)
+
+
 def just_sent(attempt_id: int, start: AttemptStart) -> AttemptRecord:
     """Return an attempt as it stands in the ledger once it is marked as sent."""
-    return AttemptRecord(
-        attempt_id=attempt_id,
-        row_id=start.row_id,
-        first_image=start.first_image,
-        images=start.images,
-        state=State.SENT,
-        provider=start.provider,
-        model=start.model,
-        base_url=start.base_url,
-        aspect_ratio=start.aspect_ratio,
-        resolution=start.resolution,
-        expected=start.expected,
-        floor=start.floor,
-        ceiling=start.ceiling,
-        sent_at=start.sent_at,
-    )
+    values = dict(zip(_SENT_FIELDS, _SENT_VALUES(start), strict=True))
+    return AttemptRecord(attempt_id=attempt_id, state=State.SENT, **values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,62 +234,3 @@ class OpenAttempts:
     attempts: int
     ceiling: int
     unpriced: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
-    """The money of a whole run folder in nano-dollars.
-
-    Attributes:
-        spent: Sum of the table's costs.
-        retired: Paid for rows, or versions of rows, that the manifest lost.
-        at_risk: Price of attempts whose outcome is unknown, retired ones included, and
-            what others may have cost beyond what is spent for certain.
-        at_risk_attempts: Attempts whose outcome is unknown.
-        unpriced: Attempts that cost something nobody has named.
-        unpriced_risk: Attempts at risk that have no price.
-        accepted: Attempts at risk whose task the provider accepted: it is being made.
-        overdue: Attempts at risk whose task did not come; later runs ask for it again.
-        tasks_at_risk: Price of both, which is part of `at_risk`.
-        unpriced_tasks: Such attempts that have no price.
-    """
-
-    spent: int
-    retired: int
-    at_risk: int
-    at_risk_attempts: int
-    unpriced: int
-    unpriced_risk: int
-    accepted: int = 0
-    overdue: int = 0
-    tasks_at_risk: int = 0
-    unpriced_tasks: int = 0
-
-    @property
-    def unknown_attempts(self) -> int:
-        """Attempts at risk that no later run can ask for."""
-        return self.at_risk_attempts - self.accepted - self.overdue
-
-    @property
-    def unknown_at_risk(self) -> int:
-        """What is at risk beside tasks."""
-        return self.at_risk - self.tasks_at_risk
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals(Money):
-    """The money of a whole run folder, its rows by status, and its images.
-
-    Attributes:
-        realm: What kind of run it is: `real`, `loopback` or `rehearsal`; None where
-            nothing was begun yet.
-    """
-
-    rows: dict[Status, int]
-    images: int
-    realm: str | None = None
-
-    @property
-    def rehearsed(self) -> bool:
-        """Whether the money is a rehearsal's: then none was spent."""
-        return self.realm == REHEARSAL

@@ -1,4 +1,4 @@
-"""How a request stands in the ledger: as JSON, what it does not state left out."""
+"""How a request is stored in the ledger: as JSON, without what it does not state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PROMPT = '{"prompt":'
 
 
 def dump_request(request: ImageRequest) -> str:
-    """Write a request as JSON, what it does not state left out."""
+    """Write a request as JSON, without what it does not state."""
     stated: dict[str, object] = {"prompt": request.prompt}
     if request.references:
         stated["references"] = list(request.references)
@@ -41,5 +41,5 @@ def prompt_of(text: str) -> str:
 
 
 def prompt_as_json(text: str) -> str:
-    """Return the same as it stands there, a string of JSON."""
+    """Return the prompt as it is stored, a string of JSON."""
     return text[len(_PROMPT) : _value_at(text, len(_PROMPT))[1]]

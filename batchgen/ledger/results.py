@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import basis_of, is_at_risk
 from batchgen.ledger.requests import prompt_of
-from batchgen.model import Basis, FileRecord, ResultRow, State, Status, to_usd
+from batchgen.model import Basis, FileRecord, ResultRow, State, Status, to_usd, utc
 
 Slice = tuple[list[ResultRow], bytes | None]
 
@@ -67,10 +67,8 @@ _POSITION = itemgetter(0)
 _ATTEMPT = len(_Row._fields)
 _IMAGE = _ATTEMPT + len(_Attempt._fields)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _WEAKEST_LAST = tuple(Basis)
-_STATUSES = {it.value: it for it in Status}
+_STATUSES = {status.value: status for status in Status}
 
 
 _Charged = tuple[str, str | None, int | None, int, int | None, int]
@@ -91,36 +89,55 @@ class _Money(NamedTuple):
 
 
 def result_slices(
-    ledger: Reader, archive: str, below: int | None = None
+    ledger: Reader, archive: str, end: int | None = None
 ) -> Iterator[Slice]:
     """Yield all rows of the manifest in order, with its own columns as Arrow IPC.
 
     Args:
         ledger: The ledger; it may be written meanwhile.
         archive: File name of the archive, as the table's `files` name it.
-        below: Where to end, between two slices; None for all rows.
+        end: Where to end, between two slices; None for all rows.
     """
     generation = ledger.generation
-    slices = ledger.run("result_slices", (generation,)).fetchall()
+    slices = ledger.execute("result_slices", (generation,)).fetchall()
     if not slices:
         return  # the manifest could not be read as far as its first rows
-    total = ledger.run("planned_count", (generation,)).fetchone()[0]
+    total = ledger.execute("planned_count", (generation,)).fetchone()[0]
     ends = [part["first"] for part in slices[1:]] + [total]
-    for part, end in zip(slices, ends, strict=True):
-        if below is not None and part["first"] >= below:
+    for part, slice_end in zip(slices, ends, strict=True):
+        if end is not None and part["first"] >= end:
             return
-        yield _rows(ledger, generation, (part["first"], end), archive), part["ipc"]
+        span = (part["first"], slice_end)
+        yield _rows(ledger, generation, span, archive), part["ipc"]
+
+
+def end_behind_purchases(ledger: Reader, min_rows: int) -> int | None:
+    """Return where the slice ends that has the last row bought, and enough rows.
+
+    None where that is the last slice.
+    """
+    generation = ledger.generation
+    (last,) = ledger.execute("plan_last_tried", (generation,)).fetchone()
+    values = (generation, max(min_rows, last + 1))
+    end: int | None = ledger.execute("own_first_from", values).fetchone()[0]
+    return end
+
+
+def has_shared_rows(ledger: Reader) -> bool:
+    """Say whether rows of the manifest have the images of others."""
+    values = (ledger.generation,)
+    return ledger.execute("plan_is_shared", values).fetchone() is not None
 
 
 def _rows(
     ledger: Reader, generation: int, span: tuple[int, int], archive: str
 ) -> list[ResultRow]:
-    found = ledger.lines("result_lines", (generation, *span))
+    lines = ledger.stream("result_lines", (generation, *span))
     return [
         _result(
             _Row._make(lines[0][:_ATTEMPT]), _attempts(lines), _files(lines, archive)
         )
-        for lines in (list(of_row) for _, of_row in groupby(found, _POSITION))
+        for lines in (list(of_row) for _, of_row in groupby(lines, _POSITION))
     ]
 
 
@@ -131,8 +148,8 @@ def _attempts(lines: list[_Line]) -> list[_Attempt]:
         if line[_ATTEMPT] is None:
             return []
         return [_Attempt._make(line[_ATTEMPT:_IMAGE])]
-    found = {it[_ATTEMPT]: _Attempt._make(it[_ATTEMPT:_IMAGE]) for it in lines}
-    return [found[key] for key in sorted(found)]
+    by_id = {line[_ATTEMPT]: _Attempt._make(line[_ATTEMPT:_IMAGE]) for line in lines}
+    return [by_id[attempt_id] for attempt_id in sorted(by_id)]
 
 
 def _files(lines: list[_Line], archive: str) -> tuple[FileRecord, ...]:
@@ -140,15 +157,15 @@ def _files(lines: list[_Line], archive: str) -> tuple[FileRecord, ...]:
 
     An image bought twice stands once: the first that was stored.
     """
-    found = [it for it in lines if it[_IMAGE] is not None]
-    if len(found) > 1:
-        found.sort(key=itemgetter(_ATTEMPT), reverse=True)
-        oldest = {it[_IMAGE]: it for it in found}
-        found = [oldest[it] for it in sorted(oldest)]
+    stored = [line for line in lines if line[_IMAGE] is not None]
+    if len(stored) > 1:
+        stored.sort(key=itemgetter(_ATTEMPT), reverse=True)
+        oldest = {line[_IMAGE]: line for line in stored}
+        stored = [oldest[image] for image in sorted(oldest)]
     return tuple(
         [
             FileRecord(name, archive, image, *facts)
-            for image, name, *facts in [it[_IMAGE:] for it in found]
+            for image, name, *facts in [line[_IMAGE:] for line in stored]
         ]
     )
 
@@ -159,10 +176,10 @@ def _result(
     status, error, message = _standing(row)
     last = _deciding(attempts)
     own = last
-    asked = json.loads(row.request) if row.request and last is None else {}
+    request = json.loads(row.request) if row.request and last is None else {}
     if row.shared_with is not None:
-        attempts, own = (), None  # another row's purchase: it is counted there
-    money = _money(tuple([it[_MONEY] for it in attempts]))
+        attempts, own = (), None  # another row's purchase is counted there
+    money = _money(tuple([attempt[_MONEY] for attempt in attempts]))
     return ResultRow(
         row=row.position,
         id=str(row.id),
@@ -170,8 +187,8 @@ def _result(
         prompt=prompt_of(row.request) if row.request else None,
         provider=last.provider if last else row.provider,
         model=last.model if last else row.model,
-        aspect_ratio=last.aspect_ratio if last else asked.get("aspect_ratio"),
-        resolution=last.resolution if last else asked.get("resolution"),
+        aspect_ratio=last.aspect_ratio if last else request.get("aspect_ratio"),
+        resolution=last.resolution if last else request.get("resolution"),
         files=files,
         attempts=money.attempts,
         cost_usd=money.cost_usd,
@@ -202,7 +219,7 @@ def _standing(row: _Row) -> tuple[Status, str | None, str | None]:
 def _deciding(attempts: Sequence[_Attempt]) -> _Attempt | None:
     if len(attempts) < 2:
         return attempts[0] if attempts else None
-    stored = [it for it in attempts if it.state == State.STORED]
+    stored = [attempt for attempt in attempts if attempt.state == State.STORED]
     return (stored or attempts)[-1]
 
 
@@ -239,10 +256,10 @@ def _money(attempts: tuple[_Charged, ...]) -> _Money:
 
 def _sum(amounts: Sequence[int | None]) -> Decimal | None:
     total = 0
-    for it in amounts:
-        if it is None:
+    for amount in amounts:
+        if amount is None:
             return None
-        total += it
+        total += amount
     return usd_of(total)
 
 
@@ -251,14 +268,15 @@ def _warnings(row: _Row, attempts: Sequence[_Attempt]) -> str | None:
     left_out = row.warning if row.own_status == Status.SUCCEEDED else None
     if left_out is None and len(attempts) == 1:
         return attempts[0].warning or None
-    found = [it for it in (left_out, *[it.warning for it in attempts]) if it]
-    return "; ".join(dict.fromkeys(found)) if found else None
+    listed = [left_out, *[attempt.warning for attempt in attempts]]
+    warnings = [warning for warning in listed if warning]
+    return "; ".join(dict.fromkeys(warnings)) if warnings else None
 
 
 def _started(attempts: Sequence[_Attempt]) -> datetime | None:
     if len(attempts) == 1:
-        return moment(attempts[0].sent_at)
-    return moment_of(min([it.sent_at for it in attempts], default=None))
+        return utc(attempts[0].sent_at)
+    return moment_of(min([attempt.sent_at for attempt in attempts], default=None))
 
 
 def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:
@@ -266,18 +284,13 @@ def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:
         return None
     if len(attempts) == 1:
         return moment_of(attempts[0].ended_at)
-    ends = [it.ended_at for it in attempts if it.ended_at is not None]
+    ends = [attempt.ended_at for attempt in attempts if attempt.ended_at is not None]
     return moment_of(max(ends, default=None))
-
-
-def moment(micros: int) -> datetime:
-    """Return microseconds since 1970 as an aware time."""
-    return _EPOCH + micros * _MICROSECOND
 
 
 def moment_of(micros: int | None) -> datetime | None:
     """Return a moment that may not have come."""
-    return None if micros is None else moment(micros)
+    return None if micros is None else utc(micros)
 
 
 @lru_cache(maxsize=4096)

@@ -1,10 +1,10 @@
-"""How a reading of the manifest that was cut short is carried on by the next run.
+"""How the next run carries on a reading of the manifest that was cut short.
 
-With each slice goes a bookmark, in the same commit: so after a kill, too, the plan and
-the bookmark agree. A reading that counts already is carried on whatever was bought
-from it meanwhile, as it would have gone on beside those purchases. One that is only
-proposed was judged by what was bought before it; it is carried on only if nobody else
-has opened the folder since, for a `retry` or a bill could have changed that.
+Each slice is committed together with a bookmark, so plan and bookmark agree even after
+a kill. A reading that counts already is always carried on: purchases made from it
+meanwhile do not matter. A reading that does not count yet was judged by what was bought
+before, which a `retry` or a bill could change. So it is carried on only if nobody else
+has opened the folder since.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from batchgen.ledger.known import Known
 from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.plan_index import PlanIndex
 from batchgen.ledger.reader import Reader
 
 T = TypeVar("T")
@@ -24,8 +24,6 @@ T = TypeVar("T")
 KeyOf = Callable[[str | None, bytes, int], int]
 """Id, fingerprint and occurrence to the row's key."""
 
-_BOOKMARK = "reading"
-_OPENINGS = "openings"
 _ROWS_AT_ONCE = 5_000
 
 
@@ -50,15 +48,15 @@ class Bookmark:
 
 def bookmark_of(ledger: Reader) -> Bookmark | None:
     """Return the bookmark of a reading that did not come to its end; None without."""
-    text = ledger.get(_BOOKMARK)
-    return Bookmark(**json.loads(text)) if isinstance(text, str) else None
+    text = ledger.meta.reading
+    return None if text is None else Bookmark(**json.loads(text))
 
 
 def put_bookmark(
     ledger: Ledger, digest: str, generation: int, rows: int, dealt: Mapping[str, int]
 ) -> None:
     """Remember how far a reading came."""
-    openings = ledger.get_int(_OPENINGS)
+    openings = ledger.meta.openings
     bookmark = Bookmark(
         digest=digest,
         generation=generation,
@@ -66,20 +64,20 @@ def put_bookmark(
         openings=openings,
         dealt=dict(dealt),
     )
-    ledger.put(_BOOKMARK, json.dumps(asdict(bookmark)))
+    ledger.meta.reading = json.dumps(asdict(bookmark))
 
 
 def drop_bookmark(ledger: Ledger) -> None:
-    """Forget how far a reading came: it is at its end, or a new one begins."""
-    if ledger.get(_BOOKMARK) is not None:
-        ledger.put(_BOOKMARK, None)
+    """Forget how far a reading came, which is at its end or is given up."""
+    if ledger.meta.reading is not None:
+        ledger.meta.reading = None
 
 
 def count_opening(ledger: Ledger) -> None:
-    """Note that somebody may change the folder, if a reading waits to be carried on."""
+    """Note that the folder may be changed now, if a reading waits to be carried on."""
     if bookmark_of(ledger) is not None:
         with ledger.transaction():
-            ledger.put(_OPENINGS, ledger.get_int(_OPENINGS) + 1)
+            ledger.meta.openings += 1
 
 
 def bookmark_to_carry_on(ledger: Reader, digest: str) -> Bookmark | None:
@@ -91,36 +89,44 @@ def bookmark_to_carry_on(ledger: Reader, digest: str) -> Bookmark | None:
     if bookmark is None or bookmark.digest != digest:
         return None
     is_counting = bookmark.generation == ledger.generation
-    is_next = ledger.get_int(_OPENINGS) == bookmark.openings + 1
+    is_next = ledger.meta.openings == bookmark.openings + 1
     return bookmark if is_counting or is_next else None
 
 
 def remember_rows(
     reader: Reader,
-    known: Known,
+    index: PlanIndex,
     key_of: KeyOf,
     generation: int,
     unplaced: Iterable[bytes],
 ) -> None:
-    """Let a reading know what stood above, as if it had just met those rows.
+    """Add the rows that stood above to a reading's index.
 
     Args:
         reader: Where the plan stands.
-        known: What the reading looks up.
+        index: What the reading looks up.
         key_of: Gives a row's key.
         generation: Of the plan that is carried on.
         unplaced: Fingerprints of rows without id and without an entry in `rows`.
     """
-    for rows in _in_parts(reader.lines("plan_met", (generation,))):
-        known.met([key_of(id, b"", 0) for id, _ in rows if id is not None])
-        known.count([key_of(None, it, 0) for _, it in rows if it is not None])
-    for prints in _in_parts(unplaced):
-        known.count([key_of(None, fingerprint, 0) for fingerprint in prints])
+    for rows in _in_parts(reader.stream("plan_met", (generation,))):
+        index.add_keys([key_of(id, b"", 0) for id, _ in rows if id is not None])
+        index.count_occurrences(
+            [
+                key_of(None, fingerprint, 0)
+                for _, fingerprint in rows
+                if fingerprint is not None
+            ]
+        )
+    for fingerprints in _in_parts(unplaced):
+        index.count_occurrences(
+            [key_of(None, fingerprint, 0) for fingerprint in fingerprints]
+        )
 
 
 def unplaced_positions(reader: Reader, generation: int) -> Iterator[int]:
     """Yield, in order, positions of rows without id and without an entry in `rows`."""
-    return (position for (position,) in reader.lines("plan_unplaced", (generation,)))
+    return (position for (position,) in reader.stream("plan_unplaced", (generation,)))
 
 
 def _in_parts(items: Iterable[T]) -> Iterator[list[T]]:

@@ -1,4 +1,4 @@
-"""Who can make a row, best first: how that stands in the plan."""
+"""Which providers can make a row, best first, as the plan stores them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def dump_route(ways: Sequence[Way]) -> str | None:
     """Write a route as JSON; None for a single way, which needs none."""
     if len(ways) < 2:
         return None
-    return json.dumps([asdict(it) for it in ways], separators=(",", ":"))
+    return json.dumps([asdict(way) for way in ways], separators=(",", ":"))
 
 
 def load_route(text: str | None) -> list[Way]:
     """Read what `dump_route` wrote."""
-    return [Way(**it) for it in json.loads(text)] if text else []
+    return [Way(**way) for way in json.loads(text)] if text else []

@@ -15,7 +15,7 @@ CREATE TABLE meta (
 CREATE TABLE rows (
   row_id      INTEGER PRIMARY KEY,
   -- Digest of the row's identity: its id, else its fingerprint and how many times that
-  -- stood above. It has no index: one of random numbers writes a page for each row. Two
+  -- stood above. No index, for an index of random numbers writes a page for each row. Two
   -- ids that meet in 63 bits end as a visible "repeated id".
   key         INTEGER NOT NULL,
   fingerprint BLOB    NOT NULL,   -- digest of what the user asked for
@@ -28,7 +28,7 @@ CREATE TABLE rows (
   message     TEXT,
   budget_group TEXT,              -- values of the columns that have budgets, as JSON
   tries_from  INTEGER NOT NULL DEFAULT 0  -- attempts up to this one no longer count
-                                          -- against the limits: `retry` was said
+                                          -- against the limits, because of `retry`
 ) STRICT;
 
 CREATE TABLE plan (
@@ -42,19 +42,19 @@ CREATE TABLE plan (
   route       TEXT,               -- who else can make it, best first, as JSON
   shares      INTEGER REFERENCES rows,  -- the row whose images it has, unbought
   model       TEXT,               -- as it is sent
-  resolution  TEXT,               -- that is bought: the provider's default where unsaid
+  resolution  TEXT,               -- as it is bought: the provider's default if not stated
   estimate    INTEGER,
   rebuy       INTEGER NOT NULL DEFAULT 0,  -- buying it needs consent: see `former`
   at_column   TEXT,
   problem     TEXT,               -- why it is invalid
-  warning     TEXT,               -- it can run, but not all of it
+  warning     TEXT,               -- the row can run, but not all that it asks for
   key         INTEGER,            -- of rows that have no entry in `rows`
   fingerprint BLOB,               -- likewise
   former      INTEGER,  -- paid for, and what this row was before an edit
-  kept_for    INTEGER,  -- this row would be that one, had it not kept what
-                                        -- was bought for it before an edit
-  took        INTEGER,            -- it took over what was bought under another key: the
-                                  -- entry in `rows` that it has no use for; 0 for none
+  kept_for    INTEGER,  -- the row that this would be, had it not kept
+                                        -- what was bought before an edit
+  took        INTEGER,            -- set where the row took over what was bought under
+                                  -- another key: its own entry in `rows`, unused; 0 for none
   PRIMARY KEY (generation, position)
 ) STRICT, WITHOUT ROWID;
 
@@ -62,14 +62,14 @@ CREATE INDEX plan_by_row  ON plan (row_id);
 CREATE INDEX plan_by_shared ON plan (shares) WHERE shares IS NOT NULL;
 CREATE INDEX plan_by_kept ON plan (kept_for) WHERE kept_for IS NOT NULL;
 
--- Keys under which a row was known before another took over what was bought for it.
+-- Former keys of rows, from before a row with another key took over what was bought.
 CREATE TABLE former_keys (
   key    INTEGER NOT NULL,
   row_id INTEGER NOT NULL REFERENCES rows,
   PRIMARY KEY (key, row_id)
 ) STRICT, WITHOUT ROWID;
 
--- The manifest's own columns, as Arrow IPC, for the result table.
+-- The user's columns of the manifest, as Arrow IPC, for the result table.
 CREATE TABLE own_columns (
   generation INTEGER NOT NULL,
   first      INTEGER NOT NULL,    -- position of the slice's first row
@@ -77,8 +77,8 @@ CREATE TABLE own_columns (
   PRIMARY KEY (generation, first)
 ) STRICT;
 
--- Local reference images as the plan's reading found them: while none has changed, and
--- the manifest has not, it need not be read again.
+-- Local reference images as the plan's reading found them. While none of them and not the
+-- manifest has changed, the manifest need not be read again.
 CREATE TABLE reference_files (
   generation INTEGER NOT NULL,
   path       TEXT    NOT NULL,    -- as the manifest names it
@@ -165,14 +165,14 @@ CREATE TABLE uploads (
   PRIMARY KEY (provider, base_url, name)
 ) STRICT, WITHOUT ROWID;
 
--- Rows for which something was, or may have been, paid, or is being made.
+-- Rows for which something was or may have been paid, or for which a task runs.
 CREATE VIEW paid_rows AS
   SELECT row_id FROM attempts
   WHERE state IN ('sent', 'accepted', 'overdue', 'delivered', 'stored', 'unknown')
      OR cost > 0 OR (charge = 'price_list' AND cost IS NULL);
 
--- Images that were removed from the archive, where `retry` was not said since, nor anything
--- bought: buying them again needs consent.
+-- Images that were removed from the archive, if since then neither `retry` marked the row nor
+-- anything was bought for it: buying them again needs consent.
 CREATE VIEW removed_images AS
   SELECT attempts.row_id, images.image FROM attempts JOIN images USING (attempt_id)
     JOIN rows USING (row_id)

@@ -1,12 +1,11 @@
-"""Whether a file is a ledger that batchgen wrote: others may have had the folder.
+"""Whether a file is a ledger that batchgen wrote: the folder may come from others.
 
-What is not ours is refused before anything in it is executed or changed. A view, a
-trigger or a generated column of others could run for ever, or change what is read.
+A file of another program is refused before anything in the file is executed or changed.
+A foreign view, trigger or generated column could run for ever, or change what is read.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import stat
 from collections.abc import Mapping
@@ -16,20 +15,20 @@ from importlib.resources import files
 from pathlib import Path
 
 from batchgen.errors import Again, Charge, StorageError
+from batchgen.ledger.meta import is_valid_meta
 from batchgen.model import State, Status
 
 APPLICATION_ID = 0x62676C31
 """Stands in the head of each file: "bgl1"."""
 
 SMALL_BYTES = 2 << 20
-"""A ledger up to this size is checked whole whenever it is opened; of a larger one that
-is only done when something in it makes no sense: it takes seconds."""
+"""A ledger up to this size is checked whole whenever it is opened. For a larger one the
+check takes seconds, so it is only made when something in the ledger makes no sense."""
 
 WAY_OUT = "restore run.db from a copy, or name another folder with --out"
 
 _END_MICROS = 253_402_300_800_000_000  # the year 10000
 _MAX_NANO = 10**17  # a result table holds ten times as much
-_MAX_COUNT = 1 << 60
 
 _Columns = frozenset[tuple[str, str]]
 
@@ -38,12 +37,12 @@ def refuse_odd_file(path: Path) -> None:
     """Refuse to open what is no regular file: a pipe would block, a link leads away.
 
     Raises:
-        StorageError: it is none.
+        StorageError: it is no regular file.
     """
     try:
         mode = path.lstat().st_mode
     except OSError:
-        return  # it is made, or whoever opens it says what is wrong
+        return  # the file is new, or opening it will say what is wrong
     if (problem := problem_of_mode(mode)) is not None:
         raise StorageError(
             f"{path} is {problem}, and a run folder holds its own files: {WAY_OUT}"
@@ -62,7 +61,7 @@ def problem_of_mode(mode: int) -> str | None:
 
 
 def defend(connection: sqlite3.Connection) -> None:
-    """Let SQLite distrust the file that it opened."""
+    """Tell SQLite to distrust the file that it opened."""
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
 
@@ -118,13 +117,13 @@ def refuse_damaged(connection: sqlite3.Connection, path: Path) -> None:
     if report != "ok":
         raise _damaged(path, " ".join(report.split())[:200])
     for table, condition in _IMPOSSIBLE:
-        found = connection.execute(
+        row = connection.execute(
             f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1"  # noqa: S608 - ours
         ).fetchone()
-        if found is not None:
+        if row is not None:
             raise _damaged(path, f"`{table}` holds a value that batchgen never writes")
     for name, value in connection.execute("SELECT name, value FROM meta"):
-        if not _may_be_remembered(name, value):
+        if not is_valid_meta(name, value):
             raise _damaged(path, f"`{name}` is not as batchgen writes it")
 
 
@@ -164,38 +163,6 @@ def _expected() -> tuple[Mapping[str, _Columns], Mapping[str, str]]:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(schema)
         return _schema_of(connection)
-
-
-def _may_be_remembered(name: str, value: object) -> bool:
-    """Say whether a remembered value has the type that whoever reads it relies on."""
-    if value is None or name not in _REMEMBERED:
-        return True
-    keys = _REMEMBERED[name]
-    if keys is None:
-        return isinstance(value, int) and 0 <= value < _MAX_COUNT
-    try:
-        document = json.loads(value) if isinstance(value, str) else None
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(document, dict):
-        return False
-    return (not keys or keys >= document.keys()) and _is_plain(document)
-
-
-def _is_plain(value: object) -> bool:
-    """Say whether an object holds amounts, digests and objects of these alone."""
-    if isinstance(value, dict):
-        return all(_is_plain(each) for name, each in value.items() if name != "digest")
-    return value is None or isinstance(value, int | float)
-
-
-_REMEMBERED: Mapping[str, frozenset[str] | None] = {
-    **dict.fromkeys(("generation", "archive_end", "archive_switch", "openings")),
-    **dict.fromkeys(("limits", "budget_needed"), frozenset({"run", "day", "by"})),
-    "rates": frozenset(),
-    "reading": frozenset({"digest", "generation", "rows", "openings", "dealt"}),
-}
-"""Keys of what is remembered as a JSON object; None for a number."""
 
 
 def _none_of(column: str, names: type[State | Status | Charge | Again]) -> str:

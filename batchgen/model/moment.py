@@ -5,6 +5,10 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
+# Result tables of a million rows need millions of moments, so these are made once.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
 
 def now_micros() -> int:
     """Return this moment."""
@@ -13,4 +17,4 @@ def now_micros() -> int:
 
 def utc(micros: int) -> datetime:
     """Return a moment as an aware time."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
+    return _EPOCH + micros * _MICROSECOND

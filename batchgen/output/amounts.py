@@ -1,4 +1,4 @@
-"""What rows of a result table came to: measures that add up, and what follows."""
+"""The money of result rows: measures that add up, and ratios of their sums."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import polars as pl
 
 from batchgen.model import Status
 
-# Wide enough for any sum, and said before summing: until lately polars gave the sum of
-# a Decimal(18,9) that very precision, which a sum can pass.
+# Wide enough for any sum, and cast before summing: older versions of polars gave a sum
+# the precision of its values, which the sum can exceed.
 _USD = pl.Decimal(38, 9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
-    """What some rows came to: exact sums of what is known, and how much is not.
+    """The money of some rows: exact sums of what is known, and how much is not.
 
     An amount is None, never 0, where unknown ones are all that was spent.
 
     Attributes:
-        unknown_rows: Rows whose cost nobody knows; `cost_usd` is that of the others.
+        unknown_rows: Rows whose cost is unknown; `cost_usd` is that of the others.
         images: Bought ones: a row that shares another's purchase has none.
         per_image_usd: Of the rows of known cost, with what failed among them; rounded
             to nano-dollars. None without images.
         wasted_usd: Cost of the rows that did not succeed.
         wasted_share: Of `cost_usd`, from 0 to 1.
-        at_risk_unknown_rows: Rows at risk by an amount that nobody knows.
+        at_risk_unknown_rows: Rows at risk by an unknown amount.
         estimated_usd: Estimate of the rows that were bought and whose cost is known
             for sure, nothing at risk.
         actual_usd: What these very rows cost.
@@ -47,14 +47,13 @@ class Amounts:
     actual_usd: Decimal
 
 
-AMOUNTS = tuple(it.name for it in fields(Amounts))
+AMOUNTS = tuple(field.name for field in fields(Amounts))
 
-# What is counted to know which amounts are unknown as a whole, and by how many images
-# to divide.
-_ASIDE = ("unknown_wasted", "priced_images")
-_FOLLOWS = ("per_image_usd", "wasted_share")
+# They tell which amounts are unknown as a whole, and by how many images to divide.
+_HELPERS = ("unknown_wasted", "priced_images")
+_RATIOS = ("per_image_usd", "wasted_share")
 
-SUMS = (*(name for name in AMOUNTS if name not in _FOLLOWS), *_ASIDE)
+SUMS = (*(name for name in AMOUNTS if name not in _RATIOS), *_HELPERS)
 """The measures, by name."""
 
 
@@ -86,15 +85,15 @@ def measures() -> list[pl.Expr]:
     ]
 
 
-def followed(sums: pl.DataFrame) -> pl.DataFrame:
-    """Return sums of the measures with what follows from them, as in `Amounts`."""
-    known = sums.with_columns(
+def with_ratios(sums: pl.DataFrame) -> pl.DataFrame:
+    """Return sums of the measures with their ratios, as in `Amounts`."""
+    amounts = sums.with_columns(
         _unless_unknown("cost_usd", "unknown_rows"),
         _unless_unknown("wasted_usd", "unknown_wasted"),
         _unless_unknown("at_risk_usd", "at_risk_unknown_rows"),
     )
     per_image = _ratio("cost_usd", "priced_images").round(9).cast(_USD)
-    return known.with_columns(
+    return amounts.with_columns(
         per_image_usd=per_image, wasted_share=_ratio("wasted_usd", "cost_usd")
     )
 

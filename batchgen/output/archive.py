@@ -54,8 +54,8 @@ class Incoming:
 class Archive:
     """Append members to one ZIP; used by one thread at a time.
 
-    After any failed write or sync every method raises StorageError: what is on disk
-    is found out by the next process.
+    After any failed write or sync every method raises StorageError: only the next
+    process can find out what is on disk.
     """
 
     def __init__(self, path: Path, committed: int) -> None:
@@ -145,13 +145,13 @@ class Archive:
         if size <= self._end:
             return []
         self._file.settle()
-        found = []
+        members = []
         for member, end in whole_members(self._file, self._end, size):
-            found.append(member)
+            members.append(member)
             self._end = end
         if self._end == 0:
             self._refuse_foreign()
-        return found
+        return members
 
     def read(self, offset: int) -> bytes:
         """Return the data of the member whose local header stands at `offset`.
@@ -243,7 +243,7 @@ class Archive:
         self.close()
 
     def _walk_once(self) -> None:
-        # Whoever did not ask what stands here must not cut whole members either.
+        # Nothing may be cut before it is known which whole members stand here.
         if not self._is_walked:
             self.recover()
 

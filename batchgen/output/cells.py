@@ -1,8 +1,8 @@
 """Cells of a CSV that a spreadsheet shows, and never calculates.
 
 A cell that begins like a formula gets an apostrophe before it, as OWASP advises
-(owasp.org/www-community/attacks/CSV_Injection, read 2026-11-30): a catalogue's cells,
-and so a report about it, may be of other hands. Numbers stay numbers.
+(owasp.org/www-community/attacks/CSV_Injection, read 2026-11-30): the cells of a
+catalogue, and so of a report about it, may come from others. Numbers stay numbers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _BEGIN = r"=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20\u2212"
 _RISKY = re.compile(rf"'*[{_BEGIN}]")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|[.,]\d+)(?:[eE][+-]?\d+)?%?", re.ASCII)
 _INNER = re.compile(rf"([;\t\n])(?=[{_BEGIN}])")
-"""A program that parts cells by another character would see a cell begin there."""
+"""A program that splits cells at another character would see a cell begin there."""
 
 
 def safe_cell(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Read members one after the other, in pieces: to check them, or to copy them."""
+"""Read members one after the other, in pieces, to check or to copy them."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Expected:
 def damage_of(file: DiskFile, expected: Expected) -> str | None:
     """Read a member whole and say what is wrong with it; None if nothing is."""
     header = header_at(file, expected.offset)
-    if header is None or (words := header_damage(header, expected)):
-        return words if header is not None else _without_header(file, expected)
+    if header is None or (damage := header_damage(header, expected)):
+        return damage if header is not None else _without_header(file, expected)
     crc32, sha256 = 0, hashlib.sha256()
     for piece in _data(file, expected, header):
         crc32 = isal_zlib.crc32(piece, crc32)
@@ -59,8 +59,8 @@ def copy_member(
     header = header_at(file, expected.offset)
     if header is None:
         return offset, _without_header(file, expected)
-    if words := header_damage(header, expected):
-        return offset, words
+    if damage := header_damage(header, expected):
+        return offset, damage
     target.write(file.read_at(expected.offset, header.length))
     crc32 = 0
     for piece in _data(file, expected, header):
@@ -75,8 +75,8 @@ def header_damage(header: LocalHeader, expected: Expected) -> str | None:
     """Say what is wrong with a local header; None if nothing is."""
     if header.tag is None:
         return "its header has changed"
-    found = (header.name, header.size_bytes, header.crc32)
-    if found != (expected.name, expected.size_bytes, expected.crc32):
+    stated = (header.name, header.size_bytes, header.crc32)
+    if stated != (expected.name, expected.size_bytes, expected.crc32):
         return f"the header of another image stands in its place ({header.name})"
     return None
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 from polars.exceptions import PanicException, PolarsError
 
 from batchgen.errors import SpecError
-from batchgen.output.amounts import AMOUNTS, SUMS, Amounts, followed, measures
+from batchgen.output.amounts import AMOUNTS, SUMS, Amounts, measures, with_ratios
 from batchgen.output.spreadsheet import safe_frame
-from batchgen.output.unpacked import bomb_words
+from batchgen.output.unpacked import bomb_message
 
 _WANTED = "give a run folder or its results.parquet"
 
@@ -64,7 +64,7 @@ class ResultTables:
     @property
     def columns(self) -> tuple[str, ...]:
         """What can be grouped by: whatever one table at least has."""
-        return tuple({name: 0 for _, it in self._tables for name in _keys(it)})
+        return tuple({name: 0 for _, schema in self._tables for name in _keys(schema)})
 
     def costs(self, by: Sequence[str], *, rehearsed: bool = False) -> Costs:
         """Add up, one table after the other, reading only what is needed.
@@ -129,7 +129,7 @@ class Costs:
         days = [name for name in headings if name == DAY]
         order = [*days, "cost_usd", *headings]
         self._sums = sums.sort(
-            order, descending=[it == "cost_usd" for it in order], nulls_last=True
+            order, descending=[name == "cost_usd" for name in order], nulls_last=True
         )
         self.total = self.after(0)
 
@@ -138,21 +138,21 @@ class Costs:
 
     def __iter__(self) -> Iterator[Group]:
         width = len(self.headings)
-        for row in self._told().iter_rows():
+        for row in self._with_ratios().iter_rows():
             yield Group(row[:width], _amounts(row[width:]))
 
     def after(self, first: int) -> Amounts:
         """Return what all groups but the first ones came to."""
         rest = _summed(self._sums.lazy().slice(first), ()).collect()
-        return _amounts(followed(rest).select(AMOUNTS).row(0))
+        return _amounts(with_ratios(rest).select(AMOUNTS).row(0))
 
     def frame(self) -> pl.DataFrame:
         """Return a row for each group; the last column says whether it is rehearsed."""
         mark = pl.lit(self.rehearsed).alias(REHEARSED)
-        return self._told().with_columns(mark)
+        return self._with_ratios().with_columns(mark)
 
-    def _told(self) -> pl.DataFrame:
-        return followed(self._sums).select(*self.headings, *AMOUNTS)
+    def _with_ratios(self) -> pl.DataFrame:
+        return with_ratios(self._sums).select(*self.headings, *AMOUNTS)
 
 
 def csv_of(parts: Sequence[Costs]) -> str:
@@ -210,9 +210,9 @@ def _schema(path: Path) -> pl.Schema:
         schema = _scan(path).collect_schema()
     for name, kind in _NEEDED.items():
         if schema.get(name) != kind:
-            found = f"is {schema[name]}" if name in schema else "is missing"
+            state = f"is {schema[name]}" if name in schema else "is missing"
             raise SpecError(
-                f"{path}: no result table: column `{name}` {found}; {_WANTED}"
+                f"{path}: no result table: column `{name}` {state}; {_WANTED}"
             )
     return schema
 
@@ -223,8 +223,8 @@ def _refuse_bomb(path: Path) -> None:
     Raises:
         SpecError: it does.
     """
-    if (words := bomb_words(path)) is not None:
-        raise SpecError(f"{path}: no result table: {words}; {_WANTED}")
+    if (message := bomb_message(path)) is not None:
+        raise SpecError(f"{path}: no result table: {message}; {_WANTED}")
 
 
 def _scan(path: Path) -> pl.LazyFrame:

@@ -1,4 +1,4 @@
-"""One file that is only ever appended to or cut, with every OSError made ours."""
+"""One file that is only appended to or cut; every OSError becomes a StorageError."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pathlib import Path
 
 from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, StorageError
-from batchgen.file_size import too_large_words
+from batchgen.file_size import file_size_message
 from batchgen.open_files import open_descriptor
-from batchgen.output.room import hold_room, hold_room_in, release_room_of
+from batchgen.output.preallocation import hold_room, hold_room_in, release_room_of
 from batchgen.output.whole import CANNOT_SYNC, sync_folder
 from batchgen.shortage import refuse_shortage
 
 # Linux and macOS take at most 1,024 buffers and just under 2 GiB in one call.
-MOST_BUFFERS = 1024
-MOST_BYTES = 1 << 30
+MAX_BUFFERS = 1024
+MAX_CALL_BYTES = 1 << 30
 WRITTEN_AT_ONCE = 1 << 20
 """From 4 MB on, Linux copies the bytes at a half to a quarter of the speed: it looks
 for large pages to hold them (6.18 with ext4)."""
@@ -32,8 +32,8 @@ _STREAM_BYTES = 1 << 20
 class DiskFile:
     """A file that is opened when first needed, and not used again once it failed.
 
-    After a failed write or sync nobody knows what is on disk, so only a new process,
-    which looks, may go on.
+    After a failed write or sync it is unknown what is on disk. Only a new process,
+    which reads the file first, may go on.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,26 +50,26 @@ class DiskFile:
         return self._held_to
 
     def hold_room(self, offset: int, end: int) -> bool | None:
-        """Hold room up to an offset for what will be written; see `output.room`.
+        """Hold room up to an offset for what will be written; see `preallocation`.
 
-        Unlike all else here, this may be called while another thread writes: it has a
-        descriptor of its own. A new file is made for it.
+        Unlike the other methods this may be called while another thread writes, for it
+        uses a descriptor of its own. Where there is no file it makes one.
 
         Returns:
             Whether it is held; None where the system cannot do that.
         """
         held_before = self._held_to
-        # Before it is asked for: a cut that comes meanwhile holds it again.
+        # Set before the system is asked, so that a cut meanwhile holds the room again.
         self._held_to = max(held_before, end)
-        done = hold_room_in(self.path, offset, end - offset, make=True)
-        if not done:
+        is_held = hold_room_in(self.path, offset, end - offset, make=True)
+        if not is_held:
             self._held_to = held_before
-        return done
+        return is_held
 
     def release_room(self) -> None:
         """Give back the room behind the file's end, also after a failed write."""
         self._held_to = 0
-        with self._translated_apart("give back room of"):
+        with self._translated_errors("give back room of"):
             if self.path.exists():
                 release_room_of(self.path)
 
@@ -88,7 +88,9 @@ class DiskFile:
                 self._descriptor = open_descriptor(self.path, os.O_RDONLY)
             pieces = []
             while size_bytes:
-                piece = os.pread(self._descriptor, min(size_bytes, MOST_BYTES), offset)
+                piece = os.pread(
+                    self._descriptor, min(size_bytes, MAX_CALL_BYTES), offset
+                )
                 if not piece:
                     break
                 pieces.append(piece)
@@ -97,10 +99,10 @@ class DiskFile:
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def settle(self) -> None:
-        """Put on disk what an earlier process left in memory, then forget the memory.
+        """Put on disk what an earlier process left in memory, then drop that memory.
 
-        What is read afterwards is what a power loss would leave: after a failed sync
-        the system may go on showing bytes that never reached the disk.
+        What is read afterwards is what a power loss would leave. After a failed sync
+        the system may otherwise show bytes that never reached the disk.
         """
         self.read_at(0, 1)
         with self._translated("sync"):
@@ -150,13 +152,13 @@ class DiskFile:
 
     def is_empty(self) -> bool:
         """Say whether the file is there, and nothing in it."""
-        with self._translated_apart("look at"):
+        with self._translated_errors("look at"):
             return self.path.exists() and self.path.stat().st_size == 0
 
     def remove(self) -> None:
         """Remove the file."""
         self.close()
-        with self._translated_apart("remove"):
+        with self._translated_errors("remove"):
             self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -182,21 +184,21 @@ class DiskFile:
                 "run the same command again"
             )
         try:
-            with self._translated_apart(verb):
+            with self._translated_errors(verb):
                 yield
         except StorageError:
             self._failed = True
             raise
 
     @contextmanager
-    def _translated_apart(self, verb: str) -> Iterator[None]:
+    def _translated_errors(self, verb: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             refuse_shortage(error)
             if error.errno == errno.EFBIG:
                 raise DiskFull(
-                    f"cannot {verb} {self.path}: {too_large_words()}"
+                    f"cannot {verb} {self.path}: {file_size_message()}"
                 ) from error
             if error.errno in FULL:
                 raise DiskFull(
@@ -208,7 +210,7 @@ class DiskFile:
 
 
 class Stream:
-    """Many small pieces, written to a file as few large ones."""
+    """Writes many small pieces to a file as few large ones."""
 
     def __init__(self, file: DiskFile, offset: int) -> None:
         self._file = file
@@ -230,7 +232,7 @@ class Stream:
 
     def flush(self) -> None:
         """Write what is still held."""
-        # Joined: a million short lines as buffers of their own cost a call per 1,024.
+        # Joined, for a million separate buffers would take a call for each 1,024.
         self._file.write_at([b"".join(self._pieces)], self._flushed_to)
         self._flushed_to += self._held
         self._pieces, self._held = [], 0
@@ -239,7 +241,7 @@ class Stream:
 def _one_call(pending: deque[memoryview]) -> list[memoryview]:
     batch = []
     room = WRITTEN_AT_ONCE
-    for view in islice(pending, MOST_BUFFERS):
+    for view in islice(pending, MAX_BUFFERS):
         batch.append(view[:room])
         room -= len(batch[-1])
         if not room:

@@ -1,12 +1,12 @@
-"""`kept/`: what was paid for and cannot be an image of the archive, as files.
+"""`kept/`: replies and bytes that were paid for and cannot be images of the archive.
 
     <attempt>.json           a reply in which no image was found
     <attempt>-body-<n>.bin   bytes, or .txt a long text, that stood in its body
     <attempt>-<image>.<ext>  bytes that are no whole image of a known kind, or an image
                              that nobody asked for
 
-The folder is input that anybody may have changed: names are made of numbers alone, and
-whatever does not fit is passed over.
+Anybody may have changed the folder: names are made of numbers alone, and files that do
+not fit are ignored.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from batchgen.shortage import refuse_shortage
 
 FOLDER = "kept"
 
-MOST_BYTES = 256 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024
 """Of one reply or image; the wire takes no larger ones [assumed]."""
 
-MOST_DOCUMENT_BYTES = 32 * 1024 * 1024
+MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 """Of a reply's document that is read back: what is long in it stands beside it
 [assumed]."""
 
@@ -51,7 +51,7 @@ Pieces = Callable[[bytes | str], Iterable[bytes]]
 _REPLY = re.compile(r"(\d{1,18})\.json")
 _IMAGE = re.compile(r"(\d{1,18})-(\d{1,9})\.[a-z0-9]{1,8}")
 _FILE = "batchgen:file"
-# They hold secrets of a session, and help nobody who reads a reply.
+# They hold secrets of a session, and say nothing about a purchase.
 _PRIVATE = frozenset({"set-cookie", "set-cookie2", "authorization", "cookie"})
 
 
@@ -60,7 +60,7 @@ class KeptReply:
     """A reply as it was kept.
 
     Attributes:
-        source: What it answered.
+        source: What the reply answered.
     """
 
     provider: str
@@ -91,9 +91,9 @@ class KeptFiles:
             DiskFull: there is no room, or it is too large.
             StorageError: it cannot be written.
         """
-        long = [*_long_values(reply.body), *_long_values(reply.whole)]
-        self._make_room(sum(map(len, long)) + LONG_TEXT)
-        for number, value in enumerate(long, 1):
+        long_values = [*_long_values(reply.body), *_long_values(reply.whole)]
+        self._make_room(sum(map(len, long_values)) + LONG_TEXT)
+        for number, value in enumerate(long_values, 1):
             self._write(_body_name(attempt_id, number, value), self._pieces(value))
         headers = {
             name: value for name, value in reply.headers.items() if name not in _PRIVATE
@@ -108,9 +108,9 @@ class KeptFiles:
         }
         if reply.whole is not None:
             document["whole"] = reply.whole
-        texts = _dump(document, iter(range(1, len(long) + 1)))
+        texts = _dump(document, iter(range(1, len(long_values) + 1)))
         covered = (piece for text in texts for piece in self._pieces(text))
-        # Last: who finds it finds what it names.
+        # Written last, so that the files that it names are there.
         return self._write(f"{attempt_id}.json", covered)
 
     def keep_image(self, attempt_id: int, image: int, data: bytes) -> str:
@@ -120,7 +120,7 @@ class KeptFiles:
         return self._write(name, self._pieces(data))
 
     def _make_room(self, size_bytes: int) -> None:
-        if size_bytes > MOST_BYTES:
+        if size_bytes > MAX_BYTES:
             raise DiskFull(f"{size_bytes >> 20} MB are more than is kept of one reply")
         try:
             self._folder.mkdir(exist_ok=True)
@@ -139,13 +139,13 @@ class KeptFiles:
 
     def replies(self) -> list[int]:
         """Return attempts of which a reply is kept, oldest first."""
-        found = (_REPLY.fullmatch(name) for name in self._names())
-        return sorted(int(match[1]) for match in found if match)
+        matches = (_REPLY.fullmatch(name) for name in self._names())
+        return sorted(int(match[1]) for match in matches if match)
 
     def images_of(self, attempt_id: int) -> dict[int, str]:
         """Return names of the images that are kept of an attempt, by their number."""
-        found = (_IMAGE.fullmatch(name) for name in self._names(f"{attempt_id}-"))
-        return {int(match[2]): match[0] for match in found if match}
+        matches = (_IMAGE.fullmatch(name) for name in self._names(f"{attempt_id}-"))
+        return {int(match[2]): match[0] for match in matches if match}
 
     def name_of(self, attempt_id: int) -> str | None:
         """Return what is kept of an attempt, within the run folder; None if nothing."""
@@ -154,13 +154,9 @@ class KeptFiles:
         images = self.images_of(attempt_id)
         return f"{FOLDER}/{images[min(images)]}" if images else None
 
-    def read_image(self, name: str) -> bytes | None:
-        """Return a kept image; None if it cannot be read."""
-        return _read(self._folder / name, MOST_BYTES)
-
     def read_reply(self, attempt_id: int) -> KeptReply | None:
         """Return a kept reply as it came; None if it cannot be read."""
-        text = _read(self._folder / f"{attempt_id}.json", MOST_DOCUMENT_BYTES)
+        text = _read(self._folder / f"{attempt_id}.json", MAX_DOCUMENT_BYTES)
         try:
             document = json.loads(text or b"", parse_float=Decimal)
             return _kept_reply(self._restored(attempt_id, document))
@@ -178,14 +174,14 @@ class KeptFiles:
             return {
                 key: self._restored(attempt_id, item) for key, item in value.items()
             }
-        like: str | bytes = "" if value["is_text"] is True else b""
-        path = self._folder / _body_name(attempt_id, number, like)
-        data = _read(path, MOST_BYTES)
+        empty: str | bytes = "" if value["is_text"] is True else b""
+        path = self._folder / _body_name(attempt_id, number, empty)
+        data = _read(path, MAX_BYTES)
         if data is None:
             raise ValueError(f"{path.name} is missing")
         return (
             data.decode("utf-8", "surrogatepass")
-            if isinstance(like, str)
+            if isinstance(empty, str)
             else Blob(data)
         )
 
@@ -195,7 +191,7 @@ class KeptFiles:
                 lambda: [path.name for path in self._folder.iterdir()]
             )
         except OSError as error:
-            # What was paid for is there, though nobody can look now.
+            # What was paid for may be there, though it cannot be listed now.
             refuse_shortage(error)
             return []
         return [name for name in names if name.startswith(start)]
@@ -205,16 +201,16 @@ def _body_name(attempt_id: int, number: int, value: str | bytes) -> str:
     return f"{attempt_id}-body-{number}.{'txt' if isinstance(value, str) else 'bin'}"
 
 
-def _read(path: Path, most_bytes: int) -> bytes | None:
+def _read(path: Path, max_bytes: int) -> bytes | None:
     """Return a plain file of at most this size; None for anything else."""
     try:
-        # A link may lead out of the folder, and a pipe would be waited for.
+        # A link may lead out of the folder, and a pipe would block.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         with os.fdopen(open_descriptor(path, flags), "rb") as file:
             state = os.fstat(file.fileno())
-            if not stat.S_ISREG(state.st_mode) or state.st_size > most_bytes:
+            if not stat.S_ISREG(state.st_mode) or state.st_size > max_bytes:
                 return None
-            return file.read(most_bytes)
+            return file.read(max_bytes)
     except OSError as error:
         refuse_shortage(error)
         return None
@@ -231,7 +227,9 @@ def _kept_reply(document: Json) -> KeptReply | None:
             "headers": dict(headers),
             "body": body,
         }:
-            texts = {key: it for key, it in headers.items() if isinstance(it, str)}
+            texts = {
+                name: value for name, value in headers.items() if isinstance(value, str)
+            }
             kind: Source = "poll" if source == "poll" else "purchase"
             whole = document.get("whole")
             reply = Reply(
@@ -249,7 +247,7 @@ def _is_long(value: Json) -> bool:
 
 
 def _long_values(value: Json) -> Iterator[str | bytes]:
-    """Yield what stands in files of its own, in the order of the document."""
+    """Yield the values that get files of their own, in the order of the document."""
     match value:
         case Blob():
             yield value.data

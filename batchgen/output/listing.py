@@ -43,11 +43,11 @@ def directory_damage(
         first = next(listed, None)
         if first is None or first.name != METADATA or first.offset != committed:
             return f"the directory does not begin with {METADATA}"
-        if words := _metadata_damage(file, first):
-            return words
-        for found, entry in zip_longest(listed, entries):
-            if found is None or entry is None or found[:4] != entry[:4]:
-                name = (entry or found or first).name
+        if damage := _metadata_damage(file, first):
+            return damage
+        for member, entry in zip_longest(listed, entries):
+            if member is None or entry is None or member[:4] != entry[:4]:
+                name = (entry or member or first).name
                 return f"the directory has {name} otherwise than the ledger"
     except ArchiveDamaged as error:
         return str(error)
@@ -76,10 +76,12 @@ def _listed(file: DiskFile) -> Iterator[Member]:
 def _find(file: DiskFile) -> Directory:
     size = file.size_bytes()
     start = max(0, size - _END_BYTES)
-    found = parse_end(file.read_at(start, size - start)) if size >= END.size else None
-    if found is None or found.offset + found.size_bytes > size:
+    directory = (
+        parse_end(file.read_at(start, size - start)) if size >= END.size else None
+    )
+    if directory is None or directory.offset + directory.size_bytes > size:
         raise ArchiveDamaged("the directory is missing")
-    return found
+    return directory
 
 
 def _metadata_damage(file: DiskFile, member: Member) -> str | None:

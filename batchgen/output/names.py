@@ -52,7 +52,7 @@ def safe_stem(raw: str) -> str:
 def leads_out(name: str) -> bool:
     """Say whether a member of this name would not stay where it is unpacked.
 
-    No name that was made here does; a ledger or a ZIP may have been in other hands.
+    No name that batchgen makes does; but others may have changed a ledger or a ZIP.
     """
     is_absolute = name.startswith("/") or "\\" in name or ":" in name[:2]
     return not name or is_absolute or (".." in name and ".." in name.split("/"))
@@ -61,7 +61,7 @@ def leads_out(name: str) -> bool:
 def strip_image_extension(filename: str) -> str:
     """Return the user's file name without the extension of an image, if it has one.
 
-    Only once, and never the whole name: the extension is given by the content.
+    Only one extension, and never the whole name: the content decides the extension.
     """
     return _IMAGE_EXTENSION.sub("", filename)
 
@@ -82,7 +82,7 @@ def claimed_stems(stem: str, images: int) -> list[str]:
 
 
 def fold(stem: str) -> str:
-    """Return what two stems share when some system takes them for the same file."""
+    """Return the same text for base names that some system takes for the same file."""
     decomposed = unicodedata.normalize("NFD", _JOINERS.sub("", stem))
     return unicodedata.normalize("NFC", decomposed.casefold())
 

@@ -16,14 +16,14 @@ from batchgen.output.whole import replacing
 _GROUP_ROWS = 16_384
 _GROUP_BYTES = 32 * 2**20
 
-# Large, because a slice of long cells can pass the 2 GiB that plain strings hold; in
-# the Parquet file, and to its readers, both are the same strings.
 REALM = "batchgen.realm"
 """Says in a table's metadata what kind of run made it: a rehearsal spends nothing."""
 VERSION = "batchgen.version"
 SOURCE = "batchgen.source"
 """SOURCE of the run, relative to the folder of the table."""
 
+# Large, because a slice of long cells can exceed the 2 GiB that plain strings hold. In
+# the Parquet file, and for its readers, both are the same strings.
 TEXT = pa.large_string()
 USD = pa.decimal128(18, 9)
 MOMENT = pa.timestamp("us", tz="UTC")
@@ -43,8 +43,8 @@ def write_parquet(
         path: Replaced in one step once everything is on disk.
         tables: Small ones, all of this schema.
         schema: Of the file, which may hold no row at all.
-        realm: What kind of run the rows are of, for the file's metadata: whoever finds
-            the file alone must know a rehearsal's money from real money.
+        realm: What kind of run the rows are of, for the file's metadata: a reader who
+            has the file alone must be able to tell a rehearsal's money from real money.
 
     Raises:
         DiskFull: the file system or the quota is full.
@@ -77,9 +77,9 @@ def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def realm_of(path: Path) -> str | None:
-    """Return the kind of run that a table names in its metadata; None where none does.
+    """Return the kind of run that a table names in its metadata, else None.
 
-    A file that cannot be read has none: whoever reads its rows says what is wrong.
+    Also None for a file that cannot be read: reading its rows will say what is wrong.
     """
     try:
         metadata = pq.read_metadata(path).metadata or {}

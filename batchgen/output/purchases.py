@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
         "error": TEXT,
         "message": TEXT,
         "retired": pa.bool_(),
-        # What a ledger needs beyond accounting, should it be built again from here.
+        # Not for accounting: `batchgen recover` builds a ledger from these.
         "base_url": TEXT,
         "first_image": pa.int32(),
         "aspect_ratio": TEXT,

@@ -1,4 +1,4 @@
-"""Read a table that an earlier run wrote, row by row; anybody may have changed it."""
+"""Read a table that an earlier run wrote; anybody may have changed the file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchgen.errors import StorageError
 from batchgen.output.parquet import REALM, SOURCE
 from batchgen.output.purchases import SCHEMA as PURCHASES_SCHEMA
 from batchgen.output.table import SCHEMA as TABLE_SCHEMA
-from batchgen.output.unpacked import bomb_words
+from batchgen.output.unpacked import bomb_message
 
 _ROWS_AT_ONCE = 2048
 _NEEDED = {
@@ -31,19 +31,20 @@ class WrittenTable:
 
     Attributes:
         realm: What kind of run it is of; None where it does not say so.
-        source: SOURCE of the run, relative to the folder; likewise.
+        source: SOURCE of the run, relative to the folder; None where it does not
+            say so.
     """
 
     def __init__(self, path: Path) -> None:
         """Open a table.
 
         Raises:
-            StorageError: it cannot be read, or is none of batchgen's.
+            StorageError: it cannot be read, or is no table of batchgen's.
         """
         self._path = path
         self._schema = _SCHEMAS[path.name]
         try:
-            schema, bomb = pq.read_schema(path), bomb_words(path)
+            schema, bomb = pq.read_schema(path), bomb_message(path)
         except (pa.ArrowException, OSError) as error:
             raise self._unreadable(error) from error
         if bomb is not None:

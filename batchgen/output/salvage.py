@@ -1,7 +1,7 @@
-"""Find every whole image of an archive whose ledger is gone, behind damage, too.
+"""Find every whole image of an archive whose ledger is gone, also after damaged bytes.
 
-The archive's own walk stops at the first thing that is torn, for a ledger knows all
-that stands before. Here nobody does: what is damaged is passed over.
+`walk` stops at the first torn member, because the ledger knows all members before that.
+Here there is no ledger, so damaged bytes are skipped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Salvaged:
+class SalvagedImage:
     """A whole image."""
 
     member: Member
@@ -36,8 +36,8 @@ class Salvage:
 
     Attributes:
         end: Offset behind the last whole image, once all were yielded.
-        damaged: Images, or stretches between images, that are damaged. What a kill
-            tore at the end is none.
+        damaged: How many images, or stretches between images, are damaged. A member
+            that a kill tore at the end does not count.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,34 +50,34 @@ class Salvage:
         """Close the file."""
         self._file.close()
 
-    def images(self) -> Iterator[Salvaged]:
+    def images(self) -> Iterator[SalvagedImage]:
         """Yield the whole images in their order.
 
         Raises:
             ArchiveDamaged: the file was written by another program.
         """
         self._refuse_foreign()
-        passed_over, offset = 0, 0
+        skipped, offset = 0, 0
         while offset < self._size_bytes:
             header = header_at(self._file, offset)
             if header is not None and header.name == METADATA and header.tag is None:
                 return  # the directory follows
             if header is None or header.tag is None:
-                behind = self._next_header(offset + 1)
-                if behind is None:
+                next_offset = self._next_header(offset + 1)
+                if next_offset is None:
                     return
-                passed_over, offset = passed_over + 1, behind
+                skipped, offset = skipped + 1, next_offset
                 continue
             data = self._data(offset, header)
             end = offset + header.length + header.size_bytes
             if data is None:
-                passed_over += end <= self._size_bytes
+                skipped += end <= self._size_bytes
             else:
-                self.damaged, self.end = self.damaged + passed_over, end
-                passed_over = 0
+                self.damaged, self.end = self.damaged + skipped, end
+                skipped = 0
                 yield _salvaged(offset, header, header.tag, data)
             offset = end
-        self.damaged += passed_over
+        self.damaged += skipped
 
     def _refuse_foreign(self) -> None:
         if self._size_bytes <= 0:
@@ -118,6 +118,6 @@ class Salvage:
         return None
 
 
-def _salvaged(offset: int, header: LocalHeader, tag: Tag, data: bytes) -> Salvaged:
+def _salvaged(offset: int, header: LocalHeader, tag: Tag, data: bytes) -> SalvagedImage:
     member = Member(header.name, offset, header.size_bytes, header.crc32, tag.modified)
-    return Salvaged(member, tag, data)
+    return SalvagedImage(member, tag, data)

@@ -1,9 +1,9 @@
-"""Put another archive in the place of the first, together with the ledger that fits it.
+"""Replace the archive together with the ledger that describes it.
 
-A rename and a commit are two steps, and a kill may come between them. So the ledger
-takes the new offsets and, in the same commit, writes down that the new file is to take
-the old one's place. Whoever opens the folder next carries that out, before anything is
-read or written: until the commit the old pair stands, from then on the new one.
+A rename and a commit are two steps, and a kill may come between them. So one commit
+stores the new offsets, and that the new file is to replace the old one. The process
+that opens the folder next does the rename before it reads or writes anything. Until
+that commit the old file and the old offsets hold, afterwards the new ones.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from pathlib import Path
 from batchgen.drives import reason_of
 from batchgen.errors import ArchiveDamaged, StorageError
 from batchgen.output.whole import sync_folder
-
-PENDING = "archive_switch"
-"""Name under which the ledger remembers the size of the file that is to take over."""
 
 _SUFFIX = ".compacted"
 
@@ -36,9 +33,9 @@ def discard(archive: Path) -> None:
 
 
 def take_over(archive: Path, size_bytes: int) -> None:
-    """Let the successor take the archive's place, on disk when this returns.
+    """Put the successor in the archive's place, on disk when this returns.
 
-    It may be called again after a kill: what was done by then is left as it is.
+    It may be called again after a kill, and then does what is left to do.
 
     Args:
         archive: The archive.

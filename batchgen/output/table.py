@@ -60,7 +60,7 @@ _Slice = tuple[Sequence[ResultRow], bytes | None]
 _HELD_ROWS = 2048
 _HELD_CHARACTERS = 2**20
 
-# A slice is read in less time than other threads take to be asked.
+# A slice is read in less time than it takes to start work in other threads.
 _IN_THIS_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 
 
@@ -78,11 +78,11 @@ def write_table(
 
     Args:
         path: Replaced in one step once everything is on disk.
-        slices: Rows in manifest order, each slice with the manifest's own columns of
-            exactly these rows as Arrow IPC (stream or file); None where they are not
-            known, which leaves them null.
-        own_schema: The same columns without rows. They alone decide what stands in
-            the table; None for a manifest that has none.
+        slices: Rows in manifest order, each slice with the user's columns of exactly
+            these rows as Arrow IPC (stream or file); None where these are unknown,
+            which leaves them null.
+        own_schema: The same columns without rows. They alone decide which columns the
+            table has; None for a manifest that has none.
         is_shared: Whether rows share purchases; then `shared_with` says with whom.
         realm: What kind of run the rows are of; see `write_parquet`.
 
@@ -90,37 +90,41 @@ def write_table(
         DiskFull: the file system or the quota is full.
         StorageError: it cannot be written, or own columns do not belong to their rows.
     """
-    own = _without_rows(own_schema)
-    ours = SCHEMA.append(_SHARED) if is_shared else SCHEMA
-    schema = _layout(ours, own)
-    write_parquet(path, _tables(slices, ours, own, schema), schema, realm)
+    user_fields = _without_rows(own_schema)
+    batchgen_schema = SCHEMA.append(_SHARED) if is_shared else SCHEMA
+    schema = _layout(batchgen_schema, user_fields)
+    write_parquet(
+        path, _tables(slices, batchgen_schema, user_fields, schema), schema, realm
+    )
 
 
 def _tables(
     slices: Iterable[_Slice],
-    ours: pa.Schema,
-    own: pa.Schema,
+    batchgen_schema: pa.Schema,
+    user_fields: pa.Schema,
     schema: pa.Schema,
 ) -> Iterator[pa.Table]:
     for part in _together(slices):
         rows = [row for of_slice, _ in part for row in of_slice]
-        columns = [_column(field, rows) for field in ours]
-        theirs = [
-            pa.Table.from_arrays(_own_columns(data, own, of_slice), schema=own)
+        columns = [_column(field, rows) for field in batchgen_schema]
+        user_tables = [
+            pa.Table.from_arrays(
+                _user_columns(data, user_fields, of_slice), schema=user_fields
+            )
             for of_slice, data in part
         ]
-        columns += pa.concat_tables(theirs).columns
+        columns += pa.concat_tables(user_tables).columns
         yield pa.Table.from_arrays(columns, schema=schema)
 
 
 def _together(slices: Iterable[_Slice]) -> Iterator[list[_Slice]]:
-    # To begin a column costs as much as a hundred values of it.
+    # To start a column costs as much as a hundred of its values.
     held: list[_Slice] = []
     rows = characters = 0
-    for it in slices:
-        held.append(it)
-        rows += len(it[0])
-        characters += sum([len(row.prompt or "") for row in it[0]])
+    for part in slices:
+        held.append(part)
+        rows += len(part[0])
+        characters += sum([len(row.prompt or "") for row in part[0]])
         if rows >= _HELD_ROWS or characters >= _HELD_CHARACTERS:
             yield held
             held, rows, characters = [], 0, 0
@@ -146,26 +150,26 @@ def _files(rows: Sequence[ResultRow]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs)
 
 
-def _own_columns(
-    data: bytes | None, own: pa.Schema, rows: Sequence[ResultRow]
+def _user_columns(
+    data: bytes | None, user_fields: pa.Schema, rows: Sequence[ResultRow]
 ) -> list[pa.Array]:
     if data is None:
-        return [pa.nulls(len(rows), field.type) for field in own]
+        return [pa.nulls(len(rows), field.type) for field in user_fields]
     table = _read(data)
-    if table.num_rows != len(rows) and own.names:
+    if table.num_rows != len(rows) and user_fields.names:
         raise StorageError(
             f"own columns of {table.num_rows} rows came for {len(rows)} rows,"
             f" {_span(rows)}"
         )
     try:
-        return [_own_column(table, field) for field in own]
+        return [_user_column(table, field) for field in user_fields]
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise StorageError(
             f"own columns of {_span(rows)} are of another type: {error}"
         ) from error
 
 
-def _own_column(table: pa.Table, field: pa.Field) -> pa.Array:
+def _user_column(table: pa.Table, field: pa.Field) -> pa.Array:
     if field.name not in table.column_names:
         return pa.nulls(table.num_rows, field.type)
     column = table.column(field.name)
@@ -177,13 +181,13 @@ def _own_column(table: pa.Table, field: pa.Field) -> pa.Array:
 
 
 def _decoded(array: pa.DictionaryArray) -> pa.Array:
-    # Arrow cannot take from a dictionary of views, and polars writes just that.
+    # Arrow cannot decode a dictionary of views, and polars writes just that.
     values = array.dictionary.cast(_plain(array.dictionary.type))
     return pa.DictionaryArray.from_arrays(array.indices, values).dictionary_decode()
 
 
 def own_values(data: bytes | None) -> dict[str, list[object]]:
-    """Return a slice's own columns that hold one value a row, by the manifest's names.
+    """Return a slice's user columns that have one value a row, by the user's names.
 
     Raises:
         StorageError: they cannot be read.
@@ -191,11 +195,12 @@ def own_values(data: bytes | None) -> dict[str, list[object]]:
     if data is None:
         return {}
     table = _read(data)
-    plain = pa.schema([(it.name, _plain(it.type)) for it in table.schema])
+    plain = pa.schema([(field.name, _plain(field.type)) for field in table.schema])
     return {
-        it.name: _own_column(table, it).to_pylist()
-        for it in plain
-        if not pa.types.is_nested(it.type) and not pa.types.is_large_binary(it.type)
+        field.name: _user_column(table, field).to_pylist()
+        for field in plain
+        if not pa.types.is_nested(field.type)
+        and not pa.types.is_large_binary(field.type)
     }
 
 
@@ -204,7 +209,7 @@ def _span(rows: Sequence[ResultRow]) -> str:
 
 
 def _without_rows(data: bytes | None) -> pa.Schema:
-    """Return the schema of own columns, in types that every Parquet reader knows."""
+    """Return the schema of user columns, in types that every Parquet reader knows."""
     if data is None:
         return pa.schema([])
     return pa.schema([(field.name, _plain(field.type)) for field in _read(data).schema])
@@ -242,13 +247,13 @@ def _plain_inside(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _layout(ours: pa.Schema, own: pa.Schema) -> pa.Schema:
+def _layout(batchgen_schema: pa.Schema, user_fields: pa.Schema) -> pa.Schema:
     """Return all columns; a name of ours that the manifest has, too, gets a prefix."""
-    taken = {*ours.names, *own.names}
-    fields = list(ours)
-    for field in own:
+    taken = {*batchgen_schema.names, *user_fields.names}
+    fields = list(batchgen_schema)
+    for field in user_fields:
         name = field.name
-        if name in ours.names:
+        if name in batchgen_schema.names:
             while name in taken:
                 name = f"manifest_{name}"
             taken.add(name)

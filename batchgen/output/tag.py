@@ -82,7 +82,7 @@ def parse_tag(payload: bytes) -> Tag | None:
 
 
 def extra_fields(extra: bytes) -> dict[int, bytes]:
-    """Part the extra fields of a header by their ids."""
+    """Split the extra fields of a header by their ids."""
     fields = {}
     position = 0
     while position + FIELD.size <= len(extra):

@@ -1,4 +1,4 @@
-"""How much a Parquet file claims to hold: a few bytes could fill memory, or hours."""
+"""How much a Parquet file claims to hold: a few bytes could unpack to gigabytes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 
 MAX_UNPACKED_BYTES = 2**31
 MAX_RATIO = 500
-"""A table that unpacks to more than both is none that batchgen wrote [assumed]."""
+"""A table that exceeds both limits was not written by batchgen [assumed]."""
 
 
-def bomb_words(path: Path) -> str | None:
-    """Say what a file claims to hold, where its bytes cannot; None where they can.
+def bomb_message(path: Path) -> str | None:
+    """Say what a file claims to hold if that is more than its bytes can, else None.
 
     Raises:
         OSError: it cannot be read.

@@ -22,7 +22,7 @@ _PIECE_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A whole member that stands behind what the ledger knows."""
+    """A whole member that stands behind the end that the ledger knows."""
 
     member: Member
     tag: Tag
@@ -43,8 +43,8 @@ def whole_members(
 ) -> Iterator[tuple[Found, int]]:
     """Yield each member from `offset` on and the offset behind it.
 
-    Stops at the first thing that is torn or not ours: nothing behind it can be
-    trusted to be where a member begins.
+    Stops at the first member that is torn or foreign: it is unknown where the members
+    behind that begin.
     """
     while (header := header_at(file, offset)) is not None and header.tag is not None:
         start = offset + header.length

@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 from batchgen.drives import FULL, reason_of
 from batchgen.errors import DiskFull, StorageError
-from batchgen.file_size import too_large_words
+from batchgen.file_size import file_size_message
 from batchgen.open_files import open_descriptor, open_patiently
 from batchgen.shortage import refuse_shortage
 
 CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
-"""What is answered where a sync is no operation of the file system's: fsync(2)."""
+"""Errors of file systems that have no sync: fsync(2)."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     partial = path.with_name(f"{path.name}.partial")
     try:
         with _storage_errors(path):
-            # A link that stood there would lead to a file of somebody else.
+            # A link of that name would lead to a file outside of the folder.
             partial.unlink(missing_ok=True)
             with open_patiently(lambda: partial.open("xb")) as file:
                 yield file
@@ -51,12 +51,12 @@ def _sync_file(file: BinaryIO) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a rename to the disk: it is there only when its folder is."""
+    """Put a rename on the disk, which needs a sync of its folder."""
     descriptor = open_descriptor(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some file systems keep folders safe by themselves and refuse the call.
+        # Some file systems sync folders by themselves and refuse the call.
         if error.errno not in CANNOT_SYNC:
             raise
     finally:
@@ -70,7 +70,7 @@ def _storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         refuse_shortage(error)
         if error.errno == errno.EFBIG:
-            raise DiskFull(f"cannot write {path}: {too_large_words()}") from error
+            raise DiskFull(f"cannot write {path}: {file_size_message()}") from error
         if error.errno in FULL:
             raise DiskFull(
                 f"no space left to write {path}; free some and run the same command"

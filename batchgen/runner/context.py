@@ -29,9 +29,9 @@ from batchgen.runner.decide import OWN_FAULTS, Part, Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
 from batchgen.runner.progress import Progress
-from batchgen.runner.room import Room
 from batchgen.runner.shelf import Shelf
-from batchgen.runner.writer import Writer
+from batchgen.storage.disk_room import Room
+from batchgen.storage.writer import Writer
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup

@@ -16,14 +16,6 @@ if TYPE_CHECKING:
     from batchgen.runner.context import Run
     from batchgen.runner.lane import Lane
 
-FOUND = "found "
-"""What the names of remembered limits begin with; provider and base URL follow."""
-
-
-def found_under(provider: str, base_url: str) -> str:
-    """Return the name under which a run remembers what it found."""
-    return f"{FOUND}{provider} {base_url}"
-
 
 def purchases_wanted(terms: Terms, defaults: Defaults) -> int:
     """Return how many purchases at a time a provider may have in a run at most."""
@@ -73,8 +65,7 @@ def pacing_of(
 
 def found_limits(ledger: Reader) -> Iterator[str]:
     """Yield in words what was found for each provider."""
-    for name, text in ledger.run("meta_under", {"under": FOUND}):
-        provider = name.removeprefix(FOUND).partition(" ")[0]
+    for provider, text in ledger.meta.all_found_limits():
         limits = {it: Finder.load(found) for it, found in json.loads(text).items()}
         words = [f"{it} {limit.value:.0f}" for it, limit in limits.items()]
         if words:
@@ -85,6 +76,8 @@ async def remember(run: Run, lane: Lane) -> None:
     """Write down what was found, so that a restart begins there."""
     found = {name: it.dump() for name, it in lane.pacing.finders.items()}
     text = json.dumps({name: it for name, it in found.items() if it is not None})
-    name = found_under(lane.name, lane.endpoint.base_url)
-    if found and run.ledger.get(name) != text:
-        await run.writer.commit(lambda ledger: ledger.put(name, text))
+    address = (lane.name, lane.endpoint.base_url)
+    if found and run.ledger.meta.found_limits(*address) != text:
+        await run.writer.commit(
+            lambda ledger: ledger.meta.set_found_limits(*address, text)
+        )

@@ -14,6 +14,7 @@ import anyio
 from batchgen.errors import BatchgenError
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader
 from batchgen.ledger.edits import has_kept
+from batchgen.ledger.plan import reference_files
 from batchgen.ledger.resuming import (
     Bookmark,
     bookmark_to_carry_on,
@@ -26,7 +27,7 @@ from batchgen.model import PriceList
 from batchgen.output.names import claimed_stems
 from batchgen.runner.choice import Choice, entry_of
 from batchgen.runner.fence import fault_words
-from batchgen.runner.writer import Writer
+from batchgen.storage.writer import Writer
 
 if TYPE_CHECKING:
     from batchgen.wire.line import Offload
@@ -118,7 +119,7 @@ class Planner:
         # while it is read is read again by the next run.
         digest = self._digest_read = self._digest()
         is_to_rebuy = self._rebuy and has_kept(self._ledger)
-        if self._ledger.get("plan_digest") == digest and not is_to_rebuy:
+        if self._ledger.meta.plan_digest == digest and not is_to_rebuy:
             return self._has_same_files(self._ledger.generation)
         bookmark = bookmark_to_carry_on(self._ledger, digest)
         if bookmark is not None and self._has_same_files(bookmark.generation):
@@ -127,10 +128,8 @@ class Planner:
         return False
 
     def _has_same_files(self, generation: int) -> bool:
-        files = (
-            FileState(*row) for row in self._ledger.run("files_all", (generation,))
-        )
-        return self._manifest.has_same_files(files)
+        files = reference_files(self._ledger, generation)
+        return self._manifest.has_same_files(FileState(*file) for file in files)
 
     def gaps(self, end: int | None) -> Iterator[Gaps]:
         """Count rows without values that the prompt needs, slice by slice."""

@@ -27,8 +27,8 @@ from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
 from batchgen.runner.purchase import Grant, Order, buy
 from batchgen.runner.references import References
-from batchgen.runner.room import Look
 from batchgen.runner.verdict import stop
+from batchgen.storage.disk_room import Look
 
 IMAGE_BYTES = 8 * 1024 * 1024
 SURE_OF_SIZE = 16

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from batchgen.ledger import Ledger, Reader
     from batchgen.model import Endpoint
 
-SALT = "salt"
 DIGEST_BYTES = 4
 
 FIRST_ANSWER_S = 3.0
@@ -38,19 +37,17 @@ class Proof:
     """
 
     def __init__(self, ledger: Reader, provider: str, endpoint: Endpoint) -> None:
-        self._name = f"worked {provider} {endpoint.base_url} "
+        self._address = (provider, endpoint.base_url)
         self._key = endpoint.key.encode()
-        self._salt = ledger.get(SALT)
-        recorded = ledger.run("meta_under", {"under": self._name})
-        self._models = self._models_in({row["name"]: row["value"] for row in recorded})
+        self._salt = ledger.meta.salt
+        self._models = self._models_in(ledger.meta.models_that_worked(*self._address))
         self._earlier = frozenset(self._models)
 
     def _models_in(self, recorded: Mapping[str, object]) -> set[str]:
-        if not isinstance(self._salt, bytes):
+        if self._salt is None:
             return set()
         digest = self._digest(self._salt)
-        names = (name for name, value in recorded.items() if value == digest)
-        return {name.removeprefix(self._name) for name in names}
+        return {model for model, value in recorded.items() if value == digest}
 
     def _digest(self, salt: bytes) -> bytes:
         return blake2b(self._key, key=salt, digest_size=DIGEST_BYTES).digest()
@@ -78,11 +75,10 @@ class Proof:
 
     def record(self, ledger: Ledger, model: str) -> None:
         """Write down that a model worked; a step of a commit."""
-        salt = ledger.get(SALT)
-        if not isinstance(salt, bytes):
-            salt = secrets.token_bytes(16)
-            ledger.put(SALT, salt)
-        ledger.put(f"{self._name}{model}", self._digest(salt))
+        salt = ledger.meta.salt
+        if salt is None:
+            salt = ledger.meta.salt = secrets.token_bytes(16)
+        ledger.meta.set_model_worked(*self._address, model, self._digest(salt))
 
     def add(self, model: str) -> None:
         """Count on it from now on that a model works."""

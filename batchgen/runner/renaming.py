@@ -9,17 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from batchgen.ledger import (
-    Ledger,
-    NamedImage,
-    NewName,
-    Reader,
-    images_of,
-    new_names,
-)
+from batchgen.ledger import Ledger, NamedImage, NewName, Reader, images_of, new_names
+from batchgen.ledger.naming import rename_image, rename_row
 from batchgen.output.archive import Archive, Incoming, Member, Tag
 from batchgen.output.names import claimed_stems
-from batchgen.runner.writer import Writer
+from batchgen.storage.writer import Writer
 from batchgen.wire.line import Offload
 
 
@@ -50,7 +44,7 @@ async def _rename(
     def read() -> list[Incoming]:
         return [
             Incoming(
-                name=name.stem + image.name.removeprefix(name.old),
+                name=name.base_name + image.name.removeprefix(name.old),
                 data=archive.read(image.place),
                 tag=Tag(
                     attempt_id=image.attempt_id,
@@ -63,11 +57,9 @@ async def _rename(
 
     def step(ledger: Ledger, members: Sequence[Member]) -> None:
         for image, member in zip(images, members, strict=True):
-            place = (member.name, member.offset)
-            key = (image.attempt_id, image.image)
-            ledger.run("image_rename", (*place, *key))
-        ledger.run("row_rename", (name.stem, name.row_id))
-        ledger.put("outputs", "stale")
+            rename_image(ledger, image, member.name, member.offset)
+        rename_row(ledger, name)
+        ledger.meta.outputs = "stale"
 
     copies = await offload(read)
     if copies:

@@ -68,8 +68,8 @@ def recover(ledger: Ledger, archive: Archive, now: int) -> int:
                 _forget_answer(ledger, attempt, now, kept)
         for dearest in ledger.dearest():
             ledger.raise_ceiling(*dearest)  # killed between a charge and this
-        if ledger.get_int("archive_end") != archive.end:
-            ledger.put("archive_end", archive.end)
+        if ledger.meta.archive_end != archive.end:
+            ledger.meta.archive_end = archive.end
     return adopted
 
 

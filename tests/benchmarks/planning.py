@@ -76,7 +76,7 @@ def _rates(manifest: Path, out: Path, address: str) -> tuple[float, float]:
 def _is_planned(out: Path) -> bool:
     try:
         with closing(Reader(out / "run.db")) as ledger:
-            return ledger.get("plan_digest") is not None
+            return ledger.meta.plan_digest is not None
     except BatchgenError:
         return False  # it is not there yet
 

@@ -52,9 +52,9 @@ def make(folder: Path, rows: int) -> None:
         plan.end()
         plan.complete("of the benchmark", _own(range(0)), rows)
         archive.sync()
-        ledger.put("source", "rows.csv")
-        ledger.put("realm", "loopback")
-        ledger.put("archive_end", archive.end)
+        ledger.meta.source = "rows.csv"
+        ledger.meta.mode = "loopback"
+        ledger.meta.archive_end = archive.end
 
 
 def _entry(number: int) -> PlanEntry:

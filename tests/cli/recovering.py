@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from batchgen.ledger import Reader, Totals
-from batchgen.ledger.records import Money
+from batchgen.ledger.folder_totals import Money
 from tests.cli.command import (
     Ended,
     Shop,
@@ -37,8 +37,8 @@ def is_within(money: Money, billed: int) -> bool:
     return spent <= billed <= spent + money.at_risk
 
 
-def recover(shop: Shop, *words: str) -> Ended:
-    ended = batchgen("recover", *(words or ("out/m",)), at=shop.folder)
+def recover(shop: Shop, *arguments: str) -> Ended:
+    ended = batchgen("recover", *(arguments or ("out/m",)), at=shop.folder)
     assert ended.code == 0, ended
     return ended
 

@@ -185,8 +185,8 @@ def test_a_command_that_was_refused_says_nothing_about_what_was_bought(
 
 def test_a_rehearsal_stays_a_rehearsal(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("id,prompt\na,a lamp\n")
-    words = ("run", "m.csv", "--provider", "aimlapi", "--rehearse", "--quiet")
-    assert batchgen(*words, at=tmp_path).code == 0
+    arguments = ("run", "m.csv", "--provider", "aimlapi", "--rehearse", "--quiet")
+    assert batchgen(*arguments, at=tmp_path).code == 0
     folder = tmp_path / "out/m-rehearsal"
     before = money_in(folder)
     lose_ledger(folder, *TABLES)
@@ -202,6 +202,6 @@ def test_a_rehearsal_stays_a_rehearsal(tmp_path: Path) -> None:
         key=KEY,
     )
     assert real.code == 1
-    again = batchgen(*words, at=tmp_path)
+    again = batchgen(*arguments, at=tmp_path)
     assert again.code == 0, again
     assert replace(money_in(folder)) == before

@@ -250,7 +250,7 @@ def test_a_gap_in_the_log_is_told(bought: Shop) -> None:
     folder = bought.folder / "out/m"
     log = folder / "run.log"
     lines = log.read_text().splitlines(keepends=True)
-    log.write_text("".join(it for it in lines if "attempt=2" not in it))
+    log.write_text("".join(line for line in lines if "attempt=2" not in line))
     lose_ledger(folder, *TABLES)
 
     ended = recover(bought)

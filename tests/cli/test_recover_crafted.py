@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from batchgen.engines.logfile import log_to
-from batchgen.engines.recover.events import read_events
+from batchgen.engines.recover.run_log import read_events
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.tag import Tag
 from batchgen.output.walk import header_at

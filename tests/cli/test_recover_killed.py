@@ -34,9 +34,9 @@ from tests.cli.recovering import (
 
 def killed_after(shop: Shop, requests: int, *options: str) -> None:
     """Run, and kill it once the provider had so many requests more."""
-    words = ("run", "m.csv", *shop.options, *options, "--yes", "--quiet")
+    arguments = ("run", "m.csv", *shop.options, *options, "--yes", "--quiet")
     with subprocess.Popen(
-        [*COMMAND, *words],
+        [*COMMAND, *arguments],
         cwd=shop.folder,
         env=environment(KEY),
         stdin=subprocess.DEVNULL,
@@ -97,11 +97,11 @@ def prompts_in(folder: Path) -> tuple[set[str], set[str]]:
         whole = ledger.execute(
             f"SELECT {prompt} FROM rows WHERE status = 'succeeded'"
         ).fetchall()
-        asked = ledger.execute(
+        rows = ledger.execute(
             f"SELECT {prompt} FROM rows JOIN attempts USING (row_id)"
             " WHERE state = 'accepted' AND attempts.images = rows.n"
         ).fetchall()
-    return {text for (text,) in whole}, {text for (text,) in asked}
+    return {text for (text,) in whole}, {text for (text,) in rows}
 
 
 def test_a_task_that_only_the_table_knows_is_fetched_and_not_bought_again(
@@ -111,9 +111,9 @@ def test_a_task_that_only_the_table_knows_is_fetched_and_not_bought_again(
         shop = Shop(sandbox, tmp_path, "foxapi")
         shop.catalogue(2)
         folder = tmp_path / "out/m"
-        words = ("run", "m.csv", *shop.options, *PRICE, "--yes", "--quiet")
+        arguments = ("run", "m.csv", *shop.options, *PRICE, "--yes", "--quiet")
         with subprocess.Popen(
-            [*COMMAND, *words], cwd=tmp_path, env=environment(KEY)
+            [*COMMAND, *arguments], cwd=tmp_path, env=environment(KEY)
         ) as process:
             log, give_up = folder / "run.log", time.monotonic() + TIMEOUT_S
             while not log.exists() or log.read_text().count(" accepted ") < 2:

@@ -8,6 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from batchgen.engines.folder import open_folder
+from batchgen.ledger.picked import retry_status
+from batchgen.model import Status
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox.faults import Fault
 from batchgen.sandbox.services import SERVICES
@@ -47,8 +49,7 @@ class Customer(Buyer):
     def retry(self, status: str) -> int:
         """Mark rows as `batchgen retry` does."""
         with open_folder(self.out, None, None) as folder, folder.ledger.transaction():
-            values = (status, folder.ledger.generation)
-            return folder.ledger.run("retry_by_status", values).rowcount
+            return retry_status(folder.ledger, Status(status))
 
     def books(self, out: Path | None = None) -> Books:
         """Return what both sides wrote down; `out` is the run folder if another."""

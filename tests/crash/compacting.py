@@ -11,10 +11,9 @@ from typing import Any
 
 from batchgen.cli import main as run_batchgen
 from batchgen.engines import compacting
-from batchgen.ledger import Compaction, Ledger
+from batchgen.ledger import Compaction, Ledger, Meta
 from batchgen.output import switch
 from batchgen.output.diskfile import DiskFile
-from batchgen.output.switch import PENDING
 from tests.crash.points import Passings, around
 
 POINTS = (
@@ -63,12 +62,12 @@ def _halve_writes(passings: Passings) -> None:
 
 
 def _tell_commits(passings: Passings) -> None:
-    commit, put = Ledger.commit, Ledger.put
+    commit, write_meta = Ledger.commit, Ledger.write_meta
     pending: list[str] = []
 
     def noted(ledger: Ledger, name: str, value: Any) -> None:
-        put(ledger, name, value)
-        if name == PENDING:
+        write_meta(ledger, name, value)
+        if name == Meta.archive_switch.name:
             pending.append("commit" if value else "forgotten")
 
     def committed(ledger: Ledger) -> None:
@@ -80,7 +79,7 @@ def _tell_commits(passings: Passings) -> None:
             passings.at("after-commit" if kind == "commit" else "forgotten")
 
     replaced: Any = Ledger
-    replaced.commit, replaced.put = committed, noted
+    replaced.commit, replaced.write_meta = committed, noted
 
 
 def main() -> None:

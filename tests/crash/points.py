@@ -24,7 +24,8 @@ from batchgen.engines import folder as folders
 from batchgen.ledger import Ledger, PlanWriter, database
 from batchgen.model import Blob, Call, Reply
 from batchgen.output import archive as archives
-from batchgen.output import directory, parquet, whole
+from batchgen.output import directory as zip_directory
+from batchgen.output import parquet, whole
 from batchgen.output.archive import Archive
 from batchgen.output.diskfile import DiskFile
 from batchgen.provider import PollSchedule, TaskProvider
@@ -135,7 +136,7 @@ def _wrap_ledger(passings: Passings) -> None:
     written: set[str] = set()
     for kind, (owner, name) in COMMITS.items():
         _note(owner, name, partial(written.add, kind))
-    begin, commit, put = Ledger.begin, Ledger.commit, Ledger.put
+    begin, commit, write_meta = Ledger.begin, Ledger.commit, Ledger.write_meta
 
     def begun(ledger: Ledger) -> None:
         written.clear()
@@ -152,10 +153,11 @@ def _wrap_ledger(passings: Passings) -> None:
     def noted(ledger: Ledger, name: str, value: Any) -> None:
         if name == "outputs" and value in _MARKS:
             written.add(f"outputs-{value}")
-        put(ledger, name, value)
+        write_meta(ledger, name, value)
 
     replaced: Any = Ledger
-    replaced.begin, replaced.commit, replaced.put = begun, committed, noted
+    replaced.begin, replaced.commit = begun, committed
+    replaced.write_meta = noted
 
 
 def _note(owner: Any, name: str, note: Callable[[], None]) -> None:
@@ -205,7 +207,7 @@ def _wrap_archive(passings: Passings) -> None:
 
 def _wrap_end(passings: Passings) -> None:
     """Let the ZIP's end pass a point before it is written, and before it is synced."""
-    replaced: Any = (directory, DiskFile)
+    replaced: Any = (zip_directory, DiskFile)
     end_records, sync = replaced[0].end_records, DiskFile.sync
     is_written = False
 

@@ -16,6 +16,7 @@ from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.handle import RunHandle
 from batchgen.engines.local import LocalEngine
 from batchgen.ledger import AttemptRecord, RowRecord, Totals, settle_charge
+from batchgen.ledger.picked import retry_status
 from batchgen.model import Job, Price, PriceList, Status, Terms, to_nano
 from batchgen.provider import PollSchedule, Provider
 from batchgen.providers.aimlapi import AimlApi
@@ -180,8 +181,7 @@ class Desk:
     def retry(self, status: str) -> int:
         """Mark rows as `batchgen retry` does."""
         with open_folder(self.out, None, None) as folder, folder.ledger.transaction():
-            values = (status, folder.ledger.generation)
-            return folder.ledger.run("retry_by_status", values).rowcount
+            return retry_status(folder.ledger, Status(status))
 
     def settle(self, attempt_id: int, usd: Decimal) -> None:
         """Write down what a bill says of an attempt."""

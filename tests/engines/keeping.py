@@ -14,8 +14,8 @@ from batchgen.engines.verifying import verify
 from batchgen.ledger.picked import reject_images, rows_named, try_again
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import whole_members
-from batchgen.runner.outputs import write_outputs
 from batchgen.runner.resume import recover
+from batchgen.storage.outputs import write_outputs
 from tests.web.runs import Row, made, read
 
 
@@ -54,7 +54,7 @@ def with_dead_bytes(folder: Path) -> Path:
             assert row_id is not None
             assert reject_images(ledger, row_id, None)
             try_again(ledger, row_id)
-            ledger.put("outputs", "stale")
+            ledger.meta.outputs = "stale"
         changed = [
             Row(id=row.id, prompt="a lamp") if at == CHANGED else row
             for at, row in enumerate(ROWS)

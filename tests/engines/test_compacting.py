@@ -21,8 +21,8 @@ from batchgen.errors import ArchiveDamaged, DiskFull, LedgerLocked, UsageError
 from batchgen.model import State, Status
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import header_at
-from batchgen.runner.outputs import are_fresh
 from batchgen.runner.resume import recover
+from batchgen.storage.outputs import are_fresh
 from tests.engines.keeping import (
     LIVE,
     REMOVED,
@@ -188,7 +188,7 @@ def test_until_the_manifest_was_read_to_its_end_no_row_counts_as_removed(
 ) -> None:
     folder = with_dead_bytes(tmp_path)
     with open_folder(folder, None, None) as opened, opened.ledger.transaction():
-        opened.ledger.put("plan_digest", None)
+        opened.ledger.meta.plan_digest = None
 
     done = compacted(folder)
 

@@ -92,7 +92,7 @@ def test_a_folder_that_moved_with_its_source_is_the_same(
     folder: Path, source: Path, tmp_path: Path
 ) -> None:
     with open_folder(folder, source, "real") as opened:
-        opened.ledger.put("mark", 1)
+        opened.ledger.write_meta("mark", 1)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     folder.parent.rename(elsewhere / "out")
@@ -101,7 +101,7 @@ def test_a_folder_that_moved_with_its_source_is_the_same(
     with open_folder(
         elsewhere / "out" / "rows", elsewhere / "rows.csv", "real"
     ) as opened:
-        assert opened.ledger.get("mark") == 1
+        assert opened.ledger.read_meta("mark") == 1
 
 
 def test_a_folder_that_moved_alone_is_bound_to_its_source_anew(
@@ -140,7 +140,7 @@ def test_a_missing_archive_is_told_before_anything_is_bought(
     folder: Path, source: Path
 ) -> None:
     with open_folder(folder, source, "real") as opened:
-        opened.ledger.put("archive_end", 1000)
+        opened.ledger.meta.archive_end = 1000
 
     with (
         pytest.raises(ArchiveDamaged, match="put the whole file back"),

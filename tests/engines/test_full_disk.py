@@ -17,7 +17,8 @@ from PIL import Image
 from batchgen.engines.config import RunResult
 from batchgen.errors import DiskFull
 from batchgen.model import Status
-from batchgen.runner import pool, room
+from batchgen.runner import pool
+from batchgen.storage import disk_room
 from tests.engines.desk import Desk
 from tests.engines.shop import Answer, Asked, Shop
 from tests.small_disk import eat, small_disk
@@ -42,7 +43,7 @@ PICTURES = [noise(number) for number in range(8)]
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "SPARE_BYTES", 2 * MEGABYTE)
+    monkeypatch.setattr(disk_room, "SPARE_BYTES", 2 * MEGABYTE)
     monkeypatch.setattr(pool, "IMAGE_BYTES", MEGABYTE)
 
 
@@ -241,7 +242,7 @@ async def test_where_no_room_can_be_held_a_margin_is_left(
     desk: Desk, shop: Shop, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = ready(desk, "aimlapi", disk)
-    monkeypatch.setattr("batchgen.output.room._allocator", lambda: None)
+    monkeypatch.setattr("batchgen.output.preallocation._allocator", lambda: None)
 
     outcome = await run(desk, said)
 

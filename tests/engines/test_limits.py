@@ -130,7 +130,7 @@ async def test_a_limit_that_was_found_is_where_a_restart_begins(
     assert statuses(outcome) == {Status.SUCCEEDED: 40}
     ledger = read_ledger(desk.out)
     try:
-        found = ledger.get(f"found aimlapi {shop.url}/aimlapi")
+        found = ledger.read_meta(f"found aimlapi {shop.url}/aimlapi")
         words = list(found_limits(ledger))
     finally:
         ledger.close()

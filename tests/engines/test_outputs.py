@@ -17,7 +17,7 @@ from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.handle import FROM_CODE
 from batchgen.errors import DiskFull
 from batchgen.ledger import plan
-from batchgen.ledger.known import Known
+from batchgen.ledger.plan_index import PlanIndex
 from batchgen.ledger.resuming import bookmark_of, put_bookmark
 from batchgen.model import Status
 from batchgen.runner.planner import SLICE
@@ -35,7 +35,7 @@ async def test_a_zip_that_lost_its_directory_is_finished_again(
     await desk.run()
     archive = desk.out / "images.zip"
     ledger = read_ledger(desk.out)
-    os.truncate(archive, ledger.get_int("archive_end"))
+    os.truncate(archive, ledger.meta.archive_end)
     ledger.close()
     assert not zipfile.is_zipfile(archive)
 
@@ -87,13 +87,13 @@ async def test_a_stop_ends_the_reading_too_and_the_next_run_carries_it_on(
         monkeypatch.setattr(ending, "FEW_ROWS", 1)
     rows, asked = 8 * SLICE, threading.Event()
 
-    class Waiting(Known):
-        def count(self, bases: Sequence[int]) -> list[int]:
-            if self._has_stems:  # a slice stands in the plan
+    class Waiting(PlanIndex):
+        def count_occurrences(self, keys: Sequence[int]) -> list[int]:
+            if self._has_names:  # a slice stands in the plan
                 asked.wait(30)
-            return super().count(bases)
+            return super().count_occurrences(keys)
 
-    monkeypatch.setattr(plan, "Known", Waiting)
+    monkeypatch.setattr(plan, "PlanIndex", Waiting)
     desk.provider = "aimlapi"
     desk.write(*(f"cup {number}" for number in range(rows)))
     sell = shop.sells(CREDITS)
@@ -148,22 +148,22 @@ async def test_what_is_in_flight_comes_in_when_there_is_no_room_to_plan_on(
 ) -> None:
     accepted = threading.Event()
 
-    class Cramped(Known):
-        def take(self, stems: Iterable[tuple[int, int]]) -> None:
-            super().take(stems)
+    class Cramped(PlanIndex):
+        def add_names(self, names: Iterable[tuple[int, int]]) -> None:
+            super().add_names(names)
             # A slice stands in the plan by now, or is about to.
             self._scratch.execute("PRAGMA max_page_count = 1")
 
-        def count(self, bases: Sequence[int]) -> list[int]:
-            if self._has_stems:
+        def count_occurrences(self, keys: Sequence[int]) -> list[int]:
+            if self._has_names:
                 accepted.wait(30)
-            return super().count(bases)
+            return super().count_occurrences(keys)
 
     def buy(asked: Asked) -> Answer:
         accepted.set()
         return shop.accept(asked)
 
-    monkeypatch.setattr(plan, "Known", Cramped)
+    monkeypatch.setattr(plan, "PlanIndex", Cramped)
     shop.buy = buy
     shop.poll = in_turn(*[shop.running] * 3, shop.complete)
     desk.write(*(f"cup {number}" for number in range(4 * SLICE)))

@@ -16,7 +16,7 @@ from batchgen.ledger import Ledger
 from batchgen.output import zipformat
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.listing import directory_damage
-from batchgen.runner.outputs import directory_entries, write_outputs
+from batchgen.storage.outputs import directory_entries, write_outputs
 from tests.engines.keeping import ROWS, bought
 from tests.ledger.books import PRICE
 
@@ -99,7 +99,7 @@ def test_bytes_with_the_right_crc_are_judged_by_their_digest(folder: Path) -> No
 def test_any_changed_byte_behind_the_images_is_found(folder: Path) -> None:
     path = folder / "images.zip"
     with closing(Ledger(folder / "run.db")) as ledger:
-        end = ledger.get_int("archive_end")
+        end = ledger.meta.archive_end
         entries = list(directory_entries(ledger))
     missed = []
 
@@ -156,7 +156,7 @@ def test_a_directory_that_is_cut_is_no_damage_of_images(folder: Path) -> None:
 
 def test_a_folder_whose_outputs_are_old_is_judged_by_its_ledger(folder: Path) -> None:
     with open_folder(folder, None, None) as opened, opened.ledger.transaction():
-        opened.ledger.put("outputs", "stale")
+        opened.ledger.meta.outputs = "stale"
     with (folder / "images.zip").open("ab") as file:
         file.write(b"torn")
 

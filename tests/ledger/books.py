@@ -18,6 +18,7 @@ from batchgen.ledger import (
     StoredImage,
     new_names,
 )
+from batchgen.ledger.naming import rename_row
 from batchgen.manifest import key_of
 from batchgen.manifest.identity import fingerprint
 from batchgen.model import ImageRequest, Link, State
@@ -91,23 +92,23 @@ def prompts(
 def rename(ledger: Ledger) -> None:
     """Give rows that have another's name their own, as a run does."""
     for name in new_names(ledger, ledger.generation, claimed_stems):
-        ledger.run("row_rename", (name.stem, name.row_id))
+        rename_row(ledger, name)
 
 
 def planned(ledger: Reader) -> list[dict[str, object]]:
     """Return the plan that counts, joined with its rows, in manifest order."""
-    found = ledger._connection.execute(
+    rows = ledger._connection.execute(
         "SELECT plan.id AS plan_id, plan.request AS plan_request, rows.*, plan.*"
         " FROM plan"
         " LEFT JOIN rows USING (row_id) WHERE generation = ? ORDER BY position",
         (ledger.generation,),
     )
-    return [dict(row) for row in found]
+    return [dict(row) for row in rows]
 
 
 def row_ids(ledger: Reader) -> list[int]:
-    found = [row["row_id"] for row in planned(ledger)]
-    return [it for it in found if isinstance(it, int)]
+    row_ids = [row["row_id"] for row in planned(ledger)]
+    return [row_id for row_id in row_ids if isinstance(row_id, int)]
 
 
 def start(row_id: int, first: int = 1, images: int = 1) -> AttemptStart:
@@ -175,14 +176,18 @@ def bought(
     provider: str = "acme",
 ) -> int:
     """Buy some images of a row, to their place in the archive."""
-    wanted = list(numbers)
-    first = start(row_id, wanted[0], len(wanted))
+    numbers = list(numbers)
+    first = start(row_id, numbers[0], len(numbers))
     attempt_id = ledger.mark_sent(replace(first, provider=provider))
-    links = [(it, Link(f"https://cdn.example/{attempt_id}/{it}")) for it in wanted]
+    links = [
+        (number, Link(f"https://cdn.example/{attempt_id}/{number}"))
+        for number in numbers
+    ]
     ledger.mark_delivered(attempt_id, links, (charge, cost), f"r{attempt_id}", 4.5)
     digest = bytes([attempt_id]) * 32
     images = [
-        replace(image(it, f"row-{row_id}-{it}.png"), sha256=digest) for it in wanted
+        replace(image(number, f"row-{row_id}-{number}.png"), sha256=digest)
+        for number in numbers
     ]
     ledger.mark_stored(attempt_id, images, None, AT + 2_000_000)
     return attempt_id
@@ -209,7 +214,9 @@ def _end(state: State, charge: Charge, cost: int | None) -> Walk:
 
 
 STEPS: dict[State, Walk] = {
-    State.ACCEPTED: lambda ledger, it: ledger.mark_accepted(it, "t-1", "t-1", AT),
+    State.ACCEPTED: lambda ledger, attempt_id: ledger.mark_accepted(
+        attempt_id, "t-1", "t-1", AT
+    ),
     State.DELIVERED: _deliver,
     State.STORED: _store,
     State.REJECTED: _end(State.REJECTED, Charge.NONE, 0),

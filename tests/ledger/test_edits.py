@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from batchgen.errors import Charge
 from batchgen.ledger import Ledger, PlanWriter
+from batchgen.ledger.edited_rows import first_rows_to_rebuy
 from batchgen.ledger.edits import OUTDATED, has_kept, keep, nearest_pairs
 from batchgen.manifest import key_of
 from batchgen.model import State, Status
@@ -45,9 +46,8 @@ def waiting(ledger: Ledger) -> list[int]:
 
 def asking(ledger: Ledger) -> list[int]:
     """Return the positions that are to be bought only with consent."""
-    values = {"generation": ledger.generation, "below": EVERY, "most": EVERY}
-    found = ledger.run("to_rebuy_first", values)
-    return [row["position"] for row in found]
+    rows = first_rows_to_rebuy(ledger, EVERY, ledger.generation, EVERY)
+    return [row.position for row in rows]
 
 
 def buy(ledger: Ledger, positions: Iterable[int]) -> None:
@@ -621,7 +621,7 @@ def test_the_nearest_positions_are_paired_first(new: list[int], old: list[int]) 
     assert len(pairs) == min(len(new), len(old))
     left, right = set(new), set(old)
     for one, other in pairs:
-        least = min(abs(first - second) for first in left for second in right)
-        assert abs(one - other) == least
+        min_distance = min(abs(first - second) for first in left for second in right)
+        assert abs(one - other) == min_distance
         left.remove(one)
         right.remove(other)

@@ -20,8 +20,9 @@ from batchgen.errors import (
     LedgerMismatch,
     StorageError,
 )
-from batchgen.ledger import Ledger, Reader, Way, just_sent
+from batchgen.ledger import Ledger, Meta, Reader, Way, just_sent
 from batchgen.ledger.database import queries
+from batchgen.ledger.meta import Key
 from batchgen.ledger.requests import dump_request, load_request
 from batchgen.model import NEXT, OPEN, ImageRequest, Link, State, Status
 from tests.ledger.books import (
@@ -41,7 +42,7 @@ from tests.ledger.books import (
 )
 
 LEGAL = [(one, two) for one in State for two in STEPS if two in NEXT[one]]
-ILLEGAL = [it for it in product(State, STEPS) if it not in LEGAL]
+ILLEGAL = [pair for pair in product(State, STEPS) if pair not in LEGAL]
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def brought_to(ledger: Ledger, row_id: int, state: State) -> int:
 # -- the steps of an attempt
 
 
-@pytest.mark.parametrize(("one", "two"), LEGAL, ids=lambda it: it.value)
+@pytest.mark.parametrize(("one", "two"), LEGAL, ids=lambda state: state.value)
 def test_each_legal_step_is_taken_and_stands_on_disk(
     ledger: Ledger, row_id: int, one: State, two: State
 ) -> None:
@@ -73,7 +74,7 @@ def test_each_legal_step_is_taken_and_stands_on_disk(
         assert other.attempt(attempt_id).state is two
 
 
-@pytest.mark.parametrize(("one", "two"), ILLEGAL, ids=lambda it: it.value)
+@pytest.mark.parametrize(("one", "two"), ILLEGAL, ids=lambda state: state.value)
 def test_each_other_step_is_refused_and_leaves_the_attempt_as_it_was(
     ledger: Ledger, row_id: int, one: State, two: State
 ) -> None:
@@ -119,9 +120,9 @@ def test_open_attempts_are_those_with_money_in_flight_or_images_to_come(
         for state in State:
             brought_to(ledger, row_id, state)
 
-    found = {it.state for it in ledger.open_attempts()}
+    states = {attempt.state for attempt in ledger.open_attempts()}
 
-    assert found == OPEN | {State.OVERDUE}
+    assert states == OPEN | {State.OVERDUE}
 
 
 def test_a_delivered_attempt_keeps_the_links_that_are_still_to_be_fetched(
@@ -176,11 +177,11 @@ def test_a_step_makes_the_outputs_stale(ledger: Ledger, row_id: int) -> None:
         lambda: bought(ledger, row_id),
         lambda: ledger.mark_ended(sent(ledger, row_id), ended(State.FAILED)),
     ):
-        ledger.put("outputs", "fresh")
+        ledger.meta.outputs = "fresh"
 
         step()
 
-        assert ledger.get("outputs") == "stale"
+        assert ledger.meta.outputs == "stale"
 
 
 def test_a_charge_above_the_ceiling_values_what_is_at_risk_and_nothing_else(
@@ -197,8 +198,12 @@ def test_a_charge_above_the_ceiling_values_what_is_at_risk_and_nothing_else(
     ledger.raise_ceiling("other", "1K", 9 * CEILING)
     ledger.raise_ceiling("acme", "1K", CEILING // 2)
 
-    assert [ledger.attempt(it).ceiling for it in risky] == [2 * CEILING] * len(risky)
-    assert [ledger.attempt(it).ceiling for it in others] == [CEILING] * len(others)
+    assert [ledger.attempt(attempt_id).ceiling for attempt_id in risky] == [
+        2 * CEILING
+    ] * len(risky)
+    assert [ledger.attempt(attempt_id).ceiling for attempt_id in others] == [
+        CEILING
+    ] * len(others)
 
 
 def test_a_dear_model_that_kept_its_price_makes_no_other_dearer(
@@ -264,14 +269,42 @@ def test_money_and_time_are_integers_by_the_schema_itself(
         )
 
 
+def test_the_keys_that_a_folder_remembers_keep_the_names_of_old_ledgers() -> None:
+    assert {key.name for key in vars(Meta).values() if isinstance(key, Key)} == {
+        *("generation", "plan_digest", "plan_rows", "own_schema", "reading"),
+        *("openings", "outputs", "archive_end", "archive_switch", "realm", "source"),
+        *("command", "limits", "budget_needed", "rates", "salt"),
+    }
+
+
+def test_what_was_found_at_addresses_stands_under_the_names_of_old_ledgers(
+    ledger: Ledger,
+) -> None:
+    ledger.meta.set_found_limits("acme", "https://a", "{}")
+    ledger.meta.set_model_worked("acme", "https://a", "m-1", b"digest")
+
+    assert ledger.read_meta("found acme https://a") == "{}"
+    assert ledger.read_meta("worked acme https://a m-1") == b"digest"
+    assert ledger.meta.all_found_limits() == [("acme", "{}")]
+    assert ledger.meta.models_that_worked("acme", "https://a") == {"m-1": b"digest"}
+
+
+def test_a_value_of_another_type_counts_as_none(ledger: Ledger) -> None:
+    ledger.write_meta("source", 7)
+    ledger.write_meta("generation", "seven")
+
+    assert ledger.meta.source is None
+    assert ledger.meta.generation == 0
+
+
 TEMPORARY = ("gone", "fresh", "standing", "pairs")
 
 
 def test_each_named_query_is_valid_sql(ledger: Ledger) -> None:
     assert len(queries()) > 40
     # Tables of the connection alone, made when needed.
-    for name in ("kept_create", *(f"edits_begin_{it}" for it in TEMPORARY)):
-        ledger.run(name)
+    for name in ("kept_create", *(f"edits_begin_{table}" for table in TEMPORARY)):
+        ledger.execute(name)
     for name, sql in queries().items():
         names = set(re.findall(r":(\w+)", sql))
         values = dict.fromkeys(names) if names else [None] * sql.count("?")
@@ -351,7 +384,7 @@ def test_a_ledger_that_another_program_writes_is_told_as_locked(
         pass
 
     with ledger.transaction():
-        ledger.put("it", "works again")
+        ledger.write_meta("it", "works again")
 
 
 def test_a_ledger_can_be_read_while_it_is_written(ledger: Ledger) -> None:
@@ -369,7 +402,7 @@ def test_a_reader_cannot_write(ledger: Ledger) -> None:
         closing(Reader(ledger.path)) as reader,
         pytest.raises(StorageError, match="readonly"),
     ):
-        reader.run("meta_set", ("generation", 7))
+        reader.execute("meta_set", ("generation", 7))
 
 
 def test_a_full_disk_is_told_as_such_and_nothing_of_the_group_stays(
@@ -380,36 +413,36 @@ def test_a_full_disk_is_told_as_such_and_nothing_of_the_group_stays(
 
     def group() -> None:
         with ledger.transaction():
-            ledger.put("small", 1)
-            ledger.put("large", b"x" * 100_000)
+            ledger.write_meta("small", 1)
+            ledger.write_meta("large", b"x" * 100_000)
 
     with pytest.raises(DiskFull, match="free some space"):
         group()
 
-    assert ledger.get("small") is None
+    assert ledger.read_meta("small") is None
 
 
 def test_a_copy_of_a_ledger_that_is_written_holds_what_was_committed(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     prompts(ledger, ["a cup", "a lamp"])
-    ledger.put("realm", "loopback")
+    ledger.meta.mode = "loopback"
 
     ledger.copy_to(tmp_path / "copy.db")
 
     with closing(Reader(tmp_path / "copy.db")) as copy:
         assert row_ids(copy) == row_ids(ledger)
-        assert copy.get("realm") == "loopback"
+        assert copy.meta.mode == "loopback"
 
 
 def test_a_folder_is_bound_once_and_refused_to_another(ledger: Ledger) -> None:
-    ledger.bind("realm", "real", "was {bound}, wanted {wanted}")
-    ledger.bind("realm", "real", "never said")
+    ledger.meta.bind(Meta.mode, "real", "was {bound}, wanted {wanted}")
+    ledger.meta.bind(Meta.mode, "real", "never said")
 
     with pytest.raises(LedgerMismatch, match="was real, wanted rehearsal"):
-        ledger.bind("realm", "rehearsal", "was {bound}, wanted {wanted}")
+        ledger.meta.bind(Meta.mode, "rehearsal", "was {bound}, wanted {wanted}")
 
-    assert ledger.get("realm") == "real"
+    assert ledger.meta.mode == "real"
 
 
 def test_a_row_is_sent_by_whom_it_is_planned_for_and_while_nothing_of_it_is_under_way(

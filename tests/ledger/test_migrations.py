@@ -21,7 +21,7 @@ INSERT INTO plan (generation, position, row_id, provider, model)
 """
 
 
-@pytest.fixture(params=[1, 2, 3, 4, 7], ids=lambda it: f"version-{it}")
+@pytest.fixture(params=[1, 2, 3, 4, 7], ids=lambda version: f"version-{version}")
 def version(request: pytest.FixtureRequest) -> int:
     number: int = request.param
     return number
@@ -43,7 +43,9 @@ def columns(path: Path) -> dict[str, set[str]]:
             "SELECT name FROM sqlite_master WHERE type = 'table'"
         ).fetchall()
         return {
-            name: {it[1] for it in connection.execute(f"PRAGMA table_info({name})")}
+            name: {
+                column[1] for column in connection.execute(f"PRAGMA table_info({name})")
+            }
             for (name,) in tables
         }
 
@@ -63,8 +65,8 @@ def test_nothing_is_lost_and_the_manifest_is_read_anew_where_the_plan_changed(
 ) -> None:
     with closing(Ledger(old)) as ledger:
         assert ledger.row(1).request.prompt == "a cup"
-        assert ledger.get("generation") == 1
-        assert ledger.get("plan_digest") == ("old" if version == 7 else None)
+        assert ledger.meta.generation == 1
+        assert ledger.meta.plan_digest == ("old" if version == 7 else None)
 
 
 def test_a_link_of_an_older_ledger_is_no_link_of_a_text(old: Path) -> None:

@@ -56,8 +56,8 @@ def test_a_rejected_image_is_missing_but_stays_paid(ledger: Ledger) -> None:
     assert ledger.standing(row_id) == (Status.PENDING, False)
     assert ledger.may_be_sent(row_id, range(2, 3))
     assert not ledger.may_be_sent(row_id, range(2, 4))
-    assert [it.image for it in directory_images(ledger)] == [1, 3]
+    assert [image.image for image in directory_images(ledger)] == [1, 3]
     assert ledger.totals(EVERY).spent == PRICE
     [(rows, _)] = result_slices(ledger, "images.zip")
-    assert [it.image for it in rows[0].files] == [1, 3]
+    assert [image.image for image in rows[0].files] == [1, 3]
     assert rows[0].status is Status.PENDING

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from batchgen.errors import Charge
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, directory_images
+from batchgen.ledger.edited_rows import RowsToRebuy, rows_to_rebuy
+from batchgen.ledger.plan_findings import problems
 from batchgen.ledger.requests import load_request
 from batchgen.manifest import key_of
 from batchgen.model import State, Status
@@ -48,12 +50,11 @@ def buy_all(ledger: Ledger) -> None:
 
 def waiting(ledger: Ledger) -> list[int]:
     """Return the positions that are still to be bought."""
-    return [it.position for it in ledger.waiting("acme", -1, EVERY, EVERY)]
+    return [row.position for row in ledger.waiting("acme", -1, EVERY, EVERY)]
 
 
-def to_rebuy(ledger: Ledger) -> dict[str, int]:
-    values = {"generation": ledger.generation, "below": EVERY}
-    return dict(ledger.run("to_rebuy", values).fetchone())
+def to_rebuy(ledger: Ledger) -> RowsToRebuy:
+    return rows_to_rebuy(ledger, EVERY, ledger.generation)
 
 
 # -- what is bought again
@@ -77,7 +78,7 @@ def test_a_row_with_an_id_is_known_by_it_wherever_it_stands(ledger: Ledger) -> N
     prompts(ledger, ["vase", "new", "cup"], ids="cxa")
 
     assert waiting(ledger) == [1]
-    assert to_rebuy(ledger)["rows"] == 0
+    assert to_rebuy(ledger).rows == 0
 
 
 def test_an_edited_row_is_another_version_and_asks_for_rebuy(ledger: Ledger) -> None:
@@ -87,12 +88,9 @@ def test_an_edited_row_is_another_version_and_asks_for_rebuy(ledger: Ledger) -> 
     prompts(ledger, ["cup", "a red lamp"], ids="ab")
 
     assert waiting(ledger) == [1]
-    assert to_rebuy(ledger) == {
-        "rows": 1,
-        "estimate": PRICE,
-        "unpriced": 0,
-        "removed": 0,
-    }
+    assert to_rebuy(ledger) == RowsToRebuy(
+        rows=1, estimate=PRICE, unpriced=0, removed=0
+    )
 
 
 def test_a_version_that_comes_back_is_known_and_costs_nothing(ledger: Ledger) -> None:
@@ -104,7 +102,7 @@ def test_a_version_that_comes_back_is_known_and_costs_nothing(ledger: Ledger) ->
     prompts(ledger, ["cup"], ids="a")
 
     assert waiting(ledger) == []
-    assert to_rebuy(ledger)["rows"] == 0
+    assert to_rebuy(ledger).rows == 0
     assert ledger.totals(EVERY).rows == {Status.SUCCEEDED: 1}
 
 
@@ -144,7 +142,7 @@ def test_rebuy_is_asked_for_where_the_old_version_may_have_cost_something(
 
     prompts(ledger, ["a red cup"], ids="a")
 
-    assert to_rebuy(ledger)["rows"] == asks
+    assert to_rebuy(ledger).rows == asks
 
 
 def test_rebuy_is_asked_for_until_it_is_agreed_to(ledger: Ledger) -> None:
@@ -153,7 +151,7 @@ def test_rebuy_is_asked_for_until_it_is_agreed_to(ledger: Ledger) -> None:
 
     for _ in range(3):
         prompts(ledger, ["a red cup"], ids="a")
-        assert to_rebuy(ledger)["rows"] == 1
+        assert to_rebuy(ledger).rows == 1
 
 
 def test_rebuy_is_agreed_to_once(ledger: Ledger) -> None:
@@ -166,7 +164,7 @@ def test_rebuy_is_agreed_to_once(ledger: Ledger) -> None:
     prompts(ledger, ["a red cup"], ids="a")
 
     assert waiting(ledger) == [0]
-    assert to_rebuy(ledger)["rows"] == 0
+    assert to_rebuy(ledger).rows == 0
 
 
 def test_without_ids_a_row_where_a_paid_one_stood_is_that_row_changed(
@@ -178,7 +176,7 @@ def test_without_ids_a_row_where_a_paid_one_stood_is_that_row_changed(
     prompts(ledger, ["a red cup", "lamp", "new"])
 
     assert waiting(ledger) == [0, 2]
-    assert to_rebuy(ledger)["rows"] == 1
+    assert to_rebuy(ledger).rows == 1
     assert ledger.totals(EVERY).retired == PRICE
 
 
@@ -202,7 +200,7 @@ def test_without_ids_exactly_the_surplus_of_equal_rows_is_bought(
         new = Counter(second[position] for position in waiting(ledger))
         assert new == Counter(second) - Counter(first)
         gone = Counter(first) - Counter(second)
-        assert to_rebuy(ledger)["rows"] <= gone.total()
+        assert to_rebuy(ledger).rows <= gone.total()
         retired = Counter(first) - Counter(second)
         assert ledger.totals(EVERY).retired == PRICE * retired.total()
         assert len(set(row_ids(ledger))) == len(second)
@@ -243,7 +241,7 @@ def test_with_ids_exactly_what_was_never_bought_is_bought_and_edits_ask(
                 if paid[name] not in row_ids(ledger)
             }
             asks += min(len(left), len(to_buy - set(first)))
-        assert to_rebuy(ledger)["rows"] == asks
+        assert to_rebuy(ledger).rows == asks
         assert len(set(row_ids(ledger))) == len(second)
 
 
@@ -256,17 +254,16 @@ def test_a_repeated_id_makes_the_later_row_invalid_and_no_other(
     prompts(ledger, ["cup", "lamp", "vase"], ids=["a", "b", "a"])
 
     assert waiting(ledger) == [0, 1]
-    (found,) = ledger.run("problems", (ledger.generation, 10))
-    assert (found["position"], found["line"], found["at_column"]) == (2, 4, "id")
-    assert "repeats the id" in found["problem"]
+    (problem,) = problems(ledger, 10)
+    assert (problem.position, problem.line, problem.column) == (2, 4, "id")
+    assert "repeats the id" in problem.message
 
 
 def test_the_id_of_an_invalid_row_is_taken_all_the_same(ledger: Ledger) -> None:
     read(ledger, [bad(0, "no prompt", id="a"), entry(1, id="a")])
 
     assert waiting(ledger) == []
-    problems = [it["problem"] for it in ledger.run("problems", (ledger.generation, 9))]
-    assert problems == [
+    assert [problem.message for problem in problems(ledger, 9)] == [
         "no prompt",
         "repeats the id of an earlier row; ids must differ",
     ]
@@ -278,8 +275,8 @@ def test_an_invalid_row_costs_nothing_and_keeps_its_prompt(ledger: Ledger) -> No
     read(ledger, [wide])
 
     (row,) = planned(ledger)
-    asked = load_request(str(row["plan_request"]))
-    assert (row["row_id"], asked.prompt) == (None, "cup")
+    request = load_request(str(row["plan_request"]))
+    assert (row["row_id"], request.prompt) == (None, "cup")
     assert ledger.totals(EVERY).rows == {Status.INVALID: 1}
 
 
@@ -315,20 +312,20 @@ def names_of(ledger: Ledger) -> list[str]:
 
 
 def test_names_are_unique_whatever_stems_are_wanted(ledger: Ledger) -> None:
-    wanted = ["Tasse", "tasse", "TASSE", "tasse~0", "tassé", "tasse\u0301"]
+    names_asked = ["Tasse", "tasse", "TASSE", "tasse~0", "tassé", "tasse\u0301"]
 
     read(
         ledger,
         [
             replace(entry(position, f"p{position}"), stem=stem)
-            for position, stem in enumerate(wanted)
+            for position, stem in enumerate(names_asked)
         ],
     )
 
     names = names_of(ledger)
     assert names[0] == "Tasse"
     assert names[4] == "tassé"
-    folded = [claimed_stems(it, 1)[0] for it in names]
+    folded = [claimed_stems(name, 1)[0] for name in names]
     assert len(set(folded)) == len(folded)
     assert names[1].startswith("tasse~")
     assert len(names[1]) == len("tasse~") + 8
@@ -403,7 +400,7 @@ def test_the_first_reading_counts_from_its_first_slice_on(ledger: Ledger) -> Non
         plan.add([entry(0, "cup")], b"ipc", 0)
 
     assert waiting(ledger) == [0]
-    assert ledger.get("plan_digest") is None
+    assert ledger.meta.plan_digest is None
 
 
 def test_a_later_reading_counts_only_when_it_is_complete(ledger: Ledger) -> None:
@@ -413,14 +410,14 @@ def test_a_later_reading_counts_only_when_it_is_complete(ledger: Ledger) -> None
         plan.add([entry(0, "vase")], b"ipc", 0)
 
     assert row_ids(ledger) == before
-    assert ledger.get("plan_digest") == "d"
+    assert ledger.meta.plan_digest == "d"
 
     plan.complete("e", b"schema", 1)
 
     assert [row["request"] for row in planned(ledger)] == ['{"prompt":"vase"}']
-    assert ledger.get("plan_digest") == "e"
-    assert ledger.run("plan_last_generation").fetchone()[0] == ledger.generation
-    assert ledger.run("planned_count", (ledger.generation,)).fetchone()[0] == 1
+    assert ledger.meta.plan_digest == "e"
+    assert ledger.execute("plan_last_generation").fetchone()[0] == ledger.generation
+    assert ledger.execute("planned_count", (ledger.generation,)).fetchone()[0] == 1
 
 
 def test_a_reading_that_was_broken_off_leaves_no_trace_in_the_next(
@@ -434,10 +431,10 @@ def test_a_reading_that_was_broken_off_leaves_no_trace_in_the_next(
 
     assert waiting(ledger) == [0, 1]
     assert len(set(row_ids(ledger))) == 2
-    slices = ledger.run("result_slices", (ledger.generation,)).fetchall()
-    assert [(it["first"], it["ipc"]) for it in slices] == [(0, b"ipc 0")]
+    slices = ledger.execute("result_slices", (ledger.generation,)).fetchall()
+    assert [(row["first"], row["ipc"]) for row in slices] == [(0, b"ipc 0")]
     generations = ledger._connection.execute("SELECT DISTINCT generation FROM plan")
-    assert [it[0] for it in generations] == [ledger.generation]
+    assert [row[0] for row in generations] == [ledger.generation]
 
 
 def test_the_directory_lists_each_image_once_and_only_of_planned_rows(
@@ -449,17 +446,19 @@ def test_the_directory_lists_each_image_once_and_only_of_planned_rows(
     bought(ledger, second)  # an unknown outcome that came after all: bought twice
     prompts(ledger, ["lamp"], ids="b")
 
-    found = list(directory_images(ledger))
+    listed = list(directory_images(ledger))
 
-    assert [(it.position, it.id, it.sha256) for it in found] == [(0, "b", "02" * 32)]
+    assert [(image.position, image.id, image.sha256) for image in listed] == [
+        (0, "b", "02" * 32)
+    ]
     assert first not in row_ids(ledger)
-    assert (found[0].ended_at or 0) > AT
+    assert (listed[0].ended_at or 0) > AT
 
 
 def test_the_thousandth_row_that_asks_for_the_same_is_no_dearer_to_plan(
     ledger: Ledger,
 ) -> None:
-    rows = [entry(it, "a cup", id=f"r{it}") for it in range(1200)]
+    rows = [entry(number, "a cup", id=f"r{number}") for number in range(1200)]
     steps = 0
 
     def count() -> None:
@@ -486,7 +485,9 @@ def test_images_of_an_edited_row_are_taken_over_with_their_name(
 
     rows = [("a", "lamp"), ("b", "cup"), ("c", "cup")]
     read(
-        ledger, [entry(it, rows[it][1], id=rows[it][0]) for it in range(3)], dedupe=True
+        ledger,
+        [entry(number, rows[number][1], id=rows[number][0]) for number in range(3)],
+        dedupe=True,
     )
     rename(ledger)
 
@@ -547,4 +548,4 @@ def test_a_row_for_one_provider_shares_nothing_that_another_may_make(
     read(ledger, [free, alone], dedupe=True)
 
     shares = source if made_by == "acme" else None
-    assert [it["shares"] for it in planned(ledger)] == [None, shares]
+    assert [row["shares"] for row in planned(ledger)] == [None, shares]

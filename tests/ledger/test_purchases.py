@@ -33,7 +33,7 @@ NOTHING = Decimal(0)
 
 
 def purchases(ledger: Ledger) -> list[PurchaseRow]:
-    return [it for part in purchase_slices(ledger) for it in part]
+    return [row for part in purchase_slices(ledger) for row in part]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def row_id(ledger: Ledger) -> int:
 
 
 @pytest.mark.parametrize(
-    ("charged", "said"),
+    ("charged", "expected"),
     [
         pytest.param((Charge.NONE, 0), (NOTHING, Basis.NONE, NOTHING), id="free"),
         pytest.param(
@@ -65,17 +65,17 @@ def row_id(ledger: Ledger) -> int:
 )
 def test_each_attempt_says_what_it_cost_and_how_that_is_known(
     charged: tuple[Charge, int | None],
-    said: tuple[Decimal | None, Basis, Decimal],
+    expected: tuple[Decimal | None, Basis, Decimal],
     ledger: Ledger,
     row_id: int,
 ) -> None:
     ledger.mark_ended(sent(ledger, row_id), ended(State.FAILED, *charged))
 
-    (it,) = purchases(ledger)
+    (purchase,) = purchases(ledger)
 
-    assert (it.cost_usd, it.cost_basis, it.at_risk_usd) == said
-    assert (it.expected_usd, it.ceiling_usd) == (USD, to_usd(CEILING))
-    assert (it.error, it.message) == ("provider_down", "words")
+    assert (purchase.cost_usd, purchase.cost_basis, purchase.at_risk_usd) == expected
+    assert (purchase.expected_usd, purchase.ceiling_usd) == (USD, to_usd(CEILING))
+    assert (purchase.error, purchase.message) == ("provider_down", "words")
 
 
 def test_what_is_under_way_is_at_risk_and_its_cost_is_null(
@@ -100,9 +100,12 @@ def test_attempts_are_counted_within_their_row_and_stand_in_their_order(
     for row_id in (cup, lamp, cup, cup):
         bought(ledger, row_id)
 
-    found = [(it.attempt_id, it.row, it.id, it.attempt) for it in purchases(ledger)]
+    numbers = [
+        (purchase.attempt_id, purchase.row, purchase.id, purchase.attempt)
+        for purchase in purchases(ledger)
+    ]
 
-    assert found == [(1, 0, "0", 1), (2, 1, "1", 1), (3, 0, "0", 2), (4, 0, "0", 3)]
+    assert numbers == [(1, 0, "0", 1), (2, 1, "1", 1), (3, 0, "0", 2), (4, 0, "0", 3)]
 
 
 def test_what_was_paid_for_a_row_that_left_the_manifest_stays_and_is_called_retired(
@@ -110,23 +113,28 @@ def test_what_was_paid_for_a_row_that_left_the_manifest_stays_and_is_called_reti
 ) -> None:
     bought(ledger, row_id)
     prompts(ledger, ["lamp", "cup"], ids="ba")
-    assert [(it.row, it.id, it.retired) for it in purchases(ledger)] == [
-        (1, "a", False)
-    ]
+    assert [
+        (purchase.row, purchase.id, purchase.retired) for purchase in purchases(ledger)
+    ] == [(1, "a", False)]
 
     prompts(ledger, ["lamp"], ids="b")
 
-    (it,) = purchases(ledger)
-    assert (it.row, it.id, it.retired, it.cost_usd) == (None, "a", True, USD)
-    assert (it.request_id, it.state) == ("r1", State.STORED)
+    (purchase,) = purchases(ledger)
+    assert (purchase.row, purchase.id, purchase.retired, purchase.cost_usd) == (
+        None,
+        "a",
+        True,
+        USD,
+    )
+    assert (purchase.request_id, purchase.state) == ("r1", State.STORED)
 
 
 # -- what a bill settled, taken back
 
 
 def attempts(ledger: Ledger) -> list[tuple[object, ...]]:
-    found = ledger._connection.execute("SELECT * FROM attempts ORDER BY attempt_id")
-    return [tuple(it) for it in found]
+    rows = ledger._connection.execute("SELECT * FROM attempts ORDER BY attempt_id")
+    return [tuple(row) for row in rows]
 
 
 CHARGES = [
@@ -207,7 +215,9 @@ def test_a_charge_below_a_ceiling_that_was_raised_before_holds_it_up_by_itself(
 
     unsettle_charges(ledger, None)
 
-    lost_now = next(it for it in ledger.attempts_of(row_id) if it.attempt_id == lost)
+    lost_now = next(
+        attempt for attempt in ledger.attempts_of(row_id) if attempt.attempt_id == lost
+    )
     assert lost_now.ceiling == 2 * CEILING
 
 
@@ -215,7 +225,8 @@ def test_only_the_bills_of_one_provider_are_taken_back(
     ledger: Ledger, row_id: int
 ) -> None:
     ids = [
-        ledger.mark_sent(replace(start(row_id), provider=it)) for it in ("one", "two")
+        ledger.mark_sent(replace(start(row_id), provider=provider))
+        for provider in ("one", "two")
     ]
     for attempt_id in ids:
         ledger.mark_ended(attempt_id, ended(State.UNKNOWN, Charge.UNKNOWN, None))
@@ -223,7 +234,7 @@ def test_only_the_bills_of_one_provider_are_taken_back(
 
     assert unsettle_charges(ledger, "two") == 1
 
-    assert [it.at_risk for it in ledger.attempts_of(row_id)] == [False, True]
+    assert [attempt.at_risk for attempt in ledger.attempts_of(row_id)] == [False, True]
 
 
 def test_what_an_older_batchgen_settled_is_counted_and_left(

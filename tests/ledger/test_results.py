@@ -9,6 +9,7 @@ import tempfile
 from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from batchgen.ledger import (
     purchase_slices,
     result_slices,
 )
+from batchgen.ledger.outstanding import outstanding_after_retry
+from batchgen.ledger.picked import retry_status
 from batchgen.model import Basis, Link, ResultRow, State, Status, to_usd
 from tests.ledger.books import (
     AT,
@@ -222,8 +225,8 @@ def test_what_a_delivery_may_cost_beyond_its_floor_is_at_risk_everywhere(
     ledger: Ledger, row_id: int
 ) -> None:
     attempt_id = ledger.mark_sent(start(row_id))
-    known = Charged(Charge.PRICE_LIST, PRICE, 7)
-    ledger.mark_delivered(attempt_id, (), known, None, 1.0)
+    charged = Charged(Charge.PRICE_LIST, PRICE, 7)
+    ledger.mark_delivered(attempt_id, (), charged, None, 1.0)
     fail(ledger, row_id, Charge.UNKNOWN, None, State.UNKNOWN)
 
     (row,) = table(ledger)
@@ -234,7 +237,7 @@ def test_what_a_delivery_may_cost_beyond_its_floor_is_at_risk_everywhere(
     assert (totals.spent, totals.at_risk) == (PRICE, CEILING + 7)
     assert totals.at_risk_attempts == 1
     assert ledger.money_by_day(0) == [(AT // 86_400_000_000, PRICE + CEILING + 7)]
-    ledger.run("row_regroup", ('{"brand": "x"}', row_id))
+    ledger.execute("row_regroup", ('{"brand": "x"}', row_id))
     assert ledger.money_by_group() == [('{"brand": "x"}', PRICE + CEILING + 7)]
 
 
@@ -283,7 +286,7 @@ def test_an_image_that_was_bought_twice_stands_once_and_is_paid_twice(
 
     (row,) = table(ledger)
 
-    assert [(it.image, it.sha256) for it in row.files] == [(1, "01" * 32)]
+    assert [(file.image, file.sha256) for file in row.files] == [(1, "01" * 32)]
     assert (row.cost_usd, row.attempts) == (2 * USD, 2)
     (listed,) = directory_images(ledger)
     assert listed.sha256 == "01" * 32
@@ -297,7 +300,7 @@ def test_images_of_several_parts_stand_in_their_order(ledger: Ledger) -> None:
 
     (row,) = table(ledger)
 
-    assert [it.image for it in row.files] == [1, 2, 3]
+    assert [file.image for file in row.files] == [1, 2, 3]
     assert ledger.stored_images(row_id) == {1, 2, 3}
 
 
@@ -394,8 +397,8 @@ def lives(draw: st.DrawFn) -> Lived:
             return Lived(row, state, Charge.NONE, 0, 0)
         case State.FAILED:
             charge = draw(st.sampled_from(list(Charge)))
-            known = {Charge.NONE: 0, Charge.UNKNOWN: None}
-            cost = known.get(charge, amount)
+            fixed = {Charge.NONE: 0, Charge.UNKNOWN: None}
+            cost = fixed.get(charge, amount)
             return Lived(row, state, charge, cost, amount if cost is None else cost)
         case State.DELIVERED | State.STORED:
             return Lived(row, state, Charge.REPORTED, amount, amount)
@@ -434,22 +437,22 @@ def test_the_law_of_money_holds_for_every_history(
         prompts(ledger, [text for row, text in enumerate("abcdef") if row in kept])
 
         totals, rows = ledger.totals(EVERY), table(ledger)
-        purchases = [it for part in purchase_slices(ledger) for it in part]
+        purchases = [row for part in purchase_slices(ledger) for row in part]
 
-        bill = sum(it.billed for it in history)
+        bill = sum(life.billed for life in history)
         spent = totals.spent + totals.retired
         assert spent <= bill <= spent + totals.at_risk
         assert sum(row.cost_usd or 0 for row in rows) == to_usd(totals.spent)
-        retired = sum(it.cost or 0 for it in history if it.row not in kept)
+        retired = sum(life.cost or 0 for life in history if life.row not in kept)
         assert totals.retired == retired
-        for_retired = [it for it in purchases if it.retired]
-        assert sum(it.cost_usd or 0 for it in for_retired) == to_usd(retired)
-        assert sum(it.cost_usd or 0 for it in purchases) == to_usd(spent)
-        assert sum(it.at_risk_usd or 0 for it in purchases) == to_usd(totals.at_risk)
-        unsure = [it for it in history if it.cost is None]
-        assert totals.at_risk_attempts == len(unsure)
+        for_retired = filter(attrgetter("retired"), purchases)
+        assert sum(row.cost_usd or 0 for row in for_retired) == to_usd(retired)
+        assert sum(row.cost_usd or 0 for row in purchases) == to_usd(spent)
+        assert sum(row.at_risk_usd or 0 for row in purchases) == to_usd(totals.at_risk)
+        uncertain = [life for life in history if life.cost is None]
+        assert totals.at_risk_attempts == len(uncertain)
         assert sum(row.at_risk_attempts for row in rows) == len(
-            [it for it in unsure if it.row in kept]
+            [life for life in uncertain if life.row in kept]
         )
         assert (totals.unpriced, totals.unpriced_risk) == (0, 0)
 
@@ -483,7 +486,7 @@ def test_rows_behind_the_limit_do_not_count_but_their_money_does(
 
 def retry(ledger: Ledger, status: Status) -> int:
     """Mark as the command does; returns how many rows were marked."""
-    return ledger.run("retry_by_status", (status.value, ledger.generation)).rowcount
+    return retry_status(ledger, status)
 
 
 def test_retry_marks_rows_of_one_status_and_starts_their_count_anew(
@@ -506,8 +509,8 @@ def test_retry_marks_rows_of_one_status_and_starts_their_count_anew(
     )
     assert ledger.row(third).status is Status.REFUSED
     assert table(ledger)[1].cost_usd == USD
-    found = ledger.run("retry_prices", (ledger.generation,)).fetchone()
-    assert (found["rows"], found["estimate"]) == (1, PRICE)
+    rest = outstanding_after_retry(ledger)
+    assert (rest.rows, rest.estimate) == (1, PRICE)
 
 
 def test_retry_leaves_rows_alone_that_the_manifest_lost(ledger: Ledger) -> None:

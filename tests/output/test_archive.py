@@ -157,8 +157,8 @@ def test_more_images_than_one_call_takes_are_all_written(tmp_path: Path) -> None
     members = filled(path, 1500)
 
     with Archive(path, 0) as archive:
-        found = archive.recover()
-    assert [one.member for one in found] == members
+        adopted = archive.recover()
+    assert [image.member for image in adopted] == members
 
 
 def test_an_image_larger_than_one_call_takes_is_written_in_pieces(
@@ -172,7 +172,7 @@ def test_an_image_larger_than_one_call_takes_is_written_in_pieces(
         return pwritev(descriptor, buffers, offset)
 
     monkeypatch.setattr(os, "pwritev", noted)
-    monkeypatch.setattr(diskfile, "MOST_BYTES", 70)
+    monkeypatch.setattr(diskfile, "MAX_CALL_BYTES", 70)
     monkeypatch.setattr(diskfile, "WRITTEN_AT_ONCE", 70)
     path = tmp_path / "images.zip"
     members = filled(path, 3)

@@ -131,17 +131,17 @@ def test_a_power_loss_takes_nothing_synced_and_invents_nothing(
                 safe = archive.end
                 committed = safe if chance.random() < 0.7 else committed
 
-    for state, known, kept in cases:
+    for state, committed, kept in cases:
         (tmp_path / "replay.zip").write_bytes(state)
-        check_after_power_loss(tmp_path / "replay.zip", known, kept)
+        check_after_power_loss(tmp_path / "replay.zip", committed, kept)
 
 
 def check_after_power_loss(path: Path, committed: int, safe: int) -> None:
     with Archive(path, committed) as archive:
-        found = archive.recover()
+        adopted = archive.recover()
         assert archive.end >= safe
-        for one in found:
-            assert archive.read(one.member.offset) == image_of(one.tag.attempt_id)
+        for image in adopted:
+            assert archive.read(image.member.offset) == image_of(image.tag.attempt_id)
         finished = archive.has_directory
     if finished:
         with zipfile.ZipFile(path) as reader:

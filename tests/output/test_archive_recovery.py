@@ -33,12 +33,12 @@ def test_members_behind_the_last_commit_are_found_with_their_tags(
     members = filled(path, 3, first=3)
 
     with Archive(path, committed) as archive:
-        found = archive.recover()
+        adopted = archive.recover()
 
-        assert [one.member for one in found] == members
-        assert [one.tag.attempt_id for one in found] == [3, 4, 5]
+        assert [image.member for image in adopted] == members
+        assert [image.tag.attempt_id for image in adopted] == [3, 4, 5]
         assert archive.end == path.stat().st_size
-        assert archive.read(found[1].member.offset) == incoming(4).data
+        assert archive.read(adopted[1].member.offset) == incoming(4).data
         assert archive.recover() == []
 
 
@@ -79,8 +79,8 @@ def test_a_tail_torn_at_any_byte_keeps_the_whole_members_and_goes_on(
     for size in range(last.offset, len(whole)):
         path.write_bytes(whole[:size])
         with Archive(path, 0) as archive:
-            found = archive.recover()
-            assert [one.tag.attempt_id for one in found] == [1]
+            adopted = archive.recover()
+            assert [image.tag.attempt_id for image in adopted] == [1]
             assert path.stat().st_size == size
             archive.append([incoming(7)])
 
@@ -207,29 +207,29 @@ def test_killed_at_random_moments_no_synced_image_is_lost_and_none_invented(
 ) -> None:
     path = tmp_path / "images.zip"
     chance = random.Random(7)
-    committed, known = 0, 0
+    committed, last_id = 0, 0
     for _ in range(12):
-        with appender(path, committed, known + 1) as child:
+        with appender(path, committed, last_id + 1) as child:
             assert child.stdout is not None
             lines = [child.stdout.readline() for _ in range(chance.randint(1, 6))]
             # Burn a random while, so that the kill falls anywhere in an append.
             sum(range(chance.randint(0, 200_000)))
             child.send_signal(signal.SIGKILL)
             lines += child.stdout.read().splitlines()
-        said, end = map(int, lines[-1].split())
+        last_said, end = map(int, lines[-1].split())
         with Archive(path, committed) as archive:
-            found = [one.tag.attempt_id for one in archive.recover()]
-            assert found == list(range(known + 1, known + 1 + len(found)))
-            assert found[-1] >= said
+            ids = [image.tag.attempt_id for image in archive.recover()]
+            assert ids == list(range(last_id + 1, last_id + 1 + len(ids)))
+            assert ids[-1] >= last_said
             assert archive.end >= end
         # The ledger may have learned of some of them, and of none that is not there.
         kept = chance.choice([True, False])
-        committed, known = (archive.end, found[-1]) if kept else (committed, known)
+        committed, last_id = (archive.end, ids[-1]) if kept else (committed, last_id)
 
     with Archive(path, 0) as archive:
         everything = archive.recover()
-        archive.finish([one.member for one in everything], [])
-    assert [one.tag.attempt_id for one in everything] == list(range(1, found[-1] + 1))
+        archive.finish([image.member for image in everything], [])
+    assert [image.tag.attempt_id for image in everything] == list(range(1, ids[-1] + 1))
     check_with_every_reader(path)
 
 
@@ -246,9 +246,9 @@ def test_a_write_that_ends_half_way_is_said_and_leaves_what_was_whole(
 
     assert f"DiskFull: cannot write {path}: it may not grow beyond the" in error
     assert path.stat().st_size == 3_000_000
-    said = [int(line.split()[0]) for line in out.splitlines()]
-    assert said
-    assert [one.tag.attempt_id for one in recovered(path, 0)] == said
+    ids = [int(line.split()[0]) for line in out.splitlines()]
+    assert ids
+    assert [image.tag.attempt_id for image in recovered(path, 0)] == ids
 
 
 def test_a_header_that_promises_more_than_the_file_has_is_not_followed(

@@ -42,7 +42,9 @@ ROWS = st.lists(
         at_risk_attempts=st.integers(0, 2),
         estimated_usd=st.none() | MONEY,
         started_at=st.none()
-        | st.integers(0, 3 * 24 * 60).map(lambda it: MIDNIGHT + timedelta(minutes=it)),
+        | st.integers(0, 3 * 24 * 60).map(
+            lambda minutes: MIDNIGHT + timedelta(minutes=minutes)
+        ),
     ),
     max_size=12,
 )
@@ -71,36 +73,36 @@ def costs_of(*tables: Path, by: Sequence[str] = ()) -> Costs:
 
 
 def by_values(costs: Costs) -> dict[tuple[object, ...], Amounts]:
-    return {it.values: it.amounts for it in costs}
+    return {group.values: group.amounts for group in costs}
 
 
 def summed(amounts: Iterable[Decimal | None]) -> Decimal:
-    return sum((it for it in amounts if it is not None), Decimal(0))
+    return sum((amount for amount in amounts if amount is not None), Decimal(0))
 
 
 def by_hand(rows: Sequence[ResultRow]) -> dict[str, Any]:
     """Return the sums of some rows, and which are unknown, row by row."""
-    known = [it for it in rows if it.cost_usd is not None]
-    failed = [it for it in rows if it.status is not Status.SUCCEEDED]
-    settled = [it for it in known if it.attempts and not it.at_risk_attempts]
-    settled = [it for it in settled if it.at_risk_usd == 0]
-    compared = [it for it in settled if it.estimated_usd is not None]
+    priced = [row for row in rows if row.cost_usd is not None]
+    failed = [row for row in rows if row.status is not Status.SUCCEEDED]
+    settled = [row for row in priced if row.attempts and not row.at_risk_attempts]
+    settled = [row for row in settled if row.at_risk_usd == 0]
+    compared = [row for row in settled if row.estimated_usd is not None]
 
     def amount(of: Sequence[ResultRow], name: str) -> Decimal | None:
-        values = [getattr(it, name) for it in of]
+        values = [getattr(row, name) for row in of]
         return summed(values) or (None if None in values else Decimal(0))
 
     return {
         "rows": len(rows),
-        "unknown_rows": len(rows) - len(known),
-        "images": sum(len(it.files) for it in rows if it.attempts),
+        "unknown_rows": len(rows) - len(priced),
+        "images": sum(len(row.files) for row in rows if row.attempts),
         "cost_usd": amount(rows, "cost_usd"),
         "wasted_usd": amount(failed, "cost_usd"),
         "at_risk_usd": amount(rows, "at_risk_usd"),
-        "at_risk_attempts": sum(it.at_risk_attempts for it in rows),
-        "at_risk_unknown_rows": sum(it.at_risk_usd is None for it in rows),
-        "estimated_usd": summed(it.estimated_usd for it in compared),
-        "actual_usd": summed(it.cost_usd for it in compared),
+        "at_risk_attempts": sum(row.at_risk_attempts for row in rows),
+        "at_risk_unknown_rows": sum(row.at_risk_usd is None for row in rows),
+        "estimated_usd": summed(row.estimated_usd for row in compared),
+        "actual_usd": summed(row.cost_usd for row in compared),
     }
 
 
@@ -137,12 +139,12 @@ def test_groups_are_the_sums_by_hand_and_add_up_to_the_total(
         ]
         costs = costs_of(*tables, by=["brand", "day", "resolution"])
 
-    assert {key: sums_in(it) for key, it in by_values(costs).items()} == {
+    assert {key: sums_in(amounts) for key, amounts in by_values(costs).items()} == {
         key: by_hand(rows) for key, rows in groups.items()
     }
     assert sums_in(costs.total) == by_hand([row for row, _ in labelled])
     for name in ("cost_usd", "estimated_usd", "actual_usd"):
-        parts_of = [getattr(it, name) for it in by_values(costs).values()]
+        parts_of = [getattr(amounts, name) for amounts in by_values(costs).values()]
         assert summed(parts_of) == summed([getattr(costs.total, name)])
     assert sums_in(costs.after(0)) == sums_in(costs.total)
 
@@ -236,7 +238,7 @@ def test_tables_of_differing_manifests_go_together(tmp_path: Path) -> None:
 
     costs = costs_of(text, number, without, by=["sku", "provider"])
 
-    images = {values: it.images for values, it in by_values(costs).items()}
+    images = {values: amounts.images for values, amounts in by_values(costs).items()}
     assert images == {("7", "aimlapi"): 4, (None, "aimlapi"): 2}
     assert by_values(costs_of(number, without, by=["sku"])).keys() == {(7,), (None,)}
 
@@ -249,14 +251,17 @@ def test_the_dearest_group_comes_first_and_days_in_their_order(tmp_path: Path) -
     ]
     table = table_of(tmp_path / "t.parquet", rows)
 
-    assert [it.values for it in costs_of(table, by=["provider"])] == [("a",), ("b",)]
-    found = [
+    assert [group.values for group in costs_of(table, by=["provider"])] == [
+        ("a",),
+        ("b",),
+    ]
+    days = [
         (str(day), provider)
         for day, provider in (
-            it.values for it in costs_of(table, by=["day", "provider"])
+            group.values for group in costs_of(table, by=["day", "provider"])
         )
     ]
-    assert found == [("2026-11-19", "b"), ("2026-11-19", "a"), ("2026-11-20", "a")]
+    assert days == [("2026-11-19", "b"), ("2026-11-19", "a"), ("2026-11-20", "a")]
 
 
 @pytest.mark.parametrize(

@@ -79,13 +79,13 @@ def test_the_bytes_of_what_was_read_as_text_come_back_too(kept: KeptFiles) -> No
     ],
 )
 def test_an_image_is_named_so_that_a_person_can_open_it(
-    kept: KeptFiles, data: bytes, extension: str
+    kept: KeptFiles, tmp_path: Path, data: bytes, extension: str
 ) -> None:
     name = kept.keep_image(12, 3, data)
 
     assert name == f"kept/12-3.{extension}"
     assert kept.images_of(12) == {3: f"12-3.{extension}"}
-    assert kept.read_image(f"12-3.{extension}") == data
+    assert (tmp_path / name).read_bytes() == data
     assert kept.name_of(12) == name
     assert kept.name_of(1) is None
 
@@ -98,9 +98,9 @@ def test_what_is_written_went_through_the_mask_piece_by_piece(tmp_path: Path) ->
     body: Json = {"a": "secret", "b": "secret" * LONG_TEXT, "c": Blob(b"a secret")}
     KeptFiles(tmp_path, mask).keep_reply(1, "acme", "purchase", Reply(200, {}, body))
 
-    files = [it.read_bytes() for it in (tmp_path / "kept").iterdir()]
+    files = [path.read_bytes() for path in (tmp_path / "kept").iterdir()]
     assert len(files) == 3
-    assert not [it for it in files if b"secret" in it]
+    assert not [data for data in files if b"secret" in data]
 
 
 def test_without_room_nothing_is_kept_and_nothing_is_left(
@@ -164,7 +164,6 @@ def test_neither_a_link_nor_a_pipe_nor_a_path_is_followed(
 
     assert kept.read_reply(1) is None
     assert kept.read_reply(2) is None
-    assert kept.read_image("../outside-is-not-there") is None
     assert kept.replies() == [1, 2]
 
 

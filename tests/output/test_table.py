@@ -184,14 +184,14 @@ def test_rows_that_share_a_purchase_say_with_whom(tmp_path: Path) -> None:
 def test_polars_reads_every_value_as_it_was(tmp_path: Path) -> None:
     frame = write(tmp_path / "results.parquet", [DONE, UNPRICED])
 
-    done, unpriced = frame.rows(named=True)
-    assert done["prompt"] == DONE.prompt
-    assert done["cost_usd"] == Decimal("0.089487501")
-    assert done["estimated_usd"] == Decimal("123456789.123456789")
-    assert done["finished_at"] == MOMENT
-    assert done["latency_s"] == 12.25
-    assert [file["image"] for file in done["files"]] == [1, 2]
-    assert done["files"][0] == PICTURE._asdict()
+    succeeded, unpriced = frame.rows(named=True)
+    assert succeeded["prompt"] == DONE.prompt
+    assert succeeded["cost_usd"] == Decimal("0.089487501")
+    assert succeeded["estimated_usd"] == Decimal("123456789.123456789")
+    assert succeeded["finished_at"] == MOMENT
+    assert succeeded["latency_s"] == 12.25
+    assert [file["image"] for file in succeeded["files"]] == [1, 2]
+    assert succeeded["files"][0] == PICTURE._asdict()
     assert unpriced["cost_usd"] is None
     assert unpriced["files"] == []
     assert unpriced["status"] == "pending"
@@ -215,20 +215,20 @@ def test_duckdb_reads_the_same_decimals(tmp_path: Path) -> None:
     write(path, [DONE, UNPRICED], pl.DataFrame({"tags": [["a", "b"], None]}))
 
     with duckdb.connect() as connection:
-        found = connection.execute(
+        rows = connection.execute(
             "SELECT typeof(cost_usd), sum(cost_usd) OVER (), files[2].name, tags,"
             " typeof(finished_at) FROM read_parquet(?) ORDER BY row",
             [str(path)],
         ).fetchall()
 
-    assert found[0] == (
+    assert rows[0] == (
         "DECIMAL(18,9)",
         Decimal("0.089487501"),
         "schuh/größe-42-2.png",
         ["a", "b"],
         "TIMESTAMP WITH TIME ZONE",
     )
-    assert found[1][3] is None
+    assert rows[1][3] is None
 
 
 def test_a_table_without_slices_has_all_columns(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from batchgen.providers import PROVIDERS
 from batchgen.runner import planner as planning
 from batchgen.runner.choice import Choice
 from batchgen.runner.planner import Planner, ReadingStopped
-from batchgen.runner.writer import Writer, to_thread
+from batchgen.storage.writer import Writer, to_thread
 from tests.ledger.books import bought, row_ids
 from tests.references.pictures import written
 from tests.runner.test_choice import choosing
@@ -171,7 +171,7 @@ class Table:
                 for row in pl.read_ipc_stream(io.BytesIO(data)).rows()
             ]
             names = ("plan_digest", "plan_rows", "generation", "own_schema", "reading")
-            return found | {name: ledger.get(name) for name in names}
+            return found | {name: ledger.read_meta(name) for name in names}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -275,7 +275,7 @@ async def test_what_changed_since_is_read_from_the_start(
     assert await rows_carried_on(table) == 0
     assert await table.read()
     with closing(Reader(table.folder / "run.db")) as ledger:
-        assert len(row_ids(ledger)) < ROWS == ledger.get("plan_rows")
+        assert len(row_ids(ledger)) < ROWS == ledger.meta.plan_rows
         assert bookmark_of(ledger) is None
 
 

@@ -54,7 +54,7 @@ def append(folder: Path, *items: Incoming, committed: int = 0) -> int:
 
 def recovered(ledger: Ledger, folder: Path) -> int:
     """Do what the next process does first; returns how many images were adopted."""
-    end = ledger.get_int("archive_end")
+    end = ledger.meta.archive_end
     with Archive(folder / "images.zip", end) as archive:
         return recover(ledger, archive, NOW)
 
@@ -83,7 +83,7 @@ def test_an_image_behind_the_last_commit_is_adopted_with_its_cost(
     assert attempt.latency_s is None
     assert ledger.row(row_id).status is Status.SUCCEEDED
     assert ledger.stored_images(row_id) == {1}
-    assert ledger.get_int("archive_end") == end
+    assert ledger.meta.archive_end == end
 
 
 def test_an_adopted_image_that_reported_no_cost_leaves_the_rest_of_it_at_risk(
@@ -170,7 +170,7 @@ def test_a_torn_image_is_not_adopted_and_the_next_one_is_written_in_its_place(
     assert recovered(ledger, tmp_path) == 1
 
     assert ledger.attempt(torn).state is State.UNKNOWN
-    assert ledger.get_int("archive_end") == end
+    assert ledger.meta.archive_end == end
     with Archive(path, end) as archive:
         (member,) = archive.append([picture(7)])
         assert member.offset == end
@@ -284,7 +284,7 @@ def test_an_archive_that_is_shorter_than_the_ledger_knows_stops_everything(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
     end = append(tmp_path, picture(1))
-    ledger.put("archive_end", end)
+    ledger.meta.archive_end = end
     with (tmp_path / "images.zip").open("r+b") as file:
         file.truncate(end - 1)
 
@@ -325,7 +325,7 @@ def test_a_kill_at_any_byte_loses_no_whole_image_and_guesses_none(
                 )
                 STEPS[State.STORED](ledger, attempt_id)
             safe = ends[min(committed, count)]
-            ledger.put("archive_end", safe)
+            ledger.meta.archive_end = safe
             cut = data.draw(st.integers(safe, ends[-1]))
             with (folder / "images.zip").open("r+b") as file:
                 file.truncate(cut)
@@ -338,4 +338,4 @@ def test_a_kill_at_any_byte_loses_no_whole_image_and_guesses_none(
             totals = ledger.totals(EVERY)
             assert totals.spent == 70_000_000 * whole
             assert totals.at_risk == CEILING * (count - whole)
-            assert ledger.get_int("archive_end") == ends[whole]
+            assert ledger.meta.archive_end == ends[whole]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from batchgen.engines.report import read_report
 from batchgen.model import dollars
-from batchgen.runner.outputs import write_outputs
+from batchgen.storage.outputs import write_outputs
 from tests.web.runs import Page, Row, drawn, made, read
 
 EVIL = [

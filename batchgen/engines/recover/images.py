@@ -1,4 +1,4 @@
-"""Images of the ZIP, each to the purchase that its header names."""
+"""Assign each image of the ZIP to the purchase that its header names."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from batchgen.engines.recover.events import MAX_ID
-from batchgen.engines.recover.placing import Places
-from batchgen.engines.recover.purchases import MOST_IMAGES, micros_of
-from batchgen.engines.recover.recovered import Recovered
-from batchgen.engines.recover.sales import Sales
+from batchgen.engines.recover.price_book import PriceBook
+from batchgen.engines.recover.recovered_attempts import MAX_IMAGES, micros_of
+from batchgen.engines.recover.recovery_report import RecoveryReport
+from batchgen.engines.recover.row_finder import RowFinder
+from batchgen.engines.recover.run_log import MAX_ID
 from batchgen.errors import Charge
 from batchgen.images import NotAnImage, inspect
 from batchgen.ledger import AttemptRecord, Ledger, StoredImage
 from batchgen.ledger.rebuilding import Rebuilding
 from batchgen.model import State, now_micros
 from batchgen.output.reading import WrittenTable
-from batchgen.output.salvage import Salvage, Salvaged
+from batchgen.output.salvage import Salvage, SalvagedImage
 from batchgen.output.tag import Tag
 from batchgen.runner.accounts import by_list
 from batchgen.runner.store import size_warning
@@ -33,16 +33,16 @@ class Images:
     """Takes images in; the purchases that tables and log know stand already.
 
     Attributes:
-        newer: Purchases that no table names.
-        numbers: New numbers of purchases whose own is another's in the tables, by that
-            number and their row.
+        newer: Numbers of purchases that no table names.
+        numbers: New numbers of purchases whose own number is another purchase's in the
+            tables, by their own number and their row.
     """
 
     ledger: Ledger
     rebuilding: Rebuilding
-    places: Places
-    sales: Sales
-    found: Recovered
+    row_finder: RowFinder
+    price_book: PriceBook
+    report: RecoveryReport
     newer: set[int]
     numbers: dict[tuple[int, int], int] = field(default_factory=dict)
 
@@ -57,7 +57,7 @@ class Images:
                 facts = inspect(image.data)
             except NotAnImage:
                 continue
-            if not (_is_safe(image.member.name) and 0 < image.tag.image <= MOST_IMAGES):
+            if not (_is_safe(image.member.name) and 0 < image.tag.image <= MAX_IMAGES):
                 salvage.damaged += 1
                 continue
             attempt = self._attempt_of(image)
@@ -73,29 +73,29 @@ class Images:
                 height_px=facts.height_px,
             )
             self.ledger.keep_images(attempt.attempt_id, [stored])
-            self.found.images += 1
-            self.found.newer_images += attempt.attempt_id in self.newer
-            self.found.foreign_images += self.places.is_foreign(attempt.row_id)
-        self.found.damaged_images = salvage.damaged
+            self.report.images += 1
+            self.report.newer_images += attempt.attempt_id in self.newer
+            self.report.foreign_images += self.row_finder.is_foreign(attempt.row_id)
+        self.report.damaged_images = salvage.damaged
         self._end_attempts()
 
-    def _attempt_of(self, image: Salvaged) -> AttemptRecord:
+    def _attempt_of(self, image: SalvagedImage) -> AttemptRecord:
         tag, name = image.tag, image.member.name
-        row_id = self.places.row_of_image(name, tag.image)
+        row_id = self.row_finder.row_of_image(name, tag.image)
         is_number = 0 < tag.attempt_id < MAX_ID
-        known = self.ledger.find_attempt(tag.attempt_id) if is_number else None
-        if known is not None and not _fits(known, tag, row_id):
-            known = self._renumbered(tag, row_id)
-        if known is None:
-            known = self._new_attempt(image, row_id)
-        if known.state is State.STORED:
-            return known
-        charged = _charged(known, tag)
-        if known.charge not in _PRICED and charged.charge is Charge.PRICE_LIST:
-            self.found.priced_by_list += charged.cost is not None
-            self.found.unpriced_images += charged.cost is None
-        at = micros_of(tag.modified) or known.ended_at
-        charged = replace(charged, ended_at=max(at or 0, known.ended_at or 0) or None)
+        attempt = self.ledger.find_attempt(tag.attempt_id) if is_number else None
+        if attempt is not None and not _fits(attempt, tag, row_id):
+            attempt = self._renumbered(tag, row_id)
+        if attempt is None:
+            attempt = self._new_attempt(image, row_id)
+        if attempt.state is State.STORED:
+            return attempt
+        charged = _charged(attempt, tag)
+        if attempt.charge not in _PRICED and charged.charge is Charge.PRICE_LIST:
+            self.report.priced_by_list += charged.cost is not None
+            self.report.unpriced_images += charged.cost is None
+        at = micros_of(tag.modified) or attempt.ended_at
+        charged = replace(charged, ended_at=max(at or 0, attempt.ended_at or 0) or None)
         self.rebuilding.put_attempt(charged)
         return charged
 
@@ -103,11 +103,11 @@ class Images:
         number = self.numbers.get((tag.attempt_id, row_id or 0))
         return None if number is None else self.ledger.find_attempt(number)
 
-    def _new_attempt(self, image: Salvaged, row_id: int | None) -> AttemptRecord:
+    def _new_attempt(self, image: SalvagedImage, row_id: int | None) -> AttemptRecord:
         """Return an attempt of which only the ZIP knows."""
         tag = image.tag
         if row_id is None:
-            row_id = self.places.foreign_row_of_image(image.member.name, tag.image)
+            row_id = self.row_finder.foreign_row_of_image(image.member.name, tag.image)
         number = tag.attempt_id
         if not 0 < number < MAX_ID or self.ledger.find_attempt(number) is not None:
             number = self.ledger.newest_attempt() + 1
@@ -117,10 +117,10 @@ class Images:
         first = 1 if images >= n else tag.image
         at = micros_of(tag.modified) or now_micros()
         self.newer.add(number)
-        return self.sales.sent(self.ledger, number, row_id, (first, images), at)
+        return self.price_book.sent(self.ledger, number, row_id, (first, images), at)
 
     def _end_attempts(self) -> None:
-        """Let attempts that brought images stand as stored.
+        """Mark attempts that brought images as stored.
 
         Where some are missing and a task may still bring them, it is asked again.
         """
@@ -151,7 +151,7 @@ class Images:
         """
         missing = [*self.rebuilding.attempts_without_images()]
         rows = {attempt.row_id for attempt, _ in missing}
-        files = _files_of(results, self.places, rows) if rows else {}
+        files = _files_of(results, self.row_finder, rows) if rows else {}
         for attempt, images in missing:
             listed = files.get(attempt.row_id)
             for image in images:
@@ -159,7 +159,7 @@ class Images:
                     continue  # fewer came than were asked for
                 sha256 = listed[image] if listed else b""
                 self.rebuilding.note_missing(attempt.attempt_id, image, sha256)
-                self.found.missing_images += 1
+                self.report.missing_images += 1
 
 
 def _is_safe(name: str) -> bool:
@@ -197,12 +197,12 @@ def _charged(attempt: AttemptRecord, tag: Tag) -> AttemptRecord:
 
 
 def _files_of(
-    results: WrittenTable | None, places: Places, rows: set[int]
+    results: WrittenTable | None, row_finder: RowFinder, rows: set[int]
 ) -> Mapping[int, Mapping[int, bytes]]:
     """Return the digests of the images that rows had, by their number."""
     files: dict[int, dict[int, bytes]] = defaultdict(dict)
     for row in results.rows() if results else ():
-        if not row["files"] or (row_id := places.row_of_result(row)) not in rows:
+        if not row["files"] or (row_id := row_finder.row_of_result(row)) not in rows:
             continue
         for file in row["files"]:
             files[row_id][file["image"]] = bytes.fromhex(file["sha256"] or "")

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchgen.engines.folder import LEDGER, LOG
-from batchgen.engines.recover.events import Events, read_events
+from batchgen.engines.recover.run_log import Events, read_events
 from batchgen.engines.whole_folder import SANDBOX, refuse_odd_files
 from batchgen.errors import LedgerMismatch, StorageError, UsageError
 from batchgen.ledger import REHEARSAL
-from batchgen.ledger.database import LedgerState, state_of
+from batchgen.ledger.file_state import LedgerState, state_of
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.reading import WrittenTable
 
@@ -20,11 +20,11 @@ UNENDED = ("sent", "accepted", "overdue", "delivered")
 
 @dataclass(slots=True, kw_only=True)
 class Remains:
-    """The files of a run folder that tell of purchases.
+    """The files of a run folder that name purchases.
 
     Attributes:
         purchases: `attempts.parquet`; None where it cannot be read.
-        results: `results.parquet`; likewise.
+        results: `results.parquet`; None where it cannot be read.
         unreadable: Files that cannot be read, and why.
     """
 
@@ -83,7 +83,7 @@ class Remains:
 
 
 def read_remains(folder: Path) -> Remains:
-    """Look at a run folder; nothing is changed.
+    """Read what a run folder holds; nothing is changed.
 
     Raises:
         UsageError: it has its ledger, or nothing that tells of purchases.
@@ -105,7 +105,7 @@ def read_remains(folder: Path) -> Remains:
         raise UsageError(
             f"{folder} holds no run: neither {ARCHIVE}, {TABLE} and {PURCHASES} nor a "
             f"{LOG} that tells of purchases. There is nothing to recover"
-            + "".join(f"; {words}" for words in unreadable.values())
+            + "".join(f"; {reason}" for reason in unreadable.values())
         )
     return remains
 
@@ -135,7 +135,7 @@ def _open(path: Path, unreadable: dict[str, str]) -> WrittenTable | None:
         return None
     try:
         table = WrittenTable(path)
-        for _ in table.rows():  # before anything is written: all of it can be read
+        for _ in table.rows():  # all rows must be readable before anything is written
             pass
     except StorageError as error:
         unreadable[path.name] = str(error)

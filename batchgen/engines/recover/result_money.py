@@ -1,6 +1,6 @@
-"""Purchases of which only the result table tells: where the table of purchases is gone.
+"""Purchases that only the result table names, where the table of purchases is gone.
 
-It has one line for each row, so what its purchases cost is known as a sum alone.
+The result table has one line for each row, so it only has the sum of their costs.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from batchgen.engines.recover.placing import Places
-from batchgen.engines.recover.purchases import micros_of, nano_of
-from batchgen.engines.recover.sales import Sales
+from batchgen.engines.recover.price_book import PriceBook
+from batchgen.engines.recover.recovered_attempts import micros_of, nano_of
+from batchgen.engines.recover.row_finder import RowFinder
 from batchgen.errors import Again, Charge
 from batchgen.ledger import AttemptRecord, Ledger
 from batchgen.ledger.rebuilding import Rebuilding
@@ -18,13 +18,13 @@ from batchgen.model import Basis, State, Status
 from batchgen.output.reading import TableRow, WrittenTable
 from batchgen.provider import TaskProvider
 
-_KNOWN = {
+_CHARGES = {
     Basis.REPORTED: Charge.REPORTED,
     Basis.BILLED: Charge.BILLED,
     Basis.PRICE_LIST: Charge.PRICE_LIST,
 }
 _MAX_ATTEMPTS = 10_000
-"""Of one row: whoever changed a file could name any number [assumed]."""
+"""Attempts of one row: in a changed file any number may stand [assumed]."""
 
 _SETTLED = (Charge.REPORTED, Charge.BILLED)
 
@@ -35,49 +35,55 @@ class ResultMoney:
 
     ledger: Ledger
     rebuilding: Rebuilding
-    places: Places
-    sales: Sales
+    row_finder: RowFinder
+    price_book: PriceBook
 
     def take(self, results: WrittenTable) -> None:
         """Take all rows in."""
         for row in results.rows():
             is_bought = row["attempts"] or row["at_risk_attempts"]
-            if is_bought and (row_id := self.places.row_of_result(row)) is not None:
+            if is_bought and (row_id := self.row_finder.row_of_result(row)) is not None:
                 self._take_cost(row, row_id)
                 self._take_risk(row, row_id)
 
     def _take_cost(self, row: TableRow, row_id: int) -> None:
-        charge = _KNOWN.get(Basis(row["cost_basis"] or "none"))
+        charge = _CHARGES.get(Basis(row["cost_basis"] or "none"))
         cost = nano_of(row["cost_usd"])
         if charge is None or cost is None:
             return
-        known = self.ledger.attempts_of(row_id)
-        if len(known) == 1 and charge in _SETTLED and known[0].charge not in _SETTLED:
+        attempts = self.ledger.attempts_of(row_id)
+        if (
+            len(attempts) == 1
+            and charge in _SETTLED
+            and attempts[0].charge not in _SETTLED
+        ):
             # The ZIP has its image, and the table what was charged for it.
-            self._put(known[0], charge=charge, cost=cost, uncertain=0)
+            self._put(attempts[0], charge=charge, cost=cost, uncertain=0)
             return
-        lacking = cost - sum(attempt.cost or 0 for attempt in known)
-        is_stored = row["status"] == Status.SUCCEEDED and not known
-        if lacking > 0 or is_stored:
+        missing = cost - sum(attempt.cost or 0 for attempt in attempts)
+        is_stored = row["status"] == Status.SUCCEEDED and not attempts
+        if missing > 0 or is_stored:
             self._add(
                 row,
                 row_id,
                 state=State.STORED if is_stored else State.FAILED,
                 charge=charge,
-                cost=lacking,
+                cost=missing,
                 again=None if is_stored else Again.LATER,
             )
 
     def _take_risk(self, row: TableRow, row_id: int) -> None:
-        known = [each for each in self.ledger.attempts_of(row_id) if each.at_risk]
-        count = (row["at_risk_attempts"] or 0) - len(known)
+        risky = [
+            attempt for attempt in self.ledger.attempts_of(row_id) if attempt.at_risk
+        ]
+        count = (row["at_risk_attempts"] or 0) - len(risky)
         if count > _MAX_ATTEMPTS:
             raise ValueError(f"{count} purchases of one row at risk")
         at_risk = nano_of(row["at_risk_usd"])
         for _ in range(max(0, count)):
             ceiling = None if at_risk is None else -(-at_risk // count)
             is_task = row["request_id"] is not None and isinstance(
-                self.sales.providers.get(row["provider"]), TaskProvider
+                self.price_book.providers.get(row["provider"]), TaskProvider
             )
             self._add(
                 row,
@@ -93,7 +99,7 @@ class ResultMoney:
         number = self.ledger.newest_attempt() + 1
         images = self.ledger.row(row_id).request.n
         at = micros_of(row["started_at"]) or 0
-        attempt = self.sales.sent(self.ledger, number, row_id, (1, images), at)
+        attempt = self.price_book.sent(self.ledger, number, row_id, (1, images), at)
         self._put(
             attempt,
             **{

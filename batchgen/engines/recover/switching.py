@@ -1,4 +1,4 @@
-"""Put a new ledger in the place of what is left of the old one, which is kept."""
+"""Replace what is left of the old ledger, which is kept, by the new one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def clear_new(folder: Path) -> None:
 
 
 def put_in_place(folder: Path, unreadable: Sequence[str]) -> list[str]:
-    """Let the new ledger be the folder's; on disk when this returns.
+    """Make the new ledger the folder's, on disk when this returns.
 
     What stands in the way is moved aside first: SQLite would take an old log for a part
     of the new ledger.

@@ -10,9 +10,9 @@ import pytest
 
 from batchgen.errors import DiskFull
 from batchgen.ledger import Ledger
-from batchgen.output import room
+from batchgen.output import preallocation
 from batchgen.output.archive import Archive
-from batchgen.output.room import hold_room_in
+from batchgen.output.preallocation import hold_room_in
 from tests.output.archives import check_with_every_reader, filled, incoming
 from tests.small_disk import eat, small_disk
 
@@ -28,8 +28,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 def held(path: Path) -> int:
     """Return the bytes on the disk that belong to a file, and are not in it."""
-    found = path.stat()
-    return max(0, found.st_blocks * 512 - found.st_size)
+    state = path.stat()
+    return max(0, state.st_blocks * 512 - state.st_size)
 
 
 def test_images_find_the_room_that_was_held_on_a_full_disk(disk: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_file_that_was_made_for_it_alone_does_not_stay(tmp_path: Path) -> None
 def test_where_the_system_cannot_hold_room_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "_allocator", lambda: None)
+    monkeypatch.setattr(preallocation, "_allocator", lambda: None)
     path = tmp_path / "images.zip"
     with closing(Archive(path, 0)) as archive:
         assert archive.hold(MEGABYTE) is None
@@ -143,7 +143,7 @@ def test_where_the_system_cannot_hold_room_it_says_so(
 def commit(ledger: Ledger, times: int) -> None:
     for number in range(times):
         with ledger.transaction():
-            ledger.put(f"name-{number}", "x" * 3000)
+            ledger.write_meta(f"name-{number}", "x" * 3000)
 
 
 def test_the_ledgers_log_takes_commits_on_a_full_disk(disk: Path) -> None:
@@ -156,10 +156,10 @@ def test_the_ledgers_log_takes_commits_on_a_full_disk(disk: Path) -> None:
         # More than a checkpoint's worth, for which the ledger itself has no room.
         commit(ledger, 300)
 
-        assert ledger.get("name-299") is not None
+        assert ledger.read_meta("name-299") is not None
     (disk / "eaten").unlink()
     with closing(Ledger(disk / "run.db")) as ledger:
-        assert ledger.get("name-299") is not None
+        assert ledger.read_meta("name-299") is not None
 
 
 def test_without_room_of_its_own_it_does_not(disk: Path) -> None:

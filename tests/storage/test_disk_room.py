@@ -13,8 +13,8 @@ import pytest
 
 from batchgen.ledger import Ledger
 from batchgen.output.archive import Archive
-from batchgen.runner import room
-from batchgen.runner.room import Look, Room
+from batchgen.storage import disk_room
+from batchgen.storage.disk_room import Look, Room
 from tests.small_disk import eat, small_disk
 
 MEGABYTE = 1 << 20
@@ -33,18 +33,18 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def held(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    monkeypatch.setattr(room, "SPARE_BYTES", 4 * MEGABYTE)
+    monkeypatch.setattr(disk_room, "SPARE_BYTES", 4 * MEGABYTE)
     with (
         closing(Ledger(disk / "run.db")) as ledger,
         closing(Archive(disk / "images.zip", 0)) as archive,
     ):
         with ledger.transaction():
-            ledger.put("a", 1)
+            ledger.write_meta("a", 1)
         yield Room(disk, archive, ledger.log, at_once)
 
 
-def hold(it: Room, images: int, image_bytes: int) -> None:
-    anyio.run(it.hold, images, image_bytes)
+def hold(room: Room, images: int, image_bytes: int) -> None:
+    anyio.run(room.hold, images, image_bytes)
 
 
 def test_what_is_lacking_is_held_and_then_it_may_leave(held: Room, disk: Path) -> None:
@@ -54,7 +54,7 @@ def test_what_is_lacking_is_held_and_then_it_may_leave(held: Room, disk: Path) -
     hold(held, 4, MEGABYTE)
 
     assert held.look(4, MEGABYTE) is Look.HELD
-    assert before - shutil.disk_usage(disk).free >= 4 * MEGABYTE + room.LOG_BYTES
+    assert before - shutil.disk_usage(disk).free >= 4 * MEGABYTE + disk_room.LOG_BYTES
 
 
 def test_the_margin_stays_free_however_much_is_asked_for(
@@ -64,7 +64,7 @@ def test_the_margin_stays_free_however_much_is_asked_for(
     while held.look(images + 1, MEGABYTE) is not Look.FULL:
         hold(held, images + 1, MEGABYTE)
         images += 1
-        assert shutil.disk_usage(disk).free >= room.SPARE_BYTES // 2
+        assert shutil.disk_usage(disk).free >= disk_room.SPARE_BYTES // 2
 
     assert images > 20, "and most of the disk can be used"
     assert "needed to store the next image" in str(held.explain(images + 1, MEGABYTE))
@@ -75,7 +75,7 @@ def test_when_others_took_the_margin_nothing_more_leaves(
 ) -> None:
     hold(held, 8, MEGABYTE)
 
-    eat(disk, room.SPARE_BYTES // 4)
+    eat(disk, disk_room.SPARE_BYTES // 4)
 
     assert held.look(1, MEGABYTE) is Look.FULL
 
@@ -83,7 +83,7 @@ def test_when_others_took_the_margin_nothing_more_leaves(
 def test_what_is_held_counts_when_little_is_free(held: Room, disk: Path) -> None:
     hold(held, 8, MEGABYTE)
 
-    eat(disk, room.SPARE_BYTES + MEGABYTE)
+    eat(disk, disk_room.SPARE_BYTES + MEGABYTE)
 
     assert held.look(8, MEGABYTE) is Look.HELD
     assert held.look(20, MEGABYTE) is Look.FULL
@@ -92,12 +92,12 @@ def test_what_is_held_counts_when_little_is_free(held: Room, disk: Path) -> None
 def test_where_nothing_can_be_held_the_margin_counts_all(
     held: Room, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batchgen.output.room._allocator", lambda: None)
+    monkeypatch.setattr("batchgen.output.preallocation._allocator", lambda: None)
 
     hold(held, 4, MEGABYTE)
 
     free = shutil.disk_usage(disk).free
-    fits = (free - room.SPARE_BYTES) // MEGABYTE
+    fits = (free - disk_room.SPARE_BYTES) // MEGABYTE
     assert held.look(fits, MEGABYTE) is Look.HELD
     assert held.look(fits + 1, MEGABYTE) is Look.FULL
 
@@ -105,12 +105,12 @@ def test_where_nothing_can_be_held_the_margin_counts_all(
 def test_more_than_the_most_that_is_held_is_a_margin(
     held: Room, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "MOST_HELD_BYTES", 4 * MEGABYTE)
+    monkeypatch.setattr(disk_room, "MAX_HELD_BYTES", 4 * MEGABYTE)
     before = shutil.disk_usage(disk).free
 
     hold(held, 16, MEGABYTE)
 
     assert held.look(16, MEGABYTE) is Look.HELD
     taken = before - shutil.disk_usage(disk).free
-    assert taken < 16 * MEGABYTE + room.LOG_BYTES
+    assert taken < 16 * MEGABYTE + disk_room.LOG_BYTES
     assert held.look(60, MEGABYTE) is Look.FULL

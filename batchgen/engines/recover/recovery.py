@@ -1,8 +1,8 @@
 """Build a new ledger for a run folder whose ledger was lost; nothing is sent.
 
-The plan is made from SOURCE as `run` makes it. Then purchases are taken in: from the
-table of purchases, from the log, from the ZIP. All of it happens in a file of another
-name, which takes the ledger's place in one step when it is whole and on disk: so it may
+The plan is made from SOURCE as `run` makes it. Then purchases are taken in from the
+table of purchases, the log and the ZIP. The new ledger is built under another name and
+takes the old one's place in one step, when it is whole and on disk. So a recovery may
 be killed at any moment, and started again.
 """
 
@@ -16,10 +16,10 @@ from pathlib import Path
 
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import LOG, bind, hold_folder
-from batchgen.engines.recover.filling import Filling
-from batchgen.engines.recover.recovered import Recovered
+from batchgen.engines.recover.ledger_filler import LedgerFiller
+from batchgen.engines.recover.price_book import PriceBook
+from batchgen.engines.recover.recovery_report import RecoveryReport
 from batchgen.engines.recover.remains import Remains, refuse_whole
-from batchgen.engines.recover.sales import Sales
 from batchgen.engines.recover.switching import clear_new, new_ledger, put_in_place
 from batchgen.errors import DiskFull, StorageError
 from batchgen.ledger import Ledger, PlanWriter
@@ -42,17 +42,17 @@ class Recovery:
 
     Attributes:
         realm: What kind of run it was.
-        notes: What the ledger is to remember beside that, by name.
+        command: That carries on, as the ledger remembers it.
     """
 
     job: Job
     providers: Mapping[str, Provider]
     prices: Mapping[str, PriceList]
     realm: str
-    notes: Mapping[str, str]
+    command: str
 
 
-def recover_folder(recovery: Recovery, remains: Remains) -> Recovered:
+def recover_folder(recovery: Recovery, remains: Remains) -> RecoveryReport:
     """Build the ledger of a folder and put it in its place.
 
     Raises:
@@ -64,30 +64,31 @@ def recover_folder(recovery: Recovery, remains: Remains) -> Recovered:
     with hold_folder(folder):
         refuse_whole(folder)
         clear_new(folder)
-        found = Recovered(unreadable=[*remains.unreadable.values()])
+        report = RecoveryReport(unreadable=[*remains.unreadable.values()])
         try:
-            _build(recovery, remains, found)
+            _build(recovery, remains, report)
             _refuse_impossible(folder)
         except BaseException:
             clear_new(folder)
             raise
-        found.moved_aside = put_in_place(folder, [*remains.unreadable])
-    return found
+        report.moved_aside = put_in_place(folder, [*remains.unreadable])
+    return report
 
 
-def _build(recovery: Recovery, remains: Remains, found: Recovered) -> None:
+def _build(recovery: Recovery, remains: Remains, report: RecoveryReport) -> None:
     folder = remains.folder
     with closing(Ledger(new_ledger(folder))) as ledger:
         with ledger.transaction():
             bind(ledger, folder, recovery.job.source, recovery.realm)
-            for name, value in recovery.notes.items():
-                ledger.put(name, value)
+            ledger.meta.command = recovery.command
             _plan(ledger, recovery)
         with ledger.transaction():
-            Filling(ledger, _sales_of(recovery, remains), remains, found).fill()
-        with Archive(folder / ARCHIVE, ledger.get_int("archive_end")) as archive:
+            LedgerFiller(
+                ledger, _price_book_of(recovery, remains), remains, report
+            ).fill()
+        with Archive(folder / ARCHIVE, ledger.meta.archive_end) as archive:
             recover(ledger, archive, now_micros())
-        found.totals = ledger.totals(EVERY_ROW)
+        report.totals = ledger.totals(EVERY_ROW)
 
 
 def _refuse_impossible(folder: Path) -> None:
@@ -130,8 +131,8 @@ def _today() -> date:
     return utc(now_micros()).date()
 
 
-def _sales_of(recovery: Recovery, remains: Remains) -> Sales:
-    return Sales(
+def _price_book_of(recovery: Recovery, remains: Remains) -> PriceBook:
+    return PriceBook(
         job=recovery.job,
         providers=recovery.providers,
         prices=recovery.prices,

@@ -21,6 +21,7 @@ from batchgen.ledger import (
     purchase_slices,
     result_slices,
 )
+from batchgen.ledger.results import end_behind_purchases, has_shared_rows
 from batchgen.model import utc
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive, DirectoryEntry
@@ -32,18 +33,18 @@ _LINES = 256
 
 
 def write_outputs(
-    ledger: Ledger, archive: Archive, folder: Path, least_rows: int | None = None
+    ledger: Ledger, archive: Archive, folder: Path, min_rows: int | None = None
 ) -> int | None:
     """Write the ZIP's directory and the tables; only the folder's owner may.
 
-    The ledger says `writing` meanwhile, and `fresh` when all is on disk: whoever
-    comes after a kill writes them again.
+    The ledger says `writing` meanwhile, and `fresh` when all is on disk. So the next
+    process writes them again after a kill.
 
     Args:
-        ledger: What is known of the run.
+        ledger: Of the run.
         archive: The ZIP.
         folder: Where they go.
-        least_rows: If given, the result table is only begun: it has so many rows, and
+        min_rows: If given, the result table is only begun: it has so many rows, and
             more where some further down were bought. Then it does not count as `fresh`.
 
     Returns:
@@ -53,28 +54,20 @@ def write_outputs(
         StorageError: a file cannot be written; the old one still stands.
     """
     with ledger.transaction():
-        ledger.put("outputs", "writing")
+        ledger.meta.outputs = "writing"
     _finish(ledger, archive)
-    below = None if least_rows is None else _behind_bought(ledger, least_rows)
-    write_tables(ledger, folder, "", below)
+    end = None if min_rows is None else end_behind_purchases(ledger, min_rows)
+    write_tables(ledger, folder, "", end)
     with ledger.transaction():
-        ledger.put("outputs", "fresh" if below is None else "stale")
-    return below
-
-
-def _behind_bought(ledger: Reader, least_rows: int) -> int | None:
-    """Return where the slice ends that has the last row bought; None at the last."""
-    (last,) = ledger.run("plan_last_tried", (ledger.generation,)).fetchone()
-    values = (ledger.generation, max(least_rows, last + 1))
-    (below,) = ledger.run("own_first_from", values).fetchone()
-    return None if below is None else int(below)
+        ledger.meta.outputs = "fresh" if end is None else "stale"
+    return end
 
 
 def are_fresh(ledger: Reader, archive: Archive, folder: Path) -> bool:
     """Say whether all outputs stand, and nothing has changed since."""
     is_whole = archive.has_directory or not archive.is_begun
-    tables = all((folder / it).exists() for it in _TABLES)
-    return is_whole and tables and ledger.get("outputs") == "fresh"
+    tables = all((folder / name).exists() for name in _TABLES)
+    return is_whole and tables and ledger.meta.outputs == "fresh"
 
 
 def write_tables_beside(reader: Reader, folder: Path) -> bool:
@@ -90,7 +83,7 @@ def write_tables_beside(reader: Reader, folder: Path) -> bool:
         # The owner says `writing` in a commit before it begins. No commit can be made
         # while we hold this one, so an older table never replaces its own.
         with closing(Ledger(reader.path)) as ledger, ledger.transaction():
-            if ledger.get("outputs") != "stale":
+            if ledger.meta.outputs != "stale":
                 return False
             for name in _TABLES:
                 (folder / f"{name}{mark}").replace(folder / name)
@@ -101,24 +94,20 @@ def write_tables_beside(reader: Reader, folder: Path) -> bool:
 
 
 def write_tables(
-    ledger: Reader, folder: Path, mark: str = "", below: int | None = None
+    ledger: Reader, folder: Path, mark: str = "", end: int | None = None
 ) -> None:
     """Write both tables to a folder; `mark` stands behind their names."""
-    _write_results(ledger, folder / f"{TABLE}{mark}", below)
+    _write_results(ledger, folder / f"{TABLE}{mark}", end)
     path = folder / f"{PURCHASES}{mark}"
-    source = ledger.get("source")
-    named = source if isinstance(source, str) else None
-    write_purchases(path, purchase_slices(ledger), ledger.realm, named)
+    source = ledger.meta.source
+    write_purchases(path, purchase_slices(ledger), ledger.realm, source)
 
 
-def _write_results(ledger: Reader, path: Path, below: int | None) -> None:
-    schema = ledger.get("own_schema")
-    own_schema = schema if isinstance(schema, bytes) else None
-    values = (ledger.generation,)
-    is_shared = ledger.run("plan_is_shared", values).fetchone() is not None
-    slices = result_slices(ledger, ARCHIVE, below)
-    realm = ledger.realm
-    write_table(path, slices, own_schema, is_shared=is_shared, realm=realm)
+def _write_results(ledger: Reader, path: Path, end: int | None) -> None:
+    own_schema = ledger.meta.own_schema
+    slices = result_slices(ledger, ARCHIVE, end)
+    is_shared = has_shared_rows(ledger)
+    write_table(path, slices, own_schema, is_shared=is_shared, realm=ledger.realm)
 
 
 def _finish(ledger: Reader, archive: Archive) -> None:
@@ -153,14 +142,14 @@ def metadata_lines(ledger: Reader) -> Iterator[bytes]:
         yield part.encode()
 
 
-def _line(it: ListedImage) -> str:
+def _line(image: ListedImage) -> str:
     return (
-        f'{{"file_name": {_json(it.name)}, "id": {_json(str(it.id))}, '
-        f'"prompt": {prompt_as_json(it.request)}, "row": {it.position}, '
+        f'{{"file_name": {_json(image.name)}, "id": {_json(str(image.id))}, '
+        f'"prompt": {prompt_as_json(image.request)}, "row": {image.position}, '
         # Not "image": an imagefolder has its pictures under that name.
-        f'"image_number": {it.image}, {_sold(*it[-4:])}, '
-        f'"width_px": {it.width_px}, "height_px": {it.height_px}, '
-        f'"sha256": "{it.sha256}"}}\n'
+        f'"image_number": {image.image}, {_common_fields(*image[-4:])}, '
+        f'"width_px": {image.width_px}, "height_px": {image.height_px}, '
+        f'"sha256": "{image.sha256}"}}\n'
     )
 
 
@@ -168,10 +157,10 @@ _json = json.encoder.encode_basestring
 
 
 @lru_cache(maxsize=256)
-def _sold(
+def _common_fields(
     provider: str, model: str, aspect_ratio: str | None, resolution: str | None
 ) -> str:
-    """Return what most of a run's images have in common, as the middle of a line."""
+    """Return the fields that most images share, as the middle of a line of JSON."""
     common = {
         "provider": provider,
         "model": model,

@@ -15,7 +15,7 @@ from batchgen.ledger import Ledger, StoredImage
 from batchgen.ledger.requests import dump_request, prompt_as_json, prompt_of
 from batchgen.model import ImageRequest, Status
 from batchgen.output.archive import Archive, Member
-from batchgen.runner.outputs import write_outputs
+from batchgen.storage.outputs import write_outputs
 from tests.ledger.books import AT, PRICE, prompts, row_ids, start
 from tests.output.archives import incoming
 
@@ -62,14 +62,14 @@ def test_the_prompt_is_found_in_a_request_without_reading_the_rest(prompt: str) 
 def test_each_image_has_a_line_that_json_reads_as_the_prompt_was(
     ledger: Ledger, tmp_path: Path
 ) -> None:
-    ids = [f'"{it}"' for it in range(len(AWKWARD))]
+    ids = [f'"{number}"' for number in range(len(AWKWARD))]
     prompts(ledger, AWKWARD, ids)
     no_columns = pl.DataFrame().write_ipc_stream(None).getvalue()
-    ledger.put("own_schema", no_columns)
+    ledger.meta.own_schema = no_columns
     ledger._connection.execute("UPDATE own_columns SET ipc = ?", (no_columns,))
     rows = row_ids(ledger)
     with Archive(tmp_path / "images.zip", 0) as archive:
-        members = archive.append(incoming(it) for it in rows)
+        members = archive.append(incoming(number) for number in rows)
         for row_id, member in zip(rows, members, strict=True):
             sent = replace(start(row_id, 1, 1), aspect_ratio=None)
             attempt_id = ledger.mark_sent(sent)
@@ -83,11 +83,11 @@ def test_each_image_has_a_line_that_json_reads_as_the_prompt_was(
     with zipfile.ZipFile(tmp_path / "images.zip") as whole:
         lines = whole.read("metadata.jsonl").decode().split("\n")[:-1]
         assert whole.testzip() is None
-        assert whole.namelist()[1:] == [it.name for it in members]
-    told = [json.loads(line) for line in lines]
-    assert [it["prompt"] for it in told] == AWKWARD
-    assert [it["id"] for it in told] == ids
-    assert told[4] == {
+        assert whole.namelist()[1:] == [member.name for member in members]
+    entries = [json.loads(line) for line in lines]
+    assert [entry["prompt"] for entry in entries] == AWKWARD
+    assert [entry["id"] for entry in entries] == ids
+    assert entries[4] == {
         "file_name": members[4].name,
         "id": '"4"',
         "prompt": AWKWARD[4],

@@ -1,8 +1,8 @@
-"""Room on the disk for what is in flight, held before more is sent.
+"""Room on the disk for the images of sent requests, held before more is sent.
 
-What a request brings must find room when it arrives, whatever other programs have
-written meanwhile. So the archive and the ledger's log hold it beforehand, where the
-system can do that; elsewhere a margin is left, as for all other files of the run.
+An image must find room when it arrives, whatever other programs have written meanwhile.
+So the archive and the ledger's log hold room beforehand, where the system can do that.
+Elsewhere a margin stays free, as for all other files of the run.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import anyio
 
 from batchgen.drives import reason_of
 from batchgen.errors import DiskFull, StorageError
-from batchgen.file_size import max_file_bytes, too_large_words
+from batchgen.file_size import file_size_message, max_file_bytes
 from batchgen.output.archive import Archive
-from batchgen.output.room import hold_room_in
+from batchgen.output.preallocation import hold_room_in
 
 if TYPE_CHECKING:
     from batchgen.wire.line import Offload
@@ -29,13 +29,13 @@ SPARE_BYTES = 64 * 1024 * 1024
 
 LOG_BYTES = 4 * 1024 * 1024
 LOG_BYTES_EACH = 64 * 1024
-MOST_LOG_BYTES = 32 * 1024 * 1024
+MAX_LOG_BYTES = 32 * 1024 * 1024
 """Of the ledger's log: its checkpoints begin at 4 MB, and each attempt in flight writes
 some pages of 4 KB at each of its last steps [assumed]."""
 
-MOST_HELD_BYTES = 1 << 30
-"""Held at most for images; what is above is a margin. File systems in memory would give
-all of it away at once."""
+MAX_HELD_BYTES = 1 << 30
+"""How much is held for images at most; beyond that a margin must be free. A file system
+in memory would use up its memory for what is held."""
 
 SPARE_DIRECTORY_BYTES = 1 << 20
 DIRECTORY_SHARE = 16
@@ -43,14 +43,14 @@ DIRECTORY_SHARE = 16
 stands before it [assumed]."""
 
 GROWTH = 1.5
-"""How much is held of what is wanted, where there is plenty."""
+"""How much is held for each byte that is needed, where plenty is free."""
 
 
 class Look(Enum):
     """Whether one more request may leave, as far as the disk is concerned."""
 
     HELD = auto()
-    LACKING = auto()  # `hold` may get it
+    LACKING = auto()  # `hold` may get the room
     FULL = auto()
 
 
@@ -82,22 +82,22 @@ class Room:
             return Look.FULL
         if self._too_large(images, image_bytes) is not None:
             return Look.FULL
-        lacking = self._lacking(images, images * image_bytes)
-        if not self._can_hold or not sum(lacking):
+        missing = self._missing(images, images * image_bytes)
+        if not self._can_hold or not sum(missing):
             return Look.HELD
         return Look.FULL if free <= self._refused_at else Look.LACKING
 
     async def hold(self, images: int, image_bytes: int) -> None:
-        """Hold what is lacking, or find out that it cannot be; then look again."""
+        """Hold the missing room, or learn that this fails; `look` then says which."""
         async with self._turn:
-            for_images, for_log = self._lacking(images, images * image_bytes)
+            for_images, for_log = self._missing(images, images * image_bytes)
             free = self._free()
-            # More than is lacking, so that it is not asked for at each image; but not
-            # all of what is free, for that must stay above the margin.
+            # More than is missing, so that not every image asks for room again; but not
+            # all free space, which must stay above the margin.
             extra = max(0, free - SPARE_BYTES - for_images - for_log) // 4
             if for_images:
-                wanted = min(images * image_bytes, MOST_HELD_BYTES)
-                more = int((GROWTH - 1) * wanted)
+                total_bytes = min(images * image_bytes, MAX_HELD_BYTES)
+                more = int((GROWTH - 1) * total_bytes)
                 await self._hold_images(for_images + min(more, extra), free)
             if for_log:
                 await self._hold_log(for_log + min(LOG_BYTES, extra), free)
@@ -106,7 +106,7 @@ class Room:
         """Return why no request may leave, and what helps."""
         if (path := self._too_large(images, image_bytes)) is not None:
             return DiskFull(
-                f"no room for the next image in {path}: {too_large_words()}"
+                f"no room for the next image in {path}: {file_size_message()}"
             )
         free = self._free()
         needed_bytes = self._needed(images, image_bytes)
@@ -124,45 +124,45 @@ class Room:
         )
 
     def _needed(self, images: int, image_bytes: int) -> int:
-        """Return how much must be free: a margin, and for images what is not held.
+        """Return how much must be free: a margin, and room for images that is not held.
 
-        What is held counts as free, but for a part of the margin: other files of the
-        run can only be written to what really is.
+        Held room counts as free, except for a part of the margin: other files of the
+        run need space that is really free.
         """
-        wanted = images * image_bytes
-        margin = SPARE_BYTES + wanted - self._archive.held_bytes
+        total_bytes = images * image_bytes
+        margin = SPARE_BYTES + total_bytes - self._archive.held_bytes
         if not self._can_hold:
             return margin
-        return max(margin, SPARE_BYTES // 2 + sum(self._lacking(images, wanted)))
+        return max(margin, SPARE_BYTES // 2 + sum(self._missing(images, total_bytes)))
 
     def _too_large(self, images: int, image_bytes: int) -> Path | None:
-        """Return a file that images would make larger than one may be, if there is one.
+        """Return a file that images would make larger than the system allows, if any.
 
         The end of the ZIP and the ledger's log are counted, and the tables not: they
         are smaller than the ZIP.
         """
-        most = max_file_bytes()
-        if most is None:
+        max_bytes = max_file_bytes()
+        if max_bytes is None:
             return None
         end = self._archive.end
         directory = SPARE_DIRECTORY_BYTES + end // DIRECTORY_SHARE
-        if end + images * image_bytes + directory > most:
+        if end + images * image_bytes + directory > max_bytes:
             return self._archive.path
-        in_log = min(LOG_BYTES + images * LOG_BYTES_EACH, MOST_LOG_BYTES)
+        in_log = min(LOG_BYTES + images * LOG_BYTES_EACH, MAX_LOG_BYTES)
         ledger = self._log.with_name(self._log.name.removesuffix("-wal"))
-        return ledger if ledger.stat().st_size + in_log > most else None
+        return ledger if ledger.stat().st_size + in_log > max_bytes else None
 
-    def _lacking(self, images: int, wanted: int) -> tuple[int, int]:
-        """Return what is not held yet of the archive and of the log."""
-        in_archive = min(wanted, MOST_HELD_BYTES) - self._archive.held_bytes
-        in_log = min(LOG_BYTES + images * LOG_BYTES_EACH, MOST_LOG_BYTES)
+    def _missing(self, images: int, total_bytes: int) -> tuple[int, int]:
+        """Return how much is still to be held for the archive and for the log."""
+        in_archive = min(total_bytes, MAX_HELD_BYTES) - self._archive.held_bytes
+        in_log = min(LOG_BYTES + images * LOG_BYTES_EACH, MAX_LOG_BYTES)
         return max(0, in_archive), max(0, in_log - self._log_ahead())
 
     def _free(self) -> int:
         """Return how many bytes are free.
 
         Raises:
-            StorageError: nobody can tell: the drive is gone.
+            StorageError: the system cannot say: the drive is gone.
         """
         try:
             return shutil.disk_usage(self._folder).free
@@ -185,21 +185,21 @@ class Room:
             ) from error
 
     async def _hold_images(self, more: int, free: int) -> None:
-        wanted = self._archive.held_bytes + more
-        await self._ask(lambda: self._archive.hold(wanted), free)
+        total_bytes = self._archive.held_bytes + more
+        await self._try_to_hold(lambda: self._archive.hold(total_bytes), free)
 
     async def _hold_log(self, more: int, free: int) -> None:
         size = self._log_size()
         start = max(self._log_held_to, size)
-        if await self._ask(
+        if await self._try_to_hold(
             lambda: hold_room_in(self._log, size, start + more - size), free
         ):
             self._log_held_to = start + more
 
-    async def _ask(self, hold: Callable[[], bool | None], free: int) -> bool:
-        done = await self._offload(hold)
-        if done is None:
+    async def _try_to_hold(self, hold: Callable[[], bool | None], free: int) -> bool:
+        is_held = await self._offload(hold)
+        if is_held is None:
             self._can_hold = False
-        elif not done:
+        elif not is_held:
             self._refused_at = free
-        return done is True
+        return is_held is True

@@ -1,4 +1,4 @@
-"""Purchases out of the table and out of the log, as the ledger has them."""
+"""Make attempts, as the ledger stores them, from lines of the table and of the log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from batchgen.engines.recover.events import (
+from batchgen.engines.recover.run_log import (
     MAX_ID,
     LoggedAttempt,
     again_in,
@@ -19,8 +19,8 @@ from batchgen.ledger import AttemptRecord
 from batchgen.model import Basis, State, to_nano
 from batchgen.output.reading import TableRow
 
-MOST_IMAGES = 1000
-"""Of one purchase: whoever changed a file could name any number [assumed]."""
+MAX_IMAGES = 1000
+"""Images of one purchase: in a changed file any number may stand [assumed]."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AGAIN = {
@@ -63,8 +63,8 @@ def attempt_in_table(row: TableRow, row_id: int, base_url: str) -> AttemptRecord
     return AttemptRecord(
         attempt_id=row["attempt_id"],
         row_id=row_id,
-        first_image=max(1, min(row["first_image"] or 1, MOST_IMAGES)),
-        images=max(1, min(row["images"], MOST_IMAGES)),
+        first_image=max(1, min(row["first_image"] or 1, MAX_IMAGES)),
+        images=max(1, min(row["images"], MAX_IMAGES)),
         state=state,
         provider=row["provider"],
         model=row["model"] or "",
@@ -96,7 +96,7 @@ def _charge_in(row: TableRow, state: State, at_risk: int | None) -> Charge | Non
     if basis is Basis.UNKNOWN:
         if state in (State.SENT, State.ACCEPTED):
             return None
-        # Charged for certain, at a price that nobody knows: nothing of it is at risk.
+        # Charged for certain, at an unknown price: no money is at risk.
         is_unpriced = at_risk == 0 and row["ceiling_usd"] != 0
         return Charge.PRICE_LIST if is_unpriced else Charge.UNKNOWN
     if basis is Basis.NONE:

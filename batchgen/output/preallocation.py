@@ -1,7 +1,7 @@
 """Room on the disk that belongs to a file before it is written.
 
-Other programs cannot take it: where a disk fills while requests are under way, what
-they bring still fits. The file looks no longer than it is.
+Other programs cannot take it. If a disk becomes full while requests are under way,
+their images still fit. The file's length does not change.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Allocate = Callable[[int, int, int, int], int]
 
 
 def hold_room(descriptor: int, offset: int, size_bytes: int) -> bool | None:
-    """Hold room behind an offset of a file for what will be written there.
+    """Hold room behind an offset of a file for later writes.
 
     Returns:
         Whether it is held; None where the system cannot do that, or not for this file.
@@ -44,13 +44,13 @@ def hold_room(descriptor: int, offset: int, size_bytes: int) -> bool | None:
 def hold_room_in(
     path: Path, offset: int, size_bytes: int, *, make: bool = False
 ) -> bool | None:
-    """Do the same by a descriptor of its own, so that others may write meanwhile.
+    """Do the same with a new descriptor, so that another thread may write meanwhile.
 
     Args:
         path: The file.
         offset: Where the room begins.
         size_bytes: How much of it.
-        make: Whether the file is made if it is not there.
+        make: Whether a missing file is made.
     """
     flags = os.O_RDWR | (os.O_CREAT if make else 0)
     try:
@@ -64,14 +64,14 @@ def hold_room_in(
 
 
 def release_room_of(path: Path) -> None:
-    """Give back the room behind a file's end, whoever held it; nobody writes it now.
+    """Give back the room behind a file's end; nothing may write to the file meanwhile.
 
     Raises:
         OSError: it cannot be given back.
     """
     descriptor = open_descriptor(path, os.O_RDWR)
     try:
-        # Cut to the length that it has: only what is behind that goes.
+        # Cut to its own length: only the room behind that is given back.
         os.ftruncate(descriptor, os.fstat(descriptor).st_size)
     finally:
         os.close(descriptor)
@@ -86,9 +86,11 @@ def _allocator() -> Allocate | None:
     import ctypes
 
     library = ctypes.CDLL(None, use_errno=True)
-    found = getattr(library, "fallocate64", None) or getattr(library, "fallocate", None)
-    if found is None or ctypes.sizeof(ctypes.c_long) < 8:
+    function = getattr(library, "fallocate64", None) or getattr(
+        library, "fallocate", None
+    )
+    if function is None or ctypes.sizeof(ctypes.c_long) < 8:
         return None
-    found.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-    allocate: Allocate = found
+    function.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    allocate: Allocate = function
     return allocate

@@ -1,4 +1,4 @@
-"""What tables, log and ZIP know of purchases, put into a ledger that has a plan."""
+"""Put what tables, log and ZIP know of purchases into a ledger that has a plan."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 
-from batchgen.engines.recover.events import MAX_ID, number_in
 from batchgen.engines.recover.images import Images
-from batchgen.engines.recover.placing import Places
-from batchgen.engines.recover.purchases import (
-    MOST_IMAGES,
+from batchgen.engines.recover.price_book import PriceBook
+from batchgen.engines.recover.recovered_attempts import (
+    MAX_IMAGES,
     attempt_in_log,
     attempt_in_table,
 )
-from batchgen.engines.recover.recovered import Recovered
+from batchgen.engines.recover.recovery_report import RecoveryReport
 from batchgen.engines.recover.remains import Remains
 from batchgen.engines.recover.result_money import ResultMoney
-from batchgen.engines.recover.sales import Sales
+from batchgen.engines.recover.row_finder import RowFinder
+from batchgen.engines.recover.run_log import MAX_ID, number_in
 from batchgen.errors import Again, Charge, StorageError, UsageError
 from batchgen.ledger import AttemptRecord, Ledger
 from batchgen.ledger.rebuilding import Rebuilding
@@ -32,23 +32,27 @@ _SETTLED = (Status.FAILED, Status.REFUSED, Status.HELD)
 _TASKS = (State.ACCEPTED, State.OVERDUE, State.DELIVERED)
 
 
-class Filling:
+class LedgerFiller:
     """Takes in what the files of a folder know; `fill` is a step of the ledger."""
 
     def __init__(
-        self, ledger: Ledger, sales: Sales, remains: Remains, found: Recovered
+        self,
+        ledger: Ledger,
+        price_book: PriceBook,
+        remains: Remains,
+        report: RecoveryReport,
     ) -> None:
         self._ledger = ledger
         self._remains = remains
-        self._found = found
+        self._report = report
         self._rebuilding = Rebuilding(ledger, key_of)
-        self._places = Places(self._rebuilding, remains)
-        self._sales = sales
+        self._row_finder = RowFinder(self._rebuilding, remains)
+        self._price_book = price_book
         self._newest = 0
         self._newer: set[int] = set()
 
     def fill(self) -> None:
-        """Take in all of it, the surest first.
+        """Take in all files, the most certain first.
 
         Raises:
             ArchiveDamaged: another program wrote the ZIP.
@@ -62,14 +66,14 @@ class Filling:
         images = Images(
             ledger=self._ledger,
             rebuilding=self._rebuilding,
-            places=self._places,
-            sales=self._sales,
-            found=self._found,
+            row_finder=self._row_finder,
+            price_book=self._price_book,
+            report=self._report,
             newer=self._newer,
         )
         with closing(Salvage(self._remains.folder / ARCHIVE)) as salvage:
             images.take(salvage)
-            self._ledger.put("archive_end", salvage.end)
+            self._ledger.meta.archive_end = salvage.end
         try:
             self._take_results()
             images.note_missing(self._remains.results)
@@ -79,36 +83,36 @@ class Filling:
         self._settle_rows()
         self._look_at_tasks()
         self._rebuilding.finish()
-        self._ledger.put("outputs", "stale")
+        self._ledger.meta.outputs = "stale"
         self._refuse_other_source()
         events = self._remains.events
-        self._found.highest = self._sales.highest(self._ledger)
-        self._found.guessed_urls = self._sales.guessed_urls - {""}
-        self._found.is_log_whole = events.is_there and self._is_logged()
+        self._report.highest = self._price_book.highest(self._ledger)
+        self._report.guessed_urls = self._price_book.guessed_urls - {""}
+        self._report.is_log_whole = events.is_there and self._is_logged()
 
     def _is_logged(self) -> bool:
-        """Say whether the log names each purchase that the table does not."""
+        """Say whether the log names every purchase that the table lacks."""
         logged = self._remains.events.attempts
         last = max(self._newer, default=self._newest)
-        # Numbers are given without a gap: one that stands nowhere was a purchase, too.
+        # Attempts are numbered without a gap: a missing number was a purchase, too.
         return all(number in logged for number in range(self._newest + 1, last + 1))
 
     def _take_row(self, row: TableRow) -> None:
         try:
             url = row["base_url"] or ""
             if url:
-                self._sales.urls.setdefault(row["provider"], url)
+                self._price_book.urls.setdefault(row["provider"], url)
             else:
-                url = self._sales.url_of(row["provider"])
-            row_id = self._places.row_of_purchase(row)
+                url = self._price_book.url_of(row["provider"])
+            row_id = self._row_finder.row_of_purchase(row)
             attempt = attempt_in_table(row, row_id, url)
         except (ValueError, TypeError) as error:
             raise self._odd_table(PURCHASES, error) from error
         self._rebuilding.put_attempt(attempt)
-        self._found.table_attempts += 1
+        self._report.table_attempts += 1
         self._newest = max(self._newest, attempt.attempt_id)
-        moments = (attempt.sent_at, attempt.ended_at, self._found.tables_until)
-        self._found.tables_until = max(filter(None, moments), default=None)
+        moments = (attempt.sent_at, attempt.ended_at, self._report.tables_until)
+        self._report.tables_until = max(filter(None, moments), default=None)
 
     def _odd_table(self, name: str, error: Exception) -> StorageError:
         return StorageError(
@@ -122,15 +126,17 @@ class Filling:
             former = self._ledger.find_attempt(attempt_id)
             if former is None:
                 self._newer.add(attempt_id)
-                self._found.log_attempts += 1
-                row_id = self._places.row_of_stem(logged.sent.get("image") or "_")
+                self._report.log_attempts += 1
+                row_id = self._row_finder.row_with_base_name(
+                    logged.sent.get("image") or "_"
+                )
                 span = _span_in(logged.sent, self._ledger.row(row_id).request.n)
                 self._rebuilding.enlarge(row_id, span[0] + span[1] - 1)
-                former = self._sales.sent(
+                former = self._price_book.sent(
                     self._ledger, attempt_id, row_id, span, logged.sent_at, logged
                 )
             elif logged.state is State.SENT:
-                continue  # the table has it at least as far
+                continue  # the table knows at least as much
             self._rebuilding.put_attempt(attempt_in_log(logged, former))
 
     def _take_results(self) -> None:
@@ -141,14 +147,14 @@ class Filling:
         ResultMoney(
             ledger=self._ledger,
             rebuilding=self._rebuilding,
-            places=self._places,
-            sales=self._sales,
+            row_finder=self._row_finder,
+            price_book=self._price_book,
         ).take(results)
         if not self._remains.events.attempts:
             self._newest = self._ledger.newest_attempt()
 
     def _take_kept(self) -> None:
-        """Keep the money of answers that no other file knows at risk."""
+        """Count kept answers that no other file knows as money at risk."""
         kept = KeptFiles(self._remains.folder, lambda _: ())
         lost = []
         for attempt_id in kept.replies():
@@ -156,8 +162,8 @@ class Filling:
             if not is_number or self._ledger.find_attempt(attempt_id) is not None:
                 continue
             lost.append(f"{FOLDER}/{attempt_id}.json")
-            row_id = self._places.row_of_stem(f"kept-{attempt_id}")
-            attempt = self._sales.sent(
+            row_id = self._row_finder.row_with_base_name(f"kept-{attempt_id}")
+            attempt = self._price_book.sent(
                 self._ledger, attempt_id, row_id, (1, 1), now_micros()
             )
             reply = kept.read_reply(attempt_id)
@@ -168,16 +174,17 @@ class Filling:
                     provider=provider,
                 )
             )
-        self._found.lost_answers = lost
+        self._report.lost_answers = lost
 
     def _settle_rows(self) -> None:
-        """Let rows that ended without their images stand as the table has them."""
+        """Give rows that ended without their images the status that the table has."""
         results = self._remains.results
         for row in results.rows() if results else ():
             if row["status"] not in _SETTLED:
                 continue
-            row_id = self._places.row_of_result(row)
-            # What was never sent, or has another row's images, is judged anew for free.
+            row_id = self._row_finder.row_of_result(row)
+            # Rows that were never sent, or have another row's images, cost nothing and
+            # are judged anew.
             if row_id is not None and self._ledger.attempts_of(row_id):
                 why = (row["error"], row["message"])
                 status = Status(row["status"])
@@ -187,11 +194,11 @@ class Filling:
         """Count the tasks that the next run asks for; one without a number is lost."""
         for attempt in self._ledger.open_attempts():
             if attempt.task_id is not None:
-                self._found.tasks += attempt.state in _TASKS
+                self._report.tasks += attempt.state in _TASKS
             elif attempt.state in (State.ACCEPTED, State.OVERDUE):
-                self._found.lost_tasks += 1
-                words = "accepted, and no file of the folder names its task"
-                self._rebuilding.put_attempt(_unknown(attempt, words))
+                self._report.lost_tasks += 1
+                message = "accepted, and no file of the folder names its task"
+                self._rebuilding.put_attempt(_unknown(attempt, message))
 
     def _refuse_other_source(self) -> None:
         """Refuse a SOURCE, or options, by which no purchase finds its row.
@@ -199,7 +206,7 @@ class Filling:
         Raises:
             UsageError: none does.
         """
-        if self._found.images and not self._rebuilding.has_planned_purchases():
+        if self._report.images and not self._rebuilding.has_planned_purchases():
             raise UsageError(
                 f"nothing in {self._remains.folder} belongs to a row of this SOURCE, "
                 "read with these options. Name the SOURCE of the run, with the options "
@@ -211,10 +218,10 @@ def _span_in(fields: Mapping[str, str], n: int) -> tuple[int, int]:
     first, images = number_in(fields, "first"), number_in(fields, "images")
     if first is None or images is None:
         return 1, n
-    return max(1, min(first, MOST_IMAGES)), max(1, min(images, MOST_IMAGES))
+    return max(1, min(first, MAX_IMAGES)), max(1, min(images, MAX_IMAGES))
 
 
-def _unknown(attempt: AttemptRecord, words: str) -> AttemptRecord:
+def _unknown(attempt: AttemptRecord, message: str) -> AttemptRecord:
     return replace(
         attempt,
         state=State.UNKNOWN,
@@ -223,6 +230,6 @@ def _unknown(attempt: AttemptRecord, words: str) -> AttemptRecord:
         uncertain=0,
         again=Again.NEVER,
         error="outcome_unknown",
-        message=words,
+        message=message,
         ended_at=attempt.ended_at or attempt.sent_at,
     )

@@ -1,4 +1,4 @@
-"""What a purchase was of which little is known: by its row and today's prices."""
+"""Describe purchases of which little is known, by their row and today's prices."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.recover.events import LoggedAttempt, number_in
-from batchgen.engines.recover.purchases import MOST_IMAGES
-from batchgen.ledger import AttemptRecord, Ledger, load_request
+from batchgen.engines.recover.recovered_attempts import MAX_IMAGES
+from batchgen.engines.recover.run_log import LoggedAttempt, number_in
+from batchgen.ledger import AttemptRecord, Ledger
+from batchgen.ledger.outstanding import planned_sales
 from batchgen.model import Job, PriceList, Sale, State, find_price, to_nano
 from batchgen.provider import Provider
 
 
 @dataclass(slots=True, kw_only=True)
-class Sales:
+class PriceBook:
     """Describes purchases of which only their row is known.
 
     Attributes:
@@ -29,12 +30,12 @@ class Sales:
     guessed_urls: set[str] = field(default_factory=set)
 
     def url_of(self, provider: str) -> str:
-        """Return where a provider was asked; empty where nobody knows it."""
+        """Return where a provider was asked; empty where that is unknown."""
         if (url := self.urls.get(provider)) is not None:
             return url
-        known = self.providers.get(provider)
+        translator = self.providers.get(provider)
         url = self.job.terms_of(provider).base_url
-        url = url or (known.defaults.base_url if known else None) or ""
+        url = url or (translator.defaults.base_url if translator else None) or ""
         self.guessed_urls.add(url)
         return url.rstrip("/")
 
@@ -54,7 +55,7 @@ class Sales:
             attempt_id: Its number.
             row_id: Its row.
             span: Its first image, and how many it has.
-            at: When it was sent, or the first moment that is known of it.
+            at: When it was sent, or the first known moment after that.
             logged: What the log has of it.
         """
         fields = logged.sent if logged else {}
@@ -64,19 +65,19 @@ class Sales:
             planned.provider if planned else self.job.providers[0]
         )
         is_planned = planned is not None and planned.provider == name
-        known = self.providers.get(name)
+        translator = self.providers.get(name)
         model = fields.get("model_id") or (
             planned.model
             if planned and is_planned
-            else request.model or (known.defaults.model if known else "")
+            else request.model or (translator.defaults.model if translator else "")
         )
         resolution = fields.get("resolution") or (
             planned.resolution if planned and is_planned else request.resolution
         )
-        first, images = span[0], min(span[1], MOST_IMAGES)
+        first, images = span[0], min(span[1], MAX_IMAGES)
         amounts = self._amounts(Sale.of(name, request, model, resolution or ""))
         amounts = {key: nano * images for key, nano in amounts.items()}
-        if "images" in fields:  # whoever names these names the amounts, or has none
+        if "images" in fields:  # then the amounts are named, too, or unknown
             amounts = {
                 key: nano
                 for key in ("expected", "floor", "ceiling")
@@ -101,15 +102,12 @@ class Sales:
 
     def highest(self, ledger: Ledger) -> int | None:
         """Return what one purchase for a row costs at most; None if that is unknown."""
-        values = {"generation": ledger.generation, "below": EVERY_ROW}
         highest = 0
-        for row in ledger.run("plan_sales", values):
-            request = load_request(row["request"])
-            terms = (row["provider"], request, row["model"], row["resolution"] or "")
-            amounts = self._amounts(Sale.of(*terms))
+        for planned in planned_sales(ledger, EVERY_ROW):
+            amounts = self._amounts(planned.sale)
             if "ceiling" not in amounts:
                 return None
-            images = -(-row["images"] // row["rows"])
+            images = -(-planned.images // planned.rows)
             highest = max(highest, amounts["ceiling"] * images)
         return highest or None
 

@@ -1,4 +1,4 @@
-"""Which row of the manifest a purchase or an image belongs to."""
+"""Find the row of the manifest that a purchase or an image belongs to."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from batchgen.manifest import key_of
 from batchgen.output.reading import TableRow
 
 _UNNAMED = re.compile(r"row-(\d{1,12})-[0-9a-f]{8}")
-"""How rows without an id are named: by where they stood."""
+"""How images of rows without an id are named: by the row's position."""
 
 
-class Places:
-    """Finds rows; what SOURCE does not hold gets an entry of its own."""
+class RowFinder:
+    """Finds rows; one that SOURCE does not hold gets an entry of its own."""
 
     def __init__(self, rebuilding: Rebuilding, remains: Remains) -> None:
         self._rebuilding = rebuilding
@@ -25,10 +25,10 @@ class Places:
 
     @cached_property
     def _by_place(self) -> dict[int, int]:
-        """Rows by where they stood: tables of an older batchgen name them so alone."""
+        """Rows by position, which is all that tables of an older batchgen name."""
         rows = self._results.rows() if self._results else ()
-        found = ((row["row"], self.row_of_result(row)) for row in rows)
-        return {place: row_id for place, row_id in found if row_id is not None}
+        placed = ((row["row"], self.row_of_result(row)) for row in rows)
+        return {place: row_id for place, row_id in placed if row_id is not None}
 
     def row_of_result(self, row: TableRow) -> int | None:
         """Return the row of a line of the result table, if it asks for the same."""
@@ -40,15 +40,15 @@ class Places:
         """Return the row that a line of the table of purchases is about."""
         identity = _identity_in(row)
         if identity is not None:
-            found = self._rebuilding.find_row(identity)
+            row_id = self._rebuilding.find_row(identity)
         else:
-            found = self._by_place.get(row["row"]) if row["row"] is not None else None
-        if found is not None:
-            return found
+            row_id = self._by_place.get(row["row"]) if row["row"] is not None else None
+        if row_id is not None:
+            return row_id
         is_place = row["row"] is not None and row["id"] == str(row["row"])
         id = None if is_place else row["id"]
         if identity is None:
-            identity = _made_up(id, f"{row['row']} {id} {row['attempt_id']}")
+            identity = _made_up_identity(id, f"{row['row']} {id} {row['attempt_id']}")
         row_id = self._rebuilding.add_foreign_row(identity, id, None, row["row"])
         self._rebuilding.enlarge(row_id, (row["first_image"] or 1) + row["images"] - 1)
         return row_id
@@ -57,15 +57,17 @@ class Places:
         """Return the row of the manifest that an image of this name was made for."""
         return self._rebuilding.find_row_of(name, image)
 
-    def row_of_stem(self, stem: str) -> int:
-        """Return the row whose images have names of this stem."""
-        found = self._rebuilding.find_row_with(stem)
-        return self._foreign(stem) if found is None else found
+    def row_with_base_name(self, base_name: str) -> int:
+        """Return the row whose images have names with this base name."""
+        row_id = self._rebuilding.find_row_with(base_name)
+        return self._foreign(base_name) if row_id is None else row_id
 
     def foreign_row_of_image(self, name: str, image: int) -> int:
         """Return an entry for an image whose row SOURCE does not hold."""
-        stem = name.rpartition(".")[0]
-        row_id = self._foreign(stem.removesuffix(f"-{image}") if image > 1 else stem)
+        base_name = name.rpartition(".")[0]
+        row_id = self._foreign(
+            base_name.removesuffix(f"-{image}") if image > 1 else base_name
+        )
         self._rebuilding.enlarge(row_id, image)
         return row_id
 
@@ -73,11 +75,13 @@ class Places:
         """Say whether SOURCE does not hold a row."""
         return self._rebuilding.is_foreign(row_id)
 
-    def _foreign(self, stem: str) -> int:
-        match = _UNNAMED.fullmatch(stem)
+    def _foreign(self, base_name: str) -> int:
+        match = _UNNAMED.fullmatch(base_name)
         place = int(match[1]) if match else None
-        id = None if match else stem
-        return self._rebuilding.add_foreign_row(_made_up(id, stem), id, stem, place)
+        id = None if match else base_name
+        return self._rebuilding.add_foreign_row(
+            _made_up_identity(id, base_name), id, base_name, place
+        )
 
 
 def _identity_in(row: Mapping[str, object]) -> Identity | None:
@@ -90,7 +94,7 @@ def _identity_in(row: Mapping[str, object]) -> Identity | None:
         return None
 
 
-def _made_up(id: str | None, seed: str) -> Identity:
+def _made_up_identity(id: str | None, seed: str) -> Identity:
     """Return an identity that no reading of a manifest gives but by its id."""
     text = b"recovered:" + seed.encode("utf-8", "replace")
     digest = hashlib.sha256(text).digest()

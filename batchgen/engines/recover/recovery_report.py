@@ -1,4 +1,4 @@
-"""What a recovery found, and what nobody can know any more."""
+"""What a recovery found, and what stays unknown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from batchgen.ledger import Totals
 
 
 @dataclass(slots=True, kw_only=True)
-class Recovered:
+class RecoveryReport:
     """What a recovery found.
 
     Attributes:
@@ -23,10 +23,10 @@ class Recovered:
         newer_images: Of purchases that no table names.
         foreign_images: Of rows that SOURCE does not hold.
         priced_by_list: Newer images whose price is the price list's.
-        unpriced_images: Newer images whose price nobody knows.
+        unpriced_images: Newer images whose price is unknown.
         damaged_images: That the ZIP holds, and that are not whole.
         missing_images: That the tables name, and the ZIP does not hold.
-        lost_answers: Answers in `kept/` whose row nobody knows.
+        lost_answers: Answers in `kept/` whose row is unknown.
         tasks: Being made: the next run asks for them.
         lost_tasks: Tasks whose number stands nowhere.
         guessed_urls: Addresses where tasks are asked for that no file names.

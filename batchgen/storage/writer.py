@@ -1,8 +1,8 @@
-"""The one owner of ledger and archive: what is done together is one commit.
+"""The only writer of ledger and archive: steps that wait together are one commit.
 
 Images are appended in groups, and the ZIP is synced, before the ledger names them. So
-it never names bytes that a power loss could take back. While that waits for the disk,
-the ledger commits other steps: a purchase need not wait for another's images.
+the ledger never names bytes that a power loss could take back. While the ZIP waits for
+the disk, the ledger commits other steps: no purchase waits for another's images.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-GROUP_MOST = 64
-GROUP_BYTES = 64 * 1024 * 1024
+MAX_GROUP = 64
+MAX_GROUP_BYTES = 64 * 1024 * 1024
 QUEUE = 64
-"""Entries that wait: with images of 20 MB this is what back-pressure starts at."""
+"""How many entries may wait in each queue before the callers wait, too."""
 
 
 class _Job(Generic[T]):
     """Work for a thread that holds neither the work nor its result afterwards.
 
-    The threads of older anyio keep what they were given, and what came of it, until
-    they are given more: each of them an image.
+    The threads of older anyio keep a reference to their last work and its result, which
+    would be an image for each thread, until they get other work.
     """
 
     def __init__(self, work: Callable[[], T]) -> None:
@@ -52,9 +52,9 @@ class _Job(Generic[T]):
 
 
 async def to_thread(work: Callable[[], T]) -> T:
-    """Run work in a thread; where the system starts no more of them, here.
+    """Run work in a thread, or in this one where the system starts no more threads.
 
-    What is slow then is better than what was paid for and is not stored.
+    That is slow, but an image that was paid for is stored.
     """
     job = _Job(work)
     try:
@@ -72,7 +72,7 @@ class _Entry:
 
     Attributes:
         end: Where the archive ends behind its images; None where it has none.
-        may_wait: Whether all others that wait go first, in a commit without it.
+        may_wait: Whether all other waiting entries go first, in a commit of their own.
     """
 
     step: Callable[[Ledger, list[Member]], Any]
@@ -114,20 +114,20 @@ class Writer:
         self._open: set[_Entry] = set()
         self._images, self._to_append = anyio.create_memory_object_stream[_Entry](QUEUE)
         self._steps, self._to_commit = anyio.create_memory_object_stream[_Entry](QUEUE)
-        # Those with images come only from here, in the order in which they lie in the
-        # archive: its committed end never passes bytes that no step has named.
+        # Entries with images come only from here, in the order of their images in the
+        # archive. So the committed end never passes bytes that no step has named.
         self._appended = self._steps.clone()
 
     async def commit(self, step: Callable[[Ledger], T], *, may_wait: bool = False) -> T:
         """Make a step in the ledger; on disk when this returns.
 
-        It is not cut short by a cancellation: what was begun is written.
+        A cancellation does not cut the step short: once begun, it is written.
 
         Args:
-            step: What is done.
-            may_wait: Whether steps that are asked for meanwhile go first: for long ones
-                that no purchase waits for. All that wait when its turn comes go before
-                it, and none that come later, so it is never put off for good.
+            step: Changes the ledger, and returns the result of the call.
+            may_wait: Whether other waiting steps go first: for long steps that no
+                purchase waits for. Steps that come after its turn do not go first, so
+                it is never put off for good.
 
         Raises:
             StorageError: nothing more can be written by this process.
@@ -162,7 +162,7 @@ class Writer:
             except anyio.BrokenResourceError:
                 if self._failed is None:
                     raise
-                # It failed just now; what failed is what the others were told.
+                # The writer failed just now: raise what all other callers get.
                 raise self._failed from None
             await entry.done.wait()
         if entry.error is not None:
@@ -170,13 +170,14 @@ class Writer:
         return entry.result
 
     async def run(self) -> None:
-        """Write until `close` is called, and through every cancellation till then.
+        """Write until `close` is called; a cancellation does not end that.
 
-        Who waits for a step is shielded: a writer that left them would hang them.
+        Callers that wait for a step are shielded from cancellation, so they would hang
+        if the writer stopped first.
 
         Raises:
-            StorageError: in a group. A write failed; it is not tried again, and every
-                step that waits is told.
+            StorageError: in an exception group. A write failed; it is not tried again,
+                and every waiting step raises the same error.
         """
         with anyio.CancelScope(shield=True):
             try:
@@ -189,7 +190,7 @@ class Writer:
                     entry.done.set()
 
     async def close(self) -> None:
-        """End `run` when all that was put is written."""
+        """End `run` when all entries are written."""
         await self._images.aclose()
         await self._steps.aclose()
 
@@ -204,7 +205,7 @@ class Writer:
     ) -> None:
         async with entries:
             async for first in entries:
-                # What the other one fails at ends this one between two groups.
+                # If the other task fails, this one ends between two groups.
                 with anyio.CancelScope(shield=True):
                     try:
                         for group in _in_order(_gather(first, entries)):
@@ -225,13 +226,13 @@ class Writer:
             try:
                 members = await self._offload(append)
             except DiskFull as error:
-                # None of these bytes is named anywhere, and the ledger's log has room
-                # of its own: what was delivered is kept there as links.
+                # The ledger names none of these bytes. Its log has room of its own, so
+                # the links of the delivered images are kept there.
                 self._full = error
         if self._full is not None:
             self._refuse(group, self._full)
             return
-        starts = [*(it.offset for it in members), self._archive.end]
+        starts = [*(member.offset for member in members), self._archive.end]
         taken = 0
         for entry in group:
             first, taken = taken, taken + len(entry.images)
@@ -239,7 +240,7 @@ class Writer:
             try:
                 await self._appended.send(entry)
             except anyio.BrokenResourceError:
-                return  # the ledger failed, and who waits is told so
+                return  # the ledger failed, and every waiting step raises its error
 
     def _refuse(self, group: list[_Entry], error: DiskFull) -> None:
         self._open.difference_update(group)
@@ -250,9 +251,9 @@ class Writer:
     async def _write(self, group: list[_Entry]) -> None:
         """Make the steps here, and wait for the disk in a thread.
 
-        A thread that runs many short statements loses the interpreter's lock at each
-        of them and waits for it behind the event loop: a step that takes 0.1 ms took
-        milliseconds there, and every purchase waits for one.
+        A thread that runs many short statements gives up the interpreter's lock at each
+        of them, and then waits for the lock behind the event loop. There a step of
+        0.1 ms took milliseconds, and every purchase waits for a step.
         """
         self._ledger.begin()
         try:
@@ -260,7 +261,7 @@ class Writer:
                 entry.result = entry.step(self._ledger, entry.members)
             ends = [entry.end for entry in group if entry.end is not None]
             if ends:
-                self._ledger.put("archive_end", ends[-1])
+                self._ledger.meta.archive_end = ends[-1]
         except BaseException:
             self._ledger.rollback()
             raise
@@ -269,14 +270,14 @@ class Writer:
             self._lost()
         self._open.difference_update(group)
         for entry in group:
-            entry.images = ()  # whoever held memory for them gives it back now
+            entry.images = ()  # their memory is free from now on
             entry.done.set()
 
 
 def _gather(first: _Entry, entries: MemoryObjectReceiveStream[_Entry]) -> list[_Entry]:
-    """Return what waits already, as far as one group may hold it."""
+    """Return the entries that wait already, as many as one group may have."""
     group, size_bytes = [first], _size_bytes(first)
-    while len(group) < GROUP_MOST and size_bytes < GROUP_BYTES:
+    while len(group) < MAX_GROUP and size_bytes < MAX_GROUP_BYTES:
         try:
             entry = entries.receive_nowait()
         except (anyio.WouldBlock, anyio.EndOfStream):
@@ -287,7 +288,7 @@ def _gather(first: _Entry, entries: MemoryObjectReceiveStream[_Entry]) -> list[_
 
 
 def _in_order(group: list[_Entry]) -> Iterator[list[_Entry]]:
-    """Yield what is written together, first that for which others do not wait."""
+    """Yield the entries of each commit; those that may wait come last, one by one."""
     at_once = [entry for entry in group if not entry.may_wait]
     if at_once:
         yield at_once

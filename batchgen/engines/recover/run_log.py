@@ -1,6 +1,6 @@
-"""What `run.log` tells of purchases: all that happened after the tables were written.
+"""Read from `run.log` which purchases were made after the tables were written.
 
-Anybody may have edited the file: a line that does not fit is passed over.
+Anybody may have edited the file: a line that does not fit is skipped.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _FIELD = re.compile(
     r""" *(\w+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'"]\S*|)(?= |$)"""
 )
 _MAX_LINE = 1 << 20
-"""Characters of a line that are read: batchgen writes no longer ones [assumed]."""
+"""How much of a line is read: batchgen writes no longer lines [assumed]."""
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 MAX_ID = 10**12
-"""Numbers of purchases are smaller: whoever changed a file could name any number, and
-the next ones must be larger still [assumed]."""
+"""The numbers of purchases are smaller. In a changed file any number may stand, and the
+next purchases must get larger numbers [assumed]."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class LoggedAttempt:
 
     Attributes:
         ended: The fields of the event that ended it; None while none did.
-        delivered: Likewise, of what was charged.
+        delivered: The fields of the event that names the charge; None without one.
     """
 
     attempt_id: int
@@ -67,14 +67,14 @@ class Events:
     Attributes:
         attempts: By their numbers.
         source: The manifest or job file of the last run; None where none is named.
-        command: Of the last run, as it was typed; likewise. One that was refused
+        command: Of the last run, as it was typed; None if unknown. One that was refused
             counts only where there is no other.
         urls: Where each provider was asked last.
-        is_there: Whether there is a log at all.
-        ended: Attempts that are not remembered here.
-        seen: Attempts of the last run folder that had this log: numbers begin anew
+        is_there: Whether there is a log.
+        ended: Attempts that need not be in `attempts`.
+        numbers: Attempts of the last run folder that had this log: numbers begin anew
             with a new ledger.
-        typed: A command of which nothing but its beginning was read yet.
+        typed: The command that was read last, until the log shows that it ran.
     """
 
     attempts: dict[int, LoggedAttempt] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Events:
     urls: dict[str, str] = field(default_factory=dict)
     is_there: bool = False
     ended: Container[int] = ()
-    seen: set[int] = field(default_factory=set)
+    numbers: set[int] = field(default_factory=set)
     typed: str | None = None
 
 
@@ -120,7 +120,7 @@ def _take(events: Events, match: re.Match[str]) -> None:
         events.typed = fields.get("words")
         events.command = events.command or events.typed
         return
-    # A run that was refused, for want of consent or else, logs no more than these two.
+    # A run that was refused, for example without consent, logs only these two events.
     events.command, events.typed = events.typed or events.command, None
     attempt_id = number_in(fields, "attempt")
     if attempt_id is None or not 0 < attempt_id < MAX_ID:
@@ -132,11 +132,11 @@ def _take(events: Events, match: re.Match[str]) -> None:
 
 
 def _take_sent(events: Events, attempt: LoggedAttempt) -> None:
-    if attempt.attempt_id in events.seen:
+    if attempt.attempt_id in events.numbers:
         # Another run began here, with a ledger of its own.
         events.attempts.clear()
-        events.seen.clear()
-    events.seen.add(attempt.attempt_id)
+        events.numbers.clear()
+    events.numbers.add(attempt.attempt_id)
     if attempt.attempt_id not in events.ended:
         events.attempts[attempt.attempt_id] = attempt
     if (url := attempt.sent.get("url")) and (name := attempt.sent.get("provider")):
@@ -160,13 +160,13 @@ def _take_step(
 
 
 def _fields(text: str) -> dict[str, str]:
-    """Read fields up to the first that is none: so a long line takes no long time."""
+    """Read fields up to the first text that is no field: so bad lines cost little."""
     fields, end = {}, 0
     while (match := _FIELD.match(text, end)) is not None:
         name, value = match.groups()
         if value[:1] in ("'", '"'):
             value = str(ast.literal_eval(value))
-        # Half a character, which only an escape can name, is none in a ledger.
+        # SQLite stores no half characters, which an escape can spell.
         fields[name] = value.encode("utf-8", "replace").decode()
         end = match.end()
     return fields

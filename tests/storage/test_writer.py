@@ -18,7 +18,7 @@ import pytest
 from batchgen.errors import DiskFull, StorageError
 from batchgen.ledger import Ledger, Reader
 from batchgen.output.archive import Archive, Incoming, Member
-from batchgen.runner.writer import GROUP_MOST, Writer, to_thread
+from batchgen.storage.writer import MAX_GROUP, Writer, to_thread
 from tests.output.archives import incoming
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class Gate:
 
 def remember(name: str) -> Callable[[Ledger], str]:
     def step(ledger: Ledger) -> str:
-        ledger.put(name, 1)
+        ledger.write_meta(name, 1)
         return name
 
     return step
@@ -99,7 +99,7 @@ async def test_an_image_is_in_the_archive_before_the_ledger_names_it(
 
     assert first.offset < second.offset < third.offset
     assert archive.read(third.offset) == incoming(3).data
-    assert ledger.get_int("archive_end") == archive.end
+    assert ledger.meta.archive_end == archive.end
     assert archive.end == (ledger.path.parent / "images.zip").stat().st_size
 
 
@@ -111,7 +111,7 @@ async def test_each_step_of_a_group_gets_its_own_images_in_order(
     async def store(writer: Writer, first: int, count: int) -> None:
         images = [incoming(first + number) for number in range(count)]
         members = await writer.store(images, lambda _, members: members)
-        got[first] = [it.name for it in members]
+        got[first] = [member.name for member in members]
 
     async with (
         writing(Writer(ledger, archive, to_thread)) as writer,
@@ -164,7 +164,7 @@ async def test_the_committed_end_never_passes_an_image_that_no_step_has_named(
     ends: list[tuple[int, int]] = []
 
     def step(ledger: Ledger, members: list[Member]) -> None:
-        ends.append((ledger.get_int("archive_end"), members[0].offset))
+        ends.append((ledger.meta.archive_end, members[0].offset))
 
     async def store(writer: Writer, number: int) -> None:
         await writer.store([incoming(number)], step)
@@ -173,12 +173,12 @@ async def test_the_committed_end_never_passes_an_image_that_no_step_has_named(
         writing(Writer(ledger, archive, to_thread)) as writer,
         anyio.create_task_group() as tasks,
     ):
-        for number in range(5 * GROUP_MOST):
+        for number in range(5 * MAX_GROUP):
             tasks.start_soon(store, writer, number)
 
-    assert len(ends) == 5 * GROUP_MOST
+    assert len(ends) == 5 * MAX_GROUP
     assert all(committed <= offset for committed, offset in ends)
-    assert ledger.get_int("archive_end") == archive.end
+    assert ledger.meta.archive_end == archive.end
 
 
 async def test_steps_that_wait_together_are_one_commit(
@@ -221,11 +221,11 @@ async def test_more_steps_than_a_group_holds_are_all_written_in_order(
         writing(Writer(ledger, archive, to_thread)) as writer,
         anyio.create_task_group() as tasks,
     ):
-        for number in range(2 * GROUP_MOST + 7):
+        for number in range(2 * MAX_GROUP + 7):
             tasks.start_soon(put, writer, number)
 
     assert order == sorted(order)
-    assert len(order) == 2 * GROUP_MOST + 7
+    assert len(order) == 2 * MAX_GROUP + 7
 
 
 # -- cancelled
@@ -305,7 +305,7 @@ Put = Callable[[Writer, str], Awaitable[None]]
 
 async def _store(writer: Writer, name: str) -> None:
     def step(ledger: Ledger, members: list[Member]) -> None:
-        ledger.put(name, members[0].offset)
+        ledger.write_meta(name, members[0].offset)
 
     await writer.store([incoming(len(name))], step)
 
@@ -316,13 +316,13 @@ async def _commit(writer: Writer, name: str) -> None:
 
 async def fail_together(writer: Writer, gate: Gate, puts: dict[str, Put]) -> list[str]:
     """Put several steps, let their group fail, and return the errors they were told."""
-    told: list[str] = []
+    errors: list[str] = []
 
     async def put(name: str, how: Put) -> None:
         try:
             await how(writer, name)
         except StorageError as error:
-            told.append(f"{name}: {error}")
+            errors.append(f"{name}: {error}")
 
     async def all_at_once() -> None:
         async with writing(writer), anyio.create_task_group() as tasks:
@@ -335,7 +335,7 @@ async def fail_together(writer: Writer, gate: Gate, puts: dict[str, Put]) -> lis
     with pytest.raises(BaseExceptionGroup) as caught:
         await all_at_once()
     assert caught.group_contains(StorageError)
-    return sorted(told)
+    return sorted(errors)
 
 
 async def test_a_failed_sync_tells_everybody_and_nothing_later_is_written(
@@ -346,18 +346,18 @@ async def test_a_failed_sync_tells_everybody_and_nothing_later_is_written(
         writer = Writer(ledger, archive, gate)
         async with writing(Writer(ledger, archive, to_thread)) as earlier:
             await _store(earlier, "safe")
-        committed = ledger.get_int("archive_end")
+        committed = ledger.meta.archive_end
         archive.lost = True
 
-        told = await fail_together(writer, gate, {"a": _store, "bb": _store})
+        errors = await fail_together(writer, gate, {"a": _store, "bb": _store})
 
-        assert [it.partition(":")[0] for it in told] == ["a", "bb"]
-        assert all("cannot sync" in it for it in told)
+        assert [error.partition(":")[0] for error in errors] == ["a", "bb"]
+        assert all("cannot sync" in error for error in errors)
         with pytest.raises(StorageError, match="cannot sync"):
             await writer.commit(remember("later"))
     assert not {"a", "bb", "later"} & noted(ledger.path)
     assert "safe" in noted(ledger.path)
-    assert ledger.get_int("archive_end") == committed
+    assert ledger.meta.archive_end == committed
 
 
 async def test_a_failed_commit_tells_everybody_and_nothing_later_is_written(
@@ -369,13 +369,13 @@ async def test_a_failed_commit_tells_everybody_and_nothing_later_is_written(
     ledger._connection.execute(f"PRAGMA max_page_count = {pages + 1}")
 
     async def too_much(writer: Writer, name: str) -> None:
-        await writer.commit(lambda ledger: ledger.put(name, b"x" * 100_000))
+        await writer.commit(lambda ledger: ledger.write_meta(name, b"x" * 100_000))
 
     puts: dict[str, Put] = {"a": _commit, "b": too_much, "stored": _store}
-    told = await fail_together(writer, gate, puts)
+    errors = await fail_together(writer, gate, puts)
 
-    assert [it.partition(":")[0] for it in told] == ["a", "b", "stored"]
-    assert all("the disk is full" in it for it in told)
+    assert [error.partition(":")[0] for error in errors] == ["a", "b", "stored"]
+    assert all("the disk is full" in error for error in errors)
     ledger._connection.execute("PRAGMA max_page_count = 1000000")
     with pytest.raises(DiskFull):
         await writer.commit(remember("later"))
@@ -388,24 +388,24 @@ async def test_an_image_whose_commit_failed_is_found_by_the_next_process(
     writer = Writer(ledger, archive, to_thread)
 
     def crash(ledger: Ledger, members: list[Member]) -> None:
-        ledger.put("named", members[0].offset)
+        ledger.write_meta("named", members[0].offset)
         raise StorageError("the step itself failed")
 
     with pytest.raises(BaseExceptionGroup):
         async with writing(writer):
             await writer.store([incoming(5)], crash)
 
-    assert ledger.get("named") is None
-    assert ledger.get_int("archive_end") == 0
+    assert ledger.read_meta("named") is None
+    assert ledger.meta.archive_end == 0
     with Archive(tmp_path / "images.zip", 0) as next_one:
-        assert [it.tag.attempt_id for it in next_one.recover()] == [5]
+        assert [member.tag.attempt_id for member in next_one.recover()] == [5]
 
 
 async def test_a_fault_in_a_step_hangs_nobody(ledger: Ledger, archive: Archive) -> None:
     writer = Writer(ledger, archive, to_thread)
 
     def broken(ledger: Ledger) -> None:
-        ledger.put("half", 1)
+        ledger.write_meta("half", 1)
         raise KeyError("a fault of batchgen itself")
 
     with pytest.raises(BaseExceptionGroup) as caught, anyio.fail_after(20):
@@ -423,7 +423,7 @@ async def test_who_comes_at_the_moment_of_a_failure_is_told_what_failed(
         return work()
 
     writer = Writer(ledger, archive, inline)
-    told: list[str] = []
+    kinds: list[str] = []
 
     def too_much(ledger: Ledger) -> None:
         raise DiskFull("no room")
@@ -434,7 +434,7 @@ async def test_who_comes_at_the_moment_of_a_failure_is_told_what_failed(
         try:
             await writer.commit(too_much)
         except (DiskFull, anyio.BrokenResourceError) as error:
-            told.append(type(error).__name__)
+            kinds.append(type(error).__name__)
 
     async def put_many() -> None:
         async with writing(writer), anyio.create_task_group() as tasks:
@@ -444,7 +444,7 @@ async def test_who_comes_at_the_moment_of_a_failure_is_told_what_failed(
     with pytest.raises(BaseExceptionGroup):
         await put_many()
 
-    assert set(told) == {"DiskFull"}
+    assert set(kinds) == {"DiskFull"}
 
 
 async def test_a_step_that_may_wait_lets_those_that_others_wait_for_go_first(

@@ -1,0 +1,187 @@
+"""What the rows of a reading are in the ledger: their keys, versions and names."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from batchgen.ledger.naming import MemberNames, NameRequest, assign_names
+from batchgen.ledger.plan_index import PlanIndex
+from batchgen.ledger.reader import Reader
+from batchgen.ledger.records import PlanEntry
+from batchgen.ledger.resuming import KeyOf
+from batchgen.ledger.route import load_route
+from batchgen.model import Status
+
+REPEATED = "repeats the id of an earlier row; ids must differ"
+
+
+@dataclass(slots=True, kw_only=True)
+class JudgedRow:
+    """A row of the manifest, and what it is in the ledger.
+
+    Attributes:
+        key: None for a row that has no identity, or repeats another's.
+        row_id: None for one that was never read without a problem.
+        base_name: Its name in the archive, where the row is new.
+        others: Rows that are other versions of it.
+        rebuy: Whether one of them was paid for, and this one was not.
+        is_done: What is bought stays bought, whatever the provider can do now.
+        regroup: Whether its money counts for another budget than before.
+    """
+
+    entry: PlanEntry
+    key: int | None = None
+    row_id: int | None = None
+    base_name: str | None = None
+    others: Sequence[int] = ()
+    rebuy: bool = False
+    is_done: bool = False
+    regroup: bool = False
+
+
+class RowJudge:
+    """Judges one slice after the other; nothing is written.
+
+    Attributes:
+        id_column: What the manifest calls the column of ids, for messages.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        key_of: KeyOf,
+        member_names: MemberNames,
+        last_row_id: int,
+        *,
+        dedupe: bool,
+    ) -> None:
+        self.id_column = "id"
+        self._reader = reader
+        self._key_of = key_of
+        self._member_names = member_names
+        self._last_row_id = last_row_id
+        self._dedupe = dedupe
+
+    def judge(self, entries: Sequence[PlanEntry], index: PlanIndex) -> list[JudgedRow]:
+        """Say what the rows of the next slice are, in order."""
+        rows = [JudgedRow(entry=entry) for entry in entries]
+        self._identify(rows, index)
+        whole = [row for row in rows if row.key is not None and row.entry.fingerprint]
+        self._recognize(whole, index)
+        self._register(whole, index)
+        return rows
+
+    def _identify(self, rows: Sequence[JudgedRow], index: PlanIndex) -> None:
+        """Give rows their keys; a row that repeats an id gets none."""
+        named = [(row, row.entry.id) for row in rows if row.entry.id is not None]
+        keys = [self._key_of(id, b"", 0) for _, id in named]
+        repeats = index.add_keys(keys)
+        for (row, _), key, is_repeat in zip(named, keys, repeats, strict=True):
+            if is_repeat:
+                row.entry = replace(
+                    row.entry, problem=REPEATED, at_column=self.id_column
+                )
+            else:
+                row.key = key
+        unnamed = [
+            (row, row.entry.fingerprint)
+            for row in rows
+            if row.entry.id is None and row.entry.fingerprint is not None
+        ]
+        first_keys = [self._key_of(None, fingerprint, 0) for _, fingerprint in unnamed]
+        counts = index.count_occurrences(first_keys)
+        for (row, fingerprint), key, above in zip(
+            unnamed, first_keys, counts, strict=True
+        ):
+            row.key = self._key_of(None, fingerprint, above) if above else key
+
+    def _recognize(self, rows: Sequence[JudgedRow], index: PlanIndex) -> None:
+        """Find rows and their other versions among those of earlier readings."""
+        keyed = [(row, row.key) for row in rows if row.key is not None]
+        versions = index.versions([key for _, key in keyed])
+        matches = [(row, versions[key]) for row, key in keyed if key in versions]
+        for row, by_fingerprint in matches:
+            row.row_id = by_fingerprint.get(row.entry.fingerprint or b"")
+            row.others = [
+                row_id for row_id in by_fingerprint.values() if row_id != row.row_id
+            ]
+        standings = self._standings(
+            [row_id for _, each in matches for row_id in each.values()]
+        )
+        for row, _ in matches:
+            self._compare(row, standings)
+
+    def _compare(self, row: JudgedRow, standings: Mapping[int, sqlite3.Row]) -> None:
+        """Note what was bought for a row, and for its other versions."""
+        is_bought = False
+        if row.row_id is not None:
+            standing = standings[row.row_id]
+            row.is_done = standing["status"] == Status.SUCCEEDED
+            row.regroup = standing["budget_group"] != row.entry.budget_group
+            is_bought = bool(standing["is_bought"])
+            if standing["is_tried"] and not row.is_done:
+                row.entry = self._as_moved(_as_started(row.entry), row.row_id)
+        others_paid = any(standings[row_id]["is_paid"] for row_id in row.others)
+        row.rebuy = others_paid and not is_bought
+        if row.row_id is not None and standings[row.row_id]["is_removed"]:
+            row.rebuy = True
+
+    def _standings(self, row_ids: Sequence[int]) -> Mapping[int, sqlite3.Row]:
+        if not row_ids:
+            return {}
+        rows = self._reader.execute("rows_stand", (json.dumps(row_ids),))
+        return {row["row_id"]: row for row in rows}
+
+    def _as_moved(self, entry: PlanEntry, row_id: int) -> PlanEntry:
+        """Return the entry with the provider that a row moved on to, if it did."""
+        route = load_route(entry.route)
+        moved_to = self._reader.planned_provider(row_id) if route else None
+        for way in route:
+            if way.provider == moved_to:
+                return replace(
+                    entry,
+                    provider=way.provider,
+                    model=way.model,
+                    resolution=way.resolution,
+                    warning=way.warning,
+                )
+        return entry
+
+    def _register(self, rows: Sequence[JudgedRow], index: PlanIndex) -> None:
+        """Give new rows a number and a name."""
+        new = {
+            row.key: (row, row.entry.request)
+            for row in rows
+            if row.key is not None and row.row_id is None
+            if row.entry.request is not None and row.entry.problem is None
+        }
+        requests = [
+            NameRequest(
+                key=key,
+                base_name=row.entry.stem,
+                images=request.n,
+                shared=self._shared_names(row.others),
+            )
+            for key, (row, request) in new.items()
+        ]
+        base_names = assign_names(requests, index, self._member_names)
+        for (row, _), base_name in zip(new.values(), base_names, strict=True):
+            self._last_row_id += 1
+            row.row_id, row.base_name = self._last_row_id, base_name
+
+    def _shared_names(self, row_ids: Sequence[int]) -> frozenset[str]:
+        """Return the base names under which other rows have these rows' images."""
+        if not self._dedupe or not row_ids:
+            return frozenset()
+        rows = self._reader.execute("base_names_shared", (json.dumps(row_ids),))
+        return frozenset(base_name for (base_name,) in rows)
+
+
+def _as_started(entry: PlanEntry) -> PlanEntry:
+    """Return the entry of a row that has attempts: some problems spare it."""
+    if not entry.spares_started:
+        return entry
+    return replace(entry, problem=None, at_column=None)

@@ -1,0 +1,104 @@
+"""What is to be said of the plan's rows: problems, warnings, new names, causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from batchgen.ledger.reader import Reader
+from batchgen.ledger.requests import prompt_of
+from batchgen.model import Status
+
+
+class PlanProblem(NamedTuple):
+    """What is wrong with a row, or what of it will not be done."""
+
+    position: int
+    line: int | None
+    column: str | None
+    message: str
+
+
+class RenamedRow(NamedTuple):
+    """A row whose own name in the archive is another row's."""
+
+    position: int
+    line: int | None
+    base_name: str
+
+
+class RunnableRow(NamedTuple):
+    """A row that can run, and its prompt as it is sent."""
+
+    position: int
+    line: int | None
+    prompt: str
+
+
+class RowWithoutSuccess(NamedTuple):
+    """A row that is invalid, failed, refused or held, and why.
+
+    Attributes:
+        row_id: Of the purchases that it has; None for none.
+        column: That a problem is about.
+    """
+
+    position: int
+    line: int | None
+    row_id: int | None
+    status: Status
+    provider: str | None
+    error: str | None
+    message: str | None
+    column: str | None
+
+
+def problems(ledger: Reader, max_rows: int) -> list[PlanProblem]:
+    """Return the first rows that cannot run."""
+    return _problems(ledger, "problems", max_rows)
+
+
+def warnings(ledger: Reader, max_rows: int) -> list[PlanProblem]:
+    """Return the first rows that can run, but not all of what they ask for."""
+    return _problems(ledger, "warnings", max_rows)
+
+
+def _problems(ledger: Reader, name: str, max_rows: int) -> list[PlanProblem]:
+    rows = ledger.execute(name, (ledger.generation, max_rows))
+    return [PlanProblem._make(row) for row in rows]
+
+
+def count_warnings(ledger: Reader, end: int) -> int:
+    """Count the rows with a warning before a position."""
+    values = {"generation": ledger.generation, "end": end}
+    count: int = ledger.execute("warnings_count", values).fetchone()[0]
+    return count
+
+
+def renamed_rows(ledger: Reader, max_rows: int) -> list[RenamedRow]:
+    """Return the first rows that got another name than their own."""
+    rows = ledger.execute("renamed", (ledger.generation, max_rows))
+    return [RenamedRow._make(row) for row in rows]
+
+
+def count_runnable(ledger: Reader, end: int) -> int:
+    """Count the rows before a position that can run."""
+    values = {"generation": ledger.generation, "end": end}
+    count: int = ledger.execute("rows_that_can_run", values).fetchone()[0]
+    return count
+
+
+def runnable_row(ledger: Reader, end: int, above: int) -> RunnableRow:
+    """Return the row that can run and has so many of these above it."""
+    values = {"generation": ledger.generation, "end": end, "above": above}
+    position, line, request = ledger.execute("row_that_can_run", values).fetchone()
+    return RunnableRow(position, line, prompt_of(request))
+
+
+def rows_without_success(ledger: Reader, end: int) -> Iterator[RowWithoutSuccess]:
+    """Yield the rows before a position that ended without success."""
+    values = {"generation": ledger.generation, "end": end}
+    for position, line, row_id, status, *reasons in ledger.stream(
+        "rows_without_success", values
+    ):
+        yield RowWithoutSuccess(position, line, row_id, Status(status), *reasons)

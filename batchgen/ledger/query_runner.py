@@ -1,0 +1,95 @@
+"""The ledger's file, opened: named queries, snapshots, and the values of `meta`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from batchgen.ledger.database import connect, queries
+from batchgen.ledger.meta import Meta, Value
+from batchgen.ledger.sqlite_errors import ours, translated
+
+Values = Sequence[Value] | Mapping[str, Value]
+"""What a query takes, in order or by name."""
+
+_FETCHED = 1024
+
+
+class QueryRunner:
+    """Runs named queries on a ledger's file.
+
+    Raises:
+        StorageError: from every method, when SQLite cannot do what was asked.
+    """
+
+    writes = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection = connect(path, write=self.writes)
+
+    @property
+    def log(self) -> Path:
+        """The file to which commits are written first; it may not be there yet."""
+        return self.path.with_name(f"{self.path.name}-wal")
+
+    def close(self) -> None:
+        """Close the file; a last checkpoint folds the log into it."""
+        self._connection.close()
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the ledger as it stands now, also while it is written."""
+        with translated(path), closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read one moment of the ledger, whatever is written meanwhile."""
+        with translated(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    def execute(self, name: str, values: Values = ()) -> sqlite3.Cursor:
+        """Execute a named query."""
+        try:
+            return self._connection.execute(queries()[name], values)
+        except sqlite3.Error as error:
+            raise ours(error, self.path) from error
+
+    def stream(self, name: str, values: Values = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield what a named query finds as plain tuples, where there is much of it."""
+        with translated(self.path):
+            cursor = self._connection.cursor()
+            cursor.row_factory = None
+            cursor.execute(queries()[name], values)
+        try:
+            while part := cursor.fetchmany(_FETCHED):
+                yield from part
+        finally:
+            with suppress(sqlite3.Error):  # the file may be closed by now
+                cursor.close()
+
+    @property
+    def meta(self) -> Meta:
+        """What the folder remembers beside its rows."""
+        return Meta(self)
+
+    def read_meta(self, name: str) -> Value:
+        """Return a value of `meta`, None if there is none."""
+        row = self.execute("meta_get", (name,)).fetchone()
+        return row[0] if row else None
+
+    def read_meta_under(self, prefix: str) -> dict[str, Value]:
+        """Return the values whose names begin so, by the rest of their names."""
+        rows = self.execute("meta_under", {"under": prefix})
+        return {name.removeprefix(prefix): value for name, value in rows}
+
+    def write_meta(self, name: str, value: Value) -> None:
+        """Write a value of `meta`; a step of a commit, which only a `Ledger` makes."""
+        self.execute("meta_set", (name, value))

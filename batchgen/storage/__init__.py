@@ -1,0 +1,1 @@
+"""What a run keeps on disk: commits in groups, its outputs, and room for both."""
