@@ -66,7 +66,7 @@ LATE = {
     "cli.stored_command._is_run_command: batchgen.cli.run": "it imports us",
     "cli.stored_command._is_own: httpx": "for a command with an address alone",
     "cli.stored_command._is_own: batchgen.providers": "likewise",
-    "cli.stored_command._is_own: batchgen.runner.own_address": "likewise",
+    "cli.stored_command._is_own: batchgen.planning.own_address": "likewise",
     "cli.stored_command.address_notes: batchgen.providers": "likewise",
     "cli._say: batchgen.cli.keys": "likewise",
     "cli._say: batchgen.cli.streams": "likewise",

@@ -18,8 +18,8 @@ from batchgen.engines.whole_folder import SANDBOX
 from batchgen.errors import SpecError
 from batchgen.model import Job, Price, PriceList, Terms
 from batchgen.output.whole import replacing
+from batchgen.planning.own_address import is_own_address
 from batchgen.providers import PROVIDERS
-from batchgen.runner.own_address import is_own_address
 from batchgen.runner.progress import Progress
 from batchgen.runner.references import UNTRIED
 from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox

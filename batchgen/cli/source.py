@@ -19,9 +19,9 @@ from batchgen.cli.runfolder import REHEARSAL
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import Overrides, load_job
 from batchgen.model import Job, PriceList
+from batchgen.planning.own_address import is_own_address
 from batchgen.provider import key_variable
 from batchgen.providers import PROVIDERS
-from batchgen.runner.own_address import is_own_address
 from batchgen.wire import check_base_url, is_loopback_host
 
 F = TypeVar("F", bound=Callable[..., Any])

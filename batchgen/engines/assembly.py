@@ -25,13 +25,13 @@ from batchgen.model import (
     find_price,
     to_nano,
 )
+from batchgen.planning.own_address import is_named_address
 from batchgen.provider import key_variable
 from batchgen.runner.again import given_up, hold, read_kept, reopen
 from batchgen.runner.context import Run, Time
 from batchgen.runner.decide import Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
-from batchgen.runner.own_address import is_named_address
 from batchgen.runner.pacing import found_under, pacing_of
 from batchgen.runner.proof import Proof
 from batchgen.runner.resume import ask_first, carry_on, flights_of

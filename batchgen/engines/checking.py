@@ -42,8 +42,8 @@ from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, Status, now_micros, utc
 from batchgen.output.names import claimed_stems, strip_image_extension
+from batchgen.planning.routing import Choice, entry_of
 from batchgen.provider import Provider
-from batchgen.runner.choice import Choice, entry_of
 
 EVERY = -1
 """All rows, where only the first would be told."""

@@ -8,7 +8,7 @@ from batchgen.engines.edited import rebuy_of
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader, load_request
 from batchgen.model import Capabilities, ImageRequest, Sale
-from batchgen.runner.choice import unpriced_words
+from batchgen.planning.routing import unpriced_words
 from batchgen.runner.context import Run
 from batchgen.runner.lane import Lane
 

@@ -20,8 +20,8 @@ from batchgen.model import Job
 
 if TYPE_CHECKING:
     # Only for its names: `check` needs none of what a run waits and sends with.
+    from batchgen.planning.planner import Planner
     from batchgen.runner.context import Run
-    from batchgen.runner.planner import Planner
 
 COLUMNS_SHOWN = 5
 

@@ -11,7 +11,7 @@ from functools import cache
 from batchgen.engines.findings import Alone, Cost, Forecast, Group
 from batchgen.ledger import Reader, load_request, load_route
 from batchgen.model import Price, Sale, find_price
-from batchgen.runner.choice import Choice
+from batchgen.planning.routing import Choice
 
 _NO_COST = Cost()
 

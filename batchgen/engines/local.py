@@ -42,15 +42,15 @@ from batchgen.ledger.edits import keep
 from batchgen.ledger.resuming import drop_bookmark
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, State, utc
+from batchgen.planning.planner import Planner, ReadingStopped
+from batchgen.planning.renaming import rename_rows
+from batchgen.planning.routing import Choice
 from batchgen.runner.again import try_lost_links
-from batchgen.runner.choice import Choice
 from batchgen.runner.context import Run, Time
 from batchgen.runner.lane import Lane
-from batchgen.runner.planner import Planner, ReadingStopped
 from batchgen.runner.pool import work_off
 from batchgen.runner.progress import Stop
 from batchgen.runner.references import References
-from batchgen.runner.renaming import rename_rows
 from batchgen.runner.resume import recover
 from batchgen.runner.room import Room
 from batchgen.runner.waits import wait_reasons

@@ -12,11 +12,11 @@ import pytest
 from batchgen.engines.setting import Outcome
 from batchgen.images import ImageFacts, inspect
 from batchgen.model import Call, Delivered, Reply, Running, Status
+from batchgen.planning import planner
+from batchgen.planning.routing import Choice, entry_of
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.references import Larder
 from batchgen.runner import check as check_module
-from batchgen.runner import planner
-from batchgen.runner.choice import Choice, entry_of
 from tests.engines.desk import Desk, rows, statuses
 from tests.engines.shop import PNG, Answer, Asked, Shop
 

@@ -31,8 +31,8 @@ from batchgen.model import Job, PriceList, now_micros, utc
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive
 from batchgen.output.names import claimed_stems
+from batchgen.planning.routing import Choice, entry_of
 from batchgen.provider import Provider
-from batchgen.runner.choice import Choice, entry_of
 from batchgen.runner.resume import recover
 
 

@@ -21,9 +21,9 @@ from batchgen.model import (
     to_nano,
 )
 from batchgen.output.names import safe_stem, strip_image_extension
+from batchgen.planning.own_address import is_own_address
 from batchgen.provider import Provider
 from batchgen.references import Inspector, Unusable, judge
-from batchgen.runner.own_address import is_own_address
 
 
 class Spread:

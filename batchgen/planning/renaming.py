@@ -8,6 +8,7 @@ and what it cost stay as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from batchgen.ledger import (
     Ledger,
@@ -19,8 +20,10 @@ from batchgen.ledger import (
 )
 from batchgen.output.archive import Archive, Incoming, Member, Tag
 from batchgen.output.names import claimed_stems
-from batchgen.runner.writer import Writer
-from batchgen.wire.line import Offload
+
+if TYPE_CHECKING:
+    from batchgen.runner.writer import Writer
+    from batchgen.wire.line import Offload
 
 
 async def rename_rows(

@@ -12,8 +12,8 @@ from PIL import Image
 
 from batchgen.manifest.row import Problem, Row
 from batchgen.model import ImageRequest, Job, Price, ReferenceTerms, Terms, to_nano
+from batchgen.planning.routing import Choice, entry_of
 from batchgen.providers import PROVIDERS
-from batchgen.runner.choice import Choice, entry_of
 from tests.prices import at
 
 ROW = Row(

@@ -19,14 +19,14 @@ from batchgen.ledger.resuming import bookmark_of, count_opening
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Status
 from batchgen.output.archive import Archive
+from batchgen.planning import planner as planner_module
+from batchgen.planning.planner import Planner, ReadingStopped
+from batchgen.planning.routing import Choice
 from batchgen.providers import PROVIDERS
-from batchgen.runner import planner as planning
-from batchgen.runner.choice import Choice
-from batchgen.runner.planner import Planner, ReadingStopped
 from batchgen.runner.writer import Writer, to_thread
 from tests.ledger.books import bought, row_ids
+from tests.planning.test_routing import choosing
 from tests.references.pictures import written
-from tests.runner.test_choice import choosing
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ Columns = dict[str, Sequence[Any]]
 
 @pytest.fixture(autouse=True)
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "SLICE", SLICE)
+    monkeypatch.setattr(planner_module, "SLICE", SLICE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,11 @@ from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
 from batchgen.output.names import claimed_stems
-from batchgen.runner.choice import Choice, entry_of
-from batchgen.runner.fence import fault_words
-from batchgen.runner.writer import Writer
+from batchgen.planning.routing import Choice, entry_of
+from batchgen.tracebacks import fault_words
 
 if TYPE_CHECKING:
+    from batchgen.runner.writer import Writer
     from batchgen.wire.line import Offload
 
 T = TypeVar("T")
