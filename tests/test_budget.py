@@ -92,9 +92,13 @@ def test_no_order_of_attempts_passes_the_limit(
 
     assert money.held() == 0
     spent = sum(
-        math.floor(CEILINGS[it.reservation.group] * it.reservation.images * it.share)
-        for it in flights
-        if it not in refused
+        math.floor(
+            CEILINGS[flight.reservation.group]
+            * flight.reservation.images
+            * flight.share
+        )
+        for flight in flights
+        if flight not in refused
     )
     assert refused or money.committed() == spent
     assert money.committed() <= limit
@@ -388,8 +392,10 @@ def test_no_order_of_attempts_passes_any_of_several_limits(
     limits = {"run": run, "day": day, "by": {"brand": {"*": each}} if each else {}}
     paid: list[tuple[int, Share, int]] = []
 
-    async def buy(money: Budget, it: tuple[Share, Group, float, float, float]) -> None:
-        share, group, after, lasts, part = it
+    async def buy(
+        money: Budget, purchase: tuple[Share, Group, float, float, float]
+    ) -> None:
+        share, group, after, lasts, part = purchase
         await anyio.sleep(after)
         try:
             held = await money.reserve(by(share, group=group))
@@ -405,13 +411,19 @@ def test_no_order_of_attempts_passes_any_of_several_limits(
     async def all_of_them() -> None:
         money = daily(0, **limits)
         async with anyio.create_task_group() as tasks:
-            for it in purchases:
-                tasks.start_soon(buy, money, it)
+            for purchase in purchases:
+                tasks.start_soon(buy, money, purchase)
 
     live_through(all_of_them)
 
-    assert run is None or sum(it[2] for it in paid) <= run
+    assert run is None or sum(payment[2] for payment in paid) <= run
     for one in range(5):
-        assert day is None or sum(it[2] for it in paid if it[0] == one) <= day
+        assert (
+            day is None
+            or sum(payment[2] for payment in paid if payment[0] == one) <= day
+        )
     for share in (ACME, BRIO):
-        assert not each or sum(it[2] for it in paid if it[1] == share) <= each
+        assert (
+            not each
+            or sum(payment[2] for payment in paid if payment[1] == share) <= each
+        )

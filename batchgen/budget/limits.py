@@ -37,7 +37,7 @@ def shares_of(budget_group: str | None) -> tuple[Share, ...]:
     """Return what a row's money counts for, from JSON: column to value."""
     if budget_group is None:
         return ()
-    return tuple(Share(*it) for it in json.loads(budget_group).items())
+    return tuple(Share(*item) for item in json.loads(budget_group).items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,7 +110,7 @@ class Budget:
         if purse is None:
             return 0
         return sum(
-            images * (self.ceiling(it) or 0) for it, images in purse.held.items()
+            images * (self.ceiling(group) or 0) for group, images in purse.held.items()
         )
 
     @property
@@ -191,16 +191,16 @@ class Budget:
 
         A charge above its ceiling may have raised what others hold meanwhile.
         """
-        kept = all(self._room(it) >= 0 for it in reservation.scopes)
+        kept = all(self._room(scope) >= 0 for scope in reservation.scopes)
         return kept and (self.limits.day is None or reservation.day == self.today)
 
     def full_shares(self, wanted: Reservation) -> list[Share]:
         """Return the budgets by column into which a reservation does not fit now."""
-        return [it for it in self._in_the_way(wanted) if isinstance(it, Share)]
+        return [scope for scope in self._in_the_way(wanted) if isinstance(scope, Share)]
 
     def explain_groups(self, shares: Sequence[Share]) -> str:
         """Say which values of columns have used up their budgets, the first of them."""
-        words = [f"{it}: {self._used(it)}" for it in shares[:SHOWN]]
+        words = [f"{share}: {self._used(share)}" for share in shares[:SHOWN]]
         more = len(shares) - len(words)
         return ", ".join([*words, f"and {more} more"] if more else words)
 
@@ -211,7 +211,7 @@ class Budget:
 
     def _in_the_way(self, wanted: Reservation) -> Iterator[Scope]:
         more = self._price(wanted)
-        return (it for it in wanted.scopes if self._room(it) < more)
+        return (scope for scope in wanted.scopes if self._room(scope) < more)
 
     def _room(self, scope: Scope) -> float:
         limit = self.limits.of(scope)

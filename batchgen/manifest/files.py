@@ -93,7 +93,7 @@ class FileContents:
 
 def are_unchanged(folder: Path, states: Iterable[FileState]) -> bool:
     """Say whether all files are as they were read; who looks the same is not read."""
-    return all(_is_unchanged(folder / it.path, it) for it in states)
+    return all(_is_unchanged(folder / state.path, state) for state in states)
 
 
 def _is_unchanged(path: Path, was: FileState) -> bool:

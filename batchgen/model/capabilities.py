@@ -77,7 +77,7 @@ class ReferenceRules:
         """Return how a reference (URL, data URI or path) travels."""
         if is_url(reference) and "link" in self.carriers:
             return "link"
-        return next(it for it in self.carriers if it != "link")
+        return next(carrier for carrier in self.carriers if carrier != "link")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class Capabilities:
         return replace(
             self,
             resolutions=limits.resolutions or self.resolutions,
-            options={name: it for name, it in options.items() if it is not None},
+            options={name: rule for name, rule in options.items() if rule is not None},
             by_model={},
         )
 
@@ -127,13 +127,18 @@ class Capabilities:
         There the provider's shutdowns and limits of pixels are not known to hold.
         """
         by_model = {
-            model: replace(it, pixels=None) for model, it in self.by_model.items()
+            model: replace(limits, pixels=None)
+            for model, limits in self.by_model.items()
         }
         return replace(self, by_model=by_model, shutdowns={})
 
     def on(self, day: date) -> Capabilities:
         """Return what can be done on a day: shutdowns that are to come are left out."""
-        past = {model: it for model, it in self.shutdowns.items() if it.day <= day}
+        past = {
+            model: shutdown
+            for model, shutdown in self.shutdowns.items()
+            if shutdown.day <= day
+        }
         return replace(self, shutdowns=past)
 
     def misfits(

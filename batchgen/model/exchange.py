@@ -99,9 +99,9 @@ Carried = Link | Attachment | Inline
 def as_urls(references: Sequence[Carried]) -> list[str | DataUri]:
     """Return references as they stand in an array of URLs: links, or data URIs."""
     return [
-        it.url if isinstance(it, Link) else DataUri(it)
-        for it in references
-        if not isinstance(it, Attachment)
+        reference.url if isinstance(reference, Link) else DataUri(reference)
+        for reference in references
+        if not isinstance(reference, Attachment)
     ]
 
 

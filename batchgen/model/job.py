@@ -74,7 +74,7 @@ class Terms:
             most=rules.most if self.max_references is None else self.max_references,
             most_bytes=self.max_reference_bytes or rules.most_bytes,
             carriers=tuple(
-                sorted(rules.carriers, key=lambda it: it != self.references)
+                sorted(rules.carriers, key=lambda carrier: carrier != self.references)
             ),
         )
         images = self.images_per_request or able.images_per_request

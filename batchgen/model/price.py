@@ -144,20 +144,22 @@ RateList = Mapping[str, PriceList]
 
 def by_resolution(prices: Mapping[str, Price]) -> tuple[Price, ...]:
     """Return prices by resolution as a list; `*` holds for all that are not named."""
-    named = [replace(it, resolution=key) for key, it in prices.items() if key != "*"]
+    named = [
+        replace(price, resolution=key) for key, price in prices.items() if key != "*"
+    ]
     return (*named, prices["*"]) if "*" in prices else tuple(named)
 
 
 def find_price(prices: PriceList, sale: Sale) -> Price | None:
     """Return the price of one image of a sale, or None where it is unknown."""
-    found = next((it for it in prices if it.holds_for(sale)), None)
+    found = next((price for price in prices if price.holds_for(sale)), None)
     return None if found is None else found.of(sale)
 
 
 def rates_for(rates: RateList, sale: Sale) -> dict[str, Decimal]:
     """Return what each unit is worth in US dollars, as far as a sale has a rate."""
     listed = {unit: find_price(prices, sale) for unit, prices in rates.items()}
-    return {unit: it.expected for unit, it in listed.items() if it is not None}
+    return {unit: price.expected for unit, price in listed.items() if price is not None}
 
 
 def to_nano(usd: Decimal) -> int:

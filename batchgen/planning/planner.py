@@ -255,8 +255,12 @@ class Planner:
     def _digest(self) -> str:
         choice, job = self._choice, self._choice.job
         terms = [
-            (it.name, job.terms_of(it.name).model, choice.able[it.name])
-            for it in choice.chosen
+            (
+                provider.name,
+                job.terms_of(provider.name).model,
+                choice.able[provider.name],
+            )
+            for provider in choice.chosen
         ]
         ways = (job.unsupported, job.references.shrink, job.dedupe, job.route)
         stated = (5, self._manifest.digest(), terms, ways, _priced(choice.prices))

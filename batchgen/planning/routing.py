@@ -95,15 +95,15 @@ class Choice:
         """
         today = today or datetime.now(UTC).date()
         chosen = [providers[name] for name in job.providers]
-        weights = {it.name: _per_minute(job, it) for it in chosen}
+        weights = {provider.name: _per_minute(job, provider) for provider in chosen}
         return cls(
             job=job,
             chosen=chosen,
             others=providers,
             prices=prices,
             able={
-                name: _capabilities_of(it, job.terms_of(name), today)
-                for name, it in providers.items()
+                name: _capabilities_of(provider, job.terms_of(name), today)
+                for name, provider in providers.items()
             },
             look=Inspector(job.manifest.parent, job.images_at),
             spread=Spread(weights) if job.route == "fastest" else None,
@@ -221,7 +221,7 @@ def _verdict(row: Row, request: ImageRequest, choice: Choice) -> Verdict:
 
 
 def _judge(row: Row, request: ImageRequest, choice: Choice) -> Verdict:
-    names = [it.name for it in choice.chosen]
+    names = [provider.name for provider in choice.chosen]
     if row.provider is not None and row.provider not in names:
         return [], ("provider", _not_chosen(row.provider, names, choice))
     try:

@@ -34,7 +34,9 @@ def judge(
     Raises:
         Unusable: nobody can take one of them.
     """
-    carried = [it for it in references if not travels_as_link(it, rules)]
+    carried = [
+        reference for reference in references if not travels_as_link(reference, rules)
+    ]
     if carried and set(rules.carriers) <= {"link"}:
         return f"{shown(carried[0])}: only http(s) URLs are taken"
     together = 0

@@ -165,7 +165,7 @@ class Larder:
         together = rules.most_bytes_together
         if together is not None and self._shrink:
             together //= among
-        limits = [it for it in (rules.most_bytes, together) if it is not None]
+        limits = [limit for limit in (rules.most_bytes, together) if limit is not None]
         return min(limits, default=None)
 
     # -- bytes

@@ -134,4 +134,4 @@ def _kind(picture: _Picture, wanted: Collection[str]) -> str:
     kinds = ("JPEG", "WEBP", "PNG")
     if picture.pixels.mode == "RGBA":
         kinds = ("WEBP", "PNG", "JPEG")
-    return next(it for it in kinds if f"image/{it.lower()}" in wanted)
+    return next(kind for kind in kinds if f"image/{kind.lower()}" in wanted)

@@ -90,10 +90,12 @@ class References:
             ProviderStopped: the provider takes no upload from this key.
         """
         among = len(request.references)
-        carried = [await self._one(lane, it, among) for it in request.references]
+        carried = [
+            await self._one(lane, reference, among) for reference in request.references
+        ]
         # What an URL holds is known only now.
         most = lane.able.references.most_bytes_together
-        raw = sum(_raw_bytes(it) for it in carried)
+        raw = sum(_raw_bytes(payload) for payload in carried)
         if most is not None and raw > most:
             images = "1 image has" if among == 1 else f"{among} images have"
             words = f"{images} {raw / 1e6:.1f} MB, at most {most / 1e6:g} MB"
@@ -133,7 +135,7 @@ class References:
             self._run.progress.say_once(UNTRIED)
             return self._stand_in
         # What lies on this machine is not for a provider that is elsewhere.
-        near = all(it.is_loopback for it in self._run.lanes.values())
+        near = all(lane.is_loopback for lane in self._run.lanes.values())
         if (words := self._dead.get(url)) is not None:
             raise Unusable(words)
         tries = 0

@@ -32,10 +32,10 @@ class Shelf:
             await self._changed.wait()
         if references:
             self._parts[part] = references
-        for it in references:
-            if size := size_of(it):
-                self._bytes += 0 if id(it) in self._users else size
-                self._users[id(it)] += 1
+        for reference in references:
+            if size := size_of(reference):
+                self._bytes += 0 if id(reference) in self._users else size
+                self._users[id(reference)] += 1
 
     @contextmanager
     def taken(self, part: Part) -> Iterator[Sequence[Carried]]:
@@ -48,24 +48,32 @@ class Shelf:
 
     def links(self, part: Part) -> tuple[str, ...]:
         """Return the links that a part's request is to name."""
-        return tuple(it.url for it in self._parts.get(part, ()) if isinstance(it, Link))
+        return tuple(
+            reference.url
+            for reference in self._parts.get(part, ())
+            if isinstance(reference, Link)
+        )
 
     def drop(self, part: Part) -> None:
         """Keep a part's images no longer: it is not sent after all."""
         self._forget(self._parts.pop(part, ()))
 
     def _forget(self, references: Sequence[Carried]) -> None:
-        for it in references:
-            if not size_of(it):
+        for reference in references:
+            if not size_of(reference):
                 continue
-            self._users[id(it)] -= 1
-            if not self._users[id(it)]:
-                del self._users[id(it)]
-                self._bytes -= size_of(it)
+            self._users[id(reference)] -= 1
+            if not self._users[id(reference)]:
+                del self._users[id(reference)]
+                self._bytes -= size_of(reference)
         self._changed.ring()
 
     def _growth(self, references: Sequence[Carried]) -> int:
-        return sum(size_of(it) for it in set(references) if id(it) not in self._users)
+        return sum(
+            size_of(reference)
+            for reference in set(references)
+            if id(reference) not in self._users
+        )
 
 
 def size_of(carried: Carried) -> int:

@@ -58,7 +58,7 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
     path = folder / PAGE
     side = side_px(len(report.pictures))
     small = thumbnails(folder / ARCHIVE, report.pictures, _made_before(path, side))
-    pieces = ((number, _json(it)) for number, it in enumerate(small))
+    pieces = ((number, _json(piece)) for number, piece in enumerate(small))
     style, script = _asset("report.css"), _asset("report.js")
     template = _environment().from_string(_asset("report.html"))
     parts = template.generate(

@@ -25,8 +25,8 @@ _MOST_BARS = 30
 _DAY_S = 86400.0
 _TIME_STEPS_S = (
     *(1, 2, 5, 10, 15, 30),
-    *(it * 60 for it in (1, 2, 5, 10, 15, 30)),
-    *(it * 3600 for it in (1, 2, 3, 6, 12, 24, 48, 96, 168)),
+    *(minutes * 60 for minutes in (1, 2, 5, 10, 15, 30)),
+    *(hours * 3600 for hours in (1, 2, 3, 6, 12, 24, 48, 96, 168)),
 )
 
 
@@ -55,18 +55,18 @@ class _Axis:
 def spending(course: Course, *, pretend: bool = False) -> Plot:
     """Return what was spent over time; `pretend` marks what a rehearsal charged."""
     title = "Pretend cost over time" if pretend else "Spent over time"
-    usd = [it / NANO for it in course.spent]
+    usd = [nano / NANO for nano in course.spent]
     upright = _upright("US dollars", max(usd))
     time = _time(course)
     starts = [course.start.timestamp(), *_seconds(course)]
     points = " ".join(
-        f"{_x(time, at)},{_y(upright, it)}"
-        for at, it in zip(starts, [0.0, *usd], strict=True)
+        f"{_x(time, at)},{_y(upright, dollars)}"
+        for at, dollars in zip(starts, [0.0, *usd], strict=True)
     )
     line = Markup('<polyline class="line" points="{}"/>').format(points)
     lines = [
-        (_clock(at), f"${it:,.2f}")
-        for at, it in zip(course.moments(), usd, strict=True)
+        (_clock(at), f"${dollars:,.2f}")
+        for at, dollars in zip(course.moments(), usd, strict=True)
     ]
     return Plot(
         title,
@@ -96,8 +96,8 @@ def throughput(course: Course, limit: float | None) -> Plot:
         _drawing("Purchases a minute", time, upright, marks),
         ("until (UTC)", "purchases a minute"),
         [
-            (_clock(at), f"{it:,.1f}")
-            for at, it in zip(course.moments(), rates, strict=True)
+            (_clock(at), f"{rate:,.1f}")
+            for at, rate in zip(course.moments(), rates, strict=True)
         ],
     )
 
@@ -108,18 +108,18 @@ def latency(latencies_s: Sequence[float]) -> Plot:
     Args:
         latencies_s: Ascending, at least one.
     """
-    half, most = (_quantile(latencies_s, it) for it in (0.5, 0.95))
+    half, most = (_quantile(latencies_s, share) for share in (0.5, 0.95))
     # The few that took far longer would press all others into one bar.
     high = min(latencies_s[-1], 2 * most) or 1.0
     width = _nice(high / _MOST_BARS)
-    edges = [width * it for it in range(math.ceil(high / width) + 1)]
+    edges = [width * number for number in range(math.ceil(high / width) + 1)]
     counts = [0] * (len(edges) - 1)
-    for it in latencies_s:
-        counts[min(int(it / width), len(counts) - 1)] += 1
+    for latency_s in latencies_s:
+        counts[min(int(latency_s / width), len(counts) - 1)] += 1
     upright = _upright("rows", max(counts))
-    ticks = [(it, f"{it:g}") for it in _steps(edges[-1])]
+    ticks = [(tick, f"{tick:g}") for tick in _steps(edges[-1])]
     across = _Axis("seconds until delivered", 0.0, edges[-1], ticks)
-    beyond = sum(it > edges[-1] for it in latencies_s)
+    beyond = sum(latency_s > edges[-1] for latency_s in latencies_s)
     more = f" The last bar holds {beyond:,} that took longer." if beyond else ""
     return Plot(
         "Latency",
@@ -128,8 +128,8 @@ def latency(latencies_s: Sequence[float]) -> Plot:
         _drawing("Latency", across, upright, _bars(across, upright, edges, counts)),
         ("seconds", "rows"),
         [
-            (f"{low:.3g} to {top:.3g}", f"{it:,}")
-            for (low, top), it in zip(pairwise(edges), counts, strict=True)
+            (f"{low:.3g} to {top:.3g}", f"{count:,}")
+            for (low, top), count in zip(pairwise(edges), counts, strict=True)
         ],
     )
 
@@ -198,10 +198,10 @@ def _bars(
     base = _y(upright, 0.0)
     return Markup("").join(
         Markup('<path class="bar" d="M{} {}V{}H{}V{}"/>').format(
-            _x(across, low), base, _y(upright, it), _x(across, high), base
+            _x(across, low), base, _y(upright, height), _x(across, high), base
         )
-        for (low, high), it in zip(pairwise(edges), heights, strict=True)
-        if it
+        for (low, high), height in zip(pairwise(edges), heights, strict=True)
+        if height
     )
 
 
@@ -213,21 +213,25 @@ def _upright(label: str, highest: float) -> _Axis:
 
 def _time(course: Course) -> _Axis:
     low, high = course.start.timestamp(), _seconds(course)[-1]
-    step = next((it for it in _TIME_STEPS_S if (high - low) / it <= 5), 30 * _DAY_S)
+    step = next(
+        (step_s for step_s in _TIME_STEPS_S if (high - low) / step_s <= 5), 30 * _DAY_S
+    )
     first = math.ceil(low / step) * step
-    ticks = [first + step * it for it in range(int((high - first) // step) + 1)]
+    ticks = [first + step * number for number in range(int((high - first) // step) + 1)]
     pattern = "%H:%M:%S" if step < 60 else "%H:%M" if step < _DAY_S else "%d %b"
-    texts = [(it, datetime.fromtimestamp(it, UTC).strftime(pattern)) for it in ticks]
+    texts = [
+        (tick, datetime.fromtimestamp(tick, UTC).strftime(pattern)) for tick in ticks
+    ]
     return _Axis(f"time (UTC), {course.start:%Y-%m-%d}", low, high, texts)
 
 
 def _seconds(course: Course) -> list[float]:
-    return [it.timestamp() for it in course.moments()]
+    return [moment.timestamp() for moment in course.moments()]
 
 
 def _steps(highest: float) -> list[float]:
     step = _nice(highest / 4)
-    return [step * it for it in range(math.floor(highest / step + 1e-9) + 1)]
+    return [step * number for number in range(math.floor(highest / step + 1e-9) + 1)]
 
 
 def _short(value: float) -> str:
@@ -240,7 +244,9 @@ def _short(value: float) -> str:
 def _nice(step: float) -> float:
     """Return the next number of 1, 2 or 5 with zeros."""
     unit = 10.0 ** math.floor(math.log10(step))
-    return next(unit * it for it in (1, 2, 5, 10) if unit * it >= step * (1 - 1e-9))
+    return next(
+        unit * factor for factor in (1, 2, 5, 10) if unit * factor >= step * (1 - 1e-9)
+    )
 
 
 def _quantile(ascending: Sequence[float], share: float) -> float:

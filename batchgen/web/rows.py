@@ -16,28 +16,28 @@ _MOST_TEXT = 2_000
 """Characters of a prompt or message: the table has all of them."""
 
 _COLUMNS: dict[str, Callable[[ResultRow], Any]] = {
-    "row": lambda it: it.row,
-    "id": lambda it: it.id,
-    "status": lambda it: it.status.value,
-    "prompt": lambda it: _cut(it.prompt),
-    "provider": lambda it: it.provider,
-    "model": lambda it: it.model,
-    "aspect_ratio": lambda it: it.aspect_ratio,
-    "resolution": lambda it: it.resolution,
-    "attempts": lambda it: it.attempts,
-    "cost": lambda it: _nano(it.cost_usd),
-    "cost_basis": lambda it: it.cost_basis.value,
-    "at_risk": lambda it: _nano(it.at_risk_usd),
-    "at_risk_attempts": lambda it: it.at_risk_attempts,
-    "estimated": lambda it: _nano(it.estimated_usd),
-    "error": lambda it: it.error,
-    "message": lambda it: _cut(it.message),
+    "row": lambda row: row.row,
+    "id": lambda row: row.id,
+    "status": lambda row: row.status.value,
+    "prompt": lambda row: _cut(row.prompt),
+    "provider": lambda row: row.provider,
+    "model": lambda row: row.model,
+    "aspect_ratio": lambda row: row.aspect_ratio,
+    "resolution": lambda row: row.resolution,
+    "attempts": lambda row: row.attempts,
+    "cost": lambda row: _nano(row.cost_usd),
+    "cost_basis": lambda row: row.cost_basis.value,
+    "at_risk": lambda row: _nano(row.at_risk_usd),
+    "at_risk_attempts": lambda row: row.at_risk_attempts,
+    "estimated": lambda row: _nano(row.estimated_usd),
+    "error": lambda row: row.error,
+    "message": lambda row: _cut(row.message),
     "quote": lambda row: _quote(row.error, _cut(row.message)),
-    "warning": lambda it: _cut(it.warning),
-    "request_id": lambda it: it.request_id,
-    "finished_at": lambda it: _moment(it.finished_at),
-    "latency_s": lambda it: it.latency_s,
-    "shared_with": lambda it: it.shared_with,
+    "warning": lambda row: _cut(row.warning),
+    "request_id": lambda row: row.request_id,
+    "finished_at": lambda row: _moment(row.finished_at),
+    "latency_s": lambda row: row.latency_s,
+    "shared_with": lambda row: row.shared_with,
 }
 
 
@@ -59,14 +59,14 @@ def rows_of(report: Report, retry: str) -> dict[str, Any]:
     columns["images"] = [
         [
             [
-                it.image,
-                it.name,
-                it.width_px,
-                it.height_px,
-                it.sha256,
-                pieces.get(it.sha256, -1),
+                image.image,
+                image.name,
+                image.width_px,
+                image.height_px,
+                image.sha256,
+                pieces.get(image.sha256, -1),
             ]
-            for it in row.files
+            for image in row.files
         ]
         for row in report.rows
     ]

@@ -98,7 +98,7 @@ def test_zeros_behind_the_end_are_left_alone(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", sorted(it for it in WHOLE if not it.startswith("avif"))
+    "kind", sorted(name for name in WHOLE if not name.startswith("avif"))
 )
 def test_a_second_picture_behind_the_end_is_left_alone(kind: str) -> None:
     assert inspect(WHOLE[kind] + drawn("JPEG", (99, 99))).width_px == 37

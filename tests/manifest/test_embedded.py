@@ -163,7 +163,11 @@ def test_it_is_said_that_images_are_sent_as_references(tmp_path: Path) -> None:
     images = Manifest.open(job_of(tmp_path, pa.array([PNG])))
     texts = Manifest.open(job_of(tmp_path, pa.array(["a.png"])))
 
-    assert [it for it in images.notices if "`image` are sent as references" in it]
+    assert [
+        notice
+        for notice in images.notices
+        if "`image` are sent as references" in notice
+    ]
     assert texts.notices == ()
 
 

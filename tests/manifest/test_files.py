@@ -121,7 +121,7 @@ def test_a_file_is_told_of_once(tmp_path: Path) -> None:
     told = []
     for _ in range(3):
         contents("a.png")
-        told.append([it.path for it in contents.newly_read()])
+        told.append([state.path for state in contents.newly_read()])
 
     assert told == [["a.png"], [], []]
 

@@ -81,8 +81,8 @@ def test_options_of_the_job_hold_for_rows_that_say_nothing_of_them(
         "thinking_level": "high",
     }
     # Asked for is asked for, wherever it is said.
-    assert [it.fingerprint for it in (stated, silent)] == [
-        it.fingerprint for it in spelt
+    assert [row.fingerprint for row in (stated, silent)] == [
+        row.fingerprint for row in spelt
     ]
 
 
@@ -244,7 +244,9 @@ def test_a_manifest_can_be_read_again_from_its_start(make_job: MakeJob) -> None:
 def test_rows_above_the_first_are_passed_over_and_the_others_are_the_same(
     first: int, make_job: MakeJob
 ) -> None:
-    table = "prompt,own\n" + "".join(f'"a\ncup {it}",{it}\n' for it in range(10))
+    table = "prompt,own\n" + "".join(
+        f'"a\ncup {number}",{number}\n' for number in range(10)
+    )
     manifest = Manifest.open(make_job(table))
     whole = [row for each in manifest.slices(3) for row in each.rows]
 
@@ -252,10 +254,10 @@ def test_rows_above_the_first_are_passed_over_and_the_others_are_the_same(
 
     assert [row for each in parts for row in each.rows] == whole[first:]
     own = [row for each in parts for row in pl.read_ipc_stream(each.own).rows()]
-    assert own == [(str(it),) for it in range(first, 10)]
-    picked = [it for it in (2, first, 9) if it < 10]
+    assert own == [(str(number),) for number in range(first, 10)]
+    picked = [number for number in (2, first, 9) if number < 10]
     assert list(manifest.rows_at(sorted(picked))) == [
-        whole[it] for it in sorted(picked)
+        whole[number] for number in sorted(picked)
     ]
 
 

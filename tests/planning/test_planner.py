@@ -203,7 +203,12 @@ async def edited(table: Table, case: Case) -> None:
     """Read a manifest, buy some of it, and put new rows above and below."""
     assert await table.read()
     bought_first(table, 5)
-    table.write({name: [*it[-9:], *it, *it] for name, it in case.columns.items()})
+    table.write(
+        {
+            name: [*values[-9:], *values, *values]
+            for name, values in case.columns.items()
+        }
+    )
 
 
 @pytest.mark.parametrize("name", ["ids", "without-ids", "shared"])

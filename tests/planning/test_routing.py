@@ -44,7 +44,7 @@ def choosing(folder: Path, *names: str, **said: Any) -> Choice:
         providers=names,
         **said,
     )
-    prices = {name: it.prices for name, it in PROVIDERS.items()}
+    prices = {name: provider.prices for name, provider in PROVIDERS.items()}
     return Choice.of(job, PROVIDERS, prices)
 
 

@@ -52,7 +52,7 @@ async def test_who_asks_meanwhile_waits_for_the_same() -> None:
         kitchen.open.set()
 
     assert kitchen.began == 1
-    assert all(it is got[0] for it in got)
+    assert all(result is got[0] for result in got)
     assert len(got) == 5
 
 
@@ -135,7 +135,7 @@ async def test_what_is_not_used_for_longest_goes_first() -> None:
     assert kitchen.began == 3
     await once.get("b", kitchen.make)
     assert kitchen.began == 4
-    assert once._bytes == sum(len(str(it)) for it in once._kept.values()) == 20
+    assert once._bytes == sum(len(str(result)) for result in once._kept.values()) == 20
 
 
 async def test_what_is_too_large_to_be_kept_still_reaches_all_who_wait() -> None:

@@ -93,7 +93,7 @@ def faults_at(
     # Its policy lets no script but its own run, so it goes for the measurement.
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     text = text.replace("</body>", _INNER.format(measure=MEASURE) + "</body>")
-    frames = [_FRAME.format(width=it, page=html.escape(text)) for it in widths_px]
+    frames = [_FRAME.format(width=width, page=html.escape(text)) for width in widths_px]
     outer = folder / "outer.html"
     outer.write_text(f"<!doctype html>{''.join(frames)}", "utf-8")
     command = [

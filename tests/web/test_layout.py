@@ -109,9 +109,9 @@ def test_a_card_names_each_value_and_stays_a_table_for_who_does_not_see_it(
         text = write_page(folder.ledger, folder.path, NOW).read_text("utf-8")
 
     page = Cells(text)
-    stacks = [it for it in page.tables if it.get("class") == "stack"]
+    stacks = [table for table in page.tables if table.get("class") == "stack"]
     assert len(stacks) >= 3  # groups, and the failures
-    assert all(it.get("role") == "table" for it in stacks)
+    assert all(stack.get("role") == "table" for stack in stacks)
     for cell in page.cells:
         is_named = bool(cell.get("data-label")) and cell.get("role") == "cell"
         assert is_named or cell.get("class") in ("wide", "said"), cell

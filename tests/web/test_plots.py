@@ -14,36 +14,32 @@ from batchgen.web.plots import latency, spending, throughput
 START = datetime(2026, 11, 20, 23, 59, tzinfo=UTC)
 
 
-def course(purchases: Sequence[int], spent: Sequence[int], step_s: int = 60) -> Course:
+def course_of(
+    purchases: Sequence[int], spent: Sequence[int], step_s: int = 60
+) -> Course:
     return Course(start=START, step_s=step_s, purchases=purchases, spent=spent)
 
 
-@pytest.mark.parametrize(
-    "it",
-    [
-        pytest.param(course([1], [0]), id="one-free"),
-        pytest.param(course([0, 7], [0, 92_500_000], 1), id="a-second"),
-        pytest.param(course([3] + [0] * 118 + [9], [5] * 120, 86_400), id="months"),
-        pytest.param(course([10**6], [10**15]), id="a-million"),
-    ],
-)
+COURSES = [
+    pytest.param(course_of([1], [0]), id="one-free"),
+    pytest.param(course_of([0, 7], [0, 92_500_000], 1), id="a-second"),
+    pytest.param(course_of([3] * 7, [5] * 7, 1), id="seconds"),
+    pytest.param(course_of([3] * 60, [5_000_000] * 60, 60), id="an-hour"),
+    pytest.param(course_of([3] + [0] * 118 + [9], [5] * 120, 86_400), id="months"),
+    pytest.param(course_of([10**6], [10**15]), id="a-million"),
+]
+
+
+@pytest.mark.parametrize("course", COURSES)
 @pytest.mark.parametrize("limit", [None, 60.0, 1e6])
-def test_every_point_of_a_plot_lies_on_it(it: Course, limit: float | None) -> None:
-    for plot in (spending(it), throughput(it, limit)):
+def test_every_point_of_a_plot_lies_on_it(course: Course, limit: float | None) -> None:
+    for plot in (spending(course), throughput(course, limit)):
         places = re.findall(r"[ML\" ](-?[\d.]+)[ ,](-?[\d.]+)", plot.drawing)
         assert all(0 <= float(x) <= 520 and 0 <= float(y) <= 278 for x, y in places)
-        assert len(plot.lines) == len(it.purchases)
+        assert len(plot.lines) == len(course.purchases)
         assert "nan" not in plot.drawing
 
 
-COURSES = [
-    pytest.param(course([1], [0]), id="one-free"),
-    pytest.param(course([0, 7], [0, 92_500_000], 1), id="a-second"),
-    pytest.param(course([3] * 7, [5] * 7, 1), id="seconds"),
-    pytest.param(course([3] * 60, [5_000_000] * 60, 60), id="an-hour"),
-    pytest.param(course([3] + [0] * 118 + [9], [5] * 120, 86_400), id="months"),
-    pytest.param(course([10**6], [10**15]), id="a-million"),
-]
 _LABEL = re.compile(
     r'<text( class="fine"| class="label")? x="([-\d.]+)" y="([-\d.]+)"( dy="\.35em")?'
     r'(?: text-anchor="(\w+)")?>([^<]*)</text>'
@@ -66,15 +62,19 @@ def boxes(drawing: str, letter: float, *, is_narrow: bool) -> list[Box]:
     return found
 
 
-@pytest.mark.parametrize("it", COURSES)
+@pytest.mark.parametrize("course", COURSES)
 @pytest.mark.parametrize(
     ("letter", "is_narrow"),
     [pytest.param(20.0, True, id="phone"), pytest.param(14.0, False, id="desk")],
 )
 def test_no_label_lies_upon_another_or_beside_the_drawing(
-    it: Course, letter: float, *, is_narrow: bool
+    course: Course, letter: float, *, is_narrow: bool
 ) -> None:
-    some = [spending(it), throughput(it, 60.0), latency([0.1 * n for n in range(300)])]
+    some = [
+        spending(course),
+        throughput(course, 60.0),
+        latency([0.1 * n for n in range(300)]),
+    ]
     for plot in some:
         labels = boxes(plot.drawing, letter, is_narrow=is_narrow)
         for number, (text, left, right, top, bottom) in enumerate(labels):
@@ -87,19 +87,21 @@ def test_no_label_lies_upon_another_or_beside_the_drawing(
 
 
 def test_a_narrow_drawing_leaves_labels_out_and_keeps_the_first() -> None:
-    drawing = spending(course([3] * 5, [5] * 5, 1)).drawing
+    drawing = spending(course_of([3] * 5, [5] * 5, 1)).drawing
 
     across = [
-        it for it in _LABEL.findall(drawing) if ":" in it[5] and "UTC" not in it[5]
+        label
+        for label in _LABEL.findall(drawing)
+        if ":" in label[5] and "UTC" not in label[5]
     ]
-    shown = [it[5] for it in across if "fine" not in it[0]]
+    shown = [label[5] for label in across if "fine" not in label[0]]
     assert len(across) > len(shown) >= 2
     assert shown[0] == across[0][5]
 
 
 def test_the_limit_is_named_and_drawn_where_it_is_known() -> None:
-    known = throughput(course([30, 60], [0, 0]), 60.0)
-    unknown = throughput(course([30, 60], [0, 0]), None)
+    known = throughput(course_of([30, 60], [0, 0]), 60.0)
+    unknown = throughput(course_of([30, 60], [0, 0]), None)
 
     assert "60 in the busiest minute; at most 60 a minute were allowed" in known.summary
     assert 'class="limit"' in known.drawing
@@ -113,7 +115,7 @@ def test_the_limit_is_named_and_drawn_where_it_is_known() -> None:
         pytest.param([0.0], id="no-time"),
         pytest.param([3.0] * 5, id="all-alike"),
         pytest.param([*[2.0] * 99, 3600.0], id="one-took-an-hour"),
-        pytest.param([0.1 * it for it in range(1, 300)], id="many"),
+        pytest.param([0.1 * number for number in range(1, 300)], id="many"),
     ],
 )
 def test_every_latency_is_in_one_bar(latencies_s: list[float]) -> None:
