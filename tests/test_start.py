@@ -101,8 +101,8 @@ LATE = {
     ),
     "output.room._allocator: ctypes": "where room is held, on Linux alone",
     "output.room.hold_room: ctypes": "likewise",
-    "references.kinds._reads_avif: PIL": "for AVIF alone",
-    "references.larder._shrunk: batchgen.references.shrink": (
+    "references.conversions._reads_avif: PIL": "for AVIF alone",
+    "references.reference_cache._shrunk: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"
     ),
     "wire.unfold._Brotli: brotli": "few peers compress unasked",

@@ -5,7 +5,7 @@ The one place that decides it, for tables, references and everything that is sen
 """
 
 from batchgen.addresses.characters import find_hidden, marked, name_of
-from batchgen.addresses.kinds import (
+from batchgen.addresses.reference_kinds import (
     holds_login,
     is_data_uri,
     is_local,

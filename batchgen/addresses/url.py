@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 import httpx
 
 from batchgen.addresses.characters import find_hidden, name_of
-from batchgen.addresses.kinds import holds_login
+from batchgen.addresses.reference_kinds import holds_login
 
 _ORIGIN = re.compile(r"(?i)https?://[^/?#]*")
 _SECOND = re.compile(r"(?i)\s(?=https?://)")

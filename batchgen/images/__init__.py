@@ -1,5 +1,6 @@
 """What the bytes of an image say about themselves; no pixel is decoded here."""
 
+from batchgen.images.extensions import extension_of
 from batchgen.images.inspect import (
     MOST_DECODED_PIXELS,
     MOST_PIXELS,
@@ -8,7 +9,6 @@ from batchgen.images.inspect import (
     NotAnImage,
     inspect,
 )
-from batchgen.images.kinds import extension_of
 
 __all__ = [
     "MOST_DECODED_PIXELS",

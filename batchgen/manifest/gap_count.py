@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from batchgen.manifest.gaps import GapFinder, Gaps
-from batchgen.manifest.missing import BLANKS, MISSING_TEXTS
+from batchgen.manifest.missing_values import BLANKS, MISSING_TEXTS
 from batchgen.manifest.times import as_rows
 
 _MISSING = pl.Series([*sorted(MISSING_TEXTS), ""])

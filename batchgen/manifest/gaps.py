@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import TYPE_CHECKING
 
-from batchgen.manifest.missing import is_missing, words_of
+from batchgen.manifest.missing_values import is_missing, words_of
 
 if TYPE_CHECKING:
     from batchgen.manifest.template_columns import TemplateColumns

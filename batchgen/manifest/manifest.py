@@ -24,9 +24,9 @@ from batchgen.manifest.gaps import GapFinder, Gaps
 from batchgen.manifest.id_column import IdCandidates
 from batchgen.manifest.opening import expected_names, foreign_errors, open_source
 from batchgen.manifest.prompts import PromptReader
-from batchgen.manifest.reader import RowReader, stated_model
 from batchgen.manifest.row import Row, Slice
-from batchgen.manifest.source import Batch, Source
+from batchgen.manifest.row_reader import RowReader, stated_model
+from batchgen.manifest.table_source import Batch, Source
 from batchgen.manifest.times import as_rows
 from batchgen.manifest.wording import listed, shown
 from batchgen.model import Job

@@ -10,7 +10,7 @@ from batchgen.drives import reason_of
 from batchgen.errors import SpecError
 from batchgen.manifest.content import hint_for_suffix
 from batchgen.manifest.csv_source import CsvSource
-from batchgen.manifest.source import SUFFIXES, Source
+from batchgen.manifest.table_source import SUFFIXES, Source
 from batchgen.manifest.wording import missing_file, shown
 from batchgen.model import Job
 from batchgen.shortage import refuse_shortage

@@ -15,7 +15,7 @@ from polars.exceptions import PanicException, PolarsError
 from batchgen.errors import SpecError
 from batchgen.manifest.content import refuse_other_content
 from batchgen.manifest.parquet_types import carried_as, reads_otherwise
-from batchgen.manifest.source import SLICE_BYTES, Batch
+from batchgen.manifest.table_source import SLICE_BYTES, Batch
 from batchgen.manifest.wording import shown
 
 _READ_BUFFER = 1024 * 1024

@@ -10,7 +10,7 @@ from batchgen.errors import SpecError
 from batchgen.manifest import gaps, spelling
 from batchgen.manifest.cells import text_of
 from batchgen.manifest.columns import Layout
-from batchgen.manifest.missing import is_missing, words_of
+from batchgen.manifest.missing_values import is_missing, words_of
 from batchgen.manifest.row import Problem
 from batchgen.manifest.template_work import TooMuchWork
 from batchgen.model import Job

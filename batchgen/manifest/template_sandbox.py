@@ -14,7 +14,7 @@ from jinja2.runtime import Context, markup_join, str_join
 from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from batchgen.manifest.missing import is_missing
+from batchgen.manifest.missing_values import is_missing
 from batchgen.manifest.template_costs import (
     FILTERS,
     FORMATS,

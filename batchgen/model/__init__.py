@@ -44,7 +44,7 @@ from batchgen.model.price import (
     to_nano,
     to_usd,
 )
-from batchgen.model.purchase import PurchaseRow
+from batchgen.model.purchase_row import PurchaseRow
 from batchgen.model.request import (
     COMMON_WORDS,
     MAX_REFERENCE_BYTES,

@@ -3,6 +3,6 @@
 from batchgen.references.facts import Facts, Unusable
 from batchgen.references.inspector import Inspector
 from batchgen.references.judge import judge
-from batchgen.references.larder import Larder
+from batchgen.references.reference_cache import Larder
 
 __all__ = ["Facts", "Inspector", "Larder", "Unusable", "judge"]

@@ -8,7 +8,7 @@ from threading import Lock
 
 from batchgen.addresses import is_url
 from batchgen.references.facts import Facts, Unusable, examine
-from batchgen.references.source import Identity, identify, naming, read
+from batchgen.references.loading import Identity, identify, naming, read
 
 
 class Inspector:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from batchgen.addresses import is_url, shown
 from batchgen.model import ReferenceRules
+from batchgen.references.conversions import can_make
 from batchgen.references.facts import Facts
 from batchgen.references.inspector import Inspector
-from batchgen.references.kinds import can_make
 
 _MEBI = 1024 * 1024
 _WAY_OUT = "or say `shrink = true` under [references]"

@@ -12,7 +12,7 @@ import pytest
 
 from batchgen.references import Facts, Inspector, Unusable
 from batchgen.references import facts as limits
-from batchgen.references.source import Identity, read
+from batchgen.references.loading import Identity, read
 from tests.images.test_inspect import png_of
 from tests.references.pictures import animation, noise, written
 
@@ -159,7 +159,7 @@ def test_what_cannot_be_read_is_refused(
 def test_an_absurdly_long_data_uri_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batchgen.references.source._LONGEST_URI", 1000)
+    monkeypatch.setattr("batchgen.references.loading._LONGEST_URI", 1000)
     monkeypatch.setattr("batchgen.references.facts.MOST_BYTES", 700)
 
     with pytest.raises(Unusable, match="too large"):

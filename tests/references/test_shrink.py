@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageDraw
 
 from batchgen.images import inspect
 from batchgen.references import Unusable
-from batchgen.references.kinds import can_make
+from batchgen.references.conversions import can_make
 from batchgen.references.shrink import shrink
 from tests.images.test_inspect import png_of
 from tests.references.pictures import noise, opened, written

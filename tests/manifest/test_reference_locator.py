@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.manifest.whereabouts import Whereabouts
+from batchgen.manifest.reference_locator import Whereabouts
 from batchgen.model import ReferenceTerms
 from tests.manifest.conftest import MakeJob, ReadRows
 

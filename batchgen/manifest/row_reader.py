@@ -26,8 +26,8 @@ from batchgen.manifest.reference_cell import (
     split_by_bars,
     split_references,
 )
+from batchgen.manifest.reference_locator import Whereabouts
 from batchgen.manifest.row import Problem, Row
-from batchgen.manifest.whereabouts import Whereabouts
 from batchgen.model import (
     COMMON_WORDS,
     ImageRequest,

@@ -15,11 +15,11 @@ import pybase64
 
 from batchgen.addresses import is_url, shown, stored_digest
 from batchgen.model import Attachment, Inline, ReferenceRules
+from batchgen.references.conversions import can_make
 from batchgen.references.facts import Facts, Unusable, examine
 from batchgen.references.judge import misfit
-from batchgen.references.kinds import can_make
-from batchgen.references.once import Once
-from batchgen.references.source import Identity, check_within, identify, naming, read
+from batchgen.references.loading import Identity, check_within, identify, naming, read
+from batchgen.references.single_flight import Once
 
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes of ready images that are kept for the next row."""

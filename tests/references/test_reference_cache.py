@@ -18,8 +18,8 @@ import pytest
 from batchgen.images import inspect
 from batchgen.model import ReferenceRules
 from batchgen.references import Larder, Unusable
-from batchgen.references.larder import _shrunk
-from batchgen.references.source import Identity, read
+from batchgen.references.loading import Identity, read
+from batchgen.references.reference_cache import _shrunk
 from tests.references.pictures import animation, noise, written
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(reference[:20])
         return read(reference, identity)
 
-    monkeypatch.setattr("batchgen.references.larder.read", counted)
+    monkeypatch.setattr("batchgen.references.reference_cache.read", counted)
     return names
 
 

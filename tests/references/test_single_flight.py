@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from batchgen.references.once import Once
+from batchgen.references.single_flight import Once
 
 pytestmark = [
     pytest.mark.anyio,

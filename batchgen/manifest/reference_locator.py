@@ -20,7 +20,7 @@ from batchgen.addresses import (
 from batchgen.addresses.url import problem_of_url
 from batchgen.decoding import decode_data_uri
 from batchgen.manifest.identity import Contents
-from batchgen.manifest.missing import is_missing
+from batchgen.manifest.missing_values import is_missing
 from batchgen.model import MAX_REFERENCE_BYTES, Job, too_large_words
 
 _HOST = r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?"
