@@ -102,7 +102,7 @@ LATE = {
     "output.room._allocator: ctypes": "where room is held, on Linux alone",
     "output.room.hold_room: ctypes": "likewise",
     "references.conversions._reads_avif: PIL": "for AVIF alone",
-    "references.reference_cache._shrunk: batchgen.references.shrink": (
+    "references.reference_cache._shrink: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"
     ),
     "wire.unfold._Brotli: brotli": "few peers compress unasked",

@@ -73,9 +73,13 @@ class ReferenceRules:
     most_bytes: int | None = None
     most_bytes_together: int | None = None
 
+    def is_sent_as_link(self, reference: str) -> bool:
+        """Tell whether the provider fetches a reference itself."""
+        return is_url(reference) and "link" in self.carriers
+
     def carrier_of(self, reference: str) -> Carrier:
-        """Return how a reference (URL, data URI or path) travels."""
-        if is_url(reference) and "link" in self.carriers:
+        """Return how a reference (URL, data URI or path) is sent."""
+        if self.is_sent_as_link(reference):
             return "link"
         return next(carrier for carrier in self.carriers if carrier != "link")
 

@@ -23,7 +23,7 @@ from batchgen.model import (
 from batchgen.output.names import safe_stem, strip_image_extension
 from batchgen.planning.own_address import is_own_address
 from batchgen.provider import Provider
-from batchgen.references import Inspector, Unusable, judge
+from batchgen.references import Inspector, Unusable, why_unsupported
 
 
 class Spread:
@@ -61,7 +61,7 @@ class Choice:
         chosen: The job's providers, in its order.
         others: Every provider there is, to say who could do what none of them can.
         able: What each provider can do under the job's terms.
-        look: Says what local reference images are.
+        inspector: Knows what local reference images are.
         spread: Who is soonest, for a job that wants to be fast; None for one that
             wants to be cheap.
         alike: Verdicts by all that they depend on, of rows without references.
@@ -72,7 +72,7 @@ class Choice:
     others: Mapping[str, Provider]
     prices: Mapping[str, PriceList]
     able: Mapping[str, Capabilities]
-    look: Inspector
+    inspector: Inspector
     spread: Spread | None = None
     alike: dict[object, Verdict] = field(default_factory=dict, init=False)
 
@@ -105,7 +105,7 @@ class Choice:
                 name: _capabilities_of(provider, job.terms_of(name), today)
                 for name, provider in providers.items()
             },
-            look=Inspector(job.manifest.parent, job.images_at),
+            inspector=Inspector(job.manifest.parent, job.images_at),
             spread=Spread(weights) if job.route == "fastest" else None,
         )
 
@@ -226,7 +226,7 @@ def _judge(row: Row, request: ImageRequest, choice: Choice) -> Verdict:
         return [], ("provider", _not_chosen(row.provider, names, choice))
     try:
         for reference in request.references:
-            choice.look.look(reference)
+            choice.inspector.facts_of(reference)
     except Unusable as error:
         return [], ("references", str(error))
     ways, misfits = [], []
@@ -297,7 +297,9 @@ def _misfit(name: str, request: ImageRequest, choice: Choice) -> tuple[str, str]
     if lacking and job.unsupported == "refuse":
         return lacking[0], f'has no {lacking[0]} (`unsupported = "drop"` leaves it out)'
     shrink = job.references.shrink
-    reason = judge(request.references, able.references, choice.look, shrink=shrink)
+    reason = why_unsupported(
+        request.references, able.references, choice.inspector, shrink=shrink
+    )
     return None if reason is None else ("references", f"cannot take {reason}")
 
 

@@ -1,24 +1,24 @@
-"""Which kinds of image can be made of which."""
+"""Which formats of images can be converted into which."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-_READ = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
+_READABLE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
+_WRITABLE = frozenset({"image/png", "image/jpeg", "image/webp"})
 _AVIF = "image/avif"
-_WRITTEN = frozenset({"image/png", "image/jpeg", "image/webp"})
 
 
-def can_make(media_type: str, wanted: Collection[str]) -> bool:
-    """Tell whether one of the wanted types can be made of an image."""
-    known = media_type in _READ or (media_type == _AVIF and _reads_avif())
-    return known and not _WRITTEN.isdisjoint(wanted)
+def can_convert(media_type: str, targets: Collection[str]) -> bool:
+    """Tell whether an image can be converted into one of the target types."""
+    is_readable = media_type in _READABLE or (media_type == _AVIF and _reads_avif())
+    return is_readable and not _WRITABLE.isdisjoint(targets)
 
 
 def _reads_avif() -> bool:
-    # Only here: whatever else is asked of images before they are bought needs no
-    # Pillow, which takes its time to load.
+    # Pillow loads slowly, and no other check before a purchase needs it.
     from PIL import Image
 
     Image.init()
-    return "AVIF" in Image.SAVE  # registered only where its library is there
+    # Registered only where Pillow was built with the AVIF library.
+    return "AVIF" in Image.SAVE

@@ -1,4 +1,4 @@
-"""Work that is done once for all who ask for it, its results kept in bounded memory."""
+"""Work that runs once for all who ask, its results kept in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,47 +13,48 @@ from batchgen.tracebacks import drop_tracebacks
 T = TypeVar("T")
 
 
-class Once:
-    """Does work once for each key, for as long as the result is kept.
+class SingleFlightCache:
+    """Computes a result once for each key, and keeps the results used last.
 
-    Who asks while it is under way waits for it; a failure goes to all who wait, and
-    the next one tries again. If whoever does it is cancelled, another one takes over.
+    Callers that ask while the work runs wait for it. An error goes to all of them, and
+    the next caller tries again. If the caller that does the work is cancelled, another
+    one takes over.
     """
 
-    def __init__(self, most_bytes: int, weigh: Callable[[Any], int]) -> None:
-        """Prepare to keep results.
+    def __init__(self, max_bytes: int, size_of: Callable[[Any], int]) -> None:
+        """Begin with an empty cache.
 
         Args:
-            most_bytes: Of all results kept; the ones not used for longest go first.
-            weigh: Says how many bytes one takes.
+            max_bytes: Of all results; the least recently used are dropped first.
+            size_of: Returns the bytes of one result.
         """
-        self._most = most_bytes
-        self._weigh = weigh
+        self._max_bytes = max_bytes
+        self._size_of = size_of
         self._bytes = 0
-        # What a key has is what the maker of that key returns: hence the casts.
-        self._kept: OrderedDict[Hashable, object] = OrderedDict()
-        self._under_way: dict[Hashable, _Work] = {}
+        # The result of a key has the type that its `make` returns: hence the casts.
+        self._results: OrderedDict[Hashable, object] = OrderedDict()
+        self._running: dict[Hashable, _Work] = {}
 
     async def get(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
-        """Return the result for a key, made by `make` if it is not kept."""
-        while key not in self._kept:
-            work = self._under_way.get(key)
+        """Return the result of a key; `make` computes it if it is not in the cache."""
+        while key not in self._results:
+            work = self._running.get(key)
             if work is None:
-                return await self._do(key, make)
+                return await self._run(key, make)
             await work.ended.wait()
             if work.error is not None:
                 raise work.error.with_traceback(None)
             if work.results:
                 return cast(T, work.results[0])
-        self._kept.move_to_end(key)
-        return cast(T, self._kept[key])
+        self._results.move_to_end(key)
+        return cast(T, self._results[key])
 
-    async def _do(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
-        work = self._under_way[key] = _Work()
+    async def _run(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
+        work = self._running[key] = _Work()
         try:
             result = await make()
         except Exception as error:
-            # It holds what was made by then, and the work below holds it.
+            # Its frames would keep everything alive that the work made so far.
             drop_tracebacks(error)
             work.error = error
             raise
@@ -62,19 +63,19 @@ class Once:
             self._keep(key, result)
             return result
         finally:
-            del self._under_way[key]
+            del self._running[key]
             work.ended.set()
 
     def _keep(self, key: Hashable, result: object) -> None:
-        self._kept[key] = result
-        self._bytes += self._weigh(result)
-        while self._bytes > self._most:
-            _, oldest = self._kept.popitem(last=False)
-            self._bytes -= self._weigh(oldest)
+        self._results[key] = result
+        self._bytes += self._size_of(result)
+        while self._bytes > self._max_bytes:
+            _, oldest = self._results.popitem(last=False)
+            self._bytes -= self._size_of(oldest)
 
 
 class _Work:
-    """Work under way; without result or error at its end, it was cancelled."""
+    """Work that runs; if it ended with neither result nor error, it was cancelled."""
 
     def __init__(self) -> None:
         self.ended = anyio.Event()

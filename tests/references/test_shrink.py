@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageDraw
 
 from batchgen.images import inspect
 from batchgen.references import Unusable
-from batchgen.references.conversions import can_make
+from batchgen.references.conversions import can_convert
 from batchgen.references.shrink import shrink
 from tests.images.test_inspect import png_of
 from tests.references.pictures import noise, opened, written
@@ -39,7 +39,7 @@ def test_any_type_becomes_any_wanted_one(kind: str, wanted: str) -> None:
 
     made = shrink(data, source, (wanted,), None)
 
-    assert can_make(source, (wanted,))
+    assert can_convert(source, (wanted,))
     facts = inspect(made)
     assert (facts.media_type, facts.width_px, facts.height_px) == (wanted, 64, 48)
 
@@ -199,7 +199,7 @@ def test_pixels_that_cannot_be_read_are_refused(data: bytes) -> None:
 def test_an_image_larger_than_it_said_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("batchgen.references.shrink.MOST_PIXELS", 1000)
+    monkeypatch.setattr("batchgen.references.shrink.MAX_PIXELS", 1000)
 
     with pytest.raises(Unusable, match="cannot be read: there are more than it says"):
         shrink(written(noise(), "PNG"), "image/png", ALL, None)
@@ -217,4 +217,4 @@ def test_a_decompression_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     [("image/heic", ALL), ("image/png", ("image/heic",)), ("image/gif", ())],
 )
 def test_what_cannot_be_made_is_said(media_type: str, wanted: tuple[str, ...]) -> None:
-    assert not can_make(media_type, wanted)
+    assert not can_convert(media_type, wanted)

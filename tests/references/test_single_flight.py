@@ -1,4 +1,4 @@
-"""Work is done once, by somebody, and kept within bounds."""
+"""Work runs once for all who ask, and its results are kept within bounds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from batchgen.references.single_flight import Once
+from batchgen.references.single_flight import SingleFlightCache
 
 pytestmark = [
     pytest.mark.anyio,
@@ -40,10 +40,10 @@ async def settle() -> None:
 
 
 async def test_who_asks_meanwhile_waits_for_the_same() -> None:
-    once, kitchen, got = Once(100, len), Kitchen(), []
+    cache, kitchen, got = SingleFlightCache(100, len), Kitchen(), []
 
     async def ask() -> None:
-        got.append(await once.get("a", kitchen.make))
+        got.append(await cache.get("a", kitchen.make))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
@@ -57,15 +57,15 @@ async def test_who_asks_meanwhile_waits_for_the_same() -> None:
 
 
 async def test_whoever_is_cancelled_leaves_the_work_to_the_next() -> None:
-    once, kitchen, got = Once(100, len), Kitchen(), []
+    cache, kitchen, got = SingleFlightCache(100, len), Kitchen(), []
     scope = anyio.CancelScope()
 
     async def ask_and_leave() -> None:
         with scope:
-            await once.get("a", kitchen.make)
+            await cache.get("a", kitchen.make)
 
     async def ask() -> None:
-        got.append(await once.get("a", kitchen.make))
+        got.append(await cache.get("a", kitchen.make))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ask_and_leave)
@@ -82,15 +82,15 @@ async def test_whoever_is_cancelled_leaves_the_work_to_the_next() -> None:
 
 
 async def test_a_waiter_that_is_cancelled_stops_nobody() -> None:
-    once, kitchen, got = Once(100, len), Kitchen(), []
+    cache, kitchen, got = SingleFlightCache(100, len), Kitchen(), []
     scope = anyio.CancelScope()
 
     async def ask() -> None:
-        got.append(await once.get("a", kitchen.make))
+        got.append(await cache.get("a", kitchen.make))
 
     async def ask_and_leave() -> None:
         with scope:
-            await once.get("a", kitchen.make)
+            await cache.get("a", kitchen.make)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ask)
@@ -103,13 +103,13 @@ async def test_a_waiter_that_is_cancelled_stops_nobody() -> None:
     assert (kitchen.began, got) == (1, ["x" * 10])
 
 
-async def test_a_failure_goes_to_all_who_wait_and_is_not_kept() -> None:
-    once, kitchen, errors = Once(100, len), Kitchen(), []
+async def test_a_failure_goes_to_all_who_wait_and_is_not_results() -> None:
+    cache, kitchen, errors = SingleFlightCache(100, len), Kitchen(), []
     kitchen.broken = ValueError("broken")
 
     async def ask() -> None:
         with pytest.raises(ValueError, match="broken") as caught:
-            await once.get("a", kitchen.make)
+            await cache.get("a", kitchen.make)
         errors.append(caught.value)
 
     async with anyio.create_task_group() as tasks:
@@ -120,29 +120,33 @@ async def test_a_failure_goes_to_all_who_wait_and_is_not_kept() -> None:
     kitchen.broken = None
 
     assert (kitchen.began, len(errors)) == (1, 3)
-    assert await once.get("a", kitchen.make) == "x" * 10
+    assert await cache.get("a", kitchen.make) == "x" * 10
 
 
 async def test_what_is_not_used_for_longest_goes_first() -> None:
-    once, kitchen = Once(25, len), Kitchen()
+    cache, kitchen = SingleFlightCache(25, len), Kitchen()
     kitchen.open.set()
 
     for key in "abac":  # `c` does not fit beside both, and `b` is the older one
-        await once.get(key, kitchen.make)
+        await cache.get(key, kitchen.make)
     assert kitchen.began == 3
-    await once.get("a", kitchen.make)
-    await once.get("c", kitchen.make)
+    await cache.get("a", kitchen.make)
+    await cache.get("c", kitchen.make)
     assert kitchen.began == 3
-    await once.get("b", kitchen.make)
+    await cache.get("b", kitchen.make)
     assert kitchen.began == 4
-    assert once._bytes == sum(len(str(result)) for result in once._kept.values()) == 20
+    assert (
+        cache._bytes
+        == sum(len(str(result)) for result in cache._results.values())
+        == 20
+    )
 
 
 async def test_what_is_too_large_to_be_kept_still_reaches_all_who_wait() -> None:
-    once, kitchen, got = Once(5, len), Kitchen(), []
+    cache, kitchen, got = SingleFlightCache(5, len), Kitchen(), []
 
     async def ask() -> None:
-        got.append(await once.get("a", kitchen.make))
+        got.append(await cache.get("a", kitchen.make))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
@@ -150,7 +154,7 @@ async def test_what_is_too_large_to_be_kept_still_reaches_all_who_wait() -> None
         await settle()
         kitchen.open.set()
 
-    assert (kitchen.began, len(got), once._bytes) == (1, 3, 0)
+    assert (kitchen.began, len(got), cache._bytes) == (1, 3, 0)
 
 
 class Body(bytearray):
@@ -158,7 +162,7 @@ class Body(bytearray):
 
 
 async def test_a_failure_for_all_who_wait_holds_nothing_of_the_work() -> None:
-    once, bodies = Once(100, len), list[ref[Body]]()
+    cache, bodies = SingleFlightCache(100, len), list[ref[Body]]()
 
     async def fail() -> str:
         body = Body(100)
@@ -170,7 +174,7 @@ async def test_a_failure_for_all_who_wait_holds_nothing_of_the_work() -> None:
     try:
         for _ in range(2):
             try:
-                await once.get("a", fail)
+                await cache.get("a", fail)
             except ValueError as error:
                 failures.append(error)
         held = [body() for body in bodies]
