@@ -212,7 +212,7 @@ def _findings(
         duplicates=duplicates,
         forecast=forecast,
         rebuy=rebuy_of(ledger, below, generation),
-        paces=list(paces_of(ledger, job, choice.others, forecast)),
+        paces=list(paces_of(ledger, job, choice.all_providers, forecast)),
         disk=disk_of(ledger, job.out, forecast),
         limits=list(limits_met(ledger, limits_of(job), totals, forecast)),
         realm=ledger.realm,

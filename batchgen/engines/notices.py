@@ -69,7 +69,7 @@ def notices_of(
         if (notice := address_notice(job, provider)) is not None:
             yield notice
         able = provider.capabilities
-        model = able.sale(ImageRequest(prompt=""), terms.model)[0]
+        model = able.resolve_model(ImageRequest(prompt=""), terms.model)[0]
         end = able.shutdowns.get(model or provider.defaults.model)
         is_refused = is_own and terms.shutdowns == "refuse"
         if end is None or (end.day <= today and is_refused):

@@ -1,1 +1,1 @@
-"""From the rows of a table to the plan: who makes each row, and for how much."""
+"""Turn the rows of a table into the plan: who makes each row, and for how much."""

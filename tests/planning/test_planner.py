@@ -25,7 +25,7 @@ from batchgen.planning.routing import Choice
 from batchgen.providers import PROVIDERS
 from batchgen.runner.writer import Writer, to_thread
 from tests.ledger.books import bought, row_ids
-from tests.planning.test_routing import choosing
+from tests.planning.test_routing import router_for
 from tests.references.pictures import written
 
 pytestmark = pytest.mark.anyio
@@ -103,11 +103,11 @@ class Table:
         else:
             frame.write_parquet(self.path)
 
-    def choice(self) -> Choice:
+    def router(self) -> Choice:
         case = self.case
-        choice = choosing(self.folder, *case.providers, **case.settings)
-        job = replace(choice.job, manifest=self.path, source=self.path)
-        return Choice.of(job, PROVIDERS, choice.prices)
+        router = router_for(self.folder, *case.providers, **case.settings)
+        job = replace(router.job, manifest=self.path, source=self.path)
+        return Choice.of(job, PROVIDERS, router.prices)
 
     async def read(self, *, slices: int | None = None, propose: bool = False) -> bool:
         """Read the manifest as a run does; return whether it came to its end.
@@ -140,13 +140,13 @@ class Table:
         ):
             count_opening(ledger)
             with closing(Reader(ledger.path)) as reader:
-                choice = self.choice()
+                router = self.router()
                 writer = Writer(ledger, archive, to_thread)
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(writer.run)
                     try:
-                        manifest = Manifest.open(choice.job)
-                        yield Planner(reader, manifest, choice), writer
+                        manifest = Manifest.open(router.job)
+                        yield Planner(reader, manifest, router), writer
                     finally:
                         await writer.close()
 
