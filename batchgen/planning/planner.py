@@ -87,7 +87,7 @@ class Planner:
 
     @property
     def counts_already(self) -> bool:
-        """Whether it resumes a generation in use, of which rows may have been bought."""
+        """Whether a generation in use is resumed: rows of it may have been bought."""
         bookmark = self._bookmark
         return bookmark is not None and bookmark.generation == self._ledger.generation
 
@@ -222,7 +222,7 @@ class Planner:
             return None
         first, rows = self.rows, self.rows + len(part.rows)
         entries = [self._entry(row) for row in part.rows]
-        # With `dedupe` a row depends on the rows above, so each is judged in the commit.
+        # With `dedupe` a row depends on the rows above: each is judged in the commit.
         judged = None if self._router.job.dedupe else plan.judge(entries)
         round_robin = self._router.round_robin
         counts = {} if round_robin is None else dict(round_robin.counts)
@@ -239,7 +239,7 @@ class Planner:
         return step
 
     def _entry(self, row: Row) -> PlanEntry:
-        """Return the entry of a row; an unexpected error makes only this row invalid."""
+        """Return the entry of a row; an unexpected error makes this row alone invalid."""
         try:
             return entry_of(row, self._router)
         except BatchgenError:
