@@ -1,4 +1,4 @@
-"""Frozen data that every layer shares; nothing here does input or output."""
+"""Frozen data that every layer shares; there is no input or output here."""
 
 from batchgen.model.attempt import NEXT, OPEN, Basis, State, Status
 from batchgen.model.capabilities import (

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 
 def now_micros() -> int:
-    """Return this moment."""
+    """Return the current time."""
     return time.time_ns() // 1000
 
 
 def utc(micros: int) -> datetime:
-    """Return a moment as an aware time."""
+    """Return a moment as a timezone-aware datetime."""
     return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)

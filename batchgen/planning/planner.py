@@ -239,7 +239,7 @@ class Planner:
         return step
 
     def _entry(self, row: Row) -> PlanEntry:
-        """Return the entry of a row; an unexpected error makes this row alone invalid."""
+        """Return the entry of a row; an unexpected error makes it invalid."""
         try:
             return entry_of(row, self._router)
         except BatchgenError:
