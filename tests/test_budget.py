@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen.budget import Budget, Group, Limits, Reservation, Share
+from batchgen.budget import Budget, Limits, Reservation, Share
 from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
 from batchgen.model import Sale
 from tests.virtual import live_through
 
 CUP = Sale("acme", "1K")
 POSTER = Sale("acme", "4K")
-CEILINGS: dict[Group, int] = {CUP: 10, POSTER: 25}
+CEILINGS: dict[Sale, int] = {CUP: 10, POSTER: 25}
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ def budget(limit: int | None, committed: int = 0) -> Budget:
     return money
 
 
-def held(group: Group = CUP, images: int = 1) -> Reservation:
+def held(group: Sale = CUP, images: int = 1) -> Reservation:
     return Reservation(group=group, images=images)
 
 
@@ -258,7 +258,7 @@ DAY = 86_400
 ACME, BRIO = Share("brand", "Acme"), Share("brand", "Brio")
 
 
-def by(*shares: Share, group: Group = CUP) -> Reservation:
+def by(*shares: Share, group: Sale = CUP) -> Reservation:
     return Reservation(group=group, images=1, shares=shares)
 
 
@@ -387,13 +387,13 @@ def test_no_order_of_attempts_passes_any_of_several_limits(
     run: int | None,
     day: int | None,
     each: int | None,
-    purchases: list[tuple[Share, Group, float, float, float]],
+    purchases: list[tuple[Share, Sale, float, float, float]],
 ) -> None:
     limits = {"run": run, "day": day, "by": {"brand": {"*": each}} if each else {}}
     paid: list[tuple[int, Share, int]] = []
 
     async def buy(
-        money: Budget, purchase: tuple[Share, Group, float, float, float]
+        money: Budget, purchase: tuple[Share, Sale, float, float, float]
     ) -> None:
         share, group, after, lasts, part = purchase
         await anyio.sleep(after)

@@ -1,4 +1,4 @@
-"""Budgets: what may be spent, what is held for attempts in flight, what is left."""
+"""Budgets: limits, money that is reserved for attempts, and money that is spent."""
 
 from batchgen.budget.limits import (
     DAY_MICROS,
@@ -9,12 +9,11 @@ from batchgen.budget.limits import (
     limits_of,
     shares_of,
 )
-from batchgen.budget.reservations import Budget, Group, Reservation
+from batchgen.budget.reservations import Budget, Reservation
 
 __all__ = [
     "DAY_MICROS",
     "Budget",
-    "Group",
     "Limits",
     "Reservation",
     "Scope",

@@ -10,7 +10,7 @@ from functools import cache
 
 from anyio.abc import TaskGroup
 
-from batchgen.budget import DAY_MICROS, Budget, Group, limits_of, shares_of
+from batchgen.budget import DAY_MICROS, Budget, limits_of, shares_of
 from batchgen.engines.setting import Setting
 from batchgen.errors import BatchgenError, SpecError
 from batchgen.ledger import AttemptRecord, Reader
@@ -73,11 +73,11 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
     prices = dict(setting.prices)
 
     @cache
-    def price_of(group: Group) -> Price | None:
+    def price_of(group: Sale) -> Price | None:
         return find_price(prices.get(group.provider, ()), group)
 
     @cache
-    def ceiling(group: Group) -> int | None:
+    def ceiling(group: Sale) -> int | None:
         price = price_of(group)
         return None if price is None else to_nano(price.ceiling)
 
