@@ -89,7 +89,7 @@ class Budget:
         self.settled = 0
 
     def ceiling(self, price_key: Sale) -> int | None:
-        """Return the most that one image may cost, by price list or by a real charge."""
+        """Return the most that one image may cost, by price list or real charge."""
         listed = self._ceilings(price_key)
         raised = self._raised.get(price_key[:2])
         if listed is None or raised is None:
@@ -197,7 +197,7 @@ class Budget:
         return [scope for scope in self._exceeded(request) if isinstance(scope, Share)]
 
     def explain_groups(self, shares: Sequence[Share]) -> str:
-        """Say which column values have used up their budgets; only the first are named."""
+        """Say which column values have used up their budgets, by name at first."""
         parts = [f"{share}: {self._used(share)}" for share in shares[:MAX_VALUES_SHOWN]]
         rest = len(shares) - len(parts)
         return ", ".join([*parts, f"and {rest} more"] if rest else parts)

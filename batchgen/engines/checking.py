@@ -134,19 +134,19 @@ def _plan(
         images = ImageStore(choice.job.images_at)
         for part in manifest.slices():
             entries = [entry_of(row, choice) for row in part.rows]
-            plan.add(entries, part.own, rows)
+            plan.add(entries, part.user_columns, rows)
             images.clear()
             if gaps is not None and manifest.gap_finder is not None:
                 for row in part.rows:
                     if row.position < below:
-                        manifest.gap_finder.count(gaps, row.lacks)
+                        manifest.gap_finder.count(gaps, row.missing_columns)
             rows += len(part.rows)
             found = _renamed(part.rows, entries)
             renamed += islice(found, None if most < 0 else most - len(renamed))
         plan.end()
         for name in new_names(ledger, plan.generation, claimed_stems):
             ledger.run("row_rename", (name.stem, name.row_id))
-        plan.complete("check", manifest.own_schema, rows)
+        plan.complete("check", manifest.user_schema, rows)
     every = [*renamed, *_clashes(ledger, manifest, most)]
     return sorted(every, key=lambda problem: problem.row)
 

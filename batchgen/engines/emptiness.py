@@ -94,9 +94,9 @@ def _ways_on(gaps: Gaps) -> str:
 
 def gap_words(gaps: Gaps) -> str:
     """Say how many rows lack a value, and in which columns."""
-    verb = "lacks" if gaps.lacking == 1 else "lack"
+    verb = "lacks" if gaps.incomplete == 1 else "lack"
     return (
-        f"{gaps.lacking:,} of {_rows(gaps.rows)} {verb} a value that the prompt "
+        f"{gaps.incomplete:,} of {_rows(gaps.rows)} {verb} a value that the prompt "
         f"template uses (no value in {_columns(gaps)})"
     )
 

@@ -1,7 +1,7 @@
-"""The manifest: read, check, render, and yield requests.
+"""The manifest: read and check a table, render prompts, and yield requests.
 
-`Manifest` itself is in `batchgen.manifest.manifest`: polars comes with it, which a
-command that reads no table should not wait for.
+Import `Manifest` from `batchgen.manifest.manifest`: it loads polars, which is slow and
+which some commands do not need.
 """
 
 from batchgen.manifest.cells import read_ratio, read_resolution

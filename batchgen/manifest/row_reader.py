@@ -1,10 +1,9 @@
-"""Turn one row's cells into a request, or say which column must be mended."""
+"""Turn the cells of a row into a request, or say which column must be corrected."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,17 +16,13 @@ from batchgen.manifest.cells import (
     text_of,
 )
 from batchgen.manifest.columns import Layout
-from batchgen.manifest.embedded import ImageStore, as_written, references_of
+from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.files import FileContents, FileState
 from batchgen.manifest.identity import fingerprint
 from batchgen.manifest.prompts import PromptReader
-from batchgen.manifest.reference_cell import (
-    IsFile,
-    split_by_bars,
-    split_references,
-)
-from batchgen.manifest.reference_locator import Whereabouts
-from batchgen.manifest.row import Problem, Row
+from batchgen.manifest.reference_locator import ReferenceLocator
+from batchgen.manifest.row import Row
+from batchgen.manifest.row_cells import RowCells
 from batchgen.model import (
     COMMON_WORDS,
     ImageRequest,
@@ -43,13 +38,13 @@ T = TypeVar("T")
 
 
 def stated_model(job: Job) -> str | None:
-    """Return the model that the job states for all its providers alike, else None."""
+    """Return the model if the job states the same for all its providers, else None."""
     models = {job.terms_of(provider).model for provider in job.providers}
     return models.pop() if len(models) == 1 else None
 
 
 class RowReader:
-    """Reads rows of one manifest; never raises for what a row holds."""
+    """Reads the rows of one manifest; bad content of a row never raises."""
 
     def __init__(
         self, layout: Layout, template: PromptTemplate | None, job: Job
@@ -59,70 +54,79 @@ class RowReader:
         self._job = job
         self._model = stated_model(job)
         self._contents = FileContents(job.manifest.parent)
-        self._whereabouts = Whereabouts(job, self._contents)
+        self._locator = ReferenceLocator(job, self._contents)
         self._store = ImageStore(job.images_at)
         self._names: Mapping[str | None, Mapping[str, str]] = {
-            column: {**layout.read, "references": column}
+            column: {**layout.name_of, "references": column}
             for column in layout.references
         }
         self._options = {
-            name: (layout.read[name], read_option(name))
+            name: (layout.name_of[name], read_option(name))
             for name in type_of_option
-            if name in layout.read
+            if name in layout.name_of
         }
-        used = {*layout.read.values(), *layout.references, *job.max_cost_by}
+        used = {*layout.name_of.values(), *layout.references, *job.max_cost_by}
         used |= set(template.columns) if template else set()
-        self.columns: tuple[str, ...] = tuple(n for n in layout.names if n in used)
+        self.columns: tuple[str, ...] = tuple(
+            name for name in layout.names if name in used
+        )
 
     def read(self, position: int, line: int | None, cells: Mapping[str, object]) -> Row:
         """Return one row.
 
         Args:
             position: From 0.
-            line: Where it begins in the file.
-            cells: At least those of `columns`; None stands for an empty cell.
+            line: Of the file, where the row begins; None if it has no lines.
+            cells: At least those of `columns`; None is an empty cell.
         """
-        reading = _Reading(self._layout.read, cells)
-        row_id = self._id(reading)
-        judged = self._prompts.read(cells)
-        prompt = judged.prompt
-        if judged.problem is not None:
-            reading.note(judged.problem)
-        model = reading.setting("model", str) or self._model
-        ratio = reading.setting("aspect_ratio", read_ratio) or self._job.aspect_ratio
-        size = reading.setting("resolution", read_resolution) or self._job.resolution
-        count = reading.setting("n", read_count) or self._job.n or 1
-        references = self._references(reading)
-        options = dict(self._stated_options(reading))
-        request = None
-        if prompt is not None and not reading.is_unreadable:
-            request = ImageRequest(
-                prompt=prompt,
-                references=references,
-                aspect_ratio=ratio,
-                resolution=size,
-                n=count,
-                model=model,
-                options=options,
-            )
+        row = RowCells(self._layout.name_of, cells)
+        row_id = self._id(row)
+        prompt = self._prompts.read(cells)
+        if prompt.problem is not None:
+            row.add(prompt.problem)
+        request = self._request(row, prompt.text)
         return Row(
             position=position,
             line=line,
             id=row_id,
             request=request,
-            filename=reading.setting("filename", str),
-            provider=reading.setting("provider", str),
-            problem=reading.problem,
-            prompt=prompt,
+            filename=row.setting("filename", str),
+            provider=row.setting("provider", str),
+            problem=row.problem,
+            prompt=prompt.text,
             fingerprint=fingerprint(request, self._contents) if request else None,
             budget_group=self._budget_group(cells),
-            warning=judged.warning,
-            lacks=judged.lacks,
-            names=self._names.get(reading.reference_column, self._layout.read),
+            warning=prompt.warning,
+            missing_columns=prompt.missing_columns,
+            names=self._names.get(row.reference_column, self._layout.name_of),
+        )
+
+    def _request(self, row: RowCells, prompt: str | None) -> ImageRequest | None:
+        """Read all columns of the request; None if a problem prevents it.
+
+        All are read in any case, and in this order: the first problem is reported.
+        """
+        job = self._job
+        model = row.setting("model", str) or self._model
+        ratio = row.setting("aspect_ratio", read_ratio) or job.aspect_ratio
+        resolution = row.setting("resolution", read_resolution) or job.resolution
+        count = row.setting("n", read_count) or job.n or 1
+        references = self._references(row)
+        options = dict(self._stated_options(row))
+        if prompt is None or row.is_unreadable:
+            return None
+        return ImageRequest(
+            prompt=prompt,
+            references=references,
+            aspect_ratio=ratio,
+            resolution=resolution,
+            n=count,
+            model=model,
+            options=options,
         )
 
     def files_read(self) -> list[FileState]:
-        """Return the local references that were read since this was last asked."""
+        """Return the local references that were read since the last call."""
         return self._contents.newly_read()
 
     def _budget_group(self, cells: Mapping[str, object]) -> str | None:
@@ -132,167 +136,83 @@ class RowReader:
         group = {column: _label(cells[column]) for column in sorted(columns)}
         return json.dumps(group, ensure_ascii=False)
 
-    def _id(self, reading: _Reading) -> str | None:
-        row_id = reading.setting("id", str)
-        if row_id is None and "id" in self._layout.read:
-            reading.fault(self._layout.read["id"], "the id is empty")
+    def _id(self, row: RowCells) -> str | None:
+        row_id = row.setting("id", str)
+        if row_id is None and "id" in self._layout.name_of:
+            row.report(self._layout.name_of["id"], "the id is empty")
         return row_id
 
-    def _references(self, reading: _Reading) -> tuple[str, ...]:
-        filled = [
-            (column, references)
+    def _references(self, row: RowCells) -> tuple[str, ...]:
+        cells = (
+            (column, row.references(column, self._locator.is_file, self._store))
             for column in self._layout.references
-            if (
-                references := reading.references(
-                    column, self._whereabouts.is_file, self._store
-                )
-            )
-        ]
+        )
+        filled = [cell for cell in cells if cell[1]]
         if not filled:
             return ()
         column, references = filled[0]
-        reading.reference_column = column
+        row.reference_column = column
         if len(filled) > 1:
             other = filled[1][0]
-            reading.fault(other, f"`{column}` has references in this row, too: use one")
+            row.report(other, f"`{column}` has references in this row, too: use one")
         problem = self._problem_of(references)
         if problem is None:
             return references
-        former = reading.references_before(column) or references
-        is_new = all(self._was_taken(reference) for reference in former)
-        if way_out := _way_out(reading.plain(column), references, former):
-            problem = f"{problem}; {way_out}"
-        reading.fault(column, problem, spares_started=is_new)
-        return former
+        # Earlier versions split at `|` alone: what they bought must not be lost.
+        earlier = row.references_by_bars(column) or references
+        was_accepted = all(map(self._was_accepted, earlier))
+        if remedy := _remedy(row.stripped_text(column), references, earlier):
+            problem = f"{problem}; {remedy}"
+        row.report(column, problem, spares_started=was_accepted)
+        return earlier
 
     def _problem_of(self, references: Sequence[str]) -> str | None:
-        """Return the first thing that is wrong with references."""
+        """Return the first problem of the references."""
         first = None
         for reference in references:
-            if (problem := self._whereabouts.problem(reference)) is not None:
+            if (problem := self._locator.problem(reference)) is not None:
                 first = first or problem
                 if is_local(reference):
-                    self._contents.leave(reference)
+                    self._contents.record_unread(reference)
         return first
 
-    def _was_taken(self, reference: str) -> bool:
-        """Tell whether earlier versions bought rows with this reference."""
-        if self._whereabouts.problem(reference) is None:
+    def _was_accepted(self, reference: str) -> bool:
+        """Tell whether earlier versions accepted this reference."""
+        if self._locator.problem(reference) is None:
             return True
-        return self._whereabouts.was_taken(reference)
+        return self._locator.was_accepted(reference)
 
-    def _stated_options(self, reading: _Reading) -> Iterator[tuple[str, OptionValue]]:
-        """Yield the options of the job, then those of the row, which stand above."""
+    def _stated_options(self, row: RowCells) -> Iterator[tuple[str, OptionValue]]:
+        """Yield the options of the job, then those of the row, which override them."""
         yield from self._job.options.items()
         for name, (column, reader) in self._options.items():
-            if self._is_somebody_elses(name, reading):
+            if self._is_user_column(name, row):
                 continue
-            value = reading.cell(column, reader)
+            value = row.value(column, reader)
             if value is not None:
                 yield name, value
 
-    def _is_somebody_elses(self, name: str, reading: _Reading) -> bool:
-        """Say whether a column only has the name of an option: see `COMMON_WORDS`."""
+    def _is_user_column(self, name: str, row: RowCells) -> bool:
+        """Tell whether a column only has the name of an option: see `COMMON_WORDS`."""
         if name not in COMMON_WORDS or name in self._job.columns:
             return False
-        word = reading.plain(name).lower().removesuffix(".0")
+        word = row.stripped_text(name).lower().removesuffix(".0")
         return word not in COMMON_WORDS[name]
 
 
-def _way_out(cell: str, references: Sequence[str], former: Sequence[str]) -> str | None:
-    """Return what to do where a cell was parted that may not have been meant so."""
-    if len(references) > len(former) and len(cell.splitlines()) > 1:
+def _remedy(cell: str, references: Sequence[str], earlier: Sequence[str]) -> str | None:
+    """Return what to do if a cell was split that may be one reference."""
+    if len(references) > len(earlier) and len(cell.splitlines()) > 1:
         return "a line break ends a reference; delete one that stands in a URL"
     pairs = pairwise(references)
-    if "|" in cell and any(is_url(one) and is_local(other) for one, other in pairs):
+    if "|" in cell and any(is_url(left) and is_local(right) for left, right in pairs):
         return "| parts references; write %7C for one that belongs to a URL"
     return None
 
 
 def _label(cell: object) -> str:
-    """Return a cell as one value among others, of whatever type it is."""
+    """Return a cell of any type as text."""
     try:
         return text_of(cell).strip()
     except ValueError:
         return str(cell)
-
-
-@dataclass(slots=True)
-class _Reading:
-    """One row under way, and the first thing that was wrong with it."""
-
-    names: Mapping[str, str]
-    cells: Mapping[str, object]
-    problem: Problem | None = None
-    reference_column: str | None = None
-
-    @property
-    def is_unreadable(self) -> bool:
-        """Whether no request can be made of the row."""
-        return self.problem is not None and not self.problem.spares_started
-
-    def fault(self, column: str, message: str, *, spares_started: bool = False) -> None:
-        """Note what is wrong with a column; the first one stands.
-
-        Args:
-            column: As the manifest names it.
-            message: What is wrong, and what to do.
-            spares_started: See `Problem`; what spares no row stands above it.
-        """
-        self.note(
-            Problem(column=column, message=message, spares_started=spares_started)
-        )
-
-    def note(self, problem: Problem) -> None:
-        """Note what is wrong; the first one stands, as in `fault`."""
-        if self.problem is None or not (self.is_unreadable or problem.spares_started):
-            self.problem = problem
-
-    def setting(self, known: str, reader: Callable[[str], T]) -> T | None:
-        """Read a known column, None where it is absent, empty or wrong."""
-        column = self.names.get(known)
-        return None if column is None else self.cell(column, reader)
-
-    def cell(self, column: str, reader: Callable[[str], T]) -> T | None:
-        """Read a column, None where it is empty or wrong."""
-        text = self.text(column)
-        if text is None or not (text := text.strip()):
-            return None
-        try:
-            return reader(text)
-        except ValueError as error:
-            self.fault(column, str(error))
-            return None
-
-    def text(self, column: str) -> str | None:
-        """Return a cell as it stands, an empty one as ``, None where it is no text."""
-        try:
-            return text_of(self.cells[column])
-        except ValueError as error:
-            self.fault(column, str(error))
-            return None
-
-    def plain(self, column: str) -> str:
-        """Return a cell without white space around it, empty where it is no text."""
-        try:
-            return text_of(self.cells[column]).strip()
-        except ValueError:
-            return ""
-
-    def references(
-        self, column: str, is_file: IsFile, store: ImageStore
-    ) -> tuple[str, ...]:
-        """Read references: text that `split_references` parts, a list, or images."""
-        cell = self.cells[column]
-        try:
-            if isinstance(cell, list | tuple | dict | bytes):
-                return references_of(cell, store)
-            parts = split_references(self.text(column) or "", is_file)
-            return tuple(map(as_written, parts))
-        except ValueError as error:
-            self.fault(column, str(error))
-            return ()
-
-    def references_before(self, column: str) -> tuple[str, ...]:
-        """Return the references of a text as earlier versions read them."""
-        return split_by_bars(self.plain(column))

@@ -42,9 +42,9 @@ _FAILURES = (
 # in it is written wrongly: nested too deeply, or a number of thousands of digits.
 _TOO_LARGE = (RecursionError, MemoryError, OverflowError, SyntaxError, ValueError)
 
-_TEXTS = (str, int, float, Decimal, date, time, timedelta)
+_PRINTABLE = (str, int, float, Decimal, date, time, timedelta)
 _LIST = "a whole list: write, for example, {{ tags | join(', ') }}"
-_NO_TEXTS: Mapping[type, str] = MappingProxyType(
+_NOT_PRINTABLE: Mapping[type, str] = MappingProxyType(
     {
         bytes: "bytes, which no prompt can hold",
         dict: "a whole structure: name one of its fields, as in {{ size.width }}",
@@ -63,10 +63,10 @@ def needed_names(text: str) -> frozenset[str]:
     """
     environment = TemplateSandbox()
     try:
-        used = _used(environment.parse(text), ())
+        row_names = _row_names(environment.parse(text), ())
     except (TemplateSyntaxError, *_TOO_LARGE):
         return frozenset()
-    return frozenset(used - {"row", *environment.globals})
+    return frozenset(row_names - {"row", *environment.globals})
 
 
 class PromptTemplate:
@@ -83,21 +83,21 @@ class PromptTemplate:
         Raises:
             SpecError: it does not parse, or asks for a column that is not there.
         """
-        self.oddity: str | None = None
+        self.output_problem: str | None = None
         """What the last prompt holds that is neither text nor a number."""
-        self._sandbox = environment = TemplateSandbox(self._printed)
+        self._sandbox = environment = TemplateSandbox(self._check_output)
         names = spelling.ColumnNames(columns)
         try:
             tree = environment.parse(text)
             uses = columns_of(tree, columns)
-            used = _used(tree, columns)
+            row_names = _row_names(tree, columns)
             literals = [part.data for part in tree.find_all(nodes.TemplateData)]
             self._template = environment.from_string(environment.limited(tree))
             # Jinja puts out constants here, once, and never again.
-            self._constant_oddity = self.oddity
+            self._constant_problem = self.output_problem
         except TemplateSyntaxError as error:
             hint = spelling.hint_for(text, names, error.lineno)
-            words = _in_plain_words(error.message or "", environment.filters)
+            words = _explain(error.message or "", environment.filters)
             raise SpecError(
                 f"prompt template, line {error.lineno}: {words}{hint}"
             ) from error
@@ -106,7 +106,7 @@ class PromptTemplate:
                 "prompt template: it cannot be read, since something in it is nested "
                 "too deeply, or a number in it is too long: write it more simply"
             ) from error
-        for name in sorted(used - set(columns) - {"row", *environment.globals}):
+        for name in sorted(row_names - set(columns) - {"row", *environment.globals}):
             hint = did_you_mean(name, columns) + spelling.hint_for(text, names)
             raise SpecError(
                 f"prompt template: {where} has no column `{name}`{hint} (the columns "
@@ -114,12 +114,12 @@ class PromptTemplate:
             )
         self.gaps = GapFinder(uses)
         self.notices = tuple(spelling.notices_of(text, literals, names, uses.named))
-        self._reads_row = "row" in used and "row" not in columns
+        self._reads_row = "row" in row_names and "row" not in columns
         self.columns: tuple[str, ...] = tuple(
             name
             for name in columns
             # Not in `used` is a column that has the name of one of Jinja's functions.
-            if self._reads_row or name in used or name in uses.named
+            if self._reads_row or name in row_names or name in uses.named
         )
 
     def render(self, cells: Mapping[str, object]) -> str:
@@ -133,13 +133,13 @@ class PromptTemplate:
             ValueError: it cannot be filled with this row.
         """
         # Empty, not None: `{{ colour }}` must not put the word None into a prompt.
-        known = {
+        values = {
             name: "" if cells[name] is None else cells[name] for name in self.columns
         }
-        self.oddity = self._constant_oddity
+        self.output_problem = self._constant_problem
         self._sandbox.meter.reset()
         try:
-            pieces = self._template.generate({"row": Cells(known)} | known)
+            pieces = self._template.generate({"row": Cells(values)} | values)
             prompt = "".join(_limited(pieces))
             prompt.encode()
         except TooMuchWork:
@@ -151,7 +151,7 @@ class PromptTemplate:
             raise ValueError(f"the template cannot be filled: {reason}") from error
         return prompt
 
-    def _printed(self, value: object) -> object:
+    def _check_output(self, value: object) -> object:
         """Take note of what is put out and is neither text nor a number."""
         if isinstance(value, Undefined):
             return value
@@ -159,25 +159,25 @@ class PromptTemplate:
             raise TemplateRuntimeError(
                 "a function is put out in place of what it returns: write () behind it"
             )
-        if not isinstance(value, _TEXTS):
-            kinds = (kind for kind in _NO_TEXTS if isinstance(value, kind))
+        if not isinstance(value, _PRINTABLE):
+            kinds = (kind for kind in _NOT_PRINTABLE if isinstance(value, kind))
             self._sandbox.weighed(value)  # Jinja makes text of it nevertheless
-            self.oddity = f"the template puts out {_NO_TEXTS[next(kinds)]}"
+            self.output_problem = f"the template puts out {_NOT_PRINTABLE[next(kinds)]}"
         return value
 
 
-def _in_plain_words(message: str, filters: Collection[str]) -> str:
+def _explain(message: str, filters: Collection[str]) -> str:
     """Return what Jinja2 cannot read in words that say what to do, where it is known.
 
     Args:
         message: Jinja2's.
         filters: Names of those that there are.
     """
-    if unknown := re.fullmatch(r"No filter named '(.*)'\.", message):
-        near = did_you_mean(unknown[1], filters) or ": see the filters of Jinja2"
-        return f"there is no filter `{unknown[1]}`{near}"
-    if unclosed := re.search(r"needs to be closed is '(\w+)'", message):
-        block = unclosed[1]
+    if no_filter := re.fullmatch(r"No filter named '(.*)'\.", message):
+        hint = did_you_mean(no_filter[1], filters) or ": see the filters of Jinja2"
+        return f"there is no filter `{no_filter[1]}`{hint}"
+    if not_closed := re.search(r"needs to be closed is '(\w+)'", message):
+        block = not_closed[1]
         return (
             f"{{% {block} ... %}} is never closed: write {{% end{block} %}} where it "
             "ends"
@@ -193,14 +193,14 @@ def _limited(pieces: Iterator[str]) -> Iterator[str]:
         yield piece
 
 
-def _used(tree: nodes.Template, columns: Sequence[str]) -> set[str]:
+def _row_names(tree: nodes.Template, columns: Sequence[str]) -> set[str]:
     """Return names that the template takes from the row, `row` for all of them."""
     optional = _optional(tree)
-    used = meta.find_undeclared_variables(tree) - optional
-    if "row" in used and "row" not in columns:
-        used |= set(_subscripts(tree))
+    row_names = meta.find_undeclared_variables(tree) - optional
+    if "row" in row_names and "row" not in columns:
+        row_names |= set(_subscripts(tree))
     # What is asked for with a default is used where it is there.
-    return used | (optional & set(columns))
+    return row_names | (optional & set(columns))
 
 
 def _subscripts(tree: nodes.Template) -> Iterator[str]:

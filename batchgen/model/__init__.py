@@ -50,7 +50,7 @@ from batchgen.model.request import (
     MAX_REFERENCE_BYTES,
     ImageRequest,
     OptionValue,
-    too_large_words,
+    too_large_message,
     type_of_option,
 )
 from batchgen.model.result import FileRecord, ResultRow
@@ -110,7 +110,7 @@ __all__ = [
     "rates_for",
     "to_nano",
     "to_usd",
-    "too_large_words",
+    "too_large_message",
     "type_of_option",
     "utc",
 ]

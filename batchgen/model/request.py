@@ -79,7 +79,7 @@ class ImageRequest:
         return self if images == self.n else replace(self, n=images)
 
 
-def too_large_words(size_bytes: int) -> str:
+def too_large_message(size_bytes: int) -> str:
     """Say that a reference image is larger than the maximum."""
     megabytes = MAX_REFERENCE_BYTES // 1_000_000
     return f"{size_bytes / 1e6:,.1f} MB are too large (at most {megabytes} MB)"

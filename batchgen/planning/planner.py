@@ -169,7 +169,7 @@ class Planner:
             )
         )
         plan.id_column = self._router.job.columns.get("id", "id")
-        schema = self._manifest.own_schema
+        schema = self._manifest.user_schema
         with closing(plan):
             await offload(lambda: self._prepare(plan))
             slices = self._manifest.slices(SLICE, self.rows)
@@ -190,7 +190,7 @@ class Planner:
         """Use the plan that was written from now on."""
         if (plan := self._plan) is not None and not self.finished:
             digest, rows = self._digest, self.rows
-            schema = self._manifest.own_schema
+            schema = self._manifest.user_schema
             await writer.commit(lambda _: plan.complete(digest, schema, rows))
         self.finished = True
 
@@ -229,9 +229,9 @@ class Planner:
 
         def step(_: Ledger) -> int:
             if judged is None:
-                plan.add(entries, part.own, first)
+                plan.add(entries, part.user_columns, first)
             else:
-                plan.add_judged(judged, part.own, first)
+                plan.add_judged(judged, part.user_columns, first)
             plan.keep_files(part.files)
             plan.bookmark(self._digest, rows, counts)
             return rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchgen.images import MAX_DECODED_PIXELS, NotAnImage, inspect
-from batchgen.model import MAX_REFERENCE_BYTES, too_large_words
+from batchgen.model import MAX_REFERENCE_BYTES, too_large_message
 
 # These limits are our own and only stop absurd files; providers' limits are far lower.
 MAX_BYTES = MAX_REFERENCE_BYTES
@@ -68,4 +68,4 @@ def check_size(size_bytes: int) -> None:
         Unusable: it has more than `MAX_BYTES`.
     """
     if size_bytes > MAX_BYTES:
-        raise Unusable(too_large_words(size_bytes))
+        raise Unusable(too_large_message(size_bytes))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from batchgen.errors import SpecError
-from batchgen.manifest.columns import lay_out
+from batchgen.manifest.columns import interpret_columns
 from batchgen.manifest.manifest import Manifest
 from tests.manifest.conftest import MakeJob, ReadRows
 
@@ -88,9 +88,11 @@ def test_own_columns_are_those_that_the_table_does_not_hold_yet(
     templated: bool,  # noqa: FBT001 - a case, not a flag
     own: str,
 ) -> None:
-    layout = lay_out(names.split(), mapping, templated=templated, where="m.csv")
+    layout = interpret_columns(
+        names.split(), mapping, templated=templated, where="m.csv"
+    )
 
-    assert layout.own == tuple(own.split())
+    assert layout.user_columns == tuple(own.split())
 
 
 def test_a_column_that_looks_like_a_known_one_is_told(make_job: MakeJob) -> None:

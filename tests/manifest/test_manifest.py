@@ -223,10 +223,10 @@ def test_own_columns_travel_with_their_slices(make_job: MakeJob) -> None:
     content = "id,brand,prompt,ean\n1,A,x,001\n2,,y,002\n3,C,z,003\n"
     manifest = Manifest.open(make_job(content))
 
-    own = [pl.read_ipc_stream(each.own).rows() for each in manifest.slices(2)]
+    own = [pl.read_ipc_stream(each.user_columns).rows() for each in manifest.slices(2)]
 
     assert own == [[("A", "001"), (None, "002")], [("C", "003")]]
-    schema = pl.read_ipc_stream(manifest.own_schema).schema
+    schema = pl.read_ipc_stream(manifest.user_schema).schema
     assert schema == {"brand": pl.String, "ean": pl.String}
 
 
@@ -253,7 +253,9 @@ def test_rows_above_the_first_are_passed_over_and_the_others_are_the_same(
     parts = list(manifest.slices(3, first))
 
     assert [row for each in parts for row in each.rows] == whole[first:]
-    own = [row for each in parts for row in pl.read_ipc_stream(each.own).rows()]
+    own = [
+        row for each in parts for row in pl.read_ipc_stream(each.user_columns).rows()
+    ]
     assert own == [(str(number),) for number in range(first, 10)]
     picked = [number for number in (2, first, 9) if number < 10]
     assert list(manifest.rows_at(sorted(picked))) == [

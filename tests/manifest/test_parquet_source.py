@@ -93,11 +93,11 @@ def test_own_columns_keep_their_types(make_job: MakeJob) -> None:
     )
     manifest = Manifest.open(make_job(content_of(frame), "m.parquet"))
 
-    read = [pl.read_ipc_stream(each.own) for each in manifest.slices(2)]
+    read = [pl.read_ipc_stream(each.user_columns) for each in manifest.slices(2)]
 
     wanted = frame.drop("prompt").cast({"kind": pl.String})
     assert pl.concat(read).equals(wanted)
-    assert pl.read_ipc_stream(manifest.own_schema).schema == wanted.schema
+    assert pl.read_ipc_stream(manifest.user_schema).schema == wanted.schema
 
 
 def test_long_rows_make_short_slices(
@@ -243,9 +243,9 @@ def test_a_column_that_nobody_needs_is_carried_as_it_can_be_with_a_notice(
 
     (part,) = manifest.slices()
 
-    schema = pl.read_ipc_stream(part.own).schema
+    schema = pl.read_ipc_stream(part.user_columns).schema
     assert [row.prompt for row in part.rows] == ["a cup"]
-    assert pl.read_ipc_stream(manifest.own_schema).schema == schema
+    assert pl.read_ipc_stream(manifest.user_schema).schema == schema
     assert str(schema.get("odd")).startswith(str(carried))
     (notice,) = manifest.notices
     assert notice.startswith("m.parquet, column `odd`: its type ")

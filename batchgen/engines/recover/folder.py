@@ -118,12 +118,14 @@ def _plan(ledger: Ledger, recovery: Recovery) -> None:
         rows = 0
         images = ImageStore(job.images_at)
         for part in manifest.slices():
-            plan.add([entry_of(row, choice) for row in part.rows], part.own, rows)
+            plan.add(
+                [entry_of(row, choice) for row in part.rows], part.user_columns, rows
+            )
             images.clear()
             rows += len(part.rows)
         plan.end()
         # A digest that no reading has: the next run plans anew.
-        plan.complete("recovered", manifest.own_schema, rows)
+        plan.complete("recovered", manifest.user_schema, rows)
 
 
 def _today() -> date:
