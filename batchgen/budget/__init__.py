@@ -1,6 +1,6 @@
 """Budgets: limits, money that is reserved for attempts, and money that is spent."""
 
-from batchgen.budget.limits import (
+from batchgen.budget.spending_limits import (
     DAY_MICROS,
     Limits,
     Scope,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from batchgen.bell import Bell
-from batchgen.budget.limits import DAY_MICROS, Limits, Scope, Share, day_of
+from batchgen.budget.spending_limits import DAY_MICROS, Limits, Scope, Share, day_of
 from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
 from batchgen.model import Sale, dollars
 
