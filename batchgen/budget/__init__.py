@@ -1,5 +1,6 @@
 """Budgets: limits, money that is reserved for attempts, and money that is spent."""
 
+from batchgen.budget.reservations import Budget, Reservation
 from batchgen.budget.spending_limits import (
     DAY_MICROS,
     Limits,
@@ -9,7 +10,6 @@ from batchgen.budget.spending_limits import (
     limits_of,
     shares_of,
 )
-from batchgen.budget.reservations import Budget, Reservation
 
 __all__ = [
     "DAY_MICROS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from batchgen.addresses import is_local, is_url
 from batchgen.manifest.cells import (
@@ -33,8 +33,6 @@ from batchgen.model import (
 
 if TYPE_CHECKING:
     from batchgen.manifest.template import PromptTemplate
-
-T = TypeVar("T")
 
 
 def stated_model(job: Job) -> str | None:
