@@ -56,8 +56,8 @@ ABLE = Capabilities(
 
 
 def all_data() -> list[type]:
-    found: list[type] = [getattr(model, name) for name in model.__all__]
-    return [kind for kind in found if dataclasses.is_dataclass(kind)]
+    kinds: list[type] = [getattr(model, name) for name in model.__all__]
+    return [kind for kind in kinds if dataclasses.is_dataclass(kind)]
 
 
 @pytest.mark.parametrize("kind", all_data(), ids=lambda kind: kind.__name__)
@@ -113,8 +113,8 @@ CUP = Sale("acme", "1K", "acme-1")
 
 
 def cost_of(prices: PriceList, sale: Sale) -> Decimal | None:
-    found = find_price(prices, sale)
-    return None if found is None else found.expected
+    price = find_price(prices, sale)
+    return None if price is None else price.expected
 
 
 def test_a_price_of_its_own_stands_above_the_one_for_all() -> None:
@@ -170,9 +170,9 @@ def test_what_references_and_searches_add_is_in_the_ceiling() -> None:
         per_search=Decimal("0.014"),
     )
 
-    found = price.of(CUP._replace(references=2, searches=True))
+    full_price = price.of(CUP._replace(references=2, searches=True))
 
-    amounts = (found.floor, found.expected, found.ceiling)
+    amounts = (full_price.floor, full_price.expected, full_price.ceiling)
     assert amounts == (Decimal("0.034"), Decimal("0.044"), Decimal("0.068"))
 
 
@@ -233,9 +233,9 @@ def test_a_sale_is_what_decides_the_price(
 def test_what_a_provider_cannot_do_is_told_by_column(
     request_: ImageRequest, column: str | None
 ) -> None:
-    found = [name for name, _ in ABLE.misfits(request_)]
+    columns = [name for name, _ in ABLE.misfits(request_)]
 
-    assert found == ([] if column is None else [column])
+    assert columns == ([] if column is None else [column])
 
 
 def test_every_misfit_of_a_row_is_told_at_once() -> None:

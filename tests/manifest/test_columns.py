@@ -111,10 +111,10 @@ def test_a_column_that_may_be_the_id_is_told_with_the_option_unless_it_is_mapped
 ) -> None:
     table = "prompt,ID,SKU\na,1,x\nb,2,y\n"
 
-    told = Manifest.open(make_job(table)).notices
+    notices = Manifest.open(make_job(table)).notices
     mapped = Manifest.open(make_job(table, columns={"id": "SKU"})).notices
 
-    assert told == (
+    assert notices == (
         "m.csv: `ID` is not used as `id`: names are case-sensitive. To use it: "
         '--id ID, or [columns] id = "ID" in a job file',
     )
@@ -126,9 +126,9 @@ def test_a_column_that_only_has_the_name_of_an_option_stays_the_users_own(
 ) -> None:
     text = "prompt,background,quality\na cup,white marble,premium\na mug,opaque,high\n"
 
-    stated = [row.request.options for row in read_rows(text) if row.request]
+    options = [row.request.options for row in read_rows(text) if row.request]
 
-    assert stated == [{}, {"background": "opaque", "quality": "high"}]
+    assert options == [{}, {"background": "opaque", "quality": "high"}]
     notices = Manifest.open(make_job(text)).notices
     assert sum("is read as the option" in notice for notice in notices) == 2
 

@@ -118,12 +118,12 @@ def test_a_file_is_told_of_once(tmp_path: Path) -> None:
     write(tmp_path / "a.png", "a")
     contents = FileContents(tmp_path)
 
-    told = []
+    paths = []
     for _ in range(3):
         contents("a.png")
-        told.append([state.path for state in contents.newly_read()])
+        paths.append([state.path for state in contents.newly_read()])
 
-    assert told == [["a.png"], [], []]
+    assert paths == [["a.png"], [], []]
 
 
 def test_a_file_with_the_size_and_time_of_another_is_not_taken_for_it(

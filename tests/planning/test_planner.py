@@ -155,7 +155,7 @@ class Table:
         with closing(Reader(self.folder / "run.db")) as ledger:
             run = ledger._connection.execute
             tables = ("plan", "rows")
-            found: dict[str, Any] = {
+            contents: dict[str, Any] = {
                 name: [tuple(row) for row in run(f"SELECT * FROM {name}")]
                 for name in tables
             }
@@ -163,15 +163,15 @@ class Table:
             files = run(
                 "SELECT generation, path, size_bytes, sha256 FROM reference_files"
             )
-            found["files"] = [tuple(row) for row in files]
+            contents["files"] = [tuple(row) for row in files]
             own = run("SELECT ipc FROM own_columns ORDER BY generation, first")
-            found["own"] = [
+            contents["own"] = [
                 row
                 for (data,) in own
                 for row in pl.read_ipc_stream(io.BytesIO(data)).rows()
             ]
             names = ("plan_digest", "plan_rows", "generation", "own_schema", "reading")
-            return found | {name: ledger.get(name) for name in names}
+            return contents | {name: ledger.get(name) for name in names}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

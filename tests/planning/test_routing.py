@@ -189,8 +189,8 @@ def test_a_resolution_that_is_chosen_by_the_models_id_chooses_it(
     assert (entry.model, entry.resolution) == (model, bought)
     price = at(PROVIDERS["nanobananaapi"].prices, bought)
     # What is listed was read for the provider's own models.
-    known = None if model == "another" else to_nano(price.expected)
-    assert entry.estimate == known
+    estimate = None if model == "another" else to_nano(price.expected)
+    assert entry.estimate == estimate
 
 
 def test_limits_of_the_job_stand_above_the_providers(tmp_path: Path) -> None:

@@ -103,6 +103,6 @@ def faults_at(
     ]
     done = subprocess.run(command, capture_output=True, timeout=200, check=True)
     pattern = r'<pre id="faults-(\d+)">(.*?)</pre>'
-    found = re.findall(pattern, done.stdout.decode(), re.DOTALL)
-    assert len(found) == len(widths_px), done.stderr.decode()[-2000:]
-    return {int(width): json.loads(html.unescape(faults)) for width, faults in found}
+    reports = re.findall(pattern, done.stdout.decode(), re.DOTALL)
+    assert len(reports) == len(widths_px), done.stderr.decode()[-2000:]
+    return {int(width): json.loads(html.unescape(faults)) for width, faults in reports}

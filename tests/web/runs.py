@@ -144,8 +144,8 @@ class Page(HTMLParser):
 
     @property
     def columns(self) -> dict[str, list[Any]]:
-        found: dict[str, list[Any]] = json.loads(self.texts["script"][0])["columns"]
-        return found
+        columns: dict[str, list[Any]] = json.loads(self.texts["script"][0])["columns"]
+        return columns
 
     @property
     def thumbnails(self) -> dict[str, str | None]:
@@ -165,6 +165,6 @@ class Page(HTMLParser):
     def _scripts(self) -> list[dict[str, str | None]]:
         return [attributes for tag, attributes in self.tags if tag == "script"]
 
-    def said(self, term: str) -> str:
+    def value_of(self, term: str) -> str:
         """Return what the totals say of a term."""
         return self.texts["text"][self.texts["text"].index(term) + 1]

@@ -38,8 +38,8 @@ def test_the_sums_are_those_of_the_table(tmp_path: Path) -> None:
 
     table = pl.read_parquet(tmp_path / "results.parquet")
     spent = sum(table["cost_usd"], Decimal(0))
-    assert page.said("Spent") == dollars(spent) == "$1.092500008"
-    assert page.said("Rows") == str(table.height)
+    assert page.value_of("Spent") == dollars(spent) == "$1.092500008"
+    assert page.value_of("Rows") == str(table.height)
     shown = [
         None if nano is None else Decimal(nano).scaleb(-9)
         for nano in page.columns["cost"]
@@ -54,7 +54,7 @@ def test_a_price_that_nobody_knows_is_not_shown_as_nothing(tmp_path: Path) -> No
         page = Page.of(folder)
 
     assert page.columns["cost"] == [None]
-    assert page.said("Per image") == "unknown"
+    assert page.value_of("Per image") == "unknown"
     assert "and 1 purchase without a known price" in page.texts["text"]
 
 
@@ -66,7 +66,7 @@ def test_what_a_reply_left_open_is_told_without_an_unknown_outcome(
     with made(tmp_path, [row]) as folder:
         page = Page.of(folder)
 
-    assert page.said("At risk") == "$0.06"
+    assert page.value_of("At risk") == "$0.06"
     assert "for images whose replies state no charge" in page.texts["text"]
     assert not any("outcome" in text for text in page.texts["text"])
 
@@ -186,7 +186,7 @@ def test_a_run_that_bought_nothing_has_a_page(tmp_path: Path) -> None:
     with made(tmp_path, []) as folder:
         page = Page.of(folder)
 
-    assert (page.said("Rows"), page.said("Per image")) == ("0", "none")
+    assert (page.value_of("Rows"), page.value_of("Per image")) == ("0", "none")
     assert "Nothing was sent yet." in page.texts["text"]
 
 
@@ -200,9 +200,9 @@ def test_the_page_says_why_rows_did_not_succeed_and_what_helps(tmp_path: Path) -
     with made(tmp_path, rows) as folder:
         page = Page.of(folder)
 
-    told = " ".join(" ".join(page.texts["text"]).split())
-    told = told[told.index("Why rows did not succeed") :][:300]
+    text = " ".join(" ".join(page.texts["text"]).split())
+    text = text[text.index("Why rows did not succeed") :][:300]
     assert (
         "2 refused: acme Not allowed. (rows 0, 2). Trying again will not help: the "
         "same prompt is refused again; change it."
-    ) in told
+    ) in text

@@ -50,16 +50,16 @@ Box = tuple[str, float, float, float, float]
 
 def boxes(drawing: str, letter: float, *, is_narrow: bool) -> list[Box]:
     """Return where labels stand: text, left, right, top and bottom."""
-    found = []
+    boxes = []
     for kind, x, y, is_middle, anchor, text in _LABEL.findall(drawing):
         if is_narrow and "fine" in kind:
             continue
         width = len(text) * letter * (0.625 if "label" not in kind else 0.58)
         left = float(x) - width * {"middle": 0.5, "end": 1.0}.get(anchor, 0.0)
         base = float(y) + (0.35 * letter if is_middle else 0.0)
-        found.append((text, left, left + width, base - 0.75 * letter, base))
-    assert len(found) > 2
-    return found
+        boxes.append((text, left, left + width, base - 0.75 * letter, base))
+    assert len(boxes) > 2
+    return boxes
 
 
 @pytest.mark.parametrize("course", COURSES)
@@ -100,13 +100,15 @@ def test_a_narrow_drawing_leaves_labels_out_and_keeps_the_first() -> None:
 
 
 def test_the_limit_is_named_and_drawn_where_it_is_known() -> None:
-    known = throughput(course_of([30, 60], [0, 0]), 60.0)
-    unknown = throughput(course_of([30, 60], [0, 0]), None)
+    limited = throughput(course_of([30, 60], [0, 0]), 60.0)
+    unlimited = throughput(course_of([30, 60], [0, 0]), None)
 
-    assert "60 in the busiest minute; at most 60 a minute were allowed" in known.summary
-    assert 'class="limit"' in known.drawing
-    assert "no limit in a minute is known" in unknown.summary
-    assert 'class="limit"' not in unknown.drawing
+    assert (
+        "60 in the busiest minute; at most 60 a minute were allowed" in limited.summary
+    )
+    assert 'class="limit"' in limited.drawing
+    assert "no limit in a minute is known" in unlimited.summary
+    assert 'class="limit"' not in unlimited.drawing
 
 
 @pytest.mark.parametrize(
