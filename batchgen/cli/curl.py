@@ -28,7 +28,8 @@ from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.wording import shown
 from batchgen.model import Endpoint, Job
-from batchgen.planning.routing import Choice, entry_of
+from batchgen.planning.entries import entry_of
+from batchgen.planning.routing import Choice
 from batchgen.providers import PROVIDERS
 from batchgen.runner.decide import missing_parts
 

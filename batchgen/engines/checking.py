@@ -42,7 +42,8 @@ from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, Status, now_micros, utc
 from batchgen.output.names import claimed_stems, strip_image_extension
-from batchgen.planning.routing import Choice, entry_of
+from batchgen.planning.entries import entry_of
+from batchgen.planning.routing import Choice
 from batchgen.provider import Provider
 
 EVERY = -1

@@ -24,7 +24,8 @@ from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
 from batchgen.output.names import claimed_stems
-from batchgen.planning.routing import Choice, entry_of
+from batchgen.planning.entries import entry_of
+from batchgen.planning.routing import Choice
 from batchgen.tracebacks import fault_words
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Decide who makes a row, in which resolution and for how much, or why nobody can."""
+"""Find the providers that can make a row, the best first, or why none can."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from batchgen.job.names import unknown_name
-from batchgen.ledger import PlanEntry, Way, dump_route
+from batchgen.ledger import Way
 from batchgen.manifest import Row
 from batchgen.model import (
     Capabilities,
@@ -20,7 +20,6 @@ from batchgen.model import (
     find_price,
     to_nano,
 )
-from batchgen.output.names import safe_stem, strip_image_extension
 from batchgen.planning.own_address import is_own_address
 from batchgen.planning.round_robin import WeightedRoundRobin
 from batchgen.provider import Provider
@@ -113,48 +112,10 @@ def _purchases_per_minute(job: Job, provider: Provider) -> float:
     return min(rpm or math.inf, 2.0 * slots)
 
 
-def entry_of(row: Row, router: Choice) -> PlanEntry:
-    """Return the plan's entry of a row: who makes it, for how much, or why nobody."""
-    candidates, problem = _route(row, router)
-    if candidates and problem is None and router.round_robin is not None:
-        router.round_robin.count(candidates[0].provider)
-    request = row.request
-    best = candidates[0] if candidates else None
-    return PlanEntry(
-        position=row.position,
-        line=row.line,
-        id=row.id,
-        request=request,
-        fingerprint=row.fingerprint,
-        budget_group=row.budget_group,
-        stem=safe_stem(_base_name(row)),
-        provider=best.provider if best else None,
-        model=best.model if best else (request.model if request else None),
-        resolution=best.resolution if best else None,
-        estimate=best.estimate if best else None,
-        prompt=row.prompt,
-        at_column=problem[0] if problem else None,
-        problem=problem[1] if problem else None,
-        spares_started=bool(candidates) and problem is not None,
-        warning=best.warning if best else None,
-        route=dump_route(candidates),
-    )
-
-
-def _base_name(row: Row) -> str:
-    """Return the name of the row's images, without number and extension."""
-    if row.filename:
-        return strip_image_extension(row.filename)
-    if row.id is not None:
-        return row.id
-    digest = row.fingerprint.hex()[:8] if row.fingerprint else "0" * 8
-    return f"row-{row.position}-{digest}"
-
-
 # -- the candidates for a row
 
 
-def _route(row: Row, router: Choice) -> Verdict:
+def find_candidates(row: Row, router: Choice) -> Verdict:
     """Return the candidates for a row, the best first, or what prevents all of them."""
     problem = (row.problem.column, row.problem.message) if row.problem else None
     if row.request is None:

@@ -152,6 +152,7 @@ class References:
         try:
             return await self._download(url)
         except (AttemptError, SpecError) as error:
+            drop_tracebacks(error)  # they would keep the data of the reply alive
             reason = error.message if isinstance(error, AttemptError) else str(error)
             # Other rows of this run that use the URL fail without another wait.
             message = self._failed_urls[url] = f"{shown(url)}: {reason}"
@@ -175,7 +176,7 @@ class References:
         error = state.outcome.exception() if state.outcome else None
         if not isinstance(error, Retryable):
             return 0.0
-        drop_tracebacks(error)  # they would keep its data alive during the wait
+        drop_tracebacks(error)
         return wait_s(state.attempt_number, error.retry_after_s, self._run.rng)
 
     # -- uploading to a provider

@@ -13,7 +13,8 @@ from batchgen.engines.setting import Outcome
 from batchgen.images import ImageFacts, inspect
 from batchgen.model import Call, Delivered, Reply, Running, Status
 from batchgen.planning import planner
-from batchgen.planning.routing import Choice, entry_of
+from batchgen.planning.entries import entry_of
+from batchgen.planning.routing import Choice
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.references import ReferenceCache
 from batchgen.runner import check as check_module

@@ -12,7 +12,8 @@ from PIL import Image
 
 from batchgen.manifest.row import Problem, Row
 from batchgen.model import ImageRequest, Job, Price, ReferenceTerms, Terms, to_nano
-from batchgen.planning.routing import Choice, entry_of
+from batchgen.planning.entries import entry_of
+from batchgen.planning.routing import Choice
 from batchgen.providers import PROVIDERS
 from tests.prices import at
 

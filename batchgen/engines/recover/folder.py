@@ -31,7 +31,8 @@ from batchgen.model import Job, PriceList, now_micros, utc
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive
 from batchgen.output.names import claimed_stems
-from batchgen.planning.routing import Choice, entry_of
+from batchgen.planning.entries import entry_of
+from batchgen.planning.routing import Choice
 from batchgen.provider import Provider
 from batchgen.runner.resume import recover
 
