@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen.budget import Budget, Group, Limits, Reservation, Share
+from batchgen.budget import Budget, Limits, Reservation, Share
 from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
 from batchgen.model import Sale
 from tests.virtual import live_through
 
 CUP = Sale("acme", "1K")
 POSTER = Sale("acme", "4K")
-CEILINGS: dict[Group, int] = {CUP: 10, POSTER: 25}
+CEILINGS: dict[Sale, int] = {CUP: 10, POSTER: 25}
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ def budget(limit: int | None, committed: int = 0) -> Budget:
     return money
 
 
-def held(group: Group = CUP, images: int = 1) -> Reservation:
+def reservation(group: Sale = CUP, images: int = 1) -> Reservation:
     return Reservation(group=group, images=images)
 
 
@@ -44,7 +44,7 @@ class Flight:
 
     reservation: Reservation
     after: float
-    lasts: float
+    duration_s: float
     share: float
 
 
@@ -54,7 +54,7 @@ FLIGHTS = st.builds(
         Reservation, group=st.sampled_from([CUP, POSTER]), images=st.integers(1, 3)
     ),
     after=st.floats(0, 5),
-    lasts=st.floats(0, 5),
+    duration_s=st.floats(0, 5),
     share=st.floats(0, 1),
 )
 
@@ -78,9 +78,9 @@ def test_no_order_of_attempts_passes_the_limit(
             refused.append(flight)
             return
         assert money.committed() + money.held() <= limit
-        await anyio.sleep(flight.lasts)
-        most = CEILINGS[flight.reservation.group] * flight.reservation.images
-        money.settle(flight.reservation, math.floor(most * flight.share))
+        await anyio.sleep(flight.duration_s)
+        ceiling = CEILINGS[flight.reservation.group] * flight.reservation.images
+        money.settle(flight.reservation, math.floor(ceiling * flight.share))
         assert money.committed() + money.held() <= limit
 
     async def all_of_them() -> None:
@@ -92,9 +92,13 @@ def test_no_order_of_attempts_passes_the_limit(
 
     assert money.held() == 0
     spent = sum(
-        math.floor(CEILINGS[it.reservation.group] * it.reservation.images * it.share)
-        for it in flights
-        if it not in refused
+        math.floor(
+            CEILINGS[flight.reservation.group]
+            * flight.reservation.images
+            * flight.share
+        )
+        for flight in flights
+        if flight not in refused
     )
     assert refused or money.committed() == spent
     assert money.committed() <= limit
@@ -102,28 +106,28 @@ def test_no_order_of_attempts_passes_the_limit(
 
 async def test_what_does_not_fit_waits_for_a_flight_that_ends_cheaper() -> None:
     money = budget(15)
-    await money.reserve(held())
-    got = anyio.Event()
+    await money.reserve(reservation())
+    reserved = anyio.Event()
 
     async def second() -> None:
-        await money.reserve(held())
-        got.set()
+        await money.reserve(reservation())
+        reserved.set()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(second)
         await anyio.wait_all_tasks_blocked()
-        assert not got.is_set()
+        assert not reserved.is_set()
 
-        money.settle(held(), 5)
+        money.settle(reservation(), 5)
 
-        await got.wait()
+        await reserved.wait()
 
     assert (money.committed(), money.held()) == (5, 10)
 
 
 async def test_what_does_not_fit_ends_when_nothing_in_flight_could_help() -> None:
     money = budget(15)
-    await money.reserve(held())
+    await money.reserve(reservation())
 
     async with anyio.create_task_group() as tasks:
 
@@ -131,22 +135,22 @@ async def test_what_does_not_fit_ends_when_nothing_in_flight_could_help() -> Non
             with pytest.raises(
                 BudgetReached, match=r"00001 of \$0\.000000015 are spent"
             ):
-                await money.reserve(held())
+                await money.reserve(reservation())
 
         tasks.start_soon(second)
         await anyio.wait_all_tasks_blocked()
-        money.settle(held(), 10)
+        money.settle(reservation(), 10)
 
 
 async def test_a_budget_is_used_to_its_last_nano_dollar() -> None:
     money = budget(20)
 
-    await money.reserve(held())
-    await money.reserve(held())
+    await money.reserve(reservation())
+    await money.reserve(reservation())
 
     assert money.committed() + money.held() == 20
     with anyio.move_on_after(0.01) as waited:
-        await money.reserve(held())
+        await money.reserve(reservation())
     assert waited.cancelled_caught
 
 
@@ -154,15 +158,15 @@ async def test_without_a_limit_nothing_waits() -> None:
     money = budget(None)
 
     for _ in range(1000):
-        await money.reserve(held(Sale("other", None)))
+        await money.reserve(reservation(Sale("other", None)))
 
     assert money.held() == 0
 
 
 async def test_a_charge_above_the_ceiling_raises_what_is_held_already() -> None:
     money = budget(60)
-    await money.reserve(held(images=2))
-    await money.reserve(held(POSTER))
+    await money.reserve(reservation(images=2))
+    await money.reserve(reservation(POSTER))
 
     assert money.saw(CUP, 15)
 
@@ -176,23 +180,23 @@ async def test_a_charge_above_the_ceiling_raises_what_is_held_already() -> None:
 
 async def test_a_reservation_that_waits_is_measured_by_the_raised_ceiling() -> None:
     money = budget(30)
-    await money.reserve(held())
-    await money.reserve(held())
+    await money.reserve(reservation())
+    await money.reserve(reservation())
     outcome: list[type[BaseException] | None] = []
 
     async def third() -> None:
         try:
-            await money.reserve(held())
+            await money.reserve(reservation())
         except BudgetReached as error:
             outcome.append(type(error))
 
     async with anyio.create_task_group() as tasks:
-        await money.reserve(held())
+        await money.reserve(reservation())
         tasks.start_soon(third)
         await anyio.wait_all_tasks_blocked()
         money.saw(CUP, 16)
         for cost in (16, 0, 0):
-            money.settle(held(), cost)
+            money.settle(reservation(), cost)
 
     assert outcome == [BudgetReached]
     assert money.committed() == 16
@@ -207,42 +211,42 @@ async def test_a_group_without_a_price_is_never_measured() -> None:
 
 async def test_what_an_earlier_process_left_open_is_held() -> None:
     money = budget(30, committed=12)
-    money.hold(held())
+    money.hold(reservation())
 
     assert (money.committed(), money.held()) == (12, 10)
     with anyio.move_on_after(0.01) as waited:
-        await money.reserve(held())
+        await money.reserve(reservation())
     assert waited.cancelled_caught
-    money.settle(held(), 0)
-    await money.reserve(held())
+    money.settle(reservation(), 0)
+    await money.reserve(reservation())
 
 
 async def test_a_wait_that_is_cancelled_holds_nothing() -> None:
     money = budget(15)
-    await money.reserve(held())
+    await money.reserve(reservation())
 
     with anyio.move_on_after(0.01):
-        await money.reserve(held())
-    money.settle(held(), 0)
+        await money.reserve(reservation())
+    money.settle(reservation(), 0)
 
     assert (money.committed(), money.held()) == (0, 0)
 
 
 async def test_all_that_wait_are_looked_at_when_one_ends() -> None:
     money = budget(35)
-    await money.reserve(held(POSTER))
-    await money.reserve(held())
+    await money.reserve(reservation(POSTER))
+    await money.reserve(reservation())
     done: list[int] = []
 
     async def another(number: int) -> None:
-        await money.reserve(held())
+        await money.reserve(reservation())
         done.append(number)
 
     async with anyio.create_task_group() as tasks:
         for number in range(2):
             tasks.start_soon(another, number)
         await anyio.wait_all_tasks_blocked()
-        money.settle(held(POSTER), 5)
+        money.settle(reservation(POSTER), 5)
 
     assert sorted(done) == [0, 1]
     assert money.committed() + money.held() == 35
@@ -254,7 +258,7 @@ DAY = 86_400
 ACME, BRIO = Share("brand", "Acme"), Share("brand", "Brio")
 
 
-def by(*shares: Share, group: Group = CUP) -> Reservation:
+def by(*shares: Share, group: Sale = CUP) -> Reservation:
     return Reservation(group=group, images=1, shares=shares)
 
 
@@ -267,13 +271,13 @@ def daily(began_s: float, **limits: Any) -> Budget:
 def test_what_does_not_fit_into_a_day_fits_into_the_next() -> None:
     async def work() -> None:
         money = daily(DAY - 100, day=15)
-        first = await money.reserve(held())
+        first = await money.reserve(reservation())
         money.settle(first, 10)
 
         with pytest.raises(DayFull, match=r"the day ends at 1970-01-02 00:00 UTC"):
-            await money.reserve(held())
+            await money.reserve(reservation())
         await money.next_day()
-        second = await money.reserve(held())
+        second = await money.reserve(reservation())
 
         assert 100 <= anyio.current_time() < 101
         assert (first.day, second.day) == (0, 1)
@@ -288,7 +292,7 @@ def test_what_fits_into_no_day_is_not_waited_for() -> None:
         money = daily(DAY - 100, day=9)
 
         with pytest.raises(DayTooSmall, match=r"a whole day's budget is \$0.000000009"):
-            await money.reserve(held())
+            await money.reserve(reservation())
 
     live_through(work)
 
@@ -296,9 +300,9 @@ def test_what_fits_into_no_day_is_not_waited_for() -> None:
 def test_who_waits_for_a_flight_of_today_may_leave_when_tomorrow_comes() -> None:
     async def work() -> None:
         money = daily(DAY - 100, day=15)
-        await money.reserve(held())
+        await money.reserve(reservation())
 
-        late = await money.reserve(held())
+        late = await money.reserve(reservation())
 
         assert 100 <= anyio.current_time() < 101
         assert late.day == 1
@@ -309,7 +313,7 @@ def test_who_waits_for_a_flight_of_today_may_leave_when_tomorrow_comes() -> None
 def test_what_was_reserved_today_is_not_covered_tomorrow() -> None:
     async def work() -> None:
         money = daily(DAY - 100, day=15)
-        early = await money.reserve(held())
+        early = await money.reserve(reservation())
         assert money.covers(early)
 
         await money.next_day()
@@ -321,7 +325,7 @@ def test_what_was_reserved_today_is_not_covered_tomorrow() -> None:
 
 async def test_a_charge_above_the_ceiling_uncovers_what_has_not_left_yet() -> None:
     money = budget(25)
-    first, second = [await money.reserve(held()) for _ in range(2)]
+    first, second = [await money.reserve(reservation()) for _ in range(2)]
 
     money.saw(CUP, 13)
 
@@ -383,35 +387,43 @@ def test_no_order_of_attempts_passes_any_of_several_limits(
     run: int | None,
     day: int | None,
     each: int | None,
-    purchases: list[tuple[Share, Group, float, float, float]],
+    purchases: list[tuple[Share, Sale, float, float, float]],
 ) -> None:
     limits = {"run": run, "day": day, "by": {"brand": {"*": each}} if each else {}}
-    paid: list[tuple[int, Share, int]] = []
+    payments: list[tuple[int, Share, int]] = []
 
-    async def buy(money: Budget, it: tuple[Share, Group, float, float, float]) -> None:
-        share, group, after, lasts, part = it
-        await anyio.sleep(after)
+    async def buy(
+        money: Budget, purchase: tuple[Share, Sale, float, float, float]
+    ) -> None:
+        share, group, delay_s, duration_s, part = purchase
+        await anyio.sleep(delay_s)
         try:
-            held = await money.reserve(by(share, group=group))
+            reservation = await money.reserve(by(share, group=group))
         except BudgetReached:
             return
         sent = money.today
-        assert money.covers(held)
-        await anyio.sleep(lasts)
+        assert money.covers(reservation)
+        await anyio.sleep(duration_s)
         cost = math.floor(CEILINGS[group] * part)
-        money.settle(held, cost)
-        paid.append((sent, share, cost))
+        money.settle(reservation, cost)
+        payments.append((sent, share, cost))
 
     async def all_of_them() -> None:
         money = daily(0, **limits)
         async with anyio.create_task_group() as tasks:
-            for it in purchases:
-                tasks.start_soon(buy, money, it)
+            for purchase in purchases:
+                tasks.start_soon(buy, money, purchase)
 
     live_through(all_of_them)
 
-    assert run is None or sum(it[2] for it in paid) <= run
+    assert run is None or sum(payment[2] for payment in payments) <= run
     for one in range(5):
-        assert day is None or sum(it[2] for it in paid if it[0] == one) <= day
+        assert (
+            day is None
+            or sum(payment[2] for payment in payments if payment[0] == one) <= day
+        )
     for share in (ACME, BRIO):
-        assert not each or sum(it[2] for it in paid if it[1] == share) <= each
+        assert (
+            not each
+            or sum(payment[2] for payment in payments if payment[1] == share) <= each
+        )

@@ -56,11 +56,11 @@ ABLE = Capabilities(
 
 
 def all_data() -> list[type]:
-    found: list[type] = [getattr(model, name) for name in model.__all__]
-    return [it for it in found if dataclasses.is_dataclass(it)]
+    kinds: list[type] = [getattr(model, name) for name in model.__all__]
+    return [kind for kind in kinds if dataclasses.is_dataclass(kind)]
 
 
-@pytest.mark.parametrize("kind", all_data(), ids=lambda it: it.__name__)
+@pytest.mark.parametrize("kind", all_data(), ids=lambda kind: kind.__name__)
 def test_data_is_frozen_and_takes_no_field_that_it_does_not_name(kind: type) -> None:
     # Millions of these two are made, and freezing each takes longer than all else.
     is_frozen: bool = kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
@@ -113,14 +113,14 @@ CUP = Sale("acme", "1K", "acme-1")
 
 
 def cost_of(prices: PriceList, sale: Sale) -> Decimal | None:
-    found = find_price(prices, sale)
-    return None if found is None else found.expected
+    price = find_price(prices, sale)
+    return None if price is None else price.expected
 
 
 def test_a_price_of_its_own_stands_above_the_one_for_all() -> None:
-    one, other = (Price.agreed(Decimal(it), "page") for it in ("0.1", "0.2"))
+    one, other = (Price.agreed(Decimal(usd), "page") for usd in ("0.1", "0.2"))
     both = by_resolution({"*": one, "4K": other})
-    poster, cup = (Sale("acme", it) for it in ("4K", "1K"))
+    poster, cup = (Sale("acme", resolution) for resolution in ("4K", "1K"))
 
     assert cost_of(both, poster) == Decimal("0.2")
     assert cost_of(both, cup) == Decimal("0.1")
@@ -170,9 +170,9 @@ def test_what_references_and_searches_add_is_in_the_ceiling() -> None:
         per_search=Decimal("0.014"),
     )
 
-    found = price.of(CUP._replace(references=2, searches=True))
+    full_price = price.of(CUP._replace(references=2, searches=True))
 
-    amounts = (found.floor, found.expected, found.ceiling)
+    amounts = (full_price.floor, full_price.expected, full_price.ceiling)
     assert amounts == (Decimal("0.034"), Decimal("0.044"), Decimal("0.068"))
 
 
@@ -233,9 +233,9 @@ def test_a_sale_is_what_decides_the_price(
 def test_what_a_provider_cannot_do_is_told_by_column(
     request_: ImageRequest, column: str | None
 ) -> None:
-    found = [name for name, _ in ABLE.misfits(request_)]
+    columns = [name for name, _ in ABLE.misfits(request_)]
 
-    assert found == ([] if column is None else [column])
+    assert columns == ([] if column is None else [column])
 
 
 def test_every_misfit_of_a_row_is_told_at_once() -> None:
@@ -276,7 +276,7 @@ def test_every_state_but_the_first_can_be_reached_and_has_its_steps_listed() -> 
 
 
 def test_the_words_of_the_table_are_those_of_the_contract() -> None:
-    assert {it.value for it in Status} == {
+    assert {status.value for status in Status} == {
         "pending",
         "succeeded",
         "failed",
@@ -284,14 +284,14 @@ def test_the_words_of_the_table_are_those_of_the_contract() -> None:
         "invalid",
         "held",
     }
-    assert [it.value for it in Basis] == [
+    assert [basis.value for basis in Basis] == [
         "none",
         "reported",
         "billed",
         "price_list",
         "unknown",
     ]
-    assert {it.value for it in Charge} == {it.value for it in Basis}
+    assert {member.value for member in Charge} == {member.value for member in Basis}
 
 
 def test_a_key_is_never_shown() -> None:

@@ -17,7 +17,7 @@ from batchgen.model import Reply
 from batchgen.open_files import open_patiently
 from batchgen.output.archive import Archive
 from batchgen.output.kept import KeptFiles
-from batchgen.references.source import identify, read
+from batchgen.references.loading import identify, read
 from tests.scarce.runs import no_files_left
 
 

@@ -66,7 +66,7 @@ LATE = {
     "cli.stored_command._is_run_command: batchgen.cli.run": "it imports us",
     "cli.stored_command._is_own: httpx": "for a command with an address alone",
     "cli.stored_command._is_own: batchgen.providers": "likewise",
-    "cli.stored_command._is_own: batchgen.runner.own_address": "likewise",
+    "cli.stored_command._is_own: batchgen.planning.own_address": "likewise",
     "cli.stored_command.address_notes: batchgen.providers": "likewise",
     "cli._say: batchgen.engines.credentials": "likewise",
     "cli._say: batchgen.cli.streams": "likewise",
@@ -116,8 +116,8 @@ LATE = {
     ),
     "output.preallocation._allocator: ctypes": "where room is held, on Linux alone",
     "output.preallocation.hold_room: ctypes": "likewise",
-    "references.kinds._reads_avif: PIL": "for AVIF alone",
-    "references.larder._shrunk: batchgen.references.shrink": (
+    "references.conversions._reads_avif: PIL": "for AVIF alone",
+    "references.reference_cache._shrink: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"
     ),
     "wire.unfold._Brotli: brotli": "few peers compress unasked",

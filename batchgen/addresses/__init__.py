@@ -1,26 +1,30 @@
-"""Addresses as people write them: what kind each is, and whether it can be used.
+"""Addresses as people write them: which kind each is, and whether it can be used.
 
-The one place that decides it, for tables, references and everything that is sent.
-`batchgen.addresses.url` comes with httpx, so it is not loaded here.
+Tables, references and everything that is sent go by these functions alone.
+`batchgen.addresses.url` needs httpx, so it is not imported here.
 """
 
 from batchgen.addresses.characters import find_hidden, marked, name_of
-from batchgen.addresses.kinds import (
+from batchgen.addresses.reference_kinds import (
+    ReferenceKind,
     holds_login,
     is_data_uri,
     is_local,
     is_url,
+    kind_of,
     shown,
     stored,
     stored_digest,
 )
 
 __all__ = [
+    "ReferenceKind",
     "find_hidden",
     "holds_login",
     "is_data_uri",
     "is_local",
     "is_url",
+    "kind_of",
     "marked",
     "name_of",
     "shown",

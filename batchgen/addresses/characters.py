@@ -1,4 +1,4 @@
-"""Characters that nobody sees in a cell, and what to call them in a message."""
+"""Invisible characters: find them, name them, and make them visible in messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
 _HIDDEN_LETTERS = re.compile(
     # Fillers and joiners that count as letters, marks or symbols in Unicode.
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0]"
-    # Choosing a style means something behind a picture, and nothing behind a letter.
+    # A variation selector has a meaning after an emoji, but not after a letter.
     "|(?<=[!-~])(?<![0-9#*])[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
 _JOINERS = "\u200c\u200d"
@@ -29,9 +29,9 @@ _NAMES: Mapping[str, str] = MappingProxyType(
 
 
 def find_hidden(text: str) -> int | None:
-    """Return where the first control, invisible or odd blank character stands.
+    """Return the index of the first control, invisible or odd blank character, if any.
 
-    A plain space is none of them. None where there is none.
+    A plain space is none of these.
     """
     if text.isascii() and text.isprintable():
         return None
@@ -48,9 +48,9 @@ def find_hidden(text: str) -> int | None:
 
 
 def _is_joined(text: str, index: int) -> bool:
-    """Tell whether a joiner stands where scripts and pictures need one.
+    """Tell whether a joiner is where scripts and emoji need one.
 
-    Persian words and families in one picture are written so; no ASCII text is.
+    Persian words and emoji of families contain joiners; ASCII text needs none.
     """
     if text[index] not in _JOINERS or index == 0:
         return False
@@ -65,27 +65,27 @@ _UNSAFE = re.compile(
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line break, DEL, C1
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u3164\ufeff\uffa0"
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufff0-\ufffb"
-    "\ud800-\udfff"  # what could not be decoded
+    "\ud800-\udfff"  # surrogates: bytes that could not be decoded
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
     "]"
 )
-"""Characters that change what a terminal shows of other text, or show nothing."""
+"""Characters that are invisible, or change how a terminal shows the text around."""
 
 _FLAG = "\U0001f3f4"
 _FLAG_TAGS = range(0xE0020, 0xE0080)
 
 
 def visible(text: str) -> str:
-    """Return a text that no terminal obeys: what is not to be seen is `[U+001B]`.
+    """Return a text without control codes for a terminal: they become `[U+001B]`.
 
-    Letters of all scripts and pictures stay as they are, as do line breaks and tabs.
+    Letters of all scripts, emoji, line breaks and tabs stay as they are.
     """
     if text.isascii() and text.isprintable():
         return text
 
     def replaced(match: re.Match[str]) -> str:
-        if _belongs_to_picture(text, match.start()):
+        if _belongs_to_emoji(text, match.start()):
             return match[0]
         return f"[U+{ord(match[0]):04X}]"
 
@@ -93,12 +93,12 @@ def visible(text: str) -> str:
 
 
 def visible_line(text: str) -> str:
-    """Return a text of other hands as one line that no terminal obeys."""
+    """Return a foreign text as one line without control codes for a terminal."""
     return visible(" ".join(text.splitlines())).replace("\t", " ")
 
 
-def _belongs_to_picture(text: str, index: int) -> bool:
-    """Tell whether a character that is not seen joins pictures, or names a flag."""
+def _belongs_to_emoji(text: str, index: int) -> bool:
+    """Tell whether an invisible character joins emoji, or belongs to a flag."""
     if _is_joined(text, index):
         return True
     start = index
@@ -108,10 +108,10 @@ def _belongs_to_picture(text: str, index: int) -> bool:
 
 
 def name_of(character: str) -> str:
-    """Return what a hidden character is called, with its number in Unicode."""
+    """Return the name of a hidden character, with its Unicode number."""
     number = f"U+{ord(character):04X}"
-    if known := _NAMES.get(character):
-        return f"{known[:-1]}, {number})" if known[-1] == ")" else f"{known} ({number})"
+    if label := _NAMES.get(character):
+        return f"{label[:-1]}, {number})" if label[-1] == ")" else f"{label} ({number})"
     if not (name := unicodedata.name(character, "").lower()):
         return f"a control character ({number})"
     kind = "an odd blank" if character.isspace() else "an invisible character"
@@ -119,7 +119,7 @@ def name_of(character: str) -> str:
 
 
 def marked(text: str) -> str:
-    """Return a text with hidden characters as `[U+200B]`, safe to be shown."""
+    """Return a text in which hidden characters are written as `[U+200B]`."""
     parts = []
     while (index := find_hidden(text)) is not None:
         parts += [text[:index], f"[U+{ord(text[index]):04X}]"]

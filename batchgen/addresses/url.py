@@ -1,4 +1,4 @@
-"""Read a URL with the very parser that sends requests, so that the two never differ."""
+"""Parse URLs with the parser that also sends requests, so that the two agree."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from functools import lru_cache, partial
 import httpx
 
 from batchgen.addresses.characters import find_hidden, name_of
-from batchgen.addresses.kinds import holds_login
+from batchgen.addresses.reference_kinds import holds_login
 
 _ORIGIN = re.compile(r"(?i)https?://[^/?#]*")
-_SECOND = re.compile(r"(?i)\s(?=https?://)")
-_LONGEST = 16_000
-"""No server that is known reads longer ones; httpx refuses them above 65,536
-characters, also where those that it escapes make a URL longer."""
+_SECOND_URL = re.compile(r"(?i)\s(?=https?://)")
+_MAX_CHARACTERS = 16_000
+"""No known server reads longer URLs. httpx refuses more than 65,536 characters, counted
+after escaping."""
 _LOGIN_WORDS = (
     "holds a user name or password, which must not stand in a table; give a URL that "
     "opens without"
@@ -24,37 +24,39 @@ _LABEL = re.compile(r"(?i)[a-z0-9_-]{1,63}")
 
 
 def read_url(text: str) -> httpx.URL:
-    """Return a URL, maybe a relative one, all of whose parts can be read.
+    """Parse a URL, absolute or relative; each part of the result can be read.
 
     Raises:
-        httpx.InvalidURL: it cannot be used, for whatever reason.
+        httpx.InvalidURL: some part of it cannot be used.
     """
     return _checked(partial(httpx.URL, text))
 
 
 def join_url(base: httpx.URL, text: str) -> httpx.URL:
-    """Return where a URL leads that may be relative to another.
+    """Resolve a URL that may be relative to another.
 
     Raises:
-        httpx.InvalidURL: it leads nowhere.
+        httpx.InvalidURL: the result cannot be used.
     """
     return _checked(partial(base.join, read_url(text)))
 
 
 def _checked(make: Callable[[], httpx.URL]) -> httpx.URL:
-    """Return a URL that is whole: httpx raises errors of the libraries it stands on.
+    """Make a URL and read each part, so that every error is an `InvalidURL`.
+
+    httpx lets errors of its libraries through.
 
     Raises:
-        httpx.InvalidURL: it is not.
+        httpx.InvalidURL: some part cannot be used.
     """
     try:
         url = make()
-        # Some parts are decoded only when they are asked for.
+        # httpx decodes some parts only when they are read.
         host, port = url.host, url.port
         str(url)
     except httpx.InvalidURL:
         raise
-    except ValueError as error:  # of idna, urllib, or surrogates
+    except ValueError as error:  # from idna or urllib, or for surrogates
         raise httpx.InvalidURL(" ".join(str(error).split())) from error
     if port is not None and not 0 < port < 65536:
         raise httpx.InvalidURL(f"port {port} is not from 1 to 65535")
@@ -64,14 +66,14 @@ def _checked(make: Callable[[], httpx.URL]) -> httpx.URL:
 
 
 def problem_of_url(text: str) -> str | None:
-    """Return what is wrong with an http(s) URL that a person wrote, None if nothing.
+    """Return what is wrong with an http(s) URL that a person wrote, None if nothing is.
 
-    The words complete a sentence that begins with the URL.
+    The text completes a sentence that begins with the URL.
     """
     if (index := find_hidden(text)) is not None:
         name = name_of(text[index])
         return f"holds {name} at character {index + 1}; delete it"
-    if second := _SECOND.search(text):
+    if second := _SECOND_URL.search(text):
         return (
             f"holds a second URL at character {second.end() + 1}; part them with | or "
             "with a comma"
@@ -83,18 +85,21 @@ def problem_of_url(text: str) -> str | None:
         return problem
     if "\\" in rest.partition("?")[0]:
         return "holds a backslash; a URL is written with /"
-    if len(text) <= _LONGEST and rest.isascii():
-        return None  # whatever is printable is taken, or escaped
+    if len(text) <= _MAX_CHARACTERS and rest.isascii():
+        return None  # each printable character is allowed, or gets escaped
     try:
         length = len(str(read_url(text)))
     except httpx.InvalidURL:
         length = len(text)
-    return f"is too long ({length:,} characters)" if length > _LONGEST else None
+    return f"is too long ({length:,} characters)" if length > _MAX_CHARACTERS else None
 
 
 @lru_cache(maxsize=4096)
 def _problem_of_origin(origin: str) -> str | None:
-    """Return what is wrong with scheme, host and port; tables name few of them."""
+    """Return what is wrong with scheme, host and port.
+
+    The cache helps because a table names few hosts.
+    """
     authority = origin.partition("://")[2]
     if "\\" in authority:
         return "holds a backslash; a URL is written with /"
@@ -117,7 +122,7 @@ def _is_port(text: str) -> bool:
 
 
 def _problem_of_name(url: httpx.URL) -> str | None:
-    """Return why nobody can look up a host, judged as it goes to the name server."""
+    """Return why no name server can resolve a host; the encoded name is checked."""
     name = url.raw_host.decode("ascii").removesuffix(".")
     if len(name) > 253:
         return "the host is longer than any name"

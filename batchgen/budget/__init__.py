@@ -1,6 +1,7 @@
-"""Budgets: what may be spent, what is held for attempts in flight, what is left."""
+"""Budgets: limits, money that is reserved for attempts, and money that is spent."""
 
-from batchgen.budget.limits import (
+from batchgen.budget.reservations import Budget, Reservation
+from batchgen.budget.spending_limits import (
     DAY_MICROS,
     Limits,
     Scope,
@@ -9,12 +10,10 @@ from batchgen.budget.limits import (
     limits_of,
     shares_of,
 )
-from batchgen.budget.reservations import Budget, Group, Reservation
 
 __all__ = [
     "DAY_MICROS",
     "Budget",
-    "Group",
     "Limits",
     "Reservation",
     "Scope",

@@ -1,7 +1,7 @@
-"""What may still be spent: reservations at the ceiling, actual cost when it is known.
+"""Money that may still be spent: reserved at the ceiling, then charged at actual cost.
 
-Nothing here is stored: what is reserved follows from the attempts that are open, so
-a new process starts from the ledger's sums.
+Nothing here is stored: the open attempts tell what is reserved, so a new process starts
+from the sums of the ledger.
 """
 
 from __future__ import annotations
@@ -14,32 +14,29 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from batchgen.bell import Bell
-from batchgen.budget.limits import DAY_MICROS, Limits, Scope, Share, day_of
+from batchgen.budget.spending_limits import DAY_MICROS, Limits, Scope, Share, day_of
 from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
 from batchgen.model import Sale, dollars
 
-Group = Sale
-"""What a ceiling holds for."""
+MAX_SLEEP_S = 60.0
+"""Longest wait for the next day: a machine may be suspended, or its clock be set."""
 
-NAP_S = 60.0
-"""Longest wait before the clock is looked at again: machines sleep, and are set."""
-
-SHOWN = 5
+MAX_VALUES_SHOWN = 5
 
 
 @dataclass(slots=True, kw_only=True)
 class Reservation:
-    """Money held for one attempt.
+    """Money reserved for one attempt.
 
     Attributes:
-        group: Whose ceiling it is held at.
-        images: Images of the attempt; the ceiling is that of one.
-        shares: Which budgets by column it counts for.
+        group: Decides the ceiling of one image.
+        images: Number of images of the attempt.
+        shares: Column values whose budgets it counts for.
         day: UTC day on which it is sent.
-        is_settled: Whether it was given back, or became money; a run sets this.
+        is_settled: Whether it was released or charged; the run sets this.
     """
 
-    group: Group
+    group: Sale
     images: int
     shares: tuple[Share, ...] = ()
     day: int = 0
@@ -47,35 +44,35 @@ class Reservation:
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
-        """All that it counts for."""
+        """All scopes whose limits it counts for."""
         return (*self.shares, "run", self.day)
 
 
 @dataclass(slots=True)
-class _Purse:
-    """What a scope has spent or put at risk, and images that are held, by price."""
+class _Account:
+    """Money that a scope has spent or at risk, and its reserved images by price."""
 
     committed: int = 0
-    held: Counter[Group] = field(default_factory=Counter)
+    held: Counter[Sale] = field(default_factory=Counter)
 
 
 class Budget:
-    """The limits of one run folder, and what counts for each, in nano-dollars.
+    """The limits of one run folder, and the money that counts for each.
 
     Args:
-        limits: Most that may be spent.
-        ceilings: What one image of a group may cost at most; None if unknown.
-        now: Microseconds UTC since 1970.
-        pretend: Whether a rehearsal's money is counted, of which none is spent.
+        limits: The most that may be spent.
+        ceilings: Returns the most that one image may cost; None if unknown.
+        now: Returns microseconds UTC since 1970.
+        pretend: Whether this is a rehearsal, which spends no money.
 
     Attributes:
-        settled: How many reservations were given back.
+        settled: How many reservations were settled.
     """
 
     def __init__(
         self,
         limits: Limits,
-        ceilings: Callable[[Group], int | None],
+        ceilings: Callable[[Sale], int | None],
         now: Callable[[], int],
         *,
         pretend: bool = False,
@@ -84,66 +81,67 @@ class Budget:
         self._pretend = pretend
         self._ceilings = ceilings
         self._now = now
-        # By provider and resolution, as the ledger knows what was charged.
+        # By provider and resolution, since the ledger has charges by these.
         self._raised: dict[tuple[str, str | None], int] = {}
-        self._purses: dict[Scope, _Purse] = {"run": _Purse()}
+        self._accounts: dict[Scope, _Account] = {"run": _Account()}
         self._changed = Bell()
         self._full: set[Share] = set()
         self.settled = 0
 
-    def ceiling(self, group: Group) -> int | None:
-        """Return what one image may cost at most, by list or by what was charged."""
-        listed = self._ceilings(group)
-        raised = self._raised.get(group[:2])
+    def ceiling(self, price_key: Sale) -> int | None:
+        """Return the most that one image may cost, by price list or real charge."""
+        listed = self._ceilings(price_key)
+        raised = self._raised.get(price_key[:2])
         if listed is None or raised is None:
             return listed if raised is None else raised
         return max(listed, raised)
 
     def committed(self, scope: Scope = "run") -> int:
-        """Return nano-dollars spent or at risk; attempts in flight are left out."""
-        purse = self._purses.get(scope)
-        return purse.committed if purse else 0
+        """Return nano-dollars that are spent or at risk, without open attempts."""
+        account = self._accounts.get(scope)
+        return account.committed if account else 0
 
     def held(self, scope: Scope = "run") -> int:
-        """Return nano-dollars that attempts in flight may still cost."""
-        purse = self._purses.get(scope)
-        if purse is None:
+        """Return nano-dollars that open attempts may still cost."""
+        account = self._accounts.get(scope)
+        if account is None:
             return 0
         return sum(
-            images * (self.ceiling(it) or 0) for it, images in purse.held.items()
+            images * (self.ceiling(price_key) or 0)
+            for price_key, images in account.held.items()
         )
 
     @property
     def today(self) -> int:
-        """The UTC day that it is."""
+        """The current UTC day."""
         return day_of(self._now())
 
-    # -- what changes it
+    # -- changes
 
     def commit(self, nano: int, *scopes: Scope) -> None:
         """Count money that is spent or at risk."""
-        for purse in self._counting(scopes):
-            purse.committed += nano
+        for account in self._limited(scopes):
+            account.committed += nano
 
     def hold(self, reservation: Reservation) -> None:
-        """Hold money for an attempt that is open already (after a restart)."""
-        for purse in self._counting(reservation.scopes):
-            purse.held[reservation.group] += reservation.images
+        """Reserve money for an attempt that is already open (after a restart)."""
+        for account in self._limited(reservation.scopes):
+            account.held[reservation.group] += reservation.images
 
-    async def reserve(self, wanted: Reservation) -> Reservation:
-        """Wait until an attempt fits, and hold its money as sent today.
+    async def reserve(self, request: Reservation) -> Reservation:
+        """Wait until an attempt fits into all limits, and reserve its money for today.
 
         Raises:
-            GroupsFull: it does not fit into the budget of a column's value by now.
-            DayFull: it does not fit into this day's, and nothing is in flight that
-                could end below its ceiling.
-            DayTooSmall: likewise, and it would not fit into an untouched day's either.
+            GroupsFull: it does not fit into the budget of a column's value.
+            DayFull: it does not fit into the budget of this day, and no attempt is open
+                that could end below its ceiling.
+            DayTooSmall: likewise, and it would not fit on a day without other costs.
             BudgetReached: likewise, but for the whole run.
         """
         while True:
             day = self.today
-            reservation = wanted if wanted.day == day else replace(wanted, day=day)
-            match next(self._in_the_way(reservation), None):
+            reservation = request if request.day == day else replace(request, day=day)
+            match next(self._exceeded(reservation), None):
                 case None:
                     self.hold(reservation)
                     self._full.difference_update(reservation.shares)
@@ -152,87 +150,86 @@ class Budget:
                     full = self.full_shares(reservation)
                     self._full.update(full)
                     raise GroupsFull(self.explain_groups(full))
-                case "run" if not self._in_flight("run"):
+                case "run" if not self._has_open_attempts("run"):
                     raise BudgetReached(self._explain(reservation))
                 case "run":
                     await self._changed.wait()
-                case day if not self._in_flight(day):
+                case day if not self._has_open_attempts(day):
                     raise self._day_is_full(reservation)
                 case _:
-                    with anyio.move_on_after(self._nap_s()):
+                    with anyio.move_on_after(self._sleep_s()):
                         await self._changed.wait()
 
     def settle(self, reservation: Reservation, nano: int) -> None:
-        """Give a reservation back and commit what it cost, or put at risk."""
-        for purse in self._counting(reservation.scopes):
-            purse.held[reservation.group] -= reservation.images
-            purse.committed += nano
+        """Release a reservation and count what the attempt cost or put at risk."""
+        for account in self._limited(reservation.scopes):
+            account.held[reservation.group] -= reservation.images
+            account.committed += nano
         self.settled += 1
         self._changed.ring()
 
-    def saw(self, group: Group, per_image: int) -> bool:
-        """Take note of a charge; True if it is above the ceiling, which it raises."""
-        ceiling = self.ceiling(group)
+    def saw(self, price_key: Sale, per_image: int) -> bool:
+        """Raise the ceiling to a charge above it; return whether the charge was."""
+        ceiling = self.ceiling(price_key)
         if ceiling is None or per_image <= ceiling:
             return False
-        self._raised[group[:2]] = per_image
+        self._raised[price_key[:2]] = per_image
         return True
 
     async def next_day(self) -> None:
-        """Wait until another UTC day has begun."""
+        """Wait for the next UTC day."""
         day = self.today
-        while self.today == day:  # noqa: ASYNC110 - nothing else tells of midnight
-            await anyio.sleep(self._nap_s())
+        while self.today == day:  # noqa: ASYNC110 - no event marks midnight
+            await anyio.sleep(self._sleep_s())
 
-    # -- what can be asked
+    # -- queries
 
     def covers(self, reservation: Reservation) -> bool:
-        """Say whether what is held may still be sent: today, and within all limits.
+        """Tell whether a reserved attempt may still be sent: today, within all limits.
 
-        A charge above its ceiling may have raised what others hold meanwhile.
+        A charge above the ceiling may have raised other reservations meanwhile.
         """
-        kept = all(self._room(it) >= 0 for it in reservation.scopes)
-        return kept and (self.limits.day is None or reservation.day == self.today)
+        is_within = all(self._left(scope) >= 0 for scope in reservation.scopes)
+        return is_within and (self.limits.day is None or reservation.day == self.today)
 
-    def full_shares(self, wanted: Reservation) -> list[Share]:
-        """Return the budgets by column into which a reservation does not fit now."""
-        return [it for it in self._in_the_way(wanted) if isinstance(it, Share)]
+    def full_shares(self, request: Reservation) -> list[Share]:
+        """Return the column values into whose budgets an attempt does not fit now."""
+        return [scope for scope in self._exceeded(request) if isinstance(scope, Share)]
 
     def explain_groups(self, shares: Sequence[Share]) -> str:
-        """Say which values of columns have used up their budgets, the first of them."""
-        words = [f"{it}: {self._used(it)}" for it in shares[:SHOWN]]
-        more = len(shares) - len(words)
-        return ", ".join([*words, f"and {more} more"] if more else words)
+        """Say which column values have used up their budgets, by name at first."""
+        parts = [f"{share}: {self._used(share)}" for share in shares[:MAX_VALUES_SHOWN]]
+        rest = len(shares) - len(parts)
+        return ", ".join([*parts, f"and {rest} more"] if rest else parts)
 
-    def _counting(self, scopes: Sequence[Scope]) -> Iterator[_Purse]:
+    def _limited(self, scopes: Sequence[Scope]) -> Iterator[_Account]:
         for scope in scopes:
             if scope == "run" or self.limits.of(scope) is not None:
-                yield self._purses.setdefault(scope, _Purse())
+                yield self._accounts.setdefault(scope, _Account())
 
-    def _in_the_way(self, wanted: Reservation) -> Iterator[Scope]:
-        more = self._price(wanted)
-        return (it for it in wanted.scopes if self._room(it) < more)
+    def _exceeded(self, request: Reservation) -> Iterator[Scope]:
+        price = self._price(request)
+        return (scope for scope in request.scopes if self._left(scope) < price)
 
-    def _room(self, scope: Scope) -> float:
+    def _left(self, scope: Scope) -> float:
         limit = self.limits.of(scope)
         if limit is None:
             return float("inf")
         return limit - self.committed(scope) - self.held(scope)
 
-    def _price(self, wanted: Reservation) -> int:
-        return wanted.images * (self.ceiling(wanted.group) or 0)
+    def _price(self, request: Reservation) -> int:
+        return request.images * (self.ceiling(request.group) or 0)
 
-    def _in_flight(self, scope: Scope) -> bool:
-        return (
-            any(self._purses[scope].held.values()) if scope in self._purses else False
-        )
+    def _has_open_attempts(self, scope: Scope) -> bool:
+        account = self._accounts.get(scope)
+        return account is not None and any(account.held.values())
 
-    def _nap_s(self) -> float:
+    def _sleep_s(self) -> float:
         left_s = (DAY_MICROS - self._now() % DAY_MICROS) / 1e6
-        return min(left_s + 0.001, NAP_S)
+        return min(left_s + 0.001, MAX_SLEEP_S)
 
     def levels(self) -> list[tuple[Scope, int, int]]:
-        """Return what budgets are for, their limits, and what counts for them.
+        """Return each scope with its limit and the money that counts for it.
 
         Of a column's values, only those whose budget is used up.
         """
@@ -243,16 +240,16 @@ class Budget:
             if (limit := self.limits.of(scope)) is not None
         ]
 
-    # -- in words
+    # -- messages
 
     def words(self) -> list[str]:
-        """Say how the budgets of the day and of a column's values stand, in short."""
-        words = []
+        """Describe the budgets of the day and of column values, in short."""
+        parts = []
         if self.limits.day is not None:
-            words.append(f"{self._used(self.today)} today")
+            parts.append(f"{self._used(self.today)} today")
         if self._full:
-            words.append(f"{len(self._full)} of [budget.by] full")
-        return words
+            parts.append(f"{len(self._full)} of [budget.by] full")
+        return parts
 
     def _used(self, scope: Scope) -> str:
         used, limit = self.committed(scope), self.limits.of(scope) or 0
@@ -261,22 +258,22 @@ class Budget:
     def _dollars(self, nano: int) -> str:
         return dollars(nano, pretend=self._pretend)
 
-    def _explain(self, wanted: Reservation) -> str:
-        price = self._dollars(self._price(wanted))
+    def _explain(self, request: Reservation) -> str:
+        price = self._dollars(self._price(request))
         return (
             f"{self._used('run')} are spent or at risk; the next image may cost {price}"
         )
 
-    def _day_is_full(self, wanted: Reservation) -> BudgetReached:
-        price, limit = self._price(wanted), self.limits.of(wanted.day) or 0
+    def _day_is_full(self, request: Reservation) -> BudgetReached:
+        price, limit = self._price(request), self.limits.of(request.day) or 0
         if price > limit:
             return DayTooSmall(
                 f"the next image may cost {self._dollars(price)}, and a whole day's "
                 f"budget is {dollars(limit)}"
             )
-        ends = datetime.fromtimestamp(0, UTC) + timedelta(days=wanted.day + 1)
+        ends = datetime.fromtimestamp(0, UTC) + timedelta(days=request.day + 1)
         return DayFull(
-            f"{self._used(wanted.day)} are spent or at risk of what was sent today; "
+            f"{self._used(request.day)} are spent or at risk of what was sent today; "
             f"the next image may cost {self._dollars(price)}; the day ends at "
             f"{ends:%Y-%m-%d %H:%M} UTC"
         )

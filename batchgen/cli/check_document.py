@@ -21,8 +21,8 @@ from batchgen.engines.access import base_url_of
 from batchgen.engines.findings import Cost, Findings, Forecast, Limit, Pace
 from batchgen.ledger import Totals
 from batchgen.model import Job, to_usd
+from batchgen.planning.own_address import is_documented_address
 from batchgen.providers import PROVIDERS
-from batchgen.runner.own_address import is_documented_address
 
 if TYPE_CHECKING:
     from batchgen.engines.balances import Account

@@ -17,7 +17,7 @@ PROMPT_WIDTH = 100
 def gap_lines(job: Job, findings: Findings) -> Iterator[str]:
     """Yield how many rows lack a value, and what becomes of them."""
     gaps = findings.gaps
-    if gaps is None or not gaps.lacking:
+    if gaps is None or not gaps.incomplete:
         return
     yield from folded(gap_words(gaps))
     if gaps.whole:

@@ -23,8 +23,9 @@ from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.wording import shown
 from batchgen.model import Endpoint, Job
+from batchgen.planning.entries import entry_of
+from batchgen.planning.routing import Choice
 from batchgen.providers import PROVIDERS
-from batchgen.runner.choice import Choice, entry_of
 from batchgen.runner.decide import missing_parts
 
 

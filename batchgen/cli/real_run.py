@@ -23,9 +23,9 @@ from batchgen.errors import SpecError
 from batchgen.ledger import Reader
 from batchgen.ledger.outstanding import planned_sales
 from batchgen.model import Job, dollars, find_price
+from batchgen.planning.own_address import is_own_address
+from batchgen.planning.routing import unpriced_words
 from batchgen.providers import PROVIDERS, key_variable
-from batchgen.runner.choice import unpriced_words
-from batchgen.runner.own_address import is_own_address
 from batchgen.wire import check_base_url
 
 STOP = "the real run would stop"

@@ -27,7 +27,7 @@ from batchgen.model import (
 )
 from batchgen.provider import Provider, TaskProvider, UploadProvider
 from batchgen.providers import key_variable
-from batchgen.references import Larder, Unusable
+from batchgen.references import ReferenceCache, Unusable
 from batchgen.wire import is_loopback_host
 from batchgen.wire.sender import Wire
 
@@ -150,9 +150,9 @@ class Readying:
                 self.fetched[url] = blob.data
                 return blob.data
 
-            larder = Larder(
+            cache = ReferenceCache(
                 self.job.manifest.parent,
-                within=self.job.references.folder or self.job.manifest.parent,
+                allowed_folder=self.job.references.folder or self.job.manifest.parent,
                 shrink=self.job.references.shrink,
                 offload=anyio.to_thread.run_sync,
                 fetch=fetch,
@@ -161,20 +161,20 @@ class Readying:
             try:
                 among = len(request.references)
                 return tuple(
-                    [await self._one(larder, it, among) for it in request.references]
+                    [await self._one(cache, it, among) for it in request.references]
                 )
             except Unusable as error:
                 raise SpecError(f"references: {error}") from error
 
-    async def _one(self, larder: Larder, reference: str, among: int) -> Carried:
+    async def _one(self, cache: ReferenceCache, reference: str, among: int) -> Carried:
         rules, script = self.capabilities.references, self.script
         carrier = rules.carrier_of(reference)
         if carrier == "link":
             return Link(reference)
-        image = await larder.attachment(reference, rules, among)
+        image = await cache.attachment(reference, rules, among)
         inline = None
         if carrier == "inline":
-            inline = await larder.inline(reference, rules, among)
+            inline = await cache.inline(reference, rules, among)
         image_or_text: Attachment | Inline = inline or image
         held = inline.base64 if inline else image.data
         if id(held) not in script.files:

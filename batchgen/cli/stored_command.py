@@ -106,8 +106,8 @@ def _values(words: Sequence[str], option: str) -> Iterator[str]:
 def _is_own(name: str, url: str) -> bool:
     import httpx
 
+    from batchgen.planning.own_address import is_own_address
     from batchgen.providers import PROVIDERS
-    from batchgen.runner.own_address import is_own_address
 
     try:
         return name in PROVIDERS and is_own_address(url, PROVIDERS[name].defaults)

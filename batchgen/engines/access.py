@@ -10,8 +10,8 @@ from batchgen.addresses.url import read_url
 from batchgen.engines.credentials import key_problem, known_keys
 from batchgen.errors import SpecError, UsageError
 from batchgen.model import Job, PriceList
+from batchgen.planning.own_address import is_own_address
 from batchgen.providers import PROVIDERS, key_variable
-from batchgen.runner.own_address import is_own_address
 from batchgen.wire import check_base_url, is_loopback_host
 
 

@@ -9,7 +9,7 @@ from functools import cache
 
 from anyio.abc import TaskGroup
 
-from batchgen.budget import DAY_MICROS, Budget, Group, Scope, limits_of, shares_of
+from batchgen.budget import DAY_MICROS, Budget, Scope, limits_of, shares_of
 from batchgen.engines.config import RunConfig
 from batchgen.errors import BatchgenError, SpecError
 from batchgen.ledger import AttemptRecord, Reader
@@ -25,13 +25,13 @@ from batchgen.model import (
     find_price,
     to_nano,
 )
+from batchgen.planning.own_address import is_named_address
 from batchgen.providers import key_variable
 from batchgen.runner.again import given_up, hold, read_kept, reopen
 from batchgen.runner.context import Run, Time
 from batchgen.runner.decide import Policy
 from batchgen.runner.lane import Lane
 from batchgen.runner.lull import Lull
-from batchgen.runner.own_address import is_named_address
 from batchgen.runner.pacing import pacing_of
 from batchgen.runner.proof import Proof
 from batchgen.runner.resume import ask_first, carry_on, flights_of
@@ -73,11 +73,11 @@ def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) 
     prices = dict(config.prices)
 
     @cache
-    def price_of(group: Group) -> Price | None:
+    def price_of(group: Sale) -> Price | None:
         return find_price(prices.get(group.provider, ()), group)
 
     @cache
-    def ceiling(group: Group) -> int | None:
+    def ceiling(group: Sale) -> int | None:
         price = price_of(group)
         return None if price is None else to_nano(price.ceiling)
 

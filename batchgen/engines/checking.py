@@ -39,8 +39,9 @@ from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, Status, now_micros, utc
 from batchgen.output.names import claimed_stems, strip_image_extension
+from batchgen.planning.entries import entry_of
+from batchgen.planning.routing import Choice
 from batchgen.provider import Provider
-from batchgen.runner.choice import Choice, entry_of
 
 EVERY = -1
 """All rows, where only the first would be told."""
@@ -136,12 +137,12 @@ def _plan(
         images = ImageStore(choice.job.images_at)
         for part in manifest.slices():
             entries = [entry_of(row, choice) for row in part.rows]
-            plan.add(entries, part.own, rows)
+            plan.add(entries, part.user_columns, rows)
             images.clear()
             if gaps is not None and manifest.gap_finder is not None:
                 for row in part.rows:
                     if row.position < end:
-                        manifest.gap_finder.count(gaps, row.lacks)
+                        manifest.gap_finder.count(gaps, row.missing_columns)
             rows += len(part.rows)
             problems = _renamed(part.rows, entries)
             renamed += islice(
@@ -150,7 +151,7 @@ def _plan(
         plan.end()
         for name in new_names(ledger, plan.generation, claimed_stems):
             rename_row(ledger, name)
-        plan.complete("check", manifest.own_schema, rows)
+        plan.complete("check", manifest.user_schema, rows)
     every = [*renamed, *_clashes(ledger, manifest, max_listed)]
     return sorted(every, key=lambda problem: problem.row)
 
@@ -213,7 +214,7 @@ def _findings(
         duplicates=duplicates,
         forecast=forecast,
         rebuy=rebuy_of(ledger, end, generation),
-        paces=list(paces_of(ledger, job, choice.others, forecast)),
+        paces=list(paces_of(ledger, job, choice.all_providers, forecast)),
         disk=disk_of(ledger, job.out, forecast),
         limits=list(limits_met(ledger, limits_of(job), totals, forecast)),
         realm=ledger.realm,

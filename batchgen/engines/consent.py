@@ -9,7 +9,7 @@ from batchgen.errors import UsageError
 from batchgen.ledger import Reader
 from batchgen.ledger.outstanding import unpriced_row
 from batchgen.model import Capabilities, ImageRequest, Sale
-from batchgen.runner.choice import unpriced_words
+from batchgen.planning.routing import unpriced_words
 from batchgen.runner.context import Run
 from batchgen.runner.lane import Lane
 
@@ -66,7 +66,7 @@ def _unpriced(run: Run, lane: Lane, sizes: Sequence[str]) -> Iterator[Sale]:
     stated = run.job.terms_of(lane.name).model
     for size in sizes:
         request = ImageRequest(prompt="", resolution=size, options=run.job.options)
-        model, _ = lane.able.sale(request, stated)
+        model, _ = lane.able.resolve_model(request, stated)
         model = model or lane.provider.defaults.model
         sale = Sale.of(lane.name, request, model, size)
         if run.expected(sale) is None:
@@ -76,7 +76,7 @@ def _unpriced(run: Run, lane: Lane, sizes: Sequence[str]) -> Iterator[Sale]:
 def _able(run: Run, lane: Lane) -> Capabilities:
     """Return what can be done with the model of rows that state none."""
     stated = run.job.terms_of(lane.name).model
-    model, _ = lane.able.sale(ImageRequest(prompt=""), stated)
+    model, _ = lane.able.resolve_model(ImageRequest(prompt=""), stated)
     return lane.able.for_model(model or lane.provider.defaults.model)
 
 

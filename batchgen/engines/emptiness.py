@@ -21,8 +21,8 @@ from batchgen.model import Job
 
 if TYPE_CHECKING:
     # Only for its names: `check` needs none of what a run waits and sends with.
+    from batchgen.planning.planner import Planner
     from batchgen.runner.context import Run
-    from batchgen.runner.planner import Planner
 
 COLUMNS_SHOWN = 5
 
@@ -98,9 +98,9 @@ def _ways_on(gaps: Gaps) -> str:
 
 def gap_words(gaps: Gaps) -> str:
     """Say how many rows lack a value, and in which columns."""
-    verb = "lacks" if gaps.lacking == 1 else "lack"
+    verb = "lacks" if gaps.incomplete == 1 else "lack"
     return (
-        f"{gaps.lacking:,} of {_rows(gaps.rows)} {verb} a value that the prompt "
+        f"{gaps.incomplete:,} of {_rows(gaps.rows)} {verb} a value that the prompt "
         f"template uses (no value in {_columns(gaps)})"
     )
 

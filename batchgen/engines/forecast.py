@@ -12,7 +12,7 @@ from batchgen.engines.findings import Alone, Cost, Forecast, Group
 from batchgen.ledger import Reader, load_route
 from batchgen.ledger.outstanding import rows_to_buy
 from batchgen.model import Price, Sale, find_price
-from batchgen.runner.choice import Choice
+from batchgen.planning.routing import Choice
 
 _NO_COST = Cost()
 

@@ -30,11 +30,11 @@ from batchgen.errors import (
 from batchgen.ledger import Reader
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, utc
+from batchgen.planning.planner import Planner, ReadingStopped
+from batchgen.planning.routing import Choice
 from batchgen.runner.again import try_lost_links
-from batchgen.runner.choice import Choice
 from batchgen.runner.context import Run, Time
 from batchgen.runner.lane import Lane
-from batchgen.runner.planner import Planner, ReadingStopped
 from batchgen.runner.pool import work_off
 from batchgen.runner.references import References
 from batchgen.runner.resume import recover

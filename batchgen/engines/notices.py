@@ -8,9 +8,9 @@ from datetime import date
 from batchgen.addresses.url import read_url
 from batchgen.errors import SpecError
 from batchgen.model import ImageRequest, Job
+from batchgen.planning.own_address import is_documented_address, is_own_address
 from batchgen.provider import Provider
 from batchgen.providers import key_variable
-from batchgen.runner.own_address import is_documented_address, is_own_address
 from batchgen.wire import is_loopback_host
 from batchgen.wire.certificates import create_tls_context
 from batchgen.wire.proxies import read_proxies
@@ -70,7 +70,7 @@ def notices_of(
         if (notice := address_notice(job, provider)) is not None:
             yield notice
         capabilities = provider.capabilities
-        model = capabilities.sale(ImageRequest(prompt=""), terms.model)[0]
+        model = capabilities.resolve_model(ImageRequest(prompt=""), terms.model)[0]
         end = capabilities.shutdowns.get(model or provider.defaults.model)
         is_refused = is_own and terms.shutdowns == "refuse"
         if end is None or (end.day <= today and is_refused):

@@ -21,10 +21,10 @@ from batchgen.ledger import Ledger
 from batchgen.ledger.edits import keep
 from batchgen.ledger.resuming import drop_bookmark
 from batchgen.output.archive import Archive
-from batchgen.runner.choice import Choice
+from batchgen.planning.planner import Planner, ReadingStopped
+from batchgen.planning.renaming import rename_rows
+from batchgen.planning.routing import Choice
 from batchgen.runner.context import Run
-from batchgen.runner.planner import Planner, ReadingStopped
-from batchgen.runner.renaming import rename_rows
 from batchgen.runner.waits import wait_reasons
 
 PAUSE_S = 0.25

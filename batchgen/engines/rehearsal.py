@@ -15,8 +15,8 @@ from batchgen.engines.whole_folder import SANDBOX
 from batchgen.errors import SpecError
 from batchgen.model import Job, Terms
 from batchgen.output.whole import replacing
+from batchgen.planning.own_address import is_own_address
 from batchgen.providers import PROVIDERS
-from batchgen.runner.own_address import is_own_address
 from batchgen.runner.progress import Progress
 from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
 from batchgen.sandbox.drawing import stand_in

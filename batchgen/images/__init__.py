@@ -1,19 +1,19 @@
-"""What the bytes of an image say about themselves; no pixel is decoded here."""
+"""What the bytes of an image say about it; importing this does not load Pillow."""
 
+from batchgen.images.extensions import extension_of
 from batchgen.images.inspect import (
-    MOST_DECODED_PIXELS,
-    MOST_PIXELS,
-    MOST_SIDE_PX,
+    MAX_DECODED_PIXELS,
+    MAX_PIXELS,
+    MAX_SIDE_PX,
     ImageFacts,
     NotAnImage,
     inspect,
 )
-from batchgen.images.kinds import extension_of
 
 __all__ = [
-    "MOST_DECODED_PIXELS",
-    "MOST_PIXELS",
-    "MOST_SIDE_PX",
+    "MAX_DECODED_PIXELS",
+    "MAX_PIXELS",
+    "MAX_SIDE_PX",
     "ImageFacts",
     "NotAnImage",
     "extension_of",

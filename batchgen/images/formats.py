@@ -2,8 +2,8 @@
 
 Each function takes bytes that begin with the format's magic, returns the size in pixels
 and the number of frames as stated, and raises NotAnImage, struct.error or IndexError
-where the walk ends early. None reads pixels, so each costs no more than one step for
-each chunk.
+where the walk ends early. None of them reads pixels: the cost is one step for each
+chunk.
 
 Sources: PNG (W3C, third edition), JPEG (ITU T.81 annex B), WebP container (RFC 9649),
 GIF89a (W3C), ISO base media file format and HEIF (ISO 14496-12, 23008-12).
@@ -16,11 +16,11 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# Within pixels FF is followed by 00 or by a restart marker; more FF are padding.
+# Between pixels, FF is followed by 00 or by a restart marker; further FF are padding.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _Path = tuple[tuple[bytes, int], ...]
-# The boxes in one another, and what version and flags take at the start of each.
+# Names of nested boxes, each with the bytes of its version and flags.
 _AVIF_SIZE: _Path = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0), (b"ispe", 4))
 _AVIF_FRAMES: _Path = (
     (b"moov", 0),
@@ -33,7 +33,7 @@ _AVIF_FRAMES: _Path = (
 
 
 class Shape(NamedTuple):
-    """What a walk finds; an animation has more than one frame."""
+    """The size of an image; an animation has more than one frame."""
 
     width_px: int
     height_px: int
@@ -41,11 +41,11 @@ class Shape(NamedTuple):
 
 
 class NotAnImage(ValueError):
-    """The bytes are no whole, usable image; the text says what they are instead."""
+    """The bytes are no whole, usable image; the message says what they are instead."""
 
 
 def cut_off(name: str) -> NotAnImage:
-    """Return the error for a file that ends before its end."""
+    """Return the error for a truncated file."""
     return NotAnImage(f"cut off: {name} without its end")
 
 
@@ -78,9 +78,9 @@ def jpeg(data: bytes) -> Shape:
     shape: Shape | None = None
     has_pixels = False
     position = 2
-    while (found := _JPEG_MARKER.search(data, position)) is not None:
-        marker = data[found.start() + 1]
-        position = found.end()
+    while (match := _JPEG_MARKER.search(data, position)) is not None:
+        marker = data[match.start() + 1]
+        position = match.end()
         if marker == 0xD9:
             if shape is None or not has_pixels:
                 raise NotAnImage("damaged: JPEG without pixels")
@@ -168,31 +168,31 @@ def _gif_colours(flags: int) -> int:
 
 
 def avif(data: bytes) -> Shape:
-    """Return the largest size of an AVIF that has its pixels."""
+    """Return the largest size that an AVIF with pixel data states."""
     if not any(kind == b"mdat" for kind, _, _ in _boxes(data, 0, len(data))):
         raise cut_off("AVIF")
     sizes = [struct.unpack_from(">II", data, at) for at in _avif(data, _AVIF_SIZE)]
     if not sizes:
         raise NotAnImage("damaged: AVIF without its header")
-    # A sequence has a track of its frames, and one more where they are transparent;
-    # their number stands behind the size that all of them have, or 0.
+    # A sequence has a track of frames, and a second one if they are transparent. The
+    # number of frames follows the size that all of them share, or 0.
     frames = [
         struct.unpack_from(">I", data, at + 4)[0] for at in _avif(data, _AVIF_FRAMES)
     ]
-    # Tiles and thumbnails of the image have sizes of their own, smaller ones.
+    # Tiles and thumbnails state sizes, too, but smaller ones.
     width_px, height_px = max(sizes, key=lambda size: size[0] * size[1])
     return Shape(width_px, height_px, max(frames, default=1))
 
 
 def _avif(data: bytes, path: _Path) -> list[int]:
-    """Return where the content begins of all boxes at the end of a path."""
+    """Return the start of the content of each box at the end of a path."""
     spans = [(0, len(data))]
-    for wanted, skipped in path:
+    for name, header_bytes in path:
         spans = [
-            (start + skipped, end)
+            (start + header_bytes, end)
             for outer in spans
             for kind, start, end in _boxes(data, *outer)
-            if kind == wanted
+            if kind == name
         ]
     return [start for start, _ in spans]
 

@@ -1,9 +1,9 @@
-"""Tell whether bytes are a whole image, of which kind and size, without decoding it.
+"""Tell whether bytes are a whole image, and its format and size, without decoding.
 
-Magic bytes, header and structural end are checked: enough to know an image from an
-error page and a whole file from a cut one. Whatever stands behind the end (padding, a
-gain map, a second picture) is left alone: the image was paid for, and readers skip it.
-Only AVIF, which has no mark at its end, must consist of whole boxes or zeros.
+Magic bytes, header and structural end are checked: enough to tell an image from an
+error page, and a whole file from a truncated one. Bytes after the end (padding, a gain
+map, a second picture) are allowed: the image was paid for, and readers skip them. Only
+AVIF, which has no end mark, must consist of whole boxes or zeros.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from batchgen.images import formats
 from batchgen.images.formats import NotAnImage, Shape, cut_off
 
 __all__ = [
-    "MOST_DECODED_PIXELS",
-    "MOST_PIXELS",
-    "MOST_SIDE_PX",
+    "MAX_DECODED_PIXELS",
+    "MAX_PIXELS",
+    "MAX_SIDE_PX",
     "ImageFacts",
     "NotAnImage",
     "inspect",
 ]
 
-MOST_SIDE_PX = 65_535
-MOST_PIXELS = 400_000_000
-# Just below the 89,478,485 above which Pillow warns of a decompression bomb.
-MOST_DECODED_PIXELS = 89_000_000
+MAX_SIDE_PX = 65_535
+MAX_PIXELS = 400_000_000
+# Just below 89,478,485, where Pillow begins to warn of a decompression bomb.
+MAX_DECODED_PIXELS = 89_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFacts:
-    """What the bytes of an image say about themselves.
+    """What the bytes of an image say about it.
 
     Attributes:
         extension: Without a dot.
@@ -89,8 +89,8 @@ _FORMATS = (
     ),
 )
 
-# What comes in an image's place, so that the message says it; the first match counts.
-_OTHERS = (
+# What may arrive in place of an image, for the message; the first match counts.
+_OTHER_CONTENT = (
     (
         re.compile(rb"\s*<(!doctype\s+html|html|head|body)", re.IGNORECASE),
         "an HTML page",
@@ -111,18 +111,18 @@ _OTHERS = (
     (re.compile(rb"%PDF"), "a PDF"),
     (re.compile(rb"\0+$"), "nothing but zero bytes"),
 )
-_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f]")
-_LOOKED_AT_BYTES = 512
-_SHORTEST_MAGIC = 12
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_HEAD_BYTES = 512
+_MIN_MAGIC_BYTES = 12
 
 
 def inspect(data: bytes) -> ImageFacts:
     """Return the kind and size of a PNG, JPEG, WebP, GIF or AVIF image.
 
     Raises:
-        NotAnImage: it is something else, is cut off, or has an absurd size.
+        NotAnImage: the bytes are something else, are truncated, or have an absurd size.
     """
-    start = data[:_LOOKED_AT_BYTES]
+    start = data[:_HEAD_BYTES]
     kind = next((kind for kind in _FORMATS if kind.magic.match(start)), None)
     if kind is None:
         raise NotAnImage(_describe(start))
@@ -143,10 +143,10 @@ def inspect(data: bytes) -> ImageFacts:
 def _check_size(width_px: int, height_px: int) -> None:
     if not (width_px and height_px):
         raise NotAnImage(f"damaged: its size is {width_px} x {height_px} pixels")
-    if max(width_px, height_px) > MOST_SIDE_PX or width_px * height_px > MOST_PIXELS:
+    if max(width_px, height_px) > MAX_SIDE_PX or width_px * height_px > MAX_PIXELS:
         raise NotAnImage(
-            f"too large: {width_px} x {height_px} pixels (at most {MOST_SIDE_PX} "
-            f"a side and {MOST_PIXELS // 1_000_000} million in all)"
+            f"too large: {width_px} x {height_px} pixels (at most {MAX_SIDE_PX} "
+            f"a side and {MAX_PIXELS // 1_000_000} million in all)"
         )
 
 
@@ -154,20 +154,20 @@ def _describe(start: bytes) -> str:
     if not start:
         return "empty"
     text = start.removeprefix(b"\xef\xbb\xbf")
-    for pattern, words in _OTHERS:
+    for pattern, words in _OTHER_CONTENT:
         if pattern.match(text):
             return words
     if _is_text(text):
         return "text"
-    if len(start) < _SHORTEST_MAGIC:
+    if len(start) < _MIN_MAGIC_BYTES:
         return f"cut off: {len(start)} bytes"
     return f"no known image, it begins with {start[:8].hex(' ')}"
 
 
 def _is_text(start: bytes) -> bool:
     try:
-        # Incremental: the last character may be cut where we stopped looking.
+        # Incremental: the last character may be incomplete where the head ends.
         text = codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:
         return False
-    return not _CONTROLS.search(text)
+    return not _CONTROL_CHARACTERS.search(text)

@@ -9,9 +9,9 @@ from typing import Final
 
 from PIL import Image, ImageOps
 
-from batchgen.images.inspect import MOST_DECODED_PIXELS
+from batchgen.images.inspect import MAX_DECODED_PIXELS
 
-BROKEN: Final = (
+DECODING_ERRORS: Final = (
     OSError,
     SyntaxError,
     ValueError,
@@ -23,25 +23,25 @@ BROKEN: Final = (
     zlib.error,
     Image.DecompressionBombError,
 )
-"""What Pillow's codecs raise for bytes that they cannot make sense of."""
+"""What Pillow's codecs raise for bytes that they cannot decode."""
 
 _QUALITY = 60
 
 
 def thumbnail(data: bytes, media_type: str, side_px: int) -> bytes | None:
-    """Return a small WebP of an image; None where its pixels cannot be read.
+    """Return a small WebP of an image; None if its pixels cannot be read.
 
     Args:
         data: One whole image.
-        media_type: What it is; no other decoder is tried.
-        side_px: Of the longer side, at most.
+        media_type: Of the image; no other decoder is tried.
+        side_px: Maximum length of the longer side.
     """
     kind = media_type.removeprefix("image/").upper()
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
-            if image.width * image.height > MOST_DECODED_PIXELS:
+            if image.width * image.height > MAX_DECODED_PIXELS:
                 return None
-            image.draft("RGB", (side_px, side_px))  # a JPEG is decoded small at once
+            image.draft("RGB", (side_px, side_px))  # decodes a JPEG at a reduced size
             small = ImageOps.exif_transpose(image)
         if small.mode not in ("RGB", "RGBA"):
             small = small.convert("RGBA" if small.has_transparency_data else "RGB")
@@ -49,5 +49,5 @@ def thumbnail(data: bytes, media_type: str, side_px: int) -> bytes | None:
         file = io.BytesIO()
         small.save(file, "WEBP", quality=_QUALITY, method=2)
         return file.getvalue()
-    except BROKEN:
+    except DECODING_ERRORS:
         return None

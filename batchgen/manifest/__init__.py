@@ -1,7 +1,7 @@
-"""The manifest: read, check, render, and yield requests.
+"""The manifest: read and check a table, render prompts, and yield requests.
 
-`Manifest` itself is in `batchgen.manifest.manifest`: polars comes with it, which a
-command that reads no table should not wait for.
+Import `Manifest` from `batchgen.manifest.manifest`: it loads polars, which is slow and
+which some commands do not need.
 """
 
 from batchgen.manifest.cells import read_ratio, read_resolution
@@ -9,7 +9,7 @@ from batchgen.manifest.columns import KNOWN_COLUMNS, REFERENCE_ALIASES
 from batchgen.manifest.files import FileContents, FileState
 from batchgen.manifest.identity import fingerprint, key_of
 from batchgen.manifest.row import Problem, Row, Slice
-from batchgen.manifest.source import SUFFIXES
+from batchgen.manifest.table_source import SUFFIXES
 
 __all__ = [
     "KNOWN_COLUMNS",

@@ -1,4 +1,4 @@
-"""Read one cell: text in, the value in batchgen's words out, ValueError if it fails."""
+"""Read the text of one cell as a value; ValueError if it is wrong."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _RESOLUTION_NAMES: Mapping[str, str] = MappingProxyType(
 _SIDES_PX: Mapping[str, str] = MappingProxyType(
     {"1024": "1K", "2048": "2K", "4096": "4K"}
 )
-_FORMATS: Mapping[str, str] = MappingProxyType(
+_OUTPUT_FORMATS: Mapping[str, str] = MappingProxyType(
     {"png": "png", "jpg": "jpg", "jpeg": "jpg", "webp": "webp"}
 )
-_TRUTHS: Mapping[str, bool] = MappingProxyType(
+_BOOLEANS: Mapping[str, bool] = MappingProxyType(
     dict.fromkeys(("true", "1", "yes"), True)
     | dict.fromkeys(("false", "0", "no"), False)
 )
 
 
 def text_of(cell: object) -> str:
-    """Return a cell as text, an empty one as ``.
+    """Return a cell as text, an empty one as `""`.
 
     Raises:
-        ValueError: it holds something that is no text, number or date.
+        ValueError: the cell is no text, number or date.
     """
     match cell:
         case str():
@@ -55,8 +55,8 @@ def _number_as_text(number: float | Decimal) -> str:
     if isinstance(number, Decimal):
         return f"{number:f}"
     if isnan(number):
-        return ""  # what some writers leave in the gaps of a column of numbers
-    # Whole numbers in a column with gaps come as 7.0.
+        return ""  # some programs write NaN for an empty cell in a column of numbers
+    # Whole numbers in a column with empty cells come as 7.0.
     return str(int(number)) if number == number // 1 else str(number)
 
 
@@ -64,8 +64,8 @@ def read_ratio(text: str) -> str:
     """Read `W:H` or `auto`."""
     if text.lower() in ("auto", "match_input_image"):
         return "auto"
-    found = _RATIO.fullmatch(text)
-    width, height = (int(side) for side in found.groups()) if found else (0, 0)
+    match = _RATIO.fullmatch(text)
+    width, height = (int(side) for side in match.groups()) if match else (0, 0)
     if width and height:
         return f"{width}:{height}"
     hint = ""
@@ -89,47 +89,55 @@ def read_resolution(text: str) -> str:
 
 
 def read_count(text: str) -> int:
-    """Read a number of images."""
-    return _whole(text, 1, MOST_IMAGES)
+    """Read the number of images."""
+    return _whole_number(text, 1, MOST_IMAGES)
 
 
 def read_option(name: str) -> Callable[[str], OptionValue]:
-    """Return the reader of an option column; those of free text have none."""
+    """Return the function that reads an option column; free text is read as it is."""
     return _OPTION_READERS.get(name, str)
 
 
-def _number(text: str, least: float, most: float) -> float:
+def _number(text: str, min_value: float, max_value: float) -> float:
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not least <= value <= most:
-        raise ValueError(f"{text[:40]!r} is no number from {least:g} to {most:g}")
+    if not min_value <= value <= max_value:
+        raise ValueError(
+            f"{text[:40]!r} is no number from {min_value:g} to {max_value:g}"
+        )
     return value
 
 
-def _whole(text: str, least: int, most: int | None = None) -> int:
+def _whole_number(text: str, min_value: int, max_value: int | None = None) -> int:
     try:
-        exact = Decimal(text)
+        number = Decimal(text)
     except InvalidOperation:
-        exact = Decimal("NaN")
-    # 2.0 is 2: what reads a column with gaps as numbers writes it back like that.
-    whole = exact.is_finite() and exact.adjusted() < 18 and exact == exact.to_integral()
-    if not whole or exact < least or (most is not None and exact > most):
-        above = f"from {least} to {most}" if most is not None else f"of {least} or more"
-        raise ValueError(f"{text[:40]!r} is no whole number {above}")
-    return int(exact)
+        number = Decimal("NaN")
+    # 2.0 is 2: programs write whole numbers so in a column with empty cells.
+    is_whole = (
+        number.is_finite() and number.adjusted() < 18 and number == number.to_integral()
+    )
+    is_small = is_whole and number < min_value
+    is_large = is_whole and max_value is not None and number > max_value
+    if not is_whole or is_small or is_large:
+        bounds = f"of {min_value} or more"
+        if max_value is not None:
+            bounds = f"from {min_value} to {max_value}"
+        raise ValueError(f"{text[:40]!r} is no whole number {bounds}")
+    return int(number)
 
 
-def _truth(text: str) -> bool:
-    value = _TRUTHS.get(text.lower())
+def _boolean(text: str) -> bool:
+    value = _BOOLEANS.get(text.lower())
     if value is None:
         raise ValueError(f"{text[:40]!r} is neither true nor false")
     return value
 
 
 def _format(text: str) -> str:
-    if name := _FORMATS.get(text.lower()):
+    if name := _OUTPUT_FORMATS.get(text.lower()):
         return name
     raise ValueError(f"{text[:40]!r} is none of png, jpg, webp")
 
@@ -137,17 +145,17 @@ def _format(text: str) -> str:
 _OPTION_READERS: Mapping[str, Callable[[str], OptionValue]] = MappingProxyType(
     {
         "output_format": _format,
-        "web_search": _truth,
-        "image_search": _truth,
-        "official_fallback": _truth,
+        "web_search": _boolean,
+        "image_search": _boolean,
+        "official_fallback": _boolean,
         "temperature": lambda text: _number(text, 0, 2),
         "top_p": lambda text: _number(text, 0, 1),
-        "top_k": lambda text: _whole(text, 1),
-        "max_output_tokens": lambda text: _whole(text, 1),
+        "top_k": lambda text: _whole_number(text, 1),
+        "max_output_tokens": lambda text: _whole_number(text, 1),
         "quality": str.lower,
         "background": str.lower,
         "moderation": str.lower,
-        "output_compression": lambda text: _whole(text, 0, 100),
+        "output_compression": lambda text: _whole_number(text, 0, 100),
         "thinking_level": str.lower,
     }
 )

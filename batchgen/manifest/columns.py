@@ -1,4 +1,4 @@
-"""Which column of a manifest means what, and which are the user's own."""
+"""The meaning of a manifest's columns: standard columns and user columns."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ KNOWN_COLUMNS = (
 )
 
 REFERENCE_ALIASES = ("image_urls", "ref_images", "image_url", "image")
-"""Names that `references` is accepted under, too."""
+"""Other names that are accepted for `references`."""
 
-_IN_TABLE = frozenset({"id", "provider", "model", "aspect_ratio", "resolution"})
-"""Columns that the result table holds under the same name and meaning."""
+_RESULT_COLUMNS = frozenset({"id", "provider", "model", "aspect_ratio", "resolution"})
+"""Columns that the result table has with the same name and meaning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,50 +43,52 @@ class Layout:
 
     Attributes:
         names: All columns, in order.
-        read: The manifest's own name for each known column that it has.
-        references: Columns that may hold references; at most one may be filled.
-        own: Columns to be carried to the result table.
-        notices: What a person may want to know of columns that are not read.
+        name_of: The manifest's name of each standard column that it has.
+        references: Columns that may contain references; a row may fill one of them.
+        user_columns: Columns to copy into the result table.
+        notices: Notices for the user about columns that are not read.
     """
 
     names: tuple[str, ...]
-    read: Mapping[str, str]
+    name_of: Mapping[str, str]
     references: tuple[str, ...]
-    own: tuple[str, ...]
+    user_columns: tuple[str, ...]
     notices: tuple[str, ...]
 
 
-def lay_out(
+def interpret_columns(
     names: Sequence[str], mapping: Mapping[str, str], *, templated: bool, where: str
 ) -> Layout:
     """Find out what each column means.
 
     Args:
         names: The manifest's columns.
-        mapping: The manifest's own name for a known column.
+        mapping: The manifest's name of a standard column, from the job.
         templated: Whether a template makes the prompt.
         where: The manifest's path, for messages.
 
     Raises:
-        SpecError: columns without a name or with the same one, a mapped column or
-            the prompt missing.
+        SpecError: a column has no name, two have the same name, or a mapped column or
+            the prompt is missing.
     """
     _check_names(names, where)
-    read = _read_names(names, mapping, where)
+    name_of = _resolve_names(names, mapping, where)
     if templated:
-        read.pop("prompt", None)
-    elif "prompt" not in read:
+        name_of.pop("prompt", None)
+    elif "prompt" not in name_of:
         raise _no_prompt(names, where)
-    references = tuple(_reference_names(names, read, mapping))
-    read.pop("references", None)
+    references = tuple(_reference_names(names, name_of, mapping))
+    name_of.pop("references", None)
     return Layout(
         names=tuple(names),
-        read=read,
+        name_of=name_of,
         references=references,
-        own=tuple(name for name in names if not _in_table(name, read)),
+        user_columns=tuple(
+            name for name in names if not _is_result_column(name, name_of)
+        ),
         notices=(
-            *_notices(names, {*read.values(), *references}, mapping, where),
-            *_notices_of_options(read, mapping, where),
+            *_notices(names, {*name_of.values(), *references}, mapping, where),
+            *_notices_of_options(name_of, mapping, where),
         ),
     )
 
@@ -109,27 +111,27 @@ def _check_names(names: Sequence[str], where: str) -> None:
         )
 
 
-def _read_names(
+def _resolve_names(
     names: Sequence[str], mapping: Mapping[str, str], where: str
 ) -> dict[str, str]:
-    read = {known: known for known in KNOWN_COLUMNS if known in names}
-    for known, name in mapping.items():
+    name_of = {standard: standard for standard in KNOWN_COLUMNS if standard in names}
+    for standard, name in mapping.items():
         if name not in names:
             raise SpecError(
                 f"{where}: no column `{name}`, which "
-                f"{'--id or ' if known == 'id' else ''}[columns] names for "
-                f"`{known}`{did_you_mean(name, names)} (the columns are "
+                f"{'--id or ' if standard == 'id' else ''}[columns] names for "
+                f"`{standard}`{did_you_mean(name, names)} (the columns are "
                 f"{listed(names)})"
             )
-        read[known] = name
-    return read
+        name_of[standard] = name
+    return name_of
 
 
 def _no_prompt(names: Sequence[str], where: str) -> SpecError:
-    found = nearest("prompt", names)
+    similar = nearest("prompt", names)
     way_out = (
-        f'rename `{found}`, write `prompt = "{found}"` under [columns]'
-        if found
+        f'rename `{similar}`, write `prompt = "{similar}"` under [columns]'
+        if similar
         else "name one under [columns]"
     )
     return SpecError(
@@ -139,45 +141,45 @@ def _no_prompt(names: Sequence[str], where: str) -> SpecError:
 
 
 def _reference_names(
-    names: Sequence[str], read: Mapping[str, str], mapping: Mapping[str, str]
+    names: Sequence[str], name_of: Mapping[str, str], mapping: Mapping[str, str]
 ) -> Iterator[str]:
-    if "references" in read:
-        yield read["references"]
+    if "references" in name_of:
+        yield name_of["references"]
     if "references" not in mapping:
-        taken = set(mapping.values())
-        yield from (a for a in REFERENCE_ALIASES if a in names and a not in taken)
+        mapped = set(mapping.values())
+        yield from (a for a in REFERENCE_ALIASES if a in names and a not in mapped)
 
 
-def _in_table(name: str, read: Mapping[str, str]) -> bool:
-    return read.get(name) == name and (name in _IN_TABLE or name == "prompt")
+def _is_result_column(name: str, name_of: Mapping[str, str]) -> bool:
+    return name_of.get(name) == name and (name in _RESULT_COLUMNS or name == "prompt")
 
 
 def _notices(
     names: Sequence[str], used: set[str], mapping: Mapping[str, str], where: str
 ) -> Iterator[str]:
-    # The prompt is not among them: it is there, or a template stands for it.
-    settled = {*names, *mapping, "prompt"}
-    absent = [known for known in KNOWN_COLUMNS if known not in settled]
-    for name, known in product(names, absent):
-        if name not in used and same_but_for_spelling(name, known):
-            is_case = name.casefold() == known.casefold()
+    # The prompt is never missing: there is a column or a template.
+    present = {*names, *mapping, "prompt"}
+    absent = [standard for standard in KNOWN_COLUMNS if standard not in present]
+    for name, standard in product(names, absent):
+        if name not in used and same_but_for_spelling(name, standard):
+            is_case = name.casefold() == standard.casefold()
             rule = "case-sensitive" if is_case else "taken letter for letter"
-            option = f"--id {shlex.quote(name)}, or " if known == "id" else ""
+            option = f"--id {shlex.quote(name)}, or " if standard == "id" else ""
             yield (
-                f"{where}: `{name}` is not used as `{known}`: names are {rule}. To use "
-                f'it: {option}[columns] {known} = "{name}" in a job file'
+                f"{where}: `{name}` is not used as `{standard}`: names are {rule}. "
+                f'To use it: {option}[columns] {standard} = "{name}" in a job file'
             )
 
 
 def _notices_of_options(
-    read: Mapping[str, str], mapping: Mapping[str, str], where: str
+    name_of: Mapping[str, str], mapping: Mapping[str, str], where: str
 ) -> Iterator[str]:
     for name, values in COMMON_WORDS.items():
-        if name in read and name not in mapping:
+        if name in name_of and name not in mapping:
             is_long = len(values) > 9
-            shown = f"{values[0]} to {values[-1]}" if is_long else ", ".join(values)
+            choices = f"{values[0]} to {values[-1]}" if is_long else ", ".join(values)
             yield (
                 f"{where}: column `{name}` is read as the option `{name}` where its "
-                f"value is one of {shown}; other values are your own. To have it read "
-                f'in any case: {name} = "{name}" under [columns]'
+                f"value is one of {choices}; other values are your own. To have it "
+                f'read in any case: {name} = "{name}" under [columns]'
             )

@@ -1,4 +1,4 @@
-"""What a file holds, whatever its name says: by its first bytes."""
+"""What a file contains, told by its first bytes and not by its name."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MAGIC = (
     (b"\xd0\xcf\x11\xe0", f"{EXCEL} of an old version (.xls) or another Office file"),
 )
 _TEXTS = ("a PDF", "a text document (RTF)")
-_WHAT_TO_DO = {
+_ADVICE = {
     EXCEL: "open it there and save it as `CSV UTF-8`",
     PARQUET: "rename it to end with .parquet",
     CSV: "rename it to end with .csv",
@@ -53,24 +53,24 @@ _YAML_LINE = re.compile(r"(- )?[\w\"' -]+:(\s.*)?|---.*|#.*|\s*|\s+- .*|- .*")
 _TOML_LINE = re.compile(r"\s*(\[\[?[\w.\"-]+\]\]?|[\w.\"-]+\s*=\s*\S.*|#.*|)\s*")
 
 
-def refuse_other_content(path: Path, wanted: str) -> None:
-    """Refuse a file that is plainly something else than its name says.
+def refuse_other_content(path: Path, expected: str) -> None:
+    """Refuse a file whose content clearly differs from what its name says.
 
     Args:
         path: Of the file.
-        wanted: What its name says: `CSV` or `Parquet`.
+        expected: By its name: `CSV` or `Parquet`.
 
     Raises:
-        SpecError: the text says what it is and what to do.
+        SpecError: the message says what the file is and what to do.
     """
     kind = kind_of(path)
-    is_right = kind is None or kind == {"CSV": CSV, "Parquet": PARQUET}[wanted]
+    is_right = kind is None or kind == {"CSV": CSV, "Parquet": PARQUET}[expected]
     if not is_right:
-        raise SpecError(f"{shown(path)} is {kind}, not {wanted}: {what_to_do(kind)}")
+        raise SpecError(f"{shown(path)} is {kind}, not {expected}: {what_to_do(kind)}")
 
 
 def hint_for_suffix(path: Path) -> str:
-    """Return `; it is ...` for a file whose name ends as nothing that is read."""
+    """Return `; FILE is ...` for a file with an unsupported suffix."""
     kind = kind_of(path)
     if path.suffix.lower() in (".xlsx", ".xls", ".xlsm", ".ods"):
         kind = kind or EXCEL
@@ -80,18 +80,18 @@ def hint_for_suffix(path: Path) -> str:
 
 
 def what_to_do(kind: str | None) -> str:
-    """Return what makes a table of a file of some kind."""
-    for start, words in _WHAT_TO_DO.items():
+    """Return how to turn a file of some kind into a table."""
+    for start, advice in _ADVICE.items():
         if kind is not None and kind.startswith(start):
-            return words
+            return advice
     return "a manifest is a CSV or Parquet table"
 
 
 def kind_of(path: Path) -> str | None:
-    """Return what a file holds in words; None where its first bytes do not tell.
+    """Return what a file contains, as text; None if its first bytes do not tell.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -101,7 +101,7 @@ def kind_of(path: Path) -> str | None:
         return "an image (WebP)"
     is_binary = any(byte < 9 or 13 < byte < 32 for byte in head)
     for magic, kind in _MAGIC:
-        # A column may be called ORCID, but no binary file is without such bytes.
+        # The first column may be called ORCID, but a text has no such bytes.
         if head.startswith(magic) and (is_binary or kind in _TEXTS):
             return kind
     return _kind_of_text(head)
@@ -126,7 +126,7 @@ def _kind_of_zip(path: Path) -> str:
 
 def _kind_of_text(head: bytes) -> str | None:
     try:
-        # A letter may be cut at the end.
+        # The last character may be incomplete.
         text = head.decode("utf-8-sig", errors="ignore").lstrip()
     except UnicodeDecodeError:
         return None
@@ -141,7 +141,7 @@ def _kind_of_text(head: bytes) -> str | None:
         return None
     lines = text.splitlines()[:20]
     if len(lines) > 1 and len(head) == _HEAD_BYTES:
-        lines = lines[:-1]  # the last one may be cut
+        lines = lines[:-1]  # the last line may be incomplete
     return _kind_of_lines(lines)
 
 
@@ -177,6 +177,6 @@ def _is_json(text: str) -> bool:
     except RecursionError:
         return True
     except ValueError:
-        # A document over many lines, of which only the beginning is here.
+        # A document of many lines, of which this is only the beginning.
         return bool(re.match(r"[{\[]\s*([{\[\"\]}]|$)", text))
     return True

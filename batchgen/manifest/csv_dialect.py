@@ -1,4 +1,4 @@
-"""How a CSV file is written: what parts its cells, and where its header stands."""
+"""How a CSV file is written: its delimiter, and where the header is."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
 _SEP_LINE = re.compile(r'"?sep=(.|\\t)"?[,;\t|]*\s*', re.IGNORECASE | re.DOTALL)
 _SAMPLE_LINES = 40
 _SAMPLE_BYTES = 64 * 1024
-"""A line below the header that is longer is not looked at, nor what follows."""
+"""A longer line after the header ends the sample."""
 _HEADER_RECORDS = 10
-"""A header that stands below a title is looked for in so many records."""
+"""A header below a title is searched in this many records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +27,9 @@ class Dialect:
     """How a CSV file is written.
 
     Attributes:
-        skips_first: Whether the first line says `sep=;` and is none of the table.
-        notices: What was found by looking, and is good to know.
-        title: What to say of a line above the header; None where there is none.
+        skips_first: Whether the first line is `sep=;`, which is not part of the table.
+        notices: Notices for the user.
+        title: The error message about a title above the header; None if there is none.
     """
 
     delimiter: str
@@ -40,7 +40,7 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """The first records of a file as one delimiter parts them, and their lines."""
+    """The first records of a file, split by one delimiter, and their lines."""
 
     delimiter: str
     records: Sequence[tuple[int, Sequence[str]]]
@@ -51,7 +51,7 @@ class _Sample:
 
 
 def find_dialect(path: Path, expected: frozenset[str]) -> Dialect:
-    """Look at the first lines of a file.
+    """Find the dialect by the first lines of a file.
 
     Args:
         path: Of the file.
@@ -84,10 +84,10 @@ def find_dialect(path: Path, expected: frozenset[str]) -> Dialect:
 
 
 def _first_lines(path: Path) -> tuple[list[str], bool]:
-    """Return the first lines, all of them whole, and whether there may be more."""
+    """Return the first lines, all complete, and whether there may be more."""
     lines: list[str] = []
     with path.open("rb") as file:
-        # However long, the header is needed to its end: `prompt` may stand there.
+        # The header is needed to its end, however long: `prompt` may be there.
         raw = file.readline(LINE_LIMIT)
         while raw and len(lines) < _SAMPLE_LINES:
             lines.append(raw.decode("utf-8", errors="replace"))
@@ -102,7 +102,7 @@ def _first_lines(path: Path) -> tuple[list[str], bool]:
 def _sample(
     lines: Sequence[str], delimiter: str, *, is_cut: bool, above: int = 0
 ) -> _Sample:
-    """Parse lines leniently, those below the first ones."""
+    """Parse lines leniently, without the first `above`."""
     reader = csv.reader(lines[above:], delimiter=delimiter)
     records: list[tuple[int, Sequence[str]]] = []
     begin = above + 1
@@ -112,16 +112,16 @@ def _sample(
                 records.append((begin, cells))
             begin = above + reader.line_num + 1
     except csv.Error:
-        pass  # what is wrong is told when the file is read
+        pass  # the error is reported when the file is read
     if is_cut and len(records) > 1:
-        records.pop()  # a quoted cell may go on below
+        records.pop()  # a quoted cell may continue after the sample
     return _Sample(delimiter, records)
 
 
 def _rank(
     sample: _Sample, expected: frozenset[str]
 ) -> tuple[bool, bool, int, int, int]:
-    """Return what orders delimiters: the likeliest is the greatest."""
+    """Return the sort key of a delimiter: the likeliest has the highest."""
     header = sample.header
     is_even = all(len(cells) == len(header) for _, cells in sample.records[1:])
     others = "".join(map(re.escape, set(DELIMITERS) - {sample.delimiter}))
@@ -138,12 +138,12 @@ def _matches(names: Sequence[str], expected: frozenset[str]) -> int:
 def _title(
     path: Path, samples: Sequence[_Sample], expected: frozenset[str]
 ) -> str | None:
-    """Return what to say of a line above the header; None where there is none."""
-    if any(_alike(sample.header, expected) for sample in samples):
+    """Return the error message about a title above the header, if there is one."""
+    if any(_has_expected_name(sample.header, expected) for sample in samples):
         return None
     for sample in samples:
-        for line, names in _below(sample):
-            if _alike(names, expected):
+        for line, names in _lower_records(sample):
+            if _has_expected_name(names, expected):
                 above, first = sample.records[0]
                 title = next(filter(None, (cell.strip() for cell in first)), "")
                 return (
@@ -155,14 +155,14 @@ def _title(
     return None
 
 
-def _below(sample: _Sample) -> Iterator[tuple[int, Sequence[str]]]:
+def _lower_records(sample: _Sample) -> Iterator[tuple[int, Sequence[str]]]:
     for line, cells in islice(sample.records, 1, _HEADER_RECORDS):
         if sum(bool(cell.strip()) for cell in cells) > 1:
             yield line, cells
 
 
-def _alike(names: Sequence[str], expected: frozenset[str]) -> bool:
-    """Tell whether a record holds a name that is needed, its spelling aside."""
+def _has_expected_name(names: Sequence[str], expected: frozenset[str]) -> bool:
+    """Tell whether a record contains an expected name, in any spelling."""
     return any(
         same_but_for_spelling(name, other) for name in names for other in expected
     )

@@ -1,4 +1,4 @@
-"""The records of a CSV file, each with the exact line where it begins."""
+"""The records of a CSV file, each with the line where it begins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RESAVE = "save it as `CSV UTF-8`"
 class Records:
     """The records of one open file, each with the line where it begins.
 
-    Cells below the last named column are not among them; they must be empty.
+    Cells after the last named column are left out; they must be empty.
     """
 
     def __init__(
@@ -32,8 +32,8 @@ class Records:
         Args:
             path: Of the file, for messages.
             file: Open at its start.
-            delimiter: What parts the cells.
-            skips_first: Whether the first line is none of the table: `sep=;`.
+            delimiter: Between cells.
+            skips_first: Whether the first line is not part of the table: `sep=;`.
         """
         self._path = path
         self._file = file
@@ -42,15 +42,15 @@ class Records:
         self._header: list[str] = []
         self._named = 0  # columns up to the last one that has a name
         self._line = 0  # of the file, read last
-        self._begin = 1  # line where the record under way begins
-        self._offset = 0  # byte where it begins
+        self._record_line = 1  # line where the record under way begins
+        self._record_offset = 0  # byte where it begins
         self._row = -1  # the header stands above row 0
         self.read_bytes = 0
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         reader = csv.reader(self._lines(), delimiter=self._delimiter, strict=True)
         while True:
-            self._begin, self._offset = self._line + 1, self.read_bytes
+            self._record_line, self._record_offset = self._line + 1, self.read_bytes
             try:
                 cells = next(reader)
             except StopIteration:
@@ -69,7 +69,7 @@ class Records:
                 if self._row >= 0:
                     self._check_unnamed(cells)
                 del cells[self._named :]
-            yield self._begin, cells
+            yield self._record_line, cells
             self._row += 1
 
     def _check_unnamed(self, cells: Sequence[str]) -> None:
@@ -82,15 +82,15 @@ class Records:
                 )
 
     def _lines(self) -> Iterator[str]:
-        # Read as bytes and decoded line by line: a text file decodes in blocks, and
-        # could not say which line holds what is not UTF-8.
+        # Decoded line by line: a text file decodes in blocks, and could not tell
+        # which line is not UTF-8.
         while raw := self._file.readline(LINE_LIMIT):
             self._line += 1
             self.read_bytes += len(raw)
             if self._line == 1:
                 raw = self._without_mark(raw)
                 if self._skips_first:
-                    self._begin, self._offset = 2, self.read_bytes
+                    self._record_line, self._record_offset = 2, self.read_bytes
                     continue
             if b"\0" in raw:
                 raise self._error(_nul_words(raw))
@@ -99,9 +99,9 @@ class Records:
             try:
                 yield raw.decode()
             except UnicodeDecodeError as error:
-                found, byte = raw[error.start], error.start + 1
+                value, byte = raw[error.start], error.start + 1
                 raise self._error(
-                    f"not UTF-8: byte {byte} of the line is 0x{found:02x}; {_RESAVE}"
+                    f"not UTF-8: byte {byte} of the line is 0x{value:02x}; {_RESAVE}"
                     f"{_seeming_encoding(raw)}"
                 ) from error
 
@@ -116,12 +116,12 @@ class Records:
 
     def _ragged(self, cells: int) -> SpecError:
         last = self._line
-        until = (
-            f" to line {last} (is a quote not closed?)" if last > self._begin else ""
-        )
-        self._line = self._begin
+        until = ""
+        if last > self._record_line:
+            until = f" to line {last} (is a quote not closed?)"
+        self._line = self._record_line
         return self._error(
-            f"it has {_counted(cells)}{until}, the header has {len(self._header)}; "
+            f"it has {_cell_count(cells)}{until}, the header has {len(self._header)}; "
             "put a cell that holds the delimiter or a line break in double quotes"
         )
 
@@ -134,35 +134,37 @@ class Records:
             )
         if "new-line character" in reason:
             return self._error("a line ends with CR alone: save it with LF or CRLF")
-        begun = f" (the row begins at line {self._begin})"
+        start = ""
+        if self._line > self._record_line:
+            start = f" (the row begins at line {self._record_line})"
         return self._error(
-            f"{reason}{begun if self._line > self._begin else ''}: double a quote "
+            f"{reason}{start}: double a quote "
             'that stands inside a quoted cell (""), and close every quoted cell'
         )
 
     def _where_a_quote_opened(self) -> str:
-        """Read the record once more, leniently: its last cell was left open."""
-        self._file.seek(self._offset)
+        """Read the record again leniently: its last cell is not closed."""
+        self._file.seek(self._record_offset)
         texts = (raw.decode(errors="replace") for raw in self._file)
         first = next(texts, "").removeprefix("\ufeff")
         reader = csv.reader(chain([first], texts), delimiter=self._delimiter)
         try:
             cells = next(reader, [])
         except csv.Error:  # past the limit of a cell
-            self._line = self._begin
+            self._line = self._record_line
             return ""
-        self._line = self._begin + sum(cell.count("\n") for cell in cells[:-1])
+        self._line = self._record_line + sum(cell.count("\n") for cell in cells[:-1])
         if 0 < len(cells) <= len(self._header):
             return f"column `{self._header[len(cells) - 1].strip()}`: "
         return f"cell {len(cells)}: "
 
 
-def _counted(cells: int) -> str:
+def _cell_count(cells: int) -> str:
     return f"{cells} cell{'' if cells == 1 else 's'}"
 
 
 def _named_columns(header: Sequence[str]) -> int:
-    """Return how many columns there are up to the last named one, or all of them."""
+    """Return the number of columns up to the last one with a name, or of all."""
     numbers = [number for number, name in enumerate(header, start=1) if name.strip()]
     return numbers[-1] if numbers else len(header)
 
@@ -175,7 +177,7 @@ def _nul_words(raw: bytes) -> str:
 
 
 def _seeming_encoding(raw: bytes) -> str:
-    """Return which encoding a line seems to have, where that can be told."""
+    """Return a hint at the likely encoding of a line, or nothing."""
     groups = re.findall(rb"[\x80-\xff]+", raw)
     if max(map(len, groups), default=0) < 3:
         name = "WINDOWS-1252"  # single letters with accents, as in Western Europe

@@ -1,8 +1,8 @@
-"""Read CSV in slices of text columns, with the exact line of whatever is wrong.
+"""Read CSV in batches of text columns, with the exact line of each mistake.
 
-Python's csv module parses, not polars: it counts physical lines, so that messages and
-the table can name them, and its strict mode refuses what a lenient reader would mend
-by a guess, where a shifted cell buys the wrong image. polars holds the cells.
+Python's csv module parses the file, and not polars: it counts physical lines for
+messages and for the table, and its strict mode refuses mistakes that a lenient reader
+would correct by a guess. A wrong guess shifts cells, and a wrong image is bought.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from batchgen.errors import SpecError
 from batchgen.manifest.content import refuse_other_content
 from batchgen.manifest.csv_dialect import Dialect, find_dialect
 from batchgen.manifest.csv_records import LINE_LIMIT, Records
-from batchgen.manifest.source import SLICE_BYTES, Batch
+from batchgen.manifest.table_source import SLICE_BYTES, Batch
 from batchgen.manifest.wording import shown
 
 
 class CsvSource:
-    """A CSV file whose header was read; every cell is text, an empty one null."""
+    """A CSV file whose header was read; each cell is text, or null if it is empty."""
 
     unreadable: Mapping[str, str] = MappingProxyType({})
     dropped: frozenset[str] = frozenset()
@@ -34,12 +34,12 @@ class CsvSource:
 
         Args:
             path: Of the file.
-            expected: Names that the header must have: they tell it from other lines.
+            expected: Names that the header must have: they identify its line.
 
         Raises:
-            SpecError: it is no CSV, or has no header or no rows.
+            SpecError: the file is no CSV, or has no header or no rows.
         """
-        # The module has no limit for one reader: this one holds for the process.
+        # The csv module only has a limit for the whole process.
         csv.field_size_limit(LINE_LIMIT)
         self.path = path
         refuse_other_content(path, "CSV")

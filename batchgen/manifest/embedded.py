@@ -1,4 +1,4 @@
-"""Reference images whose bytes stand in the table itself, as in data sets."""
+"""Reference images whose bytes are in cells of the table, as in data sets."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from batchgen.addresses import stored, stored_digest
 from batchgen.errors import DiskFull, StorageError
 from batchgen.manifest.cells import text_of
 
-_TAKEN = "an image is text, bytes, or a struct of `bytes` and `path`"
+_ACCEPTED = "an image is text, bytes, or a struct of `bytes` and `path`"
 
 
 class ImageStore:
-    """Files of images, each named by its SHA-256, so that equal ones are one file.
+    """A folder of images, each named by its SHA-256, so that equal images are one file.
 
-    Rows name an image by its digest: the ledger holds no bytes of it.
+    Rows refer to an image by its digest: the ledger does not contain its bytes.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def put(self, data: bytes) -> str:
-        """Keep an image and return the reference that stands for it.
+        """Store an image and return its reference.
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: the image cannot be written.
         """
         digest = hashlib.sha256(data).hexdigest()
         path = self._folder / digest
         try:
             if not (path.is_file() and path.stat().st_size == len(data)):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                # Whoever reads it meanwhile must not find a half of it.
+                # Another reader must never see an incomplete file.
                 draft = path.with_name(f"{digest}.{uuid4().hex}.part")
                 draft.write_bytes(data)
                 draft.replace(path)
@@ -47,7 +47,7 @@ class ImageStore:
         return stored(digest)
 
     def clear(self) -> None:
-        """Delete the files: whoever only looks at rows needs them for a slice alone."""
+        """Delete all files: `check` needs them only for the current slice."""
         if self._folder.is_dir():
             for path in self._folder.iterdir():
                 path.unlink()
@@ -57,8 +57,8 @@ def references_of(cell: object, store: ImageStore) -> tuple[str, ...]:
     """Return the references of a cell that is no text: an image, a list, a struct.
 
     Raises:
-        ValueError: it holds something else.
-        StorageError: an image cannot be kept.
+        ValueError: the cell is something else.
+        StorageError: an image cannot be written.
     """
     references = (_reference_of(item, store) for item in _items(cell))
     return tuple(filter(None, references))
@@ -80,18 +80,18 @@ def _reference_of(item: object, store: ImageStore) -> str:
             return ""
         case Mapping():
             fields = ", ".join(map(str, item))
-            raise ValueError(f"holds a struct of {fields}; {_TAKEN}")
+            raise ValueError(f"holds a struct of {fields}; {_ACCEPTED}")
         case int() | float():
-            raise ValueError(f"holds numbers; {_TAKEN}")
+            raise ValueError(f"holds numbers; {_ACCEPTED}")
         case _:
-            return as_written(text_of(item).strip())
+            return user_reference(text_of(item).strip())
 
 
-def as_written(text: str) -> str:
-    """Return a reference that a person wrote: it names no image of the store.
+def user_reference(text: str) -> str:
+    """Return a reference that a user wrote, which must not name an image of the store.
 
     Raises:
-        ValueError: it does.
+        ValueError: it names one.
     """
     if stored_digest(text) is not None:
         raise ValueError(f"{text} is no http(s) URL, no data URI and no path")
@@ -99,17 +99,19 @@ def as_written(text: str) -> str:
 
 
 def holds_images(dtype: pl.DataType) -> bool:
-    """Tell whether a column's cells may hold bytes, alone, in structs or in lists."""
+    """Tell whether cells of a column may contain bytes, also in structs or lists."""
     match dtype:
         case pl.Binary():
             return True
         case pl.List() | pl.Array():
-            return holds_images(_loaded(dtype.inner))
+            return holds_images(_instance_of(dtype.inner))
         case pl.Struct():
-            return any(holds_images(_loaded(field.dtype)) for field in dtype.fields)
+            return any(
+                holds_images(_instance_of(field.dtype)) for field in dtype.fields
+            )
         case _:
             return False
 
 
-def _loaded(dtype: object) -> pl.DataType:
+def _instance_of(dtype: object) -> pl.DataType:
     return dtype if isinstance(dtype, pl.DataType) else pl.Null()

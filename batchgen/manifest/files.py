@@ -1,4 +1,4 @@
-"""Local reference images: what they hold, and whether that is still so."""
+"""Digests of local reference images, and whether a file has changed since."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from batchgen.drives import refuse_failed_drive
 from batchgen.open_files import open_patiently
 from batchgen.shortage import refuse_shortage
 
-YOUNG_NS = 2_000_000_000
-"""A file that was changed so shortly before may change again and not show it by its
-time: file systems count in steps of up to two seconds (FAT)."""
+MIN_AGE_NS = 2_000_000_000
+"""A file that was changed more recently could change again without another timestamp:
+file systems count in steps of up to two seconds (FAT)."""
 
 
 class FileState(NamedTuple):
-    """A local reference as it was read.
+    """A local reference at the time when it was read.
 
     Attributes:
         path: As the manifest names it.
-        size_bytes: None where there was no file.
-        changed_at: In nanoseconds since 1970; None where it cannot be gone by.
-        sha256: Hexadecimal; None where there was no file.
+        size_bytes: None if there was no file.
+        changed_at: In nanoseconds since 1970; None if it is too recent to be reliable.
+        sha256: Hexadecimal; None if there was no file.
     """
 
     path: str
@@ -36,64 +36,64 @@ class FileState(NamedTuple):
 
 
 class FileContents:
-    """Digests of files below a folder, each computed once while it does not change."""
+    """Computes the digest of each file in a folder once, until the file changes."""
 
-    _MOST = 10_000
+    _MAX_ENTRIES = 10_000
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: OrderedDict[tuple[Path, int, int, int], str] = OrderedDict()
+        self._digests: OrderedDict[tuple[Path, int, int, int], str] = OrderedDict()
         self._read: dict[str, FileState] = {}
 
     def __call__(self, reference: str) -> str | None:
-        """Return the hexadecimal SHA-256 of a file, None where it cannot be read.
+        """Return the hexadecimal SHA-256 of a file, None if it cannot be read.
 
         Raises:
-            StorageError: its drive failed, which says nothing of the row.
+            StorageError: the drive failed, so the row is not at fault.
         """
         path = self._folder / reference
         try:
-            # Only regular files: reading a pipe or a device could last for ever.
+            # Only regular files: reading a pipe or a device could take for ever.
             if not path.is_file():
                 self._read[reference] = FileState(reference)
                 return None
             state = path.stat()
             key = (path, state.st_mtime_ns, _changed_at(state), state.st_size)
-            if key not in self._known:
-                digest = self._known[key] = _digest(path)
-                is_young = time.time_ns() - _changed_at(state) < YOUNG_NS
+            if key not in self._digests:
+                digest = self._digests[key] = _digest(path)
+                is_recent = time.time_ns() - _changed_at(state) < MIN_AGE_NS
                 self._read[reference] = FileState(
                     reference,
                     state.st_size,
-                    None if is_young else _changed_at(state),
+                    None if is_recent else _changed_at(state),
                     digest,
                 )
-                if len(self._known) > self._MOST:
-                    self._known.popitem(last=False)
+                if len(self._digests) > self._MAX_ENTRIES:
+                    self._digests.popitem(last=False)
         except OSError as error:
             refuse_shortage(error)
             refuse_failed_drive(error, path)
             return None
         except ValueError:  # a NUL in the path
             return None
-        return self._known[key]
+        return self._digests[key]
 
-    def leave(self, reference: str) -> None:
-        """Take note of a file that was not read: it has changed while one is there.
+    def record_unread(self, reference: str) -> None:
+        """Record a refused file as absent, so that the next run checks it again.
 
-        Whoever puts a refused one right need not change the manifest, too.
+        The user can then correct the file without changing the manifest.
         """
         self._read[reference] = FileState(reference)
 
     def newly_read(self) -> list[FileState]:
-        """Return the files that were read since this was last asked."""
+        """Return the files that were read since the last call."""
         read, self._read = self._read, {}
         return list(read.values())
 
 
 def are_unchanged(folder: Path, states: Iterable[FileState]) -> bool:
-    """Say whether all files are as they were read; who looks the same is not read."""
-    return all(_is_unchanged(folder / it.path, it) for it in states)
+    """Tell whether all files are unchanged; one with the same time is not read."""
+    return all(_is_unchanged(folder / state.path, state) for state in states)
 
 
 def _is_unchanged(path: Path, was: FileState) -> bool:
@@ -111,7 +111,7 @@ def _is_unchanged(path: Path, was: FileState) -> bool:
 
 
 def _changed_at(state: os.stat_result) -> int:
-    # A copy may bring along the time of its content, but not that of its own change.
+    # A copied file may keep the old mtime, but never the old ctime.
     return max(state.st_mtime_ns, state.st_ctime_ns)
 
 

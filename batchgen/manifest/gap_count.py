@@ -1,12 +1,12 @@
-"""Count rows of a frame that lack values: fast, since most rows lack none."""
+"""Count rows of a frame that lack values, fast: polars sorts out complete rows."""
 
 from __future__ import annotations
 
 import polars as pl
 
+from batchgen.manifest.frame_rows import as_rows
 from batchgen.manifest.gaps import GapFinder, Gaps
-from batchgen.manifest.missing import BLANKS, MISSING_TEXTS
-from batchgen.manifest.times import as_rows
+from batchgen.manifest.missing_values import BLANKS, MISSING_TEXTS
 
 _MISSING = pl.Series([*sorted(MISSING_TEXTS), ""])
 
@@ -15,19 +15,19 @@ def count_gaps(finder: GapFinder, frame: pl.DataFrame, gaps: Gaps) -> None:
     """Add the rows of a frame to the count.
 
     Args:
-        finder: Judges the rows that may lack something, one by one.
+        finder: Checks the remaining rows one by one.
         frame: The columns of `finder`.
-        gaps: What was counted so far.
+        gaps: The count so far.
     """
     columns = [pl.col(name) for name in finder.columns]
-    suspects = frame.filter(pl.any_horizontal(map(_may_be_missing, columns, frame)))
-    gaps.rows += frame.height - suspects.height
-    for cells in as_rows(suspects):
-        finder.count(gaps, finder.lacks(cells))
+    candidates = frame.filter(pl.any_horizontal(map(_may_be_missing, columns, frame)))
+    gaps.rows += frame.height - candidates.height
+    for cells in as_rows(candidates):
+        finder.count(gaps, finder.missing_in(cells))
 
 
 def _may_be_missing(column: pl.Expr, series: pl.Series) -> pl.Expr:
-    """Return which cells may have no value: all of those that have none, and others."""
+    """Select all cells without a value, and perhaps some others."""
     match series.dtype:
         case pl.String():
             text = column.str.strip_chars(BLANKS)

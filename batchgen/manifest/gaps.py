@@ -1,4 +1,4 @@
-"""Rows that have no value where the prompt template uses one: judged and counted."""
+"""Find and count rows that lack values which the prompt template uses."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import TYPE_CHECKING
 
-from batchgen.manifest.missing import is_missing, words_of
+from batchgen.manifest.missing_values import describe_missing, is_empty, is_missing
 
 if TYPE_CHECKING:
     from batchgen.manifest.template_columns import TemplateColumns
 
 SHARE = 10
-"""Where one row of so many lacks a value, nothing is bought before the job says so."""
+"""If one row in ten lacks a value, nothing is bought unless the job allows it."""
 
 
 @dataclass(slots=True)
 class Gaps:
-    """How many rows have no value in columns that the template uses.
+    """How many rows lack values in columns that the template uses.
 
     Attributes:
-        rows: All that were looked at.
-        whole: Rows that have none of the values; they cannot run.
-        some: Rows that have some of them.
-        columns: Rows without a value, by column.
+        rows: All rows that were checked.
+        whole: Rows with none of the values; they cannot run.
+        some: Rows with some of the values.
+        columns: Number of rows without a value, by column.
     """
 
     rows: int = 0
@@ -34,21 +34,21 @@ class Gaps:
     columns: Counter[str] = field(default_factory=Counter)
 
     @property
-    def lacking(self) -> int:
-        """Rows that lack one value or more."""
+    def incomplete(self) -> int:
+        """Rows that lack at least one value."""
         return self.whole + self.some
 
     @property
     def are_many(self) -> bool:
-        """Whether they are so many that nobody can have meant it."""
-        return self.lacking > 0 and self.lacking * SHARE >= self.rows
+        """Whether there are so many that it must be a mistake."""
+        return self.incomplete > 0 and self.incomplete * SHARE >= self.rows
 
 
 class GapFinder:
-    """Judges rows by the columns of one template.
+    """Finds missing values for one template.
 
     Attributes:
-        columns: Those that it must be given of each row.
+        columns: The columns to pass of each row.
     """
 
     def __init__(self, uses: TemplateColumns) -> None:
@@ -60,11 +60,11 @@ class GapFinder:
 
     @property
     def can_find(self) -> bool:
-        """Whether a row of any content could lack something."""
+        """Whether any row could lack a value."""
         return self._has_anchors or bool(self._conditional)
 
-    def lacks(self, cells: Mapping[str, object]) -> Sequence[str]:
-        """Return the columns whose value the row lacks, in the order of the table."""
+    def missing_in(self, cells: Mapping[str, object]) -> Sequence[str]:
+        """Return the columns without a value in this row, in the order of the table."""
         missing = [is_missing(cells[name]) for name in self.columns]
         if not any(missing):
             return ()
@@ -74,45 +74,47 @@ class GapFinder:
             name
             for name in compress(self.columns, missing)
             if name in self._required
-            # A condition takes such a text for a value: `in nan` is no colour.
-            or (name in self._conditional and words_of(cells[name]) != "is empty")
+            # In a condition the text `nan` is a value, so it would be printed.
+            or (name in self._conditional and not is_empty(cells[name]))
         )
 
-    def is_whole(self, lacks: Sequence[str]) -> bool:
-        """Tell whether a row that lacks these columns has no value at all."""
-        return self._has_anchors and len(lacks) == len(self.columns)
+    def is_row_empty(self, missing: Sequence[str]) -> bool:
+        """Tell whether a row with these missing columns has no value at all."""
+        return self._has_anchors and len(missing) == len(self.columns)
 
-    def count(self, gaps: Gaps, lacks: Sequence[str]) -> None:
-        """Count a row that lacks these columns."""
+    def count(self, gaps: Gaps, missing: Sequence[str]) -> None:
+        """Count a row with these missing columns."""
         gaps.rows += 1
-        if lacks:
-            gaps.columns.update(lacks)
-            gaps.whole += self.is_whole(lacks)
-            gaps.some += not self.is_whole(lacks)
+        if missing:
+            gaps.columns.update(missing)
+            is_row_empty = self.is_row_empty(missing)
+            gaps.whole += is_row_empty
+            gaps.some += not is_row_empty
 
 
-def whole_words(lacks: Sequence[str], cells: Mapping[str, object]) -> str:
+def describe_empty_row(missing: Sequence[str], cells: Mapping[str, object]) -> str:
     """Say that a row has none of the values that the template uses."""
-    first, *others = lacks
-    also = f", and there is none in {_ticked(others)} either" if others else ""
+    first, *others = missing
+    also = f", and there is none in {_quoted_list(others)} either" if others else ""
     return (
-        f"the cell {words_of(cells[first])}{also}: the prompt template has nothing to "
-        "go by; fill it in or leave the row out"
+        f"the cell {describe_missing(cells[first])}{also}: the prompt template has "
+        "nothing to go by; fill it in or leave the row out"
     )
 
 
-def some_words(lacks: Sequence[str], cells: Mapping[str, object]) -> str:
-    """Say which values a row lacks, though it has others."""
-    each = (f"`{name}` {words_of(cells[name])}" for name in lacks)
+def describe_partial_row(missing: Sequence[str], cells: Mapping[str, object]) -> str:
+    """Say which values of a row are missing."""
+    each = (f"`{name}` {describe_missing(cells[name])}" for name in missing)
     return f"the prompt lacks a value: {', '.join(each)}"
 
 
-def skipped_words(cell: object) -> str:
-    """Say that a row is not bought for a value that it lacks."""
-    return f'the cell {words_of(cell)}, and such rows are not bought: empty = "skip"'
+def describe_skipped_row(cell: object) -> str:
+    """Say that a row is not bought because a value is missing."""
+    reason = describe_missing(cell)
+    return f'the cell {reason}, and such rows are not bought: empty = "skip"'
 
 
-def _ticked(names: Sequence[str]) -> str:
+def _quoted_list(names: Sequence[str]) -> str:
     *first, last = [f"`{name}`" for name in names[:5]]
     if len(names) > 5:
         return f"{', '.join([*first, last])} and {len(names) - 5} more"

@@ -1,4 +1,4 @@
-"""The manifest: a table on disk that is read in slices of checked rows."""
+"""The manifest: a table on disk, read in slices of checked rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
@@ -16,28 +16,26 @@ from typing import TYPE_CHECKING, TypeVar
 import polars as pl
 
 from batchgen.errors import SpecError
-from batchgen.manifest.columns import Layout, lay_out
+from batchgen.manifest.columns import Layout, interpret_columns
 from batchgen.manifest.embedded import holds_images
 from batchgen.manifest.files import FileState, are_unchanged
+from batchgen.manifest.first_rows import notices_of_prompts
+from batchgen.manifest.frame_rows import cells_of
 from batchgen.manifest.gap_count import count_gaps
 from batchgen.manifest.gaps import GapFinder, Gaps
 from batchgen.manifest.id_column import IdCandidates
 from batchgen.manifest.opening import expected_names, foreign_errors, open_source
 from batchgen.manifest.prompts import PromptReader
-from batchgen.manifest.reader import RowReader, stated_model
 from batchgen.manifest.row import Row, Slice
-from batchgen.manifest.source import Batch, Source
-from batchgen.manifest.times import as_rows
+from batchgen.manifest.row_reader import RowReader, stated_model
+from batchgen.manifest.table_source import Batch, TableSource
 from batchgen.manifest.wording import listed, shown
 from batchgen.model import Job
 
 if TYPE_CHECKING:
     from batchgen.manifest.template import PromptTemplate
 
-_FIRST_ROWS = 1000
-"""Rows whose prompts are looked at before the table is read."""
-
-_QUICK_SLICE = 20_000
+_COUNTING_SLICE = 20_000
 
 
 T = TypeVar("T")
@@ -46,9 +44,9 @@ _BLOCK_BYTES = 1 << 20
 
 
 class Manifest:
-    """A manifest whose header and template were checked; its rows come in slices."""
+    """A manifest whose header and template were checked; rows are read in slices."""
 
-    def __init__(self, job: Job, source: Source, layout: Layout) -> None:
+    def __init__(self, job: Job, source: TableSource, layout: Layout) -> None:
         self._job = job
         self._source = source
         self._layout = layout
@@ -58,8 +56,8 @@ class Manifest:
             else _template(job.prompt, layout, shown(source.path))
         )
         self.path: Path = source.path
-        self.states: frozenset[str] = frozenset(layout.read)
-        """Known columns that it has."""
+        self.states: frozenset[str] = frozenset(layout.name_of)
+        """Columns of the manifest that batchgen reads."""
         self._refuse_unreadable()
         empty = source.empty()
         self._images = frozenset(
@@ -76,33 +74,35 @@ class Manifest:
                 for name in layout.references
                 if name in self._images
             ),
-            *self._notices_of_prompts(),
+            *self._prompt_notices(),
         )
-        self.own_schema: bytes = self._own(empty)
+        self.user_schema: bytes = self._to_ipc(empty)
         self.checkpoint: Callable[[], None] = lambda: None
-        """Called often while the file or its images are read; it raises to end that."""
+        """Called often during reading; it may raise to stop it."""
         self.id_candidate: str | None = None
-        """A column that could be the id, where none is; known once all is read."""
+        """A column that could be the id, if there is none; set after the last slice."""
 
     @classmethod
     def open(cls, job: Job) -> Manifest:
-        """Open a job's manifest and check all that can be told from its header.
+        """Open a job's manifest and check what its header tells.
 
         Raises:
-            SpecError: no such file, not a table, no rows, columns missing, or a
-                template that does not parse or asks for a column that is not there.
+            SpecError: there is no such file, it is no table, has no rows or lacks
+                columns; or the template cannot be parsed or uses an unknown column.
         """
         path = job.manifest
         with foreign_errors(path):
             source = open_source(path, expected_names(job))
-        layout = lay_out(
+        layout = interpret_columns(
             source.names,
             job.columns,
             templated=job.prompt is not None,
             where=shown(path),
         )
-        own = tuple(name for name in layout.own if name not in source.dropped)
-        layout = replace(layout, own=own)
+        user_columns = tuple(
+            name for name in layout.user_columns if name not in source.dropped
+        )
+        layout = replace(layout, user_columns=user_columns)
         for column in job.max_cost_by:
             if column not in source.names:
                 raise SpecError(
@@ -112,7 +112,7 @@ class Manifest:
         return cls(job, source, layout)
 
     def _refuse_unreadable(self) -> None:
-        """Refuse a table in which a column that is needed cannot be read."""
+        """Refuse a table if a column that is needed cannot be read."""
         unreadable = self._source.unreadable
         reader = RowReader(self._layout, self._template, self._job)
         for name in reader.columns:
@@ -120,9 +120,9 @@ class Manifest:
                 raise SpecError(unreadable[name])
 
     def digest(self) -> str:
-        """Return a SHA-256 over the file and every setting that shapes its rows.
+        """Return a SHA-256 of the file and of every setting that affects its rows.
 
-        Local reference images are not in it: they can change without the manifest.
+        Local reference images are not included: see `has_same_files`.
         """
         job = self._job
         settings = {
@@ -146,13 +146,13 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def has_same_files(self, states: Iterable[FileState]) -> bool:
-        """Say whether local references are as an earlier reading found them."""
+        """Tell whether local references have not changed since an earlier reading."""
         if self._images and not self._job.images_at.is_dir():
             return False
         return are_unchanged(self._job.manifest.parent, self._checked(states))
 
     def _allowed_folder(self) -> str:
-        # As seen from the manifest, since both may be moved.
+        # Relative to the manifest, since both may be moved together.
         start = self._job.manifest.parent
         return os.path.relpath(self._job.references.folder or start, start)
 
@@ -160,38 +160,38 @@ class Manifest:
         """Read all rows in order.
 
         Args:
-            size: Most rows of a slice; it has fewer where they are very long.
-            first: Position of the first; those above are passed over, not judged.
+            size: Maximum rows of a slice; very long rows make it smaller.
+            first: Position of the first row; earlier rows are skipped unchecked.
 
         Raises:
-            SpecError: the file cannot be read on with certainty. What was yielded
-                before stands.
+            SpecError: the rest of the file cannot be read reliably. Slices that were
+                yielded before remain valid.
         """
         reader = RowReader(self._layout, self._template, self._job)
         candidates = self._id_candidates()
-        for position, whole in self._batches(size):
-            candidates.watch(whole.frame)
-            batch, start = whole, position
+        for position, full_batch in self._batches(size):
+            candidates.watch(full_batch.frame)
+            batch, start = full_batch, position
             if start < first:
-                batch, start = whole.after(first - position), first
+                batch, start = full_batch.after(first - position), first
             if batch.frame.is_empty():
                 continue
             rows = [*self._checked(_rows(reader, batch, start))]
-            yield Slice(rows, self._own(batch.frame), reader.files_read())
+            yield Slice(rows, self._to_ipc(batch.frame), reader.files_read())
         self.id_candidate = candidates.best()
 
     def rows_at(self, positions: Iterable[int]) -> Iterator[Row]:
-        """Read some rows alone, as `slices` reads them.
+        """Read only some rows, in the way of `slices`.
 
         Args:
-            positions: In order.
+            positions: Ascending.
 
         Raises:
-            SpecError: the file cannot be read on with certainty.
+            SpecError: the rest of the file cannot be read reliably.
         """
         reader = RowReader(self._layout, self._template, self._job)
-        wanted = iter(positions)
-        next_position = next(wanted, None)
+        remaining = iter(positions)
+        next_position = next(remaining, None)
         if next_position is None:
             return
         for start, batch in self._batches(1000):
@@ -199,12 +199,12 @@ class Manifest:
             while next_position is not None and next_position < end:
                 row = batch.after(next_position - start).first()
                 yield from _rows(reader, row, next_position)
-                next_position = next(wanted, None)
+                next_position = next(remaining, None)
             if next_position is None:
                 return
 
     def _batches(self, size: int) -> Iterator[tuple[int, Batch]]:
-        """Yield the file's parts, each with the position of its first row."""
+        """Yield the batches of the file, each with the position of its first row."""
         position = 0
         with foreign_errors(self.path):
             for batch in self._checked(self._source.batches(size)):
@@ -218,12 +218,14 @@ class Manifest:
 
     def _id_candidates(self) -> IdCandidates:
         layout = self._layout
-        carried = [name for name in layout.names if name not in self._source.dropped]
-        names = [] if "id" in layout.read else carried
-        return IdCandidates(names, {*layout.read.values(), *layout.references})
+        names_in_result = [
+            name for name in layout.names if name not in self._source.dropped
+        ]
+        names = [] if "id" in layout.name_of else names_in_result
+        return IdCandidates(names, {*layout.name_of.values(), *layout.references})
 
     def id_advice(self) -> Iterator[str]:
-        """Yield a sentence on a column that could be the id, all rows being read."""
+        """Advise a column that could be the id; call it after the last slice."""
         if self.id_candidate is not None:
             name = self.id_candidate
             quoted = json.dumps(name, ensure_ascii=False)
@@ -235,85 +237,64 @@ class Manifest:
 
     @property
     def gap_finder(self) -> GapFinder | None:
-        """What finds values that rows lack; None where no row could lack any."""
+        """Finds missing values in rows; None if no row could lack a value."""
         finder = self._template.gaps if self._template else None
         return finder if finder and finder.can_find else None
 
     def gaps(self, end: int | None = None) -> Iterator[Gaps]:
-        """Count rows that lack a value which the template uses: a reading of its own.
+        """Count rows without values that the template uses, in a separate reading.
 
         Args:
-            end: Only rows before this position; None for all.
+            end: Count only rows before this position; None for all.
 
         Yields:
-            The count after each slice; nothing where no row could lack anything.
+            The count after each batch; nothing if no row could lack a value.
 
         Raises:
-            SpecError: the file cannot be read on with certainty.
+            SpecError: the rest of the file cannot be read reliably.
         """
         finder, count = self.gap_finder, Gaps()
         if finder is None:
             return
         with foreign_errors(self.path):
-            for batch in self._source.batches(_QUICK_SLICE):
-                left = batch.frame.height if end is None else end - count.rows
-                count_gaps(finder, batch.frame.select(finder.columns).head(left), count)
+            for batch in self._source.batches(_COUNTING_SLICE):
+                rows_left = batch.frame.height if end is None else end - count.rows
+                count_gaps(
+                    finder, batch.frame.select(finder.columns).head(rows_left), count
+                )
                 yield count
                 if count.rows == end:
                     return
 
-    def _notices_of_prompts(self) -> Iterator[str]:
+    def _prompt_notices(self) -> Iterator[str]:
         """Yield what looks odd in the template, or in prompts of the first rows."""
         if self._template is not None and self._template.notices:
             yield from self._template.notices
             return
         reader = PromptReader(self._layout, self._template, self._job)
-        try:
-            batch = next(iter(self._source.batches(_FIRST_ROWS)), None)
-        except SpecError:
-            return  # told when the row's turn comes
-        if batch is None:
-            return
-        prompts = map(reader.read, _cells(batch, reader.columns))
-        literals = [prompt.literal for prompt in prompts if prompt.literal]
-        if literals:
-            height = batch.frame.height
-            rows = "row" if height == 1 else f"{height} rows"
-            yield (
-                f"{shown(self.path)}: of the first {rows}, "
-                f"{len(literals)} {'holds' if len(literals) == 1 else 'hold'} a "
-                f"placeholder such as {literals[0][:60]}, which "
-                "is sent as it stands: cells are never templates. To fill in columns, "
-                "give a template with --prompt"
-            )
+        yield from notices_of_prompts(reader, self._source)
 
-    def _own(self, frame: pl.DataFrame) -> bytes:
+    def _to_ipc(self, frame: pl.DataFrame) -> bytes:
+        """Return the user columns of a frame as an Arrow IPC stream."""
         stream = io.BytesIO()
-        # The oldest layout, so that any Arrow reader opens it.
-        # Images are in the run folder already, and would fill ledger and table.
-        names = [name for name in self._layout.own if name not in self._images]
+        # Images are in the run folder already; they would bloat the ledger.
+        names = [name for name in self._layout.user_columns if name not in self._images]
+        # The oldest layout, so that any Arrow reader can read it.
         frame.select(names).write_ipc_stream(
             stream, compression="zstd", compat_level=pl.CompatLevel.oldest()
         )
         return stream.getvalue()
 
 
-def _cells(batch: Batch, columns: Sequence[str]) -> Iterable[Mapping[str, object]]:
-    # A template may use no column at all, and there are rows nevertheless.
-    if not columns:
-        return repeat(dict[str, object](), batch.frame.height)
-    return as_rows(batch.frame.select(columns))
-
-
 def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
     lines = batch.lines or repeat(None, batch.frame.height)
-    cells = _cells(batch, reader.columns)
+    cells = cells_of(batch, reader.columns)
     for offset, (line, row) in enumerate(zip(lines, cells, strict=True)):
         yield reader.read(position + offset, line, row)
 
 
 def _template(text: str, layout: Layout, where: str) -> PromptTemplate:
-    # Only here: a prompt that is a column needs no Jinja.
+    # Imported here: a prompt from a column does not need Jinja.
     from batchgen.manifest.template import PromptTemplate
 
     return PromptTemplate(text, layout.names, where)

@@ -1,4 +1,4 @@
-"""Open a table: by its suffix, with foreign errors turned into ours."""
+"""Open a table by its suffix, and turn errors of the file system into ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchgen.drives import reason_of
 from batchgen.errors import SpecError
 from batchgen.manifest.content import hint_for_suffix
 from batchgen.manifest.csv_source import CsvSource
-from batchgen.manifest.source import SUFFIXES, Source
+from batchgen.manifest.table_source import SUFFIXES, TableSource
 from batchgen.manifest.wording import missing_file, shown
 from batchgen.model import Job
 from batchgen.shortage import refuse_shortage
@@ -20,13 +20,13 @@ def expected_names(job: Job) -> frozenset[str]:
     """Return the names that the header of a job's table must have."""
     if job.prompt is None:
         return frozenset({job.columns.get("prompt", "prompt")})
-    # Only here: a prompt that is a column needs no Jinja.
+    # Imported here: a prompt from a column does not need Jinja.
     from batchgen.manifest.template import needed_names
 
     return needed_names(job.prompt)
 
 
-def open_source(path: Path, expected: frozenset[str]) -> Source:
+def open_source(path: Path, expected: frozenset[str]) -> TableSource:
     """Open a table and read its header.
 
     Args:
@@ -34,17 +34,17 @@ def open_source(path: Path, expected: frozenset[str]) -> Source:
         expected: Names that its header must have.
 
     Raises:
-        SpecError: it is no table, or has no rows.
+        SpecError: the file is no table, or has no rows.
     """
     if path.is_dir():
         raise SpecError(f"{shown(path)} is a folder, not a CSV or Parquet file")
     if path.exists() and not path.is_file():
-        # Opening a pipe waits for whoever writes to it, and it can be read once only.
+        # Opening a pipe waits for its writer, and a pipe can be read only once.
         raise SpecError(
             f"{shown(path)} is no regular file: save the table as a file, since it is "
             "read again to carry on"
         )
-    path.open("rb").close()  # so that a file nobody may read is told as that
+    path.open("rb").close()  # reports a file without permission as such
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise SpecError(
@@ -53,7 +53,7 @@ def open_source(path: Path, expected: frozenset[str]) -> Source:
         )
     if suffix == ".csv":
         return CsvSource(path, expected)
-    # Only here: a CSV needs no pyarrow.
+    # Imported here: a CSV does not need pyarrow.
     from batchgen.manifest.parquet_source import ParquetSource
 
     return ParquetSource(path)

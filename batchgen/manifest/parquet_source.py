@@ -1,4 +1,4 @@
-"""Read Parquet in slices of typed columns."""
+"""Read Parquet in batches of typed columns."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from polars.exceptions import PanicException, PolarsError
 
 from batchgen.errors import SpecError
 from batchgen.manifest.content import refuse_other_content
-from batchgen.manifest.parquet_types import carried_as, reads_otherwise
-from batchgen.manifest.source import SLICE_BYTES, Batch
+from batchgen.manifest.parquet_types import changes_meaning, supported_type
+from batchgen.manifest.table_source import SLICE_BYTES, Batch
 from batchgen.manifest.wording import shown
 
 _READ_BUFFER = 1024 * 1024
@@ -24,8 +24,8 @@ _READ_BUFFER = 1024 * 1024
 class ParquetSource:
     """A Parquet file whose schema was read; columns keep their types.
 
-    Those that polars cannot hold are carried as something that says the same, or else
-    are left out.
+    A column that polars does not support is converted to a type with the same meaning,
+    or else left out.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,28 +44,28 @@ class ParquetSource:
 
     @property
     def unreadable(self) -> Mapping[str, str]:
-        """Columns whose values cannot be read as they are, and what to do."""
+        """Columns whose type cannot be read, each with what to do about it."""
         return {
             field.name: (
                 f"{shown(self.path)}, column `{field.name}`: its type {field.type} "
                 "cannot be read; write the column as text, or drop it"
             )
-            for field in self._odd_fields()
+            for field in self._converted_fields()
         }
 
     @property
     def dropped(self) -> frozenset[str]:
-        """Columns that cannot be carried to the result table."""
+        """Columns that cannot be copied into the result table."""
         return frozenset(name for name, kind in self._targets.items() if kind is None)
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What becomes of columns that cannot be carried as they are."""
-        return tuple(self._notice(field) for field in self._odd_fields())
+        """What happens to columns whose type is not supported."""
+        return tuple(self._notice(field) for field in self._converted_fields())
 
-    def _odd_fields(self) -> Iterator[pa.Field]:
+    def _converted_fields(self) -> Iterator[pa.Field]:
         for field in self._schema:
-            if self._targets[field.name] is None or reads_otherwise(field.type):
+            if self._targets[field.name] is None or changes_meaning(field.type):
                 yield field
 
     def _notice(self, field: pa.Field) -> str:
@@ -77,9 +77,9 @@ class ParquetSource:
         )
 
     def empty(self) -> pl.DataFrame:
-        """Return the columns that can be carried, without rows."""
+        """Return the supported columns without rows."""
         fields = [(name, kind) for name, kind in self._targets.items() if kind]
-        return _as_frame(pl.from_arrow(pa.schema(fields).empty_table()))
+        return _to_frame(pl.from_arrow(pa.schema(fields).empty_table()))
 
     def batches(self, size: int) -> Iterator[Batch]:
         fitting = max(1, SLICE_BYTES * self._rows // max(1, self._bytes))
@@ -87,9 +87,9 @@ class ParquetSource:
         with self._open() as file:
             if file.schema_arrow != self._schema:
                 raise SpecError(f"{shown(self.path)}: changed while it was read")
-            # Threads and whole column chunks would buy speed with memory.
+            # Threads and whole column chunks would be faster, but need more memory.
             for batch in file.iter_batches(min(size, fitting), use_threads=False):
-                batch.validate(full=True)  # text that is not UTF-8 must not get further
+                batch.validate(full=True)  # refuses text that is not UTF-8
                 done += batch.num_rows
                 yield Batch(self._frame(batch), None)
         if done != self._rows:
@@ -109,16 +109,16 @@ class ParquetSource:
             ) from error
 
     def _frame(self, batch: pa.RecordBatch) -> pl.DataFrame:
-        """Return the columns of a batch that can be carried."""
+        """Return the supported columns of a batch."""
         columns = {
             name: column.cast(target)
             for name, column in zip(self.names, batch.columns, strict=True)
             if (target := self._targets[name]) is not None
         }
-        # Columns alone: polars panics over metadata that is not UTF-8.
+        # Without the schema's metadata: polars panics if it is not UTF-8.
         table = pa.Table.from_arrays(list(columns.values()), names=list(columns))
         try:
-            return _as_frame(pl.from_arrow(table))
+            return _to_frame(pl.from_arrow(table))
         except PanicException as error:
             kinds = ", ".join(
                 f"`{field.name}` ({field.type})" for field in self._schema
@@ -130,8 +130,8 @@ class ParquetSource:
 
 
 def _target(field: pa.Field) -> pa.DataType | None:
-    """Return the type under which a column is carried; None where it cannot be."""
-    target = carried_as(field.type)
+    """Return the type to convert a column to; None if it is not supported."""
+    target = supported_type(field.type)
     try:
         empty = pa.schema([field.remove_metadata()]).empty_table().column(0)
         return target if target is None else empty.cast(target).type
@@ -139,10 +139,10 @@ def _target(field: pa.Field) -> pa.DataType | None:
         return None
 
 
-def _as_frame(read: pl.DataFrame | pl.Series) -> pl.DataFrame:
-    """Return what polars read of a table; its signature allows for arrays, too."""
+def _to_frame(read: pl.DataFrame | pl.Series) -> pl.DataFrame:
+    """Return the frame of a table; by its signature polars might return a series."""
     frame = read if isinstance(read, pl.DataFrame) else read.to_frame()
-    # Each slice would bring categories of its own, which one table cannot hold.
+    # The categories differ from batch to batch, which one table does not allow.
     return frame.cast({cs.categorical(): pl.String, cs.enum(): pl.String})
 
 

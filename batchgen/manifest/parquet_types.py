@@ -1,4 +1,4 @@
-"""Which types of Parquet columns polars can hold, and what the others become."""
+"""Which types of Parquet columns polars supports, and what others become."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import pyarrow as pa
 
 UTC = "UTC"
 _NOWHERE = ("Factory", "localtime", "posixrules")
-"""Names that stand among the zones and are none."""
+"""Names in the list of time zones that are no zones."""
 
 
-def carried_as(kind: pa.DataType) -> pa.DataType | None:
-    """Return the type under which polars takes a column; None where there is none.
+def supported_type(kind: pa.DataType) -> pa.DataType | None:
+    """Return the type in which polars accepts a column; None if there is none.
 
-    It is asked of the type, and never tried: where polars cannot do one it panics, and
-    Rust writes a backtrace to the terminal, whoever catches the error.
+    The type decides, without a try: for an unsupported type polars panics, and Rust
+    writes a backtrace to the terminal even if the error is caught.
     """
     types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
-        return carried_as(kind.storage_type)
+        return supported_type(kind.storage_type)
     if types.is_nested(kind):
         return _nested(kind)
     if types.is_dictionary(kind):
-        return kind if carried_as(kind.value_type) == kind.value_type else None
+        return kind if supported_type(kind.value_type) == kind.value_type else None
     return _plain(kind)
 
 
@@ -41,23 +41,23 @@ def _plain(kind: pa.DataType) -> pa.DataType | None:
     return kind if _is_plain(kind) else None
 
 
-def reads_otherwise(kind: pa.DataType) -> bool:
-    """Tell whether a column that is carried as another type reads otherwise, too."""
+def changes_meaning(kind: pa.DataType) -> bool:
+    """Tell whether the values of a column look different after its conversion."""
     types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
-        return reads_otherwise(kind.storage_type)
+        return changes_meaning(kind.storage_type)
     if types.is_dictionary(kind):
-        return reads_otherwise(kind.value_type)
+        return changes_meaning(kind.value_type)
     if types.is_nested(kind):
         children = range(kind.num_fields)
-        return any(reads_otherwise(kind.field(index).type) for index in children)
+        return any(changes_meaning(kind.field(index).type) for index in children)
     is_unknown = types.is_timestamp(kind) and not _is_known_zone(kind.tz)
     return is_unknown or types.is_decimal256(kind)
 
 
 def _nested(kind: pa.DataType) -> pa.DataType | None:
     fields = [kind.field(index) for index in range(kind.num_fields)]
-    parts = [carried_as(field.type) for field in fields]
+    parts = [supported_type(field.type) for field in fields]
     is_ambiguous = len({field.name for field in fields}) < len(fields)
     if not parts or None in parts or is_ambiguous:
         return None
@@ -71,7 +71,7 @@ def _nested(kind: pa.DataType) -> pa.DataType | None:
 def _rebuilt(
     kind: pa.DataType, parts: Mapping[str, pa.DataType | None]
 ) -> pa.DataType | None:
-    """Return a nested type with other parts."""
+    """Return a nested type with the types of its parts replaced."""
     types = pa.types
     first = next(iter(parts.values()))
     if types.is_struct(kind):
@@ -104,7 +104,7 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _is_known_zone(zone: str | None) -> bool:
-    # By the names of the IANA alone: an offset such as +05:30 is none of them.
+    # Only by IANA names: an offset such as +05:30 is not one of them.
     if zone is None or zone == UTC:
         return True
     return zone in available_timezones() and zone not in _NOWHERE

@@ -1,4 +1,4 @@
-"""What the manifest yields: rows, what is wrong with them, and slices of rows."""
+"""The rows of a manifest, their problems, and slices of rows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from batchgen.model import ImageRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Why a row cannot run, and the manifest's column that must be mended.
+    """Why a row cannot run, and the column that must be corrected.
 
     Attributes:
-        spares_started: Whether a row that has attempts runs all the same: a rule that
-            came later must not lose what was bought before.
+        spares_started: Whether a row with attempts runs all the same: a rule that was
+            added later must not lose what was bought earlier.
     """
 
     column: str | None
@@ -25,23 +25,23 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One row as it was asked for.
+    """One row of the manifest.
 
     Attributes:
         position: From 0.
         line: Line of the CSV file where the row begins, from 1; None for Parquet.
-        id: None when the manifest has no id column, or this row's is empty.
-        request: None when there is a problem, unless that spares rows that were
-            started; so is the fingerprint.
-        filename: As the manifest says it, not made safe.
-        provider: As the row says it; None leaves it to the job.
-        warning: What of the row may be less than what was meant, though it can run.
-        lacks: Columns that the template uses and that have no value in this row.
-        prompt: Template rendered; stands on an invalid row, too, where it is known.
-        fingerprint: 16 bytes that stand for what was asked for.
-        budget_group: Its values of the columns that have budgets, as JSON; None where
-            the job has none by column.
-        names: What the manifest calls the known columns, for messages.
+        id: None if the manifest has no id column, or the cell is empty.
+        request: None if there is a problem, except one that spares rows that were
+            started; likewise the fingerprint.
+        filename: As the manifest states it, not yet made safe.
+        provider: As the row states it; None to let the job decide.
+        warning: What is odd, though the row can run.
+        missing_columns: Columns that the template uses and that have no value here.
+        prompt: After the template was rendered; known for some invalid rows, too.
+        fingerprint: 16 bytes that identify the request.
+        budget_group: Values of the columns with budgets, as JSON; None if the job has
+            no budgets by column.
+        names: The manifest's names of the standard columns, for messages.
     """
 
     position: int
@@ -55,20 +55,20 @@ class Row:
     fingerprint: bytes | None
     budget_group: str | None = None
     warning: str | None = None
-    lacks: Sequence[str] = ()
+    missing_columns: Sequence[str] = ()
     names: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Consecutive rows, and their own columns as an Arrow IPC stream.
+    """Consecutive rows with their user columns.
 
     Attributes:
-        own: The manifest's own columns for exactly these rows, in order, to be
-            carried to the result table.
-        files: Local references that were read for them, and for no row before.
+        user_columns: The user columns of these rows as an Arrow IPC stream, to be
+            copied into the result table.
+        files: Local references that were first read for these rows.
     """
 
     rows: Sequence[Row]
-    own: bytes
+    user_columns: bytes
     files: Sequence[FileState] = ()

@@ -1,4 +1,4 @@
-"""How a column is written in a template, for those who wrote something similar."""
+"""How a template refers to a column, for users who wrote something similar."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from batchgen.manifest.wording import plain_name
 
 _EXPRESSION = re.compile(r"\{\{[-+]?(.*?)[-+]?\}\}", re.DOTALL)
 _ATTEMPT = re.compile(r"\{[{%]*([^{}%]+)[%}]*")
-"""What may have been meant as an expression, whatever its braces."""
+"""A likely expression with wrong braces."""
 _NAME = re.compile(r"[^\W\d]\w*")
-# Words that Jinja2 reads as something else than a name.
+# Words that are no names in Jinja2.
 _RESERVED = frozenset(
     (
         *("and", "else", "if", "in", "is", "not", "or", "loop", "self"),
         *("true", "false", "none", "True", "False", "None"),
     )
 )
-# None of the signs that end it, and no blanks apart: each sign is then tried once, and
-# a cell of blanks cannot take minutes.
+# Excludes the signs that end the pattern: the search takes linear time, also in a cell
+# that is full of blanks.
 _INNER = r"([^{}<>\[\]%$\r\n|]{1,100})"
 _LOOKALIKES = (
     re.compile(rf"(?<!\{{)\$?\{{{_INNER}\}}(?!\}})"),  # {Title}, ${Title}
@@ -34,22 +34,22 @@ _SIGNS = re.compile(r"[{$%<\[]")
 
 
 class ColumnNames:
-    """The columns of a table, to be found by a name that is spelled otherwise."""
+    """Finds the columns of a table by names in another spelling."""
 
     def __init__(self, columns: Iterable[str]) -> None:
-        # The first of equal ones stands, so they are gone through from the end.
+        # Of equal names the first one wins, since it is inserted last.
         names = [*columns]
         self._by_plain = {plain_name(name): name for name in reversed(names)}
         self._columns = frozenset(names)
 
     def find(self, word: str) -> str | None:
-        """Return the column whose name a text is, its case and blanks aside."""
+        """Return the column with this name, ignoring case, blanks and hyphens."""
         word = word.strip()
         return word if word in self._columns else self._by_plain.get(plain_name(word))
 
 
 def spelled(column: str) -> str:
-    """Return how a template asks for a column."""
+    """Return how a template must refer to a column."""
     if _is_name(column):
         return f"{{{{ {column} }}}}"
     quote = "'" if '"' in column else '"'
@@ -57,38 +57,38 @@ def spelled(column: str) -> str:
 
 
 def hint_for(text: str, columns: ColumnNames, line: int | None = None) -> str:
-    """Return ` (write ... in place of ...)` for a column that is not written right.
+    """Return ` (write ... in place of ...)` for a column that is written wrongly.
 
     Args:
-        text: The template, which does not parse or asks for unknown columns.
+        text: The template, which has a syntax error or uses unknown columns.
         columns: Of the table.
-        line: Where it does not parse, from 1; None where it does.
+        line: Of the syntax error, from 1; None if there is none.
     """
     pattern = _EXPRESSION if line is None else _ATTEMPT
     misspelled = [
         (text.count("\n", 0, match.start()) + 1, match[0].strip(), column)
         for match in pattern.finditer(text)
         if (column := _intended_column(_word_in(match), columns)) is not None
-        and not _is_right(match, column)
+        and not _is_correct(match, column)
     ]
-    here = [each for each in misspelled if line in (None, each[0])] or misspelled
-    if not here:
+    in_line = [each for each in misspelled if line in (None, each[0])]
+    if not misspelled:
         return ""
-    _, written, column = here[0]
+    _, written, column = (in_line or misspelled)[0]
     return f" (write {spelled(column)} in place of {written})"
 
 
-def _is_right(match: re.Match[str], column: str) -> bool:
+def _is_correct(match: re.Match[str], column: str) -> bool:
     if match[0].strip() == spelled(column):
         return True
-    has_right_braces = re.fullmatch(r"\{\{[^{}]*\}\}", match[0].strip()) is not None
-    return has_right_braces and _word_in(match) == column and _is_name(column)
+    has_correct_braces = re.fullmatch(r"\{\{[^{}]*\}\}", match[0].strip()) is not None
+    return has_correct_braces and _word_in(match) == column and _is_name(column)
 
 
 def _intended_column(word: str, columns: ColumnNames) -> str | None:
-    """Return the column that a mistyped expression most likely meant."""
+    """Return the column that a mistyped expression most likely means."""
     bare = re.sub(r"^row\s*[.\[]", "", word).strip(" []\"'$@#=&:")
-    # As Liquid has it in Shopify's own templates: product.title
+    # Shopify's templates (Liquid) write product.title
     last = bare.rpartition(".")[2]
     return columns.find(word) or columns.find(bare) or columns.find(last)
 
@@ -99,13 +99,13 @@ def notices_of(
     columns: ColumnNames,
     named: Collection[str],
 ) -> Iterator[str]:
-    """Yield what looks like a column in a template and is none.
+    """Yield a notice for each part of a template that only looks like a column.
 
     Args:
         text: The template.
-        literals: Its parts that are no template.
+        literals: Its parts of plain text.
         columns: Of the table.
-        named: Those that the template takes from the row.
+        named: Columns that the template uses.
     """
     for match in _EXPRESSION.finditer(text):
         column = columns.find(_word_in(match))
@@ -117,7 +117,7 @@ def notices_of(
 
 
 def lookalikes(text: str, columns: ColumnNames) -> Iterator[tuple[str, str]]:
-    """Yield what is written like a column of another template language, and which."""
+    """Yield placeholders in other template languages, each with its column."""
     if not _SIGNS.search(text):
         return
     for pattern in _LOOKALIKES:
@@ -128,7 +128,7 @@ def lookalikes(text: str, columns: ColumnNames) -> Iterator[tuple[str, str]]:
 
 
 def unfilled(prompt: str, columns: ColumnNames) -> str | None:
-    """Return the first thing in a finished prompt that a template should have filled.
+    """Return the first placeholder in a finished prompt, if there is one.
 
     Args:
         prompt: As it is sent.
@@ -142,7 +142,7 @@ def unfilled(prompt: str, columns: ColumnNames) -> str | None:
 
 
 def _word_in(expression: re.Match[str]) -> str:
-    """Return what stands between the braces, without filters and quotes."""
+    """Return the text between the braces, without filters and quotes."""
     return expression[1].partition("|")[0].strip().strip("\"'").strip()
 
 

@@ -1,4 +1,4 @@
-"""The prompt template: Jinja2 in its sandbox, over the row's own columns."""
+"""The prompt template: Jinja2 in a sandbox, filled with the columns of a row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from batchgen.manifest.template_sandbox import Cells, TemplateSandbox, check_len
 from batchgen.manifest.template_work import TooMuchWork
 from batchgen.manifest.wording import did_you_mean, listed
 
-# Whatever a template's own words can raise while they work on a row's cells.
+# What the expressions of a template can raise.
 _FAILURES = (
     TemplateError,
     ArithmeticError,
@@ -38,13 +38,13 @@ _FAILURES = (
 )
 
 
-# What Jinja and Python raise for a template that they cannot take in, though nothing
-# in it is written wrongly: nested too deeply, or a number of thousands of digits.
+# What Jinja and Python raise for a template without a syntax error that is nested too
+# deeply, or contains a number of thousands of digits.
 _TOO_LARGE = (RecursionError, MemoryError, OverflowError, SyntaxError, ValueError)
 
-_TEXTS = (str, int, float, Decimal, date, time, timedelta)
+_PRINTABLE = (str, int, float, Decimal, date, time, timedelta)
 _LIST = "a whole list: write, for example, {{ tags | join(', ') }}"
-_NO_TEXTS: Mapping[type, str] = MappingProxyType(
+_NOT_PRINTABLE: Mapping[type, str] = MappingProxyType(
     {
         bytes: "bytes, which no prompt can hold",
         dict: "a whole structure: name one of its fields, as in {{ size.width }}",
@@ -53,51 +53,51 @@ _NO_TEXTS: Mapping[type, str] = MappingProxyType(
         object: "something that is neither text nor a number: name a column",
     }
 )
-"""What is wrong with a value that is put out, by the first kind that it is."""
+"""What is wrong with a value in the output, by the first type that matches."""
 
 
 def needed_names(text: str) -> frozenset[str]:
-    """Return columns without which a template cannot be used on any table.
+    """Return the columns that a template needs.
 
-    None are returned for one that does not parse: `PromptTemplate` says why.
+    None for a template with a syntax error, which `PromptTemplate` reports.
     """
     environment = TemplateSandbox()
     try:
-        used = _used(environment.parse(text), ())
+        row_names = _row_names(environment.parse(text), ())
     except (TemplateSyntaxError, *_TOO_LARGE):
         return frozenset()
-    return frozenset(used - {"row", *environment.globals})
+    return frozenset(row_names - {"row", *environment.globals})
 
 
 class PromptTemplate:
-    """A template that was compiled once and checked against the columns."""
+    """A compiled template that was checked against the columns of the table."""
 
     def __init__(self, text: str, columns: Sequence[str], where: str) -> None:
         """Compile a template.
 
         Args:
             text: Jinja2.
-            columns: Names that the manifest's rows have.
+            columns: Of the manifest.
             where: The manifest's path, for messages.
 
         Raises:
-            SpecError: it does not parse, or asks for a column that is not there.
+            SpecError: the template has a syntax error, or uses an unknown column.
         """
-        self.oddity: str | None = None
-        """What the last prompt holds that is neither text nor a number."""
-        self._sandbox = environment = TemplateSandbox(self._printed)
+        self.output_problem: str | None = None
+        """The problem of the last prompt: it contains neither text nor a number."""
+        self._sandbox = environment = TemplateSandbox(self._check_output)
         names = spelling.ColumnNames(columns)
         try:
             tree = environment.parse(text)
             uses = columns_of(tree, columns)
-            used = _used(tree, columns)
+            row_names = _row_names(tree, columns)
             literals = [part.data for part in tree.find_all(nodes.TemplateData)]
             self._template = environment.from_string(environment.limited(tree))
-            # Jinja puts out constants here, once, and never again.
-            self._constant_oddity = self.oddity
+            # Jinja prints constants here, once, and not again for each row.
+            self._constant_problem = self.output_problem
         except TemplateSyntaxError as error:
             hint = spelling.hint_for(text, names, error.lineno)
-            words = _in_plain_words(error.message or "", environment.filters)
+            words = _explain(error.message or "", environment.filters)
             raise SpecError(
                 f"prompt template, line {error.lineno}: {words}{hint}"
             ) from error
@@ -106,7 +106,7 @@ class PromptTemplate:
                 "prompt template: it cannot be read, since something in it is nested "
                 "too deeply, or a number in it is too long: write it more simply"
             ) from error
-        for name in sorted(used - set(columns) - {"row", *environment.globals}):
+        for name in sorted(row_names - set(columns) - {"row", *environment.globals}):
             hint = did_you_mean(name, columns) + spelling.hint_for(text, names)
             raise SpecError(
                 f"prompt template: {where} has no column `{name}`{hint} (the columns "
@@ -114,32 +114,32 @@ class PromptTemplate:
             )
         self.gaps = GapFinder(uses)
         self.notices = tuple(spelling.notices_of(text, literals, names, uses.named))
-        self._reads_row = "row" in used and "row" not in columns
+        self._reads_row = "row" in row_names and "row" not in columns
         self.columns: tuple[str, ...] = tuple(
             name
             for name in columns
-            # Not in `used` is a column that has the name of one of Jinja's functions.
-            if self._reads_row or name in used or name in uses.named
+            # A column with the name of a Jinja function is not in `row_names`.
+            if self._reads_row or name in row_names or name in uses.named
         )
 
     def render(self, cells: Mapping[str, object]) -> str:
         """Return the prompt of one row.
 
         Args:
-            cells: At least those of `columns`; None stands for an empty cell.
+            cells: At least those of `columns`; None is an empty cell.
 
         Raises:
-            TooMuchWork: the template passes a limit of work or time with this row.
-            ValueError: it cannot be filled with this row.
+            TooMuchWork: the template exceeds a limit of work or time.
+            ValueError: the template cannot be filled with this row.
         """
-        # Empty, not None: `{{ colour }}` must not put the word None into a prompt.
-        known = {
+        # `""` for an empty cell: `{{ colour }}` must not print the word None.
+        values = {
             name: "" if cells[name] is None else cells[name] for name in self.columns
         }
-        self.oddity = self._constant_oddity
+        self.output_problem = self._constant_problem
         self._sandbox.meter.reset()
         try:
-            pieces = self._template.generate({"row": Cells(known)} | known)
+            pieces = self._template.generate({"row": Cells(values)} | values)
             prompt = "".join(_limited(pieces))
             prompt.encode()
         except TooMuchWork:
@@ -151,33 +151,33 @@ class PromptTemplate:
             raise ValueError(f"the template cannot be filled: {reason}") from error
         return prompt
 
-    def _printed(self, value: object) -> object:
-        """Take note of what is put out and is neither text nor a number."""
+    def _check_output(self, value: object) -> object:
+        """Record a problem if the output is neither text nor a number."""
         if isinstance(value, Undefined):
             return value
         if callable(value):
             raise TemplateRuntimeError(
                 "a function is put out in place of what it returns: write () behind it"
             )
-        if not isinstance(value, _TEXTS):
-            kinds = (kind for kind in _NO_TEXTS if isinstance(value, kind))
-            self._sandbox.weighed(value)  # Jinja makes text of it nevertheless
-            self.oddity = f"the template puts out {_NO_TEXTS[next(kinds)]}"
+        if not isinstance(value, _PRINTABLE):
+            kinds = (kind for kind in _NOT_PRINTABLE if isinstance(value, kind))
+            self._sandbox.weighed(value)  # Jinja converts it to text nevertheless
+            self.output_problem = f"the template puts out {_NOT_PRINTABLE[next(kinds)]}"
         return value
 
 
-def _in_plain_words(message: str, filters: Collection[str]) -> str:
-    """Return what Jinja2 cannot read in words that say what to do, where it is known.
+def _explain(message: str, filters: Collection[str]) -> str:
+    """Return a message of Jinja2 in plain words that say what to do.
 
     Args:
-        message: Jinja2's.
-        filters: Names of those that there are.
+        message: Of Jinja2.
+        filters: Names of all filters.
     """
-    if unknown := re.fullmatch(r"No filter named '(.*)'\.", message):
-        near = did_you_mean(unknown[1], filters) or ": see the filters of Jinja2"
-        return f"there is no filter `{unknown[1]}`{near}"
-    if unclosed := re.search(r"needs to be closed is '(\w+)'", message):
-        block = unclosed[1]
+    if no_filter := re.fullmatch(r"No filter named '(.*)'\.", message):
+        hint = did_you_mean(no_filter[1], filters) or ": see the filters of Jinja2"
+        return f"there is no filter `{no_filter[1]}`{hint}"
+    if not_closed := re.search(r"needs to be closed is '(\w+)'", message):
+        block = not_closed[1]
         return (
             f"{{% {block} ... %}} is never closed: write {{% end{block} %}} where it "
             "ends"
@@ -193,18 +193,18 @@ def _limited(pieces: Iterator[str]) -> Iterator[str]:
         yield piece
 
 
-def _used(tree: nodes.Template, columns: Sequence[str]) -> set[str]:
-    """Return names that the template takes from the row, `row` for all of them."""
+def _row_names(tree: nodes.Template, columns: Sequence[str]) -> set[str]:
+    """Return names that the template takes from the row; `row` means all of them."""
     optional = _optional(tree)
-    used = meta.find_undeclared_variables(tree) - optional
-    if "row" in used and "row" not in columns:
-        used |= set(_subscripts(tree))
-    # What is asked for with a default is used where it is there.
-    return used | (optional & set(columns))
+    row_names = meta.find_undeclared_variables(tree) - optional
+    if "row" in row_names and "row" not in columns:
+        row_names |= set(_subscripts(tree))
+    # A column with a default is used if it exists.
+    return row_names | (optional & set(columns))
 
 
 def _subscripts(tree: nodes.Template) -> Iterator[str]:
-    """Yield names that the template asks of the row; none that the row itself has."""
+    """Yield columns in expressions such as `row.Title`, without methods of a dict."""
     for item in tree.find_all((nodes.Getitem, nodes.Getattr, nodes.Call)):
         match item:
             case nodes.Getitem(
@@ -225,7 +225,7 @@ def _subscripts(tree: nodes.Template) -> Iterator[str]:
 
 
 def _optional(tree: nodes.Template) -> set[str]:
-    """Return names that the template itself provides for the absence of."""
+    """Return names that may be missing, since the template has a default or a test."""
     tested = [test for test in tree.find_all(nodes.Test) if test.name == "defined"]
     filtered = [
         item for item in tree.find_all(nodes.Filter) if item.name in ("default", "d")

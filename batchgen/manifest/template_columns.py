@@ -1,4 +1,4 @@
-"""Which columns a prompt template takes from the row, and which it can do without."""
+"""Which columns a prompt template uses, and which of them it needs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ _ROW = "row"
 
 @dataclass(frozen=True, slots=True)
 class TemplateColumns:
-    """Columns that a template names, in the order of the table.
+    """Columns that a template uses, in the order of the table.
 
     Attributes:
         named: All of them.
-        required: Those that the template always puts out. What stands under `if`,
-            `default` or `or` is not among them: the template provides for its absence.
-        anchors: Those that it puts out and provides nothing for, always or under a
-            condition. Where there are none, each row has what it needs.
-        tested: Those that a condition asks for. It takes a text such as `nan` for a
-            value, so such a text reaches the prompt nevertheless.
+        required: Columns that are always printed; not those under `if`, `default` or
+            `or`, for whose absence the template provides.
+        anchors: Columns that are printed, always or under a condition, and for whose
+            absence the template does not provide. If there are none, no row can lack
+            a value.
+        tested: Columns in conditions. For a condition a text such as `nan` is a value,
+            so such a text gets into the prompt.
     """
 
     named: tuple[str, ...]
@@ -33,10 +34,10 @@ class TemplateColumns:
 
 
 def columns_of(tree: nodes.Template, columns: Sequence[str]) -> TemplateColumns:
-    """Return the columns that a template names.
+    """Return the columns that a template uses.
 
     Args:
-        tree: The template as Jinja2 parsed it.
+        tree: The template, parsed by Jinja2.
         columns: The columns of the table.
     """
     walk = _Walk(frozenset(columns))
@@ -51,10 +52,10 @@ def columns_of(tree: nodes.Template, columns: Sequence[str]) -> TemplateColumns:
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """What stands around a part of the template.
+    """The surroundings of a node of the template.
 
     Attributes:
-        conditional: Whether the part is not always put out.
+        conditional: Whether the node is not always printed.
         provided: Columns for whose absence the template provides here.
     """
 
@@ -67,10 +68,10 @@ class _Context:
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """The columns that an expression stands for.
+    """The columns that an expression prints.
 
     Attributes:
-        required: Those whose absence always shows.
+        required: Columns that are always printed.
     """
 
     columns: frozenset[str] = frozenset()
@@ -79,10 +80,10 @@ class _Value:
 
 @dataclass(slots=True)
 class _Walk:
-    """Visits each part of a template once.
+    """Visits each node of a template once.
 
     Attributes:
-        variables: The template's own variables: `{% set name = Title %}`.
+        variables: Variables of the template: `{% set name = Title %}`.
     """
 
     columns: frozenset[str]
@@ -138,11 +139,11 @@ class _Walk:
         if value is None:
             self._visit_all(node.iter_child_nodes(), context)
             return
-        self._put_out(value, context)
+        self._print(value, context)
         if isinstance(node, nodes.Call):  # row.get("Title", Handle)
             self._visit_all(node.args[1:], context.under())
 
-    def _put_out(self, value: _Value, context: _Context) -> None:
+    def _print(self, value: _Value, context: _Context) -> None:
         self.named |= value.columns
         self.anchors |= value.columns - context.provided
         if not context.conditional:
@@ -156,30 +157,31 @@ class _Walk:
         self.visit(node.iter, context)
         if node.test is not None:
             self._tested(node.test)
-        own = [*node.target.find_all(nodes.Name), node.target]
-        names = {part.name for part in own if isinstance(part, nodes.Name)} | {"loop"}
+        targets = [*node.target.find_all(nodes.Name), node.target]
+        names = {each.name for each in targets if isinstance(each, nodes.Name)}
+        names.add("loop")
         outer = self.variables
         self.variables = outer | dict.fromkeys(names, _Value())
         self._visit_all((*node.body, *node.else_), context)
         self.variables = outer
 
     def _assign(self, name: str, value: nodes.Node, context: _Context) -> None:
-        """Take note of a variable: what it holds is judged where it is put out.
+        """Record the columns of a variable: they count where the variable is printed.
 
-        Columns for which the expression itself provides stand for nothing more.
+        Columns for whose absence the expression provides do not count.
         """
         inner = _Walk(self.columns, variables=self.variables)
         inner.visit(value, _Context(provided=context.provided))
         self.named |= inner.named
         self.tested |= inner.tested
         columns, required = frozenset(inner.anchors), frozenset(inner.required)
-        if context.conditional:  # another branch may give it another value
+        if context.conditional:  # another branch may assign another value
             before = self.variables.get(name, _Value())
             columns, required = columns | before.columns, frozenset()
         self.variables = {**self.variables, name: _Value(columns, required)}
 
     def _tested(self, node: nodes.Node) -> frozenset[str]:
-        """Return the columns that a condition asks for; they are named, no more."""
+        """Return the columns in a condition; they are used, but not printed."""
         columns = frozenset(self._columns_in(node))
         self.named |= columns
         self.tested |= columns
@@ -194,14 +196,14 @@ class _Walk:
             yield from self._columns_in(part)
 
     def _column(self, node: nodes.Node) -> _Value | None:
-        """Return the columns that a value stands for, None where it is another one."""
+        """Return the columns of a value, None if it is no column."""
         match node:
             case nodes.Name(name=name, ctx="load"):
                 if name in self.variables:
                     return self.variables[name]
                 if name in self.columns:
                     return _Value(frozenset({name}), frozenset({name}))
-                # The whole row, for a loop over it: which of it is used, rows decide.
+                # The whole row, in a loop: it is unknown which columns it uses.
                 return _Value(self.columns) if name == _ROW else None
             case (
                 nodes.Getitem(

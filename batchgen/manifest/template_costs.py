@@ -1,6 +1,6 @@
-"""What filters and methods cost that can make far more than what they are given.
+"""The work of filters and methods whose output can be far larger than their input.
 
-Whatever stands in no table here is linear in what it is given.
+All that are in no table here take linear time.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _MAX_DIGITS = 1000
 _DIGITS = re.compile(r"\d+")
 _WIDTH_WITHIN = re.compile(r"\{[^{}:]*:[^{}]*\{")
 _SORTING = 4
-"""Of a hundred thousand items each is compared seventeen times."""
+"""Work for each item: of a hundred thousand items, each is compared seventeen times."""
 _QUICK_WORK = 2000
-"""Up to here the largest that any work can be is charged, since that is soon told."""
+"""Below this, an upper bound of the work is charged: it is quick to compute."""
 
 
 @dataclass(slots=True)
@@ -29,9 +29,9 @@ class Use:
     """One use of a filter, or of a method on its object.
 
     Attributes:
-        value: What the filter is applied to, or the method's object.
+        value: The input of the filter, or the object of the method.
         weight: Of the value.
-        args: What stands in the parentheses.
+        args: The arguments in parentheses.
     """
 
     value: Any
@@ -44,7 +44,7 @@ class Use:
         return [*self.args, *self.options.values()]
 
     def argument(self, index: int, name: str, default: Any) -> Any:
-        """Return an argument that may be given by place or by name."""
+        """Return an argument that may be positional or a keyword."""
         if index < len(self.args):
             return self.args[index]
         return self.options.get(name, default)
@@ -54,10 +54,9 @@ Cost = Callable[[Use], int]
 
 
 def common_cost(use: Use) -> int:
-    """Return what every filter and method may cost beyond the size of its value.
+    """Return the work that any filter or method may do beyond the size of its value.
 
-    A number is taken for a width or a count, and a text for one that is repeated with
-    each item.
+    A number may be a width or a count, and a text may be repeated for each item.
     """
     items = len(use.value) if hasattr(use.value, "__len__") else 1
     times = 1 if isinstance(use.value, str | bytes) else items
@@ -65,10 +64,10 @@ def common_cost(use: Use) -> int:
 
 
 def quick_cost(value: object, arguments: Sequence[Any]) -> int | None:
-    """Return what a use of a text or a number costs at most; None where that is much.
+    """Return an upper bound of the work for a text or a number; None if it is large.
 
-    Most uses are such: a short text, with short texts and small numbers beside it.
-    Formats, whose own digits can make them long, must not be asked for here.
+    This is the common case: a short text with short arguments. Do not call it for
+    formats: digits in them can make a long output.
     """
     size = 1
     for argument in arguments:
@@ -123,7 +122,7 @@ def _of_round(use: Use) -> int:
 
 
 def _of_sum(use: Use) -> int:
-    # Lists are copied with each one that is added.
+    # Each addition of a list copies the result.
     is_number = isinstance(use.argument(1, "start", 0), int | float | Decimal)
     return 0 if is_number else use.weight**2
 
@@ -143,12 +142,12 @@ def _of_trim(use: Use) -> int:
 
 
 def _of_striptags(use: Use) -> int:
-    """Return what it costs to copy the text once for each of its tags."""
+    """Return the work to copy the text once for each tag."""
     return use.weight * str(use.value).count("<") // 1000
 
 
 def _of_percent_format(use: Use) -> int:
-    """Return what `'%5d' | format(x)` costs."""
+    """Return the work of `'%5d' | format(x)`."""
     text = str(use.value)
     largest = max(map(weigh, use.arguments), default=0)
     widths = sum(map(_size_of, use.arguments)) if "*" in text else 0
@@ -156,7 +155,7 @@ def _of_percent_format(use: Use) -> int:
 
 
 def _of_brace_format(use: Use) -> int:
-    """Return what `'{:5}'.format(x)` costs."""
+    """Return the work of `'{:5}'.format(x)`."""
     text = str(use.value)
     if _WIDTH_WITHIN.search(text):
         raise TemplateRuntimeError(
@@ -167,19 +166,19 @@ def _of_brace_format(use: Use) -> int:
 
 
 def _digits_in(text: str) -> int:
-    """Return all widths that a format names, added up."""
+    """Return the sum of all widths in a format."""
     runs = _DIGITS.findall(text)
     return sum(MAX_WORK if len(run) > 7 else int(run) for run in runs)
 
 
 def _of_join(use: Use) -> int:
-    """Return what `', '.join(parts)` costs."""
+    """Return the work of `', '.join(parts)`."""
     parts = use.argument(0, "", ())
     return len(parts) * use.weight if hasattr(parts, "__len__") else 0
 
 
 def _of_join_filter(use: Use) -> int:
-    """Return what `text | join(', ')` costs: each letter of a text is an item."""
+    """Return the work of `text | join(', ')`: each letter of a text is an item."""
     is_text = isinstance(use.value, str | bytes)
     return use.weight * weigh(use.argument(0, "d", "")) if is_text else 0
 
@@ -224,8 +223,8 @@ FILTERS: Mapping[str, Cost] = {
     "urlize": _of_urlize,
     "wordwrap": _of_wordwrap,
 }
-"""Each filter that a template may use. `default` is our own, and costs nothing; what is
-not here, such as `random`, there is not."""
+"""All filters that a template may use, besides our own `default`. Others, such as
+`random`, do not exist."""
 
 FORMATS = ("format", "format_map")
 
@@ -241,4 +240,4 @@ METHODS: Mapping[str, Cost] = {
     "striptags": _of_striptags,
     "translate": _of_translate,
 }
-"""Methods of texts and numbers that cost more than what they are given."""
+"""Methods of texts and numbers that do more work than the size of their input."""

@@ -1,4 +1,4 @@
-"""The sandbox in which templates run: Jinja2's, with a limit to all that is done."""
+"""The sandbox of templates: that of Jinja2, with a limit for every operation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jinja2.runtime import Context, markup_join, str_join
 from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from batchgen.manifest.missing import is_missing
+from batchgen.manifest.missing_values import is_missing
 from batchgen.manifest.template_costs import (
     FILTERS,
     FORMATS,
@@ -32,12 +32,12 @@ from batchgen.manifest.template_work import (
 from batchgen.manifest.wording import did_you_mean
 
 MAX_PROMPT_CHARACTERS = 100_000
-"""Characters that a template may make; none of the providers takes as many."""
+"""Characters of a prompt; no provider accepts as many."""
 
 _MAX_BITS = 10_000
 _MAX_DEPTH = 50
 _LOOP = "each step of a loop"
-"""Names a filter that no template can name, since it has blanks."""
+"""Name of a filter that no template can use, since it has blanks."""
 
 _Test = Callable[..., Any]
 _COMPARING = (
@@ -47,24 +47,24 @@ _COMPARING = (
 
 
 class Cells(dict[str, object]):
-    """The cells behind `row[...]`; a missing one is named as a column."""
+    """The cells of `row[...]`; the error for a missing one speaks of a column."""
 
     def __missing__(self, name: str) -> object:
         raise TemplateRuntimeError(f"no column `{name}`{did_you_mean(name, self)}")
 
 
 class TemplateSandbox(ImmutableSandboxedEnvironment):
-    """The sandbox, with less that makes prompts random or endless."""
+    """The sandbox, without features that make prompts random or endless."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self, finalize: Callable[[object], object] | None = None) -> None:
-        # A prompt is text, not HTML: nothing in it is to be escaped.
+        # A prompt is text, not HTML: nothing is escaped.
         super().__init__(undefined=StrictUndefined, autoescape=False, finalize=finalize)
         self.meter = WorkMeter()
         self._depth = 0
         self.code_generator_class = _CountingCode
-        # The same row must make the same prompt, or it would be bought again.
+        # Equal rows must give equal prompts, or they would be bought again.
         del self.globals["lipsum"]
         self.globals["range"] = self._range
         self.globals["namespace"] = _PlainNamespace
@@ -79,7 +79,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
             self.tests[name] = self._measured_test(cast("_Test", self.tests[name]))
 
     def limited(self, tree: nodes.Template) -> nodes.Template:
-        """Let each loop of a template be counted, step by step."""
+        """Make each loop of a template charge its steps."""
         for loop in [*tree.find_all(nodes.For)]:
             loop.iter = nodes.Filter(
                 loop.iter, _LOOP, [], [], None, None, lineno=loop.lineno
@@ -88,15 +88,15 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         return tree
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """Return an attribute; of the row, a column stands above what a dict can do."""
+        """Return an attribute; of the row, a column precedes a method of dict."""
         if isinstance(obj, Cells) and attribute in obj:
             return obj[attribute]
         return super().getattr(obj, attribute)
 
-    # -- each operation, measured before it is done
+    # -- operations, each charged before it runs
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Calculate, unless the result would be too large."""
+        """Evaluate an operator, unless the result would be too large."""
         if operator == "**" and (abs(left) > 1_000_000 or abs(right) > 64):
             raise TemplateRuntimeError("a power too large")
         if operator == "%" and isinstance(left, str):
@@ -116,7 +116,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function, a macro, or a method of a text or another value."""
         self.meter.charge(CALL_WORK)
-        # The sandbox's own `format` stands before the one of the text.
+        # The sandbox wraps the method `format` of texts.
         method = getattr(obj, "__wrapped__", obj)
         owner = getattr(method, "__self__", None)
         if (
@@ -127,7 +127,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         ):
             self.meter.charge(work)
         elif isinstance(owner, str | bytes | int | float | list | tuple):
-            args = tuple(map(self._whole, args))
+            args = tuple(map(self._as_list, args))
             use = Use(owner, weigh(owner), args, kwargs)
             self._charge_use(use, METHODS.get(method.__name__))
         else:
@@ -145,18 +145,18 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
             self._depth -= 1
 
     def concat(self, pieces: Iterable[str]) -> str:
-        """Return pieces of text as one: what a macro or a block put out."""
+        """Join pieces of text: the output of a macro or a block."""
         parts = [*pieces]
         self.meter.charge(sum(map(len, parts)))
         return "".join(parts)
 
     def joined(self, context: Context, values: tuple[Any, ...]) -> str:
-        """Return what stands on both sides of `~` as one text."""
+        """Join the operands of `~`."""
         self.meter.charge(sum(map(weigh, values)))
         return (markup_join if context.eval_ctx.autoescape else str_join)(values)
 
     def weighed(self, value: Any) -> Any:
-        """Return a value, its size charged."""
+        """Charge the size of a value and return the value."""
         self.meter.charge(weigh(value))
         return value
 
@@ -167,8 +167,8 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         if cost is not None:
             self.meter.charge(cost(use))
 
-    def _whole(self, value: Any) -> Any:
-        """Return a list in place of what makes its items one by one."""
+    def _as_list(self, value: Any) -> Any:
+        """Return a list in place of an iterator, so that its size is known."""
         if not isinstance(value, Iterator):
             return value
         items = []
@@ -178,7 +178,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         return items
 
     def _measured(self, name: str, apply: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a filter whose work is charged before it is done."""
+        """Return a filter that charges its work before it runs."""
         cost, meter = FILTERS[name], self.meter
         is_format = name in FORMATS
         start = 1 if hasattr(apply, "jinja_pass_arg") else 0
@@ -191,10 +191,10 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
                     meter.charge(CALL_WORK + work)
                     return apply(*args)
             meter.charge(CALL_WORK)
-            given, (value, *others) = args[:start], args[start:]
-            value = self._whole(value)
+            context, (value, *others) = args[:start], args[start:]
+            value = self._as_list(value)
             self._charge_use(Use(value, weigh(value), others, kwargs), cost)
-            return apply(*given, value, *others, **kwargs)
+            return apply(*context, value, *others, **kwargs)
 
         return measured
 
@@ -206,7 +206,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
 
         return measured
 
-    @pass_context  # so that it is not worked out while the template is compiled
+    @pass_context  # so that Jinja does not evaluate it at compile time
     def _each_step(self, _: Context, items: Iterable[Any]) -> Iterator[Any]:
         for item in items:
             self.meter.charge(STEP_WORK)
@@ -220,7 +220,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
 
 
 def check_length(length: int) -> None:
-    """Refuse a text that is longer than a prompt may be."""
+    """Refuse a text that is too long for a prompt."""
     if length > MAX_PROMPT_CHARACTERS:
         raise TemplateRuntimeError(
             f"it makes more than {MAX_PROMPT_CHARACTERS:,} characters"
@@ -228,7 +228,7 @@ def check_length(length: int) -> None:
 
 
 class _CountingCode(CodeGenerator):
-    """Writes the code of a template so that `~`, lists and tables are measured."""
+    """Generates code of a template that charges `~`, lists, dicts and tuples."""
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - Jinja's
         self.write("environment.joined(context, (")
@@ -257,14 +257,14 @@ class _CountingCode(CodeGenerator):
 
 
 class _PlainNamespace(Namespace):
-    """Jinja's; as text it does not tell what it holds, which may be without end."""
+    """That of Jinja without its content in `repr`, which could be endless."""
 
     def __repr__(self) -> str:
         return "<Namespace>"
 
 
 def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:  # noqa: FBT001, FBT002 - Jinja's own signature
-    """Return another value for one that is not there, or has nothing in it."""
+    """Return the default for a value that is missing or empty."""
     is_cell = isinstance(value, str | float) and is_missing(value)
     if isinstance(value, Undefined) or is_cell or (boolean and not value):
         return default_value

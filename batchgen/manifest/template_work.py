@@ -1,8 +1,8 @@
-"""How much work a template may do for one row, measured before the work is done.
+"""Limit the work of a template for one row, charged before each operation.
 
-Python cannot interrupt one long call, such as padding a text to a billion characters,
-so a limit of time alone would come too late. Each operation is therefore charged by the
-size of what it reads and makes, before it runs; the clock is only looked at between.
+Python cannot interrupt one long call, such as padding a text to a billion characters.
+So a limit of time alone would come too late: each operation is charged before it runs,
+by the size of its input and output, and the clock is checked only in between.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ MAX_WORK = 5_000_000
 """Characters, list items and steps for one row: some tenths of a second."""
 
 MAX_SECONDS = 1.0
-"""Of the CPU, for one row: other programs that keep the machine busy do not count."""
+"""CPU time for one row: time of other programs does not count."""
 
 CALL_WORK = 100
-"""What a call takes, whatever it is given."""
+"""Work of a call, besides its arguments."""
 
 STEP_WORK = 20
-"""What one step of a loop takes."""
+"""Work of one step of a loop."""
 
-_WORK_BETWEEN_LOOKS = 20_000
-_ITEM_WORK = 20  # what it takes to look at an item, in characters
-_WORDS = "shorten its loops, repetitions and paddings"
+_WORK_BETWEEN_CHECKS = 20_000
+_ITEM_WORK = 20  # to visit an item, in characters
+_ADVICE = "shorten its loops, repetitions and paddings"
 
 
 class TooMuchWork(ValueError):
-    """A template passed a limit of work or time while it filled in one row."""
+    """A template exceeded a limit of work or time in one row."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the template cannot be filled: {reason}")
@@ -36,15 +36,15 @@ class TooMuchWork(ValueError):
 
 
 class WorkMeter:
-    """Counts the work that a template does for one row."""
+    """Counts the work of a template for one row."""
 
-    __slots__ = ("_clock", "_next_look", "_started_at", "left")
+    __slots__ = ("_clock", "_next_check", "_started_at", "left")
 
     def __init__(self, clock: Callable[[], float] = thread_time) -> None:
         """Begin to count.
 
         Args:
-            clock: Seconds of the CPU that this thread has used.
+            clock: Returns the CPU time of this thread in seconds.
         """
         self._clock = clock
         self.reset()
@@ -52,43 +52,43 @@ class WorkMeter:
     def reset(self) -> None:
         """Begin with the next row."""
         self.left = MAX_WORK
-        self._next_look = MAX_WORK - _WORK_BETWEEN_LOOKS
+        self._next_check = MAX_WORK - _WORK_BETWEEN_CHECKS
         self._started_at: float | None = None
 
     def charge(self, work: int) -> None:
-        """Count work that is about to be done.
+        """Count work that will be done next.
 
         Raises:
-            TooMuchWork: it would be more than a row may take, or time is up.
+            TooMuchWork: this would exceed a limit of work or time.
         """
         self.left -= work
-        if self.left < self._next_look:
-            self._look()
+        if self.left < self._next_check:
+            self._check()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self.left < 0:
             raise TooMuchWork(
                 f"it needs more than {MAX_WORK:,} characters and steps for one row: "
-                f"{_WORDS}"
+                f"{_ADVICE}"
             )
-        # Most rows never come so far, and need not ask for the time at all.
+        # Most rows do so little work that the clock is never read.
         now = self._clock()
         if self._started_at is None:
             self._started_at = now
         elif now - self._started_at > MAX_SECONDS:
-            raise TooMuchWork(f"it takes longer than {MAX_SECONDS:.0f} s: {_WORDS}")
-        self._next_look = self.left - _WORK_BETWEEN_LOOKS
+            raise TooMuchWork(f"it takes longer than {MAX_SECONDS:.0f} s: {_ADVICE}")
+        self._next_check = self.left - _WORK_BETWEEN_CHECKS
 
 
 def weigh(value: object, limit: int = MAX_WORK) -> int:
-    """Return the size of a value with all that it holds, in characters and items.
+    """Return the size of a value with its content, in characters and items.
 
-    What is held several times counts each time, since text made of it would be so
-    large: a list that doubles itself forty times stays small in memory alone.
+    Content that is contained several times counts each time, as in a text of the value:
+    a list that was doubled forty times is small only in memory.
 
     Args:
-        value: Anything that a template can have.
-        limit: Where counting ends.
+        value: Any value of a template.
+        limit: Counting stops here.
     """
     if isinstance(value, str):
         return 1 + len(value)
@@ -105,9 +105,9 @@ def weigh(value: object, limit: int = MAX_WORK) -> int:
         elif isinstance(item, Mapping):
             stack.extend(item.keys())
             stack.extend(item.values())
-        elif isinstance(item, _HOLDERS):
+        elif isinstance(item, _CONTAINERS):
             stack.extend(item)
     return total
 
 
-_HOLDERS = (list, tuple, set, frozenset, KeysView, ValuesView, ItemsView)
+_CONTAINERS = (list, tuple, set, frozenset, KeysView, ValuesView, ItemsView)

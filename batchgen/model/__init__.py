@@ -1,4 +1,4 @@
-"""Frozen data that every layer shares; nothing here does input or output."""
+"""Frozen data that every layer shares; there is no input or output here."""
 
 from batchgen.model.attempt import NEXT, OPEN, Basis, State, Status
 from batchgen.model.capabilities import (
@@ -45,13 +45,13 @@ from batchgen.model.price import (
     to_nano,
     to_usd,
 )
-from batchgen.model.purchase import PurchaseRow
+from batchgen.model.purchase_row import PurchaseRow
 from batchgen.model.request import (
     COMMON_WORDS,
     MAX_REFERENCE_BYTES,
     ImageRequest,
     OptionValue,
-    too_large_words,
+    too_large_message,
     type_of_option,
 )
 from batchgen.model.result import FileRecord, ResultRow
@@ -112,7 +112,7 @@ __all__ = [
     "rates_for",
     "to_nano",
     "to_usd",
-    "too_large_words",
+    "too_large_message",
     "type_of_option",
     "utc",
 ]

@@ -1,4 +1,4 @@
-"""One try at buying a part of a row: its states and the steps between them."""
+"""One attempt to buy a part of a row: its states and the steps between them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from types import MappingProxyType
 
 
 class State(StrEnum):
-    """Where an attempt stands; what is written here is on disk before it happens.
+    """State of an attempt; it is on disk before the next step begins.
 
     SENT: the request may have left. ACCEPTED: the provider named a task. DELIVERED:
     the images are made and charged, links are known. STORED: all its images are in
-    the archive. The others are ends without images: REJECTED (surely not
-    processed), FAILED (ended; the charge says what it cost), UNKNOWN (no usable
-    answer came), OVERDUE (a task past its deadline, or one that this key does not
-    know; asked again by later runs).
+    the archive. The other states have no images: REJECTED (certainly not processed),
+    FAILED (ended; the charge says what it cost), UNKNOWN (no usable reply came),
+    OVERDUE (a task past its deadline, or one that this key does not know; later runs
+    ask for it again).
     """
 
     SENT = "sent"
@@ -29,7 +29,7 @@ class State(StrEnum):
 
 
 _ENDS = frozenset({State.REJECTED, State.FAILED, State.UNKNOWN})
-_READ_ANEW = frozenset({State.ACCEPTED, State.DELIVERED})
+_DECODED_AGAIN = frozenset({State.ACCEPTED, State.DELIVERED})
 _TASK_ENDS = frozenset({State.DELIVERED, State.FAILED, State.UNKNOWN, State.OVERDUE})
 
 NEXT: Mapping[State, frozenset[State]] = MappingProxyType(
@@ -39,19 +39,19 @@ NEXT: Mapping[State, frozenset[State]] = MappingProxyType(
         State.OVERDUE: _TASK_ENDS,
         # DELIVERED again: the task was asked for fresh links.
         State.DELIVERED: frozenset({State.STORED, State.FAILED, State.DELIVERED}),
-        # Found whole in the ZIP after a kill: the reply had come after all. Or its
-        # reply was kept, and is read anew.
-        State.UNKNOWN: _READ_ANEW | {State.STORED, State.FAILED},
+        # Its images are in the ZIP after a kill, so the reply had come after all. Or
+        # its reply was kept, and is decoded again.
+        State.UNKNOWN: _DECODED_AGAIN | {State.STORED, State.FAILED},
         State.STORED: frozenset(),
         State.REJECTED: frozenset(),
-        # Links that were lost are tried again, and replies that were kept are read.
-        State.FAILED: _READ_ANEW,
+        # Lost links are tried again, and kept replies are decoded again.
+        State.FAILED: _DECODED_AGAIN,
     }
 )
-"""The legal steps; the ledger refuses every other one."""
+"""The allowed steps; the ledger refuses all others."""
 
 OPEN = frozenset({State.SENT, State.ACCEPTED, State.DELIVERED})
-"""States in which money is in flight or images are still to be fetched."""
+"""States in which a charge is undecided or images are still to be fetched."""
 
 
 class Status(StrEnum):

@@ -1,4 +1,4 @@
-"""What a provider can do, as data, and whether a request fits."""
+"""What a provider supports, as data, and why it does not support a request."""
 
 from __future__ import annotations
 
@@ -39,62 +39,66 @@ PIXELS_AT_1K: Mapping[str, tuple[int, int]] = MappingProxyType(
 
 
 def pixel_size(aspect_ratio: str, resolution: str) -> tuple[int, int] | None:
-    """Return width and height in pixels that were paid for, or None if not tabled."""
-    base = PIXELS_AT_1K.get(aspect_ratio)
+    """Return the width and height in pixels that a purchase buys, if they are known."""
+    size = PIXELS_AT_1K.get(aspect_ratio)
     scale = _SCALE.get(resolution)
-    if base is None or scale is None:
+    if size is None or scale is None:
         return None
-    times, over = scale
-    return base[0] * times // over, base[1] * times // over
+    numerator, denominator = scale
+    width, height = (side * numerator // denominator for side in size)
+    return width, height
 
 
 Carrier = Literal["link", "inline", "part", "upload"]
-"""How a reference image travels: as a URL that the provider fetches, as base64 within
-JSON, as a part of a form, or uploaded first to the provider, whose link then stands."""
+"""How a reference image is sent: as a URL that the provider fetches, as base64 in JSON,
+as a part of a form, or as the link of an earlier upload to the provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceRules:
-    """What a provider takes as reference images.
+    """Which reference images a provider accepts.
 
     Attributes:
-        most: Most of them in one request; 0 where none is taken.
-        carriers: How they may travel, the preferred one first; an http(s) URL goes as
-            a link wherever `link` is among them.
-        media_types: Formats that it takes.
-        most_bytes: Size of one file, as bytes before base64; None if not documented.
-        most_bytes_together: Size of all files of one request; None if not documented.
+        most: Maximum number in one request; 0 if none is accepted.
+        carriers: How they may be sent, the preferred way first; an http(s) URL is sent
+            as a link if `link` is among them.
+        media_types: Accepted formats.
+        most_bytes: Maximum size of one file before base64; None if not documented.
+        most_bytes_together: Maximum size of all files of one request, likewise.
     """
 
     most: int
     carriers: tuple[Carrier, ...]
-    # [assumed] where a provider documents no formats: the three that each takes.
+    # [assumed] if a provider documents no formats: the three that all accept.
     media_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp")
     most_bytes: int | None = None
     most_bytes_together: int | None = None
 
+    def is_sent_as_link(self, reference: str) -> bool:
+        """Tell whether the provider fetches a reference itself."""
+        return is_url(reference) and "link" in self.carriers
+
     def carrier_of(self, reference: str) -> Carrier:
-        """Return how a reference (URL, data URI or path) travels."""
-        if is_url(reference) and "link" in self.carriers:
+        """Return how a reference (URL, data URI or path) is sent."""
+        if self.is_sent_as_link(reference):
             return "link"
-        return next(it for it in self.carriers if it != "link")
+        return next(carrier for carrier in self.carriers if carrier != "link")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a provider can do.
+    """What a provider supports.
 
     Attributes:
-        aspect_ratios: In batchgen's words, `auto` included where the provider has it.
-        resolutions: In batchgen's words (`512`, not `0.5K`).
-        default_resolution: What the provider makes, and charges, if nothing is said.
-        images_per_request: Most images that one request can buy.
-        options: By names of `type_of_option`, those that it understands.
-        models: Model by resolution, where the model's id is what chooses it.
-        by_model: What single models take, where that differs.
-        model_prefix: What an id may begin with that is no part of it.
-        shutdowns: Models that are, or will be, switched off at the provider's own
-            address.
+        aspect_ratios: In batchgen's spelling, with `auto` if the provider has it.
+        resolutions: In batchgen's spelling (`512`, not `0.5K`).
+        default_resolution: What the provider makes, and charges, by default.
+        images_per_request: Maximum number of images in one request.
+        options: Rules of the supported options, by names of `type_of_option`.
+        models: Model by resolution, if the model id selects the resolution.
+        by_model: What differs for single models.
+        model_prefix: An optional prefix of model ids, ignored when they are compared.
+        shutdowns: Models that are, or will be, shut down at the provider's own address.
     """
 
     aspect_ratios: tuple[str, ...]
@@ -109,7 +113,7 @@ class Capabilities:
     shutdowns: Mapping[str, Shutdown] = field(default_factory=dict)
 
     def for_model(self, model: str | None) -> Capabilities:
-        """Return what can be done with one model."""
+        """Return what is supported with one model."""
         limits = self.by_model.get(model or "")
         if limits is None:
             return self
@@ -117,45 +121,51 @@ class Capabilities:
         return replace(
             self,
             resolutions=limits.resolutions or self.resolutions,
-            options={name: it for name, it in options.items() if it is not None},
+            options={name: rule for name, rule in options.items() if rule is not None},
             by_model={},
         )
 
     def elsewhere(self) -> Capabilities:
-        """Return what can be done at an address that is not the provider's own.
+        """Return what is supported at another address than the provider's own.
 
-        There the provider's shutdowns and limits of pixels are not known to hold.
+        Its shutdowns and limits of pixels may not apply there.
         """
         by_model = {
-            model: replace(it, pixels=None) for model, it in self.by_model.items()
+            model: replace(limits, pixels=None)
+            for model, limits in self.by_model.items()
         }
         return replace(self, by_model=by_model, shutdowns={})
 
     def on(self, day: date) -> Capabilities:
-        """Return what can be done on a day: shutdowns that are to come are left out."""
-        past = {model: it for model, it in self.shutdowns.items() if it.day <= day}
+        """Return what is supported on a day: later shutdowns are left out."""
+        past = {
+            model: shutdown
+            for model, shutdown in self.shutdowns.items()
+            if shutdown.day <= day
+        }
         return replace(self, shutdowns=past)
 
     def misfits(
         self, request: ImageRequest, model: str | None = None
     ) -> Iterator[tuple[str, str]]:
-        """Yield column and reason for all of a request that cannot be done.
+        """Yield column and reason for each part of a request that is not supported.
 
-        A reason completes a sentence that begins with the provider's name.
-        An option that the provider lacks is not among them: see `lacking`. Nor is
-        what only the bytes of a reference tell: see `references`.
+        A reason completes a sentence that begins with the provider's name. Options that
+        the provider does not know are not included: see `lacking`. Nor is what only
+        the bytes of a reference tell: see `batchgen.references`.
         """
-        if (end := self.shutdowns.get(model or "")) is not None:
-            verb = "reports" if end.is_observed else "announced"
-            use = f"; use {end.successor}" if end.successor else ""
-            off = f"{verb} that {model} was shut down on {end.day}{use}"
-            yield "model", f'{off} (`shutdowns = "ignore"` sends it all the same)'
-        able = self.for_model(model)
-        named = f" with {model}" if able.resolutions != self.resolutions else ""
-        yield from _misfits(able, request, named)
-        yield from self._pixel_misfits(request, model)
+        if (shutdown := self.shutdowns.get(model or "")) is not None:
+            verb = "reports" if shutdown.is_observed else "announced"
+            use = f"; use {shutdown.successor}" if shutdown.successor else ""
+            fact = f"{verb} that {model} was shut down on {shutdown.day}{use}"
+            yield "model", f'{fact} (`shutdowns = "ignore"` sends it all the same)'
+        supported = self.for_model(model)
+        differs = supported.resolutions != self.resolutions
+        yield from _unsupported_shape(supported, request, model if differs else None)
+        yield from _unsupported_options(supported, request)
+        yield from self._unsupported_pixels(request, model)
 
-    def _pixel_misfits(
+    def _unsupported_pixels(
         self, request: ImageRequest, model: str | None
     ) -> Iterator[tuple[str, str]]:
         limits = self.by_model.get(model or "")
@@ -167,17 +177,19 @@ class Capabilities:
         if size is None or (problem := limits.pixels.problem(size)) is None:
             return
         square = pixel_size("1:1", resolution)
+        # If a square image is possible at this resolution, the ratio is the problem.
         is_ratio = square is not None and limits.pixels.problem(square) is None
-        wanted = f"{ratio} at {resolution} is {size[0]}x{size[1]} px"
         yield (
             "aspect_ratio" if is_ratio else "resolution",
-            f"{problem} with {model}, and {wanted}",
+            f"{problem} with {model}, and {ratio} at {resolution} is "
+            f"{size[0]}x{size[1]} px",
         )
 
     def lacking(self, request: ImageRequest) -> tuple[str, ...]:
-        """Return the options of a request that the provider does not have.
+        """Return the options of a request that the provider does not know.
 
-        One that is false asks for nothing, and what may be no option is left out.
+        An option that is false asks for nothing. A name of `COMMON_WORDS` may mean
+        something else, so it is not reported.
         """
         stated = (name for name, value in request.options.items() if value is not False)
         return tuple(
@@ -186,43 +198,59 @@ class Capabilities:
             if name not in self.options and name not in COMMON_WORDS
         )
 
-    def sale(self, request: ImageRequest, stated: str | None) -> tuple[str | None, str]:
-        """Return the model to be sent, None for the provider's own, and the resolution.
+    def resolve_model(
+        self, request: ImageRequest, stated: str | None
+    ) -> tuple[str | None, str]:
+        """Return the model to send (None for the default) and the resolution to buy.
 
-        Where the model's id chooses the resolution, a row's resolution chooses among
-        the ids, and an id without a resolution beside it stands for its own.
+        If the model id selects the resolution, the resolution of a row selects the id,
+        and an id without a resolution keeps its own.
 
         Args:
-            request: What is asked for.
+            request: The request.
             stated: The model that the row, or else the job, names.
         """
         if stated is not None:
             stated = stated.removeprefix(self.model_prefix)
-        by_model = {model: size for size, model in self.models.items()}
-        meant = by_model.get(stated or "", self.default_resolution)
-        resolution = request.resolution or meant
-        if stated is None or stated in by_model:
+        resolution_of = {model: size for size, model in self.models.items()}
+        resolution = request.resolution or resolution_of.get(
+            stated or "", self.default_resolution
+        )
+        if stated is None or stated in resolution_of:
             return self.models.get(resolution, stated), resolution
         return stated, resolution
 
 
-def _misfits(
-    able: Capabilities, request: ImageRequest, named: str
+def _unsupported_shape(
+    supported: Capabilities, request: ImageRequest, model: str | None
 ) -> Iterator[tuple[str, str]]:
+    """Yield column and reason for ratio, resolution and number of references.
+
+    Args:
+        supported: What the provider supports.
+        request: The request.
+        model: To be named in the message; None if the message holds for all models.
+    """
     ratio, resolution = request.aspect_ratio, request.resolution
-    if ratio is not None and ratio not in able.aspect_ratios:
-        have = ", ".join(able.aspect_ratios)
-        yield "aspect_ratio", f"has no {ratio} (it has {have})"
-    if resolution is not None and resolution not in able.resolutions:
-        have = ", ".join(able.resolutions)
-        yield "resolution", f"has no {resolution}{named} (it has {have})"
-    if len(request.references) > able.references.most:
-        most, given = able.references.most, len(request.references)
-        noun = "reference image" if most == 1 else "reference images"
-        yield "references", f"takes at most {most} {noun}, not {given}"
+    if ratio is not None and ratio not in supported.aspect_ratios:
+        values = ", ".join(supported.aspect_ratios)
+        yield "aspect_ratio", f"has no {ratio} (it has {values})"
+    if resolution is not None and resolution not in supported.resolutions:
+        values = ", ".join(supported.resolutions)
+        place = "" if model is None else f" with {model}"
+        yield "resolution", f"has no {resolution}{place} (it has {values})"
+    count, max_count = len(request.references), supported.references.most
+    if count > max_count:
+        noun = "reference image" if max_count == 1 else "reference images"
+        yield "references", f"takes at most {max_count} {noun}, not {count}"
+
+
+def _unsupported_options(
+    supported: Capabilities, request: ImageRequest
+) -> Iterator[tuple[str, str]]:
     for name, value in request.options.items():
-        rule = able.options.get(name, OptionRule())
-        if (reason := rule.misfit(value)) is not None:
+        rule = supported.options.get(name, OptionRule())
+        if (reason := rule.why_unsupported(value)) is not None:
             yield name, reason
         if value and rule.needs and not request.options.get(rule.needs):
             yield name, f"has {name} only together with {rule.needs}"
@@ -231,5 +259,4 @@ def _misfits(
             and request.options.get(rule.beside[0]) not in (rule.beside[1])
         ):
             other, values = rule.beside
-            words = " or ".join(values)
-            yield name, f"has {name} only together with {other} {words}"
+            yield name, f"has {name} only together with {other} {' or '.join(values)}"

@@ -1,4 +1,4 @@
-"""One HTTP request and its answer as plain data, and what is read out of it."""
+"""One HTTP request, its reply and what the reply means, as plain data."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Endpoint:
     Attributes:
         base_url: Scheme, host and path prefix, without a slash at the end.
         key: The secret itself, or a shell variable when a command is only shown.
-        choice: What the job says of `endpoint`: a path, or a word that the provider
-            knows; None leaves it to the provider.
+        choice: The job's `endpoint`: a path, or a name that the provider knows; None
+            for the provider's default.
     """
 
     base_url: str
@@ -24,29 +24,29 @@ class Endpoint:
     choice: str | None = None
 
     def path(self, default: str) -> str:
-        """Return the path of purchases: the job's, else the provider's."""
+        """Return the path for purchases: the job's, else the provider's default."""
         return default if self.choice is None else "/" + self.choice.lstrip("/")
 
     def at(self, path: str) -> str:
         """Return the URL of a path that begins with a slash.
 
-        What the base URL ends with and the path begins with is not said twice, since
-        people give either (`https://host` and `https://host/v1`).
+        A part at the end of the base URL and the start of the path appears once: people
+        give `https://host` as well as `https://host/v1`.
         """
-        whole = path
-        while path and not self.base_url.endswith(path):
-            path = path.rpartition("/")[0]
-        return self.base_url.removesuffix(path) + whole
+        overlap = path
+        while overlap and not self.base_url.endswith(overlap):
+            overlap = overlap.rpartition("/")[0]
+        return self.base_url.removesuffix(overlap) + path
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where an image is: to be downloaded from, or given to a provider as it is.
+    """The link of an image: to download it, or to pass it on to a provider.
 
     Attributes:
         url: Absolute, or relative to the base URL of the reply that names it.
-        from_text: Whether it stood in a text that a model wrote: such a link never
-            gets the key.
+        from_text: Whether it came from a text that a model wrote: the key is never sent
+            to such a link.
     """
 
     url: str
@@ -55,10 +55,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attachment:
-    """A reference image as bytes, for a part of a form; one object serves many rows.
+    """A reference image as bytes, for a part of a form; rows share one object.
 
     Attributes:
-        name: File name, of letters that no form must escape.
+        name: File name, of characters that need no escaping in a form.
     """
 
     name: str
@@ -68,9 +68,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inline:
-    """A reference image as base64; one object serves many rows.
+    """A reference image as base64; rows share one object.
 
-    As a value in `Call.json` it stands for its base64 text.
+    As a value in `Call.json` it represents its base64 text.
 
     Attributes:
         base64: ASCII, without line breaks.
@@ -82,21 +82,21 @@ class Inline:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DataUri:
-    """A value in `Call.json` that stands for a data URI."""
+    """A value in `Call.json` that represents a data URI."""
 
     image: Inline
 
 
 Carried = Link | Attachment | Inline
-"""A reference image as a provider gets it."""
+"""A reference image in the form that a provider gets."""
 
 
 def as_urls(references: Sequence[Carried]) -> list[str | DataUri]:
-    """Return references as they stand in an array of URLs: links, or data URIs."""
+    """Return references as items of an array of URLs: links and data URIs."""
     return [
-        it.url if isinstance(it, Link) else DataUri(it)
-        for it in references
-        if not isinstance(it, Attachment)
+        reference.url if isinstance(reference, Link) else DataUri(reference)
+        for reference in references
+        if not isinstance(reference, Attachment)
     ]
 
 
@@ -105,15 +105,15 @@ class Call:
     """One HTTP request as data.
 
     Attributes:
-        headers: Names in lower case; they hold the key, so they are never shown.
-        json: Body to be sent as JSON; an Inline or DataUri in it stands for text.
-        form: Body to be sent as multipart/form-data, in this order. Either this or
-            `json`; None for both means no body.
-        blob_keys: Object keys whose string values in the reply are base64: they
-            arrive in the reply as Blobs.
-        not_found: What a row is told whose request meets a 404, where the URL is one
-            that a server may lack although it makes images; None for the main URL,
-            whose 404 is about every row.
+        headers: Names in lower case; they contain the key, so they are never shown.
+        json: Body to send as JSON; an Inline or DataUri in it represents text.
+        form: Body to send as multipart/form-data, in this order. Either this or `json`;
+            None for both means no body.
+        blob_keys: Object keys of the reply whose string values are base64: they
+            become Blobs.
+        not_found: The message of a row for a 404, if this is a secondary URL that a
+            working server may lack; None for the main URL, whose 404 is about all
+            rows.
     """
 
     method: str
@@ -126,12 +126,12 @@ class Call:
 
 
 BASE64_KEYS = frozenset({"b64_json", "b64", "image_base64", "base64_image"})
-"""Keys of replies whose texts are base64 and nothing else."""
+"""Keys of replies whose string values are always base64."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Blob:
-    """Bytes that came with a reply, already decoded from base64 where they were."""
+    """Bytes from a reply, already decoded if they came as base64."""
 
     data: bytes
 
@@ -150,17 +150,16 @@ Json: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a Call, whole.
+    """The complete reply to a Call.
 
     Attributes:
         headers: Names in lower case.
-        body: A JSON document where the body is one, a Blob for an image,
-            else the text (HTML pages and the like). Several documents, as in a stream
-            of events, are a list.
-        is_own: Whether it came from the provider's own base URL: what the provider
-            documents holds for no gateway elsewhere. Loopback counts as its own.
-        whole: The bytes of a success that could only be read as text, where the text
-            is not all of them; None elsewhere.
+        body: A JSON document, a Blob for an image, or else the text (an HTML page, for
+            example). Several documents, as in a stream of events, are a list.
+        is_own: Whether it came from the provider's own base URL: the documented facts
+            do not apply to a gateway elsewhere. Loopback counts as its own.
+        whole: All bytes of a success whose body could only be read as text, if the
+            text is incomplete; else None.
     """
 
     status: int
@@ -175,14 +174,15 @@ class Delivered:
     """The images are made and were (or will be) charged.
 
     Attributes:
-        images: In the provider's order; may be fewer than asked for.
-        cost_usd: What the provider says it charged, in dollars; None if it does not.
-        usage: What it says it charged in units of its own (`credit`, `image_token`);
-            money as soon as each unit has a rate.
-        request_id: The id by which the provider's bill knows the call.
-        may_cost_more: Whether something beside these images may have been charged, so
-            that nothing is known of the whole.
-        warning: What is not as it should be with these images; None for nothing.
+        images: In the provider's order; may be fewer than requested.
+        cost_usd: The charge in dollars that the provider states; None if it states
+            none.
+        usage: The charge in units of the provider (`credit`, `image_token`); it becomes
+            money if each unit has a rate.
+        request_id: The id of the call on the provider's bill.
+        may_cost_more: Whether more than these images may have been charged, so that
+            the total is unknown.
+        warning: What is wrong with these images; None for nothing.
     """
 
     images: tuple[Link | Blob, ...]
@@ -229,11 +229,11 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What is left of the money that was paid in.
+    """The credit that is left in an account.
 
     Attributes:
-        amount: None where the provider sets no limit.
-        unit: `usd`, or a unit of the provider's own: see `Provider.rates`.
+        amount: None if the provider sets no limit.
+        unit: `usd`, or a unit of the provider: see `Provider.rates`.
     """
 
     amount: Decimal | None

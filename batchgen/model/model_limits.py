@@ -1,4 +1,4 @@
-"""What one model takes that its provider's others do not, and whether it is off."""
+"""How one model differs from others of its provider, and whether it is shut down."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Shutdown:
     """A model id that its provider switches off.
 
     Attributes:
-        day: From when requests for it fail.
-        successor: What the provider names instead.
+        day: From this day on requests for it fail.
+        successor: The model that the provider names instead.
         page: Where that was read.
         read_on: When it was read.
-        is_observed: Whether a request was seen to fail; else it was only announced.
+        is_observed: Whether a request did fail; else it was only announced.
     """
 
     day: date
@@ -30,7 +30,7 @@ class Shutdown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelLimits:
-    """Which sizes in pixels a model makes.
+    """Which sizes in pixels a model supports.
 
     Attributes:
         max_side_px: Of either side.
@@ -46,7 +46,7 @@ class PixelLimits:
     max_pixels: int
 
     def problem(self, size: tuple[int, int]) -> str | None:
-        """Return why a size cannot be made; None if it can."""
+        """Return why a size is not supported; None if it is."""
         shorter, longer = sorted(size)
         pixels = shorter * longer
         if longer > self.max_ratio * shorter:
@@ -62,12 +62,12 @@ class PixelLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelLimits:
-    """What a model takes where it differs from what is said of its provider.
+    """How a model differs from its provider's other models.
 
     Attributes:
-        resolutions: Empty for the provider's.
-        options: Rules of its own; None for an option that it does not have.
-        pixels: At the provider's own address alone; None for no limit known.
+        resolutions: Empty for the same as the others.
+        options: Other rules; None for an option that the model does not have.
+        pixels: Limits at the provider's own address; None if none are known.
     """
 
     resolutions: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def now_micros() -> int:
-    """Return this moment."""
+    """Return the current time."""
     return time.time_ns() // 1000
 
 

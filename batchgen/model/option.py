@@ -1,4 +1,4 @@
-"""What a provider takes as the value of one option."""
+"""Which values of one option a provider supports."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from batchgen.model.request import OptionValue
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionRule:
-    """What a provider takes as the value of one option.
+    """Which values of one option a provider supports.
 
     Attributes:
-        choices: Allowed words; empty where any is.
-        least: Smallest number, with `most` the largest; None where there is none.
-        needs: Another option that must be true beside it.
-        beside: Another option, and the values that it must have one of.
+        choices: Allowed texts; empty if all are.
+        least: Minimum of a number, and `most` the maximum; None for no limit.
+        needs: Another option that must be true.
+        beside: Another option, and the values of which it must have one.
     """
 
     choices: tuple[str, ...] = ()
@@ -24,13 +24,13 @@ class OptionRule:
     needs: str | None = None
     beside: tuple[str, tuple[str, ...]] | None = None
 
-    def misfit(self, value: OptionValue) -> str | None:
-        """Return why a provider cannot take a value, None if it can."""
+    def why_unsupported(self, value: OptionValue) -> str | None:
+        """Return why a value is not supported, None if it is."""
         if self.choices and value not in self.choices:
             return f"has no {value} (it has {', '.join(self.choices)})"
         if isinstance(value, int | float) and not isinstance(value, bool):
-            least, most = self.least, self.most
-            too_small = least is not None and value < least
-            if too_small or (most is not None and value > most):
-                return f"takes {least or 0:g} to {most:g}, not {value:g}"
+            low, high = self.least, self.most
+            is_too_small = low is not None and value < low
+            if is_too_small or (high is not None and value > high):
+                return f"takes {low or 0:g} to {high:g}, not {value:g}"
         return None

@@ -1,4 +1,4 @@
-"""What an image is said to cost, where that was read, and when."""
+"""Prices of images, where each was read, and when."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ NANO = 1_000_000_000
 
 
 class Sale(NamedTuple):
-    """What of a purchase decides its price; that is the same for each image of it.
+    """Everything about a purchase that decides the price of each of its images.
 
     Attributes:
-        model: As it is sent; None where only the resolution is known.
-        tier: Of service, as the request states it; None where it states none.
-        references: How many images go with the request.
+        model: As it is sent; None if only the resolution is known.
+        tier: Service tier that the request states; None if it states none.
+        references: Number of images in the request.
         searches: Whether the model may search the web.
-        quality: Of the image, as the request states it; None where it states none.
-        thinking: How much the model is to think, as the request states it; likewise.
+        quality: Quality that the request states; None if it states none.
+        thinking: Level of thinking that the request states; likewise.
     """
 
     provider: str
@@ -39,7 +39,7 @@ class Sale(NamedTuple):
     def of(
         cls, provider: str, request: ImageRequest, model: str, resolution: str
     ) -> Self:
-        """Return the sale of a request at a provider."""
+        """Return the price key of a request at a provider."""
         stated = request.options
         tier = stated.get("service_tier")
         if stated.get("official_fallback"):
@@ -59,28 +59,27 @@ class Sale(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """Price of one image in US dollars, without tax, and what it holds for.
+    """Price of one image in US dollars, without tax, and where it applies.
 
     Attributes:
-        expected: What a success costs as a rule; used for estimates.
-        ceiling: What it may cost at most; used for reservations.
-        page: Where it was read, or whose word it is.
+        expected: The usual cost of a success; used for estimates.
+        ceiling: The maximum cost; used for reservations.
+        page: Where the price was read, or who stated it.
         read_on: When it was read; None for a price that the user gave.
-        lowest: What it may cost at least; None for as far below the expected as the
-            ceiling is above it [assumed].
-        resolution: That it holds for; None for all.
-        models: Ids that it holds for; empty for all.
-        tiers: Of service that it holds for, None being the usual one; empty for all.
-        qualities: That it holds for, None being what the provider chooses; empty for
-            all.
-        thinking: Levels of thinking that it holds for, None being the one that the
-            provider class sends where none is stated; empty for all.
-        is_agreed: Whether the user gave it: then it stands above what a reply counts in
-            units of the provider's own.
-        per_reference: What each reference image adds.
-        most_per_reference: What each may add beyond that.
-        per_search: What the searches of a request add at most: not each request
-            searches, and one that does may send several queries.
+        lowest: The minimum cost; None for as far below the expected cost as the ceiling
+            is above it [assumed].
+        resolution: For this one; None for all.
+        models: For these model ids; empty for all.
+        tiers: For these service tiers, None being the default; empty for all.
+        qualities: For these, None being the provider's choice; empty for all.
+        thinking: For these levels of thinking, None being the level that the provider
+            class sends by default; empty for all.
+        is_agreed: Whether the user gave the price: then it overrides amounts that a
+            reply states in units of the provider.
+        per_reference: Added for each reference image.
+        most_per_reference: The most that each may add beyond that.
+        per_search: The most that searches add to a request: not each request searches,
+            and one that does may send several queries.
     """
 
     expected: Decimal
@@ -100,33 +99,33 @@ class Price:
 
     @property
     def floor(self) -> Decimal:
-        """What it may cost at least."""
+        """The least that it may cost."""
         if self.lowest is not None:
             return self.lowest
         return max(Decimal(0), 2 * self.expected - self.ceiling)
 
-    def holds_for(self, sale: Sale) -> bool:
-        """Say whether it is the price of a sale; an unknown model is taken for any."""
+    def holds_for(self, price_key: Sale) -> bool:
+        """Tell whether this is the price for a key; an unknown model matches any."""
         return (
-            self.resolution in (None, sale.resolution)
-            and (not self.models or sale.model is None or sale.model in self.models)
-            and (not self.tiers or sale.tier in self.tiers)
-            and (not self.qualities or sale.quality in self.qualities)
-            and (not self.thinking or sale.thinking in self.thinking)
+            self.resolution in (None, price_key.resolution)
+            and (price_key.model is None or _matches(price_key.model, self.models))
+            and _matches(price_key.tier, self.tiers)
+            and _matches(price_key.quality, self.qualities)
+            and _matches(price_key.thinking, self.thinking)
         )
 
-    def of(self, sale: Sale) -> Price:
-        """Return the price with what a sale's references and searches add."""
-        more = sale.references * self.per_reference
-        most = more + sale.references * self.most_per_reference
-        most += self.per_search if sale.searches else 0
-        if not most:
+    def of(self, price_key: Sale) -> Price:
+        """Return the price including the request's references and searches."""
+        extra = price_key.references * self.per_reference
+        max_extra = extra + price_key.references * self.most_per_reference
+        max_extra += self.per_search if price_key.searches else 0
+        if not max_extra:
             return self
         return replace(
             self,
-            expected=self.expected + more,
-            ceiling=self.ceiling + most,
-            lowest=self.floor + more,
+            expected=self.expected + extra,
+            ceiling=self.ceiling + max_extra,
+            lowest=self.floor + extra,
         )
 
     @classmethod
@@ -135,29 +134,37 @@ class Price:
         return cls(expected=usd, ceiling=usd, page=page, is_agreed=True)
 
 
+def _matches(value: str | None, values: frozenset[str] | frozenset[str | None]) -> bool:
+    return not values or value in values
+
+
 PriceList = Sequence[Price]
-"""Prices of one provider: the first that holds for a sale is its price."""
+"""Prices of one provider; the first that holds for a key applies."""
 
 RateList = Mapping[str, PriceList]
-"""Prices of one unit that replies count (`credit`), by unit: they differ by model."""
+"""Prices of the units that replies count (`credit`); they differ by model."""
 
 
 def by_resolution(prices: Mapping[str, Price]) -> tuple[Price, ...]:
-    """Return prices by resolution as a list; `*` holds for all that are not named."""
-    named = [replace(it, resolution=key) for key, it in prices.items() if key != "*"]
+    """Return prices by resolution as a list; `*` is for all other resolutions."""
+    named = [
+        replace(price, resolution=key) for key, price in prices.items() if key != "*"
+    ]
     return (*named, prices["*"]) if "*" in prices else tuple(named)
 
 
-def find_price(prices: PriceList, sale: Sale) -> Price | None:
-    """Return the price of one image of a sale, or None where it is unknown."""
-    found = next((it for it in prices if it.holds_for(sale)), None)
-    return None if found is None else found.of(sale)
+def find_price(prices: PriceList, price_key: Sale) -> Price | None:
+    """Return the price of one image, or None if no price is known."""
+    for price in prices:
+        if price.holds_for(price_key):
+            return price.of(price_key)
+    return None
 
 
-def rates_for(rates: RateList, sale: Sale) -> dict[str, Decimal]:
-    """Return what each unit is worth in US dollars, as far as a sale has a rate."""
-    listed = {unit: find_price(prices, sale) for unit, prices in rates.items()}
-    return {unit: it.expected for unit, it in listed.items() if it is not None}
+def rates_for(rates: RateList, price_key: Sale) -> dict[str, Decimal]:
+    """Return the value of each unit in US dollars, as far as a rate is known."""
+    prices = {unit: find_price(listed, price_key) for unit, listed in rates.items()}
+    return {unit: price.expected for unit, price in prices.items() if price is not None}
 
 
 def to_nano(usd: Decimal) -> int:
@@ -175,7 +182,7 @@ def dollars(amount: int | Decimal, *, pretend: bool = False) -> str:
 
     Args:
         amount: Nano-dollars as an int, US dollars as a Decimal.
-        pretend: Whether a rehearsal charged it; then the text says so.
+        pretend: Whether the money is a rehearsal's; then the text says so.
     """
     usd = to_usd(amount) if isinstance(amount, int) else amount
     whole, _, fraction = f"{usd:f}".partition(".")

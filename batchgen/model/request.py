@@ -1,4 +1,4 @@
-"""What the user asks for in one row, in words that no provider owns."""
+"""The request of one row, independent of any provider."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ type_of_option: Mapping[str, type] = MappingProxyType(
         "thinking_level": str,
     }
 )
-"""The manifest's option columns and the type that their cells are read as."""
+"""The option columns of a manifest and the types of their cells."""
 
 OptionValue = str | int | float | bool
 
@@ -42,28 +42,28 @@ COMMON_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Options whose names are common words, with all their values.
 
-A table may have a column of such a name for something else: one that the job does not
-map is the option only where its value is one of these. A provider that has no such
-option leaves it out.
+A table may use such a column name for something else: a column that the job does not
+map is the option only if its value is one of these. A provider without such an option
+leaves it out.
 """
 
 
 MAX_REFERENCE_BYTES = 100_000_000
-"""Of one reference image. No provider takes as much: a larger file is not even read."""
+"""Of one reference image. No provider accepts as much: a larger file is not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """One row in provider-neutral form.
+    """The request of one row, the same for every provider.
 
     Attributes:
-        prompt: Text as it will be sent, template rendered.
+        prompt: The text that is sent, after the template was rendered.
         references: http(s) URLs, data URIs or file paths, in the row's order.
-        aspect_ratio: `W:H` or `auto`; None leaves it to the provider.
-        resolution: `512`, `1K`, `2K` or `4K`; None leaves it to the provider.
-        n: Images wanted, at least 1.
-        model: Model as the row or the job states it; None for the provider's own.
-        options: What the row states of `type_of_option`, and nothing else.
+        aspect_ratio: `W:H` or `auto`; None for the provider's default.
+        resolution: `512`, `1K`, `2K` or `4K`; None for the provider's default.
+        n: Number of images, at least 1.
+        model: As the row or the job states it; None for the provider's default.
+        options: Options that are stated, by names of `type_of_option`.
     """
 
     prompt: str
@@ -75,11 +75,11 @@ class ImageRequest:
     options: Mapping[str, OptionValue] = field(default_factory=dict)
 
     def for_images(self, images: int) -> ImageRequest:
-        """Return the same request for another number of images (one part of a row)."""
+        """Return the same request for another number of images: a part of a row."""
         return self if images == self.n else replace(self, n=images)
 
 
-def too_large_words(size_bytes: int) -> str:
-    """Say that a reference image is larger than any may be."""
+def too_large_message(size_bytes: int) -> str:
+    """Say that a reference image is larger than the maximum."""
     megabytes = MAX_REFERENCE_BYTES // 1_000_000
     return f"{size_bytes / 1e6:,.1f} MB are too large (at most {megabytes} MB)"

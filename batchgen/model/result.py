@@ -1,4 +1,4 @@
-"""One line of the result table, and the images that it points to."""
+"""One row of the result table, and the images that it names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchgen.model.attempt import Basis, Status
 
 
 class FileRecord(NamedTuple):
-    """One stored image; a tuple, for a million are made for a table.
+    """One stored image; a tuple, since a table may need a million of them.
 
     Attributes:
         name: Member of the archive.
@@ -34,17 +34,18 @@ class FileRecord(NamedTuple):
 class ResultRow:
     """What happened to one manifest row, and what it cost.
 
-    Not frozen: to freeze each takes longer than all else that is done to make it.
+    Not frozen: freezing would take longer than creating the object.
 
     Attributes:
         row: Position in the manifest, from 0.
-        attempts: Purchases sent that were not surely rejected unprocessed.
-        cost_usd: All attempts together; None where a part of it is unknown.
+        attempts: Requests that may have been processed: not those that were certainly
+            rejected.
+        cost_usd: Of all attempts; None if a part of it is unknown.
         cost_basis: The weakest basis of the row's costs.
         at_risk_usd: Price of attempts whose outcome is unknown; None if not priced.
-        latency_s: SENT to DELIVERED of the attempt that succeeded; None across a
-            restart.
-        shared_with: The row whose purchase this one has part in, by its id.
+        latency_s: From SENT to DELIVERED of the successful attempt; None if there was a
+            restart between.
+        shared_with: Id of the row whose purchase this row shares.
     """
 
     row: int

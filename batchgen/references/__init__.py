@@ -1,8 +1,8 @@
-"""Reference images: looked at before anything is paid, and made ready once."""
+"""Reference images: checked before anything is paid, and prepared once for all rows."""
 
 from batchgen.references.facts import Facts, Unusable
 from batchgen.references.inspector import Inspector
-from batchgen.references.judge import judge
-from batchgen.references.larder import Larder
+from batchgen.references.reference_cache import ReferenceCache
+from batchgen.references.support import why_unsupported
 
-__all__ = ["Facts", "Inspector", "Larder", "Unusable", "judge"]
+__all__ = ["Facts", "Inspector", "ReferenceCache", "Unusable", "why_unsupported"]

@@ -1,20 +1,20 @@
-"""What a reference image is, told from its bytes, and which are refused."""
+"""What the bytes of a reference image say about it, and which images are refused."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchgen.images import MOST_DECODED_PIXELS, NotAnImage, inspect
-from batchgen.model import MAX_REFERENCE_BYTES, too_large_words
+from batchgen.images import MAX_DECODED_PIXELS, NotAnImage, inspect
+from batchgen.model import MAX_REFERENCE_BYTES, too_large_message
 
-# The limits of what is absurd are our own; providers' are far below.
-MOST_BYTES = MAX_REFERENCE_BYTES
-MOST_SIDE_PX = 30_000
-MOST_PIXELS = MOST_DECODED_PIXELS
+# These limits are our own and only stop absurd files; providers' limits are far lower.
+MAX_BYTES = MAX_REFERENCE_BYTES
+MAX_SIDE_PX = 30_000
+MAX_PIXELS = MAX_DECODED_PIXELS
 
 
 class Unusable(ValueError):
-    """Why a reference image cannot be used, in words for people."""
+    """A reference image cannot be used; the message says why, in plain words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Facts:
     """What a reference image is.
 
     Attributes:
-        media_type: By content, whatever its name says.
+        media_type: By its content; the file name does not count.
         extension: Of the media type, without a dot.
     """
 
@@ -34,10 +34,10 @@ class Facts:
 
 
 def examine(data: bytes) -> Facts:
-    """Return what an image is; its structure is walked, no pixel is decoded.
+    """Return what an image is; its structure is checked, no pixel is decoded.
 
     Raises:
-        Unusable: it is no image, or a damaged, animated or absurdly large one.
+        Unusable: the bytes are no image, or a damaged, animated or absurdly large one.
     """
     check_size(len(data))
     try:
@@ -47,10 +47,10 @@ def examine(data: bytes) -> Facts:
     if image.frames > 1:
         raise Unusable(f"animated, {image.frames} frames; give a single picture")
     width_px, height_px = image.width_px, image.height_px
-    if max(width_px, height_px) > MOST_SIDE_PX or width_px * height_px > MOST_PIXELS:
+    if max(width_px, height_px) > MAX_SIDE_PX or width_px * height_px > MAX_PIXELS:
         raise Unusable(
             f"{width_px} x {height_px} pixels are too large (at most "
-            f"{MOST_SIDE_PX:,} a side and {MOST_PIXELS // 1_000_000} million in all)"
+            f"{MAX_SIDE_PX:,} a side and {MAX_PIXELS // 1_000_000} million in all)"
         )
     return Facts(
         media_type=image.media_type,
@@ -62,10 +62,10 @@ def examine(data: bytes) -> Facts:
 
 
 def check_size(size_bytes: int) -> None:
-    """Refuse what is too large to be looked at.
+    """Refuse a file that is too large to be read.
 
     Raises:
-        Unusable: it is.
+        Unusable: it has more than `MAX_BYTES`.
     """
-    if size_bytes > MOST_BYTES:
-        raise Unusable(too_large_words(size_bytes))
+    if size_bytes > MAX_BYTES:
+        raise Unusable(too_large_message(size_bytes))

@@ -1,4 +1,4 @@
-"""Look at reference images before anything is paid for."""
+"""Find out what reference images are, before anything is paid for."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from threading import Lock
 
 from batchgen.addresses import is_url
 from batchgen.references.facts import Facts, Unusable, examine
-from batchgen.references.source import Identity, identify, naming, read
+from batchgen.references.loading import Identity, identify, read, with_name
 
 
 class Inspector:
-    """Says what reference images are; each is read once while it does not change."""
+    """Knows what reference images are; reads each once until it changes.
 
-    _MOST = 10_000
+    Safe to use from several threads.
+    """
+
+    _MAX_ENTRIES = 10_000
 
     def __init__(self, folder: Path, images: Path | None = None) -> None:
-        """Prepare to look at images.
+        """Begin with an empty cache.
 
         Args:
-            folder: What relative paths start from.
-            images: Where images of the table are.
+            folder: Where relative paths start.
+            images: The folder of images that came in cells of the table.
         """
         self._folder = folder
         self._images = images
-        self._known: OrderedDict[Identity, Facts | str] = OrderedDict()
+        self._results: OrderedDict[Identity | str, Facts | str] = OrderedDict()
         self._lock = Lock()
 
-    def look(self, reference: str) -> Facts | None:
+    def facts_of(self, reference: str) -> Facts | None:
         """Return what a local file or a data URI is, None for an http(s) URL.
 
         Raises:
@@ -36,26 +39,35 @@ class Inspector:
         """
         if is_url(reference):
             return None
-        with naming(reference):
-            found = self._found(reference)
-            if isinstance(found, str):
-                raise Unusable(found)
-            return found
+        with with_name(reference):
+            result = self._inspect(reference)
+            if isinstance(result, str):
+                raise Unusable(result)
+            return result
 
-    def _found(self, reference: str) -> Facts | str:
-        identity = identify(self._folder, reference, self._images)
+    def recall(self, identity: Identity | str) -> Facts | str | None:
+        """Return the facts, or the reason for refusal, if they are in the cache."""
         with self._lock:
-            found = self._known.get(identity)
-            if found is not None:
-                self._known.move_to_end(identity)
-                return found
+            result = self._results.get(identity)
+            if result is not None:
+                self._results.move_to_end(identity)
+            return result
+
+    def remember(self, identity: Identity | str, result: Facts | str) -> None:
+        """Put the facts, or the reason for refusal, into the cache."""
+        with self._lock:
+            self._results[identity] = result
+            if len(self._results) > self._MAX_ENTRIES:
+                self._results.popitem(last=False)
+
+    def _inspect(self, reference: str) -> Facts | str:
+        identity = identify(self._folder, reference, self._images)
+        if (result := self.recall(identity)) is not None:
+            return result
         data = read(reference, identity)
         try:
-            found = examine(data)
+            result = examine(data)
         except Unusable as error:
-            found = str(error)
-        with self._lock:
-            self._known[identity] = found
-            if len(self._known) > self._MOST:
-                self._known.popitem(last=False)
-        return found
+            result = str(error)
+        self.remember(identity, result)
+        return result

@@ -10,47 +10,47 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from batchgen.images.pixels import BROKEN
-from batchgen.references.facts import MOST_PIXELS, Unusable
+from batchgen.images.pixels import DECODING_ERRORS
+from batchgen.references.facts import MAX_PIXELS, Unusable
 
 _QUALITIES = (90, 80, 70)
-"""Tried at full size, since models see pixels better than artefacts of 80 and more."""
+"""Tried at full size: a model loses more by fewer pixels than by these qualities."""
 _QUALITY_SCALED = 80
-_SMALLEST_SIDE_PX = 64
-"""An image whose longer side would be less is no use as a reference."""
-_WEBP_SIDE_PX = 16_383  # RFC 9649
-_SMALLER = 0.9
-"""Each step takes at least a tenth of each side."""
+_MIN_SIDE_PX = 64
+"""An image whose longer side is shorter is useless as a reference."""
+_MAX_WEBP_SIDE_PX = 16_383  # RFC 9649
+_MAX_FACTOR = 0.9
+"""Each step shortens both sides by a tenth or more."""
 
 
 def shrink(
-    data: bytes, media_type: str, wanted: Collection[str], most_bytes: int | None
+    data: bytes, media_type: str, targets: Collection[str], max_bytes: int | None
 ) -> bytes:
-    """Return an image of a wanted type, and within the limit; the same for the same.
+    """Return an image of a target type within the limit; equal input, equal output.
 
-    Quality goes down before size does. The image stands upright, keeps its colour
-    profile, and its transparency where a wanted type has any, else it is on white.
-    All other metadata, places and names included, are left behind.
+    Quality is reduced before size. The image is turned upright and keeps its colour
+    profile. It keeps its transparency where a target type supports it, and gets a white
+    background elsewhere. All other metadata, places and names included, are removed.
 
     Args:
         data: One whole image that was examined.
-        media_type: What it is.
-        wanted: Media types, of which one can be made.
-        most_bytes: None for no limit.
+        media_type: Of `data`.
+        targets: Media types; one of them must be possible.
+        max_bytes: None for no limit.
 
     Raises:
-        Unusable: its pixels cannot be read, or it would become too small.
+        Unusable: the pixels cannot be read, or the image would become too small.
     """
     try:
         picture = _Picture.of(data, media_type)
-        for made in _attempts(picture, wanted, most_bytes or len(data)):
-            if most_bytes is None or len(made) <= most_bytes:
-                return made
-    except BROKEN as error:
+        for encoded in _encodings(picture, targets, max_bytes or len(data)):
+            if max_bytes is None or len(encoded) <= max_bytes:
+                return encoded
+    except DECODING_ERRORS as error:
         raise Unusable(f"damaged, its pixels cannot be read: {error}") from error
     raise Unusable(
-        f"it cannot be made as small as {most_bytes:,} bytes with more than "
-        f"{_SMALLEST_SIDE_PX} pixels a side"
+        f"it cannot be made as small as {max_bytes:,} bytes with more than "
+        f"{_MIN_SIDE_PX} pixels a side"
     )
 
 
@@ -60,17 +60,17 @@ class _Picture:
 
     pixels: Image.Image
     profile: bytes | None
-    is_drawn: bool
-    """Whether it comes from a format of few colours, which JPEG would blur."""
+    has_few_colours: bool
+    """Whether it came as a GIF: JPEG would blur it."""
 
     @classmethod
     def of(cls, data: bytes, media_type: str) -> _Picture:
         kind = media_type.removeprefix("image/").upper()
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
-            # What the header said before may differ from what Pillow reads in it.
-            if image.width * image.height > MOST_PIXELS:
+            # Pillow may read another size than the header check did.
+            if image.width * image.height > MAX_PIXELS:
                 raise ValueError("there are more than it says")
-            # A profile of grey or of inks does not fit the colours that are made.
+            # A profile for grey or for inks does not fit an RGB image.
             coloured = image.mode in ("RGB", "RGBA", "P", "PA")
             profile = image.info.get("icc_profile") if coloured else None
             upright = ImageOps.exif_transpose(image)
@@ -79,12 +79,12 @@ class _Picture:
         mode = "RGBA" if upright.has_transparency_data else "RGB"
         pixels = upright.convert(mode)
         if mode == "RGBA" and not any(pixels.getchannel("A").histogram()[:255]):
-            pixels = pixels.convert("RGB")  # nothing shines through
+            pixels = pixels.convert("RGB")  # no pixel is transparent
         pixels.info = {}
-        return cls(pixels, profile, is_drawn=kind == "GIF")
+        return cls(pixels, profile, has_few_colours=kind == "GIF")
 
     def scaled(self, factor: float) -> _Picture:
-        """Return a smaller one."""
+        """Return the picture scaled down."""
         size = (
             max(1, round(self.pixels.width * factor)),
             max(1, round(self.pixels.height * factor)),
@@ -94,8 +94,8 @@ class _Picture:
         pixels = self.pixels.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
         return replace(self, pixels=pixels)
 
-    def written(self, kind: str, quality: int) -> bytes:
-        """Return it as a file; PNG knows no quality."""
+    def encoded(self, kind: str, quality: int) -> bytes:
+        """Return the picture as a file; PNG ignores the quality."""
         pixels = self.pixels
         if kind == "JPEG" and pixels.mode == "RGBA":
             pixels = Image.new("RGB", pixels.size, "white")
@@ -108,30 +108,30 @@ class _Picture:
         return file.getvalue()
 
 
-def _attempts(
-    picture: _Picture, wanted: Collection[str], most_bytes: int
+def _encodings(
+    picture: _Picture, targets: Collection[str], max_bytes: int
 ) -> Iterator[bytes]:
-    """Yield files of less and less quality, then of less and less size."""
-    if picture.is_drawn and "image/png" in wanted:
-        yield picture.written("PNG", 100)
-    kind = _kind(picture, wanted)
+    """Yield files of lower and lower quality, then of smaller and smaller size."""
+    if picture.has_few_colours and "image/png" in targets:
+        yield picture.encoded("PNG", 100)
+    kind = _kind(picture, targets)
     longest_px = max(picture.pixels.size)
-    factor = min(1.0, _WEBP_SIDE_PX / longest_px) if kind == "WEBP" else 1.0
-    whole = picture.scaled(factor)
+    factor = min(1.0, _MAX_WEBP_SIDE_PX / longest_px) if kind == "WEBP" else 1.0
+    full_size = picture.scaled(factor)
     for quality in (100,) if kind == "PNG" else _QUALITIES:
-        made = whole.written(kind, quality)
-        yield made
+        encoded = full_size.encoded(kind, quality)
+        yield encoded
     while True:
-        factor *= min(_SMALLER, math.sqrt(most_bytes / len(made)))
-        if longest_px * factor < _SMALLEST_SIDE_PX:
+        factor *= min(_MAX_FACTOR, math.sqrt(max_bytes / len(encoded)))
+        if longest_px * factor < _MIN_SIDE_PX:
             return
-        made = picture.scaled(factor).written(kind, _QUALITY_SCALED)
-        yield made
+        encoded = picture.scaled(factor).encoded(kind, _QUALITY_SCALED)
+        yield encoded
 
 
-def _kind(picture: _Picture, wanted: Collection[str]) -> str:
-    """Return the format to write: the first that keeps all, and is small."""
+def _kind(picture: _Picture, targets: Collection[str]) -> str:
+    """Return the format to write: it keeps transparency and gives small files."""
     kinds = ("JPEG", "WEBP", "PNG")
     if picture.pixels.mode == "RGBA":
         kinds = ("WEBP", "PNG", "JPEG")
-    return next(it for it in kinds if f"image/{it.lower()}" in wanted)
+    return next(kind for kind in kinds if f"image/{kind.lower()}" in targets)

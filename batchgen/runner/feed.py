@@ -23,13 +23,13 @@ from batchgen.ledger import AttemptRecord, Ledger, PlannedRow
 from batchgen.model import Link, Status
 from batchgen.runner.context import Run
 from batchgen.runner.decide import Part, history_of, may_lose, missing_parts
-from batchgen.runner.fence import EVERYBODYS, fail_row, fault_words
+from batchgen.runner.fence import EVERYBODYS, fail_row
 from batchgen.runner.lane import Lane
 from batchgen.runner.moving import TakeOver
 from batchgen.runner.references import References
 from batchgen.runner.scan import Scan
 from batchgen.runner.verdict import stop
-from batchgen.tracebacks import drop_tracebacks
+from batchgen.tracebacks import drop_tracebacks, fault_words
 
 AHEAD = 8
 """Parts whose images are read, fetched or uploaded at a time."""

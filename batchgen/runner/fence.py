@@ -17,12 +17,10 @@ from batchgen.model import State, Status
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.finish import fail, give_back
 from batchgen.runner.verdict import was_useless
-from batchgen.tracebacks import drop_tracebacks
+from batchgen.tracebacks import drop_tracebacks, fault_words
 
 EVERYBODYS = (StorageError, SpecError, BudgetReached)
 """What is raised on purpose, and is about the whole run."""
-
-MOST_WORDS = 300
 
 
 @asynccontextmanager
@@ -52,12 +50,6 @@ async def fenced(
         drop_tracebacks(fault)
         charge = Charge.UNKNOWN if was_sent() else Charge.NONE
         await _end(run, flight, Internal(flight.lane.name, fault_words(fault), charge))
-
-
-def fault_words(fault: Exception) -> str:
-    """Say what happened, in words that a report of the fault can quote."""
-    text = " ".join(f"{type(fault).__name__}: {fault}".split())
-    return f"unexpected {text[:MOST_WORDS]}; run.log has the details"
 
 
 async def _end(run: Run, flight: Flight, error: Internal) -> None:

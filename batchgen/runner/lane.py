@@ -21,10 +21,10 @@ from batchgen.limits import (
     Verdicts,
 )
 from batchgen.model import Endpoint, Link, Sale, Terms, rates_for
+from batchgen.planning.own_address import is_own_address
 from batchgen.provider import PollSchedule, Provider
 from batchgen.runner.decide import Part
 from batchgen.runner.link_hosts import LinkHost, LinkHosts
-from batchgen.runner.own_address import is_own_address
 from batchgen.runner.proof import FIRST_ANSWER_S, Proof
 from batchgen.wire import LinkSource, is_loopback_host
 

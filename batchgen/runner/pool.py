@@ -17,11 +17,11 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Ledger
 from batchgen.model import Sale, Status
-from batchgen.runner.choice import unpriced_words
+from batchgen.planning.routing import unpriced_words
 from batchgen.runner.context import Run, Slot
 from batchgen.runner.decide import Buy, Settled, decide, history_of, may_lose
 from batchgen.runner.feed import Feed, Wanted
-from batchgen.runner.fence import EVERYBODYS, fail_row, fault_words
+from batchgen.runner.fence import EVERYBODYS, fail_row
 from batchgen.runner.knock import is_there
 from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
@@ -29,6 +29,7 @@ from batchgen.runner.purchase import Grant, Order, buy
 from batchgen.runner.references import References
 from batchgen.runner.verdict import stop
 from batchgen.storage.disk_room import Look
+from batchgen.tracebacks import fault_words
 
 IMAGE_BYTES = 8 * 1024 * 1024
 SURE_OF_SIZE = 16

@@ -1,6 +1,6 @@
-"""Reference images on their way to a provider: made ready, once for all rows.
+"""Prepare reference images for a provider: fetch or upload each once for all rows.
 
-Nothing here buys anything, so whatever fails may be asked again.
+Nothing here costs money, so each failed request may be sent again.
 """
 
 from __future__ import annotations
@@ -8,6 +8,12 @@ from __future__ import annotations
 from weakref import WeakValueDictionary
 
 import anyio
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+)
 
 from batchgen.addresses import shown
 from batchgen.addresses.url import problem_of_url, read_url
@@ -25,7 +31,7 @@ from batchgen.ledger import Ledger
 from batchgen.limits import SILENT_S
 from batchgen.model import Attachment, Carried, ImageRequest, Inline, Link
 from batchgen.provider import UploadProvider
-from batchgen.references import Larder, Unusable
+from batchgen.references import ReferenceCache, Unusable
 from batchgen.runner.answers import heed_silence
 from batchgen.runner.context import Run
 from batchgen.runner.decide import wait_s
@@ -35,47 +41,50 @@ from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import is_loopback_host
 
 TRIES = 8
-"""Tries to upload or to fetch one image; throttled and unsent ones do not count, nor
-those of an outage: several images in a row that all fail."""
+"""Tries to fetch or to upload one image. An upload that was throttled or never left is
+not counted, nor is one in an outage: several images in a row that all fail."""
 
 UPLOAD_TIMEOUT_S = 120.0
 UNTRIED = (
     "reference URLs are not fetched in a rehearsal (a drawing stands in): whether they "
     "work, only a real run shows"
 )
-"""Said once: a rehearsal's success says nothing of what it did not try."""
+"""Shown once: success in a rehearsal says nothing about the URLs."""
 
 SAFE_LIFE = 0.9
-"""Share of an upload's life in which its link is named: the task needs it, too."""
+"""Fraction of an upload's lifetime in which its link is used: the task must still be
+able to fetch it later."""
 
 
 class References:
-    """Makes ready what rows refer to."""
+    """Prepares the reference images of rows."""
 
     def __init__(self, run: Run, stand_in: bytes | None) -> None:
-        """Prepare to make images ready.
+        """Begin with nothing prepared.
 
         Args:
             run: The run.
-            stand_in: Sent in place of what an URL holds that may not be fetched, in
-                a rehearsal; None to fetch.
+            stand_in: In a rehearsal, the image that replaces the content of a URL;
+                None to fetch it.
         """
         self._run = run
         self._stand_in = stand_in
-        self._larder = Larder(
+        self._cache = ReferenceCache(
             run.job.manifest.parent,
-            within=run.job.references.folder or run.job.manifest.parent,
+            allowed_folder=run.job.references.folder or run.job.manifest.parent,
             shrink=run.job.references.shrink,
             offload=run.offload,
             fetch=self._fetch,
             images=run.job.images_at,
         )
-        self._dead: dict[str, str] = {}
-        # One turn for each image: rows that share it wait for the first one's upload.
-        self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()
+        self._failed_urls: dict[str, str] = {}
+        # Rows that share an image wait for the upload of the first one.
+        self._upload_locks: WeakValueDictionary[tuple[str, str], anyio.Lock] = (
+            WeakValueDictionary()
+        )
 
     def tell_untried(self, lane: Lane, request: ImageRequest) -> None:
-        """Say in a rehearsal that links go to the sandbox, which follows none."""
+        """Tell in a rehearsal that nobody fetches the URLs."""
         rules = lane.able.references
         if self._stand_in is not None and any(
             rules.carrier_of(reference) == "link" for reference in request.references
@@ -83,90 +92,101 @@ class References:
             self._run.progress.say_once(UNTRIED)
 
     async def ready(self, lane: Lane, request: ImageRequest) -> tuple[Carried, ...]:
-        """Return a request's references as they travel to a provider.
+        """Return the references of a request in the form that the provider gets.
 
         Raises:
-            ReferenceRejected: one of them cannot be had or used.
-            ProviderStopped: the provider takes no upload from this key.
+            ReferenceRejected: one of them cannot be loaded, or is not supported.
+            ProviderStopped: the provider accepts no upload from this key.
         """
-        among = len(request.references)
-        carried = [await self._one(lane, it, among) for it in request.references]
-        # What an URL holds is known only now.
-        most = lane.able.references.most_bytes_together
-        raw = sum(_raw_bytes(it) for it in carried)
-        if most is not None and raw > most:
-            images = "1 image has" if among == 1 else f"{among} images have"
-            words = f"{images} {raw / 1e6:.1f} MB, at most {most / 1e6:g} MB"
-            way_out = "scale them down, or say `shrink = true` under [references]"
-            raise ReferenceRejected(lane.name, f"{words} are taken together; {way_out}")
-        return tuple(carried)
+        count = len(request.references)
+        payloads = [
+            await self._payload(lane, reference, count)
+            for reference in request.references
+        ]
+        # The size of an image behind a URL is known only now.
+        max_bytes = lane.able.references.most_bytes_together
+        total_bytes = sum(_raw_bytes(payload) for payload in payloads)
+        if max_bytes is not None and total_bytes > max_bytes:
+            images = "1 image has" if count == 1 else f"{count} images have"
+            sizes = f"{total_bytes / 1e6:.1f} MB, at most {max_bytes / 1e6:g} MB"
+            raise ReferenceRejected(
+                lane.name,
+                f"{images} {sizes} are taken together; scale them down, or say "
+                "`shrink = true` under [references]",
+            )
+        return tuple(payloads)
 
-    async def _one(self, lane: Lane, reference: str, among: int) -> Carried:
+    async def _payload(self, lane: Lane, reference: str, count: int) -> Carried:
         rules = lane.able.references
         try:
             match rules.carrier_of(reference):
                 case "link":
                     return Link(reference)
                 case "inline":
-                    return await self._larder.inline(reference, rules, among)
+                    return await self._cache.inline(reference, rules, count)
                 case "part":
-                    return await self._larder.attachment(reference, rules, among)
+                    return await self._cache.attachment(reference, rules, count)
                 case "upload":
-                    image = await self._larder.attachment(reference, rules, among)
+                    image = await self._cache.attachment(reference, rules, count)
                     return await self._uploaded(lane, image)
         except Unusable as error:
             raise ReferenceRejected(lane.name, str(error)) from error
 
-    # -- from an URL of the user's
+    # -- fetching a URL of the user
 
     async def _fetch(self, url: str) -> bytes:
-        """Return what an URL holds.
+        """Return the content of a URL.
 
         Raises:
-            Unusable: it cannot be had.
+            Unusable: it cannot be fetched.
         """
         if (problem := problem_of_url(url)) is not None:
-            # Planned by a version that did not look: the row has attempts already.
+            # The row was planned, and tried, by a version without this check.
             raise Unusable(f"{shown(url)} {problem}")
         host = read_url(url).host
         if self._stand_in is not None and not is_loopback_host(host):
             self._run.progress.say_once(UNTRIED)
             return self._stand_in
-        # What lies on this machine is not for a provider that is elsewhere.
-        near = all(it.is_loopback for it in self._run.lanes.values())
-        if (words := self._dead.get(url)) is not None:
-            raise Unusable(words)
-        tries = 0
-        while True:
-            try:
-                blob = await self._run.wire.download(
-                    "reference", url, from_loopback=near
-                )
-            except Retryable as error:
-                drop_tracebacks(error)  # it would hold what came through the wait
-                tries += 1
-                if tries >= TRIES:
-                    raise self._give_up(url, error) from error
-                await anyio.sleep(wait_s(tries, error.retry_after_s, self._run.rng))
-            except (AttemptError, SpecError) as error:
-                raise self._give_up(url, error) from error
-            else:
-                return blob.data
+        if (message := self._failed_urls.get(url)) is not None:
+            raise Unusable(message)
+        try:
+            return await self._download(url)
+        except (AttemptError, SpecError) as error:
+            drop_tracebacks(error)  # they would keep the data of the reply alive
+            reason = error.message if isinstance(error, AttemptError) else str(error)
+            # Other rows of this run that use the URL fail without another wait.
+            message = self._failed_urls[url] = f"{shown(url)}: {reason}"
+            raise Unusable(message) from error
 
-    def _give_up(self, url: str, error: AttemptError | SpecError) -> Unusable:
-        """Remember that an URL holds nothing: other rows of the run need not wait."""
-        words = error.message if isinstance(error, AttemptError) else str(error)
-        self._dead[url] = f"{shown(url)}: {words}"
-        return Unusable(self._dead[url])
+    async def _download(self, url: str) -> bytes:
+        # Files of this machine must not get to a provider somewhere else.
+        from_loopback = all(lane.is_loopback for lane in self._run.lanes.values())
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(Retryable),
+            stop=stop_after_attempt(TRIES),
+            wait=self._backoff_s,
+            sleep=anyio.sleep,
+            reraise=True,
+        )
+        download = retrying.wraps(self._run.wire.download)
+        blob = await download("reference", url, from_loopback=from_loopback)
+        return blob.data
 
-    # -- to a provider's store
+    def _backoff_s(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, Retryable):
+            return 0.0
+        drop_tracebacks(error)
+        return wait_s(state.attempt_number, error.retry_after_s, self._run.rng)
+
+    # -- uploading to a provider
 
     async def _uploaded(self, lane: Lane, image: Attachment) -> Link:
-        turn = self._turns.setdefault((lane.name, image.name), _Turn())
-        async with turn.lock:
-            place, now = (lane.name, lane.endpoint.base_url), self._run.time.now()
-            known = self._run.ledger.upload(*place, image.name, now)
-            return Link(known) if known else await self._upload(lane, image)
+        lock = self._upload_locks.setdefault((lane.name, image.name), anyio.Lock())
+        async with lock:
+            address, now = (lane.name, lane.endpoint.base_url), self._run.time.now()
+            url = self._run.ledger.upload(*address, image.name, now)
+            return Link(url) if url else await self._upload(lane, image)
 
     async def _upload(self, lane: Lane, image: Attachment) -> Link:
         provider, tries, counted = lane.provider, 0, 0
@@ -181,12 +201,12 @@ class References:
                 tries += 1
                 counted += self._counts(lane, error, image)
                 if counted >= TRIES:
-                    raise _not_taken(error) from error
+                    raise _upload_failed(error) from error
                 await self._wait_out(lane, error, tries)
             except ProviderStopped:
                 raise
             except AttemptError as error:
-                raise _not_taken(error) from error
+                raise _upload_failed(error) from error
             else:
                 lane.uploads.worked()
                 await self._keep(lane, provider, image, link, began)
@@ -194,7 +214,7 @@ class References:
 
     @staticmethod
     def _counts(lane: Lane, error: AttemptError, image: Attachment) -> bool:
-        """Say whether a failed upload says anything of its image."""
+        """Tell whether a failed upload counts against its image."""
         if isinstance(error, Throttled | NotConnected):
             return False
         lane.uploads.failed(image.name)
@@ -204,7 +224,7 @@ class References:
         """Wait before the next try."""
         wait = wait_s(tries, error.retry_after_s, self._run.rng)
         if isinstance(error, Throttled | NotConnected):
-            # Nothing was wrong with the image: it waits for the provider.
+            # The image is not at fault: wait for the provider.
             if isinstance(error, NotConnected):
                 heed_silence(self._run, lane, error)
             if lane.stopped is not None:
@@ -231,26 +251,19 @@ class References:
         began: int,
     ) -> None:
         good_until = began + int(provider.upload_life_s * SAFE_LIFE * 1e6)
-        place = (lane.name, lane.endpoint.base_url)
+        address = (lane.name, lane.endpoint.base_url)
 
         def step(ledger: Ledger) -> None:
-            ledger.keep_upload(place, image.name, link.url, good_until)
+            ledger.keep_upload(address, image.name, link.url, good_until)
 
         await self._run.writer.commit(step)
         self._run.log.info("uploaded", extra={"image": image.name})
 
 
-class _Turn:
-    """Whose turn it is to upload one image."""
-
-    def __init__(self) -> None:
-        self.lock = anyio.Lock()
+def _raw_bytes(payload: Carried) -> int:
+    size = size_of(payload)
+    return size * 3 // 4 if isinstance(payload, Inline) else size
 
 
-def _raw_bytes(carried: Carried) -> int:
-    size = size_of(carried)
-    return size * 3 // 4 if isinstance(carried, Inline) else size
-
-
-def _not_taken(error: AttemptError) -> ReferenceRejected:
+def _upload_failed(error: AttemptError) -> ReferenceRejected:
     return ReferenceRejected(error.provider, f"upload not taken: {error.message}")

@@ -1,4 +1,4 @@
-"""Reference images of requests that are about to leave, in bounded memory."""
+"""Keep the reference images of requests until their replies, in bounded memory."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from batchgen.bell import Bell
 from batchgen.model import Attachment, Carried, Inline, Link
 from batchgen.runner.decide import Part
 
-MOST_BYTES = 128 * 1024 * 1024
-"""Images of requests that wait to leave, or for their reply; shared ones count once."""
+MAX_BYTES = 128 * 1024 * 1024
+"""Images of requests that wait to be sent, or for a reply; shared images count once."""
 
 
 class Shelf:
-    """Keeps what a part's request carries until its reply came."""
+    """Keeps the reference images of each part until the reply to its request."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most = most_bytes
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._parts: dict[Part, Sequence[Carried]] = {}
         self._users: Counter[int] = Counter()
         self._bytes = 0
         self._changed = Bell()
 
     async def put(self, part: Part, references: Sequence[Carried]) -> None:
-        """Keep a part's images for `taken`, waiting while the shelf is full."""
-        while (more := self._growth(references)) and self._users:
-            if self._bytes + more <= self._most:
+        """Keep the images of a part for `taken`; wait while the buffer is full."""
+        while (new_bytes := self._new_bytes(references)) and self._users:
+            if self._bytes + new_bytes <= self._max_bytes:
                 break
             await self._changed.wait()
         if references:
             self._parts[part] = references
-        for it in references:
-            if size := size_of(it):
-                self._bytes += 0 if id(it) in self._users else size
-                self._users[id(it)] += 1
+        for reference in references:
+            if size := size_of(reference):
+                self._bytes += 0 if id(reference) in self._users else size
+                self._users[id(reference)] += 1
 
     @contextmanager
     def taken(self, part: Part) -> Iterator[Sequence[Carried]]:
-        """Lend a part's images out; afterwards they are no longer kept."""
+        """Yield the images of a part, and drop them afterwards."""
         references = self._parts.pop(part, ())
         try:
             yield references
@@ -47,33 +47,41 @@ class Shelf:
             self._forget(references)
 
     def links(self, part: Part) -> tuple[str, ...]:
-        """Return the links that a part's request is to name."""
-        return tuple(it.url for it in self._parts.get(part, ()) if isinstance(it, Link))
+        """Return the links among the references of a part."""
+        return tuple(
+            reference.url
+            for reference in self._parts.get(part, ())
+            if isinstance(reference, Link)
+        )
 
     def drop(self, part: Part) -> None:
-        """Keep a part's images no longer: it is not sent after all."""
+        """Drop the images of a part that is not sent after all."""
         self._forget(self._parts.pop(part, ()))
 
     def _forget(self, references: Sequence[Carried]) -> None:
-        for it in references:
-            if not size_of(it):
+        for reference in references:
+            if not size_of(reference):
                 continue
-            self._users[id(it)] -= 1
-            if not self._users[id(it)]:
-                del self._users[id(it)]
-                self._bytes -= size_of(it)
+            self._users[id(reference)] -= 1
+            if not self._users[id(reference)]:
+                del self._users[id(reference)]
+                self._bytes -= size_of(reference)
         self._changed.ring()
 
-    def _growth(self, references: Sequence[Carried]) -> int:
-        return sum(size_of(it) for it in set(references) if id(it) not in self._users)
+    def _new_bytes(self, references: Sequence[Carried]) -> int:
+        return sum(
+            size_of(reference)
+            for reference in set(references)
+            if id(reference) not in self._users
+        )
 
 
-def size_of(carried: Carried) -> int:
-    """Return the bytes that an image takes, here and in its request."""
-    match carried:
+def size_of(payload: Carried) -> int:
+    """Return the bytes of an image in memory and in its request."""
+    match payload:
         case Attachment():
-            return len(carried.data)
+            return len(payload.data)
         case Inline():
-            return len(carried.base64)
+            return len(payload.base64)
         case Link():
             return 0

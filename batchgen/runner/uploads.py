@@ -1,7 +1,7 @@
-"""What follows when a provider can no longer fetch a reference that we uploaded.
+"""Forget uploads that the provider cannot fetch any more, so that they are repeated.
 
-Its store may forget an upload sooner than it says. Then every row that names the link
-would fail, in this run and in later ones, until the ledger lets it expire.
+A provider may delete an upload sooner than it documents. Then each row with that link
+would fail, in this run and in later ones, until the ledger treats it as expired.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from batchgen.runner.decide import history_of
 from batchgen.runner.references import SAFE_LIFE
 
 FRESH_UPLOADS = 2
-"""How often a part is bought again with references that were uploaded anew: an image
-that the provider cannot fetch by then is blamed on the row."""
+"""How often a part is bought again with new uploads; if the provider still cannot fetch
+them, the row fails."""
 
 
 async def without_lost_uploads(
@@ -36,21 +36,27 @@ async def without_lost_uploads(
         run: The run.
         flight: The attempt.
         error: Why it failed.
-        charge: What that cost.
+        charge: What the attempt cost.
 
     Returns:
-        The error by which it ends: one after which it may be bought again, unless it
-        was charged for certain, or tried too often.
+        The error with which it ends: it allows another purchase, unless the attempt was
+        certainly charged, or there were too many.
     """
-    is_told = isinstance(error, RequestInvalid | GenerationFailed | ProviderDown)
-    if not is_told or not _names_uploads(flight) or not blames_reference(error.message):
+    may_blame_upload = isinstance(
+        error, RequestInvalid | GenerationFailed | ProviderDown
+    )
+    if (
+        not may_blame_upload
+        or not _names_uploads(flight)
+        or not blames_reference(error.message)
+    ):
         return error
     await run.writer.commit(lambda ledger: _forget(ledger, flight))
     run.log.warning("upload_lost", extra={"attempt": flight.attempt.attempt_id})
-    # What may have been charged is bought again within the risk that the job allows,
-    # as after every other failed task.
+    # If it may have been charged, the job's limit of risk decides about another
+    # purchase, as after any failed task.
     is_paid = charge[0] not in (Charge.NONE, Charge.UNKNOWN) and charge[1] != 0
-    if is_paid or _is_tried_enough(run, flight):
+    if is_paid or _has_too_many_attempts(run, flight):
         return error
     lost = UploadLost(
         error.provider,
@@ -73,18 +79,18 @@ def _names_uploads(flight: Flight) -> bool:
 
 
 def _forget(ledger: Ledger, flight: Flight) -> int:
-    place = (flight.attempt.provider, flight.attempt.base_url)
+    address = (flight.attempt.provider, flight.attempt.base_url)
     if flight.uploads is not None:
-        return ledger.forget_uploads(place, flight.uploads)
-    # After a restart nobody knows which ones it named: any that stood when it was sent.
+        return ledger.forget_uploads(address, flight.uploads)
+    # After a restart its links are unknown: forget all that were valid at that time.
     provider = flight.lane.provider
     if not isinstance(provider, UploadProvider):
         return 0
     life = int(provider.upload_life_s * SAFE_LIFE * 1e6)
-    return ledger.forget_uploads_until(place, flight.attempt.sent_at + life)
+    return ledger.forget_uploads_until(address, flight.attempt.sent_at + life)
 
 
-def _is_tried_enough(run: Run, flight: Flight) -> bool:
+def _has_too_many_attempts(run: Run, flight: Flight) -> bool:
     row = run.ledger.row(flight.part.row_id)
     attempts = run.ledger.attempts_of(row.row_id)
     history = history_of(attempts, flight.part, row.tries_from)

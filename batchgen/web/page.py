@@ -1,4 +1,4 @@
-"""Write `report.html`: one file that opens from disk and asks nobody for anything."""
+"""Write `report.html`: one file that opens from disk and needs no network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PAGE = "report.html"
 REJECTED = "rejected.csv"
 
 _EARLY = 3
-"""Pieces before the script, which draws the first images while the rest is read."""
+"""Thumbnail pieces before the script, so that it shows images while the rest loads."""
 
 _PIECE = re.compile(
     r'<script type="application/json" class="thumbs" id="thumbs-\d+" '
@@ -44,21 +44,23 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
 def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
-    """Write the page of a run folder; thumbnails of an earlier one are kept.
+    """Write the page of a run folder; thumbnails of an earlier page are reused.
 
     Args:
-        ledger: The folder's; it may be written meanwhile.
-        folder: Where the page goes, and the archive is.
-        made_at: Now, aware.
+        ledger: Of the folder; a run may write to it meanwhile.
+        folder: The run folder, with the archive.
+        made_at: The current time with time zone.
 
     Raises:
-        StorageError: it cannot be written; an older page stands as it was.
+        StorageError: the page cannot be written; an older page is unchanged.
     """
     report = read_report(ledger)
     path = folder / PAGE
     side = side_px(len(report.pictures))
-    small = thumbnails(folder / ARCHIVE, report.pictures, _made_before(path, side))
-    pieces = ((number, _json(it)) for number, it in enumerate(small))
+    small = thumbnails(
+        folder / ARCHIVE, report.pictures, _earlier_thumbnails(path, side)
+    )
+    pieces = ((number, _json(piece)) for number, piece in enumerate(small))
     style, script = _asset("report.css"), _asset("report.js")
     template = _environment().from_string(_asset("report.html"))
     parts = template.generate(
@@ -87,8 +89,8 @@ def _retry(folder: Path) -> str:
     return shlex.join(["batchgen", "retry", str(folder), "--ids", REJECTED])
 
 
-def _made_before(path: Path, side: int) -> dict[str, str]:
-    """Return thumbnails of the page that stands there, by the hash of the image."""
+def _earlier_thumbnails(path: Path, side: int) -> dict[str, str]:
+    """Return thumbnails of the existing page, by the hash of the image."""
     return {name: text for name, text in _old_pieces(path, side) if text is not None}
 
 
@@ -96,15 +98,15 @@ def _old_pieces(path: Path, side: int) -> Iterator[tuple[str, str | None]]:
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
-                found = _PIECE.fullmatch(line.rstrip("\n"))
-                if found and int(found[1]) == side:
-                    yield from _trusted(found[2]).items()
+                match = _PIECE.fullmatch(line.rstrip("\n"))
+                if match and int(match[1]) == side:
+                    yield from _trusted(match[2]).items()
     except OSError:
-        return  # there is none, or none that can be read: they are made anew
+        return  # no page, or an unreadable one: all thumbnails are made again
 
 
 def _trusted(text: str) -> Thumbnails:
-    # Anybody may have edited the page: nothing but base64 is taken over.
+    # Anybody may have edited the page: only base64 is reused.
     try:
         piece = json.loads(text)
     except (ValueError, RecursionError):
@@ -119,13 +121,13 @@ def _trusted(text: str) -> Thumbnails:
 
 
 def _plots(report: Report) -> list[plots.Plot]:
-    drawn = []
+    drawings = []
     if report.timeline is not None:
-        drawn.append(plots.spending(report.timeline, pretend=report.is_rehearsal))
-        drawn.append(plots.throughput(report.timeline, report.rate_per_minute))
+        drawings.append(plots.spending(report.timeline, pretend=report.is_rehearsal))
+        drawings.append(plots.throughput(report.timeline, report.rate_per_minute))
     if report.latencies_s:
-        drawn.append(plots.latency(report.latencies_s))
-    return drawn
+        drawings.append(plots.latency(report.latencies_s))
+    return drawings
 
 
 def _environment() -> Environment:
@@ -147,7 +149,7 @@ def _usd(amount: int | Decimal | None) -> str:
 
 
 def _change(actual: Decimal, estimated: Decimal) -> str:
-    """Return by how much the one differs from the other, as a percentage."""
+    """Return the difference from the estimate as a percentage."""
     return f"{(actual - estimated) / estimated:+.1%}" if estimated else "no estimate"
 
 
@@ -156,11 +158,11 @@ def _words_of(message: str, error: str) -> Words:
 
 
 def _json(value: Mapping[str, Any]) -> Markup:
-    """Return JSON that no text inside can lead out of its script element."""
+    """Return JSON in which no text can end the surrounding script element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - nothing is left in it that HTML would read
+    return Markup(text)  # noqa: S704 - all HTML characters are escaped
 
 
 def _asset(name: str) -> str:
@@ -168,6 +170,6 @@ def _asset(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """Return what lets this text alone through the content security policy."""
+    """Return the source expression of this text for the content security policy."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -1,4 +1,4 @@
-"""A run's rows as the page's script reads them: one list for each column."""
+"""The rows of a run in the form for the page's script: one list for each column."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from batchgen.engines.speaker import split_message
 from batchgen.engines.thumbnails import MAX_PICTURES, TOGETHER
 from batchgen.model import ResultRow, to_nano
 
-_MOST_TEXT = 2_000
-"""Characters of a prompt or message: the table has all of them."""
+_MAX_CHARACTERS = 2_000
+"""Maximum of a prompt or message here; the result table has the full text."""
 
 _COLUMNS: dict[str, Callable[[ResultRow], Any]] = {
-    "row": lambda it: it.row,
-    "id": lambda it: it.id,
-    "status": lambda it: it.status.value,
-    "prompt": lambda it: _cut(it.prompt),
-    "provider": lambda it: it.provider,
-    "model": lambda it: it.model,
-    "aspect_ratio": lambda it: it.aspect_ratio,
-    "resolution": lambda it: it.resolution,
-    "attempts": lambda it: it.attempts,
-    "cost": lambda it: _nano(it.cost_usd),
-    "cost_basis": lambda it: it.cost_basis.value,
-    "at_risk": lambda it: _nano(it.at_risk_usd),
-    "at_risk_attempts": lambda it: it.at_risk_attempts,
-    "estimated": lambda it: _nano(it.estimated_usd),
-    "error": lambda it: it.error,
-    "message": lambda it: _cut(it.message),
-    "quote": lambda row: _quote(row.error, _cut(row.message)),
-    "warning": lambda it: _cut(it.warning),
-    "request_id": lambda it: it.request_id,
-    "finished_at": lambda it: _moment(it.finished_at),
-    "latency_s": lambda it: it.latency_s,
-    "shared_with": lambda it: it.shared_with,
+    "row": lambda row: row.row,
+    "id": lambda row: row.id,
+    "status": lambda row: row.status.value,
+    "prompt": lambda row: _truncated(row.prompt),
+    "provider": lambda row: row.provider,
+    "model": lambda row: row.model,
+    "aspect_ratio": lambda row: row.aspect_ratio,
+    "resolution": lambda row: row.resolution,
+    "attempts": lambda row: row.attempts,
+    "cost": lambda row: _nano(row.cost_usd),
+    "cost_basis": lambda row: row.cost_basis.value,
+    "at_risk": lambda row: _nano(row.at_risk_usd),
+    "at_risk_attempts": lambda row: row.at_risk_attempts,
+    "estimated": lambda row: _nano(row.estimated_usd),
+    "error": lambda row: row.error,
+    "message": lambda row: _truncated(row.message),
+    "quote": lambda row: _quote(row.error, _truncated(row.message)),
+    "warning": lambda row: _truncated(row.warning),
+    "request_id": lambda row: row.request_id,
+    "finished_at": lambda row: _moment(row.finished_at),
+    "latency_s": lambda row: row.latency_s,
+    "shared_with": lambda row: row.shared_with,
 }
 
 
 def rows_of(report: Report, retry: str) -> dict[str, Any]:
-    """Return the rows of a report as JSON has them; amounts are nano-dollars.
+    """Return the rows of a report as data for JSON; amounts are nano-dollars.
 
     Args:
         report: Its rows become lists; `images` has, for each image of a row, number,
             name, width, height, SHA-256 and the piece with its thumbnail (-1 for none).
-        retry: The command that takes the list which the page makes.
+        retry: The command that reads the list which the page exports.
     """
     pieces = {
         name: number // TOGETHER if number < MAX_PICTURES else -1
@@ -59,14 +59,14 @@ def rows_of(report: Report, retry: str) -> dict[str, Any]:
     columns["images"] = [
         [
             [
-                it.image,
-                it.name,
-                it.width_px,
-                it.height_px,
-                it.sha256,
-                pieces.get(it.sha256, -1),
+                image.image,
+                image.name,
+                image.width_px,
+                image.height_px,
+                image.sha256,
+                pieces.get(image.sha256, -1),
             ]
-            for it in row.files
+            for image in row.files
         ]
         for row in report.rows
     ]
@@ -77,23 +77,23 @@ def rows_of(report: Report, retry: str) -> dict[str, Any]:
     }
 
 
-def _cut(text: str | None) -> str | None:
-    if text is None or len(text) <= _MOST_TEXT:
+def _truncated(text: str | None) -> str | None:
+    if text is None or len(text) <= _MAX_CHARACTERS:
         return text
-    return f"{text[:_MOST_TEXT]}…"
+    return f"{text[:_MAX_CHARACTERS]}…"
 
 
 def _quote(error: str | None, message: str | None) -> list[int] | None:
-    """Return where the provider's words start and end in a message, if it has any."""
-    words = split_message(error, message)
-    if not words.quote:
+    """Return start and end of the provider's own text in a message, if it has any."""
+    parts = split_message(error, message)
+    if not parts.quote:
         return None
-    start = _length(words.before)
-    return [start, start + _length(words.quote)]
+    start = _length(parts.before)
+    return [start, start + _length(parts.quote)]
 
 
 def _length(text: str) -> int:
-    """Return the length as a script counts it, in units of UTF-16."""
+    """Return the length as JavaScript counts it, in units of UTF-16."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 

@@ -146,7 +146,10 @@ def test_what_passes_can_be_read_by_the_parser_that_sends(text: str) -> None:
 @given(text=ODD | st.lists(st.sampled_from(ATOMS), max_size=6).map("".join))
 @settings(max_examples=1000, deadline=None)
 def test_reading_foreign_text_raises_one_error_alone(text: str) -> None:
-    for read in (read_url, lambda it: join_url(httpx.URL("https://a.example/b"), it)):
+    for read in (
+        read_url,
+        lambda text: join_url(httpx.URL("https://a.example/b"), text),
+    ):
         try:
             url = read(text)
         except httpx.InvalidURL:

@@ -15,7 +15,7 @@ READABLE = {
     "family": "\U0001f468\u200d\U0001f469\u200d\U0001f467",
     "heart": "\u2764\ufe0f",
     "flag-of-england": "\U0001f3f4"
-    + "".join(chr(0xE0000 + ord(it)) for it in "gbeng\x7f"),
+    + "".join(chr(0xE0000 + ord(letter)) for letter in "gbeng\x7f"),
 }
 OBEYED = {
     "escape": "\x1b[2J",

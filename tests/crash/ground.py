@@ -12,8 +12,8 @@ from pathlib import Path
 import polars as pl
 from PIL import Image
 
+from batchgen.planning.planner import SLICE
 from batchgen.providers import PROVIDERS, key_variable
-from batchgen.runner.planner import SLICE
 from batchgen.sandbox import SandboxProcess
 from tests.acceptance.books import ATTEMPTS, Books, ledger_rows
 from tests.crash.audit import REFUSED, Found, Left, check, check_loss, compare

@@ -12,11 +12,12 @@ import pytest
 from batchgen.engines.config import RunResult
 from batchgen.images import ImageFacts, inspect
 from batchgen.model import Call, Delivered, Endpoint, Reply, Status
+from batchgen.planning import planner
+from batchgen.planning.entries import entry_of
+from batchgen.planning.routing import Choice
 from batchgen.providers.aimlapi import AimlApi
-from batchgen.references import Larder
+from batchgen.references import ReferenceCache
 from batchgen.runner import check as check_module
-from batchgen.runner import planner
-from batchgen.runner.choice import Choice, entry_of
 from tests.engines.desk import Desk, rows, statuses
 from tests.engines.shop import PNG, Answer, Asked, Shop
 
@@ -152,14 +153,14 @@ async def test_a_reference_that_breaks_its_reader_ends_one_row(
     )
     for number in range(6):
         (desk.folder / f"{number}.png").write_bytes(PNG)
-    whole = Larder.attachment
+    whole = ReferenceCache.attachment
 
-    async def attachment(self: Larder, reference: str, *others: Any) -> Any:
+    async def attachment(self: ReferenceCache, reference: str, *others: Any) -> Any:
         if reference == "2.png":
             raise Surprise
         return await whole(self, reference, *others)
 
-    monkeypatch.setattr(Larder, "attachment", attachment)
+    monkeypatch.setattr(ReferenceCache, "attachment", attachment)
 
     def sell(asked: Asked) -> Answer:
         shop.billed_nano += 50_000_000

@@ -20,7 +20,7 @@ from batchgen.ledger import plan
 from batchgen.ledger.plan_index import PlanIndex
 from batchgen.ledger.resuming import bookmark_of, put_bookmark
 from batchgen.model import Status
-from batchgen.runner.planner import SLICE
+from batchgen.planning.planner import SLICE
 from tests.engines.desk import Desk, statuses
 from tests.engines.shop import Answer, Asked, Shop, in_turn, refused
 

@@ -20,9 +20,9 @@ from batchgen.errors import (
 from batchgen.model import Delivered, Json, Reply
 from batchgen.providers import PROVIDERS
 from batchgen.reply_errors import error_by_words, without_image
-from batchgen.runner.fence import fault_words
 from batchgen.runner.kept import name_in
 from batchgen.tasks import poll_error
+from batchgen.tracebacks import fault_words
 from batchgen.wire.faults import download_error
 from batchgen.wire.faults import purchase_error as wire_error
 

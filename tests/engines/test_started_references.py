@@ -26,9 +26,11 @@ CELLS = [
 def as_before() -> Iterator[None]:
     """Judge and part references as earlier versions did."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("batchgen.manifest.whereabouts.problem_of_url", lambda _: None)
         patch.setattr(
-            "batchgen.manifest.reader.split_references",
+            "batchgen.manifest.reference_locator.problem_of_url", lambda _: None
+        )
+        patch.setattr(
+            "batchgen.manifest.row_reader.split_references",
             lambda cell, _: split_by_bars(cell),
         )
         yield

@@ -15,7 +15,7 @@ from PIL import Image
 from batchgen.images import ImageFacts, NotAnImage, inspect
 
 
-def drawn(kind: str, size: tuple[int, int] = (37, 21), **options: Any) -> bytes:
+def encode(kind: str, size: tuple[int, int] = (37, 21), **options: Any) -> bytes:
     """Return an image that Pillow made, with some noise in it."""
     picture = Image.effect_noise(size, 90).convert("RGB")
     file = io.BytesIO()
@@ -43,23 +43,23 @@ def png_of(width: int, height: int) -> bytes:
 
 
 WHOLE = {
-    "png": drawn("PNG"),
-    "jpeg": drawn("JPEG"),
-    "jpeg-progressive": drawn("JPEG", progressive=True),
-    "jpeg-with-thumbnail": drawn(
-        "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0" + drawn("JPEG", (4, 3))
+    "png": encode("PNG"),
+    "jpeg": encode("JPEG"),
+    "jpeg-progressive": encode("JPEG", progressive=True),
+    "jpeg-with-thumbnail": encode(
+        "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0" + encode("JPEG", (4, 3))
     ),
-    "jpeg-restarts": drawn("JPEG", restart_marker_blocks=1),
-    "webp": drawn("WEBP"),
-    "webp-lossless": drawn("WEBP", lossless=True),
-    "webp-extended": drawn("WEBP", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0"),
-    "webp-odd-chunk": drawn("WEBP", icc_profile=b"odd"),
+    "jpeg-restarts": encode("JPEG", restart_marker_blocks=1),
+    "webp": encode("WEBP"),
+    "webp-lossless": encode("WEBP", lossless=True),
+    "webp-extended": encode("WEBP", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0"),
+    "webp-odd-chunk": encode("WEBP", icc_profile=b"odd"),
     "webp-animated": animated("WEBP"),
-    "gif": drawn("GIF"),
+    "gif": encode("GIF"),
     "gif-animated": animated("GIF"),
-    "gif-interlaced": drawn("GIF", interlace=1),
+    "gif-interlaced": encode("GIF", interlace=1),
     "png-animated": animated("PNG"),
-    "avif": drawn("AVIF"),
+    "avif": encode("AVIF"),
     "avif-animated": animated("AVIF"),
 }
 each_kind = pytest.mark.parametrize("kind", WHOLE)
@@ -98,10 +98,10 @@ def test_zeros_behind_the_end_are_left_alone(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", sorted(it for it in WHOLE if not it.startswith("avif"))
+    "kind", sorted(name for name in WHOLE if not name.startswith("avif"))
 )
 def test_a_second_picture_behind_the_end_is_left_alone(kind: str) -> None:
-    assert inspect(WHOLE[kind] + drawn("JPEG", (99, 99))).width_px == 37
+    assert inspect(WHOLE[kind] + encode("JPEG", (99, 99))).width_px == 37
 
 
 @given(
@@ -145,8 +145,8 @@ def test_noise_behind_any_magic_is_never_worse_than_a_refusal(
         pytest.param("nicht verfügbar".encode(), "text", id="text-not-ascii"),
         pytest.param(bytes(600), "zero bytes", id="zeros"),
         pytest.param(b"\x1f\x8b\x08" + bytes(20), "gzip", id="gzip"),
-        pytest.param(drawn("BMP"), "BMP", id="bmp"),
-        pytest.param(drawn("TIFF"), "TIFF", id="tiff"),
+        pytest.param(encode("BMP"), "BMP", id="bmp"),
+        pytest.param(encode("TIFF"), "TIFF", id="tiff"),
         pytest.param(b"%PDF-1.7\n", "a PDF", id="pdf"),
         pytest.param(b"\0\0\0\x18ftypheic" + bytes(12), "HEIC", id="heic"),
         pytest.param(b"\x89PN\r", "cut off: 4 bytes", id="cut-magic"),

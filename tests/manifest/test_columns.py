@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from batchgen.errors import SpecError
-from batchgen.manifest.columns import lay_out
+from batchgen.manifest.columns import interpret_columns
 from batchgen.manifest.manifest import Manifest
 from tests.manifest.conftest import MakeJob, ReadRows
 
@@ -88,9 +88,11 @@ def test_own_columns_are_those_that_the_table_does_not_hold_yet(
     templated: bool,  # noqa: FBT001 - a case, not a flag
     own: str,
 ) -> None:
-    layout = lay_out(names.split(), mapping, templated=templated, where="m.csv")
+    layout = interpret_columns(
+        names.split(), mapping, templated=templated, where="m.csv"
+    )
 
-    assert layout.own == tuple(own.split())
+    assert layout.user_columns == tuple(own.split())
 
 
 def test_a_column_that_looks_like_a_known_one_is_told(make_job: MakeJob) -> None:
@@ -109,10 +111,10 @@ def test_a_column_that_may_be_the_id_is_told_with_the_option_unless_it_is_mapped
 ) -> None:
     table = "prompt,ID,SKU\na,1,x\nb,2,y\n"
 
-    told = Manifest.open(make_job(table)).notices
+    notices = Manifest.open(make_job(table)).notices
     mapped = Manifest.open(make_job(table, columns={"id": "SKU"})).notices
 
-    assert told == (
+    assert notices == (
         "m.csv: `ID` is not used as `id`: names are case-sensitive. To use it: "
         '--id ID, or [columns] id = "ID" in a job file',
     )
@@ -124,9 +126,9 @@ def test_a_column_that_only_has_the_name_of_an_option_stays_the_users_own(
 ) -> None:
     text = "prompt,background,quality\na cup,white marble,premium\na mug,opaque,high\n"
 
-    stated = [row.request.options for row in read_rows(text) if row.request]
+    options = [row.request.options for row in read_rows(text) if row.request]
 
-    assert stated == [{}, {"background": "opaque", "quality": "high"}]
+    assert options == [{}, {"background": "opaque", "quality": "high"}]
     notices = Manifest.open(make_job(text)).notices
     assert sum("is read as the option" in notice for notice in notices) == 2
 

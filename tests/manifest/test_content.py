@@ -61,8 +61,8 @@ def test_other_content_under_the_name_of_a_table_is_named(
         Manifest.open(make_job(content, f"products{suffix}"))
 
     assert str(caught.value).startswith(f"products{suffix} is {words}")
-    wanted = {".csv": "CSV", ".parquet": "Parquet"}[suffix]
-    assert f", not {wanted}: " in str(caught.value)
+    expected = {".csv": "CSV", ".parquet": "Parquet"}[suffix]
+    assert f", not {expected}: " in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_the_delimiter_is_found_and_said(
     row = next(manifest.slices()).rows[0]
 
     assert row.prompt == prompt
-    assert any(notice in it for it in manifest.notices)
+    assert any(notice in line for line in manifest.notices)
     assert row.line == (3 if "sep" in content.lower() else 2)
 
 
@@ -82,7 +82,7 @@ def test_commas_are_taken_without_a_word(make_job: MakeJob, content: str) -> Non
     manifest = Manifest.open(make_job(content))
 
     assert next(iter(manifest.slices())).rows[0].prompt
-    assert not any("between the cells" in it for it in manifest.notices)
+    assert not any("between the cells" in line for line in manifest.notices)
 
 
 def test_a_sep_line_counts_as_a_line_in_messages(read_rows: ReadRows) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import SpecError
-from batchgen.manifest import csv_records, csv_source, source
+from batchgen.manifest import csv_records, csv_source, table_source
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job
 from tests.manifest.conftest import MakeJob, ReadRows
@@ -171,7 +171,7 @@ def test_long_rows_make_short_slices(
 
     assert [len(each.rows) for each in slices] == [2, 2, 1]
     assert [row.position for each in slices for row in each.rows] == [0, 1, 2, 3, 4]
-    assert source.SLICE_BYTES == 32 * 1024 * 1024
+    assert table_source.SLICE_BYTES == 32 * 1024 * 1024
 
 
 def test_a_quote_that_swallows_the_file_ends_at_the_limit_of_a_cell(

@@ -155,15 +155,19 @@ def test_the_bytes_are_not_carried_to_the_result_table(tmp_path: Path) -> None:
 
     (part,) = manifest.slices()
 
-    assert pl.read_ipc_stream(io.BytesIO(part.own)).columns == ["note"]
-    assert pl.read_ipc_stream(io.BytesIO(manifest.own_schema)).columns == ["note"]
+    assert pl.read_ipc_stream(io.BytesIO(part.user_columns)).columns == ["note"]
+    assert pl.read_ipc_stream(io.BytesIO(manifest.user_schema)).columns == ["note"]
 
 
 def test_it_is_said_that_images_are_sent_as_references(tmp_path: Path) -> None:
     images = Manifest.open(job_of(tmp_path, pa.array([PNG])))
     texts = Manifest.open(job_of(tmp_path, pa.array(["a.png"])))
 
-    assert [it for it in images.notices if "`image` are sent as references" in it]
+    assert [
+        notice
+        for notice in images.notices
+        if "`image` are sent as references" in notice
+    ]
     assert texts.notices == ()
 
 
@@ -174,7 +178,7 @@ def test_images_of_another_name_are_the_users_own(tmp_path: Path) -> None:
 
     assert part.rows[0].request is not None
     assert part.rows[0].request.references == ()
-    assert "scan" in pl.read_ipc_stream(io.BytesIO(part.own)).columns
+    assert "scan" in pl.read_ipc_stream(io.BytesIO(part.user_columns)).columns
 
 
 def test_a_plan_whose_images_are_gone_is_made_anew(tmp_path: Path) -> None:

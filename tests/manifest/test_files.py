@@ -28,7 +28,7 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
 def test_no_more_than_the_latest_files_are_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FileContents, "_MOST", 2)
+    monkeypatch.setattr(FileContents, "_MAX_ENTRIES", 2)
     contents = FileContents(tmp_path)
     for name in "abc":
         (tmp_path / name).write_text(name)
@@ -37,7 +37,7 @@ def test_no_more_than_the_latest_files_are_remembered(
 
     assert len(set(digests)) == 3
     assert digests[:2] == digests[3:]
-    assert len(contents._known) == 2
+    assert len(contents._digests) == 2
 
 
 @pytest.mark.parametrize("reference", ["absent.png", ".", "pipe", "nul\0"])
@@ -118,18 +118,18 @@ def test_a_file_is_told_of_once(tmp_path: Path) -> None:
     write(tmp_path / "a.png", "a")
     contents = FileContents(tmp_path)
 
-    told = []
+    paths = []
     for _ in range(3):
         contents("a.png")
-        told.append([it.path for it in contents.newly_read()])
+        paths.append([state.path for state in contents.newly_read()])
 
-    assert told == [["a.png"], [], []]
+    assert paths == [["a.png"], [], []]
 
 
 def test_a_file_with_the_size_and_time_of_another_is_not_taken_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "YOUNG_NS", -(10**18))
+    monkeypatch.setattr(files, "MIN_AGE_NS", -(10**18))
     path = tmp_path / "a.png"
     write(path, "a")
     contents = FileContents(tmp_path)

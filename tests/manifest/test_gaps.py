@@ -19,8 +19,8 @@ COLUMNS = ("Title", "Colour", "My Column")
 def lacks(text: str, *cells: str | None) -> tuple[tuple[str, ...], bool]:
     """Return what a row lacks, and whether it has no value at all."""
     finder = PromptTemplate(text, COLUMNS, "m.csv").gaps
-    found = tuple(finder.lacks(dict(zip(COLUMNS, cells, strict=True))))
-    return found, bool(found) and finder.is_whole(found)
+    missing = tuple(finder.missing_in(dict(zip(COLUMNS, cells, strict=True))))
+    return missing, bool(missing) and finder.is_row_empty(missing)
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_a_row_lacks_values_that_the_template_needs(
 def test_a_row_with_none_of_the_values_has_nothing_to_go_by(
     text: str, cells: tuple[str, ...]
 ) -> None:
-    found, is_whole = lacks(text, *cells)
+    missing, is_whole = lacks(text, *cells)
 
-    assert found
+    assert missing
     assert is_whole
 
 
@@ -277,6 +277,6 @@ def test_gaps_are_counted_as_rows_are_judged(
     rows = [row for each in manifest.slices() for row in each.rows]
     assert (
         counted.whole
-        == sum(bool(row.lacks) for row in rows)
+        == sum(bool(row.missing_columns) for row in rows)
         == len(column) - 1 + (column.dtype == pl.Null)
     )

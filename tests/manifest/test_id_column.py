@@ -12,7 +12,7 @@ from batchgen.manifest.id_column import IdCandidates
 def test_a_column_is_proposed_only_where_its_values_differ_from_others(
     rows: int, best: str | None
 ) -> None:
-    candidates = IdCandidates(["Title", "SKU"], used=[])
+    candidates = IdCandidates(["Title", "SKU"], excluded=[])
 
     candidates.watch(pl.DataFrame({"Title": "lamp", "SKU": ["1", "2"][:rows]}))
 

@@ -45,7 +45,7 @@ def test_a_row_that_states_all_becomes_a_request(read_rows: ReadRows) -> None:
 
 
 def test_the_job_speaks_for_rows_that_say_nothing(read_rows: ReadRows) -> None:
-    stated, silent = read_rows(
+    with_options, without_options = read_rows(
         "prompt,aspect_ratio,resolution,n,model\na,1:1,1K,1,own\nb,,,,\n",
         aspect_ratio="16:9",
         resolution="4K",
@@ -53,10 +53,10 @@ def test_the_job_speaks_for_rows_that_say_nothing(read_rows: ReadRows) -> None:
         terms={"aimlapi": Terms(model="of-the-job")},
     )
 
-    assert stated.request == ImageRequest(
+    assert with_options.request == ImageRequest(
         prompt="a", aspect_ratio="1:1", resolution="1K", model="own"
     )
-    assert silent.request == ImageRequest(
+    assert without_options.request == ImageRequest(
         prompt="b", aspect_ratio="16:9", resolution="4K", n=3, model="of-the-job"
     )
 
@@ -67,22 +67,22 @@ def test_options_of_the_job_hold_for_rows_that_say_nothing_of_them(
     table = "prompt,quality,thinking_level\na,LOW,\nb,,High\n"
     options = {"quality": "high", "web_search": True}
 
-    stated, silent = read_rows(table, options=options)
-    spelt = read_rows(
+    with_options, without_options = read_rows(table, options=options)
+    other_spelling = read_rows(
         "prompt,quality,thinking_level,web_search\na,low,,true\nb,high,high,true\n"
     )
 
-    assert stated.request is not None
-    assert silent.request is not None
-    assert stated.request.options == {"quality": "low", "web_search": True}
-    assert silent.request.options == {
+    assert with_options.request is not None
+    assert without_options.request is not None
+    assert with_options.request.options == {"quality": "low", "web_search": True}
+    assert without_options.request.options == {
         "quality": "high",
         "web_search": True,
         "thinking_level": "high",
     }
     # Asked for is asked for, wherever it is said.
-    assert [it.fingerprint for it in (stated, silent)] == [
-        it.fingerprint for it in spelt
+    assert [row.fingerprint for row in (with_options, without_options)] == [
+        row.fingerprint for row in other_spelling
     ]
 
 
@@ -223,10 +223,10 @@ def test_own_columns_travel_with_their_slices(make_job: MakeJob) -> None:
     content = "id,brand,prompt,ean\n1,A,x,001\n2,,y,002\n3,C,z,003\n"
     manifest = Manifest.open(make_job(content))
 
-    own = [pl.read_ipc_stream(each.own).rows() for each in manifest.slices(2)]
+    own = [pl.read_ipc_stream(each.user_columns).rows() for each in manifest.slices(2)]
 
     assert own == [[("A", "001"), (None, "002")], [("C", "003")]]
-    schema = pl.read_ipc_stream(manifest.own_schema).schema
+    schema = pl.read_ipc_stream(manifest.user_schema).schema
     assert schema == {"brand": pl.String, "ean": pl.String}
 
 
@@ -244,18 +244,22 @@ def test_a_manifest_can_be_read_again_from_its_start(make_job: MakeJob) -> None:
 def test_rows_above_the_first_are_passed_over_and_the_others_are_the_same(
     first: int, make_job: MakeJob
 ) -> None:
-    table = "prompt,own\n" + "".join(f'"a\ncup {it}",{it}\n' for it in range(10))
+    table = "prompt,own\n" + "".join(
+        f'"a\ncup {number}",{number}\n' for number in range(10)
+    )
     manifest = Manifest.open(make_job(table))
     whole = [row for each in manifest.slices(3) for row in each.rows]
 
     parts = list(manifest.slices(3, first))
 
     assert [row for each in parts for row in each.rows] == whole[first:]
-    own = [row for each in parts for row in pl.read_ipc_stream(each.own).rows()]
-    assert own == [(str(it),) for it in range(first, 10)]
-    picked = [it for it in (2, first, 9) if it < 10]
-    assert list(manifest.rows_at(sorted(picked))) == [
-        whole[it] for it in sorted(picked)
+    own = [
+        row for each in parts for row in pl.read_ipc_stream(each.user_columns).rows()
+    ]
+    assert own == [(str(number),) for number in range(first, 10)]
+    positions = [number for number in (2, first, 9) if number < 10]
+    assert list(manifest.rows_at(sorted(positions))) == [
+        whole[number] for number in sorted(positions)
     ]
 
 

@@ -55,8 +55,8 @@ def test_numbers_and_dates_are_text_where_text_is_expected(make_job: MakeJob) ->
 def test_a_list_holds_references_and_bars_in_it_part_nothing(
     make_job: MakeJob,
 ) -> None:
-    given = [["https://a.example/x|y.png", " https://b.example/ "], [], None]
-    frame = pl.DataFrame({"prompt": ["a", "b", "c"], "image_urls": given})
+    references = [["https://a.example/x|y.png", " https://b.example/ "], [], None]
+    frame = pl.DataFrame({"prompt": ["a", "b", "c"], "image_urls": references})
 
     rows = rows_of(Manifest.open(make_job(content_of(frame), "m.parquet")))
 
@@ -93,11 +93,11 @@ def test_own_columns_keep_their_types(make_job: MakeJob) -> None:
     )
     manifest = Manifest.open(make_job(content_of(frame), "m.parquet"))
 
-    read = [pl.read_ipc_stream(each.own) for each in manifest.slices(2)]
+    read = [pl.read_ipc_stream(each.user_columns) for each in manifest.slices(2)]
 
-    wanted = frame.drop("prompt").cast({"kind": pl.String})
-    assert pl.concat(read).equals(wanted)
-    assert pl.read_ipc_stream(manifest.own_schema).schema == wanted.schema
+    expected = frame.drop("prompt").cast({"kind": pl.String})
+    assert pl.concat(read).equals(expected)
+    assert pl.read_ipc_stream(manifest.user_schema).schema == expected.schema
 
 
 def test_long_rows_make_short_slices(
@@ -113,12 +113,12 @@ def test_long_rows_make_short_slices(
     assert max(sizes) < 10
 
 
-@pytest.mark.parametrize("kept", [0, 3, 50, 400])
-def test_a_broken_file_is_refused_by_name(make_job: MakeJob, kept: int) -> None:
+@pytest.mark.parametrize("length", [0, 3, 50, 400])
+def test_a_broken_file_is_refused_by_name(make_job: MakeJob, length: int) -> None:
     whole = content_of(pl.DataFrame({"prompt": ["a"] * 100}))
 
     with pytest.raises(SpecError, match=r"^m\.parquet: not a whole Parquet file"):
-        Manifest.open(make_job(whole[:kept], "m.parquet"))
+        Manifest.open(make_job(whole[:length], "m.parquet"))
 
 
 def test_a_file_with_damaged_pages_is_refused_by_name(make_job: MakeJob) -> None:
@@ -243,9 +243,9 @@ def test_a_column_that_nobody_needs_is_carried_as_it_can_be_with_a_notice(
 
     (part,) = manifest.slices()
 
-    schema = pl.read_ipc_stream(part.own).schema
+    schema = pl.read_ipc_stream(part.user_columns).schema
     assert [row.prompt for row in part.rows] == ["a cup"]
-    assert pl.read_ipc_stream(manifest.own_schema).schema == schema
+    assert pl.read_ipc_stream(manifest.user_schema).schema == schema
     assert str(schema.get("odd")).startswith(str(carried))
     (notice,) = manifest.notices
     assert notice.startswith("m.parquet, column `odd`: its type ")

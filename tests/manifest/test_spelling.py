@@ -105,7 +105,7 @@ def test_what_only_looks_like_a_column_is_told(
 
     notices = Manifest.open(make_job(f"{header}\n{cells}\n", prompt=text)).notices
 
-    (notice,) = [it for it in notices if "prompt template" in it]
+    (notice,) = [notice for notice in notices if "prompt template" in notice]
     assert f"says {sign}, which is not the value of the column" in notice
     assert "write {{ " in notice
 
@@ -145,7 +145,7 @@ def test_placeholders_in_cells_are_a_warning_and_a_notice(
 
     assert [row.warning is not None for row in rows] == [is_told, False]
     assert [row.prompt for row in rows] == [cell, "plain"]
-    assert any("of the first 2 rows, 1 hold" in it for it in notices) is is_told
+    assert any("of the first 2 rows, 1 hold" in notice for notice in notices) is is_told
 
 
 @pytest.mark.parametrize(

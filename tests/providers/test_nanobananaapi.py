@@ -132,7 +132,7 @@ def test_references_go_where_the_job_says(
 def test_the_models_id_is_the_resolution(resolution: str, model: str, usd: str) -> None:
     request = ImageRequest(prompt="p", resolution=resolution)
 
-    assert NANO.capabilities.sale(request, None) == (model, resolution)
+    assert NANO.capabilities.resolve_model(request, None) == (model, resolution)
     sale = Sale.of("nanobananaapi", request, model, resolution)
     price = find_price(NANO.prices, sale)
     assert price is not None

@@ -12,7 +12,7 @@ import pytest
 
 from batchgen.references import Facts, Inspector, Unusable
 from batchgen.references import facts as limits
-from batchgen.references.source import Identity, read
+from batchgen.references.loading import Identity, read
 from tests.images.test_inspect import png_of
 from tests.references.pictures import animation, noise, written
 
@@ -35,7 +35,7 @@ def test_an_image_is_told_by_its_content(
     data = written(noise(), kind)
     (tmp_path / "a.bin").write_bytes(data)
 
-    assert Inspector(tmp_path).look("a.bin") == Facts(
+    assert Inspector(tmp_path).facts_of("a.bin") == Facts(
         media_type=media_type,
         extension=extension,
         size_bytes=len(data),
@@ -52,14 +52,14 @@ def test_an_image_is_told_by_its_content(
     ],
 )
 def test_a_data_uri_is_told_by_its_content(tmp_path: Path, head: str) -> None:
-    facts = Inspector(tmp_path).look(head + base64.b64encode(PNG).decode())
+    facts = Inspector(tmp_path).facts_of(head + base64.b64encode(PNG).decode())
 
     assert facts is not None
     assert (facts.media_type, facts.size_bytes) == ("image/png", len(PNG))
 
 
 def test_a_data_uri_may_be_percent_encoded(tmp_path: Path) -> None:
-    facts = Inspector(tmp_path).look("data:image/png," + quote_from_bytes(PNG))
+    facts = Inspector(tmp_path).facts_of("data:image/png," + quote_from_bytes(PNG))
 
     assert facts is not None
     assert facts.size_bytes == len(PNG)
@@ -67,7 +67,7 @@ def test_a_data_uri_may_be_percent_encoded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["https://a.example/x.png", "HTTP://a.example/x"])
 def test_of_a_url_nothing_is_known(tmp_path: Path, url: str) -> None:
-    assert Inspector(tmp_path).look(url) is None
+    assert Inspector(tmp_path).facts_of(url) is None
 
 
 def still_apng() -> bytes:
@@ -88,7 +88,7 @@ def still_apng() -> bytes:
 def test_a_still_image_is_taken(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.png").write_bytes(data)
 
-    assert Inspector(tmp_path).look("a.png") is not None
+    assert Inspector(tmp_path).facts_of("a.png") is not None
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_what_no_provider_could_use_is_refused(
     (tmp_path / "a.png").write_bytes(data)
 
     with pytest.raises(Unusable) as caught:
-        Inspector(tmp_path).look("a.png")
+        Inspector(tmp_path).facts_of("a.png")
 
     assert str(caught.value).startswith("a.png: ")
     assert words in str(caught.value)
@@ -148,10 +148,10 @@ def test_what_cannot_be_read_is_refused(
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "ring.png").symlink_to("ring.png")
     with (tmp_path / "huge.png").open("wb") as file:
-        file.truncate(limits.MOST_BYTES + 1)
+        file.truncate(limits.MAX_BYTES + 1)
 
     with pytest.raises(Unusable) as caught:
-        Inspector(tmp_path).look(reference)
+        Inspector(tmp_path).facts_of(reference)
 
     assert words in str(caught.value)
 
@@ -159,11 +159,11 @@ def test_what_cannot_be_read_is_refused(
 def test_an_absurdly_long_data_uri_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batchgen.references.source._LONGEST_URI", 1000)
-    monkeypatch.setattr("batchgen.references.facts.MOST_BYTES", 700)
+    monkeypatch.setattr("batchgen.references.loading._MAX_URI_CHARACTERS", 1000)
+    monkeypatch.setattr("batchgen.references.facts.MAX_BYTES", 700)
 
     with pytest.raises(Unusable, match="too large"):
-        Inspector(tmp_path).look("data:image/png;base64," + "A" * 2000)
+        Inspector(tmp_path).facts_of("data:image/png;base64," + "A" * 2000)
 
 
 # -- each is looked at once
@@ -189,11 +189,11 @@ def test_a_file_is_read_once_until_it_changes(tmp_path: Path, reads: list[int]) 
     inspector = Inspector(tmp_path)
 
     for reference in ("a.png", "./a.png", str(path), "a.png"):
-        inspector.look(reference)
+        inspector.facts_of(reference)
     other = written(noise((8, 8)), "PNG")
     path.write_bytes(other)
     os.utime(path, ns=(1, 1))
-    facts = inspector.look("a.png")
+    facts = inspector.facts_of("a.png")
 
     assert reads == [len(PNG), len(other)]
     assert facts is not None
@@ -208,7 +208,7 @@ def test_a_broken_file_is_read_once_and_refused_by_each_name(
 
     for name in ("a.png", str(tmp_path / "a.png")):
         with pytest.raises(Unusable, match=f"^{name}: no usable image"):
-            inspector.look(name)
+            inspector.facts_of(name)
 
     assert len(reads) == 1
 
@@ -217,7 +217,7 @@ def test_a_data_uri_is_read_once(tmp_path: Path, reads: list[int]) -> None:
     inspector = Inspector(tmp_path)
     uri = "data:image/png;base64," + base64.b64encode(PNG).decode()
 
-    assert inspector.look(uri) == inspector.look(uri)
+    assert inspector.facts_of(uri) == inspector.facts_of(uri)
 
     assert len(reads) == 1
 
@@ -225,14 +225,14 @@ def test_a_data_uri_is_read_once(tmp_path: Path, reads: list[int]) -> None:
 def test_no_more_than_the_latest_are_remembered(
     tmp_path: Path, reads: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Inspector, "_MOST", 2)
+    monkeypatch.setattr(Inspector, "_MAX_ENTRIES", 2)
     inspector = Inspector(tmp_path)
     for name in "abc":
         (tmp_path / name).write_bytes(PNG)
 
     for name in "abac":  # `b` is the one not used for longest
-        inspector.look(name)
-    inspector.look("a")
-    inspector.look("b")
+        inspector.facts_of(name)
+    inspector.facts_of("a")
+    inspector.facts_of("b")
 
     assert len(reads) == 4

@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageDraw
 
 from batchgen.images import inspect
 from batchgen.references import Unusable
-from batchgen.references.kinds import can_make
+from batchgen.references.conversions import can_convert
 from batchgen.references.shrink import shrink
 from tests.images.test_inspect import png_of
 from tests.references.pictures import noise, opened, written
@@ -32,29 +32,29 @@ def close(one: Any, other: tuple[int, ...]) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])
-@pytest.mark.parametrize("wanted", ALL)
-def test_any_type_becomes_any_wanted_one(kind: str, wanted: str) -> None:
+@pytest.mark.parametrize("target", ALL)
+def test_any_type_becomes_any_wanted_one(kind: str, target: str) -> None:
     data = written(noise(), kind)
     source = f"image/{kind.lower()}"
 
-    made = shrink(data, source, (wanted,), None)
+    made = shrink(data, source, (target,), None)
 
-    assert can_make(source, (wanted,))
+    assert can_convert(source, (target,))
     facts = inspect(made)
-    assert (facts.media_type, facts.width_px, facts.height_px) == (wanted, 64, 48)
+    assert (facts.media_type, facts.width_px, facts.height_px) == (target, 64, 48)
 
 
-@pytest.mark.parametrize("wanted", ALL)
+@pytest.mark.parametrize("target", ALL)
 @pytest.mark.parametrize("share", [2, 10, 50])
-def test_a_file_over_the_limit_is_brought_below_it(wanted: str, share: int) -> None:
+def test_a_file_over_the_limit_is_brought_below_it(target: str, share: int) -> None:
     data = written(noise((600, 400)), "PNG")
-    most = len(data) // share
+    max_bytes = len(data) // share
 
-    made = shrink(data, "image/png", (wanted,), most)
+    made = shrink(data, "image/png", (target,), max_bytes)
 
     facts = inspect(made)
-    assert most * 0.5 < len(made) <= most
-    assert facts.media_type == wanted
+    assert max_bytes * 0.5 < len(made) <= max_bytes
+    assert facts.media_type == target
     assert facts.width_px / facts.height_px == pytest.approx(1.5, rel=0.02)
 
 
@@ -74,17 +74,17 @@ def test_the_same_image_is_made_each_time() -> None:
     assert len(made) == 1
 
 
-@pytest.mark.parametrize("most", [None, 1500], ids=["whole", "scaled"])
-@pytest.mark.parametrize("wanted", ["image/png", "image/webp"])
+@pytest.mark.parametrize("max_bytes", [None, 1500], ids=["whole", "scaled"])
+@pytest.mark.parametrize("target", ["image/png", "image/webp"])
 @pytest.mark.parametrize("mode", ["RGBA", "P", "LA"])
 def test_transparency_is_kept_where_it_can_be(
-    wanted: str, mode: str, most: int | None
+    target: str, mode: str, max_bytes: int | None
 ) -> None:
     data = written(logo(mode), "PNG")
 
-    picture = opened(shrink(data, "image/png", ("image/jpeg", wanted), most))
+    picture = opened(shrink(data, "image/png", ("image/jpeg", target), max_bytes))
 
-    assert f"image/{str(picture.format).lower()}" == wanted
+    assert f"image/{str(picture.format).lower()}" == target
     corner = picture.convert("RGBA").getpixel((0, 0))
     centre = picture.convert("RGBA").getpixel((picture.width // 2, picture.height // 2))
     assert isinstance(corner, tuple)
@@ -129,9 +129,9 @@ def test_an_image_stands_upright(orientation: int) -> None:
     # Where the red corner comes to lie for somebody who looks at it.
     upright = opened(made)
     right = orientation in (2, 3, 6, 7)
-    below = orientation in (3, 4, 7, 8)
+    is_below = orientation in (3, 4, 7, 8)
     assert upright.size == ((32, 64) if orientation > 4 else (64, 32))
-    at = (upright.width - 4 if right else 4, upright.height - 4 if below else 4)
+    at = (upright.width - 4 if right else 4, upright.height - 4 if is_below else 4)
     assert close(upright.getpixel(at), (255, 0, 0))
     assert ORIENTATION not in upright.getexif()
     assert b"Camera of a person" not in made
@@ -143,11 +143,11 @@ def test_words_in_a_file_are_left_behind() -> None:
     assert b"taken at home" not in shrink(data, "image/jpeg", ALL, None)
 
 
-@pytest.mark.parametrize("wanted", ALL)
-def test_a_colour_profile_is_kept(wanted: str) -> None:
+@pytest.mark.parametrize("target", ALL)
+def test_a_colour_profile_is_kept(target: str) -> None:
     data = written(noise(), "JPEG", icc_profile=SRGB.tobytes())
 
-    assert opened(shrink(data, "image/jpeg", (wanted,), None)).info["icc_profile"]
+    assert opened(shrink(data, "image/jpeg", (target,), None)).info["icc_profile"]
 
 
 def test_a_profile_of_inks_is_not_kept_with_colours() -> None:
@@ -199,7 +199,7 @@ def test_pixels_that_cannot_be_read_are_refused(data: bytes) -> None:
 def test_an_image_larger_than_it_said_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("batchgen.references.shrink.MOST_PIXELS", 1000)
+    monkeypatch.setattr("batchgen.references.shrink.MAX_PIXELS", 1000)
 
     with pytest.raises(Unusable, match="cannot be read: there are more than it says"):
         shrink(written(noise(), "PNG"), "image/png", ALL, None)
@@ -213,8 +213,8 @@ def test_a_decompression_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(
-    ("media_type", "wanted"),
+    ("media_type", "target"),
     [("image/heic", ALL), ("image/png", ("image/heic",)), ("image/gif", ())],
 )
-def test_what_cannot_be_made_is_said(media_type: str, wanted: tuple[str, ...]) -> None:
-    assert not can_make(media_type, wanted)
+def test_what_cannot_be_made_is_said(media_type: str, target: tuple[str, ...]) -> None:
+    assert not can_convert(media_type, target)

@@ -20,74 +20,74 @@ def part(row_id: int) -> Part:
     return Part(row_id, 1, 1)
 
 
-async def fits(shelf: Shelf, number: int, *images: Attachment | Inline | Link) -> bool:
+async def fits(buffer: Shelf, number: int, *images: Attachment | Inline | Link) -> bool:
     """Say whether a part finds room without anybody making it."""
     with anyio.move_on_after(0):
-        await shelf.put(part(number), images)
+        await buffer.put(part(number), images)
         return True
     return False
 
 
 async def test_a_part_waits_until_another_made_room() -> None:
-    shelf = Shelf(most_bytes=10)
-    await shelf.put(part(1), [image(6)])
+    buffer = Shelf(max_bytes=10)
+    await buffer.put(part(1), [image(6)])
     came: list[int] = []
 
     async def put_second() -> None:
-        await shelf.put(part(2), [image(6)])
+        await buffer.put(part(2), [image(6)])
         came.append(2)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(put_second)
         await anyio.wait_all_tasks_blocked()
         assert came == []
-        with shelf.taken(part(1)) as carried:
+        with buffer.taken(part(1)) as carried:
             assert len(carried) == 1
             await anyio.wait_all_tasks_blocked()
             assert came == []  # its request is still being written
     assert came == [2]
 
 
-async def test_one_that_is_larger_than_the_shelf_goes_alone() -> None:
-    shelf = Shelf(most_bytes=10)
+async def test_one_that_is_larger_than_the_buffer_goes_alone() -> None:
+    buffer = Shelf(max_bytes=10)
 
-    assert await fits(shelf, 1, image(50))
-    assert not await fits(shelf, 2, image(1))
+    assert await fits(buffer, 1, image(50))
+    assert not await fits(buffer, 2, image(1))
 
-    shelf.drop(part(1))
-    assert await fits(shelf, 2, image(1))
+    buffer.drop(part(1))
+    assert await fits(buffer, 2, image(1))
 
 
 async def test_an_image_that_many_rows_share_counts_once() -> None:
-    shelf = Shelf(most_bytes=10)
+    buffer = Shelf(max_bytes=10)
     logo = Inline("image/png", b"x" * 8)
 
     for number in range(1000):
-        assert await fits(shelf, number, logo, logo)
-    assert not await fits(shelf, 1000, image(3))
+        assert await fits(buffer, number, logo, logo)
+    assert not await fits(buffer, 1000, image(3))
 
     for number in range(999):
-        shelf.drop(part(number))
-    assert not await fits(shelf, 1000, image(3))
-    shelf.drop(part(999))
-    assert await fits(shelf, 1000, image(3))
+        buffer.drop(part(number))
+    assert not await fits(buffer, 1000, image(3))
+    buffer.drop(part(999))
+    assert await fits(buffer, 1000, image(3))
 
 
 async def test_links_take_no_room() -> None:
-    shelf = Shelf(most_bytes=10)
-    await shelf.put(part(1), [image(10)])
+    buffer = Shelf(max_bytes=10)
+    await buffer.put(part(1), [image(10)])
 
-    assert await fits(shelf, 2, Link("https://a.example/b.png"))
-    assert await fits(shelf, 3)
-    with shelf.taken(part(2)) as carried:
+    assert await fits(buffer, 2, Link("https://a.example/b.png"))
+    assert await fits(buffer, 3)
+    with buffer.taken(part(2)) as carried:
         assert carried == (Link("https://a.example/b.png"),)
 
 
 async def test_what_was_taken_is_gone() -> None:
-    shelf = Shelf()
-    await shelf.put(part(1), [image(1)])
+    buffer = Shelf()
+    await buffer.put(part(1), [image(1)])
 
-    with shelf.taken(part(1)) as carried:
+    with buffer.taken(part(1)) as carried:
         assert len(carried) == 1
-    with shelf.taken(part(1)) as carried:
+    with buffer.taken(part(1)) as carried:
         assert carried == ()

@@ -10,12 +10,12 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
-from batchgen.budget import Budget, Group, Reservation
+from batchgen.budget import Budget, Reservation
 from batchgen.errors import Again, AttemptError, Charge, LinkLost, Refused
 from batchgen.ledger import AttemptRecord, Ledger
 from batchgen.limits import Departures, Outage
 from batchgen.limits import departures as departing
-from batchgen.model import State
+from batchgen.model import Sale, State
 from batchgen.runner import decide, finish, purchase, resume
 from batchgen.runner.accounts import ChargedAs
 from batchgen.runner.context import Flight, Run
@@ -62,7 +62,7 @@ def _spend_beyond_the_budget(put: Put) -> None:
 def _reserve_half(put: Put) -> None:
     ceiling = Budget.ceiling
 
-    def half(self: Budget, group: Group) -> int | None:
+    def half(self: Budget, group: Sale) -> int | None:
         whole = ceiling(self, group)
         return None if whole is None else whole // 2
 

@@ -93,7 +93,7 @@ def faults_at(
     # Its policy lets no script but its own run, so it goes for the measurement.
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     text = text.replace("</body>", _INNER.format(measure=MEASURE) + "</body>")
-    frames = [_FRAME.format(width=it, page=html.escape(text)) for it in widths_px]
+    frames = [_FRAME.format(width=width, page=html.escape(text)) for width in widths_px]
     outer = folder / "outer.html"
     outer.write_text(f"<!doctype html>{''.join(frames)}", "utf-8")
     command = [
@@ -103,6 +103,6 @@ def faults_at(
     ]
     done = subprocess.run(command, capture_output=True, timeout=200, check=True)
     pattern = r'<pre id="faults-(\d+)">(.*?)</pre>'
-    found = re.findall(pattern, done.stdout.decode(), re.DOTALL)
-    assert len(found) == len(widths_px), done.stderr.decode()[-2000:]
-    return {int(width): json.loads(html.unescape(faults)) for width, faults in found}
+    reports = re.findall(pattern, done.stdout.decode(), re.DOTALL)
+    assert len(reports) == len(widths_px), done.stderr.decode()[-2000:]
+    return {int(width): json.loads(html.unescape(faults)) for width, faults in reports}

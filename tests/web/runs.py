@@ -69,11 +69,11 @@ def made(folder: Path, rows: Sequence[Row]) -> Iterator[RunFolder]:
 
 def read(ledger: Ledger, rows: Sequence[Row]) -> None:
     """Let the ledger read a manifest with these rows, and their own columns."""
-    own = pl.DataFrame([it.own for it in rows])
+    own = pl.DataFrame([row.own for row in rows])
     data, schema = io.BytesIO(), io.BytesIO()
     own.write_ipc(data)
     own.clear().write_ipc(schema)
-    entries = [entry(at, it.prompt, id=it.id) for at, it in enumerate(rows)]
+    entries = [entry(at, row.prompt, id=row.id) for at, row in enumerate(rows)]
     with ledger.transaction():
         plan = PlanWriter(ledger, key_of, claimed_stems)
         plan.add(entries, data.getvalue(), 0)
@@ -144,25 +144,27 @@ class Page(HTMLParser):
 
     @property
     def columns(self) -> dict[str, list[Any]]:
-        found: dict[str, list[Any]] = json.loads(self.texts["script"][0])["columns"]
-        return found
+        columns: dict[str, list[Any]] = json.loads(self.texts["script"][0])["columns"]
+        return columns
 
     @property
     def thumbnails(self) -> dict[str, str | None]:
         texts = zip(self._scripts, self.texts["script"], strict=True)
-        pieces = [json.loads(it) for kind, it in texts if kind.get("class") == "thumbs"]
-        return {name: it for piece in pieces for name, it in piece.items()}
+        pieces = [
+            json.loads(text) for kind, text in texts if kind.get("class") == "thumbs"
+        ]
+        return {name: image for piece in pieces for name, image in piece.items()}
 
     @property
     def executed(self) -> list[str]:
         """Return the scripts that are not data."""
         texts = zip(self._scripts, self.texts["script"], strict=True)
-        return [it for kind, it in texts if "type" not in kind]
+        return [text for kind, text in texts if "type" not in kind]
 
     @property
     def _scripts(self) -> list[dict[str, str | None]]:
-        return [it for tag, it in self.tags if tag == "script"]
+        return [attributes for tag, attributes in self.tags if tag == "script"]
 
-    def said(self, term: str) -> str:
+    def value_of(self, term: str) -> str:
         """Return what the totals say of a term."""
         return self.texts["text"][self.texts["text"].index(term) + 1]

@@ -66,7 +66,7 @@ def style_within(condition: str) -> str:
     """Return the rules of the page for a condition such as `max-width: 720px`."""
     style = files("batchgen.web").joinpath("report.css").read_text("utf-8")
     [start] = [
-        found.end() for found in re.finditer(re.escape(f"({condition}) {{"), style)
+        match.end() for match in re.finditer(re.escape(f"({condition}) {{"), style)
     ]
     depth, end = 1, start
     while depth:
@@ -94,12 +94,12 @@ class Cells(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
+        attributes = dict(attrs)
         if tag == "table":
-            self._is_stack = found.get("class") == "stack"
-            self.tables.append(found)
+            self._is_stack = attributes.get("class") == "stack"
+            self.tables.append(attributes)
         elif tag == "td" and self._is_stack:
-            self.cells.append(found)
+            self.cells.append(attributes)
 
 
 def test_a_card_names_each_value_and_stays_a_table_for_who_does_not_see_it(
@@ -109,9 +109,9 @@ def test_a_card_names_each_value_and_stays_a_table_for_who_does_not_see_it(
         text = write_page(folder.ledger, folder.path, NOW).read_text("utf-8")
 
     page = Cells(text)
-    stacks = [it for it in page.tables if it.get("class") == "stack"]
+    stacks = [table for table in page.tables if table.get("class") == "stack"]
     assert len(stacks) >= 3  # groups, and the failures
-    assert all(it.get("role") == "table" for it in stacks)
+    assert all(stack.get("role") == "table" for stack in stacks)
     for cell in page.cells:
         is_named = bool(cell.get("data-label")) and cell.get("role") == "cell"
         assert is_named or cell.get("class") in ("wide", "said"), cell
@@ -132,12 +132,12 @@ def words_of(page: Page) -> Sequence[tuple[str | None, list[int] | None]]:
 
 
 def test_only_the_providers_words_stand_in_quotation_marks(tmp_path: Path) -> None:
-    said = (
+    message = (
         "no such model, or wrong base URL: m-1 \N{GRINNING FACE}; kept as kept/1.json"
     )
     own = "download from cdn.example: status 404"
     rows = [
-        Row(id="a", message=said, error="model_gone"),
+        Row(id="a", message=message, error="model_gone"),
         Row(id="b", message=own, error="link_lost"),
         Row(id="c", message="We do not draw that.", error="refused"),
     ]
@@ -153,4 +153,8 @@ def test_only_the_providers_words_stand_in_quotation_marks(tmp_path: Path) -> No
     assert own in page.texts["text"]
     assert "in the provider's words" not in text
     # A script counts the face as two.
-    assert words_of(page) == [(said, [34, 40]), (own, None), (rows[2].message, [0, 20])]
+    assert words_of(page) == [
+        (message, [34, 40]),
+        (own, None),
+        (rows[2].message, [0, 20]),
+    ]

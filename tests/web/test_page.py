@@ -38,10 +38,11 @@ def test_the_sums_are_those_of_the_table(tmp_path: Path) -> None:
 
     table = pl.read_parquet(tmp_path / "results.parquet")
     spent = sum(table["cost_usd"], Decimal(0))
-    assert page.said("Spent") == dollars(spent) == "$1.092500008"
-    assert page.said("Rows") == str(table.height)
+    assert page.value_of("Spent") == dollars(spent) == "$1.092500008"
+    assert page.value_of("Rows") == str(table.height)
     shown = [
-        None if it is None else Decimal(it).scaleb(-9) for it in page.columns["cost"]
+        None if nano is None else Decimal(nano).scaleb(-9)
+        for nano in page.columns["cost"]
     ]
     assert shown == table["cost_usd"].to_list()
     for name in ("row", "id", "status", "prompt", "provider", "error", "message"):
@@ -53,7 +54,7 @@ def test_a_price_that_nobody_knows_is_not_shown_as_nothing(tmp_path: Path) -> No
         page = Page.of(folder)
 
     assert page.columns["cost"] == [None]
-    assert page.said("Per image") == "unknown"
+    assert page.value_of("Per image") == "unknown"
     assert "and 1 purchase without a known price" in page.texts["text"]
 
 
@@ -65,9 +66,9 @@ def test_what_a_reply_left_open_is_told_without_an_unknown_outcome(
     with made(tmp_path, [row]) as folder:
         page = Page.of(folder)
 
-    assert page.said("At risk") == "$0.06"
+    assert page.value_of("At risk") == "$0.06"
     assert "for images whose replies state no charge" in page.texts["text"]
-    assert not any("outcome" in it for it in page.texts["text"])
+    assert not any("outcome" in text for text in page.texts["text"])
 
 
 @pytest.mark.parametrize("text", EVIL)
@@ -95,22 +96,24 @@ def test_the_page_asks_nobody_and_runs_only_its_own_script(tmp_path: Path) -> No
         page = Page.of(folder)
 
     policy = next(
-        str(it["content"])
-        for tag, it in page.tags
-        if tag == "meta" and it.get("http-equiv") == "Content-Security-Policy"
+        str(attributes["content"])
+        for tag, attributes in page.tags
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
     )
     hashes = [
-        base64.b64encode(hashlib.sha256(it.encode()).digest()).decode()
-        for it in (page.texts["style"][0], *page.executed)
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in (page.texts["style"][0], *page.executed)
     ]
     assert policy == (
         f"default-src 'none'; img-src data:; style-src 'sha256-{hashes[0]}'; "
         f"script-src 'sha256-{hashes[1]}'; base-uri 'none'; form-action 'none'"
     )
     assert len(page.executed) == 1
-    names = {name for _, it in page.tags for name in it}
-    assert not {it for it in names if it.startswith("on") or it in ("src", "style")}
-    links = [it["href"] for _, it in page.tags if "href" in it]
+    names = {name for _, attributes in page.tags for name in attributes}
+    assert not {
+        name for name in names if name.startswith("on") or name in ("src", "style")
+    }
+    links = [attributes["href"] for _, attributes in page.tags if "href" in attributes]
     assert links == ["#rows"]
 
 
@@ -127,7 +130,7 @@ def test_thumbnails_are_made_once_and_rows_that_left_have_none(tmp_path: Path) -
         read(folder.ledger, rows[1:])
         second = Page.of(folder)
 
-    red, blue, broken = [it[0][4] for it in first.columns["images"]]
+    red, blue, broken = [images[0][4] for images in first.columns["images"]]
     assert first.thumbnails[broken] is None
     assert second.thumbnails == {blue: first.thumbnails[blue], broken: None}
     small = first.thumbnails[red]
@@ -149,12 +152,12 @@ def test_only_thumbnails_are_taken_over_from_an_edited_page(tmp_path: Path) -> N
 
 
 def test_a_page_holds_only_so_many_rows_but_adds_up_all(tmp_path: Path) -> None:
-    rows = [Row(id=str(it), picture=drawn("red")) for it in range(3)]
+    rows = [Row(id=str(number), picture=drawn("red")) for number in range(3)]
 
     with made(tmp_path, rows) as folder:
         report = read_report(folder.ledger, listed_rows=2)
 
-    assert [it.row for it in report.rows] == [0, 1]
+    assert [row.row for row in report.rows] == [0, 1]
     assert report.overall.rows == report.overall.succeeded == 3
     assert report.timeline is not None
     assert report.timeline.spent[-1] == report.totals.spent
@@ -162,25 +165,28 @@ def test_a_page_holds_only_so_many_rows_but_adds_up_all(tmp_path: Path) -> None:
 
 def test_a_column_of_few_values_is_a_group_and_an_id_is_none(tmp_path: Path) -> None:
     brands = ["north", "south", "north"]
-    own = [{"brand": it, "sku": f"s{n}"} for n, it in enumerate(brands)]
-    rows = [Row(id=str(n), own=it, picture=drawn("red")) for n, it in enumerate(own)]
+    own = [{"brand": brand, "sku": f"s{n}"} for n, brand in enumerate(brands)]
+    rows = [
+        Row(id=str(n), own=columns, picture=drawn("red"))
+        for n, columns in enumerate(own)
+    ]
 
     with made(tmp_path, rows) as folder:
         groups = dict(read_report(folder.ledger).groups)
 
     assert set(groups) == {"provider", "brand"}
-    assert [(name, it.rows) for name, it in groups["brand"]] == [
+    assert [(name, group.rows) for name, group in groups["brand"]] == [
         ("north", 2),
         ("south", 1),
     ]
-    assert sum(it.cost for _, it in groups["brand"]) == Decimal("0.2775")
+    assert sum(group.cost for _, group in groups["brand"]) == Decimal("0.2775")
 
 
 def test_a_run_that_bought_nothing_has_a_page(tmp_path: Path) -> None:
     with made(tmp_path, []) as folder:
         page = Page.of(folder)
 
-    assert (page.said("Rows"), page.said("Per image")) == ("0", "none")
+    assert (page.value_of("Rows"), page.value_of("Per image")) == ("0", "none")
     assert "Nothing was sent yet." in page.texts["text"]
 
 
@@ -194,9 +200,9 @@ def test_the_page_says_why_rows_did_not_succeed_and_what_helps(tmp_path: Path) -
     with made(tmp_path, rows) as folder:
         page = Page.of(folder)
 
-    told = " ".join(" ".join(page.texts["text"]).split())
-    told = told[told.index("Why rows did not succeed") :][:300]
+    text = " ".join(" ".join(page.texts["text"]).split())
+    text = text[text.index("Why rows did not succeed") :][:300]
     assert (
         "2 refused: acme Not allowed. (rows 0, 2). Trying again will not help: the "
         "same prompt is refused again; change it."
-    ) in told
+    ) in text

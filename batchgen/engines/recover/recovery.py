@@ -31,8 +31,9 @@ from batchgen.model import Job, PriceList, now_micros, utc
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive
 from batchgen.output.names import claimed_stems
+from batchgen.planning.entries import entry_of
+from batchgen.planning.routing import Choice
 from batchgen.provider import Provider
-from batchgen.runner.choice import Choice, entry_of
 from batchgen.runner.resume import recover
 
 
@@ -119,12 +120,14 @@ def _plan(ledger: Ledger, recovery: Recovery) -> None:
         rows = 0
         images = ImageStore(job.images_at)
         for part in manifest.slices():
-            plan.add([entry_of(row, choice) for row in part.rows], part.own, rows)
+            plan.add(
+                [entry_of(row, choice) for row in part.rows], part.user_columns, rows
+            )
             images.clear()
             rows += len(part.rows)
         plan.end()
         # A digest that no reading has: the next run plans anew.
-        plan.complete("recovered", manifest.own_schema, rows)
+        plan.complete("recovered", manifest.user_schema, rows)
 
 
 def _today() -> date:

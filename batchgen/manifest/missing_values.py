@@ -1,4 +1,4 @@
-"""Which cells have no value: empty ones, and texts that stand for a missing value."""
+"""Which cells have no value: empty cells, and texts that mean a missing value."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from math import isnan
 BLANKS = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005"
     "\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-    # These take no room on the screen: a cell that holds nothing else looks empty.
+    # These have no width on the screen: a cell of nothing else looks empty.
     "\xad\u200b\u200c\u200d\u2060\ufeff"
 )
-"""White space of every kind, and characters that nobody can see."""
+"""White space of every kind, and invisible characters."""
 
 _BY_PROGRAMS = (
-    # In exactly these spellings: `Nan` is a bread, `none` may be meant, `Na` is salt.
+    # Only in these spellings: `Nan` is a bread, `none` may be a value, `Na` is sodium.
     *("nan", "NaN", "NAN", "-nan", "<NA>", "NaT", "NA", "N/A", "n/a"),
     *("None", "NULL", "null", "<null>", r"\N", "undefined", "[object Object]"),
     *("-", "--", "\u2013", "\u2014"),
@@ -32,7 +32,7 @@ _BY_SPREADSHEETS = (
 )
 
 MISSING_TEXTS = frozenset((*_BY_PROGRAMS, *_BY_SPREADSHEETS))
-"""Texts that programs and spreadsheets write where there is no value."""
+"""Texts that programs and spreadsheets write for a missing value."""
 
 
 def is_missing(cell: object) -> bool:
@@ -51,7 +51,13 @@ def is_missing(cell: object) -> bool:
             return False
 
 
-def words_of(cell: object) -> str:
-    """Return what is wrong with a cell without a value, behind the column's name."""
-    text = cell.strip(BLANKS) if isinstance(cell, str) else ""
-    return f"holds {text!r}, which stands for a missing value" if text else "is empty"
+def is_empty(cell: object) -> bool:
+    """Tell whether a cell without a value is empty, and not a text such as `nan`."""
+    return not (isinstance(cell, str) and cell.strip(BLANKS))
+
+
+def describe_missing(cell: object) -> str:
+    """Return the predicate of a message about a cell without a value."""
+    if isinstance(cell, str) and not is_empty(cell):
+        return f"holds {cell.strip(BLANKS)!r}, which stands for a missing value"
+    return "is empty"

@@ -1,4 +1,4 @@
-"""Where a reference image is, and its bytes: a local file or a data URI."""
+"""Identify and read a reference image: a local file or a data URI."""
 
 from __future__ import annotations
 
@@ -13,61 +13,61 @@ from batchgen.addresses import is_data_uri, shown, stored_digest
 from batchgen.decoding import decode_data_uri
 from batchgen.drives import refuse_failed_drive
 from batchgen.open_files import open_patiently
-from batchgen.references.facts import MOST_BYTES, Unusable, check_size
+from batchgen.references.facts import MAX_BYTES, Unusable, check_size
 from batchgen.shortage import refuse_shortage
 
-# Base64 takes four characters for three bytes; the rest is for the head.
-_LONGEST_URI = MOST_BYTES * 4 // 3 + 1024
+# Base64 takes four characters for three bytes; the rest is for the media type.
+_MAX_URI_CHARACTERS = MAX_BYTES * 4 // 3 + 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
-    """A file as long as nobody changes it."""
+class FileVersion:
+    """A file in one state; after a change it is another version."""
 
     path: Path
     mtime_ns: int
     size_bytes: int
 
 
-Identity = Version | bytes
-"""What tells a file from others, and from what it was; a digest for a data URI."""
+Identity = FileVersion | bytes
+"""Cache key of an image: a version of a file, or the digest of a data URI."""
 
 
 def identify(folder: Path, reference: str, images: Path | None = None) -> Identity:
     """Return the identity of a local file, a data URI, or an image of the table.
 
     Args:
-        folder: What relative paths start from.
+        folder: Where relative paths start.
         reference: The reference.
-        images: Where images of the table are.
+        images: The folder of images that came in cells of the table.
 
     Raises:
-        Unusable: there is no such file, or not one that can be read.
+        Unusable: there is no such file, or none that can be read.
     """
     if is_data_uri(reference):
         return hashlib.sha256(reference.encode("utf-8", "surrogatepass")).digest()
     path = folder / reference
     if images is not None and (digest := stored_digest(reference)) is not None:
         path = images / digest
-    with _readable(path):
+    with _file_errors(path):
         state = path.stat()
-    # Reading a pipe or a device could last for ever.
+    # Reading a pipe or a device could take for ever.
     if not stat.S_ISREG(state.st_mode):
         raise Unusable("not a file")
-    return Version(path, state.st_mtime_ns, state.st_size)
+    return FileVersion(path, state.st_mtime_ns, state.st_size)
 
 
-def check_within(identity: Identity, folder: Path) -> None:
-    """Refuse a file that does not lie below a folder, wherever links lead.
+def check_inside(identity: Identity, folder: Path) -> None:
+    """Refuse a file outside a folder, wherever symbolic links lead.
 
-    Rows are judged as they are read; a link can be changed until their file is.
+    Rows were checked when the table was read; a link may have changed since.
 
     Raises:
-        Unusable: it does not, or is gone.
+        Unusable: the file is outside, or gone.
     """
     if isinstance(identity, bytes):
         return
-    with _readable(identity.path):
+    with _file_errors(identity.path):
         real = identity.path.resolve(strict=True)
     if not real.is_relative_to(folder):
         raise Unusable(f"lies outside {folder}, where files may be")
@@ -84,11 +84,11 @@ def read(reference: str, identity: Identity) -> bytes:
         return _read_data_uri(reference)
     check_size(identity.size_bytes)
     path = identity.path
-    with _readable(path), open_patiently(lambda: path.open("rb")) as file:
+    with _file_errors(path), open_patiently(lambda: path.open("rb")) as file:
         data = file.read(identity.size_bytes + 1)
         state = identity.path.stat()
-    now = Version(identity.path, state.st_mtime_ns, state.st_size)
-    if now != identity or len(data) != identity.size_bytes:
+    current = FileVersion(identity.path, state.st_mtime_ns, state.st_size)
+    if current != identity or len(data) != identity.size_bytes:
         raise Unusable("it changes while it is read")
     digest = stored_digest(reference)
     if digest is not None and hashlib.sha256(data).hexdigest() != digest:
@@ -100,8 +100,8 @@ def read(reference: str, identity: Identity) -> bytes:
 
 
 @contextmanager
-def naming(reference: str) -> Iterator[None]:
-    """Put the name of a reference before what is wrong with it."""
+def with_name(reference: str) -> Iterator[None]:
+    """Begin the message of any `Unusable` with the name of the reference."""
     try:
         yield
     except Unusable as error:
@@ -109,7 +109,7 @@ def naming(reference: str) -> Iterator[None]:
 
 
 def _read_data_uri(uri: str) -> bytes:
-    if len(uri) > _LONGEST_URI:
+    if len(uri) > _MAX_URI_CHARACTERS:
         check_size(len(uri) * 3 // 4)
     blob = decode_data_uri(uri)
     if blob is None:
@@ -118,7 +118,8 @@ def _read_data_uri(uri: str) -> bytes:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _file_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the file system into `Unusable`, or `StorageError`."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -1,4 +1,4 @@
-"""What may be spent: in the run folder, on one day, for each value of a column."""
+"""Limits of spending: for the run folder, for a day, for values of a column."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Literal
 from batchgen.model import Job, to_nano
 
 DAY_MICROS = 86_400_000_000
-EVERY_OTHER = "*"
+OTHER_VALUES = "*"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Share:
-    """One value of a column whose values have budgets of their own."""
+    """One value of a column with budgets by value."""
 
     column: str
     value: str
@@ -25,29 +25,30 @@ class Share:
 
 
 Scope = Literal["run"] | int | Share
-"""What a limit is for: the run folder, a UTC day (counted from 1970), or a share."""
+"""What a limit is for: the run folder, a UTC day (counted from 1970), or a value of a
+column."""
 
 
 def day_of(micros: int) -> int:
-    """Return the UTC day, counted from 1970, of microseconds since then."""
+    """Return the UTC day, counted from 1970, of a time in microseconds."""
     return micros // DAY_MICROS
 
 
 def shares_of(budget_group: str | None) -> tuple[Share, ...]:
-    """Return what a row's money counts for, from JSON: column to value."""
+    """Return the column values of a row with budgets, from JSON: column to value."""
     if budget_group is None:
         return ()
-    return tuple(Share(*it) for it in json.loads(budget_group).items())
+    return tuple(Share(*item) for item in json.loads(budget_group).items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Most that may be spent, in nano-dollars; None for no limit.
+    """The most that may be spent, in nano-dollars; None for no limit.
 
     Attributes:
-        run: In the run folder, all its runs together.
-        day: For what is sent on one UTC day.
-        by: For each value of a column; `*` stands for values that are not named.
+        run: By all runs of the run folder together.
+        day: On requests of one UTC day.
+        by: For each value of a column; `*` is for all other values.
     """
 
     run: int | None = None
@@ -59,27 +60,27 @@ class Limits:
 
     @classmethod
     def load(cls, text: str) -> Limits:
-        """Read what `dump` wrote."""
+        """Read the JSON that `dump` wrote."""
         return cls(**json.loads(text))
 
     def dump(self) -> str:
-        """Write them as JSON, for whoever looks at the run folder."""
+        """Write the limits as JSON, for readers of the run folder."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     def of(self, scope: Scope) -> int | None:
-        """Return the limit that holds for a scope."""
+        """Return the limit for a scope, None if there is none."""
         match scope:
             case "run":
                 return self.run
             case Share(column, value):
                 values = self.by.get(column, {})
-                return values.get(value, values.get(EVERY_OTHER))
+                return values.get(value, values.get(OTHER_VALUES))
             case _:
                 return self.day
 
 
 def limits_of(job: Job) -> Limits:
-    """Return the budgets that a job sets."""
+    """Return the limits that a job sets."""
     per_day, by = job.max_cost_per_day, job.max_cost_by
     return Limits(
         run=None if job.max_cost is None else to_nano(job.max_cost),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.manifest.whereabouts import Whereabouts
+from batchgen.manifest.reference_locator import ReferenceLocator
 from batchgen.model import ReferenceTerms
 from tests.manifest.conftest import MakeJob, ReadRows
 
@@ -93,10 +93,10 @@ def test_a_file_outside_is_not_even_opened(make_job: MakeJob, folder: Path) -> N
         return "digest"
 
     job = make_job("prompt\na\n", name="inside/m.csv")
-    whereabouts = Whereabouts(job, contents)
+    locator = ReferenceLocator(job, contents)
 
-    assert "lies outside" in str(whereabouts.problem("../beside/c.png"))
-    assert whereabouts.problem("a.png") is None
+    assert "lies outside" in str(locator.problem("../beside/c.png"))
+    assert locator.problem("a.png") is None
     assert opened == ["a.png"]
 
 

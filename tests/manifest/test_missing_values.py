@@ -5,7 +5,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from batchgen.manifest.missing import is_missing
+from batchgen.manifest.missing_values import is_missing
 
 
 @pytest.mark.parametrize(

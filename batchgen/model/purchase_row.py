@@ -1,4 +1,4 @@
-"""One line of the table for accounting: one try at buying something."""
+"""One row of the table for accounting: one attempt to buy something."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ class PurchaseRow:
     Not frozen, as `ResultRow` is not.
 
     Attributes:
-        row: Position of its row in the manifest; None if that does not hold it.
-        id: The row's id, else its position as text; None where it has neither.
-        attempt: Counts the attempts at one version of a row, from 1.
-        images: How many it was to buy.
-        cost_usd: None while, or where, it is unknown; 0 where nothing was charged.
+        row: Position of its row in the manifest; None if the row is not there any more.
+        id: The row's id, else its position as text; None if it has neither.
+        attempt: Number among the attempts for one version of a row, from 1.
+        images: How many images it requested.
+        cost_usd: None if it is unknown; 0 if nothing was charged.
         at_risk_usd: The most that an unknown outcome may cost; None if not priced.
-        expected_usd: Before it left, as the price list had it; so is `ceiling_usd`,
-            unless a dearer charge raised it since.
-        retired: Whether it was for a row, or a version of one, that the manifest does
-            not hold any more.
-        base_url: Where it was sent, and where its task can be asked for.
+        expected_usd: By the price list before it was sent; so is `ceiling_usd`, unless
+            a higher charge raised it since.
+        retired: Whether it was for a row, or a version of a row, that the manifest does
+            not contain any more.
+        base_url: Where it was sent, and where its task can be polled.
         first_image: Number of its first image within the row, from 1.
-        again: Whether it was to be bought again, as the error said.
-        counts: Whether it counts as a purchase: not where it surely was rejected.
-        floor_usd: The least that the price list had for it.
-        row_key, row_fingerprint: By which the row, and what it asks for, are known
-            whatever becomes of the manifest.
+        again: Whether the error allowed another purchase.
+        counts: Whether it counts as a purchase: not if it was certainly rejected.
+        floor_usd: The least that it could cost by the price list.
+        row_key, row_fingerprint: They identify the row and its request, whatever
+            happens to the manifest.
     """
 
     row: int | None

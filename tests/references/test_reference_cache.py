@@ -17,9 +17,9 @@ import pytest
 
 from batchgen.images import inspect
 from batchgen.model import ReferenceRules
-from batchgen.references import Larder, Unusable
-from batchgen.references.larder import _shrunk
-from batchgen.references.source import Identity, read
+from batchgen.references import ReferenceCache, Unusable
+from batchgen.references.loading import Identity, read
+from batchgen.references.reference_cache import _shrink
 from tests.references.pictures import animation, noise, written
 
 T = TypeVar("T")
@@ -53,14 +53,14 @@ class Web:
         return self.pages[url.partition("?")[0].rpartition("/")[2]]
 
 
-def larder_of(folder: Path, web: Web | None = None, **settings: Any) -> Larder:
+def cache_of(folder: Path, web: Web | None = None, **settings: Any) -> ReferenceCache:
     defaults: dict[str, Any] = {
-        "within": folder,
+        "allowed_folder": folder,
         "shrink": False,
         "offload": at_once,
         "fetch": (web or Web()).fetch,
     }
-    return Larder(folder, **(defaults | settings))
+    return ReferenceCache(folder, **(defaults | settings))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(reference[:20])
         return read(reference, identity)
 
-    monkeypatch.setattr("batchgen.references.larder.read", counted)
+    monkeypatch.setattr("batchgen.references.reference_cache.read", counted)
     return names
 
 
@@ -82,7 +82,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_an_attachment_is_the_file_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "a b.jpg").write_bytes(PNG)
 
-    image = await larder_of(tmp_path).attachment("a b.jpg", RULES, 1)
+    image = await cache_of(tmp_path).attachment("a b.jpg", RULES, 1)
 
     assert image.data == PNG
     assert image.media_type == "image/png"
@@ -92,7 +92,7 @@ async def test_an_attachment_is_the_file_as_it_is(tmp_path: Path) -> None:
 async def test_an_inline_image_is_base64_without_line_breaks(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(PNG)
 
-    image = await larder_of(tmp_path).inline("a.png", RULES, 1)
+    image = await cache_of(tmp_path).inline("a.png", RULES, 1)
 
     assert (image.media_type, image.base64) == ("image/png", base64.b64encode(PNG))
 
@@ -100,22 +100,22 @@ async def test_an_inline_image_is_base64_without_line_breaks(tmp_path: Path) -> 
 async def test_a_data_uri_goes_by_its_content(tmp_path: Path) -> None:
     uri = "data:image/webp;base64," + base64.b64encode(PNG).decode()
 
-    image = await larder_of(tmp_path).attachment(uri, RULES, 1)
+    image = await cache_of(tmp_path).attachment(uri, RULES, 1)
 
     assert (image.data, image.media_type) == (PNG, "image/png")
 
 
 async def test_a_url_is_fetched_and_judged_like_a_file(tmp_path: Path) -> None:
     web = Web(good=PNG, moving=animation("GIF"), page=b"<html>")
-    larder = larder_of(tmp_path, web)
+    cache = cache_of(tmp_path, web)
 
-    image = await larder.attachment("https://a.example/good", RULES, 1)
+    image = await cache.attachment("https://a.example/good", RULES, 1)
 
     assert image.data == PNG
     with pytest.raises(Unusable, match=r"^https://a\.example/moving: animated"):
-        await larder.attachment("https://a.example/moving", RULES, 1)
+        await cache.attachment("https://a.example/moving", RULES, 1)
     with pytest.raises(Unusable, match=r"^https://a\.example/page: .*HTML.*the URL of"):
-        await larder.inline("https://a.example/page?token=secret", RULES, 1)
+        await cache.inline("https://a.example/page?token=secret", RULES, 1)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ async def test_what_cannot_be_used_is_refused_by_name(
     rules = ReferenceRules(most=1, carriers=("part",), most_bytes=9431)
 
     with pytest.raises(Unusable) as caught:
-        await larder_of(tmp_path).attachment(reference, rules, 1)
+        await cache_of(tmp_path).attachment(reference, rules, 1)
 
     assert str(caught.value).startswith(words)
 
@@ -145,10 +145,10 @@ async def test_an_image_is_shrunk_where_that_is_allowed(tmp_path: Path) -> None:
     data = written(noise((300, 200)), "PNG")
     (tmp_path / "a.png").write_bytes(data)
     rules = ReferenceRules(most=1, carriers=("part",), most_bytes=len(data) // 4)
-    larder = larder_of(tmp_path, shrink=True, offload=in_a_thread)
+    cache = cache_of(tmp_path, shrink=True, offload=in_a_thread)
 
-    image = await larder.attachment("a.png", rules, 1)
-    inline = await larder.inline("a.png", rules, 1)
+    image = await cache.attachment("a.png", rules, 1)
+    inline = await cache.inline("a.png", rules, 1)
 
     assert len(image.data) <= len(data) // 4
     assert image.media_type == inspect(image.data).media_type == "image/jpeg"
@@ -162,7 +162,7 @@ async def test_a_type_that_is_not_taken_is_turned_into_one_that_is(
 ) -> None:
     (tmp_path / "a.gif").write_bytes(written(noise(), "GIF"))
 
-    image = await larder_of(tmp_path, shrink=True).attachment("a.gif", RULES, 1)
+    image = await cache_of(tmp_path, shrink=True).attachment("a.gif", RULES, 1)
 
     assert (image.media_type, image.name[-4:]) == ("image/png", ".png")
 
@@ -173,12 +173,12 @@ async def test_images_of_one_request_share_its_limit(tmp_path: Path) -> None:
     rules = ReferenceRules(
         most=9, carriers=("part",), most_bytes_together=len(data) + 1
     )
-    larder = larder_of(tmp_path, shrink=True)
+    cache = cache_of(tmp_path, shrink=True)
 
-    alone = await larder.attachment("a.png", rules, 1)
-    shared = await larder.attachment("a.png", rules, 3)
+    alone = await cache.attachment("a.png", rules, 1)
+    shared = await cache.attachment("a.png", rules, 3)
     # Whether all fit together was judged before the row was bought.
-    unshrunk = await larder_of(tmp_path).attachment("a.png", rules, 3)
+    unshrunk = await cache_of(tmp_path).attachment("a.png", rules, 3)
 
     assert alone.data == unshrunk.data == data
     assert len(shared.data) <= len(data) // 3
@@ -191,12 +191,12 @@ async def test_an_image_is_read_and_encoded_once_for_all_rows(
     tmp_path: Path, reads: list[str]
 ) -> None:
     (tmp_path / "logo.png").write_bytes(PNG)
-    larder = larder_of(tmp_path, offload=in_a_thread)
+    cache = cache_of(tmp_path, offload=in_a_thread)
     images, inlines = set(), set()
 
     async def row() -> None:
-        images.add(await larder.attachment("logo.png", RULES, 1))
-        inlines.add(await larder.inline("logo.png", RULES, 1))
+        images.add(await cache.attachment("logo.png", RULES, 1))
+        inlines.add(await cache.inline("logo.png", RULES, 1))
 
     for _ in range(10):
         async with anyio.create_task_group() as rows:
@@ -212,32 +212,32 @@ async def test_a_shrunk_image_is_made_once_for_each_limit(
     data = written(noise((300, 200)), "PNG")
     (tmp_path / "a.png").write_bytes(data)
     rules = ReferenceRules(most=9, carriers=("part",), most_bytes_together=len(data))
-    larder = larder_of(tmp_path, shrink=True)
+    cache = cache_of(tmp_path, shrink=True)
 
-    images = [await larder.attachment("a.png", rules, n) for n in (2, 2, 3, 3, 2)]
+    images = [await cache.attachment("a.png", rules, n) for n in (2, 2, 3, 3, 2)]
 
     assert len(set(images)) == 2
 
 
 async def test_a_url_is_fetched_once(tmp_path: Path) -> None:
     web = Web(a=PNG)
-    larder = larder_of(tmp_path, web)
+    cache = cache_of(tmp_path, web)
 
     async with anyio.create_task_group() as rows:
         for _ in range(20):
-            rows.start_soon(larder.inline, "https://a.example/a", RULES, 1)
+            rows.start_soon(cache.inline, "https://a.example/a", RULES, 1)
 
     assert web.asked == ["https://a.example/a"]
 
 
 async def test_a_failed_fetch_is_passed_on_and_tried_again(tmp_path: Path) -> None:
     web = Web()
-    larder = larder_of(tmp_path, web)
+    cache = cache_of(tmp_path, web)
     with pytest.raises(KeyError):
-        await larder.attachment("https://a.example/a", RULES, 1)
+        await cache.attachment("https://a.example/a", RULES, 1)
     web.pages["a"] = PNG
 
-    image = await larder.attachment("https://a.example/a", RULES, 1)
+    image = await cache.attachment("https://a.example/a", RULES, 1)
 
     assert image.data == PNG
 
@@ -247,12 +247,12 @@ async def test_a_file_that_was_changed_is_read_anew(
 ) -> None:
     path, other = tmp_path / "a.png", written(noise((8, 8)), "WEBP")
     path.write_bytes(PNG)
-    larder = larder_of(tmp_path)
-    before = await larder.inline("a.png", RULES, 1)
+    cache = cache_of(tmp_path)
+    before = await cache.inline("a.png", RULES, 1)
 
     path.write_bytes(other)
     os.utime(path, ns=(1, 1))
-    after = await larder.inline("a.png", RULES, 1)
+    after = await cache.inline("a.png", RULES, 1)
 
     assert before.media_type == "image/png"
     assert base64.b64decode(after.base64) == other
@@ -268,15 +268,15 @@ async def test_a_link_that_led_out_of_the_folder_meanwhile_is_not_followed(
     (tmp_path / "b.png").write_bytes(PNG)
     reference = f"{link}/b.png" if link == "sub" else link
     (folder / reference).write_bytes(PNG)
-    larder = larder_of(folder)
-    await larder.attachment(reference, RULES, 1)
+    cache = cache_of(folder)
+    await cache.attachment(reference, RULES, 1)
 
     (folder / link).rename(folder / "aside")
     target = tmp_path if link == "sub" else tmp_path / "b.png"
     (folder / link).symlink_to(target)
 
     with pytest.raises(Unusable, match="lies outside"):
-        await larder.attachment(reference, RULES, 1)
+        await cache.attachment(reference, RULES, 1)
     assert len(reads) == 1
 
 
@@ -289,7 +289,7 @@ async def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -
         return work()
 
     with pytest.raises(Unusable, match=r"^a\.png: it changes while it is read$"):
-        await larder_of(tmp_path, offload=late).attachment("a.png", RULES, 1)
+        await cache_of(tmp_path, offload=late).attachment("a.png", RULES, 1)
 
 
 # -- in bounded memory
@@ -298,13 +298,13 @@ async def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -
 async def test_only_so_many_bytes_are_kept(tmp_path: Path, reads: list[str]) -> None:
     for name in "abc":
         (tmp_path / name).write_bytes(PNG)
-    larder = larder_of(tmp_path, most_bytes=len(PNG) * 2)
+    cache = cache_of(tmp_path, max_bytes=len(PNG) * 2)
 
     for name in "abac":  # `c` does not fit beside both, and `b` is the older one
-        await larder.attachment(name, RULES, 1)
-    await larder.attachment("a", RULES, 1)
+        await cache.attachment(name, RULES, 1)
+    await cache.attachment("a", RULES, 1)
     assert reads == ["a", "b", "c"]
-    await larder.attachment("b", RULES, 1)
+    await cache.attachment("b", RULES, 1)
     assert reads == ["a", "b", "c", "b"]
 
 
@@ -314,27 +314,27 @@ async def test_base64_that_is_used_outlives_the_bytes_it_came_from(
     for name in "ab":
         (tmp_path / name).write_bytes(PNG)
     text = len(base64.b64encode(PNG))
-    larder = larder_of(tmp_path, most_bytes=3 * text)
+    cache = cache_of(tmp_path, max_bytes=3 * text)
 
     for _ in range(5):
         for name in "ab":
-            await larder.inline(name, RULES, 1)
+            await cache.inline(name, RULES, 1)
 
     assert reads == ["a", "b"]
-    assert larder._ready._bytes <= 3 * text
+    assert cache._prepared._bytes <= 3 * text
 
 
 async def test_an_image_that_is_not_kept_is_still_made_ready(
     tmp_path: Path, reads: list[str]
 ) -> None:
     (tmp_path / "a.png").write_bytes(PNG)
-    larder = larder_of(tmp_path, most_bytes=10)
+    cache = cache_of(tmp_path, max_bytes=10)
 
     for _ in range(3):
-        image = await larder.inline("a.png", RULES, 1)
+        image = await cache.inline("a.png", RULES, 1)
 
         assert image.base64 == base64.b64encode(PNG)
-    assert larder._ready._bytes == 0
+    assert cache._prepared._bytes == 0
 
 
 async def test_few_are_shrunk_at_a_time(tmp_path: Path) -> None:
@@ -342,22 +342,22 @@ async def test_few_are_shrunk_at_a_time(tmp_path: Path) -> None:
     for number in range(6):
         (tmp_path / f"{number}.png").write_bytes(data + bytes(number))
     rules = ReferenceRules(most=1, carriers=("part",), most_bytes=len(data) // 2)
-    under_way, most = 0, 0
+    running, max_running = 0, 0
 
     async def watched(work: Callable[[], T], /) -> T:
-        nonlocal under_way, most
-        shrinks = isinstance(work, partial) and work.func is _shrunk
+        nonlocal running, max_running
+        shrinks = isinstance(work, partial) and work.func is _shrink
         if not shrinks:
             return work()
-        under_way += 1
-        most = max(most, under_way)
+        running += 1
+        max_running = max(max_running, running)
         await anyio.lowlevel.checkpoint()
-        under_way -= 1
+        running -= 1
         return work()
 
-    larder = larder_of(tmp_path, shrink=True, offload=watched)
+    cache = cache_of(tmp_path, shrink=True, offload=watched)
     async with anyio.create_task_group() as rows:
         for number in range(6):
-            rows.start_soon(larder.attachment, f"{number}.png", rules, 1)
+            rows.start_soon(cache.attachment, f"{number}.png", rules, 1)
 
-    assert most == 2
+    assert max_running == 2

@@ -14,13 +14,13 @@ import pytest
 from batchgen.ledger import Ledger
 from batchgen.limits import Departures, Finder, Pacing
 from batchgen.model import Endpoint, Job, Terms
+from batchgen.planning.own_address import is_named_address, is_own_address
 from batchgen.provider import Defaults
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
 from batchgen.providers.gccai import Gccai
 from batchgen.providers.gemini import Gemini
 from batchgen.runner.lane import Lane
-from batchgen.runner.own_address import is_named_address, is_own_address
 from batchgen.runner.proof import Proof
 
 RELAY = "https://relay.example/v1beta"

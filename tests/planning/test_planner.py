@@ -19,14 +19,14 @@ from batchgen.ledger.resuming import bookmark_of, count_opening
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Status
 from batchgen.output.archive import Archive
+from batchgen.planning import planner as planner_module
+from batchgen.planning.planner import Planner, ReadingStopped
+from batchgen.planning.routing import Choice
 from batchgen.providers import PROVIDERS
-from batchgen.runner import planner as planning
-from batchgen.runner.choice import Choice
-from batchgen.runner.planner import Planner, ReadingStopped
 from batchgen.storage.writer import Writer, to_thread
 from tests.ledger.books import bought, row_ids
+from tests.planning.test_routing import router_for
 from tests.references.pictures import written
-from tests.runner.test_choice import choosing
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ Columns = dict[str, Sequence[Any]]
 
 @pytest.fixture(autouse=True)
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "SLICE", SLICE)
+    monkeypatch.setattr(planner_module, "SLICE", SLICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,11 @@ class Table:
         else:
             frame.write_parquet(self.path)
 
-    def choice(self) -> Choice:
+    def router(self) -> Choice:
         case = self.case
-        choice = choosing(self.folder, *case.providers, **case.settings)
-        job = replace(choice.job, manifest=self.path, source=self.path)
-        return Choice.of(job, PROVIDERS, choice.prices)
+        router = router_for(self.folder, *case.providers, **case.settings)
+        job = replace(router.job, manifest=self.path, source=self.path)
+        return Choice.of(job, PROVIDERS, router.prices)
 
     async def read(self, *, slices: int | None = None, propose: bool = False) -> bool:
         """Read the manifest as a run does; return whether it came to its end.
@@ -140,13 +140,13 @@ class Table:
         ):
             count_opening(ledger)
             with closing(Reader(ledger.path)) as reader:
-                choice = self.choice()
+                router = self.router()
                 writer = Writer(ledger, archive, to_thread)
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(writer.run)
                     try:
-                        manifest = Manifest.open(choice.job)
-                        yield Planner(reader, manifest, choice), writer
+                        manifest = Manifest.open(router.job)
+                        yield Planner(reader, manifest, router), writer
                     finally:
                         await writer.close()
 
@@ -155,7 +155,7 @@ class Table:
         with closing(Reader(self.folder / "run.db")) as ledger:
             run = ledger._connection.execute
             tables = ("plan", "rows")
-            found: dict[str, Any] = {
+            contents: dict[str, Any] = {
                 name: [tuple(row) for row in run(f"SELECT * FROM {name}")]
                 for name in tables
             }
@@ -163,15 +163,15 @@ class Table:
             files = run(
                 "SELECT generation, path, size_bytes, sha256 FROM reference_files"
             )
-            found["files"] = [tuple(row) for row in files]
+            contents["files"] = [tuple(row) for row in files]
             own = run("SELECT ipc FROM own_columns ORDER BY generation, first")
-            found["own"] = [
+            contents["own"] = [
                 row
                 for (data,) in own
                 for row in pl.read_ipc_stream(io.BytesIO(data)).rows()
             ]
             names = ("plan_digest", "plan_rows", "generation", "own_schema", "reading")
-            return found | {name: ledger.read_meta(name) for name in names}
+            return contents | {name: ledger.read_meta(name) for name in names}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -203,7 +203,12 @@ async def edited(table: Table, case: Case) -> None:
     """Read a manifest, buy some of it, and put new rows above and below."""
     assert await table.read()
     bought_first(table, 5)
-    table.write({name: [*it[-9:], *it, *it] for name, it in case.columns.items()})
+    table.write(
+        {
+            name: [*values[-9:], *values, *values]
+            for name, values in case.columns.items()
+        }
+    )
 
 
 @pytest.mark.parametrize("name", ["ids", "without-ids", "shared"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.model import ReferenceRules
-from batchgen.references import Inspector, Unusable, judge
+from batchgen.references import Inspector, Unusable, why_unsupported
 from tests.references.pictures import noise, written
 
 MIB = 1024 * 1024
@@ -21,7 +21,7 @@ def sized(size: int) -> bytes:
 
 
 @pytest.fixture
-def look(tmp_path: Path) -> Inspector:
+def inspector(tmp_path: Path) -> Inspector:
     """Return an inspector over some files."""
     (tmp_path / "logo.png").write_bytes(sized(12_440_000))
     (tmp_path / "mug.png").write_bytes(sized(10_000_000))
@@ -94,14 +94,14 @@ def look(tmp_path: Path) -> Inspector:
     ],
 )
 def test_what_a_provider_cannot_take_is_told(
-    look: Inspector,
+    inspector: Inspector,
     references: tuple[str, ...],
     rules: dict[str, object],
     reason: str | None,
 ) -> None:
     rules_ = ReferenceRules(**{"most": 3, "carriers": RULES.carriers, **rules})  # type: ignore[arg-type]
 
-    assert judge(references, rules_, look, shrink=False) == reason
+    assert why_unsupported(references, rules_, inspector, shrink=False) == reason
 
 
 @pytest.mark.parametrize(
@@ -113,32 +113,32 @@ def test_what_a_provider_cannot_take_is_told(
     ],
 )
 def test_what_can_be_shrunk_passes_if_that_is_allowed(
-    look: Inspector, references: tuple[str, ...], rules: dict[str, object]
+    inspector: Inspector, references: tuple[str, ...], rules: dict[str, object]
 ) -> None:
     rules_ = ReferenceRules(**{"most": 3, "carriers": RULES.carriers, **rules})  # type: ignore[arg-type]
 
-    assert judge(references, rules_, look, shrink=False) is not None
-    assert judge(references, rules_, look, shrink=True) is None
+    assert why_unsupported(references, rules_, inspector, shrink=False) is not None
+    assert why_unsupported(references, rules_, inspector, shrink=True) is None
 
 
-def test_what_cannot_be_made_is_refused_even_then(look: Inspector) -> None:
+def test_what_cannot_be_made_is_refused_even_then(inspector: Inspector) -> None:
     rules = ReferenceRules(most=3, carriers=("part",), media_types=("image/heic",))
 
-    reason = judge(("photo.gif",), rules, look, shrink=True)
+    reason = why_unsupported(("photo.gif",), rules, inspector, shrink=True)
 
     assert reason == "photo.gif: image/gif is not taken (image/heic can be)"
 
 
-def test_a_broken_image_is_nobodys(look: Inspector) -> None:
+def test_a_broken_image_is_nobodys(inspector: Inspector) -> None:
     with pytest.raises(Unusable, match=r"^cut\.png: no usable image"):
-        judge(("mug.png", "cut.png"), RULES, look, shrink=True)
+        why_unsupported(("mug.png", "cut.png"), RULES, inspector, shrink=True)
 
 
-def test_a_data_uri_is_named_by_its_beginning(look: Inspector) -> None:
+def test_a_data_uri_is_named_by_its_beginning(inspector: Inspector) -> None:
     uri = "data:image/png;base64," + base64.b64encode(sized(5000)).decode()
     rules = ReferenceRules(most=1, carriers=("inline",), most_bytes=1000)
 
-    reason = judge((uri,), rules, look, shrink=False)
+    reason = why_unsupported((uri,), rules, inspector, shrink=False)
 
     assert reason is not None
     assert reason.startswith("data:image/png;base64,iVBORw0K...: 5")

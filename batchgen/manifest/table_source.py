@@ -1,4 +1,4 @@
-"""What CSV and Parquet have in common: named columns that come in slices."""
+"""The interface of CSV and Parquet files: named columns, read in batches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".parquet", ".pq")
 SLICE_BYTES = 32 * 1024 * 1024
-"""A slice ends early when its cells reach this: data URIs make rows of megabytes."""
+"""A batch ends early at this size: data URIs may make rows of megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,24 +20,24 @@ class Batch:
     """Consecutive rows of a table.
 
     Attributes:
-        lines: Where each row begins in the file, from 1; None where it has no lines.
+        lines: Line of the file where each row begins, from 1; None if it has no lines.
     """
 
     frame: pl.DataFrame
     lines: list[int] | None
 
     def after(self, rows: int) -> Batch:
-        """Return what is left without so many rows at the start."""
+        """Return the batch without the first rows."""
         lines = None if self.lines is None else self.lines[rows:]
         return Batch(self.frame[rows:], lines)
 
     def first(self) -> Batch:
-        """Return the first row alone."""
+        """Return only the first row."""
         return Batch(self.frame[:1], None if self.lines is None else self.lines[:1])
 
 
-class Source(Protocol):
-    """A table on disk, its header read and checked.
+class TableSource(Protocol):
+    """A table on disk whose header was read and checked.
 
     Attributes:
         names: Of all columns.
@@ -48,17 +48,17 @@ class Source(Protocol):
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What a person may want to know of how the table is read."""
+        """Notices for the user about how the table is read."""
         ...
 
     @property
     def unreadable(self) -> Mapping[str, str]:
-        """Columns that no row can be made of, and what to do about each."""
+        """Columns that cannot be read, each with what to do about it."""
         ...
 
     @property
     def dropped(self) -> frozenset[str]:
-        """Columns that are in no frame: no result table could hold them."""
+        """Columns that are in no batch, since the result table cannot hold them."""
         ...
 
     def empty(self) -> pl.DataFrame:
@@ -66,9 +66,9 @@ class Source(Protocol):
         ...
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """Read the table once more from its start, at most `size` rows at a time.
+        """Read the table again from its start, at most `size` rows at a time.
 
         Raises:
-            SpecError: the file cannot be read to its end with certainty.
+            SpecError: the file cannot be read reliably to its end.
         """
         ...

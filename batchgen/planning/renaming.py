@@ -1,20 +1,22 @@
-"""A name of its own for each row, where an edit made rows of a row's versions.
+"""Give rows names of their own where an edit turned versions of one row into rows.
 
-A member's name stands in front of its bytes, and nothing that was written is written
-over. So the image is appended once more, under the new name; what it was bought for
-and what it cost stay as they are.
+In the ZIP a member's name precedes its bytes, and the archive is only appended to. So
+the image is appended again under the new name; its purchase and cost do not change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from batchgen.ledger import Ledger, NamedImage, NewName, Reader, images_of, new_names
 from batchgen.ledger.naming import rename_image, rename_row
 from batchgen.output.archive import Archive, Incoming, Member, Tag
 from batchgen.output.names import claimed_stems
-from batchgen.storage.writer import Writer
-from batchgen.wire.line import Offload
+
+if TYPE_CHECKING:
+    from batchgen.storage.writer import Writer
+    from batchgen.wire.line import Offload
 
 
 async def rename_rows(
@@ -24,10 +26,10 @@ async def rename_rows(
     offload: Offload,
     generation: int,
 ) -> None:
-    """Let no two rows of a reading have one name, before that reading counts.
+    """Make the names of all rows of a generation differ, before it comes into use.
 
     Raises:
-        StorageError: the images cannot be read, or not be written anew.
+        StorageError: the images cannot be read, or cannot be written again.
     """
     for name in await offload(lambda: new_names(ledger, generation, claimed_stems)):
         images = images_of(ledger, name.row_id)

@@ -1,4 +1,4 @@
-"""What bytes that are no whole image of a known kind seem to be: a name's extension."""
+"""A file extension for bytes that are no whole image of a supported format."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _HEAD_BYTES = 1024
 
 
 def extension_of(data: bytes) -> str:
-    """Return the extension, without a dot, by which a person opens the bytes best."""
+    """Return the extension, without a dot, with which a person can open the bytes."""
     head = data[:_HEAD_BYTES].removeprefix(b"\xef\xbb\xbf")
-    for extension, start in _KINDS:
-        if start.match(head):
+    for extension, magic in _KINDS:
+        if magic.match(head):
             return extension
     try:
-        # A letter may be cut in two where the head ends.
+        # The last character may be incomplete where the head ends.
         text = head.decode("utf-8", "strict" if len(data) <= _HEAD_BYTES else "ignore")
     except UnicodeDecodeError:
         return "bin"

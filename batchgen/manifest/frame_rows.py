@@ -1,26 +1,36 @@
-"""Give a frame's rows to Python, which knows the years 1 to 9999 alone."""
+"""Convert rows of a frame to Python objects, whose dates have years from 1 to 9999."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import repeat
 from typing import Any
 
 import polars as pl
 from polars.datatypes import DataTypeClass
+
+from batchgen.manifest.table_source import Batch
 
 _EPOCH = date(1970, 1, 1)
 _INT64 = 2**63 - 1
 _PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def as_rows(frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    """Yield rows; dates, times and durations that Python has no object for are null.
+def cells_of(batch: Batch, columns: Sequence[str]) -> Iterable[Mapping[str, object]]:
+    """Yield some cells of each row, by column."""
+    if not columns:  # a template without columns: there are rows nevertheless
+        return repeat(dict[str, object](), batch.frame.height)
+    return as_rows(batch.frame.select(columns))
 
-    polars panics over such a one, which no caller can mend.
+
+def as_rows(frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield rows; dates, times and durations that Python cannot represent become None.
+
+    polars would panic over them.
     """
-    odd = [column for column in frame if _has_times(column.dtype)]
-    return frame.with_columns(map(_within_limits, odd)).iter_rows(named=True)
+    temporal = [column for column in frame if _has_times(column.dtype)]
+    return frame.with_columns(map(_within_limits, temporal)).iter_rows(named=True)
 
 
 def _has_times(kind: pl.DataType) -> bool:
@@ -38,11 +48,13 @@ def _instance(kind: pl.DataType | DataTypeClass) -> pl.DataType:
 
 
 def _within_limits(column: pl.Series) -> pl.Series:
-    """Return the column; cells beyond the limits are null, in a nested one all."""
+    """Return the column with cells beyond the limits as null.
+
+    If a cell of a nested column is beyond them, the whole column becomes null.
+    """
     limits = _limits(column.dtype)
     if limits is None:
-        is_right = _is_within(column)
-        return column if is_right else column.clear(len(column))
+        return column if _is_within(column) else column.clear(len(column))
     if _is_within(column):
         return column
     is_within = column.to_physical().cast(pl.Int64).is_between(*limits)
@@ -74,7 +86,7 @@ def _limits(kind: pl.DataType) -> tuple[int, int] | None:
         case pl.Date():
             return (date.min - _EPOCH).days, (date.max - _EPOCH).days
         case pl.Datetime(time_unit=unit):
-            # A day less at either end: time zones shift what is shown.
+            # One day less at either end, since a time zone shifts the date.
             day = timedelta(days=1)
             first = datetime.combine(date.min + day, time(), UTC)
             last = datetime.combine(date.max - day, time(), UTC)

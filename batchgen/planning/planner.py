@@ -1,4 +1,4 @@
-"""Read the manifest into the plan, slice by slice, as one generation of it."""
+"""Write the rows of a manifest into the plan, slice by slice, as one generation."""
 
 from __future__ import annotations
 
@@ -25,99 +25,99 @@ from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
 from batchgen.output.names import claimed_stems
-from batchgen.runner.choice import Choice, entry_of
-from batchgen.runner.fence import fault_words
-from batchgen.storage.writer import Writer
+from batchgen.planning.entries import entry_of
+from batchgen.planning.routing import Choice
+from batchgen.tracebacks import fault_words
 
 if TYPE_CHECKING:
+    from batchgen.storage.writer import Writer
     from batchgen.wire.line import Offload
 
 T = TypeVar("T")
 
 SLICE = 1000
-"""Rows to a step of the plan: it holds up the event loop for some 10 ms."""
+"""Rows in one commit, which holds up the event loop for about 10 ms."""
 
 
 class ReadingStopped(Exception):
-    """The reading was told to stop; what is in the plan stays there."""
+    """`stop` was called; rows that are in the plan stay there."""
 
 
 class Planner:
-    """Turns one reading of a manifest into one generation of the plan.
+    """Writes one reading of a manifest as one generation of the plan.
 
     Attributes:
-        states: Known columns of the manifest.
+        states: Columns of the manifest that batchgen reads.
         rows: Rows of the manifest that are in the plan.
-        finished: Whether the plan is whole, and counts.
-        log: Where faults of single rows are written.
+        finished: Whether the plan is complete and in use.
     """
 
     def __init__(
         self,
         ledger: Reader,
         manifest: Manifest,
-        choice: Choice,
+        router: Choice,
         *,
         rebuy: bool = False,
     ) -> None:
         """Prepare to read.
 
         Args:
-            ledger: What is known of earlier readings.
-            manifest: What is read.
-            choice: What its rows are judged against.
-            rebuy: Whether rows that were changed after they were bought are bought
-                again, also those that kept what they had.
+            ledger: Holds earlier readings.
+            manifest: The table to read.
+            router: Chooses the provider of each row.
+            rebuy: Whether to buy rows again that were changed after they were bought,
+                also those that kept their earlier image.
         """
         self._ledger = ledger
         self._rebuy = rebuy
         self._manifest = manifest
-        self._choice = choice
+        self._router = router
         self._plan: PlanWriter | None = None
         self._bookmark: Bookmark | None = None
         self._is_stopped = False
-        self._digest_read = ""
+        self._digest = ""
         self.states = manifest.states
         self.rows = 0
         self.finished = False
         self.log = logging.getLogger("batchgen.run")
-        manifest.checkpoint = self._go_on
+        manifest.checkpoint = self._raise_if_stopped
 
     @property
     def generation(self) -> int:
-        """The reading that was written, or else the one that counts."""
+        """The generation that was written, or else the one in use."""
         return self._plan.generation if self._plan else self._ledger.generation
 
     @property
     def counts_already(self) -> bool:
-        """Whether it carries on a reading of which rows may have been bought."""
+        """Whether a generation in use is resumed: rows of it may have been bought."""
         bookmark = self._bookmark
         return bookmark is not None and bookmark.generation == self._ledger.generation
 
     def advice(self) -> Iterator[str]:
-        """Yield what would make the table safer to edit, all of it being read."""
+        """Yield advice that makes the table safer to edit; call it after `write`."""
         return self._manifest.id_advice()
 
     def stop(self) -> None:
-        """Let the reading end after the slice under way; for any thread.
+        """Stop after the current slice; may be called from any thread.
 
-        `is_current` and `write` raise `ReadingStopped` then.
+        `is_current` and `write` then raise `ReadingStopped`.
         """
         self._is_stopped = True
 
-    def _go_on(self) -> None:
+    def _raise_if_stopped(self) -> None:
         if self._is_stopped:
             raise ReadingStopped
 
     def is_current(self) -> bool:
-        """Say whether the plan was made from the same manifest, settings and images.
+        """Tell whether the plan was made from the same manifest, settings and images.
 
         Raises:
-            ReadingStopped: nobody waits for the answer any more.
+            ReadingStopped: `stop` was called.
         """
-        # The digest is taken before the first row is read: a file that is changed
-        # while it is read is read again by the next run.
-        digest = self._digest_read = self._digest()
+        # Computed before the first row is read: if the file changes meanwhile, the next
+        # run sees another digest and reads it again.
+        digest = self._digest = self._compute_digest()
         is_to_rebuy = self._rebuy and has_kept(self._ledger)
         if self._ledger.meta.plan_digest == digest and not is_to_rebuy:
             return self._has_same_files(self._ledger.generation)
@@ -132,7 +132,7 @@ class Planner:
         return self._manifest.has_same_files(FileState(*file) for file in files)
 
     def gaps(self, end: int | None) -> Iterator[Gaps]:
-        """Count rows without values that the prompt needs, slice by slice."""
+        """Count rows that lack values which the prompt needs, slice by slice."""
         return self._manifest.gaps(end)
 
     async def write(
@@ -144,40 +144,40 @@ class Planner:
         propose: bool = False,
         pause: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
-        """Read the manifest to its end; `is_current` was asked before.
+        """Read the manifest to its end; `is_current` must have been called before.
 
         Args:
-            writer: Where slices go.
-            offload: Where the reading is done.
-            at_once: Whether the plan counts from its first slice on.
-            propose: Whether it counts only once `adopt` is called.
-            pause: Called when a slice is in the plan, with the seconds that it took.
+            writer: Commits the slices.
+            offload: Runs the reading outside the event loop.
+            at_once: Whether the plan is in use from its first slice on.
+            propose: Whether it comes into use only when `adopt` is called.
+            pause: Called after each slice with the seconds that it took.
 
         Raises:
-            SpecError: the file cannot be read on with certainty.
+            SpecError: the rest of the file cannot be read reliably.
             ReadingStopped: `stop` was called.
         """
         bookmark = self._bookmark
-        # Made by the writer: the plan is written through the ledger that it owns.
+        # Created inside a commit: only there is the writing ledger at hand.
         plan = self._plan = await writer.commit(
             lambda ledger: PlanWriter(
                 ledger,
                 key_of,
                 claimed_stems,
-                dedupe=self._choice.job.dedupe,
+                dedupe=self._router.job.dedupe,
                 reader=self._ledger,
                 generation=bookmark.generation if bookmark else None,
             )
         )
-        plan.id_column = self._choice.job.columns.get("id", "id")
-        schema = self._manifest.own_schema
+        plan.id_column = self._router.job.columns.get("id", "id")
+        schema = self._manifest.user_schema
         with closing(plan):
             await offload(lambda: self._prepare(plan))
             slices = self._manifest.slices(SLICE, self.rows)
             began = anyio.current_time()
             while (step := await offload(lambda: self._next(slices, plan))) is not None:
                 if at_once:
-                    # Not before: a plan without rows must not take another's place.
+                    # Not earlier: a plan without rows must not replace the one in use.
                     step, at_once = _after(lambda _: plan.begin(schema), step), False
                 self.rows = await writer.commit(step, may_wait=True)
                 if pause is not None:
@@ -188,78 +188,89 @@ class Planner:
             await self.adopt(writer)
 
     async def adopt(self, writer: Writer) -> None:
-        """Let the plan that was written count from now on."""
+        """Use the plan that was written from now on."""
         if (plan := self._plan) is not None and not self.finished:
-            digest, rows = self._digest_read, self.rows
-            schema = self._manifest.own_schema
+            digest, rows = self._digest, self.rows
+            schema = self._manifest.user_schema
             await writer.commit(lambda _: plan.complete(digest, schema, rows))
         self.finished = True
 
     def _prepare(self, plan: PlanWriter) -> None:
-        """Look up what stands in the ledger, also of a reading that is carried on."""
-        plan.look_up(self._go_on)
+        """Load earlier rows from the ledger, and the state of a resumed reading."""
+        plan.look_up(self._raise_if_stopped)
         if self._bookmark is None:
             return
         positions = unplaced_positions(self._ledger, plan.generation)
-        entries = map(self._judged, self._manifest.rows_at(positions))
+        entries = map(self._entry, self._manifest.rows_at(positions))
         plan.remember(
             entry.fingerprint for entry in entries if entry.fingerprint is not None
         )
-        if self._choice.spread is not None:
-            self._choice.spread.dealt = dict(self._bookmark.dealt)
+        if self._router.round_robin is not None:
+            self._router.round_robin.counts = dict(self._bookmark.dealt)
 
     def _next(
         self, slices: Iterator[Slice], plan: PlanWriter
     ) -> Callable[[Ledger], int] | None:
-        """Read and judge a slice.
+        """Read a slice and choose the provider of each row.
 
         Returns:
-            The step that writes it and returns how many rows are in the plan then;
-            None at the end.
+            The step that writes the slice and returns how many rows the plan then
+            has; None at the end of the manifest.
         """
-        self._go_on()
+        self._raise_if_stopped()
         part = next(slices, None)
         if part is None:
             return None
         first, rows = self.rows, self.rows + len(part.rows)
-        entries = [self._judged(row) for row in part.rows]
-        # Rows that share are judged one by one, by what was written of those above.
-        judged = None if self._choice.job.dedupe else plan.judge(entries)
-        spread = self._choice.spread
-        dealt = {} if spread is None else dict(spread.dealt)
+        entries = [self._entry(row) for row in part.rows]
+        # With `dedupe` a row depends on the rows above: each is judged in the commit.
+        judged = None if self._router.job.dedupe else plan.judge(entries)
+        round_robin = self._router.round_robin
+        counts = {} if round_robin is None else dict(round_robin.counts)
 
         def step(_: Ledger) -> int:
             if judged is None:
-                plan.add(entries, part.own, first)
+                plan.add(entries, part.user_columns, first)
             else:
-                plan.add_judged(judged, part.own, first)
+                plan.add_judged(judged, part.user_columns, first)
             plan.keep_files(part.files)
-            plan.bookmark(self._digest_read, rows, dealt)
+            plan.bookmark(self._digest, rows, counts)
             return rows
 
         return step
 
-    def _judged(self, row: Row) -> PlanEntry:
-        """Judge a row; an unexpected fault makes that row alone invalid."""
+    def _entry(self, row: Row) -> PlanEntry:
+        """Return the entry of a row; an unexpected error makes it invalid."""
         try:
-            return entry_of(row, self._choice)
+            return entry_of(row, self._router)
         except BatchgenError:
             raise
         except Exception as fault:
             self.log.exception("row_fault", extra={"position": row.position})
             problem = Problem(column=None, message=fault_words(fault))
-            bare = replace(row, request=None, fingerprint=None, problem=problem)
-            return entry_of(bare, self._choice)
+            invalid = replace(row, request=None, fingerprint=None, problem=problem)
+            return entry_of(invalid, self._router)
 
-    def _digest(self) -> str:
-        choice, job = self._choice, self._choice.job
+    def _compute_digest(self) -> str:
+        """Return a digest of everything that decides what the plan says."""
+        router, job = self._router, self._router.job
         terms = [
-            (it.name, job.terms_of(it.name).model, choice.able[it.name])
-            for it in choice.chosen
+            (
+                provider.name,
+                job.terms_of(provider.name).model,
+                router.able[provider.name],
+            )
+            for provider in router.providers
         ]
-        ways = (job.unsupported, job.references.shrink, job.dedupe, job.route)
-        stated = (5, self._manifest.digest(), terms, ways, _priced(choice.prices))
-        return hashlib.sha256(repr(stated).encode()).hexdigest()
+        rules = (job.unsupported, job.references.shrink, job.dedupe, job.route)
+        parts = (
+            5,
+            self._manifest.digest(),
+            terms,
+            rules,
+            _sorted_prices(router.prices),
+        )
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _after(
@@ -272,8 +283,8 @@ def _after(
     return step
 
 
-def _priced(prices: Mapping[str, PriceList]) -> list[str]:
-    # A set has no order of its own that would be the same in the next process.
+def _sorted_prices(prices: Mapping[str, PriceList]) -> list[str]:
+    # Sorted: the order of a set differs from process to process.
     return [
         f"{name}/{price.resolution}/{sorted(price.models)}/"
         f"{sorted(price.tiers, key=str)}={price.expected}+{price.per_reference}"

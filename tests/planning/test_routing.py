@@ -12,8 +12,9 @@ from PIL import Image
 
 from batchgen.manifest.row import Problem, Row
 from batchgen.model import ImageRequest, Job, Price, ReferenceTerms, Terms, to_nano
+from batchgen.planning.entries import entry_of
+from batchgen.planning.routing import Choice
 from batchgen.providers import PROVIDERS
-from batchgen.runner.choice import Choice, entry_of
 from tests.prices import at
 
 ROW = Row(
@@ -35,32 +36,32 @@ def asking(row: Row = ROW, **request: object) -> Row:
     return replace(row, request=replace(row.request, **request))  # type: ignore[arg-type]
 
 
-def choosing(folder: Path, *names: str, **said: Any) -> Choice:
+def router_for(folder: Path, *names: str, **settings: Any) -> Choice:
     """Return the choice of a job over a manifest in a folder."""
     job = Job(
         source=folder / "rows.csv",
         manifest=folder / "rows.csv",
         out=folder / "out",
         providers=names,
-        **said,
+        **settings,
     )
-    prices = {name: it.prices for name, it in PROVIDERS.items()}
+    prices = {name: provider.prices for name, provider in PROVIDERS.items()}
     return Choice.of(job, PROVIDERS, prices)
 
 
 @pytest.fixture
-def choice(tmp_path: Path) -> Choice:
+def router(tmp_path: Path) -> Choice:
     terms = {"foxapi": Terms(model="fox-2")}
-    return choosing(tmp_path, "aimlapi", "foxapi", terms=terms)
+    return router_for(tmp_path, "aimlapi", "foxapi", terms=terms)
 
 
-def only(choice: Choice, name: str) -> Choice:
-    return replace(choice, chosen=[PROVIDERS[name]])
+def only(router: Choice, name: str) -> Choice:
+    return replace(router, providers=[PROVIDERS[name]])
 
 
-def test_the_first_provider_that_can_do_a_row_makes_it(choice: Choice) -> None:
-    plain = entry_of(ROW, choice)
-    wide = entry_of(asking(aspect_ratio="21:9"), choice)
+def test_the_first_provider_that_can_do_a_row_makes_it(router: Choice) -> None:
+    plain = entry_of(ROW, router)
+    wide = entry_of(asking(aspect_ratio="21:9"), router)
 
     assert (plain.provider, plain.model, plain.problem) == (
         "aimlapi",
@@ -70,16 +71,16 @@ def test_the_first_provider_that_can_do_a_row_makes_it(choice: Choice) -> None:
     assert (wide.provider, wide.model, wide.problem) == ("foxapi", "fox-2", None)
 
 
-def test_the_rows_own_provider_and_model_stand_above_the_jobs(choice: Choice) -> None:
-    entry = entry_of(asking(replace(ROW, provider="foxapi"), model="mine"), choice)
+def test_the_rows_own_provider_and_model_stand_above_the_jobs(router: Choice) -> None:
+    entry = entry_of(asking(replace(ROW, provider="foxapi"), model="mine"), router)
 
     assert (entry.provider, entry.model) == ("foxapi", "mine")
 
 
 def test_a_provider_that_the_job_does_not_have_is_named_with_the_way_out(
-    choice: Choice,
+    router: Choice,
 ) -> None:
-    entry = entry_of(replace(ROW, provider="foxapi"), only(choice, "aimlapi"))
+    entry = entry_of(replace(ROW, provider="foxapi"), only(router, "aimlapi"))
 
     assert entry.provider is None
     assert entry.at_column == "provider"
@@ -89,8 +90,8 @@ def test_a_provider_that_the_job_does_not_have_is_named_with_the_way_out(
     )
 
 
-def test_a_row_that_no_chosen_provider_can_do_says_who_could(choice: Choice) -> None:
-    entry = entry_of(asking(aspect_ratio="21:9"), only(choice, "aimlapi"))
+def test_a_row_that_no_chosen_provider_can_do_says_who_could(router: Choice) -> None:
+    entry = entry_of(asking(aspect_ratio="21:9"), only(router, "aimlapi"))
 
     assert (entry.provider, entry.model, entry.estimate) == (None, None, None)
     assert entry.at_column == "aspect_ratio"
@@ -101,14 +102,14 @@ def test_a_row_that_no_chosen_provider_can_do_says_who_could(choice: Choice) -> 
     )
 
 
-def test_a_row_that_nobody_can_do_names_nobody(choice: Choice) -> None:
-    entry = entry_of(asking(aspect_ratio="7:3"), choice)
+def test_a_row_that_nobody_can_do_names_nobody(router: Choice) -> None:
+    entry = entry_of(asking(aspect_ratio="7:3"), router)
 
     assert entry.problem is not None
     assert "can do it" not in entry.problem
 
 
-def test_a_row_that_cannot_be_read_keeps_its_own_problem(choice: Choice) -> None:
+def test_a_row_that_cannot_be_read_keeps_its_own_problem(router: Choice) -> None:
     broken = replace(
         ROW,
         request=None,
@@ -116,7 +117,7 @@ def test_a_row_that_cannot_be_read_keeps_its_own_problem(choice: Choice) -> None
         problem=Problem(column="Text", message="the prompt is empty"),
     )
 
-    entry = entry_of(broken, choice)
+    entry = entry_of(broken, router)
 
     assert (entry.at_column, entry.problem) == ("Text", "the prompt is empty")
     assert (entry.provider, entry.request) == (None, None)
@@ -131,18 +132,18 @@ def test_a_row_that_cannot_be_read_keeps_its_own_problem(choice: Choice) -> None
     ],
 )
 def test_the_estimate_is_the_expected_price_of_all_images(
-    choice: Choice, resolution: str | None, n: int, usd: str
+    router: Choice, resolution: str | None, n: int, usd: str
 ) -> None:
-    entry = entry_of(asking(resolution=resolution, n=n), choice)
+    entry = entry_of(asking(resolution=resolution, n=n), router)
 
     assert entry.estimate == int(Decimal(usd).scaleb(9))
 
 
-def test_a_row_without_a_known_price_has_no_estimate(choice: Choice) -> None:
-    assert entry_of(asking(aspect_ratio="21:9"), choice).estimate is None
+def test_a_row_without_a_known_price_has_no_estimate(router: Choice) -> None:
+    assert entry_of(asking(aspect_ratio="21:9"), router).estimate is None
 
     agreed = {"foxapi": (Price.agreed(Decimal("0.01"), "agreed"),)}
-    priced = replace(choice, prices=agreed)
+    priced = replace(router, prices=agreed)
     assert entry_of(asking(aspect_ratio="21:9"), priced).estimate == 10_000_000
 
 
@@ -157,9 +158,9 @@ def test_a_row_without_a_known_price_has_no_estimate(choice: Choice) -> None:
     ],
 )
 def test_the_name_in_the_archive_comes_from_filename_id_or_position(
-    choice: Choice, filename: str | None, row_id: str | None, stem: str
+    router: Choice, filename: str | None, row_id: str | None, stem: str
 ) -> None:
-    entry = entry_of(replace(ROW, filename=filename, id=row_id), choice)
+    entry = entry_of(replace(ROW, filename=filename, id=row_id), router)
 
     assert entry.stem == stem
 
@@ -182,15 +183,15 @@ NBDEV = "gemini-3.1-flash-image-preview"
 def test_a_resolution_that_is_chosen_by_the_models_id_chooses_it(
     tmp_path: Path, stated: str | None, resolution: str | None, model: str, bought: str
 ) -> None:
-    choice = choosing(tmp_path, "nanobananaapi")
+    router = router_for(tmp_path, "nanobananaapi")
 
-    entry = entry_of(asking(model=stated, resolution=resolution), choice)
+    entry = entry_of(asking(model=stated, resolution=resolution), router)
 
     assert (entry.model, entry.resolution) == (model, bought)
     price = at(PROVIDERS["nanobananaapi"].prices, bought)
     # What is listed was read for the provider's own models.
-    known = None if model == "another" else to_nano(price.expected)
-    assert entry.estimate == known
+    estimate = None if model == "another" else to_nano(price.expected)
+    assert entry.estimate == estimate
 
 
 def test_limits_of_the_job_stand_above_the_providers(tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_limits_of_the_job_stand_above_the_providers(tmp_path: Path) -> None:
     urls = ("https://a.example/1.png", "https://a.example/2.png")
 
     entry = entry_of(
-        asking(references=urls), choosing(tmp_path, "foxapi", terms=narrow)
+        asking(references=urls), router_for(tmp_path, "foxapi", terms=narrow)
     )
 
     assert entry.at_column == "references"
@@ -210,9 +211,9 @@ def test_limits_of_the_job_stand_above_the_providers(tmp_path: Path) -> None:
 
 
 def test_an_option_that_the_provider_lacks_makes_the_row_invalid(
-    choice: Choice,
+    router: Choice,
 ) -> None:
-    entry = entry_of(asking(options={"temperature": 0.5}), only(choice, "aimlapi"))
+    entry = entry_of(asking(options={"temperature": 0.5}), only(router, "aimlapi"))
 
     assert (entry.provider, entry.at_column) == (None, "temperature")
     assert str(entry.problem).startswith("aimlapi has no temperature")
@@ -220,19 +221,19 @@ def test_an_option_that_the_provider_lacks_makes_the_row_invalid(
 
 
 def test_a_job_may_leave_such_options_out_with_a_warning(tmp_path: Path) -> None:
-    choice = choosing(tmp_path, "aimlapi", unsupported="drop")
+    router = router_for(tmp_path, "aimlapi", unsupported="drop")
     options = {"temperature": 0.5, "top_k": 3, "web_search": True}
 
-    entry = entry_of(asking(options=options), choice)
+    entry = entry_of(asking(options=options), router)
 
     assert (entry.provider, entry.problem) == ("aimlapi", None)
     assert entry.warning == "aimlapi has no temperature and no top_k: left out"
 
 
 def test_a_wrong_value_is_not_left_out(tmp_path: Path) -> None:
-    choice = choosing(tmp_path, "apiai", unsupported="drop")
+    router = router_for(tmp_path, "apiai", unsupported="drop")
 
-    entry = entry_of(asking(options={"temperature": 1.5}), choice)
+    entry = entry_of(asking(options={"temperature": 1.5}), router)
 
     assert entry.at_column == "temperature"
     assert "takes 0 to 1, not 1.5" in str(entry.problem)
@@ -259,7 +260,7 @@ def files(tmp_path: Path) -> Path:
     ],
 )
 def test_a_broken_reference_costs_nothing(files: Path, name: str, words: str) -> None:
-    entry = entry_of(asking(references=(name,)), choosing(files, "aimlapi"))
+    entry = entry_of(asking(references=(name,)), router_for(files, "aimlapi"))
 
     assert (entry.provider, entry.at_column) == (None, "references")
     assert name in str(entry.problem)
@@ -272,10 +273,10 @@ def test_a_reference_that_is_too_large_is_told_with_size_and_limit(
     terms = {"aimlapi": Terms(max_reference_bytes=100_000)}
     row = asking(references=("noise.png",))
 
-    refused = entry_of(row, choosing(files, "aimlapi", terms=terms))
+    refused = entry_of(row, router_for(files, "aimlapi", terms=terms))
     shrinking = ReferenceTerms(shrink=True)
     shrunk = entry_of(
-        row, choosing(files, "aimlapi", terms=terms, references=shrinking)
+        row, router_for(files, "aimlapi", terms=terms, references=shrinking)
     )
 
     assert "at most 0.1 MB are taken" in str(refused.problem)
@@ -284,6 +285,6 @@ def test_a_reference_that_is_too_large_is_told_with_size_and_limit(
 
 
 def test_a_format_that_is_not_taken_is_told(files: Path) -> None:
-    entry = entry_of(asking(references=("small.gif",)), choosing(files, "gemini"))
+    entry = entry_of(asking(references=("small.gif",)), router_for(files, "gemini"))
 
     assert "image/gif is not taken" in str(entry.problem)

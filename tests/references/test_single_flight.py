@@ -1,4 +1,4 @@
-"""Work is done once, by somebody, and kept within bounds."""
+"""Work runs once for all who ask, and its results are kept within bounds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from batchgen.references.once import Once
+from batchgen.references.single_flight import SingleFlightCache
 
 pytestmark = [
     pytest.mark.anyio,
@@ -17,16 +17,16 @@ pytestmark = [
 ]
 
 
-class Kitchen:
+class Maker:
     """Makes text of a length, when it is let; counts what it began."""
 
     def __init__(self) -> None:
-        self.began = 0
+        self.calls = 0
         self.open = anyio.Event()
         self.broken: Exception | None = None
 
     async def make(self) -> str:
-        self.began += 1
+        self.calls += 1
         await self.open.wait()
         if self.broken:
             raise self.broken
@@ -40,32 +40,32 @@ async def settle() -> None:
 
 
 async def test_who_asks_meanwhile_waits_for_the_same() -> None:
-    once, kitchen, got = Once(100, len), Kitchen(), []
+    cache, maker, results = SingleFlightCache(100, len), Maker(), []
 
     async def ask() -> None:
-        got.append(await once.get("a", kitchen.make))
+        results.append(await cache.get("a", maker.make))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(ask)
         await settle()
-        kitchen.open.set()
+        maker.open.set()
 
-    assert kitchen.began == 1
-    assert all(it is got[0] for it in got)
-    assert len(got) == 5
+    assert maker.calls == 1
+    assert all(result is results[0] for result in results)
+    assert len(results) == 5
 
 
 async def test_whoever_is_cancelled_leaves_the_work_to_the_next() -> None:
-    once, kitchen, got = Once(100, len), Kitchen(), []
+    cache, maker, results = SingleFlightCache(100, len), Maker(), []
     scope = anyio.CancelScope()
 
     async def ask_and_leave() -> None:
         with scope:
-            await once.get("a", kitchen.make)
+            await cache.get("a", maker.make)
 
     async def ask() -> None:
-        got.append(await once.get("a", kitchen.make))
+        results.append(await cache.get("a", maker.make))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ask_and_leave)
@@ -75,22 +75,22 @@ async def test_whoever_is_cancelled_leaves_the_work_to_the_next() -> None:
         await settle()
         scope.cancel()
         await settle()
-        kitchen.open.set()
+        maker.open.set()
 
-    assert kitchen.began == 2
-    assert got == ["x" * 10] * 3
+    assert maker.calls == 2
+    assert results == ["x" * 10] * 3
 
 
 async def test_a_waiter_that_is_cancelled_stops_nobody() -> None:
-    once, kitchen, got = Once(100, len), Kitchen(), []
+    cache, maker, results = SingleFlightCache(100, len), Maker(), []
     scope = anyio.CancelScope()
 
     async def ask() -> None:
-        got.append(await once.get("a", kitchen.make))
+        results.append(await cache.get("a", maker.make))
 
     async def ask_and_leave() -> None:
         with scope:
-            await once.get("a", kitchen.make)
+            await cache.get("a", maker.make)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ask)
@@ -98,59 +98,63 @@ async def test_a_waiter_that_is_cancelled_stops_nobody() -> None:
         tasks.start_soon(ask_and_leave)
         await settle()
         scope.cancel()
-        kitchen.open.set()
+        maker.open.set()
 
-    assert (kitchen.began, got) == (1, ["x" * 10])
+    assert (maker.calls, results) == (1, ["x" * 10])
 
 
-async def test_a_failure_goes_to_all_who_wait_and_is_not_kept() -> None:
-    once, kitchen, errors = Once(100, len), Kitchen(), []
-    kitchen.broken = ValueError("broken")
+async def test_a_failure_goes_to_all_who_wait_and_is_not_results() -> None:
+    cache, maker, errors = SingleFlightCache(100, len), Maker(), []
+    maker.broken = ValueError("broken")
 
     async def ask() -> None:
         with pytest.raises(ValueError, match="broken") as caught:
-            await once.get("a", kitchen.make)
+            await cache.get("a", maker.make)
         errors.append(caught.value)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
             tasks.start_soon(ask)
         await settle()
-        kitchen.open.set()
-    kitchen.broken = None
+        maker.open.set()
+    maker.broken = None
 
-    assert (kitchen.began, len(errors)) == (1, 3)
-    assert await once.get("a", kitchen.make) == "x" * 10
+    assert (maker.calls, len(errors)) == (1, 3)
+    assert await cache.get("a", maker.make) == "x" * 10
 
 
 async def test_what_is_not_used_for_longest_goes_first() -> None:
-    once, kitchen = Once(25, len), Kitchen()
-    kitchen.open.set()
+    cache, maker = SingleFlightCache(25, len), Maker()
+    maker.open.set()
 
     for key in "abac":  # `c` does not fit beside both, and `b` is the older one
-        await once.get(key, kitchen.make)
-    assert kitchen.began == 3
-    await once.get("a", kitchen.make)
-    await once.get("c", kitchen.make)
-    assert kitchen.began == 3
-    await once.get("b", kitchen.make)
-    assert kitchen.began == 4
-    assert once._bytes == sum(len(str(it)) for it in once._kept.values()) == 20
+        await cache.get(key, maker.make)
+    assert maker.calls == 3
+    await cache.get("a", maker.make)
+    await cache.get("c", maker.make)
+    assert maker.calls == 3
+    await cache.get("b", maker.make)
+    assert maker.calls == 4
+    assert (
+        cache._bytes
+        == sum(len(str(result)) for result in cache._results.values())
+        == 20
+    )
 
 
 async def test_what_is_too_large_to_be_kept_still_reaches_all_who_wait() -> None:
-    once, kitchen, got = Once(5, len), Kitchen(), []
+    cache, maker, results = SingleFlightCache(5, len), Maker(), []
 
     async def ask() -> None:
-        got.append(await once.get("a", kitchen.make))
+        results.append(await cache.get("a", maker.make))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
             tasks.start_soon(ask)
         await settle()
-        kitchen.open.set()
+        maker.open.set()
 
-    assert (kitchen.began, len(got), once._bytes) == (1, 3, 0)
+    assert (maker.calls, len(results), cache._bytes) == (1, 3, 0)
 
 
 class Body(bytearray):
@@ -158,7 +162,7 @@ class Body(bytearray):
 
 
 async def test_a_failure_for_all_who_wait_holds_nothing_of_the_work() -> None:
-    once, bodies = Once(100, len), list[ref[Body]]()
+    cache, bodies = SingleFlightCache(100, len), list[ref[Body]]()
 
     async def fail() -> str:
         body = Body(100)
@@ -170,12 +174,12 @@ async def test_a_failure_for_all_who_wait_holds_nothing_of_the_work() -> None:
     try:
         for _ in range(2):
             try:
-                await once.get("a", fail)
+                await cache.get("a", fail)
             except ValueError as error:
                 failures.append(error)
-        held = [body() for body in bodies]
+        bodies_left = [body() for body in bodies]
     finally:
         gc.enable()
 
-    assert held == [None, None]
+    assert bodies_left == [None, None]
     assert len(failures) == 2

@@ -1,4 +1,4 @@
-"""Where a row's reference images may be: on the web, in the row, below one folder."""
+"""Where reference images may be: on the web, in the cell, or in an allowed folder."""
 
 from __future__ import annotations
 
@@ -11,57 +11,57 @@ from urllib.parse import unquote, urlsplit
 from batchgen.addresses import (
     find_hidden,
     is_data_uri,
-    is_local,
     is_url,
+    kind_of,
     name_of,
     shown,
-    stored_digest,
 )
 from batchgen.addresses.url import problem_of_url
 from batchgen.decoding import decode_data_uri
 from batchgen.manifest.identity import Contents
-from batchgen.manifest.missing import is_missing
-from batchgen.model import MAX_REFERENCE_BYTES, Job, too_large_words
+from batchgen.manifest.missing_values import is_missing
+from batchgen.model import MAX_REFERENCE_BYTES, Job, too_large_message
 
 _HOST = r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?"
-_LIKE_URL = re.compile(rf"(?i)(?://)?(?:{_HOST}|[a-z0-9.-]+:\d+)/.*")
-_OPENING = "\"'<[\u201c\u2018"
-_URL_WITHIN = re.compile(r"""(?<=["'])https?://[^\s"'<>]+""")
-"""As a spreadsheet's formula or a web page holds a URL."""
-_ON_WINDOWS = re.compile(r"(?i)[a-z]:[\\/]|[^/]*\\")
+_URL_WITHOUT_SCHEME = re.compile(rf"(?i)(?://)?(?:{_HOST}|[a-z0-9.-]+:\d+)/.*")
+_OPENING_QUOTES = "\"'<[\u201c\u2018"
+_QUOTED_URL = re.compile(r"""(?<=["'])https?://[^\s"'<>]+""")
+"""A URL in quotes, as in a spreadsheet's formula or in HTML."""
+_WINDOWS_PATH = re.compile(r"(?i)[a-z]:[\\/]|[^/]*\\")
 
 
-class Whereabouts:
-    """Judges references by where they are; files alone are opened, allowed ones."""
+class ReferenceLocator:
+    """Checks where references are; opens only files, and only in the allowed folder."""
 
     def __init__(self, job: Job, contents: Contents) -> None:
-        self._start = job.manifest.parent
-        self._allowed = (job.references.folder or self._start).resolve()
+        self._folder = job.manifest.parent
+        self._allowed_folder = (job.references.folder or self._folder).resolve()
         self._contents = contents
 
     def is_file(self, reference: str) -> bool:
-        """Tell whether a path names a file, wherever that is; nothing is opened."""
+        """Tell whether a path leads to a file anywhere; nothing is opened."""
         try:
-            return (self._start / reference).is_file()
-        except (OSError, ValueError):  # too long a name, a NUL
+            return (self._folder / reference).is_file()
+        except (OSError, ValueError):  # a name that is too long, or has a NUL
             return False
 
     def problem(self, reference: str) -> str | None:
         """Return what is wrong with a reference, None if nothing is."""
-        if stored_digest(reference) is not None:
+        kind = kind_of(reference)
+        if kind == "table_image":
             return None
-        if not is_local(reference):
+        if kind != "path":
             return _problem_of_address(reference)
         try:
-            path = (self._start / reference).resolve()
-        except (OSError, RuntimeError, ValueError):  # links in a ring, a NUL
+            path = (self._folder / reference).resolve()
+        except (OSError, RuntimeError, ValueError):  # a cycle of links, or a NUL
             return self._missing(reference)
-        # Before any byte of it is read: a manifest may come from somebody else.
-        if not path.is_relative_to(self._allowed):
-            if reference.startswith("//") and _LIKE_URL.fullmatch(reference):
+        # Before any byte is read: the manifest may come from somebody else.
+        if not path.is_relative_to(self._allowed_folder):
+            if reference.startswith("//") and _URL_WITHOUT_SCHEME.fullmatch(reference):
                 return f"{shown(reference)}: a URL begins with https://"
             return (
-                f"{shown(reference)} lies outside {self._allowed}, where files "
+                f"{shown(reference)} lies outside {self._allowed_folder}, where files "
                 "may be; `folder` under [references] in a job file sets it"
             )
         return self._problem_of_file(path, reference)
@@ -74,21 +74,21 @@ class Whereabouts:
         if not stat.S_ISREG(state.st_mode):
             kind = "a folder" if stat.S_ISDIR(state.st_mode) else "no regular file"
             return f"{shown(reference)} is {kind}: name the file of an image"
-        # Before the file is read, which may take minutes.
+        # Before the file is read, which could take minutes.
         if state.st_size > MAX_REFERENCE_BYTES:
-            return f"{shown(reference)}: {too_large_words(state.st_size)}"
+            return f"{shown(reference)}: {too_large_message(state.st_size)}"
         return None if self._contents(reference) else self._unreadable(path, reference)
 
     def _unreadable(self, path: Path, reference: str) -> str:
-        """Say why a file that is there gives no bytes."""
+        """Say why an existing file cannot be read."""
         try:
             path.open("rb").close()
         except OSError as error:
             return f"{shown(reference)} cannot be read: {error.strerror or error}"
         return self._missing(reference)
 
-    def was_taken(self, reference: str) -> bool:
-        """Tell whether earlier versions took an address that has a problem now."""
+    def was_accepted(self, reference: str) -> bool:
+        """Tell whether earlier versions accepted an address that is refused now."""
         if is_url(reference):
             return _has_host(reference)
         return is_data_uri(reference) and decode_data_uri(reference) is not None
@@ -97,22 +97,24 @@ class Whereabouts:
         return f"no such file: {shown(reference)} ({next(self._hints(reference))})"
 
     def _hints(self, reference: str) -> Iterator[str]:
-        """Yield what may be done about a path that leads to no file, best first."""
+        """Yield advice about a path that leads to no file, the best advice first."""
         if is_missing(reference):
             yield "it stands for a missing value; empty the cell if there is none"
         if (index := find_hidden(reference)) is not None:
             yield f"it holds {name_of(reference[index])}; delete it"
-        if reference[0] in _OPENING:
+        if reference[0] in _OPENING_QUOTES:
             yield f"take away the {reference[0]} before it"
-        if inner := _URL_WITHIN.search(reference):
+        if inner := _QUOTED_URL.search(reference):
             yield f"a formula or markup is not read: write {shown(inner[0])} alone"
-        if _ON_WINDOWS.match(reference):
+        if _WINDOWS_PATH.match(reference):
             path = re.sub(r"^[A-Za-z]:", "", reference).replace("\\", "/").lstrip("/")
             rule = "paths are written with / and read from the manifest's folder"
             yield f"{rule}, as in {shown(path)}"
         if reference.startswith("~"):
             yield "~ is not read as your home folder; write the whole path"
-        is_url = _LIKE_URL.fullmatch(reference) and not self._is_in_folder(reference)
+        is_url = _URL_WITHOUT_SCHEME.fullmatch(reference) and not self._is_in_folder(
+            reference
+        )
         if is_url:
             yield f"a URL begins with https://, as in https://{shown(reference)}"
         if "," in reference or ";" in reference:
@@ -122,21 +124,21 @@ class Whereabouts:
         yield "a path is read from the manifest's folder, a URL begins with https://"
 
     def _is_in_folder(self, reference: str) -> bool:
-        return (self._start / reference.partition("/")[0]).is_dir()
+        return (self._folder / reference.partition("/")[0]).is_dir()
 
 
 def _problem_of_address(address: str) -> str | None:
-    scheme = address.partition(":")[0].lower()
     if is_data_uri(address):
         return _problem_of_data_uri(address)
     if is_url(address):
         problem = problem_of_url(address)
         return None if problem is None else f"{shown(address)} {problem}"
+    scheme = address.partition(":")[0].lower()
     if scheme in ("http", "https"):
         return f"{shown(address)} is no whole URL: write {scheme}:// and then the host"
     if scheme == "file":
         return f"{shown(address)}: write the path alone, without file:"
-    if _LIKE_URL.fullmatch(address):
+    if _URL_WITHOUT_SCHEME.fullmatch(address):
         return f"{shown(address)}: a URL begins with https:// or http://"
     return (
         f"{shown(address)} is no http(s) URL, no data URI and no path (a path with a "
@@ -149,7 +151,7 @@ def _problem_of_data_uri(uri: str) -> str | None:
     if not comma:
         return "a data URI without a comma and content"
     if head.lower().endswith(";base64"):
-        # Programs wrap base64, and whoever decodes it leaves the line breaks out.
+        # Programs wrap base64, and decoders ignore the line breaks.
         content = content.replace("\r", " ").replace("\n", " ")
     uri = f"{head},{content}"
     index = find_hidden(uri)

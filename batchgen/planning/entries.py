@@ -1,0 +1,46 @@
+"""The plan's entry of a row: who makes it, in which resolution and for how much."""
+
+from __future__ import annotations
+
+from batchgen.ledger import PlanEntry, dump_route
+from batchgen.manifest import Row
+from batchgen.output.names import safe_stem, strip_image_extension
+from batchgen.planning.routing import Choice, find_candidates
+
+
+def entry_of(row: Row, router: Choice) -> PlanEntry:
+    """Return the plan's entry of a row: who makes it, for how much, or why nobody."""
+    candidates, problem = find_candidates(row, router)
+    if candidates and problem is None and router.round_robin is not None:
+        router.round_robin.count(candidates[0].provider)
+    request = row.request
+    best = candidates[0] if candidates else None
+    return PlanEntry(
+        position=row.position,
+        line=row.line,
+        id=row.id,
+        request=request,
+        fingerprint=row.fingerprint,
+        budget_group=row.budget_group,
+        stem=safe_stem(_base_name(row)),
+        provider=best.provider if best else None,
+        model=best.model if best else (request.model if request else None),
+        resolution=best.resolution if best else None,
+        estimate=best.estimate if best else None,
+        prompt=row.prompt,
+        at_column=problem[0] if problem else None,
+        problem=problem[1] if problem else None,
+        spares_started=bool(candidates) and problem is not None,
+        warning=best.warning if best else None,
+        route=dump_route(candidates),
+    )
+
+
+def _base_name(row: Row) -> str:
+    """Return the name of the row's images, without number and extension."""
+    if row.filename:
+        return strip_image_extension(row.filename)
+    if row.id is not None:
+        return row.id
+    digest = row.fingerprint.hex()[:8] if row.fingerprint else "0" * 8
+    return f"row-{row.position}-{digest}"
