@@ -80,7 +80,7 @@ LATE = {
     "cli.display.choose_display: batchgen.cli.bar": "rich draws in terminals alone",
     "cli.help._lay_out: rich.console": "for a terminal alone",
     "cli.help._lay_out: rich.markdown": "likewise",
-    "cli.keys.without_keys: batchgen.wire.scrub": (
+    "cli.keys.without_keys: batchgen.wire.redaction": (
         "httpx, where a proxy has a password alone"
     ),
     "cli.launch.launch: batchgen.cli.rehearsal": "the sandbox is for rehearsals alone",
@@ -105,9 +105,9 @@ LATE = {
     "references.larder._shrunk: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"
     ),
-    "wire.unfold._Brotli: brotli": "few peers compress unasked",
-    "wire.unfold._Zstd: backports": "likewise",
-    "wire.unfold._Zstd: compression": "likewise, since Python 3.14",
+    "wire.decompression._Brotli: brotli": "few peers compress unasked",
+    "wire.decompression._Zstd: backports": "likewise",
+    "wire.decompression._Zstd: compression": "likewise, since Python 3.14",
 }
 """Imports within functions, each with its reason; all others stand at the top."""
 

@@ -56,10 +56,10 @@ from batchgen.runner.room import Room
 from batchgen.runner.waits import wait_reasons
 from batchgen.runner.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
-from batchgen.wire import MEGABYTE, Memory, scrubber_of
-from batchgen.wire.connections import SocketLimits
-from batchgen.wire.container import default_memory_bytes
+from batchgen.wire import MEGABYTE, MemoryBudget, scrubber_of
+from batchgen.wire.container_memory import default_memory_bytes
 from batchgen.wire.sender import Wire
+from batchgen.wire.sockets import SocketLimits
 
 PAUSE_S = 0.25
 """The reading of a manifest rests after each slice, while requests are under way, as
@@ -162,7 +162,9 @@ class LocalEngine:
             it.transport,
             paid_hosts=it.paid_hosts,
             offload=it.offload,
-            memory=Memory(default_memory_bytes() if mb is None else mb * MEGABYTE),
+            memory=MemoryBudget(
+                default_memory_bytes() if mb is None else mb * MEGABYTE
+            ),
             sockets=capacity.sockets,
         )
 

@@ -4,7 +4,7 @@ A second, separate reading of each protocol: nothing here imports anything of th
 rest of batchgen, so that a field misread there is not misread here, too.
 """
 
-from batchgen.sandbox.child import (
+from batchgen.sandbox.child_process import (
     KEY,
     SandboxFailed,
     SandboxProcess,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from batchgen.open_files import raise_limit
 from batchgen.sandbox.faults import PROFILES
+from batchgen.sandbox.sandbox_context import Latency
 from batchgen.sandbox.server import Options, PortTaken, run
-from batchgen.sandbox.workshop import Latency
 
 
 def main() -> int:

@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from batchgen.sandbox.faults import Fault
-from batchgen.sandbox.purchase import SellsSpecially, Service
-from batchgen.sandbox.records import Charge
-from batchgen.sandbox.strict import parse_json
-from batchgen.sandbox.tariff import as_document, as_usd
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.price_table import as_document, as_usd
+from batchgen.sandbox.purchase_handler import SellsSpecially, Service
+from batchgen.sandbox.request_parsing import parse_json
+from batchgen.sandbox.sandbox_context import Workshop
+from batchgen.sandbox.state_records import Charge
 
 
 class Admin:

@@ -21,19 +21,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.balance import left_nano
+from batchgen.sandbox.account_balance import left_nano
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import CALL_FAULTS, SEVERAL_FAULTS, Fault, roll
-from batchgen.sandbox.purchase import Order, purchase
-from batchgen.sandbox.records import Picture
+from batchgen.sandbox.price_table import Fare, Tariff
+from batchgen.sandbox.purchase_handler import Order, purchase
 from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.request_parsing import json_form
 from batchgen.sandbox.sale import charge_of, pictures_of, sell
+from batchgen.sandbox.sandbox_context import Workshop
 from batchgen.sandbox.shapes import Flag, ImageText, Listed, Text
-from batchgen.sandbox.strict import json_form
-from batchgen.sandbox.tariff import Fare, Tariff
-from batchgen.sandbox.tasks import answer
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.state_records import Picture
+from batchgen.sandbox.task_handler import answer
 
 _HALF_CREDITS_PER_USD = 4_000_000
 _NANO_PER_HALF_CREDIT = 250

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.balance import left_nano
+from batchgen.sandbox.account_balance import left_nano
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import (
     CALL_FAULTS,
@@ -27,15 +27,15 @@ from batchgen.sandbox.faults import (
     Fault,
     roll,
 )
-from batchgen.sandbox.purchase import Order, purchase
-from batchgen.sandbox.records import Charge
+from batchgen.sandbox.price_table import Fare, Tariff, as_usd, to_nano
+from batchgen.sandbox.purchase_handler import Order, purchase
 from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.request_parsing import Form
 from batchgen.sandbox.sale import charge_of, pictures_of, sell
+from batchgen.sandbox.sandbox_context import Workshop
 from batchgen.sandbox.shapes import Files, Number, Object, Text, Written
-from batchgen.sandbox.strict import Form
-from batchgen.sandbox.tariff import Fare, Tariff, as_usd, to_nano
-from batchgen.sandbox.tasks import answer
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.state_records import Charge
+from batchgen.sandbox.task_handler import answer
 
 _SLUG = "nano-banana-2-2"
 _SPREAD = Decimal("0.03")

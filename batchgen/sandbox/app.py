@@ -21,10 +21,10 @@ from batchgen.sandbox.gccai import Gccai
 from batchgen.sandbox.gemini import Gemini
 from batchgen.sandbox.nanobananaapi import Nanobananaapi
 from batchgen.sandbox.openai import Openai
-from batchgen.sandbox.purchase import Service, path_in
+from batchgen.sandbox.purchase_handler import Service, path_in
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.uploads import upload_route
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.sandbox_context import Workshop
+from batchgen.sandbox.upload_handler import upload_route
 
 SERVICES: Mapping[str, Callable[[Workshop], Service]] = MappingProxyType(
     {

@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchgen.sandbox.connection import CutReply
+from batchgen.sandbox.broken_replies import CutReply
 from batchgen.sandbox.drawing import MEDIA_TYPES
 from batchgen.sandbox.faults import Fault, Occasion, roll
-from batchgen.sandbox.purchase import KEY_HEADERS, Service
-from batchgen.sandbox.records import Picture
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.purchase_handler import KEY_HEADERS, Service
+from batchgen.sandbox.sandbox_context import Workshop
+from batchgen.sandbox.state_records import Picture
 
 _NAME = re.compile(r"([0-9a-f]{32})-(\d{1,9})\.(png|jpg|webp)")
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from batchgen.sandbox.faults import roll
-from batchgen.sandbox.records import Picture
+from batchgen.sandbox.state_records import Picture
 
 MEDIA_TYPES = MappingProxyType(
     {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}

@@ -22,14 +22,15 @@ from starlette.routing import Route
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import SEVERAL_FAULTS, Fault, roll
-from batchgen.sandbox.purchase import Order, purchase
-from batchgen.sandbox.records import Task
+from batchgen.sandbox.price_table import Fare, Tariff, to_nano
+from batchgen.sandbox.purchase_handler import Order, purchase
 from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.request_parsing import Form, json_form
 from batchgen.sandbox.sale import charge_of, pictures_of
+from batchgen.sandbox.sandbox_context import Workshop
 from batchgen.sandbox.shapes import Files, Flag, ImageText, Listed, Object, Text
-from batchgen.sandbox.strict import Form, json_form
-from batchgen.sandbox.tariff import Fare, Tariff, to_nano
-from batchgen.sandbox.tasks import (
+from batchgen.sandbox.state_records import Task
+from batchgen.sandbox.task_handler import (
     FREE,
     LINK_LIFE_S,
     Ending,
@@ -38,8 +39,7 @@ from batchgen.sandbox.tasks import (
     results_of,
     submit,
 )
-from batchgen.sandbox.uploads import receive, upload_link
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.upload_handler import receive, upload_link
 
 _UPLOAD_LIFE_S = 72 * 3600.0
 _UPLOAD_PATH = "/v1/files/upload/stream"

@@ -20,17 +20,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.balance import DEPOSIT_NANO, left_nano
+from batchgen.sandbox.account_balance import DEPOSIT_NANO, left_nano
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import Fault, roll
-from batchgen.sandbox.gccai_form import FORM, UPLOAD
-from batchgen.sandbox.purchase import Order, purchase
-from batchgen.sandbox.records import Picture, Task
+from batchgen.sandbox.gccai_body import FORM, UPLOAD
+from batchgen.sandbox.price_table import Fare, Tariff, to_nano
+from batchgen.sandbox.purchase_handler import Order, purchase
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.sale import charge_of, made, pictures_of
-from batchgen.sandbox.tariff import Fare, Tariff, to_nano
-from batchgen.sandbox.tasks import (
+from batchgen.sandbox.sandbox_context import Workshop
+from batchgen.sandbox.state_records import Picture, Task
+from batchgen.sandbox.task_handler import (
     FREE,
     LINK_LIFE_S,
     Ending,
@@ -39,8 +40,7 @@ from batchgen.sandbox.tasks import (
     results_of,
     submit,
 )
-from batchgen.sandbox.uploads import receive, upload_link
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.upload_handler import receive, upload_link
 
 _USD_PER_CREDIT = Decimal("0.004")
 _LANGUAGES = ("zh", "en", "ko", "ja")

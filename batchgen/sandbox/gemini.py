@@ -28,8 +28,7 @@ from batchgen.sandbox.faults import (
     Fault,
     roll,
 )
-from batchgen.sandbox.gemini_errors import PER_DAY, error_reply
-from batchgen.sandbox.gemini_form import (
+from batchgen.sandbox.gemini_body import (
     FORM,
     has_size,
     prompt_in,
@@ -38,6 +37,7 @@ from batchgen.sandbox.gemini_form import (
     resolution_in,
     thinking_in,
 )
+from batchgen.sandbox.gemini_errors import PER_DAY, error_reply
 from batchgen.sandbox.gemini_models import (
     MODELS,
     MOST_QUERIES,
@@ -47,12 +47,12 @@ from batchgen.sandbox.gemini_models import (
     usual_fares,
 )
 from batchgen.sandbox.gemini_tokens import Tokens
-from batchgen.sandbox.purchase import Order, purchase
-from batchgen.sandbox.records import Picture
+from batchgen.sandbox.price_table import SpecialFare, Tariff
+from batchgen.sandbox.purchase_handler import Order, purchase
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.sale import charge_of, pictures_of, sell
-from batchgen.sandbox.tariff import SpecialFare, Tariff
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.sandbox_context import Workshop
+from batchgen.sandbox.state_records import Picture
 
 _BLOCKS = ("SAFETY", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
 _STOPS = (

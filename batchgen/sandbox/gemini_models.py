@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.sandbox.tariff import Fare, SpecialFare
+from batchgen.sandbox.price_table import Fare, SpecialFare
 
 USUAL = "gemini-nano-banana-2.1"
 NANO_PER_QUERY = 14_000_000

@@ -20,13 +20,13 @@ from starlette.routing import Route
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import CALL_FAULTS, Fault, roll
-from batchgen.sandbox.purchase import Order, purchase
+from batchgen.sandbox.price_table import Fare, Tariff, to_nano
+from batchgen.sandbox.purchase_handler import Order, purchase
 from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.request_parsing import json_form
 from batchgen.sandbox.sale import charge_of, made, pictures_of, sell
+from batchgen.sandbox.sandbox_context import Workshop
 from batchgen.sandbox.shapes import ImageText, Listed, Number, OneOf, Shape, Text
-from batchgen.sandbox.strict import json_form
-from batchgen.sandbox.tariff import Fare, Tariff, to_nano
-from batchgen.sandbox.workshop import Workshop
 
 _RESOLUTIONS: Mapping[str, str] = MappingProxyType(
     {

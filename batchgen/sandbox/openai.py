@@ -35,14 +35,14 @@ from batchgen.sandbox.openai_models import (
     usual_fares,
 )
 from batchgen.sandbox.openai_spellings import image_as_list, without_nulls
-from batchgen.sandbox.purchase import Order, purchase
-from batchgen.sandbox.records import Picture
+from batchgen.sandbox.price_table import SpecialFare, Tariff
+from batchgen.sandbox.purchase_handler import Order, purchase
 from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.request_parsing import Form, json_form
 from batchgen.sandbox.sale import charge_of, made, pictures_of, sell
+from batchgen.sandbox.sandbox_context import Workshop
 from batchgen.sandbox.shapes import Files, Number, Object, Shape, Text, Written
-from batchgen.sandbox.strict import Form, json_form
-from batchgen.sandbox.tariff import SpecialFare, Tariff
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.state_records import Picture
 
 _COUNT = Number(least=1, most=10, whole=True)
 _SHARED: Mapping[str, Shape] = MappingProxyType(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.sandbox.tariff import Fare, SpecialFare
+from batchgen.sandbox.price_table import Fare, SpecialFare
 
 MODELS = ("gpt-image-2", "gpt-image-1.5")
 """Whatever is not here is not found: models that were shut down, too."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from batchgen.sandbox.forms import Part
+from batchgen.sandbox.multipart import Part
 from batchgen.sandbox.shapes import Object
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from batchgen.sandbox.reference import standard_base64
+from batchgen.sandbox.reference_images import standard_base64
 from batchgen.sandbox.shapes import Listed, Number, Object, Shape, Text
 
 _UNDERSCORE = re.compile(r"_([a-z0-9])")

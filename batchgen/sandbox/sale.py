@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import uuid4
 
 from batchgen.sandbox.faults import REPLY_NEVER_COMES, Fault
-from batchgen.sandbox.purchase import Order
-from batchgen.sandbox.records import Charge, Picture
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.purchase_handler import Order
+from batchgen.sandbox.sandbox_context import Workshop
+from batchgen.sandbox.state_records import Charge, Picture
 
 
 def made(asked: int, fault: Fault | None) -> int:

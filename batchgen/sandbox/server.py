@@ -17,10 +17,10 @@ import anyio
 import uvicorn
 
 from batchgen.sandbox.app import SERVICES, build_app
-from batchgen.sandbox.connection import OpenHttp
+from batchgen.sandbox.broken_replies import OpenHttp
 from batchgen.sandbox.faults import Faults, Profile
+from batchgen.sandbox.sandbox_context import Latency, Workshop
 from batchgen.sandbox.state import State
-from batchgen.sandbox.workshop import Latency, Workshop
 
 _HOST = "127.0.0.1"
 _STATE_FILE = "sandbox.db"

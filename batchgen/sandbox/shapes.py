@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from batchgen.sandbox.forms import Part
-from batchgen.sandbox.reference import ImageRules, read_data_uri
+from batchgen.sandbox.multipart import Part
+from batchgen.sandbox.reference_images import ImageRules, read_data_uri
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 

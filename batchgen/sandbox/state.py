@@ -14,7 +14,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from batchgen.sandbox.records import (
+from batchgen.sandbox.state_records import (
     Arrival,
     Charge,
     LinkState,

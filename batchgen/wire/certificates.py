@@ -31,13 +31,13 @@ _SYSTEM_FILES = (
 )
 """Where systems keep their list. A Python that was built elsewhere does not know it."""
 
-_PEM_BEGINS = b"-----BEGIN "
-_LONGEST_FILE_BYTES = 64 * 1024 * 1024
+_PEM_START = b"-----BEGIN "
+_MAX_FILE_BYTES = 64 * 1024 * 1024
 """The list of a whole system has 0.2 MB."""
 
 
 @dataclass(frozen=True, slots=True)
-class NamedCertificates:
+class CertificateSource:
     """Certificates that the environment names.
 
     Attributes:
@@ -56,17 +56,17 @@ class NamedCertificates:
         return " and ".join(self.variables)
 
 
-def named_certificates() -> list[NamedCertificates]:
+def certificate_sources() -> list[CertificateSource]:
     """Return what the environment names; empty where this computer's list counts."""
-    named: dict[tuple[str, bool], tuple[str, ...]] = {}
+    sources: dict[tuple[str, bool], tuple[str, ...]] = {}
     for variable in (*FILE_VARIABLES, FOLDER_VARIABLE):
         if path := os.environ.get(variable):
             is_folder = variable == FOLDER_VARIABLE or _is_folder_too(variable, path)
             place = path, is_folder
-            named[place] = (*named.get(place, ()), variable)
+            sources[place] = (*sources.get(place, ()), variable)
     return [
-        NamedCertificates(variables, path, is_folder)
-        for (path, is_folder), variables in named.items()
+        CertificateSource(variables, path, is_folder)
+        for (path, is_folder), variables in sources.items()
     ]
 
 
@@ -81,11 +81,11 @@ def create_tls_context() -> ssl.SSLContext:
     Raises:
         SpecError: a variable names what cannot be used.
     """
-    named = named_certificates()
-    for each in named:
-        if (problem := _problem_of(each)) is not None:
-            raise SpecError(_unusable(each, problem))
-    context = _named_context(named) if named else _system_context()
+    sources = certificate_sources()
+    for source in sources:
+        if (problem := _problem_of(source)) is not None:
+            raise SpecError(_unusable(source, problem))
+    context = _context_of_sources(sources) if sources else _system_context()
     # curl asks for no more than a chain that ends in a trusted certificate. Python 3.13
     # refuses many authorities of companies, whose certificates lack a field.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -94,27 +94,27 @@ def create_tls_context() -> ssl.SSLContext:
     return context
 
 
-def trusted_words() -> str:
+def describe_trusted() -> str:
     """Return which certificates are trusted, as words for a message."""
-    named = named_certificates()
-    if not named:
+    sources = certificate_sources()
+    if not sources:
         return f"this computer's own list ({FILE_VARIABLES[0]} names another)"
     return " and ".join(
-        f"those in {each.path} ({', '.join(each.variables)})" for each in named
+        f"those in {source.path} ({', '.join(source.variables)})" for source in sources
     )
 
 
-def _named_context(named: list[NamedCertificates]) -> ssl.SSLContext:
+def _context_of_sources(sources: list[CertificateSource]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for each in named:
+    for source in sources:
         try:
-            if each.is_folder:
-                context.load_verify_locations(capath=each.path)
+            if source.is_folder:
+                context.load_verify_locations(capath=source.path)
             else:
-                context.load_verify_locations(cafile=each.path)
+                context.load_verify_locations(cafile=source.path)
         except (OSError, ValueError) as error:  # SSLError is an OSError
             words = "holds a certificate that cannot be read"
-            raise SpecError(_unusable(each, words)) from error
+            raise SpecError(_unusable(source, words)) from error
     return context
 
 
@@ -138,24 +138,24 @@ def _has_hashed_files() -> bool:
 # -- what cannot be used
 
 
-def _unusable(named: NamedCertificates, problem: str) -> str:
+def _unusable(sources: CertificateSource, problem: str) -> str:
     wanted = (
         "a folder of certificates that `openssl rehash` has prepared"
-        if named.is_folder
+        if sources.is_folder
         else "a PEM file with certificates"
     )
-    verb, them = ("names", "it") if len(named.variables) == 1 else ("name", "them")
+    verb, them = ("names", "it") if len(sources.variables) == 1 else ("name", "them")
     return (
-        f"{named.names} {verb} {named.path}, which {problem}: set {them} to the path "
+        f"{sources.names} {verb} {sources.path}, which {problem}: set {them} to the path "
         f"of {wanted}, or unset {them}. Nothing was sent"
     )
 
 
-def _problem_of(named: NamedCertificates) -> str | None:
+def _problem_of(sources: CertificateSource) -> str | None:
     try:
-        if named.is_folder:
-            return _problem_of_folders(named.path)
-        return _problem_of_file(Path(named.path))
+        if sources.is_folder:
+            return _problem_of_folders(sources.path)
+        return _problem_of_file(Path(sources.path))
     except FileNotFoundError:
         return "is not there"
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -188,10 +188,10 @@ def _problem_of_file(path: Path) -> str | None:
     if not stat.S_ISREG(kind):
         return "is no file"
     with path.open("rb") as file:
-        content = file.read(_LONGEST_FILE_BYTES)
+        content = file.read(_MAX_FILE_BYTES)
     if not content.strip():
         return "is empty"
-    if _PEM_BEGINS not in content:
+    if _PEM_START not in content:
         if content[:1] == b"\x30":  # how a DER sequence begins
             return (
                 "is no PEM file, perhaps a DER file (openssl x509 -inform der -in "

@@ -9,12 +9,12 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 import httpx
 
-from batchgen.wire.network import read_address
+from batchgen.wire.address_scope import read_address
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
-_BETWEEN = re.compile(r"[,\s]+")
+_SEPARATORS = re.compile(r"[,\s]+")
 _WITH_PORT = re.compile(r"(\[[^\]]+\]|[^:]+):(\d{1,5})")
 
 
@@ -32,7 +32,7 @@ def goes_direct(url: httpx.URL) -> bool:
     port = url.port or _PORTS.get(url.scheme, 0)
     return any(
         _matches(entry, url.host.rstrip(".").lower(), port)
-        for entry in _BETWEEN.split(listed.strip())
+        for entry in _SEPARATORS.split(listed.strip())
         if entry
     )
 

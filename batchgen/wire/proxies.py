@@ -13,7 +13,7 @@ import pybase64
 
 from batchgen.addresses.url import read_url
 from batchgen.errors import SpecError
-from batchgen.wire.network import is_loopback_host
+from batchgen.wire.address_scope import is_loopback_host
 from batchgen.wire.no_proxy import goes_direct
 
 _SCHEMES = ("http", "https")
@@ -145,15 +145,15 @@ def proxy_logins() -> list[Login]:
     values = {
         value for name, value in os.environ.items() if name.lower().endswith("_proxy")
     }
-    found = {
+    logins = {
         login: None
         for value in values | {*getproxies().values()}
-        for login in _in(value)
+        for login in _logins_in(value)
     }
-    return list(found)
+    return list(logins)
 
 
-def _in(value: str) -> Iterator[Login]:
+def _logins_in(value: str) -> Iterator[Login]:
     rest = value.partition("://")[2] or value
     userinfo, at, _ = rest.rpartition("@")
     if at and userinfo:

@@ -8,19 +8,19 @@ import socket
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from batchgen.threads import few_threads_words
-from batchgen.wire.network import AddressForbidden, Reach, admits
+from batchgen.wire.address_scope import AddressForbidden, AddressScope, allows
 
 
-class JudgingResolver(AbstractResolver):
+class ScopedResolver(AbstractResolver):
     """Hand on only addresses within reach.
 
     The addresses that leave here are the ones that are connected to, so a name that
     answers differently the next time cannot slip through.
     """
 
-    def __init__(self, resolver: AbstractResolver, reach: Reach) -> None:
+    def __init__(self, resolver: AbstractResolver, scope: AddressScope) -> None:
         self._resolver = resolver
-        self._reach = reach
+        self._scope = scope
 
     async def resolve(
         self,
@@ -38,9 +38,9 @@ class JudgingResolver(AbstractResolver):
             found = await self._resolver.resolve(host, port, family)
         except RuntimeError as error:  # no thread can be started to ask in
             raise OSError(errno.ENOMEM, few_threads_words()) from error
-        allowed = [each for each in found if admits(self._reach, each["host"])]
+        allowed = [each for each in found if allows(self._scope, each["host"])]
         if found and not allowed:
-            raise AddressForbidden(f"{host} does not lead to a {self._reach} address")
+            raise AddressForbidden(f"{host} does not lead to a {self._scope} address")
         return allowed
 
     async def close(self) -> None:

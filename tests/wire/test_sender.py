@@ -12,8 +12,8 @@ import pytest
 from batchgen.decoding import decode_base64
 from batchgen.errors import CredentialRejected, OutcomeUnknown, RequestInvalid
 from batchgen.model import Blob, Call
-from batchgen.wire.decode import decode_body
-from batchgen.wire.documents import Unreadable
+from batchgen.wire.body_decoding import decode_body
+from batchgen.wire.lenient_json import JsonTooLarge
 from batchgen.wire.sender import Wire
 from tests.wire.server import Peer, ScriptedServer, answer, reply, serve
 
@@ -300,7 +300,7 @@ async def test_a_body_is_judged_by_its_content(
 async def test_json_that_is_built_to_be_a_burden_is_not_read(
     body: bytes, words: str
 ) -> None:
-    with pytest.raises(Unreadable, match=words):
+    with pytest.raises(JsonTooLarge, match=words):
         decode_body(body, {"content-type": "application/json"}, frozenset())
 
 

@@ -10,8 +10,8 @@ from anyio.abc import TaskGroup
 
 from batchgen.errors import NotConnected
 from batchgen.model import Call, Reply
-from batchgen.wire.connections import SocketLimits
 from batchgen.wire.sender import Wire
+from batchgen.wire.sockets import SocketLimits
 from tests.scarce.runs import Server, no_files_left, server
 from tests.wire.conftest import SMALL
 

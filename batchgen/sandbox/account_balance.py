@@ -1,0 +1,28 @@
+"""What is left of the money that every account of the sandbox was opened with."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from batchgen.sandbox.purchase_handler import Service
+from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.request_parsing import read_key
+from batchgen.sandbox.sandbox_context import Workshop
+
+DEPOSIT_NANO = 1_000_000_000_000
+"""A thousand dollars at each provider."""
+
+
+async def left_nano(shop: Workshop, service: Service, request: Request) -> int:
+    """Return the deposit without what was billed, in nano-dollars.
+
+    Raises:
+        Refusal: The key is wrong, or the request says something beside it.
+    """
+    key = read_key(request, service.key_header)
+    if request.query_params or await request.body():
+        raise Refusal(Reason.INVALID, "A balance is asked for without parameters")
+    if "broke" in key:
+        return 0
+    charges = await shop.remember(shop.state.bill, service.name, shop.now())
+    return max(0, DEPOSIT_NANO - sum(it.amount_nano for it in charges))

@@ -1,0 +1,195 @@
+"""What Google's generateContent takes, and what stands in such a request."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from math import log
+from typing import Any
+
+from PIL import Image
+
+from batchgen.sandbox.drawing import pixel_size
+from batchgen.sandbox.protojson import Base64Text, EnumText, canonical_object
+from batchgen.sandbox.reference_images import ImageRules, decode_base64
+from batchgen.sandbox.request_parsing import Form
+from batchgen.sandbox.shapes import Listed, Number, Object, Text
+
+_RATIOS = (
+    *("1:1", "1:4", "1:8", "2:3", "3:2", "3:4", "4:1", "4:3", "4:5", "5:4", "8:1"),
+    *("9:16", "16:9", "21:9"),
+)
+_CATEGORIES = tuple(
+    f"HARM_CATEGORY_{name}"
+    for name in (
+        *("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT"),
+        "CIVIC_INTEGRITY",
+    )
+)
+_THRESHOLDS = (
+    *("BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_ONLY_HIGH"),
+    *("BLOCK_NONE", "OFF"),
+)
+_MOST_REFERENCES = 14
+_LEVELS = ("minimal", "low", "medium", "high")
+
+
+def references_in(body: Mapping[str, Any]) -> list[str]:
+    """Return the base64 of the images that come with a valid request, in order."""
+    parts = _parts(body)
+    return [part["inlineData"]["data"] for part in parts if "inlineData" in part]
+
+
+def prompt_in(body: Mapping[str, Any]) -> str:
+    """Return the text of a valid request."""
+    return "\n".join(part["text"] for part in _parts(body) if "text" in part)
+
+
+def resolution_in(body: Mapping[str, Any]) -> str:
+    """Return the size of the image that a valid request asks for."""
+    resolution: str = _image_config(body).get("imageSize", "1K")
+    return resolution
+
+
+def has_size(body: Mapping[str, Any]) -> bool:
+    """Say whether a valid request states the size of its image."""
+    return "imageSize" in _image_config(body)
+
+
+def thinking_in(body: Mapping[str, Any]) -> str | None:
+    """Return the level of thinking that a valid request asks for, in lower case."""
+    thinking = body.get("generationConfig", {}).get("thinkingConfig", {})
+    level: str | None = thinking.get("thinkingLevel")
+    return level and level.lower()
+
+
+def ratio_in(body: Mapping[str, Any]) -> str:
+    """Return the ratio that a valid request asks for.
+
+    Unsaid, it is the one next to the input image's, else 1:1; which of several input
+    images counts is on no page: the first.
+    """
+    stated: str | None = _image_config(body).get("aspectRatio")
+    images = references_in(body)
+    if stated is not None or not images:
+        return stated or "1:1"
+    with Image.open(BytesIO(b64decode(images[0]))) as image:
+        wanted = log(image.width / image.height)
+    return min(_RATIOS, key=lambda ratio: abs(_breadth(ratio) - wanted))
+
+
+def _breadth(ratio: str) -> float:
+    width, height = pixel_size(ratio, "1K")
+    return log(width / height)
+
+
+def _parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [part for content in body["contents"] for part in content["parts"]]
+
+
+def _image_config(body: Mapping[str, Any]) -> dict[str, Any]:
+    config: dict[str, Any] = body.get("generationConfig", {}).get("imageConfig", {})
+    return config
+
+
+def _faults_of_part(part: Mapping[str, Any]) -> Iterator[str]:
+    if len(part) != 1:
+        yield "needs either 'text' or 'inlineData'"
+
+
+def _faults_of_image(blob: Mapping[str, Any]) -> Iterator[str]:
+    data = decode_base64(blob["data"])
+    if data is None:
+        yield "'data' is no base64"
+        return
+    yield from ImageRules().problems(data, blob["mimeType"])
+
+
+def _faults_of_modalities(config: Mapping[str, Any]) -> Iterator[str]:
+    # Text alone is a valid wish there, and can only be a mistake here.
+    if "IMAGE" not in config.get("responseModalities", ("IMAGE",)):
+        yield "'responseModalities' has no IMAGE"
+
+
+def _faults_of_request(body: Mapping[str, Any]) -> Iterator[str]:
+    if not prompt_in(body):
+        yield "'contents' have no text"
+    images = len(references_in(body))
+    if images > _MOST_REFERENCES:
+        yield f"{images} images, and the model takes {_MOST_REFERENCES}"
+    categories = [setting["category"] for setting in body.get("safetySettings", ())]
+    if len(set(categories)) < len(categories):
+        yield "'safetySettings' name a category twice"
+
+
+_PART = Object(
+    fields={
+        "text": Text(),
+        "inlineData": Object(
+            fields={
+                "mimeType": Text(required=True),
+                "data": Base64Text(required=True),
+            },
+            rule=_faults_of_image,
+        ),
+    },
+    rule=_faults_of_part,
+)
+_CONTENT = Object(
+    fields={
+        "role": Text(choices=("user",)),
+        "parts": Listed(required=True, least=1, most=100, item=_PART),
+    }
+)
+_CONFIG = Object(
+    fields={
+        "responseModalities": Listed(
+            least=1, most=2, item=EnumText(choices=("TEXT", "IMAGE"))
+        ),
+        "imageConfig": Object(
+            fields={
+                "aspectRatio": Text(choices=_RATIOS),
+                "imageSize": Text(choices=("512", "1K", "2K", "4K")),
+            }
+        ),
+        "thinkingConfig": Object(
+            fields={
+                "thinkingLevel": Text(choices=(*_LEVELS, *map(str.upper, _LEVELS))),
+            }
+        ),
+        "temperature": Number(least=0, most=2),
+        "topP": Number(least=0, most=1),
+        "topK": Number(least=1, most=64, whole=True),
+        "maxOutputTokens": Number(least=1, most=65_536, whole=True),
+    },
+    rule=_faults_of_modalities,
+)
+FORM = Form(
+    check=Object(
+        fields={
+            "contents": Listed(required=True, least=1, most=1, item=_CONTENT),
+            # The path names it, too, and decides.
+            "model": Text(),
+            "generationConfig": _CONFIG,
+            "safetySettings": Listed(
+                most=len(_CATEGORIES),
+                item=Object(
+                    fields={
+                        "category": Text(required=True, choices=_CATEGORIES),
+                        "threshold": Text(required=True, choices=_THRESHOLDS),
+                    }
+                ),
+            ),
+            "tools": Listed(
+                most=1,
+                item=Object(fields={"googleSearch": Object(required=True, fields={})}),
+            ),
+        },
+        rule=_faults_of_request,
+    ),
+    # Stated for batches only, and taken for single requests, too.
+    most_bytes=20 * 1024 * 1024,
+    canonical=canonical_object,
+)
+"""The body of a request. One turn of a conversation is all that an image needs."""

@@ -1,0 +1,86 @@
+"""What all providers of one sandbox share: memory, faults, pace, drawing, clock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, ParamSpec, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from batchgen.sandbox.drawing import draw
+from batchgen.sandbox.faults import Faults, roll
+from batchgen.sandbox.state import State
+from batchgen.sandbox.state_records import Picture
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Latency = float | Literal["real"] | None
+"""Seconds that an image takes; `real` for 8 to 25, None for 0.05 to 0.2."""
+
+
+class Workshop:
+    """Hold what all providers share; knows no protocol."""
+
+    def __init__(
+        self,
+        state: State,
+        faults: Faults,
+        *,
+        url: str,
+        latency: Latency,
+        clock: Callable[[], float],
+    ) -> None:
+        self.state = state
+        self.faults = faults
+        self.url = url
+        self.now = clock
+        self.held = 0
+        self._latency = latency
+        self._release = anyio.Event()
+        # One at a time: the transactions queue here and not in threads.
+        self._memory = anyio.CapacityLimiter(1)
+        self._drawing = anyio.CapacityLimiter(os.cpu_count() or 1)
+
+    async def remember(
+        self, transaction: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run one of the state's transactions in a thread."""
+        work = partial(transaction, *args, **kwargs)
+        return await anyio.to_thread.run_sync(work, limiter=self._memory)
+
+    async def draw(self, picture: Picture) -> bytes:
+        """Return an image as a file."""
+        return await anyio.to_thread.run_sync(draw, picture, limiter=self._drawing)
+
+    def latency_s(self, content: str, slower: float = 1.0) -> float:
+        """Return how long an image takes, in seconds.
+
+        Args:
+            content: What decides on it.
+            slower: Factor for providers that take longer, where no real latency is
+                asked for.
+        """
+        chance = roll("latency", content)
+        if self._latency == "real":
+            return 8 + 17 * chance
+        if self._latency is None:
+            return (0.05 + 0.15 * chance) * slower
+        return self._latency
+
+    async def hold(self) -> None:
+        """Wait until held replies are released."""
+        self.held += 1
+        try:
+            await self._release.wait()
+        finally:
+            self.held -= 1
+
+    def release(self) -> int:
+        """Let all held replies go and return how many there were."""
+        self._release.set()
+        self._release = anyio.Event()
+        return self.held

@@ -1,0 +1,132 @@
+"""Where a link leads: what it is relative to, and who may be asked with which key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import httpx
+
+from batchgen.addresses.url import join_url, read_url
+from batchgen.wire.address_scope import (
+    AddressForbidden,
+    AddressScope,
+    check_host,
+    is_loopback_host,
+)
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSource:
+    """Who handed out a link: a provider that the job talks to anyway.
+
+    Attributes:
+        base_url: Of the purchase; links to its own host may be followed wherever that
+            is.
+        key_headers: What its own calls carry as their key.
+    """
+
+    base_url: str
+    key_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine: then its links may be, too."""
+        return is_loopback_host(self._url.host)
+
+    def candidates(self, link: str) -> list[httpx.URL]:
+        """Return the URLs that a link may stand for, most likely first.
+
+        A relative one is relative to the host or to the base URL: servers behind a
+        path prefix give either.
+
+        Raises:
+            httpx.InvalidURL: it is no URL.
+        """
+        url = read_url(link)
+        if url.scheme:
+            return [url]
+        base = self._url
+        folder = base.copy_with(raw_path=base.raw_path.rstrip(b"/") + b"/")
+        root = base.copy_with(raw_path=b"/")
+        if link.startswith("//"):
+            return [join_url(base, link)]
+        inner = join_url(folder, link.lstrip("/"))
+        outer = join_url(root, link)
+        ordered = [outer, inner] if link.startswith("/") else [inner, outer]
+        return list(dict.fromkeys(ordered))
+
+    def owns_host(self, url: httpx.URL) -> bool:
+        """Say whether a URL leads to the provider's own host."""
+        return url.host.lower() == self._url.host.lower()
+
+    def owns_origin(self, url: httpx.URL) -> bool:
+        """Say whether scheme, host and port are the provider's own."""
+        return self.owns_host(url) and _origin(url) == _origin(self._url)
+
+    @property
+    def _url(self) -> httpx.URL:
+        return read_url(self.base_url)
+
+
+def _origin(url: httpx.URL) -> tuple[str, int | None]:
+    return url.scheme, url.port or _PORTS.get(url.scheme)
+
+
+def prefer_https(
+    url: httpx.URL, source: LinkSource | None, *, allow_loopback: bool
+) -> httpx.URL:
+    """Return where a link is tried: https, but for hosts that http was agreed to for.
+
+    Args:
+        url: The link.
+        source: Who handed it out, as long as nobody else led us on.
+        allow_loopback: Whether links to this machine may be followed.
+    """
+    if (
+        url.scheme != "http"
+        or not url.host
+        or (allow_loopback and is_loopback_host(url.host))
+    ):
+        return url
+    if source is not None and source.owns_host(url) and _speaks_http(source):
+        return url
+    return url.copy_with(scheme="https", port=None if url.port == 80 else url.port)
+
+
+def _speaks_http(source: LinkSource) -> bool:
+    return source.base_url[:5].lower() == "http:"
+
+
+def scope_of_link(
+    url: httpx.URL, source: LinkSource | None, *, allow_loopback: bool
+) -> AddressScope:
+    """Return the addresses that a link may lead to: https and public ones.
+
+    A provider's own host may be wherever the job agreed to talk to it, and a provider
+    on loopback may hand out any loopback link.
+
+    Raises:
+        AddressForbidden: the link itself shows that it may not be followed.
+    """
+    is_http = url.scheme in ("http", "https") and bool(url.host)
+    if allow_loopback and is_loopback_host(url.host) and is_http:
+        return AddressScope.LOOPBACK
+    if source is not None and source.owns_host(url) and is_http:
+        if is_loopback_host(url.host):
+            return AddressScope.LOOPBACK
+        scope = AddressScope.PRIVATE if url.scheme == "http" else AddressScope.ANY
+        check_host(url.host, scope)
+        return scope
+    if url.scheme == "https" and url.host and not is_loopback_host(url.host):
+        check_host(url.host, AddressScope.PUBLIC)
+        return AddressScope.PUBLIC
+    where = f"{url.scheme}://{url.host}"
+    raise AddressForbidden(f"{where} is no https link to a public address")
+
+
+def candidate_urls(link: str, source: LinkSource | None) -> Iterator[httpx.URL]:
+    """Yield the URLs that a link may stand for; raises as `LinkSource.candidates` does."""
+    yield from [read_url(link)] if source is None else source.candidates(link)
