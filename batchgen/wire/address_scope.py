@@ -1,4 +1,4 @@
-"""Who may be talked to: base URLs, image links, and the addresses behind names."""
+"""Where requests may go: base URLs, image links, and the addresses behind names."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import ipaddress
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
+from types import MappingProxyType
 
 import httpx
 
 from batchgen.addresses.url import read_url
 from batchgen.errors import SpecError
 
-# RFC 6052: on a network without IPv4 a name's address is wrapped in this prefix.
+DEFAULT_PORTS = MappingProxyType({"http": 80, "https": 443})
+
+# RFC 6052: in a network without IPv4, IPv4 addresses are embedded in this prefix.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class AddressScope(StrEnum):
-    """Which addresses a request may be sent to."""
+    """The addresses that a request may be sent to."""
 
     ANY = "any"
     LOOPBACK = "loopback"
@@ -26,17 +29,17 @@ class AddressScope(StrEnum):
 
 
 class AddressForbidden(httpx.ConnectError):
-    """The address is out of reach for this request; nothing was sent."""
+    """The address is not in the scope of the request; nothing was sent."""
 
 
 def check_base_url(url: str, *, allow_http: bool) -> None:
     """Check where a provider's requests would go.
 
-    A name behind plain http cannot be judged here: it is judged on the address that
-    it leads to, whenever a connection is made.
+    A name with plain http cannot be checked here. Its address is checked before each
+    connection.
 
     Raises:
-        SpecError: the URL is none, or would send the key in clear over the internet.
+        SpecError: not a URL, or one that would send the key in clear over the internet.
     """
     parsed = _parse_base_url(url)
     if parsed.scheme == "https" or is_loopback_host(parsed.host):
@@ -72,10 +75,10 @@ def _parse_base_url(url: str) -> httpx.URL:
 
 
 def check_host(host: str, scope: AddressScope) -> None:
-    """Judge a host that is written as an address; names are judged when resolved.
+    """Check a host that is written as an address; names are checked when resolved.
 
     Raises:
-        AddressForbidden: the address is out of reach.
+        AddressForbidden: the address is not in the scope.
     """
     address = read_address(host)
     if address is not None and not _allows(scope, address):
@@ -83,9 +86,9 @@ def check_host(host: str, scope: AddressScope) -> None:
 
 
 def allows(scope: AddressScope, address: str) -> bool:
-    """Return whether a request of this reach may connect to an address."""
-    read = read_address(address)
-    return read is not None and _allows(scope, read)
+    """Return whether a request of this scope may connect to an address."""
+    parsed = read_address(address)
+    return parsed is not None and _allows(scope, parsed)
 
 
 def is_loopback_host(host: str) -> bool:
@@ -99,7 +102,7 @@ def is_loopback_host(host: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def read_address(host: str) -> IPv4Address | IPv6Address | None:
-    """Return the address that a host is written as; None for a name."""
+    """Return a host that is written as an address; None for a name."""
     try:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
@@ -119,7 +122,8 @@ def _allows(scope: AddressScope, address: IPv4Address | IPv6Address) -> bool:
 
 
 def _is_loopback(address: IPv4Address | IPv6Address) -> bool:
-    # What other prefixes embed is loopback at most to whoever translates it.
+    # Only mapped addresses. An address that another prefix embeds is loopback for the
+    # machine that translates it, not for this one.
     mapped = None if isinstance(address, IPv4Address) else address.ipv4_mapped
     return (mapped or address).is_loopback
 
@@ -138,9 +142,9 @@ def _is_private(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 address stands for, else itself.
+    """Return the IPv4 address that an IPv6 address embeds, else the address itself.
 
-    Older `ipaddress` versions judge `::ffff:127.0.0.1` as if it were its own range.
+    Older versions of `ipaddress` do not see that `::ffff:127.0.0.1` is loopback.
     """
     if isinstance(address, IPv4Address):
         return address

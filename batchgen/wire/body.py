@@ -157,10 +157,8 @@ async def _copy(
             if until - silent_until > _TIMER_STEP_S:
                 silence.deadline = silent_until = until
             chunk = await anext(stream, None)
-            at_end = chunk is None
-            for size_bytes in (
-                limited_sink.end() if at_end else limited_sink.feed(chunk)
-            ):
+            growth = limited_sink.end() if chunk is None else limited_sink.feed(chunk)
+            for size_bytes in growth:
                 # While we wait for memory, the server is not the silent one.
                 silence.deadline, silent_until = math.inf, 0.0
                 await gate.admit_in_megabytes(size_bytes)

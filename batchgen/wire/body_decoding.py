@@ -1,4 +1,4 @@
-"""Turn the bytes of a body into what a provider reads: JSON, images or text."""
+"""Turn the bytes of a body into what a provider's reader takes: JSON, image or text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from batchgen.wire.lenient_json import (
     starts_events,
 )
 
-# What goes beyond this cannot be a message that somebody reads.
+# A longer text is not an error message.
 TEXT_LIMIT_BYTES = 64 * 1024
 
 _JSON_STARTS = ("{", "[")
@@ -28,12 +28,12 @@ _IMAGE_STARTS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8")
 
 
 def declares_json(headers: Mapping[str, str]) -> bool:
-    """Return whether the headers say that the body is JSON."""
+    """Return whether the headers declare the body as JSON."""
     return "json" in headers.get("content-type", "").lower()
 
 
 def declares_image(headers: Mapping[str, str]) -> bool:
-    """Return whether the headers say that the body is an image."""
+    """Return whether the headers declare the body as an image."""
     return headers.get("content-type", "").lower().startswith("image/")
 
 
@@ -42,8 +42,8 @@ def decode_body(
 ) -> Json:
     """Return a JSON document, a Blob for an image, else the first 64 KB as text.
 
-    Judged by content before the content type: providers mislabel both ways. Several
-    documents, as in a stream of events, are a list.
+    The content decides before the content type, which providers get wrong both ways.
+    Several documents, as in a stream of events, become a list.
 
     Raises:
         JsonTooLarge: the JSON is nested too deeply, or has too many values.
@@ -53,16 +53,16 @@ def decode_body(
     try:
         return read_text(BodyText(body), headers, blob_keys)
     except ValueError:
-        return start_as_text(body)  # no JSON: the text tells the provider's words
+        return start_as_text(body)  # the text may be the provider's error message
 
 
 def read_text(
     body_text: BodyText, headers: Mapping[str, str], blob_keys: frozenset[str]
 ) -> Json:
-    """Return what a body that is no image holds: JSON, events, or an image's base64.
+    """Return what a body other than an image holds: JSON, events, or base64.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: the body is none of them.
         JsonTooLarge: the JSON is nested too deeply, or has too many values.
     """
     body, is_declared = body_text.text, declares_json(headers)
@@ -71,7 +71,7 @@ def read_text(
         try:
             return read_json(body, blob_keys, body_text.decoded)
         except ValueError:
-            pass  # there may be something around it
+            pass  # there may be other text around the JSON
     decoder = decoder_of(blob_keys, body_text.decoded)
     if is_events(body, headers):
         return read_events(decode_text(body), decoder)
@@ -83,7 +83,7 @@ def read_text(
         try:
             return read_embedded_json(decode_text(body), decoder, is_declared=False)
         except JsonTooLarge:
-            pass  # a large page is no burden: nobody parses it
+            pass  # a large page does no harm: the page is not parsed
     raise ValueError("plain text")
 
 
@@ -95,7 +95,7 @@ def start_as_text(body: bytes) -> str:
 
 
 def image_in_text(body: bytes) -> Blob | None:
-    """Return the image that a text stands for: as base64 or data URI; else None."""
+    """Return the image that a text encodes, as base64 or data URI; else None."""
     start = body[:80].lstrip()
     if start[:11].lower() == b"data:image/":
         blob = decode_data_uri(body.decode("ascii", "replace").strip())
@@ -122,7 +122,7 @@ def size_in_memory(document: Json) -> int:
 
 
 def is_image(start: bytes, headers: Mapping[str, str]) -> bool:
-    """Return whether a body is an image, by its first bytes, else by its headers."""
+    """Return whether a body is an image: by its first bytes, else by its headers."""
     if start.startswith(_IMAGE_STARTS):
         return True
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
@@ -132,12 +132,12 @@ def is_image(start: bytes, headers: Mapping[str, str]) -> bool:
 
 
 def is_json(start: bytes, headers: Mapping[str, str]) -> bool:
-    """Return whether to try to read a body that is no image as JSON."""
+    """Return whether to try to parse a body other than an image as JSON."""
     return declares_json(headers) or _starts_json(start)
 
 
 def is_events(start: bytes, headers: Mapping[str, str]) -> bool:
-    """Return whether a body that is no image is a stream of events."""
+    """Return whether a body other than an image is a stream of events."""
     is_declared = "event-stream" in headers.get("content-type", "").lower()
     return starts_events(start) or (is_declared and b"data:" in start[:4096])
 

@@ -1,6 +1,6 @@
-"""Why no connection came about that trying again would not mend: TLS and proxies.
+"""Failures to connect that another try would not repair: TLS and proxies.
 
-Nothing of a request left when one of these is raised.
+When one of these is raised, nothing of the request was sent.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ _CERTIFICATE_ERRORS: Mapping[int, tuple[str, str]] = MappingProxyType(
         64: ("is for another name, not for this address", "Check the address"),
     }
 )
-"""What the numbers of OpenSSL (X509_V_ERR_...) mean, and what to do."""
+"""Meaning of OpenSSL's codes (X509_V_ERR_...), and what to do about each."""
 
 
 def certificate_message(place: str, error: Exception) -> str:
     """Return why a certificate was not accepted, and what to do.
 
     Args:
-        place: Who showed the certificate.
-        error: What OpenSSL says.
+        place: The server or proxy that showed the certificate.
+        error: The error of OpenSSL.
     """
     code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else -1
     what, remedy = _CERTIFICATE_ERRORS.get(code, ("", _HOW_TO_TRUST))
@@ -76,7 +76,7 @@ _TEMPORARY = frozenset({408, 425, 429})
 
 
 def is_refusal(status: int) -> bool:
-    """Say whether a proxy's answer to CONNECT is a no that stands."""
+    """Return whether a proxy's answer to CONNECT is a lasting refusal."""
     return 400 <= status < 500 and status not in _TEMPORARY
 
 
@@ -86,7 +86,7 @@ def refusal_message(proxy: Proxy, status: int, host: str) -> str:
     Args:
         proxy: The proxy.
         status: Of its answer.
-        host: Where the request was to go.
+        host: The host of the request.
     """
     if status == 407:
         what = (
@@ -107,24 +107,24 @@ def refusal_message(proxy: Proxy, status: int, host: str) -> str:
 
 
 _SQUID_CONNECT_ERRORS = frozenset({"ERR_CONNECT_FAIL", "ERR_DNS_FAIL"})
-"""What Squid names in `X-Squid-Error` where no connection onwards came about."""
+"""In Squid's header `X-Squid-Error`: the proxy got no connection to the server."""
 
 _SQUID_REFUSALS = frozenset({"ERR_ACCESS_DENIED", "ERR_FORWARDING_DENIED"})
-"""What Squid names there where its own rules forbid the request."""
+"""In the same header: the proxy's own rules forbid the request."""
 
 
 def proxy_error_of(
     proxy: Proxy, host: str, status: int, headers: Mapping[str, str]
 ) -> httpx.ProxyError | None:
-    """Return the error of a request that a proxy surely did not pass on, else None.
+    """Return the error of a request that a proxy certainly did not pass on, else None.
 
-    Of plain http a proxy answers what it cannot pass on with a page of its own, which
-    looks like an answer of the server. Only pages that say for certain that nothing
-    was passed on count; after all others the request may have arrived.
+    A plain http request that a proxy cannot pass on is answered with a page of the
+    proxy, which looks like an answer of the server. Only pages that are certain count:
+    after any other page the request may have arrived.
 
     Args:
-        proxy: Where the request was sent.
-        host: Where the proxy was to pass the request on to.
+        proxy: The proxy that the request was sent to.
+        host: The server that the request was meant for.
         status: Of the answer.
         headers: Of the answer.
     """

@@ -1,7 +1,8 @@
-"""How much memory the container or service that we run in may take.
+"""The memory limit of the container or service in which this process runs.
 
-A process over the limit of its control group is killed in mid-purchase, however much
-the machine has. Linux only; elsewhere there is no such limit.
+A process above the limit of its control group is killed, even in the middle of a
+purchase, however much memory the machine has. Linux only; other systems have no such
+limit.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from pathlib import Path, PurePosixPath
 from batchgen.wire.memory import DEFAULT_BYTES, MEGABYTE
 
 SHARE = 4
-"""Replies and downloads get this part of the limit: Python and its libraries take
-100 MB, references up to 200 MB, and the pages of the archive count, too."""
+"""Replies and downloads get one part in four. Python and its libraries take 100 MB,
+references up to 200 MB, and the pages of the archive count, too."""
 
 MIN_BYTES = 64 * MEGABYTE
-"""The least that a job may say, too: a reply with one 4K image takes 50 MB."""
+"""Also the minimum in a job: a reply with one 4K image takes 50 MB."""
 
-# Version 1 says a number near 2^63 where there is no limit.
+# Without a limit, version 1 of control groups gives a number near 2^63.
 _UNLIMITED = 1 << 60
 
 
 def default_memory_bytes(root: Path = Path("/")) -> int:
-    """Return what replies and downloads may take where the job says nothing."""
+    """Return the memory for replies and downloads, unless the job sets it."""
     limit = limit_bytes(root)
     if limit is None:
         return DEFAULT_BYTES
@@ -31,31 +32,32 @@ def default_memory_bytes(root: Path = Path("/")) -> int:
 
 
 def limit_bytes(root: Path = Path("/")) -> int | None:
-    """Return the lowest limit of all control groups that we are in; None for none.
+    """Return the lowest limit of this process's control groups; None for no limit.
 
     Args:
-        root: Where `proc` and `sys` are.
+        root: The folder with `proc` and `sys`.
     """
     limits = (_read_limit(file) for file in _files(root))
     return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _files(root: Path) -> Iterator[Path]:
-    mounted = root / "sys/fs/cgroup"
+    mount = root / "sys/fs/cgroup"
     for controllers, group in _groups(root / "proc/self/cgroup"):
         if controllers == [""]:  # version 2 has one tree for all controllers
-            folder, names = mounted, ["memory.max", "memory.high"]
+            folder, names = mount, ["memory.max", "memory.high"]
         elif "memory" in controllers:
-            folder, names = mounted / "memory", ["memory.limit_in_bytes"]
+            folder, names = mount / "memory", ["memory.limit_in_bytes"]
         else:
             continue
-        # A container may see the path outside of it, and only its own group at the top.
-        for each in (group, *group.parents):
-            yield from (folder / each.relative_to("/") / name for name in names)
+        # All parents, too: a container may see the path that its group has outside of
+        # the container, while its own group is mounted at the top.
+        for path in (group, *group.parents):
+            yield from (folder / path.relative_to("/") / name for name in names)
 
 
 def _groups(listing: Path) -> Iterator[tuple[list[str], PurePosixPath]]:
-    """Yield controllers and path of each group that we are in (cgroups(7))."""
+    """Yield controllers and path of each group of this process (cgroups(7))."""
     try:
         lines = listing.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
@@ -64,7 +66,7 @@ def _groups(listing: Path) -> Iterator[tuple[list[str], PurePosixPath]]:
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         group = PurePosixPath(path)
-        # What lies outside our namespace begins with `/..`, and cannot be read.
+        # A group outside our namespace begins with `/..`, and cannot be read.
         if number.isdecimal() and group.is_absolute() and ".." not in group.parts:
             yield controllers.split(","), group
 

@@ -1,9 +1,10 @@
-"""Unfold a body that came compressed, though nobody asked for that, as it arrives.
+"""Decompress a body as it arrives, although batchgen asked for no compression.
 
-We ask for no encoding, but caches and object stores send what they have. The bytes
-decide more than the header: a proxy unfolds a body and keeps its header, and some
-encodings are none (`utf-8`, `base64`, `aws-chunked`). What unfolds comes in small
-pieces, so that a limit of size holds before the memory is taken.
+Caches and object stores send compressed bodies that nobody asked for. The first bytes
+of the body count more than the header: some proxies decompress a body and keep its
+header, and some names in the header are no compression (`utf-8`, `base64`,
+`aws-chunked`). The output comes in small pieces, so that a size limit can stop it
+before the memory is used.
 """
 
 from __future__ import annotations
@@ -16,34 +17,34 @@ from typing import Protocol
 import httpx
 
 PIECE_BYTES = 256 * 1024
-"""No piece that unfolds is larger."""
+"""Largest piece of output."""
 
 MAX_LAYERS = 3
-"""Encodings within one another; more are built to be a burden."""
+"""Encodings within one another; a body with more is an attack."""
 
-_UNDECIDED_BYTES = 64 * 1024  # without any output: it is what its header says
+_UNDECIDED_BYTES = 64 * 1024  # a codec without output after these is the right one
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _RAW_WBITS, _GZIP_WBITS = -zlib.MAX_WBITS, zlib.MAX_WBITS | 16
-# What JSON and images begin with, and no text that is deflated. The brotli of much
-# data may begin with a bracket.
+# JSON and images begin like this, and deflated data never does. `[` is not among them:
+# brotli data may begin with it.
 _PLAIN_STARTS = (b"{", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 
 
 class Codec(Protocol):
-    """Unfolds one encoding."""
+    """Decompresses one encoding."""
 
     @property
     def is_finished(self) -> bool:
-        """Whether its end has come."""
+        """Whether the end of the compressed data was reached."""
         ...
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what unfolds, in pieces; raises an error of its own for bad data."""
+        """Yield output in pieces; damaged data raises an error of the library."""
         ...
 
 
 class Decompressor:
-    """The layers of encoding of one body; plain bytes pass as they are.
+    """Remove the encodings of one body; plain bytes pass as they are.
 
     Args:
         headers: Of the response, names in lower case.
@@ -53,24 +54,24 @@ class Decompressor:
         names = list(_names(headers))
         if len(names) > MAX_LAYERS:
             raise httpx.DecodingError(f"the body came encoded {len(names)} times")
-        # The one that was applied last is taken off first.
+        # The encoding that was applied last is removed first.
         layers = [_Layer(_CODECS_BY_NAME[name], name) for name in reversed(names)]
-        # One layer in any case: some forget to say that they compressed.
+        # At least one layer: some servers do not declare that they compressed.
         self._layers = layers or [_Layer((), "")]
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what the next bytes unfold to.
+        """Yield the output of the next chunk.
 
         Raises:
-            httpx.DecodingError: they are damaged.
+            httpx.DecodingError: the compressed data is damaged.
         """
         yield from self._through(self._layers, data)
 
     def end(self) -> Iterator[bytes]:
-        """Yield what was held back; all has come.
+        """Yield what was held back, at the end of the body.
 
         Raises:
-            httpx.RemoteProtocolError: a compressed body was cut.
+            httpx.RemoteProtocolError: the compressed body was cut off.
         """
         for index, layer in enumerate(self._layers):
             for piece in layer.end():
@@ -85,10 +86,10 @@ class Decompressor:
 
 
 class _Layer:
-    """One encoding, whose first bytes tell if it is what its name says.
+    """One encoding; the first bytes show whether the header names it rightly.
 
     Args:
-        codecs: To be tried in this order; where none fits, the bytes are plain.
+        codecs: Tried in this order; if none fits, the bytes are plain.
         name: For messages.
     """
 
@@ -107,7 +108,7 @@ class _Layer:
         if self._is_plain:
             yield data
         elif self._codec is not None:
-            yield from self._unfold(self._codec, data)
+            yield from self._decompress(self._codec, data)
         else:
             self._undecided += data
             yield from self._choose(is_end=False)
@@ -123,7 +124,7 @@ class _Layer:
             )
 
     def _choose(self, *, is_end: bool) -> Iterator[bytes]:
-        """Yield what the first bytes are, once they tell it."""
+        """Choose a codec once the first bytes show which; yield their output."""
         start = self._undecided
         if len(start) < len(_ZSTD) and not is_end:
             return
@@ -143,14 +144,14 @@ class _Layer:
             if first or has_magic or len(start) > _UNDECIDED_BYTES:
                 self._codec, self._undecided = codec, b""
                 yield from filter(None, (first,))
-                yield from self._unfold(codec, b"", pieces)
+                yield from self._decompress(codec, b"", pieces)
                 return
             if not is_end and not codec.is_finished:
-                return  # it may be: more will tell
+                return  # this codec may fit: the next bytes will show
         self._is_plain, self._undecided = True, b""
         yield start
 
-    def _unfold(
+    def _decompress(
         self, codec: Codec, data: bytes, pieces: Iterator[bytes] | None = None
     ) -> Iterator[bytes]:
         try:
@@ -162,44 +163,46 @@ class _Layer:
 class _Zlib:
     def __init__(self, wbits: int) -> None:
         self._wbits = wbits
-        self._unfold = zlib.decompressobj(wbits)
+        self._decompressor = zlib.decompressobj(wbits)
         self._after_end = b""
 
     @property
     def is_finished(self) -> bool:
-        return self._unfold.eof
+        return self._decompressor.eof
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         while data:
-            if self._unfold.eof:
+            if self._decompressor.eof:
                 data = self._after_end + data
                 self._after_end = data[: len(_GZIP)]
                 if not data.startswith(_GZIP) or self._wbits != _GZIP_WBITS:
-                    return  # what follows the end is padding, or too little to tell
+                    return  # padding after the end, or too few bytes to know
                 self._after_end = b""
-                self._unfold = zlib.decompressobj(self._wbits)  # the next member
-            piece = self._unfold.decompress(data, PIECE_BYTES)
-            data = self._unfold.unconsumed_tail or self._unfold.unused_data
+                self._decompressor = zlib.decompressobj(self._wbits)  # the next member
+            piece = self._decompressor.decompress(data, PIECE_BYTES)
+            data = self._decompressor.unconsumed_tail or self._decompressor.unused_data
             if piece:
                 yield piece
-        while rest := self._unfold.decompress(b"", PIECE_BYTES):
+        while rest := self._decompressor.decompress(b"", PIECE_BYTES):
             yield rest
 
 
 class _Brotli:
     def __init__(self) -> None:
-        # Hardly any run needs it, so its library is loaded by the one that does.
+        # Imported here, because hardly any run needs it.
         import brotli
 
-        self._unfold = brotli.Decompressor()
+        self._decompressor = brotli.Decompressor()
 
     @property
     def is_finished(self) -> bool:
-        return bool(self._unfold.is_finished())
+        return bool(self._decompressor.is_finished())
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         while not self.is_finished:
-            piece: bytes = self._unfold.process(data, output_buffer_limit=PIECE_BYTES)
+            piece: bytes = self._decompressor.process(
+                data, output_buffer_limit=PIECE_BYTES
+            )
             data = b""
             if not piece:
                 return
@@ -214,24 +217,24 @@ class _Zstd:
             from backports import zstd
 
         self._new = zstd.ZstdDecompressor
-        self._unfold = self._new()
+        self._decompressor = self._new()
 
     @property
     def is_finished(self) -> bool:
-        return self._unfold.eof
+        return self._decompressor.eof
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         while True:
-            if self._unfold.eof:
+            if self._decompressor.eof:
                 if not data.startswith(_ZSTD):
                     return
-                self._unfold = self._new()
-            piece = self._unfold.decompress(data, PIECE_BYTES)
+                self._decompressor = self._new()
+            piece = self._decompressor.decompress(data, PIECE_BYTES)
             if piece:
                 yield piece
-            if self._unfold.eof:
-                data = self._unfold.unused_data
-            elif self._unfold.needs_input:
+            if self._decompressor.eof:
+                data = self._decompressor.unused_data
+            elif self._decompressor.needs_input:
                 return
             else:
                 data = b""
@@ -252,7 +255,7 @@ def _gzip() -> Codec:
     return _Zlib(_GZIP_WBITS)
 
 
-# What has a magic number is known by it.
+# gzip and zstd are recognized by their magic numbers.
 _CODECS_BY_NAME: Mapping[str, tuple[Callable[[], Codec], ...]] = {
     "gzip": (),
     "zstd": (),
@@ -262,20 +265,20 @@ _CODECS_BY_NAME: Mapping[str, tuple[Callable[[], Codec], ...]] = {
 
 
 def _names(headers: Mapping[str, str]) -> Iterator[str]:
-    """Yield the encodings that the headers name and that we know, in their order."""
+    """Yield the supported encodings that the headers name, in their order."""
     for header in ("content-encoding", "transfer-encoding"):
-        for name in headers.get(header, "").lower().split(","):
-            if (known := name.strip().removeprefix("x-")) in _CODECS_BY_NAME:
-                yield known
+        for text in headers.get(header, "").lower().split(","):
+            if (name := text.strip().removeprefix("x-")) in _CODECS_BY_NAME:
+                yield name
 
 
 def _may_begin_magic(start: bytes) -> bool:
-    """Return whether it is nothing yet, or the beginning of a magic number."""
+    """Return whether the bytes are empty or the beginning of a magic number."""
     return _GZIP.startswith(start) or _ZSTD.startswith(start)
 
 
 def _codecs_by_magic(start: bytes) -> tuple[Callable[[], Codec], ...]:
-    """Return the codec that the first bytes name, whatever the header says."""
+    """Return the codec of the magic number at the start, whatever the header says."""
     if start.startswith(_GZIP):
         return (_gzip,)
     return (_Zstd,) if start.startswith(_ZSTD) else ()

@@ -1,4 +1,4 @@
-"""What a failed exchange means: the one place where httpx's errors become ours."""
+"""What a failed exchange means: here alone, httpx's errors become batchgen's."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _GONE = frozenset({401, 403, 404, 410})
 _TEMPORARY = frozenset({408, 425, 429})
 
 MAX_WAIT_S = 300.0
-"""A host of images that asks for a longer pause is asked again after this one: links do
-not live for ever, and asking buys nothing [assumed]."""
+"""Longest pause before a download is tried again, even where the host asks for more:
+links expire, and a download costs nothing [assumed]."""
 
 _NO_CONNECTION = re.compile(r"Cannot connect to host \S+ ssl:\S+ \[(.+)\]")
-"""How aiohttp names a host that batchgen has named already."""
+"""A message of aiohttp whose host batchgen's own message names already."""
 
 MAX_MESSAGE_LENGTH = 200
-"""Characters of a foreign error that a person reads."""
+"""Characters of a library's message that are shown to a person."""
 
 
 class TooLarge(httpx.ReadError):
-    """The body is larger than anything that we would keep."""
+    """The body is larger than anything that batchgen would store."""
 
 
 HTTPX_ERRORS = (
@@ -59,7 +59,7 @@ MAY_HAVE_BEEN_SENT: Mapping[type[Exception], bool] = MappingProxyType(
         httpx.ProxyError: False,
         httpx.UnsupportedProtocol: False,
         httpx.InvalidURL: False,
-        # Whatever does not surely say that nothing was sent may have bought something.
+        # An error that does not rule out a sent request may mean a purchase.
         httpx.HTTPError: True,
         httpx.HTTPStatusError: True,
         httpx.RequestError: True,
@@ -84,11 +84,11 @@ MAY_HAVE_BEEN_SENT: Mapping[type[Exception], bool] = MappingProxyType(
         httpx.RequestNotRead: True,
     }
 )
-"""Whether a request may have left when this was raised."""
+"""Whether a request may have been sent when this was raised."""
 
 
 def may_have_been_sent(error: Exception) -> bool:
-    """Return whether the request may have left; an unlisted error may have."""
+    """Return whether the request may have been sent; True for unlisted errors."""
     outcomes = (
         MAY_HAVE_BEEN_SENT[kind]
         for kind in type(error).__mro__
@@ -102,8 +102,8 @@ def purchase_error(
 ) -> AttemptError | SpecError:
     """Return what a failed call means: not sent, or outcome unknown.
 
-    An untrusted certificate and a proxy that refuses are no outage, which waiting
-    would end.
+    An untrusted certificate, or a proxy that refuses, has an error of its own: unlike
+    an outage it does not end by waiting.
     """
     match error:
         case AddressForbidden():
@@ -126,40 +126,40 @@ def purchase_error(
 
 
 def download_error(provider: str, host: str, error: Exception) -> AttemptError:
-    """Return what a failed download means; asking again buys nothing."""
+    """Return what a failed download means; to try again costs nothing."""
     text = f"download from {host}: {_message(error)}"
     attempt_error: LinkLost | ImageRejected
     match error:
         case AddressForbidden() | httpx.UnsupportedProtocol() | httpx.InvalidURL():
-            words = " ".join(str(error).split())[:MAX_MESSAGE_LENGTH]
-            attempt_error = LinkLost(provider, f"the link cannot be followed: {words}")
+            reason = " ".join(str(error).split())[:MAX_MESSAGE_LENGTH]
+            attempt_error = LinkLost(provider, f"the link cannot be followed: {reason}")
         case TooLarge():
             attempt_error = ImageRejected(provider, text)
         case _:
-            broken = Incomplete(provider, text)
-            broken.connection = _connection(error)
-            return broken
+            incomplete = Incomplete(provider, text)
+            incomplete.connection = _connection(error)
+            return incomplete
     attempt_error.is_final = True
     return attempt_error
 
 
 def _connection(error: Exception) -> Literal["made", "refused", "failed"]:
-    """Return what became of the connection that a failed exchange needed."""
+    """Return the state of the connection of a failed exchange."""
     if may_have_been_sent(error):
         return "made"
     cause: BaseException | None = error
     while cause is not None and not isinstance(error, httpx.ProxyError):
         if isinstance(cause, ConnectionRefusedError):
             return "refused"
-        system = getattr(cause, "os_error", None)  # aiohttp keeps it so
-        if isinstance(system, ConnectionRefusedError):
+        os_error = getattr(cause, "os_error", None)  # an attribute of aiohttp's errors
+        if isinstance(os_error, ConnectionRefusedError):
             return "refused"
         cause = cause.__cause__ or cause.__context__
     return "failed"
 
 
 def error_of_status(provider: str, response: httpx.Response) -> AttemptError:
-    """Return what a download without a 200 means."""
+    """Return what a status other than 200 means for a download."""
     status = response.status_code
     text = f"download from {response.request.url.host}: status {status}"
     if status in _GONE or (400 <= status < 500 and status not in _TEMPORARY):
@@ -171,10 +171,10 @@ def error_of_status(provider: str, response: httpx.Response) -> AttemptError:
 
 
 def _message(error: Exception) -> str:
-    # Some quote, on lines of their own, all that they could not read.
+    # Some errors quote, over several lines, all that they could not read.
     text = " ".join(str(error).split())
-    if refused := _NO_CONNECTION.fullmatch(text):
-        text = refused[1]
+    if match := _NO_CONNECTION.fullmatch(text):
+        text = match[1]
     if isinstance(error, CertificateUntrusted | ProxyRefused):
-        return text  # batchgen's own, with what to do at the end
+        return text  # batchgen's own message; its end says what to do
     return text[:MAX_MESSAGE_LENGTH] or type(error).__name__

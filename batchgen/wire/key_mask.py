@@ -1,4 +1,4 @@
-"""Find whole keys in what is kept as it came, in every escaping, and overwrite them."""
+"""Overwrite whole keys, in any escaping, in replies that are stored as they came."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from string import ascii_letters, digits
 import pybase64
 
 _COVER = b"*"
-# An escape is itself escaped where one format stands in another: JSON in JSON in a URL.
+# Several, where one format is inside another: JSON in JSON in a URL.
 _BACKSLASHES = r"\\{1,8}"
 _MAX_ESCAPE_BYTES = 20
-"""No byte of a key takes more bytes than this."""
+"""Longest escape of one byte of a key."""
 _WINDOW = 1024 * 1024
 _MIN_LOGIN_LENGTH = 10
-"""A shorter one may stand by chance in the base64 of an image."""
+"""A shorter login may occur by chance in the base64 of an image."""
 
 
 class KeyMask:
     """Overwrite keys in bytes.
 
-    Only a whole key counts: raw, URL-encoded, escaped for JSON, HTML or a program's
-    text, in hexadecimal or base64 (also as a part of what was encoded), and in several
-    of these at once. Upper and lower
-    case are one.
+    Only a whole key counts: raw, URL-encoded, escaped as in JSON, HTML or source code,
+    in hexadecimal or base64 (also within a longer base64 text), or in several of these
+    at once. Upper and lower case count as equal.
 
     Args:
         keys: The keys.
-        logins: Users and passwords as `user:password`. One may be short: then it counts
-            only where it does not stand within a longer word.
-        whole_words: Secrets that count only where they do not stand within a longer word.
+        logins: Users and passwords as `user:password`. A short login counts only as a
+            whole word.
+        whole_words: Secrets that count only as whole words.
     """
 
     def __init__(
@@ -54,17 +53,17 @@ class KeyMask:
         self._max_pattern_bytes = _MAX_ESCAPE_BYTES * max(sizes, default=0)
 
     def holds_key(self, text: str) -> bool:
-        """Tell whether a key stands in the text."""
+        """Return whether the text contains a key."""
         return not self._is_empty and self._of_text.search(text) is not None
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where keys stand in a text."""
+        """Yield start and end of each key in a text."""
         return self._spans(text)
 
     def pieces(self, content: bytes | str) -> Iterator[bytes]:
-        """Yield bytes, or a text in UTF-8, piece by piece, keys overwritten.
+        """Yield the content in pieces, a text as UTF-8, with its keys overwritten.
 
-        No key changes the length, and no copy is made of what is large.
+        The length stays the same, and large content is not copied as a whole.
         """
         at = 0
         for start, end in self._spans(content):
@@ -76,8 +75,8 @@ class KeyMask:
     def _spans(self, content: bytes | str) -> Iterator[tuple[int, int]]:
         at, size = 0, 0 if self._is_empty else len(content)
         while at < size:
-            # A search holds the interpreter: it goes window by window, each of which
-            # reaches as far into the next one as a key may.
+            # Window by window, because a search does not let other threads run. Each
+            # window overlaps the next by the length of the longest key.
             end = min(at + _WINDOW + self._max_pattern_bytes, size)
             if isinstance(content, str):
                 span = _span(self._of_text.search(content, at, end))
@@ -108,7 +107,7 @@ def _patterns_of_key(key: str) -> Iterator[str]:
 
 
 def _patterns_of_login(pair: str) -> Iterator[str]:
-    """Yield patterns of a login, also as HTTP sends it, in base64."""
+    """Yield patterns of a login: as text, and in base64, as HTTP sends a login."""
     if len(pair) >= _MIN_LOGIN_LENGTH:
         yield from _patterns_of_key(pair)
         return
@@ -118,7 +117,7 @@ def _patterns_of_login(pair: str) -> Iterator[str]:
 
 
 def whole_word(secret: str) -> str:
-    """Return the pattern of a secret that stands alone, or behind an escaped sign."""
+    """Return the pattern of a secret as a whole word, or after an escaped character."""
     chars = "".join(map(_character_pattern, secret))
     return rf"(?:(?<![^\W_])|(?<=%[2-7][0-9a-f])){chars}(?![^\W_])"
 
@@ -142,9 +141,9 @@ def _character_pattern(character: str) -> str:
 
 
 def _pattern_in_base64(key: str, offset: int) -> str:
-    """Return what base64 makes of a key that stands behind `offset` other bytes.
+    """Return the base64 pattern of a key that follows `offset` other bytes.
 
-    Letters that other bytes have a part in are left out.
+    Letters that also encode bits of other bytes are left out.
     """
     plain = b"\0" * offset + _bytes_of(key)
     text = pybase64.b64encode(plain).decode().rstrip("=")

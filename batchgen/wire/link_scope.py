@@ -1,4 +1,4 @@
-"""Where a link leads: what it is relative to, and who may be asked with which key."""
+"""Where a link leads: its base URL, the addresses it may go to, and the key it gets."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ import httpx
 
 from batchgen.addresses.url import join_url, read_url
 from batchgen.wire.address_scope import (
+    DEFAULT_PORTS,
     AddressForbidden,
     AddressScope,
     check_host,
     is_loopback_host,
 )
 
-_PORTS = {"http": 80, "https": 443}
-
 
 @dataclass(frozen=True, slots=True)
 class LinkSource:
-    """Who handed out a link: a provider that the job talks to anyway.
+    """The provider that gave a link, and to which the job sends requests anyway.
 
     Attributes:
-        base_url: Of the purchase; links to its own host may be followed wherever that
-            is.
-        key_headers: What its own calls carry as their key.
+        base_url: Of the purchase; links to the same host may always be followed.
+        key_headers: The headers with the key of the provider's own calls.
     """
 
     base_url: str
@@ -33,17 +31,17 @@ class LinkSource:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is on this machine: then its links may be, too."""
+        """Whether the provider is on this machine: then its links may be, too."""
         return is_loopback_host(self._url.host)
 
     def candidates(self, link: str) -> list[httpx.URL]:
-        """Return the URLs that a link may stand for, most likely first.
+        """Return the URLs that a link may mean, most likely first.
 
-        A relative one is relative to the host or to the base URL: servers behind a
-        path prefix give either.
+        A relative link is relative to the host or to the base URL: both occur on
+        servers behind a path prefix.
 
         Raises:
-            httpx.InvalidURL: it is no URL.
+            httpx.InvalidURL: the link is not a URL.
         """
         url = read_url(link)
         if url.scheme:
@@ -59,11 +57,11 @@ class LinkSource:
         return list(dict.fromkeys(ordered))
 
     def owns_host(self, url: httpx.URL) -> bool:
-        """Say whether a URL leads to the provider's own host."""
+        """Return whether a URL leads to the provider's own host."""
         return url.host.lower() == self._url.host.lower()
 
     def owns_origin(self, url: httpx.URL) -> bool:
-        """Say whether scheme, host and port are the provider's own."""
+        """Return whether scheme, host and port are the provider's own."""
         return self.owns_host(url) and _origin(url) == _origin(self._url)
 
     @property
@@ -72,17 +70,17 @@ class LinkSource:
 
 
 def _origin(url: httpx.URL) -> tuple[str, int | None]:
-    return url.scheme, url.port or _PORTS.get(url.scheme)
+    return url.scheme, url.port or DEFAULT_PORTS.get(url.scheme)
 
 
 def prefer_https(
     url: httpx.URL, source: LinkSource | None, *, allow_loopback: bool
 ) -> httpx.URL:
-    """Return where a link is tried: https, but for hosts that http was agreed to for.
+    """Return a link with https in place of http, except where http is allowed.
 
     Args:
         url: The link.
-        source: Who handed it out, as long as nobody else led us on.
+        source: The provider that gave it; None after a redirect by another host.
         allow_loopback: Whether links to this machine may be followed.
     """
     if (
@@ -103,13 +101,13 @@ def _speaks_http(source: LinkSource) -> bool:
 def scope_of_link(
     url: httpx.URL, source: LinkSource | None, *, allow_loopback: bool
 ) -> AddressScope:
-    """Return the addresses that a link may lead to: https and public ones.
+    """Return the addresses that a link may lead to: public ones, with https.
 
-    A provider's own host may be wherever the job agreed to talk to it, and a provider
-    on loopback may hand out any loopback link.
+    Two exceptions: links to the host of the provider's base URL, and from a provider on
+    loopback all links to loopback.
 
     Raises:
-        AddressForbidden: the link itself shows that it may not be followed.
+        AddressForbidden: the link may not be followed.
     """
     is_http = url.scheme in ("http", "https") and bool(url.host)
     if allow_loopback and is_loopback_host(url.host) and is_http:
@@ -123,10 +121,10 @@ def scope_of_link(
     if url.scheme == "https" and url.host and not is_loopback_host(url.host):
         check_host(url.host, AddressScope.PUBLIC)
         return AddressScope.PUBLIC
-    where = f"{url.scheme}://{url.host}"
-    raise AddressForbidden(f"{where} is no https link to a public address")
+    origin = f"{url.scheme}://{url.host}"
+    raise AddressForbidden(f"{origin} is no https link to a public address")
 
 
 def candidate_urls(link: str, source: LinkSource | None) -> Iterator[httpx.URL]:
-    """Yield the URLs that a link may stand for; raises as `LinkSource.candidates` does."""
+    """Yield the URLs that a link may mean; raises as `LinkSource.candidates` does."""
     yield from [read_url(link)] if source is None else source.candidates(link)

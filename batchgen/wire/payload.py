@@ -1,4 +1,4 @@
-"""Write a body in pieces through aiohttp, and hear an answer that comes meanwhile."""
+"""Write a body in chunks through aiohttp, and still read an answer that comes early."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class BodyPayload(Payload):
 
     Args:
         body: The body.
-        on_chunk: Called when another one is about to be written after the first.
+        on_chunk: Called before each chunk after the first.
     """
 
     _value: RequestBody
@@ -31,7 +31,7 @@ class BodyPayload(Payload):
         self._on_chunk = on_chunk
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write the chunks, each when the one before has left."""
+        """Write the chunks, each after the one before was sent."""
         for index, chunk in enumerate(self._value.chunks()):
             if index:
                 self._on_chunk()
@@ -43,19 +43,19 @@ class BodyPayload(Payload):
 
 
 class PatientSocket(socket.socket):
-    """A socket that says only the second time that writing fails.
+    """A socket that reports a failed write only the second time.
 
-    A server may answer an upload before its end (413) and close. Writing on then
-    fails, and asyncio throws away a connection that cannot be written to, with the
-    answer that waits on it unread. Told once that the line is busy it waits for the
-    socket, and always reads before it writes.
+    A server may answer an upload before its end (413) and close the connection. The
+    next write fails, and asyncio then drops the connection together with the unread
+    answer. After a "socket is busy" error instead, asyncio waits for the socket, and
+    reads before it writes again.
     """
 
     _broke = False
     on_close: Callable[[socket.socket], None] | None = None
 
     def close(self) -> None:
-        """Close the socket, and tell whoever counts them."""
+        """Close the socket, and tell the counter of sockets."""
         if self.on_close is not None:
             self.on_close(self)
         super().close()
@@ -67,15 +67,15 @@ class PatientSocket(socket.socket):
             raise self._as_busy_once(error) from error
 
     def sendmsg(self, buffers: Iterable[Any], *others: Any) -> int:
-        # asyncio writes with this one from Python 3.12 on.
+        # asyncio writes with this method from Python 3.12 on.
         try:
             return super().sendmsg(buffers, *others)
         except _BROKEN as error:
             raise self._as_busy_once(error) from error
 
     def _as_busy_once(self, error: OSError) -> OSError:
-        known, self._broke = self._broke, True
-        return error if known else BlockingIOError()
+        broke_before, self._broke = self._broke, True
+        return error if broke_before else BlockingIOError()
 
 
 def patient_socket(

@@ -1,4 +1,4 @@
-"""Take keys out of a provider's words, echoed whole, in part, masked or escaped."""
+"""Remove keys from a provider's messages, echoed whole, in part, masked or escaped."""
 
 from __future__ import annotations
 
@@ -10,58 +10,59 @@ from batchgen.wire.key_mask import KeyMask, whole_word
 from batchgen.wire.proxies import Login, proxy_logins
 
 MARK = "[key]"
-"""What stands in the place of a key."""
+"""Written in the place of a key."""
 
 MIN_KEY_LENGTH = 16
-"""A shorter key, such as `local` or `none`, is a placeholder for a server that wants
-any: it is no secret, and stands by chance in words and links."""
+"""A shorter key, such as `local` or `none`, is a placeholder for a server that takes
+any key: not a secret, and a common word in texts and links."""
 
 MIN_PASSWORD_LENGTH = 4
-"""A shorter password is taken out only where its user stands before it: alone it may
-be any word."""
+"""A shorter password is removed only after its user name: alone it may be any word."""
 
 MIN_MASKED_PASSWORD_LENGTH = 8
-"""A shorter one may be a word of the format in what is kept as it came."""
+"""In a reply that is stored as it came, a shorter password may be a word of the
+format."""
 
-# A run this long is too rare in plain words to be chance, and too much to give away.
+# So many characters of a key in a row are hardly chance in plain text, and already
+# tell too much of the key.
 _RUN = 5
 _EDGE_SIZES = (3, 4)
-# An id is random, often of the same letters as a key: a short run is chance there.
+# An id is as random as a key: more characters in a row may be chance.
 _RUN_IN_ID = 8
 
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
-# What hides the rest of a key; a single dot, x or underscore is plain writing. Looked
-# at, not consumed: a page of dots must not cost quadratic time.
+# Characters that hide the rest of a key; a single dot, x or underscore is plain text.
+# As lookaround, so that a page of dots does not take quadratic time.
 _MASK_FOLLOWS = r"(?=[*•●…#]|[.x_]{2})"
 _MASK_STANDS_BEFORE = r"(?:(?<=[*•●…#])|(?<=[.x_]{2}))"
 _ESCAPES = re.compile(r"%([0-9a-fA-F]{2})|\\u00([0-9a-fA-F]{2})|\\([^u])")
-# Words are JSON inside JSON inside a URL at most.
+# Messages are JSON inside JSON inside a URL at most.
 _LAYERS = 3
 
 Span = tuple[int, int]
 
 
 def scrubber_of(keys: Iterable[str]) -> Redactor:
-    """Return what removes keys, and the passwords of proxies that are set."""
+    """Return a redactor of keys, and of passwords in the variables of proxies."""
     return Redactor(keys, proxy_logins())
 
 
 class Redactor:
     """Remove keys from text.
 
-    Two things count as a key: a run of five or more of its characters, and its first
-    or last three or four characters beside a mask, as in `sk-a...9f2Z`; and a whole
-    key in any escaping. Upper and lower case are one. Placeholders are no keys.
+    Removed are five or more characters of a key in a row, its first or last three or
+    four characters beside a mask, as in `sk-a...9f2Z`, and a whole key in any escaping.
+    Upper and lower case count as equal. Placeholders are not keys.
 
-    The password of a proxy is a secret, too. A long one counts as a key; a short one
-    where it follows its user, or stands as a word of its own.
+    The password of a proxy is a secret, too. A long password counts as a key; a short
+    one is removed after its user name, or as a whole word.
 
     Args:
         keys: The keys.
         logins: Of proxies.
 
     Attributes:
-        mask: Overwrites whole keys in what is kept as it came.
+        mask: Overwrites whole keys in replies that are stored as they came.
     """
 
     def __init__(self, keys: Iterable[str], logins: Iterable[Login] = ()) -> None:
@@ -92,7 +93,7 @@ class Redactor:
         )
 
     def clean(self, text: str) -> str:
-        """Return the text with a mark in the place of each key, or part of one."""
+        """Return the text with `MARK` in the place of each key, or part of a key."""
         if self._is_empty or not text:
             return text
         spans = [span for layer in _layers(text) for span in self._find(*layer)]
@@ -100,17 +101,17 @@ class Redactor:
         return _replace(text, [*spans, *passwords, *self.mask.spans(text)])
 
     def clean_id(self, text: str) -> str:
-        """Return an id as it is, or a mark alone where a key stands in it."""
+        """Return an id as it is, or `MARK` if the id contains a key."""
         folded = _fold(text)
         is_key = any(run in folded for run in self._long_runs) or self.holds_key(text)
         return MARK if is_key else text
 
     def holds_key(self, text: str) -> bool:
-        """Tell whether a key stands in the text, whole, as it is or escaped."""
+        """Return whether the text contains a whole key, as it is or escaped."""
         return self.mask.holds_key(text)
 
     def _find(self, chars: str, offsets: list[int]) -> Iterator[Span]:
-        """Yield spans of the original text; `offsets` maps each character back."""
+        """Yield spans of the original text; `offsets` gives each character's place."""
         if not self._runs:
             return
         folded = _fold(chars)
@@ -134,7 +135,7 @@ def _runs(key: str, size: int) -> Iterator[str]:
 
 
 def _any_pattern(patterns: Iterable[str]) -> str:
-    """Return a pattern of any of some; one that matches nothing where there is none."""
+    """Return a pattern of any of these; without patterns, one that never matches."""
     return "|".join(sorted(patterns, key=len, reverse=True)) or r"(?!)"
 
 
@@ -144,7 +145,7 @@ def _any_word(words: set[str]) -> str:
 
 
 def _layers(text: str) -> Iterator[tuple[str, list[int]]]:
-    """Yield the text as it stands, then with its escapes read, layer by layer."""
+    """Yield the text as it is, then with one layer of escapes after another removed."""
     chars, offsets = text, list(range(len(text) + 1))
     yield chars, offsets
     for _ in range(_LAYERS):
@@ -172,7 +173,7 @@ def _unescape(chars: str, offsets: list[int]) -> tuple[str, list[int]]:
 
 
 def _fold(text: str) -> str:
-    # Not str.lower(): that changes the length of some letters, and keys are ASCII.
+    # Not str.lower(), which changes the length of some letters; keys are ASCII.
     return text.translate(_LOWER)
 
 

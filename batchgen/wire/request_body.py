@@ -1,4 +1,4 @@
-"""The body of a request in pieces, so that shared images are sent uncopied."""
+"""The body of a request in pieces, so that images are not copied for each request."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from batchgen.model import Attachment, DataUri, Inline
 
 _CHUNK_BYTES = 64 * 1024
 
-# How forms write these in a name (HTML standard, multipart/form-data encoding).
+# These characters in names of a form (HTML standard, multipart/form-data encoding).
 _NAME_ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
 
 class RequestBody(httpx.AsyncByteStream, httpx.SyncByteStream):
-    """A body whose large pieces stay where they are; it can be read again.
+    """A body that can be read again; its large pieces are not copied.
 
     Attributes:
         size: Bytes of the whole body.
@@ -51,18 +51,18 @@ def _join_small(pieces: Iterable[bytes]) -> Iterator[bytes]:
             buffer, size = [], 0
         buffer.append(piece)
         size += len(piece)
-    # Joining a single piece hands it on as it is.
+    # join() does not copy a single piece.
     yield b"".join(buffer)
 
 
 def encode_json(document: Mapping[str, object]) -> list[bytes]:
-    """Return a JSON document in pieces, the base64 of its images uncopied.
+    """Return a JSON document in pieces; the base64 of its images is not copied.
 
     Raises:
-        TypeError, ValueError: it holds what JSON cannot say.
+        TypeError, ValueError: a value cannot be written as JSON.
     """
     images: list[Inline | DataUri] = []
-    # Random, so that no prompt can hold it.
+    # Random, so that no prompt can contain it.
     placeholder = token_hex(16)
 
     def replace_image(value: object) -> str:
@@ -84,7 +84,7 @@ def encode_json(document: Mapping[str, object]) -> list[bytes]:
 
 
 def text_of_image(image: Inline | DataUri) -> tuple[bytes, bytes]:
-    """Return the text that an image stands for: what goes before it, and base64."""
+    """Return how an image is written in JSON: a prefix, and base64."""
     if isinstance(image, Inline):
         return b"", image.base64
     return f"data:{image.image.media_type};base64,".encode(), image.image.base64
@@ -93,7 +93,7 @@ def text_of_image(image: Inline | DataUri) -> tuple[bytes, bytes]:
 def encode_form(
     form: Sequence[tuple[str, str | Attachment]], boundary: str
 ) -> Iterator[bytes]:
-    """Yield a form as multipart/form-data (RFC 7578), files uncopied."""
+    """Yield a form as multipart/form-data (RFC 7578); files are not copied."""
     for name, value in form:
         head = f'--{boundary}\r\ncontent-disposition: form-data; name="{_quote(name)}"'
         if isinstance(value, str):

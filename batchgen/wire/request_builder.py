@@ -1,4 +1,4 @@
-"""Build requests: what is sent, and nothing that a client would add by itself."""
+"""Build requests without a client, which would add headers of its own."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from batchgen.errors import CredentialRejected, RequestInvalid
 from batchgen.model import Call
 from batchgen.wire.request_body import RequestBody, encode_form, encode_json
 
-# Asking for no encoding keeps a body from unfolding beyond its limit.
+# Without compression, a body cannot grow beyond its limit after it has arrived.
 _COMMON_HEADERS = {"accept-encoding": "identity", "user-agent": "batchgen"}
 
-# Given a body, httpx does not look for headers to add; to a GET it adds none.
+# With a stream as its body, httpx adds no headers; a GET needs none.
 _NO_BODY = RequestBody([])
 
 
 def build_purchase(provider: str, call: Call) -> httpx.Request:
-    """Return the request of a call, built without a client and its own headers.
+    """Return the request of a call.
 
     Raises:
-        CredentialRejected: the key cannot stand in a header.
-        RequestInvalid: the URL is none.
+        CredentialRejected: the key cannot be written in a header.
+        RequestInvalid: the URL is not valid.
     """
     _check_headers(provider, call.headers)
     headers = _COMMON_HEADERS | {"accept": "application/json, image/*;q=0.9"}
@@ -37,7 +37,7 @@ def build_purchase(provider: str, call: Call) -> httpx.Request:
         url = _read_url(call.url)
     except httpx.InvalidURL as error:
         raise RequestInvalid(provider, f"the URL cannot be used: {error}") from error
-    # Only what httpx makes of bytes gets its host from there.
+    # httpx sets the host only for bodies of bytes.
     headers["host"] = url.netloc.decode()
     stream = _NO_BODY if body is None and call.method == "GET" else body
     return httpx.Request(
@@ -47,7 +47,7 @@ def build_purchase(provider: str, call: Call) -> httpx.Request:
 
 @lru_cache(maxsize=1024)
 def _read_url(text: str) -> httpx.URL:
-    # Most purchases go to the same place, and httpx reads a URL in Python.
+    # Most purchases go to the same URL, and httpx parses URLs slowly.
     url = read_url(text)
     if not url.host:
         raise httpx.InvalidURL("it has no host")
@@ -77,7 +77,7 @@ def _body_of(call: Call) -> tuple[str, RequestBody | None]:
 def build_download(
     url: httpx.URL, key_headers: Mapping[str, str] = MappingProxyType({})
 ) -> httpx.Request:
-    """Return the request of an image: no cookie, and no key but where it is given."""
+    """Return the request of an image: no cookie, and no key except `key_headers`."""
     headers = {
         **key_headers,
         **_COMMON_HEADERS,

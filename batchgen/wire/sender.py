@@ -1,4 +1,4 @@
-"""Send calls to providers and download images: the only sender of batchgen."""
+"""Send calls to providers and download images: nothing else in batchgen does."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from batchgen.wire.body_decoding import declares_json, size_in_memory
 from batchgen.wire.body_sinks import ReplySink
 from batchgen.wire.download import download
 from batchgen.wire.exchange import Exchange, may_leave_loopback
-from batchgen.wire.line import Offload
 from batchgen.wire.exchange_errors import HTTPX_ERRORS, purchase_error
+from batchgen.wire.line import Offload
 from batchgen.wire.link_scope import LinkSource
 from batchgen.wire.memory import Lease, MemoryBudget
 from batchgen.wire.request_builder import build_purchase
@@ -35,11 +35,11 @@ class Wire:
     """Send calls and download images; use as an async context manager.
 
     Args:
-        transport: Any httpx transport; None for our own on aiohttp.
-        paid_hosts: Whether hosts other than loopback may be talked to at all.
+        transport: Any httpx transport; None for batchgen's own on aiohttp.
+        paid_hosts: Whether requests may go to hosts other than loopback.
         offload: Runs long decoding; a simulation passes one that runs it inline.
-        memory: What all bodies together may hold.
-        sockets: What our own transport may have open; all that it wants if not given.
+        memory: The budget of all bodies together.
+        sockets: Limits of batchgen's own transport; without limits if None.
     """
 
     def __init__(
@@ -52,12 +52,13 @@ class Wire:
         memory: MemoryBudget | None = None,
         sockets: SocketLimits | None = None,
     ) -> None:
-        may = may_leave_loopback(paid_hosts=paid_hosts)
-        # A rehearsal speaks no TLS: what is wrong with certificates does not end it.
+        may_leave = may_leave_loopback(paid_hosts=paid_hosts)
+        # A rehearsal uses no TLS: a problem with certificates must not stop it.
         tls = None if paid_hosts else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._exchange = Exchange(
-            transport or AiohttpTransport(use_proxy=may, sockets=sockets, tls=tls),
-            paid_hosts=may,
+            transport
+            or AiohttpTransport(use_proxy=may_leave, sockets=sockets, tls=tls),
+            paid_hosts=may_leave,
             offload=offload,
             limits=limits,
         )
@@ -76,9 +77,9 @@ class Wire:
         await self._exchange.aclose()
 
     def lease(self) -> Lease:
-        """Return what `send` or `download` fills with what a body takes.
+        """Return a lease, in which `send` and `download` count the bytes of a body.
 
-        Whoever asks for one holds it until the bytes are stored or dropped.
+        The caller holds it until the bytes are stored or dropped.
         """
         return self._memory.lease()
 
@@ -98,20 +99,20 @@ class Wire:
             provider: Registered name, for errors.
             call: The request; a redirect in its reply is not followed.
             reply_timeout_s: Longest wait for the reply's head.
-            on_sent: For a purchase, whose place in flight the caller has counted.
-                Called at most once, as the first byte is about to leave; never
-                when nothing was sent. A transport that is not ours cannot say when:
-                then it is called when the head or the failure arrives.
+            on_sent: For a purchase, whose slot the caller has counted. Called at most
+                once, just before the first byte is sent; never when nothing was sent.
+                Another transport than ours does not know the moment: then it is called
+                when the head or the error arrives.
             on_head: Called as the head of the reply arrives.
-            lease: Holds what the reply takes in memory when this returns; None where
-                it is dropped at once.
+            lease: Holds the memory of the reply after this returns; None where the
+                reply is dropped at once.
 
         Raises:
-            NotConnected: surely nothing was sent.
-            OutcomeUnknown: it may have left, and no usable reply came.
+            NotConnected: certainly nothing was sent.
+            OutcomeUnknown: the call may have been sent, and no usable reply came.
             CredentialRejected, RequestInvalid: the key or the URL cannot be written in
                 HTTP; nothing was sent.
-            SpecError: the host must not be talked to; nothing was sent.
+            SpecError: no request may go to this host; nothing was sent.
         """
         receiver = _ReplyReceiver(call.blob_keys, _CallOnce(on_sent), on_head)
         request = build_purchase(provider, call)
@@ -121,8 +122,8 @@ class Wire:
         }
         if lease is not None:
             return await self._send(provider, request, reply_timeout_s, receiver, lease)
-        with self.lease() as own:
-            return await self._send(provider, request, reply_timeout_s, receiver, own)
+        with self.lease() as new:
+            return await self._send(provider, request, reply_timeout_s, receiver, new)
 
     async def _send(
         self,
@@ -169,6 +170,11 @@ class Wire:
                 await response.aclose()
         if timeout_scope.cancelled_caught:
             raise httpx.ReadTimeout(f"not finished after {timeout_s:g} s")
+        return await self._decode(response, headers, sink)
+
+    async def _decode(
+        self, response: httpx.Response, headers: dict[str, str], sink: ReplySink
+    ) -> Reply:
         body = await self._exchange.decode(sink.document, sink.parsed_bytes)
         whole = None
         if isinstance(body, str) and 200 <= response.status_code < 300:
@@ -190,24 +196,25 @@ class Wire:
     ) -> Blob:
         """Fetch the bytes of one image, without cookie or provider header.
 
-        What the bytes are is the caller's to judge. A data URI is decoded here.
+        The caller checks that the bytes are an image. A data URI is decoded here.
 
         Args:
             provider: Registered name, for errors.
-            url: Where the provider says that the image is; it may be relative to the
-                base URL of `source`.
-            from_loopback: Whether links to this machine may be followed; they may be,
-                too, where the base URL of `source` is on it.
-            source: The provider that handed out the link; None for the user's own. Its
-                key goes to its own origin alone, and only where that asks for it.
-            lease: Holds the image when this returns; None where it is dropped soon.
+            url: The link that the provider gave; it may be relative to the base URL of
+                `source`.
+            from_loopback: Whether links to this machine may be followed. They may also
+                be followed if the base URL of `source` is on this machine.
+            source: The provider that gave the link; None for a link of the user. The
+                provider's key is sent only to its own origin, and only if asked for.
+            lease: Holds the image after this returns; None where it is dropped soon.
 
         Raises:
-            LinkLost: it is gone, or leads where we must not go; paid for all the same.
-            Incomplete: it broke off, or may work later.
-            ImageRejected: it is larger than any image, or no readable data URI.
+            LinkLost: the link is gone, or leads to a forbidden address; the image is
+                paid for all the same.
+            Incomplete: the download broke off, or may work later.
+            ImageRejected: too large for an image, or an unreadable data URI.
         """
-        with self.lease() as own:
+        with self.lease() as new:
             allow_loopback = from_loopback or (
                 source is not None and source.is_loopback
             )
@@ -215,18 +222,18 @@ class Wire:
                 self._exchange,
                 provider,
                 url,
-                lease or own,
+                lease or new,
                 source,
                 allow_loopback=allow_loopback,
             )
 
 
 class _ReplyReceiver:
-    """What has come of one reply; let go of at the end, whoever holds this still.
+    """Receive one reply; at the end its bytes are freed, even if a frame refers to it.
 
     Attributes:
-        mark_sent: Called when the head is here, if nobody called it before.
-        head: Status and headers; None before they came.
+        mark_sent: Reports that the request was sent; at the head, at the latest.
+        head: Status and headers; None before they arrive.
     """
 
     def __init__(
@@ -242,7 +249,7 @@ class _ReplyReceiver:
         self._sink: ReplySink | None = None
 
     def begin(self, response: httpx.Response) -> tuple[dict[str, str], ReplySink]:
-        """Take note of the head; return the headers, and what takes the body."""
+        """Note the head; return the headers, and the sink of the body."""
         self.mark_sent()
         if self._on_head is not None:
             self._on_head()
@@ -267,7 +274,10 @@ class _ReplyReceiver:
 def _attempt_error(
     provider: str, request: httpx.Request, receiver: _ReplyReceiver, error: Exception
 ) -> AttemptError | SpecError:
-    """Return what a failed call means, as an error that no frame has a name for."""
+    """Return what a failed call means.
+
+    In a function of its own, so that no frame of the traceback refers to the error.
+    """
     attempt_error = purchase_error(provider, request.url.host, error)
     if isinstance(attempt_error, OutcomeUnknown):
         receiver.mark_sent()
@@ -276,7 +286,7 @@ def _attempt_error(
 
 
 class _CallOnce:
-    """Tell somebody once that the request left."""
+    """Call a callback at the first call, and never again."""
 
     def __init__(self, callback: Callable[[], None] | None) -> None:
         self._callback = callback

@@ -1,8 +1,8 @@
-"""How many sockets a transport has, and who may open one more.
+"""Limit and count the sockets of a transport.
 
-Purchases have places of their own, which whoever sends them counts. Polls, downloads,
-uploads and all other requests share what is left, and wait here for their turn: before
-anything leaves, so waiting costs nothing.
+Purchases are counted by their sender. Polls, downloads, uploads and all other requests
+share the remaining sockets and wait here for a slot. They wait before anything is sent,
+so waiting costs nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import httpx
 from batchgen.open_files import SHORTAGE
 
 HAS_OWN_SLOT = "has_own_slot"
-"""Request extension: whether the sender counted this request among its purchases."""
+"""Request extension: True for a purchase, which its sender has counted."""
 
 
 class NoSocket(httpx.ConnectError):
@@ -30,13 +30,13 @@ class NoSocket(httpx.ConnectError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketLimits:
-    """What a transport may have open.
+    """How many sockets a transport may have open.
 
     Attributes:
         total: Sockets of all kinds, idle ones included.
-        others: Requests at a time that are no purchases.
-        kept_alive: As long as no more sockets than this are open, a connection stays
-            open for the next request; beyond it, each ends with its response.
+        others: Requests at a time that are not purchases.
+        kept_alive: Up to this number of open sockets, a connection stays open for the
+            next request; beyond this number, it closes after its response.
     """
 
     total: float = inf
@@ -45,13 +45,13 @@ class SocketLimits:
 
 
 class RequestSlot:
-    """A request's turn among the others, until it is closed."""
+    """The permission for one request that is not a purchase, until it is closed."""
 
     def __init__(self, limiter: anyio.CapacityLimiter | None) -> None:
         self._limiter = limiter
 
     def close(self) -> None:
-        """Let the next one have its turn; nothing happens the second time."""
+        """Free the slot for the next request; a second call does nothing."""
         limiter, self._limiter = self._limiter, None
         if limiter is not None:
             limiter.release_on_behalf_of(self)
@@ -66,10 +66,10 @@ class SocketCounter:
         self._open: WeakSet[socket.socket] = WeakSet()
 
     async def slot(self, request: httpx.Request) -> RequestSlot:
-        """Wait until a request may have a connection."""
+        """Wait until a request may use a connection."""
         if self._limits.others == inf or request.extensions.get(HAS_OWN_SLOT):
             return RequestSlot(None)
-        if self._others is None:  # it can only be made where an event loop runs
+        if self._others is None:  # created here, because it needs an event loop
             self._others = anyio.CapacityLimiter(self._limits.others)
         slot = RequestSlot(self._others)
         await self._others.acquire_on_behalf_of(slot)
@@ -77,27 +77,27 @@ class SocketCounter:
 
     @property
     def may_keep_alive(self) -> bool:
-        """Whether a connection may stay open behind its response."""
+        """Whether a connection may stay open after its response."""
         return len(self._open) <= self._limits.kept_alive
 
     def open(self, create: Callable[[], socket.socket]) -> socket.socket:
-        """Return a new socket that is counted until `closed`.
+        """Return a new socket that is counted until `discard`.
 
         Raises:
-            OSError: there is none left, by our own count or by the system's.
+            OSError: no socket is left, by this count or by the system's.
         """
-        # Below the system's limit: what is left there is for storing what comes.
+        # Below the system's limit: storing images needs files, too.
         if len(self._open) >= self._limits.total:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         new_socket = create()
         self._open.add(new_socket)
         return new_socket
 
-    def closed(self, closed: socket.socket) -> None:
-        """Count a socket no more."""
-        self._open.discard(closed)
+    def discard(self, closed_socket: socket.socket) -> None:
+        """Stop counting a socket."""
+        self._open.discard(closed_socket)
 
 
 def lacks_socket(error: Exception) -> bool:
-    """Say whether a connection failed because no socket was left for it."""
+    """Return whether a connection failed because no socket was left for it."""
     return isinstance(error, OSError) and error.errno in SHORTAGE

@@ -1,7 +1,7 @@
-"""Carry httpx requests over aiohttp, and say exactly whether a request left.
+"""Carry httpx requests over aiohttp, and know exactly whether a request was sent.
 
-httpx's own pool walks all connections for each request, which is quadratic; aiohttp's
-does not.
+httpx's own pool looks at all connections for each request, which is quadratic;
+aiohttp's pool does not.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _VERSION = {"http_version": b"HTTP/1.1"}
 
 
 class _Response(aiohttp.ClientResponse):
-    """Remember the protocol, which tells how a connection ended after it did."""
+    """Keep the protocol, which knows how its connection ended."""
 
     connection_error: Callable[[], BaseException | None]
 
@@ -70,7 +70,7 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of one response, in the chunks in which it comes."""
+    """The body of one response, in the chunks in which it arrives."""
 
     def __init__(self, response: _Response, slot: RequestSlot) -> None:
         self._response = response
@@ -84,8 +84,8 @@ class _Body(httpx.AsyncByteStream):
             chunk = await self._response.content.readany()
         except AIOHTTP_ERRORS as error:
             raise error_after_send(error) from error
-        # A body that only the end of the connection ends looks whole to aiohttp even
-        # when the connection was reset.
+        # Without a declared length, the end of the connection ends the body. To aiohttp
+        # such a body looks complete even when the connection was reset.
         failure = None if chunk else self._response.connection_error()
         if isinstance(failure, OSError):
             raise error_after_send(failure) from failure
@@ -101,13 +101,12 @@ class _Body(httpx.AsyncByteStream):
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """An httpx transport that holds thousands of connections.
 
-    Of httpx's timeouts it honours `connect` (name, connection and TLS together) and
-    `read`, up to the reply's head; whoever reads the body sets the pace there.
-    Request extensions: `scope` (a Reach) limits the addresses that are connected to,
-    `on_sent` is called when the first byte is about to leave, `has_own_slot` says
-    that the request is a purchase whose place was counted (see `sockets`). Follows
-    no redirect, keeps no cookie, decodes no body. A connection through a proxy is the
-    proxy's to judge.
+    Of httpx's timeouts it respects `connect` (name, connection and TLS together) and
+    `read` up to the reply's head; the reader of the body has its own timeouts.
+    Request extensions: `address_scope` limits the addresses of connections, `on_sent`
+    is called before the first byte is sent, `has_own_slot` marks a purchase, which its
+    sender has counted (see `sockets`). The transport follows no redirect, keeps no
+    cookie and decodes no body. Behind a proxy, the proxy decides on addresses.
     """
 
     def __init__(
@@ -160,7 +159,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Send a request, and wait while the machine has no socket left for it.
 
         Raises:
-            NoSocket: it had none for as long as a connection may take.
+            NoSocket: there was none for as long as a connection may take.
         """
         ends_at = anyio.current_time() + (connect_s or PATIENCE_S)
         for pause_s in chain(PAUSES_S, repeat(PAUSES_S[-1])):
@@ -173,7 +172,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 if anyio.current_time() > ends_at:
                     raise NoSocket(_shortage_words(error)) from error
             await anyio.sleep(pause_s)
-        raise AssertionError  # the pauses have no end
+        raise AssertionError  # the loop has no end
 
     async def _send(
         self,
@@ -200,7 +199,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             timeout=_timeout(connect_s),
         )
         if proxy is not None and not is_tunnel:
-            # No tunnel: what answers may be the proxy itself, in the server's place.
+            # Without a tunnel, the answer may come from the proxy itself.
             failure = proxy_error_of(
                 proxy, request.url.host, response.status, response.headers
             )
@@ -211,8 +210,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         return cast(_Response, response)
 
     def _session(self, scope: AddressScope) -> aiohttp.ClientSession:
-        # One pool for each reach: a connection that was judged for a provider must
-        # not be taken up by a link.
+        # One pool for each scope: a link must not reuse a connection to an address that
+        # only the provider's own calls may use.
         session = self._sessions.get(scope)
         if session is None:
             session = self._sessions[scope] = self._create_session(scope)
@@ -254,16 +253,16 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
 
 def _is_shortage(tracker: SendTracker, error: Exception) -> bool:
-    """Say whether a request failed because this machine has no socket left."""
-    # Of several addresses' errors only a text is left; and a name that could not be
-    # resolved for want of a file looks like any other that could not.
+    """Return whether a request failed because this machine has no socket left."""
+    # aiohttp keeps only the text of the errors of several addresses. And without a free
+    # file, a name lookup fails like any other name lookup.
     if tracker.had_no_socket or lacks_socket(error):
         return True
     return isinstance(error, aiohttp.ClientConnectorDNSError) and not may_open()
 
 
 def _shortage_words(error: Exception) -> str:
-    # A name is looked up in a thread; the resolver says so where that is lacking.
+    # If no thread could be started to look up a name, the resolver's message says so.
     if isinstance(error, aiohttp.ClientConnectorDNSError) and lacks_socket(error):
         return error.os_error.strerror or shortage_words()
     return shortage_words()
@@ -272,20 +271,20 @@ def _shortage_words(error: Exception) -> str:
 def _scoped_socket(
     scope: AddressScope, sockets: SocketCounter, address: aiohttp.AddrInfoType
 ) -> socket.socket:
-    """Return a socket for the very address that is about to be connected to.
+    """Return a socket for the address of the next connection.
 
-    The resolver judged those of names; what aiohttp takes for an address never came
-    to it. Older versions take `2130706433`, too.
+    The resolver checks only the addresses of names. A host that aiohttp reads as an
+    address, in older versions even `2130706433`, is checked here.
 
     Raises:
-        AddressForbidden: it is out of reach.
+        AddressForbidden: the address is not in the scope.
         OSError: there is no socket left.
     """
     host = str(address[4][0])
     if not allows(scope, host):
         raise AddressForbidden(f"{host} is not a {scope} address")
     try:
-        return sockets.open(lambda: patient_socket(address, sockets.closed))
+        return sockets.open(lambda: patient_socket(address, sockets.discard))
     except OSError as error:
         current_tracker.get().had_no_socket |= lacks_socket(error)
         raise
@@ -304,19 +303,21 @@ async def _body_of(request: httpx.Request) -> RequestBody:
 
 
 def _as_text(headers: httpx.Headers) -> list[tuple[str, str]]:
-    encoding = headers.encoding  # judged anew whenever it is asked for
-    return [(it.decode(encoding), value.decode(encoding)) for it, value in headers.raw]
+    encoding = headers.encoding  # a property that is slow each time
+    return [
+        (name.decode(encoding), value.decode(encoding)) for name, value in headers.raw
+    ]
 
 
 def _as_yarl(url: httpx.URL) -> yarl.URL:
-    # httpx has made an Authorization header of a user in the URL; aiohttp would make
-    # a second one. `encoded` keeps the signature of a signed link as it is.
+    # From a user in the URL httpx has made an Authorization header already; aiohttp
+    # would add a second one. `encoded` keeps the signature of a signed link unchanged.
     plain = url.copy_with(username=None, password=None) if url.userinfo else url
     return yarl.URL(str(plain), encoded=True)
 
 
 def _proxy_headers(proxy: Proxy | None) -> dict[str, str]:
-    # The login goes apart from the URL, which aiohttp repeats in its errors.
+    # The login is not part of the URL, which aiohttp repeats in its errors.
     if proxy is None or proxy.login is None:
         return {}
     return {"Proxy-Authorization": proxy.login.as_basic}

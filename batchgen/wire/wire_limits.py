@@ -1,4 +1,4 @@
-"""Where an exchange is given up: limits of time and size."""
+"""When an exchange is given up: limits of time and size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireLimits:
-    """Where an exchange is given up.
+    """When an exchange is given up.
 
     Attributes:
         connect_s: Name, connection and TLS together.
