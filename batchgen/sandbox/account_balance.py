@@ -7,13 +7,15 @@ from starlette.requests import Request
 from batchgen.sandbox.purchase_handler import Service
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import read_key
-from batchgen.sandbox.sandbox_context import Workshop
+from batchgen.sandbox.sandbox_context import SandboxContext
 
 DEPOSIT_NANO = 1_000_000_000_000
 """A thousand dollars at each provider."""
 
 
-async def left_nano(shop: Workshop, service: Service, request: Request) -> int:
+async def remaining_nano(
+    context: SandboxContext, service: Service, request: Request
+) -> int:
     """Return the deposit without what was billed, in nano-dollars.
 
     Raises:
@@ -24,5 +26,7 @@ async def left_nano(shop: Workshop, service: Service, request: Request) -> int:
         raise Refusal(Reason.INVALID, "A balance is asked for without parameters")
     if "broke" in key:
         return 0
-    charges = await shop.remember(shop.state.bill, service.name, shop.now())
+    charges = await context.run_transaction(
+        context.state.bill, service.name, context.now()
+    )
     return max(0, DEPOSIT_NANO - sum(it.amount_nano for it in charges))

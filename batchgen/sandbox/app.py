@@ -23,10 +23,10 @@ from batchgen.sandbox.nanobananaapi import Nanobananaapi
 from batchgen.sandbox.openai import Openai
 from batchgen.sandbox.purchase_handler import Service, path_in
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.sandbox_context import Workshop
+from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.upload_handler import upload_route
 
-SERVICES: Mapping[str, Callable[[Workshop], Service]] = MappingProxyType(
+SERVICES: Mapping[str, Callable[[SandboxContext], Service]] = MappingProxyType(
     {
         "aimlapi": Aimlapi,
         "apiai": Apiai,
@@ -40,12 +40,12 @@ SERVICES: Mapping[str, Callable[[Workshop], Service]] = MappingProxyType(
 """Every provider that the sandbox can stand in for."""
 
 
-def build_app(shop: Workshop) -> Starlette:
+def build_app(context: SandboxContext) -> Starlette:
     """Return the application that serves all providers and the bill."""
-    services = {name: build(shop) for name, build in SERVICES.items()}
-    admin = Admin(shop, services)
+    services = {name: build(context) for name, build in SERVICES.items()}
+    admin = Admin(context, services)
     mounts = [
-        Mount(f"/{name}", app=_serve(shop, service))
+        Mount(f"/{name}", app=_serve(context, service))
         for name, service in services.items()
     ]
     routes = [*mounts, Mount("/_sandbox", app=admin.app())]
@@ -54,12 +54,12 @@ def build_app(shop: Workshop) -> Starlette:
     return app
 
 
-def _serve(shop: Workshop, service: Service) -> Starlette:
+def _serve(context: SandboxContext, service: Service) -> Starlette:
     app = Starlette(
         routes=[
             *service.routes(),
-            download_route(shop, service),
-            upload_route(shop, service),
+            download_route(context, service),
+            upload_route(context, service),
         ],
         exception_handlers={HTTPException: partial(_refuse, service)},
     )

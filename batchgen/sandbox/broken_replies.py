@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
-class Line(Protocol):
+class Connection(Protocol):
     """What is needed of the connection under a request."""
 
     def abort(self) -> None: ...
@@ -17,21 +17,21 @@ class Line(Protocol):
     def close(self) -> None: ...
 
 
-class OpenHttp(H11Protocol):
-    """HTTP that lets a reply reach the connection under it, as `state["line"]`."""
+class ConnectionProtocol(H11Protocol):
+    """HTTP that lets a reply reach the connection under it, as `state["connection"]`."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        line: Line = transport
-        self.app_state = {**self.app_state, "line": line}
+        connection: Connection = transport
+        self.app_state = {**self.app_state, "connection": connection}
 
 
 class LostReply(Response):
     """Close the connection without a reply."""
 
     async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
-        scope["state"]["line"].abort()
-        await _see_the_end(receive)
+        scope["state"]["connection"].abort()
+        await _wait_for_disconnect(receive)
 
 
 class CutReply(Response):
@@ -54,11 +54,11 @@ class CutReply(Response):
         await send(start)
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
         # Closing, unlike aborting, lets what was written go out first.
-        scope["state"]["line"].close()
-        await _see_the_end(receive)
+        scope["state"]["connection"].close()
+        await _wait_for_disconnect(receive)
 
 
-async def _see_the_end(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     """Wait until the server knows, else it would add a reply of its own."""
     while (await receive())["type"] != "http.disconnect":
         pass

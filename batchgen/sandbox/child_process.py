@@ -45,7 +45,7 @@ class SandboxProcess:
     def bill(self, provider: str | None = None) -> dict[str, Any]:
         """Return the bill: `total_usd`, `total_nano_usd` and `entries`."""
         query = "" if provider is None else f"?provider={provider}"
-        bill: dict[str, Any] = self._ask(f"bill{query}")
+        bill: dict[str, Any] = self._get_json(f"bill{query}")
         return bill
 
     def bill_as_csv(self, provider: str) -> bytes:
@@ -54,33 +54,33 @@ class SandboxProcess:
 
     def tariff(self) -> dict[str, Any]:
         """Return by provider and resolution `expected_usd` and `ceiling_usd`."""
-        tariff: dict[str, Any] = self._ask("tariff")
+        tariff: dict[str, Any] = self._get_json("tariff")
         return tariff
 
     def requests(self) -> list[dict[str, Any]]:
         """Return every purchase request that arrived, oldest first."""
-        requests: list[dict[str, Any]] = self._ask("requests")
+        requests: list[dict[str, Any]] = self._get_json("requests")
         return requests
 
     def uploads(self) -> list[dict[str, Any]]:
         """Return every reference image that was uploaded, oldest first."""
-        uploads: list[dict[str, Any]] = self._ask("uploads")
+        uploads: list[dict[str, Any]] = self._get_json("uploads")
         return uploads
 
     def faults(self) -> dict[str, Any]:
         """Return the faults that are `queued`, and how many replies are `held`."""
-        faults: dict[str, Any] = self._ask("faults")
+        faults: dict[str, Any] = self._get_json("faults")
         return faults
 
     def queue_fault(self, provider: str, fault: str, times: int = 1) -> None:
         """Let the next fitting requests of a provider go wrong."""
-        self._ask("faults", {"provider": provider, "fault": fault, "times": times})
+        self._get_json("faults", {"provider": provider, "fault": fault, "times": times})
 
     def release(self) -> None:
         """Let the replies go that the fault `slow` holds."""
-        self._ask("release", {})
+        self._get_json("release", {})
 
-    def _ask(self, page: str, body: dict[str, Any] | None = None) -> Any:
+    def _get_json(self, page: str, body: dict[str, Any] | None = None) -> Any:
         return json.loads(self._get(page, body), parse_float=Decimal)
 
     def _get(self, page: str, body: dict[str, Any] | None = None) -> bytes:

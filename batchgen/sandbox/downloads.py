@@ -13,24 +13,26 @@ from batchgen.sandbox.broken_replies import CutReply
 from batchgen.sandbox.drawing import MEDIA_TYPES
 from batchgen.sandbox.faults import Fault, Occasion, roll
 from batchgen.sandbox.purchase_handler import KEY_HEADERS, Service
-from batchgen.sandbox.sandbox_context import Workshop
+from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.state_records import Picture
 
 _NAME = re.compile(r"([0-9a-f]{32})-(\d{1,9})\.(png|jpg|webp)")
 
 
-def link_of(shop: Workshop, picture: Picture) -> str:
+def link_of(context: SandboxContext, picture: Picture) -> str:
     """Return the link that is good now."""
     name = f"{picture.id}-{picture.link}.{picture.format}"
-    return f"{shop.url}/{picture.provider}/files/{name}"
+    return f"{context.url}/{picture.provider}/files/{name}"
 
 
-def download_route(shop: Workshop, service: Service) -> Route:
+def download_route(context: SandboxContext, service: Service) -> Route:
     """Return the route under which a provider's images are served."""
-    return Route("/files/{name}", partial(_download, shop, service), methods=["GET"])
+    return Route("/files/{name}", partial(_download, context, service), methods=["GET"])
 
 
-async def _download(shop: Workshop, service: Service, request: Request) -> Response:
+async def _download(
+    context: SandboxContext, service: Service, request: Request
+) -> Response:
     # Storage services take a signed link or a header, never both; and a key has no
     # business here.
     if KEY_HEADERS & set(request.headers):
@@ -39,41 +41,45 @@ async def _download(shop: Workshop, service: Service, request: Request) -> Respo
     if name is None:
         return _not_found()
     image, link, extension = name.groups()
-    picture = await shop.remember(shop.state.count_download, service.name, image)
+    picture = await context.run_transaction(
+        context.state.count_download, service.name, image
+    )
     if picture is None or picture.format != extension or int(link) > picture.link:
         return _not_found()
     if picture.link_state == "gone":
         return _gone(picture)
-    if int(link) < picture.link or _is_stale(shop, service, picture):
+    if int(link) < picture.link or _is_stale(context, service, picture):
         return _error(403, "AccessDenied", "Request has expired")
-    return await _serve(shop, service, picture)
+    return await _serve(context, service, picture)
 
 
-def _is_stale(shop: Workshop, service: Service, picture: Picture) -> bool:
+def _is_stale(context: SandboxContext, service: Service, picture: Picture) -> bool:
     if service.link_life_s is None:
         return picture.link_state == "dead"
-    too_old = shop.now() > picture.issued_at + service.link_life_s
+    too_old = context.now() > picture.issued_at + service.link_life_s
     return picture.link_state == "dead" or too_old
 
 
-async def _serve(shop: Workshop, service: Service, picture: Picture) -> Response:
-    fault = shop.faults.at_download(
+async def _serve(
+    context: SandboxContext, service: Service, picture: Picture
+) -> Response:
+    fault = context.faults.at_download(
         Occasion(
             provider=picture.provider,
             content=_content(picture),
             occurrence=picture.occurrence,
-            times=picture.downloads,
+            number=picture.downloads,
         )
     )
     if fault is Fault.EXPIRED_LINK:
         # Without polls there is no fresh link: this one works when tried again.
         if service.renews_links:
-            await shop.remember(shop.state.end_link, picture.id, "dead")
+            await context.run_transaction(context.state.end_link, picture.id, "dead")
         return _gone(picture)
     if fault is Fault.GONE_LINK:
-        await shop.remember(shop.state.end_link, picture.id, "gone")
+        await context.run_transaction(context.state.end_link, picture.id, "gone")
         return _gone(picture)
-    file = Response(await shop.draw(picture), media_type=MEDIA_TYPES[picture.format])
+    file = Response(await context.draw(picture), media_type=MEDIA_TYPES[picture.format])
     return CutReply.of(file) if fault is Fault.CUT_DOWNLOAD else file
 
 

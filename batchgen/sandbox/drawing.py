@@ -48,7 +48,7 @@ _SHAPES = range(128, 192)
 _PANEL = range(192, 256)
 _BOTTOM = (16, 18, 24)
 _WHITE = (255, 255, 255)
-_MOST_LINES = 12
+_MAX_LINES = 12
 _MAX_CHARACTERS = 20_000
 """More than the lines of the widest image hold; Pillow refuses texts of a million."""
 
@@ -66,12 +66,12 @@ def pixel_size(aspect_ratio: str, resolution: str) -> tuple[int, int]:
 def draw(picture: Picture) -> bytes:
     """Return the image as a file in its format."""
     size = (picture.width_px, picture.height_px)
-    sheet = _ground(picture, size)
-    pen = ImageDraw.Draw(sheet)
+    canvas = _ground(picture, size)
+    pen = ImageDraw.Draw(canvas)
     _draw_shapes(pen, picture, size)
     _draw_panel(pen, picture.prompt, size)
-    sheet.putpalette(_palette(picture))
-    return _encode(sheet, picture)
+    canvas.putpalette(_palette(picture))
+    return _encode(canvas, picture)
 
 
 def stand_in() -> bytes:
@@ -120,7 +120,7 @@ def _draw_panel(pen: ImageDraw.ImageDraw, prompt: str, size: tuple[int, int]) ->
     letter = max(11, min(size) // 26)
     margin = letter
     font = _font(letter)
-    room = min(_MOST_LINES, (size[1] - 4 * margin) // (letter + letter // 3) - 2)
+    room = min(_MAX_LINES, (size[1] - 4 * margin) // (letter + letter // 3) - 2)
     wrapped = _wrap(prompt[:_MAX_CHARACTERS], font, size[0] - 4 * margin)
     lines = list(islice(wrapped, max(1, room)))
     text = "\n".join(["REHEARSAL", *lines])
@@ -183,16 +183,16 @@ def _colour(picture: Picture, what: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _encode(sheet: Image.Image, picture: Picture) -> bytes:
+def _encode(canvas: Image.Image, picture: Picture) -> bytes:
     file = BytesIO()
     if picture.format == "png":
         chunks = PngInfo()
         chunks.add_itxt("prompt", picture.prompt)
-        sheet.save(file, "PNG", compress_level=1, pnginfo=chunks)
+        canvas.save(file, "PNG", compress_level=1, pnginfo=chunks)
     elif picture.format == "jpg":
         # A JPEG comment holds 64 KB at most.
         comment = picture.prompt.encode()[:60_000]
-        sheet.convert("RGB").save(file, "JPEG", quality=85, comment=comment)
+        canvas.convert("RGB").save(file, "JPEG", quality=85, comment=comment)
     else:
-        sheet.convert("RGB").save(file, "WEBP", quality=80, method=0)
+        canvas.convert("RGB").save(file, "WEBP", quality=80, method=0)
     return file.getvalue()

@@ -89,11 +89,11 @@ def roll(*parts: object) -> float:
     return (int.from_bytes(digest) >> 11) / (1 << 53)
 
 
-def _pick(shares: Iterable[tuple[Fault, float]], chance: float) -> Fault | None:
+def _choose(shares: Iterable[tuple[Fault, float]], random_value: float) -> Fault | None:
     for fault, share in shares:
-        if chance < share:
+        if random_value < share:
             return fault
-        chance -= share
+        random_value -= share
     return None
 
 
@@ -104,7 +104,7 @@ class Occasion:
     Attributes:
         content: What counts as the same request.
         occurrence: How often that content was seen, from 1.
-        times: Position of the request among its provider's purchase requests, or of
+        number: Position of the request among its provider's purchase requests, or of
             the download among its image's downloads; from 1.
         is_inline: Whether images come in the reply to a purchase: then it is the reply
             that is cut, and not a download.
@@ -113,7 +113,7 @@ class Occasion:
     provider: str
     content: str
     occurrence: int
-    times: int
+    number: int
     is_inline: bool = False
 
 
@@ -134,25 +134,27 @@ class Faults:
         """Return provider, fault and how many times, in order."""
         return list(self._queued)
 
-    def _take(self, provider: str, fitting: frozenset[Fault]) -> Fault | None:
-        for position, (whose, fault, times) in enumerate(self._queued):
-            if whose == provider and fault in fitting:
-                left = [(whose, fault, times - 1)] if times > 1 else []
+    def _pop_queued(self, provider: str, possible: frozenset[Fault]) -> Fault | None:
+        for position, (queued_provider, fault, times) in enumerate(self._queued):
+            if queued_provider == provider and fault in possible:
+                left = [(queued_provider, fault, times - 1)] if times > 1 else []
                 self._queued[position : position + 1] = left
                 return fault
         return None
 
     def at_purchase(self, occasion: Occasion) -> Fault | None:
         """Return what goes wrong with a purchase request."""
-        queued = self._take(occasion.provider, PURCHASE_FAULTS)
+        queued = self._pop_queued(occasion.provider, PURCHASE_FAULTS)
         if queued is not None:
             return queued
-        chance = roll(self._seed, "purchase", occasion.content, occasion.occurrence)
+        random_value = roll(
+            self._seed, "purchase", occasion.content, occasion.occurrence
+        )
         if self._profile == "storm":
             shares = _STORM_INLINE if occasion.is_inline else _STORM_PURCHASE
-            return _pick(shares, chance)
-        if self._profile == "outage" and self._is_out(occasion.times):
-            return _pick(_OUTAGE, chance)
+            return _choose(shares, random_value)
+        if self._profile == "outage" and self._is_out(occasion.number):
+            return _choose(_OUTAGE, random_value)
         return None
 
     def _is_out(self, number: int) -> bool:
@@ -166,25 +168,25 @@ class Faults:
 
     def at_poll(self, provider: str) -> Fault | None:
         """Return what goes wrong with a poll."""
-        return self._take(provider, POLL_FAULTS)
+        return self._pop_queued(provider, POLL_FAULTS)
 
     def at_upload(self, provider: str) -> Fault | None:
         """Return what goes wrong with the upload of a reference image."""
-        return self._take(provider, UPLOAD_FAULTS)
+        return self._pop_queued(provider, UPLOAD_FAULTS)
 
     def at_download(self, occasion: Occasion) -> Fault | None:
         """Return what goes wrong with a download."""
-        queued = self._take(occasion.provider, DOWNLOAD_FAULTS)
+        queued = self._pop_queued(occasion.provider, DOWNLOAD_FAULTS)
         if queued is not None or self._profile != "storm":
             return queued
-        parts = (occasion.content, occasion.occurrence, occasion.times)
-        fault = _pick(_STORM_DOWNLOAD, roll(self._seed, "download", *parts))
+        parts = (occasion.content, occasion.occurrence, occasion.number)
+        fault = _choose(_STORM_DOWNLOAD, roll(self._seed, "download", *parts))
         # A link that worked, or was only cut, is not taken back.
-        return fault if occasion.times == 1 or fault is Fault.CUT_DOWNLOAD else None
+        return fault if occasion.number == 1 or fault is Fault.CUT_DOWNLOAD else None
 
     def refuses(self, content: str, prompt: str) -> bool:
         """Tell whether the policy forbids this prompt: always, or never."""
         if _REFUSED_WORD in prompt:
             return True
-        chance = roll(self._seed, "refusal", content)
-        return self._profile == "storm" and chance < _STORM_REFUSED
+        random_value = roll(self._seed, "refusal", content)
+        return self._profile == "storm" and random_value < _STORM_REFUSED

@@ -22,24 +22,24 @@ from starlette.routing import Route
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import SEVERAL_FAULTS, Fault, roll
-from batchgen.sandbox.price_table import Fare, Tariff, to_nano
-from batchgen.sandbox.purchase_handler import Order, purchase
+from batchgen.sandbox.price_table import Price, PriceTable, to_nano
+from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.request_parsing import Form, json_form
+from batchgen.sandbox.request_parsing import BodySpec, json_body
 from batchgen.sandbox.sale import charge_of, pictures_of
-from batchgen.sandbox.sandbox_context import Workshop
-from batchgen.sandbox.shapes import Files, Flag, ImageText, Listed, Object, Text
+from batchgen.sandbox.sandbox_context import SandboxContext
+from batchgen.sandbox.shapes import Files, Flag, ImageText, ListOf, Object, Text
 from batchgen.sandbox.state_records import Task
 from batchgen.sandbox.task_handler import (
-    FREE,
+    FREE_ENDINGS,
     LINK_LIFE_S,
     Ending,
-    answer,
-    look_at,
+    json_reply,
+    poll_task,
     results_of,
     submit,
 )
-from batchgen.sandbox.upload_handler import receive, upload_link
+from batchgen.sandbox.upload_handler import receive_upload, upload_link
 
 _UPLOAD_LIFE_S = 72 * 3600.0
 _UPLOAD_PATH = "/v1/files/upload/stream"
@@ -83,13 +83,13 @@ _TOO_LARGE = """<html>
 </html>
 """
 
-_FORM = json_form(
+_PURCHASE_BODY = json_body(
     {
         "model": Text(required=True, choices=("gemini-3.1-flash-image-preview",)),
         "prompt": Text(required=True),
         "aspect_ratio": Text(choices=_RATIOS),
         "resolution": Text(choices=("512", "0.5K", "1K", "2K", "4K")),
-        "image_urls": Listed(most=14, item=ImageText(schemes=("https", "http"))),
+        "image_urls": ListOf(maximum=14, item=ImageText(schemes=("https", "http"))),
         "output_format": Text(choices=("jpg", "png", "webp")),
         "google_search": Flag(),
         "image_search": Flag(),
@@ -98,12 +98,12 @@ _FORM = json_form(
 # All three, as the only known client sends them; without `auto_cleanup` nobody says
 # how long the file lives. No limit is documented: types and size are those that a
 # reference image has elsewhere.
-_UPLOAD = Form(
+_UPLOAD_BODY = BodySpec(
     media_type="multipart/form-data",
-    most_bytes=32 * 1024 * 1024,
-    check=Object(
+    max_bytes=32 * 1024 * 1024,
+    shape=Object(
         fields={
-            "file": Files(required=True, least=1, most=1),
+            "file": Files(required=True, minimum=1, maximum=1),
             "file_name": Text(required=True),
             "auto_cleanup": Text(required=True, choices=("true",)),
         }
@@ -111,20 +111,20 @@ _UPLOAD = Form(
 )
 
 
-def _fare(usd: str) -> Fare:
-    return Fare(expected_usd=Decimal(usd), ceiling_usd=Decimal(usd))
+def _price(usd: str) -> Price:
+    return Price(expected_usd=Decimal(usd), ceiling_usd=Decimal(usd))
 
 
 class Foxapi:
     """Sell one image per task, charged when it is completed."""
 
     name = "foxapi"
-    tariff: Tariff = MappingProxyType(
+    price_table: PriceTable = MappingProxyType(
         {
-            "512": _fare("0.0415"),
-            "1K": _fare("0.0585"),
-            "2K": _fare("0.0875"),
-            "4K": _fare("0.1315"),
+            "512": _price("0.0415"),
+            "1K": _price("0.0585"),
+            "2K": _price("0.0875"),
+            "4K": _price("0.1315"),
         }
     )
     faults = frozenset(Fault) - SEVERAL_FAULTS
@@ -133,12 +133,12 @@ class Foxapi:
     renews_links = True
     is_inline = False
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    def __init__(self, context: SandboxContext) -> None:
+        self._context = context
 
     def routes(self) -> list[Route]:
         """Return what it serves, without its images."""
-        buy = partial(purchase, self._shop, self, _FORM)
+        buy = partial(handle_purchase, self._context, self, _PURCHASE_BODY)
         return [
             Route("/v1/images/generations", buy, methods=["POST"]),
             Route("/v1/tasks/{task_id}", self._poll, methods=["GET"]),
@@ -170,37 +170,39 @@ class Foxapi:
         ratio = "1:1" if ratio == "match_input_image" else ratio
         resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
         pictures = pictures_of(
-            self._shop,
+            self._context,
             order,
             fault,
             size=pixel_size(ratio, resolution),
             file_format=order.body.get("output_format", "png"),
         )
-        amount_nano = to_nano(self.tariff[resolution].expected_usd)
-        charge = charge_of(self._shop, order, fault, resolution, amount_nano)
+        amount_nano = to_nano(self.price_table[resolution].expected_usd)
+        charge = charge_of(self._context, order, fault, resolution, amount_nano)
         task_id = f"task-unified-{int(charge.at)}-{uuid4().hex[:8]}"
-        task = await submit(self._shop, order, fault, pictures, charge, task_id=task_id)
+        task = await submit(
+            self._context, order, fault, pictures, charge, task_id=task_id
+        )
         return JSONResponse(_document(task, "pending", 0))
 
     async def _poll(self, request: Request) -> Response:
-        return await answer(self, request, self._task(request))
+        return await json_reply(self, request, self._task(request))
 
     async def _task(self, request: Request) -> dict[str, Any]:
-        task, progress = await look_at(self._shop, self, request)
+        task, progress = await poll_task(self._context, self, request)
         if progress < 100:
             status = "pending" if progress < 20 else "processing"
             return _document(task, status, progress)
-        if task.ending in FREE:
+        if task.ending in FREE_ENDINGS:
             return {**_document(task, "failed", 100), **_task_error(task)}
         result = await self._result(task)
         return {**_document(task, "completed", 100), **result}
 
     async def _result(self, task: Task) -> dict[str, Any]:
-        pictures = await results_of(self._shop, task)
+        pictures = await results_of(self._context, task)
         if not pictures:
             return {"results": None}
         [picture] = pictures
-        link = link_of(self._shop, picture)
+        link = link_of(self._context, picture)
         if roll("shape", task.content) < 0.5:
             media_type = MEDIA_TYPES[picture.format]
             return {"results": [{"url": link, "content_type": media_type}]}
@@ -208,13 +210,18 @@ class Foxapi:
         return {"output": {"url": link, "urls": [link], **size}}
 
     async def _upload(self, request: Request) -> Response:
-        return await answer(self, request, self._uploaded(request))
+        return await json_reply(self, request, self._uploaded(request))
 
     async def _uploaded(self, request: Request) -> dict[str, Any]:
-        upload, _ = await receive(
-            self._shop, self, _UPLOAD, request, file="file", life_s=_UPLOAD_LIFE_S
+        upload, _ = await receive_upload(
+            self._context,
+            self,
+            _UPLOAD_BODY,
+            request,
+            file="file",
+            life_s=_UPLOAD_LIFE_S,
         )
-        return {"url": upload_link(self._shop, upload), "size": upload.size_bytes}
+        return {"url": upload_link(self._context, upload), "size": upload.size_bytes}
 
 
 def _document(task: Task, status: str, progress: int) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from batchgen.sandbox.reference_images import ImageRules
-from batchgen.sandbox.request_parsing import Form
+from batchgen.sandbox.request_parsing import BodySpec
 from batchgen.sandbox.shapes import (
     FilePart,
     Files,
     Flag,
     ImageText,
-    Listed,
+    ListOf,
     Number,
     Object,
     Text,
@@ -22,7 +22,7 @@ _RATIOS = (
     *("auto", "1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "5:4", "4:5"),
     *("21:9", "1:4", "4:1", "1:8", "8:1"),
 )
-_IMAGE = ImageRules(most_bytes=10_000_000)
+_IMAGE = ImageRules(max_bytes=10_000_000)
 
 
 def _without_search(body: Mapping[str, Any]) -> Iterator[str]:
@@ -30,8 +30,8 @@ def _without_search(body: Mapping[str, Any]) -> Iterator[str]:
         yield "'google_image_search': needs 'google_search': true"
 
 
-FORM = Form(
-    check=Object(
+PURCHASE_BODY = BodySpec(
+    shape=Object(
         fields={
             "model": Text(
                 required=True,
@@ -43,10 +43,10 @@ FORM = Form(
             "prompt": Text(required=True),
             "size": Text(choices=_RATIOS),
             "resolution": Text(choices=("0.5K", "1K", "2K", "4K")),
-            "n": Number(least=1, most=4, whole=True),
+            "n": Number(minimum=1, maximum=4, whole=True),
             "official_fallback": Flag(),
-            "image_urls": Listed(
-                most=14,
+            "image_urls": ListOf(
+                maximum=14,
                 item=ImageText(schemes=("https", "http", "data"), image=_IMAGE),
             ),
             "google_search": Flag(),
@@ -55,16 +55,18 @@ FORM = Form(
         rule=_without_search,
     ),
     # Fourteen images of 10 MB are 187 MB as base64.
-    most_bytes=200 * 1024 * 1024,
+    max_bytes=200 * 1024 * 1024,
 )
 """The body of a purchase request."""
 
 # No page and no client that was read names the part: `file` is a guess.
-UPLOAD = Form(
+UPLOAD_BODY = BodySpec(
     media_type="multipart/form-data",
-    check=Object(
+    shape=Object(
         fields={
-            "file": Files(required=True, least=1, most=1, item=FilePart(image=_IMAGE))
+            "file": Files(
+                required=True, minimum=1, maximum=1, item=FilePart(image=_IMAGE)
+            )
         }
     ),
 )

@@ -13,8 +13,8 @@ from PIL import Image
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.protojson import Base64Text, EnumText, canonical_object
 from batchgen.sandbox.reference_images import ImageRules, decode_base64
-from batchgen.sandbox.request_parsing import Form
-from batchgen.sandbox.shapes import Listed, Number, Object, Text
+from batchgen.sandbox.request_parsing import BodySpec
+from batchgen.sandbox.shapes import ListOf, Number, Object, Text
 
 _RATIOS = (
     *("1:1", "1:4", "1:8", "2:3", "3:2", "3:4", "4:1", "4:3", "4:5", "5:4", "8:1"),
@@ -31,7 +31,7 @@ _THRESHOLDS = (
     *("BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_ONLY_HIGH"),
     *("BLOCK_NONE", "OFF"),
 )
-_MOST_REFERENCES = 14
+_MAX_REFERENCES = 14
 _LEVELS = ("minimal", "low", "medium", "high")
 
 
@@ -75,11 +75,11 @@ def ratio_in(body: Mapping[str, Any]) -> str:
     if stated is not None or not images:
         return stated or "1:1"
     with Image.open(BytesIO(b64decode(images[0]))) as image:
-        wanted = log(image.width / image.height)
-    return min(_RATIOS, key=lambda ratio: abs(_breadth(ratio) - wanted))
+        target = log(image.width / image.height)
+    return min(_RATIOS, key=lambda ratio: abs(_log_ratio(ratio) - target))
 
 
-def _breadth(ratio: str) -> float:
+def _log_ratio(ratio: str) -> float:
     width, height = pixel_size(ratio, "1K")
     return log(width / height)
 
@@ -93,12 +93,12 @@ def _image_config(body: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _faults_of_part(part: Mapping[str, Any]) -> Iterator[str]:
+def _problems_of_part(part: Mapping[str, Any]) -> Iterator[str]:
     if len(part) != 1:
         yield "needs either 'text' or 'inlineData'"
 
 
-def _faults_of_image(blob: Mapping[str, Any]) -> Iterator[str]:
+def _problems_of_image(blob: Mapping[str, Any]) -> Iterator[str]:
     data = decode_base64(blob["data"])
     if data is None:
         yield "'data' is no base64"
@@ -106,18 +106,18 @@ def _faults_of_image(blob: Mapping[str, Any]) -> Iterator[str]:
     yield from ImageRules().problems(data, blob["mimeType"])
 
 
-def _faults_of_modalities(config: Mapping[str, Any]) -> Iterator[str]:
+def _problems_of_modalities(config: Mapping[str, Any]) -> Iterator[str]:
     # Text alone is a valid wish there, and can only be a mistake here.
     if "IMAGE" not in config.get("responseModalities", ("IMAGE",)):
         yield "'responseModalities' has no IMAGE"
 
 
-def _faults_of_request(body: Mapping[str, Any]) -> Iterator[str]:
+def _problems_of_request(body: Mapping[str, Any]) -> Iterator[str]:
     if not prompt_in(body):
         yield "'contents' have no text"
     images = len(references_in(body))
-    if images > _MOST_REFERENCES:
-        yield f"{images} images, and the model takes {_MOST_REFERENCES}"
+    if images > _MAX_REFERENCES:
+        yield f"{images} images, and the model takes {_MAX_REFERENCES}"
     categories = [setting["category"] for setting in body.get("safetySettings", ())]
     if len(set(categories)) < len(categories):
         yield "'safetySettings' name a category twice"
@@ -131,21 +131,21 @@ _PART = Object(
                 "mimeType": Text(required=True),
                 "data": Base64Text(required=True),
             },
-            rule=_faults_of_image,
+            rule=_problems_of_image,
         ),
     },
-    rule=_faults_of_part,
+    rule=_problems_of_part,
 )
 _CONTENT = Object(
     fields={
         "role": Text(choices=("user",)),
-        "parts": Listed(required=True, least=1, most=100, item=_PART),
+        "parts": ListOf(required=True, minimum=1, maximum=100, item=_PART),
     }
 )
 _CONFIG = Object(
     fields={
-        "responseModalities": Listed(
-            least=1, most=2, item=EnumText(choices=("TEXT", "IMAGE"))
+        "responseModalities": ListOf(
+            minimum=1, maximum=2, item=EnumText(choices=("TEXT", "IMAGE"))
         ),
         "imageConfig": Object(
             fields={
@@ -158,22 +158,22 @@ _CONFIG = Object(
                 "thinkingLevel": Text(choices=(*_LEVELS, *map(str.upper, _LEVELS))),
             }
         ),
-        "temperature": Number(least=0, most=2),
-        "topP": Number(least=0, most=1),
-        "topK": Number(least=1, most=64, whole=True),
-        "maxOutputTokens": Number(least=1, most=65_536, whole=True),
+        "temperature": Number(minimum=0, maximum=2),
+        "topP": Number(minimum=0, maximum=1),
+        "topK": Number(minimum=1, maximum=64, whole=True),
+        "maxOutputTokens": Number(minimum=1, maximum=65_536, whole=True),
     },
-    rule=_faults_of_modalities,
+    rule=_problems_of_modalities,
 )
-FORM = Form(
-    check=Object(
+PURCHASE_BODY = BodySpec(
+    shape=Object(
         fields={
-            "contents": Listed(required=True, least=1, most=1, item=_CONTENT),
+            "contents": ListOf(required=True, minimum=1, maximum=1, item=_CONTENT),
             # The path names it, too, and decides.
             "model": Text(),
             "generationConfig": _CONFIG,
-            "safetySettings": Listed(
-                most=len(_CATEGORIES),
+            "safetySettings": ListOf(
+                maximum=len(_CATEGORIES),
                 item=Object(
                     fields={
                         "category": Text(required=True, choices=_CATEGORIES),
@@ -181,15 +181,15 @@ FORM = Form(
                     }
                 ),
             ),
-            "tools": Listed(
-                most=1,
+            "tools": ListOf(
+                maximum=1,
                 item=Object(fields={"googleSearch": Object(required=True, fields={})}),
             ),
         },
-        rule=_faults_of_request,
+        rule=_problems_of_request,
     ),
     # Stated for batches only, and taken for single requests, too.
-    most_bytes=20 * 1024 * 1024,
+    max_bytes=20 * 1024 * 1024,
     canonical=canonical_object,
 )
 """The body of a request. One turn of a conversation is all that an image needs."""

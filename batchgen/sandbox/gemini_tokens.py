@@ -14,7 +14,7 @@ from batchgen.sandbox.gemini_models import NANO_PER_QUERY, Model
 
 _TOKENS_PER_REFERENCE = 258
 # So that no prompt, however long, costs more than the tariff says.
-_MOST_OF_WORDS = 5_000
+_MAX_PROMPT_TOKENS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +35,9 @@ class Tokens:
     results: int = 0
 
     @classmethod
-    def asked(cls, prompt: str, references: int) -> Self:
+    def of_request(cls, prompt: str, references: int) -> Self:
         """Return the tokens of a request with so many images, before its answer."""
-        words = min(len(prompt.split()), _MOST_OF_WORDS)
+        words = min(len(prompt.split()), _MAX_PROMPT_TOKENS)
         return cls(prompt=words, references=references * _TOKENS_PER_REFERENCE)
 
     def amount_nano(self, model: Model) -> int:
@@ -51,13 +51,16 @@ class Tokens:
 
     def as_document(self) -> dict[str, Any]:
         """Return `usageMetadata`."""
-        asked = self.prompt + self.references
-        answered = self.text + self.image
+        sent_tokens = self.prompt + self.references
+        output_tokens = self.text + self.image
         return {
-            "promptTokenCount": asked,
-            "candidatesTokenCount": answered,
+            "promptTokenCount": sent_tokens,
+            "candidatesTokenCount": output_tokens,
             "thoughtsTokenCount": self.thoughts,
-            "totalTokenCount": asked + answered + self.thoughts + self.results,
+            "totalTokenCount": sent_tokens
+            + output_tokens
+            + self.thoughts
+            + self.results,
             **({"toolUsePromptTokenCount": self.results} if self.results else {}),
             "promptTokensDetails": _details(TEXT=self.prompt, IMAGE=self.references),
             "candidatesTokensDetails": _details(TEXT=self.text, IMAGE=self.image),

@@ -23,7 +23,7 @@ class Part:
     media_type: str
     data: bytes = field(repr=False)
 
-    def described(self) -> dict[str, Any]:
+    def as_record(self) -> dict[str, Any]:
         """Return what tells two parts apart, without the bytes."""
         return {
             "file_name": self.file_name,

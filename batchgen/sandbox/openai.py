@@ -23,28 +23,28 @@ from batchgen.sandbox.faults import CALL_FAULTS, Fault, roll
 from batchgen.sandbox.openai_models import (
     IMAGE_INPUT_NANO,
     INPUT_NANO,
+    MAX_TEXT_TOKENS,
     MODELS,
-    MOST_TEXT_TOKENS,
     OUTPUT_NANO,
     QUALITIES,
     REFERENCE_TOKENS,
     output_tokens,
     resolution_of,
     size_problem,
-    special_fares,
-    usual_fares,
+    special_prices,
+    usual_prices,
 )
 from batchgen.sandbox.openai_spellings import image_as_list, without_nulls
-from batchgen.sandbox.price_table import SpecialFare, Tariff
-from batchgen.sandbox.purchase_handler import Order, purchase
+from batchgen.sandbox.price_table import PriceTable, SpecialPrice
+from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.request_parsing import Form, json_form
-from batchgen.sandbox.sale import charge_of, made, pictures_of, sell
-from batchgen.sandbox.sandbox_context import Workshop
-from batchgen.sandbox.shapes import Files, Number, Object, Shape, Text, Written
+from batchgen.sandbox.request_parsing import BodySpec, json_body
+from batchgen.sandbox.sale import charge_of, image_count, pictures_of, sell
+from batchgen.sandbox.sandbox_context import SandboxContext
+from batchgen.sandbox.shapes import Files, Number, NumberText, Object, Shape, Text
 from batchgen.sandbox.state_records import Picture
 
-_COUNT = Number(least=1, most=10, whole=True)
+_COUNT = Number(minimum=1, maximum=10, whole=True)
 _SHARED: Mapping[str, Shape] = MappingProxyType(
     {
         "model": Text(required=True),
@@ -56,19 +56,19 @@ _SHARED: Mapping[str, Shape] = MappingProxyType(
         "output_format": Text(choices=("png", "jpeg", "webp")),
     }
 )
-_PERCENT = Number(least=0, most=100, whole=True)
-_GENERATE = json_form(
+_PERCENT = Number(minimum=0, maximum=100, whole=True)
+_GENERATE_BODY = json_body(
     {**_SHARED, "n": _COUNT, "output_compression": _PERCENT}, canonical=without_nulls
 )
-_EDIT = Form(
+_EDIT_BODY = BodySpec(
     media_type="multipart/form-data",
     canonical=image_as_list,
-    check=Object(
+    shape=Object(
         fields={
             **_SHARED,
-            "n": Written(number=_COUNT),
-            "output_compression": Written(number=_PERCENT),
-            "image[]": Files(required=True, most=16),
+            "n": NumberText(number=_COUNT),
+            "output_compression": NumberText(number=_PERCENT),
+            "image[]": Files(required=True, maximum=16),
         }
     ),
 )
@@ -159,21 +159,21 @@ class Openai:
 
     name = "openai"
     # Those of the image's tokens alone: what else is charged stays below the ceiling.
-    tariff: Tariff = MappingProxyType(usual_fares())
-    special_fares: Sequence[SpecialFare] = tuple(special_fares())
+    price_table: PriceTable = MappingProxyType(usual_prices())
+    special_prices: Sequence[SpecialPrice] = tuple(special_prices())
     faults = CALL_FAULTS
     key_header = "authorization"
     link_life_s: float | None = None
     renews_links = False
     is_inline = True
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    def __init__(self, context: SandboxContext) -> None:
+        self._context = context
 
     def routes(self) -> list[Route]:
         """Return what it serves, without its images."""
-        generate = partial(purchase, self._shop, self, _GENERATE)
-        edit = partial(purchase, self._shop, self, _EDIT)
+        generate = partial(handle_purchase, self._context, self, _GENERATE_BODY)
+        edit = partial(handle_purchase, self._context, self, _EDIT_BODY)
         return [
             Route("/v1/images/generations", generate, methods=["POST"]),
             Route("/v1/images/edits", edit, methods=["POST"]),
@@ -201,13 +201,13 @@ class Openai:
         size = _size(order)
         if problem := _problem(order, size):
             raise Refusal(Reason.INVALID, problem)
-        await anyio.sleep(self._shop.latency_s(order.content))
+        await anyio.sleep(self._context.latency_s(order.content))
         if order.refused or fault is Fault.REFUSAL:
             raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
         # A form has it as text.
-        count = made(int(order.body.get("n", 1)), fault)
+        count = image_count(int(order.body.get("n", 1)), fault)
         pictures = pictures_of(
-            self._shop,
+            self._context,
             order,
             fault,
             size=size,
@@ -216,10 +216,10 @@ class Openai:
         )
         usage = _Usage.of(order, size, count)
         resolution = resolution_of(size)
-        charge = charge_of(self._shop, order, fault, resolution, usage.amount_nano)
-        await sell(self._shop, order, fault, charge, pictures)
+        charge = charge_of(self._context, order, fault, resolution, usage.amount_nano)
+        await sell(self._context, order, fault, charge, pictures)
         shown = [] if fault is Fault.NO_IMAGE else pictures
-        document = {"created": int(self._shop.now())}
+        document = {"created": int(self._context.now())}
         items = await self._items(order, shown)
         # What an empty answer cost, it does not tell.
         counted = {"usage": usage.as_document()} if shown else {}
@@ -229,8 +229,8 @@ class Openai:
         self, order: Order, pictures: list[Picture]
     ) -> list[dict[str, str]]:
         if roll("link", order.content) < 0.5:
-            return [{"url": link_of(self._shop, picture)} for picture in pictures]
-        files = [await self._shop.draw(picture) for picture in pictures]
+            return [{"url": link_of(self._context, picture)} for picture in pictures]
+        files = [await self._context.draw(picture) for picture in pictures]
         return [{"b64_json": base64.b64encode(file).decode()} for file in files]
 
 
@@ -263,7 +263,7 @@ class _Usage:
         quality = order.body.get("quality", "auto")
         quality = "medium" if quality == "auto" else quality
         return cls(
-            text=min(1 + len(order.prompt) // 4, MOST_TEXT_TOKENS),
+            text=min(1 + len(order.prompt) // 4, MAX_TEXT_TOKENS),
             references=REFERENCE_TOKENS * len(order.body.get("image[]", [])),
             output=images * output_tokens(size, quality),
         )
@@ -279,10 +279,10 @@ class _Usage:
 
     def as_document(self) -> dict[str, Any]:
         """Return `usage`."""
-        given = self.text + self.references
+        input_tokens = self.text + self.references
         return {
-            "total_tokens": given + self.output,
-            "input_tokens": given,
+            "total_tokens": input_tokens + self.output,
+            "input_tokens": input_tokens,
             "output_tokens": self.output,
             "input_tokens_details": {
                 "text_tokens": self.text,

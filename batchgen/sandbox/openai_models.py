@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.sandbox.price_table import Fare, SpecialFare
+from batchgen.sandbox.price_table import Price, SpecialPrice
 
 MODELS = ("gpt-image-2", "gpt-image-1.5")
 """Whatever is not here is not found: models that were shut down, too."""
@@ -23,7 +23,7 @@ QUALITIES: Mapping[str, int] = MappingProxyType(
 
 INPUT_NANO, IMAGE_INPUT_NANO, OUTPUT_NANO = 5_000, 8_000, 30_000
 REFERENCE_TOKENS = 388
-MOST_TEXT_TOKENS = 4_000
+MAX_TEXT_TOKENS = 4_000
 _SQUARE = 1024 * 1024
 _SIDES = {"1K": 1024, "2K": 2048}
 # Pixels from which an image counts as this resolution.
@@ -33,7 +33,7 @@ _RESOLUTIONS = ((6_000_000, "4K"), (2_500_000, "2K"))
 def resolution_of(size: tuple[int, int]) -> str:
     """Return what a size in pixels counts as."""
     pixels = size[0] * size[1]
-    return next((name for least, name in _RESOLUTIONS if pixels >= least), "1K")
+    return next((name for minimum, name in _RESOLUTIONS if pixels >= minimum), "1K")
 
 
 def output_tokens(size: tuple[int, int], quality: str) -> int:
@@ -55,12 +55,12 @@ def size_problem(size: tuple[int, int]) -> str | None:
     return None
 
 
-def _fare(resolution: str, quality: str) -> Fare:
+def _price(resolution: str, quality: str) -> Price:
     side = _SIDES[resolution]
     nano = output_tokens((side, side), quality) * OUTPUT_NANO
     usd = Decimal(nano).scaleb(-9)
-    text = Decimal(MOST_TEXT_TOKENS * INPUT_NANO).scaleb(-9)
-    return Fare(
+    text = Decimal(MAX_TEXT_TOKENS * INPUT_NANO).scaleb(-9)
+    return Price(
         expected_usd=usd,
         # Some ratios have a few pixels more than a square, others fewer.
         ceiling_usd=usd * Decimal("1.1") + text,
@@ -69,14 +69,14 @@ def _fare(resolution: str, quality: str) -> Fare:
     )
 
 
-def usual_fares() -> dict[str, Fare]:
+def usual_prices() -> dict[str, Price]:
     """Return what an image costs whose quality is left open."""
-    return {resolution: _fare(resolution, "medium") for resolution in _SIDES}
+    return {resolution: _price(resolution, "medium") for resolution in _SIDES}
 
 
-def special_fares() -> Iterator[SpecialFare]:
+def special_prices() -> Iterator[SpecialPrice]:
     """Yield what each quality costs."""
     for quality in QUALITIES:
         for resolution in _SIDES:
-            fare = _fare(resolution, quality)
-            yield SpecialFare(resolution=resolution, quality=quality, fare=fare)
+            price = _price(resolution, quality)
+            yield SpecialPrice(resolution=resolution, quality=quality, price=price)

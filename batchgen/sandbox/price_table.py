@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fare:
+class Price:
     """What one image costs in US dollars.
 
     Attributes:
@@ -31,17 +31,17 @@ class Fare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpecialFare:
+class SpecialPrice:
     """A fare that holds for some requests alone; what is None holds for any."""
 
     resolution: str
-    fare: Fare
+    price: Price
     model: str | None = None
     quality: str | None = None
     thinking: str | None = None
 
 
-Tariff = Mapping[str, Fare]
+PriceTable = Mapping[str, Price]
 """Fares by resolution."""
 
 
@@ -56,30 +56,32 @@ def as_usd(nano: int) -> str:
 
 
 def as_document(
-    tariffs: Mapping[str, Tariff],
-    specials: Mapping[str, Sequence[SpecialFare]] = MappingProxyType({}),
+    price_tables: Mapping[str, PriceTable],
+    special_prices: Mapping[str, Sequence[SpecialPrice]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return all tariffs as they are published.
 
     Args:
-        tariffs: By provider.
-        specials: Likewise; where one holds, it stands above the tariff.
+        price_tables: By provider.
+        special_prices: Likewise; where one holds, it stands above the tariff.
     """
     document: dict[str, Any] = {"name": "the sandbox's own tariff"}
-    for provider, tariff in tariffs.items():
-        document[provider] = {name: _published(fare) for name, fare in tariff.items()}
+    for provider, price_table in price_tables.items():
+        document[provider] = {
+            name: _published(price) for name, price in price_table.items()
+        }
     document["special"] = {
-        provider: [_special(fare) for fare in fares]
-        for provider, fares in specials.items()
+        provider: [_special(price) for price in prices]
+        for provider, prices in special_prices.items()
     }
     return document
 
 
-def _published(fare: Fare) -> dict[str, str]:
-    return {name: str(usd) for name, usd in asdict(fare).items() if usd is not None}
+def _published(price: Price) -> dict[str, str]:
+    return {name: str(usd) for name, usd in asdict(price).items() if usd is not None}
 
 
-def _special(special: SpecialFare) -> dict[str, str]:
+def _special(special: SpecialPrice) -> dict[str, str]:
     conditions = {
         "resolution": special.resolution,
         "model": special.model,
@@ -87,4 +89,4 @@ def _special(special: SpecialFare) -> dict[str, str]:
         "thinking": special.thinking,
     }
     stated = {name: it for name, it in conditions.items() if it is not None}
-    return {**stated, **_published(special.fare)}
+    return {**stated, **_published(special.price)}

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from batchgen.sandbox.reference_images import standard_base64
-from batchgen.sandbox.shapes import Listed, Number, Object, Shape, Text
+from batchgen.sandbox.shapes import ListOf, Number, Object, Shape, Text
 
 _UNDERSCORE = re.compile(r"_([a-z0-9])")
 
@@ -62,7 +62,7 @@ def _read_object(shape: Object, value: Any, where: str, problems: list[str]) -> 
     return fields
 
 
-def _read_list(shape: Listed, value: Any, where: str, problems: list[str]) -> Any:
+def _read_list(shape: ListOf, value: Any, where: str, problems: list[str]) -> Any:
     if not isinstance(value, list):
         return value
     return [_read(shape.item, item, where, problems) for item in value]
@@ -84,7 +84,7 @@ def _read_enum(_shape: Text, value: Any, _where: str, _problems: list[str]) -> A
 _READERS: Mapping[type, Callable[..., Any]] = MappingProxyType(
     {
         Object: _read_object,
-        Listed: _read_list,
+        ListOf: _read_list,
         Number: _read_number,
         Base64Text: _read_bytes,
         EnumText: _read_enum,

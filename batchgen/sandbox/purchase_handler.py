@@ -15,17 +15,17 @@ from starlette.routing import Route
 
 from batchgen.sandbox.broken_replies import CutReply, LostReply
 from batchgen.sandbox.faults import Fault, Occasion, roll
-from batchgen.sandbox.price_table import SpecialFare, Tariff
+from batchgen.sandbox.price_table import PriceTable, SpecialPrice
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import (
-    Form,
-    Sheet,
+    BodySpec,
+    ParsedBody,
+    parse_body,
     read_body,
     read_key,
-    read_sheet,
 )
-from batchgen.sandbox.sandbox_context import Workshop
-from batchgen.sandbox.state_records import Arrival, Record
+from batchgen.sandbox.sandbox_context import SandboxContext
+from batchgen.sandbox.state_records import Arrival, RequestRecord
 
 _BAD_GATEWAY = """<html>
 <head><title>502 Bad Gateway</title></head>
@@ -47,7 +47,7 @@ _REASONS = {
 KEY_HEADERS = frozenset({"authorization", "cookie", "x-api-key", "x-goog-api-key"})
 """Where keys stand; they are never written down."""
 # Shorter than any key that somebody uses; replacing less could break the record.
-_SHORTEST_KEY = 8
+_MIN_KEY_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Order:
     refused: bool
 
     @property
-    def chances(self) -> tuple[str, int]:
+    def roll_parts(self) -> tuple[str, int]:
         """What a chance of this order depends on."""
         return self.content, self.arrival.occurrence
 
@@ -88,7 +88,7 @@ class Service(Protocol):
     """
 
     name: str
-    tariff: Tariff
+    price_table: PriceTable
     faults: frozenset[Fault]
     key_header: str
     link_life_s: float | None
@@ -117,14 +117,14 @@ class Service(Protocol):
 
 
 @runtime_checkable
-class SellsSpecially(Protocol):
+class HasSpecialPrices(Protocol):
     """A service some of whose requests have fares of their own.
 
     Attributes:
-        special_fares: The first that holds for a request is its fare.
+        special_prices: The first that holds for a request is its fare.
     """
 
-    special_fares: Sequence[SpecialFare]
+    special_prices: Sequence[SpecialPrice]
 
 
 def path_in(request: Request) -> str:
@@ -133,49 +133,51 @@ def path_in(request: Request) -> str:
     return path.removeprefix(request.scope.get("root_path", ""))
 
 
-async def purchase(
-    shop: Workshop, service: Service, form: Form, request: Request
+async def handle_purchase(
+    context: SandboxContext, service: Service, spec: BodySpec, request: Request
 ) -> Response:
     """Answer a purchase request."""
-    sheet, key = Sheet(), ""
+    parsed, key = ParsedBody(), ""
     try:
-        sheet = await examine(form, request)
+        parsed = await read_request(spec, request)
         key = read_key(request, service.key_header)
-        _admit(sheet, key)
+        _check_request(parsed, key)
     except Refusal as refusal:
-        record = record_of(shop, request, sheet, key)
+        record = record_of(context, request, parsed, key)
         outcome = refusal.reason
-        await shop.remember(
-            shop.state.record_arrival, service.name, None, outcome, record
+        await context.run_transaction(
+            context.state.record_arrival, service.name, None, outcome, record
         )
         return service.refuse(refusal, path_in(request))
-    order = await _take(shop, service, request, sheet, key)
+    order = await _record_order(context, service, request, parsed, key)
     try:
-        return await _answer(shop, service, order)
+        return await _answer(context, service, order)
     except Refusal as refusal:
-        await _close(shop, order, refusal.reason)
+        await _record_outcome(context, order, refusal.reason)
         return service.refuse(refusal, path_in(request))
 
 
-def _admit(sheet: Sheet, key: str) -> None:
+def _check_request(parsed: ParsedBody, key: str) -> None:
     if "broke" in key:
         raise Refusal(Reason.NO_CREDIT)
-    if sheet.complaint is not None:
-        raise sheet.complaint
+    if parsed.violation is not None:
+        raise parsed.violation
 
 
-async def examine(form: Form, request: Request) -> Sheet:
+async def read_request(spec: BodySpec, request: Request) -> ParsedBody:
     """Read the body of a request and judge it.
 
     Raises:
         Refusal: It is larger than the form allows.
     """
-    raw = await read_body(request, form.most_bytes)
+    raw = await read_body(request, spec.max_bytes)
     content_type = request.headers.get("content-type", "")
-    return await anyio.to_thread.run_sync(read_sheet, form, content_type, raw)
+    return await anyio.to_thread.run_sync(parse_body, spec, content_type, raw)
 
 
-def record_of(shop: Workshop, request: Request, sheet: Sheet, key: str) -> Record:
+def record_of(
+    context: SandboxContext, request: Request, parsed: ParsedBody, key: str
+) -> RequestRecord:
     """Return what is written down of a request: all but the key and the boundary."""
     headers = {
         name: value
@@ -184,89 +186,97 @@ def record_of(shop: Workshop, request: Request, sheet: Sheet, key: str) -> Recor
     }
     if "boundary=" in headers.get("content-type", ""):
         headers["content-type"] = headers["content-type"].partition(";")[0]
-    text = sheet.record
-    if len(key) >= _SHORTEST_KEY:
+    text = parsed.record
+    if len(key) >= _MIN_KEY_LENGTH:
         text = text.replace(key, "***")
         headers = {name: value.replace(key, "***") for name, value in headers.items()}
-    return Record(at=shop.now(), path=path_in(request), headers=headers, body=text)
+    return RequestRecord(
+        at=context.now(), path=path_in(request), headers=headers, body=text
+    )
 
 
-async def _take(
-    shop: Workshop, service: Service, request: Request, sheet: Sheet, key: str
+async def _record_order(
+    context: SandboxContext,
+    service: Service,
+    request: Request,
+    parsed: ParsedBody,
+    key: str,
 ) -> Order:
-    content = _content(sheet, request.path_params)
-    arrival = await shop.remember(
-        shop.state.record_arrival,
+    content = _content(parsed, request.path_params)
+    arrival = await context.run_transaction(
+        context.state.record_arrival,
         service.name,
         content,
         "arrived",
-        record_of(shop, request, sheet, key),
+        record_of(context, request, parsed, key),
     )
-    prompt = service.prompt_in(sheet.body)
+    prompt = service.prompt_in(parsed.body)
     return Order(
         provider=service.name,
         arrival=arrival,
         content=content,
-        body=sheet.body,
+        body=parsed.body,
         path=request.path_params,
         prompt=prompt,
         key=key,
-        refused=shop.faults.refuses(content, prompt),
+        refused=context.faults.refuses(content, prompt),
     )
 
 
-def _content(sheet: Sheet, path: Mapping[str, Any]) -> str:
+def _content(parsed: ParsedBody, path: Mapping[str, Any]) -> str:
     """Return what two requests share that ask for the same in every field."""
-    asked = json.loads(sheet.record)
+    fields = json.loads(parsed.record)
     if path:
-        asked = [asked, dict(path)]
-    canonical = json.dumps(asked, sort_keys=True, ensure_ascii=False)
+        fields = [fields, dict(path)]
+    canonical = json.dumps(fields, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-async def _answer(shop: Workshop, service: Service, order: Order) -> Response:
-    fault = _fault_for(shop, service, order)
+async def _answer(context: SandboxContext, service: Service, order: Order) -> Response:
+    fault = _fault_for(context, service, order)
     if fault is Fault.LOST_BEFORE:
-        await _close(shop, order, fault)
+        await _record_outcome(context, order, fault)
         return LostReply()
     if fault is Fault.HTML_ERROR:
-        await _close(shop, order, fault)
+        await _record_outcome(context, order, fault)
         return HTMLResponse(_BAD_GATEWAY, status_code=502)
     if fault is Fault.HTML_PAGE:
         # In front of the service, as a login or a check of the browser is.
-        await _close(shop, order, fault)
+        await _record_outcome(context, order, fault)
         return HTMLResponse(_MAINTENANCE)
     if fault in _REASONS:
         detail = order.key if fault is Fault.WRONG_KEY else ""
-        raise Refusal(_REASONS[fault], detail, roll("variant", *order.chances))
-    return await _hand_over(shop, await service.fulfil(order, fault), fault)
+        raise Refusal(_REASONS[fault], detail, roll("variant", *order.roll_parts))
+    return await _deliver(context, await service.fulfil(order, fault), fault)
 
 
-def _fault_for(shop: Workshop, service: Service, order: Order) -> Fault | None:
+def _fault_for(context: SandboxContext, service: Service, order: Order) -> Fault | None:
     occasion = Occasion(
         provider=service.name,
         content=order.content,
         occurrence=order.arrival.occurrence,
-        times=order.arrival.number,
+        number=order.arrival.number,
         is_inline=service.is_inline,
     )
-    fault = shop.faults.at_purchase(occasion)
+    fault = context.faults.at_purchase(occasion)
     return fault if fault in service.faults else None
 
 
-async def _hand_over(shop: Workshop, reply: Response, fault: Fault | None) -> Response:
+async def _deliver(
+    context: SandboxContext, reply: Response, fault: Fault | None
+) -> Response:
     if fault is Fault.LOST_REPLY:
         return LostReply()
     if fault is Fault.CUT_BODY:
         return CutReply.of(reply)
     if fault is Fault.MALFORMED:
-        return _torn(reply)
+        return _malformed(reply)
     if fault is Fault.SLOW:
-        await shop.hold()
+        await context.hold_reply()
     return reply
 
 
-def _torn(reply: Response) -> Response:
+def _malformed(reply: Response) -> Response:
     """Return a reply that arrives whole, but whose body is not."""
     if reply.media_type == "application/json":
         return Response('{"data": [{"url":', media_type="application/json")
@@ -279,5 +289,7 @@ def _torn(reply: Response) -> Response:
     return Response(half, media_type=reply.media_type, headers=headers)
 
 
-async def _close(shop: Workshop, order: Order, outcome: str) -> None:
-    await shop.remember(shop.state.set_outcome, order.arrival.request, outcome)
+async def _record_outcome(context: SandboxContext, order: Order, outcome: str) -> None:
+    await context.run_transaction(
+        context.state.set_outcome, order.arrival.request, outcome
+    )

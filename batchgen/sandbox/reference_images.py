@@ -25,11 +25,11 @@ class ImageRules:
     """What a document says of one reference image.
 
     Attributes:
-        most_bytes: Of the file itself, not of its base64; None where nothing is said.
+        max_bytes: Of the file itself, not of its base64; None where nothing is said.
     """
 
     media_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp")
-    most_bytes: int | None = None
+    max_bytes: int | None = None
 
     def problems(self, data: bytes, stated: str | None) -> Iterator[str]:
         """Yield what is wrong with an image.
@@ -38,15 +38,15 @@ class ImageRules:
             data: The file.
             stated: Media type that the request gives for it; None if it gives none.
         """
-        found = _media_type(data)
-        if found is None:
+        media_type = _media_type(data)
+        if media_type is None:
             yield "Image cannot be decoded"
-        elif found not in self.media_types:
-            yield f"Unsupported image type {found}"
-        elif stated is not None and stated != found:
-            yield f"Image is {found}, not {stated}"
-        if self.most_bytes is not None and len(data) > self.most_bytes:
-            yield f"Image of {len(data)} bytes exceeds {self.most_bytes} bytes"
+        elif media_type not in self.media_types:
+            yield f"Unsupported image type {media_type}"
+        elif stated is not None and stated != media_type:
+            yield f"Image is {media_type}, not {stated}"
+        if self.max_bytes is not None and len(data) > self.max_bytes:
+            yield f"Image of {len(data)} bytes exceeds {self.max_bytes} bytes"
 
 
 # A job with one logo sends it with every row.
@@ -84,7 +84,7 @@ def read_data_uri(text: str) -> tuple[str, bytes] | None:
     return None if prefix is None or data is None else (prefix[1], data)
 
 
-def shortened(text: str) -> str:
+def shorten_image(text: str) -> str:
     """Return a text with an image in it replaced by the image's size and digest."""
     prefix = _DATA_URI.match(text)
     start = prefix.end() if prefix else 0

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from starlette.requests import Request
 
 from batchgen.sandbox.multipart import Part, read_form
-from batchgen.sandbox.reference_images import shortened
+from batchgen.sandbox.reference_images import shorten_image
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.shapes import Files, Object, Shape
 
@@ -22,45 +22,45 @@ Canonical = Callable[[Object, Mapping[str, Any]], tuple[dict[str, Any], list[str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class BodySpec:
     """What one endpoint takes.
 
     Attributes:
-        check: Of the whole body; its fields are those of the document.
-        most_bytes: Of the body as it is sent.
+        shape: Of the whole body; its fields are those of the document.
+        max_bytes: Of the body as it is sent.
         canonical: For a service that reads several spellings of one document.
     """
 
-    check: Object
+    shape: Object
     media_type: Literal["application/json", "multipart/form-data"] = "application/json"
-    most_bytes: int = 64 * _MEGABYTE
+    max_bytes: int = 64 * _MEGABYTE
     canonical: Canonical | None = None
 
 
-def json_form(
+def json_body(
     fields: Mapping[str, Shape], *, canonical: Canonical | None = None
-) -> Form:
+) -> BodySpec:
     """Return a form of a JSON object with these fields."""
-    return Form(check=Object(fields=fields), canonical=canonical)
+    return BodySpec(shape=Object(fields=fields), canonical=canonical)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class ParsedBody:
     """A request body as it was read.
 
     Attributes:
         body: Its fields; a field of files has a list of `Part`. Empty if unreadable.
         record: The body for people and comparisons, as JSON where it could be read:
             images by size and digest, a form as the list of its parts in order.
-        complaint: What is wrong with it; None for a right one.
+        violation: What is wrong with it; None for a right one.
     """
 
     body: Mapping[str, Any] = field(default_factory=dict)
     record: str = ""
-    complaint: Refusal | None = None
+    violation: Refusal | None = None
 
 
-async def read_body(request: Request, most_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
     """Return the body of a request.
 
     Raises:
@@ -71,10 +71,10 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size <= most_bytes:
+        if size <= max_bytes:
             body += chunk
-    if size > most_bytes:
-        limit = most_bytes // _MEGABYTE
+    if size > max_bytes:
+        limit = max_bytes // _MEGABYTE
         raise Refusal(Reason.TOO_LARGE, f"The body is larger than {limit} MB")
     return bytes(body)
 
@@ -90,86 +90,86 @@ def read_key(request: Request, header: str = "authorization") -> str:
     Raises:
         Refusal: It is missing or wrong; the detail echoes it, as real ones do.
     """
-    said = request.headers.get(header, "")
-    scheme, _, key = said.partition(" ")
+    header_value = request.headers.get(header, "")
+    scheme, _, key = header_value.partition(" ")
     if header != "authorization":
-        scheme, key = "bearer", said
+        scheme, key = "bearer", header_value
     if scheme.lower() != "bearer" or not key.strip() or "wrong" in key:
-        raise Refusal(Reason.WRONG_KEY, key.strip() or said)
+        raise Refusal(Reason.WRONG_KEY, key.strip() or header_value)
     return key.strip()
 
 
-def read_sheet(form: Form, content_type: str, raw: bytes) -> Sheet:
+def parse_body(spec: BodySpec, content_type: str, raw: bytes) -> ParsedBody:
     """Read a body and judge it; slow for large ones, so it belongs in a thread."""
-    if form.media_type == "multipart/form-data":
-        return _read_multipart(form, content_type, raw)
-    return _read_json(form, content_type, raw)
+    if spec.media_type == "multipart/form-data":
+        return _read_multipart(spec, content_type, raw)
+    return _read_json(spec, content_type, raw)
 
 
-def _read_json(form: Form, content_type: str, raw: bytes) -> Sheet:
+def _read_json(spec: BodySpec, content_type: str, raw: bytes) -> ParsedBody:
     try:
         body = parse_json(raw)
     except ValueError as error:
-        complaint = Refusal(Reason.BAD_REQUEST, f"Invalid JSON: {error}")
-        return Sheet(record=raw.decode("utf-8", "replace"), complaint=complaint)
-    record = json.dumps(_described(body), ensure_ascii=False)
+        violation = Refusal(Reason.BAD_REQUEST, f"Invalid JSON: {error}")
+        return ParsedBody(record=raw.decode("utf-8", "replace"), violation=violation)
+    record = json.dumps(_shorten_images(body), ensure_ascii=False)
     if content_type.partition(";")[0].strip().lower() != "application/json":
         problem = f"Content-Type must be JSON, not {content_type!r}"
-        return Sheet(record=record, complaint=Refusal(Reason.BAD_REQUEST, problem))
+        return ParsedBody(record=record, violation=Refusal(Reason.BAD_REQUEST, problem))
     if not isinstance(body, dict):
         problem = "The body must be a JSON object"
-        return Sheet(record=record, complaint=Refusal(Reason.BAD_REQUEST, problem))
-    return _judged(form, body, record, [])
+        return ParsedBody(record=record, violation=Refusal(Reason.BAD_REQUEST, problem))
+    return _check_body(spec, body, record, [])
 
 
-def _read_multipart(form: Form, content_type: str, raw: bytes) -> Sheet:
+def _read_multipart(spec: BodySpec, content_type: str, raw: bytes) -> ParsedBody:
     try:
         parts = read_form(content_type, raw)
     except ValueError as error:
         digest = hashlib.sha256(raw).hexdigest()
-        return Sheet(
+        return ParsedBody(
             record=f"unreadable: {len(raw)} bytes, sha256 {digest}",
-            complaint=Refusal(Reason.BAD_REQUEST, f"Invalid form: {error}"),
+            violation=Refusal(Reason.BAD_REQUEST, f"Invalid form: {error}"),
         )
     body: dict[str, Any] = {}
     problems = []
     for name, value in parts:
-        if isinstance(form.check.fields.get(name), Files):
+        if isinstance(spec.shape.fields.get(name), Files):
             body.setdefault(name, []).append(value)
         elif name in body:
             problems.append(f"'{name}': stands twice")
         else:
             body[name] = value
     record = json.dumps([_part_record(*part) for part in parts], ensure_ascii=False)
-    return _judged(form, body, record, problems)
+    return _check_body(spec, body, record, problems)
 
 
-def _judged(
-    form: Form, body: Mapping[str, Any], record: str, problems: list[str]
-) -> Sheet:
+def _check_body(
+    spec: BodySpec, body: Mapping[str, Any], record: str, problems: list[str]
+) -> ParsedBody:
     """Return a body in its canonical spelling, with all that is wrong with it."""
-    if form.canonical is not None:
-        body, spelling = form.canonical(form.check, body)
+    if spec.canonical is not None:
+        body, spelling = spec.canonical(spec.shape, body)
         problems = [*problems, *spelling]
-    problems = [*problems, *form.check.problems(body, "")]
-    complaint = Refusal(Reason.INVALID, "\n".join(problems)) if problems else None
-    return Sheet(body=body, record=record, complaint=complaint)
+    problems = [*problems, *spec.shape.problems(body, "")]
+    violation = Refusal(Reason.INVALID, "\n".join(problems)) if problems else None
+    return ParsedBody(body=body, record=record, violation=violation)
 
 
 def _part_record(name: str, value: str | Part) -> dict[str, Any]:
     if isinstance(value, Part):
-        return {"name": name, **value.described()}
+        return {"name": name, **value.as_record()}
     return {"name": name, "value": value}
 
 
-def _described(value: Any) -> Any:
+def _shorten_images(value: Any) -> Any:
     match value:
         case str():
-            return shortened(value)
+            return shorten_image(value)
         case list():
-            return [_described(item) for item in value]
+            return [_shorten_images(item) for item in value]
         case dict():
-            return {name: _described(item) for name, item in value.items()}
+            return {name: _shorten_images(item) for name, item in value.items()}
         case _:
             return value
 
@@ -182,7 +182,7 @@ def parse_json(raw: str | bytes) -> Any:
     """
     try:
         document = json.loads(
-            raw, object_pairs_hook=_no_twins, parse_constant=_no_constant
+            raw, object_pairs_hook=_reject_duplicates, parse_constant=_reject_constant
         )
     except RecursionError as error:
         raise ValueError("too deep") from error
@@ -191,12 +191,12 @@ def parse_json(raw: str | bytes) -> Any:
     return document
 
 
-def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
         raise ValueError("a field occurs twice")
-    return found
+    return document
 
 
-def _no_constant(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")

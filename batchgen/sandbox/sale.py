@@ -6,17 +6,17 @@ from uuid import uuid4
 
 from batchgen.sandbox.faults import REPLY_NEVER_COMES, Fault
 from batchgen.sandbox.purchase_handler import Order
-from batchgen.sandbox.sandbox_context import Workshop
+from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.state_records import Charge, Picture
 
 
-def made(asked: int, fault: Fault | None) -> int:
+def image_count(asked: int, fault: Fault | None) -> int:
     """Return how many images are made and charged of those that were asked for."""
     return max(1, asked - 1) if fault is Fault.FEWER_IMAGES else asked
 
 
 def pictures_of(
-    shop: Workshop,
+    context: SandboxContext,
     order: Order,
     fault: Fault | None,
     *,
@@ -39,7 +39,7 @@ def pictures_of(
             width_px=width_px,
             height_px=height_px,
             format=file_format,
-            issued_at=shop.now(),
+            issued_at=context.now(),
             position=position,
             first=None if position == 1 else ids[0],
         )
@@ -48,15 +48,15 @@ def pictures_of(
 
 
 async def sell(
-    shop: Workshop,
+    context: SandboxContext,
     order: Order,
     fault: Fault | None,
     charge: Charge,
     pictures: list[Picture],
 ) -> None:
     """Charge for images that are handed over at once; on disk when this returns."""
-    await shop.remember(
-        shop.state.add_sale,
+    await context.run_transaction(
+        context.state.add_sale,
         order.arrival.request,
         fault or "delivered",
         charge,
@@ -65,7 +65,7 @@ async def sell(
 
 
 def charge_of(
-    shop: Workshop,
+    context: SandboxContext,
     order: Order,
     fault: Fault | None,
     resolution: str,
@@ -75,7 +75,7 @@ def charge_of(
     return Charge(
         id=str(uuid4()),
         provider=order.provider,
-        at=shop.now(),
+        at=context.now(),
         amount_nano=amount_nano,
         prompt=order.prompt,
         resolution=resolution,

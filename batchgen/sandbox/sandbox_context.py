@@ -22,7 +22,7 @@ Latency = float | Literal["real"] | None
 """Seconds that an image takes; `real` for 8 to 25, None for 0.05 to 0.2."""
 
 
-class Workshop:
+class SandboxContext:
     """Hold what all providers share; knows no protocol."""
 
     def __init__(
@@ -38,49 +38,51 @@ class Workshop:
         self.faults = faults
         self.url = url
         self.now = clock
-        self.held = 0
+        self.held_replies = 0
         self._latency = latency
         self._release = anyio.Event()
         # One at a time: the transactions queue here and not in threads.
-        self._memory = anyio.CapacityLimiter(1)
-        self._drawing = anyio.CapacityLimiter(os.cpu_count() or 1)
+        self._transaction_limiter = anyio.CapacityLimiter(1)
+        self._drawing_limiter = anyio.CapacityLimiter(os.cpu_count() or 1)
 
-    async def remember(
+    async def run_transaction(
         self, transaction: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run one of the state's transactions in a thread."""
         work = partial(transaction, *args, **kwargs)
-        return await anyio.to_thread.run_sync(work, limiter=self._memory)
+        return await anyio.to_thread.run_sync(work, limiter=self._transaction_limiter)
 
     async def draw(self, picture: Picture) -> bytes:
         """Return an image as a file."""
-        return await anyio.to_thread.run_sync(draw, picture, limiter=self._drawing)
+        return await anyio.to_thread.run_sync(
+            draw, picture, limiter=self._drawing_limiter
+        )
 
-    def latency_s(self, content: str, slower: float = 1.0) -> float:
+    def latency_s(self, content: str, factor: float = 1.0) -> float:
         """Return how long an image takes, in seconds.
 
         Args:
             content: What decides on it.
-            slower: Factor for providers that take longer, where no real latency is
+            factor: Factor for providers that take longer, where no real latency is
                 asked for.
         """
-        chance = roll("latency", content)
+        random_value = roll("latency", content)
         if self._latency == "real":
-            return 8 + 17 * chance
+            return 8 + 17 * random_value
         if self._latency is None:
-            return (0.05 + 0.15 * chance) * slower
+            return (0.05 + 0.15 * random_value) * factor
         return self._latency
 
-    async def hold(self) -> None:
+    async def hold_reply(self) -> None:
         """Wait until held replies are released."""
-        self.held += 1
+        self.held_replies += 1
         try:
             await self._release.wait()
         finally:
-            self.held -= 1
+            self.held_replies -= 1
 
-    def release(self) -> int:
+    def release_replies(self) -> int:
         """Let all held replies go and return how many there were."""
         self._release.set()
         self._release = anyio.Event()
-        return self.held
+        return self.held_replies

@@ -17,9 +17,9 @@ import anyio
 import uvicorn
 
 from batchgen.sandbox.app import SERVICES, build_app
-from batchgen.sandbox.broken_replies import OpenHttp
+from batchgen.sandbox.broken_replies import ConnectionProtocol
 from batchgen.sandbox.faults import Faults, Profile
-from batchgen.sandbox.sandbox_context import Latency, Workshop
+from batchgen.sandbox.sandbox_context import Latency, SandboxContext
 from batchgen.sandbox.state import State
 
 _HOST = "127.0.0.1"
@@ -87,7 +87,7 @@ def serve(
         PortTaken: Another process has the port.
     """
 
-    def tell(port: int) -> None:
+    def announce_urls(port: int) -> None:
         root = f"http://{_HOST}:{port}"
         for name in SERVICES:
             announce(f"{name:<12} {root}/{name}")
@@ -95,7 +95,7 @@ def serve(
 
     run(
         Options(state=state, port=port, faults=faults, seed=seed, latency=latency),
-        tell,
+        announce_urls,
     )
 
 
@@ -123,25 +123,25 @@ def _end_with_stdin() -> None:
 
 async def _run(options: Options, ready: Callable[[int], None]) -> None:
     with State(options.state / _STATE_FILE) as state:
-        wanted = options.port or state.read_setting("port")
-        with await _bind(wanted) as listener:
+        preferred_port = options.port or state.read_setting("port")
+        with await _bind(preferred_port) as listener:
             port: int = listener.getsockname()[1]
             state.write_setting("port", port)
-            shop = Workshop(
+            context = SandboxContext(
                 state,
                 Faults(options.faults, options.seed),
                 url=f"http://{_HOST}:{port}",
                 latency=options.latency,
                 clock=lambda: datetime.now(UTC).timestamp(),
             )
-            server = _Server(_configure(shop), lambda: ready(port))
-            await _serve_until_told(server, listener, with_parent=options.with_parent)
+            server = _Server(_configure(context), lambda: ready(port))
+            await _serve_until_signal(server, listener, with_parent=options.with_parent)
 
 
-def _configure(shop: Workshop) -> uvicorn.Config:
+def _configure(context: SandboxContext) -> uvicorn.Config:
     return uvicorn.Config(
-        build_app(shop),
-        http=OpenHttp,
+        build_app(context),
+        http=ConnectionProtocol,
         ws="none",
         lifespan="off",
         log_level="warning",
@@ -151,15 +151,15 @@ def _configure(shop: Workshop) -> uvicorn.Config:
     )
 
 
-async def _serve_until_told(
+async def _serve_until_signal(
     server: _Server, listener: socket.socket, *, with_parent: bool
 ) -> None:
-    told = [signal.SIGTERM]
+    stop_signals = [signal.SIGTERM]
     if not with_parent:
-        told += [signal.SIGINT, signal.SIGHUP]
+        stop_signals += [signal.SIGINT, signal.SIGHUP]
 
     async def stop_on_signal() -> None:
-        with anyio.open_signal_receiver(*told) as signals:
+        with anyio.open_signal_receiver(*stop_signals) as signals:
             async for _ in signals:
                 server.should_exit = True
 
@@ -169,18 +169,18 @@ async def _serve_until_told(
         group.cancel_scope.cancel()
 
 
-async def _bind(wanted: int | None) -> socket.socket:
+async def _bind(preferred_port: int | None) -> socket.socket:
     """Return a listening socket; wait a while for a port that was ours before."""
-    if wanted is None:
+    if preferred_port is None:
         return _bind_any()
     give_up = anyio.current_time() + _BIND_FOR_S
     while True:
         try:
-            return _listen(wanted)
+            return _listen(preferred_port)
         except OSError as error:
             if anyio.current_time() > give_up:
                 raise PortTaken(
-                    f"port {wanted} of the sandbox is taken by another process"
+                    f"port {preferred_port} of the sandbox is taken by another process"
                 ) from error
         await anyio.sleep(0.05)
 

@@ -60,8 +60,8 @@ class Flag(Shape):
 class Number(Shape):
     """A number that stands without quotes; both ends of its range are allowed."""
 
-    least: float
-    most: float
+    minimum: float
+    maximum: float
     whole: bool = False
 
     def problems(self, value: object, name: str) -> Iterator[str]:
@@ -69,12 +69,12 @@ class Number(Shape):
         if isinstance(value, bool) or not isinstance(value, kinds):
             expected = "integer" if self.whole else "number"
             yield f"'{name}': Expected {expected}, received {_kind_of(value)}"
-        elif not self.least <= value <= self.most:
-            yield f"'{name}': Number must be from {self.least} to {self.most}"
+        elif not self.minimum <= value <= self.maximum:
+            yield f"'{name}': Number must be from {self.minimum} to {self.maximum}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written(Shape):
+class NumberText(Shape):
     """A number in a form, where all is text."""
 
     number: Number
@@ -113,20 +113,20 @@ class ImageText(Shape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed(Shape):
+class ListOf(Shape):
     """A list of things of one shape."""
 
     item: Shape
-    least: int = 0
-    most: int
+    minimum: int = 0
+    maximum: int
 
     def problems(self, value: object, name: str) -> Iterator[str]:
         if not isinstance(value, list):
             yield f"'{name}': Expected array, received {_kind_of(value)}"
             return
-        if not self.least <= len(value) <= self.most:
+        if not self.minimum <= len(value) <= self.maximum:
             yield (
-                f"'{name}': Array must contain {self.least} to {self.most} element(s)"
+                f"'{name}': Array must contain {self.minimum} to {self.maximum} element(s)"
             )
         for position, item in enumerate(value):
             yield from self.item.problems(item, f"{name}[{position}]")
@@ -147,7 +147,7 @@ class FilePart(Shape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files(Listed):
+class Files(ListOf):
     """The files of a form that have one name: each a whole image."""
 
     item: Shape = field(default_factory=FilePart)

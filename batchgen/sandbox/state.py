@@ -19,7 +19,7 @@ from batchgen.sandbox.state_records import (
     Charge,
     LinkState,
     Picture,
-    Record,
+    RequestRecord,
     Task,
     Upload,
 )
@@ -85,7 +85,7 @@ class State:
         with self._lock:
             self._connection.close()
 
-    def _do(self, name: str, **values: object) -> list[sqlite3.Row]:
+    def _query(self, name: str, **values: object) -> list[sqlite3.Row]:
         return self._connection.execute(self._sql[name], values).fetchall()
 
     @contextmanager
@@ -102,20 +102,20 @@ class State:
     def read_setting(self, name: str) -> Any:
         """Return a setting, or None."""
         with self._transaction():
-            rows = self._do("read_setting", setting=name)
+            rows = self._query("read_setting", setting=name)
         return rows[0]["value"] if rows else None
 
     def write_setting(self, name: str, value: str | int) -> None:
         """Keep a setting."""
         with self._transaction():
-            self._do("write_setting", setting=name, value=value)
+            self._query("write_setting", setting=name, value=value)
 
     def record_arrival(
         self,
         provider: str,
         content: str | None,
         outcome: str,
-        record: Record,
+        record: RequestRecord,
     ) -> Arrival:
         """Write down a purchase request.
 
@@ -126,7 +126,7 @@ class State:
             record: What arrived.
         """
         with self._transaction():
-            [[number]] = self._do("next_number", provider=provider)
+            [[number]] = self._query("next_number", provider=provider)
             values = {
                 "provider": provider,
                 "number": number,
@@ -140,7 +140,7 @@ class State:
             request = cursor.lastrowid
             occurrence = 0
             if content is not None:
-                [[occurrence]] = self._do(
+                [[occurrence]] = self._query(
                     "count_seen", provider=provider, content=content
                 )
         assert request is not None  # noqa: S101  an insert always has a row id
@@ -149,7 +149,7 @@ class State:
     def set_outcome(self, request: int, outcome: str) -> None:
         """Write down how a purchase request ended that was not charged."""
         with self._transaction():
-            self._do("set_outcome", request=request, outcome=outcome)
+            self._query("set_outcome", request=request, outcome=outcome)
 
     def add_sale(
         self,
@@ -161,9 +161,9 @@ class State:
         """Charge for images that are handed over at once."""
         with self._transaction():
             if charge is not None:
-                self._do("add_charge", **asdict(charge))
+                self._query("add_charge", **asdict(charge))
             self._add_images(pictures)
-            self._do("set_outcome", request=request, outcome=outcome)
+            self._query("set_outcome", request=request, outcome=outcome)
 
     def add_task(
         self, request: int, outcome: str, task: Task, pictures: Sequence[Picture]
@@ -171,52 +171,52 @@ class State:
         """Accept a task; it is charged when it is done."""
         with self._transaction():
             self._add_images(pictures)
-            self._do("add_task", **asdict(task))
-            self._do("set_outcome", request=request, outcome=outcome)
+            self._query("add_task", **asdict(task))
+            self._query("set_outcome", request=request, outcome=outcome)
 
     def _add_images(self, pictures: Sequence[Picture]) -> None:
         for picture in pictures:
-            self._do("add_image", **asdict(picture))
+            self._query("add_image", **asdict(picture))
 
     def poll(self, provider: str, task_id: str, now: float) -> Task | None:
         """Return a task; one that is done is charged before this returns."""
         with self._transaction():
-            rows = self._do("read_task", id=task_id, provider=provider)
+            rows = self._query("read_task", id=task_id, provider=provider)
             if not rows:
                 return None
             task = Task(**dict(rows[0]))
             if task.ready_at <= now:
-                self._settle(now)
-                self._do("count_completed_seen", id=task_id)
+                self._charge_due_tasks(now)
+                self._query("count_completed_seen", id=task_id)
         return task
 
-    def _settle(self, now: float) -> None:
-        self._do("charge_due_tasks", now=now)
-        self._do("settle_due_tasks", now=now)
+    def _charge_due_tasks(self, now: float) -> None:
+        self._query("charge_due_tasks", now=now)
+        self._query("settle_due_tasks", now=now)
 
     def bill(self, provider: str | None, now: float) -> list[Charge]:
         """Return all charges up to now, oldest first."""
         with self._transaction():
-            self._settle(now)
-            rows = self._do("list_bill", provider=provider)
+            self._charge_due_tasks(now)
+            rows = self._query("list_bill", provider=provider)
         return [Charge(**dict(row)) for row in rows]
 
     def requests(self) -> list[dict[str, Any]]:
         """Return all purchase requests, oldest first."""
         with self._transaction():
-            rows = self._do("list_requests")
+            rows = self._query("list_requests")
         return [dict(row) for row in rows]
 
     def count_download(self, provider: str, image: str) -> Picture | None:
         """Return the image that somebody wants, this download counted in."""
         with self._transaction():
-            rows = self._do("count_download", id=image, provider=provider)
+            rows = self._query("count_download", id=image, provider=provider)
         return Picture(**dict(rows[0])) if rows else None
 
     def end_link(self, image: str, link_state: LinkState) -> None:
         """Let the link that is out go stale: `dead` until renewed, `gone` for ever."""
         with self._transaction():
-            self._do("end_link", id=image, link_state=link_state)
+            self._query("end_link", id=image, link_state=link_state)
 
     def fresh_links(self, first: str, now: float, life_s: float) -> list[Picture]:
         """Return the images of a purchase with links that work.
@@ -224,30 +224,30 @@ class State:
         Those that are gone for good keep the link that does not.
         """
         with self._transaction():
-            rows = self._do("read_images", id=first)
+            rows = self._query("read_images", id=first)
             return [self._renewed(Picture(**dict(row)), now, life_s) for row in rows]
 
     def _renewed(self, picture: Picture, now: float, life_s: float) -> Picture:
         stale = picture.link_state == "dead" or now > picture.issued_at + life_s
         if not stale or picture.link_state == "gone":
             return picture
-        [row] = self._do("renew_link", id=picture.id, now=now)
+        [row] = self._query("renew_link", id=picture.id, now=now)
         return Picture(**dict(row))
 
     def add_upload(self, upload: Upload) -> None:
         """Keep a reference image."""
         values = {name: getattr(upload, name) for name in Upload.__slots__}
         with self._transaction():
-            self._do("add_upload", **values)
+            self._query("add_upload", **values)
 
     def find_upload(self, provider: str, upload: str) -> Upload | None:
         """Return a reference image, whether or not its link has ended."""
         with self._transaction():
-            rows = self._do("read_upload", id=upload, provider=provider)
+            rows = self._query("read_upload", id=upload, provider=provider)
         return Upload(**dict(rows[0])) if rows else None
 
     def uploads(self) -> list[dict[str, Any]]:
         """Return all reference images without their bytes, oldest first."""
         with self._transaction():
-            rows = self._do("list_uploads")
+            rows = self._query("list_uploads")
         return [dict(row) for row in rows]

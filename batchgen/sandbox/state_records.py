@@ -110,7 +110,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class RequestRecord:
     """A request as it is written down: the key taken out of headers and body."""
 
     at: float

@@ -13,7 +13,7 @@ from batchgen.sandbox.faults import Fault, roll
 from batchgen.sandbox.purchase_handler import Order, Service, path_in
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import read_key
-from batchgen.sandbox.sandbox_context import Workshop
+from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.state_records import Charge, Picture, Task
 from batchgen.sandbox.upload_handler import ended_links
 
@@ -30,12 +30,12 @@ class Ending(StrEnum):
     BAD_URL = "invalid_image_url"
 
 
-FREE = frozenset({Ending.REFUSED, Ending.FAILED, Ending.BAD_URL})
+FREE_ENDINGS = frozenset({Ending.REFUSED, Ending.FAILED, Ending.BAD_URL})
 """Endings without a charge. No document says so; it is the sandbox's own rule."""
 
 
 async def submit(
-    shop: Workshop,
+    context: SandboxContext,
     order: Order,
     fault: Fault | None,
     pictures: Sequence[Picture],
@@ -46,15 +46,15 @@ async def submit(
     """Write down a task, with all that will become of it, and return it.
 
     Args:
-        shop: Keeps it.
+        context: Keeps it.
         order: What it is for.
         fault: What goes wrong.
         pictures: Its images, at least one, drawn or not.
         charge: For all its images, due when it is done, unless it fails.
         task_id: Its id, and that of its line of the bill.
     """
-    now = shop.now()
-    ending = await _ending(shop, order, fault)
+    now = context.now()
+    ending = await _ending(context, order, fault)
     task = Task(
         id=task_id,
         provider=order.provider,
@@ -64,30 +64,34 @@ async def submit(
         prompt=order.prompt,
         resolution=charge.resolution,
         created_at=now,
-        ready_at=now + shop.latency_s(order.content, slower=2.4),
+        ready_at=now + context.latency_s(order.content, factor=2.4),
         ending=ending,
         image=pictures[0].id,
-        amount_nano=0 if ending in FREE else charge.amount_nano,
+        amount_nano=0 if ending in FREE_ENDINGS else charge.amount_nano,
         bill_status=charge.status,
     )
-    await shop.remember(
-        shop.state.add_task, order.arrival.request, fault or "accepted", task, pictures
+    await context.run_transaction(
+        context.state.add_task,
+        order.arrival.request,
+        fault or "accepted",
+        task,
+        pictures,
     )
     return task
 
 
-async def _ending(shop: Workshop, order: Order, fault: Fault | None) -> Ending:
+async def _ending(context: SandboxContext, order: Order, fault: Fault | None) -> Ending:
     if order.refused or fault is Fault.REFUSAL:
         return Ending.REFUSED
     if fault is Fault.GENERATION_FAILED:
         return Ending.FAILED
-    if await ended_links(shop, order.provider, order.body.get("image_urls", [])):
+    if await ended_links(context, order.provider, order.body.get("image_urls", [])):
         return Ending.BAD_URL
     return Ending.NO_IMAGE if fault is Fault.NO_IMAGE else Ending.COMPLETED
 
 
-async def look_at(
-    shop: Workshop, service: Service, request: Request
+async def poll_task(
+    context: SandboxContext, service: Service, request: Request
 ) -> tuple[Task, int]:
     """Return the task that a poll asks for and its progress: 100 at its end.
 
@@ -96,9 +100,9 @@ async def look_at(
     """
     read_key(request, service.key_header)
     task_id = request.path_params["task_id"]
-    now = shop.now()
-    task = await shop.remember(shop.state.poll, service.name, task_id, now)
-    fault = shop.faults.at_poll(service.name)
+    now = context.now()
+    task = await context.run_transaction(context.state.poll, service.name, task_id, now)
+    fault = context.faults.at_poll(service.name)
     if task is None or fault is Fault.TASK_UNKNOWN:
         raise Refusal(Reason.NOT_FOUND, f"Task {task_id} not found")
     if now >= task.ready_at:
@@ -107,7 +111,7 @@ async def look_at(
     return task, max(0, min(99, int(done * 100)))
 
 
-async def results_of(shop: Workshop, task: Task) -> list[Picture]:
+async def results_of(context: SandboxContext, task: Task) -> list[Picture]:
     """Return the images of a completed task, with links that work.
 
     One task in sixteen is completed before its result is there: the first poll that
@@ -117,12 +121,12 @@ async def results_of(shop: Workshop, task: Task) -> list[Picture]:
     hurried = first and roll("hurried", task.content, task.occurrence) < 1 / 16
     if task.ending == Ending.NO_IMAGE or hurried:
         return []
-    return await shop.remember(
-        shop.state.fresh_links, task.image, shop.now(), LINK_LIFE_S
+    return await context.run_transaction(
+        context.state.fresh_links, task.image, context.now(), LINK_LIFE_S
     )
 
 
-async def answer(
+async def json_reply(
     service: Service, request: Request, work: Awaitable[Mapping[str, Any]]
 ) -> Response:
     """Return a document, or the error reply for whatever stands in its way."""

@@ -1,7 +1,7 @@
 """The only place that opens sockets to providers.
 
-`Wire` itself is in `batchgen.wire.sender`, and not imported here: with it comes aiohttp,
-and a command that sends nothing should not wait for that import.
+`Wire` itself is in `batchgen.wire.sender` and not imported here: it imports aiohttp,
+for which a command that sends nothing should not wait.
 """
 
 from batchgen.wire.address_scope import AddressScope, check_base_url, is_loopback_host

@@ -70,7 +70,7 @@ def test_an_outage_is_a_stretch_of_the_stream(tmp_path: Path) -> None:
 
 def occasion(number: int, *, occurrence: int = 1, times: int = 1) -> Occasion:
     return Occasion(
-        provider="foxapi", content=str(number), occurrence=occurrence, times=times
+        provider="foxapi", content=str(number), occurrence=occurrence, number=times
     )
 
 
