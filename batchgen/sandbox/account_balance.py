@@ -1,4 +1,4 @@
-"""What is left of the money that every account of the sandbox was opened with."""
+"""The balance of an account: every account of the sandbox starts with a deposit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ DEPOSIT_NANO = 1_000_000_000_000
 async def remaining_nano(
     context: SandboxContext, service: Service, request: Request
 ) -> int:
-    """Return the deposit without what was billed, in nano-dollars.
+    """Return the deposit less all charges, in nano-dollars.
 
     Raises:
-        Refusal: The key is wrong, or the request says something beside it.
+        Refusal: The key is wrong, or the request has parameters or a body.
     """
     key = read_key(request, service.key_header)
     if request.query_params or await request.body():
@@ -29,4 +29,4 @@ async def remaining_nano(
     charges = await context.run_transaction(
         context.state.bill, service.name, context.now()
     )
-    return max(0, DEPOSIT_NANO - sum(it.amount_nano for it in charges))
+    return max(0, DEPOSIT_NANO - sum(charge.amount_nano for charge in charges))

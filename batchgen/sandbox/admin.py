@@ -1,4 +1,4 @@
-"""The sandbox's own pages: bill, tariff, requests, and faults on demand."""
+"""The sandbox's own pages: bill, prices, requests, and faults on demand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from batchgen.sandbox.state_records import Charge
 
 
 class Admin:
-    """Answer what users and tests ask of the sandbox itself; needs no key."""
+    """Answer requests of users and tests to the sandbox itself; no key is needed."""
 
     def __init__(
         self, context: SandboxContext, services: Mapping[str, Service]
@@ -62,15 +62,14 @@ class Admin:
         )
 
     async def _bill_as_csv(self, request: Request) -> Response:
-        """Export the bill as providers do, to be compared with somebody's books."""
+        """Export the bill as providers do, so that users can compare it."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["id", "time", "amount", "provider", "resolution", "status"])
-        for it in await self._charges(request):
-            amount, time = as_usd(it.amount_nano), _iso(it.at)
-            writer.writerow(
-                [it.id, time, amount, it.provider, it.resolution, it.status]
-            )
+        for charge in await self._charges(request):
+            amount, time = as_usd(charge.amount_nano), _iso(charge.at)
+            place = charge.provider, charge.resolution, charge.status
+            writer.writerow([charge.id, time, amount, *place])
         return Response(text.getvalue(), media_type="text/csv")
 
     async def _bill(self, request: Request) -> Response:

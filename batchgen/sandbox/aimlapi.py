@@ -89,7 +89,7 @@ def _price(usd: str) -> Price:
 
 
 class Aimlapi:
-    """Sell one image per call; the reply has a link, or now and then base64."""
+    """Sell one image per call; the reply has a link, or sometimes base64."""
 
     name = "aimlapi"
     price_table: PriceTable = MappingProxyType(
@@ -105,7 +105,7 @@ class Aimlapi:
         self._context = context
 
     def routes(self) -> list[Route]:
-        """Return what it serves, without its images."""
+        """Return the routes of its API, without those of images."""
         buy = partial(handle_purchase, self._context, self, _PURCHASE_BODY)
         return [
             Route("/v1/images/generations", buy, methods=["POST"]),
@@ -118,7 +118,7 @@ class Aimlapi:
         return prompt
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
-        """Return an error reply in its own envelope."""
+        """Return an error reply in its own format."""
         choices = _REPLIES[refusal.reason]
         status, message = choices[int(refusal.variant * len(choices))]
         separator = "\n" if refusal.reason is Reason.INVALID else " "
@@ -126,7 +126,7 @@ class Aimlapi:
             "message": f"{message}{separator}{refusal.detail}".strip(),
             "path": path,
             "requestId": str(uuid4()),
-            # Text, as the printed example has it.
+            # As text, as in the documented example.
             "statusCode": str(status),
             "timestamp": _timestamp(self._context.now()),
         }

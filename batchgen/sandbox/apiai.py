@@ -1,8 +1,8 @@
-"""apiai.me, as its page describes it: a form goes in, the image itself comes out.
+"""apiai.me, as its page describes it: the request is a form, the reply is the image.
 
 Sources: the page of the workflow nano-banana-2-2 on apiai.me, notes of a customer on
-its documents (fetched 2026-09-29) and public clients; read 2026-11-20. Statuses other
-than 401, 403, 429 and 5xx are not written anywhere.
+its documents (fetched 2026-09-29) and public clients; read 2026-11-20. No page names
+statuses other than 401, 403, 429 and 5xx.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _PURCHASE_BODY = BodySpec(
     shape=Object(
         fields={
             "PROMPT": Text(required=True),
-            # How many are taken is not written; the model itself takes 14.
+            # No page says how many are allowed; the model itself accepts 14.
             "image": Files(maximum=14),
             "aspect_ratio": Text(choices=("1:1", "3:4", "4:3", "9:16", "16:9")),
             "image_size": Text(choices=("512", "1K", "2K", "4K")),
@@ -74,7 +74,7 @@ _PURCHASE_BODY = BodySpec(
     ),
 )
 
-# A refusal is the reason that the model gave, within other words, under any status.
+# A refusal is the reason of the model, within other text, under any status.
 _REPLIES: Mapping[Reason, tuple[tuple[int, str], ...]] = MappingProxyType(
     {
         Reason.BAD_REQUEST: ((400, "Invalid request body."),),
@@ -128,7 +128,7 @@ class Apiai:
         self._context = context
 
     def routes(self) -> list[Route]:
-        """Return what it serves: one tool under its older and its newer path."""
+        """Return its routes: one tool under its older and its newer path."""
         buy = partial(handle_purchase, self._context, self, _PURCHASE_BODY)
         tools = [
             Route(f"/api/{tools}/{_SLUG}", buy, methods=["POST"])
@@ -142,7 +142,7 @@ class Apiai:
         return prompt
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own envelope."""
+        """Return an error reply in its own format."""
         choices = _REPLIES[refusal.reason]
         status, message = choices[int(refusal.variant * len(choices))]
         return JSONResponse(
@@ -182,7 +182,7 @@ class Apiai:
         return await json_reply(self, request, self._balance(request))
 
     async def _balance(self, request: Request) -> dict[str, Any]:
-        # The reply stands on no page; dollars, as in the header of a purchase.
+        # No page shows this reply; in dollars, as in the header of a purchase.
         return {"balance": await remaining_nano(self._context, self, request) / 1e9}
 
     def _amount_nano(self, order: Order, resolution: str) -> int:
@@ -199,7 +199,7 @@ class Apiai:
             "X-Request-ID": charge.id,
             "X-Cost": as_usd(charge.amount_nano).rstrip("0"),
             "X-Processing-Time": str(round(latency_s * 1000)),
-            # The sum that is left is nobody's business here but its form.
+            # Not the real balance: only the format matters here.
             "X-Balance-Remaining": f"{roll('balance', *order.roll_parts) * 100:.2f}",
             "X-Workflow": _SLUG,
         }

@@ -37,7 +37,7 @@ SERVICES: Mapping[str, Callable[[SandboxContext], Service]] = MappingProxyType(
         "openai": Openai,
     }
 )
-"""Every provider that the sandbox can stand in for."""
+"""Every provider that the sandbox can simulate."""
 
 
 def build_app(context: SandboxContext) -> Starlette:

@@ -1,4 +1,4 @@
-"""Replies that break off: the connection closes before or within them."""
+"""Replies that break off: the connection closes before the reply, or in the middle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 class Connection(Protocol):
-    """What is needed of the connection under a request."""
+    """The methods of a request's connection that are used here."""
 
     def abort(self) -> None: ...
 
@@ -18,7 +18,7 @@ class Connection(Protocol):
 
 
 class ConnectionProtocol(H11Protocol):
-    """HTTP that lets a reply reach the connection under it, as `state["connection"]`."""
+    """HTTP/1.1 that gives a reply access to its connection: `state["connection"]`."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -35,11 +35,11 @@ class LostReply(Response):
 
 
 class CutReply(Response):
-    """Send head and half of a body, then close the connection."""
+    """Send the head and half of the body, then close the connection."""
 
     @classmethod
     def of(cls, whole: Response) -> CutReply:
-        """Return the first half of a reply, with the headers of all of it."""
+        """Return the first half of a reply, with the headers of the whole."""
         cut = cls(status_code=whole.status_code)
         cut.body = bytes(whole.body[: len(whole.body) // 2])
         cut.raw_headers = whole.raw_headers
@@ -53,12 +53,12 @@ class CutReply(Response):
         }
         await send(start)
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        # Closing, unlike aborting, lets what was written go out first.
+        # close(), unlike abort(), first sends what was written.
         scope["state"]["connection"].close()
         await _wait_for_disconnect(receive)
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
-    """Wait until the server knows, else it would add a reply of its own."""
+    """Wait until the server notices, otherwise it would send an error reply."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.request import ProxyHandler, Request, build_opener
 
 KEY = "rk_5f0c1e7a9d3b48268ae4f7c2d19b6035"
-"""The fixed key that rehearsals send: it opens nothing anywhere."""
+"""The fixed key that rehearsals send; no real service accepts it."""
 
 _LOG = "sandbox.log"
 _STOP_WITHIN_S = 5.0
@@ -73,11 +73,11 @@ class SandboxProcess:
         return faults
 
     def queue_fault(self, provider: str, fault: str, times: int = 1) -> None:
-        """Let the next fitting requests of a provider go wrong."""
+        """Make the next requests of a provider fail with this fault."""
         self._get_json("faults", {"provider": provider, "fault": fault, "times": times})
 
     def release(self) -> None:
-        """Let the replies go that the fault `slow` holds."""
+        """Send the replies that the fault `slow` holds back."""
         self._get_json("release", {})
 
     def _get_json(self, page: str, body: dict[str, Any] | None = None) -> Any:
@@ -90,7 +90,7 @@ class SandboxProcess:
             data=data,
             headers={"content-type": "application/json"},
         )
-        # A proxy of the environment has no business between us and our child.
+        # Without the proxy of the environment: the child is on this machine.
         opener = build_opener(ProxyHandler({}))
         with opener.open(request, timeout=_REPLY_WITHIN_S) as reply:
             content: bytes = reply.read()
@@ -105,17 +105,17 @@ def start_sandbox(
     seed: int = 0,
     latency: float | Literal["real"] | None = None,
 ) -> Iterator[SandboxProcess]:
-    """Run a sandbox until the block ends, or this process does.
+    """Run a sandbox until the block ends, or until this process ends.
 
     Args:
-        state: Folder for its state and its log; made if missing. Bill, tasks, links
-            and port of an earlier sandbox in it live on.
-        faults: What goes wrong by itself.
-        seed: Decides which requests it goes wrong for.
+        state: Folder for its state and log; created if missing. Bill, tasks, links and
+            port of an earlier sandbox in this folder are kept.
+        faults: The profile of faults.
+        seed: Decides which requests meet a fault.
         latency: Seconds that an image takes; None for a fraction of a second.
 
     Raises:
-        SandboxFailed: It did not start.
+        SandboxFailed: The sandbox did not start.
     """
     state.mkdir(parents=True, exist_ok=True)
     command = [
@@ -131,7 +131,7 @@ def start_sandbox(
             stdout=subprocess.PIPE,
             stderr=log,
             env=_environment(),
-            # Out of reach of the terminal's Ctrl-C from its first instant.
+            # So that the terminal's Ctrl-C never reaches it.
             start_new_session=True,
         )
     try:
@@ -141,7 +141,7 @@ def start_sandbox(
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without the user's keys, and with our own package."""
+    """Return the environment without the user's keys, and with batchgen's package."""
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""Serve the images behind the links, each drawn when somebody wants it."""
+"""Serve the images behind the links; each is drawn when it is downloaded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAME = re.compile(r"([0-9a-f]{32})-(\d{1,9})\.(png|jpg|webp)")
 
 
 def link_of(context: SandboxContext, picture: Picture) -> str:
-    """Return the link that is good now."""
+    """Return the link that is valid now."""
     name = f"{picture.id}-{picture.link}.{picture.format}"
     return f"{context.url}/{picture.provider}/files/{name}"
 
@@ -33,8 +33,8 @@ def download_route(context: SandboxContext, service: Service) -> Route:
 async def _download(
     context: SandboxContext, service: Service, request: Request
 ) -> Response:
-    # Storage services take a signed link or a header, never both; and a key has no
-    # business here.
+    # Storage services accept a signed link or a header, never both; and a key must not
+    # be sent to them.
     if KEY_HEADERS & set(request.headers):
         return _error(400, "InvalidArgument", "Only one auth mechanism allowed")
     name = _NAME.fullmatch(request.path_params["name"])
@@ -72,7 +72,7 @@ async def _serve(
         )
     )
     if fault is Fault.EXPIRED_LINK:
-        # Without polls there is no fresh link: this one works when tried again.
+        # Without polls there is no new link: then this link works at the next try.
         if service.renews_links:
             await context.run_transaction(context.state.end_link, picture.id, "dead")
         return _gone(picture)
@@ -84,7 +84,7 @@ async def _serve(
 
 
 def _content(picture: Picture) -> str:
-    """Return what its downloads depend on: not all images of a purchase go wrong."""
+    """Return the seed of its faults: different for each image of a purchase."""
     if picture.first is None:
         return picture.content
     return f"{picture.content}/{picture.position}"

@@ -1,4 +1,4 @@
-"""Draw the sandbox's images: quick, always the same, never stored."""
+"""Draw the sandbox's images: fast, always the same, never stored."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MEDIA_TYPES = MappingProxyType(
     {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 )
 
-# Column 1K of the table in Google's guide to Gemini 3.1 Flash Image; the other
-# sizes are half, double and four times of it.
+# Column 1K of the table in Google's guide to Gemini 3.1 Flash Image; the other sizes
+# are half, double and four times as large.
 _AT_1K = MappingProxyType(
     {
         "1:1": (1024, 1024),
@@ -40,9 +40,9 @@ _AT_1K = MappingProxyType(
 )
 _HALVES = MappingProxyType({"512": 1, "0.5K": 1, "1K": 2, "2K": 4, "4K": 8})
 
-# An image is drawn in shades of grey, which is quick, and the shades are then read
-# as numbers of colours: a ramp for the ground, one for the shapes, and one from the
-# panel to its text, so that the soft edges of letters come out right.
+# An image is drawn in shades of grey, which is fast. Then each shade becomes an index
+# into a palette of three colour ranges: for the background, for the shapes, and from
+# the panel to its text, so that the soft edges of letters look right.
 _GROUND = range(128)
 _SHAPES = range(128, 192)
 _PANEL = range(192, 256)
@@ -50,7 +50,7 @@ _BOTTOM = (16, 18, 24)
 _WHITE = (255, 255, 255)
 _MAX_LINES = 12
 _MAX_CHARACTERS = 20_000
-"""More than the lines of the widest image hold; Pillow refuses texts of a million."""
+"""More than fits into the widest image; Pillow refuses texts of a million."""
 
 
 def pixel_size(aspect_ratio: str, resolution: str) -> tuple[int, int]:
@@ -75,7 +75,7 @@ def draw(picture: Picture) -> bytes:
 
 
 def stand_in() -> bytes:
-    """Return an image in place of one that a rehearsal may not fetch."""
+    """Return an image to replace one that a rehearsal must not download."""
     file = BytesIO()
     Image.linear_gradient("L").save(file, "PNG")
     return file.getvalue()
@@ -89,7 +89,7 @@ def _ground(picture: Picture, size: tuple[int, int]) -> Image.Image:
 
 
 def _motif(picture: Picture) -> tuple[object, ...]:
-    """Return what makes two images of one prompt differ."""
+    """Return the values by which two images of one prompt differ."""
     return picture.prompt, picture.occurrence, picture.position
 
 
@@ -141,7 +141,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 def _wrap(
     text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float
 ) -> Iterator[str]:
-    """Yield lines that fit; a word that alone is too long is broken anywhere."""
+    """Yield lines that fit; a word longer than a line is broken anywhere."""
     line = ""
     for word in text.split():
         longer = f"{line} {word}" if line else word

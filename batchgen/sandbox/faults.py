@@ -1,8 +1,9 @@
 """What goes wrong, and when: by profile and seed, or on demand for tests.
 
-A fault of a profile depends on the seed, the content of the request and how often
-that content was seen, never on order or time, so a seed replays under concurrency.
-The outage is the exception: it is a stretch of the stream of requests, and of time.
+A fault of a profile depends on the seed, the content of the request, and how often
+that content was seen. It does not depend on order or time, so the same seed gives the
+same faults under concurrency. The outage is the exception: a range of requests, with
+an end in time.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 
 class Fault(StrEnum):
-    """Everything that the sandbox can do wrong."""
+    """Every fault that the sandbox can simulate."""
 
     THROTTLE = "throttle"
     THROTTLE_SILENT = "throttle_silent"
@@ -51,7 +52,7 @@ POLL_FAULTS = frozenset({Fault.TASK_UNKNOWN})
 DOWNLOAD_FAULTS = frozenset({Fault.CUT_DOWNLOAD, Fault.EXPIRED_LINK, Fault.GONE_LINK})
 SEVERAL_FAULTS = frozenset({Fault.FEWER_IMAGES})
 UPLOAD_FAULTS = frozenset({Fault.UPLOAD_FAILED})
-# What can happen where one call is all: no task, no upload.
+# For providers with one call per purchase: no task, no upload.
 CALL_FAULTS = frozenset(Fault) - TASK_FAULTS - UPLOAD_FAULTS
 PURCHASE_FAULTS = frozenset(Fault) - POLL_FAULTS - DOWNLOAD_FAULTS - UPLOAD_FAULTS
 REPLY_NEVER_COMES = frozenset({Fault.LOST_REPLY, Fault.CUT_BODY, Fault.MALFORMED})
@@ -85,7 +86,7 @@ def roll(*parts: object) -> float:
     """Return a number from 0 up to 1 that depends on the parts alone."""
     text = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(text, digest_size=8).digest()
-    # 53 bits: all that a float can tell apart, so the result stays below 1.
+    # 53 bits, the precision of a float: so the result stays below 1.
     return (int.from_bytes(digest) >> 11) / (1 << 53)
 
 
@@ -99,15 +100,15 @@ def _choose(shares: Iterable[tuple[Fault, float]], random_value: float) -> Fault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occasion:
-    """A moment at which something may go wrong.
+    """A moment at which a fault may occur.
 
     Attributes:
-        content: What counts as the same request.
+        content: Equal for equal requests.
         occurrence: How often that content was seen, from 1.
         number: Position of the request among its provider's purchase requests, or of
             the download among its image's downloads; from 1.
-        is_inline: Whether images come in the reply to a purchase: then it is the reply
-            that is cut, and not a download.
+        is_inline: Whether images come in the reply to a purchase: then replies are cut,
+            not downloads.
     """
 
     provider: str
@@ -118,7 +119,7 @@ class Occasion:
 
 
 class Faults:
-    """Decide what goes wrong; queued faults come first, in the order of queueing."""
+    """Choose the faults; queued faults come first, in their order."""
 
     def __init__(self, profile: Profile, seed: int) -> None:
         self._profile = profile
@@ -127,11 +128,11 @@ class Faults:
         self._outage_ends: float | None = None
 
     def queue(self, provider: str, fault: Fault, times: int) -> None:
-        """Let the next fitting requests of a provider go wrong."""
+        """Make the next requests of a provider fail with this fault."""
         self._queued.append((provider, fault, times))
 
     def queued(self) -> list[tuple[str, Fault, int]]:
-        """Return provider, fault and how many times, in order."""
+        """Return provider, fault and number of times, in their order."""
         return list(self._queued)
 
     def _pop_queued(self, provider: str, possible: frozenset[Fault]) -> Fault | None:
@@ -158,7 +159,7 @@ class Faults:
         return None
 
     def _is_out(self, number: int) -> bool:
-        """Tell whether the outage is on: a careful client asks seldom, and it ends."""
+        """Return whether the outage goes on; its end in time helps slow clients."""
         if number not in _OUTAGE_NUMBERS:
             return False
         now = time.monotonic()
@@ -181,11 +182,11 @@ class Faults:
             return queued
         parts = (occasion.content, occasion.occurrence, occasion.number)
         fault = _choose(_STORM_DOWNLOAD, roll(self._seed, "download", *parts))
-        # A link that worked, or was only cut, is not taken back.
+        # A link that worked, or whose download was only cut, stays valid.
         return fault if occasion.number == 1 or fault is Fault.CUT_DOWNLOAD else None
 
     def refuses(self, content: str, prompt: str) -> bool:
-        """Tell whether the policy forbids this prompt: always, or never."""
+        """Return whether the policy forbids this prompt; the same answer each time."""
         if _REFUSED_WORD in prompt:
             return True
         random_value = roll(self._seed, "refusal", content)

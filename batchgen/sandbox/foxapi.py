@@ -75,7 +75,7 @@ _TASK_ERRORS: Mapping[str, str] = MappingProxyType(
         Ending.BAD_URL: "A reference image cannot be fetched from its URL",
     }
 )
-# What the gate in front of it says to a body that is too large for an upload.
+# The answer of the gateway to an upload that is too large.
 _TOO_LARGE = """<html>
 <head><title>413 Request Entity Too Large</title></head>
 <body><center><h1>413 Request Entity Too Large</h1></center><hr>
@@ -95,9 +95,9 @@ _PURCHASE_BODY = json_body(
         "image_search": Flag(),
     }
 )
-# All three, as the only known client sends them; without `auto_cleanup` nobody says
-# how long the file lives. No limit is documented: types and size are those that a
-# reference image has elsewhere.
+# All three, as the only known client sends them; without `auto_cleanup` the lifetime
+# of the file is not documented. No limits are documented: types and size are those of
+# reference images at other providers.
 _UPLOAD_BODY = BodySpec(
     media_type="multipart/form-data",
     max_bytes=32 * 1024 * 1024,
@@ -137,7 +137,7 @@ class Foxapi:
         self._context = context
 
     def routes(self) -> list[Route]:
-        """Return what it serves, without its images."""
+        """Return the routes of its API, without those of images."""
         buy = partial(handle_purchase, self._context, self, _PURCHASE_BODY)
         return [
             Route("/v1/images/generations", buy, methods=["POST"]),
@@ -151,7 +151,7 @@ class Foxapi:
         return prompt
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
-        """Return an error reply in its own envelope."""
+        """Return an error reply in its own format."""
         if refusal.reason is Reason.TOO_LARGE and path == _UPLOAD_PATH:
             return HTMLResponse(_TOO_LARGE, status_code=413)
         choices = _REPLIES[refusal.reason]
@@ -164,9 +164,9 @@ class Foxapi:
         )
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Accept a task, with all that will become of it."""
+        """Accept a task, and decide how it ends."""
         ratio = order.body.get("aspect_ratio", "1:1")
-        # No input image is ever fetched here, so there is nothing to match.
+        # The sandbox fetches no input image, so there is no ratio to match.
         ratio = "1:1" if ratio == "match_input_image" else ratio
         resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
         pictures = pictures_of(

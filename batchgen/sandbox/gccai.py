@@ -68,7 +68,7 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, str, str], ...]] = MappingProxyType(
         Reason.WRONG_METHOD: ((405, "invalid_request_error", "Method not allowed"),),
     }
 )
-# Code as a number, type and message of failed tasks; the code as a text is FoxAPI's.
+# Code as a number, type and message of failed tasks; as a text, the code is FoxAPI's.
 _FAILURES: Mapping[str, tuple[int, str, str]] = MappingProxyType(
     {
         Ending.REFUSED: (
@@ -85,8 +85,8 @@ _FAILURES: Mapping[str, tuple[int, str, str]] = MappingProxyType(
         ),
     }
 )
-# Words for waiting, at work, completed and failed: those of the pages, and those that
-# clients also meet.
+# The states waiting, at work, completed and failed: the names of the documents, and
+# others that clients have seen.
 _WORDS = (
     ("pending", "processing", "completed", "failed"),
     ("pending", "processing", "completed", "failed"),
@@ -101,9 +101,9 @@ def _price(usd: str) -> Price:
 
 
 class Gccai:
-    """Sell up to four images per task, each at the tariff, charged when completed.
+    """Sell up to four images per task, charged when completed.
 
-    The official channel costs the same here; what it costs there is on no page.
+    The official channel costs the same here; its real price is not documented.
     """
 
     name = "gccai"
@@ -125,7 +125,7 @@ class Gccai:
         self._context = context
 
     def routes(self) -> list[Route]:
-        """Return what it serves, without its images."""
+        """Return the routes of its API, without those of images."""
         buy = partial(handle_purchase, self._context, self, PURCHASE_BODY)
         return [
             Route("/v1/images/generations", buy, methods=["POST"]),
@@ -155,7 +155,7 @@ class Gccai:
         return JSONResponse(body, status_code=http, headers=refusal.headers)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Accept a task, with all that will become of it."""
+        """Accept a task, and decide how it ends."""
         random_value = roll("refusal", order.content)
         if (order.refused or fault is Fault.REFUSAL) and random_value < 1 / 3:
             raise Refusal(Reason.REFUSED, variant=random_value * 3)
@@ -218,8 +218,9 @@ class Gccai:
     async def _balance(self, request: Request) -> dict[str, Any]:
         left_nano_usd = await remaining_nano(self._context, self, request)
         used_nano_usd = DEPOSIT_NANO - left_nano_usd
-        left, used = (Decimal(it).scaleb(-9) for it in (left_nano_usd, used_nano_usd))
-        # Amounts as a number or as text: public code has met both.
+        left = Decimal(left_nano_usd).scaleb(-9)
+        used = Decimal(used_nano_usd).scaleb(-9)
+        # Amounts as a number or as text: public clients handle both.
         return {
             "success": True,
             "message": "",
@@ -233,7 +234,7 @@ class Gccai:
         return await json_reply(self, request, self._uploaded(request))
 
     async def _uploaded(self, request: Request) -> dict[str, Any]:
-        # How long it lives is on no page: as long as the links of images.
+        # Its lifetime is not documented: the same as for the links of images.
         upload, _ = await receive_upload(
             self._context, self, UPLOAD_BODY, request, file="file", life_s=LINK_LIFE_S
         )
@@ -267,7 +268,7 @@ def _failure(task: Task) -> dict[str, Any]:
 
 
 def _cost(task: Task) -> dict[str, Any]:
-    """Return what clients saw of the cost, in credits, under either name or both."""
+    """Return the cost in credits, under either name or both, as clients have seen."""
     used = Decimal(task.amount_nano).scaleb(-9) / _USD_PER_CREDIT
     credits_used = int(used) if used == int(used) else float(used)
     names = (("cost", "credits_cost"), ("credits_cost",), ("cost",))

@@ -1,4 +1,4 @@
-"""What gccai takes: the fields of its page, and the form of an upload."""
+"""The bodies that gccai accepts: the fields of its page, and the form of an upload."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ PURCHASE_BODY = BodySpec(
 )
 """The body of a purchase request."""
 
-# No page and no client that was read names the part: `file` is a guess.
+# `file` is a guess: no page and no client that was read names the part.
 UPLOAD_BODY = BodySpec(
     media_type="multipart/form-data",
     shape=Object(

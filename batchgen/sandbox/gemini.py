@@ -65,11 +65,11 @@ _WITHOUT_IMAGE = ("STOP", "NO_IMAGE", "IMAGE_OTHER", "OTHER")
 class Gemini:
     """Sell one image per call, by tokens; an answer without an image costs, too.
 
-    A key with `daily` in it has used up its requests of the day.
+    A key that contains `daily` has used up its requests of the day.
     """
 
     name = "gemini"
-    # Those of the image's tokens alone: what else is charged stays below the ceiling.
+    # Only the tokens of the image: other charges stay below the ceiling.
     price_table: PriceTable = MappingProxyType(usual_prices())
     special_prices: Sequence[SpecialPrice] = tuple(special_prices())
     faults = CALL_FAULTS - SEVERAL_FAULTS - DOWNLOAD_FAULTS
@@ -82,7 +82,7 @@ class Gemini:
         self._context = context
 
     def routes(self) -> list[Route]:
-        """Return what it serves: under each version, and where a base URL has none."""
+        """Return its routes: with each version, and for a base URL without one."""
         buy = partial(
             _with_key_from_query,
             partial(handle_purchase, self._context, self, PURCHASE_BODY),
@@ -98,7 +98,7 @@ class Gemini:
         return prompt_in(body)
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own envelope."""
+        """Return an error reply in its own format."""
         return error_reply(refusal)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
@@ -143,7 +143,7 @@ class Gemini:
         return await self._charge_and_reply(order, fault, tokens, answer)
 
     async def _thoughts(self, picture: Picture) -> list[dict[str, Any]]:
-        """Return a thought in words and a draft, which is no result."""
+        """Return a thought as text, and a draft image, which is not a result."""
         width_px, height_px = picture.width_px // 4, picture.height_px // 4
         draft = replace(
             picture,
@@ -167,10 +167,10 @@ class Gemini:
         return await self._charge_and_reply(order, Fault.NO_IMAGE, tokens, answer)
 
     async def _blocked(self, order: Order) -> Response:
-        """Refuse in one of four ways; only an error in words costs nothing.
+        """Refuse in one of four ways; only an error reply costs nothing.
 
         Raises:
-            Refusal: By an error of the request.
+            Refusal: In one of the ways: an error reply.
         """
         random_value = roll("disguise", order.content)
         if random_value < 1 / 4:
@@ -213,7 +213,7 @@ class Gemini:
 
 
 def _problems(order: Order, model: Model) -> Iterator[str]:
-    """Yield what of a request that the form allows this model does not take."""
+    """Yield the parts of a valid request that this model does not accept."""
     stated, resolution = has_size(order.body), resolution_in(order.body)
     if stated and not model.has_size:
         yield "'imageSize' is not supported by this model"
@@ -226,11 +226,11 @@ def _problems(order: Order, model: Model) -> Iterator[str]:
 
 
 _THOUGHTS = {"minimal": (100, 50), "low": (200, 300), "medium": (600, 900)}
-"""Least tokens of thoughts at a level, and how many more there may be."""
+"""Minimum of thought tokens at a level, and how many more there may be."""
 
 
 def _thoughts_of(order: Order) -> int:
-    """Return how many tokens of thoughts are charged; with `minimal`, mostly none."""
+    """Return how many thought tokens are charged; with `minimal`, mostly none."""
     levels = MODELS[order.path["model"]].levels
     level = thinking_in(order.body) or (levels[0] if levels else "minimal")
     if level == "minimal" and roll("thoughts", order.content) >= 1 / 4:
@@ -240,7 +240,7 @@ def _thoughts_of(order: Order) -> int:
 
 
 def _queries_of(order: Order) -> list[str]:
-    """Return the queries of the searches, if any; one may stand twice, or be empty."""
+    """Return the search queries, if any; one may occur twice, or be empty."""
     if not order.body.get("tools"):
         return []
     count = int(roll("queries", order.content) * (MAX_QUERIES + 1))
@@ -264,7 +264,7 @@ def _choose(words: tuple[str, ...], order: Order) -> str:
 async def _with_key_from_query(
     buy: RequestResponseEndpoint, request: Request
 ) -> Response:
-    """Let the key stand in the address, too, as ai.google.dev says."""
+    """Accept the key in the URL's query, too, as ai.google.dev documents."""
     key = request.query_params.get("key", "")
     if key and Gemini.key_header not in request.headers:
         header = (Gemini.key_header.encode(), key.encode())

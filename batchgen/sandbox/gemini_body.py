@@ -1,4 +1,4 @@
-"""What Google's generateContent takes, and what stands in such a request."""
+"""The body that Google's generateContent accepts, and the values in it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LEVELS = ("minimal", "low", "medium", "high")
 
 
 def references_in(body: Mapping[str, Any]) -> list[str]:
-    """Return the base64 of the images that come with a valid request, in order."""
+    """Return the base64 of the images in a valid request, in order."""
     parts = _parts(body)
     return [part["inlineData"]["data"] for part in parts if "inlineData" in part]
 
@@ -47,13 +47,13 @@ def prompt_in(body: Mapping[str, Any]) -> str:
 
 
 def resolution_in(body: Mapping[str, Any]) -> str:
-    """Return the size of the image that a valid request asks for."""
+    """Return the resolution that a valid request asks for."""
     resolution: str = _image_config(body).get("imageSize", "1K")
     return resolution
 
 
 def has_size(body: Mapping[str, Any]) -> bool:
-    """Say whether a valid request states the size of its image."""
+    """Return whether a valid request states the size of its image."""
     return "imageSize" in _image_config(body)
 
 
@@ -67,8 +67,8 @@ def thinking_in(body: Mapping[str, Any]) -> str | None:
 def ratio_in(body: Mapping[str, Any]) -> str:
     """Return the ratio that a valid request asks for.
 
-    Unsaid, it is the one next to the input image's, else 1:1; which of several input
-    images counts is on no page: the first.
+    Without one, the ratio nearest to that of the input image, else 1:1. Which of
+    several input images counts is not documented: the first.
     """
     stated: str | None = _image_config(body).get("aspectRatio")
     images = references_in(body)
@@ -107,7 +107,7 @@ def _problems_of_image(blob: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _problems_of_modalities(config: Mapping[str, Any]) -> Iterator[str]:
-    # Text alone is a valid wish there, and can only be a mistake here.
+    # Google accepts TEXT alone; here it can only be a mistake.
     if "IMAGE" not in config.get("responseModalities", ("IMAGE",)):
         yield "'responseModalities' has no IMAGE"
 
@@ -169,7 +169,7 @@ PURCHASE_BODY = BodySpec(
     shape=Object(
         fields={
             "contents": ListOf(required=True, minimum=1, maximum=1, item=_CONTENT),
-            # The path names it, too, and decides.
+            # The model in the path decides.
             "model": Text(),
             "generationConfig": _CONFIG,
             "safetySettings": ListOf(
@@ -188,8 +188,8 @@ PURCHASE_BODY = BodySpec(
         },
         rule=_problems_of_request,
     ),
-    # Stated for batches only, and taken for single requests, too.
+    # Documented for batches only; assumed for single requests.
     max_bytes=20 * 1024 * 1024,
     canonical=canonical_object,
 )
-"""The body of a request. One turn of a conversation is all that an image needs."""
+"""The body of a request: a conversation with one turn."""

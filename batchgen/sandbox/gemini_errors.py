@@ -1,4 +1,4 @@
-"""Error replies of Google's APIs: an object with details, now and then in a list."""
+"""Error replies of Google's APIs: an object with details, sometimes in a list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchgen.sandbox.faults import roll
 from batchgen.sandbox.refusal import Reason, Refusal
 
 PER_DAY = "GenerateRequestsPerDayPerProjectPerModel"
-"""Quota of a day; the other one is of a minute."""
+"""Quota per day; the other one is per minute."""
 _PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel"
 _TYPE = "type.googleapis.com/google.rpc."
 _WAITS = ("1s", "0.5s", "1.25s")
@@ -77,7 +77,8 @@ def error_reply(refusal: Refusal) -> Response:
 def _details(refusal: Refusal) -> list[dict[str, Any]]:
     match refusal.reason:
         case Reason.INVALID:
-            violations = [{"description": it} for it in refusal.detail.splitlines()]
+            lines = refusal.detail.splitlines()
+            violations = [{"description": line} for line in lines]
             return [_detail("BadRequest", fieldViolations=violations)]
         case Reason.WRONG_KEY if refusal.detail:
             return [

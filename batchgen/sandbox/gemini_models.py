@@ -1,4 +1,4 @@
-"""The image models that Google sells, what they take, and what their tokens cost.
+"""The image models that Google sells, the options they accept, and their prices.
 
 Sources: notes that quote Google's changelog, model and pricing pages of October 2026
 (ids, sizes, prices for 2.1 by token, prices of the others by image), docs.laozhang.ai
@@ -27,9 +27,9 @@ class Model:
     """One model.
 
     Attributes:
-        tokens: Of an image, by resolution; sizes that are not there are refused.
-        has_size: Whether `imageSize` is taken at all.
-        levels: Of thinking, in lower case; the first is what happens unsaid.
+        tokens: Of an image, by resolution; other sizes are refused.
+        has_size: Whether `imageSize` is accepted at all.
+        levels: Of thinking, in lower case; the first is the default.
         input_nano: Nano-dollars of one token that is sent.
         text_nano: Of one token of words or thoughts.
         image_nano: Of one token of an image.
@@ -43,7 +43,7 @@ class Model:
     image_nano: int
 
     def price(self, resolution: str, *, thinks: bool = False) -> Price:
-        """Return what an image costs, the rest within its ceiling."""
+        """Return the price of an image; the ceiling includes all else."""
         image = Decimal(self.tokens[resolution] * self.image_nano).scaleb(-9)
         thoughts = (
             Decimal(MAX_THOUGHT_TOKENS * self.text_nano).scaleb(-9) if thinks else 0
@@ -88,17 +88,17 @@ MODELS: Mapping[str, Model] = MappingProxyType(
         ),
     }
 )
-"""Whatever is not here is not found: ids that were shut down, too."""
+"""Every other model is not found, even one that Google once had."""
 
 
 def usual_prices() -> dict[str, Price]:
-    """Return what the usual model costs with as little thinking as it does."""
+    """Return the prices of the usual model with minimal thinking."""
     model = MODELS[USUAL]
     return {resolution: model.price(resolution) for resolution in model.tokens}
 
 
 def special_prices() -> Iterator[SpecialPrice]:
-    """Yield what other models cost, and levels of thinking."""
+    """Yield the prices of other models, and of levels of thinking."""
     for name, model in MODELS.items():
         for resolution in model.tokens:
             for level in set(model.levels) - {"minimal"}:

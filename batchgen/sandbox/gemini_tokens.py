@@ -1,4 +1,4 @@
-"""What Google counts and charges: tokens, and the queries of searches.
+"""What Google counts and charges: tokens, and search queries.
 
 Sources: ai.google.dev, pages on pricing (standard, not batch) and image generation,
 read 2026-11-20; litellm's reading of grounding for queries, read 2026-11-30. How many
@@ -13,7 +13,7 @@ from typing import Any, Self
 from batchgen.sandbox.gemini_models import NANO_PER_QUERY, Model
 
 _TOKENS_PER_REFERENCE = 258
-# So that no prompt, however long, costs more than the tariff says.
+# So that no prompt, however long, costs more than the price table says.
 _MAX_PROMPT_TOKENS = 5_000
 
 
@@ -23,7 +23,7 @@ class Tokens:
 
     Attributes:
         queries: Distinct queries that its searches sent.
-        results: Tokens that the results of the searches were; they are not charged.
+        results: Tokens of the search results, which are not charged.
     """
 
     prompt: int
@@ -36,7 +36,7 @@ class Tokens:
 
     @classmethod
     def of_request(cls, prompt: str, references: int) -> Self:
-        """Return the tokens of a request with so many images, before its answer."""
+        """Return the tokens of a request with so many images, without its answer."""
         words = min(len(prompt.split()), _MAX_PROMPT_TOKENS)
         return cls(prompt=words, references=references * _TOKENS_PER_REFERENCE)
 

@@ -16,7 +16,7 @@ class Part:
     """A file in a form.
 
     Attributes:
-        media_type: As the part says it; empty if it says none.
+        media_type: Of the part's own header; empty without one.
     """
 
     file_name: str
@@ -24,7 +24,7 @@ class Part:
     data: bytes = field(repr=False)
 
     def as_record(self) -> dict[str, Any]:
-        """Return what tells two parts apart, without the bytes."""
+        """Return a description that distinguishes parts, without their bytes."""
         return {
             "file_name": self.file_name,
             "media_type": self.media_type or None,
@@ -37,13 +37,13 @@ def read_form(content_type: str, raw: bytes) -> list[tuple[str, str | Part]]:
     """Return the fields of a form in their order.
 
     Raises:
-        ValueError: It is no whole form of named fields with UTF-8 text.
+        ValueError: Not a complete form of named fields with UTF-8 text.
     """
     media_type, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
     if media_type != b"multipart/form-data" or not boundary:
         raise ValueError(f"no multipart/form-data with a boundary: {content_type!r}")
-    # The parser itself takes a form that breaks off for one that ends there.
+    # The parser itself would accept a form that is cut off.
     if not raw.rstrip(b"\r\n").endswith(b"--" + boundary + b"--"):
         raise ValueError("the last boundary is missing")
     collector = _Collector()
@@ -57,7 +57,7 @@ def read_form(content_type: str, raw: bytes) -> list[tuple[str, str | Part]]:
 
 
 class _Collector:
-    """Gather fields from what the parser finds."""
+    """Collect the fields from the parser's callbacks."""
 
     def __init__(self) -> None:
         self.fields: list[tuple[str, str | Part]] = []

@@ -60,7 +60,7 @@ _EDIT_BODY = json_body(
     }
 )
 
-# HTTP status, `code` and words: an error may come with a 200.
+# HTTP status, `code` and message: an error may come with a 200.
 _REPLIES: Mapping[Reason, tuple[tuple[int, int, str], ...]] = MappingProxyType(
     {
         Reason.BAD_REQUEST: ((400, 400, "Invalid request body."),),
@@ -128,7 +128,7 @@ class Nanobananaapi:
         self._context = context
 
     def routes(self) -> list[Route]:
-        """Return what it serves, without its images."""
+        """Return the routes of its API, without those of images."""
         generate = partial(handle_purchase, self._context, self, _GENERATE_BODY)
         edit = partial(handle_purchase, self._context, self, _EDIT_BODY)
         return [
@@ -142,7 +142,7 @@ class Nanobananaapi:
         return prompt
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own envelope, or in that of its gateway."""
+        """Return an error reply in its own format, or in that of its gateway."""
         choices = _REPLIES[refusal.reason]
         status, code, message = choices[int(refusal.variant * len(choices))]
         text = f"{message} {refusal.detail}".strip()

@@ -1,4 +1,4 @@
-"""The common OpenAI shape: images by JSON, or by a form where images come along.
+"""The images API of OpenAI: requests as JSON, or as a form with reference images.
 
 Sources: reference of the images API on platform.openai.com in stored copies, and two
 gateways' pages of gpt-image-2, read 2026-11-21; openai-python 3.57.0 for options and
@@ -74,7 +74,7 @@ _EDIT_BODY = BodySpec(
 )
 _FORMATS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
-# HTTP status, type, code and words.
+# HTTP status, type, code and message.
 _REPLIES: Mapping[Reason, tuple[tuple[int, str, str | None, str], ...]] = (
     MappingProxyType(
         {
@@ -158,7 +158,7 @@ class Openai:
     """Sell up to ten images per call, by tokens; links or base64."""
 
     name = "openai"
-    # Those of the image's tokens alone: what else is charged stays below the ceiling.
+    # Only the tokens of the image: other charges stay below the ceiling.
     price_table: PriceTable = MappingProxyType(usual_prices())
     special_prices: Sequence[SpecialPrice] = tuple(special_prices())
     faults = CALL_FAULTS
@@ -171,7 +171,7 @@ class Openai:
         self._context = context
 
     def routes(self) -> list[Route]:
-        """Return what it serves, without its images."""
+        """Return the routes of its API, without those of images."""
         generate = partial(handle_purchase, self._context, self, _GENERATE_BODY)
         edit = partial(handle_purchase, self._context, self, _EDIT_BODY)
         return [
@@ -185,7 +185,7 @@ class Openai:
         return prompt
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own envelope."""
+        """Return an error reply in its own format."""
         choices = _REPLIES[refusal.reason]
         status, kind, code, message = choices[int(refusal.variant * len(choices))]
         text = f"{message} {refusal.detail}".strip()
@@ -204,7 +204,7 @@ class Openai:
         await anyio.sleep(self._context.latency_s(order.content))
         if order.refused or fault is Fault.REFUSAL:
             raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
-        # A form has it as text.
+        # In a form, the number is text.
         count = image_count(int(order.body.get("n", 1)), fault)
         pictures = pictures_of(
             self._context,
@@ -221,7 +221,7 @@ class Openai:
         shown = [] if fault is Fault.NO_IMAGE else pictures
         document = {"created": int(self._context.now())}
         items = await self._items(order, shown)
-        # What an empty answer cost, it does not tell.
+        # An answer without images does not state its cost.
         counted = {"usage": usage.as_document()} if shown else {}
         return JSONResponse({**document, "data": items, **counted})
 
@@ -241,7 +241,7 @@ def _size(order: Order) -> tuple[int, int]:
 
 
 def _problem(order: Order, size: tuple[int, int]) -> str | None:
-    """Return what of a request that the form allows this model does not make."""
+    """Return the part of a valid request that this model does not accept."""
     if (problem := size_problem(size)) is not None:
         return f"'size': {problem}"
     is_png = order.body.get("output_format", "png") == "png"

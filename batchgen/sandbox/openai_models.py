@@ -1,4 +1,4 @@
-"""What OpenAI's image model makes, and what its tokens cost.
+"""The sizes and qualities of OpenAI's image models, and their prices.
 
 Sources: OpenAI's model page as xairouter.com quotes it, for prices by token and sizes;
 estimates of 1024x1024 by quality at robotsatlas.com; read 2026-11-30. How many tokens
@@ -14,7 +14,7 @@ from types import MappingProxyType
 from batchgen.sandbox.price_table import Price, SpecialPrice
 
 MODELS = ("gpt-image-2", "gpt-image-1.5")
-"""Whatever is not here is not found: models that were shut down, too."""
+"""Every other model is not found, even one that OpenAI once had."""
 
 QUALITIES: Mapping[str, int] = MappingProxyType(
     {"low": 200, "medium": 1_767, "high": 7_033, "xhigh": 9_000, "max": 12_000}
@@ -31,7 +31,7 @@ _RESOLUTIONS = ((6_000_000, "4K"), (2_500_000, "2K"))
 
 
 def resolution_of(size: tuple[int, int]) -> str:
-    """Return what a size in pixels counts as."""
+    """Return the resolution of a size in pixels."""
     pixels = size[0] * size[1]
     return next((name for minimum, name in _RESOLUTIONS if pixels >= minimum), "1K")
 
@@ -42,7 +42,7 @@ def output_tokens(size: tuple[int, int], quality: str) -> int:
 
 
 def size_problem(size: tuple[int, int]) -> str | None:
-    """Return why a size is not made; None if it is."""
+    """Return why a size is not allowed; None if it is."""
     shorter, longer = sorted(size)
     if longer > 3840:
         return "the longest edge must be at most 3840px"
@@ -70,12 +70,12 @@ def _price(resolution: str, quality: str) -> Price:
 
 
 def usual_prices() -> dict[str, Price]:
-    """Return what an image costs whose quality is left open."""
+    """Return the prices of an image without a stated quality."""
     return {resolution: _price(resolution, "medium") for resolution in _SIDES}
 
 
 def special_prices() -> Iterator[SpecialPrice]:
-    """Yield what each quality costs."""
+    """Yield the prices of each quality."""
     for quality in QUALITIES:
         for resolution in _SIDES:
             price = _price(resolution, quality)

@@ -1,4 +1,4 @@
-"""The sandbox's own tariff: what its images cost. No provider's price list."""
+"""The sandbox's own prices of images. They are not any provider's price list."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What one image costs in US dollars.
+    """The price of one image in US dollars.
 
     Attributes:
-        usd_per_credit: Where replies say what was charged in credits, and no document
-            what one is worth.
-        lowest_usd: What it costs at least; None for as far below the expected as the
-            ceiling is above it.
-        per_reference_usd: What each image that comes along adds at most.
-        per_search_usd: What the searches of one request add at most.
+        usd_per_credit: Where replies state charges in credits, and no document states
+            the value of one.
+        lowest_usd: The minimum; None for as far below the expected price as the ceiling
+            is above it.
+        per_reference_usd: Maximum that each reference image adds.
+        per_search_usd: Maximum that the searches of one request add.
     """
 
     expected_usd: Decimal
@@ -32,7 +32,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecialPrice:
-    """A fare that holds for some requests alone; what is None holds for any."""
+    """A price for some requests only; an attribute of None matches any request."""
 
     resolution: str
     price: Price
@@ -42,7 +42,7 @@ class SpecialPrice:
 
 
 PriceTable = Mapping[str, Price]
-"""Fares by resolution."""
+"""Prices by resolution."""
 
 
 def to_nano(usd: Decimal) -> int:
@@ -59,7 +59,7 @@ def as_document(
     price_tables: Mapping[str, PriceTable],
     special_prices: Mapping[str, Sequence[SpecialPrice]] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return all tariffs as they are published.
+    """Return all prices as the sandbox publishes them.
 
     Args:
         price_tables: By provider.

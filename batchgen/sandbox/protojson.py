@@ -1,10 +1,10 @@
-"""JSON as Google's services read it: one document has many spellings.
+"""JSON as Google's services read it: the same document can be written in many ways.
 
 Source: protobuf.dev, programming guide "ProtoJSON Format", read 2026-11-30. A field
-goes by its lowerCamelCase name or by the name in the .proto file, `null` stands for an
-absent field, a whole number may be written with a fraction of zero, and bytes are
-base64 of either alphabet, with padding or without. That the names of an enum are read
-in any case stands on no page [assumed]: Google's examples write `Image` and `minimal`.
+has its lowerCamelCase name or the name in the .proto file, `null` means an absent
+field, a whole number may be written with a fraction of zero, and bytes are base64 of
+either alphabet, with padding or without. That enum names may be in upper or lower case
+is assumed: no page says so, but Google's examples write `Image` and `minimal`.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ class Base64Text(Text):
 
 
 class EnumText(Text):
-    """A name out of an enum; its choices are in upper case."""
+    """A name of an enum; its choices are in upper case."""
 
 
 def canonical_object(
     shape: Object, document: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return an object in one spelling, and a line for each field that stands twice.
+    """Return an object in one spelling, and a line for each field that occurs twice.
 
-    Fields that the shape does not know keep their names, so that a complaint about one
-    names it as the client wrote it.
+    Fields that are not in the shape keep their names, so that an error message names
+    them as the client wrote them.
     """
     problems: list[str] = []
     canonical: dict[str, Any] = _read_object(shape, document, "", problems)

@@ -1,4 +1,4 @@
-"""A purchase request, from its arrival to its reply, as it is for every provider."""
+"""Handle a purchase request from its arrival to its reply, for every provider."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ _REASONS = {
     Fault.MODEL_GONE: Reason.MODEL_GONE,
 }
 KEY_HEADERS = frozenset({"authorization", "cookie", "x-api-key", "x-goog-api-key"})
-"""Where keys stand; they are never written down."""
-# Shorter than any key that somebody uses; replacing less could break the record.
+"""Headers that contain keys; they are never stored."""
+# Shorter than any real key; to replace shorter texts could damage the record.
 _MIN_KEY_LENGTH = 8
 
 
@@ -55,10 +55,10 @@ class Order:
     """A valid purchase request.
 
     Attributes:
-        content: What counts as the same request, in all its fields.
-        body: Its fields; of a form, each text, or a list of `Part`.
-        path: What stands in the variable parts of the path.
-        refused: Whether the policy forbids it.
+        content: A hash of all fields: equal for equal requests.
+        body: Its fields; in a form, each a text or a list of `Part`.
+        path: The values of the variable parts of the path.
+        refused: Whether the policy forbids the prompt.
     """
 
     provider: str
@@ -72,19 +72,19 @@ class Order:
 
     @property
     def roll_parts(self) -> tuple[str, int]:
-        """What a chance of this order depends on."""
+        """What random choices for this order depend on; see `roll`."""
         return self.content, self.arrival.occurrence
 
 
 class Service(Protocol):
-    """One provider's side of the counter.
+    """The sandbox's implementation of one provider.
 
     Attributes:
-        faults: What can go wrong here.
-        key_header: Where the key stands.
-        link_life_s: How long a link is good; None for as long as the sandbox.
-        renews_links: Whether another poll gives another link.
-        is_inline: Whether images come in the reply to a purchase, as a rule.
+        faults: The faults that can occur here.
+        key_header: The header with the key.
+        link_life_s: How long a link is valid; None for as long as the sandbox runs.
+        renews_links: Whether another poll gives a new link.
+        is_inline: Whether images usually come in the reply to a purchase.
     """
 
     name: str
@@ -96,11 +96,11 @@ class Service(Protocol):
     is_inline: bool
 
     def routes(self) -> list[Route]:
-        """Return what it serves, without its images."""
+        """Return the routes of its API, without those of images."""
         ...
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
-        """Return an error reply in its own envelope."""
+        """Return an error reply in its own format."""
         ...
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
@@ -108,20 +108,20 @@ class Service(Protocol):
         ...
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Charge, write down how the request ended, and return the reply.
+        """Charge, record how the request ended, and return the reply.
 
         Raises:
-            Refusal: It is not made, and not charged.
+            Refusal: Nothing is made, and nothing charged.
         """
         ...
 
 
 @runtime_checkable
 class HasSpecialPrices(Protocol):
-    """A service some of whose requests have fares of their own.
+    """A service with special prices for some requests.
 
     Attributes:
-        special_prices: The first that holds for a request is its fare.
+        special_prices: The first that matches a request is its price.
     """
 
     special_prices: Sequence[SpecialPrice]
@@ -178,7 +178,7 @@ async def read_request(spec: BodySpec, request: Request) -> ParsedBody:
 def record_of(
     context: SandboxContext, request: Request, parsed: ParsedBody, key: str
 ) -> RequestRecord:
-    """Return what is written down of a request: all but the key and the boundary."""
+    """Return the record of a request: without the key, and the boundary of a form."""
     headers = {
         name: value
         for name, value in request.headers.items()
@@ -224,7 +224,7 @@ async def _record_order(
 
 
 def _content(parsed: ParsedBody, path: Mapping[str, Any]) -> str:
-    """Return what two requests share that ask for the same in every field."""
+    """Return a hash that is equal for requests with equal fields and path."""
     fields = json.loads(parsed.record)
     if path:
         fields = [fields, dict(path)]
@@ -241,7 +241,7 @@ async def _answer(context: SandboxContext, service: Service, order: Order) -> Re
         await _record_outcome(context, order, fault)
         return HTMLResponse(_BAD_GATEWAY, status_code=502)
     if fault is Fault.HTML_PAGE:
-        # In front of the service, as a login or a check of the browser is.
+        # A page in front of the service, such as a login or a check of the browser.
         await _record_outcome(context, order, fault)
         return HTMLResponse(_MAINTENANCE)
     if fault in _REASONS:
@@ -277,7 +277,7 @@ async def _deliver(
 
 
 def _malformed(reply: Response) -> Response:
-    """Return a reply that arrives whole, but whose body is not."""
+    """Return a reply that arrives completely, but with half of its body."""
     if reply.media_type == "application/json":
         return Response('{"data": [{"url":', media_type="application/json")
     half = bytes(reply.body[: len(reply.body) // 2])

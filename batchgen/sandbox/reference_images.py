@@ -1,4 +1,4 @@
-"""What a reference image must be: whole, of a type that is taken, not too large."""
+"""Rules for a reference image: whole, of an allowed type, not too large."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from PIL import Image
 
 _DATA_URI = re.compile(r"data:(image/[a-z0-9.+-]+);base64,")
 _PNG_END = b"IEND\xaeB`\x82"
-# How base64 of PNG, JPEG (in both alphabets), GIF and WebP begins.
+# The start of base64 of PNG, JPEG (in both alphabets), GIF and WebP.
 _IMAGES_IN_BASE64 = ("iVBORw0KGgo", "/9j/", "_9j_", "R0lGOD", "UklGR")
 _TO_STANDARD_ALPHABET = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRules:
-    """What a document says of one reference image.
+    """A provider's documented rules for one reference image.
 
     Attributes:
-        max_bytes: Of the file itself, not of its base64; None where nothing is said.
+        max_bytes: Of the file itself, not of its base64; None without a documented one.
     """
 
     media_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp")
     max_bytes: int | None = None
 
     def problems(self, data: bytes, stated: str | None) -> Iterator[str]:
-        """Yield what is wrong with an image.
+        """Yield the problems of an image.
 
         Args:
             data: The file.
-            stated: Media type that the request gives for it; None if it gives none.
+            stated: Its media type in the request; None if the request has none.
         """
         media_type = _media_type(data)
         if media_type is None:
@@ -52,19 +52,19 @@ class ImageRules:
 # A job with one logo sends it with every row.
 @lru_cache(maxsize=16)
 def _media_type(data: bytes) -> str | None:
-    """Return the type of a whole image by its content; None if it is none."""
+    """Return the type of a whole image by its content; None for other content."""
     try:
         with Image.open(BytesIO(data)) as image:
             image.load()
             kind = Image.MIME.get(image.format or "")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
-    # Pillow has all pixels by then, and forgives a PNG that lacks its end.
+    # Pillow accepts a PNG without its end, once it has all pixels.
     return None if kind == "image/png" and _PNG_END not in data else kind
 
 
 def decode_base64(text: str) -> bytes | None:
-    """Return what strict base64 stands for; None if it is none."""
+    """Return decoded base64; None if the text is not strict base64."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -72,20 +72,20 @@ def decode_base64(text: str) -> bytes | None:
 
 
 def standard_base64(text: str) -> str:
-    """Return base64 of either alphabet in the standard one, with its padding."""
+    """Return base64 of either alphabet in the standard alphabet, with padding."""
     text = text.translate(_TO_STANDARD_ALPHABET)
     return text + "=" * (-len(text) % 4)
 
 
 def read_data_uri(text: str) -> tuple[str, bytes] | None:
-    """Return media type and file of a data URI; None if it is none of base64."""
+    """Return media type and file of a data URI; None if it has no base64."""
     prefix = _DATA_URI.match(text)
     data = decode_base64(text[prefix.end() :]) if prefix else None
     return None if prefix is None or data is None else (prefix[1], data)
 
 
 def shorten_image(text: str) -> str:
-    """Return a text with an image in it replaced by the image's size and digest."""
+    """Return a text in which an image is replaced by its size and digest."""
     prefix = _DATA_URI.match(text)
     start = prefix.end() if prefix else 0
     if prefix is None and not text.startswith(_IMAGES_IN_BASE64):

@@ -1,4 +1,4 @@
-"""Read a request and find fault with all of it that a document does not allow."""
+"""Read a request, and report everything that the documents do not allow."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from batchgen.sandbox.shapes import Files, Object, Shape
 _MEGABYTE = 1024 * 1024
 
 Canonical = Callable[[Object, Mapping[str, Any]], tuple[dict[str, Any], list[str]]]
-"""Bring a body into one spelling, and list what forbids that."""
+"""Brings a body into one spelling, and lists problems with that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodySpec:
-    """What one endpoint takes.
+    """The body that one endpoint accepts.
 
     Attributes:
         shape: Of the whole body; its fields are those of the document.
         max_bytes: Of the body as it is sent.
-        canonical: For a service that reads several spellings of one document.
+        canonical: For a service that accepts several spellings of one document.
     """
 
     shape: Object
@@ -40,19 +40,19 @@ class BodySpec:
 def json_body(
     fields: Mapping[str, Shape], *, canonical: Canonical | None = None
 ) -> BodySpec:
-    """Return a form of a JSON object with these fields."""
+    """Return the spec of a JSON object with these fields."""
     return BodySpec(shape=Object(fields=fields), canonical=canonical)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedBody:
-    """A request body as it was read.
+    """A request body after parsing.
 
     Attributes:
         body: Its fields; a field of files has a list of `Part`. Empty if unreadable.
-        record: The body for people and comparisons, as JSON where it could be read:
+        record: The body for people and comparisons, as JSON if it could be read:
             images by size and digest, a form as the list of its parts in order.
-        violation: What is wrong with it; None for a right one.
+        violation: The error for a body that is not allowed; None for a right one.
     """
 
     body: Mapping[str, Any] = field(default_factory=dict)
@@ -64,8 +64,8 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     """Return the body of a request.
 
     Raises:
-        Refusal: It is larger than allowed; it was read to its end, so that the reply
-            finds somebody who listens.
+        Refusal: The body is too large. It was read to its end all the same, because
+            many clients read no reply before they have sent everything.
     """
     body = bytearray()
     size = 0
@@ -80,15 +80,15 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 
 
 def read_key(request: Request, header: str = "authorization") -> str:
-    """Return the key; any is right that does not contain `wrong`.
+    """Return the key; every key is accepted that does not contain `wrong`.
 
     Args:
-        request: What arrived.
-        header: Where the key stands: as a bearer key in `authorization`, alone in any
-            other header.
+        request: The request.
+        header: The header with the key: as a bearer token in `authorization`, alone in
+            any other header.
 
     Raises:
-        Refusal: It is missing or wrong; the detail echoes it, as real ones do.
+        Refusal: The key is missing or wrong; the detail repeats it, as real ones do.
     """
     header_value = request.headers.get(header, "")
     scheme, _, key = header_value.partition(" ")
@@ -100,7 +100,7 @@ def read_key(request: Request, header: str = "authorization") -> str:
 
 
 def parse_body(spec: BodySpec, content_type: str, raw: bytes) -> ParsedBody:
-    """Read a body and judge it; slow for large ones, so it belongs in a thread."""
+    """Parse and check a body; slow for large ones, so call this in a thread."""
     if spec.media_type == "multipart/form-data":
         return _read_multipart(spec, content_type, raw)
     return _read_json(spec, content_type, raw)
@@ -147,7 +147,7 @@ def _read_multipart(spec: BodySpec, content_type: str, raw: bytes) -> ParsedBody
 def _check_body(
     spec: BodySpec, body: Mapping[str, Any], record: str, problems: list[str]
 ) -> ParsedBody:
-    """Return a body in its canonical spelling, with all that is wrong with it."""
+    """Return a body in its canonical spelling, with all its problems."""
     if spec.canonical is not None:
         body, spelling = spec.canonical(spec.shape, body)
         problems = [*problems, *spelling]
@@ -178,7 +178,7 @@ def parse_json(raw: str | bytes) -> Any:
     """Return a JSON document that can be written as JSON again.
 
     Raises:
-        ValueError: It is none, or names a field twice.
+        ValueError: Not JSON, or a field occurs twice.
     """
     try:
         document = json.loads(
@@ -186,7 +186,7 @@ def parse_json(raw: str | bytes) -> Any:
         )
     except RecursionError as error:
         raise ValueError("too deep") from error
-    # Half a surrogate pair is valid JSON, and no text: this does not take it.
+    # Half a surrogate pair is valid JSON but not valid text: encode() refuses it.
     json.dumps(document, ensure_ascii=False).encode()
     return document
 

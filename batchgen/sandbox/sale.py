@@ -1,4 +1,4 @@
-"""What every sale consists of: pictures that are to be drawn, and one charge."""
+"""The parts of every sale: images, which are drawn later, and one charge."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchgen.sandbox.state_records import Charge, Picture
 
 
 def image_count(asked: int, fault: Fault | None) -> int:
-    """Return how many images are made and charged of those that were asked for."""
+    """Return how many images are made and charged, of those in the request."""
     return max(1, asked - 1) if fault is Fault.FEWER_IMAGES else asked
 
 
@@ -54,7 +54,7 @@ async def sell(
     charge: Charge,
     pictures: list[Picture],
 ) -> None:
-    """Charge for images that are handed over at once; on disk when this returns."""
+    """Charge for images that are delivered at once; on disk when this returns."""
     await context.run_transaction(
         context.state.add_sale,
         order.arrival.request,
@@ -71,7 +71,7 @@ def charge_of(
     resolution: str,
     amount_nano: int,
 ) -> Charge:
-    """Return the line of the bill for an order; the amount is for all its images."""
+    """Return the line of the bill for an order, with the amount for all its images."""
     return Charge(
         id=str(uuid4()),
         provider=order.provider,
@@ -84,7 +84,7 @@ def charge_of(
 
 
 def bill_status(fault: Fault | None) -> str:
-    """Return what the bill says of a charge: whether its image reached anybody."""
+    """Return the bill's status of a charge: whether its image was delivered."""
     if fault in REPLY_NEVER_COMES:
         return "lost"
     return "no_image" if fault is Fault.NO_IMAGE else "delivered"

@@ -1,4 +1,4 @@
-"""What all providers of one sandbox share: memory, faults, pace, drawing, clock."""
+"""What all providers of one sandbox share: state, faults, latency, drawing, clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Latency = float | Literal["real"] | None
 
 
 class SandboxContext:
-    """Hold what all providers share; knows no protocol."""
+    """Hold what all providers share; independent of their protocols."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class SandboxContext:
         self.held_replies = 0
         self._latency = latency
         self._release = anyio.Event()
-        # One at a time: the transactions queue here and not in threads.
+        # One at a time, so that transactions wait here and not in threads.
         self._transaction_limiter = anyio.CapacityLimiter(1)
         self._drawing_limiter = anyio.CapacityLimiter(os.cpu_count() or 1)
 
@@ -62,9 +62,8 @@ class SandboxContext:
         """Return how long an image takes, in seconds.
 
         Args:
-            content: What decides on it.
-            factor: Factor for providers that take longer, where no real latency is
-                asked for.
+            content: The same content takes the same time.
+            factor: For slower providers; not used with real latency.
         """
         random_value = roll("latency", content)
         if self._latency == "real":
@@ -82,7 +81,7 @@ class SandboxContext:
             self.held_replies -= 1
 
     def release_replies(self) -> int:
-        """Let all held replies go and return how many there were."""
+        """Send all held replies; return how many there were."""
         self._release.set()
         self._release = anyio.Event()
         return self.held_replies

@@ -1,4 +1,4 @@
-"""Run the sandbox: one process, one port that it keeps, one state folder."""
+"""Run the sandbox: one process, one state folder, and always the same port."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from batchgen.sandbox.state import State
 
 _HOST = "127.0.0.1"
 _STATE_FILE = "sandbox.db"
-# Below the range from which the system takes ports for outgoing connections: one
-# of those could otherwise sit on our port when we want it back.
+# Below the range in which the system chooses ports of outgoing connections: otherwise
+# such a connection could have our port when we need it again.
 _PORTS = range(20_000, 32_000)
 _BIND_TRIES = 100
 _BIND_FOR_S = 10.0
-# Clients give up idle connections first. The other way round, a request could leave
-# just as its connection closes, and nobody could tell what became of it.
+# Longer than clients keep idle connections. Otherwise a request could be sent just as
+# the sandbox closes its connection, and its outcome would be unknown.
 _KEEP_ALIVE_S = 600
 
 
@@ -39,9 +39,9 @@ class Options:
     """How to run.
 
     Attributes:
-        state: Folder of the state file; made if missing.
-        port: None for the port of last time, or any if there was none.
-        with_parent: End when stdin does, and leave the terminal's signals alone.
+        state: Folder of the state file; created if missing.
+        port: None for the port of the last time, or any port the first time.
+        with_parent: End when stdin ends, and ignore the terminal's signals.
     """
 
     state: Path
@@ -53,11 +53,11 @@ class Options:
 
 
 class PortTaken(OSError):
-    """Another process has the port, and did not go away."""
+    """Another process has the port, and kept it."""
 
 
 class _Server(uvicorn.Server):
-    """Server that says when it accepts connections and leaves signals to us."""
+    """A server that reports when it accepts connections, and handles no signals."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -100,13 +100,13 @@ def serve(
 
 
 def run(options: Options, ready: Callable[[int], None]) -> None:
-    """Serve until a signal comes or the parent is gone; `ready` gets the port.
+    """Serve until a signal comes or the parent ends; `ready` gets the port.
 
     Raises:
         PortTaken: Another process has the port.
     """
     if options.with_parent:
-        # The parent still wants replies when the terminal tells everybody to stop.
+        # On Ctrl-C the terminal signals this process, too; the parent needs replies.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         threading.Thread(target=_end_with_stdin, daemon=True).start()
@@ -114,10 +114,10 @@ def run(options: Options, ready: Callable[[int], None]) -> None:
 
 
 def _end_with_stdin() -> None:
-    # Not through sys.stdin: its lock would be held when the interpreter ends.
+    # Not through sys.stdin, which would be locked when the interpreter ends.
     while os.read(0, 4096):
         pass
-    # At once: all that counts is committed, and nobody is left to be answered.
+    # At once: all transactions are committed, and no client is left.
     os._exit(0)
 
 
@@ -170,7 +170,7 @@ async def _serve_until_signal(
 
 
 async def _bind(preferred_port: int | None) -> socket.socket:
-    """Return a listening socket; wait a while for a port that was ours before."""
+    """Return a listening socket; wait for a port that this sandbox had before."""
     if preferred_port is None:
         return _bind_any()
     give_up = anyio.current_time() + _BIND_FOR_S
@@ -195,14 +195,14 @@ def _bind_any() -> socket.socket:
 
 
 def _listen(port: int) -> socket.socket:
-    # asyncio sends small pieces at once only where the protocol is named; without
-    # that, each reply of head and body waits 40 ms for an acknowledgement.
+    # asyncio disables Nagle's algorithm only if the protocol is given; otherwise each
+    # reply waits 40 ms for an acknowledgement between its head and body.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # Connections of the last run may linger on the port for minutes.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((_HOST, port))
-        # Only listening makes the port ours: two may be bound to it until then.
+        # Only listen() reserves the port: until then, two sockets may be bound to it.
         listener.listen(2048)
     except BaseException:
         listener.close()

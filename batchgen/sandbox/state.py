@@ -1,4 +1,4 @@
-"""The sandbox's durable memory: bill, tasks, links, requests, counts, port."""
+"""The sandbox's database: bill, tasks, links, requests, counts, port."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from batchgen.sandbox.state_records import (
     Upload,
 )
 
-# What states of older sandboxes lack.
+# Columns that states of older sandboxes do not have.
 _LATER_COLUMNS = {
     "requests": ("path text not null default ''",),
     "images": ("position integer not null default 1", "first text"),
@@ -50,14 +50,14 @@ class State:
         self._connection.row_factory = sqlite3.Row
         self._refuse_foreign(path)
         self._connection.execute("pragma journal_mode = wal")
-        # A bill that loses its last lines in a power cut is no bill.
+        # So that a power cut cannot remove the last lines of the bill.
         self._connection.execute("pragma synchronous = full")
         schema = files(__package__).joinpath("schema.sql").read_text("utf-8")
         self._add_later_columns()
         self._connection.executescript(schema)
 
     def _refuse_foreign(self, path: Path) -> None:
-        """Refuse a state that others changed so that it would act by itself."""
+        """Refuse a file with triggers or views: somebody else has changed it."""
         self._connection.execute("pragma trusted_schema = off")
         rows = self._connection.execute(
             "select name from sqlite_schema where type in ('trigger', 'view')"
@@ -68,9 +68,9 @@ class State:
     def _add_later_columns(self) -> None:
         for table, columns in _LATER_COLUMNS.items():
             rows = self._connection.execute(f"pragma table_info({table})").fetchall()
-            have = {row["name"] for row in rows}
+            names = {row["name"] for row in rows}
             for column in columns:
-                if have and column.partition(" ")[0] not in have:
+                if names and column.partition(" ")[0] not in names:
                     self._connection.execute(f"alter table {table} add column {column}")
 
     def __enter__(self) -> Self:
@@ -106,7 +106,7 @@ class State:
         return rows[0]["value"] if rows else None
 
     def write_setting(self, name: str, value: str | int) -> None:
-        """Keep a setting."""
+        """Store a setting."""
         with self._transaction():
             self._query("write_setting", setting=name, value=value)
 
@@ -117,13 +117,13 @@ class State:
         outcome: str,
         record: RequestRecord,
     ) -> Arrival:
-        """Write down a purchase request.
+        """Record a purchase request.
 
         Args:
-            provider: Whose request it is.
-            content: What counts as the same request; None for an invalid one.
-            outcome: What became of it, or what it waits for.
-            record: What arrived.
+            provider: The provider that was asked.
+            content: Equal for equal requests; None for an invalid one.
+            outcome: How the request ended, or that it waits.
+            record: The request.
         """
         with self._transaction():
             [[number]] = self._query("next_number", provider=provider)
@@ -208,20 +208,20 @@ class State:
         return [dict(row) for row in rows]
 
     def count_download(self, provider: str, image: str) -> Picture | None:
-        """Return the image that somebody wants, this download counted in."""
+        """Count a download, and return its image."""
         with self._transaction():
             rows = self._query("count_download", id=image, provider=provider)
         return Picture(**dict(rows[0])) if rows else None
 
     def end_link(self, image: str, link_state: LinkState) -> None:
-        """Let the link that is out go stale: `dead` until renewed, `gone` for ever."""
+        """Make the present link invalid: `dead` until renewed, `gone` for ever."""
         with self._transaction():
             self._query("end_link", id=image, link_state=link_state)
 
     def fresh_links(self, first: str, now: float, life_s: float) -> list[Picture]:
-        """Return the images of a purchase with links that work.
+        """Return the images of a purchase with valid links.
 
-        Those that are gone for good keep the link that does not.
+        Images that are gone for ever keep their invalid link.
         """
         with self._transaction():
             rows = self._query("read_images", id=first)
@@ -235,13 +235,13 @@ class State:
         return Picture(**dict(row))
 
     def add_upload(self, upload: Upload) -> None:
-        """Keep a reference image."""
+        """Store a reference image."""
         values = {name: getattr(upload, name) for name in Upload.__slots__}
         with self._transaction():
             self._query("add_upload", **values)
 
     def find_upload(self, provider: str, upload: str) -> Upload | None:
-        """Return a reference image, whether or not its link has ended."""
+        """Return a reference image, even if its link has expired."""
         with self._transaction():
             rows = self._query("read_upload", id=upload, provider=provider)
         return Upload(**dict(rows[0])) if rows else None

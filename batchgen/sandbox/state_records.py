@@ -1,4 +1,4 @@
-"""What the sandbox remembers: requests, charges, images, tasks, uploads."""
+"""What the sandbox stores: requests, charges, images, tasks, uploads."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ LinkState = Literal["live", "dead", "gone"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A purchase request as it was written down.
+    """A purchase request as it was recorded.
 
     Attributes:
         request: Its key in the table.
         number: Its position among the purchase requests of its provider, from 1.
-        occurrence: How often its content was seen, itself included; 0 for a request
-            that was refused as invalid.
+        occurrence: How often its content was seen, this time included; 0 for an invalid
+            request.
     """
 
     request: int
@@ -40,7 +40,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """What is needed to draw an image, and how its link stands.
+    """What is needed to draw an image, and the state of its link.
 
     Attributes:
         position: Among the images of its purchase, from 1.
@@ -65,7 +65,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A purchase that is made later; all that will happen is decided at submit.
+    """A purchase that is made later; how it ends is decided when it is submitted.
 
     Attributes:
         image: The first of its images.
@@ -90,11 +90,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A reference image that somebody uploaded.
+    """A reference image that a client uploaded.
 
     Attributes:
-        ends_at: When its link ends; None for never.
-        record: The form that it came in, as JSON.
+        ends_at: When its link expires; None for never.
+        record: The form of the upload, as JSON.
     """
 
     id: str
@@ -111,7 +111,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRecord:
-    """A request as it is written down: the key taken out of headers and body."""
+    """A request as it is stored: without the key in headers and body."""
 
     at: float
     path: str

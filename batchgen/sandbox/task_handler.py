@@ -1,4 +1,4 @@
-"""What the providers do alike that sell tasks: submit, poll, links for 24 hours."""
+"""The common part of providers with tasks: submit, poll, links for 24 hours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINK_LIFE_S = 24 * 3600.0
 
 
 class Ending(StrEnum):
-    """What becomes of a task; FoxAPI's own codes where it has one."""
+    """How a task ends; with FoxAPI's code where FoxAPI has one."""
 
     COMPLETED = "completed"
     NO_IMAGE = "no_image"
@@ -31,7 +31,7 @@ class Ending(StrEnum):
 
 
 FREE_ENDINGS = frozenset({Ending.REFUSED, Ending.FAILED, Ending.BAD_URL})
-"""Endings without a charge. No document says so; it is the sandbox's own rule."""
+"""Endings without a charge: the sandbox's own rule, which stands in no document."""
 
 
 async def submit(
@@ -43,15 +43,15 @@ async def submit(
     *,
     task_id: str,
 ) -> Task:
-    """Write down a task, with all that will become of it, and return it.
+    """Record a task, with its ending, and return it.
 
     Args:
         context: Keeps it.
         order: What it is for.
         fault: What goes wrong.
-        pictures: Its images, at least one, drawn or not.
-        charge: For all its images, due when it is done, unless it fails.
-        task_id: Its id, and that of its line of the bill.
+        pictures: Its images, at least one, even if the task will fail.
+        charge: For all its images, due when the task is done, unless it fails.
+        task_id: Of the task, and of its line in the bill.
     """
     now = context.now()
     ending = await _ending(context, order, fault)
@@ -96,7 +96,7 @@ async def poll_task(
     """Return the task that a poll asks for and its progress: 100 at its end.
 
     Raises:
-        Refusal: The key is wrong, or nobody knows the task.
+        Refusal: The key is wrong, or there is no such task.
     """
     read_key(request, service.key_header)
     task_id = request.path_params["task_id"]
@@ -112,14 +112,14 @@ async def poll_task(
 
 
 async def results_of(context: SandboxContext, task: Task) -> list[Picture]:
-    """Return the images of a completed task, with links that work.
+    """Return the images of a completed task, with valid links.
 
-    One task in sixteen is completed before its result is there: the first poll that
-    says so has none.
+    One task in sixteen is reported as completed before its result is ready: the first
+    poll after its end has no result.
     """
-    first = task.times_completed_seen == 0
-    hurried = first and roll("hurried", task.content, task.occurrence) < 1 / 16
-    if task.ending == Ending.NO_IMAGE or hurried:
+    is_first = task.times_completed_seen == 0
+    is_early = is_first and roll("hurried", task.content, task.occurrence) < 1 / 16
+    if task.ending == Ending.NO_IMAGE or is_early:
         return []
     return await context.run_transaction(
         context.state.fresh_links, task.image, context.now(), LINK_LIFE_S
@@ -129,7 +129,7 @@ async def results_of(context: SandboxContext, task: Task) -> list[Picture]:
 async def json_reply(
     service: Service, request: Request, work: Awaitable[Mapping[str, Any]]
 ) -> Response:
-    """Return a document, or the error reply for whatever stands in its way."""
+    """Return a JSON reply, or the error reply of a refusal."""
     try:
         return JSONResponse(await work)
     except Refusal as refusal:

@@ -1,4 +1,4 @@
-"""Reference images that are uploaded first: kept, and served again under a link."""
+"""Uploaded reference images: stored, and served under a link."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ async def receive_upload(
     file: str,
     life_s: float | None,
 ) -> tuple[Upload, ParsedBody]:
-    """Keep the file of an upload request; it is not charged and no purchase.
+    """Store the file of an upload request, which is free.
 
     Args:
-        context: Keeps it.
-        service: Whose endpoint was asked.
-        spec: What the endpoint takes; its field `file` is a list of one file.
-        request: What arrived.
-        file: Name of the field that holds the file.
-        life_s: How long its link is good; None for as long as the sandbox.
+        context: Stores it.
+        service: The service that was asked.
+        spec: The body that the endpoint accepts; its field `file` is a list of one.
+        request: The request.
+        file: Name of the field with the file.
+        life_s: How long the link is valid; None for as long as the sandbox runs.
 
     Raises:
-        Refusal: Nothing was kept.
+        Refusal: Nothing was stored.
     """
     parsed = await read_request(spec, request)
     key = read_key(request, service.key_header)
@@ -84,7 +84,7 @@ def upload_link(context: SandboxContext, upload: Upload) -> str:
 async def ended_links(
     context: SandboxContext, provider: str, urls: Sequence[str]
 ) -> list[str]:
-    """Return those that look like links of this provider's uploads and are not good."""
+    """Return the links to uploads of this provider that are no longer valid."""
     prefix = _prefix(context, provider)
     ours = [url for url in urls if url.startswith(prefix)]
     return [
