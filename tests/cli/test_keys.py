@@ -29,8 +29,8 @@ PART = 8
 UNSCRUBBED = [
     sys.executable,
     "-c",
-    "from batchgen.wire.redaction import Scrubber\n"
-    "Scrubber.clean = Scrubber.clean_id = lambda self, text: text\n"
+    "from batchgen.wire.redaction import Redactor\n"
+    "Redactor.clean = Redactor.clean_id = lambda self, text: text\n"
     "from batchgen.cli import main\n"
     "main()",
 ]
