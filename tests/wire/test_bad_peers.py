@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 PEERS = [pytest.param(bad, id=name) for name, bad in BAD.items()]
 # A download takes any bytes; the runner looks at them.
-NO_JSON = [it for it in PEERS if it.id not in {"deep-json", "many-values"}]
+NO_JSON = [peer for peer in PEERS if peer.id not in {"deep-json", "many-values"}]
 
 
 def once_asked(bad: Bad) -> Script:

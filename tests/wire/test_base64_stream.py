@@ -90,9 +90,9 @@ def documents(draw: st.DrawFn) -> bytes:
         )
         value = draw(
             st.one_of(
-                base64_texts().map(lambda it: f'"{it}"'),
-                base64_texts().map(lambda it: f'{{"data": "{it}", "n": 0.10}}'),
-                base64_texts().map(lambda it: f'["{it}", "data"]'),
+                base64_texts().map(lambda text: f'"{text}"'),
+                base64_texts().map(lambda text: f'{{"data": "{text}", "n": 0.10}}'),
+                base64_texts().map(lambda text: f'["{text}", "data"]'),
                 st.text(max_size=12).map(json.dumps),
                 st.sampled_from(
                     ["null", "1.50", '"\\"data\\": \\"AAAA\\""', "{", "NaN"]
@@ -149,7 +149,7 @@ IN_BASE64 = base64.b64encode(IMAGE)
 )
 def test_wherever_a_reply_is_cut_its_image_is_taken_out(body: bytes) -> None:
     every = range(1, len(body))
-    for cuts in (every, *([it] for it in every)):
+    for cuts in (every, *([cut] for cut in every)):
         assert [*sift(body, cuts).decoded.values()] == [Blob(IMAGE)]
 
 
@@ -236,12 +236,12 @@ def test_what_turns_out_to_be_no_base64_needs_what_a_parser_takes() -> None:
 
 
 def test_more_values_than_any_reply_has_are_left_to_the_parser() -> None:
-    few = [{"data": pybase64.b64encode(bytes([it])).decode()} for it in range(250)]
+    few = [{"data": pybase64.b64encode(bytes([byte])).decode()} for byte in range(250)]
     body = json.dumps(few).encode()
 
     decoder = sift(body)
 
     assert len(decoder.decoded) == MAX_DECODED_VALUES
     assert read_json(decoder.text(), KEYS, decoder.decoded) == [
-        {"data": Blob(bytes([it]))} for it in range(250)
+        {"data": Blob(bytes([byte]))} for byte in range(250)
     ]

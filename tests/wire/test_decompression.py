@@ -43,8 +43,11 @@ def twice(data: bytes) -> bytes:
 ENCODINGS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip": ("gzip", gzip.compress),
     "gzip-by-its-old-name": ("X-GZip", gzip.compress),
-    "gzip-members": ("gzip", lambda it: gzip.compress(it[:9]) + gzip.compress(it[9:])),
-    "gzip-padded": ("gzip", lambda it: gzip.compress(it) + b"\0" * 9),
+    "gzip-members": (
+        "gzip",
+        lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:]),
+    ),
+    "gzip-padded": ("gzip", lambda data: gzip.compress(data) + b"\0" * 9),
     "gzip-unnamed": ("", gzip.compress),
     "gzip-under-another-name": ("utf-8", gzip.compress),
     "deflate": ("deflate", zlib.compress),
@@ -92,9 +95,9 @@ async def test_a_purchase_is_read_whatever_encoding_its_reply_names(
         call = Call(
             method="POST", url=server.url, json={}, blob_keys=frozenset({"b64_json"})
         )
-        got = await wire.send("acme", call, reply_timeout_s=5)
+        result = await wire.send("acme", call, reply_timeout_s=5)
 
-    assert got.body == {"data": [{"b64_json": Blob(PNG)}]}
+    assert result.body == {"data": [{"b64_json": Blob(PNG)}]}
 
 
 @pytest.mark.parametrize(
@@ -117,9 +120,9 @@ async def test_an_image_is_downloaded_whatever_encoding_is_named(
     headers = (f"content-encoding: {name}",) if name else ()
     image = reply(data, content_type="image/png", headers=headers)
     with ScriptedServer(answer(image)) as server:
-        got = await wire.download("acme", server.url, from_loopback=True)
+        result = await wire.download("acme", server.url, from_loopback=True)
 
-    assert got == Blob(PNG)
+    assert result == Blob(PNG)
 
 
 @pytest.mark.parametrize("body", [b"{", b"x", b"", b"\x1f", b"plain words"])

@@ -96,10 +96,12 @@ async def test_a_purchase_outlasts_our_own_pause_and_holds_only_its_image() -> N
     await full.grow(4 * MB)
     document = {"data": [{"b64_json": base64.b64encode(PNG).decode()}]}
     body = json.dumps(document).encode()
-    got = []
+    results = []
 
     async def purchase(url: str) -> None:
-        got.append(await wire.send("acme", buy(url), reply_timeout_s=0.2, lease=lease))
+        results.append(
+            await wire.send("acme", buy(url), reply_timeout_s=0.2, lease=lease)
+        )
 
     with ScriptedServer(answer(reply(body))) as server:
         async with (
@@ -108,11 +110,11 @@ async def test_a_purchase_outlasts_our_own_pause_and_holds_only_its_image() -> N
         ):
             tasks.start_soon(purchase, server.url)
             await pass_all_limits(wire)
-            assert got == []
+            assert results == []
 
             full.shrink(0)
 
-    assert [it.body for it in got] == [{"data": [{"b64_json": Blob(PNG)}]}]
+    assert [result.body for result in results] == [{"data": [{"b64_json": Blob(PNG)}]}]
     assert (lease.held_bytes, memory.held_bytes) == (len(PNG), len(PNG))
 
 
@@ -121,10 +123,10 @@ async def test_a_reply_without_an_image_waits_for_what_a_parser_takes() -> None:
     other = memory.lease()
     await other.grow(2 * MB)
     document = {"b64_json": "*" + "A" * MB}
-    got = []
+    results = []
 
     async def purchase(url: str) -> None:
-        got.append(await wire.send("acme", buy(url), reply_timeout_s=0.2))
+        results.append(await wire.send("acme", buy(url), reply_timeout_s=0.2))
 
     with ScriptedServer(answer(reply(json.dumps(document).encode()))) as server:
         async with (
@@ -133,11 +135,11 @@ async def test_a_reply_without_an_image_waits_for_what_a_parser_takes() -> None:
         ):
             tasks.start_soon(purchase, server.url)
             await pass_all_limits(wire)
-            assert got == []
+            assert results == []
 
             other.shrink(0)
 
-    assert [it.body for it in got] == [document]
+    assert [result.body for result in results] == [document]
     assert memory.held_bytes == 0
 
 
@@ -177,9 +179,9 @@ async def test_a_small_reply_comes_through_while_all_memory_is_taken() -> None:
 
     with ScriptedServer(answer(reply(b'{"id": "task-1"}'))) as server:
         async with Wire(paid_hosts=False, limits=LIMITS, memory=memory) as wire:
-            got = await wire.send("acme", buy(server.url), reply_timeout_s=2)
+            result = await wire.send("acme", buy(server.url), reply_timeout_s=2)
 
-    assert got.body == {"id": "task-1"}
+    assert results.body == {"id": "task-1"}
     assert memory.held_bytes == 4 * MB
 
 

@@ -25,8 +25,8 @@ SMALL = Inline("image/png", base64.b64encode(b"small"))
 LARGE = Inline("image/webp", base64.b64encode(bytes(range(256)) * 2_000))
 
 
-def call_to(url: str, **given: object) -> Call:
-    call: Call = Call(method="POST", url=url, **given)  # type: ignore[arg-type]
+def call_to(url: str, **fields: object) -> Call:
+    call: Call = Call(method="POST", url=url, **fields)  # type: ignore[arg-type]
     return call
 
 
@@ -162,8 +162,8 @@ async def test_the_words_of_a_server_that_hangs_up_on_an_upload_are_had(
     with ScriptedServer(script) as server:
         for _ in range(8):
             call = call_to(server.url, json={"image": image})
-            got = await wire.send("acme", call, reply_timeout_s=2)
-            assert (got.status, got.body) == (413, {"error": 1})
+            result = await wire.send("acme", call, reply_timeout_s=2)
+            assert (result.status, result.body) == (413, {"error": 1})
 
         assert server.connections == 8
 
@@ -176,7 +176,7 @@ async def test_an_upload_that_breaks_without_an_answer_is_unknown_and_sent_once(
         peer.socket.recv(1024)
         end(peer)
 
-    told: list[bool] = []
+    sent_calls: list[bool] = []
     image = Attachment("a.png", "image/png", bytes(20 * MEGABYTE))
     with ScriptedServer(script) as server:
         with pytest.raises(OutcomeUnknown):
@@ -184,11 +184,11 @@ async def test_an_upload_that_breaks_without_an_answer_is_unknown_and_sent_once(
                 "acme",
                 call_to(server.url, form=[("image", image)]),
                 reply_timeout_s=2,
-                on_sent=lambda: told.append(True),
+                on_sent=lambda: sent_calls.append(True),
             )
 
         assert server.connections == 1
-    assert told == [True]
+    assert sent_calls == [True]
 
 
 async def test_a_slow_reader_is_waited_for_while_chunks_leave(wire: Wire) -> None:
@@ -204,14 +204,14 @@ async def test_a_slow_reader_is_waited_for_while_chunks_leave(wire: Wire) -> Non
     image = Inline("image/png", b"A" * 8 * MEGABYTE)
     with ScriptedServer(script) as server:
         call = call_to(server.url, json={"image": image})
-        got = await wire.send("acme", call, reply_timeout_s=1.0)
+        result = await wire.send("acme", call, reply_timeout_s=1.0)
 
-    assert got.status == 200
+    assert result.status == 200
 
 
 @pytest.mark.parametrize("anyio_backend", ["trio", "asyncio"])
 @pytest.mark.parametrize(
-    "given",
+    "fields",
     [
         pytest.param({"json": {"image": LARGE}}, id="json"),
         pytest.param(
@@ -220,7 +220,7 @@ async def test_a_slow_reader_is_waited_for_while_chunks_leave(wire: Wire) -> Non
     ],
 )
 async def test_any_httpx_transport_gets_the_whole_body(
-    given: dict[str, object],
+    fields: dict[str, object],
 ) -> None:
     seen: list[bytes] = []
 
@@ -235,7 +235,7 @@ async def test_any_httpx_transport_gets_the_whole_body(
 
     for transport in (httpx.MockTransport(respond), ReadsAtOnce()):
         async with Wire(transport, paid_hosts=False) as wire:
-            call = call_to("http://127.0.0.1/v1", **given)
+            call = call_to("http://127.0.0.1/v1", **fields)
             await wire.send("acme", call, reply_timeout_s=1)
 
     assert all(LARGE.base64 in body for body in seen)
