@@ -181,7 +181,7 @@ async def test_a_small_reply_comes_through_while_all_memory_is_taken() -> None:
         async with Wire(paid_hosts=False, limits=LIMITS, memory=memory) as wire:
             result = await wire.send("acme", buy(server.url), reply_timeout_s=2)
 
-    assert results.body == {"id": "task-1"}
+    assert result.body == {"id": "task-1"}
     assert memory.held_bytes == 4 * MB
 
 
