@@ -42,17 +42,8 @@ _RESULT_KEYS = (
     *("imageurl", "imageurls", "imgurl", "imgurls", "imageuri", "imageuris"),
     *("imagesurls", "downloadurl", "downloadurls", "imagelink", "imagelinks"),
     *("generatedimageurls", "mediaurl", "mediaurls", "publicurl", "signedurl"),
-    *(
-        "cdnurl",
-        "inlinedata",
-        "filedata",
-        "images",
-        "image",
-        "imgs",
-        "img",
-        "pictures",
-        "picture",
-    ),
+    *("cdnurl", "inlinedata", "filedata", "images", "image", "imgs", "img"),
+    *("pictures", "picture"),
     *("output", "outputs", "result", "results", "resultjson", "artifacts", "files"),
     *("file", "generations", "predictions", "creations", "media", "data", "response"),
     *("links", "link", "src", "content", "sample", "samples", "body", "payload"),
@@ -231,14 +222,7 @@ def _names_images(value: Json) -> bool:
 
 
 _BASE64_STARTS = (
-    "iVBORw0KGg",
-    "/9j/",
-    "R0lGODlh",
-    "R0lGODdh",
-    "UklGR",
-    "Qk0",
-    "AAAA",
-    "PHN2Zy",
+    *("iVBORw0KGg", "/9j/", "R0lGODlh", "R0lGODdh", "UklGR", "Qk0", "AAAA", "PHN2Zy"),
 )
 _IMAGE_BYTES = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff|GIF8|RIFF....WEBP|BM|....ftyp(?:avif|heic|mif1)|<svg",

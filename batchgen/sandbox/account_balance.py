@@ -26,7 +26,5 @@ async def remaining_nano(
         raise Refusal(Reason.INVALID, "A balance is asked for without parameters")
     if "broke" in key:
         return 0
-    charges = await context.run_transaction(
-        context.state.bill, service.name, context.now()
-    )
+    charges = await context.transact(context.state.bill, service.name, context.now())
     return max(0, DEPOSIT_NANO - sum(charge.amount_nano for charge in charges))

@@ -57,7 +57,7 @@ class Admin:
         provider = request.query_params.get("provider")
         if provider is not None:
             self._service(provider)
-        return await self._context.run_transaction(
+        return await self._context.transact(
             self._context.state.bill, provider, self._context.now()
         )
 
@@ -95,11 +95,11 @@ class Admin:
         return JSONResponse(as_document(price_tables, special_prices))
 
     async def _requests(self, _request: Request) -> Response:
-        rows = await self._context.run_transaction(self._context.state.requests)
+        rows = await self._context.transact(self._context.state.requests)
         return JSONResponse([_request_entry(row) for row in rows])
 
     async def _uploads(self, _request: Request) -> Response:
-        rows = await self._context.run_transaction(self._context.state.uploads)
+        rows = await self._context.transact(self._context.state.uploads)
         return JSONResponse([_upload_entry(row) for row in rows])
 
     async def _list_faults(self, _request: Request) -> Response:

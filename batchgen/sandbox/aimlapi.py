@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -22,22 +21,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from batchgen.sandbox.account_balance import remaining_nano
+from batchgen.sandbox.base_service import BaseService, price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import CALL_FAULTS, SEVERAL_FAULTS, Fault, roll
-from batchgen.sandbox.price_table import Price, PriceTable
+from batchgen.sandbox.price_table import PriceTable
 from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import json_body
 from batchgen.sandbox.sale import charge_of, pictures_of, sell
-from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.shapes import Flag, ImageText, ListOf, Text
 from batchgen.sandbox.state_records import Picture
-from batchgen.sandbox.task_handler import json_reply
+from batchgen.sandbox.task_handler import json_route
 
 _HALF_CREDITS_PER_USD = 4_000_000
 _NANO_PER_HALF_CREDIT = 250
-_SPREAD = Decimal("0.05")
+_price = partial(price_within, spread="0.05")
 
 _REPLIES: Mapping[Reason, tuple[tuple[int, str], ...]] = MappingProxyType(
     {
@@ -83,12 +82,7 @@ _PURCHASE_BODY = json_body(
 )
 
 
-def _price(usd: str) -> Price:
-    expected = Decimal(usd)
-    return Price(expected_usd=expected, ceiling_usd=expected * (1 + _SPREAD))
-
-
-class Aimlapi:
+class Aimlapi(BaseService):
     """Sell one image per call; the reply has a link, or sometimes base64."""
 
     name = "aimlapi"
@@ -96,31 +90,18 @@ class Aimlapi:
         {"1K": _price("0.0895"), "2K": _price("0.134"), "4K": _price("0.201")}
     )
     faults = CALL_FAULTS - SEVERAL_FAULTS
-    key_header = "authorization"
-    link_life_s: float | None = None
-    renews_links = False
-    is_inline = False
-
-    def __init__(self, context: SandboxContext) -> None:
-        self._context = context
 
     def routes(self) -> list[Route]:
         """Return the routes of its API, without those of images."""
         buy = partial(handle_purchase, self._context, self, _PURCHASE_BODY)
         return [
             Route("/v1/images/generations", buy, methods=["POST"]),
-            Route("/v2/billing", self._bill, methods=["GET"]),
+            json_route(self, "/v2/billing", self._balance),
         ]
-
-    def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
-        prompt: str = body["prompt"]
-        return prompt
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
         """Return an error reply in its own format."""
-        choices = _REPLIES[refusal.reason]
-        status, message = choices[int(refusal.variant * len(choices))]
+        status, message = refusal.choose(_REPLIES)
         separator = "\n" if refusal.reason is Reason.INVALID else " "
         body = {
             "message": f"{message}{separator}{refusal.detail}".strip(),
@@ -152,9 +133,6 @@ class Aimlapi:
             },
             headers={"x-inference-id": charge.id},
         )
-
-    async def _bill(self, request: Request) -> Response:
-        return await json_reply(self, request, self._balance(request))
 
     async def _balance(self, request: Request) -> dict[str, Any]:
         left = await remaining_nano(self._context, self, request)

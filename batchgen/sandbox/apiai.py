@@ -8,7 +8,6 @@ statuses other than 401, 403, 429 and 5xx.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from batchgen.sandbox.account_balance import remaining_nano
+from batchgen.sandbox.base_service import BaseService, price_within
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import (
     CALL_FAULTS,
@@ -27,18 +27,17 @@ from batchgen.sandbox.faults import (
     Fault,
     roll,
 )
-from batchgen.sandbox.price_table import Price, PriceTable, as_usd, to_nano
+from batchgen.sandbox.price_table import PriceTable, as_usd, to_nano
 from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import BodySpec
 from batchgen.sandbox.sale import charge_of, pictures_of, sell
-from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.shapes import Files, Number, NumberText, Object, Text
 from batchgen.sandbox.state_records import Charge
-from batchgen.sandbox.task_handler import json_reply
+from batchgen.sandbox.task_handler import json_route
 
 _SLUG = "nano-banana-2-2"
-_SPREAD = Decimal("0.03")
+_price = partial(price_within, spread="0.03")
 _NANO_PER_STEP = 10_000
 
 _PURCHASE_BODY = BodySpec(
@@ -101,12 +100,7 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, str], ...]] = MappingProxyType(
 )
 
 
-def _price(usd: str) -> Price:
-    expected = Decimal(usd)
-    return Price(expected_usd=expected, ceiling_usd=expected * (1 + _SPREAD))
-
-
-class Apiai:
+class Apiai(BaseService):
     """Sell one image per call; headers say what it cost."""
 
     name = "apiai"
@@ -120,12 +114,7 @@ class Apiai:
     )
     faults = CALL_FAULTS - SEVERAL_FAULTS - DOWNLOAD_FAULTS
     key_header = "x-api-key"
-    link_life_s: float | None = None
-    renews_links = False
     is_inline = True
-
-    def __init__(self, context: SandboxContext) -> None:
-        self._context = context
 
     def routes(self) -> list[Route]:
         """Return its routes: one tool under its older and its newer path."""
@@ -134,7 +123,7 @@ class Apiai:
             Route(f"/api/{tools}/{_SLUG}", buy, methods=["POST"])
             for tools in ("workflow", "process")
         ]
-        return [*tools, Route("/api/account/balance", self._account, methods=["GET"])]
+        return [*tools, json_route(self, "/api/account/balance", self._balance)]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
         """Return the prompt of a valid purchase request."""
@@ -143,8 +132,7 @@ class Apiai:
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
         """Return an error reply in its own format."""
-        choices = _REPLIES[refusal.reason]
-        status, message = choices[int(refusal.variant * len(choices))]
+        status, message = refusal.choose(_REPLIES)
         return JSONResponse(
             {"error": f"{message} {refusal.detail}".strip()},
             status_code=status,
@@ -177,9 +165,6 @@ class Apiai:
             media_type=MEDIA_TYPES[picture.format],
             headers=headers,
         )
-
-    async def _account(self, request: Request) -> Response:
-        return await json_reply(self, request, self._balance(request))
 
     async def _balance(self, request: Request) -> dict[str, Any]:
         # No page shows this reply; in dollars, as in the header of a purchase.

@@ -41,9 +41,7 @@ async def _download(
     if name is None:
         return _not_found()
     image, link, extension = name.groups()
-    picture = await context.run_transaction(
-        context.state.count_download, service.name, image
-    )
+    picture = await context.transact(context.state.count_download, service.name, image)
     if picture is None or picture.format != extension or int(link) > picture.link:
         return _not_found()
     if picture.link_state == "gone":
@@ -74,10 +72,10 @@ async def _serve(
     if fault is Fault.EXPIRED_LINK:
         # Without polls there is no new link: then this link works at the next try.
         if service.renews_links:
-            await context.run_transaction(context.state.end_link, picture.id, "dead")
+            await context.transact(context.state.end_link, picture.id, "dead")
         return _gone(picture)
     if fault is Fault.GONE_LINK:
-        await context.run_transaction(context.state.end_link, picture.id, "gone")
+        await context.transact(context.state.end_link, picture.id, "gone")
         return _gone(picture)
     file = Response(await context.draw(picture), media_type=MEDIA_TYPES[picture.format])
     return CutReply.of(file) if fault is Fault.CUT_DOWNLOAD else file

@@ -8,7 +8,6 @@ on task details and error codes, and the client cookaihq/canvas4me (2f313f5 of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import partial
 from math import ceil
 from types import MappingProxyType
@@ -19,22 +18,22 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.base_service import BaseService, price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import SEVERAL_FAULTS, Fault, roll
-from batchgen.sandbox.price_table import Price, PriceTable, to_nano
+from batchgen.sandbox.price_table import PriceTable, to_nano
 from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import BodySpec, json_body
 from batchgen.sandbox.sale import charge_of, pictures_of
-from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.shapes import Files, Flag, ImageText, ListOf, Object, Text
 from batchgen.sandbox.state_records import Task
 from batchgen.sandbox.task_handler import (
     FREE_ENDINGS,
     LINK_LIFE_S,
     Ending,
-    json_reply,
+    json_route,
     poll_task,
     results_of,
     submit,
@@ -111,51 +110,36 @@ _UPLOAD_BODY = BodySpec(
 )
 
 
-def _price(usd: str) -> Price:
-    return Price(expected_usd=Decimal(usd), ceiling_usd=Decimal(usd))
-
-
-class Foxapi:
+class Foxapi(BaseService):
     """Sell one image per task, charged when it is completed."""
 
     name = "foxapi"
     price_table: PriceTable = MappingProxyType(
         {
-            "512": _price("0.0415"),
-            "1K": _price("0.0585"),
-            "2K": _price("0.0875"),
-            "4K": _price("0.1315"),
+            "512": price_within("0.0415"),
+            "1K": price_within("0.0585"),
+            "2K": price_within("0.0875"),
+            "4K": price_within("0.1315"),
         }
     )
     faults = frozenset(Fault) - SEVERAL_FAULTS
-    key_header = "authorization"
     link_life_s: float | None = LINK_LIFE_S
     renews_links = True
-    is_inline = False
-
-    def __init__(self, context: SandboxContext) -> None:
-        self._context = context
 
     def routes(self) -> list[Route]:
         """Return the routes of its API, without those of images."""
         buy = partial(handle_purchase, self._context, self, _PURCHASE_BODY)
         return [
             Route("/v1/images/generations", buy, methods=["POST"]),
-            Route("/v1/tasks/{task_id}", self._poll, methods=["GET"]),
-            Route(_UPLOAD_PATH, self._upload, methods=["POST"]),
+            json_route(self, "/v1/tasks/{task_id}", self._task),
+            json_route(self, _UPLOAD_PATH, self._upload, "POST"),
         ]
-
-    def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
-        prompt: str = body["prompt"]
-        return prompt
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
         """Return an error reply in its own format."""
         if refusal.reason is Reason.TOO_LARGE and path == _UPLOAD_PATH:
             return HTMLResponse(_TOO_LARGE, status_code=413)
-        choices = _REPLIES[refusal.reason]
-        status, kind, message = choices[int(refusal.variant * len(choices))]
+        status, kind, message = refusal.choose(_REPLIES)
         text = f"{message} {refusal.detail}".strip()
         return JSONResponse(
             {"error": {"message": text, "type": kind}},
@@ -184,9 +168,6 @@ class Foxapi:
         )
         return JSONResponse(_document(task, "pending", 0))
 
-    async def _poll(self, request: Request) -> Response:
-        return await json_reply(self, request, self._task(request))
-
     async def _task(self, request: Request) -> dict[str, Any]:
         task, progress = await poll_task(self._context, self, request)
         if progress < 100:
@@ -209,10 +190,7 @@ class Foxapi:
         size = {"width": picture.width_px, "height": picture.height_px}
         return {"output": {"url": link, "urls": [link], **size}}
 
-    async def _upload(self, request: Request) -> Response:
-        return await json_reply(self, request, self._uploaded(request))
-
-    async def _uploaded(self, request: Request) -> dict[str, Any]:
+    async def _upload(self, request: Request) -> dict[str, Any]:
         upload, _ = await receive_upload(
             self._context,
             self,

@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from batchgen.sandbox.account_balance import DEPOSIT_NANO, remaining_nano
+from batchgen.sandbox.base_service import BaseService
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import Fault, roll
@@ -29,13 +30,12 @@ from batchgen.sandbox.price_table import Price, PriceTable, to_nano
 from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.sale import charge_of, image_count, pictures_of
-from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.state_records import Picture, Task
 from batchgen.sandbox.task_handler import (
     FREE_ENDINGS,
     LINK_LIFE_S,
     Ending,
-    json_reply,
+    json_route,
     poll_task,
     results_of,
     submit,
@@ -100,7 +100,7 @@ def _price(usd: str) -> Price:
     return Price(expected_usd=price, ceiling_usd=price, usd_per_credit=_USD_PER_CREDIT)
 
 
-class Gccai:
+class Gccai(BaseService):
     """Sell up to four images per task, charged when completed.
 
     The official channel costs the same here; its real price is not documented.
@@ -116,28 +116,18 @@ class Gccai:
         }
     )
     faults = frozenset(Fault)
-    key_header = "authorization"
     link_life_s: float | None = LINK_LIFE_S
     renews_links = True
-    is_inline = False
-
-    def __init__(self, context: SandboxContext) -> None:
-        self._context = context
 
     def routes(self) -> list[Route]:
         """Return the routes of its API, without those of images."""
         buy = partial(handle_purchase, self._context, self, PURCHASE_BODY)
         return [
             Route("/v1/images/generations", buy, methods=["POST"]),
-            Route("/v1/tasks/{task_id}", self._poll, methods=["GET"]),
-            Route("/v1/uploads/images", self._upload, methods=["POST"]),
-            Route("/v1/user/balance", self._account, methods=["GET"]),
+            json_route(self, "/v1/tasks/{task_id}", self._status),
+            json_route(self, "/v1/uploads/images", self._upload, "POST"),
+            json_route(self, "/v1/user/balance", self._balance),
         ]
-
-    def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
-        prompt: str = body["prompt"]
-        return prompt
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
         """Return an error reply in one of its envelopes, some of them with a 200."""
@@ -170,9 +160,6 @@ class Gccai:
         entry = {"status": "submitted", "task_id": task_id}
         alone = roll("alone", order.content) < 1 / 4
         return JSONResponse({"code": 200, "data": entry if alone else [entry]})
-
-    async def _poll(self, request: Request) -> Response:
-        return await json_reply(self, request, self._status(request))
 
     async def _status(self, request: Request) -> dict[str, Any]:
         task, progress = await poll_task(self._context, self, request)
@@ -212,9 +199,6 @@ class Gccai:
             {"url": url, "expires_at": end} for url, end in zip(urls, ends, strict=True)
         ]
 
-    async def _account(self, request: Request) -> Response:
-        return await json_reply(self, request, self._balance(request))
-
     async def _balance(self, request: Request) -> dict[str, Any]:
         left_nano_usd = await remaining_nano(self._context, self, request)
         used_nano_usd = DEPOSIT_NANO - left_nano_usd
@@ -230,10 +214,7 @@ class Gccai:
             "used_credits": float(used / _USD_PER_CREDIT),
         }
 
-    async def _upload(self, request: Request) -> Response:
-        return await json_reply(self, request, self._uploaded(request))
-
-    async def _uploaded(self, request: Request) -> dict[str, Any]:
+    async def _upload(self, request: Request) -> dict[str, Any]:
         # Its lifetime is not documented: the same as for the links of images.
         upload, _ = await receive_upload(
             self._context, self, UPLOAD_BODY, request, file="file", life_s=LINK_LIFE_S

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.base_service import BaseService
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import (
     CALL_FAULTS,
@@ -51,7 +52,6 @@ from batchgen.sandbox.price_table import PriceTable, SpecialPrice
 from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.sale import charge_of, pictures_of, sell
-from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.state_records import Picture
 
 _BLOCKS = ("SAFETY", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
@@ -62,7 +62,7 @@ _STOPS = (
 _WITHOUT_IMAGE = ("STOP", "NO_IMAGE", "IMAGE_OTHER", "OTHER")
 
 
-class Gemini:
+class Gemini(BaseService):
     """Sell one image per call, by tokens; an answer without an image costs, too.
 
     A key that contains `daily` has used up its requests of the day.
@@ -74,12 +74,7 @@ class Gemini:
     special_prices: Sequence[SpecialPrice] = tuple(special_prices())
     faults = CALL_FAULTS - SEVERAL_FAULTS - DOWNLOAD_FAULTS
     key_header = "x-goog-api-key"
-    link_life_s: float | None = None
-    renews_links = False
     is_inline = True
-
-    def __init__(self, context: SandboxContext) -> None:
-        self._context = context
 
     def routes(self) -> list[Route]:
         """Return its routes: with each version, and for a base URL without one."""

@@ -58,8 +58,7 @@ _NO_KEY = (403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers.
 
 def error_reply(refusal: Refusal) -> Response:
     """Return the reply; its detail names a quota where the request was throttled."""
-    choices = _REPLIES[refusal.reason]
-    status, word, message = choices[int(refusal.variant * len(choices))]
+    status, word, message = refusal.choose(_REPLIES)
     if refusal.reason is Reason.WRONG_KEY and not refusal.detail:
         status, word, message = _NO_KEY
     error: dict[str, Any] = {

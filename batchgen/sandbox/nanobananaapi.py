@@ -8,7 +8,6 @@ is no list of codes: those here are made up.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -17,15 +16,15 @@ import anyio
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.base_service import BaseService, price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import CALL_FAULTS, Fault, roll
-from batchgen.sandbox.price_table import Price, PriceTable, to_nano
+from batchgen.sandbox.price_table import PriceTable, to_nano
 from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import json_body
 from batchgen.sandbox.sale import charge_of, image_count, pictures_of, sell
-from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.shapes import ImageText, ListOf, Number, OneOf, Shape, Text
 
 _RESOLUTIONS: Mapping[str, str] = MappingProxyType(
@@ -101,31 +100,20 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, int, str], ...]] = MappingProxyType(
 _NOTHING: tuple[Any, ...] = ({"url": []}, {"url": None}, {}, None)
 
 
-def _price(usd: str) -> Price:
-    return Price(expected_usd=Decimal(usd), ceiling_usd=Decimal(usd))
-
-
-class Nanobananaapi:
+class Nanobananaapi(BaseService):
     """Sell up to nine images per call, at a fixed price each; replies have links."""
 
     name = "nanobananaapi"
     price_table: PriceTable = MappingProxyType(
         {
             # 4, 4, 6 and 8 credits on the model's page, of a cent each.
-            "512": _price("0.04"),
-            "1K": _price("0.04"),
-            "2K": _price("0.06"),
-            "4K": _price("0.08"),
+            "512": price_within("0.04"),
+            "1K": price_within("0.04"),
+            "2K": price_within("0.06"),
+            "4K": price_within("0.08"),
         }
     )
     faults = CALL_FAULTS
-    key_header = "authorization"
-    link_life_s: float | None = None
-    renews_links = False
-    is_inline = False
-
-    def __init__(self, context: SandboxContext) -> None:
-        self._context = context
 
     def routes(self) -> list[Route]:
         """Return the routes of its API, without those of images."""
@@ -136,15 +124,9 @@ class Nanobananaapi:
             Route("/v1/images/edit", edit, methods=["POST"]),
         ]
 
-    def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
-        prompt: str = body["prompt"]
-        return prompt
-
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
         """Return an error reply in its own format, or in that of its gateway."""
-        choices = _REPLIES[refusal.reason]
-        status, code, message = choices[int(refusal.variant * len(choices))]
+        status, code, message = refusal.choose(_REPLIES)
         text = f"{message} {refusal.detail}".strip()
         body = {"code": code, "message": text, "data": None}
         return JSONResponse(

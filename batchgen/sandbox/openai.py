@@ -18,6 +18,7 @@ import anyio
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.base_service import BaseService
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.faults import CALL_FAULTS, Fault, roll
 from batchgen.sandbox.openai_models import (
@@ -40,7 +41,6 @@ from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import BodySpec, json_body
 from batchgen.sandbox.sale import charge_of, image_count, pictures_of, sell
-from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.shapes import Files, Number, NumberText, Object, Shape, Text
 from batchgen.sandbox.state_records import Picture
 
@@ -154,7 +154,7 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, str, str | None, str], ...]] = (
 )
 
 
-class Openai:
+class Openai(BaseService):
     """Sell up to ten images per call, by tokens; links or base64."""
 
     name = "openai"
@@ -162,13 +162,7 @@ class Openai:
     price_table: PriceTable = MappingProxyType(usual_prices())
     special_prices: Sequence[SpecialPrice] = tuple(special_prices())
     faults = CALL_FAULTS
-    key_header = "authorization"
-    link_life_s: float | None = None
-    renews_links = False
     is_inline = True
-
-    def __init__(self, context: SandboxContext) -> None:
-        self._context = context
 
     def routes(self) -> list[Route]:
         """Return the routes of its API, without those of images."""
@@ -179,15 +173,9 @@ class Openai:
             Route("/v1/images/edits", edit, methods=["POST"]),
         ]
 
-    def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
-        prompt: str = body["prompt"]
-        return prompt
-
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
         """Return an error reply in its own format."""
-        choices = _REPLIES[refusal.reason]
-        status, kind, code, message = choices[int(refusal.variant * len(choices))]
+        status, kind, code, message = refusal.choose(_REPLIES)
         text = f"{message} {refusal.detail}".strip()
         error = {"message": text, "type": kind, "param": None, "code": code}
         return JSONResponse(

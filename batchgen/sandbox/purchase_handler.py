@@ -97,15 +97,12 @@ class Service(Protocol):
 
     def routes(self) -> list[Route]:
         """Return the routes of its API, without those of images."""
-        ...
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
         """Return an error reply in its own format."""
-        ...
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
         """Return the prompt of a valid purchase request."""
-        ...
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
         """Charge, record how the request ended, and return the reply.
@@ -113,7 +110,6 @@ class Service(Protocol):
         Raises:
             Refusal: Nothing is made, and nothing charged.
         """
-        ...
 
 
 @runtime_checkable
@@ -145,7 +141,7 @@ async def handle_purchase(
     except Refusal as refusal:
         record = record_of(context, request, parsed, key)
         outcome = refusal.reason
-        await context.run_transaction(
+        await context.transact(
             context.state.record_arrival, service.name, None, outcome, record
         )
         return service.refuse(refusal, path_in(request))
@@ -203,7 +199,7 @@ async def _record_order(
     key: str,
 ) -> Order:
     content = _content(parsed, request.path_params)
-    arrival = await context.run_transaction(
+    arrival = await context.transact(
         context.state.record_arrival,
         service.name,
         content,
@@ -290,6 +286,4 @@ def _malformed(reply: Response) -> Response:
 
 
 async def _record_outcome(context: SandboxContext, order: Order, outcome: str) -> None:
-    await context.run_transaction(
-        context.state.set_outcome, order.arrival.request, outcome
-    )
+    await context.transact(context.state.set_outcome, order.arrival.request, outcome)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Reason(StrEnum):
@@ -35,6 +39,11 @@ class Refusal(Exception):
         self.reason = reason
         self.detail = detail
         self.variant = variant
+
+    def choose(self, replies: Mapping[Reason, Sequence[T]]) -> T:
+        """Return one of a provider's replies for the reason."""
+        choices = replies[self.reason]
+        return choices[int(self.variant * len(choices))]
 
     @property
     def headers(self) -> dict[str, str]:

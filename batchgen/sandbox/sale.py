@@ -55,7 +55,7 @@ async def sell(
     pictures: list[Picture],
 ) -> None:
     """Charge for images that are delivered at once; on disk when this returns."""
-    await context.run_transaction(
+    await context.transact(
         context.state.add_sale,
         order.arrival.request,
         fault or "delivered",

@@ -42,15 +42,15 @@ class SandboxContext:
         self._latency = latency
         self._release = anyio.Event()
         # One at a time, so that transactions wait here and not in threads.
-        self._transaction_limiter = anyio.CapacityLimiter(1)
+        self._state_limiter = anyio.CapacityLimiter(1)
         self._drawing_limiter = anyio.CapacityLimiter(os.cpu_count() or 1)
 
-    async def run_transaction(
+    async def transact(
         self, transaction: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run one of the state's transactions in a thread."""
         work = partial(transaction, *args, **kwargs)
-        return await anyio.to_thread.run_sync(work, limiter=self._transaction_limiter)
+        return await anyio.to_thread.run_sync(work, limiter=self._state_limiter)
 
     async def draw(self, picture: Picture) -> bytes:
         """Return an image as a file."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from batchgen.sandbox.faults import Fault, roll
 from batchgen.sandbox.purchase_handler import Order, Service, path_in
@@ -70,7 +71,7 @@ async def submit(
         amount_nano=0 if ending in FREE_ENDINGS else charge.amount_nano,
         bill_status=charge.status,
     )
-    await context.run_transaction(
+    await context.transact(
         context.state.add_task,
         order.arrival.request,
         fault or "accepted",
@@ -101,7 +102,7 @@ async def poll_task(
     read_key(request, service.key_header)
     task_id = request.path_params["task_id"]
     now = context.now()
-    task = await context.run_transaction(context.state.poll, service.name, task_id, now)
+    task = await context.transact(context.state.poll, service.name, task_id, now)
     fault = context.faults.at_poll(service.name)
     if task is None or fault is Fault.TASK_UNKNOWN:
         raise Refusal(Reason.NOT_FOUND, f"Task {task_id} not found")
@@ -121,16 +122,23 @@ async def results_of(context: SandboxContext, task: Task) -> list[Picture]:
     is_early = is_first and roll("hurried", task.content, task.occurrence) < 1 / 16
     if task.ending == Ending.NO_IMAGE or is_early:
         return []
-    return await context.run_transaction(
+    return await context.transact(
         context.state.fresh_links, task.image, context.now(), LINK_LIFE_S
     )
 
 
-async def json_reply(
-    service: Service, request: Request, work: Awaitable[Mapping[str, Any]]
-) -> Response:
-    """Return a JSON reply, or the error reply of a refusal."""
-    try:
-        return JSONResponse(await work)
-    except Refusal as refusal:
-        return service.refuse(refusal, path_in(request))
+def json_route(
+    service: Service,
+    path: str,
+    work: Callable[[Request], Awaitable[Mapping[str, Any]]],
+    method: str = "GET",
+) -> Route:
+    """Return a route that replies with a JSON document, or with a refusal."""
+
+    async def reply(request: Request) -> Response:
+        try:
+            return JSONResponse(await work(request))
+        except Refusal as refusal:
+            return service.refuse(refusal, path_in(request))
+
+    return Route(path, reply, methods=[method])

@@ -71,7 +71,7 @@ async def receive_upload(
         record=record.body,
         data=part.data,
     )
-    await context.run_transaction(context.state.add_upload, upload)
+    await context.transact(context.state.add_upload, upload)
     return upload, parsed
 
 
@@ -114,9 +114,7 @@ async def _find(context: SandboxContext, provider: str, name: str) -> Upload | N
     match = _NAME.fullmatch(name)
     if match is None:
         return None
-    upload = await context.run_transaction(
-        context.state.find_upload, provider, match[1]
-    )
+    upload = await context.transact(context.state.find_upload, provider, match[1])
     if upload is None or (
         upload.ends_at is not None and context.now() > upload.ends_at
     ):

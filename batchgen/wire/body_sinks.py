@@ -29,23 +29,18 @@ class BodySink(Protocol):
     @property
     def required_bytes(self) -> int:
         """Memory for the bytes so far, and for what they are decoded to."""
-        ...
 
     def estimate_bytes(self, size_bytes: int) -> int:
         """Return the memory that a body of this size will most likely need."""
-        ...
 
     def reserve(self, size_bytes: int) -> None:
         """Prepare for a body of a declared length."""
-        ...
 
     def feed(self, chunk: bytes) -> None:
         """Take the next chunk."""
-        ...
 
     def close(self) -> None:
         """Free the bytes, even where a frame still refers to the sink."""
-        ...
 
 
 class ImageSink:

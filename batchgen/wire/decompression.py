@@ -36,11 +36,9 @@ class Codec(Protocol):
     @property
     def is_finished(self) -> bool:
         """Whether the end of the compressed data was reached."""
-        ...
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield output in pieces; damaged data raises an error of the library."""
-        ...
 
 
 class Decompressor:

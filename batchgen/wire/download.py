@@ -18,8 +18,8 @@ from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire.address_scope import AddressScope
 from batchgen.wire.body import MemoryGate
 from batchgen.wire.body_sinks import ImageSink
-from batchgen.wire.exchange import Exchange
 from batchgen.wire.exchange_errors import HTTPX_ERRORS, download_error, error_of_status
+from batchgen.wire.http_exchange import Exchange
 from batchgen.wire.link_scope import LinkSource, candidate_urls, prefer_https
 from batchgen.wire.memory import Lease
 from batchgen.wire.request_builder import build_download

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 import anyio
@@ -20,8 +20,8 @@ from batchgen.wire.body import MemoryGate, is_delimited
 from batchgen.wire.body_decoding import declares_json, size_in_memory
 from batchgen.wire.body_sinks import ReplySink
 from batchgen.wire.download import download
-from batchgen.wire.exchange import Exchange, may_leave_loopback
 from batchgen.wire.exchange_errors import HTTPX_ERRORS, purchase_error
+from batchgen.wire.http_exchange import Exchange, may_leave_loopback
 from batchgen.wire.line import Offload
 from batchgen.wire.link_scope import LinkSource
 from batchgen.wire.memory import Lease, MemoryBudget
@@ -68,12 +68,7 @@ class Wire:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._exchange.aclose()
 
     def lease(self) -> Lease:
@@ -135,7 +130,7 @@ class Wire:
     ) -> Reply:
         scope = self._exchange.scope_of_call(request.url)
         try:
-            with receiver:
+            with closing(receiver):
                 reply = await self._receive(
                     request, scope, reply_timeout_s, receiver, lease
                 )
@@ -258,15 +253,8 @@ class _ReplyReceiver:
         self._sink = ReplySink(headers, self._blob_keys)
         return headers, self._sink
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Free the bytes of the body."""
         if self._sink is not None:
             self._sink.close()
 
