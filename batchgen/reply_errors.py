@@ -75,10 +75,9 @@ def purchase_error(
     Args:
         provider: Registered name.
         reply: As it came.
-        delivered: What the reply states in spite of the error: the charge and an id.
+        delivered: The charge and the id, which even an error may state.
         is_known: Whether the protocol has successes that look like this.
-        failures_are_free: Whether the provider documents so; true only for replies of
-            the provider itself.
+        failures_are_free: As the provider documents it, for its own replies alone.
     """
     is_free = failures_are_free and reply.is_own
     if not 200 <= reply.status < 300:
@@ -279,12 +278,6 @@ def without_image(
     """Return the error of a success without an image and without a stated status.
 
     It may have been charged, unless its text says that no work was begun.
-
-    Args:
-        provider: Registered name.
-        reply: As it came.
-        delivered: What the reply states in spite of the error: the charge and an id.
-        is_known: Whether the protocol has such answers.
     """
     body = reply.body
     items = "; ".join(dict.fromkeys(errors_of_items(body)))

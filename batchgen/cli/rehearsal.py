@@ -22,12 +22,7 @@ from batchgen.providers import PROVIDERS
 from batchgen.runner.own_address import is_own_address
 from batchgen.runner.progress import Progress
 from batchgen.runner.references import UNTRIED
-from batchgen.sandbox.child_process import (
-    KEY,
-    SandboxFailed,
-    SandboxProcess,
-    start_sandbox,
-)
+from batchgen.sandbox import KEY, SandboxFailed, SandboxProcess, start_sandbox
 from batchgen.sandbox.drawing import stand_in
 
 

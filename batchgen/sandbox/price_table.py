@@ -59,11 +59,9 @@ def as_document(
     price_tables: Mapping[str, PriceTable],
     special_prices: Mapping[str, Sequence[SpecialPrice]] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return all prices as the sandbox publishes them.
+    """Return all prices, by provider, as the sandbox publishes them.
 
-    Args:
-        price_tables: By provider.
-        special_prices: Likewise; where one holds, it stands above the tariff.
+    A special price replaces the one of the price table where it matches.
     """
     document: dict[str, Any] = {"name": "the sandbox's own tariff"}
     for provider, price_table in price_tables.items():

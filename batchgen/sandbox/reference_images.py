@@ -32,12 +32,7 @@ class ImageRules:
     max_bytes: int | None = None
 
     def problems(self, data: bytes, stated: str | None) -> Iterator[str]:
-        """Yield the problems of an image.
-
-        Args:
-            data: The file.
-            stated: Its media type in the request; None if the request has none.
-        """
+        """Yield the problems of an image; `stated` is its media type in the request."""
         media_type = _media_type(data)
         if media_type is None:
             yield "Image cannot be decoded"

@@ -82,10 +82,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 def read_key(request: Request, header: str = "authorization") -> str:
     """Return the key; every key is accepted that does not contain `wrong`.
 
-    Args:
-        request: The request.
-        header: The header with the key: as a bearer token in `authorization`, alone in
-            any other header.
+    In `authorization` it is a bearer token; in any other header it stands alone.
 
     Raises:
         Refusal: The key is missing or wrong; the detail repeats it, as real ones do.

@@ -113,11 +113,8 @@ class State:
     ) -> Arrival:
         """Record a purchase request.
 
-        Args:
-            provider: The provider that was asked.
-            content: Equal for equal requests; None for an invalid one.
-            outcome: How the request ended, or that it waits.
-            record: The request.
+        The content is equal for equal requests, and None for an invalid one. The
+        outcome says how the request ended, or that it waits.
         """
         with self._transaction():
             [[number]] = self._query("next_number", provider=provider)

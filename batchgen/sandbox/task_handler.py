@@ -46,13 +46,8 @@ async def submit(
 ) -> Task:
     """Record a task, with its ending, and return it.
 
-    Args:
-        context: Keeps it.
-        order: What it is for.
-        fault: What goes wrong.
-        pictures: Its images, at least one, even if the task will fail.
-        charge: For all its images, due when the task is done, unless it fails.
-        task_id: Of the task, and of its line in the bill.
+    It has at least one picture, even if it will fail. The charge is for all its images,
+    and due when the task is done, unless it fails.
     """
     now = context.now()
     ending = await _ending(context, order, fault)

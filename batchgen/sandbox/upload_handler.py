@@ -40,13 +40,8 @@ async def receive_upload(
 ) -> tuple[Upload, ParsedBody]:
     """Store the file of an upload request, which is free.
 
-    Args:
-        context: Stores it.
-        service: The service that was asked.
-        spec: The body that the endpoint accepts; its field `file` is a list of one.
-        request: The request.
-        file: Name of the field with the file.
-        life_s: How long the link is valid; None for as long as the sandbox runs.
+    The file is in the field `file`, a list of one. Without `life_s`, its link is valid
+    for as long as the sandbox runs.
 
     Raises:
         Refusal: Nothing was stored.

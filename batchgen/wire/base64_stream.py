@@ -82,12 +82,10 @@ class Base64StreamDecoder:
         """Take the next chunk."""
         rest = chunk
         while rest:
-            value = self._open
-            rest = (
-                self._find_value(rest)
-                if value is None
-                else self._decode_value(rest, value)
-            )
+            if self._open is None:
+                rest = self._find_value(rest)
+            else:
+                rest = self._decode_value(rest, self._open)
 
     def text(self) -> bytes:
         """Return the document with placeholders; call it once, at the end."""

@@ -58,7 +58,6 @@ async def read_body(
     headers: Mapping[str, str],
     gate: MemoryGate,
     sink: BodySink,
-    *,
     limit_bytes: int,
     silence_s: float,
 ) -> None:

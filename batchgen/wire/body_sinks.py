@@ -79,12 +79,7 @@ class ImageSink:
 
 
 class ReplySink:
-    """Read a reply; base64 in a large JSON document is decoded as it arrives.
-
-    Args:
-        headers: Of the reply, names in lower case.
-        blob_keys: Keys whose values are base64.
-    """
+    """Read a reply; base64 under `blob_keys` of large JSON is decoded as it arrives."""
 
     def __init__(self, headers: Mapping[str, str], blob_keys: frozenset[str]) -> None:
         self._headers = headers

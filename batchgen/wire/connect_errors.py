@@ -55,12 +55,7 @@ _CERTIFICATE_ERRORS: Mapping[int, tuple[str, str]] = MappingProxyType(
 
 
 def certificate_message(place: str, error: Exception) -> str:
-    """Return why a certificate was not accepted, and what to do.
-
-    Args:
-        place: The server or proxy that showed the certificate.
-        error: The error of OpenSSL.
-    """
+    """Return why a server's or proxy's certificate was not accepted, and what to do."""
     code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else -1
     what, remedy = _CERTIFICATE_ERRORS.get(code, ("", _HOW_TO_TRUST))
     if not what:
@@ -81,13 +76,7 @@ def is_refusal(status: int) -> bool:
 
 
 def refusal_message(proxy: Proxy, status: int, host: str) -> str:
-    """Return what a proxy's refusal means, and what to do.
-
-    Args:
-        proxy: The proxy.
-        status: Of its answer.
-        host: The host of the request.
-    """
+    """Return what a proxy's refusal means, and what to do."""
     if status == 407:
         what = (
             "wants a user name and a password"
@@ -121,12 +110,6 @@ def proxy_error_of(
     A plain http request that a proxy cannot pass on is answered with a page of the
     proxy, which looks like an answer of the server. Only pages that are certain count:
     after any other page the request may have arrived.
-
-    Args:
-        proxy: The proxy that the request was sent to.
-        host: The server that the request was meant for.
-        status: Of the answer.
-        headers: Of the answer.
     """
     page = headers.get("X-Squid-Error", "").partition(" ")[0]
     if status == 407 or (page in _SQUID_REFUSALS and is_refusal(status)):

@@ -32,11 +32,7 @@ def default_memory_bytes(root: Path = Path("/")) -> int:
 
 
 def limit_bytes(root: Path = Path("/")) -> int | None:
-    """Return the lowest limit of this process's control groups; None for no limit.
-
-    Args:
-        root: The folder with `proc` and `sys`.
-    """
+    """Return the lowest limit of this process's control groups; None for no limit."""
     limits = (_read_limit(file) for file in _files(root))
     return min((limit for limit in limits if limit is not None), default=None)
 

@@ -42,11 +42,7 @@ class Codec(Protocol):
 
 
 class Decompressor:
-    """Remove the encodings of one body; plain bytes pass as they are.
-
-    Args:
-        headers: Of the response, names in lower case.
-    """
+    """Remove the encodings of one body; plain bytes pass as they are."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         names = list(_names(headers))
@@ -86,9 +82,7 @@ class Decompressor:
 class _Layer:
     """One encoding; the first bytes show whether the header names it rightly.
 
-    Args:
-        codecs: Tried in this order; if none fits, the bytes are plain.
-        name: For messages.
+    The codecs are tried in their order; if none fits, the bytes are plain.
     """
 
     def __init__(self, codecs: tuple[Callable[[], Codec], ...], name: str) -> None:

@@ -16,7 +16,7 @@ from batchgen.errors import ImageRejected, Incomplete, LinkLost
 from batchgen.model import Blob
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire.address_scope import AddressScope
-from batchgen.wire.body import MemoryGate
+from batchgen.wire.body import MemoryGate, read_body
 from batchgen.wire.body_sinks import ImageSink
 from batchgen.wire.exchange_errors import HTTPX_ERRORS, download_error, error_of_status
 from batchgen.wire.http_exchange import Exchange
@@ -109,10 +109,7 @@ class _Follower:
     ) -> Blob | httpx.URL:
         """Return the image, or the URL of a redirect.
 
-        Args:
-            url: The link, or the URL of the last redirect.
-            scope: The addresses that the request may be sent to.
-            key_headers: The key, for a second request if the answer asks for one.
+        If the answer asks for a key, there is a second request with `key_headers`.
         """
         response = await self._open(url, scope, {})
         try:
@@ -127,9 +124,12 @@ class _Follower:
                 return join_url(url, headers["location"])
             if response.status_code != 200:
                 raise error_of_status(self.provider, response)
-            limit = self._exchange.limits.image_bytes
+            limits = self._exchange.limits
             with closing(ImageSink()) as sink:
-                await self._exchange.read(response, headers, self._gate, sink, limit)
+                max_bytes, silence_s = limits.image_bytes, limits.silence_s
+                await read_body(
+                    response, headers, self._gate, sink, max_bytes, silence_s
+                )
                 return sink.image()
         finally:
             await response.aclose()

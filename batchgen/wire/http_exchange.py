@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeVar
 
 import httpx
 
 from batchgen.errors import UsageError
 from batchgen.wire.address_scope import AddressForbidden, AddressScope, is_loopback_host
-from batchgen.wire.body import MemoryGate, read_body
-from batchgen.wire.body_sinks import BodySink
 from batchgen.wire.line import Offload
 from batchgen.wire.link_scope import LinkSource, scope_of_link
 from batchgen.wire.wire_limits import WireLimits
@@ -28,11 +26,7 @@ _OFFLOAD_BYTES = 256 * 1024
 class Exchange:
     """What purchases and downloads have in common.
 
-    Args:
-        transport: Carries the requests.
-        paid_hosts: Whether requests may go to hosts other than loopback.
-        offload: Runs long decoding.
-        limits: When an exchange is given up.
+    Requests go to hosts other than loopback only with `paid_hosts`.
     """
 
     def __init__(
@@ -51,12 +45,9 @@ class Exchange:
     async def open(
         self, request: httpx.Request, scope: AddressScope, head_s: float
     ) -> httpx.Response:
-        """Send a request; the caller closes the response.
+        """Send a request; the caller closes the response. Redirects are not followed.
 
-        Args:
-            request: What is sent; a redirect in the reply is not followed.
-            scope: The addresses that the request may be sent to.
-            head_s: Longest wait for the reply's head.
+        The reply's head must arrive within `head_s`.
         """
         connect_s = self.limits.connect_s
         request.extensions["address_scope"] = scope
@@ -71,24 +62,6 @@ class Exchange:
         response = await self._transport.handle_async_request(request)
         response.request = request
         return response
-
-    async def read(
-        self,
-        response: httpx.Response,
-        headers: Mapping[str, str],
-        gate: MemoryGate,
-        sink: BodySink,
-        limit_bytes: int,
-    ) -> None:
-        """Write the body of a response to a sink; raises as `read_body` does."""
-        await read_body(
-            response,
-            headers,
-            gate,
-            sink,
-            limit_bytes=limit_bytes,
-            silence_s=self.limits.silence_s,
-        )
 
     async def decode(self, work: Callable[[], T], size_bytes: int) -> T:
         """Decode so many bytes; off the event loop if they are many."""

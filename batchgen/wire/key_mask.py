@@ -23,13 +23,8 @@ class KeyMask:
 
     Only a whole key counts: raw, URL-encoded, escaped as in JSON, HTML or source code,
     in hexadecimal or base64 (also within a longer base64 text), or in several of these
-    at once. Upper and lower case count as equal.
-
-    Args:
-        keys: The keys.
-        logins: Users and passwords as `user:password`. A short login counts only as a
-            whole word.
-        whole_words: Secrets that count only as whole words.
+    at once. Upper and lower case count as equal. A login is written as `user:password`;
+    a short login counts only as a whole word, as do all of `whole_words`.
     """
 
     def __init__(
@@ -56,23 +51,20 @@ class KeyMask:
         """Return whether the text contains a key."""
         return not self._is_empty and self._of_text.search(text) is not None
 
-    def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield start and end of each key in a text."""
-        return self._spans(text)
-
     def pieces(self, content: bytes | str) -> Iterator[bytes]:
         """Yield the content in pieces, a text as UTF-8, with its keys overwritten.
 
         The length stays the same, and large content is not copied as a whole.
         """
         at = 0
-        for start, end in self._spans(content):
+        for start, end in self.spans(content):
             yield from _slices(content, at, start)
             yield _COVER * (end - start)
             at = end
         yield from _slices(content, at, len(content))
 
-    def _spans(self, content: bytes | str) -> Iterator[tuple[int, int]]:
+    def spans(self, content: bytes | str) -> Iterator[tuple[int, int]]:
+        """Yield start and end of each key."""
         at, size = 0, 0 if self._is_empty else len(content)
         while at < size:
             # Window by window, because a search does not let other threads run. Each

@@ -67,12 +67,8 @@ def read_json(
 
     Line breaks within texts are allowed: some services wrap base64. NaN, Infinity and
     numbers of more than 100 digits become null; bytes that are not UTF-8 are replaced.
-    None of this changes an image.
-
-    Args:
-        body: The document.
-        blob_keys: Keys whose values are base64.
-        decoded: Values that are decoded already, by their placeholders.
+    None of this changes an image. Values under `blob_keys` are base64, or placeholders
+    for `decoded` values.
 
     Raises:
         ValueError: the body is not JSON.
@@ -119,13 +115,8 @@ def read_embedded_json(
 ) -> Json:
     """Return the JSON in a text that has other text before or after it.
 
-    Several documents, one after the other, become a list.
-
-    Args:
-        text: The whole body.
-        decoder: Reads one document.
-        is_declared: Whether the headers declare JSON. If not, JSON after other text
-            counts only if it looks like a reply.
+    Several documents, one after the other, become a list. If the headers declare no
+    JSON, then JSON after other text counts only if it looks like a reply.
 
     Raises:
         ValueError: there is no JSON in the text.

@@ -78,10 +78,7 @@ def prefer_https(
 ) -> httpx.URL:
     """Return a link with https in place of http, except where http is allowed.
 
-    Args:
-        url: The link.
-        source: The provider that gave it; None after a redirect by another host.
-        allow_loopback: Whether links to this machine may be followed.
+    After a redirect by another host than the provider's, `source` is None.
     """
     if (
         url.scheme != "http"

@@ -16,11 +16,9 @@ _BROKEN = (BrokenPipeError, ConnectionResetError)
 
 
 class BodyPayload(Payload):
-    """A body of known size that aiohttp writes chunk by chunk.
+    """A body of known size that aiohttp writes in chunks.
 
-    Args:
-        body: The body.
-        on_chunk: Called before each chunk after the first.
+    `on_chunk` is called before each chunk after the first.
     """
 
     _value: RequestBody

@@ -57,10 +57,6 @@ class Redactor:
     The password of a proxy is a secret, too. A long password counts as a key; a short
     one is removed after its user name, or as a whole word.
 
-    Args:
-        keys: The keys.
-        logins: Of proxies.
-
     Attributes:
         mask: Overwrites whole keys in replies that are stored as they came.
     """

@@ -16,7 +16,7 @@ from batchgen.errors import AttemptError, OutcomeUnknown, SpecError
 from batchgen.model import Blob, Call, Reply
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire.address_scope import AddressScope
-from batchgen.wire.body import MemoryGate, is_delimited
+from batchgen.wire.body import MemoryGate, is_delimited, read_body
 from batchgen.wire.body_decoding import declares_json, size_in_memory
 from batchgen.wire.body_sinks import ReplySink
 from batchgen.wire.download import download
@@ -158,9 +158,8 @@ class Wire:
             try:
                 headers, sink = receiver.begin(response)
                 gate = MemoryGate(lease, timeout_scope)
-                await self._exchange.read(
-                    response, headers, gate, sink, limits.reply_bytes
-                )
+                max_bytes, silence_s = limits.reply_bytes, limits.silence_s
+                await read_body(response, headers, gate, sink, max_bytes, silence_s)
             finally:
                 await response.aclose()
         if timeout_scope.cancelled_caught:
