@@ -96,10 +96,10 @@ class Script:
         command = curl(self.provider.name, call, self.shell, f"-o {REPLY}")
         if not self.steps:
             return command
-        clean = [f"trap 'rm -f {' '.join(self.made)}' EXIT"] if self.made else []
+        cleanup = [f"trap 'rm -f {' '.join(self.made)}' EXIT"] if self.made else []
         made = [it for it in self.steps if it.endswith("$(mktemp)")]
         others = [it for it in self.steps if it not in made]
-        return "\n".join(["(", "set -eu", *made, *clean, *others, command, ")"])
+        return "\n".join(["(", "set -eu", *made, *cleanup, *others, command, ")"])
 
     def polling(self) -> Sequence[str]:
         """Return comments that say how a task is asked for."""

@@ -26,11 +26,12 @@ from tests.cli.command import COMMAND, KEY, TIMEOUT_S, Shop, batchgen, environme
 from tests.wire.server import Peer, ScriptedServer, reply
 
 PART = 8
+CLEAN, CLEAN_ID = Redactor.clean.__name__, Redactor.clean_id.__name__
 UNSCRUBBED = [
     sys.executable,
     "-c",
     "from batchgen.wire.redaction import Redactor\n"
-    "Redactor.clean = Redactor.clean_id = lambda self, text: text\n"
+    f"Redactor.{CLEAN} = Redactor.{CLEAN_ID} = lambda self, text: text\n"
     "from batchgen.cli import main\n"
     "main()",
 ]
