@@ -13,8 +13,7 @@ from batchgen.cli import cli
 from batchgen.job import Overrides, file, load_job, values
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES
 from batchgen.model import type_of_option
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -23,8 +23,7 @@ from batchgen.engines.notices import network_problems, notices_of
 from batchgen.errors import SpecError
 from batchgen.ledger import Reader, load_request
 from batchgen.model import Job, Sale, dollars, find_price
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 from batchgen.runner.choice import unpriced_words
 from batchgen.runner.own_address import is_own_address
 from batchgen.wire import check_base_url

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
 
@@ -14,9 +13,10 @@ from batchgen.cli.real_run import known_before, known_of_plan, needs_of
 from batchgen.cli.streams import write_notice
 from batchgen.cli.summary import Rehearsed
 from batchgen.engines.setting import Setting
+from batchgen.engines.tariff import prices_from
 from batchgen.engines.whole_folder import SANDBOX
 from batchgen.errors import SpecError
-from batchgen.model import Job, Price, PriceList, Terms
+from batchgen.model import Job, Terms
 from batchgen.output.whole import replacing
 from batchgen.providers import PROVIDERS
 from batchgen.runner.own_address import is_own_address
@@ -45,6 +45,7 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                 for sentence in real_run:
                     write_notice(sentence)
                 tariff = sandbox.tariff()
+                _check_sandbox(job, tariff)
                 setting = Setting(
                     providers=PROVIDERS,
                     keys=dict.fromkeys(PROVIDERS, KEY),
@@ -69,6 +70,20 @@ def rehearse(job: Job, manner: Manner, end: End) -> int:
                 return end(rehearsed, outcome, found)
         except SandboxFailed as error:
             raise SpecError(str(error)) from error
+
+
+def _check_sandbox(job: Job, tariff: Mapping[str, Any]) -> None:
+    """Refuse a provider of a package that brings no sandbox.
+
+    Raises:
+        SpecError: One of the job's providers cannot be rehearsed.
+    """
+    for name in job.providers:
+        if name not in tariff:
+            raise SpecError(
+                f"{name} cannot be rehearsed: the package that it comes from brings no "
+                "sandbox. Nothing was sent; `batchgen check` shows what a run would do"
+            )
 
 
 def _sandboxed(job: Job, sandbox: SandboxProcess) -> dict[str, Any]:
@@ -99,34 +114,3 @@ def _keep_bills(
         path = job.out / SANDBOX / f"bill-{name}.csv"
         with replacing(path) as file:
             file.write(sandbox.bill_as_csv(name))
-
-
-def prices_from(tariff: Mapping[str, Any], provider: str) -> PriceList:
-    """Return the prices of one provider that a sandbox publishes."""
-    special = (_price(entry) for entry in tariff.get("special", {}).get(provider, ()))
-    usual = (
-        _price({"resolution": resolution, **fare})
-        for resolution, fare in tariff.get(provider, {}).items()
-    )
-    return (*special, *usual)
-
-
-def _price(fare: Mapping[str, str]) -> Price:
-    def usd(name: str) -> Decimal:
-        return Decimal(fare.get(f"{name}_usd", "0"))
-
-    def only(name: str) -> frozenset[str]:
-        return frozenset({fare[name]} if name in fare else ())
-
-    return Price(
-        expected=usd("expected"),
-        ceiling=usd("ceiling"),
-        page="the sandbox's own tariff",
-        lowest=usd("lowest") if "lowest_usd" in fare else None,
-        resolution=fare["resolution"],
-        models=only("model"),
-        qualities=frozenset(only("quality")),
-        thinking=frozenset(only("thinking")),
-        most_per_reference=usd("per_reference"),
-        per_search=usd("per_search"),
-    )

@@ -27,7 +27,7 @@ from batchgen.model import (
     by_resolution,
     type_of_option,
 )
-from batchgen.provider import key_variable
+from batchgen.providers import key_variable
 
 _SETTINGS: Mapping[str, values.Reader] = MappingProxyType(
     {

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from batchgen.manifest.wording import did_you_mean
+from batchgen.providers import PROVIDERS
 
 PROVIDER_ALIASES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(
@@ -97,6 +98,8 @@ def _hint(name: str, known: Collection[str], what: str) -> str:
 
 
 def _hint_of_provider(name: str, known: Collection[str]) -> str:
+    if (problem := PROVIDERS.problem_of(name)) is not None:
+        return f": {problem}"
     several = [part for part in re.split(r"[\s,;+|/&]+", name) if part]
     if len(several) > 1 and all(part in known for part in several):
         if "," in name:  # where several may stand, commas part them before this

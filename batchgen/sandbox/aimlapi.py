@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import anyio
@@ -90,6 +90,7 @@ class Aimlapi(BaseService):
         {"1K": _price("0.0895"), "2K": _price("0.134"), "4K": _price("0.201")}
     )
     faults = CALL_FAULTS - SEVERAL_FAULTS
+    states_charge: Literal["body", "headers"] = "body"
 
     def routes(self) -> list[Route]:
         """Return the routes of its API, without those of images."""

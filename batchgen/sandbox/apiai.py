@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 from starlette.requests import Request
@@ -115,6 +115,7 @@ class Apiai(BaseService):
     faults = CALL_FAULTS - SEVERAL_FAULTS - DOWNLOAD_FAULTS
     key_header = "x-api-key"
     is_inline = True
+    states_charge: Literal["body", "headers"] = "headers"
 
     def routes(self) -> list[Route]:
         """Return its routes: one tool under its older and its newer path."""

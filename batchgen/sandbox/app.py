@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import partial
-from types import MappingProxyType
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,36 +11,17 @@ from starlette.responses import Response
 from starlette.routing import Mount
 
 from batchgen.sandbox.admin import Admin
-from batchgen.sandbox.aimlapi import Aimlapi
-from batchgen.sandbox.apiai import Apiai
 from batchgen.sandbox.downloads import download_route
-from batchgen.sandbox.foxapi import Foxapi
-from batchgen.sandbox.gccai import Gccai
-from batchgen.sandbox.gemini import Gemini
-from batchgen.sandbox.nanobananaapi import Nanobananaapi
-from batchgen.sandbox.openai import Openai
 from batchgen.sandbox.purchase_handler import Service, path_in
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.sandbox_context import SandboxContext
+from batchgen.sandbox.services import all_services
 from batchgen.sandbox.upload_handler import upload_route
-
-SERVICES: Mapping[str, Callable[[SandboxContext], Service]] = MappingProxyType(
-    {
-        "aimlapi": Aimlapi,
-        "apiai": Apiai,
-        "foxapi": Foxapi,
-        "nanobananaapi": Nanobananaapi,
-        "gccai": Gccai,
-        "gemini": Gemini,
-        "openai": Openai,
-    }
-)
-"""Every provider that the sandbox can simulate."""
 
 
 def build_app(context: SandboxContext) -> Starlette:
     """Return the application that serves all providers and the bill."""
-    services = {name: build(context) for name, build in SERVICES.items()}
+    services = {name: build(context) for name, build in all_services().items()}
     admin = Admin(context, services)
     mounts = [
         Mount(f"/{name}", app=_serve(context, service))

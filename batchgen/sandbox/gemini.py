@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 from starlette.middleware.base import RequestResponseEndpoint
@@ -75,6 +75,7 @@ class Gemini(BaseService):
     faults = CALL_FAULTS - SEVERAL_FAULTS - DOWNLOAD_FAULTS
     key_header = "x-goog-api-key"
     is_inline = True
+    states_charge: Literal["body", "headers"] = "body"
 
     def routes(self) -> list[Route]:
         """Return its routes: with each version, and for a base URL without one."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -81,7 +81,7 @@ class Service(Protocol):
 
     Attributes:
         faults: The faults that can occur here.
-        key_header: The header with the key.
+        key_header: The header with the key; see `read_key`.
         link_life_s: How long a link is valid; None for as long as the sandbox runs.
         renews_links: Whether another poll gives a new link.
         is_inline: Whether images usually come in the reply to a purchase.
@@ -121,6 +121,17 @@ class HasSpecialPrices(Protocol):
     """
 
     special_prices: Sequence[SpecialPrice]
+
+
+@runtime_checkable
+class StatesCharge(Protocol):
+    """A service whose replies state their charge, with an image or without.
+
+    Attributes:
+        states_charge: The place; in headers, it is readable even if the body is cut.
+    """
+
+    states_charge: Literal["body", "headers"]
 
 
 def path_in(request: Request) -> str:

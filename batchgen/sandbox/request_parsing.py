@@ -82,16 +82,19 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 def read_key(request: Request, header: str = "authorization") -> str:
     """Return the key; every key is accepted that does not contain `wrong`.
 
-    In `authorization` it is a bearer token; in any other header it stands alone.
+    In `authorization` it is a bearer token, or has another scheme: that of a header
+    such as `authorization Key`. In any other header it stands alone.
 
     Raises:
         Refusal: The key is missing or wrong; the detail repeats it, as real ones do.
     """
-    header_value = request.headers.get(header, "")
+    name, _, expected_scheme = header.partition(" ")
+    header_value = request.headers.get(name, "")
     scheme, _, key = header_value.partition(" ")
-    if header != "authorization":
+    if name != "authorization":
         scheme, key = "bearer", header_value
-    if scheme.lower() != "bearer" or not key.strip() or "wrong" in key:
+    is_right = scheme.lower() == (expected_scheme or "bearer").lower()
+    if not is_right or not key.strip() or "wrong" in key:
         raise Refusal(Reason.WRONG_KEY, key.strip() or header_value)
     return key.strip()
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import anyio
 import uvicorn
 
-from batchgen.sandbox.app import SERVICES, build_app
+from batchgen.sandbox.app import build_app
 from batchgen.sandbox.broken_replies import ConnectionProtocol
 from batchgen.sandbox.faults import Faults, Profile
 from batchgen.sandbox.sandbox_context import Latency, SandboxContext
+from batchgen.sandbox.services import all_services
 from batchgen.sandbox.state import State
 
 _HOST = "127.0.0.1"
@@ -89,7 +90,7 @@ def serve(
 
     def announce_urls(port: int) -> None:
         root = f"http://{_HOST}:{port}"
-        for name in SERVICES:
+        for name in all_services():
             announce(f"{name:<12} {root}/{name}")
         announce(f"{'bill':<12} {root}/_sandbox/bill")
 

@@ -15,8 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from batchgen.model import Status
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 from batchgen.sandbox import SandboxProcess
 from tests.warm import call
 

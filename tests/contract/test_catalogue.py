@@ -11,8 +11,8 @@ import pytest
 
 from batchgen.job import Overrides, load_job
 from batchgen.providers import PROVIDERS
+from batchgen.verify.requests import rates_of
 from tests.contract.arrived import leaves
-from tests.contract.crossing import rates_of
 from tests.contract.customer import Customer, check_books
 
 pytestmark = pytest.mark.anyio
