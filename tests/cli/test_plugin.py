@@ -20,7 +20,8 @@ from batchgen.providers.fal import Fal
 from batchgen.verify.run import verify
 from tests.cli.command import Ended
 
-PLUGIN = Path(__file__).parents[2] / "samples" / "plugin"
+ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "samples" / "plugin"
 
 
 def batchgen(*words: str, at: Path, variables: Mapping[str, str]) -> Ended:
@@ -70,6 +71,14 @@ def broken(tmp_path: Path, name: str, code: str) -> dict[str, str]:
     variables = installed(folder, "batchgen-broken", groups)
     (folder / "batchgen_broken.py").write_text(code)
     return variables
+
+
+def test_the_provider_of_the_document_is_the_sample() -> None:
+    page = (ROOT / "batchgen" / "docs" / "adding-providers.md").read_text("utf-8")
+    sample = (PLUGIN / "batchgen_easel.py").read_text("utf-8")
+
+    assert f"```python\n{sample}```" in page
+    assert len(sample.splitlines()) <= 65
 
 
 @pytest.mark.slow
