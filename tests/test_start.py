@@ -104,6 +104,9 @@ LATE = {
     ),
     "output.room._allocator: ctypes": "where room is held, on Linux alone",
     "output.room.hold_room: ctypes": "likewise",
+    "providers.registry.Registry._every_entry: importlib.metadata": (
+        "slow to load, and not needed for a provider of ours"
+    ),
     "references.kinds._reads_avif: PIL": "for AVIF alone",
     "references.larder._shrunk: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"
