@@ -1,4 +1,4 @@
-"""Reading the values that replies are made of: words, numbers, links and base64."""
+"""Read the values in replies: texts, numbers, links and base64."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from batchgen.model import Blob, Json, Link
 
 
 def fields(value: Json) -> dict[str, Json]:
-    """Return an object's fields; none where the value is no object."""
+    """Return the fields of an object; an empty dict for any other value."""
     return value if isinstance(value, dict) else {}
 
 
 def objects(value: Json) -> list[dict[str, Json]]:
-    """Return the objects of an array; none where the value is no array."""
+    """Return the objects of an array; an empty list for any other value."""
     items = value if isinstance(value, list) else []
     return [item for item in items if isinstance(item, dict)]
 
@@ -31,7 +31,7 @@ def number(value: Json) -> Decimal | None:
     return exact if exact.is_finite() and exact >= 0 else None
 
 
-_LONGEST_URL = 8_000
+_MAX_URL_LENGTH = 8_000
 _RELATIVE = re.compile(
     r"//?[^\s/][^\s]*|[\w.-][\w./-]*\.(?:png|jpe?g|webp|gif|avif)(?:\?\S*)?",
     re.IGNORECASE,
@@ -39,25 +39,25 @@ _RELATIVE = re.compile(
 
 
 def link(value: Json) -> Link | None:
-    """Return a URL that can be downloaded from, else None.
+    """Return a link if the value is a URL for a download, else None.
 
-    It may be relative: one that names a path, or a file of images by its ending.
+    A relative URL counts if it is a path, or a name that ends as an image file does.
     """
     url = value.strip() if isinstance(value, str) else ""
-    if len(url) > _LONGEST_URL or not url.isprintable():
+    if len(url) > _MAX_URL_LENGTH or not url.isprintable():
         return None
     is_url = url.lower().startswith(("https://", "http://")) or _RELATIVE.fullmatch(url)
     return Link(url) if is_url else None
 
 
-# Where errors quote the request, whose words are nobody's verdict.
-_QUOTES = frozenset({"input", "prompt", "ctx"})
+# Under these keys errors quote the request, which says nothing about the cause.
+_REQUEST_KEYS = frozenset({"input", "prompt", "ctx"})
 
 
 def text_of(value: Json, depth: int = 6) -> str:
-    """Return the words in a value on one line, the message first; no numbers.
+    """Return the texts in a value on one line, the message first; no numbers.
 
-    Nothing unprintable passes: the line goes to terminals, SQLite and Parquet.
+    Unprintable characters are removed: the line goes to terminals, SQLite and Parquet.
     """
     if isinstance(value, str):
         return one_line(value, 1000)
@@ -68,14 +68,14 @@ def text_of(value: Json, depth: int = 6) -> str:
     texts = {
         one_line(key, 80): text_of(value[key], depth - 1)
         for key in value
-        if key not in _QUOTES
+        if key not in _REQUEST_KEYS
     }
     message = texts.pop("message", "") or texts.pop("msg", "")
     rest = ", ".join(f"{key}: {text}" for key, text in texts.items() if text)
     return f"{message} ({rest})" if message and rest else message or rest
 
 
-# `detail` is FastAPI's, `msg` and `error_message` stand at Chinese gateways.
+# `detail` is FastAPI's; `msg` and `error_message` occur at Chinese gateways.
 _MESSAGE_KEYS = (
     *("message", "error", "details", "detail", "msg", "errors", "error_message"),
     *("error_msg", "errorMessage", "err_msg", "fail_reason", "failure_reason"),
@@ -84,23 +84,23 @@ _CODE_KEYS = ("code", "type", "status", "error_code", "error_type", "reason")
 
 
 def words_of(body: Json) -> str:
-    """Return an error's own words where they commonly stand; empty if it has none."""
-    holder = fields(body)
-    texts = (text_of(holder.get(key)) for key in _MESSAGE_KEYS)
+    """Return an error's message from the usual keys; empty if it has none."""
+    document = fields(body)
+    texts = (text_of(document.get(key)) for key in _MESSAGE_KEYS)
     return one_line("; ".join(dict.fromkeys(filter(None, texts))), 1000)
 
 
 def words_and_codes_of(body: Json) -> str:
-    """Return an error's words with the codes beside them, to be searched for causes."""
-    holder = fields(body)
-    codes = (text_of(holder.get(key)) for key in _CODE_KEYS)
+    """Return an error's message and codes, in which causes are looked for."""
+    document = fields(body)
+    codes = (text_of(document.get(key)) for key in _CODE_KEYS)
     return "; ".join(filter(None, (words_of(body), *codes)))
 
 
 def errors_of_items(value: Json, depth: int = 4) -> list[str]:
-    """Return the words and codes of errors that stand in items of a reply."""
+    """Return messages and codes of the errors within the items of a reply."""
     if isinstance(value, list):
-        return [found for item in value for found in errors_of_items(item, depth)]
+        return [error for item in value for error in errors_of_items(item, depth)]
     if not isinstance(value, dict) or not depth:
         return []
     error = value.get("error")
@@ -112,14 +112,15 @@ def errors_of_items(value: Json, depth: int = 4) -> list[str]:
 BESIDE_IMAGES = frozenset(
     {"revised_prompt", "mime_type", "content_type", "index", "type", "text", "message"}
 )
-"""What may stand beside an image, and is none."""
+"""Keys beside an image whose values are not images."""
 
 
 def tells_no_image(body: Mapping[str, Json]) -> bool:
-    """Say whether a success in OpenAI's shape has words, or an empty list, for images.
+    """Return whether a success in OpenAI's format clearly has no image.
 
-    Null, and entries that hold nothing but words, are as empty. Anything else without
-    an image is outside the protocol: it may hold one in a way that nobody knows.
+    It has text, or an empty list, in place of images. Null and entries with only text
+    count as empty. Any other reply is outside the protocol, and may contain an image in
+    an unknown form.
     """
     items = [] if body.get("data") is None else body["data"]
     is_empty = isinstance(items, list) and all(
@@ -130,20 +131,20 @@ def tells_no_image(body: Mapping[str, Json]) -> bool:
     return ("data" in body and is_empty) or bool(words_of(dict(body)))
 
 
-# Of Google's candidates, and of the choices of a chat.
-_ENDS = (
+# In Google's candidates, and in the choices of a chat.
+_FINISH_KEYS = (
     *("finishReason", "finish_reason", "finishMessage", "finish_message", "refusal"),
     *("native_finish_reason", "blockReason", "block_reason"),
 )
-_HAVE_ENDS = (
+_FINISH_PARENTS = (
     *("candidates", "choices", "message", "promptFeedback", "prompt_feedback"),
 )
 
 
 def finish_reasons(body: Json, depth: int = 4) -> str:
-    """Return why a model came to its end, as answers say it; empty if they do not."""
-    parts = [text_of(fields(body).get(key)) for key in _ENDS]
-    inner = (fields(body).get(key) for key in _HAVE_ENDS)
+    """Return why a model stopped, as its answer states it; empty if not stated."""
+    parts = [text_of(fields(body).get(key)) for key in _FINISH_KEYS]
+    inner = (fields(body).get(key) for key in _FINISH_PARENTS)
     for value in inner if depth else ():
         items = value if isinstance(value, list) else [value]
         parts += [finish_reasons(fields(item), depth - 1) for item in items]
@@ -153,14 +154,14 @@ def finish_reasons(body: Json, depth: int = 4) -> str:
 
 
 def message_of(body: Json) -> str:
-    """Return an error's own words, else what came in their place; never empty."""
+    """Return an error's message, else a description of the reply; never empty."""
     return words_of(body) or describe(body)
 
 
 _PAGE_START = 4096
 
 PAGE_TITLED = "a web page: "
-"""How a web page is described that has a title, which follows."""
+"""The start of the description of a web page; its title follows."""
 
 
 def describe(body: Json) -> str:
@@ -179,9 +180,9 @@ _TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
 def page_title(page: str) -> str:
-    """Return the title of a web page, empty where it has none."""
-    found = _TITLE.search(page[:_PAGE_START])
-    return one_line(found[1], 100) if found else ""
+    """Return the title of a web page; empty if the page has none."""
+    match = _TITLE.search(page[:_PAGE_START])
+    return one_line(match[1], 100) if match else ""
 
 
 def one_line(text: str, limit: int) -> str:
@@ -191,9 +192,10 @@ def one_line(text: str, limit: int) -> str:
 
 
 def is_page(body: Json) -> bool:
-    """Say whether a web page came: its words ("you have been blocked") are its own.
+    """Return whether a body is a web page; an SVG image is not.
 
-    They judge nobody's prompt, key or balance. A drawing in XML is no page.
+    The text of a page ("you have been blocked") says nothing about the prompt, the key
+    or the balance.
     """
     if not isinstance(body, str):
         return False
@@ -201,14 +203,14 @@ def is_page(body: Json) -> bool:
     return start.startswith("<") and "<svg" not in start
 
 
-_OF_URLS = str.maketrans("-_", "+/")
+_TO_STANDARD_ALPHABET = str.maketrans("-_", "+/")
 
 
 def decode_base64(text: str) -> Blob | None:
-    """Return what base64 text stands for; None if it is none, or empty.
+    """Return decoded base64; None if the text is empty or not base64.
 
-    Takes a data URI, wrong padding, line breaks and the letters of URLs (RFC 4648,
-    section 5), too: what was paid for is not given up for its form.
+    Data URIs, wrong padding, line breaks and the alphabet for URLs (RFC 4648, section
+    5) are accepted, too: an image that was paid for must not be lost for its form.
     """
     payload = text
     if text.startswith("data:"):
@@ -226,11 +228,11 @@ def decode_base64(text: str) -> Blob | None:
 
 
 def _plain_base64(text: str) -> str:
-    return "".join(text.split()).rstrip("=").translate(_OF_URLS)
+    return "".join(text.split()).rstrip("=").translate(_TO_STANDARD_ALPHABET)
 
 
 def decode_data_uri(uri: str) -> Blob | None:
-    """Return what a data URI holds; None if it holds nothing readable."""
+    """Return the content of a data URI; None if it cannot be read."""
     head, comma, payload = uri.partition(",")
     if head.lower().endswith(";base64"):
         return decode_base64(unquote_to_bytes(payload).decode("ascii", "replace"))

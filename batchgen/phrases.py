@@ -1,9 +1,9 @@
-"""The phrases by which errors name their cause, as patterns; `reasons` asks them.
+"""The phrases with which errors name their cause, as patterns for `reasons`.
 
-No provider has a list of its words. What a page or a captured reply shows is marked
-with its source, the rest are phrases in common use [assumed]. Each is narrow, since
-errors quote prompts. Identifiers are split into words before they are matched, so a
-phrase is written once, with spaces, for snake_case, camelCase and kebab-case alike.
+No provider publishes a list of its phrases. Those from a page or a captured reply have
+a source; the others are in common use [assumed]. Each pattern is narrow, because
+errors quote prompts. Identifiers are split into words before matching, so a phrase is
+written once, with spaces, for snake_case, camelCase and kebab-case alike.
 """
 
 from __future__ import annotations

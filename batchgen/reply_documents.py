@@ -1,4 +1,4 @@
-"""Several documents in one reply, as a stream of events brings them, read as one."""
+"""Join several documents in one reply, as a stream of events has them, into one."""
 
 from __future__ import annotations
 
@@ -10,35 +10,37 @@ from batchgen.reply_images import images_in
 
 
 def as_one(reply: Reply) -> Reply:
-    """Return a reply whose body is one document, where it came as an array of them.
+    """Return a reply with one document as its body, if the body is an array of them.
 
-    Google's errors come as an array of one; a relay answers with events, or with an
-    array of chunks, though neither was asked for. An array of images stays one.
+    Google's errors come as an array of one; some relays answer with events, or with an
+    array of chunks, without being asked. An array of images stays an array.
     """
     if not isinstance(reply.body, list):
         return reply
     documents = objects(reply.body)
     if len(documents) != len(reply.body) or not documents:
         return reply
-    if not any(each.keys() & _ENVELOPE or _is_event(each) for each in documents):
+    if not any(
+        document.keys() & _ENVELOPE or _is_event(document) for document in documents
+    ):
         return reply
-    return replace(reply, body=_merged(documents))
+    return replace(reply, body=_merge(documents))
 
 
 _ENVELOPE = frozenset({"candidates", "error", "choices", "data", "detail"})
 
 
 def _is_event(document: dict[str, Json]) -> bool:
-    # `image_generation.completed`: an image's own type has no dot.
+    # Such as `image_generation.completed`; the type of an image has no dot.
     kind = document.get("type")
     return isinstance(kind, str) and "." in kind
 
 
-def _merged(documents: list[dict[str, Json]]) -> dict[str, Json]:
+def _merge(documents: list[dict[str, Json]]) -> dict[str, Json]:
     """Return the last document that has an image, else the last that has an error.
 
-    What it leaves open is taken from the others: usage and ids may come in a document
-    of their own. Chunks of one answer are put together.
+    Missing fields come from the other documents: usage and ids may have a document of
+    their own. Chunks of one answer are joined.
     """
     for key in ("candidates", "choices"):
         if any(key in document for document in documents):
@@ -46,18 +48,18 @@ def _merged(documents: list[dict[str, Json]]) -> dict[str, Json]:
                 piece for document in documents for piece in objects(document.get(key))
             ]
             whole = _chat(pieces) if key == "choices" else pieces
-            return {**_together(documents), key: whole}
+            return {**_merge_fields(documents), key: whole}
     with_image = [document for document in documents if images_in(document)]
     with_error = [document for document in documents if document.get("error")]
     last = (with_image or with_error or documents)[-1]
-    return {**_together(documents), **last}
+    return {**_merge_fields(documents), **last}
 
 
-def _together(documents: list[dict[str, Json]]) -> dict[str, Json]:
-    together: dict[str, Json] = {}
+def _merge_fields(documents: list[dict[str, Json]]) -> dict[str, Json]:
+    merged: dict[str, Json] = {}
     for document in documents:
-        together |= {key: value for key, value in document.items() if value is not None}
-    return together
+        merged |= {key: value for key, value in document.items() if value is not None}
+    return merged
 
 
 def _chat(pieces: list[Json]) -> list[Json]:
@@ -69,8 +71,8 @@ def _chat(pieces: list[Json]) -> list[Json]:
         message = fields(holder.get("delta")) or fields(holder.get("message"))
         if isinstance(text := message.get("content"), str):
             texts.append(text)
-        shown = message.get("images")
-        images += shown if isinstance(shown, list) else []
+        message_images = message.get("images")
+        images += message_images if isinstance(message_images, list) else []
     if len(pieces) == 1:
         return pieces
     return [{"message": {"content": "".join(texts), "images": images}}]

@@ -1,6 +1,6 @@
-"""What a reply without an image means, for every provider: its words before its status.
+"""What a reply without an image means, for every provider: text first, then status.
 
-Two things are told apart: what was charged, and whether to ask again.
+Each error answers two questions: what was charged, and whether to try again.
 """
 
 from __future__ import annotations
@@ -54,18 +54,18 @@ from batchgen.reasons import (
 from batchgen.reply_waits import wait_of
 from batchgen.stated_errors import FREE_WHEN_STATED, has_usage, stated_status
 
-# Timeouts: 408; 504; 524 of Cloudflare; 598 and 599 of proxies. 499: a gateway saw
-# its client leave; 520: Cloudflare got no answer that it could read.
+# 524 is Cloudflare's; 598 and 599 are those of proxies.
 _TIMEOUTS = frozenset({408, 504, 524, 598, 599})
-_LOST = frozenset({499, 520})
-# Surely not processed: locked, too early, and a conflict with another request.
-_PASSING = frozenset({409, 423, 425})
+# 499: the client of a gateway left; 520: Cloudflare got no readable answer.
+_GATEWAY_LOST_REPLY = frozenset({499, 520})
+# Certainly not processed: locked, too early, and a conflict with another request.
+_NOT_PROCESSED = frozenset({409, 423, 425})
 
 
 def purchase_error(
     provider: str,
     reply: Reply,
-    said: Delivered,
+    delivered: Delivered,
     *,
     is_known: bool,
     failures_are_free: bool = False,
@@ -75,41 +75,47 @@ def purchase_error(
     Args:
         provider: Registered name.
         reply: As it came.
-        said: What the reply says all the same: the charge and an id.
-        is_known: Whether the protocol knows a success that looks like this.
-        failures_are_free: Whether the provider documents so; holds for its own
-            replies alone.
+        delivered: The charge and the id, which even an error may state.
+        is_known: Whether the protocol has successes that look like this.
+        failures_are_free: As the provider documents it, for its own replies alone.
     """
     is_free = failures_are_free and reply.is_own
     if not 200 <= reply.status < 300:
-        words = words_of(reply.body) or describe(reply.body)
-        error = error_by_words(provider, reply, words, failures_are_free=is_free)
-        return as_charged(error, said)
+        text = words_of(reply.body) or describe(reply.body)
+        error = error_by_words(provider, reply, text, failures_are_free=is_free)
+        return as_charged(error, delivered)
     if is_page(reply.body):
-        return as_charged(_wrong_address(provider, _page_named(reply.body)), said)
+        return as_charged(
+            _wrong_address(provider, _describe_page(reply.body)), delivered
+        )
     status = stated_status(reply.body)
     if status is None:
-        return without_image(provider, reply, said, is_known=is_known)
-    words = words_of(reply.body) or f"status {status} in a reply with status 200"
+        return without_image(provider, reply, delivered, is_known=is_known)
+    text = words_of(reply.body) or f"status {status} in a reply with status 200"
     stated = replace(reply, status=status)
-    error = error_by_words(provider, stated, words, failures_are_free=is_free)
-    return as_charged(_charge_stated(error, status, reply.body, said), said)
+    error = error_by_words(provider, stated, text, failures_are_free=is_free)
+    return as_charged(
+        _set_stated_charge(error, status, reply.body, delivered), delivered
+    )
 
 
-def _charge_stated(
-    error: AttemptError, status: int, body: Json, said: Delivered
+def _set_stated_charge(
+    error: AttemptError, status: int, body: Json, delivered: Delivered
 ) -> AttemptError:
-    """Return an error that stood under a 200; free only where no work was begun.
+    """Return an error in a reply with status 200; free only if no work was begun.
 
-    What may have been charged is not asked again without an end, whatever it is called.
+    What may have been charged must not be tried again without limit, so its error is
+    none that only waits.
     """
-    is_reported = bool(said.cost_usd or any(said.usage.values()))
+    is_reported = bool(delivered.cost_usd or any(delivered.usage.values()))
     is_free = status in FREE_WHEN_STATED and not has_usage(body) and not is_reported
     if error.charge is not Charge.NONE or is_free:
         return error
     if isinstance(error, ProviderDown | Throttled):
-        kind = NoImage if is_reported else OutcomeUnknown
-        return kind(error.provider, error.message, retry_after_s=error.retry_after_s)
+        error_type = NoImage if is_reported else OutcomeUnknown
+        return error_type(
+            error.provider, error.message, retry_after_s=error.retry_after_s
+        )
     error.charge = Charge.UNKNOWN
     return error
 
@@ -117,79 +123,85 @@ def _charge_stated(
 def error_by_words(
     provider: str, reply: Reply, message: str, *, failures_are_free: bool = False
 ) -> AttemptError:
-    """Return what an error says in its words, else what its status says.
+    """Return the error that a reply's text shows, else the error of its status.
 
-    For purchases alone: a poll's errors say nothing of what was bought.
+    Only for purchases: the errors of a poll say nothing about the purchase.
     """
     if is_page(reply.body):
         return _error_of_page(provider, reply, message)
-    words = f"{message}; {words_and_codes_of(reply.body)}"
+    text = f"{message}; {words_and_codes_of(reply.body)}"
     if isinstance(reply.body, str):
-        words = f"{message}; {reply.body[:4_000]}"
-    kind = _kind_by_words(reply.status, words) or _kind_by_status(reply.status, message)
-    if kind is None:
+        text = f"{message}; {reply.body[:4_000]}"
+    error_type = _error_type_by_text(reply.status, text) or _error_type_by_status(
+        reply.status, message
+    )
+    if error_type is None:
         return error_by_status(
-            provider, reply, message, words=words, failures_are_free=failures_are_free
+            provider, reply, message, text=text, failures_are_free=failures_are_free
         )
-    error = kind(provider, message)
-    if reply.status >= 500 and kind is Refused and not isinstance(reply.body, dict):
-        # What happened behind a 5xx without JSON is unknown, but for its verdict.
+    error = error_type(provider, message)
+    if (
+        reply.status >= 500
+        and error_type is Refused
+        and not isinstance(reply.body, dict)
+    ):
+        # A 5xx without JSON shows the refusal, but not whether it was charged.
         error.charge = Charge.UNKNOWN
     if isinstance(error, ModelGone):
         error.may_pass = reply.status >= 500
         if reply.status == 404:
             error.message = f"no such model, or wrong base URL: {message}"
     if isinstance(error, CredentialRejected) and reply.status == 403:
-        error.is_certain = blames_account(words) or blames_key(words)
+        error.is_certain = blames_account(text) or blames_key(text)
     return error
 
 
-@lru_cache(maxsize=256)  # a service that refuses says the same again and again
-def _kind_by_words(status: int, words: str) -> type[AttemptError] | None:
+@lru_cache(maxsize=256)  # a service that refuses repeats the same text
+def _error_type_by_text(status: int, text: str) -> type[AttemptError] | None:
     rules: tuple[tuple[type[AttemptError], bool], ...] = (
-        (CredentialRejected, blames_account(words)),
-        (Refused, _is_refusal(status, words)),
-        (OutOfCredit, lacks_credit(words)),
-        (RequestInvalid, status == 429 and asks_too_much(words)),
-        (CredentialRejected, _is_key_refused(status, words)),
-        (ModelGone, _is_model_gone(status, words)),
+        (CredentialRejected, blames_account(text)),
+        (Refused, _is_refusal(status, text)),
+        (OutOfCredit, lacks_credit(text)),
+        (RequestInvalid, status == 429 and asks_too_much(text)),
+        (CredentialRejected, _is_wrong_key(status, text)),
+        (ModelGone, _is_model_gone(status, text)),
     )
-    return next((kind for kind, is_so in rules if is_so), None)
+    return next((error_type for error_type, is_so in rules if is_so), None)
 
 
-def _kind_by_status(status: int, message: str) -> type[AttemptError] | None:
-    """Return what only a purchase's status means: other rows may meet the same."""
+def _error_type_by_status(status: int, message: str) -> type[AttemptError] | None:
+    """Return an error for statuses of a purchase that concern other rows, too."""
     if status == 404 and "image_url" not in message:
         return ModelGone  # or the path
     return CredentialRejected if status == 403 else None
 
 
-_KEY_SAYS_NOTHING = frozenset({402, 404, 408, 429, 499})
+_NOT_ABOUT_KEY = frozenset({402, 404, 408, 429, 499})
 
 
-def _is_key_refused(status: int, words: str) -> bool:
-    is_asked = 400 <= status < 500 and status not in _KEY_SAYS_NOTHING
-    return is_asked and blames_key(words)
+def _is_wrong_key(status: int, text: str) -> bool:
+    is_asked = 400 <= status < 500 and status not in _NOT_ABOUT_KEY
+    return is_asked and blames_key(text)
 
 
-def _is_refusal(status: int, words: str) -> bool:
+def _is_refusal(status: int, text: str) -> bool:
     if status in {401, 402, 408}:
         return False
-    # Words of a policy in a 429 are most likely about the rate.
-    return bool(is_verdict(words) if status == 429 else policy_reason(words))
+    # The word "policy" in a 429 is most likely about the rate.
+    return bool(is_verdict(text) if status == 429 else policy_reason(text))
 
 
-def _is_model_gone(status: int, words: str) -> bool:
+def _is_model_gone(status: int, text: str) -> bool:
     if status in {401, 402, 408, 429}:
         return False
-    return blames_model(words) if status in {400, 422} else calls_model_unknown(words)
+    return blames_model(text) if status in {400, 422} else calls_model_unknown(text)
 
 
 def _error_of_page(provider: str, reply: Reply, message: str) -> AttemptError:
-    """Return what a gateway's page means: only its status says anything."""
+    """Return the error of a gateway's page: only its status counts."""
     match reply.status:
         case 403:
-            # One prompt that a firewall dislikes must not stop all the others.
+            # A firewall may dislike one prompt: that must not stop all other rows.
             return ProviderDown(provider, message)
         case 404:
             return ModelGone(provider, f"no such model, or wrong base URL: {message}")
@@ -197,7 +209,7 @@ def _error_of_page(provider: str, reply: Reply, message: str) -> AttemptError:
             return error_by_status(provider, reply, message)
 
 
-_PLAIN: Mapping[int, type[AttemptError]] = MappingProxyType(
+_BY_STATUS: Mapping[int, type[AttemptError]] = MappingProxyType(
     {401: CredentialRejected, 402: OutOfCredit, 429: Throttled}
 )
 
@@ -207,21 +219,21 @@ def error_by_status(
     reply: Reply,
     message: str,
     *,
-    words: str = "",
+    text: str = "",
     failures_are_free: bool = False,
 ) -> AttemptError:
-    """Return what a status says when the body said nothing more exact.
+    """Return the error of a status, when the body shows nothing more exact.
 
-    5xx with a JSON body came from the provider itself: not accepted, unless somebody
-    stopped waiting, or lost the service behind. A page of a gateway says nothing of
-    what happened behind it: unknown.
+    A 5xx with a JSON body comes from the provider itself: the purchase was not
+    accepted, except after a timeout or a broken connection behind a gateway. A
+    gateway's page leaves the outcome unknown.
     """
     wait = wait_of(reply)
     status = reply.status
-    if kind := _PLAIN.get(status):
-        return kind(provider, message, retry_after_s=wait)
-    if status >= 500 or status in _TIMEOUTS | _LOST | _PASSING:
-        is_free = _is_free(reply, words or message, failures_are_free=failures_are_free)
+    if error_type := _BY_STATUS.get(status):
+        return error_type(provider, message, retry_after_s=wait)
+    if status >= 500 or status in _TIMEOUTS | _GATEWAY_LOST_REPLY | _NOT_PROCESSED:
+        is_free = _is_free(reply, text or message, failures_are_free=failures_are_free)
         down: type[AttemptError] = ProviderDown if is_free else OutcomeUnknown
         error = down(provider, message, retry_after_s=wait)
         error.is_unavailable = status == 503
@@ -229,25 +241,27 @@ def error_by_status(
     if status >= 400:
         return RequestInvalid(provider, message)
     if status >= 300:
-        # Redirects are not followed: the next row would be sent elsewhere, too.
+        # Redirects are not followed: each row would go to the wrong address first.
         place = one_line(reply.headers.get("location", "nowhere"), 200)
         return _wrong_address(provider, f"redirected to {place}")
     return ReplyMalformed(provider, message, Charge.UNKNOWN)
 
 
-def _is_free(reply: Reply, words: str, *, failures_are_free: bool) -> bool:
-    """Say whether a failure surely cost nothing: nobody worked on it, or it is free."""
+def _is_free(reply: Reply, text: str, *, failures_are_free: bool) -> bool:
+    """Return whether a failure certainly cost nothing: not processed, or free."""
     status = reply.status
-    if not isinstance(reply.body, dict) or tells_broken_connection(words):
+    if not isinstance(reply.body, dict) or tells_broken_connection(text):
         return False
     if status == 409:
-        return not tells_work_in_progress(words)
-    if status in _TIMEOUTS | _LOST or (status >= 500 and tells_timeout(words)):
+        return not tells_work_in_progress(text)
+    if status in _TIMEOUTS | _GATEWAY_LOST_REPLY or (
+        status >= 500 and tells_timeout(text)
+    ):
         return failures_are_free
     return True
 
 
-def _page_named(body: Json) -> str:
+def _describe_page(body: Json) -> str:
     name = page_title(body) if isinstance(body, str) else ""
     return f"an HTML page ({name}) came" if name else "an HTML page came"
 
@@ -259,40 +273,34 @@ def _wrong_address(provider: str, what: str) -> WrongAddress:
 
 
 def without_image(
-    provider: str, reply: Reply, said: Delivered, *, is_known: bool
+    provider: str, reply: Reply, delivered: Delivered, *, is_known: bool
 ) -> AttemptError:
     """Return the error of a success without an image and without a stated status.
 
-    It may have been charged, unless its words say that no work was begun.
-
-    Args:
-        provider: Registered name.
-        reply: As it came.
-        said: What the reply says all the same: the charge and an id.
-        is_known: Whether the protocol knows such an answer.
+    It may have been charged, unless its text says that no work was begun.
     """
     body = reply.body
     items = "; ".join(dict.fromkeys(errors_of_items(body)))
-    words = body if isinstance(body, str) else words_and_codes_of(body) or items
+    text = body if isinstance(body, str) else words_and_codes_of(body) or items
     reasons = finish_reasons(body)
     message = "; ".join(filter(None, (words_of(body) or items, reasons)))
     message = message or f"a reply without an image; {describe(body)}"
-    kind = Refused if policy_reason(reasons) else blamed(words) if words else None
-    if kind is None:
-        kind = NoImage if is_known else ReplyMalformed
-    error = kind(provider, message, retry_after_s=wait_of(reply))
+    error_type = Refused if policy_reason(reasons) else blamed(text) if text else None
+    if error_type is None:
+        error_type = NoImage if is_known else ReplyMalformed
+    error = error_type(provider, message, retry_after_s=wait_of(reply))
     was_begun = not isinstance(error, ProviderStopped | Throttled) or has_usage(body)
     error.charge = Charge.UNKNOWN if was_begun else Charge.NONE
-    return as_charged(error, said)
+    return as_charged(error, delivered)
 
 
-def as_charged(error: AttemptError, said: Delivered) -> AttemptError:
-    """Return an error with what its reply says was charged, and the reply's id.
+def as_charged(error: AttemptError, delivered: Delivered) -> AttemptError:
+    """Return an error with the charge that its reply states, and the reply's id.
 
-    A charge of nothing is taken as nothing said: no success is surely free.
+    A stated charge of zero is ignored: it does not prove that a success was free.
     """
-    error.request_id = said.request_id
-    if said.cost_usd or any(said.usage.values()):
+    error.request_id = delivered.request_id
+    if delivered.cost_usd or any(delivered.usage.values()):
         error.charge = Charge.REPORTED
-        error.cost_usd, error.usage = said.cost_usd, said.usage
+        error.cost_usd, error.usage = delivered.cost_usd, delivered.usage
     return error

@@ -1,8 +1,8 @@
-"""Find the images in a reply, in whatever shape they come: one reader for everybody.
+"""Find the images in a reply, in any known form; one reader for all providers.
 
-Documented places first, then keys that results are known to have, a model's text last.
-What a reply echoes of its request (references, prompts) and pictures that are none of
-the results (thumbnails, avatars) are left out.
+Documented places come first, then keys that results often have, then a model's text.
+Left out are parts of the request that the reply repeats (references, prompts), and
+images that are not results (thumbnails, avatars).
 """
 
 from __future__ import annotations
@@ -25,46 +25,39 @@ from batchgen.model import Blob, Json, Link
 Image = Link | Blob
 _DEPTH = 8
 
-# Keys as `_squashed` writes them: lower case, without `_` and `-`.
-_BASE64 = (
+# Keys as `_normalized` writes them: lower case, without `_` and `-`.
+_BASE64_KEYS = (
     *("b64json", "base64", "b64", "imagebase64", "imageb64", "b64image"),
     *("base64image", "imagedata", "bytesbase64encoded", "imagebytes"),
     *("binarydatabase64", "base64data", "b64data", "base64images", "b64images"),
 )
-_URL = ("url", "urls", "fileurl", "fileuri", "uri", "uris")
-# Those of an object are tried in this order, and the first that holds images wins: an
-# object with two names for one image holds one image.
-_RESULTS = (
-    # Names that no request has come first: an echo may stand beside them.
+_URL_KEYS = ("url", "urls", "fileurl", "fileuri", "uri", "uris")
+# Tried in this order; the first key of an object with images wins, because an object
+# may have two keys for one image.
+_RESULT_KEYS = (
+    # First, keys that no request has: beside them, the request may be repeated.
     *("outputurl", "outputurls", "resulturl", "resulturls", "resultimageurl"),
     *("resultimageurls", "outputimages", "outputimage", "resultimages", "resultimage"),
     *("generatedimages", "generatedimage", "outputimageurl", "outputimageurls"),
     *("imageurl", "imageurls", "imgurl", "imgurls", "imageuri", "imageuris"),
     *("imagesurls", "downloadurl", "downloadurls", "imagelink", "imagelinks"),
     *("generatedimageurls", "mediaurl", "mediaurls", "publicurl", "signedurl"),
-    *(
-        "cdnurl",
-        "inlinedata",
-        "filedata",
-        "images",
-        "image",
-        "imgs",
-        "img",
-        "pictures",
-        "picture",
-    ),
+    *("cdnurl", "inlinedata", "filedata", "images", "image", "imgs", "img"),
+    *("pictures", "picture"),
     *("output", "outputs", "result", "results", "resultjson", "artifacts", "files"),
     *("file", "generations", "predictions", "creations", "media", "data", "response"),
     *("links", "link", "src", "content", "sample", "samples", "body", "payload"),
 )
-# Names that requests have, too: beside a prompt they are an echo of the request.
-_REQUEST_TOO = frozenset(
+# Keys that requests have, too: beside a prompt, they repeat the request.
+_ALSO_REQUEST_KEYS = frozenset(
     {"imageurl", "imageurls", "images", "image", "imgurl", "imgurls", "files", "file"}
 )
-_RANKS = {key: rank for rank, key in enumerate((*_BASE64, *_URL, *_RESULTS))}
-_OF_REQUESTS = frozenset({"prompt", "negativeprompt"})
-# What never holds a result, whatever stands in it.
-_ECHOES = frozenset(
+_RANKS = {
+    key: rank for rank, key in enumerate((*_BASE64_KEYS, *_URL_KEYS, *_RESULT_KEYS))
+}
+_PROMPT_KEYS = frozenset({"prompt", "negativeprompt"})
+# Keys whose values are never results.
+_NOT_RESULTS = frozenset(
     {
         *("input", "inputs", "request", "prompt", "params", "parameters", "args"),
         *("arguments", "references", "refimages", "referenceimages", "referenceurls"),
@@ -81,58 +74,62 @@ _ECHOES = frozenset(
 
 def images_at(*places: Json) -> tuple[Image, ...]:
     """Return the images at documented places, in order, each once."""
-    return _once(image for place in places for image in _collect(place, _DEPTH))
+    return _without_duplicates(
+        image for place in places for image in _images_of(place, _DEPTH)
+    )
 
 
 def images_in(body: Json, *places: Json, may_echo: bool = False) -> tuple[Image, ...]:
-    """Return the images of a reply that surely has some: a success, a finished task.
+    """Return the images of a reply that should have some: a success, a finished task.
 
     Args:
-        body: All of it.
-        places: Where the provider's documents say that its images are.
-        may_echo: Whether what stands at the top may be the request's own fields.
+        body: The whole body.
+        places: The documented places of images.
+        may_echo: Whether the top level may repeat fields of the request.
     """
     images = images_at(*places)
     if not images and isinstance(body, Blob | list | str):
-        images = images_at(body) if not isinstance(body, str) else _whole_text(body)
+        images = (
+            images_at(body) if not isinstance(body, str) else _images_of_body_text(body)
+        )
     if not images and isinstance(body, dict):
         top = {**body, "prompt": body.get("prompt") or "?"} if may_echo else body
-        images = _once(_search(top, _DEPTH))
-    return images or images_in_text(*_texts(body, _DEPTH))
+        images = _without_duplicates(_search_images(top, _DEPTH))
+    return images or images_in_text(*_model_texts(body, _DEPTH))
 
 
-def _once(images: Iterable[Image]) -> tuple[Image, ...]:
-    """Return images without links that came twice; equal bytes were paid for twice."""
+def _without_duplicates(images: Iterable[Image]) -> tuple[Image, ...]:
+    """Return images without repeated links; equal bytes stay: both were paid for."""
     links: set[str] = set()
-    kept: list[Image] = []
+    unique: list[Image] = []
     for image in images:
         if isinstance(image, Blob) or image.url not in links:
-            kept.append(image)
+            unique.append(image)
         if isinstance(image, Link):
             links.add(image.url)
-    return tuple(kept)
+    return tuple(unique)
 
 
-def _squashed(key: str) -> str:
+def _normalized(key: str) -> str:
     return key.lower().replace("_", "").replace("-", "")
 
 
-def _collect(value: Json, depth: int) -> Iterator[Image]:
-    """Yield the images of a value that stands where images belong."""
+def _images_of(value: Json, depth: int) -> Iterator[Image]:
+    """Yield the images of a value in a place for images."""
     if isinstance(value, Blob):
         if value.data:
             yield value
     elif isinstance(value, str):
-        yield from _of_text(value, depth)
+        yield from _images_of_text(value, depth)
     elif isinstance(value, list) and depth:
         for item in value:
-            yield from _collect(item, depth - 1)
+            yield from _images_of(item, depth - 1)
     elif isinstance(value, dict) and depth:
-        yield from _of_object(value, depth - 1)
+        yield from _images_of_object(value, depth - 1)
 
 
-def _of_text(text: str, depth: int) -> Iterator[Image]:
-    """Yield what a text stands for: base64 of an image, a data URI, a link, JSON."""
+def _images_of_text(text: str, depth: int) -> Iterator[Image]:
+    """Yield the images that a text encodes: base64, a data URI, a link, or JSON."""
     if text[:5].lower() == "data:":
         blob = decode_data_uri(text.strip())
         if blob is not None and blob.data:
@@ -142,105 +139,102 @@ def _of_text(text: str, depth: int) -> Iterator[Image]:
     elif (url := link(text)) is not None:
         yield url
     elif depth and text[:1] in {"{", "["}:
-        # Some put the result into a text of JSON (`resultJson`).
+        # Some services put the result into a text of JSON (`resultJson`).
         try:
             inner: Json = json.loads(text)
         except (ValueError, RecursionError):
             return
-        yield from _collect(inner, depth - 1)
+        yield from _images_of(inner, depth - 1)
 
 
-def _of_object(item: dict[str, Json], depth: int) -> Iterator[Image]:
-    """Yield the images of one object: base64 before a link, one key before another."""
-    by_key = {_squashed(key): value for key, value in item.items() if value}
-    if by_key.keys() & _OF_REQUESTS:
+def _images_of_object(item: dict[str, Json], depth: int) -> Iterator[Image]:
+    """Yield the images under the first key of an object that has some."""
+    by_key = {_normalized(key): value for key, value in item.items() if value}
+    if by_key.keys() & _PROMPT_KEYS:
         by_key = {
             key: value
             for key, value in by_key.items()
-            if key not in _REQUEST_TOO or _are_objects(value)
+            if key not in _ALSO_REQUEST_KEYS or _are_objects(value)
         }
     for key in sorted(by_key.keys() & _RANKS.keys(), key=_RANKS.__getitem__):
         value: Json = by_key[key]
-        if key in _BASE64 and isinstance(value, str) and ":" not in value[:100]:
+        if key in _BASE64_KEYS and isinstance(value, str) and ":" not in value[:100]:
             value = decode_base64(value)
-        # `url` and `urls` may stand side by side, for the first image and for all.
-        values = [by_key.get(name) for name in _URL] if key in _URL else [value]
-        if images := [image for each in values for image in _collect(each, depth)]:
+        # An object may have `url` for the first image and `urls` for all.
+        values = (
+            [by_key.get(name) for name in _URL_KEYS] if key in _URL_KEYS else [value]
+        )
+        if images := [image for each in values for image in _images_of(each, depth)]:
             yield from images
             return
-    # A text that is nothing but a data URI came as bytes already.
+    # A text that is only a data URI was decoded to bytes already.
     if isinstance(text := by_key.get("text"), Blob):
         yield text
 
 
 def _are_objects(value: Json) -> bool:
-    """Say whether a value is an object or several: requests name images as texts."""
+    """Return whether a value is one or more objects: in requests, images are texts."""
     items: list[Json] = value if isinstance(value, list) else [value]
     return bool(items) and len(objects(items)) == len(items)
 
 
-def _search(holder: dict[str, Json], depth: int) -> Iterator[Image]:
-    """Yield images under keys of results, here or further in, echoes left out."""
-    images = list(_of_object(_without_echoes(holder, depth), depth))
+def _search_images(holder: dict[str, Json], depth: int) -> Iterator[Image]:
+    """Yield images under keys of results, here or deeper, without repeated requests."""
+    images = list(_images_of_object(_without_request_fields(holder, depth), depth))
     for key, value in holder.items():
         if images or not depth:
             break
-        # In a chat, the message is an object and what was made.
-        if _squashed(key) in _ECHOES and not (key == "message" and fields(value)):
+        # In a chat, the message is an object with the result.
+        if _normalized(key) in _NOT_RESULTS and not (
+            key == "message" and fields(value)
+        ):
             continue
         for inner in (value, *objects(value)):
             if not images and isinstance(inner, dict):
-                images = list(_search(inner, depth - 1))
+                images = list(_search_images(inner, depth - 1))
     yield from images
 
 
-def _without_echoes(holder: dict[str, Json], depth: int) -> dict[str, Json]:
-    # A plain `url` outside a container of results is one only if it is all that the
-    # reply says, or names a file of an image: beside a message it may lead to a page.
-    names = {_squashed(key) for key in holder}
+def _without_request_fields(holder: dict[str, Json], depth: int) -> dict[str, Json]:
+    # At the top level, `url` is a result only without a message or status beside it, or
+    # if it ends as an image file does; otherwise it may lead to a web page.
+    names = {_normalized(key) for key in holder}
     is_top = depth == _DEPTH
     is_alone = is_top and not names & {"message", "msg", "code", "status"}
 
-    def may_be(name: str, value: Json) -> bool:
-        return name not in _URL or is_alone or (is_top and _names_images(value))
+    def may_hold_image(name: str, value: Json) -> bool:
+        return name not in _URL_KEYS or is_alone or (is_top and _names_images(value))
 
     return {
         key: value
         for key, value in holder.items()
-        if (name := _squashed(key)) in _OF_REQUESTS
-        or (name not in _ECHOES and may_be(name, value))
+        if (name := _normalized(key)) in _PROMPT_KEYS
+        or (name not in _NOT_RESULTS and may_hold_image(name, value))
     }
 
 
 def _names_images(value: Json) -> bool:
-    """Say whether a value is a link to a file of an image, or a list of such links."""
+    """Return whether a value is a link to an image file, or a list of such links."""
     items = value if isinstance(value, list) else [value]
     texts = [item for item in items if isinstance(item, str)]
-    are_files = all(_path(text.strip()).endswith(_ENDINGS) for text in texts)
+    are_files = all(_path(text.strip()).endswith(_FILE_ENDINGS) for text in texts)
     return bool(texts) and len(texts) == len(items) and are_files
 
 
-_STARTS = (
-    "iVBORw0KGg",
-    "/9j/",
-    "R0lGODlh",
-    "R0lGODdh",
-    "UklGR",
-    "Qk0",
-    "AAAA",
-    "PHN2Zy",
+_BASE64_STARTS = (
+    *("iVBORw0KGg", "/9j/", "R0lGODlh", "R0lGODdh", "UklGR", "Qk0", "AAAA", "PHN2Zy"),
 )
 _IMAGE_BYTES = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff|GIF8|RIFF....WEBP|BM|....ftyp(?:avif|heic|mif1)|<svg",
     re.DOTALL,
 )
-_LEAST_BASE64 = 40  # letters; no image is smaller
+_MIN_BASE64_LENGTH = 40  # letters; no image is smaller
 
 
 def image_in_base64(text: str) -> Blob | None:
-    """Return the image whose base64 a text is, known by its first bytes; else None."""
+    """Return the image of a base64 text, known by its first bytes; else None."""
     start = text[:80].lstrip()
-    if len(text) < _LEAST_BASE64 or not start.startswith(_STARTS):
+    if len(text) < _MIN_BASE64_LENGTH or not start.startswith(_BASE64_STARTS):
         return None
     head = decode_base64("".join(start.split())[:32])
     if head is None or not _IMAGE_BYTES.match(head.data):
@@ -248,54 +242,60 @@ def image_in_base64(text: str) -> Blob | None:
     return decode_base64(text.strip())
 
 
-# A model's text may be long, and repeat itself: no pattern looks twice at one place.
+# A model's text may be long and repetitive, so no pattern may take quadratic time.
 _DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=_\-]+", re.IGNORECASE)
-_PICTURE = re.compile(
+_PICTURE_LINK = re.compile(
     r"!\[[^\[\]]*\]\([ \t]*<?(https?://[^\s)>]+)"
     r"|<img\b[^<>]*?\bsrc=[\"'](https?://[^\"'<>\s]+)",
     re.IGNORECASE,
 )
-_NAMED_FILE = re.compile(
+_FILE_LINK = re.compile(
     r"\]\([ \t]*<?(https?://[^\s)>]+)"
     r"|^[ \t]*<?(https?://[^\s)>\"'\]]+)>?[ \t\r]*$",
     re.IGNORECASE | re.MULTILINE,
 )
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif")
+_FILE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif")
 
 
 def images_in_text(*texts: str) -> tuple[Image, ...]:
-    """Return the images that a model's text shows, links marked as such.
+    """Return the images in a model's text; links are marked as from a text.
 
-    A text that is nothing but an image's base64, data URIs, Markdown or HTML pictures,
-    else links to files of images that Markdown names or that have a line of their own.
+    The first of these that occurs: a text that is only base64 of an image, data URIs,
+    pictures in Markdown or HTML, links to image files in Markdown or on their own line.
     """
     alone = (image_in_base64(text) for text in texts)
-    if images := _once(blob for blob in alone if blob is not None and blob.data):
+    if images := _without_duplicates(
+        blob for blob in alone if blob is not None and blob.data
+    ):
         return images
     text = "\n".join(texts)
     blobs = (decode_data_uri(match.group()) for match in _DATA_URI.finditer(text))
-    if images := _once(blob for blob in blobs if blob is not None and blob.data):
+    if images := _without_duplicates(
+        blob for blob in blobs if blob is not None and blob.data
+    ):
         return images
-    shown = [match[1] or match[2] for match in _PICTURE.finditer(text)]
-    named = shown or [
+    pictures = [match[1] or match[2] for match in _PICTURE_LINK.finditer(text)]
+    urls = pictures or [
         url
-        for match in _NAMED_FILE.finditer(text)
-        if _path(url := match[1] or match[2]).endswith(_ENDINGS)
+        for match in _FILE_LINK.finditer(text)
+        if _path(url := match[1] or match[2]).endswith(_FILE_ENDINGS)
     ]
-    links = (link(url) for url in named)
-    return _once(Link(each.url, from_text=True) for each in links if each is not None)
+    links = (link(url) for url in urls)
+    return _without_duplicates(
+        Link(each.url, from_text=True) for each in links if each is not None
+    )
 
 
 def _path(url: str) -> str:
-    """Return the path of a URL in lower case; empty where it is none."""
+    """Return the path of a URL in lower case; empty if the URL is not valid."""
     try:
         return urlsplit(url).path.lower()
     except ValueError:
         return ""
 
 
-def _whole_text(text: str) -> tuple[Image, ...]:
-    """Return what a body of plain text is: base64, a data URI, or a link alone."""
+def _images_of_body_text(text: str) -> tuple[Image, ...]:
+    """Return the image of a body that is only base64, a data URI, or a link."""
     stripped = text.strip()
     if stripped[:1] in {"{", "[", "<", "/"} or any(c.isspace() for c in stripped[:300]):
         return ()
@@ -305,8 +305,8 @@ def _whole_text(text: str) -> tuple[Image, ...]:
     )
 
 
-def _texts(body: Json, depth: int) -> Iterator[str]:
-    """Yield the texts that a model wrote: of parts, chats, and the body itself."""
+def _model_texts(body: Json, depth: int) -> Iterator[str]:
+    """Yield the texts that a model wrote: in parts, in chats, and the body itself."""
     if isinstance(body, str):
         if not is_page(body):
             yield body
@@ -314,17 +314,17 @@ def _texts(body: Json, depth: int) -> Iterator[str]:
     if isinstance(body, list) and depth:
         for item in body:
             if not isinstance(item, str):
-                yield from _texts(item, depth - 1)
+                yield from _model_texts(item, depth - 1)
         return
     for key, value in fields(body).items():
-        is_text = key in {"text", "output_text"} or _squashed(key) in _RANKS
+        is_text = key in {"text", "output_text"} or _normalized(key) in _RANKS
         if is_text and isinstance(value, str):
             yield value
-        elif depth and key in _OF_MODELS and isinstance(value, dict | list):
-            yield from _texts(value, depth - 1)
+        elif depth and key in _MODEL_TEXT_KEYS and isinstance(value, dict | list):
+            yield from _model_texts(value, depth - 1)
 
 
-_OF_MODELS = frozenset(
+_MODEL_TEXT_KEYS = frozenset(
     {
         *("candidates", "content", "parts", "choices", "message", "output", "data"),
         *("response", "result", "delta"),

@@ -1,4 +1,4 @@
-"""How long a reply asks us to wait: Retry-After in all its forms, or words of it."""
+"""How long a reply asks to wait: Retry-After in all its forms, or its text."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from email.utils import parsedate_to_datetime
 from batchgen.decoding import fields, number, objects, text_of
 from batchgen.model import Json, Reply
 
-LONGEST_WAIT_S = 3600.0
-"""What is longer is shortened to this, and tried then [assumed]: nobody's pace needs a
-day, and a broken number must not stop a run for years."""
+MAX_WAIT_S = 3600.0
+"""A longer wait is shortened to this [assumed]: no rate limit needs a day, and a wrong
+number must not stop a run for years."""
 
-_EPOCH_FROM = 1_000_000_000  # as seconds: the year 2001; no wait is 30 years long
-_EPOCH_MS_FROM = 1_000_000_000_000
+_MIN_UNIX_TIME = 1_000_000_000  # as seconds: the year 2001; no wait is 30 years long
+_MIN_UNIX_TIME_MS = 1_000_000_000_000
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _UNIT = (
     r"(ms|millis(?:econds?)?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)(?![a-z])"
 )
 _STEP = re.compile(rf"(\d{{1,9}}(?:\.\d{{1,9}})?)\s*{_UNIT}", re.IGNORECASE)
 _DURATION = re.compile(rf"(?:{_STEP.pattern}[\s,]*)+", re.IGNORECASE)
-_IN_WORDS = re.compile(
+_RETRY_PHRASE = re.compile(
     rf"\b(?:re)?try(?:ing)?(?:[ ]again)?[ ](?:in|after)[ ](?:about[ ])?"
     rf"((?:{_STEP.pattern}[\s,]*)+)",
     re.IGNORECASE,
 )
 _RETRY_DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
-_FIELDS = {
+_WAIT_KEYS = {
     **dict.fromkeys(("retry_after", "retryAfter", "retry_after_seconds"), 1.0),
     **dict.fromkeys(("retry_after_ms", "retryAfterMs"), 0.001),
 }
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After, or retry-after-ms, in seconds; None if absent or unreadable.
+    """Return Retry-After, or retry-after-ms, in seconds; None if absent or unreadable.
 
-    A number, one with a unit, a date, or a Unix time. A moment is read against the
-    reply's own Date, so a wrong clock here does no harm. Never negative, and never
-    longer than `LONGEST_WAIT_S`.
+    It may be a number, a number with a unit, a date, or a Unix time. A point in time is
+    compared with the reply's own Date, so a wrong clock here does no harm. Never
+    negative, and never longer than `MAX_WAIT_S`.
     """
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
@@ -51,17 +51,17 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     seconds = _number(value)
     if seconds is None:
         seconds = _duration_s(value)
-    if seconds is not None and seconds < _EPOCH_FROM:
+    if seconds is not None and seconds < _MIN_UNIX_TIME:
         return _bounded(seconds)
     until = _moment(value) if seconds is None else _unix_time(seconds)
     if until is None:
-        return None if seconds is None else LONGEST_WAIT_S
+        return None if seconds is None else MAX_WAIT_S
     sent_at = _moment(headers.get("date", "")) or datetime.now(UTC)
     return _bounded((until - sent_at).total_seconds())
 
 
 def wait_of(reply: Reply) -> float | None:
-    """Return seconds that a reply asks to wait: by its headers or in its body."""
+    """Return the seconds that a reply asks to wait, in its headers or its body."""
     waits = (retry_after_s(reply.headers), _wait_in(reply.body))
     return max((wait for wait in waits if wait is not None), default=None)
 
@@ -74,16 +74,16 @@ def _wait_in(body: Json) -> float | None:
             delay = _RETRY_DELAY.fullmatch(text_of(detail.get("retryDelay")))
             if delay:
                 return _bounded(float(delay[1]))
-        for key, factor in _FIELDS.items():
-            if (wait := number(holder.get(key))) is not None and wait < _EPOCH_FROM:
+        for key, factor in _WAIT_KEYS.items():
+            if (wait := number(holder.get(key))) is not None and wait < _MIN_UNIX_TIME:
                 return _bounded(float(wait) * factor)
-    words = text_of(error.get("message") or fields(body).get("message") or body)
-    match = _IN_WORDS.search(words)
+    text = text_of(error.get("message") or fields(body).get("message") or body)
+    match = _RETRY_PHRASE.search(text)
     return None if match is None else _bounded(_duration_s(match[1].strip(" ,")))
 
 
 def _bounded(seconds: float | None) -> float | None:
-    return None if seconds is None else min(max(0.0, seconds), LONGEST_WAIT_S)
+    return None if seconds is None else min(max(0.0, seconds), MAX_WAIT_S)
 
 
 def _number(text: str) -> float | None:
@@ -107,7 +107,7 @@ def _factor(unit: str) -> float:
 
 
 def _unix_time(value: float) -> datetime | None:
-    seconds = value / 1000 if value >= _EPOCH_MS_FROM else value
+    seconds = value / 1000 if value >= _MIN_UNIX_TIME_MS else value
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):

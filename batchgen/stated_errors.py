@@ -1,4 +1,4 @@
-"""The error that the body of a success states: its status, and whether it was free."""
+"""Errors in the body of a reply with status 200: their status, and their charge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchgen.decoding import fields, number
 from batchgen.model import Json
 
 FREE_WHEN_STATED = frozenset({401, 402, 403, 404, 429, 503})
-"""Statuses that a 200's body may state, and nothing was charged: no work was begun."""
+"""Statuses in the body of a 200 after which nothing was charged: no work was begun."""
 
 # google.rpc.Code, as HTTP status (googleapis/googleapis, google/rpc/code.proto).
 _CANONICAL: Mapping[str, int] = MappingProxyType(
@@ -33,7 +33,7 @@ _CANONICAL: Mapping[str, int] = MappingProxyType(
         "DEADLINE_EXCEEDED": 504,
     }
 )
-_NAMES_OF_NO_STATE = {
+_UNAMBIGUOUS_NAMES = {
     name: status
     for name, status in _CANONICAL.items()
     if "_" in name or status in {401, 503}
@@ -46,20 +46,20 @@ _STATUS_KEYS = (
 
 
 def stated_status(body: Json) -> int | None:
-    """Return the HTTP status of an error that a body states; None if it states none.
+    """Return the HTTP status of an error in a body; None if the body states none.
 
     It may be a number, a text, or one of Google's canonical names. Without an error
-    object, a name is only read where it is none of a task's states.
+    object, a name counts only if it is not a state of a task.
     """
-    holder = fields(body)
-    errors = (holder.get(key) for key in ("error", "errors", "detail"))
+    document = fields(body)
+    errors = (document.get(key) for key in ("error", "errors", "detail"))
     for error in errors:
         inner = fields(error[0] if isinstance(error, list) and error else error)
         for key in _STATUS_KEYS:
             if (status := _as_status(inner.get(key), _CANONICAL)) is not None:
                 return status
-    names = {} if "id" in holder or "task_id" in holder else _NAMES_OF_NO_STATE
-    stated = (_as_status(holder.get(key), names) for key in _STATUS_KEYS)
+    names = {} if "id" in document or "task_id" in document else _UNAMBIGUOUS_NAMES
+    stated = (_as_status(document.get(key), names) for key in _STATUS_KEYS)
     return next((status for status in stated if status is not None), None)
 
 
@@ -79,7 +79,7 @@ _USAGE = re.compile(
 
 
 def has_usage(body: Json, depth: int = 5) -> bool:
-    """Say whether anything but zero stands where usage, credits or costs do."""
+    """Return whether usage, credits or costs have any value but zero."""
     if isinstance(body, list):
         return depth > 0 and any(has_usage(item, depth - 1) for item in body)
     return depth > 0 and any(

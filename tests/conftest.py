@@ -22,7 +22,7 @@ SLOW = (
     *("acceptance/", "benchmarks/", "cases/", "cli/", "contract/", "crash/"),
     *("daemons/", "engines/test_memory.py", "filesystem/", "interop/"),
     *("providers/test_decoding.py", "sandbox/test_profiles.py", "simulation/"),
-    *("wire/test_unfold.py", "web/"),
+    *("wire/test_decompression.py", "web/"),
 )
 """Whole runs in processes of their own, random search, and what else takes seconds:
 two thirds of the time for a fifth of the tests."""

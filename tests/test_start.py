@@ -80,7 +80,7 @@ LATE = {
     "cli.display.choose_display: batchgen.cli.bar": "rich draws in terminals alone",
     "cli.help._lay_out: rich.console": "for a terminal alone",
     "cli.help._lay_out: rich.markdown": "likewise",
-    "engines.credentials.without_keys: batchgen.wire.scrub": (
+    "engines.credentials.without_keys: batchgen.wire.redaction": (
         "httpx, where a proxy has a password alone"
     ),
     "cli.launch._rehearsed: batchgen.engines.rehearsal": (
@@ -90,7 +90,7 @@ LATE = {
     "api.runs._open_session: batchgen.engines.rehearsal": "likewise",
     "api.folders.Folder._content: batchgen.output.archive": "for an image alone",
     "api.folders.Folder._table: polars": "for tables alone",
-    "api.folders.Folder._written: batchgen.runner.outputs": "likewise",
+    "api.folders.Folder._written: batchgen.storage.outputs": "likewise",
     "api.folders.Folder.costs: batchgen.output.costs": "likewise",
     "api.jobs._frame_of: polars": "for frames alone",
     "api.jobs._is_kept: polars": "likewise",
@@ -116,13 +116,16 @@ LATE = {
     ),
     "output.preallocation._allocator: ctypes": "where room is held, on Linux alone",
     "output.preallocation.hold_room: ctypes": "likewise",
+    "providers.registry.Registry._every_entry: importlib.metadata": (
+        "slow to load, and not needed for a provider of ours"
+    ),
     "references.conversions._reads_avif: PIL": "for AVIF alone",
     "references.reference_cache._shrink: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"
     ),
-    "wire.unfold._Brotli: brotli": "few peers compress unasked",
-    "wire.unfold._Zstd: backports": "likewise",
-    "wire.unfold._Zstd: compression": "likewise, since Python 3.14",
+    "wire.decompression._Brotli: brotli": "few peers compress unasked",
+    "wire.decompression._Zstd: backports": "likewise",
+    "wire.decompression._Zstd: compression": "likewise, since Python 3.14",
 }
 """Imports within functions, each with its reason; all others stand at the top."""
 

@@ -16,8 +16,8 @@ from batchgen.engines.quoting import quoted_word
 from batchgen.errors import SpecError
 from batchgen.model import Attachment, Call
 from batchgen.wire import is_loopback_host
-from batchgen.wire.content import encode_json
-from batchgen.wire.requests import build_purchase
+from batchgen.wire.request_body import encode_json
+from batchgen.wire.request_builder import build_purchase
 
 # Linux takes no argument above 128 KB; what is longer goes through a pipe.
 _ARGUMENT_BYTES = 100_000

@@ -18,7 +18,7 @@ from batchgen.runner.feed import AHEAD
 from batchgen.runner.lane import POLLS_AT_ONCE
 from batchgen.runner.pacing import purchases_wanted
 from batchgen.threads import few_threads_words, may_start, threads_needed
-from batchgen.wire.connections import SocketLimits
+from batchgen.wire.sockets import SocketLimits
 
 LEAST_FOR_FILES, MOST_FOR_FILES = 20, 64
 """Files that are opened while rows are bought: references, kept replies, looking up

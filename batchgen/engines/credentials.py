@@ -43,7 +43,7 @@ def without_keys(message: str) -> str:
             message = message.replace(key, "[key]")
     if not _has_proxy_login():
         return message
-    from batchgen.wire.scrub import scrubber_of
+    from batchgen.wire.redaction import scrubber_of
 
     return scrubber_of(()).clean(message)
 

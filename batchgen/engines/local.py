@@ -41,10 +41,10 @@ from batchgen.runner.resume import recover
 from batchgen.storage.disk_room import Room
 from batchgen.storage.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
-from batchgen.wire import MEGABYTE, Memory, scrubber_of
-from batchgen.wire.connections import SocketLimits
-from batchgen.wire.container import default_memory_bytes
+from batchgen.wire import MEGABYTE, MemoryBudget, scrubber_of
+from batchgen.wire.container_memory import default_memory_bytes
 from batchgen.wire.sender import Wire
+from batchgen.wire.sockets import SocketLimits
 
 
 class LocalEngine:
@@ -144,7 +144,9 @@ class LocalEngine:
             config.transport,
             paid_hosts=config.paid_hosts,
             offload=config.offload,
-            memory=Memory(default_memory_bytes() if mb is None else mb * MEGABYTE),
+            memory=MemoryBudget(
+                default_memory_bytes() if mb is None else mb * MEGABYTE
+            ),
             sockets=capacity.sockets,
         )
 

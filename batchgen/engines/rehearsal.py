@@ -18,7 +18,7 @@ from batchgen.output.whole import replacing
 from batchgen.planning.own_address import is_own_address
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
-from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
+from batchgen.sandbox import KEY, SandboxFailed, SandboxProcess, start_sandbox
 from batchgen.sandbox.drawing import stand_in
 
 

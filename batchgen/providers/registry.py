@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from batchgen.errors import SpecError
 from batchgen.model import Capabilities
 from batchgen.provider import Defaults, Provider
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "batchgen.providers"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")  # part of file names and variables
@@ -48,8 +52,8 @@ class Registry(Mapping[str, Provider]):
     def __getitem__(self, name: str) -> Provider:
         if name not in self._providers:
             if name in self._built_in:
-                entry = EntryPoint(name, self._built_in[name], GROUP)
-                self._providers[name] = entry.load()()
+                module, _, kind = self._built_in[name].partition(":")
+                self._providers[name] = getattr(import_module(module), kind)()
             else:
                 self._add(name)
         return self._providers[name]
@@ -81,8 +85,14 @@ class Registry(Mapping[str, Provider]):
         return self._problems.get(name)
 
     @cached_property
+    def _every_entry(self) -> Sequence[EntryPoint]:
+        from importlib.metadata import entry_points
+
+        return [*entry_points(group=GROUP)]
+
+    @cached_property
     def _entries(self) -> Mapping[str, EntryPoint]:
-        return {entry.name: entry for entry in entry_points(group=GROUP)}
+        return {entry.name: entry for entry in self._every_entry}
 
     @cached_property
     def _clashes(self) -> Mapping[str, str]:
@@ -109,7 +119,7 @@ class Registry(Mapping[str, Provider]):
     def _load(self, entry: EntryPoint) -> Provider:
         if not _NAME.fullmatch(entry.name):
             raise _Unfit(f"a name must match {_NAME.pattern}")
-        names = Counter(other.name for other in entry_points(group=GROUP))
+        names = Counter(other.name for other in self._every_entry)
         if names[entry.name] > 1:
             raise _Unfit("several packages bring a provider of this name")
         loaded = entry.load()

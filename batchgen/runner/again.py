@@ -45,7 +45,7 @@ from batchgen.runner.lane import Lane
 from batchgen.runner.missing import Missing
 from batchgen.runner.resume import flights_of, kept_words
 from batchgen.tracebacks import drop_tracebacks
-from batchgen.wire.decode import decode_body
+from batchgen.wire.body_decoding import decode_body
 
 Lanes = Mapping[tuple[str, str], Lane]
 """Where attempts can be asked for, by provider and base URL."""

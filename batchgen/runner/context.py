@@ -36,7 +36,7 @@ from batchgen.storage.writer import Writer
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from batchgen.wire import Scrubber
+    from batchgen.wire import Redactor
     from batchgen.wire.line import Offload
     from batchgen.wire.sender import Wire
 
@@ -83,7 +83,7 @@ class Run:
     lanes: dict[str, Lane]
     price: Callable[[Sale], Price | None]
     progress: Progress
-    scrubber: Scrubber
+    scrubber: Redactor
     time: Time
     rng: random.Random
     offload: Offload

@@ -133,7 +133,7 @@ def waiting_for(hosts: Iterable[LinkHost]) -> Iterator[None]:
 
 def _name(link: str, source: LinkSource) -> str:
     try:
-        places = source.places(link)
+        places = source.candidates(link)
     except httpx.InvalidURL:
         return "a link that is no URL"
     url = places[0] if places else read_url(source.base_url)

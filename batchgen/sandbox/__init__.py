@@ -1,10 +1,10 @@
-"""Local HTTP servers that speak the providers' protocols and keep a bill.
+"""A local HTTP server that speaks the providers' protocols and keeps a bill.
 
-A second, separate reading of each protocol: nothing here imports anything of the
-rest of batchgen, so that a field misread there is not misread here, too.
+It is a second, separate implementation of each protocol, and imports nothing that the
+client side uses. So a mistake in reading a provider's documents is not made twice.
 """
 
-from batchgen.sandbox.child import (
+from batchgen.sandbox.child_process import (
     KEY,
     SandboxFailed,
     SandboxProcess,

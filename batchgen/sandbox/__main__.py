@@ -10,12 +10,12 @@ from pathlib import Path
 
 from batchgen.open_files import raise_limit
 from batchgen.sandbox.faults import PROFILES
+from batchgen.sandbox.sandbox_context import Latency
 from batchgen.sandbox.server import Options, PortTaken, run
-from batchgen.sandbox.workshop import Latency
 
 
 def main() -> int:
-    """Serve until told to stop; one JSON line on stdout says that it can be used."""
+    """Serve until a signal; one JSON line on stdout says that the sandbox is ready."""
     arguments = _parser().parse_args()
     options = Options(
         state=arguments.state,
@@ -25,7 +25,7 @@ def main() -> int:
         latency=arguments.latency,
         with_parent=arguments.die_with_parent,
     )
-    raise_limit()  # each connection of the run that it serves takes one here, too
+    raise_limit()  # each connection of a run takes a file in this process, too
     try:
         run(options, _say_ready)
     except PortTaken as error:

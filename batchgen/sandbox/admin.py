@@ -1,4 +1,4 @@
-"""The sandbox's own pages: bill, tariff, requests, and faults on demand."""
+"""The sandbox's own pages: bill, prices, requests, and faults on demand."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from batchgen.sandbox.faults import Fault
-from batchgen.sandbox.purchase import SellsSpecially, Service
-from batchgen.sandbox.records import Charge
-from batchgen.sandbox.strict import parse_json
-from batchgen.sandbox.tariff import as_document, as_usd
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.price_table import as_document, as_usd
+from batchgen.sandbox.purchase_handler import HasSpecialPrices, Service
+from batchgen.sandbox.request_parsing import parse_json
+from batchgen.sandbox.sandbox_context import SandboxContext
+from batchgen.sandbox.state_records import Charge
 
 
 class Admin:
-    """Answer what users and tests ask of the sandbox itself; needs no key."""
+    """Answer requests of users and tests to the sandbox itself; no key is needed."""
 
-    def __init__(self, shop: Workshop, services: Mapping[str, Service]) -> None:
-        self._shop = shop
+    def __init__(
+        self, context: SandboxContext, services: Mapping[str, Service]
+    ) -> None:
+        self._context = context
         self._services = services
 
     def app(self) -> Starlette:
@@ -35,7 +37,7 @@ class Admin:
         routes = [
             Route("/bill", self._bill, methods=["GET"]),
             Route("/bill.csv", self._bill_as_csv, methods=["GET"]),
-            Route("/tariff", self._tariff, methods=["GET"]),
+            Route("/tariff", self._show_prices, methods=["GET"]),
             Route("/requests", self._requests, methods=["GET"]),
             Route("/uploads", self._uploads, methods=["GET"]),
             Route("/faults", self._list_faults, methods=["GET"]),
@@ -55,20 +57,19 @@ class Admin:
         provider = request.query_params.get("provider")
         if provider is not None:
             self._service(provider)
-        return await self._shop.remember(
-            self._shop.state.bill, provider, self._shop.now()
+        return await self._context.transact(
+            self._context.state.bill, provider, self._context.now()
         )
 
     async def _bill_as_csv(self, request: Request) -> Response:
-        """Export the bill as providers do, to be compared with somebody's books."""
+        """Export the bill as providers do, so that users can compare it."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["id", "time", "amount", "provider", "resolution", "status"])
-        for it in await self._charges(request):
-            amount, time = as_usd(it.amount_nano), _iso(it.at)
-            writer.writerow(
-                [it.id, time, amount, it.provider, it.resolution, it.status]
-            )
+        for charge in await self._charges(request):
+            amount, time = as_usd(charge.amount_nano), _iso(charge.at)
+            place = charge.provider, charge.resolution, charge.status
+            writer.writerow([charge.id, time, amount, *place])
         return Response(text.getvalue(), media_type="text/csv")
 
     async def _bill(self, request: Request) -> Response:
@@ -82,21 +83,23 @@ class Admin:
             }
         )
 
-    async def _tariff(self, _request: Request) -> Response:
-        tariffs = {name: service.tariff for name, service in self._services.items()}
-        specials = {
-            name: service.special_fares
-            for name, service in self._services.items()
-            if isinstance(service, SellsSpecially)
+    async def _show_prices(self, _request: Request) -> Response:
+        price_tables = {
+            name: service.price_table for name, service in self._services.items()
         }
-        return JSONResponse(as_document(tariffs, specials))
+        special_prices = {
+            name: service.special_prices
+            for name, service in self._services.items()
+            if isinstance(service, HasSpecialPrices)
+        }
+        return JSONResponse(as_document(price_tables, special_prices))
 
     async def _requests(self, _request: Request) -> Response:
-        rows = await self._shop.remember(self._shop.state.requests)
+        rows = await self._context.transact(self._context.state.requests)
         return JSONResponse([_request_entry(row) for row in rows])
 
     async def _uploads(self, _request: Request) -> Response:
-        rows = await self._shop.remember(self._shop.state.uploads)
+        rows = await self._context.transact(self._context.state.uploads)
         return JSONResponse([_upload_entry(row) for row in rows])
 
     async def _list_faults(self, _request: Request) -> Response:
@@ -104,9 +107,9 @@ class Admin:
             {
                 "queued": [
                     {"provider": provider, "fault": fault, "times": times}
-                    for provider, fault, times in self._shop.faults.queued()
+                    for provider, fault, times in self._context.faults.queued()
                 ],
-                "held": self._shop.held,
+                "held": self._context.held_replies,
             }
         )
 
@@ -118,20 +121,22 @@ class Admin:
                 raise HTTPException(400, "Give provider, fault and, if you like, times")
         service = self._service(provider)
         if name not in service.faults:
-            have = ", ".join(sorted(service.faults))
-            raise HTTPException(400, f"{provider} has no fault {name!r}; it has {have}")
+            names = ", ".join(sorted(service.faults))
+            raise HTTPException(
+                400, f"{provider} has no fault {name!r}; it has {names}"
+            )
         if rest or type(times) is not int or times < 1:
             raise HTTPException(400, "times is a whole number from 1; nothing else")
-        self._shop.faults.queue(provider, Fault(name), times)
+        self._context.faults.queue(provider, Fault(name), times)
         return await self._list_faults(request)
 
     async def _release(self, _request: Request) -> Response:
-        return JSONResponse({"released": self._shop.release()})
+        return JSONResponse({"released": self._context.release_replies()})
 
     def _service(self, provider: str) -> Service:
         if provider not in self._services:
-            have = ", ".join(self._services)
-            raise HTTPException(400, f"No provider {provider!r}; there are {have}")
+            names = ", ".join(self._services)
+            raise HTTPException(400, f"No provider {provider!r}; there are {names}")
         return self._services[provider]
 
 

@@ -12,19 +12,19 @@ from starlette.routing import Mount
 
 from batchgen.sandbox.admin import Admin
 from batchgen.sandbox.downloads import download_route
-from batchgen.sandbox.purchase import Service, path_in
+from batchgen.sandbox.purchase_handler import Service, path_in
 from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.services import all_services
-from batchgen.sandbox.uploads import upload_route
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.upload_handler import upload_route
 
 
-def build_app(shop: Workshop) -> Starlette:
+def build_app(context: SandboxContext) -> Starlette:
     """Return the application that serves all providers and the bill."""
-    services = {name: build(shop) for name, build in all_services().items()}
-    admin = Admin(shop, services)
+    services = {name: build(context) for name, build in all_services().items()}
+    admin = Admin(context, services)
     mounts = [
-        Mount(f"/{name}", app=_serve(shop, service))
+        Mount(f"/{name}", app=_serve(context, service))
         for name, service in services.items()
     ]
     routes = [*mounts, Mount("/_sandbox", app=admin.app())]
@@ -33,12 +33,12 @@ def build_app(shop: Workshop) -> Starlette:
     return app
 
 
-def _serve(shop: Workshop, service: Service) -> Starlette:
+def _serve(context: SandboxContext, service: Service) -> Starlette:
     app = Starlette(
         routes=[
             *service.routes(),
-            download_route(shop, service),
-            upload_route(shop, service),
+            download_route(context, service),
+            upload_route(context, service),
         ],
         exception_handlers={HTTPException: partial(_refuse, service)},
     )

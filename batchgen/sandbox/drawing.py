@@ -1,4 +1,4 @@
-"""Draw the sandbox's images: quick, always the same, never stored."""
+"""Draw the sandbox's images: fast, always the same, never stored."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from batchgen.sandbox.faults import roll
-from batchgen.sandbox.records import Picture
+from batchgen.sandbox.state_records import Picture
 
 MEDIA_TYPES = MappingProxyType(
     {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 )
 
-# Column 1K of the table in Google's guide to Gemini 3.1 Flash Image; the other
-# sizes are half, double and four times of it.
+# Column 1K of the table in Google's guide to Gemini 3.1 Flash Image; the other sizes
+# are half, double and four times as large.
 _AT_1K = MappingProxyType(
     {
         "1:1": (1024, 1024),
@@ -40,17 +40,17 @@ _AT_1K = MappingProxyType(
 )
 _HALVES = MappingProxyType({"512": 1, "0.5K": 1, "1K": 2, "2K": 4, "4K": 8})
 
-# An image is drawn in shades of grey, which is quick, and the shades are then read
-# as numbers of colours: a ramp for the ground, one for the shapes, and one from the
-# panel to its text, so that the soft edges of letters come out right.
+# An image is drawn in shades of grey, which is fast. Then each shade becomes an index
+# into a palette of three colour ranges: for the background, for the shapes, and from
+# the panel to its text, so that the soft edges of letters look right.
 _GROUND = range(128)
 _SHAPES = range(128, 192)
 _PANEL = range(192, 256)
 _BOTTOM = (16, 18, 24)
 _WHITE = (255, 255, 255)
-_MOST_LINES = 12
+_MAX_LINES = 12
 _MAX_CHARACTERS = 20_000
-"""More than the lines of the widest image hold; Pillow refuses texts of a million."""
+"""More than fits into the widest image; Pillow refuses texts of a million."""
 
 
 def pixel_size(aspect_ratio: str, resolution: str) -> tuple[int, int]:
@@ -66,16 +66,16 @@ def pixel_size(aspect_ratio: str, resolution: str) -> tuple[int, int]:
 def draw(picture: Picture) -> bytes:
     """Return the image as a file in its format."""
     size = (picture.width_px, picture.height_px)
-    sheet = _ground(picture, size)
-    pen = ImageDraw.Draw(sheet)
+    canvas = _ground(picture, size)
+    pen = ImageDraw.Draw(canvas)
     _draw_shapes(pen, picture, size)
     _draw_panel(pen, picture.prompt, size)
-    sheet.putpalette(_palette(picture))
-    return _encode(sheet, picture)
+    canvas.putpalette(_palette(picture))
+    return _encode(canvas, picture)
 
 
 def stand_in() -> bytes:
-    """Return an image in place of one that a rehearsal may not fetch."""
+    """Return an image to replace one that a rehearsal must not download."""
     file = BytesIO()
     Image.linear_gradient("L").save(file, "PNG")
     return file.getvalue()
@@ -89,7 +89,7 @@ def _ground(picture: Picture, size: tuple[int, int]) -> Image.Image:
 
 
 def _motif(picture: Picture) -> tuple[object, ...]:
-    """Return what makes two images of one prompt differ."""
+    """Return the values by which two images of one prompt differ."""
     return picture.prompt, picture.occurrence, picture.position
 
 
@@ -120,7 +120,7 @@ def _draw_panel(pen: ImageDraw.ImageDraw, prompt: str, size: tuple[int, int]) ->
     letter = max(11, min(size) // 26)
     margin = letter
     font = _font(letter)
-    room = min(_MOST_LINES, (size[1] - 4 * margin) // (letter + letter // 3) - 2)
+    room = min(_MAX_LINES, (size[1] - 4 * margin) // (letter + letter // 3) - 2)
     wrapped = _wrap(prompt[:_MAX_CHARACTERS], font, size[0] - 4 * margin)
     lines = list(islice(wrapped, max(1, room)))
     text = "\n".join(["REHEARSAL", *lines])
@@ -141,7 +141,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 def _wrap(
     text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float
 ) -> Iterator[str]:
-    """Yield lines that fit; a word that alone is too long is broken anywhere."""
+    """Yield lines that fit; a word longer than a line is broken anywhere."""
     line = ""
     for word in text.split():
         longer = f"{line} {word}" if line else word
@@ -183,16 +183,16 @@ def _colour(picture: Picture, what: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _encode(sheet: Image.Image, picture: Picture) -> bytes:
+def _encode(canvas: Image.Image, picture: Picture) -> bytes:
     file = BytesIO()
     if picture.format == "png":
         chunks = PngInfo()
         chunks.add_itxt("prompt", picture.prompt)
-        sheet.save(file, "PNG", compress_level=1, pnginfo=chunks)
+        canvas.save(file, "PNG", compress_level=1, pnginfo=chunks)
     elif picture.format == "jpg":
         # A JPEG comment holds 64 KB at most.
         comment = picture.prompt.encode()[:60_000]
-        sheet.convert("RGB").save(file, "JPEG", quality=85, comment=comment)
+        canvas.convert("RGB").save(file, "JPEG", quality=85, comment=comment)
     else:
-        sheet.convert("RGB").save(file, "WEBP", quality=80, method=0)
+        canvas.convert("RGB").save(file, "WEBP", quality=80, method=0)
     return file.getvalue()

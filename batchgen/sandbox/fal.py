@@ -8,7 +8,6 @@ read 2026-11-30.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -18,32 +17,32 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.base_service import BaseService, price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import UPLOAD_FAULTS, Fault, roll
-from batchgen.sandbox.purchase import Order, path_in, purchase
-from batchgen.sandbox.records import Picture, Task
+from batchgen.sandbox.price_table import PriceTable, to_nano
+from batchgen.sandbox.purchase_handler import Order, handle_purchase, path_in
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.sale import charge_of, made, pictures_of
-from batchgen.sandbox.shapes import Flag, ImageText, Listed, Number, Text
-from batchgen.sandbox.strict import json_form
-from batchgen.sandbox.tariff import Fare, Tariff, to_nano
-from batchgen.sandbox.tasks import (
-    FREE,
+from batchgen.sandbox.request_parsing import json_body
+from batchgen.sandbox.sale import charge_of, image_count, pictures_of
+from batchgen.sandbox.shapes import Flag, ImageText, ListOf, Number, Text
+from batchgen.sandbox.state_records import Picture, Task
+from batchgen.sandbox.task_handler import (
+    FREE_ENDINGS,
     LINK_LIFE_S,
     Ending,
-    look_at,
+    poll_task,
     results_of,
     submit,
 )
-from batchgen.sandbox.workshop import Workshop
 
 _MODEL = "/fal-ai/nano-banana-2"
 _RATIOS = (
     *("auto", "1:1", "1:4", "1:8", "2:3", "3:2", "3:4", "4:1", "4:3", "4:5", "5:4"),
     *("8:1", "9:16", "16:9", "21:9"),
 )
-# Status and words; those of the first three stand in a list with a type.
+# Status and message; a message with a type is put into a list.
 _REPLIES: Mapping[Reason, tuple[tuple[int, str, str], ...]] = MappingProxyType(
     {
         Reason.BAD_REQUEST: ((422, "Invalid request body", "value_error"),),
@@ -66,7 +65,7 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, str, str], ...]] = MappingProxyType(
         Reason.WRONG_METHOD: ((405, "Method Not Allowed", ""),),
     }
 )
-# HTTP status, type and words of results that are none.
+# HTTP status, type and message of a task without images.
 _FAILURES: Mapping[str, tuple[int, str, str]] = MappingProxyType(
     {
         Ending.REFUSED: (
@@ -80,58 +79,51 @@ _FAILURES: Mapping[str, tuple[int, str, str]] = MappingProxyType(
 )
 _FIELDS = {
     "prompt": Text(required=True),
-    "num_images": Number(least=1, most=4, whole=True),
+    "num_images": Number(minimum=1, maximum=4, whole=True),
     "aspect_ratio": Text(choices=_RATIOS),
     "resolution": Text(choices=("0.5K", "1K", "2K", "4K")),
     "output_format": Text(choices=("png", "jpeg", "webp")),
     "enable_web_search": Flag(),
-    "seed": Number(least=0, most=2**32, whole=True),
+    "seed": Number(minimum=0, maximum=2**32, whole=True),
     "safety_tolerance": Text(choices=("1", "2", "3", "4", "5", "6")),
 }
-_GENERATE = json_form(_FIELDS)
-_EDIT = json_form(
+_GENERATE_BODY = json_body(_FIELDS)
+_EDIT_BODY = json_body(
     {
         **_FIELDS,
-        "image_urls": Listed(
+        "image_urls": ListOf(
             required=True,
-            least=1,
-            most=14,
+            minimum=1,
+            maximum=14,
             item=ImageText(schemes=("https", "http", "data")),
         ),
     }
 )
 
 
-def _fare(usd: str) -> Fare:
-    return Fare(expected_usd=Decimal(usd), ceiling_usd=Decimal(usd))
-
-
-class Fal:
+class Fal(BaseService):
     """Sell up to four images per task; searches cost nothing extra here."""
 
     name = "fal"
-    tariff: Tariff = MappingProxyType(
+    price_table: PriceTable = MappingProxyType(
         {
-            "512": _fare("0.06"),
-            "1K": _fare("0.08"),
-            "2K": _fare("0.12"),
-            "4K": _fare("0.16"),
+            "512": price_within("0.06"),
+            "1K": price_within("0.08"),
+            "2K": price_within("0.12"),
+            "4K": price_within("0.16"),
         }
     )
     faults = frozenset(Fault) - UPLOAD_FAULTS
     key_header = "authorization Key"
     link_life_s: float | None = LINK_LIFE_S
     renews_links = True
-    is_inline = False
-
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
 
     def routes(self) -> list[Route]:
-        """Return what it serves, without its images."""
+        """Return the routes of its API, without those of images."""
         task = f"{_MODEL}/requests/{{task_id}}"
         buy, edit = (
-            partial(purchase, self._shop, self, form) for form in (_GENERATE, _EDIT)
+            partial(handle_purchase, self._context, self, body)
+            for body in (_GENERATE_BODY, _EDIT_BODY)
         )
         return [
             Route(_MODEL, buy, methods=["POST"]),
@@ -140,45 +132,39 @@ class Fal:
             Route(task, self._result, methods=["GET"]),
         ]
 
-    def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
-        prompt: str = body["prompt"]
-        return prompt
-
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own envelope."""
-        choices = _REPLIES[refusal.reason]
-        status, words, kind = choices[int(refusal.variant * len(choices))]
-        text = f"{words} {refusal.detail}".strip()
+        """Return an error reply in its own format."""
+        status, message, kind = refusal.choose(_REPLIES)
+        text = f"{message} {refusal.detail}".strip()
         detail: object = text
         if kind:
             detail = [{"loc": ["body"], "msg": text, "type": kind}]
         return JSONResponse({"detail": detail}, status, refusal.headers)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Accept a task, with all that will become of it."""
+        """Accept a task, and decide how it ends."""
         body = order.body
         ratio = body.get("aspect_ratio", "auto")
         resolution = body.get("resolution", "1K").replace("0.5K", "512")
-        count = made(body.get("num_images", 1), fault)
+        count = image_count(body.get("num_images", 1), fault)
         pictures = pictures_of(
-            self._shop,
+            self._context,
             order,
             fault,
             size=pixel_size("1:1" if ratio == "auto" else ratio, resolution),
             count=count,
             file_format=body.get("output_format", "png").replace("jpeg", "jpg"),
         )
-        amount_nano = count * to_nano(self.tariff[resolution].expected_usd)
-        charge = charge_of(self._shop, order, fault, resolution, amount_nano)
+        amount_nano = count * to_nano(self.price_table[resolution].expected_usd)
+        charge = charge_of(self._context, order, fault, resolution, amount_nano)
         task = await submit(
-            self._shop, order, fault, pictures, charge, task_id=str(uuid4())
+            self._context, order, fault, pictures, charge, task_id=str(uuid4())
         )
         queued = {"status": "IN_QUEUE", "queue_position": 0}
         return JSONResponse({**queued, **self._names(task)})
 
     def _names(self, task: Task) -> dict[str, Any]:
-        url = f"{self._shop.url}/{self.name}{_MODEL}/requests/{task.id}"
+        url = f"{self._context.url}/{self.name}{_MODEL}/requests/{task.id}"
         return {
             "request_id": task.id,
             "response_url": url,
@@ -188,21 +174,21 @@ class Fal:
 
     async def _status(self, request: Request) -> Response:
         try:
-            task, progress = await look_at(self._shop, self, request)
+            task, progress = await poll_task(self._context, self, request)
         except Refusal as refusal:
             return self.refuse(refusal, path_in(request))
         if progress < 100:
             status = "IN_QUEUE" if progress < 20 else "IN_PROGRESS"
             return JSONResponse({"status": status, **self._names(task)}, 202)
         completed = {"status": "COMPLETED", **self._names(task)}
-        if task.ending in FREE and roll("error", task.content) < 0.5:
+        if task.ending in FREE_ENDINGS and roll("error", task.content) < 0.5:
             _, kind, message = _FAILURES[task.ending]
             completed |= {"error": message, "error_type": kind}
         return JSONResponse(completed)
 
     async def _result(self, request: Request) -> Response:
         try:
-            task, progress = await look_at(self._shop, self, request)
+            task, progress = await poll_task(self._context, self, request)
         except Refusal as refusal:
             return self.refuse(refusal, path_in(request))
         if progress < 100:
@@ -210,17 +196,17 @@ class Fal:
         is_empty = task.ending == Ending.NO_IMAGE
         if is_empty and roll("empty", task.content) < 0.5:
             return JSONResponse({"images": [], "description": ""})
-        if task.ending in FREE or is_empty:
+        if task.ending in FREE_ENDINGS or is_empty:
             status, kind, message = _FAILURES[task.ending]
             detail = [{"loc": ["body", "prompt"], "msg": message, "type": kind}]
             return JSONResponse({"detail": detail}, status)
-        pictures = await results_of(self._shop, task)
+        pictures = await results_of(self._context, task)
         images = [self._image(picture) for picture in pictures]
         return JSONResponse({"images": images, "description": ""})
 
     def _image(self, picture: Picture) -> dict[str, Any]:
         return {
-            "url": link_of(self._shop, picture),
+            "url": link_of(self._context, picture),
             "content_type": MEDIA_TYPES[picture.format],
             "file_name": f"image.{picture.format}",
             "width": picture.width_px,

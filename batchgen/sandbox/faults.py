@@ -1,8 +1,9 @@
 """What goes wrong, and when: by profile and seed, or on demand for tests.
 
-A fault of a profile depends on the seed, the content of the request and how often
-that content was seen, never on order or time, so a seed replays under concurrency.
-The outage is the exception: it is a stretch of the stream of requests, and of time.
+A fault of a profile depends on the seed, the content of the request, and how often
+that content was seen. It does not depend on order or time, so the same seed gives the
+same faults under concurrency. The outage is the exception: a range of requests, with
+an end in time.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 
 class Fault(StrEnum):
-    """Everything that the sandbox can do wrong."""
+    """Every fault that the sandbox can simulate."""
 
     THROTTLE = "throttle"
     THROTTLE_SILENT = "throttle_silent"
@@ -51,7 +52,7 @@ POLL_FAULTS = frozenset({Fault.TASK_UNKNOWN})
 DOWNLOAD_FAULTS = frozenset({Fault.CUT_DOWNLOAD, Fault.EXPIRED_LINK, Fault.GONE_LINK})
 SEVERAL_FAULTS = frozenset({Fault.FEWER_IMAGES})
 UPLOAD_FAULTS = frozenset({Fault.UPLOAD_FAILED})
-# What can happen where one call is all: no task, no upload.
+# For providers with one call per purchase: no task, no upload.
 CALL_FAULTS = frozenset(Fault) - TASK_FAULTS - UPLOAD_FAULTS
 PURCHASE_FAULTS = frozenset(Fault) - POLL_FAULTS - DOWNLOAD_FAULTS - UPLOAD_FAULTS
 REPLY_NEVER_COMES = frozenset({Fault.LOST_REPLY, Fault.CUT_BODY, Fault.MALFORMED})
@@ -85,40 +86,40 @@ def roll(*parts: object) -> float:
     """Return a number from 0 up to 1 that depends on the parts alone."""
     text = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(text, digest_size=8).digest()
-    # 53 bits: all that a float can tell apart, so the result stays below 1.
+    # 53 bits, the precision of a float: so the result stays below 1.
     return (int.from_bytes(digest) >> 11) / (1 << 53)
 
 
-def _pick(shares: Iterable[tuple[Fault, float]], chance: float) -> Fault | None:
+def _choose(shares: Iterable[tuple[Fault, float]], random_value: float) -> Fault | None:
     for fault, share in shares:
-        if chance < share:
+        if random_value < share:
             return fault
-        chance -= share
+        random_value -= share
     return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occasion:
-    """A moment at which something may go wrong.
+    """A moment at which a fault may occur.
 
     Attributes:
-        content: What counts as the same request.
+        content: Equal for equal requests.
         occurrence: How often that content was seen, from 1.
-        times: Position of the request among its provider's purchase requests, or of
+        number: Position of the request among its provider's purchase requests, or of
             the download among its image's downloads; from 1.
-        is_inline: Whether images come in the reply to a purchase: then it is the reply
-            that is cut, and not a download.
+        is_inline: Whether images come in the reply to a purchase: then replies are cut,
+            not downloads.
     """
 
     provider: str
     content: str
     occurrence: int
-    times: int
+    number: int
     is_inline: bool = False
 
 
 class Faults:
-    """Decide what goes wrong; queued faults come first, in the order of queueing."""
+    """Choose the faults; queued faults come first, in their order."""
 
     def __init__(self, profile: Profile, seed: int) -> None:
         self._profile = profile
@@ -127,36 +128,38 @@ class Faults:
         self._outage_ends: float | None = None
 
     def queue(self, provider: str, fault: Fault, times: int) -> None:
-        """Let the next fitting requests of a provider go wrong."""
+        """Make the next requests of a provider fail with this fault."""
         self._queued.append((provider, fault, times))
 
     def queued(self) -> list[tuple[str, Fault, int]]:
-        """Return provider, fault and how many times, in order."""
+        """Return provider, fault and number of times, in their order."""
         return list(self._queued)
 
-    def _take(self, provider: str, fitting: frozenset[Fault]) -> Fault | None:
-        for position, (whose, fault, times) in enumerate(self._queued):
-            if whose == provider and fault in fitting:
-                left = [(whose, fault, times - 1)] if times > 1 else []
+    def _pop_queued(self, provider: str, possible: frozenset[Fault]) -> Fault | None:
+        for position, (queued_provider, fault, times) in enumerate(self._queued):
+            if queued_provider == provider and fault in possible:
+                left = [(queued_provider, fault, times - 1)] if times > 1 else []
                 self._queued[position : position + 1] = left
                 return fault
         return None
 
     def at_purchase(self, occasion: Occasion) -> Fault | None:
         """Return what goes wrong with a purchase request."""
-        queued = self._take(occasion.provider, PURCHASE_FAULTS)
+        queued = self._pop_queued(occasion.provider, PURCHASE_FAULTS)
         if queued is not None:
             return queued
-        chance = roll(self._seed, "purchase", occasion.content, occasion.occurrence)
+        random_value = roll(
+            self._seed, "purchase", occasion.content, occasion.occurrence
+        )
         if self._profile == "storm":
             shares = _STORM_INLINE if occasion.is_inline else _STORM_PURCHASE
-            return _pick(shares, chance)
-        if self._profile == "outage" and self._is_out(occasion.times):
-            return _pick(_OUTAGE, chance)
+            return _choose(shares, random_value)
+        if self._profile == "outage" and self._is_out(occasion.number):
+            return _choose(_OUTAGE, random_value)
         return None
 
     def _is_out(self, number: int) -> bool:
-        """Tell whether the outage is on: a careful client asks seldom, and it ends."""
+        """Return whether the outage goes on; its end in time helps slow clients."""
         if number not in _OUTAGE_NUMBERS:
             return False
         now = time.monotonic()
@@ -166,25 +169,25 @@ class Faults:
 
     def at_poll(self, provider: str) -> Fault | None:
         """Return what goes wrong with a poll."""
-        return self._take(provider, POLL_FAULTS)
+        return self._pop_queued(provider, POLL_FAULTS)
 
     def at_upload(self, provider: str) -> Fault | None:
         """Return what goes wrong with the upload of a reference image."""
-        return self._take(provider, UPLOAD_FAULTS)
+        return self._pop_queued(provider, UPLOAD_FAULTS)
 
     def at_download(self, occasion: Occasion) -> Fault | None:
         """Return what goes wrong with a download."""
-        queued = self._take(occasion.provider, DOWNLOAD_FAULTS)
+        queued = self._pop_queued(occasion.provider, DOWNLOAD_FAULTS)
         if queued is not None or self._profile != "storm":
             return queued
-        parts = (occasion.content, occasion.occurrence, occasion.times)
-        fault = _pick(_STORM_DOWNLOAD, roll(self._seed, "download", *parts))
-        # A link that worked, or was only cut, is not taken back.
-        return fault if occasion.times == 1 or fault is Fault.CUT_DOWNLOAD else None
+        parts = (occasion.content, occasion.occurrence, occasion.number)
+        fault = _choose(_STORM_DOWNLOAD, roll(self._seed, "download", *parts))
+        # A link that worked, or whose download was only cut, stays valid.
+        return fault if occasion.number == 1 or fault is Fault.CUT_DOWNLOAD else None
 
     def refuses(self, content: str, prompt: str) -> bool:
-        """Tell whether the policy forbids this prompt: always, or never."""
+        """Return whether the policy forbids this prompt; the same answer each time."""
         if _REFUSED_WORD in prompt:
             return True
-        chance = roll(self._seed, "refusal", content)
-        return self._profile == "storm" and chance < _STORM_REFUSED
+        random_value = roll(self._seed, "refusal", content)
+        return self._profile == "storm" and random_value < _STORM_REFUSED

@@ -8,7 +8,6 @@ on task details and error codes, and the client cookaihq/canvas4me (2f313f5 of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import partial
 from math import ceil
 from types import MappingProxyType
@@ -19,27 +18,27 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.base_service import BaseService, price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import SEVERAL_FAULTS, Fault, roll
-from batchgen.sandbox.purchase import Order, purchase
-from batchgen.sandbox.records import Task
+from batchgen.sandbox.price_table import PriceTable, to_nano
+from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.request_parsing import BodySpec, json_body
 from batchgen.sandbox.sale import charge_of, pictures_of
-from batchgen.sandbox.shapes import Files, Flag, ImageText, Listed, Object, Text
-from batchgen.sandbox.strict import Form, json_form
-from batchgen.sandbox.tariff import Fare, Tariff, to_nano
-from batchgen.sandbox.tasks import (
-    FREE,
+from batchgen.sandbox.shapes import Files, Flag, ImageText, ListOf, Object, Text
+from batchgen.sandbox.state_records import Task
+from batchgen.sandbox.task_handler import (
+    FREE_ENDINGS,
     LINK_LIFE_S,
     Ending,
-    answer,
-    look_at,
+    json_route,
+    poll_task,
     results_of,
     submit,
 )
-from batchgen.sandbox.uploads import receive, upload_link
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.upload_handler import receive_upload, upload_link
 
 _UPLOAD_LIFE_S = 72 * 3600.0
 _UPLOAD_PATH = "/v1/files/upload/stream"
@@ -75,7 +74,7 @@ _TASK_ERRORS: Mapping[str, str] = MappingProxyType(
         Ending.BAD_URL: "A reference image cannot be fetched from its URL",
     }
 )
-# What the gate in front of it says to a body that is too large for an upload.
+# The answer of the gateway to an upload that is too large.
 _TOO_LARGE = """<html>
 <head><title>413 Request Entity Too Large</title></head>
 <body><center><h1>413 Request Entity Too Large</h1></center><hr>
@@ -83,27 +82,27 @@ _TOO_LARGE = """<html>
 </html>
 """
 
-_FORM = json_form(
+_PURCHASE_BODY = json_body(
     {
         "model": Text(required=True, choices=("gemini-3.1-flash-image-preview",)),
         "prompt": Text(required=True),
         "aspect_ratio": Text(choices=_RATIOS),
         "resolution": Text(choices=("512", "0.5K", "1K", "2K", "4K")),
-        "image_urls": Listed(most=14, item=ImageText(schemes=("https", "http"))),
+        "image_urls": ListOf(maximum=14, item=ImageText(schemes=("https", "http"))),
         "output_format": Text(choices=("jpg", "png", "webp")),
         "google_search": Flag(),
         "image_search": Flag(),
     }
 )
-# All three, as the only known client sends them; without `auto_cleanup` nobody says
-# how long the file lives. No limit is documented: types and size are those that a
-# reference image has elsewhere.
-_UPLOAD = Form(
+# All three, as the only known client sends them; without `auto_cleanup` the lifetime
+# of the file is not documented. No limits are documented: types and size are those of
+# reference images at other providers.
+_UPLOAD_BODY = BodySpec(
     media_type="multipart/form-data",
-    most_bytes=32 * 1024 * 1024,
-    check=Object(
+    max_bytes=32 * 1024 * 1024,
+    shape=Object(
         fields={
-            "file": Files(required=True, least=1, most=1),
+            "file": Files(required=True, minimum=1, maximum=1),
             "file_name": Text(required=True),
             "auto_cleanup": Text(required=True, choices=("true",)),
         }
@@ -111,51 +110,36 @@ _UPLOAD = Form(
 )
 
 
-def _fare(usd: str) -> Fare:
-    return Fare(expected_usd=Decimal(usd), ceiling_usd=Decimal(usd))
-
-
-class Foxapi:
+class Foxapi(BaseService):
     """Sell one image per task, charged when it is completed."""
 
     name = "foxapi"
-    tariff: Tariff = MappingProxyType(
+    price_table: PriceTable = MappingProxyType(
         {
-            "512": _fare("0.0415"),
-            "1K": _fare("0.0585"),
-            "2K": _fare("0.0875"),
-            "4K": _fare("0.1315"),
+            "512": price_within("0.0415"),
+            "1K": price_within("0.0585"),
+            "2K": price_within("0.0875"),
+            "4K": price_within("0.1315"),
         }
     )
     faults = frozenset(Fault) - SEVERAL_FAULTS
-    key_header = "authorization"
     link_life_s: float | None = LINK_LIFE_S
     renews_links = True
-    is_inline = False
-
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
 
     def routes(self) -> list[Route]:
-        """Return what it serves, without its images."""
-        buy = partial(purchase, self._shop, self, _FORM)
+        """Return the routes of its API, without those of images."""
+        buy = partial(handle_purchase, self._context, self, _PURCHASE_BODY)
         return [
             Route("/v1/images/generations", buy, methods=["POST"]),
-            Route("/v1/tasks/{task_id}", self._poll, methods=["GET"]),
-            Route(_UPLOAD_PATH, self._upload, methods=["POST"]),
+            json_route(self, "/v1/tasks/{task_id}", self._task),
+            json_route(self, _UPLOAD_PATH, self._upload, "POST"),
         ]
 
-    def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
-        prompt: str = body["prompt"]
-        return prompt
-
     def refuse(self, refusal: Refusal, path: str) -> Response:
-        """Return an error reply in its own envelope."""
+        """Return an error reply in its own format."""
         if refusal.reason is Reason.TOO_LARGE and path == _UPLOAD_PATH:
             return HTMLResponse(_TOO_LARGE, status_code=413)
-        choices = _REPLIES[refusal.reason]
-        status, kind, message = choices[int(refusal.variant * len(choices))]
+        status, kind, message = refusal.choose(_REPLIES)
         text = f"{message} {refusal.detail}".strip()
         return JSONResponse(
             {"error": {"message": text, "type": kind}},
@@ -164,57 +148,58 @@ class Foxapi:
         )
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Accept a task, with all that will become of it."""
+        """Accept a task, and decide how it ends."""
         ratio = order.body.get("aspect_ratio", "1:1")
-        # No input image is ever fetched here, so there is nothing to match.
+        # The sandbox fetches no input image, so there is no ratio to match.
         ratio = "1:1" if ratio == "match_input_image" else ratio
         resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
         pictures = pictures_of(
-            self._shop,
+            self._context,
             order,
             fault,
             size=pixel_size(ratio, resolution),
             file_format=order.body.get("output_format", "png"),
         )
-        amount_nano = to_nano(self.tariff[resolution].expected_usd)
-        charge = charge_of(self._shop, order, fault, resolution, amount_nano)
+        amount_nano = to_nano(self.price_table[resolution].expected_usd)
+        charge = charge_of(self._context, order, fault, resolution, amount_nano)
         task_id = f"task-unified-{int(charge.at)}-{uuid4().hex[:8]}"
-        task = await submit(self._shop, order, fault, pictures, charge, task_id=task_id)
+        task = await submit(
+            self._context, order, fault, pictures, charge, task_id=task_id
+        )
         return JSONResponse(_document(task, "pending", 0))
 
-    async def _poll(self, request: Request) -> Response:
-        return await answer(self, request, self._task(request))
-
     async def _task(self, request: Request) -> dict[str, Any]:
-        task, progress = await look_at(self._shop, self, request)
+        task, progress = await poll_task(self._context, self, request)
         if progress < 100:
             status = "pending" if progress < 20 else "processing"
             return _document(task, status, progress)
-        if task.ending in FREE:
+        if task.ending in FREE_ENDINGS:
             return {**_document(task, "failed", 100), **_task_error(task)}
         result = await self._result(task)
         return {**_document(task, "completed", 100), **result}
 
     async def _result(self, task: Task) -> dict[str, Any]:
-        pictures = await results_of(self._shop, task)
+        pictures = await results_of(self._context, task)
         if not pictures:
             return {"results": None}
         [picture] = pictures
-        link = link_of(self._shop, picture)
+        link = link_of(self._context, picture)
         if roll("shape", task.content) < 0.5:
             media_type = MEDIA_TYPES[picture.format]
             return {"results": [{"url": link, "content_type": media_type}]}
         size = {"width": picture.width_px, "height": picture.height_px}
         return {"output": {"url": link, "urls": [link], **size}}
 
-    async def _upload(self, request: Request) -> Response:
-        return await answer(self, request, self._uploaded(request))
-
-    async def _uploaded(self, request: Request) -> dict[str, Any]:
-        upload, _ = await receive(
-            self._shop, self, _UPLOAD, request, file="file", life_s=_UPLOAD_LIFE_S
+    async def _upload(self, request: Request) -> dict[str, Any]:
+        upload, _ = await receive_upload(
+            self._context,
+            self,
+            _UPLOAD_BODY,
+            request,
+            file="file",
+            life_s=_UPLOAD_LIFE_S,
         )
-        return {"url": upload_link(self._shop, upload), "size": upload.size_bytes}
+        return {"url": upload_link(self._context, upload), "size": upload.size_bytes}
 
 
 def _document(task: Task, status: str, progress: int) -> dict[str, Any]:

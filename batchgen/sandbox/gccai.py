@@ -20,27 +20,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.balance import DEPOSIT_NANO, left_nano
+from batchgen.sandbox.account_balance import DEPOSIT_NANO, remaining_nano
+from batchgen.sandbox.base_service import BaseService
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import Fault, roll
-from batchgen.sandbox.gccai_form import FORM, UPLOAD
-from batchgen.sandbox.purchase import Order, purchase
-from batchgen.sandbox.records import Picture, Task
+from batchgen.sandbox.gccai_body import PURCHASE_BODY, UPLOAD_BODY
+from batchgen.sandbox.price_table import Price, PriceTable, to_nano
+from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.sale import charge_of, made, pictures_of
-from batchgen.sandbox.tariff import Fare, Tariff, to_nano
-from batchgen.sandbox.tasks import (
-    FREE,
+from batchgen.sandbox.sale import charge_of, image_count, pictures_of
+from batchgen.sandbox.state_records import Picture, Task
+from batchgen.sandbox.task_handler import (
+    FREE_ENDINGS,
     LINK_LIFE_S,
     Ending,
-    answer,
-    look_at,
+    json_route,
+    poll_task,
     results_of,
     submit,
 )
-from batchgen.sandbox.uploads import receive, upload_link
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.upload_handler import receive_upload, upload_link
 
 _USD_PER_CREDIT = Decimal("0.004")
 _LANGUAGES = ("zh", "en", "ko", "ja")
@@ -68,7 +68,7 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, str, str], ...]] = MappingProxyType(
         Reason.WRONG_METHOD: ((405, "invalid_request_error", "Method not allowed"),),
     }
 )
-# Code as a number, type and message of failed tasks; the code as a text is FoxAPI's.
+# Code as a number, type and message of failed tasks; as a text, the code is FoxAPI's.
 _FAILURES: Mapping[str, tuple[int, str, str]] = MappingProxyType(
     {
         Ending.REFUSED: (
@@ -85,8 +85,8 @@ _FAILURES: Mapping[str, tuple[int, str, str]] = MappingProxyType(
         ),
     }
 )
-# Words for waiting, at work, completed and failed: those of the pages, and those that
-# clients also meet.
+# The states waiting, at work, completed and failed: the names of the documents, and
+# others that clients have seen.
 _WORDS = (
     ("pending", "processing", "completed", "failed"),
     ("pending", "processing", "completed", "failed"),
@@ -95,49 +95,39 @@ _WORDS = (
 )
 
 
-def _fare(usd: str) -> Fare:
+def _price(usd: str) -> Price:
     price = Decimal(usd)
-    return Fare(expected_usd=price, ceiling_usd=price, usd_per_credit=_USD_PER_CREDIT)
+    return Price(expected_usd=price, ceiling_usd=price, usd_per_credit=_USD_PER_CREDIT)
 
 
-class Gccai:
-    """Sell up to four images per task, each at the tariff, charged when completed.
+class Gccai(BaseService):
+    """Sell up to four images per task, charged when completed.
 
-    The official channel costs the same here; what it costs there is on no page.
+    The official channel costs the same here; its real price is not documented.
     """
 
     name = "gccai"
-    tariff: Tariff = MappingProxyType(
+    price_table: PriceTable = MappingProxyType(
         {
-            "512": _fare("0.039"),
-            "1K": _fare("0.053"),
-            "2K": _fare("0.081"),
-            "4K": _fare("0.125"),
+            "512": _price("0.039"),
+            "1K": _price("0.053"),
+            "2K": _price("0.081"),
+            "4K": _price("0.125"),
         }
     )
     faults = frozenset(Fault)
-    key_header = "authorization"
     link_life_s: float | None = LINK_LIFE_S
     renews_links = True
-    is_inline = False
-
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
 
     def routes(self) -> list[Route]:
-        """Return what it serves, without its images."""
-        buy = partial(purchase, self._shop, self, FORM)
+        """Return the routes of its API, without those of images."""
+        buy = partial(handle_purchase, self._context, self, PURCHASE_BODY)
         return [
             Route("/v1/images/generations", buy, methods=["POST"]),
-            Route("/v1/tasks/{task_id}", self._poll, methods=["GET"]),
-            Route("/v1/uploads/images", self._upload, methods=["POST"]),
-            Route("/v1/user/balance", self._account, methods=["GET"]),
+            json_route(self, "/v1/tasks/{task_id}", self._status),
+            json_route(self, "/v1/uploads/images", self._upload, "POST"),
+            json_route(self, "/v1/user/balance", self._balance),
         ]
-
-    def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
-        prompt: str = body["prompt"]
-        return prompt
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
         """Return an error reply in one of its envelopes, some of them with a 200."""
@@ -155,27 +145,24 @@ class Gccai:
         return JSONResponse(body, status_code=http, headers=refusal.headers)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Accept a task, with all that will become of it."""
-        how = roll("refusal", order.content)
-        if (order.refused or fault is Fault.REFUSAL) and how < 1 / 3:
-            raise Refusal(Reason.REFUSED, variant=how * 3)
+        """Accept a task, and decide how it ends."""
+        random_value = roll("refusal", order.content)
+        if (order.refused or fault is Fault.REFUSAL) and random_value < 1 / 3:
+            raise Refusal(Reason.REFUSED, variant=random_value * 3)
         resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
-        count = made(order.body.get("n", 1), fault)
+        count = image_count(order.body.get("n", 1), fault)
         size = pixel_size(_ratio(order), resolution)
-        pictures = pictures_of(self._shop, order, fault, size=size, count=count)
-        amount_nano = count * to_nano(self.tariff[resolution].expected_usd)
-        charge = charge_of(self._shop, order, fault, resolution, amount_nano)
+        pictures = pictures_of(self._context, order, fault, size=size, count=count)
+        amount_nano = count * to_nano(self.price_table[resolution].expected_usd)
+        charge = charge_of(self._context, order, fault, resolution, amount_nano)
         task_id = f"task_01K8{uuid4().hex[:22].upper()}"
-        await submit(self._shop, order, fault, pictures, charge, task_id=task_id)
+        await submit(self._context, order, fault, pictures, charge, task_id=task_id)
         entry = {"status": "submitted", "task_id": task_id}
         alone = roll("alone", order.content) < 1 / 4
         return JSONResponse({"code": 200, "data": entry if alone else [entry]})
 
-    async def _poll(self, request: Request) -> Response:
-        return await answer(self, request, self._status(request))
-
     async def _status(self, request: Request) -> dict[str, Any]:
-        task, progress = await look_at(self._shop, self, request)
+        task, progress = await poll_task(self._context, self, request)
         asked = dict(request.query_params)
         if asked.pop("language", "en") not in _LANGUAGES or asked:
             raise Refusal(Reason.INVALID, f"?{request.query_params}")
@@ -194,15 +181,15 @@ class Gccai:
             return {**document, "status": waiting if progress < 20 else at_work}
         document["completed"] = int(task.ready_at)
         document["actual_time"] = round(task.ready_at - task.created_at)
-        if task.ending in FREE:
+        if task.ending in FREE_ENDINGS:
             return {**document, "status": failed, **_failure(task)}
-        pictures = await results_of(self._shop, task)
+        pictures = await results_of(self._context, task)
         result = {"images": self._images(task, pictures)} if pictures else None
         ended = {**document, "status": completed, "result": result}
         return {**ended, **_cost(task)}
 
     def _images(self, task: Task, pictures: list[Picture]) -> list[dict[str, Any]]:
-        links = [link_of(self._shop, picture) for picture in pictures]
+        links = [link_of(self._context, picture) for picture in pictures]
         ends = [int(picture.issued_at + LINK_LIFE_S) for picture in pictures]
         shape = roll("shape", task.content)
         if shape < 1 / 3:
@@ -212,14 +199,12 @@ class Gccai:
             {"url": url, "expires_at": end} for url, end in zip(urls, ends, strict=True)
         ]
 
-    async def _account(self, request: Request) -> Response:
-        return await answer(self, request, self._balance(request))
-
     async def _balance(self, request: Request) -> dict[str, Any]:
-        left_nano_usd = await left_nano(self._shop, self, request)
+        left_nano_usd = await remaining_nano(self._context, self, request)
         used_nano_usd = DEPOSIT_NANO - left_nano_usd
-        left, used = (Decimal(it).scaleb(-9) for it in (left_nano_usd, used_nano_usd))
-        # Amounts as a number or as text: public code has met both.
+        left = Decimal(left_nano_usd).scaleb(-9)
+        used = Decimal(used_nano_usd).scaleb(-9)
+        # Amounts as a number or as text: public clients handle both.
         return {
             "success": True,
             "message": "",
@@ -229,16 +214,13 @@ class Gccai:
             "used_credits": float(used / _USD_PER_CREDIT),
         }
 
-    async def _upload(self, request: Request) -> Response:
-        return await answer(self, request, self._uploaded(request))
-
-    async def _uploaded(self, request: Request) -> dict[str, Any]:
-        # How long it lives is on no page: as long as the links of images.
-        upload, _ = await receive(
-            self._shop, self, UPLOAD, request, file="file", life_s=LINK_LIFE_S
+    async def _upload(self, request: Request) -> dict[str, Any]:
+        # Its lifetime is not documented: the same as for the links of images.
+        upload, _ = await receive_upload(
+            self._context, self, UPLOAD_BODY, request, file="file", life_s=LINK_LIFE_S
         )
         return {
-            "url": upload_link(self._shop, upload),
+            "url": upload_link(self._context, upload),
             "filename": upload.file_name,
             "content_type": upload.media_type,
             "bytes": upload.size_bytes,
@@ -267,7 +249,7 @@ def _failure(task: Task) -> dict[str, Any]:
 
 
 def _cost(task: Task) -> dict[str, Any]:
-    """Return what clients saw of the cost, in credits, under either name or both."""
+    """Return the cost in credits, under either name or both, as clients have seen."""
     used = Decimal(task.amount_nano).scaleb(-9) / _USD_PER_CREDIT
     credits_used = int(used) if used == int(used) else float(used)
     names = (("cost", "credits_cost"), ("credits_cost",), ("cost",))

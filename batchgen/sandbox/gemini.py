@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.base_service import BaseService
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import (
     CALL_FAULTS,
@@ -28,9 +29,8 @@ from batchgen.sandbox.faults import (
     Fault,
     roll,
 )
-from batchgen.sandbox.gemini_errors import PER_DAY, error_reply
-from batchgen.sandbox.gemini_form import (
-    FORM,
+from batchgen.sandbox.gemini_body import (
+    PURCHASE_BODY,
     has_size,
     prompt_in,
     ratio_in,
@@ -38,21 +38,21 @@ from batchgen.sandbox.gemini_form import (
     resolution_in,
     thinking_in,
 )
+from batchgen.sandbox.gemini_errors import PER_DAY, error_reply
 from batchgen.sandbox.gemini_models import (
+    MAX_QUERIES,
+    MAX_THOUGHT_TOKENS,
     MODELS,
-    MOST_QUERIES,
-    MOST_THOUGHTS,
     Model,
-    special_fares,
-    usual_fares,
+    special_prices,
+    usual_prices,
 )
 from batchgen.sandbox.gemini_tokens import Tokens
-from batchgen.sandbox.purchase import Order, purchase
-from batchgen.sandbox.records import Picture
+from batchgen.sandbox.price_table import PriceTable, SpecialPrice
+from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.sale import charge_of, pictures_of, sell
-from batchgen.sandbox.tariff import SpecialFare, Tariff
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.state_records import Picture
 
 _BLOCKS = ("SAFETY", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
 _STOPS = (
@@ -62,29 +62,27 @@ _STOPS = (
 _WITHOUT_IMAGE = ("STOP", "NO_IMAGE", "IMAGE_OTHER", "OTHER")
 
 
-class Gemini:
+class Gemini(BaseService):
     """Sell one image per call, by tokens; an answer without an image costs, too.
 
-    A key with `daily` in it has used up its requests of the day.
+    A key that contains `daily` has used up its requests of the day.
     """
 
     name = "gemini"
-    # Those of the image's tokens alone: what else is charged stays below the ceiling.
-    tariff: Tariff = MappingProxyType(usual_fares())
-    special_fares: Sequence[SpecialFare] = tuple(special_fares())
+    # Only the tokens of the image: other charges stay below the ceiling.
+    price_table: PriceTable = MappingProxyType(usual_prices())
+    special_prices: Sequence[SpecialPrice] = tuple(special_prices())
     faults = CALL_FAULTS - SEVERAL_FAULTS - DOWNLOAD_FAULTS
     key_header = "x-goog-api-key"
-    link_life_s: float | None = None
-    renews_links = False
     is_inline = True
     states_charge: Literal["body", "headers"] = "body"
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
-
     def routes(self) -> list[Route]:
-        """Return what it serves: under each version, and where a base URL has none."""
-        buy = partial(_with_key_of_address, partial(purchase, self._shop, self, FORM))
+        """Return its routes: with each version, and for a base URL without one."""
+        buy = partial(
+            _with_key_from_query,
+            partial(handle_purchase, self._context, self, PURCHASE_BODY),
+        )
         path = "/models/{model}:generateContent"
         versions = ("", "/v1beta", "/v1")
         return [
@@ -96,7 +94,7 @@ class Gemini:
         return prompt_in(body)
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own envelope."""
+        """Return an error reply in its own format."""
         return error_reply(refusal)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
@@ -108,7 +106,7 @@ class Gemini:
             raise Refusal(Reason.INVALID, "\n".join(problems))
         if "daily" in order.key:
             raise Refusal(Reason.THROTTLED_SILENTLY, PER_DAY)
-        await anyio.sleep(self._shop.latency_s(order.content))
+        await anyio.sleep(self._context.latency_s(order.content))
         if order.refused or fault is Fault.REFUSAL:
             return await self._blocked(order)
         if fault is Fault.NO_IMAGE:
@@ -118,7 +116,7 @@ class Gemini:
     async def _with_image(self, order: Order, fault: Fault | None) -> Response:
         resolution = resolution_in(order.body)
         size = pixel_size(ratio_in(order.body), resolution)
-        [picture] = pictures_of(self._shop, order, fault, size=size)
+        [picture] = pictures_of(self._context, order, fault, size=size)
         thoughts = _thoughts_of(order)
         chatty = roll("words", order.content) < 1 / 2
         queries = _queries_of(order)
@@ -134,14 +132,14 @@ class Gemini:
         if chatty:
             parts.append({"text": "Here is the image that you asked for."})
         parts.append(await self._image(picture))
-        answer = _stopped("STOP", parts)
+        answer = _finished_answer("STOP", parts)
         if queries:
             grounding = {"webSearchQueries": queries}
             answer["candidates"][0]["groundingMetadata"] = grounding
-        return await self._sold(order, fault, tokens, answer)
+        return await self._charge_and_reply(order, fault, tokens, answer)
 
     async def _thoughts(self, picture: Picture) -> list[dict[str, Any]]:
-        """Return a thought in words and a draft, which is no result."""
+        """Return a thought as text, and a draft image, which is not a result."""
         width_px, height_px = picture.width_px // 4, picture.height_px // 4
         draft = replace(
             picture,
@@ -153,39 +151,41 @@ class Gemini:
         return [words, {**await self._image(draft), "thought": True}]
 
     async def _image(self, picture: Picture) -> dict[str, Any]:
-        data = base64.b64encode(await self._shop.draw(picture)).decode()
+        data = base64.b64encode(await self._context.draw(picture)).decode()
         return {"inlineData": {"mimeType": "image/png", "data": data}}
 
     async def _without_image(self, order: Order) -> Response:
-        reason = _pick(_WITHOUT_IMAGE, order)
+        reason = _choose(_WITHOUT_IMAGE, order)
         words = [{"text": "I cannot draw that, but here is a description of it."}]
         parts = words if reason == "STOP" else []
         tokens = replace(_tokens_in(order), text=12 if parts else 0)
-        answer = _stopped(reason, parts)
-        return await self._sold(order, Fault.NO_IMAGE, tokens, answer)
+        answer = _finished_answer(reason, parts)
+        return await self._charge_and_reply(order, Fault.NO_IMAGE, tokens, answer)
 
     async def _blocked(self, order: Order) -> Response:
-        """Refuse in one of four ways; only an error in words costs nothing.
+        """Refuse in one of four ways; only an error reply costs nothing.
 
         Raises:
-            Refusal: By an error of the request.
+            Refusal: In one of the ways: an error reply.
         """
-        how = roll("disguise", order.content)
-        if how < 1 / 4:
+        random_value = roll("disguise", order.content)
+        if random_value < 1 / 4:
             raise Refusal(Reason.REFUSED)
-        if how < 2 / 4:
+        if random_value < 2 / 4:
             answer: dict[str, Any] = {
-                "promptFeedback": {"blockReason": _pick(_BLOCKS, order)}
+                "promptFeedback": {"blockReason": _choose(_BLOCKS, order)}
             }
         else:
-            answer = _stopped(_pick(_STOPS, order), [])
-            if how < 3 / 4:
+            answer = _finished_answer(_choose(_STOPS, order), [])
+            if random_value < 3 / 4:
                 answer["candidates"][0]["finishMessage"] = (
                     "Unable to show the generated image. Try rephrasing the prompt."
                 )
-        return await self._sold(order, Fault.REFUSAL, _tokens_in(order), answer)
+        return await self._charge_and_reply(
+            order, Fault.REFUSAL, _tokens_in(order), answer
+        )
 
-    async def _sold(
+    async def _charge_and_reply(
         self,
         order: Order,
         fault: Fault | None,
@@ -194,10 +194,10 @@ class Gemini:
     ) -> Response:
         amount_nano = tokens.amount_nano(MODELS[order.path["model"]])
         resolution = resolution_in(order.body)
-        charge = charge_of(self._shop, order, fault, resolution, amount_nano)
+        charge = charge_of(self._context, order, fault, resolution, amount_nano)
         if fault is Fault.REFUSAL:
             charge = replace(charge, status="refused")
-        await sell(self._shop, order, fault, charge, [])
+        await sell(self._context, order, fault, charge, [])
         return JSONResponse(
             {
                 **answer,
@@ -209,7 +209,7 @@ class Gemini:
 
 
 def _problems(order: Order, model: Model) -> Iterator[str]:
-    """Yield what of a request that the form allows this model does not take."""
+    """Yield the parts of a valid request that this model does not accept."""
     stated, resolution = has_size(order.body), resolution_in(order.body)
     if stated and not model.has_size:
         yield "'imageSize' is not supported by this model"
@@ -222,45 +222,45 @@ def _problems(order: Order, model: Model) -> Iterator[str]:
 
 
 _THOUGHTS = {"minimal": (100, 50), "low": (200, 300), "medium": (600, 900)}
-"""Least tokens of thoughts at a level, and how many more there may be."""
+"""Minimum of thought tokens at a level, and how many more there may be."""
 
 
 def _thoughts_of(order: Order) -> int:
-    """Return how many tokens of thoughts are charged; with `minimal`, mostly none."""
+    """Return how many thought tokens are charged; with `minimal`, mostly none."""
     levels = MODELS[order.path["model"]].levels
     level = thinking_in(order.body) or (levels[0] if levels else "minimal")
     if level == "minimal" and roll("thoughts", order.content) >= 1 / 4:
         return 0
-    least, more = _THOUGHTS.get(level, (1_500, MOST_THOUGHTS - 1_500))
-    return least + int(more * roll("deep", order.content))
+    minimum, variation = _THOUGHTS.get(level, (1_500, MAX_THOUGHT_TOKENS - 1_500))
+    return minimum + int(variation * roll("deep", order.content))
 
 
 def _queries_of(order: Order) -> list[str]:
-    """Return the queries of the searches, if any; one may stand twice, or be empty."""
+    """Return the search queries, if any; one may occur twice, or be empty."""
     if not order.body.get("tools"):
         return []
-    count = int(roll("queries", order.content) * (MOST_QUERIES + 1))
+    count = int(roll("queries", order.content) * (MAX_QUERIES + 1))
     queries = [f"{order.prompt[:40]} {number}" for number in range(count)]
     return [*queries, *queries[:1], ""] if queries else []
 
 
 def _tokens_in(order: Order) -> Tokens:
-    return Tokens.asked(order.prompt, len(references_in(order.body)))
+    return Tokens.of_request(order.prompt, len(references_in(order.body)))
 
 
-def _stopped(reason: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+def _finished_answer(reason: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
     content = {"content": {"role": "model", "parts": parts}} if parts else {}
     return {"candidates": [{**content, "finishReason": reason, "index": 0}]}
 
 
-def _pick(words: tuple[str, ...], order: Order) -> str:
+def _choose(words: tuple[str, ...], order: Order) -> str:
     return words[int(roll("reason", order.content) * len(words))]
 
 
-async def _with_key_of_address(
+async def _with_key_from_query(
     buy: RequestResponseEndpoint, request: Request
 ) -> Response:
-    """Let the key stand in the address, too, as ai.google.dev says."""
+    """Accept the key in the URL's query, too, as ai.google.dev documents."""
     key = request.query_params.get("key", "")
     if key and Gemini.key_header not in request.headers:
         header = (Gemini.key_header.encode(), key.encode())

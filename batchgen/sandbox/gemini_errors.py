@@ -1,4 +1,4 @@
-"""Error replies of Google's APIs: an object with details, now and then in a list."""
+"""Error replies of Google's APIs: an object with details, sometimes in a list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchgen.sandbox.faults import roll
 from batchgen.sandbox.refusal import Reason, Refusal
 
 PER_DAY = "GenerateRequestsPerDayPerProjectPerModel"
-"""Quota of a day; the other one is of a minute."""
+"""Quota per day; the other one is per minute."""
 _PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel"
 _TYPE = "type.googleapis.com/google.rpc."
 _WAITS = ("1s", "0.5s", "1.25s")
@@ -58,8 +58,7 @@ _NO_KEY = (403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers.
 
 def error_reply(refusal: Refusal) -> Response:
     """Return the reply; its detail names a quota where the request was throttled."""
-    choices = _REPLIES[refusal.reason]
-    status, word, message = choices[int(refusal.variant * len(choices))]
+    status, word, message = refusal.choose(_REPLIES)
     if refusal.reason is Reason.WRONG_KEY and not refusal.detail:
         status, word, message = _NO_KEY
     error: dict[str, Any] = {
@@ -77,7 +76,8 @@ def error_reply(refusal: Refusal) -> Response:
 def _details(refusal: Refusal) -> list[dict[str, Any]]:
     match refusal.reason:
         case Reason.INVALID:
-            violations = [{"description": it} for it in refusal.detail.splitlines()]
+            lines = refusal.detail.splitlines()
+            violations = [{"description": line} for line in lines]
             return [_detail("BadRequest", fieldViolations=violations)]
         case Reason.WRONG_KEY if refusal.detail:
             return [

@@ -1,4 +1,4 @@
-"""The image models that Google sells, what they take, and what their tokens cost.
+"""The image models that Google sells, the options they accept, and their prices.
 
 Sources: notes that quote Google's changelog, model and pricing pages of October 2026
 (ids, sizes, prices for 2.1 by token, prices of the others by image), docs.laozhang.ai
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.sandbox.tariff import Fare, SpecialFare
+from batchgen.sandbox.price_table import Price, SpecialPrice
 
 USUAL = "gemini-nano-banana-2.1"
 NANO_PER_QUERY = 14_000_000
-MOST_QUERIES = 4
-MOST_THOUGHTS = 3_500
+MAX_QUERIES = 4
+MAX_THOUGHT_TOKENS = 3_500
 # Prompt, references, words and short thoughts come on top of the image.
 _MARGIN = Decimal("1.5")
 
@@ -27,9 +27,9 @@ class Model:
     """One model.
 
     Attributes:
-        tokens: Of an image, by resolution; sizes that are not there are refused.
-        has_size: Whether `imageSize` is taken at all.
-        levels: Of thinking, in lower case; the first is what happens unsaid.
+        tokens: Of an image, by resolution; other sizes are refused.
+        has_size: Whether `imageSize` is accepted at all.
+        levels: Of thinking, in lower case; the first is the default.
         input_nano: Nano-dollars of one token that is sent.
         text_nano: Of one token of words or thoughts.
         image_nano: Of one token of an image.
@@ -42,15 +42,17 @@ class Model:
     text_nano: int
     image_nano: int
 
-    def fare(self, resolution: str, *, thinks: bool = False) -> Fare:
-        """Return what an image costs, the rest within its ceiling."""
+    def price(self, resolution: str, *, thinks: bool = False) -> Price:
+        """Return the price of an image; the ceiling includes all else."""
         image = Decimal(self.tokens[resolution] * self.image_nano).scaleb(-9)
-        thoughts = Decimal(MOST_THOUGHTS * self.text_nano).scaleb(-9) if thinks else 0
-        return Fare(
+        thoughts = (
+            Decimal(MAX_THOUGHT_TOKENS * self.text_nano).scaleb(-9) if thinks else 0
+        )
+        return Price(
             expected_usd=image,
             ceiling_usd=image * _MARGIN + thoughts,
             lowest_usd=image,
-            per_search_usd=Decimal(MOST_QUERIES * NANO_PER_QUERY).scaleb(-9),
+            per_search_usd=Decimal(MAX_QUERIES * NANO_PER_QUERY).scaleb(-9),
         )
 
 
@@ -86,27 +88,27 @@ MODELS: Mapping[str, Model] = MappingProxyType(
         ),
     }
 )
-"""Whatever is not here is not found: ids that were shut down, too."""
+"""Every other model is not found, even one that Google once had."""
 
 
-def usual_fares() -> dict[str, Fare]:
-    """Return what the usual model costs with as little thinking as it does."""
+def usual_prices() -> dict[str, Price]:
+    """Return the prices of the usual model with minimal thinking."""
     model = MODELS[USUAL]
-    return {resolution: model.fare(resolution) for resolution in model.tokens}
+    return {resolution: model.price(resolution) for resolution in model.tokens}
 
 
-def special_fares() -> Iterator[SpecialFare]:
-    """Yield what other models cost, and levels of thinking."""
+def special_prices() -> Iterator[SpecialPrice]:
+    """Yield the prices of other models, and of levels of thinking."""
     for name, model in MODELS.items():
         for resolution in model.tokens:
             for level in set(model.levels) - {"minimal"}:
-                yield SpecialFare(
+                yield SpecialPrice(
                     resolution=resolution,
                     model=name,
                     thinking=level,
-                    fare=model.fare(resolution, thinks=True),
+                    price=model.price(resolution, thinks=True),
                 )
             if name != USUAL:
-                yield SpecialFare(
-                    resolution=resolution, model=name, fare=model.fare(resolution)
+                yield SpecialPrice(
+                    resolution=resolution, model=name, price=model.price(resolution)
                 )

@@ -1,4 +1,4 @@
-"""What Google counts and charges: tokens, and the queries of searches.
+"""What Google counts and charges: tokens, and search queries.
 
 Sources: ai.google.dev, pages on pricing (standard, not batch) and image generation,
 read 2026-11-20; litellm's reading of grounding for queries, read 2026-11-30. How many
@@ -13,8 +13,8 @@ from typing import Any, Self
 from batchgen.sandbox.gemini_models import NANO_PER_QUERY, Model
 
 _TOKENS_PER_REFERENCE = 258
-# So that no prompt, however long, costs more than the tariff says.
-_MOST_OF_WORDS = 5_000
+# So that no prompt, however long, costs more than the price table says.
+_MAX_PROMPT_TOKENS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Tokens:
 
     Attributes:
         queries: Distinct queries that its searches sent.
-        results: Tokens that the results of the searches were; they are not charged.
+        results: Tokens of the search results, which are not charged.
     """
 
     prompt: int
@@ -35,9 +35,9 @@ class Tokens:
     results: int = 0
 
     @classmethod
-    def asked(cls, prompt: str, references: int) -> Self:
-        """Return the tokens of a request with so many images, before its answer."""
-        words = min(len(prompt.split()), _MOST_OF_WORDS)
+    def of_request(cls, prompt: str, references: int) -> Self:
+        """Return the tokens of a request with so many images, without its answer."""
+        words = min(len(prompt.split()), _MAX_PROMPT_TOKENS)
         return cls(prompt=words, references=references * _TOKENS_PER_REFERENCE)
 
     def amount_nano(self, model: Model) -> int:
@@ -51,13 +51,16 @@ class Tokens:
 
     def as_document(self) -> dict[str, Any]:
         """Return `usageMetadata`."""
-        asked = self.prompt + self.references
-        answered = self.text + self.image
+        sent_tokens = self.prompt + self.references
+        output_tokens = self.text + self.image
         return {
-            "promptTokenCount": asked,
-            "candidatesTokenCount": answered,
+            "promptTokenCount": sent_tokens,
+            "candidatesTokenCount": output_tokens,
             "thoughtsTokenCount": self.thoughts,
-            "totalTokenCount": asked + answered + self.thoughts + self.results,
+            "totalTokenCount": sent_tokens
+            + output_tokens
+            + self.thoughts
+            + self.results,
             **({"toolUsePromptTokenCount": self.results} if self.results else {}),
             "promptTokensDetails": _details(TEXT=self.prompt, IMAGE=self.references),
             "candidatesTokensDetails": _details(TEXT=self.text, IMAGE=self.image),

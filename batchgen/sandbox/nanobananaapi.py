@@ -8,7 +8,6 @@ is no list of codes: those here are made up.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -17,16 +16,16 @@ import anyio
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.base_service import BaseService, price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import CALL_FAULTS, Fault, roll
-from batchgen.sandbox.purchase import Order, purchase
+from batchgen.sandbox.price_table import PriceTable, to_nano
+from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.sale import charge_of, made, pictures_of, sell
-from batchgen.sandbox.shapes import ImageText, Listed, Number, OneOf, Shape, Text
-from batchgen.sandbox.strict import json_form
-from batchgen.sandbox.tariff import Fare, Tariff, to_nano
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.request_parsing import json_body
+from batchgen.sandbox.sale import charge_of, image_count, pictures_of, sell
+from batchgen.sandbox.shapes import ImageText, ListOf, Number, OneOf, Shape, Text
 
 _RESOLUTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -45,22 +44,22 @@ _SHARED: Mapping[str, Shape] = MappingProxyType(
     {
         "prompt": Text(required=True),
         "model": Text(required=True),
-        "num": Number(least=1, most=9, whole=True),
+        "num": Number(minimum=1, maximum=9, whole=True),
         "image_size": Text(choices=_RATIOS),
         "service_tier": Text(choices=("default", "priority")),
     }
 )
-_GENERATE = json_form({**_SHARED, "ref_images": Listed(item=_IMAGE, most=10)})
-_EDIT = json_form(
+_GENERATE_BODY = json_body({**_SHARED, "ref_images": ListOf(item=_IMAGE, maximum=10)})
+_EDIT_BODY = json_body(
     {
         **_SHARED,
         "image": OneOf(
-            required=True, shapes=(_IMAGE, Listed(item=_IMAGE, least=1, most=10))
+            required=True, shapes=(_IMAGE, ListOf(item=_IMAGE, minimum=1, maximum=10))
         ),
     }
 )
 
-# HTTP status, `code` and words: an error may come with a 200.
+# HTTP status, `code` and message: an error may come with a 200.
 _REPLIES: Mapping[Reason, tuple[tuple[int, int, str], ...]] = MappingProxyType(
     {
         Reason.BAD_REQUEST: ((400, 400, "Invalid request body."),),
@@ -101,50 +100,33 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, int, str], ...]] = MappingProxyType(
 _NOTHING: tuple[Any, ...] = ({"url": []}, {"url": None}, {}, None)
 
 
-def _fare(usd: str) -> Fare:
-    return Fare(expected_usd=Decimal(usd), ceiling_usd=Decimal(usd))
-
-
-class Nanobananaapi:
+class Nanobananaapi(BaseService):
     """Sell up to nine images per call, at a fixed price each; replies have links."""
 
     name = "nanobananaapi"
-    tariff: Tariff = MappingProxyType(
+    price_table: PriceTable = MappingProxyType(
         {
             # 4, 4, 6 and 8 credits on the model's page, of a cent each.
-            "512": _fare("0.04"),
-            "1K": _fare("0.04"),
-            "2K": _fare("0.06"),
-            "4K": _fare("0.08"),
+            "512": price_within("0.04"),
+            "1K": price_within("0.04"),
+            "2K": price_within("0.06"),
+            "4K": price_within("0.08"),
         }
     )
     faults = CALL_FAULTS
-    key_header = "authorization"
-    link_life_s: float | None = None
-    renews_links = False
-    is_inline = False
-
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
 
     def routes(self) -> list[Route]:
-        """Return what it serves, without its images."""
-        generate = partial(purchase, self._shop, self, _GENERATE)
-        edit = partial(purchase, self._shop, self, _EDIT)
+        """Return the routes of its API, without those of images."""
+        generate = partial(handle_purchase, self._context, self, _GENERATE_BODY)
+        edit = partial(handle_purchase, self._context, self, _EDIT_BODY)
         return [
             Route("/v1/images/generate", generate, methods=["POST"]),
             Route("/v1/images/edit", edit, methods=["POST"]),
         ]
 
-    def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
-        prompt: str = body["prompt"]
-        return prompt
-
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own envelope, or in that of its gateway."""
-        choices = _REPLIES[refusal.reason]
-        status, code, message = choices[int(refusal.variant * len(choices))]
+        """Return an error reply in its own format, or in that of its gateway."""
+        status, code, message = refusal.choose(_REPLIES)
         text = f"{message} {refusal.detail}".strip()
         body = {"code": code, "message": text, "data": None}
         return JSONResponse(
@@ -158,21 +140,21 @@ class Nanobananaapi:
         resolution = _RESOLUTIONS.get(order.body["model"])
         if resolution is None:
             raise Refusal(Reason.MODEL_GONE, order.body["model"])
-        await anyio.sleep(self._shop.latency_s(order.content))
+        await anyio.sleep(self._context.latency_s(order.content))
         if order.refused or fault is Fault.REFUSAL:
             raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
-        count = made(order.body.get("num", 1), fault)
+        count = image_count(order.body.get("num", 1), fault)
         pictures = pictures_of(
-            self._shop,
+            self._context,
             order,
             fault,
             size=pixel_size(order.body.get("image_size", "1:1"), resolution),
             count=count,
         )
-        amount_nano = count * to_nano(self.tariff[resolution].expected_usd)
-        charge = charge_of(self._shop, order, fault, resolution, amount_nano)
-        await sell(self._shop, order, fault, charge, pictures)
-        links = [link_of(self._shop, picture) for picture in pictures]
+        amount_nano = count * to_nano(self.price_table[resolution].expected_usd)
+        charge = charge_of(self._context, order, fault, resolution, amount_nano)
+        await sell(self._context, order, fault, charge, pictures)
+        links = [link_of(self._context, picture) for picture in pictures]
         return JSONResponse(
             {"code": 0, "message": "ok", "data": _data(order, fault, links)}
         )

@@ -1,4 +1,4 @@
-"""The common OpenAI shape: images by JSON, or by a form where images come along.
+"""The images API of OpenAI: requests as JSON, or as a form with reference images.
 
 Sources: reference of the images API on platform.openai.com in stored copies, and two
 gateways' pages of gpt-image-2, read 2026-11-21; openai-python 3.57.0 for options and
@@ -18,33 +18,33 @@ import anyio
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.base_service import BaseService
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.faults import CALL_FAULTS, Fault, roll
 from batchgen.sandbox.openai_models import (
     IMAGE_INPUT_NANO,
     INPUT_NANO,
+    MAX_TEXT_TOKENS,
     MODELS,
-    MOST_TEXT_TOKENS,
     OUTPUT_NANO,
     QUALITIES,
     REFERENCE_TOKENS,
     output_tokens,
     resolution_of,
     size_problem,
-    special_fares,
-    usual_fares,
+    special_prices,
+    usual_prices,
 )
 from batchgen.sandbox.openai_spellings import image_as_list, without_nulls
-from batchgen.sandbox.purchase import Order, purchase
-from batchgen.sandbox.records import Picture
+from batchgen.sandbox.price_table import PriceTable, SpecialPrice
+from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.sale import charge_of, made, pictures_of, sell
-from batchgen.sandbox.shapes import Files, Number, Object, Shape, Text, Written
-from batchgen.sandbox.strict import Form, json_form
-from batchgen.sandbox.tariff import SpecialFare, Tariff
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.request_parsing import BodySpec, json_body
+from batchgen.sandbox.sale import charge_of, image_count, pictures_of, sell
+from batchgen.sandbox.shapes import Files, Number, NumberText, Object, Shape, Text
+from batchgen.sandbox.state_records import Picture
 
-_COUNT = Number(least=1, most=10, whole=True)
+_COUNT = Number(minimum=1, maximum=10, whole=True)
 _SHARED: Mapping[str, Shape] = MappingProxyType(
     {
         "model": Text(required=True),
@@ -56,25 +56,25 @@ _SHARED: Mapping[str, Shape] = MappingProxyType(
         "output_format": Text(choices=("png", "jpeg", "webp")),
     }
 )
-_PERCENT = Number(least=0, most=100, whole=True)
-_GENERATE = json_form(
+_PERCENT = Number(minimum=0, maximum=100, whole=True)
+_GENERATE_BODY = json_body(
     {**_SHARED, "n": _COUNT, "output_compression": _PERCENT}, canonical=without_nulls
 )
-_EDIT = Form(
+_EDIT_BODY = BodySpec(
     media_type="multipart/form-data",
     canonical=image_as_list,
-    check=Object(
+    shape=Object(
         fields={
             **_SHARED,
-            "n": Written(number=_COUNT),
-            "output_compression": Written(number=_PERCENT),
-            "image[]": Files(required=True, most=16),
+            "n": NumberText(number=_COUNT),
+            "output_compression": NumberText(number=_PERCENT),
+            "image[]": Files(required=True, maximum=16),
         }
     ),
 )
 _FORMATS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
-# HTTP status, type, code and words.
+# HTTP status, type, code and message.
 _REPLIES: Mapping[Reason, tuple[tuple[int, str, str | None, str], ...]] = (
     MappingProxyType(
         {
@@ -154,40 +154,28 @@ _REPLIES: Mapping[Reason, tuple[tuple[int, str, str | None, str], ...]] = (
 )
 
 
-class Openai:
+class Openai(BaseService):
     """Sell up to ten images per call, by tokens; links or base64."""
 
     name = "openai"
-    # Those of the image's tokens alone: what else is charged stays below the ceiling.
-    tariff: Tariff = MappingProxyType(usual_fares())
-    special_fares: Sequence[SpecialFare] = tuple(special_fares())
+    # Only the tokens of the image: other charges stay below the ceiling.
+    price_table: PriceTable = MappingProxyType(usual_prices())
+    special_prices: Sequence[SpecialPrice] = tuple(special_prices())
     faults = CALL_FAULTS
-    key_header = "authorization"
-    link_life_s: float | None = None
-    renews_links = False
     is_inline = True
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
-
     def routes(self) -> list[Route]:
-        """Return what it serves, without its images."""
-        generate = partial(purchase, self._shop, self, _GENERATE)
-        edit = partial(purchase, self._shop, self, _EDIT)
+        """Return the routes of its API, without those of images."""
+        generate = partial(handle_purchase, self._context, self, _GENERATE_BODY)
+        edit = partial(handle_purchase, self._context, self, _EDIT_BODY)
         return [
             Route("/v1/images/generations", generate, methods=["POST"]),
             Route("/v1/images/edits", edit, methods=["POST"]),
         ]
 
-    def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
-        prompt: str = body["prompt"]
-        return prompt
-
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own envelope."""
-        choices = _REPLIES[refusal.reason]
-        status, kind, code, message = choices[int(refusal.variant * len(choices))]
+        """Return an error reply in its own format."""
+        status, kind, code, message = refusal.choose(_REPLIES)
         text = f"{message} {refusal.detail}".strip()
         error = {"message": text, "type": kind, "param": None, "code": code}
         return JSONResponse(
@@ -201,13 +189,13 @@ class Openai:
         size = _size(order)
         if problem := _problem(order, size):
             raise Refusal(Reason.INVALID, problem)
-        await anyio.sleep(self._shop.latency_s(order.content))
+        await anyio.sleep(self._context.latency_s(order.content))
         if order.refused or fault is Fault.REFUSAL:
             raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
-        # A form has it as text.
-        count = made(int(order.body.get("n", 1)), fault)
+        # In a form, the number is text.
+        count = image_count(int(order.body.get("n", 1)), fault)
         pictures = pictures_of(
-            self._shop,
+            self._context,
             order,
             fault,
             size=size,
@@ -216,12 +204,12 @@ class Openai:
         )
         usage = _Usage.of(order, size, count)
         resolution = resolution_of(size)
-        charge = charge_of(self._shop, order, fault, resolution, usage.amount_nano)
-        await sell(self._shop, order, fault, charge, pictures)
+        charge = charge_of(self._context, order, fault, resolution, usage.amount_nano)
+        await sell(self._context, order, fault, charge, pictures)
         shown = [] if fault is Fault.NO_IMAGE else pictures
-        document = {"created": int(self._shop.now())}
+        document = {"created": int(self._context.now())}
         items = await self._items(order, shown)
-        # What an empty answer cost, it does not tell.
+        # An answer without images does not state its cost.
         counted = {"usage": usage.as_document()} if shown else {}
         return JSONResponse({**document, "data": items, **counted})
 
@@ -229,8 +217,8 @@ class Openai:
         self, order: Order, pictures: list[Picture]
     ) -> list[dict[str, str]]:
         if roll("link", order.content) < 0.5:
-            return [{"url": link_of(self._shop, picture)} for picture in pictures]
-        files = [await self._shop.draw(picture) for picture in pictures]
+            return [{"url": link_of(self._context, picture)} for picture in pictures]
+        files = [await self._context.draw(picture) for picture in pictures]
         return [{"b64_json": base64.b64encode(file).decode()} for file in files]
 
 
@@ -241,7 +229,7 @@ def _size(order: Order) -> tuple[int, int]:
 
 
 def _problem(order: Order, size: tuple[int, int]) -> str | None:
-    """Return what of a request that the form allows this model does not make."""
+    """Return the part of a valid request that this model does not accept."""
     if (problem := size_problem(size)) is not None:
         return f"'size': {problem}"
     is_png = order.body.get("output_format", "png") == "png"
@@ -263,7 +251,7 @@ class _Usage:
         quality = order.body.get("quality", "auto")
         quality = "medium" if quality == "auto" else quality
         return cls(
-            text=min(1 + len(order.prompt) // 4, MOST_TEXT_TOKENS),
+            text=min(1 + len(order.prompt) // 4, MAX_TEXT_TOKENS),
             references=REFERENCE_TOKENS * len(order.body.get("image[]", [])),
             output=images * output_tokens(size, quality),
         )
@@ -279,10 +267,10 @@ class _Usage:
 
     def as_document(self) -> dict[str, Any]:
         """Return `usage`."""
-        given = self.text + self.references
+        input_tokens = self.text + self.references
         return {
-            "total_tokens": given + self.output,
-            "input_tokens": given,
+            "total_tokens": input_tokens + self.output,
+            "input_tokens": input_tokens,
             "output_tokens": self.output,
             "input_tokens_details": {
                 "text_tokens": self.text,

@@ -1,4 +1,4 @@
-"""What OpenAI's image model makes, and what its tokens cost.
+"""The sizes and qualities of OpenAI's image models, and their prices.
 
 Sources: OpenAI's model page as xairouter.com quotes it, for prices by token and sizes;
 estimates of 1024x1024 by quality at robotsatlas.com; read 2026-11-30. How many tokens
@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.sandbox.tariff import Fare, SpecialFare
+from batchgen.sandbox.price_table import Price, SpecialPrice
 
 MODELS = ("gpt-image-2", "gpt-image-1.5")
-"""Whatever is not here is not found: models that were shut down, too."""
+"""Every other model is not found, even one that OpenAI once had."""
 
 QUALITIES: Mapping[str, int] = MappingProxyType(
     {"low": 200, "medium": 1_767, "high": 7_033, "xhigh": 9_000, "max": 12_000}
@@ -23,7 +23,7 @@ QUALITIES: Mapping[str, int] = MappingProxyType(
 
 INPUT_NANO, IMAGE_INPUT_NANO, OUTPUT_NANO = 5_000, 8_000, 30_000
 REFERENCE_TOKENS = 388
-MOST_TEXT_TOKENS = 4_000
+MAX_TEXT_TOKENS = 4_000
 _SQUARE = 1024 * 1024
 _SIDES = {"1K": 1024, "2K": 2048}
 # Pixels from which an image counts as this resolution.
@@ -31,9 +31,9 @@ _RESOLUTIONS = ((6_000_000, "4K"), (2_500_000, "2K"))
 
 
 def resolution_of(size: tuple[int, int]) -> str:
-    """Return what a size in pixels counts as."""
+    """Return the resolution of a size in pixels."""
     pixels = size[0] * size[1]
-    return next((name for least, name in _RESOLUTIONS if pixels >= least), "1K")
+    return next((name for minimum, name in _RESOLUTIONS if pixels >= minimum), "1K")
 
 
 def output_tokens(size: tuple[int, int], quality: str) -> int:
@@ -42,7 +42,7 @@ def output_tokens(size: tuple[int, int], quality: str) -> int:
 
 
 def size_problem(size: tuple[int, int]) -> str | None:
-    """Return why a size is not made; None if it is."""
+    """Return why a size is not allowed; None if it is."""
     shorter, longer = sorted(size)
     if longer > 3840:
         return "the longest edge must be at most 3840px"
@@ -55,12 +55,12 @@ def size_problem(size: tuple[int, int]) -> str | None:
     return None
 
 
-def _fare(resolution: str, quality: str) -> Fare:
+def _price(resolution: str, quality: str) -> Price:
     side = _SIDES[resolution]
     nano = output_tokens((side, side), quality) * OUTPUT_NANO
     usd = Decimal(nano).scaleb(-9)
-    text = Decimal(MOST_TEXT_TOKENS * INPUT_NANO).scaleb(-9)
-    return Fare(
+    text = Decimal(MAX_TEXT_TOKENS * INPUT_NANO).scaleb(-9)
+    return Price(
         expected_usd=usd,
         # Some ratios have a few pixels more than a square, others fewer.
         ceiling_usd=usd * Decimal("1.1") + text,
@@ -69,14 +69,14 @@ def _fare(resolution: str, quality: str) -> Fare:
     )
 
 
-def usual_fares() -> dict[str, Fare]:
-    """Return what an image costs whose quality is left open."""
-    return {resolution: _fare(resolution, "medium") for resolution in _SIDES}
+def usual_prices() -> dict[str, Price]:
+    """Return the prices of an image without a stated quality."""
+    return {resolution: _price(resolution, "medium") for resolution in _SIDES}
 
 
-def special_fares() -> Iterator[SpecialFare]:
-    """Yield what each quality costs."""
+def special_prices() -> Iterator[SpecialPrice]:
+    """Yield the prices of each quality."""
     for quality in QUALITIES:
         for resolution in _SIDES:
-            fare = _fare(resolution, quality)
-            yield SpecialFare(resolution=resolution, quality=quality, fare=fare)
+            price = _price(resolution, quality)
+            yield SpecialPrice(resolution=resolution, quality=quality, price=price)

@@ -1,9 +1,9 @@
-"""What OpenAI reads in more than one way.
+"""Different spellings of a request that OpenAI accepts.
 
 Source: reference of the images API and openai-python 3.57.0, which sends one reference
 as `image` and several as `image[]`; that `image` twice is "Duplicate parameter" stands
 in reports about several clients (such as diaomin66/astrbot_plugin_omnidraw, 58); read
-2026-11-30. That both names beside each other are refused is assumed.
+2026-11-30. It is assumed that both names in one request are refused.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from batchgen.sandbox.forms import Part
+from batchgen.sandbox.multipart import Part
 from batchgen.sandbox.shapes import Object
 
 
 def without_nulls(
     shape: Object, body: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return a body without the fields that are null, which there means absent."""
+    """Return a body without fields of null, which OpenAI treats as absent."""
     fields = {
         name: value
         for name, value in body.items()

@@ -1,10 +1,10 @@
-"""JSON as Google's services read it: one document has many spellings.
+"""JSON as Google's services read it: the same document can be written in many ways.
 
 Source: protobuf.dev, programming guide "ProtoJSON Format", read 2026-11-30. A field
-goes by its lowerCamelCase name or by the name in the .proto file, `null` stands for an
-absent field, a whole number may be written with a fraction of zero, and bytes are
-base64 of either alphabet, with padding or without. That the names of an enum are read
-in any case stands on no page [assumed]: Google's examples write `Image` and `minimal`.
+has its lowerCamelCase name or the name in the .proto file, `null` means an absent
+field, a whole number may be written with a fraction of zero, and bytes are base64 of
+either alphabet, with padding or without. That enum names may be in upper or lower case
+is assumed: no page says so, but Google's examples write `Image` and `minimal`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from batchgen.sandbox.reference import standard_base64
-from batchgen.sandbox.shapes import Listed, Number, Object, Shape, Text
+from batchgen.sandbox.reference_images import standard_base64
+from batchgen.sandbox.shapes import ListOf, Number, Object, Shape, Text
 
 _UNDERSCORE = re.compile(r"_([a-z0-9])")
 
@@ -25,16 +25,16 @@ class Base64Text(Text):
 
 
 class EnumText(Text):
-    """A name out of an enum; its choices are in upper case."""
+    """A name of an enum; its choices are in upper case."""
 
 
 def canonical_object(
     shape: Object, document: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return an object in one spelling, and a line for each field that stands twice.
+    """Return an object in one spelling, and a line for each field that occurs twice.
 
-    Fields that the shape does not know keep their names, so that a complaint about one
-    names it as the client wrote it.
+    Fields that are not in the shape keep their names, so that an error message names
+    them as the client wrote them.
     """
     problems: list[str] = []
     canonical: dict[str, Any] = _read_object(shape, document, "", problems)
@@ -62,7 +62,7 @@ def _read_object(shape: Object, value: Any, where: str, problems: list[str]) -> 
     return fields
 
 
-def _read_list(shape: Listed, value: Any, where: str, problems: list[str]) -> Any:
+def _read_list(shape: ListOf, value: Any, where: str, problems: list[str]) -> Any:
     if not isinstance(value, list):
         return value
     return [_read(shape.item, item, where, problems) for item in value]
@@ -84,7 +84,7 @@ def _read_enum(_shape: Text, value: Any, _where: str, _problems: list[str]) -> A
 _READERS: Mapping[type, Callable[..., Any]] = MappingProxyType(
     {
         Object: _read_object,
-        Listed: _read_list,
+        ListOf: _read_list,
         Number: _read_number,
         Base64Text: _read_bytes,
         EnumText: _read_enum,

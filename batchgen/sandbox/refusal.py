@@ -1,8 +1,12 @@
-"""A request that gets an error reply, before it is put in a provider's words."""
+"""A request that gets an error reply, before the reply has a provider's form."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Reason(StrEnum):
@@ -26,8 +30,8 @@ class Refusal(Exception):
     """A request gets an error reply and is not charged.
 
     Attributes:
-        detail: What is wrong, where the reason alone does not say it.
-        variant: From 0 up to 1; picks one where a provider has several replies.
+        detail: What is wrong, if the reason alone does not say it.
+        variant: From 0 up to 1; chooses one of a provider's several replies.
     """
 
     def __init__(self, reason: Reason, detail: str = "", variant: float = 0.0) -> None:
@@ -36,7 +40,12 @@ class Refusal(Exception):
         self.detail = detail
         self.variant = variant
 
+    def choose(self, replies: Mapping[Reason, Sequence[T]]) -> T:
+        """Return one of a provider's replies for the reason."""
+        choices = replies[self.reason]
+        return choices[int(self.variant * len(choices))]
+
     @property
     def headers(self) -> dict[str, str]:
-        """Headers that go with the reply, whoever gives it."""
+        """Headers of the reply, for every provider."""
         return {"retry-after": "1"} if self.reason is Reason.THROTTLED else {}

@@ -1,22 +1,22 @@
-"""What every sale consists of: pictures that are to be drawn, and one charge."""
+"""The parts of every sale: images, which are drawn later, and one charge."""
 
 from __future__ import annotations
 
 from uuid import uuid4
 
 from batchgen.sandbox.faults import REPLY_NEVER_COMES, Fault
-from batchgen.sandbox.purchase import Order
-from batchgen.sandbox.records import Charge, Picture
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.purchase_handler import Order
+from batchgen.sandbox.sandbox_context import SandboxContext
+from batchgen.sandbox.state_records import Charge, Picture
 
 
-def made(asked: int, fault: Fault | None) -> int:
-    """Return how many images are made and charged of those that were asked for."""
+def image_count(asked: int, fault: Fault | None) -> int:
+    """Return how many images are made and charged, of those in the request."""
     return max(1, asked - 1) if fault is Fault.FEWER_IMAGES else asked
 
 
 def pictures_of(
-    shop: Workshop,
+    context: SandboxContext,
     order: Order,
     fault: Fault | None,
     *,
@@ -39,7 +39,7 @@ def pictures_of(
             width_px=width_px,
             height_px=height_px,
             format=file_format,
-            issued_at=shop.now(),
+            issued_at=context.now(),
             position=position,
             first=None if position == 1 else ids[0],
         )
@@ -48,15 +48,15 @@ def pictures_of(
 
 
 async def sell(
-    shop: Workshop,
+    context: SandboxContext,
     order: Order,
     fault: Fault | None,
     charge: Charge,
     pictures: list[Picture],
 ) -> None:
-    """Charge for images that are handed over at once; on disk when this returns."""
-    await shop.remember(
-        shop.state.add_sale,
+    """Charge for images that are delivered at once; on disk when this returns."""
+    await context.transact(
+        context.state.add_sale,
         order.arrival.request,
         fault or "delivered",
         charge,
@@ -65,17 +65,17 @@ async def sell(
 
 
 def charge_of(
-    shop: Workshop,
+    context: SandboxContext,
     order: Order,
     fault: Fault | None,
     resolution: str,
     amount_nano: int,
 ) -> Charge:
-    """Return the line of the bill for an order; the amount is for all its images."""
+    """Return the line of the bill for an order, with the amount for all its images."""
     return Charge(
         id=str(uuid4()),
         provider=order.provider,
-        at=shop.now(),
+        at=context.now(),
         amount_nano=amount_nano,
         prompt=order.prompt,
         resolution=resolution,
@@ -84,7 +84,7 @@ def charge_of(
 
 
 def bill_status(fault: Fault | None) -> str:
-    """Return what the bill says of a charge: whether its image reached anybody."""
+    """Return the bill's status of a charge: whether its image was delivered."""
     if fault in REPLY_NEVER_COMES:
         return "lost"
     return "no_image" if fault is Fault.NO_IMAGE else "delivered"

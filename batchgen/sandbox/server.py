@@ -1,4 +1,4 @@
-"""Run the sandbox: one process, one port that it keeps, one state folder."""
+"""Run the sandbox: one process, one state folder, and always the same port."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ import anyio
 import uvicorn
 
 from batchgen.sandbox.app import build_app
-from batchgen.sandbox.connection import OpenHttp
+from batchgen.sandbox.broken_replies import ConnectionProtocol
 from batchgen.sandbox.faults import Faults, Profile
+from batchgen.sandbox.sandbox_context import Latency, SandboxContext
 from batchgen.sandbox.services import all_services
 from batchgen.sandbox.state import State
-from batchgen.sandbox.workshop import Latency, Workshop
 
 _HOST = "127.0.0.1"
 _STATE_FILE = "sandbox.db"
-# Below the range from which the system takes ports for outgoing connections: one
-# of those could otherwise sit on our port when we want it back.
+# Below the range in which the system chooses ports of outgoing connections: otherwise
+# such a connection could have our port when we need it again.
 _PORTS = range(20_000, 32_000)
 _BIND_TRIES = 100
 _BIND_FOR_S = 10.0
-# Clients give up idle connections first. The other way round, a request could leave
-# just as its connection closes, and nobody could tell what became of it.
+# Longer than clients keep idle connections. Otherwise a request could be sent just as
+# the sandbox closes its connection, and its outcome would be unknown.
 _KEEP_ALIVE_S = 600
 
 
@@ -40,9 +40,9 @@ class Options:
     """How to run.
 
     Attributes:
-        state: Folder of the state file; made if missing.
-        port: None for the port of last time, or any if there was none.
-        with_parent: End when stdin does, and leave the terminal's signals alone.
+        state: Folder of the state file; created if missing.
+        port: None for the port of the last time, or any port the first time.
+        with_parent: End when stdin ends, and ignore the terminal's signals.
     """
 
     state: Path
@@ -54,11 +54,11 @@ class Options:
 
 
 class PortTaken(OSError):
-    """Another process has the port, and did not go away."""
+    """Another process has the port, and kept it."""
 
 
 class _Server(uvicorn.Server):
-    """Server that says when it accepts connections and leaves signals to us."""
+    """A server that reports when it accepts connections, and handles no signals."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -88,7 +88,7 @@ def serve(
         PortTaken: Another process has the port.
     """
 
-    def tell(port: int) -> None:
+    def announce_urls(port: int) -> None:
         root = f"http://{_HOST}:{port}"
         for name in all_services():
             announce(f"{name:<12} {root}/{name}")
@@ -96,18 +96,18 @@ def serve(
 
     run(
         Options(state=state, port=port, faults=faults, seed=seed, latency=latency),
-        tell,
+        announce_urls,
     )
 
 
 def run(options: Options, ready: Callable[[int], None]) -> None:
-    """Serve until a signal comes or the parent is gone; `ready` gets the port.
+    """Serve until a signal comes or the parent ends; `ready` gets the port.
 
     Raises:
         PortTaken: Another process has the port.
     """
     if options.with_parent:
-        # The parent still wants replies when the terminal tells everybody to stop.
+        # On Ctrl-C the terminal signals this process, too; the parent needs replies.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         threading.Thread(target=_end_with_stdin, daemon=True).start()
@@ -115,34 +115,34 @@ def run(options: Options, ready: Callable[[int], None]) -> None:
 
 
 def _end_with_stdin() -> None:
-    # Not through sys.stdin: its lock would be held when the interpreter ends.
+    # Not through sys.stdin, which would be locked when the interpreter ends.
     while os.read(0, 4096):
         pass
-    # At once: all that counts is committed, and nobody is left to be answered.
+    # At once: all transactions are committed, and no client is left.
     os._exit(0)
 
 
 async def _run(options: Options, ready: Callable[[int], None]) -> None:
     with State(options.state / _STATE_FILE) as state:
-        wanted = options.port or state.read_setting("port")
-        with await _bind(wanted) as listener:
+        preferred_port = options.port or state.read_setting("port")
+        with await _bind(preferred_port) as listener:
             port: int = listener.getsockname()[1]
             state.write_setting("port", port)
-            shop = Workshop(
+            context = SandboxContext(
                 state,
                 Faults(options.faults, options.seed),
                 url=f"http://{_HOST}:{port}",
                 latency=options.latency,
                 clock=lambda: datetime.now(UTC).timestamp(),
             )
-            server = _Server(_configure(shop), lambda: ready(port))
-            await _serve_until_told(server, listener, with_parent=options.with_parent)
+            server = _Server(_configure(context), lambda: ready(port))
+            await _serve_until_signal(server, listener, with_parent=options.with_parent)
 
 
-def _configure(shop: Workshop) -> uvicorn.Config:
+def _configure(context: SandboxContext) -> uvicorn.Config:
     return uvicorn.Config(
-        build_app(shop),
-        http=OpenHttp,
+        build_app(context),
+        http=ConnectionProtocol,
         ws="none",
         lifespan="off",
         log_level="warning",
@@ -152,15 +152,15 @@ def _configure(shop: Workshop) -> uvicorn.Config:
     )
 
 
-async def _serve_until_told(
+async def _serve_until_signal(
     server: _Server, listener: socket.socket, *, with_parent: bool
 ) -> None:
-    told = [signal.SIGTERM]
+    stop_signals = [signal.SIGTERM]
     if not with_parent:
-        told += [signal.SIGINT, signal.SIGHUP]
+        stop_signals += [signal.SIGINT, signal.SIGHUP]
 
     async def stop_on_signal() -> None:
-        with anyio.open_signal_receiver(*told) as signals:
+        with anyio.open_signal_receiver(*stop_signals) as signals:
             async for _ in signals:
                 server.should_exit = True
 
@@ -170,18 +170,18 @@ async def _serve_until_told(
         group.cancel_scope.cancel()
 
 
-async def _bind(wanted: int | None) -> socket.socket:
-    """Return a listening socket; wait a while for a port that was ours before."""
-    if wanted is None:
+async def _bind(preferred_port: int | None) -> socket.socket:
+    """Return a listening socket; wait for a port that this sandbox had before."""
+    if preferred_port is None:
         return _bind_any()
     give_up = anyio.current_time() + _BIND_FOR_S
     while True:
         try:
-            return _listen(wanted)
+            return _listen(preferred_port)
         except OSError as error:
             if anyio.current_time() > give_up:
                 raise PortTaken(
-                    f"port {wanted} of the sandbox is taken by another process"
+                    f"port {preferred_port} of the sandbox is taken by another process"
                 ) from error
         await anyio.sleep(0.05)
 
@@ -196,14 +196,14 @@ def _bind_any() -> socket.socket:
 
 
 def _listen(port: int) -> socket.socket:
-    # asyncio sends small pieces at once only where the protocol is named; without
-    # that, each reply of head and body waits 40 ms for an acknowledgement.
+    # asyncio disables Nagle's algorithm only if the protocol is given; otherwise each
+    # reply waits 40 ms for an acknowledgement between its head and body.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # Connections of the last run may linger on the port for minutes.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((_HOST, port))
-        # Only listening makes the port ours: two may be bound to it until then.
+        # Only listen() reserves the port: until then, two sockets may be bound to it.
         listener.listen(2048)
     except BaseException:
         listener.close()

@@ -1,4 +1,4 @@
-"""The services that the sandbox can stand in for: its own, and those of packages."""
+"""The services that the sandbox can simulate: its own, and those of packages."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from batchgen.sandbox.gccai import Gccai
 from batchgen.sandbox.gemini import Gemini
 from batchgen.sandbox.nanobananaapi import Nanobananaapi
 from batchgen.sandbox.openai import Openai
-from batchgen.sandbox.purchase import Service
-from batchgen.sandbox.workshop import Workshop
+from batchgen.sandbox.purchase_handler import Service
+from batchgen.sandbox.sandbox_context import SandboxContext
 
-Builder = Callable[[Workshop], Service]
+Builder = Callable[[SandboxContext], Service]
 GROUP = "batchgen.sandboxes"
 
 SERVICES: Mapping[str, Builder] = MappingProxyType(
@@ -37,9 +37,9 @@ SERVICES: Mapping[str, Builder] = MappingProxyType(
 
 
 def all_services() -> dict[str, Builder]:
-    """Return all services; a package's own that cannot be loaded is left out.
+    """Return all services; one of a package that cannot be loaded is left out.
 
-    Why, stands in the sandbox's log.
+    The sandbox's log says why.
     """
     services = dict(SERVICES)
     for entry in entry_points(group=GROUP):
@@ -48,6 +48,6 @@ def all_services() -> dict[str, Builder]:
         try:
             services[entry.name] = entry.load()
         except (Exception, SystemExit) as error:  # noqa: BLE001  another's code
-            words = " ".join(str(error).split())
-            sys.stderr.write(f"{entry.name}: {type(error).__name__}: {words}\n")
+            message = " ".join(str(error).split())
+            sys.stderr.write(f"{entry.name}: {type(error).__name__}: {message}\n")
     return services

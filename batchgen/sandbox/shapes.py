@@ -1,4 +1,4 @@
-"""What a document says of the fields of a request, and what is wrong with a value."""
+"""Rules for the fields of a request, and the problems of a value that breaks them."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from batchgen.sandbox.forms import Part
-from batchgen.sandbox.reference import ImageRules, read_data_uri
+from batchgen.sandbox.multipart import Part
+from batchgen.sandbox.reference_images import ImageRules, read_data_uri
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape(ABC):
-    """What one field must be."""
+    """The rule for one field."""
 
     required: bool = False
 
     @abstractmethod
     def problems(self, value: object, name: str) -> Iterator[str]:
-        """Yield one line for each fault of a value; `name` says where it stands."""
+        """Yield one line for each problem of a value; `name` is its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text(Shape):
-    """Text that is not blank; without choices or a pattern any is allowed."""
+    """Text that is not blank, with optional choices or a pattern."""
 
     choices: tuple[str, ...] = ()
     pattern: str = ".*"
@@ -58,10 +58,10 @@ class Flag(Shape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number(Shape):
-    """A number that stands without quotes; both ends of its range are allowed."""
+    """A JSON number; both ends of its range are allowed."""
 
-    least: float
-    most: float
+    minimum: float
+    maximum: float
     whole: bool = False
 
     def problems(self, value: object, name: str) -> Iterator[str]:
@@ -69,13 +69,13 @@ class Number(Shape):
         if isinstance(value, bool) or not isinstance(value, kinds):
             expected = "integer" if self.whole else "number"
             yield f"'{name}': Expected {expected}, received {_kind_of(value)}"
-        elif not self.least <= value <= self.most:
-            yield f"'{name}': Number must be from {self.least} to {self.most}"
+        elif not self.minimum <= value <= self.maximum:
+            yield f"'{name}': Number must be from {self.minimum} to {self.maximum}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written(Shape):
-    """A number in a form, where all is text."""
+class NumberText(Shape):
+    """A number in a form, where every value is text."""
 
     number: Number
 
@@ -88,10 +88,10 @@ class Written(Shape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageText(Shape):
-    """An image as text: a URL, which nobody fetches here, or a data URI.
+    """An image as text: a URL, which the sandbox does not fetch, or a data URI.
 
     Attributes:
-        schemes: What it may start with: `https`, `http`, `data`.
+        schemes: Allowed schemes: `https`, `http`, `data`.
     """
 
     schemes: tuple[str, ...]
@@ -102,32 +102,32 @@ class ImageText(Shape):
             yield f"'{name}': Expected string, received {_kind_of(value)}"
             return
         if value.startswith("data:") and "data" in self.schemes:
-            found = read_data_uri(value)
-            if found is None:
+            parsed = read_data_uri(value)
+            if parsed is None:
                 yield f"'{name}': Invalid data URI"
                 return
-            for problem in self.image.problems(found[1], found[0]):
+            media_type, data = parsed
+            for problem in self.image.problems(data, media_type):
                 yield f"'{name}': {problem}"
         elif not _is_url(value, self.schemes):
             yield f"'{name}': Invalid url"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed(Shape):
-    """A list of things of one shape."""
+class ListOf(Shape):
+    """A list whose items have one shape."""
 
     item: Shape
-    least: int = 0
-    most: int
+    minimum: int = 0
+    maximum: int
 
     def problems(self, value: object, name: str) -> Iterator[str]:
         if not isinstance(value, list):
             yield f"'{name}': Expected array, received {_kind_of(value)}"
             return
-        if not self.least <= len(value) <= self.most:
-            yield (
-                f"'{name}': Array must contain {self.least} to {self.most} element(s)"
-            )
+        if not self.minimum <= len(value) <= self.maximum:
+            counts = f"{self.minimum} to {self.maximum}"
+            yield f"'{name}': Array must contain {counts} element(s)"
         for position, item in enumerate(value):
             yield from self.item.problems(item, f"{name}[{position}]")
 
@@ -147,8 +147,8 @@ class FilePart(Shape):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files(Listed):
-    """The files of a form that have one name: each a whole image."""
+class Files(ListOf):
+    """The files of a form under one name: each is a whole image."""
 
     item: Shape = field(default_factory=FilePart)
 
@@ -158,7 +158,8 @@ class Object(Shape):
     """An object with known fields.
 
     Attributes:
-        rule: Yields what is wrong beyond the single fields, which are right by then.
+        rule: Yields problems that concern several fields; called when each field alone
+            is right.
     """
 
     fields: Mapping[str, Shape]
@@ -168,29 +169,29 @@ class Object(Shape):
         if not isinstance(value, dict):
             yield f"'{name}': Expected object, received {_kind_of(value)}"
             return
-        found = problems_of(value, self.fields, f"{name}." if name else "")
-        yield from found
-        if self.rule is not None and not found:
-            where = f"'{name}': " if name else ""
-            yield from (f"{where}{problem}" for problem in self.rule(value))
+        problems = problems_of(value, self.fields, f"{name}." if name else "")
+        yield from problems
+        if self.rule is not None and not problems:
+            place = f"'{name}': " if name else ""
+            yield from (f"{place}{problem}" for problem in self.rule(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneOf(Shape):
-    """Whatever fits one of several shapes."""
+    """A value of one of several shapes."""
 
     shapes: Sequence[Shape]
 
     def problems(self, value: object, name: str) -> Iterator[str]:
-        tries = [list(shape.problems(value, name)) for shape in self.shapes]
-        # The fewest complaints come from the shape that was meant.
-        yield from min(tries, key=len)
+        by_shape = [list(shape.problems(value, name)) for shape in self.shapes]
+        # The shape with the fewest problems is most likely the one that was meant.
+        yield from min(by_shape, key=len)
 
 
 def problems_of(
     body: Mapping[str, Any], fields: Mapping[str, Shape], prefix: str = ""
 ) -> list[str]:
-    """Return one line for each fault; none means that the body is right."""
+    """Return one line for each problem; none means that the body is right."""
     return [
         *(
             f"Unrecognized key(s) in object: '{prefix}{name}'"

@@ -1,4 +1,4 @@
-"""The sandbox's durable memory: bill, tasks, links, requests, counts, port."""
+"""The sandbox's database: bill, tasks, links, requests, counts, port."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Any, Self
 
-from batchgen.sandbox.records import (
+from batchgen.sandbox.state_records import (
     Arrival,
     Charge,
     LinkState,
     Picture,
-    Record,
+    RequestRecord,
     Task,
     Upload,
 )
 
-# What states of older sandboxes lack.
+# Columns that states of older sandboxes do not have.
 _LATER_COLUMNS = {
     "requests": ("path text not null default ''",),
     "images": ("position integer not null default 1", "first text"),
@@ -50,14 +49,14 @@ class State:
         self._connection.row_factory = sqlite3.Row
         self._refuse_foreign(path)
         self._connection.execute("pragma journal_mode = wal")
-        # A bill that loses its last lines in a power cut is no bill.
+        # So that a power cut cannot remove the last lines of the bill.
         self._connection.execute("pragma synchronous = full")
         schema = files(__package__).joinpath("schema.sql").read_text("utf-8")
         self._add_later_columns()
         self._connection.executescript(schema)
 
     def _refuse_foreign(self, path: Path) -> None:
-        """Refuse a state that others changed so that it would act by itself."""
+        """Refuse a file with triggers or views: somebody else has changed it."""
         self._connection.execute("pragma trusted_schema = off")
         rows = self._connection.execute(
             "select name from sqlite_schema where type in ('trigger', 'view')"
@@ -68,24 +67,19 @@ class State:
     def _add_later_columns(self) -> None:
         for table, columns in _LATER_COLUMNS.items():
             rows = self._connection.execute(f"pragma table_info({table})").fetchall()
-            have = {row["name"] for row in rows}
+            names = {row["name"] for row in rows}
             for column in columns:
-                if have and column.partition(" ")[0] not in have:
+                if names and column.partition(" ")[0] not in names:
                     self._connection.execute(f"alter table {table} add column {column}")
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             self._connection.close()
 
-    def _do(self, name: str, **values: object) -> list[sqlite3.Row]:
+    def _query(self, name: str, **values: object) -> list[sqlite3.Row]:
         return self._connection.execute(self._sql[name], values).fetchall()
 
     @contextmanager
@@ -102,31 +96,28 @@ class State:
     def read_setting(self, name: str) -> Any:
         """Return a setting, or None."""
         with self._transaction():
-            rows = self._do("read_setting", setting=name)
+            rows = self._query("read_setting", setting=name)
         return rows[0]["value"] if rows else None
 
     def write_setting(self, name: str, value: str | int) -> None:
-        """Keep a setting."""
+        """Store a setting."""
         with self._transaction():
-            self._do("write_setting", setting=name, value=value)
+            self._query("write_setting", setting=name, value=value)
 
     def record_arrival(
         self,
         provider: str,
         content: str | None,
         outcome: str,
-        record: Record,
+        record: RequestRecord,
     ) -> Arrival:
-        """Write down a purchase request.
+        """Record a purchase request.
 
-        Args:
-            provider: Whose request it is.
-            content: What counts as the same request; None for an invalid one.
-            outcome: What became of it, or what it waits for.
-            record: What arrived.
+        The content is equal for equal requests, and None for an invalid one. The
+        outcome says how the request ended, or that it waits.
         """
         with self._transaction():
-            [[number]] = self._do("next_number", provider=provider)
+            [[number]] = self._query("next_number", provider=provider)
             values = {
                 "provider": provider,
                 "number": number,
@@ -140,7 +131,7 @@ class State:
             request = cursor.lastrowid
             occurrence = 0
             if content is not None:
-                [[occurrence]] = self._do(
+                [[occurrence]] = self._query(
                     "count_seen", provider=provider, content=content
                 )
         assert request is not None  # noqa: S101  an insert always has a row id
@@ -149,7 +140,7 @@ class State:
     def set_outcome(self, request: int, outcome: str) -> None:
         """Write down how a purchase request ended that was not charged."""
         with self._transaction():
-            self._do("set_outcome", request=request, outcome=outcome)
+            self._query("set_outcome", request=request, outcome=outcome)
 
     def add_sale(
         self,
@@ -161,9 +152,9 @@ class State:
         """Charge for images that are handed over at once."""
         with self._transaction():
             if charge is not None:
-                self._do("add_charge", **asdict(charge))
+                self._query("add_charge", **asdict(charge))
             self._add_images(pictures)
-            self._do("set_outcome", request=request, outcome=outcome)
+            self._query("set_outcome", request=request, outcome=outcome)
 
     def add_task(
         self, request: int, outcome: str, task: Task, pictures: Sequence[Picture]
@@ -171,83 +162,83 @@ class State:
         """Accept a task; it is charged when it is done."""
         with self._transaction():
             self._add_images(pictures)
-            self._do("add_task", **asdict(task))
-            self._do("set_outcome", request=request, outcome=outcome)
+            self._query("add_task", **asdict(task))
+            self._query("set_outcome", request=request, outcome=outcome)
 
     def _add_images(self, pictures: Sequence[Picture]) -> None:
         for picture in pictures:
-            self._do("add_image", **asdict(picture))
+            self._query("add_image", **asdict(picture))
 
     def poll(self, provider: str, task_id: str, now: float) -> Task | None:
         """Return a task; one that is done is charged before this returns."""
         with self._transaction():
-            rows = self._do("read_task", id=task_id, provider=provider)
+            rows = self._query("read_task", id=task_id, provider=provider)
             if not rows:
                 return None
             task = Task(**dict(rows[0]))
             if task.ready_at <= now:
-                self._settle(now)
-                self._do("count_completed_seen", id=task_id)
+                self._charge_due_tasks(now)
+                self._query("count_completed_seen", id=task_id)
         return task
 
-    def _settle(self, now: float) -> None:
-        self._do("charge_due_tasks", now=now)
-        self._do("settle_due_tasks", now=now)
+    def _charge_due_tasks(self, now: float) -> None:
+        self._query("charge_due_tasks", now=now)
+        self._query("settle_due_tasks", now=now)
 
     def bill(self, provider: str | None, now: float) -> list[Charge]:
         """Return all charges up to now, oldest first."""
         with self._transaction():
-            self._settle(now)
-            rows = self._do("list_bill", provider=provider)
+            self._charge_due_tasks(now)
+            rows = self._query("list_bill", provider=provider)
         return [Charge(**dict(row)) for row in rows]
 
     def requests(self) -> list[dict[str, Any]]:
         """Return all purchase requests, oldest first."""
         with self._transaction():
-            rows = self._do("list_requests")
+            rows = self._query("list_requests")
         return [dict(row) for row in rows]
 
     def count_download(self, provider: str, image: str) -> Picture | None:
-        """Return the image that somebody wants, this download counted in."""
+        """Count a download, and return its image."""
         with self._transaction():
-            rows = self._do("count_download", id=image, provider=provider)
+            rows = self._query("count_download", id=image, provider=provider)
         return Picture(**dict(rows[0])) if rows else None
 
     def end_link(self, image: str, link_state: LinkState) -> None:
-        """Let the link that is out go stale: `dead` until renewed, `gone` for ever."""
+        """Make the present link invalid: `dead` until renewed, `gone` for ever."""
         with self._transaction():
-            self._do("end_link", id=image, link_state=link_state)
+            self._query("end_link", id=image, link_state=link_state)
 
     def fresh_links(self, first: str, now: float, life_s: float) -> list[Picture]:
-        """Return the images of a purchase with links that work.
+        """Return the images of a purchase with valid links.
 
-        Those that are gone for good keep the link that does not.
+        Images that are gone for ever keep their invalid link.
         """
         with self._transaction():
-            rows = self._do("read_images", id=first)
+            rows = self._query("read_images", id=first)
             return [self._renewed(Picture(**dict(row)), now, life_s) for row in rows]
 
     def _renewed(self, picture: Picture, now: float, life_s: float) -> Picture:
         stale = picture.link_state == "dead" or now > picture.issued_at + life_s
         if not stale or picture.link_state == "gone":
             return picture
-        [row] = self._do("renew_link", id=picture.id, now=now)
+        [row] = self._query("renew_link", id=picture.id, now=now)
         return Picture(**dict(row))
 
     def add_upload(self, upload: Upload) -> None:
-        """Keep a reference image."""
+        """Store a reference image."""
         values = {name: getattr(upload, name) for name in Upload.__slots__}
         with self._transaction():
-            self._do("add_upload", **values)
+            self._query("add_upload", **values)
 
     def find_upload(self, provider: str, upload: str) -> Upload | None:
-        """Return a reference image, whether or not its link has ended."""
+        """Return a reference image, even if its link has expired."""
         with self._transaction():
-            rows = self._do("read_upload", id=upload, provider=provider)
+            rows = self._query("read_upload", id=upload, provider=provider)
         return Upload(**dict(rows[0])) if rows else None
 
     def uploads(self) -> list[dict[str, Any]]:
         """Return all reference images without their bytes, oldest first."""
         with self._transaction():
-            rows = self._do("list_uploads")
+            rows = self._query("list_uploads")
         return [dict(row) for row in rows]

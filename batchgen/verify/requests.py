@@ -79,7 +79,9 @@ def _small_requests(customer: Customer, able: Capabilities) -> Iterator[Record]:
         if not any(able.misfits(request, model)):
             yield {"aspect_ratio": ratio}
     for resolution in able.for_model(model).resolutions:
-        yield {"resolution": resolution}
+        request = ImageRequest(prompt="", resolution=resolution)
+        if not any(able.misfits(request, model)):
+            yield {"resolution": resolution}
     for number in {2, able.images_per_request, able.images_per_request + 1}:
         yield {"n": number}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,14 +46,24 @@ def verify(provider: str) -> Iterator[Result]:
         SandboxFailed: The sandbox did not start.
     """
     logging.getLogger("batchgen.run").addHandler(logging.NullHandler())
+    checks = deque(checks_of(provider))
     with tempfile.TemporaryDirectory(prefix="batchgen-verify-") as name:
-        for number, check in enumerate(checks_of(provider)):
-            begun = time.monotonic()
-            # Each has a sandbox of its own: what one leaves behind fails no other.
-            folder = Path(name) / str(number)
-            with start_sandbox(folder / "sandbox", latency=0.0) as bank:
-                problem = _problem_of(check, folder, bank, provider)
-            yield Result(check.name, problem, time.monotonic() - begun)
+        while checks:
+            # What a failed check left behind must not fail the next one.
+            with start_sandbox(Path(name) / f"{len(checks)}", latency=0.0) as bank:
+                yield from _until_one_fails(checks, Path(name), bank, provider)
+
+
+def _until_one_fails(
+    checks: deque[Check], folder: Path, bank: SandboxProcess, provider: str
+) -> Iterator[Result]:
+    problem = None
+    while checks and problem is None:
+        check, begun = checks.popleft(), time.monotonic()
+        place = folder / f"{len(checks)}-run"
+        place.mkdir()
+        problem = _problem_of(check, place, bank, provider)
+        yield Result(check.name, problem, time.monotonic() - begun)
 
 
 def _problem_of(

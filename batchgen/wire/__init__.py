@@ -1,23 +1,23 @@
 """The only place that opens sockets to providers.
 
-`Wire` itself is in `batchgen.wire.sender`, its transport in `batchgen.wire.transport`:
-aiohttp comes with them, which a command that sends nothing should not wait for.
+`Wire` itself is in `batchgen.wire.sender` and not imported here: it imports aiohttp,
+for which a command that sends nothing should not wait.
 """
 
-from batchgen.wire.limits import DEFAULT_LIMITS, WireLimits
-from batchgen.wire.links import LinkSource
-from batchgen.wire.memory import MEGABYTE, Lease, Memory
-from batchgen.wire.network import Reach, check_base_url, is_loopback_host
-from batchgen.wire.scrub import Scrubber, scrubber_of
+from batchgen.wire.address_scope import AddressScope, check_base_url, is_loopback_host
+from batchgen.wire.link_scope import LinkSource
+from batchgen.wire.memory import MEGABYTE, Lease, MemoryBudget
+from batchgen.wire.redaction import Redactor, scrubber_of
+from batchgen.wire.wire_limits import DEFAULT_LIMITS, WireLimits
 
 __all__ = [
     "DEFAULT_LIMITS",
     "MEGABYTE",
+    "AddressScope",
     "Lease",
     "LinkSource",
-    "Memory",
-    "Reach",
-    "Scrubber",
+    "MemoryBudget",
+    "Redactor",
     "WireLimits",
     "check_base_url",
     "is_loopback_host",

@@ -9,77 +9,78 @@ from typing import cast
 import anyio
 import httpx
 
-from batchgen.wire.faults import TooLarge
-from batchgen.wire.intake import Intake
+from batchgen.wire.body_sinks import BodySink
+from batchgen.wire.decompression import Decompressor
+from batchgen.wire.exchange_errors import TooLarge
 from batchgen.wire.memory import MEGABYTE, SMALL_BYTES, Lease
-from batchgen.wire.unfold import Unfolding
 
-# Chunks that come together share a timer: each costs more than many a chunk.
-_WORTH_A_TIMER_S = 0.001
+# A timer costs more than reading a small chunk: chunks that arrive within this time
+# share one.
+_TIMER_STEP_S = 0.001
 
 
-class Admission:
-    """Lets the bytes of one exchange into memory, and stops its clock meanwhile.
+class MemoryGate:
+    """Let the bytes of one exchange into memory when the budget allows it.
 
     Args:
-        lease: What the exchange holds.
-        patience: Ends the exchange; it does not run while we are the ones who pause.
+        lease: The memory that the exchange holds.
+        timeout_scope: Ends the exchange; its clock stops while we wait for memory.
     """
 
-    def __init__(self, lease: Lease, patience: anyio.CancelScope) -> None:
+    def __init__(self, lease: Lease, timeout_scope: anyio.CancelScope) -> None:
         self._lease = lease
-        self._patience = patience
-        self._admitted = SMALL_BYTES
+        self._timeout_scope = timeout_scope
+        self._granted_bytes = SMALL_BYTES
 
-    def covers(self, size_bytes: int) -> bool:
-        """Return whether as many bytes may be held already."""
-        return size_bytes <= self._admitted
+    def allows(self, size_bytes: int) -> bool:
+        """Return whether so many bytes may be held without waiting."""
+        return size_bytes <= self._granted_bytes
 
-    async def step(self, size_bytes: int) -> None:
-        """Wait until as many bytes may be held, of which nobody knows how many come."""
+    async def admit_in_megabytes(self, size_bytes: int) -> None:
+        """Wait for a body of unknown size: ask for whole megabytes."""
         await self.admit(math.ceil(size_bytes / MEGABYTE) * MEGABYTE)
 
     async def admit(self, size_bytes: int) -> None:
-        """Wait until as many bytes may be held."""
-        self._admitted = size_bytes
-        if self._lease.take(size_bytes):
+        """Wait until so many bytes may be held."""
+        self._granted_bytes = size_bytes
+        if self._lease.try_grow(size_bytes):
             return
-        left_s = self._patience.deadline - anyio.current_time()
-        self._patience.deadline = math.inf
+        left_s = self._timeout_scope.deadline - anyio.current_time()
+        self._timeout_scope.deadline = math.inf
         try:
             await self._lease.grow(size_bytes)
         finally:
-            self._patience.deadline = anyio.current_time() + left_s
+            self._timeout_scope.deadline = anyio.current_time() + left_s
 
 
 async def read_body(
     response: httpx.Response,
     headers: Mapping[str, str],
-    admission: Admission,
-    intake: Intake,
-    *,
+    gate: MemoryGate,
+    sink: BodySink,
     limit_bytes: int,
     silence_s: float,
 ) -> None:
-    """Pour the body into an intake, unfolded where it came compressed.
+    """Write the body to a sink, decompressed where needed.
 
     Raises:
-        TooLarge: it is, says that it will be, or unfolds to more than the limit.
-        httpx.HTTPError: it is damaged, fell silent, or ended too early.
+        TooLarge: the body, its declared length or what it decompresses to is larger
+            than the limit.
+        httpx.HTTPError: the body is damaged, fell silent, or ended too early.
     """
     expected = _declared_length(headers)
     if expected is not None:
         if expected > limit_bytes:
             raise TooLarge(f"the body has {expected} bytes, more than {limit_bytes}")
-        await admission.admit(intake.expected_bytes(expected))
-        intake.make_room(expected)
+        await gate.admit(sink.estimate_bytes(expected))
+        sink.reserve(expected)
     if response.is_stream_consumed:
-        # A client that is not ours has read it already.
-        intake.feed(response.content)
+        # A transport that is not ours has read the body already.
+        sink.feed(response.content)
         size = len(response.content)
     else:
-        sink = _Sink(Unfolding(headers), admission, intake, limit_bytes)
-        size = await _pour(response, admission, sink, silence_s)
+        limited_sink = _LimitedSink(Decompressor(headers), gate, sink, limit_bytes)
+        size = await _copy(response, gate, limited_sink, silence_s)
     if expected is not None and size != expected:
         raise httpx.RemoteProtocolError(
             f"the body ended after {size} of {expected} bytes"
@@ -100,62 +101,66 @@ def _declared_length(headers: Mapping[str, str]) -> int | None:
     return int(text) if is_number else None
 
 
-class _Sink:
-    """Takes the bytes of a body as they come, and what they unfold to."""
+class _LimitedSink:
+    """Decompress a body on its way to a sink, and stop at the limit."""
 
     def __init__(
         self,
-        unfolding: Unfolding,
-        admission: Admission,
-        intake: Intake,
+        decompressor: Decompressor,
+        gate: MemoryGate,
+        sink: BodySink,
         limit_bytes: int,
     ) -> None:
-        self.size_bytes = 0  # as they came
-        self._unfolded_bytes = 0
-        self._unfolding = unfolding
-        self._admission = admission
-        self._intake = intake
+        self.size_bytes = 0  # still compressed
+        self._decompressed_bytes = 0
+        self._decompressor = decompressor
+        self._gate = gate
+        self._sink = sink
         self._limit = limit_bytes
 
-    def take(self, chunk: bytes) -> Iterator[int]:
-        """Take what came next; yield how many bytes must be let in before it goes on.
+    def feed(self, chunk: bytes) -> Iterator[int]:
+        """Pass on a chunk; yield the memory that is needed before the next piece.
 
         Raises:
-            TooLarge: that is more than the limit.
+            TooLarge: the body is larger than the limit.
         """
         self.size_bytes += len(chunk)
-        return self._pass_on(self._unfolding.feed(chunk))
+        return self._pass_on(self._decompressor.feed(chunk))
 
     def end(self) -> Iterator[int]:
-        """Take note that all has come; as `take`."""
-        return self._pass_on(self._unfolding.end())
+        """Pass on what was held back, at the end of the body; else as `feed`."""
+        return self._pass_on(self._decompressor.end())
 
     def _pass_on(self, pieces: Iterator[bytes]) -> Iterator[int]:
         for piece in pieces:
-            self._unfolded_bytes += len(piece)
-            if max(self.size_bytes, self._unfolded_bytes) > self._limit:
+            self._decompressed_bytes += len(piece)
+            if max(self.size_bytes, self._decompressed_bytes) > self._limit:
                 raise TooLarge(f"the body has more than {self._limit} bytes")
-            self._intake.feed(piece)
-            if not self._admission.covers(self._intake.needs_bytes):
-                yield self._intake.needs_bytes
+            self._sink.feed(piece)
+            if not self._gate.allows(self._sink.required_bytes):
+                yield self._sink.required_bytes
 
 
-async def _pour(
-    response: httpx.Response, admission: Admission, sink: _Sink, silence_s: float
+async def _copy(
+    response: httpx.Response,
+    gate: MemoryGate,
+    limited_sink: _LimitedSink,
+    silence_s: float,
 ) -> int:
-    """Return how many bytes came."""
+    """Return how many bytes came, before decompression."""
     silent_until = 0.0
     stream = aiter(cast(httpx.AsyncByteStream, response.stream))
     with anyio.CancelScope() as silence:
         while True:
             until = anyio.current_time() + silence_s
-            if until - silent_until > _WORTH_A_TIMER_S:
+            if until - silent_until > _TIMER_STEP_S:
                 silence.deadline = silent_until = until
             chunk = await anext(stream, None)
-            for needed in sink.end() if chunk is None else sink.take(chunk):
-                # Nobody is silent while we are the ones who pause.
+            growth = limited_sink.end() if chunk is None else limited_sink.feed(chunk)
+            for size_bytes in growth:
+                # While we wait for memory, the server is not the silent one.
                 silence.deadline, silent_until = math.inf, 0.0
-                await admission.step(needed)
+                await gate.admit_in_megabytes(size_bytes)
             if chunk is None:
-                return sink.size_bytes
+                return limited_sink.size_bytes
     raise httpx.ReadTimeout(f"silence for {silence_s:g} s")

@@ -1,7 +1,7 @@
-"""Whose certificates are trusted: those of this computer, or those that are named.
+"""Which certificates are trusted: those of this computer, or of environment variables.
 
-As with curl and requests, what variables name stands in the place of the computer's own
-list. Several variables add up: no order among them has to be known.
+As with curl and requests, the variables replace the computer's own list. Several
+variables add up, so users need not know an order among them.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ _SYSTEM_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu
     "/etc/ssl/ca-bundle.pem",  # SUSE
 )
-"""Where systems keep their list. A Python that was built elsewhere does not know it."""
+"""Lists of several systems. A Python built on another system does not know the path."""
 
-_PEM_BEGINS = b"-----BEGIN "
-_LONGEST_FILE_BYTES = 64 * 1024 * 1024
+_PEM_START = b"-----BEGIN "
+_MAX_FILE_BYTES = 64 * 1024 * 1024
 """The list of a whole system has 0.2 MB."""
 
 
 @dataclass(frozen=True, slots=True)
-class NamedCertificates:
+class CertificateSource:
     """Certificates that the environment names.
 
     Attributes:
-        variables: The environment variables that name them.
-        path: Their value, which may list several folders.
-        is_folder: Whether it is a folder, whose files are named by their hash.
+        variables: The environment variables with this path.
+        path: The value of the variables, which may list several folders.
+        is_folder: Whether the path is a folder, with files named by their hash.
     """
 
     variables: tuple[str, ...]
@@ -56,65 +56,65 @@ class NamedCertificates:
         return " and ".join(self.variables)
 
 
-def named_certificates() -> list[NamedCertificates]:
-    """Return what the environment names; empty where this computer's list counts."""
-    named: dict[tuple[str, bool], tuple[str, ...]] = {}
+def certificate_sources() -> list[CertificateSource]:
+    """Return the sources in the environment; if none, this computer's list counts."""
+    sources: dict[tuple[str, bool], tuple[str, ...]] = {}
     for variable in (*FILE_VARIABLES, FOLDER_VARIABLE):
         if path := os.environ.get(variable):
             is_folder = variable == FOLDER_VARIABLE or _is_folder_too(variable, path)
-            place = path, is_folder
-            named[place] = (*named.get(place, ()), variable)
+            key = path, is_folder
+            sources[key] = (*sources.get(key, ()), variable)
     return [
-        NamedCertificates(variables, path, is_folder)
-        for (path, is_folder), variables in named.items()
+        CertificateSource(variables, path, is_folder)
+        for (path, is_folder), variables in sources.items()
     ]
 
 
 def _is_folder_too(variable: str, path: str) -> bool:
-    # requests takes a folder where it takes a file; OpenSSL has a variable for each.
+    # requests and curl accept a folder, too; OpenSSL has another variable for folders.
     return variable != FILE_VARIABLES[0] and os.path.isdir(path)  # noqa: PTH112 - a NUL in the path is no folder
 
 
 def create_tls_context() -> ssl.SSLContext:
-    """Return what checks the certificates of servers.
+    """Return the context that checks the certificates of servers.
 
     Raises:
-        SpecError: a variable names what cannot be used.
+        SpecError: the path in a variable cannot be used.
     """
-    named = named_certificates()
-    for each in named:
-        if (problem := _problem_of(each)) is not None:
-            raise SpecError(_unusable(each, problem))
-    context = _named_context(named) if named else _system_context()
-    # curl asks for no more than a chain that ends in a trusted certificate. Python 3.13
-    # refuses many authorities of companies, whose certificates lack a field.
+    sources = certificate_sources()
+    for source in sources:
+        if (problem := _problem_of(source)) is not None:
+            raise SpecError(_unusable(source, problem))
+    context = _context_of_sources(sources) if sources else _system_context()
+    # As curl: any chain that ends in a trusted certificate is accepted. Python 3.13
+    # refuses the authorities of many companies, because a field is missing.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
-def trusted_words() -> str:
-    """Return which certificates are trusted, as words for a message."""
-    named = named_certificates()
-    if not named:
+def describe_trusted() -> str:
+    """Return which certificates are trusted, for a message."""
+    sources = certificate_sources()
+    if not sources:
         return f"this computer's own list ({FILE_VARIABLES[0]} names another)"
     return " and ".join(
-        f"those in {each.path} ({', '.join(each.variables)})" for each in named
+        f"those in {source.path} ({', '.join(source.variables)})" for source in sources
     )
 
 
-def _named_context(named: list[NamedCertificates]) -> ssl.SSLContext:
+def _context_of_sources(sources: list[CertificateSource]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for each in named:
+    for source in sources:
         try:
-            if each.is_folder:
-                context.load_verify_locations(capath=each.path)
+            if source.is_folder:
+                context.load_verify_locations(capath=source.path)
             else:
-                context.load_verify_locations(cafile=each.path)
+                context.load_verify_locations(cafile=source.path)
         except (OSError, ValueError) as error:  # SSLError is an OSError
-            words = "holds a certificate that cannot be read"
-            raise SpecError(_unusable(each, words)) from error
+            problem = "holds a certificate that cannot be read"
+            raise SpecError(_unusable(source, problem)) from error
     return context
 
 
@@ -125,46 +125,46 @@ def _system_context() -> ssl.SSLContext:
     for path in _SYSTEM_FILES:
         if Path(path).is_file():
             return ssl.create_default_context(cafile=path)
-    # No list at all, as in a small container: the one that comes with httpx.
+    # The system has no list, as in a small container: take the list of httpx.
     return httpx.create_ssl_context(trust_env=False)
 
 
 def _has_hashed_files() -> bool:
-    """Say whether OpenSSL's own folder holds certificates, read when needed."""
+    """Return whether OpenSSL's own folder holds certificates, which it reads later."""
     folder = ssl.get_default_verify_paths().capath
     return folder is not None and any(Path(folder).glob("*.[0-9]"))
 
 
-# -- what cannot be used
+# -- unusable sources
 
 
-def _unusable(named: NamedCertificates, problem: str) -> str:
-    wanted = (
+def _unusable(source: CertificateSource, problem: str) -> str:
+    expected = (
         "a folder of certificates that `openssl rehash` has prepared"
-        if named.is_folder
+        if source.is_folder
         else "a PEM file with certificates"
     )
-    verb, them = ("names", "it") if len(named.variables) == 1 else ("name", "them")
+    verb, them = ("names", "it") if len(source.variables) == 1 else ("name", "them")
     return (
-        f"{named.names} {verb} {named.path}, which {problem}: set {them} to the path "
-        f"of {wanted}, or unset {them}. Nothing was sent"
+        f"{source.names} {verb} {source.path}, which {problem}: set {them} to the path "
+        f"of {expected}, or unset {them}. Nothing was sent"
     )
 
 
-def _problem_of(named: NamedCertificates) -> str | None:
+def _problem_of(source: CertificateSource) -> str | None:
     try:
-        if named.is_folder:
-            return _problem_of_folders(named.path)
-        return _problem_of_file(Path(named.path))
+        if source.is_folder:
+            return _problem_of_folders(source.path)
+        return _problem_of_file(Path(source.path))
     except FileNotFoundError:
         return "is not there"
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        words = error.strerror if isinstance(error, OSError) else str(error)
-        return f"cannot be read ({words})"
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return f"cannot be read ({reason})"
 
 
 def _problem_of_folders(paths: str) -> str | None:
-    """Return why none of the folders can be used; OpenSSL passes over missing ones."""
+    """Return why none of the folders can be used; one usable folder is enough."""
     problems = list(_problems_of_folders(paths))
     return problems[0] if len(problems) == paths.count(os.pathsep) + 1 else None
 
@@ -188,11 +188,11 @@ def _problem_of_file(path: Path) -> str | None:
     if not stat.S_ISREG(kind):
         return "is no file"
     with path.open("rb") as file:
-        content = file.read(_LONGEST_FILE_BYTES)
+        content = file.read(_MAX_FILE_BYTES)
     if not content.strip():
         return "is empty"
-    if _PEM_BEGINS not in content:
-        if content[:1] == b"\x30":  # how a DER sequence begins
+    if _PEM_START not in content:
+        if content[:1] == b"\x30":  # the first byte of DER
             return (
                 "is no PEM file, perhaps a DER file (openssl x509 -inform der -in "
                 "FILE -out ca.pem makes it one)"

@@ -15,104 +15,107 @@ from batchgen.decoding import decode_data_uri
 from batchgen.errors import ImageRejected, Incomplete, LinkLost
 from batchgen.model import Blob
 from batchgen.tracebacks import drop_tracebacks
-from batchgen.wire.body import Admission
-from batchgen.wire.faults import FOREIGN, download_error, no_image
-from batchgen.wire.intake import ImageIntake
-from batchgen.wire.line import Line
-from batchgen.wire.links import LinkSource, each_place, secure
+from batchgen.wire.address_scope import AddressScope
+from batchgen.wire.body import MemoryGate, read_body
+from batchgen.wire.body_sinks import ImageSink
+from batchgen.wire.exchange_errors import HTTPX_ERRORS, download_error, error_of_status
+from batchgen.wire.http_exchange import Exchange
+from batchgen.wire.link_scope import LinkSource, candidate_urls, prefer_https
 from batchgen.wire.memory import Lease
-from batchgen.wire.network import Reach
-from batchgen.wire.requests import build_download
+from batchgen.wire.request_builder import build_download
 
 _WANTS_KEY = frozenset({401, 403})
 
 
 async def download(
-    line: Line,
+    exchange: Exchange,
     provider: str,
     url: str,
     lease: Lease,
     source: LinkSource | None,
     *,
-    near: bool,
+    allow_loopback: bool,
 ) -> Blob:
     """Fetch the bytes of one image; see `Wire.download`."""
     if is_data_uri(url):
-        return await _decode_data_uri(line, provider, url, lease)
-    patience_s = line.limits.transfer_s
-    with anyio.move_on_after(patience_s) as patience:
-        admission = Admission(lease, patience)
-        follower = _Follower(line, provider, admission)
-        return await _try_places(follower, url, source, near=near)
-    raise Incomplete(provider, f"the download took longer than {patience_s:g} s")
+        return await _decode_data_uri(exchange, provider, url, lease)
+    timeout_s = exchange.limits.transfer_s
+    with anyio.move_on_after(timeout_s) as timeout_scope:
+        gate = MemoryGate(lease, timeout_scope)
+        follower = _Follower(exchange, provider, gate)
+        return await _try_candidates(
+            follower, url, source, allow_loopback=allow_loopback
+        )
+    raise Incomplete(provider, f"the download took longer than {timeout_s:g} s")
 
 
-async def _try_places(
-    follower: _Follower, url: str, source: LinkSource | None, *, near: bool
+async def _try_candidates(
+    follower: _Follower, url: str, source: LinkSource | None, *, allow_loopback: bool
 ) -> Blob:
     try:
-        places = list(each_place(url, source))
-    except FOREIGN as error:
+        candidates = list(candidate_urls(url, source))
+    except HTTPX_ERRORS as error:
         raise download_error(follower.provider, "the link", error) from error
     lost: LinkLost | None = None
-    for place in places:
+    for candidate in candidates:
         try:
-            return await follower.follow(place, source, near=near)
+            return await follower.follow(
+                candidate, source, allow_loopback=allow_loopback
+            )
         except LinkLost as error:
-            # What the first place says counts: the others are guesses.
+            # The error of the first URL is the one to report: the others are guesses.
             lost = lost or error
     raise lost or LinkLost(follower.provider, "the link names no place")
 
 
 class _Follower:
-    """Follows a link over its redirects, each of which is judged like a link."""
+    """Follow a link over its redirects; each redirect is checked like the link."""
 
-    def __init__(self, line: Line, provider: str, admission: Admission) -> None:
+    def __init__(self, exchange: Exchange, provider: str, gate: MemoryGate) -> None:
         self.provider = provider
-        self._line = line
-        self._admission = admission
+        self._exchange = exchange
+        self._gate = gate
 
     async def follow(
-        self, url: httpx.URL, source: LinkSource | None, *, near: bool
+        self, url: httpx.URL, source: LinkSource | None, *, allow_loopback: bool
     ) -> Blob:
         host = "the link"
         keys: Mapping[str, str] = {} if source is None else source.key_headers
         try:
-            for _ in range(self._line.limits.redirects + 1):
-                url = secure(url, source, near=near)
+            for _ in range(self._exchange.limits.redirects + 1):
+                url = prefer_https(url, source, allow_loopback=allow_loopback)
                 host = url.host
-                reach = self._line.judge_link(url, source, near=near)
+                scope = self._exchange.scope_of_link(
+                    url, source, allow_loopback=allow_loopback
+                )
                 is_own = source is not None and source.owns_origin(url)
-                found = await self._fetch(url, reach, keys if is_own else {})
-                if isinstance(found, Blob):
-                    return found
-                url = found
-                # Who is out on the internet does not lead us back to our own machine,
-                # nor to the provider's network; and no redirect leads to the key.
-                near = reach is Reach.LOOPBACK
-                source = None if reach is Reach.PUBLIC else source
+                image_or_url = await self._fetch(url, scope, keys if is_own else {})
+                if isinstance(image_or_url, Blob):
+                    return image_or_url
+                url = image_or_url
+                # After a host on the internet, no redirect may lead to this machine or
+                # to the provider's network. The key is never sent after a redirect.
+                allow_loopback = scope is AddressScope.LOOPBACK
+                source = None if scope is AddressScope.PUBLIC else source
                 keys = {}
-        except FOREIGN as error:
+        except HTTPX_ERRORS as error:
             drop_tracebacks(error)
             raise download_error(self.provider, host, error) from error
-        hops = self._line.limits.redirects
+        hops = self._exchange.limits.redirects
         raise LinkLost(self.provider, f"the link led through more than {hops} hops")
 
     async def _fetch(
-        self, url: httpx.URL, reach: Reach, key_headers: Mapping[str, str]
+        self, url: httpx.URL, scope: AddressScope, key_headers: Mapping[str, str]
     ) -> Blob | httpx.URL:
-        """Return the image, or where the next hop is.
+        """Return the image, or the URL of a redirect.
 
-        Args:
-            url: The link, or a hop.
-            reach: The addresses that it may be sent to.
-            key_headers: What is sent once more where the answer asks for a key.
+        If the answer asks for a key, there is a second request with `key_headers`.
         """
-        response = await self._open(url, reach, {})
+        response = await self._open(url, scope, {})
         try:
             if response.status_code in _WANTS_KEY and key_headers:
                 await response.aclose()
-                response = await self._open(url, reach, key_headers)
+                response = await self._open(url, scope, key_headers)
                 if response.has_redirect_location:
                     words = "with the key, the link leads elsewhere: not followed"
                     raise LinkLost(self.provider, words)
@@ -120,33 +123,40 @@ class _Follower:
             if response.has_redirect_location:
                 return join_url(url, headers["location"])
             if response.status_code != 200:
-                raise no_image(self.provider, response)
-            limit = self._line.limits.image_bytes
-            with closing(ImageIntake()) as intake:
-                await self._line.read(response, headers, self._admission, intake, limit)
-                return intake.image()
+                raise error_of_status(self.provider, response)
+            limits = self._exchange.limits
+            with closing(ImageSink()) as sink:
+                max_bytes, silence_s = limits.image_bytes, limits.silence_s
+                await read_body(
+                    response, headers, self._gate, sink, max_bytes, silence_s
+                )
+                return sink.image()
         finally:
             await response.aclose()
 
     async def _open(
-        self, url: httpx.URL, reach: Reach, headers: Mapping[str, str]
+        self, url: httpx.URL, scope: AddressScope, headers: Mapping[str, str]
     ) -> httpx.Response:
         request = build_download(url, headers)
-        return await self._line.open(request, reach, self._line.limits.silence_s)
+        return await self._exchange.open(
+            request, scope, self._exchange.limits.silence_s
+        )
 
 
-async def _decode_data_uri(line: Line, provider: str, uri: str, lease: Lease) -> Blob:
-    # Base64 is a third larger than what it stands for.
-    if len(uri) > line.limits.image_bytes * 3 // 2:
+async def _decode_data_uri(
+    exchange: Exchange, provider: str, uri: str, lease: Lease
+) -> Blob:
+    # Base64 is a third larger than the bytes that it encodes.
+    if len(uri) > exchange.limits.image_bytes * 3 // 2:
         raise _rejected(provider, "the data URI is too large")
     await lease.grow(len(uri))
-    blob = await line.decode(partial(decode_data_uri, uri), len(uri))
+    blob = await exchange.decode(partial(decode_data_uri, uri), len(uri))
     if blob is None:
         raise _rejected(provider, "the data URI cannot be decoded")
     return blob
 
 
-def _rejected(provider: str, words: str) -> ImageRejected:
-    error = ImageRejected(provider, words)
+def _rejected(provider: str, message: str) -> ImageRejected:
+    error = ImageRejected(provider, message)
     error.is_final = True
     return error

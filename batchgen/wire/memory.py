@@ -1,4 +1,4 @@
-"""How much of what arrives may be held in memory at once, until it is stored."""
+"""How many bytes of replies and images may be in memory at once, until stored."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ MEGABYTE = 1024 * 1024
 DEFAULT_BYTES = 256 * MEGABYTE
 
 SMALL_BYTES = 64 * 1024
-"""A body up to this size is let in without being counted."""
+"""A body up to this size is not counted."""
 
 
-class Memory:
-    """A budget of bytes that bodies share; who does not fit waits for its turn.
+class MemoryBudget:
+    """A budget of bytes that all bodies share; a body that does not fit waits.
 
-    Those that hold bytes already and need more come first, the oldest before all, then
-    the others in the order in which they came. When all that hold bytes wait, or
-    nobody holds any, the first is let in beyond the budget: so nothing blocks for ever,
-    a body larger than the budget passes, too, and no more is held than the budget and
-    one body.
+    Leases that hold bytes already and need more come first, the oldest before all,
+    then the others in the order of their requests. When every lease that holds bytes
+    waits, or none holds any, the first request is granted beyond the budget. So there
+    is no deadlock, a body larger than the budget passes, too, and the memory used is
+    at most the budget plus one body.
 
     Attributes:
-        held_bytes: What all leases together hold.
+        held_bytes: Held by all leases together.
     """
 
     def __init__(self, limit_bytes: int = DEFAULT_BYTES) -> None:
@@ -36,37 +36,37 @@ class Memory:
         self._limit = limit_bytes
         self._holders: dict[Lease, None] = {}
         self._resting: set[Lease] = set()
-        self._waiting: dict[Lease, _Claim] = {}
+        self._waiting: dict[Lease, _GrowthRequest] = {}
 
     def lease(self) -> Lease:
-        """Return a lease of no bytes yet."""
+        """Return a lease that holds no bytes yet."""
         return Lease(self)
 
-    def take(self, lease: Lease, size_bytes: int) -> bool:
-        """Let a lease grow at once; False if it would have to wait."""
+    def try_grow(self, lease: Lease, size_bytes: int) -> bool:
+        """Let a lease grow at once; return False if the lease would have to wait."""
         others = len(self._holders) - len(self._resting) - (lease in self._holders)
-        is_free = not self._waiting and (not others or self._fits(lease, size_bytes))
-        if is_free:
+        can_grow = not self._waiting and (not others or self._fits(lease, size_bytes))
+        if can_grow:
             self._set(lease, size_bytes)
-        return is_free
+        return can_grow
 
     async def wait(self, lease: Lease, size_bytes: int) -> None:
-        """Let a lease grow when it is its turn."""
-        claim = self._waiting[lease] = _Claim(size_bytes)
+        """Let a lease grow when its turn comes."""
+        request = self._waiting[lease] = _GrowthRequest(size_bytes)
         self._admit()
         try:
-            await claim.admitted.wait()
+            await request.granted.wait()
         finally:
             if self._waiting.pop(lease, None) is not None:
-                self._admit()  # it was cancelled: somebody else may be first now
+                self._admit()  # cancelled: another request may be first now
 
     def give_back(self, lease: Lease, size_bytes: int) -> None:
-        """Let a lease hold less."""
+        """Reduce what a lease holds."""
         self._set(lease, size_bytes)
         self._admit()
 
     def rest(self, lease: Lease) -> None:
-        """Wait no longer for a lease to give back what it holds."""
+        """Do not count on this lease to give back bytes soon."""
         if lease in self._holders:
             self._resting.add(lease)
             self._admit()
@@ -85,64 +85,64 @@ class Memory:
 
     def _admit(self) -> None:
         while self._waiting:
-            holders = [it for it in self._holders if it in self._waiting]
+            holders = [lease for lease in self._holders if lease in self._waiting]
             first = holders[0] if holders else next(iter(self._waiting))
-            somebody_goes_on = len(holders) < len(self._holders) - len(self._resting)
-            claim = self._waiting[first]
-            if somebody_goes_on and not self._fits(first, claim.size_bytes):
+            others_will_free = len(holders) < len(self._holders) - len(self._resting)
+            request = self._waiting[first]
+            if others_will_free and not self._fits(first, request.size_bytes):
                 return
             del self._waiting[first]
-            self._set(first, claim.size_bytes)
-            claim.admitted.set()
+            self._set(first, request.size_bytes)
+            request.granted.set()
 
 
-class _Claim:
-    """What a lease waits to grow to."""
+class _GrowthRequest:
+    """The size to which a waiting lease wants to grow."""
 
     def __init__(self, size_bytes: int) -> None:
         self.size_bytes = size_bytes
-        self.admitted = anyio.Event()
+        self.granted = anyio.Event()
 
 
 class Lease:
-    """What one exchange holds of the budget, until its context ends.
+    """The part of the budget that one exchange holds, until its context ends.
 
-    An error of ours that ends the context loses its traceback: the frames there hold
-    what is no longer counted.
+    An error of batchgen that ends the context loses its traceback: the frames in it
+    would keep bytes in memory that are no longer counted.
 
     Attributes:
-        held_bytes: What is counted now; 0 for a small body.
+        held_bytes: Bytes that are counted now; 0 for a small body.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: MemoryBudget) -> None:
         self.held_bytes = 0
         self._memory = memory
         self._kept_bytes = 0
 
-    def take(self, size_bytes: int) -> bool:
-        """Grow to a size without waiting; False if that cannot be."""
+    def try_grow(self, size_bytes: int) -> bool:
+        """Grow to a size without waiting; return False if that is not possible."""
         total_bytes = self._kept_bytes + size_bytes
         if size_bytes <= SMALL_BYTES or total_bytes <= self.held_bytes:
             return True
-        return self._memory.take(self, total_bytes)
+        return self._memory.try_grow(self, total_bytes)
 
     async def grow(self, size_bytes: int) -> None:
-        """Grow to a size, and wait until that may be."""
-        if not self.take(size_bytes):
+        """Grow to a size; wait until the budget allows it."""
+        if not self.try_grow(size_bytes):
             await self._memory.wait(self, self._kept_bytes + size_bytes)
 
     def keep(self) -> None:
-        """Hold what is held now to the end, beside what the next body takes."""
+        """Keep the present bytes to the end, beside those of the next body."""
         self._kept_bytes = self.held_bytes
 
     def rest(self) -> None:
-        """Say that this is held until other leases have had what they wait for."""
+        """Say that these bytes are given back only after other leases have grown."""
         self._memory.rest(self)
 
     def shrink(self, size_bytes: int) -> None:
-        """Give back all but a size, and what is kept."""
-        rest_bytes = size_bytes if size_bytes > SMALL_BYTES else 0
-        total_bytes = self._kept_bytes + rest_bytes
+        """Give back all bytes but this many, and those of `keep`."""
+        counted_bytes = size_bytes if size_bytes > SMALL_BYTES else 0
+        total_bytes = self._kept_bytes + counted_bytes
         if total_bytes < self.held_bytes:
             self._memory.give_back(self, total_bytes)
 

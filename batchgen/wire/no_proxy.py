@@ -1,4 +1,4 @@
-"""Which hosts NO_PROXY keeps from the proxy."""
+"""Which hosts are reached without a proxy, because NO_PROXY names them."""
 
 from __future__ import annotations
 
@@ -9,32 +9,28 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 import httpx
 
-from batchgen.wire.network import read_address
+from batchgen.wire.address_scope import DEFAULT_PORTS, read_address
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_PORTS = {"http": 80, "https": 443}
-_BETWEEN = re.compile(r"[,\s]+")
+_SEPARATORS = re.compile(r"[,\s]+")
 _WITH_PORT = re.compile(r"(\[[^\]]+\]|[^:]+):(\d{1,5})")
 
 
 def goes_direct(url: httpx.URL) -> bool:
-    """Say whether NO_PROXY names the host of a URL.
+    """Return whether NO_PROXY names the host of a URL.
 
-    Its entries are parted by commas or blanks. Each is a host, which stands for its
-    subdomains, too, with or without a leading dot; an address or a network, such as
-    10.0.0.0/8; either of them maybe with a port; or `*` for all.
+    Its entries are separated by commas or blanks. An entry is a host, which includes
+    its subdomains, with or without a leading dot; an address or a network such as
+    10.0.0.0/8; either of them with or without a port; or `*` for all hosts.
     """
     environment = getproxies_environment()
-    if not environment:  # macOS and its system settings
+    if not environment:  # then the settings of macOS count
         return bool(proxy_bypass(url.host))
-    listed = environment.get("no", "")
-    port = url.port or _PORTS.get(url.scheme, 0)
-    return any(
-        _matches(entry, url.host.rstrip(".").lower(), port)
-        for entry in _BETWEEN.split(listed.strip())
-        if entry
-    )
+    entries = _SEPARATORS.split(environment.get("no", "").strip())
+    port = url.port or DEFAULT_PORTS.get(url.scheme, 0)
+    host = url.host.rstrip(".").lower()
+    return any(_matches(entry, host, port) for entry in entries if entry)
 
 
 @lru_cache(maxsize=4096)
@@ -48,12 +44,12 @@ def _matches(entry: str, host: str, port: int) -> bool:
             return False
     address = read_address(host)
     if address is not None:
-        return _holds(name, address)
+        return _contains(name, address)
     domain = name.removeprefix("*").strip(".").lower()
     return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
 
-def _holds(network: str, address: Address) -> bool:
+def _contains(network: str, address: Address) -> bool:
     try:
         return address in ipaddress.ip_network(network.strip("[]"), strict=False)
     except ValueError:

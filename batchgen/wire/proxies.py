@@ -1,4 +1,4 @@
-"""Which proxy the environment asks for, and what of it is secret."""
+"""Which proxy the environment names, and which parts of it are secret."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pybase64
 
 from batchgen.addresses.url import read_url
 from batchgen.errors import SpecError
-from batchgen.wire.network import is_loopback_host
+from batchgen.wire.address_scope import DEFAULT_PORTS, is_loopback_host
 from batchgen.wire.no_proxy import goes_direct
 
 _SCHEMES = ("http", "https")
-_PORTS = {"http": 80, "https": 443}
+
 _SYSTEM_SETTINGS = "the system's settings"
-"""Where a proxy comes from on macOS when no variable names one."""
+"""Where a proxy comes from on macOS, if no variable names one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class Login:
 
     @property
     def as_basic(self) -> str:
-        """What HTTP's Basic scheme makes of it."""
+        """The login in HTTP's Basic scheme."""
         pair = f"{self.user}:{self.password}".encode()
         return f"Basic {pybase64.b64encode(pair).decode()}"
 
     @property
     def secret(self) -> str:
-        """The password; the user name where that is all: then it is a token."""
+        """The password; without one, the user name, which is then a token."""
         return self.password or self.user
 
 
@@ -61,22 +61,22 @@ class Proxy:
         return f"{address} ({self.variable})"
 
     def is_at(self, host: str, port: int | None) -> bool:
-        """Say whether this is what a connection was to be opened to."""
+        """Return whether the proxy has this host and port."""
         url = httpx.URL(self.url)
-        return (url.host, url.port or _PORTS[url.scheme]) == (host, port)
+        return (url.host, url.port or DEFAULT_PORTS[url.scheme]) == (host, port)
 
 
 def read_proxies() -> Mapping[str, Proxy]:
     """Return the proxy for each scheme, as the environment names them.
 
     Raises:
-        SpecError: it names one that batchgen cannot speak to.
+        SpecError: batchgen cannot use one of them.
     """
-    named = getproxies()
+    urls = getproxies()
     proxies = {}
     for scheme in _SCHEMES:
         for name in (scheme, "all"):
-            if text := named.get(name):
+            if text := urls.get(name):
                 proxies[scheme] = _read_proxy(text, _variable_of(name, text))
                 break
     return proxies
@@ -88,16 +88,16 @@ def _variable_of(name: str, text: str) -> str:
     candidates = (variable, variable.upper(), *os.environ)
     return next(
         (
-            each
-            for each in candidates
-            if each.lower() == variable and os.environ.get(each) == text
+            candidate
+            for candidate in candidates
+            if candidate.lower() == variable and os.environ.get(candidate) == text
         ),
         _SYSTEM_SETTINGS,
     )
 
 
 def _read_proxy(text: str, variable: str) -> Proxy:
-    # The text is not repeated in a message: a password may stand in it.
+    # No message repeats the text: it may contain a password.
     text = text.strip()
     url = text if "://" in text else f"http://{text}"
     kind, _, rest = url.partition("://")
@@ -109,11 +109,11 @@ def _read_proxy(text: str, variable: str) -> Proxy:
     login, address = _split_login(rest)
     try:
         parsed = read_url(f"{kind}://{address}")
-        is_whole = bool(parsed.host) and parsed.path in ("", "/")
-        is_whole = is_whole and not (parsed.userinfo or parsed.query or parsed.fragment)
+        extra = parsed.userinfo or parsed.query or parsed.fragment
+        is_valid = bool(parsed.host) and parsed.path in ("", "/") and not extra
     except httpx.InvalidURL:
-        is_whole = False
-    if not is_whole or (login is not None and ":" in login.user):
+        is_valid = False
+    if not is_valid or (login is not None and ":" in login.user):
         raise SpecError(
             f"{variable} is no whole address of a proxy: set {variable} to one like "
             "http://proxy.example:8080 or http://user:password@proxy.example:8080, "
@@ -132,28 +132,28 @@ def _split_login(rest: str) -> tuple[Login | None, str]:
     """Split what follows a scheme into the login, decoded, and the address."""
     userinfo, at, address = rest.rpartition("@")
     if not at or any(sign in userinfo for sign in "/?#"):
-        return None, rest  # the address is not whole then
+        return None, rest  # then the address is not valid
     user, _, password = userinfo.partition(":")
     return Login(unquote(user), unquote(password)), address
 
 
 def proxy_logins() -> list[Login]:
-    """Return each login that a variable names, whether or not its proxy is used.
+    """Return the logins in all variables, whether or not their proxies are used.
 
-    Both as it stands there and decoded; also of a proxy whose address is not whole.
+    Each both as it is written and decoded; also of a proxy with an invalid address.
     """
     values = {
         value for name, value in os.environ.items() if name.lower().endswith("_proxy")
     }
-    found = {
+    logins = {
         login: None
         for value in values | {*getproxies().values()}
-        for login in _in(value)
+        for login in _logins_in(value)
     }
-    return list(found)
+    return list(logins)
 
 
-def _in(value: str) -> Iterator[Login]:
+def _logins_in(value: str) -> Iterator[Login]:
     rest = value.partition("://")[2] or value
     userinfo, at, _ = rest.rpartition("@")
     if at and userinfo:
@@ -165,7 +165,7 @@ def _in(value: str) -> Iterator[Login]:
 def find_proxy(url: httpx.URL, proxies: Mapping[str, Proxy]) -> Proxy | None:
     """Return the proxy for a URL, or None to connect directly.
 
-    Loopback is never sent to a proxy: there it would mean another machine.
+    Requests to loopback never go to a proxy: for the proxy, it is another machine.
     """
     proxy = proxies.get(url.scheme)
     if proxy is None or is_loopback_host(url.host) or goes_direct(url):

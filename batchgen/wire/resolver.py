@@ -1,4 +1,4 @@
-"""Turn names into addresses, and leave out those that a request may not reach."""
+"""Resolve names, and leave out addresses that a request may not be sent to."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import socket
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from batchgen.threads import few_threads_words
-from batchgen.wire.network import AddressForbidden, Reach, admits
+from batchgen.wire.address_scope import AddressForbidden, AddressScope, allows
 
 
-class JudgingResolver(AbstractResolver):
-    """Hand on only addresses within reach.
+class ScopedResolver(AbstractResolver):
+    """Return only addresses in the scope.
 
-    The addresses that leave here are the ones that are connected to, so a name that
-    answers differently the next time cannot slip through.
+    The connection uses the very addresses that are returned here. So a name cannot
+    escape the check by resolving differently the next time.
     """
 
-    def __init__(self, resolver: AbstractResolver, reach: Reach) -> None:
+    def __init__(self, resolver: AbstractResolver, scope: AddressScope) -> None:
         self._resolver = resolver
-        self._reach = reach
+        self._scope = scope
 
     async def resolve(
         self,
@@ -28,19 +28,21 @@ class JudgingResolver(AbstractResolver):
         port: int = 0,
         family: socket.AddressFamily = socket.AF_INET,
     ) -> list[ResolveResult]:
-        """Return the addresses of a name that are within reach.
+        """Return the addresses of a name that are in the scope.
 
         Raises:
-            AddressForbidden: the name has none.
-            OSError: it cannot be resolved, or not now.
+            AddressForbidden: the name has only others.
+            OSError: the name cannot be resolved, or not now.
         """
         try:
-            found = await self._resolver.resolve(host, port, family)
-        except RuntimeError as error:  # no thread can be started to ask in
+            addresses = await self._resolver.resolve(host, port, family)
+        except RuntimeError as error:  # no thread can be started for the lookup
             raise OSError(errno.ENOMEM, few_threads_words()) from error
-        allowed = [each for each in found if admits(self._reach, each["host"])]
-        if found and not allowed:
-            raise AddressForbidden(f"{host} does not lead to a {self._reach} address")
+        allowed = [
+            address for address in addresses if allows(self._scope, address["host"])
+        ]
+        if addresses and not allowed:
+            raise AddressForbidden(f"{host} does not lead to a {self._scope} address")
         return allowed
 
     async def close(self) -> None:

@@ -1,11 +1,11 @@
-"""Send calls to providers and download images: the only sender of batchgen."""
+"""Send calls to providers and download images: nothing else in batchgen does."""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 import anyio
@@ -15,30 +15,31 @@ import httpx
 from batchgen.errors import AttemptError, OutcomeUnknown, SpecError
 from batchgen.model import Blob, Call, Reply
 from batchgen.tracebacks import drop_tracebacks
-from batchgen.wire.body import Admission, is_delimited
-from batchgen.wire.connections import OWN_PLACE, SocketLimits
-from batchgen.wire.decode import claims_json, size_in_memory
+from batchgen.wire.address_scope import AddressScope
+from batchgen.wire.body import MemoryGate, is_delimited, read_body
+from batchgen.wire.body_decoding import declares_json, size_in_memory
+from batchgen.wire.body_sinks import ReplySink
 from batchgen.wire.download import download
-from batchgen.wire.faults import FOREIGN, purchase_error
-from batchgen.wire.intake import ReplyIntake
-from batchgen.wire.limits import DEFAULT_LIMITS, WireLimits
-from batchgen.wire.line import Line, Offload, may_pay
-from batchgen.wire.links import LinkSource
-from batchgen.wire.memory import Lease, Memory
-from batchgen.wire.network import Reach
-from batchgen.wire.requests import build_purchase
+from batchgen.wire.exchange_errors import HTTPX_ERRORS, purchase_error
+from batchgen.wire.http_exchange import Exchange, may_leave_loopback
+from batchgen.wire.line import Offload
+from batchgen.wire.link_scope import LinkSource
+from batchgen.wire.memory import Lease, MemoryBudget
+from batchgen.wire.request_builder import build_purchase
+from batchgen.wire.sockets import HAS_OWN_SLOT, SocketLimits
 from batchgen.wire.transport import AiohttpTransport
+from batchgen.wire.wire_limits import DEFAULT_LIMITS, WireLimits
 
 
 class Wire:
     """Send calls and download images; use as an async context manager.
 
     Args:
-        transport: Any httpx transport; None for our own on aiohttp.
-        paid_hosts: Whether hosts other than loopback may be talked to at all.
+        transport: Any httpx transport; None for batchgen's own on aiohttp.
+        paid_hosts: Whether requests may go to hosts other than loopback.
         offload: Runs long decoding; a simulation passes one that runs it inline.
-        memory: What all bodies together may hold.
-        sockets: What our own transport may have open; all that it wants if not given.
+        memory: The budget of all bodies together.
+        sockets: Limits of batchgen's own transport; without limits if None.
     """
 
     def __init__(
@@ -48,36 +49,32 @@ class Wire:
         paid_hosts: bool,
         offload: Offload = anyio.to_thread.run_sync,
         limits: WireLimits = DEFAULT_LIMITS,
-        memory: Memory | None = None,
+        memory: MemoryBudget | None = None,
         sockets: SocketLimits | None = None,
     ) -> None:
-        may = may_pay(paid_hosts=paid_hosts)
-        # A rehearsal speaks no TLS: what is wrong with certificates does not end it.
+        may_leave = may_leave_loopback(paid_hosts=paid_hosts)
+        # A rehearsal uses no TLS: a problem with certificates must not stop it.
         tls = None if paid_hosts else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._line = Line(
-            transport or AiohttpTransport(use_proxy=may, sockets=sockets, tls=tls),
-            paid_hosts=may,
+        self._exchange = Exchange(
+            transport
+            or AiohttpTransport(use_proxy=may_leave, sockets=sockets, tls=tls),
+            paid_hosts=may_leave,
             offload=offload,
             limits=limits,
         )
         self._limits = limits
-        self._memory = memory or Memory()
+        self._memory = memory or MemoryBudget()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._line.aclose()
+    async def __aexit__(self, *_: object) -> None:
+        await self._exchange.aclose()
 
     def lease(self) -> Lease:
-        """Return what `send` or `download` fills with what a body takes.
+        """Return a lease, in which `send` and `download` count the bytes of a body.
 
-        Whoever asks for one holds it until the bytes are stored or dropped.
+        The caller holds it until the bytes are stored or dropped.
         """
         return self._memory.lease()
 
@@ -97,50 +94,50 @@ class Wire:
             provider: Registered name, for errors.
             call: The request; a redirect in its reply is not followed.
             reply_timeout_s: Longest wait for the reply's head.
-            on_sent: For a purchase, whose place in flight the caller has counted.
-                Called at most once, as the first byte is about to leave; never
-                when nothing was sent. A transport that is not ours cannot say when:
-                then it is called when the head or the failure arrives.
+            on_sent: For a purchase, whose slot the caller has counted. Called at most
+                once, just before the first byte is sent; never when nothing was sent.
+                Another transport than ours does not know the moment: then it is called
+                when the head or the error arrives.
             on_head: Called as the head of the reply arrives.
-            lease: Holds what the reply takes in memory when this returns; None where
-                it is dropped at once.
+            lease: Holds the memory of the reply after this returns; None where the
+                reply is dropped at once.
 
         Raises:
-            NotConnected: surely nothing was sent.
-            OutcomeUnknown: it may have left, and no usable reply came.
+            NotConnected: certainly nothing was sent.
+            OutcomeUnknown: the call may have been sent, and no usable reply came.
             CredentialRejected, RequestInvalid: the key or the URL cannot be written in
                 HTTP; nothing was sent.
-            SpecError: the host must not be talked to; nothing was sent.
+            SpecError: no request may go to this host; nothing was sent.
         """
-        arrival = _Arrival(call.blob_keys, _Once(on_sent), on_head)
+        receiver = _ReplyReceiver(call.blob_keys, _CallOnce(on_sent), on_head)
         request = build_purchase(provider, call)
         request.extensions |= {
-            "on_sent": arrival.departed,
-            OWN_PLACE: on_sent is not None,
+            "on_sent": receiver.mark_sent,
+            HAS_OWN_SLOT: on_sent is not None,
         }
         if lease is not None:
-            return await self._send(provider, request, reply_timeout_s, arrival, lease)
-        with self.lease() as own:
-            return await self._send(provider, request, reply_timeout_s, arrival, own)
+            return await self._send(provider, request, reply_timeout_s, receiver, lease)
+        with self.lease() as new:
+            return await self._send(provider, request, reply_timeout_s, receiver, new)
 
     async def _send(
         self,
         provider: str,
         request: httpx.Request,
         reply_timeout_s: float,
-        arrival: _Arrival,
+        receiver: _ReplyReceiver,
         lease: Lease,
     ) -> Reply:
-        reach = self._line.judge_call(request.url)
+        scope = self._exchange.scope_of_call(request.url)
         try:
-            with arrival:
+            with closing(receiver):
                 reply = await self._receive(
-                    request, reach, reply_timeout_s, arrival, lease
+                    request, scope, reply_timeout_s, receiver, lease
                 )
-        except FOREIGN as error:
+        except HTTPX_ERRORS as error:
             lease.shrink(0)
             drop_tracebacks(error)
-            raise _as_ours(provider, request, arrival, error) from error
+            raise _attempt_error(provider, request, receiver, error) from error
         if lease.held_bytes:
             lease.shrink(size_in_memory(reply.body) + size_in_memory(reply.whole))
         return reply
@@ -148,32 +145,36 @@ class Wire:
     async def _receive(
         self,
         request: httpx.Request,
-        reach: Reach,
+        scope: AddressScope,
         reply_timeout_s: float,
-        arrival: _Arrival,
+        receiver: _ReplyReceiver,
         lease: Lease,
     ) -> Reply:
         limits = self._limits
-        patience_s = limits.connect_s + reply_timeout_s + limits.transfer_s
-        patience = anyio.CancelScope(deadline=anyio.current_time() + patience_s)
-        with patience:
-            response = await self._line.open(request, reach, reply_timeout_s)
+        timeout_s = limits.connect_s + reply_timeout_s + limits.transfer_s
+        timeout_scope = anyio.CancelScope(deadline=anyio.current_time() + timeout_s)
+        with timeout_scope:
+            response = await self._exchange.open(request, scope, reply_timeout_s)
             try:
-                headers, intake = arrival.begin(response)
-                admission = Admission(lease, patience)
-                await self._line.read(
-                    response, headers, admission, intake, limits.reply_bytes
-                )
+                headers, sink = receiver.begin(response)
+                gate = MemoryGate(lease, timeout_scope)
+                max_bytes, silence_s = limits.reply_bytes, limits.silence_s
+                await read_body(response, headers, gate, sink, max_bytes, silence_s)
             finally:
                 await response.aclose()
-        if patience.cancelled_caught:
-            raise httpx.ReadTimeout(f"not finished after {patience_s:g} s")
-        body = await self._line.decode(intake.document, intake.parsed_bytes)
+        if timeout_scope.cancelled_caught:
+            raise httpx.ReadTimeout(f"not finished after {timeout_s:g} s")
+        return await self._decode(response, headers, sink)
+
+    async def _decode(
+        self, response: httpx.Response, headers: dict[str, str], sink: ReplySink
+    ) -> Reply:
+        body = await self._exchange.decode(sink.document, sink.parsed_bytes)
         whole = None
         if isinstance(body, str) and 200 <= response.status_code < 300:
-            work = partial(intake.beyond, body)
-            whole = await self._line.decode(work, intake.parsed_bytes)
-        is_broken = isinstance(body, str) and claims_json(headers)
+            work = partial(sink.body_if_longer, body)
+            whole = await self._exchange.decode(work, sink.parsed_bytes)
+        is_broken = isinstance(body, str) and declares_json(headers)
         if is_broken and not is_delimited(headers):
             raise httpx.RemoteProtocolError("the JSON ended with the connection")
         return Reply(response.status_code, headers, body, whole=whole)
@@ -189,91 +190,95 @@ class Wire:
     ) -> Blob:
         """Fetch the bytes of one image, without cookie or provider header.
 
-        What the bytes are is the caller's to judge. A data URI is decoded here.
+        The caller checks that the bytes are an image. A data URI is decoded here.
 
         Args:
             provider: Registered name, for errors.
-            url: Where the provider says that the image is; it may be relative to the
-                base URL of `source`.
-            from_loopback: Whether links to this machine may be followed; they may be,
-                too, where the base URL of `source` is on it.
-            source: The provider that handed out the link; None for the user's own. Its
-                key goes to its own origin alone, and only where that asks for it.
-            lease: Holds the image when this returns; None where it is dropped soon.
+            url: The link that the provider gave; it may be relative to the base URL of
+                `source`.
+            from_loopback: Whether links to this machine may be followed. They may also
+                be followed if the base URL of `source` is on this machine.
+            source: The provider that gave the link; None for a link of the user. The
+                provider's key is sent only to its own origin, and only if asked for.
+            lease: Holds the image after this returns; None where it is dropped soon.
 
         Raises:
-            LinkLost: it is gone, or leads where we must not go; paid for all the same.
-            Incomplete: it broke off, or may work later.
-            ImageRejected: it is larger than any image, or no readable data URI.
+            LinkLost: the link is gone, or leads to a forbidden address; the image is
+                paid for all the same.
+            Incomplete: the download broke off, or may work later.
+            ImageRejected: too large for an image, or an unreadable data URI.
         """
-        with self.lease() as own:
-            near = from_loopback or (source is not None and source.is_loopback)
+        with self.lease() as new:
+            allow_loopback = from_loopback or (
+                source is not None and source.is_loopback
+            )
             return await download(
-                self._line, provider, url, lease or own, source, near=near
+                self._exchange,
+                provider,
+                url,
+                lease or new,
+                source,
+                allow_loopback=allow_loopback,
             )
 
 
-class _Arrival:
-    """What has come of one reply; let go of at the end, whoever holds this still.
+class _ReplyReceiver:
+    """Receive one reply; at the end its bytes are freed, even if a frame refers to it.
 
     Attributes:
-        departed: Called when the head is here, if nobody called it before.
-        head: Status and headers; None before they came.
+        mark_sent: Reports that the request was sent; at the head, at the latest.
+        head: Status and headers; None before they arrive.
     """
 
     def __init__(
         self,
         blob_keys: frozenset[str],
-        departed: _Once,
+        mark_sent: _CallOnce,
         on_head: Callable[[], None] | None,
     ) -> None:
-        self.departed = departed
+        self.mark_sent = mark_sent
         self._on_head = on_head
         self.head: tuple[int, dict[str, str]] | None = None
         self._blob_keys = blob_keys
-        self._intake: ReplyIntake | None = None
+        self._sink: ReplySink | None = None
 
-    def begin(self, response: httpx.Response) -> tuple[dict[str, str], ReplyIntake]:
-        """Take note of the head; return the headers, and what takes the body."""
-        self.departed()
+    def begin(self, response: httpx.Response) -> tuple[dict[str, str], ReplySink]:
+        """Note the head; return the headers, and the sink of the body."""
+        self.mark_sent()
         if self._on_head is not None:
             self._on_head()
         headers = dict(response.headers.items())
         self.head = response.status_code, headers
-        self._intake = ReplyIntake(headers, self._blob_keys)
-        return headers, self._intake
+        self._sink = ReplySink(headers, self._blob_keys)
+        return headers, self._sink
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._intake is not None:
-            self._intake.close()
+    def close(self) -> None:
+        """Free the bytes of the body."""
+        if self._sink is not None:
+            self._sink.close()
 
 
-def _as_ours(
-    provider: str, request: httpx.Request, arrival: _Arrival, error: Exception
+def _attempt_error(
+    provider: str, request: httpx.Request, receiver: _ReplyReceiver, error: Exception
 ) -> AttemptError | SpecError:
-    """Return what a failed call means, as an error that no frame has a name for."""
-    ours = purchase_error(provider, request.url.host, error)
-    if isinstance(ours, OutcomeUnknown):
-        arrival.departed()
-        ours.head = arrival.head
-    return ours
+    """Return what a failed call means.
+
+    In a function of its own, so that no frame of the traceback refers to the error.
+    """
+    attempt_error = purchase_error(provider, request.url.host, error)
+    if isinstance(attempt_error, OutcomeUnknown):
+        receiver.mark_sent()
+        attempt_error.head = receiver.head
+    return attempt_error
 
 
-class _Once:
-    """Tell somebody once that the request left."""
+class _CallOnce:
+    """Call a callback at the first call, and never again."""
 
-    def __init__(self, told: Callable[[], None] | None) -> None:
-        self._told = told
+    def __init__(self, callback: Callable[[], None] | None) -> None:
+        self._callback = callback
 
     def __call__(self) -> None:
-        told, self._told = self._told, None
-        if told is not None:
-            told()
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()

@@ -1,7 +1,7 @@
-"""Carry httpx requests over aiohttp, and say exactly whether a request left.
+"""Carry httpx requests over aiohttp, and know exactly whether a request was sent.
 
-httpx's own pool walks all connections for each request, which is quadratic; aiohttp's
-does not.
+httpx's own pool looks at all connections for each request, which is quadratic;
+aiohttp's pool does not.
 """
 
 from __future__ import annotations
@@ -20,21 +20,32 @@ import yarl
 from aiohttp.abc import AbstractResolver
 
 from batchgen.open_files import PATIENCE_S, PAUSES_S, may_open, shortage_words
+from batchgen.wire.address_scope import (
+    AddressForbidden,
+    AddressScope,
+    allows,
+    check_host,
+)
 from batchgen.wire.certificates import create_tls_context
-from batchgen.wire.connections import (
-    Connections,
+from batchgen.wire.connect_errors import proxy_error_of
+from batchgen.wire.payload import BodyPayload, patient_socket
+from batchgen.wire.proxies import Proxy, find_proxy, read_proxies
+from batchgen.wire.request_body import RequestBody
+from batchgen.wire.resolver import ScopedResolver
+from batchgen.wire.send_tracker import (
+    AIOHTTP_ERRORS,
+    Request,
+    SendTracker,
+    current_tracker,
+    error_after_send,
+)
+from batchgen.wire.sockets import (
     NoSocket,
+    RequestSlot,
+    SocketCounter,
     SocketLimits,
-    Turn,
     lacks_socket,
 )
-from batchgen.wire.content import Pieces
-from batchgen.wire.departure import FOREIGN, Departure, Request, departing, lost
-from batchgen.wire.handshake import unsent_by
-from batchgen.wire.network import AddressForbidden, Reach, admits, check_host
-from batchgen.wire.proxies import Proxy, find_proxy, read_proxies
-from batchgen.wire.resolver import JudgingResolver
-from batchgen.wire.upload import Upload, patient_socket
 
 # Many servers close idle connections after 5 s. A POST that meets such a close is an
 # outcome that nobody can know, so an idle connection is dropped before that.
@@ -47,23 +58,23 @@ _VERSION = {"http_version": b"HTTP/1.1"}
 
 
 class _Response(aiohttp.ClientResponse):
-    """Remember the protocol, which tells how a connection ended after it did."""
+    """Keep the protocol, which knows how its connection ended."""
 
-    how_it_ended: Callable[[], BaseException | None]
+    connection_error: Callable[[], BaseException | None]
 
     async def start(self, connection: aiohttp.connector.Connection) -> Self:
         if connection.protocol is not None:
-            self.how_it_ended = connection.protocol.exception
+            self.connection_error = connection.protocol.exception
         await super().start(connection)
         return self
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of one response, in the chunks in which it comes."""
+    """The body of one response, in the chunks in which it arrives."""
 
-    def __init__(self, response: _Response, turn: Turn) -> None:
+    def __init__(self, response: _Response, slot: RequestSlot) -> None:
         self._response = response
-        self._turn = turn
+        self._slot = slot
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -71,32 +82,31 @@ class _Body(httpx.AsyncByteStream):
     async def __anext__(self) -> bytes:
         try:
             chunk = await self._response.content.readany()
-        except FOREIGN as error:
-            raise lost(error) from error
-        # A body that only the end of the connection ends looks whole to aiohttp even
-        # when the connection was reset.
-        failure = None if chunk else self._response.how_it_ended()
+        except AIOHTTP_ERRORS as error:
+            raise error_after_send(error) from error
+        # Without a declared length, the end of the connection ends the body. To aiohttp
+        # such a body looks complete even when the connection was reset.
+        failure = None if chunk else self._response.connection_error()
         if isinstance(failure, OSError):
-            raise lost(failure) from failure
+            raise error_after_send(failure) from failure
         if not chunk:
             raise StopAsyncIteration
         return chunk
 
     async def aclose(self) -> None:
         self._response.close()
-        self._turn.close()
+        self._slot.close()
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """An httpx transport that holds thousands of connections.
 
-    Of httpx's timeouts it honours `connect` (name, connection and TLS together) and
-    `read`, up to the reply's head; whoever reads the body sets the pace there.
-    Request extensions: `reach` (a Reach) limits the addresses that are connected to,
-    `on_sent` is called when the first byte is about to leave, `has_own_place` says
-    that the request is a purchase whose place was counted (see `connections`). Follows
-    no redirect, keeps no cookie, decodes no body. A connection through a proxy is the
-    proxy's to judge.
+    Of httpx's timeouts it respects `connect` (name, connection and TLS together) and
+    `read` up to the reply's head; the reader of the body has its own timeouts.
+    Request extensions: `address_scope` limits the addresses of connections, `on_sent`
+    is called before the first byte is sent, `has_own_slot` marks a purchase, which its
+    sender has counted (see `sockets`). The transport follows no redirect, keeps no
+    cookie and decodes no body. Behind a proxy, the proxy decides on addresses.
     """
 
     def __init__(
@@ -107,23 +117,23 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         sockets: SocketLimits | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._connections = Connections(sockets)
+        self._sockets = SocketCounter(sockets)
         self._proxies = read_proxies() if use_proxy else {}
         self._tls = create_tls_context() if tls is None else tls
         self._resolver = resolver
-        self._sessions: dict[Reach, aiohttp.ClientSession] = {}
+        self._sessions: dict[AddressScope, aiohttp.ClientSession] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        turn = await self._connections.turn(request)
+        slot = await self._sockets.slot(request)
         try:
             response = await self._respond(request)
         except BaseException:
-            turn.close()
+            slot.close()
             raise
         return httpx.Response(
             status_code=response.status,
             headers=response.raw_headers,
-            stream=_Body(response, turn),
+            stream=_Body(response, slot),
             request=request,
             extensions=_VERSION,
         )
@@ -131,49 +141,49 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def _respond(self, request: httpx.Request) -> _Response:
         limits: Mapping[str, float | None] = request.extensions.get("timeout", {})
         connect_s = limits.get("connect")
-        departure = Departure(request, limits.get("read"))
-        departure.stay_open = lambda: self._connections.stay_open
-        unset = departing.set(departure)
+        tracker = SendTracker(request, limits.get("read"))
+        tracker.may_keep_alive = lambda: self._sockets.may_keep_alive
+        token = current_tracker.set(tracker)
         try:
-            async with departure.patience:
-                return await self._send_patiently(request, departure, connect_s)
-        except FOREIGN as error:
-            raise departure.explain(error) from error
+            async with tracker.head_timeout:
+                return await self._send_when_socket_free(request, tracker, connect_s)
+        except AIOHTTP_ERRORS as error:
+            raise tracker.explain(error) from error
         finally:
-            departing.reset(unset)
-            departure.over = True
+            current_tracker.reset(token)
+            tracker.is_finished = True
 
-    async def _send_patiently(
-        self, request: httpx.Request, departure: Departure, connect_s: float | None
+    async def _send_when_socket_free(
+        self, request: httpx.Request, tracker: SendTracker, connect_s: float | None
     ) -> _Response:
         """Send a request, and wait while the machine has no socket left for it.
 
         Raises:
-            NoSocket: it had none for as long as a connection may take.
+            NoSocket: there was none for as long as a connection may take.
         """
         ends_at = anyio.current_time() + (connect_s or PATIENCE_S)
         for pause_s in chain(PAUSES_S, repeat(PAUSES_S[-1])):
-            departure.lacked_socket = False
+            tracker.had_no_socket = False
             try:
-                return await self._send(request, departure, connect_s)
-            except FOREIGN as error:
-                if departure.left or not _is_shortage(departure, error):
+                return await self._send(request, tracker, connect_s)
+            except AIOHTTP_ERRORS as error:
+                if tracker.was_sent or not _is_shortage(tracker, error):
                     raise
                 if anyio.current_time() > ends_at:
                     raise NoSocket(_shortage_words(error)) from error
             await anyio.sleep(pause_s)
-        raise AssertionError  # the pauses have no end
+        raise AssertionError  # the loop has no end
 
     async def _send(
         self,
         request: httpx.Request,
-        departure: Departure,
+        tracker: SendTracker,
         connect_s: float | None,
     ) -> _Response:
-        reach: Reach = request.extensions.get("reach", Reach.ANY)
-        check_host(request.url.host, reach)
-        proxy = departure.proxy = find_proxy(request.url, self._proxies)
-        session = self._session(reach if proxy is None else Reach.ANY)
+        scope: AddressScope = request.extensions.get("address_scope", AddressScope.ANY)
+        check_host(request.url.host, scope)
+        proxy = tracker.proxy = find_proxy(request.url, self._proxies)
+        session = self._session(scope if proxy is None else AddressScope.ANY)
         body = await _body_of(request)
         is_tunnel, for_proxy = request.url.scheme == "https", _proxy_headers(proxy)
         headers = _as_text(request.headers)
@@ -182,15 +192,15 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             request.method,
             _as_yarl(request.url),
             headers=headers,
-            data=Upload(body, departure.wait_anew) if body.size else None,
+            data=BodyPayload(body, tracker.restart_head_timeout) if body.size else None,
             allow_redirects=False,
             proxy=None if proxy is None else yarl.URL(proxy.url),
             proxy_headers=for_proxy if is_tunnel else None,
             timeout=_timeout(connect_s),
         )
         if proxy is not None and not is_tunnel:
-            # No tunnel: what answers may be the proxy itself, in the server's place.
-            failure = unsent_by(
+            # Without a tunnel, the answer may come from the proxy itself.
+            failure = proxy_error_of(
                 proxy, request.url.host, response.status, response.headers
             )
             if failure is not None:
@@ -199,22 +209,22 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         # The session was made with this response class; its annotations cannot say so.
         return cast(_Response, response)
 
-    def _session(self, reach: Reach) -> aiohttp.ClientSession:
-        # One pool for each reach: a connection that was judged for a provider must
-        # not be taken up by a link.
-        session = self._sessions.get(reach)
+    def _session(self, scope: AddressScope) -> aiohttp.ClientSession:
+        # One pool for each scope: a link must not reuse a connection to an address that
+        # only the provider's own calls may use.
+        session = self._sessions.get(scope)
         if session is None:
-            session = self._sessions[reach] = self._create_session(reach)
+            session = self._sessions[scope] = self._create_session(scope)
         return session
 
-    def _create_session(self, reach: Reach) -> aiohttp.ClientSession:
+    def _create_session(self, scope: AddressScope) -> aiohttp.ClientSession:
         resolver = self._resolver or aiohttp.ThreadedResolver()
         connector = aiohttp.TCPConnector(
             limit=0,
             keepalive_timeout=KEEPALIVE_S,
             ssl=self._tls,
-            resolver=JudgingResolver(resolver, reach),
-            socket_factory=partial(_judged_socket, reach, self._connections),
+            resolver=ScopedResolver(resolver, scope),
+            socket_factory=partial(_scoped_socket, scope, self._sockets),
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -240,44 +250,44 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._sessions.clear()
         for session in sessions:
             await session.close()
-        await self._connections.aclose()
+        await self._sockets.aclose()
 
 
-def _is_shortage(departure: Departure, error: Exception) -> bool:
-    """Say whether a request failed because this machine has no socket left."""
-    # Of several addresses' errors only a text is left; and a name that could not be
-    # resolved for want of a file looks like any other that could not.
-    if departure.lacked_socket or lacks_socket(error):
+def _is_shortage(tracker: SendTracker, error: Exception) -> bool:
+    """Return whether a request failed because this machine has no socket left."""
+    # aiohttp keeps only the text of the errors of several addresses. And without a free
+    # file, a name lookup fails like any other name lookup.
+    if tracker.had_no_socket or lacks_socket(error):
         return True
     return isinstance(error, aiohttp.ClientConnectorDNSError) and not may_open()
 
 
 def _shortage_words(error: Exception) -> str:
-    # A name is looked up in a thread; the resolver says so where that is lacking.
+    # If no thread could be started to look up a name, the resolver's message says so.
     if isinstance(error, aiohttp.ClientConnectorDNSError) and lacks_socket(error):
         return error.os_error.strerror or shortage_words()
     return shortage_words()
 
 
-def _judged_socket(
-    reach: Reach, connections: Connections, address: aiohttp.AddrInfoType
+def _scoped_socket(
+    scope: AddressScope, sockets: SocketCounter, address: aiohttp.AddrInfoType
 ) -> socket.socket:
-    """Return a socket for the very address that is about to be connected to.
+    """Return a socket for the address of the next connection.
 
-    The resolver judged those of names; what aiohttp takes for an address never came
-    to it. Older versions take `2130706433`, too.
+    The resolver checks only the addresses of names. A host that aiohttp reads as an
+    address, in older versions even `2130706433`, is checked here.
 
     Raises:
-        AddressForbidden: it is out of reach.
+        AddressForbidden: the address is not in the scope.
         OSError: there is no socket left.
     """
     host = str(address[4][0])
-    if not admits(reach, host):
-        raise AddressForbidden(f"{host} is not a {reach} address")
+    if not allows(scope, host):
+        raise AddressForbidden(f"{host} is not a {scope} address")
     try:
-        return connections.open(lambda: patient_socket(address, connections.closed))
+        return sockets.open(lambda: patient_socket(address, sockets.discard))
     except OSError as error:
-        departing.get().lacked_socket |= lacks_socket(error)
+        current_tracker.get().had_no_socket |= lacks_socket(error)
         raise
 
 
@@ -286,25 +296,29 @@ def _timeout(connect_s: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=connect_s)
 
 
-async def _body_of(request: httpx.Request) -> Pieces:
+async def _body_of(request: httpx.Request) -> RequestBody:
     body = request.stream
-    return body if isinstance(body, Pieces) else Pieces([await request.aread()])
+    return (
+        body if isinstance(body, RequestBody) else RequestBody([await request.aread()])
+    )
 
 
 def _as_text(headers: httpx.Headers) -> list[tuple[str, str]]:
-    encoding = headers.encoding  # judged anew whenever it is asked for
-    return [(it.decode(encoding), value.decode(encoding)) for it, value in headers.raw]
+    encoding = headers.encoding  # a property that is slow each time
+    return [
+        (name.decode(encoding), value.decode(encoding)) for name, value in headers.raw
+    ]
 
 
 def _as_yarl(url: httpx.URL) -> yarl.URL:
-    # httpx has made an Authorization header of a user in the URL; aiohttp would make
-    # a second one. `encoded` keeps the signature of a signed link as it is.
+    # From a user in the URL httpx has made an Authorization header already; aiohttp
+    # would add a second one. `encoded` keeps the signature of a signed link unchanged.
     plain = url.copy_with(username=None, password=None) if url.userinfo else url
     return yarl.URL(str(plain), encoded=True)
 
 
 def _proxy_headers(proxy: Proxy | None) -> dict[str, str]:
-    # The login goes apart from the URL, which aiohttp repeats in its errors.
+    # The login is not part of the URL, which aiohttp repeats in its errors.
     if proxy is None or proxy.login is None:
         return {}
     return {"Proxy-Authorization": proxy.login.as_basic}

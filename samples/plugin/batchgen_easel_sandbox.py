@@ -11,16 +11,16 @@ from starlette.routing import Route
 
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import CALL_FAULTS, DOWNLOAD_FAULTS, SEVERAL_FAULTS, Fault
-from batchgen.sandbox.purchase import Order, purchase
+from batchgen.sandbox.price_table import Price, to_nano
+from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.request_parsing import json_body
 from batchgen.sandbox.sale import charge_of, pictures_of, sell
+from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.shapes import Text
-from batchgen.sandbox.strict import json_form
-from batchgen.sandbox.tariff import Fare, to_nano
-from batchgen.sandbox.workshop import Workshop
 
 PRICE = Decimal("0.02")
-FORM = json_form(
+PURCHASE_BODY = json_body(
     {
         "model": Text(required=True, choices=("easel-1",)),
         "prompt": Text(required=True),
@@ -45,7 +45,7 @@ REPLIES = {
 
 class Easel:
     name = "easel"
-    tariff = {"1K": Fare(expected_usd=PRICE, ceiling_usd=PRICE)}
+    price_table = {"1K": Price(expected_usd=PRICE, ceiling_usd=PRICE)}
     faults = CALL_FAULTS - DOWNLOAD_FAULTS - SEVERAL_FAULTS
     key_header = "authorization"
     link_life_s = None
@@ -53,29 +53,29 @@ class Easel:
     is_inline = True
     states_charge = "body"
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    def __init__(self, context: SandboxContext) -> None:
+        self._context = context
 
     def routes(self) -> list[Route]:
-        buy = partial(purchase, self._shop, self, FORM)
+        buy = partial(handle_purchase, self._context, self, PURCHASE_BODY)
         return [Route("/draw", buy, methods=["POST"])]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
         return str(body["prompt"])
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
-        status, words = REPLIES[refusal.reason]
-        message = f"{words} {refusal.detail}".strip()
+        status, text = REPLIES[refusal.reason]
+        message = f"{text} {refusal.detail}".strip()
         return JSONResponse({"error": message}, status, refusal.headers)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
         if order.refused or fault is Fault.REFUSAL:
             raise Refusal(Reason.REFUSED)
         size = pixel_size(order.body.get("ratio", "1:1"), "1K")
-        [picture] = pictures_of(self._shop, order, fault, size=size)
-        charge = charge_of(self._shop, order, fault, "1K", to_nano(PRICE))
-        await sell(self._shop, order, fault, charge, [picture])
+        [picture] = pictures_of(self._context, order, fault, size=size)
+        charge = charge_of(self._context, order, fault, "1K", to_nano(PRICE))
+        await sell(self._context, order, fault, charge, [picture])
         image = None
         if fault is not Fault.NO_IMAGE:
-            image = base64.b64encode(await self._shop.draw(picture)).decode()
+            image = base64.b64encode(await self._context.draw(picture)).decode()
         return JSONResponse({"id": charge.id, "b64": image, "cost_usd": float(PRICE)})

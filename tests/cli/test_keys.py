@@ -21,16 +21,17 @@ import pytest
 from PIL import Image
 
 from batchgen.sandbox import start_sandbox
-from batchgen.wire import Scrubber
+from batchgen.wire import Redactor
 from tests.cli.command import COMMAND, KEY, TIMEOUT_S, Shop, batchgen, environment
 from tests.wire.server import Peer, ScriptedServer, reply
 
 PART = 8
+CLEAN, CLEAN_ID = Redactor.clean.__name__, Redactor.clean_id.__name__
 UNSCRUBBED = [
     sys.executable,
     "-c",
-    "from batchgen.wire.scrub import Scrubber\n"
-    "Scrubber.clean = Scrubber.clean_id = lambda self, text: text\n"
+    "from batchgen.wire.redaction import Redactor\n"
+    f"Redactor.{CLEAN} = Redactor.{CLEAN_ID} = lambda self, text: text\n"
     "from batchgen.cli import main\n"
     "main()",
 ]
@@ -223,7 +224,7 @@ def test_the_search_finds_a_key_wherever_it_is_hidden(tmp_path: Path) -> None:
 
 
 def test_an_id_that_shares_a_few_letters_with_a_key_by_chance_is_kept() -> None:
-    scrubber = Scrubber(["rk_5f0c1e7a9d3b48268ae4f7c2d19b6035"])
+    scrubber = Redactor(["rk_5f0c1e7a9d3b48268ae4f7c2d19b6035"])
 
     assert scrubber.clean_id("77e10c1e-5f0c1-4a9d3b") == "77e10c1e-5f0c1-4a9d3b"
     assert scrubber.clean_id("req-0C1E7A9D-1") == "[key]"

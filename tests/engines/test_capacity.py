@@ -13,8 +13,8 @@ from batchgen.errors import SpecError
 from batchgen.limits import MOST_AT_ONCE
 from batchgen.model import Job, Status, Terms
 from batchgen.providers import PROVIDERS
-from batchgen.wire.connections import NoSocket
-from batchgen.wire.departure import Departure
+from batchgen.wire.send_tracker import SendTracker
+from batchgen.wire.sockets import NoSocket
 from batchgen.wire.transport import AiohttpTransport
 from tests.engines.desk import Desk, statuses
 from tests.engines.desk import rows as prompts
@@ -126,14 +126,14 @@ async def test_a_want_of_sockets_is_no_outage_and_costs_no_row(
     async def lacking(
         transport: AiohttpTransport,
         request: httpx.Request,
-        departure: Departure,
+        tracker: SendTracker,
         connect_s: float | None,
     ) -> object:
         nonlocal refusals
         if request.method == "POST" and refusals:
             refusals -= 1
             raise NoSocket("no more files can be opened")
-        return await send(transport, request, departure, connect_s)
+        return await send(transport, request, tracker, connect_s)
 
     monkeypatch.setattr(AiohttpTransport, "_send", lacking)
     monkeypatch.setattr("batchgen.runner.answers.SILENT_S", 0.01)

@@ -18,7 +18,7 @@ import pytest
 from batchgen.engines.folder import read_ledger
 from batchgen.model import State, Status
 from batchgen.output.archive import Archive
-from batchgen.wire import Lease, Memory
+from batchgen.wire import Lease, MemoryBudget
 from tests.engines.desk import Desk
 from tests.engines.shop import PNG, Answer, Asked, Shop, said
 from tests.wire.server import Peer, ScriptedServer, reply
@@ -120,20 +120,20 @@ async def test_downloads_wait_while_the_disk_is_slow_and_all_are_stored(
     picture = PNG + bytes(700_000)
     shop.image = lambda _: Answer(200, picture, {"content-type": "image/png"})
     disk_goes_on, waiting = threading.Event(), []
-    sync, wait = Archive.sync, Memory.wait
+    sync, wait = Archive.sync, MemoryBudget.wait
 
     def slow_sync(archive: Archive) -> None:
         assert disk_goes_on.wait(timeout=60), "nobody waits for memory"
         sync(archive)
 
-    async def watched(memory: Memory, lease: Lease, size_bytes: int) -> None:
+    async def watched(memory: MemoryBudget, lease: Lease, size_bytes: int) -> None:
         waiting.append(size_bytes)
         if len(waiting) == 2:
             disk_goes_on.set()
         await wait(memory, lease, size_bytes)
 
     monkeypatch.setattr(Archive, "sync", slow_sync)
-    monkeypatch.setattr(Memory, "wait", watched)
+    monkeypatch.setattr(MemoryBudget, "wait", watched)
 
     outcome = await desk.run(memory_mb=1, terms=desk.wide("aimlapi", 3))
 
@@ -151,7 +151,7 @@ async def test_images_within_polls_are_counted_until_they_are_stored(
     picture = PNG + bytes(700_000)
     uri = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
     disk_goes_on, polled = threading.Event(), threading.Event()
-    sync, wait = Archive.sync, Memory.wait
+    sync, wait = Archive.sync, MemoryBudget.wait
 
     def complete(asked: Asked) -> Answer:
         if asked.name == "task-2" and not polled.is_set():
@@ -164,13 +164,13 @@ async def test_images_within_polls_are_counted_until_they_are_stored(
         assert disk_goes_on.wait(timeout=20), "nobody waits for memory"
         sync(archive)
 
-    async def watched(memory: Memory, lease: Lease, size_bytes: int) -> None:
+    async def watched(memory: MemoryBudget, lease: Lease, size_bytes: int) -> None:
         disk_goes_on.set()
         await wait(memory, lease, size_bytes)
 
     shop.poll = complete
     monkeypatch.setattr(Archive, "sync", slow_sync)
-    monkeypatch.setattr(Memory, "wait", watched)
+    monkeypatch.setattr(MemoryBudget, "wait", watched)
 
     outcome = await desk.run(memory_mb=1, terms=desk.wide("foxapi", 2))
 

@@ -23,8 +23,8 @@ from batchgen.reply_errors import error_by_words, without_image
 from batchgen.runner.kept import name_in
 from batchgen.tasks import poll_error
 from batchgen.tracebacks import fault_words
-from batchgen.wire.faults import download_error
-from batchgen.wire.faults import purchase_error as wire_error
+from batchgen.wire.exchange_errors import download_error
+from batchgen.wire.exchange_errors import purchase_error as wire_error
 
 
 def quoted(error: BatchgenError | None) -> str:

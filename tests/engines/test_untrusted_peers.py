@@ -9,7 +9,7 @@ import pytest
 
 from batchgen.limits import Breaker
 from batchgen.model import State, Status
-from batchgen.wire.handshake import CertificateUntrusted
+from batchgen.wire.connect_errors import CertificateUntrusted
 from batchgen.wire.transport import AiohttpTransport
 from tests.engines.desk import Desk, rows, statuses
 from tests.engines.shop import refused

@@ -37,6 +37,7 @@ class Facts:
         refusals: What each disguise of a refusal leaves in the message of its row.
         refusals_may_cost: How many refusals may have been charged: those under a
             success, or of a task that was accepted.
+        errors_under_200: Whether some errors come with a status of 200.
         buyer: How a client without code of ours buys an image.
         fields: Where each option stands in a request.
         always: What is sent where the row says nothing, by option.
@@ -45,6 +46,7 @@ class Facts:
     forms: frozenset[str]
     refusals: frozenset[str]
     refusals_may_cost: Literal["none", "some", "all"]
+    errors_under_200: bool = False
     buyer: BuyerFacts
     fields: Mapping[str, str]
     always: Mapping[str, object] = field(default_factory=dict)

@@ -50,8 +50,8 @@ def test_a_provider_exports_its_own_lines_of_the_bill(tmp_path: Path) -> None:
 
         entries = sandbox.bill("gemini")["entries"]
     lines = list(csv.DictReader(exported.splitlines()))
-    assert [(it["id"], it["time"], it["amount"]) for it in lines] == [
-        (it["id"], it["time"], it["amount_usd"]) for it in entries
+    assert [(line["id"], line["time"], line["amount"]) for line in lines] == [
+        (entry["id"], entry["time"], entry["amount_usd"]) for entry in entries
     ]
     assert len(lines) == 2
 

@@ -48,10 +48,10 @@ def test_a_throttle_says_how_long_to_wait_unless_it_is_silent(buyer: Buyer) -> N
     queue(buyer, "throttle")
     queue(buyer, "throttle_silent")
 
-    told, untold = buyer.buy(), buyer.buy()
+    with_hint, without_hint = buyer.buy(), buyer.buy()
 
-    assert told.headers["retry-after"] == "1"
-    assert "retry-after" not in untold.headers
+    assert with_hint.headers["retry-after"] == "1"
+    assert "retry-after" not in without_hint.headers
 
 
 def test_a_gateway_error_is_a_page_of_html(anyone: Buyer) -> None:

@@ -87,8 +87,8 @@ def test_a_task_costs_its_tariff_for_every_image(
     [entry] = gccai.billed()[before:]
     assert Decimal(entry["amount_usd"]) == count * Decimal(fare["expected_usd"])
     assert (entry["id"], entry["resolution"]) == (task["id"], tabled)
-    said = {task[name] for name in ("cost", "credits_cost") if name in task}
-    [used] = said
+    costs = {task[name] for name in ("cost", "credits_cost") if name in task}
+    [used] = costs
     worth = Decimal(str(used)) * Decimal(fare["usd_per_credit"])
     assert worth == Decimal(entry["amount_usd"])
 

@@ -93,14 +93,19 @@ def error_of(reply: httpx.Response) -> dict[str, Any]:
 def cost_nano(usage: dict[str, Any]) -> int:
     """Return what the tokens of an answer cost at Google's list prices."""
     details = usage["candidatesTokensDetails"]
-    counts: dict[str, int] = {it["modality"]: it["tokenCount"] for it in details}
+    counts: dict[str, int] = {
+        detail["modality"]: detail["tokenCount"] for detail in details
+    }
     assert sum(counts.values()) == usage["candidatesTokenCount"]
     assert usage["totalTokenCount"] == sum(
         usage[f"{kind}TokenCount"] for kind in ("prompt", "candidates", "thoughts")
     )
-    said = sum(NANO_PER_TOKEN[kind] * count for kind, count in counts.items())
-    asked, thought = usage["promptTokenCount"], usage["thoughtsTokenCount"]
-    return int(1_500 * asked + 7_500 * thought + said)
+    output_nano = sum(NANO_PER_TOKEN[kind] * count for kind, count in counts.items())
+    input_tokens, thought_tokens = (
+        usage["promptTokenCount"],
+        usage["thoughtsTokenCount"],
+    )
+    return int(1_500 * input_tokens + 7_500 * thought_tokens + output_nano)
 
 
 @pytest.mark.parametrize(
@@ -131,10 +136,10 @@ def test_an_image_has_the_size_asked_for_and_costs_its_tokens(
     assert entry["id"] == answer["responseId"]
     assert entry["resolution"] == resolution
     assert entry["amount_nano_usd"] == cost_nano(usage)
-    fare = gemini.sandbox.tariff()["gemini"][resolution]
+    price = gemini.sandbox.tariff()["gemini"][resolution]
     amount = Decimal(entry["amount_usd"])
-    assert abs(amount - Decimal(fare["expected_usd"])) < Decimal("0.0025")
-    assert amount <= Decimal(fare["ceiling_usd"])
+    assert abs(amount - Decimal(price["expected_usd"])) < Decimal("0.0025")
+    assert amount <= Decimal(price["ceiling_usd"])
 
 
 def test_the_longest_prompt_with_all_references_stays_below_the_ceiling(
@@ -144,15 +149,15 @@ def test_the_longest_prompt_with_all_references_stays_below_the_ceiling(
 
     answer_of(send(gemini, wish))
 
-    fare = gemini.sandbox.tariff()["gemini"]["1K"]
+    price = gemini.sandbox.tariff()["gemini"]["1K"]
     amount = Decimal(gemini.billed()[-1]["amount_usd"])
-    assert Decimal("0.045") < amount <= Decimal(fare["ceiling_usd"])
+    assert Decimal("0.045") < amount <= Decimal(price["ceiling_usd"])
 
 
 def test_answers_come_with_words_and_drafts_that_are_no_results(
     gemini: Buyer,
 ) -> None:
-    answers = [answer_of(send(gemini, body(it))) for it in PROMPTS]
+    answers = [answer_of(send(gemini, body(prompt))) for prompt in PROMPTS]
 
     shapes = {
         tuple(
@@ -196,8 +201,8 @@ def test_unsaid_the_ratio_is_that_of_the_input_image(
 
     with image_of(answer) as drawn:
         assert drawn.size == size
-    asked = answer["usageMetadata"]["promptTokensDetails"]
-    assert asked == [
+    prompt_details = answer["usageMetadata"]["promptTokensDetails"]
+    assert prompt_details == [
         {"modality": "TEXT", "tokenCount": 4},
         {"modality": "IMAGE", "tokenCount": 258 * len(references)},
     ]
@@ -377,13 +382,13 @@ def test_other_models_have_prices_of_their_own(
     assert answer["modelVersion"] == model
     amount = Decimal(gemini.billed()[-1]["amount_usd"])
     assert Decimal(usd) < amount < Decimal(usd) + Decimal("0.006")
-    [fare] = [
-        it
-        for it in gemini.sandbox.tariff()["special"]["gemini"]
-        if (it["model"], it["resolution"]) == (model, resolution)
-        and "thinking" not in it
+    [price] = [
+        price
+        for price in gemini.sandbox.tariff()["special"]["gemini"]
+        if (price["model"], price["resolution"]) == (model, resolution)
+        and "thinking" not in price
     ]
-    assert Decimal(fare["lowest_usd"]) <= amount <= Decimal(fare["ceiling_usd"])
+    assert Decimal(price["lowest_usd"]) <= amount <= Decimal(price["ceiling_usd"])
 
 
 def test_a_model_without_sizes_refuses_to_be_told_one(gemini: Buyer) -> None:
@@ -401,7 +406,7 @@ def test_thinking_is_text_that_is_charged_by_its_level(gemini: Buyer) -> None:
     for level in ("minimal", "low", "medium", "high"):
         wishes = (body(prompt, thinking=level) for prompt in PROMPTS[:8])
         answers = [answer_of(send(gemini, wish)) for wish in wishes]
-        counts = [it["usageMetadata"]["thoughtsTokenCount"] for it in answers]
+        counts = [answer["usageMetadata"]["thoughtsTokenCount"] for answer in answers]
         thoughts[level] = max(counts)
     unsaid = body(PROMPTS[0])
     del unsaid["generationConfig"]["thinkingConfig"]
@@ -423,7 +428,7 @@ def test_each_distinct_query_of_a_search_is_charged(gemini: Buyer) -> None:
     counts = set()
     for answer, entry in zip(answers, gemini.billed()[-12:], strict=True):
         grounding = answer["candidates"][0].get("groundingMetadata", {})
-        queries = {it for it in grounding.get("webSearchQueries", ()) if it}
+        queries = {query for query in grounding.get("webSearchQueries", ()) if query}
         counts.add(len(queries))
         usage = answer["usageMetadata"]
         results = usage.pop("toolUsePromptTokenCount", 0)
@@ -455,13 +460,13 @@ def test_keys_are_judged_as_google_does(gemini: Buyer) -> None:
 
 def test_a_throttle_says_how_long_to_wait_unless_it_is_silent(gemini: Buyer) -> None:
     gemini.sandbox.queue_fault("gemini", "throttle", 24)
-    told = [send(gemini, body(prompt)) for prompt in PROMPTS[:24]]
+    replies = [send(gemini, body(prompt)) for prompt in PROMPTS[:24]]
     gemini.sandbox.queue_fault("gemini", "throttle_silent")
     untold = send(gemini, body())
 
     waits = set()
     orders = set()
-    for reply in told:
+    for reply in replies:
         assert (reply.status_code, "retry-after" in reply.headers) == (429, False)
         details = error_of(reply)["details"]
         kinds = [detail["@type"].rpartition(".")[2] for detail in details]
@@ -504,7 +509,7 @@ def test_errors_cost_nothing_and_come_in_a_list_now_and_then(
 
 
 def test_a_refusal_has_many_disguises_and_costs_the_prompt(gemini: Buyer) -> None:
-    replies = [send(gemini, body(f"{it} REFUSE-ME")) for it in PROMPTS]
+    replies = [send(gemini, body(f"{prompt} REFUSE-ME")) for prompt in PROMPTS]
 
     errors = [reply for reply in replies if reply.status_code != 200]
     answers = [answer_of(reply) for reply in replies if reply not in errors]
@@ -524,7 +529,7 @@ def test_a_refusal_has_many_disguises_and_costs_the_prompt(gemini: Buyer) -> Non
     assert blocks < POLICY
     assert len(stops) > 5
     assert stops <= POLICY
-    assert not any(parts_of(it) for it in answers if "candidates" in it)
+    assert not any(parts_of(answer) for answer in answers if "candidates" in answer)
     billed = {entry["id"]: entry for entry in gemini.billed()}
     for answer in answers:
         entry = billed[answer["responseId"]]

@@ -204,9 +204,9 @@ def test_a_child_that_cannot_start_says_why(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM])
 def test_in_the_foreground_it_prints_its_urls_and_ends_at_a_signal(
-    tmp_path: Path, told: signal.Signals
+    tmp_path: Path, stop_signal: signal.Signals
 ) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", SERVE, str(tmp_path)],
@@ -216,7 +216,7 @@ def test_in_the_foreground_it_prints_its_urls_and_ends_at_a_signal(
     ) as server:
         assert server.stdout is not None
         lines = [server.stdout.readline().decode() for _ in range(len(SERVICES) + 1)]
-        server.send_signal(told)
+        server.send_signal(stop_signal)
         _, errors = server.communicate(timeout=10)
 
     assert [line.split()[0] for line in lines] == [*SERVICES, "bill"]

@@ -81,17 +81,17 @@ def test_the_quality_decides_the_price(openai: Buyer, quality: str, usd: str) ->
     amount = Decimal(openai.billed()[-1]["amount_usd"])
     assert abs(amount - Decimal(usd)) < Decimal("0.0005")
     document = openai.sandbox.tariff()
-    special = {it["quality"]: it for it in document["special"]["openai"][::2]}
+    special = {price["quality"]: price for price in document["special"]["openai"][::2]}
     fare = special.get(quality, document["openai"]["1K"])
     assert Decimal(fare["lowest_usd"]) <= amount <= Decimal(fare["ceiling_usd"])
 
 
 def cost_nano(usage: dict[str, Any]) -> int:
     """Return what the tokens of a reply cost at OpenAI's list prices."""
-    given = usage["input_tokens_details"]
+    details = usage["input_tokens_details"]
     return int(
-        5_000 * given["text_tokens"]
-        + 8_000 * given["image_tokens"]
+        5_000 * details["text_tokens"]
+        + 8_000 * details["image_tokens"]
         + 30_000 * usage["output_tokens"]
     )
 
@@ -152,15 +152,15 @@ def test_edits_take_a_form_with_images(openai: Buyer) -> None:
 
 
 def test_one_image_is_called_image_and_counted_like_the_others(openai: Buyer) -> None:
-    asked = [("model", "gpt-image-2"), ("prompt", "a lamp"), ("size", "1024x1024")]
+    form = [("model", "gpt-image-2"), ("prompt", "a lamp"), ("size", "1024x1024")]
 
-    alone = openai.send_form([*asked, ("image", PICTURE)], path=EDITS)
-    listed = openai.send_form([*asked, ("image[]", PICTURE)], path=EDITS)
+    as_single = openai.send_form([*form, ("image", PICTURE)], path=EDITS)
+    as_list = openai.send_form([*form, ("image[]", PICTURE)], path=EDITS)
 
-    assert len(files_of(openai, alone)) == len(files_of(openai, listed)) == 1
+    assert len(files_of(openai, as_single)) == len(files_of(openai, as_list)) == 1
     tokens = [
         reply.json()["usage"]["input_tokens_details"]["image_tokens"]
-        for reply in (alone, listed)
+        for reply in (as_single, as_list)
         if "usage" in reply.json()
     ]
     assert len(set(tokens)) <= 1
@@ -193,9 +193,9 @@ def test_edits_refuse_what_the_reference_does_not_allow(
     openai: Buyer, fields: list[tuple[str, Any]]
 ) -> None:
     before = openai.billed()
-    asked = [("model", "gpt-image-2"), ("prompt", "a lamp"), *fields]
+    form = [("model", "gpt-image-2"), ("prompt", "a lamp"), *fields]
 
-    reply = openai.send_form(asked, path=EDITS)
+    reply = openai.send_form(form, path=EDITS)
 
     refused(reply, 400, "invalid_value")
     assert openai.billed() == before

@@ -70,7 +70,7 @@ def test_an_outage_is_a_stretch_of_the_stream(tmp_path: Path) -> None:
 
 def occasion(number: int, *, occurrence: int = 1, times: int = 1) -> Occasion:
     return Occasion(
-        provider="foxapi", content=str(number), occurrence=occurrence, times=times
+        provider="foxapi", content=str(number), occurrence=occurrence, number=times
     )
 
 
@@ -101,15 +101,15 @@ def test_a_storm_has_the_promised_mixture() -> None:
 def test_where_images_come_in_the_reply_it_is_the_reply_that_a_storm_cuts() -> None:
     faults = Faults("storm", seed=0)
     outside = [occasion(number) for number in range(20_000)]
-    inline = [replace(it, is_inline=True) for it in outside]
+    inline = [replace(each, is_inline=True) for each in outside]
 
-    before = [faults.at_purchase(it) for it in outside]
-    met = [faults.at_purchase(it) for it in inline]
+    before = [faults.at_purchase(each) for each in outside]
+    purchases = [faults.at_purchase(each) for each in inline]
 
-    cut = met.count(Fault.CUT_BODY)
-    assert 100 * cut / len(met) == pytest.approx(5, abs=0.5)
+    cut = purchases.count(Fault.CUT_BODY)
+    assert 100 * cut / len(purchases) == pytest.approx(5, abs=0.5)
     # All other faults are the same ones.
-    assert [None if it is Fault.CUT_BODY else it for it in met] == before
+    assert [None if fault is Fault.CUT_BODY else fault for fault in purchases] == before
 
 
 def test_another_seed_and_another_try_have_other_faults() -> None:

@@ -25,7 +25,7 @@ from batchgen.model import (
 from batchgen.provider import Provider, TaskProvider
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox import KEY, start_sandbox
-from batchgen.wire.decode import decode_body
+from batchgen.wire.body_decoding import decode_body
 from tests.sandbox.buyer import Buyer, buyer_at, urls_of
 
 
@@ -63,19 +63,19 @@ def keys_of(provider: Provider) -> frozenset[str]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "came"), [(3, 2), (1, 1)], ids=["one-is-missing", "never-none"]
+    ("count", "image_count"), [(3, 2), (1, 1)], ids=["one-is-missing", "never-none"]
 )
 def test_fewer_images_are_charged_for_what_came(
-    nanobananaapi: Buyer, asked: int, came: int
+    nanobananaapi: Buyer, count: int, image_count: int
 ) -> None:
     nanobananaapi.sandbox.queue_fault("nanobananaapi", "fewer_images")
 
-    links = urls_of(nanobananaapi.buy(f"{asked} plates", num=asked).json())
+    links = urls_of(nanobananaapi.buy(f"{count} plates", num=count).json())
 
     fare = nanobananaapi.sandbox.tariff()["nanobananaapi"]["1K"]
     entry = nanobananaapi.billed()[-1]
-    assert len(links) == came
-    assert Decimal(entry["amount_usd"]) == came * Decimal(fare["expected_usd"])
+    assert len(links) == image_count
+    assert Decimal(entry["amount_usd"]) == image_count * Decimal(fare["expected_usd"])
 
 
 def test_an_image_can_be_smaller_than_what_is_paid_for(anyone: Buyer) -> None:

@@ -33,7 +33,9 @@ def gemini(sandbox: SandboxProcess) -> Iterator[Buyer]:
 
 
 def snake_case(name: str) -> str:
-    return "".join(f"_{it.lower()}" if it.isupper() else it for it in name)
+    return "".join(
+        f"_{letter.lower()}" if letter.isupper() else letter for letter in name
+    )
 
 
 def in_snake_case(value: Any) -> Any:
@@ -79,8 +81,8 @@ def assert_bought_as_asked(buyer: Buyer, reply: httpx.Response) -> None:
         assert drawn.size == (2752, 1536)
     entry = buyer.billed()[-1]
     assert (entry["id"], entry["resolution"]) == (answer["responseId"], "2K")
-    asked = answer["usageMetadata"]["promptTokensDetails"]
-    assert {"modality": "IMAGE", "tokenCount": 258} in asked
+    prompt_details = answer["usageMetadata"]["promptTokensDetails"]
+    assert {"modality": "IMAGE", "tokenCount": 258} in prompt_details
 
 
 def test_every_field_goes_by_the_name_in_the_proto_file(gemini: Buyer) -> None:

@@ -1,4 +1,4 @@
-"""Servers that do harm, by malice or by accident: what they say after a request."""
+"""Servers that do harm, by malice or by accident: how each answers a request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATIENT = WireLimits(
     reply_bytes=4_000_000,
     image_bytes=4_000_000,
 )
-"""For those that are found out by what they send: a slow machine gives them time."""
+"""For peers that are recognized by their bytes: even a slow machine has enough time."""
 NO_SILENCE = replace(PATIENT, silence_s=0.3)
 NO_DELAY = replace(PATIENT, connect_s=0.3, transfer_s=0.3)
 
@@ -35,10 +35,10 @@ class Bad:
     """One bad peer.
 
     Attributes:
-        says: What it does once it has read a request.
-        words: What the error says of it, in a purchase.
-        limits: What it meets.
-        lost: What becomes of a download.
+        says: What the server does after it has read a request.
+        words: Part of the message when a purchase meets the peer.
+        limits: The limits of the exchange.
+        lost: How a download ends.
     """
 
     says: Callable[[Peer], None]

@@ -8,14 +8,14 @@ import pytest
 
 from batchgen.errors import CertificateRejected, LinkLost, SpecError
 from batchgen.model import Call
-from batchgen.wire import Reach
-from batchgen.wire.resolver import JudgingResolver
+from batchgen.wire import AddressScope
+from batchgen.wire.resolver import ScopedResolver
 from batchgen.wire.sender import Wire
 from batchgen.wire.transport import AiohttpTransport
 from tests.wire.bad_peers import PATIENT
 from tests.wire.conftest import SMALL
 from tests.wire.server import ScriptedServer, answer, reply, serve
-from tests.wire.test_network import Answers
+from tests.wire.test_address_scope import Answers
 from tests.wire.tls import Certificate, certify
 
 pytestmark = pytest.mark.anyio
@@ -128,9 +128,9 @@ async def test_a_name_that_leads_elsewhere_the_second_time_gets_nothing() -> Non
 async def test_of_several_addresses_only_those_within_reach_are_tried() -> None:
     several = Answers("127.0.0.1", "8.8.8.8", "::1", at_once=3)
 
-    found = await JudgingResolver(several, Reach.PUBLIC).resolve("cdn.example")
+    results = await ScopedResolver(several, AddressScope.PUBLIC).resolve("cdn.example")
 
-    assert [it["host"] for it in found] == ["8.8.8.8"]
+    assert [address["host"] for address in results] == ["8.8.8.8"]
 
 
 @pytest.mark.usefixtures("open_guard")
@@ -152,9 +152,9 @@ async def test_a_user_in_a_link_is_not_told_to_its_host(wire: Wire) -> None:
         link = server.url.replace("//", "//user:secret@")
         await wire.download("acme", link, from_loopback=True)
 
-    (asked,) = server.requests
-    assert "authorization" not in asked.headers
-    assert asked.headers["host"] == f"127.0.0.1:{server.port}"
+    (request,) = server.requests
+    assert "authorization" not in request.headers
+    assert request.headers["host"] == f"127.0.0.1:{server.port}"
 
 
 # -- whose certificates are trusted

@@ -6,7 +6,7 @@ import pytest
 
 from batchgen.errors import AttemptError, Charge, ImageRejected, OutcomeUnknown
 from batchgen.model import Call
-from batchgen.wire import Memory, WireLimits
+from batchgen.wire import MemoryBudget, WireLimits
 from batchgen.wire.sender import Wire
 from tests.wire.bad_peers import BAD, Bad
 from tests.wire.server import Peer, Script, ScriptedServer, answer, reply, serve
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 PEERS = [pytest.param(bad, id=name) for name, bad in BAD.items()]
 # A download takes any bytes; the runner looks at them.
-NO_JSON = [it for it in PEERS if it.id not in {"deep-json", "many-values"}]
+NO_JSON = [peer for peer in PEERS if peer.id not in {"deep-json", "many-values"}]
 
 
 def once_asked(bad: Bad) -> Script:
@@ -33,7 +33,7 @@ def buy(url: str) -> Call:
 
 @pytest.mark.parametrize("bad", PEERS)
 async def test_a_purchase_from_a_bad_peer_is_unknown_and_sent_once(bad: Bad) -> None:
-    memory = Memory()
+    memory = MemoryBudget()
     with ScriptedServer(once_asked(bad)) as server:
         async with Wire(paid_hosts=False, limits=bad.limits, memory=memory) as wire:
             with pytest.raises(OutcomeUnknown, match=bad.words) as caught:
@@ -49,7 +49,7 @@ async def test_a_purchase_from_a_bad_peer_is_unknown_and_sent_once(bad: Bad) -> 
 
 @pytest.mark.parametrize("bad", NO_JSON)
 async def test_a_download_from_a_bad_peer_ends(bad: Bad) -> None:
-    memory = Memory()
+    memory = MemoryBudget()
     with ScriptedServer(once_asked(bad)) as server:
         async with Wire(paid_hosts=False, limits=bad.limits, memory=memory) as wire:
             with pytest.raises(AttemptError) as caught:
@@ -62,7 +62,7 @@ async def test_a_download_from_a_bad_peer_ends(bad: Bad) -> None:
 
 async def test_thirty_megabytes_of_json_are_not_parsed() -> None:
     body = b"[" + b"1," * 15_000_000 + b"1]"
-    memory = Memory(64 * 1024 * 1024)
+    memory = MemoryBudget(64 * 1024 * 1024)
     with ScriptedServer(answer(reply(body))) as server:
         async with Wire(paid_hosts=False, memory=memory) as wire:
             with pytest.raises(OutcomeUnknown, match="more than 100,000 values"):

@@ -13,7 +13,7 @@ from batchgen.errors import SpecError
 from batchgen.wire.certificates import (
     FILE_VARIABLES,
     create_tls_context,
-    trusted_words,
+    describe_trusted,
 )
 from tests.wire.tls_shop import Authority, found_authority
 
@@ -125,7 +125,7 @@ def test_what_a_variable_names_stands_in_the_place_of_the_computers_own_list(
     context = create_tls_context()
 
     assert trusted_count(context) == 1
-    assert trusted_words() == f"those in {authority.file} ({variable})"
+    assert describe_trusted() == f"those in {authority.file} ({variable})"
 
 
 def test_several_variables_add_up(
@@ -137,7 +137,7 @@ def test_several_variables_add_up(
     monkeypatch.setenv("CURL_CA_BUNDLE", str(authority.file))
 
     assert trusted_count(create_tls_context()) == 2
-    assert trusted_words() == (
+    assert describe_trusted() == (
         f"those in {other.file} (SSL_CERT_FILE) and those in {authority.file} "
         "(REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE)"
     )
@@ -159,4 +159,4 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in VARIABLES:
         monkeypatch.setenv(variable, "")
 
-    assert "this computer's own list" in trusted_words()
+    assert "this computer's own list" in describe_trusted()

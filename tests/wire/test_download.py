@@ -115,17 +115,17 @@ class Web:
 
     def __init__(self, patch: pytest.MonkeyPatch, **answers: httpx.Response) -> None:
         patch.delenv("BATCHGEN_LOOPBACK_ONLY", raising=False)
-        self.asked: list[httpx.Request] = []
+        self.requests: list[httpx.Request] = []
         self.answers: dict[str, httpx.Response] = {}
         self.answers.update(answers)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
+        self.requests.append(request)
         return self.answers.get(str(request.url)) or httpx.Response(404)
 
     @property
     def urls(self) -> list[str]:
-        return [str(it.url) for it in self.asked]
+        return [str(request.url) for request in self.requests]
 
     async def download(self, url: str, source: LinkSource | None) -> Blob:
         async with Wire(httpx.MockTransport(self), paid_hosts=True) as wire:
@@ -248,7 +248,7 @@ async def test_a_relative_link_joins_the_base_url(
         blob = await wire.download("acme", link.format(host=host), source=source)
 
     assert blob == Blob(PNG)
-    assert [it.line.split()[1] for it in server.requests] == places
+    assert [request.line.split()[1] for request in server.requests] == places
 
 
 async def test_a_relative_hop_joins_the_hop(wire: Wire) -> None:
@@ -295,7 +295,9 @@ async def test_no_redirect_leads_to_the_key(wire: Wire) -> None:
         with pytest.raises(LinkLost):
             await wire.download("acme", f"{server.url}/1.png", source=source)
 
-    assert not [it for it in server.requests if KEY.keys() & it.headers.keys()]
+    assert not [
+        request for request in server.requests if KEY.keys() & request.headers.keys()
+    ]
 
 
 async def test_another_port_of_the_providers_host_does_not_get_the_key(
@@ -306,7 +308,9 @@ async def test_another_port_of_the_providers_host_does_not_get_the_key(
         with pytest.raises(LinkLost, match="401"):
             await wire.download("acme", f"{server.url}/1.png", source=source)
 
-    assert not [it for it in server.requests if KEY.keys() & it.headers.keys()]
+    assert not [
+        request for request in server.requests if KEY.keys() & request.headers.keys()
+    ]
 
 
 @pytest.mark.parametrize("anyio_backend", ["trio", "asyncio"])
@@ -314,17 +318,17 @@ async def test_every_hop_is_judged_with_any_client(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("BATCHGEN_LOOPBACK_ONLY", raising=False)
-    asked: list[str] = []
+    urls: list[str] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
-        asked.append(str(request.url))
+        urls.append(str(request.url))
         return httpx.Response(302, headers={"location": "https://192.168.0.1/"})
 
     async with Wire(httpx.MockTransport(respond), paid_hosts=True) as wire:
         with pytest.raises(LinkLost, match=r"192\.168\.0\.1"):
             await wire.download("acme", "https://cdn.example/1", from_loopback=False)
 
-    assert asked == ["https://cdn.example/1"]
+    assert urls == ["https://cdn.example/1"]
 
 
 async def test_the_internet_does_not_lead_back_to_our_own_machine(
@@ -332,17 +336,17 @@ async def test_the_internet_does_not_lead_back_to_our_own_machine(
 ) -> None:
     monkeypatch.delenv("BATCHGEN_LOOPBACK_ONLY", raising=False)
     hops = ["http://127.0.0.1:8/1", "https://cdn.example/1", "http://127.0.0.1:8/2"]
-    asked: list[str] = []
+    urls: list[str] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
-        asked.append(str(request.url))
-        return httpx.Response(302, headers={"location": hops[len(asked)]})
+        urls.append(str(request.url))
+        return httpx.Response(302, headers={"location": hops[len(urls)]})
 
     async with Wire(httpx.MockTransport(respond), paid_hosts=True) as wire:
         with pytest.raises(LinkLost, match=r"127\.0\.0\.1 is no https link"):
             await wire.download("acme", hops[0], from_loopback=True)
 
-    assert asked == hops[:2]
+    assert urls == hops[:2]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])

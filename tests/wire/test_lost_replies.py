@@ -119,7 +119,7 @@ async def test_a_reply_lost_on_a_reused_connection_is_unknown_and_sent_once(
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("data", "message"),
     [
         pytest.param(b"", "did not begin in time", id="before-head"),
         pytest.param(b"HTTP/1.1 200 OK\r\n", "did not begin in time", id="in-head"),
@@ -128,14 +128,14 @@ async def test_a_reply_lost_on_a_reused_connection_is_unknown_and_sent_once(
     ],
 )
 async def test_silence_ends_long_before_the_overall_deadline(
-    wire: Wire, said: bytes, words: str
+    wire: Wire, data: bytes, message: str
 ) -> None:
     def script(peer: Peer) -> None:
         peer.receive()
-        peer.say(said)
+        peer.say(data)
         peer.be_silent()
 
-    with ScriptedServer(script) as server, pytest.raises(OutcomeUnknown, match=words):
+    with ScriptedServer(script) as server, pytest.raises(OutcomeUnknown, match=message):
         await wire.send("acme", purchase(server.url), reply_timeout_s=0.1)
 
 
@@ -256,27 +256,30 @@ async def test_a_proxy_that_opens_no_tunnel_sent_nothing(
 
 
 async def test_whoever_asks_is_told_once_when_the_request_leaves(wire: Wire) -> None:
-    told: list[int] = []
+    sent_calls: list[int] = []
 
     with ScriptedServer(answer(reply())) as server:
         await wire.send(
             "acme",
             purchase(server.url),
             reply_timeout_s=2,
-            on_sent=lambda: told.append(server.posts),
+            on_sent=lambda: sent_calls.append(server.posts),
         )
 
-    assert told == [0]
+    assert sent_calls == [0]
 
 
 async def test_nobody_is_told_of_a_request_that_never_left(wire: Wire) -> None:
-    told: list[bool] = []
+    sent_calls: list[bool] = []
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     with pytest.raises(NotConnected):
         await wire.send(
-            "acme", purchase(url), reply_timeout_s=1, on_sent=lambda: told.append(True)
+            "acme",
+            purchase(url),
+            reply_timeout_s=1,
+            on_sent=lambda: sent_calls.append(True),
         )
 
-    assert told == []
+    assert sent_calls == []

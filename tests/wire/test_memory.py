@@ -12,7 +12,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from batchgen.errors import OutcomeUnknown
-from batchgen.wire.memory import SMALL_BYTES, Lease, Memory
+from batchgen.wire.memory import SMALL_BYTES, Lease, MemoryBudget
 
 MB = 1024 * 1024
 
@@ -25,7 +25,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 class Queue:
     """Leases that grow one after the other, and who of them got in."""
 
-    def __init__(self, memory: Memory, tasks: TaskGroup) -> None:
+    def __init__(self, memory: MemoryBudget, tasks: TaskGroup) -> None:
         self._memory = memory
         self._tasks = tasks
         self.admitted: list[str] = []
@@ -43,7 +43,7 @@ class Queue:
 
 @pytest.mark.anyio
 async def test_who_does_not_fit_waits_for_its_turn() -> None:
-    memory = Memory(10 * MB)
+    memory = MemoryBudget(10 * MB)
     async with anyio.create_task_group() as tasks:
         queue = Queue(memory, tasks)
         one, two, three = (memory.lease() for _ in range(3))
@@ -61,10 +61,10 @@ async def test_who_does_not_fit_waits_for_its_turn() -> None:
 
 @pytest.mark.anyio
 async def test_a_small_body_never_waits_and_is_not_counted() -> None:
-    memory = Memory(MB)
+    memory = MemoryBudget(MB)
     with memory.lease() as full, memory.lease() as small:
         await full.grow(MB)
-        assert not memory.lease().take(SMALL_BYTES + 1)
+        assert not memory.lease().try_grow(SMALL_BYTES + 1)
 
         await small.grow(SMALL_BYTES)
 
@@ -73,7 +73,7 @@ async def test_a_small_body_never_waits_and_is_not_counted() -> None:
 
 @pytest.mark.anyio
 async def test_a_body_larger_than_the_budget_is_let_in_alone() -> None:
-    memory = Memory(10 * MB)
+    memory = MemoryBudget(10 * MB)
     async with anyio.create_task_group() as tasks:
         queue = Queue(memory, tasks)
         small, huge, other = (memory.lease() for _ in range(3))
@@ -93,7 +93,7 @@ async def test_a_body_larger_than_the_budget_is_let_in_alone() -> None:
 
 @pytest.mark.anyio
 async def test_bodies_that_all_wait_to_grow_do_not_block_one_another() -> None:
-    memory = Memory(10 * MB)
+    memory = MemoryBudget(10 * MB)
     async with anyio.create_task_group() as tasks:
         queue = Queue(memory, tasks)
         one, two, new = (memory.lease() for _ in range(3))
@@ -116,7 +116,7 @@ async def test_bodies_that_all_wait_to_grow_do_not_block_one_another() -> None:
 
 @pytest.mark.anyio
 async def test_who_gives_up_waiting_lets_the_next_one_in() -> None:
-    memory = Memory(10 * MB)
+    memory = MemoryBudget(10 * MB)
     with memory.lease() as one:
         await one.grow(6 * MB)
         async with anyio.create_task_group() as tasks:
@@ -143,7 +143,7 @@ async def test_who_gives_up_waiting_lets_the_next_one_in() -> None:
 
 @pytest.mark.anyio
 async def test_what_a_lease_keeps_stays_beside_the_bodies_that_follow() -> None:
-    memory = Memory(10 * MB)
+    memory = MemoryBudget(10 * MB)
     with memory.lease() as lease:
         await lease.grow(3 * MB)
         lease.keep()
@@ -160,7 +160,7 @@ async def test_what_a_lease_keeps_stays_beside_the_bodies_that_follow() -> None:
 
 @pytest.mark.anyio
 async def test_leases_that_rest_block_nobody_whom_they_wait_for() -> None:
-    memory = Memory(10 * MB)
+    memory = MemoryBudget(10 * MB)
     async with anyio.create_task_group() as tasks:
         queue = Queue(memory, tasks)
         one, two, more = (memory.lease() for _ in range(3))
@@ -221,7 +221,7 @@ def test_an_error_that_outlives_its_lease_holds_no_body() -> None:
     exchange, failures = Exchange(), []
 
     try:
-        with Memory().lease():
+        with MemoryBudget().lease():
             exchange.fail()
     except OutcomeUnknown as error:
         failures.append(error)
@@ -234,7 +234,7 @@ def test_an_error_that_outlives_its_lease_holds_no_body() -> None:
 @pytest.mark.usefixtures("without_collector")
 def test_an_unexpected_fault_keeps_its_traceback_for_the_log() -> None:
     def fail() -> None:
-        with Memory().lease():
+        with MemoryBudget().lease():
             raise KeyError("a fault of batchgen itself")
 
     with pytest.raises(KeyError) as caught:
@@ -249,7 +249,7 @@ async def test_whatever_bodies_come_all_get_in_and_never_much_more_than_fits(
     seed: int,
 ) -> None:
     rng = random.Random(seed)
-    memory, largest, done = Memory(10 * MB), 8 * MB, 0
+    memory, largest, done = MemoryBudget(10 * MB), 8 * MB, 0
 
     async def arrive() -> None:
         nonlocal done

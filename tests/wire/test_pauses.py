@@ -15,7 +15,7 @@ import pytest
 
 from batchgen.errors import Incomplete, OutcomeUnknown
 from batchgen.model import Blob, Call
-from batchgen.wire import Memory
+from batchgen.wire import MemoryBudget
 from batchgen.wire.sender import Wire
 from tests.wire.conftest import SMALL
 from tests.wire.server import Peer, Script, ScriptedServer, answer, reply
@@ -63,7 +63,7 @@ async def pass_all_limits(wire: Wire) -> None:
     ],
 )
 async def test_a_download_outlasts_our_own_pause(script: Script) -> None:
-    memory = Memory(4 * MB)
+    memory = MemoryBudget(4 * MB)
     full = memory.lease()
     await full.grow(4 * MB)
     blobs: list[Blob] = []
@@ -91,15 +91,17 @@ async def test_a_download_outlasts_our_own_pause(script: Script) -> None:
 
 
 async def test_a_purchase_outlasts_our_own_pause_and_holds_only_its_image() -> None:
-    memory = Memory(4 * MB)
+    memory = MemoryBudget(4 * MB)
     full, lease = memory.lease(), memory.lease()
     await full.grow(4 * MB)
     document = {"data": [{"b64_json": base64.b64encode(PNG).decode()}]}
     body = json.dumps(document).encode()
-    got = []
+    results = []
 
     async def purchase(url: str) -> None:
-        got.append(await wire.send("acme", buy(url), reply_timeout_s=0.2, lease=lease))
+        results.append(
+            await wire.send("acme", buy(url), reply_timeout_s=0.2, lease=lease)
+        )
 
     with ScriptedServer(answer(reply(body))) as server:
         async with (
@@ -108,23 +110,23 @@ async def test_a_purchase_outlasts_our_own_pause_and_holds_only_its_image() -> N
         ):
             tasks.start_soon(purchase, server.url)
             await pass_all_limits(wire)
-            assert got == []
+            assert results == []
 
             full.shrink(0)
 
-    assert [it.body for it in got] == [{"data": [{"b64_json": Blob(PNG)}]}]
+    assert [result.body for result in results] == [{"data": [{"b64_json": Blob(PNG)}]}]
     assert (lease.held_bytes, memory.held_bytes) == (len(PNG), len(PNG))
 
 
 async def test_a_reply_without_an_image_waits_for_what_a_parser_takes() -> None:
-    memory = Memory(4 * MB)
+    memory = MemoryBudget(4 * MB)
     other = memory.lease()
     await other.grow(2 * MB)
     document = {"b64_json": "*" + "A" * MB}
-    got = []
+    results = []
 
     async def purchase(url: str) -> None:
-        got.append(await wire.send("acme", buy(url), reply_timeout_s=0.2))
+        results.append(await wire.send("acme", buy(url), reply_timeout_s=0.2))
 
     with ScriptedServer(answer(reply(json.dumps(document).encode()))) as server:
         async with (
@@ -133,16 +135,16 @@ async def test_a_reply_without_an_image_waits_for_what_a_parser_takes() -> None:
         ):
             tasks.start_soon(purchase, server.url)
             await pass_all_limits(wire)
-            assert got == []
+            assert results == []
 
             other.shrink(0)
 
-    assert [it.body for it in got] == [document]
+    assert [result.body for result in results] == [document]
     assert memory.held_bytes == 0
 
 
 async def test_a_server_that_falls_silent_after_our_pause_is_given_up() -> None:
-    memory = Memory(4 * MB)
+    memory = MemoryBudget(4 * MB)
     full = memory.lease()
     await full.grow(4 * MB)
     broken: list[Incomplete] = []
@@ -172,19 +174,19 @@ async def test_a_server_that_falls_silent_after_our_pause_is_given_up() -> None:
 
 
 async def test_a_small_reply_comes_through_while_all_memory_is_taken() -> None:
-    memory = Memory(4 * MB)
+    memory = MemoryBudget(4 * MB)
     await memory.lease().grow(4 * MB)
 
     with ScriptedServer(answer(reply(b'{"id": "task-1"}'))) as server:
         async with Wire(paid_hosts=False, limits=LIMITS, memory=memory) as wire:
-            got = await wire.send("acme", buy(server.url), reply_timeout_s=2)
+            result = await wire.send("acme", buy(server.url), reply_timeout_s=2)
 
-    assert got.body == {"id": "task-1"}
+    assert result.body == {"id": "task-1"}
     assert memory.held_bytes == 4 * MB
 
 
 async def test_a_reply_that_fails_gives_back_what_it_held() -> None:
-    memory = Memory(4 * MB)
+    memory = MemoryBudget(4 * MB)
     lease = memory.lease()
 
     with ScriptedServer(answer(reply(PNG[:MB], length=len(PNG)))) as server:

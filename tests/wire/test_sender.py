@@ -12,8 +12,8 @@ import pytest
 from batchgen.decoding import decode_base64
 from batchgen.errors import CredentialRejected, OutcomeUnknown, RequestInvalid
 from batchgen.model import Blob, Call
-from batchgen.wire.decode import decode_body
-from batchgen.wire.documents import Unreadable
+from batchgen.wire.body_decoding import decode_body
+from batchgen.wire.lenient_json import JsonTooLarge
 from batchgen.wire.sender import Wire
 from tests.wire.server import Peer, ScriptedServer, answer, reply, serve
 
@@ -68,11 +68,11 @@ async def test_money_is_exact_and_base64_becomes_a_blob(wire: Wire) -> None:
     body += ', "cost": 0.1000000000000000055, "n": 3}'
 
     with ScriptedServer(answer(reply(body.encode(), headers=("X-Id: 7",)))) as server:
-        got = await wire.send("acme", call_to(server.url), reply_timeout_s=2)
+        result = await wire.send("acme", call_to(server.url), reply_timeout_s=2)
 
-    assert got.status == 200
-    assert got.headers["x-id"] == "7"
-    assert got.body == {
+    assert result.status == 200
+    assert result.headers["x-id"] == "7"
+    assert result.body == {
         "data": [{"b64_json": Blob(PNG), "b64": image}],
         "cost": Decimal("0.1000000000000000055"),
         "n": 3,
@@ -85,10 +85,10 @@ async def test_a_redirect_of_a_purchase_is_a_reply_and_not_followed(
     with ScriptedServer(serve(reply())) as elsewhere:
         moved = reply(status="302 Found", headers=(f"location: {elsewhere.url}",))
         with ScriptedServer(answer(moved)) as server:
-            got = await wire.send("acme", call_to(server.url), reply_timeout_s=2)
+            result = await wire.send("acme", call_to(server.url), reply_timeout_s=2)
 
-    assert got.status == 302
-    assert got.headers["location"] == elsewhere.url
+    assert result.status == 302
+    assert result.headers["location"] == elsewhere.url
     assert elsewhere.requests == []
 
 
@@ -119,9 +119,9 @@ async def test_a_long_header_loses_no_reply(wire: Wire) -> None:
     data = reply(headers=(f"content-security-policy: {'x' * 30_000}",))
 
     with ScriptedServer(answer(data)) as server:
-        got = await wire.send("acme", call_to(server.url), reply_timeout_s=2)
+        result = await wire.send("acme", call_to(server.url), reply_timeout_s=2)
 
-    assert got.body == {}
+    assert result.body == {}
 
 
 async def test_an_answer_before_the_upload_is_read_is_taken(wire: Wire) -> None:
@@ -132,10 +132,10 @@ async def test_an_answer_before_the_upload_is_read_is_taken(wire: Wire) -> None:
 
     with ScriptedServer(script) as server:
         call = call_to(server.url, image="x" * 5_000_000)
-        got = await wire.send("acme", call, reply_timeout_s=2)
+        result = await wire.send("acme", call, reply_timeout_s=2)
 
-    assert got.status == 413
-    assert got.body == {"error": "too large"}
+    assert result.status == 413
+    assert result.body == {"error": "too large"}
 
 
 async def test_a_reply_that_overlaps_its_upload_is_taken_whole(wire: Wire) -> None:
@@ -151,9 +151,9 @@ async def test_a_reply_that_overlaps_its_upload_is_taken_whole(wire: Wire) -> No
 
     with ScriptedServer(script) as server:
         call = call_to(server.url, image="x" * size)
-        got = await wire.send("acme", call, reply_timeout_s=2)
+        result = await wire.send("acme", call, reply_timeout_s=2)
 
-    assert got.body == {"done": True}
+    assert result.body == {"done": True}
 
 
 async def test_an_upload_that_nobody_reads_is_given_up(wire: Wire) -> None:
@@ -167,9 +167,9 @@ async def test_interim_answers_are_passed_over(wire: Wire) -> None:
     data = b"HTTP/1.1 103 Early Hints\r\n\r\n" + reply(b'{"a": 1}')
 
     with ScriptedServer(answer(data)) as server:
-        got = await wire.send("acme", call_to(server.url), reply_timeout_s=2)
+        result = await wire.send("acme", call_to(server.url), reply_timeout_s=2)
 
-    assert got.body == {"a": 1}
+    assert result.body == {"a": 1}
 
 
 async def test_a_key_that_cannot_stand_in_a_header_is_named_before_it_leaves(
@@ -225,34 +225,34 @@ async def test_any_httpx_client_will_do_on_any_loop() -> None:
 
         return run()
 
-    told: list[str] = []
+    events: list[str] = []
     async with Wire(
         httpx.MockTransport(respond), paid_hosts=False, offload=inline
     ) as wire:
-        got = await wire.send(
+        result = await wire.send(
             "acme",
             Call(method="POST", url="http://127.0.0.1/v1", json={}),
             reply_timeout_s=1,
-            on_sent=lambda: told.append("whole"),
+            on_sent=lambda: events.append("whole"),
         )
         with pytest.raises(OutcomeUnknown):
             await wire.send(
                 "acme",
                 Call(method="POST", url="http://127.0.0.1/lost", json={}),
                 reply_timeout_s=1,
-                on_sent=lambda: told.append("lost"),
+                on_sent=lambda: events.append("lost"),
             )
 
-    assert got.body == {"path": "/v1"}
-    assert told == ["whole", "lost"]
+    assert result.body == {"path": "/v1"}
+    assert events == ["whole", "lost"]
 
 
 async def test_it_is_told_when_the_head_is_here_however_long_the_body_takes() -> None:
-    told: list[str] = []
+    events: list[str] = []
 
     class Body(httpx.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            told.append("body")
+            events.append("body")
             yield b"{}"
 
     client = httpx.MockTransport(lambda _: httpx.Response(200, stream=Body()))
@@ -261,11 +261,11 @@ async def test_it_is_told_when_the_head_is_here_however_long_the_body_takes() ->
             "acme",
             Call(method="POST", url="http://127.0.0.1/v1", json={}),
             reply_timeout_s=1,
-            on_sent=lambda: told.append("sent"),
-            on_head=lambda: told.append("head"),
+            on_sent=lambda: events.append("sent"),
+            on_head=lambda: events.append("head"),
         )
 
-    assert told == ["sent", "head", "body"]
+    assert events == ["sent", "head", "body"]
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ async def test_a_body_is_judged_by_its_content(
 async def test_json_that_is_built_to_be_a_burden_is_not_read(
     body: bytes, words: str
 ) -> None:
-    with pytest.raises(Unreadable, match=words):
+    with pytest.raises(JsonTooLarge, match=words):
         decode_body(body, {"content-type": "application/json"}, frozenset())
 
 

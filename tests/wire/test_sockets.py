@@ -11,9 +11,9 @@ from anyio.abc import TaskGroup
 
 from batchgen.errors import NotConnected, OutcomeUnknown
 from batchgen.model import Call, Reply
-from batchgen.wire.connections import SocketLimits
+from batchgen.wire.payload import PatientSocket
 from batchgen.wire.sender import Wire
-from batchgen.wire.upload import PatientSocket
+from batchgen.wire.sockets import SocketLimits
 from tests.scarce.runs import Server, no_files_left, server
 from tests.wire.conftest import SMALL
 from tests.wire.server import Peer, ScriptedServer

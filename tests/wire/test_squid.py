@@ -112,9 +112,9 @@ async def test_a_password_that_is_refused_stops_all_and_stands_nowhere(
     place = f"127.0.0.1:{guarded.port} (ALL_PROXY)"
     assert f"the proxy {place} {words}" in str(caught.value)
     assert "set ALL_PROXY to http://user:password@host:port" in str(caught.value)
-    told = "".join(traceback.format_exception(caught.value))
-    assert WRONG not in told
-    assert quote(WRONG, safe="") not in told
+    text = "".join(traceback.format_exception(caught.value))
+    assert WRONG not in text
+    assert quote(WRONG, safe="") not in text
     assert shop.bill.sold == sold
 
 

@@ -1,0 +1,90 @@
+"""The sandbox's own prices of images. They are not any provider's price list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """The price of one image in US dollars.
+
+    Attributes:
+        usd_per_credit: Where replies state charges in credits, and no document states
+            the value of one.
+        lowest_usd: The minimum; None for as far below the expected price as the ceiling
+            is above it.
+        per_reference_usd: Maximum that each reference image adds.
+        per_search_usd: Maximum that the searches of one request add.
+    """
+
+    expected_usd: Decimal
+    ceiling_usd: Decimal
+    usd_per_credit: Decimal | None = None
+    lowest_usd: Decimal | None = None
+    per_reference_usd: Decimal | None = None
+    per_search_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecialPrice:
+    """A price for some requests only; an attribute of None matches any request."""
+
+    resolution: str
+    price: Price
+    model: str | None = None
+    quality: str | None = None
+    thinking: str | None = None
+
+
+PriceTable = Mapping[str, Price]
+"""Prices by resolution."""
+
+
+def to_nano(usd: Decimal) -> int:
+    """Return whole nano-dollars."""
+    return int(usd.scaleb(9).to_integral_exact())
+
+
+def as_usd(nano: int) -> str:
+    """Return nano-dollars as US dollars with all nine decimals."""
+    return f"{Decimal(nano).scaleb(-9):.9f}"
+
+
+def as_document(
+    price_tables: Mapping[str, PriceTable],
+    special_prices: Mapping[str, Sequence[SpecialPrice]] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return all prices, by provider, as the sandbox publishes them.
+
+    A special price replaces the one of the price table where it matches.
+    """
+    document: dict[str, Any] = {"name": "the sandbox's own tariff"}
+    for provider, price_table in price_tables.items():
+        document[provider] = {
+            name: _published(price) for name, price in price_table.items()
+        }
+    document["special"] = {
+        provider: [_special(price) for price in prices]
+        for provider, prices in special_prices.items()
+    }
+    return document
+
+
+def _published(price: Price) -> dict[str, str]:
+    return {name: str(usd) for name, usd in asdict(price).items() if usd is not None}
+
+
+def _special(special: SpecialPrice) -> dict[str, str]:
+    conditions = {
+        "resolution": special.resolution,
+        "model": special.model,
+        "quality": special.quality,
+        "thinking": special.thinking,
+    }
+    stated = {name: it for name, it in conditions.items() if it is not None}
+    return {**stated, **_published(special.price)}

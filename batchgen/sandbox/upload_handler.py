@@ -1,0 +1,121 @@
+"""Uploaded reference images: stored, and served under a link."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import partial
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from batchgen.sandbox.faults import Fault
+from batchgen.sandbox.multipart import Part
+from batchgen.sandbox.purchase_handler import (
+    KEY_HEADERS,
+    Service,
+    read_request,
+    record_of,
+)
+from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.request_parsing import BodySpec, ParsedBody, read_key
+from batchgen.sandbox.sandbox_context import SandboxContext
+from batchgen.sandbox.state_records import Upload
+
+_EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+_NAME = re.compile(r"([0-9a-f]{32})\.(?:png|jpg|webp|bin)")
+
+
+async def receive_upload(
+    context: SandboxContext,
+    service: Service,
+    spec: BodySpec,
+    request: Request,
+    *,
+    file: str,
+    life_s: float | None,
+) -> tuple[Upload, ParsedBody]:
+    """Store the file of an upload request, which is free.
+
+    The file is in the field `file`, a list of one. Without `life_s`, its link is valid
+    for as long as the sandbox runs.
+
+    Raises:
+        Refusal: Nothing was stored.
+    """
+    parsed = await read_request(spec, request)
+    key = read_key(request, service.key_header)
+    if context.faults.at_upload(service.name) is Fault.UPLOAD_FAILED:
+        raise Refusal(Reason.SERVER_ERROR)
+    if parsed.violation is not None:
+        raise parsed.violation
+    part: Part = parsed.body[file][0]
+    record = record_of(context, request, parsed, key)
+    upload = Upload(
+        id=uuid4().hex,
+        provider=service.name,
+        at=record.at,
+        ends_at=None if life_s is None else record.at + life_s,
+        file_name=part.file_name,
+        media_type=part.media_type,
+        size_bytes=len(part.data),
+        sha256=hashlib.sha256(part.data).hexdigest(),
+        record=record.body,
+        data=part.data,
+    )
+    await context.transact(context.state.add_upload, upload)
+    return upload, parsed
+
+
+def upload_link(context: SandboxContext, upload: Upload) -> str:
+    """Return the link under which an upload is served."""
+    extension = _EXTENSIONS.get(upload.media_type, "bin")
+    return f"{_prefix(context, upload.provider)}{upload.id}.{extension}"
+
+
+async def ended_links(
+    context: SandboxContext, provider: str, urls: Sequence[str]
+) -> list[str]:
+    """Return the links to uploads of this provider that are no longer valid."""
+    prefix = _prefix(context, provider)
+    ours = [url for url in urls if url.startswith(prefix)]
+    return [
+        url
+        for url in ours
+        if await _find(context, provider, url.removeprefix(prefix)) is None
+    ]
+
+
+def upload_route(context: SandboxContext, service: Service) -> Route:
+    """Return the route under which a provider's uploads are served."""
+    return Route("/uploads/{name}", partial(_serve, context, service), methods=["GET"])
+
+
+async def _serve(
+    context: SandboxContext, service: Service, request: Request
+) -> Response:
+    if KEY_HEADERS & set(request.headers):
+        return Response("Only one auth mechanism allowed", status_code=400)
+    upload = await _find(context, service.name, request.path_params["name"])
+    if upload is None:
+        return Response("Not found", status_code=404)
+    return Response(upload.data, media_type=upload.media_type or None)
+
+
+async def _find(context: SandboxContext, provider: str, name: str) -> Upload | None:
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return None
+    upload = await context.transact(context.state.find_upload, provider, match[1])
+    if upload is None or (
+        upload.ends_at is not None and context.now() > upload.ends_at
+    ):
+        return None
+    return upload
+
+
+def _prefix(context: SandboxContext, provider: str) -> str:
+    return f"{context.url}/{provider}/uploads/"
