@@ -25,7 +25,7 @@ from batchgen.cli import main
 
 PACKAGE = str(Path(batchgen.__file__).parent)
 
-CHOSEN = ("Feed.next", "Wanted")
+CHOSEN = ("Feed.next", "QueuedPart")
 """The function that hands out a part, and the class of what it returns."""
 
 FIRST_BYTE = "AiohttpTransport.handle_async_request"

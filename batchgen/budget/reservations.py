@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from batchgen.bell import Bell
 from batchgen.budget.limits import DAY_MICROS, Limits, Scope, Share, day_of
 from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
 from batchgen.model import Sale, dollars
+from batchgen.notifier import Notifier
 
 Group = Sale
 """What a ceiling holds for."""
@@ -87,7 +87,7 @@ class Budget:
         # By provider and resolution, as the ledger knows what was charged.
         self._raised: dict[tuple[str, str | None], int] = {}
         self._purses: dict[Scope, _Purse] = {"run": _Purse()}
-        self._changed = Bell()
+        self._changed = Notifier()
         self._full: set[Share] = set()
         self.settled = 0
 
@@ -141,6 +141,7 @@ class Budget:
             BudgetReached: likewise, but for the whole run.
         """
         while True:
+            version = self._changed.version
             day = self.today
             reservation = wanted if wanted.day == day else replace(wanted, day=day)
             match next(self._in_the_way(reservation), None):
@@ -155,12 +156,12 @@ class Budget:
                 case "run" if not self._in_flight("run"):
                     raise BudgetReached(self._explain(reservation))
                 case "run":
-                    await self._changed.wait()
+                    await self._changed.wait(version)
                 case day if not self._in_flight(day):
                     raise self._day_is_full(reservation)
                 case _:
                     with anyio.move_on_after(self._nap_s()):
-                        await self._changed.wait()
+                        await self._changed.wait(version)
 
     def settle(self, reservation: Reservation, nano: int) -> None:
         """Give a reservation back and commit what it cost, or put at risk."""
@@ -168,7 +169,7 @@ class Budget:
             purse.held[reservation.group] -= reservation.images
             purse.committed += nano
         self.settled += 1
-        self._changed.ring()
+        self._changed.notify_all()
 
     def saw(self, group: Group, per_image: int) -> bool:
         """Take note of a charge; True if it is above the ceiling, which it raises."""

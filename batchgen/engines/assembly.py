@@ -30,7 +30,6 @@ from batchgen.runner.again import given_up, hold, read_kept, reopen
 from batchgen.runner.context import Run, Time
 from batchgen.runner.decide import Policy
 from batchgen.runner.lane import Lane
-from batchgen.runner.lull import Lull
 from batchgen.runner.own_address import is_named_address
 from batchgen.runner.pacing import found_under, pacing_of
 from batchgen.runner.proof import Proof
@@ -108,7 +107,6 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
         offload=setting.offload,
         log=logging.getLogger("batchgen.run"),
         tasks=hands.tasks,
-        lull=Lull(hands.tasks, time.monotonic),
         failures=Failures(job.max_failures),
         end=hands.end,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import anyio
@@ -37,11 +37,11 @@ from batchgen.errors import (
     SpecError,
     StorageError,
 )
-from batchgen.ledger import Ledger, OpenAttempts, Reader
+from batchgen.ledger import OpenAttempts, Reader
 from batchgen.ledger.edits import keep
 from batchgen.ledger.resuming import drop_bookmark
 from batchgen.manifest.manifest import Manifest
-from batchgen.model import Job, State, utc
+from batchgen.model import Job, State, Status, utc
 from batchgen.runner.again import try_lost_links
 from batchgen.runner.choice import Choice
 from batchgen.runner.context import Run, Time
@@ -384,14 +384,15 @@ class LocalEngine:
     async def _count(self, run: Run, planner: Planner) -> None:
         """Count the rows anew, in turn with the steps that settle them."""
 
-        def step(ledger: Ledger) -> None:
-            rows = ledger.rows_by_status(self._below)
+        def count(rows: Mapping[Status, int]) -> None:
             run.progress.rows.clear()
             run.progress.rows.update(rows)
             run.progress.total = sum(rows.values())
             run.progress.planned = planner.finished
 
-        await run.writer.commit(step)
+        await run.writer.commit(
+            lambda ledger: ledger.rows_by_status(self._below), then=count
+        )
 
     # -- while rows are bought
 

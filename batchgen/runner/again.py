@@ -97,7 +97,7 @@ async def try_lost_links(run: Run) -> None:
     What is under way comes in first: an image is not stored twice.
     """
     while run.live:
-        await run.changed.wait()
+        await run.changed.wait(run.changed.version)
     if run.stopping:
         return
     lost = run.ledger.with_lost_links(Status.FAILED)

@@ -23,10 +23,11 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Ledger
 from batchgen.limits import SILENT_S, Use, Verdict
-from batchgen.model import Status
+from batchgen.model import Job, Status
 from batchgen.runner.context import Flight, Run
-from batchgen.runner.decide import Buy, Part, decide, history_of
+from batchgen.runner.decide import Buy, Part, Policy, Settled, decide, history_of
 from batchgen.runner.lane import Lane
+from batchgen.runner.rows import RowChange, change_row
 
 LONG_WAITS = (
     (10.0, "ten seconds"),
@@ -208,30 +209,43 @@ def heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:
         lane.stop(Unreachable(error.provider, error.message))
 
 
+@dataclass(frozen=True, slots=True)
+class BoughtAgain:
+    """A part that failed with others, and is bought again after all.
+
+    Attributes:
+        provider: Who makes it.
+    """
+
+    part: Part
+    provider: str
+    change: RowChange
+
+
 def excuse(
-    run: Run, ledger: Ledger, attempt_ids: tuple[int, ...]
-) -> list[tuple[str, Part]]:
+    job: Job, policy: Policy, ledger: Ledger, attempt_ids: tuple[int, ...]
+) -> list[BoughtAgain]:
     """Let attempts not count that ended before it was known why they failed.
 
     A step of the commit that ends the one by which it became known: a kill behind it
     would leave rows failed that nobody tries again.
-
-    Returns:
-        What failed by them and is to be bought again after all, and where.
     """
-    found = (_excuse(run, ledger, it) for it in attempt_ids)
-    return [it for it in found if it is not None]
+    parts = (_excuse(job, policy, ledger, attempt_id) for attempt_id in attempt_ids)
+    return [part for part in parts if part is not None]
 
 
-def buy_excused(run: Run, again: Iterable[tuple[str, Part]]) -> None:
-    """Let be bought again what `excuse` returned, once that is on disk."""
-    for provider, part in again:
-        if (lane := run.lanes.get(provider)) is not None:
-            lane.retries.add(part, 0.0)
+def buy_excused(run: Run, parts: Iterable[BoughtAgain]) -> None:
+    """Count what `excuse` returned and let it be bought again, once that is on disk."""
+    for excused in parts:
+        run.record(excused.change)
+        if (lane := run.lanes.get(excused.provider)) is not None:
+            lane.retries.add(excused.part, 0.0)
     run.wake()
 
 
-def _excuse(run: Run, ledger: Ledger, attempt_id: int) -> tuple[str, Part] | None:
+def _excuse(
+    job: Job, policy: Policy, ledger: Ledger, attempt_id: int
+) -> BoughtAgain | None:
     if not ledger.excuse(attempt_id):
         return None  # it has not ended yet, and will be excused as it does
     attempt = ledger.attempt(attempt_id)
@@ -241,8 +255,7 @@ def _excuse(run: Run, ledger: Ledger, attempt_id: int) -> tuple[str, Part] | Non
         return None
     part = Part(row.row_id, attempt.first_image, attempt.images)
     history = history_of(ledger.attempts_of(row.row_id), part, row.tries_from)
-    if not isinstance(decide(history, run.policy, provider), Buy):
+    if not isinstance(decide(history, policy, provider), Buy):
         return None
-    ledger.settle(row.row_id, Status.PENDING, attempt.error, attempt.message)
-    run.progress.settle(Status.PENDING, Status.FAILED)
-    return provider, part
+    waits = Settled(Status.PENDING, attempt.error, attempt.message)
+    return BoughtAgain(part, provider, change_row(ledger, job, row.row_id, waits))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batchgen.bell import Bell
 from batchgen.budget import Budget, Reservation, Share
 from batchgen.errors import BatchgenError
 from batchgen.ledger import AttemptRecord, Reader
@@ -25,17 +24,19 @@ from batchgen.model import (
     Status,
     to_nano,
 )
-from batchgen.runner.decide import OWN_FAULTS, Part, Policy
+from batchgen.notifier import Notifier
+from batchgen.runner.decide import Part, Policy
 from batchgen.runner.lane import Lane
-from batchgen.runner.lull import Lull
 from batchgen.runner.progress import Progress
 from batchgen.runner.room import Room
+from batchgen.runner.rows import RowChange
 from batchgen.runner.shelf import Shelf
 from batchgen.runner.writer import Writer
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
+    from batchgen.runner.permit import Presence
     from batchgen.wire import Scrubber
     from batchgen.wire.line import Offload
     from batchgen.wire.sender import Wire
@@ -89,7 +90,6 @@ class Run:
     offload: Offload
     log: logging.Logger
     tasks: TaskGroup
-    lull: Lull
     failures: Failures
     room: Room
     end: Callable[[BatchgenError], None]
@@ -104,7 +104,7 @@ class Run:
     full: set[Share] = field(default_factory=set)
     places: dict[tuple[str, str], Lane] = field(default_factory=dict)
     following: set[anyio.CancelScope] = field(default_factory=set)
-    changed: Bell = field(default_factory=Bell)
+    changed: Notifier = field(default_factory=Notifier)
 
     def expected(self, sale: Sale) -> int | None:
         """Return what one image costs as a rule in nano-dollars; None if unknown."""
@@ -125,26 +125,19 @@ class Run:
 
     def wake(self) -> None:
         """Let whoever waits for something to change look again."""
-        self.changed.ring()
+        self.changed.notify_all()
 
-    def settled(
-        self, status: Status, was: Status, error: str | None, rows: int
-    ) -> None:
-        """Count a row that came to its end, with those that share its purchase."""
-        self.progress.settle(status, was, rows)
-        if status is Status.SUCCEEDED or error in OWN_FAULTS:
-            self.failures.ended(well=status is Status.SUCCEEDED)
+    def record(self, change: RowChange | None) -> None:
+        """Count what a purchase changed, once that is on disk."""
+        if change is None:
+            return
+        self.progress.settle(change.now, change.was, change.rows)
+        if change.now is Status.SUCCEEDED or change.is_own_fault:
+            self.failures.ended(well=change.now is Status.SUCCEEDED)
 
     def rows_waiting(self) -> int | None:
         """Return how many rows are not at their end; None while nobody knows."""
         return None if self.planning else self.progress.rows[Status.PENDING]
-
-    def rows_of(self, ledger: Reader, row_id: int) -> int:
-        """Return how many rows in scope a purchase is for."""
-        if not self.job.dedupe:
-            return 1
-        limit = self.job.limit
-        return 1 + ledger.sharers(row_id, 1 << 62 if limit is None else limit)
 
     def give_up(self) -> None:
         """Let nothing more be bought."""
@@ -190,24 +183,6 @@ class Run:
         self.budget.settle(reservation, nano)
 
 
-class Slot:
-    """A place in flight that one purchase takes, and frees once."""
-
-    def __init__(self, run: Run, lane: Lane) -> None:
-        self._run = run
-        self._lane = lane
-        self._is_taken = True
-        lane.in_flight += 1
-
-    def free(self) -> None:
-        """Let another purchase have the place; nothing happens the second time."""
-        if self._is_taken:
-            self._is_taken = False
-            self._lane.in_flight -= 1
-            self._run.lull.stir()
-            self._run.wake()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
     """One attempt under way.
@@ -219,7 +194,7 @@ class Flight:
         planned: The provider that is chosen for its row now; None if the manifest
             does not hold the row any more.
         uploads: Links of ours that its request named; None after a restart.
-        slot: Its place in flight; None where it takes none.
+        presence: What it holds; None for an attempt that is asked for in passing.
     """
 
     lane: Lane
@@ -232,9 +207,9 @@ class Flight:
     started: float | None = None
     task_id: str | None = None
     uploads: tuple[str, ...] | None = None
-    slot: Slot | None = None
+    presence: Presence | None = None
 
     def free_slot(self) -> None:
-        """Let another purchase have its place in flight."""
-        if self.slot is not None:
-            self.slot.free()
+        """Let another purchase have its slot."""
+        if self.presence is not None:
+            self.presence.free_slot()

@@ -19,21 +19,6 @@ from batchgen.model import OPEN, OnUnknown, State, Status
 NO_IMAGE_TRIES = 2
 """An answer without an image may have been charged: it is asked again once at most."""
 
-OWN_FAULTS = frozenset(
-    {
-        "generation_failed",
-        "image_rejected",
-        "internal",
-        "link_lost",
-        "no_image",
-        "refused",
-        "reply_malformed",
-        "request_invalid",
-    }
-)
-"""Errors by which a row that was bought ends for its own sake. A reference that cannot
-be used is none: nothing was bought, and such rows end sooner than those that are."""
-
 _backoff = wait_exponential(multiplier=0.5, exp_base=2, max=60)
 
 

@@ -13,20 +13,25 @@ from anyio.lowlevel import checkpoint
 
 from batchgen.errors import (
     Again,
-    Charge,
-    Internal,
     ProviderStopped,
     ReferenceRejected,
     StorageError,
 )
-from batchgen.ledger import AttemptRecord, Ledger, PlannedRow
+from batchgen.ledger import AttemptRecord, PlannedRow
 from batchgen.model import Link, Status
 from batchgen.runner.context import Run
-from batchgen.runner.decide import Part, history_of, may_lose, missing_parts
-from batchgen.runner.fence import EVERYBODYS, fail_row, fault_words
+from batchgen.runner.decide import (
+    Part,
+    Settled,
+    history_of,
+    may_lose,
+    missing_parts,
+)
+from batchgen.runner.fence import EVERYBODYS, fail_by_fault
 from batchgen.runner.lane import Lane
 from batchgen.runner.moving import TakeOver
 from batchgen.runner.references import References
+from batchgen.runner.rows import end_row
 from batchgen.runner.scan import Scan
 from batchgen.runner.verdict import stop
 from batchgen.tracebacks import drop_tracebacks
@@ -36,7 +41,7 @@ AHEAD = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class QueuedPart:
     """A part that may be bought, and what was tried for its row so far.
 
     Attributes:
@@ -64,8 +69,8 @@ class Feed:
         below = limit if limit is not None else 1 << 62
         self.scan = Scan(run.ledger, run.budget, lane.name, below)
         self._rows: deque[PlannedRow] = deque()
-        self._parts: deque[Wanted] = deque()
-        self._ready: deque[Wanted] = deque()
+        self._parts: deque[QueuedPart] = deque()
+        self._ready: deque[QueuedPart] = deque()
         self._preparing: set[anyio.CancelScope] = set()
         self._is_closed = False
         self._take_over = TakeOver(run, lane)
@@ -83,31 +88,32 @@ class Feed:
         self._run.wake()
         for scope in list(self._preparing):
             scope.cancel()
-        for wanted in self._ready:
-            self._run.shelf.drop(wanted.part)
+        for queued in self._ready:
+            self._run.shelf.drop(queued.part)
         self._ready.clear()
 
-    async def next(self) -> Wanted | None:
+    async def next(self) -> QueuedPart | None:
         """Return the next part, waiting while some may still come; None at the end."""
         while self._lane.stopped is None and not self._run.gives_up:
-            rings = self._run.changed.rings
+            # Read before all looks: what changes during one of them ends the wait.
+            version = self._run.changed.version
             if self._ready:
                 return self._ready.popleft()
-            wanted = self._take() if len(self._preparing) < AHEAD else None
-            if wanted is None:
+            queued = self._take() if len(self._preparing) < AHEAD else None
+            if queued is None:
                 if self._reads_on():
                     await checkpoint()
-                elif not await self._more(rings):
+                elif not await self._more(version):
                     return None
-            elif self.scan.set_aside(wanted.planned.row.budget_group, wanted.part):
+            elif self.scan.set_aside(queued.planned.row.budget_group, queued.part):
                 pass
-            elif self._needs_work(wanted):
-                self._start(wanted)
+            elif self._needs_work(queued):
+                self._start(queued)
             else:
-                self._references.tell_untried(self._lane, wanted.planned.row.request)
-                links = [Link(it) for it in wanted.planned.row.request.references]
-                await self._run.shelf.put(wanted.part, links)
-                return wanted
+                self._references.tell_untried(self._lane, queued.planned.row.request)
+                links = [Link(it) for it in queued.planned.row.request.references]
+                await self._run.shelf.put(queued.part, links)
+                return queued
         return None
 
     def _reads_on(self) -> bool:
@@ -121,18 +127,26 @@ class Feed:
             self._lane.retries.add(part, 0.0)
         return bool(reopened)
 
-    def put_back(self) -> None:
-        """Let parts that are ready be made ready anew: they will not go for long."""
-        while self._ready:
-            wanted = self._ready.popleft()
-            self._run.shelf.drop(wanted.part)
-            self._lane.retries.add(wanted.part, 0.0)
+    def retry(self, part: Part, wait_s: float) -> None:
+        """Let a part come again after a while."""
+        self._lane.retries.add(part, wait_s)
 
-    async def _more(self, rings: int) -> bool:
+    def put_back(self, part: Part) -> None:
+        """Let a part come again, and what is ready be made ready anew.
+
+        Nothing will go for long, and what is ready takes memory.
+        """
+        while self._ready:
+            queued = self._ready.popleft()
+            self._run.shelf.drop(queued.part)
+            self.retry(queued.part, 0.0)
+        self.retry(part, 0.0)
+
+    async def _more(self, version: int) -> bool:
         """Say whether to look again: rows came from others, or something changed.
 
         Args:
-            rings: Of the run's bell, before what was looked at.
+            version: Of the run's notifier, before what was looked at.
         """
         is_idle = not self._preparing and not len(self._lane.retries)
         if is_idle and len(self._run.lanes) > 1:
@@ -143,16 +157,16 @@ class Feed:
                 self._run.wake()
             # While others were asked, a retry may have come due, money may have come
             # back to a full budget, or the plan may have ended.
-            if self._run.changed.rings != rings:
+            if self._run.changed.version != version:
                 return True
-        return await self._wait()
+        return await self._wait(version)
 
     def _others_are_dry(self) -> bool:
         """Say whether no other lane has anything that could still come here."""
         others = (it for it in self._run.lanes.values() if it is not self._lane)
         return not any(it.may_hand_on for it in others)
 
-    async def _wait(self) -> bool:
+    async def _wait(self, version: int) -> bool:
         """Wait until something changes; False if nothing will."""
         wait_s = self._lane.retries.next_in_s()
         if self._preparing:
@@ -164,31 +178,29 @@ class Feed:
             and not self._run.planning
             and self._run.live == 0
             and not self.scan.may_reopen()
+            and self._others_are_dry()
         ):
-            return not self._others_are_dry() and await self._changed(None)
-        return await self._changed(wait_s)
-
-    async def _changed(self, within_s: float | None) -> bool:
-        with anyio.move_on_after(within_s):
-            await self._run.changed.wait()
+            return False
+        with anyio.move_on_after(wait_s):
+            await self._run.changed.wait(version)
         return True
 
-    def _take(self) -> Wanted | None:
-        wanted = self._next_part()
-        if wanted is not None:
+    def _take(self) -> QueuedPart | None:
+        queued = self._next_part()
+        if queued is not None:
             self._lane.is_dry = False
-        return wanted
+        return queued
 
-    def _next_part(self) -> Wanted | None:
+    def _next_part(self) -> QueuedPart | None:
         if not self._lane.is_in_doubt:
             return self._again() or self._fresh() or self._put_off()
         # It may be an outage. Rows that were never lost find out: one that is lost
         # twice is held.
         first = self._tried_for_free() if self._lane.breaker.is_open else None
-        wanted = first or self._untried() or self._again() or self._put_off()
-        return None if wanted is None else replace(wanted, as_probe=True)
+        queued = first or self._untried() or self._again() or self._put_off()
+        return None if queued is None else replace(queued, as_probe=True)
 
-    def _put_off(self) -> Wanted | None:
+    def _put_off(self) -> QueuedPart | None:
         """Return a part that was to be asked again when nothing else is left."""
         lane = self._lane
         if self._run.planning or lane.in_flight or len(lane.retries):
@@ -197,33 +209,33 @@ class Feed:
             lane.retries.add(lane.aside.popleft(), 0.0)
         return self._again()
 
-    def _tried_for_free(self) -> Wanted | None:
+    def _tried_for_free(self) -> QueuedPart | None:
         """Return one that can be lost once more: each row may fail at first alone."""
-        wanted = self._again()
-        if wanted is None:
+        queued = self._again()
+        if queued is None:
             return None
-        tries_from = wanted.planned.row.tries_from
-        history = history_of(wanted.attempts, wanted.part, tries_from)
+        tries_from = queued.planned.row.tries_from
+        history = history_of(queued.attempts, queued.part, tries_from)
         if may_lose(history, self._run.policy):
-            return wanted
-        self._lane.retries.add(wanted.part, 0.0)
+            return queued
+        self._lane.retries.add(queued.part, 0.0)
         return None
 
-    def _untried(self) -> Wanted | None:
-        while (wanted := self._fresh()) is not None:
-            if not wanted.attempts:
-                return wanted
-            self._lane.retries.add(wanted.part, 0.0)
+    def _untried(self) -> QueuedPart | None:
+        while (queued := self._fresh()) is not None:
+            if not queued.attempts:
+                return queued
+            self._lane.retries.add(queued.part, 0.0)
         return None
 
-    def _again(self) -> Wanted | None:
+    def _again(self) -> QueuedPart | None:
         while (part := self._lane.retries.take_due()) is not None:
             planned = self._planned(part.row_id)
             if planned is None:
                 continue
             attempts = self._run.ledger.attempts_of(part.row_id)
             if part.images <= self._lane.able.images_per_request:
-                return Wanted(part, planned, attempts)
+                return QueuedPart(part, planned, attempts)
             # It comes from a provider that makes more at once.
             self._parts.extend(self._missing(planned))
             return self._fresh()
@@ -235,7 +247,7 @@ class Feed:
         is_ours = planned is not None and planned.provider == self._lane.name
         return planned if is_ours else None
 
-    def _fresh(self) -> Wanted | None:
+    def _fresh(self) -> QueuedPart | None:
         while not self._parts:
             while self._lane.moved:
                 if (planned := self._planned(self._lane.moved.popleft())) is not None:
@@ -247,55 +259,55 @@ class Feed:
             self._parts.extend(self._asked_now(self._rows.popleft()))
         return self._parts.popleft()
 
-    def _asked_now(self, planned: PlannedRow) -> Iterator[Wanted]:
+    def _asked_now(self, planned: PlannedRow) -> Iterator[QueuedPart]:
         """Yield a row's parts, but for those whose last answer stopped a run.
 
         They are asked when nothing else is left: one of them may be what stopped it.
         """
-        for wanted in self._missing(planned):
+        for queued in self._missing(planned):
             tries_from = planned.row.tries_from
-            history = history_of(wanted.attempts, wanted.part, tries_from)
+            history = history_of(queued.attempts, queued.part, tries_from)
             last = history[-1] if history else None
             is_ours = last is not None and last.provider == self._lane.name
             if last is not None and is_ours and last.again is Again.STOP:
-                self._lane.aside.append(wanted.part)
+                self._lane.aside.append(queued.part)
             else:
-                yield wanted
+                yield queued
 
-    def _missing(self, planned: PlannedRow) -> Iterator[Wanted]:
+    def _missing(self, planned: PlannedRow) -> Iterator[QueuedPart]:
         row, ledger = planned.row, self._run.ledger
         attempts = ledger.attempts_of(row.row_id)
         have = ledger.stored_images(row.row_id) if attempts else set()
         most = self._lane.able.images_per_request
         for part in missing_parts(row.row_id, row.request.n, have, attempts, most):
-            yield Wanted(part, planned, attempts)
+            yield QueuedPart(part, planned, attempts)
 
     # -- reference images
 
-    def _needs_work(self, wanted: Wanted) -> bool:
+    def _needs_work(self, queued: QueuedPart) -> bool:
         rules = self._lane.able.references
         return any(
             rules.carrier_of(it) != "link"
-            for it in wanted.planned.row.request.references
+            for it in queued.planned.row.request.references
         )
 
-    def _start(self, wanted: Wanted) -> None:
+    def _start(self, queued: QueuedPart) -> None:
         scope = anyio.CancelScope()
         self._preparing.add(scope)
-        self._run.tasks.start_soon(self._prepare, wanted, scope)
+        self._run.tasks.start_soon(self._prepare, queued, scope)
 
-    async def _prepare(self, wanted: Wanted, scope: anyio.CancelScope) -> None:
-        request = wanted.planned.row.request
+    async def _prepare(self, queued: QueuedPart, scope: anyio.CancelScope) -> None:
+        request = queued.planned.row.request
         try:
             with scope:
                 carried = await self._references.ready(self._lane, request)
-                await self._run.shelf.put(wanted.part, carried)
+                await self._run.shelf.put(queued.part, carried)
                 if self._is_closed:
-                    self._run.shelf.drop(wanted.part)
+                    self._run.shelf.drop(queued.part)
                 else:
-                    self._ready.append(wanted)
+                    self._ready.append(queued)
         except ReferenceRejected as error:
-            await self._reject(wanted, error)
+            await self._reject(queued, error)
         except ProviderStopped as error:
             drop_tracebacks(error)
             stop(self._run, self._lane, error)
@@ -306,23 +318,14 @@ class Feed:
         except EVERYBODYS:
             raise
         except Exception as fault:
-            self._run.log.exception("row_fault", extra={"row": wanted.part.row_id})
-            words = fault_words(fault)
-            unexpected = Internal(self._lane.name, words, Charge.NONE)
-            await fail_row(self._run, wanted.part.row_id, unexpected)
+            self._run.log.exception("row_fault", extra={"row": queued.part.row_id})
+            await fail_by_fault(self._run, self._lane, queued.part.row_id, fault)
         finally:
             self._preparing.discard(scope)
             self._run.wake()
 
-    async def _reject(self, wanted: Wanted, error: ReferenceRejected) -> None:
+    async def _reject(self, queued: QueuedPart, error: ReferenceRejected) -> None:
         """Let a row fail that cannot be sent; nothing was bought for it."""
-        row_id = wanted.part.row_id
         message = self._run.scrubber.clean(error.message)
-
-        def step(ledger: Ledger) -> None:
-            # Unless another part of the row came first.
-            if ledger.status(row_id) is Status.PENDING:
-                ledger.settle(row_id, Status.FAILED, error.kind, message)
-                self._run.progress.settle(Status.FAILED)
-
-        await self._run.writer.commit(step)
+        end = Settled(Status.FAILED, error.kind, message)
+        await end_row(self._run, queued.part.row_id, end)

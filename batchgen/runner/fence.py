@@ -15,7 +15,10 @@ from batchgen.errors import (
 from batchgen.ledger import Ledger
 from batchgen.model import State, Status
 from batchgen.runner.context import Flight, Run
+from batchgen.runner.decide import Settled
 from batchgen.runner.finish import fail, give_back
+from batchgen.runner.lane import Lane
+from batchgen.runner.rows import RowChange, change_row
 from batchgen.runner.verdict import was_useless
 from batchgen.tracebacks import drop_tracebacks
 
@@ -76,14 +79,17 @@ async def _end(run: Run, flight: Flight, error: Internal) -> None:
 
 async def fail_row(run: Run, row_id: int, error: Internal) -> None:
     """Let a row that waits or is held end as failed; no attempt of it changes."""
-    message = run.scrubber.clean(error.message)
+    end = Settled(Status.FAILED, error.kind, run.scrubber.clean(error.message))
 
-    def step(ledger: Ledger) -> None:
-        was = ledger.status(row_id)
-        may_end = was in (Status.PENDING, Status.HELD) and ledger.is_planned(row_id)
-        if may_end:
-            ledger.settle(row_id, Status.FAILED, error.kind, message)
-            rows = run.rows_of(ledger, row_id)
-            run.settled(Status.FAILED, was, error.kind, rows)
+    def step(ledger: Ledger) -> RowChange | None:
+        is_open = ledger.status(row_id) in (Status.PENDING, Status.HELD)
+        if not is_open or not ledger.is_planned(row_id):
+            return None
+        return change_row(ledger, run.job, row_id, end)
 
-    await run.writer.commit(step)
+    await run.writer.commit(step, then=run.record)
+
+
+async def fail_by_fault(run: Run, lane: Lane, row_id: int, fault: Exception) -> None:
+    """End a row by an unexpected fault before anything of it was sent."""
+    await fail_row(run, row_id, Internal(lane.name, fault_words(fault), Charge.NONE))

@@ -166,7 +166,6 @@ async def try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) ->
     for image, link in list(missing.links.items()):
         ends = len(missing.links) == 1 and missing.lost is None
         try:
-            await run.lull.wait()
             await _bring(run, flight, image, link, keep=keep, ends=ends)
         except (Retryable, LinkLost, ImageRejected) as error:
             missing.failures[image] = error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from batchgen.errors import (
@@ -21,7 +22,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import AttemptEnd, Ledger
 from batchgen.limits import Refusal
-from batchgen.model import State, Status
+from batchgen.model import Job, State, Status
 from batchgen.runner.accounts import (
     ChargedAs,
     billed,
@@ -30,13 +31,18 @@ from batchgen.runner.accounts import (
     spend,
     tell_raised,
 )
-from batchgen.runner.answers import buy_excused, excuse, heed_silence, heed_wait
+from batchgen.runner.answers import (
+    BoughtAgain,
+    buy_excused,
+    excuse,
+    heed_silence,
+    heed_wait,
+)
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import (
     Buy,
     Decision,
     Leave,
-    Part,
     Settled,
     decide,
     history_of,
@@ -45,6 +51,7 @@ from batchgen.runner.decide import (
 )
 from batchgen.runner.events import log_ended
 from batchgen.runner.moving import Moved, next_way
+from batchgen.runner.rows import RowChange, change_row
 from batchgen.runner.uploads import without_lost_uploads
 from batchgen.runner.verdict import Judged, judge, was_useless
 from batchgen.tracebacks import drop_tracebacks
@@ -52,19 +59,21 @@ from batchgen.tracebacks import drop_tracebacks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ended:
-    """What the commit of an end says of the time after it.
+    """What the commit of an end has written down, and what follows from that.
 
     Attributes:
         decision: What follows for the row.
         planned: By whom the row is made now.
+        changes: Of this row, and of others that were refused as it was.
         ceiling: The attempt's, as the ledger has it by then.
-        again: What is to be bought again since it failed with others, and where.
+        excused: What is to be bought again since it failed with others.
     """
 
     decision: Decision | Moved
     planned: str | None
+    changes: Sequence[RowChange]
     ceiling: int | None
-    again: list[tuple[str, Part]]
+    excused: Sequence[BoughtAgain]
 
 
 async def fail(
@@ -126,10 +135,34 @@ async def _end(
         request_id=error.request_id and run.scrubber.clean_id(error.request_id),
         ended_at=run.time.now(),
     )
-    ended = await run.writer.commit(
-        lambda ledger: _write_end(run, ledger, flight, end, judged, excused)
-    )
+    lane, attempt_id = flight.lane, flight.attempt.attempt_id
+    # Until this is written others may still excuse it; afterwards they find it ended.
+    end = replace(end, excused=attempt_id in lane.excused)
+    is_hopeless = isinstance(error, ProviderDown) and lane.breaker.is_past_patience
+
+    def step(ledger: Ledger) -> _Ended:
+        if flight.attempt.state is State.FAILED:
+            ledger.reopen(attempt_id)  # its kept reply was read anew, and is of no use
+        ledger.mark_ended(attempt_id, end)
+        if is_hopeless:
+            ledger.count_again(flight.part.row_id)
+        return _write_end(run, ledger, flight, end, judged, excused)
+
+    ended = await run.writer.commit(step, then=lambda ended: _count(run, flight, ended))
     log_ended(run, flight, end)
+    _queue_again(run, flight, error, ended)
+    return ended.ceiling
+
+
+def _count(run: Run, flight: Flight, ended: _Ended) -> None:
+    """Count what an end has changed; it is on disk."""
+    flight.lane.excused.discard(flight.attempt.attempt_id)
+    for change in ended.changes:
+        run.record(change)
+
+
+def _queue_again(run: Run, flight: Flight, error: AttemptError, ended: _Ended) -> None:
+    """Let what is to be bought wait at the provider that makes it now."""
     decision, lane = ended.decision, run.lanes.get(ended.planned or "")
     if isinstance(decision, Buy) and lane is not None:
         # What was throttled was not tried: its provider's pace is what is waited for.
@@ -140,8 +173,7 @@ async def _end(
         run.lanes[decision.provider].moved.append(flight.part.row_id)
     elif error.again is Again.STOP and lane is not None and lane.stopped is None:
         lane.aside.append(flight.part)
-    buy_excused(run, ended.again)
-    return ended.ceiling
+    buy_excused(run, ended.excused)
 
 
 def _write_end(
@@ -152,61 +184,49 @@ def _write_end(
     judged: Judged,
     excused: tuple[int, ...],
 ) -> _Ended:
-    attempt_id = flight.attempt.attempt_id
-    is_excused = attempt_id in flight.lane.excused
-    flight.lane.excused.discard(attempt_id)
-    if flight.attempt.state is State.FAILED:
-        ledger.reopen(attempt_id)  # its kept reply was read anew, and is of no use
-    ledger.mark_ended(attempt_id, replace(end, excused=is_excused))
-    is_down = isinstance(judged.error, ProviderDown)
-    if is_down and flight.lane.breaker.is_past_patience:
-        ledger.count_again(flight.part.row_id)
-    for refusal in judged.returned:
-        _return(run, ledger, refusal, judged.error)
-    decision, planned = _settle(run, ledger, flight, end)
+    returned = [
+        _return(run.job, ledger, refusal, judged.error) for refusal in judged.returned
+    ]
+    decision, planned, change = _settle(run, ledger, flight, end)
     return _Ended(
         decision=decision,
         planned=planned,
-        ceiling=ledger.attempt(attempt_id).ceiling,
-        again=excuse(run, ledger, excused),
+        changes=[each for each in (*returned, change) if each is not None],
+        ceiling=ledger.attempt(flight.attempt.attempt_id).ceiling,
+        excused=excuse(run.job, run.policy, ledger, excused),
     )
 
 
 def _settle(
     run: Run, ledger: Ledger, flight: Flight, end: AttemptEnd
-) -> tuple[Decision | Moved, str | None]:
-    """Return what follows for the row, and by whom it is made now."""
+) -> tuple[Decision | Moved, str | None, RowChange | None]:
+    """Return what follows for the row, by whom it is made now, and what changed."""
     row = ledger.row(flight.part.row_id)
     may_go_on = row.status in (Status.PENDING, Status.HELD)
     planned = ledger.planned_provider(row.row_id)
     if not may_go_on or planned is None:
-        return Leave(), planned
+        return Leave(), planned, None
     attempts = ledger.attempts_of(row.row_id)
     history = history_of(attempts, flight.part, row.tries_from)
-    decision = decide(history, run.policy, planned)
+    decision: Decision | Moved = decide(history, run.policy, planned)
     is_held = row.status is Status.HELD and others_hold(
         attempts, flight.part, run.policy, row
     )
     if is_held and not isinstance(decision, Settled):
-        return Leave(), planned  # a person decides, for all its parts
+        return Leave(), planned, None  # a person decides, for all its parts
     if not is_held and _may_go_elsewhere(run, decision, planned, end):
         way = next_way(run, ledger, row.row_id, history)
         if way is not None:
             ledger.move(row.row_id, way)
-            ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
-            run.progress.settle(Status.PENDING, row.status)
-            return Moved(way.provider), way.provider
-    if isinstance(decision, Settled):
-        ledger.settle(row.row_id, decision.status, decision.error, decision.message)
-        rows = run.rows_of(ledger, row.row_id)
-        run.settled(decision.status, row.status, decision.error, rows)
-    else:
-        ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
-        run.progress.settle(Status.PENDING, row.status)
-    return decision, planned
+            decision, planned = Moved(way.provider), way.provider
+    waits = Settled(Status.PENDING, end.error, end.message)
+    stands = decision if isinstance(decision, Settled) else waits
+    return decision, planned, change_row(ledger, run.job, row.row_id, stands)
 
 
-def _return(run: Run, ledger: Ledger, refusal: Refusal, error: AttemptError) -> None:
+def _return(
+    job: Job, ledger: Ledger, refusal: Refusal, error: AttemptError
+) -> RowChange | None:
     """Let a row wait again that ended by a refusal which turned out to be everybody's.
 
     Part of the commit that ends the last of them: a kill behind it would leave rows
@@ -214,16 +234,15 @@ def _return(run: Run, ledger: Ledger, refusal: Refusal, error: AttemptError) -> 
     """
     row = ledger.row(refusal.row_id)
     if not ledger.mark_refused(refusal.attempt_id, error.kind):
-        return
+        return None
     if row.status is not Status.FAILED or not ledger.is_planned(row.row_id):
-        return
-    ledger.settle(row.row_id, Status.PENDING, error.kind, error.message)
-    rows = run.rows_of(ledger, row.row_id)
-    run.progress.settle(Status.PENDING, Status.FAILED, rows)
+        return None
+    waits = Settled(Status.PENDING, error.kind, error.message)
+    return change_row(ledger, job, row.row_id, waits)
 
 
 def _may_go_elsewhere(
-    run: Run, decision: Decision, planned: str, end: AttemptEnd
+    run: Run, decision: Decision | Moved, planned: str, end: AttemptEnd
 ) -> bool:
     """Say whether its provider is done with a row, for the row's own sake or not.
 
@@ -280,11 +299,14 @@ async def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
     if not judged.returned:
         return
 
-    def step(ledger: Ledger) -> None:
-        for refusal in judged.returned:
-            _return(run, ledger, refusal, error)
+    def step(ledger: Ledger) -> list[RowChange | None]:
+        return [_return(run.job, ledger, refusal, error) for refusal in judged.returned]
 
-    await run.writer.commit(step)
+    def count(changes: list[RowChange | None]) -> None:
+        for change in changes:
+            run.record(change)
+
+    await run.writer.commit(step, then=count)
 
 
 def give_back(run: Run, flight: Flight) -> None:

@@ -73,5 +73,7 @@ async def _stay_away(run: Run, lane: Lane, error: AttemptError) -> None:
     excused = heed_no_answer(run, lane, error)
     if not excused:
         return
-    again = await run.writer.commit(lambda ledger: excuse(run, ledger, excused))
-    buy_excused(run, again)
+    await run.writer.commit(
+        lambda ledger: excuse(run.job, run.policy, ledger, excused),
+        then=lambda parts: buy_excused(run, parts),
+    )

@@ -55,8 +55,8 @@ class TakeOver:
     def __init__(self, run: Run, taker: Lane) -> None:
         self._run = run
         self._taker = taker
-        # Below which position a giver's rows were not looked at; anew when one stops.
-        self._below: dict[tuple[str, int], int] = {}
+        # From which position on a giver's rows were looked at; anew when one stops.
+        self._end: dict[tuple[str, int], int] = {}
         self._emptied: set[tuple[str, int]] = set()
 
     async def take(self) -> bool:
@@ -70,12 +70,14 @@ class TakeOver:
                 at = (giver.name, self._stopped())
                 if at in self._emptied:
                     break
-                looked_at, taken = await run.writer.commit(self._step(giver, at))
-                if taken:
-                    self._taker.moved.extend(taken)
-                    return True
-                if not looked_at:
+                end, taken = await run.writer.commit(self._step(giver, at))
+                if end is None:
                     self._emptied.add(at)
+                    break
+                self._end[at] = end
+                self._taker.moved.extend(taken)
+                if taken:
+                    return True
         return False
 
     def _stopped(self) -> int:
@@ -83,17 +85,15 @@ class TakeOver:
 
     def _step(
         self, giver: Lane, at: tuple[str, int]
-    ) -> Callable[[Ledger], tuple[int, list[int]]]:
+    ) -> Callable[[Ledger], tuple[int | None, list[int]]]:
         limit = self._run.job.limit
+        end = self._end.get(at, 1 << 62 if limit is None else limit)
 
-        def step(ledger: Ledger) -> tuple[int, list[int]]:
-            below = self._below.get(at, 1 << 62 if limit is None else limit)
-            rows = ledger.to_take(giver.name, self._taker.name, below, TAKEN_AT_ONCE)
-            if rows:
-                self._below[at] = rows[-1].position
-            return len(rows), [
-                it.row.row_id for it in rows if self._took(ledger, giver, it)
-            ]
+        def step(ledger: Ledger) -> tuple[int | None, list[int]]:
+            """Return where the rows that were looked at begin, and those taken."""
+            rows = ledger.to_take(giver.name, self._taker.name, end, TAKEN_AT_ONCE)
+            taken = [row.row.row_id for row in rows if self._took(ledger, giver, row)]
+            return rows[-1].position if rows else None, taken
 
         return step
 

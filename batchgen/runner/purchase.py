@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from batchgen.budget import Reservation
 from batchgen.decoding import message_of
 from batchgen.errors import (
     AttemptError,
@@ -19,123 +18,47 @@ from batchgen.errors import (
     WrongAddress,
 )
 from batchgen.ledger import AttemptRecord, AttemptStart, Ledger, just_sent
-from batchgen.limits import Use
 from batchgen.model import (
     Accepted,
     Call,
     Delivered,
-    ImageRequest,
     Reply,
     to_nano,
 )
 from batchgen.provider import Provider
 from batchgen.reasons import blames_model
 from batchgen.runner.answers import heed_success
-from batchgen.runner.context import Flight, Run, Slot
-from batchgen.runner.decide import Part
+from batchgen.runner.context import Flight, Run
 from batchgen.runner.deliver import deliver
 from batchgen.runner.events import log_accepted, log_sent
 from batchgen.runner.fence import fenced
 from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.kept import read_or_keep
-from batchgen.runner.lane import Lane
 from batchgen.runner.pacing import remember
+from batchgen.runner.permit import Permit
 from batchgen.runner.polling import follow
 from batchgen.runner.unavailable import Failure, heed_unavailable
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import Lease
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A part with all that its request needs; budget and rate are granted.
-
-    Attributes:
-        is_probe: Whether it tries if a provider that gave no answers is back.
-        use: What was under way on the lane when it left.
-        slot: Its place in flight.
-        grant: Its departure, which was granted.
-    """
-
-    lane: Lane
-    part: Part
-    stem: str
-    request: ImageRequest
-    model: str
-    reservation: Reservation
-    is_probe: bool
-    use: Use
-    slot: Slot
-    grant: Grant
-
-
-class Grant:
-    """A granted departure: used when the request really leaves, else given back."""
-
-    def __init__(self, run: Run, lane: Lane) -> None:
-        self._run = run
-        self._lane = lane
-        self._is_closed = False
-        self.is_used = False
-        self.left_at: float | None = None
-        self._head_at: float | None = None
-
-    def used(self) -> None:
-        """Count the departure, at this moment."""
-        self.is_used = self._is_closed = True
-        self.left_at = self._run.time.monotonic()
-        self._lane.departures.departed(self.left_at)
-        self._lane.reply_times.left(id(self), self.left_at)
-
-    def answered(self) -> None:
-        """Note that the head of the reply is here, at this moment."""
-        self._head_at = self._run.time.monotonic()
-
-    def ended(self) -> tuple[float, float]:
-        """Return when the request left, and seconds from then to the reply's head.
-
-        Nobody waits for it any more.
-        """
-        self._lane.reply_times.answered(id(self))
-        now = self._run.time.monotonic()
-        left_at = now if self.left_at is None else self.left_at
-        return left_at, (self._head_at or now) - left_at
-
-    def close(self) -> None:
-        """Give it back if nothing left; nothing happens the second time."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._lane.departures.stayed()
-
-
-async def buy(run: Run, order: Order) -> None:
-    """Send one purchase and see it through: to its images, or to its end.
-
-    Whatever happens, what was granted and was not used is given back.
-    """
-    try:
-        flight = await _mark_sent(run, order)
+async def buy(run: Run, permit: Permit) -> None:
+    """Send one purchase and see it through: to its images, or to its end."""
+    with permit:
+        flight = await _mark_sent(run, permit)
         if flight is None:
-            run.release(order.reservation)
             return
         log_sent(run, flight)
         # What images in the reply take in memory is held until they are on disk.
         with run.wire.lease() as lease:
-            async with fenced(run, flight, lambda: order.grant.is_used):
-                await _see_through(run, order, flight, lease)
-    finally:
-        run.shelf.drop(order.part)
-        order.grant.close()
-        order.grant.ended()
-        order.slot.free()
-        if order.lane.breaker.probing is order.grant:
-            order.lane.breaker.probing = None
+            async with fenced(run, flight, lambda: permit.has_left):
+                await _see_through(run, permit, flight, lease)
 
 
-async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> None:
-    lane = order.lane
+async def _see_through(run: Run, permit: Permit, flight: Flight, lease: Lease) -> None:
+    lane, model = permit.lane, flight.attempt.model
     try:
-        outcome = await _send(run, order, flight, lease)
+        outcome = await _send(run, permit, flight, lease)
     except SpecError as error:
         # The address itself is forbidden: it would be so for every other row.
         run.end(error)
@@ -143,27 +66,26 @@ async def _see_through(run: Run, order: Order, flight: Flight, lease: Lease) -> 
         return
     except AttemptError as error:
         drop_tracebacks(error)  # what came is dropped now, not when the row has ended
-        departure = order.grant.ended()
-        failure = Failure(flight, order.use, *departure, order.is_probe, order.slot)
+        failure = Failure(flight, permit, *permit.times())
         told = await heed_unavailable(run, failure, _as_outage(flight, error))
-        order.slot.free()
+        permit.free_slot()
         await fail(run, flight, told.error, told.excused)
         if isinstance(told.error, Throttled):
             await remember(run, lane)
         return
     is_accepted = isinstance(outcome, Accepted)
-    lane.reply_times.succeeded(*order.grant.ended())
-    heed_success(run, lane, order.use, is_accepted=is_accepted)
-    is_first = not lane.proof.holds_for(order.model)
-    lane.proof.add(order.model)
+    lane.reply_times.succeeded(*permit.times())
+    heed_success(run, lane, permit.load, is_accepted=is_accepted)
+    is_first = not lane.proof.holds_for(model)
+    lane.proof.add(model)
     if isinstance(outcome, Accepted):
         lane.verdicts.task_was_accepted()
         await _accepted(run, flight, outcome, lease, is_first=is_first)
         return
-    order.slot.free()
+    permit.free_slot()
     await deliver(run, flight, outcome, lease)
     if is_first:
-        await run.writer.commit(lambda ledger: lane.proof.record(ledger, order.model))
+        await run.writer.commit(lambda ledger: lane.proof.record(ledger, model))
 
 
 def _as_outage(flight: Flight, error: AttemptError) -> AttemptError:
@@ -181,27 +103,29 @@ def _as_outage(flight: Flight, error: AttemptError) -> AttemptError:
     return ProviderDown(error.provider, error.message) if is_denied else error
 
 
-async def _mark_sent(run: Run, order: Order) -> Flight | None:
+async def _mark_sent(run: Run, permit: Permit) -> Flight | None:
     """Write down that it leaves; None if it must not.
 
     Its row came to its end meanwhile, or its money is another day's by now, or no
     longer enough: then it comes again.
     """
-    if not run.budget.covers(order.reservation):
-        order.lane.retries.add(order.part, 0.0)
+    lane, part, reservation = permit.lane, permit.part, permit.reservation
+    if not run.budget.covers(reservation):
+        lane.retries.add(part, 0.0)
         return None
-    part, request = order.part, order.request
-    price = run.price(order.reservation.group)
-    ceiling = run.budget.ceiling(order.reservation.group)
+    planned = permit.queued.planned
+    request = replace(planned.row.request, resolution=planned.resolution)
+    price = run.price(reservation.group)
+    ceiling = run.budget.ceiling(reservation.group)
     start = AttemptStart(
         row_id=part.row_id,
         first_image=part.first_image,
         images=part.images,
-        provider=order.lane.name,
-        model=order.model,
-        base_url=order.lane.endpoint.base_url,
+        provider=lane.name,
+        model=planned.model,
+        base_url=lane.endpoint.base_url,
         aspect_ratio=request.aspect_ratio,
-        resolution=order.reservation.group.resolution,
+        resolution=reservation.group.resolution,
         expected=None if price is None else to_nano(price.expected) * part.images,
         floor=None if price is None else to_nano(price.floor) * part.images,
         ceiling=None if ceiling is None else ceiling * part.images,
@@ -209,7 +133,7 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
     )
 
     # Another lane may have taken it over.
-    maker = order.lane.name if len(run.lanes) > 1 else None
+    maker = lane.name if len(run.lanes) > 1 else None
 
     def step(ledger: Ledger) -> AttemptRecord | None:
         # Another part of the row may have been refused: then this one would be, too.
@@ -224,43 +148,44 @@ async def _mark_sent(run: Run, order: Order) -> Flight | None:
     attempt = await run.writer.commit(step)
     if attempt is None:
         return None
+    permit.is_recorded = True
     return Flight(
-        lane=order.lane,
+        lane=lane,
         part=part,
-        stem=order.stem,
+        stem=planned.row.stem,
         request=request,
         attempt=attempt,
-        reservation=order.reservation,
-        planned=order.lane.name,
+        reservation=reservation,
+        planned=lane.name,
         started=run.time.monotonic(),
         uploads=uploads,
-        slot=order.slot,
+        presence=permit,
     )
 
 
 async def _send(
-    run: Run, order: Order, flight: Flight, lease: Lease
+    run: Run, permit: Permit, flight: Flight, lease: Lease
 ) -> Accepted | Delivered:
-    lane, grant = order.lane, order.grant
-    request = order.request.for_images(order.part.images)
+    lane, model = permit.lane, flight.attempt.model
+    request = flight.request.for_images(flight.part.images)
     timeout_s = lane.provider.defaults.reply_timeout_s
-    with run.shelf.taken(order.part) as references:
-        call = lane.provider.encode(request, order.model, lane.endpoint, references)
+    with run.shelf.taken(flight.part) as references:
+        call = lane.provider.encode(request, model, lane.endpoint, references)
         lane.counter = call.url
         try:
             reply = await run.wire.send(
                 lane.name,
                 call,
                 reply_timeout_s=timeout_s,
-                on_sent=grant.used,
-                on_head=grant.answered,
+                on_sent=permit.depart,
+                on_head=permit.note_head,
                 lease=lease,
             )
         except OutcomeUnknown as error:
             error.request_id = _id_in_head(lane.provider, error)
             raise
         finally:
-            grant.close()
+            permit.stay()
     reply = replace(reply, is_own=lane.is_own)
     try:
         return await read_or_keep(run, flight, reply, lane.provider.decode)

@@ -24,13 +24,14 @@ from batchgen.model import Delivered, Running, Sale, State, Status
 from batchgen.output.archive import Archive, Found, Tag
 from batchgen.output.kept import KeptFiles
 from batchgen.runner.accounts import ChargedAs, by_list
-from batchgen.runner.context import Flight, Run, Slot
+from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Part
 from batchgen.runner.deliver import deliver
 from batchgen.runner.fence import fenced
 from batchgen.runner.fetch import fetch
 from batchgen.runner.finish import fail, give_back, leave_open
 from batchgen.runner.lane import Lane
+from batchgen.runner.permit import Presence
 from batchgen.runner.polling import Poller
 from batchgen.runner.purchase import follow_and_fetch
 from batchgen.runner.store import mark_stored, settle_if_whole
@@ -238,28 +239,32 @@ def _is_asked_first(run: Run, flight: Flight) -> bool:
 def carry_on(run: Run, flights: Sequence[Flight]) -> None:
     """Start all flights; first polls are spread over one interval, oldest first."""
     for number, flight in enumerate(flights):
-        run.live += 1
-        flight.lane.live += 1
-        run.tasks.start_soon(_carry_on, run, flight, number / max(1, len(flights)))
+        presence = Presence(run, flight.lane)
+        presence.arrive(with_slot=_is_polled(flight))
+        carried_on = replace(flight, presence=presence)
+        delay_s = SPREAD_S * number / len(flights)
+        run.tasks.start_soon(_carry_on, run, carried_on, presence, delay_s)
 
 
-async def _carry_on(run: Run, flight: Flight, place: float) -> None:
-    try:
+def _is_polled(flight: Flight) -> bool:
+    """Say whether a task is asked for until it ends."""
+    is_other = flight.attempt.state in (State.DELIVERED, State.OVERDUE)
+    return not is_other and flight.planned is not None
+
+
+async def _carry_on(
+    run: Run, flight: Flight, presence: Presence, delay_s: float
+) -> None:
+    with presence:
         async with fenced(run, flight):
             if flight.attempt.state is State.DELIVERED:
                 await _download_again(run, flight)
-            elif flight.attempt.state is State.OVERDUE or flight.planned is None:
-                await _ask_once(run, flight)
-            else:
-                flight = replace(flight, slot=Slot(run, flight.lane))
-                await anyio.sleep(place * SPREAD_S)
+            elif _is_polled(flight):
+                await anyio.sleep(delay_s)
                 with run.wire.lease() as lease:
                     await follow_and_fetch(run, flight, 0.0, lease)
-    finally:
-        flight.free_slot()
-        run.live -= 1
-        flight.lane.live -= 1
-        run.wake()
+            else:
+                await _ask_once(run, flight)
 
 
 async def _download_again(run: Run, flight: Flight) -> None:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from batchgen.bell import Bell
 from batchgen.model import Attachment, Carried, Inline, Link
+from batchgen.notifier import Notifier
 from batchgen.runner.decide import Part
 
 MOST_BYTES = 128 * 1024 * 1024
@@ -22,14 +22,14 @@ class Shelf:
         self._parts: dict[Part, Sequence[Carried]] = {}
         self._users: Counter[int] = Counter()
         self._bytes = 0
-        self._changed = Bell()
+        self._changed = Notifier()
 
     async def put(self, part: Part, references: Sequence[Carried]) -> None:
         """Keep a part's images for `taken`, waiting while the shelf is full."""
         while (more := self._growth(references)) and self._users:
             if self._bytes + more <= self._most:
                 break
-            await self._changed.wait()
+            await self._changed.wait(self._changed.version)
         if references:
             self._parts[part] = references
         for it in references:
@@ -62,7 +62,7 @@ class Shelf:
             if not self._users[id(it)]:
                 del self._users[id(it)]
                 self._bytes -= size_of(it)
-        self._changed.ring()
+        self._changed.notify_all()
 
     def _growth(self, references: Sequence[Carried]) -> int:
         return sum(size_of(it) for it in set(references) if id(it) not in self._users)

@@ -9,16 +9,14 @@ from math import prod
 from batchgen.errors import AttemptError, Charge
 from batchgen.images import ImageFacts
 from batchgen.ledger import AttemptRecord, Ledger, Shape, StoredImage
-from batchgen.model import Link, State, Status, pixel_size, utc
+from batchgen.model import Job, Link, State, Status, pixel_size, utc
 from batchgen.output.archive import Incoming, Member, Tag
 from batchgen.output.names import member_name
 from batchgen.runner.accounts import ChargedAs, latency_of
 from batchgen.runner.context import Flight, Run
-from batchgen.runner.decide import missing_parts
+from batchgen.runner.decide import Settled, missing_parts
 from batchgen.runner.events import log_delivered, log_stored
-
-Settlement = tuple[Status, Status]
-"""How a row stood, and how it stands now."""
+from batchgen.runner.rows import RowChange, change_row, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,32 +66,12 @@ async def store(
         inline: What was charged and said, where this is the attempt's delivery, too.
     """
     at = run.time.now()
-    if inline is not None:
-        cost_nano = _reported(inline.charge)
-    else:
-        attempt = flight.attempt
-        cost_nano = attempt.cost if attempt.charge is Charge.REPORTED else None
-    incoming = [
-        Incoming(
-            name=member_name(
-                flight.stem, it.image, flight.request.n, it.facts.extension
-            ),
-            data=it.data,
-            tag=Tag(
-                attempt_id=flight.attempt.attempt_id,
-                image=it.image,
-                images=inline.images if inline else flight.part.images,
-                cost_nano=cost_nano,
-                modified=utc(at),
-            ),
-        )
-        for it in checked
-    ]
+    incoming = [_incoming(flight, each, inline, at) for each in checked]
     latency_s = latency_of(run, flight) if inline else None
     if inline is not None:
         log_delivered(run, flight, inline.charge, inline.request_id)
 
-    def step(ledger: Ledger, members: list[Member]) -> bool:
+    def step(ledger: Ledger, members: list[Member]) -> RowChange | None:
         attempt_id = flight.attempt.attempt_id
         if flight.attempt.state is State.FAILED and not inline:
             ledger.reopen(attempt_id)  # its link was lost, and works after all
@@ -104,57 +82,67 @@ async def store(
         pairs = zip(checked, members, strict=True)
         ledger.keep_images(attempt_id, [stored_image(*it) for it in pairs])
         if not ends:
-            return False
+            return None
         brought = [(it.image, it.facts.width_px, it.facts.height_px) for it in checked]
         is_all = len(brought) == flight.part.images
         shapes = brought if is_all else ledger.shapes(attempt_id)
-        return _end(run, ledger, flight, shapes, lost, at)
+        return _end(run.job, ledger, flight, shapes, lost, at)
 
-    is_whole = await run.writer.store(incoming, step)
+    def count(change: RowChange | None) -> None:
+        if flight.planned is not None:
+            run.record(change)
+
+    change = await run.writer.store(incoming, step, then=count)
     if checked:
         flight.lane.verdicts.image_was_useful()
         flight.lane.is_answered = True
     run.progress.bought += len(checked)
     run.progress.stored_bytes += sum(len(it.data) for it in checked)
     log_stored(run, flight)
+    is_whole = change is not None and change.now is Status.SUCCEEDED
     if ends and lost is None and not is_whole:
         _buy_the_rest(run, flight)
     run.wake()
 
 
-def _reported(charge: ChargedAs) -> int | None:
-    return charge.cost if charge.charge is Charge.REPORTED else None
+def _incoming(
+    flight: Flight, checked: Checked, inline: InlineDelivery | None, at: int
+) -> Incoming:
+    attempt, extension = flight.attempt, checked.facts.extension
+    charge, cost = inline.charge[:2] if inline else (attempt.charge, attempt.cost)
+    return Incoming(
+        name=member_name(flight.stem, checked.image, flight.request.n, extension),
+        data=checked.data,
+        tag=Tag(
+            attempt_id=attempt.attempt_id,
+            image=checked.image,
+            images=inline.images if inline else flight.part.images,
+            cost_nano=cost if charge is Charge.REPORTED else None,
+            modified=utc(at),
+        ),
+    )
 
 
 def _end(
-    run: Run,
+    job: Job,
     ledger: Ledger,
     flight: Flight,
     shapes: Sequence[Shape],
     lost: AttemptError | None,
     at: int,
-) -> bool:
-    """End an attempt; True if its row has all its images now, and had not before."""
+) -> RowChange | None:
+    """End an attempt; return what that changed of its row."""
+    row_id = flight.part.row_id
     if flight.attempt.state is not State.STORED:
         mark_stored(ledger, flight.attempt, shapes, at)
-    was = settle_if_whole(ledger, flight.part.row_id)
-    settled = (was, Status.SUCCEEDED) if was else _settle_lost(ledger, flight, lost)
-    if settled is not None and flight.planned is not None:
-        rows = run.rows_of(ledger, flight.part.row_id)
-        run.settled(settled[1], settled[0], lost.kind if lost else None, rows)
-    return was is not None
-
-
-def _settle_lost(
-    ledger: Ledger, flight: Flight, lost: AttemptError | None
-) -> Settlement | None:
-    row_id = flight.part.row_id
-    was = ledger.status(row_id)
-    may_go_on = was in (Status.PENDING, Status.HELD) and ledger.is_planned(row_id)
-    if lost is None or not may_go_on:
+    was = settle_if_whole(ledger, row_id)
+    if was is not None:
+        return RowChange(was, Status.SUCCEEDED, None, rows_of(job, ledger, row_id))
+    is_open = ledger.status(row_id) in (Status.PENDING, Status.HELD)
+    if lost is None or not is_open or not ledger.is_planned(row_id):
         return None
-    ledger.settle(row_id, Status.FAILED, lost.kind, lost.message)
-    return was, Status.FAILED
+    end = Settled(Status.FAILED, lost.kind, lost.message)
+    return change_row(ledger, job, row_id, end)
 
 
 def _buy_the_rest(run: Run, flight: Flight) -> None:

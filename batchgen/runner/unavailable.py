@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import anyio
 
 from batchgen.errors import AttemptError, Charge, Throttled
-from batchgen.limits import Use
 from batchgen.runner.answers import Heeded, heed_failure
-from batchgen.runner.context import Flight, Run, Slot
+from batchgen.runner.context import Flight, Run
 from batchgen.runner.lane import Lane
+from batchgen.runner.permit import Permit
 
 OTHERS_S = 300.0
 """An answer waits no longer than this for others that tell what it means [assumed]."""
@@ -38,16 +38,12 @@ class Failure:
     Attributes:
         left_at: When it left, in monotonic seconds.
         took_s: Seconds from its departure to the answer.
-        is_probe: Whether it left because the breaker was open.
-        slot: Its place in flight.
     """
 
     flight: Flight
-    use: Use
+    permit: Permit
     left_at: float
     took_s: float
-    is_probe: bool
-    slot: Slot
 
 
 async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> Heeded:
@@ -77,15 +73,16 @@ async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> H
     if len(times.undecided) >= MANY and not times.is_passing():
         lane.departures.hold(HOLD_S)
         lane.departures.begin_slowly()
-    failure.slot.free()  # others must be able to leave, to show what it means
+    failure.permit.free_slot()  # others must be able to leave, to show what it means
     if await _was_throttled(run, failure):
         return heeded
     return _heed(run, failure, error)
 
 
 def _heed(run: Run, failure: Failure, error: AttemptError) -> Heeded:
+    permit = failure.permit
     return heed_failure(
-        run, failure.flight, failure.use, error, is_probe=failure.is_probe
+        run, failure.flight, permit.load, error, is_probe=permit.is_probe
     )
 
 
@@ -99,7 +96,7 @@ async def _was_throttled(run: Run, failure: Failure) -> bool:
                 if _is_last(run, failure):
                     break
                 with anyio.move_on_after(LOOK_S):
-                    await run.changed.wait()
+                    await run.changed.wait(run.changed.version)
         if not succeed and _is_last(run, failure) and len(times.undecided) == 1:
             succeed = times.succeeded_just_before(failure.left_at)
     finally:

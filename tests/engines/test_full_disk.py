@@ -17,7 +17,7 @@ from PIL import Image
 from batchgen.engines.setting import Outcome
 from batchgen.errors import DiskFull
 from batchgen.model import Status
-from batchgen.runner import pool, room
+from batchgen.runner import admission, room
 from tests.engines.desk import Desk
 from tests.engines.shop import Answer, Asked, Shop
 from tests.small_disk import eat, small_disk
@@ -43,7 +43,7 @@ PICTURES = [noise(number) for number in range(8)]
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "SPARE_BYTES", 2 * MEGABYTE)
-    monkeypatch.setattr(pool, "IMAGE_BYTES", MEGABYTE)
+    monkeypatch.setattr(admission, "IMAGE_BYTES", MEGABYTE)
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ async def test_a_disk_that_fills_over_the_last_rows_lets_them_end(
 
 def short_of_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let images be far larger than anybody thought."""
-    monkeypatch.setattr(pool, "_image_bytes", lambda _: 1000)
+    monkeypatch.setattr(admission, "_image_bytes", lambda _: 1000)
 
 
 @pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])

@@ -20,30 +20,43 @@ from batchgen.runner import decide, finish, purchase, resume
 from batchgen.runner.accounts import ChargedAs
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.lane import Lane
+from batchgen.runner.permit import Permit
 
 Put = Callable[[Any, str, object], None]
 """How something takes the place of something else: `setattr`, or what undoes it."""
 
 
-def _unmarked(order: purchase.Order) -> Flight:
+def _unmarked(permit: Permit) -> Flight:
     """Return as much of a flight as sending one takes: its attempt has no number."""
-    attempt = SimpleNamespace(attempt_id=0)
-    return cast(Flight, SimpleNamespace(lane=order.lane, attempt=attempt))
+    attempt = SimpleNamespace(attempt_id=0, model=permit.queued.planned.model)
+    planned = permit.queued.planned
+    return cast(
+        Flight,
+        SimpleNamespace(
+            lane=permit.lane,
+            part=permit.part,
+            request=replace(planned.row.request, resolution=planned.resolution),
+            attempt=attempt,
+            uploads=None,
+        ),
+    )
 
 
 def _send_before_it_is_written(put: Put) -> None:
     mark, send = purchase._mark_sent, purchase._send
     said: dict[int, object] = {}
 
-    async def send_and_mark(run: Run, order: purchase.Order) -> Flight | None:
+    async def send_and_mark(run: Run, permit: Permit) -> Flight | None:
         try:
-            said[id(order)] = await send(run, order, _unmarked(order), run.wire.lease())
+            said[id(permit)] = await send(
+                run, permit, _unmarked(permit), run.wire.lease()
+            )
         except AttemptError as error:
-            said[id(order)] = error
-        return await mark(run, order)
+            said[id(permit)] = error
+        return await mark(run, permit)
 
-    async def recall(run: Run, order: purchase.Order, *_: object) -> object:
-        if isinstance(found := said.pop(id(order)), AttemptError):
+    async def recall(run: Run, permit: Permit, *_: object) -> object:
+        if isinstance(found := said.pop(id(permit)), AttemptError):
             raise found
         return found
 
