@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from inspect import CO_COROUTINE
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -59,6 +60,8 @@ class Trace:
         if self._is_over:
             return
         name = frame.f_code.co_qualname
+        if not self._is_on and frame.f_code.co_flags & CO_COROUTINE:
+            self._frames.add(frame)  # it began before, and only goes on
         if event == "return" and name == CHOSEN[0] and not self._is_on:
             self._is_on = type(value).__name__ == CHOSEN[1]
             self._queue_task = _task()
@@ -109,7 +112,8 @@ def trace_row(folder: Path) -> Trace:
     """Rehearse one row in a run folder, and return how its request came about."""
     table = folder / "rows.csv"
     table.write_text("id,prompt\na,a cup\nb,a mug\n")
-    run = ["run", str(table), "--provider", "aimlapi", "--rehearse"]
+    out = ["--out", str(folder / "out")]
+    run = ["run", str(table), "--provider", "aimlapi", "--rehearse", *out]
     program = [sys.executable, "-m", "batchgen"]
     first = [*program, *run, "--limit", "1"]
     subprocess.run(first, check=True, capture_output=True)

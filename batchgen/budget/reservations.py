@@ -192,6 +192,8 @@ class Budget:
 
         A charge above its ceiling may have raised what others hold meanwhile.
         """
+        if not self.limits:
+            return True
         kept = all(self._room(it) >= 0 for it in reservation.scopes)
         return kept and (self.limits.day is None or reservation.day == self.today)
 
@@ -211,6 +213,8 @@ class Budget:
                 yield self._purses.setdefault(scope, _Purse())
 
     def _in_the_way(self, wanted: Reservation) -> Iterator[Scope]:
+        if not self.limits:
+            return iter(())
         more = self._price(wanted)
         return (it for it in wanted.scopes if self._room(it) < more)
 

@@ -32,9 +32,6 @@ shown their size."""
 ALONE_S = 1.0
 """What must be sent alone, and is not, is looked at again after this."""
 
-UNSTORED_FACTOR = 3
-"""Attempts under way, downloads included, for each slot."""
-
 
 @dataclass(frozen=True, slots=True)
 class Later:
@@ -113,6 +110,8 @@ async def _is_to_be_bought(run: Run, queued: QueuedPart) -> bool:
     row = queued.planned.row
     if row.status is not Status.PENDING:
         return False
+    if not queued.attempts:
+        return True
     history = history_of(queued.attempts, queued.part, row.tries_from)
     decision = decide(history, run.policy, queued.planned.provider)
     if isinstance(decision, Settled):
@@ -136,7 +135,7 @@ async def _wait_for_slot(run: Run, lane: Lane, model: str) -> None:
     while True:
         version = run.changed.version
         first_answer_in_s = lane.first_answer_in_s(model)
-        if run.failures.are_too_many:
+        if run.fails_too_often:
             # A refusal comes sooner than an image: those under way are awaited, and
             # may say otherwise.
             if run.live == 0:
@@ -144,7 +143,7 @@ async def _wait_for_slot(run: Run, lane: Lane, model: str) -> None:
                 return
         elif lane.stopped is not None:
             return  # whoever asks for its departure is told so
-        elif not first_answer_in_s and _has_slot(lane):
+        elif not first_answer_in_s and lane.has_slot:
             images, image_bytes = run.live + 1, _image_bytes(run)
             look = run.room.look(images, image_bytes)
             if look is Look.HELD:
@@ -157,12 +156,6 @@ async def _wait_for_slot(run: Run, lane: Lane, model: str) -> None:
                 raise run.room.explain(images, image_bytes)
         with anyio.move_on_after(first_answer_in_s or None):
             await run.changed.wait(version)
-
-
-def _has_slot(lane: Lane) -> bool:
-    slots = lane.concurrency
-    is_crowded = lane.crowd >= UNSTORED_FACTOR * slots
-    return lane.in_flight < slots and not lane.breaker.probing and not is_crowded
 
 
 def _image_bytes(run: Run) -> int:
@@ -181,9 +174,7 @@ def _reservation(run: Run, lane: Lane, queued: QueuedPart) -> Reservation:
     if run.budget.limits and run.budget.ceiling(group) is None:
         raise UsageError(unpriced_words(group, elsewhere=lane.elsewhere))
     shares = shares_of(planned.row.budget_group)
-    return Reservation(
-        group=group, images=queued.part.images, shares=shares, day=run.budget.today
-    )
+    return Reservation(group=group, images=queued.part.images, shares=shares)
 
 
 # -- does the rate let it leave?

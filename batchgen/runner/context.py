@@ -68,6 +68,7 @@ class Run:
         stopping: Whether a signal came: replies are awaited, tasks are left.
         following: Scopes of what a stop cuts short: polls, and waits for links.
         failures: How the last rows ended.
+        fails_too_often: Whether so many of them failed that it is better to stop.
         gives_up: Whether nothing more is bought, because nearly every row fails.
         full: Budgets by column that kept rows from being bought.
         places: Where attempts can be asked for, by provider and base URL.
@@ -100,6 +101,7 @@ class Run:
     planning: bool = True
     live: int = 0
     stopping: bool = False
+    fails_too_often: bool = False
     gives_up: bool = False
     full: set[Share] = field(default_factory=set)
     places: dict[tuple[str, str], Lane] = field(default_factory=dict)
@@ -134,6 +136,7 @@ class Run:
         self.progress.settle(change.now, change.was, change.rows)
         if change.now is Status.SUCCEEDED or change.is_own_fault:
             self.failures.ended(well=change.now is Status.SUCCEEDED)
+            self.fails_too_often = self.failures.are_too_many
 
     def rows_waiting(self) -> int | None:
         """Return how many rows are not at their end; None while nobody knows."""

@@ -30,6 +30,9 @@ from batchgen.wire import LinkSource, is_loopback_host
 
 POLLS_AT_ONCE = 32
 
+UNSTORED_FACTOR = 3
+"""Attempts under way, downloads included, for each slot."""
+
 WAITING_MOST = 256
 """Attempts that may wait for their links beside those that are bought: each takes some
 memory [assumed]."""
@@ -51,7 +54,7 @@ class Lane:
         clock = self._clock = departures.clock
         self.proof = proof
         self.verdicts = Verdicts()
-        self.provider = provider
+        self.provider, self.name = provider, provider.name
         self.able = terms.adapt(provider.capabilities)
         self.is_own = is_own_address(endpoint.base_url, provider.defaults)
         self.failed_tasks = terms.failed_tasks or (
@@ -125,12 +128,18 @@ class Lane:
         return self.breaker.has_lost_several or bool(self.reply_times.undecided)
 
     @property
-    def crowd(self) -> int:
-        """Attempts under way that hold up new ones.
+    def has_slot(self) -> bool:
+        """Whether one more purchase may be under way."""
+        slots = self.concurrency
+        is_crowded = self._crowd() >= UNSTORED_FACTOR * slots
+        return self.in_flight < slots and not is_crowded and not self.breaker.probing
+
+    def _crowd(self) -> int:
+        """Return how many attempts under way hold up new ones.
 
         Those that wait for a link do not, unless no link works at all.
         """
-        if self.lost_links.excuses:
+        if not self.waiting or self.lost_links.excuses:
             return self.live
         return self.live - min(self.waiting, WAITING_MOST)
 
@@ -192,11 +201,6 @@ class Lane:
     def concurrency(self) -> int:
         """Most purchases between SENT and DELIVERED, as known by now."""
         return self.pacing.places
-
-    @property
-    def name(self) -> str:
-        """The provider's registered name."""
-        return self.provider.name
 
 
 class Retries:

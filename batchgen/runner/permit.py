@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from batchgen.budget import Reservation
     from batchgen.limits import Use
     from batchgen.runner.context import Run
-    from batchgen.runner.decide import Part
     from batchgen.runner.feed import QueuedPart
     from batchgen.runner.lane import Lane
 
@@ -71,7 +70,7 @@ class Permit(Presence):
     """All that a part needs to be bought.
 
     Attributes:
-        queued: The part.
+        queued: The part, with its row.
         reservation: The money that is held for it.
         load: What was under way at the provider when it left.
         is_probe: Whether it tries if a provider that gave no answers is back.
@@ -85,16 +84,11 @@ class Permit(Presence):
 
     def __init__(self, run: Run, lane: Lane, queued: QueuedPart) -> None:
         super().__init__(run, lane)
-        self.queued = queued
+        self.queued, self.part = queued, queued.part
         self.is_probe = self.is_recorded = self.has_left = False
         self._holds_money = self._may_depart = False
         self._left_at: float | None = None
         self._head_at: float | None = None
-
-    @property
-    def part(self) -> Part:
-        """The part."""
-        return self.queued.part
 
     # -- taken, in this order
 
@@ -112,7 +106,7 @@ class Permit(Presence):
         if not lane.live:
             lane.alone_since = self.run.time.monotonic()
         self.arrive(with_slot=True)
-        self.is_probe = lane.breaker.is_open
+        self.is_probe = self.queued.as_probe and lane.breaker.is_open
         if self.is_probe:
             lane.breaker.probing = self
         self.load = lane.pacing.leaving(lane.in_flight)

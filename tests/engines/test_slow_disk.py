@@ -9,7 +9,7 @@ import pytest
 
 from batchgen.model import Status
 from batchgen.output.archive import Archive
-from batchgen.runner.admission import UNSTORED_FACTOR
+from batchgen.runner.lane import UNSTORED_FACTOR
 from tests.engines.desk import Desk
 from tests.engines.shop import PICTURE, Answer, Asked, Shop
 
