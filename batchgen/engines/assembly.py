@@ -172,7 +172,7 @@ async def resume(run: Run, setting: Setting) -> LeftOpen:
     former = given_up(run)
     lanes, without = _lanes_for(run, setting, [*open_attempts, *former])
     run.places = lanes
-    flights = flights_of(run, lanes, open_attempts)
+    flights = flights_of(run.ledger, lanes, open_attempts)
     money = run.ledger.money()
     run.progress.spent = money.spent + money.retired
     run.progress.retired = money.retired

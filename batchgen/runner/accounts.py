@@ -10,7 +10,7 @@ from batchgen.budget import shares_of
 from batchgen.errors import AttemptError, Charge
 from batchgen.ledger import AttemptRecord, Charged, Growth
 from batchgen.model import Delivered, Price, State, dollars, to_nano
-from batchgen.runner.context import Flight, Run
+from batchgen.runner.context import Flight, PriceOf, Run
 
 ChargedAs = Charged
 """What an attempt was charged; see the ledger."""
@@ -21,7 +21,7 @@ MOST_USD = Decimal(10_000)
 
 
 def reported_nano(
-    run: Run, flight: Flight, said: Delivered | AttemptError
+    price_of: PriceOf, flight: Flight, said: Delivered | AttemptError
 ) -> int | None:
     """Return what a reply says that it charged; None if that is no money (yet).
 
@@ -29,7 +29,7 @@ def reported_nano(
     money where each unit has a rate, unless the user gave a price: then that counts.
     """
     usd = said.cost_usd
-    if usd is None and said.usage and agreed_price(run, flight) is None:
+    if usd is None and said.usage and agreed_price(price_of, flight) is None:
         usd = _worth(said.usage, flight.lane.rates_of(flight.attempt.model))
     return None if usd is None or not 0 <= usd <= MOST_USD else to_nano(usd)
 
@@ -45,9 +45,9 @@ def _worth(
         return None  # beyond what decimals hold, let alone money
 
 
-def agreed_price(run: Run, flight: Flight) -> Price | None:
+def agreed_price(price_of: PriceOf, flight: Flight) -> Price | None:
     """Return the price that the user gave for such a purchase, else None."""
-    price = run.price(flight.reservation.group)
+    price = price_of(flight.reservation.group)
     return price if price is not None and price.is_agreed else None
 
 
@@ -67,24 +67,24 @@ def billed(flight: Flight) -> ChargedAs | None:
     return None
 
 
-def charge_of(run: Run, flight: Flight, delivered: Delivered) -> ChargedAs:
+def charge_of(price_of: PriceOf, flight: Flight, delivered: Delivered) -> ChargedAs:
     """Return what was charged: as billed or reported, else by the price list."""
     if (settled := billed(flight)) is not None:
         return settled
     if delivered.may_cost_more:
         return Charged(Charge.UNKNOWN, None)
-    reported = reported_nano(run, flight, delivered)
+    reported = reported_nano(price_of, flight, delivered)
     if reported is not None:
         return Charged(Charge.REPORTED, reported)
-    return by_price(run, flight, len(delivered.images))
+    return by_price(price_of, flight, len(delivered.images))
 
 
-def by_price(run: Run, flight: Flight, images: int) -> ChargedAs:
+def by_price(price_of: PriceOf, flight: Flight, images: int) -> ChargedAs:
     """Return what some images cost by the user's price, else as the list had it.
 
     More than were asked for may have been charged or not: they are at risk.
     """
-    price = agreed_price(run, flight)
+    price = agreed_price(price_of, flight)
     if price is None:
         return by_list(flight.attempt, images)
     asked = flight.attempt.images
@@ -113,11 +113,11 @@ def by_list(attempt: AttemptRecord, images: int) -> ChargedAs:
     return Charged(Charge.PRICE_LIST, floor, most - floor)
 
 
-def latency_of(run: Run, flight: Flight) -> float | None:
-    """Return seconds from SENT to now; None across a restart."""
+def latency_of(flight: Flight, now_s: float) -> float | None:
+    """Return seconds from SENT to now (monotonic); None across a restart."""
     if flight.started is None:
         return None
-    return run.time.monotonic() - flight.started
+    return now_s - flight.started
 
 
 @dataclass(frozen=True, slots=True)

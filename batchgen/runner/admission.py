@@ -21,6 +21,7 @@ from batchgen.runner.feed import QueuedPart
 from batchgen.runner.knock import is_there
 from batchgen.runner.lane import Lane
 from batchgen.runner.permit import Permit
+from batchgen.runner.progress import Progress
 from batchgen.runner.room import Look
 from batchgen.runner.rows import end_row
 
@@ -144,7 +145,7 @@ async def _wait_for_slot(run: Run, lane: Lane, model: str) -> None:
         elif lane.stopped is not None:
             return  # whoever asks for its departure is told so
         elif not first_answer_in_s and lane.has_slot:
-            images, image_bytes = run.live + 1, _image_bytes(run)
+            images, image_bytes = run.live + 1, _image_bytes(run.progress)
             look = run.room.look(images, image_bytes)
             if look is Look.HELD:
                 return
@@ -158,11 +159,11 @@ async def _wait_for_slot(run: Run, lane: Lane, model: str) -> None:
             await run.changed.wait(version)
 
 
-def _image_bytes(run: Run) -> int:
+def _image_bytes(progress: Progress) -> int:
     """Return the room to keep for one image: twice what they have in this run."""
-    if run.progress.bought < SURE_OF_SIZE:
+    if progress.bought < SURE_OF_SIZE:
         return IMAGE_BYTES
-    return 2 * run.progress.stored_bytes // run.progress.bought
+    return 2 * progress.stored_bytes // progress.bought
 
 
 # -- is there money?

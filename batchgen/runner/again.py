@@ -19,7 +19,7 @@ from batchgen.errors import (
     NoImage,
     ReplyMalformed,
 )
-from batchgen.ledger import AttemptRecord, Ledger
+from batchgen.ledger import AttemptRecord, Ledger, Reader
 from batchgen.model import (
     BASE64_KEYS,
     Accepted,
@@ -74,7 +74,7 @@ async def reopen(run: Run, lanes: Lanes) -> list[Flight]:
     Returns:
         What is to be carried on: until it ends nothing is bought for it.
     """
-    flights = flights_of(run, lanes, run.ledger.with_lost_links(Status.PENDING))
+    flights = flights_of(run.ledger, lanes, run.ledger.with_lost_links(Status.PENDING))
     ended = [flight for flight in flights if flight.attempt.state is State.FAILED]
     if ended:
 
@@ -88,7 +88,7 @@ async def reopen(run: Run, lanes: Lanes) -> list[Flight]:
             # Some of its images are stored: the others are had now, or bought.
             if flight.attempt.state is State.STORED:
                 tasks.start_soon(try_once, run, flight)
-    return [_as_it_stands(run, flight) for flight in ended]
+    return [_as_it_stands(run.ledger, flight) for flight in ended]
 
 
 async def try_lost_links(run: Run) -> None:
@@ -109,7 +109,7 @@ async def try_lost_links(run: Run) -> None:
     # A delivered attempt of a failed row is among both.
     attempts = {attempt.attempt_id: attempt for attempt in (*lost, *delivered)}
     async with anyio.create_task_group() as tasks:
-        for flight in flights_of(run, run.places, list(attempts.values())):
+        for flight in flights_of(run.ledger, run.places, list(attempts.values())):
             tasks.start_soon(try_once, run, flight)
 
 
@@ -171,9 +171,9 @@ async def read_kept(run: Run, lanes: Lanes) -> list[Flight]:
     files, flights = kept_files(run), []
     for attempt_id in files.replies():
         attempt = run.ledger.find_attempt(attempt_id)
-        if attempt is None or not _may_be_read(run, attempt):
+        if attempt is None or not _may_be_read(run.ledger, attempt):
             continue
-        found = flights_of(run, lanes, [attempt])
+        found = flights_of(run.ledger, lanes, [attempt])
         kept = await run.offload(partial(files.read_reply, attempt_id))
         if found and kept is not None and kept.provider == attempt.provider:
             async with fenced(run, found[0]):
@@ -181,9 +181,9 @@ async def read_kept(run: Run, lanes: Lanes) -> list[Flight]:
     return flights
 
 
-def _may_be_read(run: Run, attempt: AttemptRecord) -> bool:
+def _may_be_read(ledger: Reader, attempt: AttemptRecord) -> bool:
     is_ended = attempt.state in (State.FAILED, State.UNKNOWN)
-    return is_ended and run.ledger.status(attempt.row_id) is not Status.SUCCEEDED
+    return is_ended and ledger.status(attempt.row_id) is not Status.SUCCEEDED
 
 
 async def _read(run: Run, flight: Flight, kept: KeptReply) -> list[Flight]:
@@ -218,7 +218,7 @@ async def _read(run: Run, flight: Flight, kept: KeptReply) -> list[Flight]:
     except Exception:
         _let_go(run, flight)
         raise
-    return [_as_it_stands(run, flight)] if links else []
+    return [_as_it_stands(run.ledger, flight)] if links else []
 
 
 def _let_go(run: Run, flight: Flight) -> None:
@@ -253,7 +253,7 @@ async def _accept(run: Run, flight: Flight, accepted: Accepted) -> Flight:
     await run.writer.commit(
         lambda ledger: ledger.mark_accepted(attempt_id, written, written, at)
     )
-    return replace(_as_it_stands(run, flight), task_id=task_id)
+    return replace(_as_it_stands(run.ledger, flight), task_id=task_id)
 
 
 def hold(run: Run, flight: Flight) -> None:
@@ -271,5 +271,5 @@ def hold(run: Run, flight: Flight) -> None:
         run.budget.commit(-freed, *reservation.scopes)
 
 
-def _as_it_stands(run: Run, flight: Flight) -> Flight:
-    return replace(flight, attempt=run.ledger.attempt(flight.attempt.attempt_id))
+def _as_it_stands(ledger: Reader, flight: Flight) -> Flight:
+    return replace(flight, attempt=ledger.attempt(flight.attempt.attempt_id))

@@ -27,6 +27,7 @@ from batchgen.model import Job, Status
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.decide import Buy, Part, Policy, Settled, decide, history_of
 from batchgen.runner.lane import Lane
+from batchgen.runner.progress import Progress
 from batchgen.runner.rows import RowChange, change_row
 
 LONG_WAITS = (
@@ -122,7 +123,7 @@ def _heed_answer(
             words = f"asked again and again, with nothing else: {error.message}"
             return RequestInvalid(error.provider, words, request_id=error.request_id)
         wait_s = lane.pacing.throttled(use, lane.in_flight, error.retry_after_s)
-        heed_wait(run, lane, wait_s, error.message)
+        heed_wait(run.progress, lane, wait_s, error.message)
         _give_up_if_stuck(lane, QuotaReached(error.provider, error.message))
     elif not isinstance(error, ProviderStopped):
         lane.verdicts.answered()
@@ -138,11 +139,11 @@ def _give_up_if_stuck(lane: Lane, error: ProviderStopped) -> None:
         lane.stop(error)
 
 
-def heed_wait(run: Run, lane: Lane, seconds: float, words: str) -> None:
+def heed_wait(progress: Progress, lane: Lane, seconds: float, words: str) -> None:
     """Let nothing leave for as long as the provider asks; say so if that is long.
 
     Args:
-        run: The run.
+        progress: Of the run.
         lane: The provider.
         seconds: For how long.
         words: The provider's own, without the key.
@@ -154,7 +155,7 @@ def heed_wait(run: Run, lane: Lane, seconds: float, words: str) -> None:
     if not long or shape in lane.waits_shown or len(lane.waits_shown) >= WAITS_SHOWN:
         return
     lane.waits_shown.add(shape)
-    run.progress.notice(
+    progress.notice(
         f'{lane.name}: "{words}". {lane.name} lets nothing through for {long[-1]} or '
         "more: rows wait, and carry on by themselves"
     )
@@ -167,7 +168,7 @@ def heed_no_answer(run: Run, lane: Lane, error: AttemptError) -> tuple[int, ...]
         Attempts to be told to `excuse`.
     """
     if isinstance(error, NotConnected):
-        heed_silence(run, lane, error)
+        heed_silence(run.progress, lane, error)
         if error.lacks_socket:
             return ()
     return _heed_verdict(run, lane, lane.breaker.silent(), error)
@@ -196,15 +197,15 @@ def _in_short(message: str) -> str:
     return "a web page" if title.lstrip().startswith("<") else title
 
 
-def heed_silence(run: Run, lane: Lane, error: NotConnected) -> None:
+def heed_silence(progress: Progress, lane: Lane, error: NotConnected) -> None:
     """Give a provider up that was never once reached, after a while."""
     if error.lacks_socket:
-        run.progress.say_once(f"{error}. Rows wait, and carry on by themselves")
+        progress.say_once(f"{error}. Rows wait, and carry on by themselves")
         return
     if lane.was_reached:
-        run.progress.say_once(f"{error}; it is tried again until it answers")
+        progress.say_once(f"{error}; it is tried again until it answers")
         return
-    run.progress.say_once(f"{error}; trying again for {UNREACHED_S:g} s")
+    progress.say_once(f"{error}; trying again for {UNREACHED_S:g} s")
     if lane.unreached_s() > UNREACHED_S and lane.stopped is None:
         lane.stop(Unreachable(error.provider, error.message))
 

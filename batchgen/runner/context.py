@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 DOWNLOADS_AT_ONCE = 16
 
+PriceOf = Callable[[Sale], Price | None]
+"""Says what one image of a sale costs, None if unknown."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Time:
@@ -83,7 +86,7 @@ class Run:
     wire: Wire
     budget: Budget
     lanes: dict[str, Lane]
-    price: Callable[[Sale], Price | None]
+    price: PriceOf
     progress: Progress
     scrubber: Scrubber
     time: Time

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -34,6 +35,9 @@ from batchgen.runner.kept import keep_image
 from batchgen.runner.store import Checked, InlineDelivery, store
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import Lease
+
+if TYPE_CHECKING:
+    from batchgen.wire.line import Offload
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ async def _unpack(run: Run, flight: Flight, delivered: Delivered) -> _Parcel:
     surplus = max(0, len(delivered.images) - len(span))
     numbers = chain(range(span.stop, span.stop + surplus), span)
     for number, each in zip(numbers, delivered.images, strict=False):
-        image = await _opened(run, each) if isinstance(each, Link) else each
+        image = await _opened(run.offload, each) if isinstance(each, Link) else each
         if number not in span:
             extra.append((number, image))
         elif isinstance(image, Blob):
@@ -121,7 +125,7 @@ async def _unpack(run: Run, flight: Flight, delivered: Delivered) -> _Parcel:
     return _Parcel(blobs, links, extra)
 
 
-async def _opened(run: Run, link: Link) -> Link | Blob:
+async def _opened(offload: Offload, link: Link) -> Link | Blob:
     uri = link.url
     if not is_data_uri(uri):
         return link
@@ -130,16 +134,16 @@ async def _opened(run: Run, link: Link) -> Link | Blob:
         # What cannot be read is kept as it came, and found to be no image.
         return decode_data_uri(uri) or Blob(uri.encode("utf-8", "replace"))
 
-    return await run.offload(read) if len(uri) > SMALL_BYTES else read()
+    return await offload(read) if len(uri) > SMALL_BYTES else read()
 
 
 async def _write_links(
     run: Run, flight: Flight, links: Numbered, delivered: Delivered
 ) -> ChargedAs:
-    charge = charge_of(run, flight, delivered)
+    charge = charge_of(run.price, flight, delivered)
     raised = spend(run, flight, charge)
-    latency_s = latency_of(run, flight)
-    log_delivered(run, flight, charge, delivered.request_id)
+    latency_s = latency_of(flight, run.time.monotonic())
+    log_delivered(run.log, flight, charge, delivered.request_id)
     await run.writer.commit(
         lambda ledger: ledger.mark_delivered(
             flight.attempt.attempt_id, links, charge, delivered.request_id, latency_s
@@ -158,7 +162,7 @@ async def _store_inline(
     """
     with anyio.CancelScope(shield=True):
         checked, lost = await _check_all(run, flight, parcel.blobs)
-        charge = charge_of(run, flight, delivered)
+        charge = charge_of(run.price, flight, delivered)
         raised = spend(run, flight, charge)
         if lost is not None:
             lost.request_id = delivered.request_id

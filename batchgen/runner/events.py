@@ -6,14 +6,16 @@ stored: what happened after the last tables were written stands nowhere else.
 
 from __future__ import annotations
 
+from logging import Logger
+
 from batchgen.ledger import AttemptEnd, Charged
-from batchgen.runner.context import Flight, Run
+from batchgen.runner.context import Flight
 
 
-def log_sent(run: Run, flight: Flight) -> None:
+def log_sent(log: Logger, flight: Flight) -> None:
     """Log that a request is about to leave; the ledger has it already."""
     attempt = flight.attempt
-    run.log.info(
+    log.info(
         "sent",
         extra={
             "attempt": attempt.attempt_id,
@@ -32,16 +34,16 @@ def log_sent(run: Run, flight: Flight) -> None:
     )
 
 
-def log_accepted(run: Run, attempt_id: int, task_id: str) -> None:
+def log_accepted(log: Logger, attempt_id: int, task_id: str) -> None:
     """Log the task that a provider named."""
-    run.log.info("accepted", extra={"attempt": attempt_id, "task": task_id})
+    log.info("accepted", extra={"attempt": attempt_id, "task": task_id})
 
 
 def log_delivered(
-    run: Run, flight: Flight, charge: Charged, request_id: str | None
+    log: Logger, flight: Flight, charge: Charged, request_id: str | None
 ) -> None:
     """Log what was charged; nothing of it is stored yet."""
-    run.log.info(
+    log.info(
         "delivered",
         extra={
             "attempt": flight.attempt.attempt_id,
@@ -53,14 +55,14 @@ def log_delivered(
     )
 
 
-def log_stored(run: Run, flight: Flight) -> None:
+def log_stored(log: Logger, flight: Flight) -> None:
     """Log that images are in the ZIP."""
-    run.log.info("stored", extra={"attempt": flight.attempt.attempt_id})
+    log.info("stored", extra={"attempt": flight.attempt.attempt_id})
 
 
-def log_ended(run: Run, flight: Flight, end: AttemptEnd) -> None:
+def log_ended(log: Logger, flight: Flight, end: AttemptEnd) -> None:
     """Log that an attempt ended without its images."""
-    run.log.info(
+    log.info(
         "attempt_ended",
         extra={
             "attempt": flight.attempt.attempt_id,

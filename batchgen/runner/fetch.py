@@ -21,7 +21,7 @@ from batchgen.errors import (
     Retryable,
     Superseded,
 )
-from batchgen.ledger import Ledger
+from batchgen.ledger import Ledger, Reader
 from batchgen.model import Link, Status
 from batchgen.runner.accounts import ChargedAs
 from batchgen.runner.check import check_image
@@ -75,12 +75,12 @@ async def fetch(
         lost: Why others of its images cannot be had.
         rounds: How often links are tried that do not work; some minutes if not said.
     """
-    missing = Missing(dict(links) or _unknown(run, flight, lost), lost=lost)
+    missing = Missing(dict(links) or _unknown(run.ledger, flight, lost), lost=lost)
     # Its images carry into the ZIP what it cost.
     attempt = replace(flight.attempt, charge=charge.charge, cost=charge.cost)
     flight = replace(flight, attempt=attempt)
     try:
-        _refuse_second(run, flight)
+        _refuse_second(run.ledger, flight)
         await _bring_all(run, flight, missing, charge, rounds or DOWNLOADS)
         error = missing.error if missing.links or missing.lost else None
     except (Incomplete, ProviderStopped) as left:
@@ -97,11 +97,13 @@ async def fetch(
         await end_without(run, flight, _as_lost(error), charge)
 
 
-def _unknown(run: Run, flight: Flight, lost: AttemptError | None) -> dict[int, Link]:
+def _unknown(
+    ledger: Reader, flight: Flight, lost: AttemptError | None
+) -> dict[int, Link]:
     """Return images without a link, where none was kept: their task may have some."""
     if lost is not None:
         return {}
-    stored = run.ledger.stored_images(flight.part.row_id)
+    stored = ledger.stored_images(flight.part.row_id)
     return {image: Link("") for image in flight.part.span if image not in stored}
 
 
@@ -287,13 +289,13 @@ async def end_without(
         await lose(run, flight, lost, charge)
 
 
-def _refuse_second(run: Run, flight: Flight) -> None:
+def _refuse_second(ledger: Reader, flight: Flight) -> None:
     """Keep the first copy when an overdue task ends after it was bought again.
 
     Raises:
         Superseded: all its images are in the archive already.
     """
-    stored = run.ledger.stored_images(flight.part.row_id)
+    stored = ledger.stored_images(flight.part.row_id)
     if stored.issuperset(flight.part.span):
         raise Superseded(flight.lane.name, "another attempt brought the image first")
 

@@ -38,7 +38,7 @@ from batchgen.runner.answers import (
     heed_silence,
     heed_wait,
 )
-from batchgen.runner.context import Flight, Run
+from batchgen.runner.context import Flight, PriceOf, Run
 from batchgen.runner.decide import (
     Buy,
     Decision,
@@ -89,7 +89,7 @@ async def fail(
     """
     drop_tracebacks(error)
     judged = judge(run, flight, error)
-    charge = _charge(run, flight, judged.error)
+    charge = _charge(run.price, flight, judged.error)
     error = await without_lost_uploads(run, flight, judged.error, charge)
     judged = replace(judged, error=error)
     if charge[0] is Charge.UNKNOWN:
@@ -149,7 +149,7 @@ async def _end(
         return _write_end(run, ledger, flight, end, judged, excused)
 
     ended = await run.writer.commit(step, then=lambda ended: _count(run, flight, ended))
-    log_ended(run, flight, end)
+    log_ended(run.log, flight, end)
     _queue_again(run, flight, error, ended)
     return ended.ceiling
 
@@ -264,7 +264,7 @@ def _state(error: AttemptError) -> State:
     return State.FAILED if error.counts else State.REJECTED
 
 
-def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
+def _charge(price_of: PriceOf, flight: Flight, error: AttemptError) -> ChargedAs:
     """Return what the failed attempt cost; an accepted task is never surely free."""
     if (settled := billed(flight)) is not None:
         return settled
@@ -277,14 +277,14 @@ def _charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
     failed = isinstance(error, GenerationFailed | Refused | RequestInvalid)
     if task_exists and failed and charge is Charge.UNKNOWN and free:
         charge = Charge.NONE
-    reported = reported_nano(run, flight, error)
+    reported = reported_nano(price_of, flight, error)
     match charge:
         case Charge.NONE:
             return ChargedAs(charge, 0)
         case Charge.REPORTED if reported is not None:
             return ChargedAs(charge, reported)
         case Charge.PRICE_LIST:
-            return by_price(run, flight, flight.part.images)
+            return by_price(price_of, flight, flight.part.images)
         case _:
             return ChargedAs(Charge.UNKNOWN, None)
 
@@ -322,9 +322,9 @@ def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
     error.message = run.scrubber.clean(error.message)
     lane = flight.lane
     if error.retry_after_s:
-        heed_wait(run, lane, error.retry_after_s, error.message)
+        heed_wait(run.progress, lane, error.retry_after_s, error.message)
     if isinstance(error, NotConnected):
-        heed_silence(run, lane, error)
+        heed_silence(run.progress, lane, error)
     else:
         lane.was_reached = True
     was_useless(run, flight, error)

@@ -54,7 +54,7 @@ async def is_there(run: Run, lane: Lane) -> bool:
     wait_s = retry_after_s(reply.headers)
     if wait_s:
         words = run.scrubber.clean(message_of(reply.body))
-        heed_wait(run, lane, wait_s, words)
+        heed_wait(run.progress, lane, wait_s, words)
     if _is_away(reply):
         words = f"HTTP {reply.status} also where nothing is bought"
         await _stay_away(run, lane, ProviderDown(lane.name, words))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from batchgen.budget import Reservation, shares_of
+from batchgen.budget import Budget, Reservation, shares_of
 from batchgen.ledger import AttemptRecord, Ledger, PlannedRow, Reader, Way
 from batchgen.model import OPEN, Sale, State
 from batchgen.runner.context import Run
@@ -34,15 +34,15 @@ def next_way(
     asked = {it.provider for it in history} | {planned}
     for way in ledger.route(row_id):
         lane = run.lanes.get(way.provider)
-        may = lane is not None and lane.stopped is None and can_pay(run, way)
+        may = lane is not None and lane.stopped is None and can_pay(run.budget, way)
         if way.provider not in asked and may:
             return way
     return None
 
 
-def can_pay(run: Run, way: Way) -> bool:
+def can_pay(budget: Budget, way: Way) -> bool:
     """Say whether the job's budgets, if it has any, can hold for a way."""
-    return way.estimate is not None or not run.budget.limits
+    return way.estimate is not None or not budget.limits
 
 
 class TakeOver:
@@ -125,7 +125,7 @@ class TakeOver:
         """Return the taker's way, if nobody who works can make the row for less."""
         for way in route:
             if way.provider == self._taker.name:
-                return way if can_pay(self._run, way) else None
+                return way if can_pay(self._run.budget, way) else None
             lane = self._run.lanes.get(way.provider)
             is_better = lane is not None and lane.stopped is None
             if is_better and self._run.job.route == "cheapest":

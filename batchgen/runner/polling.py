@@ -147,7 +147,7 @@ class Poller:
             self._lane.asking.failed(self._task_id)
             if error.retry_after_s:
                 words = self._run.scrubber.clean(error.message)
-                heed_wait(self._run, self._lane, error.retry_after_s, words)
+                heed_wait(self._run.progress, self._lane, error.retry_after_s, words)
             await anyio.sleep(
                 wait_s(self._troubles, error.retry_after_s, self._run.rng)
             )

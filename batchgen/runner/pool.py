@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batchgen.errors import DayFull, NearlyAllFailed
+from batchgen.limits import Failures
 from batchgen.runner.admission import Drop, Halt, Later, Refusal, request
 from batchgen.runner.context import Run
 from batchgen.runner.feed import Feed, QueuedPart
@@ -33,7 +34,7 @@ async def work_off(run: Run, lane: Lane, references: References) -> None:
     finally:
         await remember(run, lane)
     if run.gives_up:
-        raise NearlyAllFailed(_few_succeed(run))
+        raise NearlyAllFailed(_few_succeed(run.failures))
 
 
 async def _feed(run: Run, lane: Lane, feed: Feed) -> None:
@@ -78,8 +79,8 @@ async def _sleep_over(run: Run, full: DayFull) -> None:
     run.progress.phase = "running"
 
 
-def _few_succeed(run: Run) -> str:
-    count, over = run.failures.count, run.failures.OVER
+def _few_succeed(failures: Failures) -> str:
+    count, over = failures.count, failures.OVER
     return (
         f"{count} of the last {over} rows were refused or failed for their own sake, "
         "so nothing more is bought: look at `error` and `message` in the table and "

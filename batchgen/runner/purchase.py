@@ -48,7 +48,7 @@ async def buy(run: Run, permit: Permit) -> None:
         flight = await _mark_sent(run, permit)
         if flight is None:
             return
-        log_sent(run, flight)
+        log_sent(run.log, flight)
         # What images in the reply take in memory is held until they are on disk.
         with run.wire.lease() as lease:
             async with fenced(run, flight, lambda: permit.has_left):
@@ -238,7 +238,7 @@ async def _accepted(
             flight.lane.proof.record(ledger, flight.attempt.model)
 
     await run.writer.commit(step)
-    log_accepted(run, attempt_id, written)
+    log_accepted(run.log, attempt_id, written)
     lease.shrink(0)
     flight = replace(flight, task_id=task_id)
     await follow_and_fetch(run, flight, accepted.estimate_s, lease)

@@ -206,7 +206,7 @@ class References:
         if isinstance(error, Throttled | NotConnected):
             # Nothing was wrong with the image: it waits for the provider.
             if isinstance(error, NotConnected):
-                heed_silence(self._run, lane, error)
+                heed_silence(self._run.progress, lane, error)
             if lane.stopped is not None:
                 raise lane.stopped.with_traceback(None)
             wait = error.retry_after_s or SILENT_S

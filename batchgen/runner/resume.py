@@ -19,7 +19,7 @@ from batchgen.errors import (
     ledger_way_out,
 )
 from batchgen.images import NotAnImage, inspect
-from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, StoredImage
+from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, Reader, StoredImage
 from batchgen.model import Delivered, Running, Sale, State, Status
 from batchgen.output.archive import Archive, Found, Tag
 from batchgen.output.kept import KeptFiles
@@ -171,12 +171,14 @@ def _forget_answer(
 
 
 def flights_of(
-    run: Run, lanes: Mapping[tuple[str, str], Lane], attempts: Sequence[AttemptRecord]
+    ledger: Reader,
+    lanes: Mapping[tuple[str, str], Lane],
+    attempts: Sequence[AttemptRecord],
 ) -> list[Flight]:
     """Return attempts that can be carried on; no money is held for them yet.
 
     Args:
-        run: The run.
+        ledger: Where their rows stand.
         lanes: Where attempts can be asked for, by provider and recorded base URL.
         attempts: Oldest first.
     """
@@ -185,7 +187,7 @@ def flights_of(
         lane = lanes.get((attempt.provider, attempt.base_url))
         if lane is None:
             continue
-        row = run.ledger.row(attempt.row_id)
+        row = ledger.row(attempt.row_id)
         reservation = Reservation(
             group=Sale.of(
                 attempt.provider,
@@ -205,7 +207,7 @@ def flights_of(
                 request=row.request,
                 attempt=attempt,
                 reservation=reservation,
-                planned=run.ledger.planned_provider(attempt.row_id),
+                planned=ledger.planned_provider(attempt.row_id),
                 task_id=attempt.task_id,
             )
         )
@@ -218,7 +220,7 @@ async def ask_first(run: Run, flights: Sequence[Flight]) -> list[Flight]:
     Returns:
         The other flights: nothing is bought that they may still bring.
     """
-    asked = [it for it in flights if _is_asked_first(run, it)]
+    asked = [it for it in flights if _is_asked_first(run.ledger, it)]
     async with anyio.create_task_group() as tasks:
         for flight in asked:
             tasks.start_soon(_ask_first, run, flight)
@@ -230,8 +232,8 @@ async def _ask_first(run: Run, flight: Flight) -> None:
         await _ask_once(run, flight)
 
 
-def _is_asked_first(run: Run, flight: Flight) -> bool:
-    is_wanted = run.ledger.status(flight.part.row_id) is Status.PENDING
+def _is_asked_first(ledger: Reader, flight: Flight) -> bool:
+    is_wanted = ledger.status(flight.part.row_id) is Status.PENDING
     is_overdue = flight.attempt.state is State.OVERDUE
     return is_overdue and is_wanted and flight.planned is not None
 

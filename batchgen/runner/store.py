@@ -67,9 +67,9 @@ async def store(
     """
     at = run.time.now()
     incoming = [_incoming(flight, each, inline, at) for each in checked]
-    latency_s = latency_of(run, flight) if inline else None
+    latency_s = latency_of(flight, run.time.monotonic()) if inline else None
     if inline is not None:
-        log_delivered(run, flight, inline.charge, inline.request_id)
+        log_delivered(run.log, flight, inline.charge, inline.request_id)
 
     def step(ledger: Ledger, members: list[Member]) -> RowChange | None:
         attempt_id = flight.attempt.attempt_id
@@ -98,7 +98,7 @@ async def store(
         flight.lane.is_answered = True
     run.progress.bought += len(checked)
     run.progress.stored_bytes += sum(len(it.data) for it in checked)
-    log_stored(run, flight)
+    log_stored(run.log, flight)
     is_whole = change is not None and change.now is Status.SUCCEEDED
     if ends and lost is None and not is_whole:
         _buy_the_rest(run, flight)

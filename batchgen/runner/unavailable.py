@@ -59,7 +59,9 @@ async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> H
     times = lane.reply_times
     if not may_be_throttle or times.is_too_quick(failure.took_s) is False:
         return _heed(run, failure, error)
-    is_known = times.is_too_quick(failure.took_s) and _others_are_left(run, lane)
+    is_known = times.is_too_quick(failure.took_s) and _others_are_left(
+        run.rows_waiting(), lane
+    )
     if error.charge is Charge.NONE and not is_known:
         return _heed(run, failure, error)  # free in any case: the breaker judges
     throttled = Throttled(
@@ -105,9 +107,8 @@ async def _was_throttled(run: Run, failure: Failure) -> bool:
     return bool(succeed) and bool(times.is_too_quick(failure.took_s))
 
 
-def _others_are_left(run: Run, lane: Lane) -> bool:
+def _others_are_left(waiting: int | None, lane: Lane) -> bool:
     """Say whether there are more rows than can be under way at a time."""
-    waiting = run.rows_waiting()
     return waiting is None or waiting > 2 * lane.concurrency
 
 

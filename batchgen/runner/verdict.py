@@ -17,7 +17,7 @@ from batchgen.errors import (
     UnusableReplies,
 )
 from batchgen.limits import ROWS_LATER, Refusal
-from batchgen.model import State
+from batchgen.model import Job, State
 from batchgen.reasons import blames_reference
 from batchgen.runner.context import Flight, Run
 from batchgen.runner.lane import Lane
@@ -35,7 +35,7 @@ class Judged:
     returned: Sequence[Refusal] = ()
 
 
-def _of_the_row(run: Run, flight: Flight, error: AttemptError) -> AttemptError:
+def _of_the_row(job: Job, flight: Flight, error: AttemptError) -> AttemptError:
     """Blame the row, not the provider, for what the row alone asks for.
 
     That is its model, or a reference that cannot be fetched, also where the provider
@@ -43,7 +43,7 @@ def _of_the_row(run: Run, flight: Flight, error: AttemptError) -> AttemptError:
     wrong base URL would otherwise fail such rows one by one.
     """
     lane, stated = flight.lane, flight.request.model
-    common = run.job.terms_of(lane.name).model or lane.provider.defaults.model
+    common = job.terms_of(lane.name).model or lane.provider.defaults.model
     if not isinstance(error, ModelGone):
         return error
     if flight.request.references and blames_reference(error.message):
@@ -60,7 +60,7 @@ def judge(run: Run, flight: Flight, error: AttemptError) -> Judged:
 
     Nothing is awaited: nothing more may leave for a key that is refused.
     """
-    lane, error = flight.lane, _of_the_row(run, flight, error)
+    lane, error = flight.lane, _of_the_row(run.job, flight, error)
     if not isinstance(error, ProviderStopped) or lane.stopped is not None:
         return Judged(error)
     model = flight.attempt.model

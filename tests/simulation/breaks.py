@@ -18,7 +18,7 @@ from batchgen.limits import departures as departing
 from batchgen.model import State
 from batchgen.runner import decide, finish, purchase, resume
 from batchgen.runner.accounts import ChargedAs
-from batchgen.runner.context import Flight, Run
+from batchgen.runner.context import Flight, PriceOf, Run
 from batchgen.runner.lane import Lane
 from batchgen.runner.permit import Permit
 
@@ -85,8 +85,8 @@ def _reserve_half(put: Put) -> None:
 def _take_unknown_for_free(put: Put) -> None:
     charge_of = finish._charge
 
-    def charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
-        found = charge_of(run, flight, error)
+    def charge(price_of: PriceOf, flight: Flight, error: AttemptError) -> ChargedAs:
+        found = charge_of(price_of, flight, error)
         return ChargedAs(Charge.NONE, 0) if found[0] is Charge.UNKNOWN else found
 
     put(finish, "_charge", charge)
