@@ -78,7 +78,6 @@ class Pacing:
             self._full_at = now
         gap_s, self._left_at = now - self._left_at, now
         self._number += 1
-        self._rate.count(self._number)
         in_minute = self._departures.in_window()
         return Use(now, in_flight, in_minute, self._number, gap_s)
 
@@ -110,7 +109,7 @@ class Pacing:
             taken = use.number - self._refused_number - 1
             self._in_a_row = 1 if taken > 0 else self._in_a_row + 1
         self._refused_number = max(self._refused_number, use.number)
-        self._rate.throttled(use, now)
+        self._rate.throttled(use, self._number, now)
         self._lower(use, in_flight - 1, now)
         return wait_s or self._pause_s()
 

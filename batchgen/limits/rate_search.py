@@ -96,13 +96,6 @@ class RateSearch:
         """Whether a rate is looked for: the job asks for it, or many were refused."""
         return self.is_asked_for or self._is_engaged
 
-    def count(self, number: int) -> None:
-        """Take note of a purchase that leaves, by its number."""
-        self._number = number
-        if number - self._set_number >= 2 * RECENT:
-            self._set_number += RECENT
-            self._refusals /= 2
-
     def is_at_pace(self, use: Use) -> bool:
         """Tell whether a purchase left about as soon as the rate allowed."""
         return use.gap_s * FULL <= 60.0 / self.finder.value
@@ -117,8 +110,18 @@ class RateSearch:
             self.finder.worked()
             self._apply()
 
-    def throttled(self, use: Use, now: float) -> None:
-        """Take note of one that was, whatever it is about."""
+    def throttled(self, use: Use, number: int, now: float) -> None:
+        """Take note of one that was, whatever it is about.
+
+        Args:
+            use: What was under way when it left.
+            number: Of the purchase that left last.
+            now: The time.
+        """
+        self._number = number
+        while number - self._set_number >= 2 * RECENT:
+            self._set_number += RECENT
+            self._refusals /= 2
         self._refusals += use.number > self._set_number
         self._throttles.append(now)
         while self._throttles[0] <= now - WINDOW_S:

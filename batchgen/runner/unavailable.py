@@ -59,9 +59,8 @@ async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> H
     times = lane.reply_times
     if not may_be_throttle or times.is_too_quick(failure.took_s) is False:
         return _heed(run, failure, error)
-    is_known = times.is_too_quick(failure.took_s) and _others_are_left(
-        run.rows_waiting(), lane
-    )
+    are_left = _others_are_left(run.rows_waiting(), lane)
+    is_known = times.is_too_quick(failure.took_s) and are_left
     if error.charge is Charge.NONE and not is_known:
         return _heed(run, failure, error)  # free in any case: the breaker judges
     throttled = Throttled(
