@@ -44,9 +44,9 @@ class Outage:
     def worked(self) -> None:
         """Take note of a success: whatever it was is over."""
         self._streak = 0
-        for it in self._rows - {None}:
+        for row in self._rows - {None}:
             # Taken out first, so that the oldest are forgotten first.
-            self._outlived[it] = self._outlived.pop(it, 0) + 1
+            self._outlived[row] = self._outlived.pop(row, 0) + 1
             if len(self._outlived) > self.MOST:
                 del self._outlived[next(iter(self._outlived))]
         self._rows.clear()

@@ -21,16 +21,16 @@ MOST_USD = Decimal(10_000)
 
 
 def reported_nano(
-    price_of: PriceOf, flight: Flight, said: Delivered | AttemptError
+    price_of: PriceOf, flight: Flight, outcome: Delivered | AttemptError
 ) -> int | None:
     """Return what a reply says that it charged; None if that is no money (yet).
 
     A charge in dollars stands above all. What is counted in units (tokens, credits) is
     money where each unit has a rate, unless the user gave a price: then that counts.
     """
-    usd = said.cost_usd
-    if usd is None and said.usage and agreed_price(price_of, flight) is None:
-        usd = _worth(said.usage, flight.lane.rates_of(flight.attempt.model))
+    usd = outcome.cost_usd
+    if usd is None and outcome.usage and agreed_price(price_of, flight) is None:
+        usd = _worth(outcome.usage, flight.lane.rates_of(flight.attempt.model))
     return None if usd is None or not 0 <= usd <= MOST_USD else to_nano(usd)
 
 
@@ -89,8 +89,8 @@ def by_price(price_of: PriceOf, flight: Flight, images: int) -> ChargedAs:
         return by_list(flight.attempt, images)
     asked = flight.attempt.images
     floor = to_nano(price.floor) * min(images, asked)
-    most = to_nano(price.ceiling) * max(images, asked)
-    return Charged(Charge.PRICE_LIST, floor, most - floor)
+    max_nano = to_nano(price.ceiling) * max(images, asked)
+    return Charged(Charge.PRICE_LIST, floor, max_nano - floor)
 
 
 def by_list(attempt: AttemptRecord, images: int) -> ChargedAs:
@@ -103,14 +103,14 @@ def by_list(attempt: AttemptRecord, images: int) -> ChargedAs:
     """
     if attempt.expected is None:
         return Charged(Charge.PRICE_LIST, None)
-    most = max(attempt.ceiling or 0, attempt.expected)
-    least = attempt.floor
-    if least is None:  # sent by a version that did not write it down
-        least = max(0, 2 * attempt.expected - most)
-    came = min(images, attempt.images)
-    floor = least * came // attempt.images
-    most = -(-most * max(images, attempt.images) // attempt.images)
-    return Charged(Charge.PRICE_LIST, floor, most - floor)
+    max_nano = max(attempt.ceiling or 0, attempt.expected)
+    min_nano = attempt.floor
+    if min_nano is None:  # sent by a version that did not write it down
+        min_nano = max(0, 2 * attempt.expected - max_nano)
+    delivered = min(images, attempt.images)
+    floor = min_nano * delivered // attempt.images
+    max_nano = -(-max_nano * max(images, attempt.images) // attempt.images)
+    return Charged(Charge.PRICE_LIST, floor, max_nano - floor)
 
 
 def latency_of(flight: Flight, now_s: float) -> float | None:

@@ -88,11 +88,11 @@ async def _refusal(run: Run, lane: Lane, permit: Permit) -> Refusal | None:
     if not await _is_to_be_bought(run, queued):
         return Drop()
     await _wait_for_slot(run, lane, queued.planned.model)
-    wanted = _reservation(run, lane, queued)
+    reservation = _reservation(run, lane, queued)
     try:
-        permit.hold(await run.budget.reserve(wanted))
+        permit.hold(await run.budget.reserve(reservation))
     except GroupsFull:
-        return Later(too_much=wanted)
+        return Later(too_much=reservation)
     except DayFull as full:
         if run.job.on_day_full == "stop":
             raise

@@ -53,7 +53,7 @@ Lanes = Mapping[tuple[str, str], Lane]
 def given_up(run: Run) -> list[AttemptRecord]:
     """Return attempts whose images may be had after all, oldest first."""
     ledger = run.ledger
-    found = {
+    attempts = {
         attempt.attempt_id: attempt
         for status in (Status.PENDING, Status.FAILED)
         for attempt in ledger.with_lost_links(status)
@@ -61,8 +61,8 @@ def given_up(run: Run) -> list[AttemptRecord]:
     for attempt_id in kept_files(run).replies():
         attempt = ledger.find_attempt(attempt_id)
         if attempt is not None:
-            found[attempt_id] = attempt
-    return [found[key] for key in sorted(found)]
+            attempts[attempt_id] = attempt
+    return [attempts[key] for key in sorted(attempts)]
 
 
 # -- lost links
@@ -173,11 +173,11 @@ async def read_kept(run: Run, lanes: Lanes) -> list[Flight]:
         attempt = run.ledger.find_attempt(attempt_id)
         if attempt is None or not _may_be_read(run.ledger, attempt):
             continue
-        found = flights_of(run.ledger, lanes, [attempt])
+        resumable = flights_of(run.ledger, lanes, [attempt])
         kept = await run.offload(partial(files.read_reply, attempt_id))
-        if found and kept is not None and kept.provider == attempt.provider:
-            async with fenced(run, found[0]):
-                flights += await _read(run, found[0], kept)
+        if resumable and kept is not None and kept.provider == attempt.provider:
+            async with fenced(run, resumable[0]):
+                flights += await _read(run, resumable[0], kept)
     return flights
 
 

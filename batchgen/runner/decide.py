@@ -94,7 +94,7 @@ def decide(history: Sequence[AttemptRecord], policy: Policy, provider: str) -> D
     if last.again is Again.NEVER and is_own:
         status = Status.REFUSED if refused else Status.FAILED
         return Settled(status, last.error, last.message)
-    without_image = sum(it.error == "no_image" for it in history)
+    without_image = sum(attempt.error == "no_image" for attempt in history)
     spent_up = (
         _counted(history) >= policy.max_attempts
         or without_image >= NO_IMAGE_TRIES
@@ -111,14 +111,16 @@ def may_move(history: Sequence[AttemptRecord], policy: Policy) -> bool:
     Only where nothing was charged for certain, or what may have been charged is within
     the risk that the job allows.
     """
-    is_unpaid = all(it.charge in (Charge.NONE, Charge.UNKNOWN) for it in history)
+    is_unpaid = all(
+        attempt.charge in (Charge.NONE, Charge.UNKNOWN) for attempt in history
+    )
     has_tries = _counted(history) < policy.max_attempts
     return is_unpaid and has_tries and _may_risk(history, policy)
 
 
 def may_lose(history: Sequence[AttemptRecord], policy: Policy) -> bool:
     """Say whether a part would be bought again if one more purchase of it were lost."""
-    lost = sum(it.charge is Charge.UNKNOWN for it in history) + 1
+    lost = sum(attempt.charge is Charge.UNKNOWN for attempt in history) + 1
     has_tries = _counted(history) + 1 < policy.max_attempts
     return policy.on_unknown == "retry" and lost <= policy.max_unknown and has_tries
 
@@ -141,7 +143,7 @@ def _may_risk(history: Sequence[AttemptRecord], policy: Policy) -> bool:
 
 def _after_unknown(history: Sequence[AttemptRecord], policy: Policy) -> Decision:
     last = history[-1]
-    unknown = sum(it.state is State.UNKNOWN for it in history)
+    unknown = sum(attempt.state is State.UNKNOWN for attempt in history)
     counted = _counted(history)
     may_retry = (
         policy.on_unknown == "retry"
@@ -156,7 +158,7 @@ def _after_unknown(history: Sequence[AttemptRecord], policy: Policy) -> Decision
 
 
 def _counted(history: Sequence[AttemptRecord]) -> int:
-    return sum(it.counts and not it.excused for it in history)
+    return sum(attempt.counts and not attempt.excused for attempt in history)
 
 
 def history_of(
@@ -164,13 +166,13 @@ def history_of(
 ) -> list[AttemptRecord]:
     """Return a part's attempts that ended without images since the last `retry`."""
     return [
-        it
-        for it in attempts
-        if it.attempt_id > tries_from
-        and it.state not in OPEN
-        and it.state is not State.STORED
-        and it.first_image < part.first_image + part.images
-        and part.first_image < it.first_image + it.images
+        attempt
+        for attempt in attempts
+        if attempt.attempt_id > tries_from
+        and attempt.state not in OPEN
+        and attempt.state is not State.STORED
+        and attempt.first_image < part.first_image + part.images
+        and part.first_image < attempt.first_image + attempt.images
     ]
 
 
@@ -178,11 +180,11 @@ def others_hold(
     attempts: Sequence[AttemptRecord], part: Part, policy: Policy, row: RowRecord
 ) -> bool:
     """Say whether another part of a row is held, so that the row is as a whole."""
-    for it in attempts:
-        if it.state in (State.UNKNOWN, State.OVERDUE):
-            other = Part(it.row_id, it.first_image, it.images)
+    for attempt in attempts:
+        if attempt.state in (State.UNKNOWN, State.OVERDUE):
+            other = Part(attempt.row_id, attempt.first_image, attempt.images)
             history = history_of(attempts, other, row.tries_from)
-            decision = decide(history, policy, it.provider)
+            decision = decide(history, policy, attempt.provider)
             held = isinstance(decision, Settled) and decision.status is Status.HELD
             if held and not set(other.span) & set(part.span):
                 return True
@@ -190,23 +192,31 @@ def others_hold(
 
 
 def missing_parts(
-    row_id: int, n: int, have: set[int], attempts: Sequence[AttemptRecord], most: int
+    row_id: int,
+    n: int,
+    have: set[int],
+    attempts: Sequence[AttemptRecord],
+    max_images: int,
 ) -> Iterator[Part]:
     """Yield what is still to be bought of a row, in parts of at most `most` images.
 
     Images that an open attempt may still bring are not missing.
     """
     busy = set(have)
-    for it in attempts:
-        if it.state in OPEN:
-            busy.update(range(it.first_image, it.first_image + it.images))
+    for attempt in attempts:
+        if attempt.state in OPEN:
+            busy.update(
+                range(attempt.first_image, attempt.first_image + attempt.images)
+            )
     first = 1
     while first <= n:
         if first in busy:
             first += 1
             continue
         images = 1
-        while images < most and first + images <= n and first + images not in busy:
+        while (
+            images < max_images and first + images <= n and first + images not in busy
+        ):
             images += 1
         yield Part(row_id, first, images)
         first += images

@@ -19,10 +19,10 @@ from batchgen.runner.context import Flight
 T = TypeVar("T")
 
 _WORD = re.compile(r"\w+")
-_LEAST_WORDS = 3  # fewer stand by chance in any error
+_MIN_WORDS = 3  # fewer stand by chance in any error
 _SURE_WORDS = 5  # so many show a prompt that was cut, or escaped in another way
-_LEAST_LETTERS = 12  # of a prompt in a script without spaces
-_LONGEST = 20_000  # characters of a text that are looked into
+_MIN_LETTERS = 12  # of a prompt in a script without spaces
+_MAX_CHARACTERS = 20_000  # characters of a text that are looked into
 _DEPTH = 12
 _MARK = "[prompt]"
 
@@ -74,7 +74,9 @@ def _mapped(value: Json, change: Callable[[str], str], depth: int = _DEPTH) -> J
         case list() if depth:
             return [_mapped(item, change, depth - 1) for item in value]
         case dict() if depth:
-            return {key: _mapped(it, change, depth - 1) for key, it in value.items()}
+            return {
+                key: _mapped(item, change, depth - 1) for key, item in value.items()
+            }
         case _:
             return value
 
@@ -91,24 +93,24 @@ def _without_links(text: str, own: Collection[str]) -> str:
 
 def _without_prompt(text: str, prompt: str) -> str:
     """Return a text with a mark where it quotes a prompt, whole or its beginning."""
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_CHARACTERS:
         return text
-    wanted = [match.group().lower() for match in _WORD.finditer(prompt)]
-    if len(wanted) >= _LEAST_WORDS or len(prompt.strip()) >= _LEAST_LETTERS:
+    prompt_words = [match.group().lower() for match in _WORD.finditer(prompt)]
+    if len(prompt_words) >= _MIN_WORDS or len(prompt.strip()) >= _MIN_LETTERS:
         text = text.replace(prompt.strip(), _MARK)
-    if len(wanted) < _LEAST_WORDS:
+    if len(prompt_words) < _MIN_WORDS:
         return text
     words = [*_WORD.finditer(text)]
     plain = [word.group().lower() for word in words]
-    enough = min(len(wanted), _SURE_WORDS)
+    enough = min(len(prompt_words), _SURE_WORDS)
     pieces, at, index = [], 0, 0
     while index <= len(plain) - enough:
-        if plain[index : index + enough] != wanted[:enough]:
+        if plain[index : index + enough] != prompt_words[:enough]:
             index += 1
             continue
         size = enough
-        while size < len(wanted) and plain[index + size : index + size + 1] == [
-            wanted[size]
+        while size < len(prompt_words) and plain[index + size : index + size + 1] == [
+            prompt_words[size]
         ]:
             size += 1
         pieces += [text[at : words[index].start()], _MARK]

@@ -66,8 +66,8 @@ class Feed:
         self._lane = lane
         self._references = references
         limit = run.job.limit
-        below = limit if limit is not None else 1 << 62
-        self.scan = Scan(run.ledger, run.budget, lane.name, below)
+        end = limit if limit is not None else 1 << 62
+        self.scan = Scan(run.ledger, run.budget, lane.name, end)
         self._rows: deque[PlannedRow] = deque()
         self._parts: deque[QueuedPart] = deque()
         self._ready: deque[QueuedPart] = deque()
@@ -111,7 +111,10 @@ class Feed:
                 self._start(queued)
             else:
                 self._references.tell_untried(self._lane, queued.planned.row.request)
-                links = [Link(it) for it in queued.planned.row.request.references]
+                links = [
+                    Link(reference)
+                    for reference in queued.planned.row.request.references
+                ]
                 await self._run.shelf.put(queued.part, links)
                 return queued
         return None
@@ -163,8 +166,8 @@ class Feed:
 
     def _others_are_dry(self) -> bool:
         """Say whether no other lane has anything that could still come here."""
-        others = (it for it in self._run.lanes.values() if it is not self._lane)
-        return not any(it.may_hand_on for it in others)
+        others = (lane for lane in self._run.lanes.values() if lane is not self._lane)
+        return not any(lane.may_hand_on for lane in others)
 
     async def _wait(self, version: int) -> bool:
         """Wait until something changes; False if nothing will."""
@@ -278,8 +281,10 @@ class Feed:
         row, ledger = planned.row, self._run.ledger
         attempts = ledger.attempts_of(row.row_id)
         have = ledger.stored_images(row.row_id) if attempts else set()
-        most = self._lane.able.images_per_request
-        for part in missing_parts(row.row_id, row.request.n, have, attempts, most):
+        max_images = self._lane.able.images_per_request
+        for part in missing_parts(
+            row.row_id, row.request.n, have, attempts, max_images
+        ):
             yield QueuedPart(part, planned, attempts)
 
     # -- reference images
@@ -287,8 +292,8 @@ class Feed:
     def _needs_work(self, queued: QueuedPart) -> bool:
         rules = self._lane.able.references
         return any(
-            rules.carrier_of(it) != "link"
-            for it in queued.planned.row.request.references
+            rules.carrier_of(reference) != "link"
+            for reference in queued.planned.row.request.references
         )
 
     def _start(self, queued: QueuedPart) -> None:

@@ -129,8 +129,8 @@ async def _bring_all(
     lane, tries, counted, is_renewed = flight.lane, 0, 0, False
     is_first_chance = rounds == DOWNLOADS
     while True:
-        most = min(rounds, REJECTED_DOWNLOADS) if missing.are_rejected else rounds
-        is_last = counted + 1 >= most
+        max_rounds = min(rounds, REJECTED_DOWNLOADS) if missing.are_rejected else rounds
+        is_last = counted + 1 >= max_rounds
         await try_each(run, flight, missing, keep=is_last)
         if not missing.links:
             return
@@ -145,7 +145,7 @@ async def _bring_all(
         if is_first_chance and all(map(lane.link_hosts.are_gone, hosts)):
             stop_for(run, lane, hosts[0], missing)
         counted += not is_outage
-        is_over = (is_last and counted >= most) or not missing.may_come
+        is_over = (is_last and counted >= max_rounds) or not missing.may_come
         if is_over or (counted == ASK_TASK_AT and not broke_off):
             fresh = await _renew(run, flight, missing, charge, must=is_over)
             if fresh and not (is_over and is_renewed):

@@ -115,7 +115,9 @@ class Lane:
         request = ImageRequest(prompt=".")
         model = self.provider.defaults.model
         headers = self.provider.encode(request, model, self.endpoint).headers
-        return {name: it for name, it in headers.items() if self.endpoint.key in it}
+        return {
+            name: value for name, value in headers.items() if self.endpoint.key in value
+        }
 
     @property
     def is_in_doubt(self) -> bool:
@@ -237,8 +239,10 @@ class PollPace:
 
     def learn(self, took_s: float) -> None:
         """Take note of a task that took so long from its acceptance to its end."""
-        known = self._typical_s
-        self._typical_s = took_s if known is None else known + 0.2 * (took_s - known)
+        typical_s = self._typical_s
+        self._typical_s = (
+            took_s if typical_s is None else typical_s + 0.2 * (took_s - typical_s)
+        )
 
     def first_s(self, schedule: PollSchedule, estimate_s: float | None) -> float:
         """Return seconds from acceptance to the first poll."""

@@ -31,7 +31,7 @@ def next_way(
     if len(run.lanes) < 2 or not may_move(history, run.policy):
         return None
     planned = ledger.planned_provider(row_id)
-    asked = {it.provider for it in history} | {planned}
+    asked = {attempt.provider for attempt in history} | {planned}
     for way in ledger.route(row_id):
         lane = run.lanes.get(way.provider)
         may = lane is not None and lane.stopped is None and can_pay(run.budget, way)
@@ -81,7 +81,7 @@ class TakeOver:
         return False
 
     def _stopped(self) -> int:
-        return sum(it.stopped is not None for it in self._run.lanes.values())
+        return sum(lane.stopped is not None for lane in self._run.lanes.values())
 
     def _step(
         self, giver: Lane, at: tuple[str, int]
@@ -101,21 +101,23 @@ class TakeOver:
         run, row = self._run, planned.row
         way = self._best(ledger.route(row.row_id))
         attempts = ledger.attempts_of(row.row_id)
-        if way is None or any(it.state in OPEN for it in attempts):
+        if way is None or any(attempt.state in OPEN for attempt in attempts):
             return False
-        wanted = Reservation(
+        reservation = Reservation(
             group=Sale.of(way.provider, row.request, way.model, way.resolution),
             images=1,
             shares=shares_of(row.budget_group),
         )
-        if run.budget.full_shares(wanted):
+        if run.budget.full_shares(reservation):
             return False
-        history = [it for it in attempts if it.attempt_id > row.tries_from]
-        was_asked = any(it.provider == way.provider for it in history)
+        history = [
+            attempt for attempt in attempts if attempt.attempt_id > row.tries_from
+        ]
+        was_asked = any(attempt.provider == way.provider for attempt in history)
         # One that works keeps what it has begun.
         stays = bool(history) and giver.stopped is None
         # Images that are here were paid for as agreed: that holds back no others.
-        failed = [it for it in history if it.state is not State.STORED]
+        failed = [attempt for attempt in history if attempt.state is not State.STORED]
         if was_asked or stays or not may_move(failed, run.policy):
             return False
         ledger.move(row.row_id, way)

@@ -35,7 +35,7 @@ def purchases_wanted(terms: Terms, defaults: Defaults) -> int:
 def pacing_of(
     terms: Terms,
     defaults: Defaults,
-    found: object,
+    stored: object,
     clock: Callable[[], float],
     max_purchases: int | None = None,
 ) -> tuple[Departures, Pacing]:
@@ -44,16 +44,16 @@ def pacing_of(
     Args:
         terms: What the job says; `auto` begins with the provider's defaults.
         defaults: What holds where it says nothing.
-        found: What `remember` wrote in an earlier process.
+        stored: What `remember` wrote in an earlier process.
         clock: Monotonic seconds.
         max_purchases: At a time, for which there are sockets; None for all.
     """
-    known = json.loads(found) if isinstance(found, str) else {}
+    dumps = json.loads(stored) if isinstance(stored, str) else {}
 
-    def finder(name: str, start: float, most: float, *, is_rate: bool) -> Finder:
-        if name in known:
-            return Finder.load(known[name], most, is_rate=is_rate)
-        return Finder(start, most, is_rate=is_rate)
+    def finder(name: str, start: float, max_value: float, *, is_rate: bool) -> Finder:
+        if name in dumps:
+            return Finder.load(dumps[name], max_value, is_rate=is_rate)
+        return Finder(start, max_value, is_rate=is_rate)
 
     end = purchases_wanted(terms, defaults)
     if max_purchases is not None:
@@ -75,16 +75,16 @@ def found_limits(ledger: Reader) -> Iterator[str]:
     """Yield in words what was found for each provider."""
     for name, text in ledger.run("meta_under", {"under": FOUND}):
         provider = name.removeprefix(FOUND).partition(" ")[0]
-        limits = {it: Finder.load(found) for it, found in json.loads(text).items()}
-        words = [f"{it} {limit.value:.0f}" for it, limit in limits.items()]
+        limits = {key: Finder.load(dump) for key, dump in json.loads(text).items()}
+        words = [f"{key} {limit.value:.0f}" for key, limit in limits.items()]
         if words:
             yield f"found for {provider}: {', '.join(words)}"
 
 
 async def remember(run: Run, lane: Lane) -> None:
     """Write down what was found, so that a restart begins there."""
-    found = {name: it.dump() for name, it in lane.pacing.finders.items()}
-    text = json.dumps({name: it for name, it in found.items() if it is not None})
+    dumps = {name: finder.dump() for name, finder in lane.pacing.finders.items()}
+    text = json.dumps({name: text for name, text in dumps.items() if text is not None})
     name = found_under(lane.name, lane.endpoint.base_url)
-    if found and run.ledger.get(name) != text:
+    if dumps and run.ledger.get(name) != text:
         await run.writer.commit(lambda ledger: ledger.put(name, text))

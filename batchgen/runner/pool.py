@@ -59,8 +59,10 @@ async def _feed(run: Run, lane: Lane, feed: Feed) -> None:
 async def _park(run: Run, feed: Feed, queued: QueuedPart, refusal: Refusal) -> None:
     """Let a part come again when what it waits for may be there."""
     match refusal:
-        case Later(too_much=wanted) if wanted is not None:
-            feed.scan.close(queued.planned.row.budget_group or "", wanted, queued.part)
+        case Later(too_much=reservation) if reservation is not None:
+            feed.scan.close(
+                queued.planned.row.budget_group or "", reservation, queued.part
+            )
         case Later(day=full) if full is not None:
             feed.put_back(queued.part)
             await _sleep_over(run, full)

@@ -67,10 +67,10 @@ async def _see_through(run: Run, permit: Permit, flight: Flight, lease: Lease) -
     except AttemptError as error:
         drop_tracebacks(error)  # what came is dropped now, not when the row has ended
         failure = Failure(flight, permit, *permit.times())
-        told = await heed_unavailable(run, failure, _as_outage(flight, error))
+        failed = await heed_unavailable(run, failure, _as_outage(flight, error))
         permit.free_slot()
-        await fail(run, flight, told.error, told.excused)
-        if isinstance(told.error, Throttled):
+        await fail(run, flight, failed.error, failed.excused)
+        if isinstance(failed.error, Throttled):
             await remember(run, lane)
         return
     is_accepted = isinstance(outcome, Accepted)
@@ -219,8 +219,8 @@ def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
         status, headers = error.head
         try:
             provider.decode(Reply(status, headers, ""))
-        except AttemptError as said:
-            return said.request_id
+        except AttemptError as refusal:
+            return refusal.request_id
     return None
 
 

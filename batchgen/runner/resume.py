@@ -58,11 +58,11 @@ def recover(ledger: Ledger, archive: Archive, now: int) -> int:
     Raises:
         LedgerMissing: the archive has images that the ledger never bought.
     """
-    found = archive.recover()
-    _refuse_older_ledger(ledger, found)
+    members = archive.recover()
+    _refuse_older_ledger(ledger, members)
     files = KeptFiles(ledger.path.parent, lambda _: ())
     with ledger.transaction():
-        adopted = _adopt(ledger, archive, found, now)
+        adopted = _adopt(ledger, archive, members, now)
         for attempt in ledger.open_attempts():
             if attempt.state is State.SENT:
                 kept = kept_words(files, attempt.attempt_id)
@@ -74,13 +74,13 @@ def recover(ledger: Ledger, archive: Archive, now: int) -> int:
     return adopted
 
 
-def _refuse_older_ledger(ledger: Ledger, found: Sequence[Found]) -> None:
+def _refuse_older_ledger(ledger: Ledger, members: Sequence[Found]) -> None:
     """Refuse a ledger that is older than the archive, or another run's.
 
     A purchase is in the ledger, on disk, before it is sent.
     """
     newest = ledger.newest_attempt()
-    unknown = sum(member.tag.attempt_id > newest for member in found)
+    unknown = sum(member.tag.attempt_id > newest for member in members)
     if unknown:
         images = "1 image" if unknown == 1 else f"{unknown} images"
         raise LedgerMissing(
@@ -90,18 +90,20 @@ def _refuse_older_ledger(ledger: Ledger, found: Sequence[Found]) -> None:
         )
 
 
-def _adopt(ledger: Ledger, archive: Archive, found: Sequence[Found], now: int) -> int:
+def _adopt(
+    ledger: Ledger, archive: Archive, all_members: Sequence[Found], now: int
+) -> int:
     by_attempt: dict[int, list[Found]] = defaultdict(list)
-    for member in found:
+    for member in all_members:
         by_attempt[member.tag.attempt_id].append(member)
-    open_ids = {it.attempt_id: it for it in ledger.open_attempts()}
+    open_ids = {attempt.attempt_id: attempt for attempt in ledger.open_attempts()}
     adopted = 0
     for attempt_id, members in by_attempt.items():
         attempt = open_ids.get(attempt_id)
         if attempt is None:
             continue
-        looks = (_look(archive, it) for it in members)
-        whole = [it for it in looks if it is not None]
+        looks = (_look(archive, member) for member in members)
+        whole = [image for image in looks if image is not None]
         if not whole:
             continue
         if attempt.state is not State.DELIVERED:
@@ -118,18 +120,18 @@ def _adopt(ledger: Ledger, archive: Archive, found: Sequence[Found], now: int) -
     return adopted
 
 
-def _look(archive: Archive, found: Found) -> StoredImage | None:
-    data = archive.read(found.member.offset)
+def _look(archive: Archive, member: Found) -> StoredImage | None:
+    data = archive.read(member.member.offset)
     try:
         facts = inspect(data)
     except NotAnImage:
         return None
     return StoredImage(
-        image=found.tag.image,
-        name=found.member.name,
-        place=found.member.offset,
-        size_bytes=found.member.size_bytes,
-        crc32=found.member.crc32,
+        image=member.tag.image,
+        name=member.member.name,
+        place=member.member.offset,
+        size_bytes=member.member.size_bytes,
+        crc32=member.member.crc32,
         sha256=hashlib.sha256(data).digest(),
         media_type=facts.media_type,
         width_px=facts.width_px,
@@ -220,11 +222,11 @@ async def ask_first(run: Run, flights: Sequence[Flight]) -> list[Flight]:
     Returns:
         The other flights: nothing is bought that they may still bring.
     """
-    asked = [it for it in flights if _is_asked_first(run.ledger, it)]
+    asked = [flight for flight in flights if _is_asked_first(run.ledger, flight)]
     async with anyio.create_task_group() as tasks:
         for flight in asked:
             tasks.start_soon(_ask_first, run, flight)
-    return [it for it in flights if it not in asked]
+    return [flight for flight in flights if flight not in asked]
 
 
 async def _ask_first(run: Run, flight: Flight) -> None:

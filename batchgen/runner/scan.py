@@ -30,7 +30,7 @@ class _Closed:
         aside: Parts that had been read before it was closed, first what did not fit.
     """
 
-    wanted: Reservation
+    reservation: Reservation
     held: int
     first: int | None = None
     aside: list[Part] = field(default_factory=list)
@@ -42,7 +42,7 @@ class _Again:
 
     firsts: dict[str, int]
     after: int
-    below: int
+    end: int
 
 
 class Scan:
@@ -58,11 +58,11 @@ class Scan:
         may_have_more: Whether another slice may follow at once.
     """
 
-    def __init__(self, ledger: Reader, budget: Budget, lane: str, below: int) -> None:
+    def __init__(self, ledger: Reader, budget: Budget, lane: str, end: int) -> None:
         self._ledger = ledger
         self._budget = budget
         self._lane = lane
-        self._below = below
+        self._end = end
         self._after = -1
         self._closed: dict[str, _Closed] = {}
         self._again: _Again | None = None
@@ -78,19 +78,21 @@ class Scan:
             # What stands above was handed out before its group was closed.
             firsts = again.firsts
             rows = [
-                it for it in rows if it.position >= firsts[it.row.budget_group or ""]
+                row
+                for row in rows
+                if row.position >= firsts[row.row.budget_group or ""]
             ]
-        return [it for it in rows if not self._is_passed_over(it)]
+        return [row for row in rows if not self._is_passed_over(row)]
 
     def _read_on(self) -> list[PlannedRow]:
-        rows = self._ledger.waiting(self._lane, self._after, self._below, SLICE)
+        rows = self._ledger.waiting(self._lane, self._after, self._end, SLICE)
         if rows:
             self._after = rows[-1].position
         return rows
 
     def _read_again(self, again: _Again) -> list[PlannedRow]:
         rows = self._ledger.waiting(
-            self._lane, again.after, again.below, SLICE, again.firsts
+            self._lane, again.after, again.end, SLICE, again.firsts
         )
         if rows:
             again.after = rows[-1].position
@@ -108,10 +110,10 @@ class Scan:
 
     # -- groups without room
 
-    def close(self, group: str, wanted: Reservation, part: Part) -> None:
+    def close(self, group: str, reservation: Reservation, part: Part) -> None:
         """Close a group for a part that did not fit; the part comes again."""
         if group not in self._closed:
-            self._closed[group] = _Closed(wanted, self._held(wanted))
+            self._closed[group] = _Closed(reservation, self._held(reservation))
         self._closed[group].aside.append(part)
 
     def set_aside(self, group: str | None, part: Part) -> bool:
@@ -132,36 +134,44 @@ class Scan:
         if self._again is not None or (is_soon and self.may_reopen()):
             return
         self._looked_at = settled
-        opened = {name: it for name, it in self._closed.items() if self._has_room(it)}
-        firsts = {name: it.first for name, it in opened.items() if it.first is not None}
+        opened = {
+            name: closed
+            for name, closed in self._closed.items()
+            if self._has_room(closed)
+        }
+        firsts = {
+            name: closed.first
+            for name, closed in opened.items()
+            if closed.first is not None
+        }
         if firsts:
             self._again = _Again(firsts, min(firsts.values()) - 1, self._after + 1)
-        for name, it in opened.items():
+        for name, closed in opened.items():
             del self._closed[name]
-            yield from it.aside
+            yield from closed.aside
 
     def _has_room(self, closed: _Closed) -> bool:
-        held = self._held(closed.wanted)
+        held = self._held(closed.reservation)
         # Not for each attempt that ends: every second reading passes over many rows.
         if 2 * held > closed.held:
             return False
-        if not self._budget.full_shares(closed.wanted):
+        if not self._budget.full_shares(closed.reservation):
             return True
         # Nothing comes back any more; but what did not fit may have lost its row.
         row_id = closed.aside[0].row_id
         return held == 0 and self._ledger.status(row_id) is not Status.PENDING
 
-    def _held(self, wanted: Reservation) -> int:
-        return sum(self._budget.held(it) for it in wanted.shares)
+    def _held(self, reservation: Reservation) -> int:
+        return sum(self._budget.held(share) for share in reservation.shares)
 
     def may_reopen(self) -> bool:
         """Say whether money in flight could still come back to a closed group."""
-        return any(self._held(it.wanted) for it in self._closed.values())
+        return any(self._held(closed.reservation) for closed in self._closed.values())
 
     def full_shares(self) -> set[Share]:
         """Return the budgets by column that keep rows from being bought."""
         return {
             share
-            for it in self._closed.values()
-            for share in self._budget.full_shares(it.wanted)
+            for closed in self._closed.values()
+            for share in self._budget.full_shares(closed.reservation)
         }

@@ -80,10 +80,12 @@ async def store(
                 attempt_id, inline.links, inline.charge, inline.request_id, latency_s
             )
         pairs = zip(checked, members, strict=True)
-        ledger.keep_images(attempt_id, [stored_image(*it) for it in pairs])
+        ledger.keep_images(attempt_id, [stored_image(*pair) for pair in pairs])
         if not ends:
             return None
-        brought = [(it.image, it.facts.width_px, it.facts.height_px) for it in checked]
+        brought = [
+            (each.image, each.facts.width_px, each.facts.height_px) for each in checked
+        ]
         is_all = len(brought) == flight.part.images
         shapes = brought if is_all else ledger.shapes(attempt_id)
         return _end(run.job, ledger, flight, shapes, lost, at)
@@ -97,7 +99,7 @@ async def store(
         flight.lane.verdicts.image_was_useful()
         flight.lane.is_answered = True
     run.progress.bought += len(checked)
-    run.progress.stored_bytes += sum(len(it.data) for it in checked)
+    run.progress.stored_bytes += sum(len(each.data) for each in checked)
     log_stored(run.log, flight)
     is_whole = change is not None and change.now is Status.SUCCEEDED
     if ends and lost is None and not is_whole:
@@ -153,8 +155,8 @@ def _buy_the_rest(run: Run, flight: Flight) -> None:
     if lane is None or not missing or lane.stopped is not None:
         return
     have = set(range(1, part.span.stop)) - missing
-    most = lane.able.images_per_request
-    for rest in missing_parts(part.row_id, part.span.stop - 1, have, (), most):
+    max_images = lane.able.images_per_request
+    for rest in missing_parts(part.row_id, part.span.stop - 1, have, (), max_images):
         lane.retries.add(rest, 0.0)
 
 
@@ -205,6 +207,6 @@ def size_warning(attempt: AttemptRecord, shapes: Iterable[Shape]) -> str | None:
         else:
             fits = square is None or 0.5 < prod(size) / prod(square) < 2
         if not fits:
-            wanted = f"{paid[0]}x{paid[1]}" if paid else resolution
-            return f"image {image} is {size[0]}x{size[1]} px, paid for {wanted}"
+            expected = f"{paid[0]}x{paid[1]}" if paid else resolution
+            return f"image {image} is {size[0]}x{size[1]} px, paid for {expected}"
     return None
