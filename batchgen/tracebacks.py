@@ -1,4 +1,4 @@
-"""Let errors that outlive their work hold nothing of it.
+"""What is kept of an error when its work has ended: a sentence, and no memory.
 
 An error holds the frames that it passed through, and these hold their variables, among
 them bodies of many megabytes. Where a frame also has a name for the error, the two
@@ -7,6 +7,8 @@ bytes, so it comes after gigabytes.
 """
 
 from __future__ import annotations
+
+_MAX_CHARACTERS = 300
 
 
 def drop_tracebacks(error: BaseException) -> None:
@@ -19,3 +21,9 @@ def drop_tracebacks(error: BaseException) -> None:
             each.__traceback__ = None
             causes = (each.__cause__, each.__context__)
             pending += [cause for cause in causes if cause is not None]
+
+
+def fault_words(fault: Exception) -> str:
+    """Describe an unexpected error in one line that a bug report can quote."""
+    text = " ".join(f"{type(fault).__name__}: {fault}".split())
+    return f"unexpected {text[:_MAX_CHARACTERS]}; run.log has the details"

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import click
 
+from batchgen.admission.next_step import missing_parts
 from batchgen.cli.script import REPLY, Readying, Script
 from batchgen.cli.source import (
     base_url_of,
@@ -30,7 +31,6 @@ from batchgen.manifest.wording import shown
 from batchgen.model import Endpoint, Job
 from batchgen.providers import PROVIDERS
 from batchgen.runner.choice import Choice, entry_of
-from batchgen.runner.decide import missing_parts
 
 
 @click.command("curl")

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
 
+from batchgen.admission.reference_uploads import UNTRIED
 from batchgen.cli.drive import ask, open_and_log, run_in, stop_at_once
 from batchgen.cli.manner import End, Manner
 from batchgen.cli.real_run import known_before, known_of_plan, needs_of
@@ -21,7 +22,6 @@ from batchgen.output.whole import replacing
 from batchgen.providers import PROVIDERS
 from batchgen.runner.own_address import is_own_address
 from batchgen.runner.progress import Progress
-from batchgen.runner.references import UNTRIED
 from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
 from batchgen.sandbox.drawing import stand_in
 

@@ -10,6 +10,11 @@ from functools import cache
 
 from anyio.abc import TaskGroup
 
+from batchgen.admission.found_limits import found_under, pacing_of
+from batchgen.admission.next_step import Policy
+from batchgen.admission.proof import Proof
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.run_context import Run, Time
 from batchgen.budget import DAY_MICROS, Budget, Group, limits_of, shares_of
 from batchgen.engines.setting import Setting
 from batchgen.errors import BatchgenError, SpecError
@@ -26,15 +31,10 @@ from batchgen.model import (
     to_nano,
 )
 from batchgen.provider import key_variable
-from batchgen.runner.again import given_up, hold, read_kept, reopen
-from batchgen.runner.context import Run, Time
-from batchgen.runner.decide import Policy
-from batchgen.runner.lane import Lane
 from batchgen.runner.own_address import is_named_address
-from batchgen.runner.pacing import found_under, pacing_of
-from batchgen.runner.proof import Proof
 from batchgen.runner.resume import ask_first, carry_on, flights_of
 from batchgen.runner.room import Room
+from batchgen.runner.second_chances import given_up, hold, read_kept, reopen
 from batchgen.runner.writer import Writer
 from batchgen.wire import scrubber_of
 from batchgen.wire.sender import Wire

@@ -20,7 +20,7 @@ from batchgen.model import Job
 
 if TYPE_CHECKING:
     # Only for its names: `check` needs none of what a run waits and sends with.
-    from batchgen.runner.context import Run
+    from batchgen.admission.run_context import Run
     from batchgen.runner.planner import Planner
 
 COLUMNS_SHOWN = 5

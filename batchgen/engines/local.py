@@ -10,6 +10,9 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import TaskGroup
 
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.reference_uploads import References
+from batchgen.admission.run_context import Run, Time
 from batchgen.engines.assembly import Hands, assemble, resume
 from batchgen.engines.capacity import Capacity, capacity_now
 from batchgen.engines.consent import (
@@ -42,18 +45,15 @@ from batchgen.ledger.edits import keep
 from batchgen.ledger.resuming import drop_bookmark
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, State, Status, utc
-from batchgen.runner.again import try_lost_links
 from batchgen.runner.choice import Choice
-from batchgen.runner.context import Run, Time
-from batchgen.runner.lane import Lane
+from batchgen.runner.feeding import work_off
 from batchgen.runner.planner import Planner, ReadingStopped
-from batchgen.runner.pool import work_off
 from batchgen.runner.progress import Stop
-from batchgen.runner.references import References
 from batchgen.runner.renaming import rename_rows
 from batchgen.runner.resume import recover
 from batchgen.runner.room import Room
-from batchgen.runner.waits import wait_reasons
+from batchgen.runner.second_chances import try_lost_links
+from batchgen.runner.wait_reasons import wait_reasons
 from batchgen.runner.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import MEGABYTE, Memory, scrubber_of

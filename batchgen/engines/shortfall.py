@@ -14,7 +14,7 @@ from batchgen.ledger import FoundRow, Ledger, Reader, load_request
 from batchgen.model import Sale
 
 if TYPE_CHECKING:
-    from batchgen.runner.context import Run
+    from batchgen.admission.run_context import Run
 
 UsedOf = Callable[[Scope], int]
 

@@ -25,8 +25,8 @@ from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
 from batchgen.output.names import claimed_stems
 from batchgen.runner.choice import Choice, entry_of
-from batchgen.runner.fence import fault_words
 from batchgen.runner.writer import Writer
+from batchgen.tracebacks import fault_words
 
 if TYPE_CHECKING:
     from batchgen.wire.line import Offload

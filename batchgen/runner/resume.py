@@ -9,6 +9,18 @@ from dataclasses import replace
 
 import anyio
 
+from batchgen.admission.next_step import Part
+from batchgen.admission.permit import Presence
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.run_context import Flight, Run
+from batchgen.attempts.charges import ChargedAs, by_list
+from batchgen.attempts.deliver import deliver
+from batchgen.attempts.fence import fenced
+from batchgen.attempts.fetch import fetch
+from batchgen.attempts.finish import fail, give_back, leave_open
+from batchgen.attempts.polling import Poller
+from batchgen.attempts.purchase import follow_and_fetch
+from batchgen.attempts.store import mark_stored, settle_if_whole
 from batchgen.budget import Reservation, day_of, shares_of
 from batchgen.errors import (
     Again,
@@ -23,18 +35,6 @@ from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, Reader, StoredIma
 from batchgen.model import Delivered, Running, Sale, State, Status
 from batchgen.output.archive import Archive, Found, Tag
 from batchgen.output.kept import KeptFiles
-from batchgen.runner.accounts import ChargedAs, by_list
-from batchgen.runner.context import Flight, Run
-from batchgen.runner.decide import Part
-from batchgen.runner.deliver import deliver
-from batchgen.runner.fence import fenced
-from batchgen.runner.fetch import fetch
-from batchgen.runner.finish import fail, give_back, leave_open
-from batchgen.runner.lane import Lane
-from batchgen.runner.permit import Presence
-from batchgen.runner.polling import Poller
-from batchgen.runner.purchase import follow_and_fetch
-from batchgen.runner.store import mark_stored, settle_if_whole
 from batchgen.wire import Lease
 
 SPREAD_S = 3.0

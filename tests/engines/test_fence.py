@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from batchgen.attempts import image_check as check_module
 from batchgen.engines.setting import Outcome
 from batchgen.images import ImageFacts, inspect
 from batchgen.model import Call, Delivered, Reply, Running, Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.references import Larder
-from batchgen.runner import check as check_module
 from batchgen.runner import planner
 from batchgen.runner.choice import Choice, entry_of
 from tests.engines.desk import Desk, rows, statuses

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from batchgen.admission import decision as admission
 from batchgen.engines.setting import Outcome
 from batchgen.errors import DiskFull
 from batchgen.model import Status
-from batchgen.runner import admission, room
+from batchgen.runner import room
 from tests.engines.desk import Desk
 from tests.engines.shop import Answer, Asked, Shop
 from tests.small_disk import eat, small_disk

@@ -10,17 +10,19 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+from batchgen.admission import next_step as decide
+from batchgen.admission.permit import Permit
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.run_context import Flight, PriceOf, Run
+from batchgen.attempts import finish, purchase
+from batchgen.attempts.charges import ChargedAs
 from batchgen.budget import Budget, Group, Reservation
 from batchgen.errors import Again, AttemptError, Charge, LinkLost, Refused
 from batchgen.ledger import AttemptRecord, Ledger
 from batchgen.limits import Departures, Outage
 from batchgen.limits import departures as departing
 from batchgen.model import State
-from batchgen.runner import decide, finish, purchase, resume
-from batchgen.runner.accounts import ChargedAs
-from batchgen.runner.context import Flight, PriceOf, Run
-from batchgen.runner.lane import Lane
-from batchgen.runner.permit import Permit
+from batchgen.runner import resume
 
 Put = Callable[[Any, str, object], None]
 """How something takes the place of something else: `setattr`, or what undoes it."""

@@ -1,0 +1,336 @@
+"""What one lane is to buy next, the reference images of it made ready ahead."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from batchgen.admission.failover import TakeOver
+from batchgen.admission.next_step import (
+    Part,
+    Settled,
+    history_of,
+    may_lose,
+    missing_parts,
+)
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_stop import stop
+from batchgen.admission.reference_uploads import References
+from batchgen.admission.row_changes import end_row
+from batchgen.admission.row_faults import EVERYBODYS, fail_by_fault
+from batchgen.admission.row_scan import Scan
+from batchgen.admission.run_context import Run
+from batchgen.errors import (
+    Again,
+    ProviderStopped,
+    ReferenceRejected,
+    StorageError,
+)
+from batchgen.ledger import AttemptRecord, PlannedRow
+from batchgen.model import Link, Status
+from batchgen.tracebacks import drop_tracebacks
+
+AHEAD = 8
+"""Parts whose images are read, fetched or uploaded at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedPart:
+    """A part that may be bought, and what was tried for its row so far.
+
+    Attributes:
+        as_probe: Whether it may try if a provider is back that gave no answers.
+    """
+
+    part: Part
+    planned: PlannedRow
+    attempts: Sequence[AttemptRecord]
+    as_probe: bool = False
+
+
+class Feed:
+    """Parts in manifest order, retries first when they are due.
+
+    A part with images that must be read or sent first comes when they are ready, on
+    the run's shelf; others may come before it. Use as a context manager.
+    """
+
+    def __init__(self, run: Run, lane: Lane, references: References) -> None:
+        self._run = run
+        self._lane = lane
+        self._references = references
+        limit = run.job.limit
+        end = limit if limit is not None else 1 << 62
+        self.scan = Scan(run.ledger, run.budget, lane.name, end)
+        self._rows: deque[PlannedRow] = deque()
+        self._parts: deque[QueuedPart] = deque()
+        self._ready: deque[QueuedPart] = deque()
+        self._preparing: set[anyio.CancelScope] = set()
+        self._is_closed = False
+        self._take_over = TakeOver(run, lane)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_closed = self._lane.is_dry = True
+        self._run.wake()
+        for scope in list(self._preparing):
+            scope.cancel()
+        for queued in self._ready:
+            self._run.shelf.drop(queued.part)
+        self._ready.clear()
+
+    async def next(self) -> QueuedPart | None:
+        """Return the next part, waiting while some may still come; None at the end."""
+        while self._lane.stopped is None and not self._run.gives_up:
+            # Read before all looks: what changes during one of them ends the wait.
+            version = self._run.changed.version
+            if self._ready:
+                return self._ready.popleft()
+            queued = self._take() if len(self._preparing) < AHEAD else None
+            if queued is None:
+                if self._reads_on():
+                    await checkpoint()
+                elif not await self._more(version):
+                    return None
+            elif self.scan.set_aside(queued.planned.row.budget_group, queued.part):
+                pass
+            elif self._needs_work(queued):
+                self._start(queued)
+            else:
+                self._references.tell_untried(self._lane, queued.planned.row.request)
+                links = [
+                    Link(reference)
+                    for reference in queued.planned.row.request.references
+                ]
+                await self._run.shelf.put(queued.part, links)
+                return queued
+        return None
+
+    def _reads_on(self) -> bool:
+        """Say whether rows may come at once, after some that were passed over."""
+        if len(self._preparing) >= AHEAD or self._rows or self._parts:
+            return False
+        if self.scan.may_have_more:
+            return True
+        reopened = list(self.scan.reopen())
+        for part in reopened:
+            self._lane.retries.add(part, 0.0)
+        return bool(reopened)
+
+    def retry(self, part: Part, wait_s: float) -> None:
+        """Let a part come again after a while."""
+        self._lane.retries.add(part, wait_s)
+
+    def put_back(self, part: Part) -> None:
+        """Let a part come again, and what is ready be made ready anew.
+
+        Nothing will go for long, and what is ready takes memory.
+        """
+        while self._ready:
+            queued = self._ready.popleft()
+            self._run.shelf.drop(queued.part)
+            self.retry(queued.part, 0.0)
+        self.retry(part, 0.0)
+
+    async def _more(self, version: int) -> bool:
+        """Say whether to look again: rows came from others, or something changed.
+
+        Args:
+            version: Of the run's notifier, before what was looked at.
+        """
+        is_idle = not self._preparing and not len(self._lane.retries)
+        if is_idle and len(self._run.lanes) > 1:
+            if await self._take_over.take():
+                return True
+            if not self._lane.is_dry:
+                self._lane.is_dry = True
+                self._run.wake()
+            # While others were asked, a retry may have come due, money may have come
+            # back to a full budget, or the plan may have ended.
+            if self._run.changed.version != version:
+                return True
+        return await self._wait(version)
+
+    def _others_are_dry(self) -> bool:
+        """Say whether no other lane has anything that could still come here."""
+        others = (lane for lane in self._run.lanes.values() if lane is not self._lane)
+        return not any(lane.may_hand_on for lane in others)
+
+    async def _wait(self, version: int) -> bool:
+        """Wait until something changes; False if nothing will."""
+        wait_s = self._lane.retries.next_in_s()
+        if self._preparing:
+            wait_s = None if len(self._preparing) >= AHEAD else wait_s
+        elif self._lane.moved:
+            return True
+        elif (
+            wait_s is None
+            and not self._run.planning
+            and self._run.live == 0
+            and not self.scan.may_reopen()
+            and self._others_are_dry()
+        ):
+            return False
+        with anyio.move_on_after(wait_s):
+            await self._run.changed.wait(version)
+        return True
+
+    def _take(self) -> QueuedPart | None:
+        queued = self._next_part()
+        if queued is not None:
+            self._lane.is_dry = False
+        return queued
+
+    def _next_part(self) -> QueuedPart | None:
+        if not self._lane.is_in_doubt:
+            return self._again() or self._fresh() or self._put_off()
+        # It may be an outage. Rows that were never lost find out: one that is lost
+        # twice is held.
+        first = self._tried_for_free() if self._lane.breaker.is_open else None
+        queued = first or self._untried() or self._again() or self._put_off()
+        return None if queued is None else replace(queued, as_probe=True)
+
+    def _put_off(self) -> QueuedPart | None:
+        """Return a part that was to be asked again when nothing else is left."""
+        lane = self._lane
+        if self._run.planning or lane.in_flight or len(lane.retries):
+            return None
+        while lane.aside:
+            lane.retries.add(lane.aside.popleft(), 0.0)
+        return self._again()
+
+    def _tried_for_free(self) -> QueuedPart | None:
+        """Return one that can be lost once more: each row may fail at first alone."""
+        queued = self._again()
+        if queued is None:
+            return None
+        tries_from = queued.planned.row.tries_from
+        history = history_of(queued.attempts, queued.part, tries_from)
+        if may_lose(history, self._run.policy):
+            return queued
+        self._lane.retries.add(queued.part, 0.0)
+        return None
+
+    def _untried(self) -> QueuedPart | None:
+        while (queued := self._fresh()) is not None:
+            if not queued.attempts:
+                return queued
+            self._lane.retries.add(queued.part, 0.0)
+        return None
+
+    def _again(self) -> QueuedPart | None:
+        while (part := self._lane.retries.take_due()) is not None:
+            planned = self._planned(part.row_id)
+            if planned is None:
+                continue
+            attempts = self._run.ledger.attempts_of(part.row_id)
+            if part.images <= self._lane.able.images_per_request:
+                return QueuedPart(part, planned, attempts)
+            # It comes from a provider that makes more at once.
+            self._parts.extend(self._missing(planned))
+            return self._fresh()
+        return None
+
+    def _planned(self, row_id: int) -> PlannedRow | None:
+        """Return a row, if this lane is to make it."""
+        planned = self._run.ledger.planned(row_id)
+        is_ours = planned is not None and planned.provider == self._lane.name
+        return planned if is_ours else None
+
+    def _fresh(self) -> QueuedPart | None:
+        while not self._parts:
+            while self._lane.moved:
+                if (planned := self._planned(self._lane.moved.popleft())) is not None:
+                    self._rows.append(planned)
+            if not self._rows:
+                self._rows.extend(self.scan.read())
+            if not self._rows:
+                return None
+            self._parts.extend(self._asked_now(self._rows.popleft()))
+        return self._parts.popleft()
+
+    def _asked_now(self, planned: PlannedRow) -> Iterator[QueuedPart]:
+        """Yield a row's parts, but for those whose last answer stopped a run.
+
+        They are asked when nothing else is left: one of them may be what stopped it.
+        """
+        for queued in self._missing(planned):
+            tries_from = planned.row.tries_from
+            history = history_of(queued.attempts, queued.part, tries_from)
+            last = history[-1] if history else None
+            is_ours = last is not None and last.provider == self._lane.name
+            if last is not None and is_ours and last.again is Again.STOP:
+                self._lane.aside.append(queued.part)
+            else:
+                yield queued
+
+    def _missing(self, planned: PlannedRow) -> Iterator[QueuedPart]:
+        row, ledger = planned.row, self._run.ledger
+        attempts = ledger.attempts_of(row.row_id)
+        have = ledger.stored_images(row.row_id) if attempts else set()
+        max_images = self._lane.able.images_per_request
+        for part in missing_parts(
+            row.row_id, row.request.n, have, attempts, max_images
+        ):
+            yield QueuedPart(part, planned, attempts)
+
+    # -- reference images
+
+    def _needs_work(self, queued: QueuedPart) -> bool:
+        rules = self._lane.able.references
+        return any(
+            rules.carrier_of(reference) != "link"
+            for reference in queued.planned.row.request.references
+        )
+
+    def _start(self, queued: QueuedPart) -> None:
+        scope = anyio.CancelScope()
+        self._preparing.add(scope)
+        self._run.tasks.start_soon(self._prepare, queued, scope)
+
+    async def _prepare(self, queued: QueuedPart, scope: anyio.CancelScope) -> None:
+        request = queued.planned.row.request
+        try:
+            with scope:
+                carried = await self._references.ready(self._lane, request)
+                await self._run.shelf.put(queued.part, carried)
+                if self._is_closed:
+                    self._run.shelf.drop(queued.part)
+                else:
+                    self._ready.append(queued)
+        except ReferenceRejected as error:
+            await self._reject(queued, error)
+        except ProviderStopped as error:
+            drop_tracebacks(error)
+            stop(self._run, self._lane, error)
+        except StorageError as error:
+            # A drive that failed says nothing of the row, which waits for the next
+            # run; what is in flight comes in first.
+            self._run.end(error)
+        except EVERYBODYS:
+            raise
+        except Exception as fault:
+            self._run.log.exception("row_fault", extra={"row": queued.part.row_id})
+            await fail_by_fault(self._run, self._lane, queued.part.row_id, fault)
+        finally:
+            self._preparing.discard(scope)
+            self._run.wake()
+
+    async def _reject(self, queued: QueuedPart, error: ReferenceRejected) -> None:
+        """Let a row fail that cannot be sent; nothing was bought for it."""
+        message = self._run.scrubber.clean(error.message)
+        end = Settled(Status.FAILED, error.kind, message)
+        await end_row(self._run, queued.part.row_id, end)
