@@ -14,30 +14,19 @@ from anyio.lowlevel import checkpoint
 from batchgen.admission.failover import TakeOver
 from batchgen.admission.next_step import (
     Part,
-    Settled,
     history_of,
     may_lose,
     missing_parts,
 )
+from batchgen.admission.preparation import Preparation
 from batchgen.admission.provider_queue import Lane
-from batchgen.admission.provider_stop import stop
 from batchgen.admission.reference_uploads import References
-from batchgen.admission.row_changes import end_row
-from batchgen.admission.row_faults import EVERYBODYS, fail_by_fault
 from batchgen.admission.row_scan import Scan
 from batchgen.admission.run_context import Run
 from batchgen.errors import (
     Again,
-    ProviderStopped,
-    ReferenceRejected,
-    StorageError,
 )
 from batchgen.ledger import AttemptRecord, PlannedRow
-from batchgen.model import Link, Status
-from batchgen.tracebacks import drop_tracebacks
-
-AHEAD = 8
-"""Parts whose images are read, fetched or uploaded at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +53,12 @@ class Feed:
     def __init__(self, run: Run, lane: Lane, references: References) -> None:
         self._run = run
         self._lane = lane
-        self._references = references
         limit = run.job.limit
         end = limit if limit is not None else 1 << 62
         self.scan = Scan(run.ledger, run.budget, lane.name, end)
         self._rows: deque[PlannedRow] = deque()
         self._parts: deque[QueuedPart] = deque()
-        self._ready: deque[QueuedPart] = deque()
-        self._preparing: set[anyio.CancelScope] = set()
-        self._is_closed = False
+        self._preparation = Preparation(run, lane, references)
         self._take_over = TakeOver(run, lane)
 
     def __enter__(self) -> Self:
@@ -84,22 +70,18 @@ class Feed:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._is_closed = self._lane.is_dry = True
+        self._lane.is_dry = True
         self._run.wake()
-        for scope in list(self._preparing):
-            scope.cancel()
-        for queued in self._ready:
-            self._run.shelf.drop(queued.part)
-        self._ready.clear()
+        self._preparation.close()
 
     async def next(self) -> QueuedPart | None:
         """Return the next part, waiting while some may still come; None at the end."""
         while self._lane.stopped is None and not self._run.gives_up:
             # Read before all looks: what changes during one of them ends the wait.
             version = self._run.changed.version
-            if self._ready:
-                return self._ready.popleft()
-            queued = self._take() if len(self._preparing) < AHEAD else None
+            if (ready := self._preparation.take_ready()) is not None:
+                return ready
+            queued = None if self._preparation.is_full else self._take()
             if queued is None:
                 if self._reads_on():
                     await checkpoint()
@@ -107,21 +89,13 @@ class Feed:
                     return None
             elif self.scan.set_aside(queued.planned.row.budget_group, queued.part):
                 pass
-            elif self._needs_work(queued):
-                self._start(queued)
-            else:
-                self._references.tell_untried(self._lane, queued.planned.row.request)
-                links = [
-                    Link(reference)
-                    for reference in queued.planned.row.request.references
-                ]
-                await self._run.shelf.put(queued.part, links)
+            elif await self._preparation.add(queued):
                 return queued
         return None
 
     def _reads_on(self) -> bool:
         """Say whether rows may come at once, after some that were passed over."""
-        if len(self._preparing) >= AHEAD or self._rows or self._parts:
+        if self._preparation.is_full or self._rows or self._parts:
             return False
         if self.scan.may_have_more:
             return True
@@ -139,9 +113,7 @@ class Feed:
 
         Nothing will go for long, and what is ready takes memory.
         """
-        while self._ready:
-            queued = self._ready.popleft()
-            self._run.shelf.drop(queued.part)
+        for queued in self._preparation.put_back():
             self.retry(queued.part, 0.0)
         self.retry(part, 0.0)
 
@@ -151,7 +123,7 @@ class Feed:
         Args:
             version: Of the run's notifier, before what was looked at.
         """
-        is_idle = not self._preparing and not len(self._lane.retries)
+        is_idle = not self._preparation.is_busy and not len(self._lane.retries)
         if is_idle and len(self._run.lanes) > 1:
             if await self._take_over.take():
                 return True
@@ -172,8 +144,8 @@ class Feed:
     async def _wait(self, version: int) -> bool:
         """Wait until something changes; False if nothing will."""
         wait_s = self._lane.retries.next_in_s()
-        if self._preparing:
-            wait_s = None if len(self._preparing) >= AHEAD else wait_s
+        if self._preparation.is_busy:
+            wait_s = None if self._preparation.is_full else wait_s
         elif self._lane.moved:
             return True
         elif (
@@ -286,51 +258,3 @@ class Feed:
             row.row_id, row.request.n, have, attempts, max_images
         ):
             yield QueuedPart(part, planned, attempts)
-
-    # -- reference images
-
-    def _needs_work(self, queued: QueuedPart) -> bool:
-        rules = self._lane.able.references
-        return any(
-            rules.carrier_of(reference) != "link"
-            for reference in queued.planned.row.request.references
-        )
-
-    def _start(self, queued: QueuedPart) -> None:
-        scope = anyio.CancelScope()
-        self._preparing.add(scope)
-        self._run.tasks.start_soon(self._prepare, queued, scope)
-
-    async def _prepare(self, queued: QueuedPart, scope: anyio.CancelScope) -> None:
-        request = queued.planned.row.request
-        try:
-            with scope:
-                carried = await self._references.ready(self._lane, request)
-                await self._run.shelf.put(queued.part, carried)
-                if self._is_closed:
-                    self._run.shelf.drop(queued.part)
-                else:
-                    self._ready.append(queued)
-        except ReferenceRejected as error:
-            await self._reject(queued, error)
-        except ProviderStopped as error:
-            drop_tracebacks(error)
-            stop(self._run, self._lane, error)
-        except StorageError as error:
-            # A drive that failed says nothing of the row, which waits for the next
-            # run; what is in flight comes in first.
-            self._run.end(error)
-        except EVERYBODYS:
-            raise
-        except Exception as fault:
-            self._run.log.exception("row_fault", extra={"row": queued.part.row_id})
-            await fail_by_fault(self._run, self._lane, queued.part.row_id, fault)
-        finally:
-            self._preparing.discard(scope)
-            self._run.wake()
-
-    async def _reject(self, queued: QueuedPart, error: ReferenceRejected) -> None:
-        """Let a row fail that cannot be sent; nothing was bought for it."""
-        message = self._run.scrubber.clean(error.message)
-        end = Settled(Status.FAILED, error.kind, message)
-        await end_row(self._run, queued.part.row_id, end)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batchgen import open_files
-from batchgen.admission.feed import AHEAD
 from batchgen.admission.found_limits import purchases_wanted
+from batchgen.admission.preparation import AHEAD
 from batchgen.admission.provider_queue import POLLS_AT_ONCE
 from batchgen.admission.run_context import DOWNLOADS_AT_ONCE
 from batchgen.errors import SpecError
