@@ -8,7 +8,13 @@ from decimal import Decimal
 
 from batchgen.admission.run_context import Flight, PriceOf, Run
 from batchgen.budget import shares_of
-from batchgen.errors import AttemptError, Charge
+from batchgen.errors import (
+    AttemptError,
+    Charge,
+    GenerationFailed,
+    Refused,
+    RequestInvalid,
+)
 from batchgen.ledger import AttemptRecord, Charged, Growth
 from batchgen.model import Delivered, Price, State, dollars, to_nano
 
@@ -77,6 +83,33 @@ def charge_of(price_of: PriceOf, flight: Flight, delivered: Delivered) -> Charge
     if reported is not None:
         return Charged(Charge.REPORTED, reported)
     return by_price(price_of, flight, len(delivered.images))
+
+
+def charge_of_failure(
+    price_of: PriceOf, flight: Flight, error: AttemptError
+) -> ChargedAs:
+    """Return what the failed attempt cost; an accepted task is never surely free."""
+    if (settled := billed(flight)) is not None:
+        return settled
+    charge = error.charge
+    task_exists = flight.task_id is not None
+    if task_exists and charge is Charge.NONE:
+        charge = Charge.UNKNOWN
+    free = flight.lane.failed_tasks == "free"
+    # An end that cannot be read, or has no image, is no failure that is surely free.
+    failed = isinstance(error, GenerationFailed | Refused | RequestInvalid)
+    if task_exists and failed and charge is Charge.UNKNOWN and free:
+        charge = Charge.NONE
+    reported = reported_nano(price_of, flight, error)
+    match charge:
+        case Charge.NONE:
+            return ChargedAs(charge, 0)
+        case Charge.REPORTED if reported is not None:
+            return ChargedAs(charge, reported)
+        case Charge.PRICE_LIST:
+            return by_price(price_of, flight, flight.part.images)
+        case _:
+            return ChargedAs(Charge.UNKNOWN, None)
 
 
 def by_price(price_of: PriceOf, flight: Flight, images: int) -> ChargedAs:

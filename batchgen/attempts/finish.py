@@ -25,13 +25,12 @@ from batchgen.admission.provider_health import (
 )
 from batchgen.admission.provider_stop import Judged, judge, was_useless
 from batchgen.admission.row_changes import RowChange, change_row
-from batchgen.admission.run_context import Flight, PriceOf, Run
+from batchgen.admission.run_context import Flight, Run
 from batchgen.attempts.attempt_log import log_ended
 from batchgen.attempts.charges import (
     ChargedAs,
     billed,
-    by_price,
-    reported_nano,
+    charge_of_failure,
     spend,
     tell_raised,
 )
@@ -40,13 +39,10 @@ from batchgen.errors import (
     Again,
     AttemptError,
     Charge,
-    GenerationFailed,
     NotConnected,
     OutcomeUnknown,
     ProviderDown,
     ProviderStopped,
-    Refused,
-    RequestInvalid,
     TaskLost,
     TaskOverdue,
     Throttled,
@@ -89,7 +85,7 @@ async def fail(
     """
     drop_tracebacks(error)
     judged = judge(run, flight, error)
-    charge = _charge(run.price, flight, judged.error)
+    charge = charge_of_failure(run.price, flight, judged.error)
     error = await without_lost_uploads(run, flight, judged.error, charge)
     judged = replace(judged, error=error)
     if charge[0] is Charge.UNKNOWN:
@@ -262,31 +258,6 @@ def _state(error: AttemptError) -> State:
     if isinstance(error, TaskLost | TaskOverdue):
         return State.OVERDUE
     return State.FAILED if error.counts else State.REJECTED
-
-
-def _charge(price_of: PriceOf, flight: Flight, error: AttemptError) -> ChargedAs:
-    """Return what the failed attempt cost; an accepted task is never surely free."""
-    if (settled := billed(flight)) is not None:
-        return settled
-    charge = error.charge
-    task_exists = flight.task_id is not None
-    if task_exists and charge is Charge.NONE:
-        charge = Charge.UNKNOWN
-    free = flight.lane.failed_tasks == "free"
-    # An end that cannot be read, or has no image, is no failure that is surely free.
-    failed = isinstance(error, GenerationFailed | Refused | RequestInvalid)
-    if task_exists and failed and charge is Charge.UNKNOWN and free:
-        charge = Charge.NONE
-    reported = reported_nano(price_of, flight, error)
-    match charge:
-        case Charge.NONE:
-            return ChargedAs(charge, 0)
-        case Charge.REPORTED if reported is not None:
-            return ChargedAs(charge, reported)
-        case Charge.PRICE_LIST:
-            return by_price(price_of, flight, flight.part.images)
-        case _:
-            return ChargedAs(Charge.UNKNOWN, None)
 
 
 async def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:

@@ -140,6 +140,9 @@ class Budget:
             DayTooSmall: likewise, and it would not fit into an untouched day's either.
             BudgetReached: likewise, but for the whole run.
         """
+        if not self.limits:
+            self.hold(wanted)
+            return wanted
         while True:
             version = self._changed.version
             day = self.today

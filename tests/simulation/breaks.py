@@ -14,7 +14,7 @@ from batchgen.admission import next_step as decide
 from batchgen.admission.permit import Permit
 from batchgen.admission.provider_queue import Lane
 from batchgen.admission.run_context import Flight, PriceOf, Run
-from batchgen.attempts import finish, purchase
+from batchgen.attempts import charges, finish, purchase
 from batchgen.attempts.charges import ChargedAs
 from batchgen.budget import Budget, Group, Reservation
 from batchgen.errors import Again, AttemptError, Charge, LinkLost, Refused
@@ -85,13 +85,13 @@ def _reserve_half(put: Put) -> None:
 
 
 def _take_unknown_for_free(put: Put) -> None:
-    charge_of = finish._charge
+    charge_of = charges.charge_of_failure
 
     def charge(price_of: PriceOf, flight: Flight, error: AttemptError) -> ChargedAs:
         found = charge_of(price_of, flight, error)
         return ChargedAs(Charge.NONE, 0) if found[0] is Charge.UNKNOWN else found
 
-    put(finish, "_charge", charge)
+    put(finish, "charge_of_failure", charge)
 
 
 def _buy_unknown_without_end(put: Put) -> None:
