@@ -1,4 +1,4 @@
-"""Rows that several providers can make, and when they move from one to the next."""
+"""Failover: when a row moves from its provider to another one that can make it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from batchgen.ledger import AttemptRecord, Ledger, PlannedRow, Reader, Way
 from batchgen.model import OPEN, Sale, State
 
 TAKEN_AT_ONCE = 32
-"""Rows that a lane with nothing left takes over in one step: few, so that whoever had
-them finds most of its own when it comes back in the next run."""
+"""Rows that an idle queue takes over in one step: few, so that a provider which works
+again in the next run still has most of its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Moved:
 def next_way(
     run: Run, ledger: Reader, row_id: int, history: Sequence[AttemptRecord]
 ) -> Way | None:
-    """Return who is to make a row that its provider will not; None for nobody."""
+    """Return another provider for a row that its own will not make."""
     if len(run.lanes) < 2 or not may_move(history, run.policy):
         return None
     planned = ledger.planned_provider(row_id)
@@ -46,10 +46,10 @@ def can_pay(budget: Budget, way: Way) -> bool:
 
 
 class TakeOver:
-    """Lets a lane that has nothing left take rows of others.
+    """Lets an idle queue take rows from others.
 
-    A provider that stopped gives all; one that works gives its last rows to one that
-    has none left, where the job wants to be fast.
+    All rows of a provider that stopped are taken. From one that works, its last rows
+    are taken too, where the job prefers speed to price.
     """
 
     def __init__(self, run: Run, taker: Lane) -> None:
@@ -114,9 +114,9 @@ class TakeOver:
             attempt for attempt in attempts if attempt.attempt_id > row.tries_from
         ]
         was_asked = any(attempt.provider == way.provider for attempt in history)
-        # One that works keeps what it has begun.
+        # A provider that works keeps rows that it was already asked for.
         stays = bool(history) and giver.stopped is None
-        # Images that are here were paid for as agreed: that holds back no others.
+        # Stored images were paid for as agreed: they do not hold back the others.
         failed = [attempt for attempt in history if attempt.state is not State.STORED]
         if was_asked or stays or not may_move(failed, run.policy):
             return False
@@ -124,7 +124,7 @@ class TakeOver:
         return True
 
     def _best(self, route: Sequence[Way]) -> Way | None:
-        """Return the taker's way, if nobody who works can make the row for less."""
+        """Return the taker's way, unless another working provider is cheaper."""
         for way in route:
             if way.provider == self._taker.name:
                 return way if can_pay(self._run.budget, way) else None

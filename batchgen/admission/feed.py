@@ -1,4 +1,4 @@
-"""What one lane is to buy next, the reference images of it made ready ahead."""
+"""Which part a provider is asked for next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be done about a part of a row, from its attempts so far; a pure decision.
+"""What follows for a part of a row after its attempts so far: a pure decision.
 
 The waits are tenacity's, computed from the ledger's count, so they hold across a
 restart; tenacity's own loop would keep the count in memory.

@@ -1,4 +1,4 @@
-"""What an answer to a purchase, or its absence, means for everybody on the provider."""
+"""What an answer, or no answer, to one purchase means for the provider as a whole."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ LONG_WAITS = (
     (3600.0, "an hour"),
     (86400.0, "a day"),
 )
-"""Waits that a user is told of."""
+"""Waits that are shown to the user."""
 
 WAITS_SHOWN = 8
-"""So many different ones are told of one provider in a run."""
+"""So many different waits of one provider are shown in a run."""
 
 UNREACHED_S = 120.0
-"""After this long without a single connection it is no outage but a wrong address, or
-no network. A provider that was reached once in the run is waited for much longer."""
+"""After this long without a single connection it is not an outage but a wrong address,
+or no network. A provider that was reached once in the run is waited for much longer."""
 
 LONGEST_STUCK_S = 24 * 3600.0
 """After this long without a single purchase that was taken, the run waits no longer:
@@ -70,7 +70,7 @@ class Heeded:
 
 
 def heed_success(run: Run, lane: Lane, use: Use, *, is_accepted: bool) -> None:
-    """Take note of a purchase that was taken.
+    """Record a purchase that was taken.
 
     What was delivered at once must be an image, before others rely on it.
     """
@@ -89,7 +89,7 @@ def heed_success(run: Run, lane: Lane, use: Use, *, is_accepted: bool) -> None:
 def heed_failure(
     run: Run, flight: Flight, use: Use, error: AttemptError, *, is_probe: bool
 ) -> Heeded:
-    """Take note of one that was not."""
+    """Record a purchase that failed, and say what its error means."""
     lane = flight.lane
     error.message = run.scrubber.clean(error.message)
     if isinstance(error, NotConnected) and error.lacks_socket:
@@ -113,7 +113,7 @@ def heed_failure(
 def _heed_answer(
     run: Run, flight: Flight, use: Use, error: AttemptError, *, is_probe: bool
 ) -> AttemptError:
-    """Take note of an answer that is no success; return it as what it is taken for."""
+    """Record an answer that is no success; return the error that it is treated as."""
     lane = flight.lane
     pause_s = lane.breaker.answered(is_probe=is_probe)
     if pause_s is not None:
@@ -201,7 +201,7 @@ def _in_short(message: str) -> str:
 
 
 def heed_silence(progress: Progress, lane: Lane, error: NotConnected) -> None:
-    """Give a provider up that was never once reached, after a while."""
+    """Stop a provider that was never reached, after a while."""
     if error.lacks_socket:
         progress.say_once(f"{error}. Rows wait, and carry on by themselves")
         return

@@ -1,4 +1,4 @@
-"""Ask, buying nothing, whether a provider that gave no answer is there again."""
+"""Ask whether a provider that gave no answer is back, without buying anything."""
 
 from __future__ import annotations
 

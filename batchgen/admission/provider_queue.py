@@ -1,4 +1,4 @@
-"""One chosen provider in this run: where it is, what it may be asked, if it stopped."""
+"""One provider in this run: its limits, its health, and the parts that wait for it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Lane:
             provider.defaults.failed_tasks if self.is_own else "unknown"
         )
         self._stated_rates = terms.rates
-        # On this machine itself: then its links may be, too.
+        # A provider on this machine may also name links on this machine.
         self.is_loopback = is_loopback_host(read_url(endpoint.base_url).host)
         self.endpoint = endpoint
         self.departures = departures
@@ -166,35 +166,35 @@ class Lane:
         return rates
 
     def stop(self, error: ProviderStopped) -> None:
-        """Send nothing more in this run; who waits for the rate waits no longer."""
+        """Send nothing more in this run, and end the wait for the rate."""
         self.stopped = error
         self.let_none_leave()
 
     def let_none_leave(self) -> None:
-        """Let who waits for the rate wait no longer: nothing more is to be sent."""
+        """End the wait for the rate: nothing more is to be sent."""
         if self.leaving is not None:
             self.leaving.cancel()
 
     @property
     def may_hand_on(self) -> bool:
-        """Whether something waits here that another lane may have to make."""
+        """Whether parts wait here that another provider may have to make."""
         waits = bool(self.moved) or bool(self.aside) or len(self.retries) > 0
         return (waits or not self.is_dry) and self.stopped is None
 
     def first_answer_in_s(self, model: str) -> float:
-        """Return how long the others wait for the first answer; 0 for no longer."""
+        """Return how long others still wait for the first answer; 0 if not at all."""
         if self.is_answered or not self.live or self.proof.held_before(model):
             return 0.0
         return max(0.0, self.alone_since + FIRST_ANSWER_S - self._clock())
 
     def stuck_s(self) -> float:
-        """Return for how long it let nothing in; called when it does not, again."""
+        """Return for how long it has refused all; call this at each refusal."""
         if self.stuck_since is None:
             self.stuck_since = self._clock()
         return self._clock() - self.stuck_since
 
     def unreached_s(self) -> float:
-        """Return for how long it was never reached; called when it was not, again."""
+        """Return for how long no connection came about; call this at each failure."""
         if self._unreached_since is None:
             self._unreached_since = self._clock()
         return self._clock() - self._unreached_since
@@ -232,13 +232,13 @@ class Retries:
 
 
 class PollPace:
-    """When to ask for a task: learned from how long the run's tasks really took."""
+    """When to poll: learned from how long this run's tasks took."""
 
     def __init__(self) -> None:
         self._typical_s: float | None = None
 
     def learn(self, took_s: float) -> None:
-        """Take note of a task that took so long from its acceptance to its end."""
+        """Record how long a task took from its acceptance to its end."""
         typical_s = self._typical_s
         self._typical_s = (
             took_s if typical_s is None else typical_s + 0.2 * (took_s - typical_s)

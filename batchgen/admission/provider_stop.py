@@ -1,4 +1,4 @@
-"""Whether a bad answer is about one row, or about its provider, which then stops."""
+"""Whether an error is about one row, or about its provider, which is then stopped."""
 
 from __future__ import annotations
 

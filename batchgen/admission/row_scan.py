@@ -1,4 +1,4 @@
-"""Rows of a lane in manifest order; those whose group's budget is full wait.
+"""Rows of one provider in manifest order; rows whose budget is used up wait.
 
 A group is a row's values of the columns that have budgets. One that is full is closed:
 its rows are passed over, and only where the first of them stands is remembered. When

@@ -1,4 +1,4 @@
-"""What every step of one run shares, passed in once."""
+"""What all steps of one run share."""
 
 from __future__ import annotations
 

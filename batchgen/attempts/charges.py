@@ -1,4 +1,4 @@
-"""What an attempt cost, and how long it took, from what the provider said."""
+"""What an attempt cost, and how long it took."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows when an attempt ends without its images."""
+"""End an attempt that brought no images, and decide what follows."""
 
 from __future__ import annotations
 

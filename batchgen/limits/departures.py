@@ -1,4 +1,4 @@
-"""When the next purchase may leave: the rate, the provider's own word, an outage."""
+"""When the next request may be sent: by the rate, a pause asked for, or an outage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WINDOW_S = 60.0
 # The provider counts arrivals, we count departures: a request that was slow to arrive
 # and one that was quick can be nearer there than here.
 MARGIN_S = 0.3
-# A wake-up that is late by more was no wake-up: nobody was waiting.
+# A wake-up later than this was none: no request was waiting.
 LATE_S = 0.5
 
 SLOW_S, FASTER = 0.5, 0.9

@@ -36,7 +36,7 @@ DEEPEST = 0.5
 
 
 class Finder:
-    """Additive increase, multiplicative decrease, with a memory of where it hurt.
+    """Additive increase, multiplicative decrease, which remembers what was refused.
 
     It doubles each round until the first refusal. Then it climbs back to the ceiling in
     small steps, stays there, and now and then tries one step beyond; when that holds,

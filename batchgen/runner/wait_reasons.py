@@ -1,4 +1,4 @@
-"""What a run waits for at this moment, for whoever shows how it goes."""
+"""What a run waits for at this moment, to be shown."""
 
 from __future__ import annotations
 
