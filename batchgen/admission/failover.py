@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from batchgen.admission.next_step import may_move
 from batchgen.admission.provider_queue import Lane
-from batchgen.admission.run_context import Run
+from batchgen.admission.run_context import RowRules, Run
 from batchgen.budget import Budget, Reservation, shares_of
 from batchgen.ledger import AttemptRecord, Ledger, PlannedRow, Reader, Way
 from batchgen.model import OPEN, Sale, State
@@ -25,16 +25,16 @@ class Moved:
 
 
 def next_way(
-    run: Run, ledger: Reader, row_id: int, history: Sequence[AttemptRecord]
+    rules: RowRules, ledger: Reader, row_id: int, history: Sequence[AttemptRecord]
 ) -> Way | None:
     """Return another provider for a row that its own will not make."""
-    if len(run.lanes) < 2 or not may_move(history, run.policy):
+    if len(rules.lanes) < 2 or not may_move(history, rules.policy):
         return None
     planned = ledger.planned_provider(row_id)
     asked = {attempt.provider for attempt in history} | {planned}
     for way in ledger.route(row_id):
-        lane = run.lanes.get(way.provider)
-        may = lane is not None and lane.stopped is None and can_pay(run.budget, way)
+        lane = rules.lanes.get(way.provider)
+        may = lane is not None and lane.stopped is None and can_pay(rules.budget, way)
         if way.provider not in asked and may:
             return way
     return None

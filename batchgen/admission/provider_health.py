@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchgen.admission.next_step import Buy, Part, Policy, Settled, decide, history_of
+from batchgen.admission.next_step import Buy, Part, Settled, decide, history_of
 from batchgen.admission.provider_queue import Lane
 from batchgen.admission.row_changes import RowChange, change_row
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.run_context import Flight, RowRules, Run
 from batchgen.decoding import PAGE_TITLED
 from batchgen.errors import (
     AttemptError,
@@ -28,7 +28,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Ledger
 from batchgen.limits import SILENT_S, Use, Verdict
-from batchgen.model import Job, Status
+from batchgen.model import Status
 
 if TYPE_CHECKING:
     from batchgen.runner.progress import Progress
@@ -227,14 +227,14 @@ class BoughtAgain:
 
 
 def excuse(
-    job: Job, policy: Policy, ledger: Ledger, attempt_ids: tuple[int, ...]
+    rules: RowRules, ledger: Ledger, attempt_ids: tuple[int, ...]
 ) -> list[BoughtAgain]:
     """Let attempts not count that ended before it was known why they failed.
 
     A step of the commit that ends the one by which it became known: a kill behind it
     would leave rows failed that nobody tries again.
     """
-    parts = (_excuse(job, policy, ledger, attempt_id) for attempt_id in attempt_ids)
+    parts = (_excuse(rules, ledger, attempt_id) for attempt_id in attempt_ids)
     return [part for part in parts if part is not None]
 
 
@@ -247,9 +247,7 @@ def buy_excused(run: Run, parts: Iterable[BoughtAgain]) -> None:
     run.wake()
 
 
-def _excuse(
-    job: Job, policy: Policy, ledger: Ledger, attempt_id: int
-) -> BoughtAgain | None:
+def _excuse(rules: RowRules, ledger: Ledger, attempt_id: int) -> BoughtAgain | None:
     if not ledger.excuse(attempt_id):
         return None  # it has not ended yet, and will be excused as it does
     attempt = ledger.attempt(attempt_id)
@@ -259,7 +257,7 @@ def _excuse(
         return None
     part = Part(row.row_id, attempt.first_image, attempt.images)
     history = history_of(ledger.attempts_of(row.row_id), part, row.tries_from)
-    if not isinstance(decide(history, policy, provider), Buy):
+    if not isinstance(decide(history, rules.policy, provider), Buy):
         return None
     waits = Settled(Status.PENDING, attempt.error, attempt.message)
-    return BoughtAgain(part, provider, change_row(ledger, job, row.row_id, waits))
+    return BoughtAgain(part, provider, change_row(ledger, rules.job, row.row_id, waits))

@@ -79,6 +79,6 @@ async def _stay_away(run: Run, lane: Lane, error: AttemptError) -> None:
     if not excused:
         return
     await run.writer.commit(
-        lambda ledger: excuse(run.job, run.policy, ledger, excused),
+        lambda ledger: excuse(run.rules, ledger, excused),
         then=lambda parts: buy_excused(run, parts),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,16 @@ class Time:
 
     monotonic: Callable[[], float]
     now: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class RowRules:
+    """What decides within a commit how a row goes on; there it is only read."""
+
+    job: Job
+    policy: Policy
+    lanes: Mapping[str, Lane]
+    budget: Budget
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,6 +125,11 @@ class Run:
         """Return what one image costs as a rule in nano-dollars; None if unknown."""
         price = self.price(sale)
         return None if price is None else to_nano(price.expected)
+
+    @property
+    def rules(self) -> RowRules:
+        """What decides how a row goes on."""
+        return RowRules(self.job, self.policy, self.lanes, self.budget)
 
     @contextmanager
     def cut_short(self) -> Iterator[anyio.CancelScope]:

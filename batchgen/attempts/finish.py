@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batchgen.admission.failover import Moved, next_way
@@ -23,9 +23,10 @@ from batchgen.admission.provider_health import (
     heed_silence,
     heed_wait,
 )
+from batchgen.admission.provider_queue import Lane
 from batchgen.admission.provider_stop import Judged, judge, was_useless
 from batchgen.admission.row_changes import RowChange, change_row
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.run_context import Flight, RowRules, Run
 from batchgen.attempts.attempt_log import log_ended
 from batchgen.attempts.charges import (
     ChargedAs,
@@ -136,13 +137,15 @@ async def _end(
     end = replace(end, excused=attempt_id in lane.excused)
     is_hopeless = isinstance(error, ProviderDown) and lane.breaker.is_past_patience
 
+    rules = run.rules
+
     def step(ledger: Ledger) -> _Ended:
         if flight.attempt.state is State.FAILED:
             ledger.reopen(attempt_id)  # its kept reply was read anew, and is of no use
         ledger.mark_ended(attempt_id, end)
         if is_hopeless:
             ledger.count_again(flight.part.row_id)
-        return _write_end(run, ledger, flight, end, judged, excused)
+        return _write_end(rules, ledger, flight, end, judged, excused)
 
     ended = await run.writer.commit(step, then=lambda ended: _count(run, flight, ended))
     log_ended(run.log, flight, end)
@@ -173,7 +176,7 @@ def _queue_again(run: Run, flight: Flight, error: AttemptError, ended: _Ended) -
 
 
 def _write_end(
-    run: Run,
+    rules: RowRules,
     ledger: Ledger,
     flight: Flight,
     end: AttemptEnd,
@@ -181,20 +184,20 @@ def _write_end(
     excused: tuple[int, ...],
 ) -> _Ended:
     returned = [
-        _return(run.job, ledger, refusal, judged.error) for refusal in judged.returned
+        _return(rules.job, ledger, refusal, judged.error) for refusal in judged.returned
     ]
-    decision, planned, change = _settle(run, ledger, flight, end)
+    decision, planned, change = _settle(rules, ledger, flight, end)
     return _Ended(
         decision=decision,
         planned=planned,
         changes=[each for each in (*returned, change) if each is not None],
         ceiling=ledger.attempt(flight.attempt.attempt_id).ceiling,
-        excused=excuse(run.job, run.policy, ledger, excused),
+        excused=excuse(rules, ledger, excused),
     )
 
 
 def _settle(
-    run: Run, ledger: Ledger, flight: Flight, end: AttemptEnd
+    rules: RowRules, ledger: Ledger, flight: Flight, end: AttemptEnd
 ) -> tuple[Decision | Moved, str | None, RowChange | None]:
     """Return what follows for the row, by whom it is made now, and what changed."""
     row = ledger.row(flight.part.row_id)
@@ -204,20 +207,20 @@ def _settle(
         return Leave(), planned, None
     attempts = ledger.attempts_of(row.row_id)
     history = history_of(attempts, flight.part, row.tries_from)
-    decision: Decision | Moved = decide(history, run.policy, planned)
+    decision: Decision | Moved = decide(history, rules.policy, planned)
     is_held = row.status is Status.HELD and others_hold(
-        attempts, flight.part, run.policy, row
+        attempts, flight.part, rules.policy, row
     )
     if is_held and not isinstance(decision, Settled):
         return Leave(), planned, None  # a person decides, for all its parts
-    if not is_held and _may_go_elsewhere(run, decision, planned, end):
-        way = next_way(run, ledger, row.row_id, history)
+    if not is_held and _may_go_elsewhere(rules.lanes, decision, planned, end):
+        way = next_way(rules, ledger, row.row_id, history)
         if way is not None:
             ledger.move(row.row_id, way)
             decision, planned = Moved(way.provider), way.provider
     waits = Settled(Status.PENDING, end.error, end.message)
     stands = decision if isinstance(decision, Settled) else waits
-    return decision, planned, change_row(ledger, run.job, row.row_id, stands)
+    return decision, planned, change_row(ledger, rules.job, row.row_id, stands)
 
 
 def _return(
@@ -238,7 +241,7 @@ def _return(
 
 
 def _may_go_elsewhere(
-    run: Run, decision: Decision | Moved, planned: str, end: AttemptEnd
+    lanes: Mapping[str, Lane], decision: Decision | Moved, planned: str, end: AttemptEnd
 ) -> bool:
     """Say whether its provider is done with a row, for the row's own sake or not.
 
@@ -248,7 +251,7 @@ def _may_go_elsewhere(
         return decision.status is not Status.HELD
     if end.again is Again.STOP:
         return True
-    lane = run.lanes.get(planned)
+    lane = lanes.get(planned)
     return lane is not None and lane.stopped is not None
 
 
