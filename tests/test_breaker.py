@@ -221,13 +221,13 @@ def test_who_does_not_answer_questions_is_under_no_suspicion(breaker: Breaker) -
 
 def test_what_rows_did_is_forgotten_before_it_fills_the_memory(clock: Clock) -> None:
     outage = Outage(clock)
-    for number in range(3 * Outage.MOST):
+    for number in range(3 * Outage.MAX_ROWS):
         outage.failed(number)
         if number % 2:
             outage.worked()
 
-    assert len(outage._outlived) == Outage.MOST
-    assert 2 * Outage.MOST in outage._outlived
+    assert len(outage._outlived) == Outage.MAX_ROWS
+    assert 2 * Outage.MAX_ROWS in outage._outlived
 
 
 def test_after_hours_attempts_count_again_so_a_run_comes_to_its_end(

@@ -379,7 +379,7 @@ def test_what_was_found_outlives_the_process() -> None:
     again = Finder.load(text)
 
     assert (again.value, again.ceiling) == (finder.value, finder.ceiling)
-    assert Finder.load(text, most=20.0).value == 20.0
+    assert Finder.load(text, max_value=20.0).value == 20.0
     assert Finder(inf).dump() is None
 
 

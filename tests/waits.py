@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tenacity import wait_exponential
 
-from batchgen.runner import decide
+from batchgen.admission import next_step as decide
 
 
 def shorten(patch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from batchgen.bell import Bell
 from batchgen.budget.spending_limits import DAY_MICROS, Limits, Scope, Share, day_of
 from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
 from batchgen.model import Sale, dollars
+from batchgen.notifier import Notifier
 
 MAX_SLEEP_S = 60.0
 """Longest wait for the next day: a machine may be suspended, or its clock be set."""
@@ -84,7 +84,7 @@ class Budget:
         # By provider and resolution, since the ledger has charges by these.
         self._raised: dict[tuple[str, str | None], int] = {}
         self._accounts: dict[Scope, _Account] = {"run": _Account()}
-        self._changed = Bell()
+        self._changed = Notifier()
         self._full: set[Share] = set()
         self.settled = 0
 
@@ -138,7 +138,11 @@ class Budget:
             DayTooSmall: likewise, and it would not fit on a day without other costs.
             BudgetReached: likewise, but for the whole run.
         """
+        if not self.limits:
+            self.hold(request)
+            return request
         while True:
+            version = self._changed.version
             day = self.today
             reservation = request if request.day == day else replace(request, day=day)
             match next(self._exceeded(reservation), None):
@@ -153,12 +157,12 @@ class Budget:
                 case "run" if not self._has_open_attempts("run"):
                     raise BudgetReached(self._explain(reservation))
                 case "run":
-                    await self._changed.wait()
+                    await self._changed.wait(version)
                 case day if not self._has_open_attempts(day):
                     raise self._day_is_full(reservation)
                 case _:
                     with anyio.move_on_after(self._sleep_s()):
-                        await self._changed.wait()
+                        await self._changed.wait(version)
 
     def settle(self, reservation: Reservation, nano: int) -> None:
         """Release a reservation and count what the attempt cost or put at risk."""
@@ -166,7 +170,7 @@ class Budget:
             account.held[reservation.group] -= reservation.images
             account.committed += nano
         self.settled += 1
-        self._changed.ring()
+        self._changed.notify_all()
 
     def saw(self, price_key: Sale, per_image: int) -> bool:
         """Raise the ceiling to a charge above it; return whether the charge was."""
@@ -189,6 +193,8 @@ class Budget:
 
         A charge above the ceiling may have raised other reservations meanwhile.
         """
+        if not self.limits:
+            return True
         is_within = all(self._left(scope) >= 0 for scope in reservation.scopes)
         return is_within and (self.limits.day is None or reservation.day == self.today)
 
@@ -208,6 +214,8 @@ class Budget:
                 yield self._accounts.setdefault(scope, _Account())
 
     def _exceeded(self, request: Reservation) -> Iterator[Scope]:
+        if not self.limits:
+            return iter(())
         price = self._price(request)
         return (scope for scope in request.scopes if self._left(scope) < price)
 

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import click
 
+from batchgen.admission.next_step import missing_parts
 from batchgen.cli.script import REPLY, Readying, Script
 from batchgen.cli.source import job_options, overrides_of, read_job
 from batchgen.cli.words import counted
@@ -26,7 +27,6 @@ from batchgen.model import Endpoint, Job
 from batchgen.planning.entries import entry_of
 from batchgen.planning.routing import Choice
 from batchgen.providers import PROVIDERS
-from batchgen.runner.decide import missing_parts
 
 
 @click.command("curl")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from batchgen.admission.reference_uploads import UNTRIED
 from batchgen.cli.display import Display
 from batchgen.cli.real_run import known_before, known_of_plan, needs_of
 from batchgen.cli.run_options import End
@@ -31,7 +32,6 @@ from batchgen.engines.session import (
 from batchgen.errors import BatchgenError, LedgerMissing, StorageError, UsageError
 from batchgen.model import Job, dollars
 from batchgen.open_files import raise_limit
-from batchgen.runner.references import UNTRIED
 
 if TYPE_CHECKING:
     from batchgen.sandbox import SandboxProcess

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from batchgen.addresses.characters import visible_line
+from batchgen.admission.found_limits import found_limits
 from batchgen.budget import DAY_MICROS, Limits, Scope, Share, day_of, shares_of
 from batchgen.cli.carry_on import carry_on_command
 from batchgen.cli.cause_lines import cause_lines, retry_line
@@ -23,7 +24,6 @@ from batchgen.engines.folder import is_locked, read_ledger
 from batchgen.ledger import Reader, Totals
 from batchgen.ledger.resuming import bookmark_of
 from batchgen.model import State, Status, dollars, now_micros
-from batchgen.runner.pacing import found_limits
 
 GROUPS_SHOWN = 5
 

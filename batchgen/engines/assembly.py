@@ -9,6 +9,11 @@ from functools import cache
 
 from anyio.abc import TaskGroup
 
+from batchgen.admission.found_limits import pacing_of
+from batchgen.admission.next_step import Policy
+from batchgen.admission.proof import Proof
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.run_context import Run, Time
 from batchgen.budget import DAY_MICROS, Budget, Scope, limits_of, shares_of
 from batchgen.engines.config import RunConfig
 from batchgen.errors import BatchgenError, SpecError
@@ -27,14 +32,8 @@ from batchgen.model import (
 )
 from batchgen.planning.own_address import is_named_address
 from batchgen.providers import key_variable
-from batchgen.runner.again import given_up, hold, read_kept, reopen
-from batchgen.runner.context import Run, Time
-from batchgen.runner.decide import Policy
-from batchgen.runner.lane import Lane
-from batchgen.runner.lull import Lull
-from batchgen.runner.pacing import pacing_of
-from batchgen.runner.proof import Proof
 from batchgen.runner.resume import ask_first, carry_on, flights_of
+from batchgen.runner.second_chances import given_up, hold, read_kept, reopen
 from batchgen.storage.disk_room import Room
 from batchgen.storage.writer import Writer
 from batchgen.wire import scrubber_of
@@ -108,7 +107,6 @@ def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) 
         offload=config.offload,
         log=config.log,
         tasks=connections.tasks,
-        lull=Lull(connections.tasks, time.monotonic),
         failures=Failures(job.max_failures),
         end=connections.end,
     )
@@ -174,7 +172,7 @@ async def resume(run: Run, config: RunConfig) -> LeftOpen:
     former = given_up(run)
     lanes, without = _lanes_for(run, config, [*open_attempts, *former])
     run.places = lanes
-    flights = flights_of(run, lanes, open_attempts)
+    flights = flights_of(run.ledger, lanes, open_attempts)
     money = run.ledger.money()
     run.progress.spent = money.spent + money.retired
     run.progress.retired = money.retired

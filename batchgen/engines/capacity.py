@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batchgen import open_files
+from batchgen.admission.found_limits import purchases_wanted
+from batchgen.admission.preparation import AHEAD
+from batchgen.admission.provider_queue import POLLS_AT_ONCE
+from batchgen.admission.run_context import DOWNLOADS_AT_ONCE
 from batchgen.errors import SpecError
 from batchgen.model import Job
 from batchgen.provider import Provider
-from batchgen.runner.context import DOWNLOADS_AT_ONCE
-from batchgen.runner.feed import AHEAD
-from batchgen.runner.lane import POLLS_AT_ONCE
-from batchgen.runner.pacing import purchases_wanted
 from batchgen.threads import few_threads_words, may_start, threads_needed
 from batchgen.wire.sockets import SocketLimits
 

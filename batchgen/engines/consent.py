@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.run_context import Run
 from batchgen.engines.edited import rebuy_of
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader
 from batchgen.ledger.outstanding import unpriced_row
 from batchgen.model import Capabilities, ImageRequest, Sale
 from batchgen.planning.routing import unpriced_words
-from batchgen.runner.context import Run
-from batchgen.runner.lane import Lane
 
 _PRICED_BY = {
     *("model", "service_tier", "official_fallback", "quality", "thinking_level"),

@@ -21,8 +21,8 @@ from batchgen.model import Job
 
 if TYPE_CHECKING:
     # Only for its names: `check` needs none of what a run waits and sends with.
+    from batchgen.admission.run_context import Run
     from batchgen.planning.planner import Planner
-    from batchgen.runner.context import Run
 
 COLUMNS_SHOWN = 5
 

@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import TaskGroup
 
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.reference_uploads import References
+from batchgen.admission.run_context import Run, Time
 from batchgen.engines.assembly import Connections, assemble, resume
 from batchgen.engines.capacity import Capacity, capacity_now
 from batchgen.engines.config import RunConfig, RunResult
@@ -32,12 +35,9 @@ from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, utc
 from batchgen.planning.planner import Planner, ReadingStopped
 from batchgen.planning.routing import Choice
-from batchgen.runner.again import try_lost_links
-from batchgen.runner.context import Run, Time
-from batchgen.runner.lane import Lane
-from batchgen.runner.pool import work_off
-from batchgen.runner.references import References
+from batchgen.runner.feeding import work_off
 from batchgen.runner.resume import recover
+from batchgen.runner.second_chances import try_lost_links
 from batchgen.storage.disk_room import Room
 from batchgen.storage.writer import Writer
 from batchgen.tracebacks import drop_tracebacks

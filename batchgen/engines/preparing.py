@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import anyio
 
+from batchgen.admission.run_context import Run
 from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.consent import (
     is_priced,
@@ -20,12 +22,12 @@ from batchgen.errors import SpecError, StorageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.edits import keep
 from batchgen.ledger.resuming import drop_bookmark
+from batchgen.model import Status
 from batchgen.output.archive import Archive
 from batchgen.planning.planner import Planner, ReadingStopped
 from batchgen.planning.renaming import rename_rows
 from batchgen.planning.routing import Choice
-from batchgen.runner.context import Run
-from batchgen.runner.waits import wait_reasons
+from batchgen.runner.wait_reasons import wait_reasons
 
 PAUSE_S = 0.25
 """The reading of a manifest rests after each slice, while requests are under way, as
@@ -192,14 +194,15 @@ class Preparation:
         """Count the rows anew, in turn with the steps that settle them."""
         progress, planner = self._run.progress, self._planner
 
-        def step(ledger: Ledger) -> None:
-            rows = ledger.rows_by_status(self._end)
+        def count(rows: Mapping[Status, int]) -> None:
             progress.rows.clear()
             progress.rows.update(rows)
             progress.total = sum(rows.values())
             progress.planned = planner.finished
 
-        await self._run.writer.commit(step)
+        await self._run.writer.commit(
+            lambda ledger: ledger.rows_by_status(self._end), then=count
+        )
 
 
 def _remember_limits(ledger: Ledger, limits: str) -> None:

@@ -14,7 +14,7 @@ from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.outstanding import SaleToBuy, sales_to_buy
 
 if TYPE_CHECKING:
-    from batchgen.runner.context import Run
+    from batchgen.admission.run_context import Run
 
 UsedOf = Callable[[Scope], int]
 

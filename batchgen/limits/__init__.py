@@ -4,7 +4,8 @@ from batchgen.limits.departures import SLOW_S, WINDOW_S, Departures
 from batchgen.limits.failures import Failures
 from batchgen.limits.finder import Finder
 from batchgen.limits.outage import Breaker, Outage, Verdict
-from batchgen.limits.pacing import MOST_AT_ONCE, SILENT_S, Pacing, Use
+from batchgen.limits.pacing import MOST_AT_ONCE, SILENT_S, Pacing
+from batchgen.limits.rate_search import Use
 from batchgen.limits.reply_times import BESIDE_S, ReplyTimes
 from batchgen.limits.verdicts import ROWS_AT_FIRST, ROWS_LATER, Refusal, Verdicts
 

@@ -1,4 +1,4 @@
-"""When the next purchase may leave: the rate, the provider's own word, an outage."""
+"""When the next request may be sent: by the rate, a pause asked for, or an outage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WINDOW_S = 60.0
 # The provider counts arrivals, we count departures: a request that was slow to arrive
 # and one that was quick can be nearer there than here.
 MARGIN_S = 0.3
-# A wake-up that is late by more was no wake-up: nobody was waiting.
+# A wake-up later than this was none: no request was waiting.
 LATE_S = 0.5
 
 SLOW_S, FASTER = 0.5, 0.9
@@ -43,7 +43,7 @@ class Departures:
         self._not_before = -float("inf")
         self._queue = anyio.Lock()
         window = WINDOW_S + MARGIN_S
-        self._stated_most = None if rpm is None else max(1, int(rpm))
+        self._stated_max = None if rpm is None else max(1, int(rpm))
         # Below one a minute the window itself grows.
         self._window_s = window if rpm is None or rpm >= 1 else window / rpm
         self._stated_gap_s = 0.0 if rpm is None else self._window_s / max(1, int(rpm))
@@ -61,10 +61,14 @@ class Departures:
                 then what left before the rate was found counts, too.
         """
         self._found_gap_s = (WINDOW_S + MARGIN_S) / rpm
-        self._most = self._stated_most
+        self._max_in_window = self._stated_max
         if by_window and self._counts:
-            found = max(1, int(rpm))
-            self._most = found if self._most is None else min(self._most, found)
+            found_rpm = max(1, int(rpm))
+            self._max_in_window = (
+                found_rpm
+                if self._max_in_window is None
+                else min(self._max_in_window, found_rpm)
+            )
 
     def begin_slowly(self) -> None:
         """Let the next purchases leave one by one, each sooner than the one before."""
@@ -168,14 +172,14 @@ class Departures:
 
     def _due(self) -> float:
         due = max(self._not_before, self._next)
-        if self._most is None:
+        if self._max_in_window is None:
             return due
-        if self.in_window() < self._most:
+        if self.in_window() < self._max_in_window:
             return due
         if not self._left:
             return max(due, self._clock() + self.gap_s)
         # After the limit was lowered, more than one must be forgotten first.
-        last = min(self.in_window() - self._most, len(self._left) - 1)
+        last = min(self.in_window() - self._max_in_window, len(self._left) - 1)
         return max(due, self._left[last] + self._window_s)
 
     def _forget(self) -> None:

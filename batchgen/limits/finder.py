@@ -36,7 +36,7 @@ DEEPEST = 0.5
 
 
 class Finder:
-    """Additive increase, multiplicative decrease, with a memory of where it hurt.
+    """Additive increase, multiplicative decrease, which remembers what was refused.
 
     It doubles each round until the first refusal. Then it climbs back to the ceiling in
     small steps, stays there, and now and then tries one step beyond; when that holds,
@@ -50,13 +50,13 @@ class Finder:
     """
 
     def __init__(
-        self, start: float, most: float = inf, *, is_rate: bool = False
+        self, start: float, max_value: float = inf, *, is_rate: bool = False
     ) -> None:
         self.value = start
         self.ceiling: float | None = None
         self._is_rate = is_rate
         self._kept = RATE_KEPT if is_rate else KEPT
-        self._most = most
+        self._max_value = max_value
         self._calm = 0
         self._stride = 1
         self._patience = FIRST_CALM if is_rate else CALM
@@ -134,7 +134,7 @@ class Finder:
         self.value = max(1.0, self._kept * self.ceiling)
 
     def _raise_to(self, value: float) -> None:
-        self.value, self._calm = min(value, self._most), 0
+        self.value, self._calm = min(value, self._max_value), 0
 
     @staticmethod
     def _step(ceiling: float) -> float:
@@ -152,9 +152,9 @@ class Finder:
         return json.dumps([round(self.value, 3), self.ceiling])
 
     @classmethod
-    def load(cls, text: str, most: float = inf, *, is_rate: bool = False) -> Self:
+    def load(cls, text: str, max_value: float = inf, *, is_rate: bool = False) -> Self:
         """Go on with what an earlier process found."""
         value, ceiling = json.loads(text)
-        found = cls(min(value, most), most, is_rate=is_rate)
-        found.ceiling = ceiling
-        return found
+        finder = cls(min(value, max_value), max_value, is_rate=is_rate)
+        finder.ceiling = ceiling
+        return finder

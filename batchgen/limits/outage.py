@@ -1,4 +1,4 @@
-"""An outage: somebody fails for everybody, so rows wait and little is risked."""
+"""Outages: a provider fails for all rows, so rows wait and few requests are risked."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 
 class Outage:
-    """Tells from failures in a row whether somebody fails for everybody.
+    """Decides from consecutive failures whether all rows fail alike.
 
-    One row that fails again and again is that row's trouble; several rows that fail
-    with no success between them are not. Nor do rows make an outage that kept failing
-    while others succeeded.
+    When one row fails again and again, the row is at fault. When several rows fail and
+    none succeeds between them, it is an outage. A row that kept failing while others
+    succeeded does not count for that.
     """
 
     TRIP = 5
     ROWS = 2
     SUSPECT = 3
-    """So many times others succeeded since it began to fail, and it failed again."""
-    MOST = 1000  # rows that are remembered
+    """A row is suspect that failed again after so many successes of other rows."""
+    MAX_ROWS = 1000  # that are remembered
     PATIENCE_S = 3 * 3600.0
-    """After this long, failures are the rows' own again: a few rows that can never
-    succeed would look like an outage without end. Probes go round, so that of many
-    rows none is tried often by then [assumed]."""
+    """After this long a failure counts against its row again: otherwise a few rows that
+    can never succeed would look like an outage without end. Probes take turns among the
+    rows, so that none of many rows is tried often by then [assumed]."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -33,21 +33,21 @@ class Outage:
         self._began = 0.0
 
     def failed(self, whose: Hashable | None) -> None:
-        """Take note of a failure, and of whose it was: a row's, a task's, nobody's."""
+        """Record a failure of a row or a task; None where it is about neither."""
         if self._streak == 0:
             self._began = self._clock()
         self._streak += 1
         is_suspect = self._outlived.get(whose, 0) >= self.SUSPECT
-        if not is_suspect and len(self._rows) < self.MOST:
+        if not is_suspect and len(self._rows) < self.MAX_ROWS:
             self._rows.add(whose)
 
     def worked(self) -> None:
-        """Take note of a success: whatever it was is over."""
+        """Record a success: the outage, if it was one, is over."""
         self._streak = 0
-        for it in self._rows - {None}:
+        for row in self._rows - {None}:
             # Taken out first, so that the oldest are forgotten first.
-            self._outlived[it] = self._outlived.pop(it, 0) + 1
-            if len(self._outlived) > self.MOST:
+            self._outlived[row] = self._outlived.pop(row, 0) + 1
+            if len(self._outlived) > self.MAX_ROWS:
                 del self._outlived[next(iter(self._outlived))]
         self._rows.clear()
 
@@ -68,7 +68,7 @@ class Outage:
 
     @property
     def excuses(self) -> bool:
-        """Whether a failure now says nothing of the row that it happened to."""
+        """Whether a failure now says nothing about the row that failed."""
         several = len(self._rows) >= self.ROWS
         return self.is_on and several and self.age_s <= self.patience_s
 
@@ -80,7 +80,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What follows from one purchase that the provider did not answer.
+    """What follows from a purchase that the provider did not answer.
 
     Attributes:
         pause_s: For how long nothing should leave; None if that did not change.
@@ -94,7 +94,7 @@ class Verdict:
 
 
 class Breaker:
-    """Lets rows wait while a provider fails, instead of using them up.
+    """Circuit breaker: rows wait while their provider fails.
 
     It opens after a few purchases in a row that brought no answer of the provider's
     own: no connection, a 5xx, a gateway's page, silence; or after one, if a question
@@ -108,13 +108,13 @@ class Breaker:
 
     TRIP = Outage.TRIP
     FIRST_S, LONGEST_S = 1.0, 60.0
-    SHARE, MOST_S = 0.1, 600.0
+    SHARE, MAX_S = 0.1, 600.0
     """Pauses double up to `LONGEST_S`; beyond that they are this share of the outage so
     far: two hours cost some forty probes, and at most a tenth more time."""
 
     RISK_S = 60.0
     """Shortest wait after a loss before a row is sent that would be held if it were
-    lost, too. It doubles with each that is, up to `MOST_S` [assumed]."""
+    lost, too. It doubles with each that is, up to `MAX_S` [assumed]."""
 
     PATIENCE_PER_ROW_S = 60.0
     """For each row that waits, where questions are answered: two rows that always fail
@@ -158,7 +158,7 @@ class Breaker:
 
     def risk_left_s(self) -> float:
         """Return seconds until a row may be sent that has its last loss at stake."""
-        wait_s = min(self.RISK_S * float(2 ** min(self._risks, 10)), self.MOST_S)
+        wait_s = min(self.RISK_S * float(2 ** min(self._risks, 10)), self.MAX_S)
         return max(0.0, self._lost_at + wait_s - self._clock())
 
     @property
@@ -233,7 +233,7 @@ class Breaker:
             return None  # it left before the others were lost, or these are too few
         doubled = min(self.FIRST_S * float(2**self._pauses), self.LONGEST_S)
         self._pauses = min(self._pauses + 1, 10)
-        return max(doubled, min(self.SHARE * self._outage.age_s, self.MOST_S))
+        return max(doubled, min(self.SHARE * self._outage.age_s, self.MAX_S))
 
     def answered(self, *, is_probe: bool) -> float | None:
         """Take note of an answer that is no success: somebody is there.

@@ -85,7 +85,7 @@ class Verdicts:
             return None  # it left before something worked, so it proves nothing
         if self._refusals and self._refusals[0].kind != refusal.kind:
             self._refusals.clear()
-        if all(known.row_id != refusal.row_id for known in self._refusals):
+        if all(other.row_id != refusal.row_id for other in self._refusals):
             self._refusals.append(refusal)
         part = refusal.row_id, refusal.first_image
         refused_at = self._refused_at.setdefault(part, refusal.refused_at)

@@ -9,6 +9,18 @@ from dataclasses import replace
 
 import anyio
 
+from batchgen.admission.next_step import Part
+from batchgen.admission.permit import Presence
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.run_context import Flight, Run
+from batchgen.attempts.charges import ChargedAs, by_list
+from batchgen.attempts.deliver import deliver
+from batchgen.attempts.fence import fenced
+from batchgen.attempts.fetch import fetch
+from batchgen.attempts.finish import fail, give_back, leave_open
+from batchgen.attempts.polling import Poller
+from batchgen.attempts.purchase import follow_and_fetch
+from batchgen.attempts.store import mark_stored, settle_if_whole
 from batchgen.budget import Reservation, day_of, shares_of
 from batchgen.errors import (
     Again,
@@ -19,21 +31,10 @@ from batchgen.errors import (
     ledger_way_out,
 )
 from batchgen.images import NotAnImage, inspect
-from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, StoredImage
+from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, Reader, StoredImage
 from batchgen.model import Delivered, Running, Sale, State, Status
 from batchgen.output.archive import Archive, Found, Tag
 from batchgen.output.kept import KeptFiles
-from batchgen.runner.accounts import ChargedAs, by_list
-from batchgen.runner.context import Flight, Run, Slot
-from batchgen.runner.decide import Part
-from batchgen.runner.deliver import deliver
-from batchgen.runner.fence import fenced
-from batchgen.runner.fetch import fetch
-from batchgen.runner.finish import fail, give_back, leave_open
-from batchgen.runner.lane import Lane
-from batchgen.runner.polling import Poller
-from batchgen.runner.purchase import follow_and_fetch
-from batchgen.runner.store import mark_stored, settle_if_whole
 from batchgen.wire import Lease
 
 SPREAD_S = 3.0
@@ -57,11 +58,11 @@ def recover(ledger: Ledger, archive: Archive, now: int) -> int:
     Raises:
         LedgerMissing: the archive has images that the ledger never bought.
     """
-    found = archive.recover()
-    _refuse_older_ledger(ledger, found)
+    members = archive.recover()
+    _refuse_older_ledger(ledger, members)
     files = KeptFiles(ledger.path.parent, lambda _: ())
     with ledger.transaction():
-        adopted = _adopt(ledger, archive, found, now)
+        adopted = _adopt(ledger, archive, members, now)
         for attempt in ledger.open_attempts():
             if attempt.state is State.SENT:
                 kept = kept_words(files, attempt.attempt_id)
@@ -73,13 +74,13 @@ def recover(ledger: Ledger, archive: Archive, now: int) -> int:
     return adopted
 
 
-def _refuse_older_ledger(ledger: Ledger, found: Sequence[Found]) -> None:
+def _refuse_older_ledger(ledger: Ledger, members: Sequence[Found]) -> None:
     """Refuse a ledger that is older than the archive, or another run's.
 
     A purchase is in the ledger, on disk, before it is sent.
     """
     newest = ledger.newest_attempt()
-    unknown = sum(member.tag.attempt_id > newest for member in found)
+    unknown = sum(member.tag.attempt_id > newest for member in members)
     if unknown:
         images = "1 image" if unknown == 1 else f"{unknown} images"
         raise LedgerMissing(
@@ -89,18 +90,20 @@ def _refuse_older_ledger(ledger: Ledger, found: Sequence[Found]) -> None:
         )
 
 
-def _adopt(ledger: Ledger, archive: Archive, found: Sequence[Found], now: int) -> int:
+def _adopt(
+    ledger: Ledger, archive: Archive, all_members: Sequence[Found], now: int
+) -> int:
     by_attempt: dict[int, list[Found]] = defaultdict(list)
-    for member in found:
+    for member in all_members:
         by_attempt[member.tag.attempt_id].append(member)
-    open_ids = {it.attempt_id: it for it in ledger.open_attempts()}
+    open_ids = {attempt.attempt_id: attempt for attempt in ledger.open_attempts()}
     adopted = 0
     for attempt_id, members in by_attempt.items():
         attempt = open_ids.get(attempt_id)
         if attempt is None:
             continue
-        looks = (_look(archive, it) for it in members)
-        whole = [it for it in looks if it is not None]
+        looks = (_look(archive, member) for member in members)
+        whole = [image for image in looks if image is not None]
         if not whole:
             continue
         if attempt.state is not State.DELIVERED:
@@ -117,18 +120,18 @@ def _adopt(ledger: Ledger, archive: Archive, found: Sequence[Found], now: int) -
     return adopted
 
 
-def _look(archive: Archive, found: Found) -> StoredImage | None:
-    data = archive.read(found.member.offset)
+def _look(archive: Archive, member: Found) -> StoredImage | None:
+    data = archive.read(member.member.offset)
     try:
         facts = inspect(data)
     except NotAnImage:
         return None
     return StoredImage(
-        image=found.tag.image,
-        name=found.member.name,
-        place=found.member.offset,
-        size_bytes=found.member.size_bytes,
-        crc32=found.member.crc32,
+        image=member.tag.image,
+        name=member.member.name,
+        place=member.member.offset,
+        size_bytes=member.member.size_bytes,
+        crc32=member.member.crc32,
         sha256=hashlib.sha256(data).digest(),
         media_type=facts.media_type,
         width_px=facts.width_px,
@@ -170,12 +173,14 @@ def _forget_answer(
 
 
 def flights_of(
-    run: Run, lanes: Mapping[tuple[str, str], Lane], attempts: Sequence[AttemptRecord]
+    ledger: Reader,
+    lanes: Mapping[tuple[str, str], Lane],
+    attempts: Sequence[AttemptRecord],
 ) -> list[Flight]:
     """Return attempts that can be carried on; no money is held for them yet.
 
     Args:
-        run: The run.
+        ledger: Where their rows stand.
         lanes: Where attempts can be asked for, by provider and recorded base URL.
         attempts: Oldest first.
     """
@@ -184,7 +189,7 @@ def flights_of(
         lane = lanes.get((attempt.provider, attempt.base_url))
         if lane is None:
             continue
-        row = run.ledger.row(attempt.row_id)
+        row = ledger.row(attempt.row_id)
         reservation = Reservation(
             group=Sale.of(
                 attempt.provider,
@@ -204,7 +209,7 @@ def flights_of(
                 request=row.request,
                 attempt=attempt,
                 reservation=reservation,
-                planned=run.ledger.planned_provider(attempt.row_id),
+                planned=ledger.planned_provider(attempt.row_id),
                 task_id=attempt.task_id,
             )
         )
@@ -217,11 +222,11 @@ async def ask_first(run: Run, flights: Sequence[Flight]) -> list[Flight]:
     Returns:
         The other flights: nothing is bought that they may still bring.
     """
-    asked = [it for it in flights if _is_asked_first(run, it)]
+    asked = [flight for flight in flights if _is_asked_first(run.ledger, flight)]
     async with anyio.create_task_group() as tasks:
         for flight in asked:
             tasks.start_soon(_ask_first, run, flight)
-    return [it for it in flights if it not in asked]
+    return [flight for flight in flights if flight not in asked]
 
 
 async def _ask_first(run: Run, flight: Flight) -> None:
@@ -229,8 +234,8 @@ async def _ask_first(run: Run, flight: Flight) -> None:
         await _ask_once(run, flight)
 
 
-def _is_asked_first(run: Run, flight: Flight) -> bool:
-    is_wanted = run.ledger.status(flight.part.row_id) is Status.PENDING
+def _is_asked_first(ledger: Reader, flight: Flight) -> bool:
+    is_wanted = ledger.status(flight.part.row_id) is Status.PENDING
     is_overdue = flight.attempt.state is State.OVERDUE
     return is_overdue and is_wanted and flight.planned is not None
 
@@ -238,28 +243,32 @@ def _is_asked_first(run: Run, flight: Flight) -> bool:
 def carry_on(run: Run, flights: Sequence[Flight]) -> None:
     """Start all flights; first polls are spread over one interval, oldest first."""
     for number, flight in enumerate(flights):
-        run.live += 1
-        flight.lane.live += 1
-        run.tasks.start_soon(_carry_on, run, flight, number / max(1, len(flights)))
+        presence = Presence(run, flight.lane)
+        presence.arrive(with_slot=_is_polled(flight))
+        carried_on = replace(flight, presence=presence)
+        delay_s = SPREAD_S * number / len(flights)
+        run.tasks.start_soon(_carry_on, run, carried_on, presence, delay_s)
 
 
-async def _carry_on(run: Run, flight: Flight, place: float) -> None:
-    try:
+def _is_polled(flight: Flight) -> bool:
+    """Say whether a task is asked for until it ends."""
+    is_other = flight.attempt.state in (State.DELIVERED, State.OVERDUE)
+    return not is_other and flight.planned is not None
+
+
+async def _carry_on(
+    run: Run, flight: Flight, presence: Presence, delay_s: float
+) -> None:
+    with presence:
         async with fenced(run, flight):
             if flight.attempt.state is State.DELIVERED:
                 await _download_again(run, flight)
-            elif flight.attempt.state is State.OVERDUE or flight.planned is None:
-                await _ask_once(run, flight)
-            else:
-                flight = replace(flight, slot=Slot(run, flight.lane))
-                await anyio.sleep(place * SPREAD_S)
+            elif _is_polled(flight):
+                await anyio.sleep(delay_s)
                 with run.wire.lease() as lease:
                     await follow_and_fetch(run, flight, 0.0, lease)
-    finally:
-        flight.free_slot()
-        run.live -= 1
-        flight.lane.live -= 1
-        run.wake()
+            else:
+                await _ask_once(run, flight)
 
 
 async def _download_again(run: Run, flight: Flight) -> None:

@@ -72,7 +72,8 @@ class _Entry:
 
     Attributes:
         end: Where the archive ends behind its images; None where it has none.
-        may_wait: Whether all other waiting entries go first, in a commit of their own.
+        may_wait: Whether all others that wait go first, in a commit without it.
+        then: Called with the result once that is on disk, in the order of the steps.
     """
 
     step: Callable[[Ledger, list[Member]], Any]
@@ -80,6 +81,7 @@ class _Entry:
     members: list[Member] = field(default_factory=list)
     end: int | None = None
     may_wait: bool = False
+    then: Callable[[Any], None] | None = None
     done: anyio.Event = field(default_factory=anyio.Event)
     result: Any = None
     error: BaseException | None = None
@@ -118,26 +120,39 @@ class Writer:
         # archive. So the committed end never passes bytes that no step has named.
         self._appended = self._steps.clone()
 
-    async def commit(self, step: Callable[[Ledger], T], *, may_wait: bool = False) -> T:
+    async def commit(
+        self,
+        step: Callable[[Ledger], T],
+        *,
+        may_wait: bool = False,
+        then: Callable[[T], None] | None = None,
+    ) -> T:
         """Make a step in the ledger; on disk when this returns.
 
         A cancellation does not cut the step short: once begun, it is written.
 
         Args:
-            step: Changes the ledger, and returns the result of the call.
-            may_wait: Whether other waiting steps go first: for long steps that no
-                purchase waits for. Steps that come after its turn do not go first, so
-                it is never put off for good.
+            step: What is done.
+            may_wait: Whether steps that are asked for meanwhile go first: for long ones
+                that no purchase waits for. All that wait when its turn comes go before
+                it, and none that come later, so it is never put off for good.
+            then: What follows from the result in memory. It is called once the step is
+                on disk, in the order of the steps, before anybody else goes on. A step
+                itself touches nothing but the ledger.
 
         Raises:
             StorageError: nothing more can be written by this process.
         """
-        entry = _Entry(lambda ledger, _: step(ledger), may_wait=may_wait)
+        entry = _Entry(lambda ledger, _: step(ledger), may_wait=may_wait, then=then)
         result: T = await self._put(entry)
         return result
 
     async def store(
-        self, images: Sequence[Incoming], step: Callable[[Ledger, list[Member]], T]
+        self,
+        images: Sequence[Incoming],
+        step: Callable[[Ledger, list[Member]], T],
+        *,
+        then: Callable[[T], None] | None = None,
     ) -> T:
         """Append images and make the step that names them; on disk on return.
 
@@ -146,7 +161,7 @@ class Writer:
                 process; steps without images are still made.
             StorageError: nothing more can be written by this process.
         """
-        result: T = await self._put(_Entry(step, images))
+        result: T = await self._put(_Entry(step, images, then=then))
         return result
 
     async def _put(self, entry: _Entry) -> Any:  # what the entry's step returns
@@ -270,7 +285,9 @@ class Writer:
             self._lost()
         self._open.difference_update(group)
         for entry in group:
-            entry.images = ()  # their memory is free from now on
+            entry.images = ()  # whoever held memory for them gives it back now
+            if entry.then is not None:
+                entry.then(entry.result)
             entry.done.set()
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import anyio
 
+from batchgen.admission.next_step import short_waits
 from batchgen.errors import BatchgenError
-from batchgen.runner.decide import short_waits
 from batchgen.sandbox import SandboxProcess, start_sandbox
 from batchgen.sandbox.services import all_services
 from batchgen.verify.books import CheckFailed

@@ -9,12 +9,12 @@ from typing import Any
 import anyio
 import pytest
 
+from batchgen.admission import provider_queue as lane
 from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.engines.folder import read_ledger
 from batchgen.errors import BudgetReached, Charge, CredentialRejected, UsageError
 from batchgen.model import Delivered, Reply, State, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
-from batchgen.runner import lane
 from tests.engines.desk import Desk, statuses
 from tests.engines.shop import LOST, Answer, Asked, Shop, in_turn, refused, said
 from tests.prices import at

@@ -12,12 +12,12 @@ from decimal import Decimal
 import pytest
 from tenacity import wait_exponential
 
+from batchgen.admission import next_step as decide
+from batchgen.attempts import fetch as fetching
 from batchgen.engines.capacity import Capacity
 from batchgen.engines.local import LocalEngine
 from batchgen.model import Status
 from batchgen.providers.aimlapi import AimlApi
-from batchgen.runner import decide
-from batchgen.runner import fetch as fetching
 from batchgen.wire import WireLimits, transport
 from batchgen.wire.sender import Wire
 from tests.engines.desk import Desk

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from anyio.lowlevel import checkpoint
 
+from batchgen.admission import row_scan as scan
+from batchgen.admission.failover import TakeOver
+from batchgen.attempts import fetch
 from batchgen.errors import BudgetReached, GroupsFull, SpecError, UsageError
 from batchgen.model import Price, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
-from batchgen.runner import fetch, scan
-from batchgen.runner.moving import TakeOver
 from tests.engines.desk import PRICES, Desk, QuickFox, statuses
 from tests.engines.shop import Answer, Asked, Shop, refused, said
 from tests.prices import at

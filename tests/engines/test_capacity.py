@@ -136,7 +136,7 @@ async def test_a_want_of_sockets_is_no_outage_and_costs_no_row(
         return await send(transport, request, tracker, connect_s)
 
     monkeypatch.setattr(AiohttpTransport, "_send", lacking)
-    monkeypatch.setattr("batchgen.runner.answers.SILENT_S", 0.01)
+    monkeypatch.setattr("batchgen.admission.provider_health.SILENT_S", 0.01)
     desk.write(*prompts(6))
 
     outcome = await desk.run(terms=desk.wide("foxapi", 6))

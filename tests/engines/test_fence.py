@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from batchgen.attempts import image_check as check_module
 from batchgen.engines.config import RunResult
 from batchgen.images import ImageFacts, inspect
 from batchgen.model import Call, Delivered, Endpoint, Reply, Status
@@ -17,7 +18,6 @@ from batchgen.planning.entries import entry_of
 from batchgen.planning.routing import Choice
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.references import ReferenceCache
-from batchgen.runner import check as check_module
 from tests.engines.desk import Desk, rows, statuses
 from tests.engines.shop import PNG, Answer, Asked, Shop
 

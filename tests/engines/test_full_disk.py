@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from batchgen.admission import decision as admission
 from batchgen.engines.config import RunResult
 from batchgen.errors import DiskFull
 from batchgen.model import Status
-from batchgen.runner import pool
 from batchgen.storage import disk_room
 from tests.engines.desk import Desk
 from tests.engines.shop import Answer, Asked, Shop
@@ -44,7 +44,7 @@ PICTURES = [noise(number) for number in range(8)]
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_room, "SPARE_BYTES", 2 * MEGABYTE)
-    monkeypatch.setattr(pool, "IMAGE_BYTES", MEGABYTE)
+    monkeypatch.setattr(admission, "IMAGE_BYTES", MEGABYTE)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ async def test_a_disk_that_fills_over_the_last_rows_lets_them_end(
 
 def short_of_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let images be far larger than anybody thought."""
-    monkeypatch.setattr(pool, "_image_bytes", lambda _: 1000)
+    monkeypatch.setattr(admission, "_image_bytes", lambda _: 1000)
 
 
 @pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])

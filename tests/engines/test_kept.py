@@ -17,7 +17,7 @@ from batchgen.errors import BudgetReached, ReplyMalformed
 from batchgen.model import Accepted, Blob, Delivered, Link, Reply, State, Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
-from batchgen.runner import again
+from batchgen.runner import second_chances as again
 from tests.engines.desk import AGREED, Desk, statuses
 from tests.engines.shop import PICTURE, PNG, Answer, Asked, Shop, in_turn, said
 

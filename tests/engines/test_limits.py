@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from batchgen.admission.found_limits import found_limits
 from batchgen.engines.folder import read_ledger
 from batchgen.errors import NearlyAllFailed
 from batchgen.model import Status, Terms
-from batchgen.runner.pacing import found_limits
 from tests.engines.desk import Desk, statuses
 from tests.engines.shop import Answer, Asked, Shop, refused, said
 

@@ -10,11 +10,11 @@ from decimal import Decimal
 import anyio
 import pytest
 
+from batchgen.attempts import fetch as fetching
 from batchgen.engines.handle import FROM_CODE
 from batchgen.model import Delivered, Link, State, Status, to_nano
 from batchgen.output.archive import Archive
 from batchgen.providers.aimlapi import AimlApi
-from batchgen.runner import fetch as fetching
 from tests.engines.desk import AGREED, Desk, statuses
 from tests.engines.shop import (
     PICTURE,

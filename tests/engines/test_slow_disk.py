@@ -7,9 +7,9 @@ import threading
 import anyio
 import pytest
 
+from batchgen.admission.provider_queue import UNSTORED_FACTOR
 from batchgen.model import Status
 from batchgen.output.archive import Archive
-from batchgen.runner.pool import UNSTORED_FACTOR
 from tests.engines.desk import Desk
 from tests.engines.shop import PICTURE, Answer, Asked, Shop
 

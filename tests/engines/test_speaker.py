@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from batchgen.attempts.kept_replies import name_in
 from batchgen.engines.speaker import OWN_KINDS, is_provider_words, split_message
 from batchgen.errors import (
     AttemptError,
@@ -20,7 +21,6 @@ from batchgen.errors import (
 from batchgen.model import Delivered, Json, Reply
 from batchgen.providers import PROVIDERS
 from batchgen.reply_errors import error_by_words, without_image
-from batchgen.runner.kept import name_in
 from batchgen.tasks import poll_error
 from batchgen.tracebacks import fault_words
 from batchgen.wire.exchange_errors import download_error

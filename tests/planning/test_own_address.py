@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from batchgen.admission.proof import Proof
+from batchgen.admission.provider_queue import Lane
 from batchgen.ledger import Ledger
 from batchgen.limits import Departures, Finder, Pacing
 from batchgen.model import Endpoint, Job, Terms
@@ -20,8 +22,6 @@ from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
 from batchgen.providers.gccai import Gccai
 from batchgen.providers.gemini import Gemini
-from batchgen.runner.lane import Lane
-from batchgen.runner.proof import Proof
 
 RELAY = "https://relay.example/v1beta"
 CREDIT = {"credit": Decimal("0.0000005")}

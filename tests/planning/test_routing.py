@@ -98,7 +98,7 @@ def test_a_row_that_no_chosen_provider_can_do_says_who_could(router: Choice) -> 
     assert entry.problem is not None
     assert entry.problem.startswith("aimlapi has no 21:9 (it has 1:1, ")
     assert entry.problem.endswith(
-        "); foxapi, nanobananaapi, gccai, gemini and openai can do it"
+        "); foxapi, nanobananaapi, gccai, gemini, openai and fal can do it"
     )
 
 

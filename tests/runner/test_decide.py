@@ -10,10 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.errors import Again, Charge
-from batchgen.ledger import AttemptRecord
-from batchgen.model import OPEN, State, Status
-from batchgen.runner.decide import (
+from batchgen.admission.next_step import (
     Buy,
     Decision,
     Leave,
@@ -25,6 +22,9 @@ from batchgen.runner.decide import (
     missing_parts,
     wait_s,
 )
+from batchgen.errors import Again, Charge
+from batchgen.ledger import AttemptRecord
+from batchgen.model import OPEN, State, Status
 
 POLICY = Policy(max_attempts=5, on_unknown="retry", max_unknown=1)
 

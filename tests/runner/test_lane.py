@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchgen.admission.next_step import Part
+from batchgen.admission.provider_queue import PollPace, Retries
 from batchgen.provider import PollSchedule
-from batchgen.runner.decide import Part
-from batchgen.runner.lane import PollPace, Retries
 
 SCHEDULE = PollSchedule(first_s=3.0, every_s=3.0, factor=1.25, longest_s=15.0)
 

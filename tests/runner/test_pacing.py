@@ -7,10 +7,10 @@ import json
 import anyio
 import pytest
 
+from batchgen.admission.found_limits import pacing_of
 from batchgen.limits import MOST_AT_ONCE, Finder, Pacing
 from batchgen.model import Terms
 from batchgen.provider import Defaults
-from batchgen.runner.pacing import pacing_of
 from tests.virtual import live_through
 
 DEFAULTS = Defaults(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from batchgen.admission.next_step import Part
+from batchgen.admission.reference_buffer import Shelf
 from batchgen.model import Attachment, Inline, Link
-from batchgen.runner.decide import Part
-from batchgen.runner.shelf import Shelf
 
 pytestmark = pytest.mark.anyio
 

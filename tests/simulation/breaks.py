@@ -10,40 +10,55 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+from batchgen.admission import next_step as decide
+from batchgen.admission.permit import Permit
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.run_context import Flight, PriceOf, Run
+from batchgen.attempts import charges, finish, purchase
+from batchgen.attempts.charges import ChargedAs
 from batchgen.budget import Budget, Reservation
 from batchgen.errors import Again, AttemptError, Charge, LinkLost, Refused
 from batchgen.ledger import AttemptRecord, Ledger
 from batchgen.limits import Departures, Outage
 from batchgen.limits import departures as departing
 from batchgen.model import Sale, State
-from batchgen.runner import decide, finish, purchase, resume
-from batchgen.runner.accounts import ChargedAs
-from batchgen.runner.context import Flight, Run
-from batchgen.runner.lane import Lane
+from batchgen.runner import resume
 
 Put = Callable[[Any, str, object], None]
 """How something takes the place of something else: `setattr`, or what undoes it."""
 
 
-def _unmarked(order: purchase.Order) -> Flight:
+def _unmarked(permit: Permit) -> Flight:
     """Return as much of a flight as sending one takes: its attempt has no number."""
-    attempt = SimpleNamespace(attempt_id=0)
-    return cast(Flight, SimpleNamespace(lane=order.lane, attempt=attempt))
+    attempt = SimpleNamespace(attempt_id=0, model=permit.queued.planned.model)
+    planned = permit.queued.planned
+    return cast(
+        Flight,
+        SimpleNamespace(
+            lane=permit.lane,
+            part=permit.part,
+            request=replace(planned.row.request, resolution=planned.resolution),
+            attempt=attempt,
+            uploads=None,
+        ),
+    )
 
 
 def _send_before_it_is_written(put: Put) -> None:
     mark, send = purchase._mark_sent, purchase._send
     said: dict[int, object] = {}
 
-    async def send_and_mark(run: Run, order: purchase.Order) -> Flight | None:
+    async def send_and_mark(run: Run, permit: Permit) -> Flight | None:
         try:
-            said[id(order)] = await send(run, order, _unmarked(order), run.wire.lease())
+            said[id(permit)] = await send(
+                run, permit, _unmarked(permit), run.wire.lease()
+            )
         except AttemptError as error:
-            said[id(order)] = error
-        return await mark(run, order)
+            said[id(permit)] = error
+        return await mark(run, permit)
 
-    async def recall(run: Run, order: purchase.Order, *_: object) -> object:
-        if isinstance(found := said.pop(id(order)), AttemptError):
+    async def recall(run: Run, permit: Permit, *_: object) -> object:
+        if isinstance(found := said.pop(id(permit)), AttemptError):
             raise found
         return found
 
@@ -70,13 +85,13 @@ def _reserve_half(put: Put) -> None:
 
 
 def _take_unknown_for_free(put: Put) -> None:
-    charge_of = finish._charge
+    charge_of = charges.charge_of_failure
 
-    def charge(run: Run, flight: Flight, error: AttemptError) -> ChargedAs:
-        found = charge_of(run, flight, error)
+    def charge(price_of: PriceOf, flight: Flight, error: AttemptError) -> ChargedAs:
+        found = charge_of(price_of, flight, error)
         return ChargedAs(Charge.NONE, 0) if found[0] is Charge.UNKNOWN else found
 
-    put(finish, "_charge", charge)
+    put(finish, "charge_of_failure", charge)
 
 
 def _buy_unknown_without_end(put: Put) -> None:

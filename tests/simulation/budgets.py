@@ -26,6 +26,7 @@ from unittest.mock import patch
 
 import anyio
 
+from batchgen.admission import row_scan as scan
 from batchgen.budget import Limits, Share, day_of, limits_of, shares_of
 from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import EVERY_ROW, Estimate
@@ -36,7 +37,6 @@ from batchgen.model import Job, Price, PriceList, Status, Terms, by_resolution
 from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.gccai import Gccai
-from batchgen.runner import scan
 from tests.simulation.power import Power, PowerCut
 from tests.simulation.till import HOST, KEY, UNIT, Goods, Habits, Prices, Till
 from tests.virtual import live_through

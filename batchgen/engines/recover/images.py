@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from batchgen.attempts.charges import by_list
+from batchgen.attempts.store import size_warning
 from batchgen.engines.recover.price_book import PriceBook
 from batchgen.engines.recover.recovered_attempts import MAX_IMAGES, micros_of
 from batchgen.engines.recover.recovery_report import RecoveryReport
@@ -21,8 +23,6 @@ from batchgen.model import State, now_micros
 from batchgen.output.reading import WrittenTable
 from batchgen.output.salvage import Salvage, SalvagedImage
 from batchgen.output.tag import Tag
-from batchgen.runner.accounts import by_list
-from batchgen.runner.store import size_warning
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PRICED = (Charge.REPORTED, Charge.BILLED, Charge.PRICE_LIST)

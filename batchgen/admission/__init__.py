@@ -1,0 +1,1 @@
+"""Which part may be sent now: queues, slots, rate, budget, breaker, failover."""

@@ -1,0 +1,242 @@
+"""Whether a part may be sent now: the one place where that is decided.
+
+The questions are asked in this order. Is it still to be bought? Is there a slot at the
+provider, and room on the disk? Is there money? Does the rate let it leave? Does the
+provider answer? Whatever was taken until one of them says no is given back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batchgen.admission.feed import QueuedPart
+from batchgen.admission.next_step import Settled, decide, history_of, may_lose
+from batchgen.admission.permit import Permit
+from batchgen.admission.provider_probe import is_there
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.row_changes import end_row
+from batchgen.admission.run_context import Run
+from batchgen.budget import Reservation, shares_of
+from batchgen.errors import DayFull, GroupsFull, UsageError
+from batchgen.model import Sale, Status
+from batchgen.planning.routing import unpriced_words
+from batchgen.storage.disk_room import Look
+
+if TYPE_CHECKING:
+    from batchgen.runner.progress import Progress
+
+IMAGE_BYTES = 8 * 1024 * 1024
+SURE_OF_SIZE = 16
+"""Room held on the disk for each image in flight [assumed], until the first images have
+shown their size."""
+
+ALONE_S = 1.0
+"""What must be sent alone, and is not, is looked at again after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The part waits in its queue.
+
+    Attributes:
+        wait_s: For so many seconds.
+        too_much: Until there is money for this; None where it waits for time alone.
+        day: Until the next day, since the budget of this one is used up.
+    """
+
+    wait_s: float = 0.0
+    too_much: Reservation | None = None
+    day: DayFull | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Nothing is to be bought for the part any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Nothing more is sent to the provider in this run."""
+
+
+Refusal = Later | Drop | Halt
+
+
+async def request(run: Run, lane: Lane, queued: QueuedPart) -> Permit | Refusal:
+    """Wait until a part may be sent, or say why it may not.
+
+    Raises:
+        BudgetReached: it does not fit and nothing is in flight.
+        UsageError: there is a budget, and no price.
+        DiskFull: there is no room for one more image.
+    """
+    permit = Permit(run, lane, queued)
+    try:
+        refusal = await _refusal(run, lane, permit)
+    except BaseException:
+        permit.close()
+        raise
+    if refusal is not None:
+        permit.close()
+        return refusal
+    permit.begin()
+    return permit
+
+
+async def _refusal(run: Run, lane: Lane, permit: Permit) -> Refusal | None:
+    queued = permit.queued
+    if not await _is_to_be_bought(run, queued):
+        return Drop()
+    await _wait_for_slot(run, lane, queued.planned.model)
+    reservation = _reservation(run, lane, queued)
+    try:
+        permit.hold(await run.budget.reserve(reservation))
+    except GroupsFull:
+        return Later(too_much=reservation)
+    except DayFull as full:
+        if run.job.on_day_full == "stop":
+            raise
+        return Later(day=full)
+    if not await _may_depart(run, lane, permit):
+        return Halt()
+    wait_s = await _doubt_s(run, lane, queued)
+    return None if wait_s is None else Later(wait_s)
+
+
+# -- is it still to be bought?
+
+
+async def _is_to_be_bought(run: Run, queued: QueuedPart) -> bool:
+    """Say whether a part is; ends its row if its attempts so far say so."""
+    row = queued.planned.row
+    if row.status is not Status.PENDING:
+        return False
+    if not queued.attempts:
+        return True
+    history = history_of(queued.attempts, queued.part, row.tries_from)
+    decision = decide(history, run.policy, queued.planned.provider)
+    if isinstance(decision, Settled):
+        await end_row(run, row.row_id, decision)
+        return False
+    # Or its provider had stopped in an earlier run: this run asks again.
+    return True
+
+
+# -- is there a slot, and room on the disk?
+
+
+async def _wait_for_slot(run: Run, lane: Lane, model: str) -> None:
+    """Wait for a slot, and for room on the disk.
+
+    Where nothing has worked yet, the first answer is awaited, too.
+
+    Raises:
+        DiskFull: nothing is in flight that could be stored, and nothing more fits.
+    """
+    while True:
+        version = run.changed.version
+        first_answer_in_s = lane.first_answer_in_s(model)
+        if run.fails_too_often:
+            # A refusal comes sooner than an image: those under way are awaited, and
+            # may say otherwise.
+            if run.live == 0:
+                run.give_up()
+                return
+        elif lane.stopped is not None:
+            return  # whoever asks for its departure is told so
+        elif not first_answer_in_s and lane.has_slot:
+            images, image_bytes = run.live + 1, _image_bytes(run.progress)
+            look = run.room.look(images, image_bytes)
+            if look is Look.HELD:
+                return
+            if look is Look.LACKING:
+                # Much may have changed when it is done: all is looked at again.
+                await run.room.hold(images, image_bytes)
+                continue
+            if run.live == 0:
+                raise run.room.explain(images, image_bytes)
+        with anyio.move_on_after(first_answer_in_s or None):
+            await run.changed.wait(version)
+
+
+def _image_bytes(progress: Progress) -> int:
+    """Return the room to keep for one image: twice what they have in this run."""
+    if progress.bought < SURE_OF_SIZE:
+        return IMAGE_BYTES
+    return 2 * progress.stored_bytes // progress.bought
+
+
+# -- is there money?
+
+
+def _reservation(run: Run, lane: Lane, queued: QueuedPart) -> Reservation:
+    planned = queued.planned
+    group = Sale.of(lane.name, planned.row.request, planned.model, planned.resolution)
+    if run.budget.limits and run.budget.ceiling(group) is None:
+        raise UsageError(unpriced_words(group, elsewhere=lane.elsewhere))
+    shares = shares_of(planned.row.budget_group)
+    return Reservation(group=group, images=queued.part.images, shares=shares)
+
+
+# -- does the rate let it leave?
+
+
+async def _may_depart(run: Run, lane: Lane, permit: Permit) -> bool:
+    """Wait for the rate; False if nothing more is to be sent."""
+    if lane.stopped is not None or run.gives_up:
+        return False
+    if lane.departures.may_grant():
+        permit.let_depart()
+        return True
+    with anyio.CancelScope() as lane.leaving:
+        await lane.departures.grant()
+        permit.let_depart()
+        return lane.stopped is None and not run.gives_up
+    return False
+
+
+# -- does the provider answer?
+
+
+async def _doubt_s(run: Run, lane: Lane, queued: QueuedPart) -> float | None:
+    """Say when to ask again for a part that must not be sent now; None if it may.
+
+    A provider that perhaps fails for everybody is tried with a row that loses nothing.
+    """
+    breaker = lane.breaker
+    if not queued.as_probe:
+        # If it opened meanwhile: one that was not tried yet risks less.
+        return 0.0 if breaker.is_open else None
+    if not lane.is_in_doubt:
+        return None  # a purchase succeeded meanwhile
+    history = history_of(queued.attempts, queued.part, queued.planned.row.tries_from)
+    # Where only few are left, it may be they that fail, and nobody else.
+    is_about_few = not lane.may_have_lost_several or breaker.may_be_the_rows
+    is_asked = breaker.is_open and is_about_few
+    may_be_lost = may_lose(history, run.policy)
+    if not history or (may_be_lost and not is_asked):
+        return None
+    is_risky = not may_be_lost and lane.may_have_lost_several
+    if is_risky and (wait_s := _alone_in_s(run, lane)) > 0:
+        return wait_s
+    is_away = not await is_there(run, lane)
+    return 0.0 if is_away or lane.stopped is not None or run.gives_up else None
+
+
+def _alone_in_s(run: Run, lane: Lane) -> float:
+    """Return how long a part waits that would be at its end if it were lost, too.
+
+    It goes after all else, and alone; and what answers a question is no proof that the
+    outage is over.
+    """
+    if lane.breaker.open():
+        run.progress.notice(
+            f"{lane.name} does not answer: rows wait. Each row that is left was sent "
+            "once already and got no answer, so they are sent one by one, after longer "
+            "waits, until one succeeds"
+        )
+    left_s = lane.breaker.risk_left_s()
+    return left_s or (ALONE_S if lane.in_flight else 0.0)

@@ -1,0 +1,260 @@
+"""Which part a provider is asked for next."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from batchgen.admission.failover import TakeOver
+from batchgen.admission.next_step import (
+    Part,
+    history_of,
+    may_lose,
+    missing_parts,
+)
+from batchgen.admission.preparation import Preparation
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.reference_uploads import References
+from batchgen.admission.row_scan import Scan
+from batchgen.admission.run_context import Run
+from batchgen.errors import (
+    Again,
+)
+from batchgen.ledger import AttemptRecord, PlannedRow
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedPart:
+    """A part that may be bought, and what was tried for its row so far.
+
+    Attributes:
+        as_probe: Whether it may try if a provider is back that gave no answers.
+    """
+
+    part: Part
+    planned: PlannedRow
+    attempts: Sequence[AttemptRecord]
+    as_probe: bool = False
+
+
+class Feed:
+    """Parts in manifest order, retries first when they are due.
+
+    A part with images that must be read or sent first comes when they are ready, on
+    the run's shelf; others may come before it. Use as a context manager.
+    """
+
+    def __init__(self, run: Run, lane: Lane, references: References) -> None:
+        self._run = run
+        self._lane = lane
+        limit = run.job.limit
+        end = limit if limit is not None else 1 << 62
+        self.scan = Scan(run.ledger, run.budget, lane.name, end)
+        self._rows: deque[PlannedRow] = deque()
+        self._parts: deque[QueuedPart] = deque()
+        self._preparation = Preparation(run, lane, references)
+        self._take_over = TakeOver(run, lane)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lane.is_dry = True
+        self._run.wake()
+        self._preparation.close()
+
+    async def next(self) -> QueuedPart | None:
+        """Return the next part, waiting while some may still come; None at the end."""
+        while self._lane.stopped is None and not self._run.gives_up:
+            # Read before all looks: what changes during one of them ends the wait.
+            version = self._run.changed.version
+            if (ready := self._preparation.take_ready()) is not None:
+                return ready
+            queued = None if self._preparation.is_full else self._take()
+            if queued is None:
+                if self._reads_on():
+                    await checkpoint()
+                elif not await self._more(version):
+                    return None
+            elif self.scan.set_aside(queued.planned.row.budget_group, queued.part):
+                pass
+            elif await self._preparation.add(queued):
+                return queued
+        return None
+
+    def _reads_on(self) -> bool:
+        """Say whether rows may come at once, after some that were passed over."""
+        if self._preparation.is_full or self._rows or self._parts:
+            return False
+        if self.scan.may_have_more:
+            return True
+        reopened = list(self.scan.reopen())
+        for part in reopened:
+            self._lane.retries.add(part, 0.0)
+        return bool(reopened)
+
+    def retry(self, part: Part, wait_s: float) -> None:
+        """Let a part come again after a while."""
+        self._lane.retries.add(part, wait_s)
+
+    def put_back(self, part: Part) -> None:
+        """Let a part come again, and what is ready be made ready anew.
+
+        Nothing will go for long, and what is ready takes memory.
+        """
+        for queued in self._preparation.put_back():
+            self.retry(queued.part, 0.0)
+        self.retry(part, 0.0)
+
+    async def _more(self, version: int) -> bool:
+        """Say whether to look again: rows came from others, or something changed.
+
+        Args:
+            version: Of the run's notifier, before what was looked at.
+        """
+        is_idle = not self._preparation.is_busy and not len(self._lane.retries)
+        if is_idle and len(self._run.lanes) > 1:
+            if await self._take_over.take():
+                return True
+            if not self._lane.is_dry:
+                self._lane.is_dry = True
+                self._run.wake()
+            # While others were asked, a retry may have come due, money may have come
+            # back to a full budget, or the plan may have ended.
+            if self._run.changed.version != version:
+                return True
+        return await self._wait(version)
+
+    def _others_are_dry(self) -> bool:
+        """Say whether no other lane has anything that could still come here."""
+        others = (lane for lane in self._run.lanes.values() if lane is not self._lane)
+        return not any(lane.may_hand_on for lane in others)
+
+    async def _wait(self, version: int) -> bool:
+        """Wait until something changes; False if nothing will."""
+        wait_s = self._lane.retries.next_in_s()
+        if self._preparation.is_busy:
+            wait_s = None if self._preparation.is_full else wait_s
+        elif self._lane.moved:
+            return True
+        elif (
+            wait_s is None
+            and not self._run.planning
+            and self._run.live == 0
+            and not self.scan.may_reopen()
+            and self._others_are_dry()
+        ):
+            return False
+        with anyio.move_on_after(wait_s):
+            await self._run.changed.wait(version)
+        return True
+
+    def _take(self) -> QueuedPart | None:
+        queued = self._next_part()
+        if queued is not None:
+            self._lane.is_dry = False
+        return queued
+
+    def _next_part(self) -> QueuedPart | None:
+        if not self._lane.is_in_doubt:
+            return self._again() or self._fresh() or self._put_off()
+        # It may be an outage. Rows that were never lost find out: one that is lost
+        # twice is held.
+        first = self._tried_for_free() if self._lane.breaker.is_open else None
+        queued = first or self._untried() or self._again() or self._put_off()
+        return None if queued is None else replace(queued, as_probe=True)
+
+    def _put_off(self) -> QueuedPart | None:
+        """Return a part that was to be asked again when nothing else is left."""
+        lane = self._lane
+        if self._run.planning or lane.in_flight or len(lane.retries):
+            return None
+        while lane.aside:
+            lane.retries.add(lane.aside.popleft(), 0.0)
+        return self._again()
+
+    def _tried_for_free(self) -> QueuedPart | None:
+        """Return one that can be lost once more: each row may fail at first alone."""
+        queued = self._again()
+        if queued is None:
+            return None
+        tries_from = queued.planned.row.tries_from
+        history = history_of(queued.attempts, queued.part, tries_from)
+        if may_lose(history, self._run.policy):
+            return queued
+        self._lane.retries.add(queued.part, 0.0)
+        return None
+
+    def _untried(self) -> QueuedPart | None:
+        while (queued := self._fresh()) is not None:
+            if not queued.attempts:
+                return queued
+            self._lane.retries.add(queued.part, 0.0)
+        return None
+
+    def _again(self) -> QueuedPart | None:
+        while (part := self._lane.retries.take_due()) is not None:
+            planned = self._planned(part.row_id)
+            if planned is None:
+                continue
+            attempts = self._run.ledger.attempts_of(part.row_id)
+            if part.images <= self._lane.able.images_per_request:
+                return QueuedPart(part, planned, attempts)
+            # It comes from a provider that makes more at once.
+            self._parts.extend(self._missing(planned))
+            return self._fresh()
+        return None
+
+    def _planned(self, row_id: int) -> PlannedRow | None:
+        """Return a row, if this lane is to make it."""
+        planned = self._run.ledger.planned(row_id)
+        is_ours = planned is not None and planned.provider == self._lane.name
+        return planned if is_ours else None
+
+    def _fresh(self) -> QueuedPart | None:
+        while not self._parts:
+            while self._lane.moved:
+                if (planned := self._planned(self._lane.moved.popleft())) is not None:
+                    self._rows.append(planned)
+            if not self._rows:
+                self._rows.extend(self.scan.read())
+            if not self._rows:
+                return None
+            self._parts.extend(self._asked_now(self._rows.popleft()))
+        return self._parts.popleft()
+
+    def _asked_now(self, planned: PlannedRow) -> Iterator[QueuedPart]:
+        """Yield a row's parts, but for those whose last answer stopped a run.
+
+        They are asked when nothing else is left: one of them may be what stopped it.
+        """
+        for queued in self._missing(planned):
+            tries_from = planned.row.tries_from
+            history = history_of(queued.attempts, queued.part, tries_from)
+            last = history[-1] if history else None
+            is_ours = last is not None and last.provider == self._lane.name
+            if last is not None and is_ours and last.again is Again.STOP:
+                self._lane.aside.append(queued.part)
+            else:
+                yield queued
+
+    def _missing(self, planned: PlannedRow) -> Iterator[QueuedPart]:
+        row, ledger = planned.row, self._run.ledger
+        attempts = ledger.attempts_of(row.row_id)
+        have = ledger.stored_images(row.row_id) if attempts else set()
+        max_images = self._lane.able.images_per_request
+        for part in missing_parts(
+            row.row_id, row.request.n, have, attempts, max_images
+        ):
+            yield QueuedPart(part, planned, attempts)

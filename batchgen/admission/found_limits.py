@@ -1,0 +1,83 @@
+"""Limits that are found by trying: begun, and remembered in the run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from math import inf
+from typing import TYPE_CHECKING
+
+from batchgen.ledger import Reader
+from batchgen.limits import MOST_AT_ONCE, Departures, Finder, Pacing
+from batchgen.model import Terms
+from batchgen.provider import Defaults
+
+if TYPE_CHECKING:
+    from batchgen.admission.provider_queue import Lane
+    from batchgen.admission.run_context import Run
+
+
+def purchases_wanted(terms: Terms, defaults: Defaults) -> int:
+    """Return how many purchases at a time a provider may have in a run at most."""
+    if terms.concurrency == "auto":
+        return MOST_AT_ONCE
+    return terms.concurrency or defaults.concurrency
+
+
+def pacing_of(
+    terms: Terms,
+    defaults: Defaults,
+    stored: object,
+    clock: Callable[[], float],
+    max_purchases: int | None = None,
+) -> tuple[Departures, Pacing]:
+    """Return how a provider is to be asked: as the job says, or to be found.
+
+    Args:
+        terms: What the job says; `auto` begins with the provider's defaults.
+        defaults: What holds where it says nothing.
+        stored: What `remember` wrote in an earlier process.
+        clock: Monotonic seconds.
+        max_purchases: At a time, for which there are sockets; None for all.
+    """
+    dumps = json.loads(stored) if isinstance(stored, str) else {}
+
+    def finder(name: str, start: float, max_value: float, *, is_rate: bool) -> Finder:
+        if name in dumps:
+            return Finder.load(dumps[name], max_value, is_rate=is_rate)
+        return Finder(start, max_value, is_rate=is_rate)
+
+    end = purchases_wanted(terms, defaults)
+    if max_purchases is not None:
+        end = min(end, max_purchases)
+    concurrency: int | Finder = end
+    if terms.concurrency == "auto":
+        start = min(defaults.concurrency, end)
+        concurrency = finder("concurrency", start, end, is_rate=False)
+    if terms.rpm == "auto":
+        rpm = finder("rpm", defaults.rpm or inf, inf, is_rate=True)
+        departures = Departures(None, clock, counts=True)
+        pacing = Pacing(departures, concurrency, rpm, clock, remembers_rate=True)
+        return departures, pacing
+    departures = Departures(terms.rpm or defaults.rpm, clock, counts=True)
+    return departures, Pacing(departures, concurrency, Finder(inf, is_rate=True), clock)
+
+
+def found_limits(ledger: Reader) -> Iterator[str]:
+    """Yield in words what was found for each provider."""
+    for provider, text in ledger.meta.all_found_limits():
+        limits = {key: Finder.load(dump) for key, dump in json.loads(text).items()}
+        words = [f"{key} {limit.value:.0f}" for key, limit in limits.items()]
+        if words:
+            yield f"found for {provider}: {', '.join(words)}"
+
+
+async def remember(run: Run, lane: Lane) -> None:
+    """Write down what was found, so that a restart begins there."""
+    dumps = {name: finder.dump() for name, finder in lane.pacing.finders.items()}
+    text = json.dumps({name: dump for name, dump in dumps.items() if dump is not None})
+    address = (lane.name, lane.endpoint.base_url)
+    if dumps and run.ledger.meta.found_limits(*address) != text:
+        await run.writer.commit(
+            lambda ledger: ledger.meta.set_found_limits(*address, text)
+        )

@@ -1,0 +1,155 @@
+"""What one purchase may use, and what it gives back in the end.
+
+Six things are counted while a purchase is under way: its slot, that it is alive, its
+departure under the rate, its money, whether it is the probe, and its reference images.
+All are taken here, and all that was not used is given back here, in `close`. One that
+was forgotten would let a run wait for ever.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from batchgen.admission.feed import QueuedPart
+    from batchgen.admission.provider_queue import Lane
+    from batchgen.admission.run_context import Run
+    from batchgen.budget import Reservation
+    from batchgen.limits import Use
+
+
+class Presence:
+    """One attempt under way at a provider: it is alive, and may hold a slot.
+
+    Use as a context manager. A purchase has a `Permit`; an attempt that an earlier
+    process sent is only present.
+    """
+
+    def __init__(self, run: Run, lane: Lane) -> None:
+        self.run = run
+        self.lane = lane
+        self._is_alive = self._has_slot = False
+
+    def arrive(self, *, with_slot: bool) -> None:
+        """Count the attempt: it is alive, and in flight if it takes a slot."""
+        self._is_alive, self._has_slot = True, with_slot
+        self.run.live += 1
+        self.lane.live += 1
+        self.lane.in_flight += with_slot
+
+    def free_slot(self) -> None:
+        """Let another purchase have the slot; nothing happens the second time."""
+        if self._has_slot:
+            self._has_slot = False
+            self.lane.in_flight -= 1
+            self.run.wake()
+
+    def close(self) -> None:
+        """Give back whatever is still held; nothing happens the second time."""
+        self.free_slot()
+        if self._is_alive:
+            self._is_alive = False
+            self.run.live -= 1
+            self.lane.live -= 1
+        self.run.wake()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Permit(Presence):
+    """All that a part needs to be bought.
+
+    Attributes:
+        queued: The part, with its row.
+        reservation: The money that is held for it.
+        load: What was under way at the provider when it left.
+        is_probe: Whether it tries if a provider that gave no answers is back.
+        is_recorded: Whether the attempt is in the ledger: then its money is no longer
+            given back here, but becomes what the attempt costs.
+        has_left: Whether its request really left.
+    """
+
+    reservation: Reservation
+    load: Use
+
+    def __init__(self, run: Run, lane: Lane, queued: QueuedPart) -> None:
+        super().__init__(run, lane)
+        self.queued, self.part = queued, queued.part
+        self.is_probe = self.is_recorded = self.has_left = False
+        self._holds_money = self._may_depart = False
+        self._left_at: float | None = None
+        self._head_at: float | None = None
+
+    # -- taken, in this order
+
+    def hold(self, reservation: Reservation) -> None:
+        """Keep money that the budget holds."""
+        self.reservation, self._holds_money = reservation, True
+
+    def let_depart(self) -> None:
+        """Keep a departure that the rate has granted."""
+        self._may_depart = True
+
+    def begin(self) -> None:
+        """Take the slot: nothing stands in the way of the purchase any more."""
+        lane = self.lane
+        if not lane.live:
+            lane.alone_since = self.run.time.monotonic()
+        self.arrive(with_slot=True)
+        self.is_probe = self.queued.as_probe and lane.breaker.is_open
+        if self.is_probe:
+            lane.breaker.probing = self
+        self.load = lane.pacing.leaving(lane.in_flight)
+
+    # -- used
+
+    def depart(self) -> None:
+        """Count the departure, at this moment."""
+        self.has_left, self._may_depart = True, False
+        self._left_at = self.run.time.monotonic()
+        self.lane.departures.departed(self._left_at)
+        self.lane.reply_times.left(id(self), self._left_at)
+
+    def note_head(self) -> None:
+        """Note that the head of the reply is here, at this moment."""
+        self._head_at = self.run.time.monotonic()
+
+    def times(self) -> tuple[float, float]:
+        """Return when the request left, and seconds from then to the reply's head.
+
+        Nobody waits for it any more.
+        """
+        self.lane.reply_times.answered(id(self))
+        now = self.run.time.monotonic()
+        left_at = now if self._left_at is None else self._left_at
+        return left_at, (self._head_at or now) - left_at
+
+    # -- given back
+
+    def stay(self) -> None:
+        """Give the departure back if nothing left."""
+        if self._may_depart:
+            self._may_depart = False
+            self.lane.departures.stayed()
+
+    def close(self) -> None:
+        """Give back whatever was not used; nothing happens the second time."""
+        self.run.shelf.drop(self.part)
+        self.stay()
+        self.lane.reply_times.answered(id(self))
+        if self._holds_money and not self.is_recorded:
+            self._holds_money = False
+            self.run.release(self.reservation)
+        if self.lane.breaker.probing is self:
+            self.lane.breaker.probing = None
+        super().close()

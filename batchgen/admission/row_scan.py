@@ -1,0 +1,177 @@
+"""Rows of one provider in manifest order; rows whose budget is used up wait.
+
+A group is a row's values of the columns that have budgets. One that is full is closed:
+its rows are passed over, and only where the first of them stands is remembered. When
+money comes back to it, those rows are read again, once all others were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from batchgen.admission.next_step import Part
+from batchgen.budget import Budget, Reservation, Share
+from batchgen.ledger import PlannedRow, Reader
+from batchgen.model import Status
+
+SLICE = 256
+"""Rows that are read ahead of their purchase."""
+
+
+@dataclass(slots=True)
+class _Closed:
+    """A group without room.
+
+    Attributes:
+        wanted: What did not fit.
+        held: What its attempts in flight could cost when it was closed.
+        first: Position of the first row that was passed over; None for none.
+        aside: Parts that had been read before it was closed, first what did not fit.
+    """
+
+    reservation: Reservation
+    held: int
+    first: int | None = None
+    aside: list[Part] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Again:
+    """A second reading, of groups that have room again: each from its own row on."""
+
+    firsts: dict[str, int]
+    after: int
+    end: int
+
+
+class Scan:
+    """Reads the rows of one lane.
+
+    Args:
+        ledger: Where they stand.
+        budget: Says what fits.
+        lane: The provider that makes them.
+        below: Position behind the last.
+
+    Attributes:
+        may_have_more: Whether another slice may follow at once.
+    """
+
+    def __init__(self, ledger: Reader, budget: Budget, lane: str, end: int) -> None:
+        self._ledger = ledger
+        self._budget = budget
+        self._lane = lane
+        self._end = end
+        self._after = -1
+        self._closed: dict[str, _Closed] = {}
+        self._again: _Again | None = None
+        self._looked_at = 0
+        self.may_have_more = True
+
+    def read(self) -> list[PlannedRow]:
+        """Return rows of the next slice, without those of closed groups."""
+        again = self._again
+        rows = self._read_again(again) if again else self._read_on()
+        self.may_have_more = bool(rows) or again is not None
+        if again is not None:
+            # What stands above was handed out before its group was closed.
+            firsts = again.firsts
+            rows = [
+                row
+                for row in rows
+                if row.position >= firsts[row.row.budget_group or ""]
+            ]
+        return [row for row in rows if not self._is_passed_over(row)]
+
+    def _read_on(self) -> list[PlannedRow]:
+        rows = self._ledger.waiting(self._lane, self._after, self._end, SLICE)
+        if rows:
+            self._after = rows[-1].position
+        return rows
+
+    def _read_again(self, again: _Again) -> list[PlannedRow]:
+        rows = self._ledger.waiting(
+            self._lane, again.after, again.end, SLICE, again.firsts
+        )
+        if rows:
+            again.after = rows[-1].position
+        else:
+            self._again = None
+        return rows
+
+    def _is_passed_over(self, planned: PlannedRow) -> bool:
+        closed = self._closed.get(planned.row.budget_group or "")
+        if closed is None:
+            return False
+        if closed.first is None or planned.position < closed.first:
+            closed.first = planned.position
+        return True
+
+    # -- groups without room
+
+    def close(self, group: str, reservation: Reservation, part: Part) -> None:
+        """Close a group for a part that did not fit; the part comes again."""
+        if group not in self._closed:
+            self._closed[group] = _Closed(reservation, self._held(reservation))
+        self._closed[group].aside.append(part)
+
+    def set_aside(self, group: str | None, part: Part) -> bool:
+        """Keep a part for later if its group is closed; False if it is not."""
+        closed = self._closed.get(group or "")
+        if closed is not None:
+            closed.aside.append(part)
+        return closed is not None
+
+    def reopen(self) -> Iterator[Part]:
+        """Open groups that have room again; yield the parts that were set aside.
+
+        To be called when all rows that were read are handed out: what is read again
+        begins where the first row of a group was passed over.
+        """
+        settled = self._budget.settled
+        is_soon = settled - self._looked_at < len(self._closed) // 8
+        if self._again is not None or (is_soon and self.may_reopen()):
+            return
+        self._looked_at = settled
+        opened = {
+            name: closed
+            for name, closed in self._closed.items()
+            if self._has_room(closed)
+        }
+        firsts = {
+            name: closed.first
+            for name, closed in opened.items()
+            if closed.first is not None
+        }
+        if firsts:
+            self._again = _Again(firsts, min(firsts.values()) - 1, self._after + 1)
+        for name, closed in opened.items():
+            del self._closed[name]
+            yield from closed.aside
+
+    def _has_room(self, closed: _Closed) -> bool:
+        held = self._held(closed.reservation)
+        # Not for each attempt that ends: every second reading passes over many rows.
+        if 2 * held > closed.held:
+            return False
+        if not self._budget.full_shares(closed.reservation):
+            return True
+        # Nothing comes back any more; but what did not fit may have lost its row.
+        row_id = closed.aside[0].row_id
+        return held == 0 and self._ledger.status(row_id) is not Status.PENDING
+
+    def _held(self, reservation: Reservation) -> int:
+        return sum(self._budget.held(share) for share in reservation.shares)
+
+    def may_reopen(self) -> bool:
+        """Say whether money in flight could still come back to a closed group."""
+        return any(self._held(closed.reservation) for closed in self._closed.values())
+
+    def full_shares(self) -> set[Share]:
+        """Return the budgets by column that keep rows from being bought."""
+        return {
+            share
+            for closed in self._closed.values()
+            for share in self._budget.full_shares(closed.reservation)
+        }

@@ -1,0 +1,235 @@
+"""What a provider delivered: charged, written down, and brought home."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batchgen.addresses import is_data_uri
+from batchgen.admission.run_context import Flight, Run
+from batchgen.attempts.attempt_log import log_delivered
+from batchgen.attempts.charges import (
+    ChargedAs,
+    charge_of,
+    latency_of,
+    spend,
+    tell_raised,
+)
+from batchgen.attempts.fetch import Numbered, fetch
+from batchgen.attempts.finish import lose
+from batchgen.attempts.image_check import SMALL_BYTES, check_image
+from batchgen.attempts.kept_replies import keep_image
+from batchgen.attempts.store import Checked, InlineDelivery, store
+from batchgen.decoding import decode_data_uri
+from batchgen.errors import (
+    AttemptError,
+    DiskFull,
+    ImageRejected,
+    Incomplete,
+    LinkLost,
+)
+from batchgen.model import Blob, Delivered, Link
+from batchgen.tracebacks import drop_tracebacks
+from batchgen.wire import Lease
+
+if TYPE_CHECKING:
+    from batchgen.wire.line import Offload
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """The images of one delivery by their number within the row.
+
+    Attributes:
+        extra: More than were asked for.
+    """
+
+    blobs: Sequence[tuple[int, Blob]]
+    links: Numbered
+    extra: Sequence[tuple[int, Link | Blob]]
+
+
+async def deliver(run: Run, flight: Flight, delivered: Delivered, lease: Lease) -> None:
+    """Write down what was made and charged; then bring the images home.
+
+    Args:
+        run: The run.
+        flight: The attempt.
+        delivered: What its provider says.
+        lease: Holds the images that came with that.
+    """
+    flight.lane.task_refusal = None
+    flight.lane.verdicts.answer_was_useful()
+    try:
+        links, charge, lost = await take(run, flight, delivered)
+    except DiskFull as full:
+        # Bytes that came with the reply are nowhere else: its outcome is unknown.
+        run.end(full)
+        return
+    lease.rest()
+    if links:
+        await fetch(run, flight, links, charge, lost=lost)
+
+
+async def take(
+    run: Run, flight: Flight, delivered: Delivered
+) -> tuple[Numbered, ChargedAs, AttemptError | None]:
+    """Write down what was made and charged, and store what came with the reply.
+
+    Returns:
+        Links that are still to be fetched, what was charged, and why others of the
+        images cannot be had.
+    """
+    attempt_id, warning = flight.attempt.attempt_id, delivered.warning
+    if warning is not None:
+        await run.writer.commit(lambda ledger: ledger.warn(attempt_id, warning))
+    if delivered.request_id is not None:
+        request_id = run.scrubber.clean_id(delivered.request_id)
+        delivered = replace(delivered, request_id=request_id)
+    parcel = await _unpack(run, flight, delivered)
+    if parcel.blobs:
+        charge, lost = await _store_inline(run, flight, parcel, delivered)
+    else:
+        charge, lost = await _write_links(run, flight, parcel.links, delivered), None
+    await _keep_extra(run, flight, parcel.extra)
+    if not parcel.links and not parcel.blobs:
+        await fetch(run, flight, (), charge)
+    return parcel.links, charge, lost
+
+
+async def _unpack(run: Run, flight: Flight, delivered: Delivered) -> _Parcel:
+    """Number the images; a data URI is no link, but the image itself.
+
+    Of more images than were asked for the last ones are taken: gateways hand on the
+    drafts of a model that thinks, and they stand before its result (litellm 1.108.7,
+    tried 2026-11-30). The others are kept, too.
+    """
+    blobs: list[tuple[int, Blob]] = []
+    links: list[tuple[int, Link]] = []
+    extra: list[tuple[int, Link | Blob]] = []
+    span = flight.part.span
+    surplus = max(0, len(delivered.images) - len(span))
+    numbers = chain(range(span.stop, span.stop + surplus), span)
+    for number, each in zip(numbers, delivered.images, strict=False):
+        image = await _opened(run.offload, each) if isinstance(each, Link) else each
+        if number not in span:
+            extra.append((number, image))
+        elif isinstance(image, Blob):
+            blobs.append((number, image))
+        else:
+            links.append((number, image))
+    return _Parcel(blobs, links, extra)
+
+
+async def _opened(offload: Offload, link: Link) -> Link | Blob:
+    uri = link.url
+    if not is_data_uri(uri):
+        return link
+
+    def read() -> Blob:
+        # What cannot be read is kept as it came, and found to be no image.
+        return decode_data_uri(uri) or Blob(uri.encode("utf-8", "replace"))
+
+    return await offload(read) if len(uri) > SMALL_BYTES else read()
+
+
+async def _write_links(
+    run: Run, flight: Flight, links: Numbered, delivered: Delivered
+) -> ChargedAs:
+    charge = charge_of(run.price, flight, delivered)
+    raised = spend(run, flight, charge)
+    latency_s = latency_of(flight, run.time.monotonic())
+    log_delivered(run.log, flight, charge, delivered.request_id)
+    await run.writer.commit(
+        lambda ledger: ledger.mark_delivered(
+            flight.attempt.attempt_id, links, charge, delivered.request_id, latency_s
+        )
+    )
+    await tell_raised(run, flight, raised)
+    return charge
+
+
+async def _store_inline(
+    run: Run, flight: Flight, parcel: _Parcel, delivered: Delivered
+) -> tuple[ChargedAs, AttemptError | None]:
+    """Store images that came with the reply: charge and place are one commit.
+
+    Until then the bytes exist nowhere else, so no cancellation cuts it short.
+    """
+    with anyio.CancelScope(shield=True):
+        checked, lost = await _check_all(run, flight, parcel.blobs)
+        charge = charge_of(run.price, flight, delivered)
+        raised = spend(run, flight, charge)
+        if lost is not None:
+            lost.request_id = delivered.request_id
+        if checked or parcel.links:
+            await store(
+                run,
+                flight,
+                checked,
+                ends=not parcel.links,
+                lost=lost,
+                inline=InlineDelivery(
+                    len(delivered.images), charge, delivered.request_id, parcel.links
+                ),
+            )
+        elif lost is not None:
+            await lose(run, flight, lost, charge)
+        await tell_raised(run, flight, raised)
+    return charge, lost
+
+
+async def _check_all(
+    run: Run, flight: Flight, blobs: Sequence[tuple[int, Blob]]
+) -> tuple[list[Checked], AttemptError | None]:
+    """Return those that are images, and why the others are not: they are kept."""
+    checked: list[Checked] = []
+    lost: AttemptError | None = None
+    for image, blob in blobs:
+        try:
+            checked.append(await check_image(run, flight, image, blob.data, keep=True))
+        except ImageRejected as error:
+            drop_tracebacks(error)
+            lost = error
+    return checked, lost
+
+
+async def _keep_extra(
+    run: Run, flight: Flight, extra: Sequence[tuple[int, Link | Blob]]
+) -> None:
+    """Keep images that nobody asked for: they may have been paid for."""
+    names = []
+    for number, image in extra:
+        with run.wire.lease() as lease:
+            name = await _keep_one(run, flight, number, image, lease)
+        names += [name] if name else []
+    if extra:
+        shown = ", ".join(names) or "none of them could be kept"
+        run.progress.say_once(
+            f"{flight.lane.name} delivered more images than were asked for: {shown}"
+        )
+
+
+async def _keep_one(
+    run: Run, flight: Flight, number: int, image: Link | Blob, lease: Lease
+) -> str | None:
+    blob = image if isinstance(image, Blob) else await _had(run, flight, image, lease)
+    if blob is None or not blob.data:
+        return None
+    return await keep_image(run, flight, number, blob.data)
+
+
+async def _had(run: Run, flight: Flight, link: Link, lease: Lease) -> Blob | None:
+    lane = flight.lane
+    source = lane.keyless_source if link.from_text else lane.source
+    try:
+        async with run.downloads:
+            return await run.wire.download(
+                lane.name, link.url, source=source, lease=lease
+            )
+    except (Incomplete, LinkLost, ImageRejected):
+        return None

@@ -1,0 +1,60 @@
+"""A fence around each row's own work: an unexpected fault there ends that row alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from batchgen.admission.provider_stop import was_useless
+from batchgen.admission.row_faults import EVERYBODYS, fail_row
+from batchgen.admission.run_context import Flight, Run
+from batchgen.attempts.finish import fail, give_back
+from batchgen.errors import (
+    Charge,
+    Internal,
+)
+from batchgen.model import State
+from batchgen.tracebacks import drop_tracebacks, fault_words
+
+
+@asynccontextmanager
+async def fenced(
+    run: Run, flight: Flight, was_sent: Callable[[], bool] = lambda: True
+) -> AsyncIterator[None]:
+    """End the row of an attempt by any unexpected fault within, and go on.
+
+    Its money is accounted for, and nothing that was paid for is given up: a task that
+    was accepted, and links that were delivered, are asked for by the next run.
+
+    Args:
+        run: The run.
+        flight: The attempt.
+        was_sent: Says whether its request may have left.
+
+    Raises:
+        StorageError, SpecError, BudgetReached: from within, since they are about all.
+    """
+    try:
+        yield
+    except EVERYBODYS:
+        raise
+    except Exception as fault:
+        extra = {"attempt": flight.attempt.attempt_id}
+        run.log.exception("row_fault", extra=extra)
+        drop_tracebacks(fault)
+        charge = Charge.UNKNOWN if was_sent() else Charge.NONE
+        await _end(run, flight, Internal(flight.lane.name, fault_words(fault), charge))
+
+
+async def _end(run: Run, flight: Flight, error: Internal) -> None:
+    flight.free_slot()
+    state = run.ledger.attempt(flight.attempt.attempt_id).state
+    if state is State.SENT:
+        await fail(run, flight, error)
+        return
+    if state in (State.ACCEPTED, State.OVERDUE) and not flight.reservation.is_settled:
+        give_back(run, flight)
+    was_useless(run, flight, error)
+    if state in (State.ACCEPTED, State.OVERDUE, State.DELIVERED):
+        await fail_row(run, flight.part.row_id, error)
+    run.wake()

@@ -1,0 +1,82 @@
+"""Look at bytes that should be an image, before they go into the archive."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+
+from batchgen.admission.run_context import Flight, Run
+from batchgen.attempts.kept_replies import keep_image, name_in
+from batchgen.attempts.store import Checked
+from batchgen.decoding import decode_base64
+from batchgen.errors import ImageRejected
+from batchgen.images import ImageFacts, NotAnImage, extension_of, inspect
+
+SMALL_BYTES = 256 * 1024
+"""Hashed in 0.15 ms, or in 0.6 on a CPU without instructions for it, so that a thread
+gains nothing."""
+
+
+async def check_image(
+    run: Run, flight: Flight, image: int, data: bytes, *, keep: bool
+) -> Checked:
+    """Look at an image's start and end and take its digest, off the event loop.
+
+    Args:
+        run: The run.
+        flight: The attempt that brought it.
+        image: Its number within the row.
+        data: Its bytes.
+        keep: Whether bytes that are no image are kept as a file, which the error names.
+
+    Raises:
+        ImageRejected: it is no whole image of a known kind.
+    """
+
+    def look() -> Checked:
+        content, facts = _inspect(data)
+        return Checked(image, content, facts, hashlib.sha256(content).digest())
+
+    try:
+        return await run.offload(look) if len(data) > SMALL_BYTES else look()
+    except NotAnImage as reason:
+        error = ImageRejected(flight.lane.name, f"delivered {reason}")
+        error.may_come = _is_placeholder(data)
+        if keep and data:
+            name_in(error, await keep_image(run, flight, image, data))
+        raise error from reason
+
+
+def _is_placeholder(data: bytes) -> bool:
+    """Say whether a page, JSON or nothing stands where an image may be some day."""
+    start = data[:256].lstrip().lower()
+    return not start or start.startswith((b"<!doctype", b"<html", b"{", b"["))
+
+
+def _inspect(data: bytes) -> tuple[bytes, ImageFacts]:
+    """Return an image, also one that came as base64 text where bytes belong.
+
+    Raises:
+        NotAnImage: it is neither.
+    """
+    try:
+        return data, inspect(data)
+    except NotAnImage:
+        if _may_be_base64(data):
+            blob = decode_base64(data.decode("ascii").strip())
+            if blob is not None:
+                with suppress(NotAnImage):
+                    return blob.data, inspect(blob.data)
+        raise
+
+
+def _may_be_base64(data: bytes) -> bool:
+    """Say whether a text begins like the base64 of an image, or its data URI.
+
+    To decode one that does not would take twice the memory that it has.
+    """
+    if not data.isascii():
+        return False
+    start = data[:200].decode("ascii").strip().rpartition(",")[2]
+    head = decode_base64("".join(start.split())[:32])
+    return head is not None and extension_of(head.data) not in ("bin", "txt")

@@ -1,0 +1,129 @@
+"""Keep what was paid for and cannot be used: whole replies, and what is no image.
+
+A kept file is on disk before the ledger says how its attempt ended, so a kill between
+the two loses nothing: whoever comes after it finds the file by the attempt's number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+
+from batchgen.admission.run_context import Flight, Run
+from batchgen.attempts.echoes import read_without_echoes
+from batchgen.errors import (
+    AttemptError,
+    DiskFull,
+    Internal,
+    NoImage,
+    OutcomeUnknown,
+    ReplyMalformed,
+    StorageError,
+)
+from batchgen.model import Blob, Reply
+from batchgen.output.kept import KeptFiles, Source
+
+T = TypeVar("T")
+
+# A success in which nobody finds an image.
+_WITHOUT_IMAGE = (ReplyMalformed, NoImage, OutcomeUnknown, Internal)
+
+
+def kept_files(run: Run) -> KeptFiles:
+    """Return the kept files of a run."""
+    return KeptFiles(run.folder, run.scrubber.mask.pieces)
+
+
+async def keep_reply(
+    run: Run, flight: Flight, reply: Reply, source: Source = "purchase"
+) -> str | None:
+    """Keep a whole reply; return its name within the run folder.
+
+    Returns:
+        None where there is no room for it: the user is told.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    attempt_id, provider = flight.attempt.attempt_id, flight.lane.name
+    files = kept_files(run)
+    return await _keep(
+        run, lambda: files.keep_reply(attempt_id, provider, source, reply)
+    )
+
+
+async def keep_image(run: Run, flight: Flight, image: int, data: bytes) -> str | None:
+    """Keep bytes that cannot go into the archive; as `keep_reply` does."""
+    attempt_id, files = flight.attempt.attempt_id, kept_files(run)
+    return await _keep(run, lambda: files.keep_image(attempt_id, image, data))
+
+
+async def _keep(run: Run, work: Callable[[], str]) -> str | None:
+    try:
+        # What came is on disk before anything else happens to it.
+        with anyio.CancelScope(shield=True):
+            return await run.offload(work)
+    except DiskFull as error:
+        why = str(error)
+    except StorageError:
+        raise
+    except (ValueError, RecursionError) as error:
+        why = type(error).__name__
+    run.progress.say_once(
+        f"an answer that was paid for and has no image could not be kept: {why}"
+    )
+    return None
+
+
+async def read_or_keep(
+    run: Run,
+    flight: Flight,
+    reply: Reply,
+    decode: Callable[[Reply], T],
+    source: Source = "purchase",
+) -> T:
+    """Return what a reply says; keep a success in which no image was found.
+
+    Raises:
+        AttemptError: as `decode` does; its message names the file.
+        Internal: `decode` met something that it was not made for.
+    """
+    try:
+        return read_without_echoes(flight, reply, decode)
+    except _WITHOUT_IMAGE as error:
+        await keep_unread(run, flight, reply, error, source)
+        raise
+    except AttemptError:
+        raise
+    except Exception as fault:
+        extra = {"attempt": flight.attempt.attempt_id}
+        run.log.exception("reply_fault", extra=extra)
+        words = " ".join(f"{type(fault).__name__}: {fault}".split())[:300]
+        internal = Internal(
+            flight.lane.name,
+            f"unexpected {words} while the answer was read; run.log has the details",
+        )
+        await keep_unread(run, flight, reply, internal, source)
+        raise internal from fault
+
+
+async def keep_unread(
+    run: Run, flight: Flight, reply: Reply, error: AttemptError, source: Source
+) -> None:
+    """Keep a success whose image nobody found, and name the file in the error."""
+    if 200 <= reply.status < 300 and not _is_empty(reply):
+        name = await keep_reply(run, flight, reply, source)
+        name_in(error, name)
+
+
+def name_in(error: AttemptError, name: str | None) -> None:
+    """Say in an error's message where what was paid for is."""
+    if name is not None:
+        error.message = f"{error.message}; kept as {name}"
+
+
+def _is_empty(reply: Reply) -> bool:
+    body = reply.body
+    return not body.data if isinstance(body, Blob) else body in (None, "", [], {})

@@ -1,0 +1,98 @@
+"""Forget uploads that the provider cannot fetch any more, so that they are repeated.
+
+A provider may delete an upload sooner than it documents. Then each row with that link
+would fail, in this run and in later ones, until the ledger treats it as expired.
+"""
+
+from __future__ import annotations
+
+from batchgen.admission.next_step import history_of
+from batchgen.admission.reference_uploads import SAFE_LIFE
+from batchgen.admission.run_context import Flight, Run
+from batchgen.attempts.charges import ChargedAs
+from batchgen.errors import (
+    AttemptError,
+    Charge,
+    GenerationFailed,
+    ProviderDown,
+    RequestInvalid,
+    UploadLost,
+)
+from batchgen.ledger import Ledger
+from batchgen.provider import UploadProvider
+from batchgen.reasons import blames_reference
+
+FRESH_UPLOADS = 2
+"""How often a part is bought again with new uploads; if the provider still cannot fetch
+them, the row fails."""
+
+
+async def without_lost_uploads(
+    run: Run, flight: Flight, error: AttemptError, charge: ChargedAs
+) -> AttemptError:
+    """Forget the uploads of an attempt that failed because of them.
+
+    Args:
+        run: The run.
+        flight: The attempt.
+        error: Why it failed.
+        charge: What the attempt cost.
+
+    Returns:
+        The error with which it ends: it allows another purchase, unless the attempt was
+        certainly charged, or there were too many.
+    """
+    may_blame_upload = isinstance(
+        error, RequestInvalid | GenerationFailed | ProviderDown
+    )
+    if (
+        not may_blame_upload
+        or not _names_uploads(flight)
+        or not blames_reference(error.message)
+    ):
+        return error
+    await run.writer.commit(lambda ledger: _forget(ledger, flight))
+    run.log.warning("upload_lost", extra={"attempt": flight.attempt.attempt_id})
+    # If it may have been charged, the job's limit of risk decides about another
+    # purchase, as after any failed task.
+    is_paid = charge[0] not in (Charge.NONE, Charge.UNKNOWN) and charge[1] != 0
+    if is_paid or _has_too_many_attempts(run, flight):
+        return error
+    lost = UploadLost(
+        error.provider,
+        error.message,
+        error.charge,
+        cost_usd=error.cost_usd,
+        retry_after_s=error.retry_after_s,
+        request_id=error.request_id,
+    )
+    lost.usage = error.usage
+    return lost
+
+
+def _names_uploads(flight: Flight) -> bool:
+    if flight.uploads is not None:
+        return bool(flight.uploads)
+    rules = flight.lane.able.references
+    carriers = map(rules.carrier_of, flight.request.references)
+    return "upload" in carriers
+
+
+def _forget(ledger: Ledger, flight: Flight) -> int:
+    address = (flight.attempt.provider, flight.attempt.base_url)
+    if flight.uploads is not None:
+        return ledger.forget_uploads(address, flight.uploads)
+    # After a restart its links are unknown: forget all that were valid at that time.
+    provider = flight.lane.provider
+    if not isinstance(provider, UploadProvider):
+        return 0
+    life = int(provider.upload_life_s * SAFE_LIFE * 1e6)
+    return ledger.forget_uploads_until(address, flight.attempt.sent_at + life)
+
+
+def _has_too_many_attempts(run: Run, flight: Flight) -> bool:
+    row = run.ledger.row(flight.part.row_id)
+    attempts = run.ledger.attempts_of(row.row_id)
+    history = history_of(attempts, flight.part, row.tries_from)
+    lost = sum(attempt.error == UploadLost("", "").kind for attempt in history)
+    return lost >= FRESH_UPLOADS

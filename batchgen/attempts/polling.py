@@ -1,0 +1,273 @@
+"""Ask for an accepted task until it ends; asking buys nothing, so it is patient."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+
+import anyio
+
+from batchgen.admission.next_step import wait_s
+from batchgen.admission.provider_health import heed_wait
+from batchgen.admission.run_context import Flight, Run
+from batchgen.attempts.echoes import read_without_echoes
+from batchgen.attempts.kept_replies import keep_unread
+from batchgen.errors import (
+    AttemptError,
+    Charge,
+    GenerationFailed,
+    NoImage,
+    OutcomeUnknown,
+    ProviderStopped,
+    ReplyMalformed,
+    Retryable,
+    TaskLost,
+    TaskOverdue,
+)
+from batchgen.limits import Outage
+from batchgen.model import Blob, Call, Delivered, Link, Next, Reply, Running
+from batchgen.provider import TaskProvider
+from batchgen.tracebacks import drop_tracebacks
+from batchgen.wire import Lease
+
+SURE_AFTER = 3
+"""Equal answers in a row before "unknown task" or a malformed reply is believed: a task
+can be missing for a moment after it was accepted [assumed]."""
+
+MAX_CALLS = 4
+"""So many requests one poll may take: a provider that always names a next one would
+otherwise be asked without end."""
+
+POLL_TIMEOUT_S = 60.0
+
+
+class Poller:
+    """Asks for the task of one attempt, or for several that one purchase made.
+
+    Args:
+        run: The run.
+        flight: The attempt.
+        handle: Of the task; of several, with a space between them.
+        lease: Holds the images that came with an answer.
+
+    Attributes:
+        was_answered: Whether the last try got an answer, or might have.
+        silent_s: Seconds for which an outage, or its own word, kept the provider from
+            answering.
+        is_partial: Whether some of several tasks ended without images.
+    """
+
+    def __init__(self, run: Run, flight: Flight, handle: str, lease: Lease) -> None:
+        lane = flight.lane
+        if not isinstance(lane.provider, TaskProvider):
+            raise OutcomeUnknown(lane.name, f"it has no tasks, yet one is {handle}")
+        self._run = run
+        self._lane = lane
+        self._flight = flight
+        self._lease = lease
+        self._provider = lane.provider
+        self.schedule = lane.provider.polling
+        self._handle = handle
+        self._ends: dict[str, Delivered | AttemptError] = {}
+        self._troubles = 0
+        self._doubts: Counter[str] = Counter()
+        self._heard_at = run.time.monotonic()
+        self.was_answered = False
+        self.silent_s = 0.0
+        self.is_partial = False
+
+    async def ask(self) -> Delivered | Running:
+        """Ask once; what may pass is answered as still running.
+
+        Raises:
+            AttemptError: the task ended without images, or cannot be asked for.
+        """
+        handles = self._handle.split(" ")
+        if len(handles) == 1:
+            return await self._ask(self._handle)
+        for handle in handles:
+            if handle not in self._ends:
+                await self._ask_one_of(handle)
+        ends = [self._ends[handle] for handle in handles if handle in self._ends]
+        return self._joined(ends) if len(ends) == len(handles) else Running()
+
+    async def _ask_one_of(self, handle: str) -> None:
+        """Ask for one of several tasks; its failure is not that of the others.
+
+        Raises:
+            ProviderStopped: none of them can be asked for.
+        """
+        try:
+            outcome = await self._ask(handle)
+        except ProviderStopped:
+            raise
+        except AttemptError as error:
+            drop_tracebacks(error)
+            self._ends[handle] = error
+        else:
+            if isinstance(outcome, Delivered):
+                self._ends[handle] = outcome
+
+    def _joined(self, ends: Sequence[Delivered | AttemptError]) -> Delivered:
+        """Return what several tasks delivered together.
+
+        Raises:
+            AttemptError: none of them delivered anything.
+        """
+        delivered = [end for end in ends if isinstance(end, Delivered)]
+        failed = [end for end in ends if isinstance(end, AttemptError)]
+        if not delivered:
+            raise _worst(failed)
+        self.is_partial = bool(failed)
+        is_known = all(task.cost_usd is not None for task in delivered)
+        costs = [task.cost_usd or Decimal(0) for task in delivered]
+        usage: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for each in delivered:
+            for unit, used in each.usage.items():
+                usage[unit] += used
+        is_free = self._lane.failed_tasks == "free"
+        return Delivered(
+            images=tuple(image for each in delivered for image in each.images),
+            cost_usd=sum(costs, Decimal(0)) if is_known else None,
+            usage=usage if all(task.usage for task in delivered) else {},
+            may_cost_more=self.is_partial and not is_free,
+        )
+
+    async def _ask(self, handle: str) -> Delivered | Running:
+        self.was_answered = True
+        await self._rest()
+        try:
+            outcome = await self._poll(handle)
+        except (Retryable, OutcomeUnknown) as error:
+            drop_tracebacks(error)
+            if isinstance(error, GenerationFailed | NoImage):
+                raise
+            self._troubles += 1
+            self._lane.asking.failed(self._handle)
+            if error.retry_after_s:
+                words = self._run.scrubber.clean(error.message)
+                heed_wait(self._run.progress, self._lane, error.retry_after_s, words)
+            await anyio.sleep(
+                wait_s(self._troubles, error.retry_after_s, self._run.rng)
+            )
+            self._keep_silence(is_asked_for=bool(error.retry_after_s))
+            return Running()
+        self._troubles = 0
+        self._lane.asking.worked()
+        self._heard_at = self._run.time.monotonic()
+        return outcome
+
+    async def _poll(self, handle: str) -> Delivered | Running:
+        """Send a poll and whatever requests its answers lead to, none of which buys."""
+        call = self._provider.encode_poll(handle, self._lane.endpoint)
+        for _ in range(MAX_CALLS):
+            outcome = await self._exchange(handle, call)
+            if not isinstance(outcome, Next):
+                return outcome
+            call = outcome.call
+        return Running()
+
+    async def _exchange(self, handle: str, call: Call) -> Delivered | Running | Next:
+        """Send one call and read its answer, of which only images are held on."""
+        held_bytes = 0
+        try:
+            async with self._lane.polls:
+                reply = await self._run.wire.send(
+                    self._lane.name,
+                    call,
+                    reply_timeout_s=POLL_TIMEOUT_S,
+                    lease=self._lease,
+                )
+            outcome = await self._read(handle, reply)
+            if isinstance(outcome, Delivered):
+                held_bytes = sum(map(_size_of, outcome.images))
+            return outcome
+        finally:
+            self._lease.shrink(held_bytes)
+            self._lease.keep()
+
+    async def _read(self, handle: str, reply: Reply) -> Delivered | Running | Next:
+        """Return what an answer says; one that is in doubt is not believed at once."""
+        try:
+            outcome = read_without_echoes(
+                self._flight,
+                reply,
+                lambda reply: self._provider.decode_poll(reply, self._lane.endpoint),
+            )
+        except (TaskLost, ReplyMalformed, NoImage) as error:
+            self._doubts[handle] += 1
+            is_empty = isinstance(error, NoImage)
+            enough = self._provider.defaults.empty_polls if is_empty else SURE_AFTER
+            if self._doubts[handle] < enough:
+                return Running()
+            if not isinstance(error, TaskLost):
+                await keep_unread(self._run, self._flight, reply, error, "poll")
+            raise
+        if not isinstance(outcome, Next):
+            # A call that only leads on does not clear a doubt about the last one.
+            del self._doubts[handle]
+        return outcome
+
+    def _keep_silence(self, *, is_asked_for: bool) -> None:
+        """Count the time since the last try, if the task is not to blame for it."""
+        began, self._heard_at = self._heard_at, self._run.time.monotonic()
+        is_down = self._lane.asking.excuses or self._lane.breaker.is_open
+        if (is_down or is_asked_for) and self.silent_s < Outage.PATIENCE_S:
+            self.silent_s += self._heard_at - began
+            self.was_answered = False
+            self._run.progress.say_once(
+                f"{self._lane.name} does not say how its tasks stand: they are asked "
+                "for until it does; nothing is bought again for them"
+            )
+
+    async def _rest(self) -> None:
+        """Wait as long as the provider asked everybody to, not all to one moment."""
+        while (left_s := self._lane.departures.pause_left_s()) > 0:
+            spread_s = self._run.rng.uniform(0, self.schedule.every_s)
+            await anyio.sleep(left_s + spread_s)
+
+
+def _size_of(image: Link | Blob) -> int:
+    return len(image) if isinstance(image, Blob) else len(image.url)
+
+
+def _worst(failed: Sequence[AttemptError]) -> AttemptError:
+    """Return the failure that stands for all: one that may pass, or may be charged."""
+    may_pass = [error for error in failed if isinstance(error, Retryable)]
+    error = (may_pass or failed)[0]
+    if any(error.charge is not Charge.NONE for error in failed):
+        error.charge = Charge.UNKNOWN
+    return error
+
+
+async def follow(
+    run: Run, flight: Flight, estimate_s: float | None, lease: Lease
+) -> Delivered:
+    """Poll until the task delivers; an outage does not count against its deadline.
+
+    Images that came with the answers are held by the lease.
+
+    Raises:
+        TaskOverdue: it is past its deadline; later runs ask again.
+        ProviderStopped: the key is refused; the task stays accepted.
+        AttemptError: the task ended without images.
+    """
+    task_id = flight.task_id or ""
+    poller = Poller(run, flight, task_id, lease)
+    schedule = poller.schedule
+    began = run.time.monotonic()
+    wait = flight.lane.pace.first_s(schedule, estimate_s)
+    polls = 0
+    while True:
+        await anyio.sleep(wait)
+        outcome = await poller.ask()
+        age_s = run.time.monotonic() - began - poller.silent_s
+        if isinstance(outcome, Delivered):
+            flight.lane.pace.learn(age_s)
+            return outcome
+        if age_s > schedule.deadline_s:
+            hours = schedule.deadline_s / 3600
+            raise TaskOverdue(flight.lane.name, f"task {task_id} runs for {hours:g} h")
+        wait = flight.lane.pace.every_s(schedule, polls)
+        polls += 1

@@ -1,0 +1,212 @@
+"""From checked images to the archive, and to the end of their row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from batchgen.admission.next_step import Settled, missing_parts
+from batchgen.admission.row_changes import RowChange, change_row, rows_of
+from batchgen.admission.run_context import Flight, Run
+from batchgen.attempts.attempt_log import log_delivered, log_stored
+from batchgen.attempts.charges import ChargedAs, latency_of
+from batchgen.errors import AttemptError, Charge
+from batchgen.images import ImageFacts
+from batchgen.ledger import AttemptRecord, Ledger, Shape, StoredImage
+from batchgen.model import Job, Link, State, Status, pixel_size, utc
+from batchgen.output.archive import Incoming, Member, Tag
+from batchgen.output.names import member_name
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An image that was looked at: what it is, and its digest."""
+
+    image: int
+    data: bytes
+    facts: ImageFacts
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InlineDelivery:
+    """A delivery some of whose images came with the reply itself.
+
+    Attributes:
+        images: How many were delivered, with links and what is no image.
+        links: Of its other images.
+    """
+
+    images: int
+    charge: ChargedAs
+    request_id: str | None
+    links: Sequence[tuple[int, Link]]
+
+
+async def store(
+    run: Run,
+    flight: Flight,
+    checked: Sequence[Checked],
+    *,
+    ends: bool = True,
+    lost: AttemptError | None = None,
+    inline: InlineDelivery | None = None,
+) -> None:
+    """Append images to the archive, and settle their row when their attempt ends.
+
+    Args:
+        run: The run.
+        flight: The attempt that brought them.
+        checked: None only where some of the attempt's images are stored already.
+        ends: Whether no other image of the attempt follows. Those that were asked for
+            and did not come are bought again, as a part of their own.
+        lost: Why others of the attempt, paid for, cannot be had: then nothing is
+            bought again without the user's word.
+        inline: What was charged and said, where this is the attempt's delivery, too.
+    """
+    at = run.time.now()
+    incoming = [_incoming(flight, each, inline, at) for each in checked]
+    latency_s = latency_of(flight, run.time.monotonic()) if inline else None
+    if inline is not None:
+        log_delivered(run.log, flight, inline.charge, inline.request_id)
+
+    def step(ledger: Ledger, members: list[Member]) -> RowChange | None:
+        attempt_id = flight.attempt.attempt_id
+        if flight.attempt.state is State.FAILED and not inline:
+            ledger.reopen(attempt_id)  # its link was lost, and works after all
+        if inline:
+            ledger.mark_delivered(
+                attempt_id, inline.links, inline.charge, inline.request_id, latency_s
+            )
+        pairs = zip(checked, members, strict=True)
+        ledger.keep_images(attempt_id, [stored_image(*pair) for pair in pairs])
+        if not ends:
+            return None
+        brought = [
+            (each.image, each.facts.width_px, each.facts.height_px) for each in checked
+        ]
+        is_all = len(brought) == flight.part.images
+        shapes = brought if is_all else ledger.shapes(attempt_id)
+        return _end(run.job, ledger, flight, shapes, lost, at)
+
+    def count(change: RowChange | None) -> None:
+        if flight.planned is not None:
+            run.record(change)
+
+    change = await run.writer.store(incoming, step, then=count)
+    if checked:
+        flight.lane.verdicts.image_was_useful()
+        flight.lane.is_answered = True
+    run.progress.bought += len(checked)
+    run.progress.stored_bytes += sum(len(each.data) for each in checked)
+    log_stored(run.log, flight)
+    is_whole = change is not None and change.now is Status.SUCCEEDED
+    if ends and lost is None and not is_whole:
+        _buy_the_rest(run, flight)
+    run.wake()
+
+
+def _incoming(
+    flight: Flight, checked: Checked, inline: InlineDelivery | None, at: int
+) -> Incoming:
+    attempt, extension = flight.attempt, checked.facts.extension
+    charge, cost = inline.charge[:2] if inline else (attempt.charge, attempt.cost)
+    return Incoming(
+        name=member_name(flight.stem, checked.image, flight.request.n, extension),
+        data=checked.data,
+        tag=Tag(
+            attempt_id=attempt.attempt_id,
+            image=checked.image,
+            images=inline.images if inline else flight.part.images,
+            cost_nano=cost if charge is Charge.REPORTED else None,
+            modified=utc(at),
+        ),
+    )
+
+
+def _end(
+    job: Job,
+    ledger: Ledger,
+    flight: Flight,
+    shapes: Sequence[Shape],
+    lost: AttemptError | None,
+    at: int,
+) -> RowChange | None:
+    """End an attempt; return what that changed of its row."""
+    row_id = flight.part.row_id
+    if flight.attempt.state is not State.STORED:
+        mark_stored(ledger, flight.attempt, shapes, at)
+    was = settle_if_whole(ledger, row_id)
+    if was is not None:
+        return RowChange(was, Status.SUCCEEDED, None, rows_of(job, ledger, row_id))
+    is_open = ledger.status(row_id) in (Status.PENDING, Status.HELD)
+    if lost is None or not is_open or not ledger.is_planned(row_id):
+        return None
+    end = Settled(Status.FAILED, lost.kind, lost.message)
+    return change_row(ledger, job, row_id, end)
+
+
+def _buy_the_rest(run: Run, flight: Flight) -> None:
+    """Let what a reply with fewer images than asked for left out be bought."""
+    lane = run.lanes.get(flight.planned or "")
+    part = flight.part
+    missing = set(part.span) - run.ledger.stored_images(part.row_id)
+    if lane is None or not missing or lane.stopped is not None:
+        return
+    have = set(range(1, part.span.stop)) - missing
+    max_images = lane.able.images_per_request
+    for rest in missing_parts(part.row_id, part.span.stop - 1, have, (), max_images):
+        lane.retries.add(rest, 0.0)
+
+
+def mark_stored(
+    ledger: Ledger, attempt: AttemptRecord, shapes: Iterable[Shape], at: int
+) -> None:
+    """End an attempt whose images are in the archive, as many as can be had."""
+    ledger.mark_stored(attempt.attempt_id, (), size_warning(attempt, shapes), at)
+
+
+def settle_if_whole(ledger: Ledger, row_id: int) -> Status | None:
+    """Let a row succeed when all its images are stored.
+
+    Returns:
+        Its status until now; None if nothing changed.
+    """
+    was, is_whole = ledger.standing(row_id)
+    if was is Status.SUCCEEDED or not is_whole:
+        return None
+    ledger.settle(row_id, Status.SUCCEEDED, None, None)
+    return was
+
+
+def stored_image(checked: Checked, member: Member) -> StoredImage:
+    """Return what the ledger keeps of an image that is in the archive."""
+    return StoredImage(
+        image=checked.image,
+        name=member.name,
+        place=member.offset,
+        size_bytes=len(checked.data),
+        crc32=member.crc32,
+        sha256=checked.sha256,
+        media_type=checked.facts.media_type,
+        width_px=checked.facts.width_px,
+        height_px=checked.facts.height_px,
+    )
+
+
+def size_warning(attempt: AttemptRecord, shapes: Iterable[Shape]) -> str | None:
+    """Say if an image has another size than the one that was paid for."""
+    resolution = attempt.resolution or ""
+    paid = pixel_size(attempt.aspect_ratio or "", resolution)
+    # Where the ratio was left to the provider, only the number of pixels is known.
+    square = pixel_size("1:1", resolution)
+    for image, *size in shapes:
+        if paid is not None:
+            fits = tuple(size) == paid
+        else:
+            fits = square is None or 0.5 < prod(size) / prod(square) < 2
+        if not fits:
+            expected = f"{paid[0]}x{paid[1]}" if paid else resolution
+            return f"image {image} is {size[0]}x{size[1]} px, paid for {expected}"
+    return None

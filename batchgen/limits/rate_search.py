@@ -1,0 +1,228 @@
+"""Find the rate that a provider takes, from what it refuses and what it does not."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from math import inf, isfinite
+
+from batchgen.limits.departures import WINDOW_S, Departures
+from batchgen.limits.finder import Finder
+
+FULL = 0.75
+"""Share of a limit that must have been used for an answer to say anything of it."""
+
+TOGETHER_S = 0.005
+"""Purchases with a shorter gap left at once, which says nothing of a rate."""
+
+RESERVE = 4.0
+"""The rate between two purchases is believed up to so many times the mean so far."""
+
+ENOUGH_S = 3.0
+"""A rate is measured over so many seconds at least."""
+
+SEVERAL, SHARE = 2, 0.1
+"""So many refusals, and such a share of what left lately, are about the rate. Busy
+providers refuse one now and then at any rate."""
+
+FIRST_SHARE, STATED_SHARE = 0.03, 0.2
+"""The share where no rate was found yet, and where one is stated, which is trusted
+longer."""
+
+RECENT = 50
+"""The last so many purchases, twice as many at most, are what left lately."""
+
+STATED_SEVERAL = 4
+"""So many where the job states the rate, and does not ask for one."""
+
+BORNE_SHARE, WAIVED_S = 0.9, 60.0
+"""Where many are refused below this share of what was taken before a rate was looked
+for, the rate is not to blame: the stated one holds again, for so long [assumed]."""
+
+IN_VAIN = 3
+"""So many refusals with nothing taken between them, each after a longer pause, show
+that the provider counts over a whole minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What was under way when a purchase left, itself included.
+
+    Attributes:
+        at: Monotonic seconds.
+        in_minute: Purchases that left in the minute before.
+        number: Of this purchase, counted as they leave.
+        gap_s: Seconds since the one before left.
+    """
+
+    at: float
+    in_flight: int
+    in_minute: int
+    number: int = 0
+    gap_s: float = 0.0
+
+
+class RateSearch:
+    """Looks for a rate as soon as the provider throttles.
+
+    It is never above what the job states: a provider that throttles at the stated rate
+    is slower.
+
+    Args:
+        departures: Whose pace is set.
+        finder: Finds the purchases in a minute.
+        is_asked_for: Whether the job states no rate, but asks for one.
+    """
+
+    def __init__(
+        self, departures: Departures, finder: Finder, *, is_asked_for: bool
+    ) -> None:
+        self.finder = finder
+        self.is_asked_for = is_asked_for
+        self._departures = departures
+        self._is_engaged = self._by_window = False
+        self._throttles: deque[float] = deque()
+        # Refusals among the purchases that left lately: those after this number.
+        self._number, self._set_number, self._refusals = 0, 0, 0.0
+        self._borne = 0.0  # purchases in a minute, before a rate was looked for
+        self._waived_until = -inf
+        self._before = finder.dump()
+        self._apply()
+        if is_asked_for and not isfinite(finder.value):
+            departures.begin_slowly()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a rate is looked for: the job asks for it, or many were refused."""
+        return self.is_asked_for or self._is_engaged
+
+    def is_at_pace(self, use: Use) -> bool:
+        """Tell whether a purchase left about as soon as the rate allowed."""
+        return use.gap_s * FULL <= 60.0 / self.finder.value
+
+    def is_step_refused(self, use: Use) -> bool:
+        """Tell whether a purchase left while a step beyond the ceiling was tried."""
+        return self.finder.is_beyond and self.is_at_pace(use)
+
+    def accepted(self, use: Use) -> None:
+        """Take note of a purchase that was not throttled."""
+        if self.is_at_pace(use):
+            self.finder.worked()
+            self._apply()
+
+    def throttled(self, use: Use, number: int, now: float) -> None:
+        """Take note of one that was, whatever it is about.
+
+        Args:
+            use: What was under way when it left.
+            number: Of the purchase that left last.
+            now: The time.
+        """
+        self._number = number
+        while number - self._set_number >= 2 * RECENT:
+            self._set_number += RECENT
+            self._refusals /= 2
+        self._refusals += use.number > self._set_number
+        self._throttles.append(now)
+        while self._throttles[0] <= now - WINDOW_S:
+            self._throttles.popleft()
+
+    def remember(self) -> None:
+        """Remember the rate, to which `go_back` returns."""
+        self._before = self.finder.dump()
+
+    def go_back(self) -> None:
+        """Let the remembered rate hold again: it was not to blame."""
+        self.finder.restore(self._before)
+        self._apply()
+
+    def lower(self, use: Use, others: int, in_a_row: int, now: float) -> None:
+        """Lower the rate for a refusal, if enough was refused to blame it.
+
+        Args:
+            use: What was under way when the purchase left.
+            others: What still is, this one left out.
+            in_a_row: Refusals with nothing taken between them.
+            now: The time.
+        """
+        finder = self.finder
+        if in_a_row > IN_VAIN or now < self._waived_until:
+            return  # nothing is taken at any rate, or as many at each
+        is_step = self.is_step_refused(use)
+        if not is_step and not self._are_several(in_a_row):
+            return
+        if not self.is_on:
+            if self._departures.span_s() < ENOUGH_S:
+                self._departures.begin_slowly()
+                return
+            self._borne = self._borne_rate()
+        elif not is_step and finder.value < BORNE_SHARE * self._borne:
+            self._waive(now)
+            return
+        self._is_engaged = True
+        # What is under way may be all that the provider takes at a time.
+        may_be_window = self.is_asked_for or not others
+        self._by_window |= may_be_window and in_a_row == IN_VAIN
+        taken = self._taken_rate(use)
+        if taken is None:
+            self._departures.begin_slowly()
+            return
+        finder.refused(taken, use.at, now)
+        self._set_number, self._refusals = self._number, 0.0
+        self._apply()
+
+    def _are_several(self, in_a_row: int) -> bool:
+        """Tell whether enough was refused since the rate was set to blame the rate."""
+        if in_a_row > 1 and self.is_asked_for:
+            return True
+        if not self.is_asked_for:
+            share = STATED_SHARE
+        else:
+            share = SHARE if isfinite(self.finder.value) else FIRST_SHARE
+        left = self._number - self._set_number
+        several = SEVERAL if self.is_asked_for else STATED_SEVERAL
+        return self._refusals >= several and self._refusals >= share * left
+
+    def _taken_rate(self, use: Use) -> float | None:
+        """Return the rate that the provider took; None where nothing tells."""
+        if self._by_window:
+            return float(self._taken())
+        if isfinite(self.finder.value):
+            return self.finder.held
+        return self._measured_rate(use)
+
+    def _measured_rate(self, use: Use) -> float | None:
+        """Return the rate that was refused; None where nothing tells.
+
+        A gap may be a pause of ours, which is no pace: a stated rate is not lowered
+        for that below what the provider bears. And a reserve that is used up lets many
+        pass in a moment: so the last gap is not believed far beyond the mean.
+        """
+        asked = 60.0 / use.gap_s if TOGETHER_S <= use.gap_s < inf else 0.0
+        borne = self._borne_rate()
+        if not self.is_asked_for:
+            return max(asked, borne) or None
+        return (min(asked, RESERVE * borne) if borne else asked) or borne or None
+
+    def _borne_rate(self) -> float:
+        """Return how many in a minute were taken of late; 0 where nobody knows yet."""
+        span_s = self._departures.span_s()
+        return self._taken() * 60.0 / span_s if span_s >= ENOUGH_S else 0.0
+
+    def _waive(self, now: float) -> None:
+        """Let the stated rate hold again: refusals are about something else.
+
+        The provider is busy, or takes only so many at a time.
+        """
+        self._waived_until = now + WAIVED_S
+        self._borne, self._is_engaged, self._by_window = 0.0, False, False
+        self._set_number, self._refusals = self._number, 0.0
+        self.finder.restore(None)
+        self._apply()
+
+    def _taken(self) -> int:
+        """Return how many of the last minute's purchases were not throttled."""
+        return self._departures.in_window() - len(self._throttles)
+
+    def _apply(self) -> None:
+        self._departures.pace_at(self.finder.value, by_window=self._by_window)

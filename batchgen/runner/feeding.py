@@ -1,0 +1,90 @@
+"""Feed a provider: take its parts from the queue, and let those go that may."""
+
+from __future__ import annotations
+
+from batchgen.admission.decision import Drop, Halt, Later, Refusal, request
+from batchgen.admission.feed import Feed, QueuedPart
+from batchgen.admission.found_limits import remember
+from batchgen.admission.permit import Permit
+from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_stop import stop
+from batchgen.admission.reference_uploads import References
+from batchgen.admission.row_faults import EVERYBODYS, fail_by_fault
+from batchgen.admission.run_context import Run
+from batchgen.attempts.purchase import buy
+from batchgen.errors import DayFull, NearlyAllFailed
+from batchgen.limits import Failures
+
+
+async def work_off(run: Run, lane: Lane, references: References) -> None:
+    """Buy all that is chosen for a lane, until it is done or must stop.
+
+    Raises:
+        BudgetReached: the next part does not fit and nothing is in flight; budgets of
+            a column's values end nothing, they are noted in the run.
+        UsageError: there is a budget, and no price.
+        DiskFull: there is no room for one more image.
+        NearlyAllFailed: it is better to look first.
+    """
+    try:
+        with Feed(run, lane, references) as feed:
+            await _feed(run, lane, feed)
+        if lane.task_refusal is not None and lane.stopped is None:
+            stop(run, lane, lane.task_refusal)  # nothing is left that says otherwise
+    finally:
+        await remember(run, lane)
+    if run.gives_up:
+        raise NearlyAllFailed(_few_succeed(run.failures))
+
+
+async def _feed(run: Run, lane: Lane, feed: Feed) -> None:
+    while (queued := await feed.next()) is not None:
+        try:
+            answer = await request(run, lane, queued)
+        except EVERYBODYS:
+            raise
+        except Exception as fault:
+            run.log.exception("row_fault", extra={"row": queued.part.row_id})
+            await fail_by_fault(run, lane, queued.part.row_id, fault)
+            continue
+        if isinstance(answer, Permit):
+            run.tasks.start_soon(buy, run, answer)
+        elif isinstance(answer, Halt):
+            break
+        else:
+            await _park(run, feed, queued, answer)
+    run.full |= feed.scan.full_shares()
+
+
+async def _park(run: Run, feed: Feed, queued: QueuedPart, refusal: Refusal) -> None:
+    """Let a part come again when what it waits for may be there."""
+    match refusal:
+        case Later(too_much=reservation) if reservation is not None:
+            feed.scan.close(
+                queued.planned.row.budget_group or "", reservation, queued.part
+            )
+        case Later(day=full) if full is not None:
+            feed.put_back(queued.part)
+            await _sleep_over(run, full)
+        case Later(wait_s=wait_s):
+            feed.retry(queued.part, wait_s)
+        case Drop() | Halt():
+            pass
+
+
+async def _sleep_over(run: Run, full: DayFull) -> None:
+    """Wait for the next UTC day; what is in flight goes on."""
+    run.progress.say_once(f"the day's budget is reached, waiting: {full}")
+    run.progress.phase = "waiting"
+    await run.budget.next_day()
+    # Not when it is cancelled: then the run is stopping.
+    run.progress.phase = "running"
+
+
+def _few_succeed(failures: Failures) -> str:
+    count, over = failures.count, failures.OVER
+    return (
+        f"{count} of the last {over} rows were refused or failed for their own sake, "
+        "so nothing more is bought: look at `error` and `message` in the table and "
+        "mend the job, or say `max_failures = false` in the job file"
+    )
