@@ -1,7 +1,7 @@
 """The code blocks of the pages: README, CONTRIBUTING and `batchgen/docs`.
 
 Tests load, parse or run each of them, so that no example on a page can go wrong:
-`tests/test_code_blocks.py` all but Python, which `docs/python.md` has alone.
+`tests/test_code_blocks.py` does so, except for the Python of `docs/python.md`.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from batchgen.sandbox import SandboxProcess, start_sandbox
+from tests.books import Books, read_books
 from tests.warm import Ended, call
 
 BATCHGEN = (sys.executable, "-P", "-m", "batchgen")
@@ -130,6 +132,18 @@ class Batch:
             within_s=WITHIN_S,
             haste=HASTE,
         )
+
+    def books(self, sandbox: SandboxProcess | None = None) -> Books:
+        """Read what both sides wrote down.
+
+        Args:
+            sandbox: Where it was bought; None for the one of its own rehearsals.
+        """
+        if sandbox is None:
+            with start_sandbox(self.out / "sandbox", latency=0) as own:
+                return self.books(own)
+        entries = sandbox.bill()["entries"]
+        return read_books(self.out, bill=entries, requests=sandbox.requests())
 
     def carry_on(self, words: str) -> Ended:
         """Give the command that a message prints to carry on."""

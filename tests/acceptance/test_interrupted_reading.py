@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from tests.acceptance.batch import Batch, product_rows
-from tests.acceptance.books import ledger_rows
 from tests.acceptance.conftest import rehearsal
+from tests.books import ledger_rows
 
 ROWS = 20_000
 BOUGHT = 2

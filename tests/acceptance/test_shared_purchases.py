@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from tests.acceptance.batch import Batch
-from tests.acceptance.books import Books, check_archive, read_books
 from tests.acceptance.conftest import rehearsal
+from tests.books import Books
+from tests.law import check_archive
 
 CUP, POT = "A cup on a table", "A pot on a table"
 
@@ -29,7 +30,7 @@ def finish(batch: Batch, *more: str, code: int = 0) -> Books:
     ended = batch.run(*more)
     assert ended.code == code, ended
     assert "the same to the nano-dollar" in ended.out
-    return read_books(batch)
+    return batch.books()
 
 
 def table_of(batch: Batch) -> dict[str, dict[str, object]]:

@@ -11,8 +11,9 @@ import pytest
 
 from batchgen.sandbox import SandboxProcess
 from tests.acceptance.batch import Batch, Running, product_rows
-from tests.acceptance.books import check_all, check_money, ledger_rows, read_books
 from tests.acceptance.conftest import customer, rehearsal
+from tests.books import ledger_rows
+from tests.law import check_all, check_money
 
 IN_FLIGHT = 4
 HOURS = "7200"
@@ -48,7 +49,7 @@ def test_what_is_in_flight_at_a_signal_ends_and_is_kept(
         run.until("signal")
         bank.release()
         stopped = run.end()
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert stopped.code == code, stopped
     assert f"batchgen: stopped {why}" in stopped.err
@@ -58,7 +59,7 @@ def test_what_is_in_flight_at_a_signal_ends_and_is_kept(
     check_all(books)
 
     carried_on = batch.carry_on(stopped.out)
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert carried_on.code == 0, carried_on
     assert books.statuses == {"succeeded": 12}
@@ -78,7 +79,7 @@ def test_tasks_that_a_signal_met_are_safe_and_fetched_by_the_next_run(
         run.until("signal")
         bank.release()
         stopped = run.end()
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert stopped.code == 130, stopped
     assert [it["state"] for it in books.attempts] == ["accepted"] * IN_FLIGHT
@@ -93,7 +94,7 @@ def test_tasks_that_a_signal_met_are_safe_and_fetched_by_the_next_run(
     assert not batch.archive.exists() or zipfile.is_zipfile(batch.archive)
 
     carried_on = batch.carry_on(stopped.out)
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert carried_on.code == 0, carried_on
     assert books.statuses == {"succeeded": 12}
@@ -113,7 +114,7 @@ def test_a_terminal_s_signal_leaves_the_rehearsal_s_sandbox_to_answer(
         run.send(signal.SIGINT)
         stopped = run.end()
     carried_on = batch.carry_on(stopped.out)
-    books = read_books(batch)
+    books = batch.books()
 
     assert (stopped.code, carried_on.code) == (130, 0), (stopped, carried_on)
     assert len(books.requests) == 12
@@ -130,7 +131,7 @@ def test_tasks_under_way_are_left_at_once_at_a_signal(tmp_path: Path) -> None:
         run.until("accepted", 4)
         run.send(signal.SIGINT)
         stopped = run.end()
-    books = read_books(batch)
+    books = batch.books()
 
     assert stopped.code == 130, stopped
     assert [it["state"] for it in books.attempts] == ["accepted"] * 4
@@ -161,7 +162,7 @@ def test_the_second_signal_ends_it_at_once_and_nothing_is_hidden(
     assert [it["state"] for it in states] == ["sent"] * 4
 
     carried_on = batch.having("--latency", "0.02").run()
-    books = read_books(batch)
+    books = batch.books()
 
     assert carried_on.code == 0, carried_on
     assert books.statuses == {"succeeded": 8}
@@ -180,7 +181,7 @@ def test_a_reply_that_does_not_come_within_the_grace_is_at_risk(
         run.until("sent", 4)
         run.send(signal.SIGINT)
         stopped = run.end()
-    books = read_books(batch)
+    books = batch.books()
 
     assert stopped.code == 130, stopped
     assert books.statuses == {"pending": 8}
@@ -202,7 +203,7 @@ def test_a_hangup_that_nohup_ignores_stays_ignored(
         ended = run.end()
 
     assert ended.code == 0, ended
-    assert read_books(batch, bank).statuses == {"succeeded": 12}
+    assert batch.books(bank).statuses == {"succeeded": 12}
 
 
 def test_a_second_run_on_the_folder_is_refused_and_the_first_goes_on(
@@ -223,7 +224,7 @@ def test_a_second_run_on_the_folder_is_refused_and_the_first_goes_on(
     assert "another batchgen works on" in second.err
     assert "running now" in status.out
     assert (report.code, ended.code) == (0, 0), (report, ended)
-    books = read_books(batch, bank)
+    books = batch.books(bank)
     assert books.statuses == {"succeeded": 12}
     assert len(books.requests) == 12
     check_all(books)

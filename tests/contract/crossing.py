@@ -10,7 +10,7 @@ from typing import Any
 
 from batchgen.model import ImageRequest, OptionRule, type_of_option
 from batchgen.providers import PROVIDERS
-from tests.acceptance.books import Record
+from tests.books import Record
 from tests.contract.arrived import Figures, check_crossing
 from tests.contract.customer import Customer
 from tests.contract.pairs import pairwise

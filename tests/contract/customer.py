@@ -21,22 +21,11 @@ from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
 from batchgen.sandbox import KEY, SandboxProcess
 from batchgen.sandbox.drawing import stand_in
-from tests.acceptance.books import (
-    Books,
-    Record,
-    check_archive,
-    check_money,
-    check_table,
-    ledger_rows,
-)
+from tests.books import Books, Record, read_books
+from tests.law import check_archive, check_money, check_table
 
 MANIFEST = "rows.parquet"
 QUICK = PollSchedule(first_s=0.01, every_s=0.01, factor=1.0, longest_s=0.01)
-_ATTEMPTS = """
-  SELECT attempts.*, json_extract(rows.request, '$.prompt') AS prompt, rows.n, rows.id,
-         EXISTS (SELECT 1 FROM plan WHERE plan.row_id = attempts.row_id) AS planned
-  FROM attempts JOIN rows USING (row_id) ORDER BY attempt_id
-"""
 
 Tariff = Mapping[str, Mapping[str, str]]
 Hook = Callable[[Provider], Provider]
@@ -150,15 +139,10 @@ class Customer:
 
     def books(self, out: Path | None = None) -> Books:
         """Return what both sides wrote down; `out` is the run folder if another."""
-        out = out or self.folder / "out"
         entries = self.bank.bill(self.provider)["entries"]
-        return Books(
-            folder=out,
-            rows=pl.read_parquet(out / "results.parquet").to_dicts(),
-            attempts=ledger_rows(out / "run.db", _ATTEMPTS),
-            bill=[it for it in entries if it["id"] not in self._billed_before],
-            requests=self.requests(),
-        )
+        bill = [entry for entry in entries if entry["id"] not in self._billed_before]
+        folder = out or self.folder / "out"
+        return read_books(folder, bill=bill, requests=self.requests())
 
 
 def check_books(books: Books) -> None:

@@ -29,7 +29,7 @@ from batchgen.providers import PROVIDERS
 from batchgen.sandbox import start_sandbox
 from batchgen.sandbox.app import SERVICES
 from batchgen.sandbox.faults import REPLY_NEVER_COMES, Fault
-from tests.acceptance.books import Books, nano_of
+from tests.books import Books, nano_of
 from tests.contract.customer import Customer
 
 UNSURE = REPLY_NEVER_COMES | {

@@ -14,7 +14,7 @@ from batchgen.providers import PROVIDERS
 from batchgen.sandbox import KEY
 from batchgen.sandbox.app import SERVICES
 from batchgen.sandbox.faults import DOWNLOAD_FAULTS, Fault
-from tests.acceptance.books import Books, is_at_risk
+from tests.books import Books, is_at_risk
 from tests.contract.customer import Customer, check_books
 from tests.contract.outcomes import ELSEWHERE, EXPECTED, Expected, cases, expected_of
 

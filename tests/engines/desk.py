@@ -21,7 +21,9 @@ from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.apiai import ApiAi
 from batchgen.providers.foxapi import FoxApi
 from batchgen.runner.progress import Progress
+from tests.books import total_nano
 from tests.engines.shop import Shop
+from tests.law import check_amounts
 
 EVERY = 1 << 62
 AGREED = Decimal("0.05")
@@ -186,9 +188,8 @@ class Desk:
             settle_charge(folder.ledger, attempt_id, to_nano(usd))
 
     def check_money(self) -> None:
-        """Let the law of money be judged against the shop's own bill."""
+        """Check the law of money against the shop's own bill."""
         totals = self.totals()
         spent = totals.spent + totals.retired
-        assert spent <= self.shop.billed_nano <= spent + totals.at_risk
-        known = sum((it["cost_usd"] or Decimal(0) for it in self.table()), Decimal(0))
-        assert known.scaleb(9) == totals.spent
+        check_amounts(spent, self.shop.billed_nano, totals.at_risk)
+        assert total_nano(row["cost_usd"] for row in self.table()) == totals.spent

@@ -38,6 +38,7 @@ from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.gccai import Gccai
 from batchgen.runner import scan
 from batchgen.runner.progress import Progress
+from tests.law import money_problems
 from tests.simulation.power import Power, PowerCut
 from tests.simulation.till import HOST, KEY, UNIT, Goods, Habits, Prices, Till
 from tests.virtual import live_through
@@ -358,8 +359,7 @@ def _judge_ledger(spree: Spree) -> Iterator[str]:
     finally:
         ledger.close()
     spent = totals.spent + totals.retired
-    if not spent <= spree.till.billed <= spent + totals.at_risk:
-        yield f"the law of money: {spent}, {spree.till.billed}, {totals.at_risk}"
+    yield from money_problems(spent, spree.till.billed, totals.at_risk)
     if limits.day is not None:
         for day, nano in by_day.items():
             if nano > limits.day:
