@@ -39,7 +39,7 @@ def test_a_page_that_goes_elsewhere_stays_as_it_is(word: str, tmp_path: Path) ->
         ("recover", "did you mean batchgen help recovery or batchgen recover -h?"),
         ("run", "did you mean batchgen run -h?"),
         ("cost_usd", "batchgen help results"),
-        ("qqq", "choose from errors, glossary"),
+        ("qqq", "choose from architecture, errors, glossary"),
     ],
 )
 def test_a_wrong_topic_is_told_with_the_way_out(
