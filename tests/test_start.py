@@ -68,7 +68,7 @@ LATE = {
     "cli.stored_command._is_own: batchgen.providers": "likewise",
     "cli.stored_command._is_own: batchgen.runner.own_address": "likewise",
     "cli.stored_command.address_notes: batchgen.providers": "likewise",
-    "cli._say: batchgen.cli.keys": "likewise",
+    "cli._say: batchgen.engines.credentials": "likewise",
     "cli._say: batchgen.cli.streams": "likewise",
     "cli._refuse: batchgen.cli.usage": "for what is wrong with a command alone",
     "cli._choose_how_to_speak: batchgen.cli.streams": "for `run --json` alone",

@@ -27,7 +27,7 @@ HASTE = "BATCHGEN_TESTS_HASTE"
 MODULES = (
     "anyio._backends._asyncio",
     "batchgen.cli.bar",
-    "batchgen.cli.rehearsal",
+    "batchgen.engines.rehearsal",
     *(
         f"batchgen.cli.{it}"
         for it in (

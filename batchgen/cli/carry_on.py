@@ -19,7 +19,7 @@ from batchgen.ledger import Reader
 from batchgen.model.price import NANO
 
 if TYPE_CHECKING:
-    from batchgen.engines.setting import Outcome
+    from batchgen.engines.config import RunResult
 
 MAX_COST = "--max-cost"
 PER_DAY = "--max-cost-per-day"
@@ -53,14 +53,14 @@ def carry_on_command(ledger: Reader, needed: Needed | None = None) -> str | None
     return join_words(words)
 
 
-def carry_on_after(folder: Path, outcome: Outcome) -> str:
+def carry_on_after(folder: Path, result: RunResult) -> str:
     """Return the command that carries on after a run that has just ended in a folder.
 
     A ledger that was deleted or replaced in mid-run is not looked into: SQLite would
     take what stands beside it for a part of it.
     """
     is_there = (folder / LEDGER).is_file()
-    if is_there and not isinstance(outcome.error, LedgerMissing):
+    if is_there and not isinstance(result.error, LedgerMissing):
         with closing(read_ledger(folder)) as ledger:
             return carry_on_command(ledger) or this_command()
     return this_command()

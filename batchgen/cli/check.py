@@ -11,15 +11,10 @@ import click
 from batchgen.cli.check_document import document_of
 from batchgen.cli.check_lines import lines_of
 from batchgen.cli.exact import exact_json
-from batchgen.cli.keys import known_keys
-from batchgen.cli.source import (
-    base_url_of,
-    job_options,
-    overrides_of,
-    prices_of,
-    read_job,
-)
+from batchgen.cli.source import job_options, overrides_of, read_job
+from batchgen.engines.access import base_url_of, prices_of
 from batchgen.engines.checking import EVERY, check_job
+from batchgen.engines.credentials import known_keys
 from batchgen.engines.findings import Findings
 from batchgen.model import Job, Status
 from batchgen.providers import PROVIDERS

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from batchgen.addresses.url import read_url
 from batchgen.cli.check_prompts import gaps_document
 from batchgen.cli.exact import price_fields, tagged
-from batchgen.cli.source import base_url_of
 from batchgen.cli.vocabulary import (
     budget_fields,
     known_usd,
@@ -18,6 +17,7 @@ from batchgen.cli.vocabulary import (
     rebuy_fields,
     rows_by_status,
 )
+from batchgen.engines.access import base_url_of
 from batchgen.engines.findings import Cost, Findings, Forecast, Limit, Pace
 from batchgen.ledger import Totals
 from batchgen.model import Job, to_usd

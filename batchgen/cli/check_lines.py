@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from batchgen.cli.cause_lines import invalid_lines, problem_lines
 from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
 from batchgen.cli.check_prompts import gap_lines, prompt_lines
-from batchgen.cli.source import realm_of
 from batchgen.cli.words import counted, money_lines, rows_line
 from batchgen.decoding import one_line
+from batchgen.engines.access import realm_of
 from batchgen.engines.findings import (
     Alone,
     Cost,

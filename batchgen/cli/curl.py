@@ -12,14 +12,9 @@ import anyio
 import click
 
 from batchgen.cli.script import REPLY, Readying, Script
-from batchgen.cli.source import (
-    base_url_of,
-    job_options,
-    overrides_of,
-    prices_of,
-    read_job,
-)
+from batchgen.cli.source import job_options, overrides_of, read_job
 from batchgen.cli.words import counted
+from batchgen.engines.access import base_url_of, prices_of
 from batchgen.engines.notices import address_notice
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import PlanEntry

@@ -6,7 +6,7 @@ import os
 import tempfile
 import traceback
 
-from batchgen.cli.keys import without_keys
+from batchgen.engines.credentials import without_keys
 from batchgen.errors import StorageError
 from batchgen.ledger.database import check_last_opened
 

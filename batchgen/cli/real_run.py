@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from batchgen.budget import limits_of
-from batchgen.cli.keys import known_keys
-from batchgen.cli.manner import Manner
 from batchgen.cli.runfolder import REHEARSAL
-from batchgen.cli.source import base_url_of, no_base_url, prices_of
 from batchgen.cli.words import counted
+from batchgen.engines.access import base_url_of, no_base_url, prices_of
+from batchgen.engines.credentials import known_keys
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import Cost
 from batchgen.engines.notices import network_problems, notices_of
@@ -81,7 +80,7 @@ def _unknown_models(job: Job) -> Iterator[str]:
             )
 
 
-def needs_of(job: Job, manner: Manner) -> Iterator[str]:
+def needs_of(job: Job, *, may_spend: bool) -> Iterator[str]:
     """Yield what a real run needs besides: keys and consent."""
     set_keys = known_keys()
     for name in job.providers:
@@ -96,7 +95,7 @@ def needs_of(job: Job, manner: Manner) -> Iterator[str]:
                 f"{STOP}: it needs {variable}, which is not set (export "
                 f"{variable}=your-key)"
             )
-    if job.max_cost is None and not manner.yes:
+    if job.max_cost is None and not may_spend:
         yield (
             "the real run needs your consent to spend: --max-cost USD for a budget, or "
             "--yes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,10 @@ from batchgen.cli.runfolder import (
     these_words,
     this_command,
 )
-from batchgen.cli.source import job_options, overrides_of, prices_of, realm_of
-from batchgen.cli.stored_command import COMMAND, address_notes, write_words
+from batchgen.cli.source import job_options, overrides_of
+from batchgen.cli.stored_command import address_notes
+from batchgen.engines.access import prices_of, realm_of
+from batchgen.engines.needed import COMMAND
 from batchgen.engines.recover import (
     Recovery,
     Remains,
@@ -75,7 +78,7 @@ def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
         # A rehearsal's prices are its sandbox's own.
         prices={} if realm == REHEARSAL else prices_of(job),
         realm=realm,
-        notes={COMMAND: write_words(these_words())},
+        notes={COMMAND: json.dumps(these_words())},
     )
     found = recover_folder(recovery, remains)
     if as_json:

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from batchgen.cli.job_checks import check_zero_budget
+from batchgen.cli.display import choose_display
 from batchgen.cli.latency import LatencyType
-from batchgen.cli.manner import manner_of
 from batchgen.cli.run_document import summary_fields
+from batchgen.cli.run_options import run_options
 from batchgen.cli.source import job_options, overrides_of, read_job
 from batchgen.cli.streams import (
     speak_json_lines,
@@ -24,7 +24,8 @@ from batchgen.cli.summary import (
     show_real_run,
     show_summary,
 )
-from batchgen.engines.setting import Outcome
+from batchgen.engines.config import RunResult
+from batchgen.engines.job_checks import check_zero_budget
 from batchgen.model import Job
 
 
@@ -69,21 +70,22 @@ def command(context: click.Context, /, **given: Any) -> None:
     4 stopped at the budget; 5 key or credit refused;
     129 the terminal was closed; 130 Ctrl-C; 143 a request to end (SIGTERM).
     """  # noqa: D301 - click's mark for lines that stay as they are
-    manner = manner_of(given)
-    speak_json_lines(on=manner.json_lines)
-    job = read_job(given["source"], overrides_of(given), rehearse=manner.rehearse)
+    options = run_options(given)
+    speak_json_lines(on=given["json_lines"])
+    job = read_job(given["source"], overrides_of(given), rehearse=options.rehearse)
     check_zero_budget(job, overrides_of(given))
     # Only here: whatever is wrong with the job is told before the engine is loaded.
     from batchgen.cli.launch import launch
 
-    context.exit(launch(job, manner, _end))
+    display = choose_display(quiet=given["quiet"], json_lines=given["json_lines"])
+    context.exit(launch(job, options, display, _end))
 
 
-def _end(job: Job, outcome: Outcome, rehearsed: Rehearsed | None) -> int:
-    causes = causes_in(job, outcome)
-    show_summary(job, outcome, rehearsed, causes)
+def _end(job: Job, result: RunResult, rehearsed: Rehearsed | None) -> int:
+    causes = causes_in(job, result)
+    show_summary(job, result, rehearsed, causes)
     show_real_run(rehearsed)
-    code = finish(job, outcome, causes)
+    code = finish(job, result, causes)
     if speaks_json_lines():
-        write_document("summary", summary_fields(job, outcome, rehearsed, code))
+        write_document("summary", summary_fields(job, result, rehearsed, code))
     return code

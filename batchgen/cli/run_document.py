@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ from batchgen.cli.vocabulary import (
     folder_fields,
     rows_by_status,
 )
-from batchgen.engines.setting import Outcome
+from batchgen.engines.config import RunResult
 from batchgen.ledger import Totals
 from batchgen.model import Job, Status, to_usd
 from batchgen.output import ARCHIVE, TABLE
@@ -52,30 +51,30 @@ def progress_fields(view: View, at: datetime) -> dict[str, Any]:
 
 
 def summary_fields(
-    job: Job, outcome: Outcome, rehearsed: Rehearsed | None, exit_code: int
+    job: Job, result: RunResult, rehearsed: Rehearsed | None, exit_code: int
 ) -> dict[str, Any]:
     """Return how a run ended; the last line of `run --json`.
 
     Args:
         job: The job.
-        outcome: How it ended.
+        result: How it ended.
         rehearsed: What a rehearsal found out; None after a run in earnest.
         exit_code: Of the process.
     """
-    totals = outcome.totals or _NOTHING
-    error, number = outcome.error, outcome.signal
-    command = carry_on_after(job.out, outcome)
+    totals = result.totals or _NOTHING
+    error = result.error
+    command = carry_on_after(job.out, result)
     return {
         "exit_code": exit_code,
         "folder": str(job.out),
         **folder_fields(totals),
         "archive": str(job.out / ARCHIVE) if totals.images else None,
         "table": str(job.out / TABLE),
-        "signal": None if number is None else signal.Signals(number).name,
+        "signal": result.stop_reason,
         "error": error and {"error": error.kind, "message": str(error)},
         "stopped": [
             {"provider": stop.provider, "error": stop.kind, "message": str(stop)}
-            for stop in outcome.stopped
+            for stop in result.stopped
         ],
         "command": command if totals.rows.get(Status.PENDING) else None,
         "rehearsal": rehearsed

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from batchgen.addresses.url import read_url
-from batchgen.cli.quoting import quoted_word
+from batchgen.engines.quoting import quoted_word
 from batchgen.errors import SpecError
 from batchgen.model import Attachment, Call
 from batchgen.wire import is_loopback_host

@@ -10,10 +10,10 @@ from batchgen.ledger import OpenAttempts
 from batchgen.model import State, dollars
 from batchgen.runner.progress import Stop
 
-_STOPPED: Mapping[signal.Signals, str] = {
-    signal.SIGINT: "stopped by Ctrl-C",
-    signal.SIGTERM: "stopped by a request to end (SIGTERM)",
-    signal.SIGHUP: "stopped because the terminal was closed",
+_STOPPED: Mapping[str, str] = {
+    "SIGINT": "stopped by Ctrl-C",
+    "SIGTERM": "stopped by a request to end (SIGTERM)",
+    "SIGHUP": "stopped because the terminal was closed",
 }
 
 
@@ -31,16 +31,21 @@ def stopping_line(stop: Stop) -> str:
             f"stopping: not waiting for {requests}; whether {which} {verb} charged "
             "is unknown"
         )
-    key = "Ctrl-C again" if stop.signal is signal.SIGINT else "Ctrl-C"
+    key = "Ctrl-C again" if stop.reason == "SIGINT" else "Ctrl-C"
     return (
         f"stopping: waiting up to {stop.grace_s:g} s for {requests}. {key} stops now; "
         f"whether {which} {verb} charged is then unknown"
     )
 
 
-def stopped_line(number: signal.Signals) -> str:
+def exit_code(name: str) -> int:
+    """Return the exit code of a stop by the signal of this name."""
+    return 128 + signal.Signals[name]
+
+
+def stopped_line(reason: str) -> str:
     """Say why a run ended in order."""
-    return f"{_STOPPED[number]}; everything paid for is kept"
+    return f"{_STOPPED[reason]}; everything paid for is kept"
 
 
 def stopped_now_line(

@@ -15,20 +15,13 @@ from typing import TYPE_CHECKING
 import click
 
 from batchgen.addresses.characters import visible
-from batchgen.cli.quoting import quoted_word
+from batchgen.engines.needed import COMMAND
+from batchgen.engines.quoting import quoted_word
 
 if TYPE_CHECKING:
     from batchgen.ledger import Reader
 
-COMMAND = "command"
-"""Under this name a folder remembers the last `run` command: its words as JSON."""
-
 BASE_URL = "--base-url"
-
-
-def write_words(words: Sequence[str]) -> str:
-    """Return the words of a command as a ledger keeps them."""
-    return json.dumps(list(words))
 
 
 def stored_words(ledger: Reader) -> list[str] | None:

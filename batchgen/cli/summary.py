@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from batchgen.addresses.characters import visible_line
 from batchgen.cli.carry_on import carry_on_after, way_out
 from batchgen.cli.cause_lines import cause_lines, quoted, retry_line
-from batchgen.cli.quoting import quoted_word
 from batchgen.cli.runfolder import this_command
-from batchgen.cli.stop_words import stopped_line
+from batchgen.cli.stop_words import exit_code, stopped_line
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
 from batchgen.engines.causes import Cause, causes_among
+from batchgen.engines.config import CutReading, RunResult
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import read_ledger
-from batchgen.engines.setting import CutReading, Outcome
+from batchgen.engines.quoting import quoted_word
 from batchgen.engines.speaker import split_message
-from batchgen.engines.stops import exit_code
 from batchgen.errors import (
     BudgetReached,
     CertificateRejected,
@@ -68,28 +67,28 @@ class Rehearsed:
 
 
 def show_summary(
-    job: Job, outcome: Outcome, rehearsed: Rehearsed | None, causes: Sequence[Cause]
+    job: Job, result: RunResult, rehearsed: Rehearsed | None, causes: Sequence[Cause]
 ) -> None:
     """Write the summary to stdout; why rows did not succeed stands last."""
-    totals = outcome.totals
-    is_early = outcome.error is not None or outcome.cut is not None
+    totals = result.totals
+    is_early = result.error is not None or result.cut is not None
     if totals is None or (is_early and not totals.rows):
         return  # no row was read: the last lines say all that there is to say
     lines = [rows_line(totals), *money_lines(totals)]
     if rehearsed is not None:
         lines.append(_bill_line(totals, rehearsed.bill))
     archive = f"{counted(totals.images, 'image')} in {job.out / ARCHIVE}"
-    lines += [archive if totals.images else "no images", _table_line(job, outcome)]
+    lines += [archive if totals.images else "no images", _table_line(job, result)]
     write_result("\n".join([*lines, *cause_lines(causes, shown(job.manifest))]))
 
 
-def _table_line(job: Job, outcome: Outcome) -> str:
+def _table_line(job: Job, result: RunResult) -> str:
     line = f"table: {job.out / TABLE}"
-    if (cut := outcome.cut) is None:
+    if (cut := result.cut) is None:
         return line
     if not cut.counts:
         return f"{line} (of the manifest as it was before its last change)"
-    rows = counted_rows(outcome.rows_in_table or cut.rows)
+    rows = counted_rows(result.rows_in_table or cut.rows)
     return f"{line} (the first {rows}, as the manifest is not read to its end)"
 
 
@@ -103,13 +102,13 @@ def _cut_line(job: Job, cut: CutReading) -> str:
     )
 
 
-def causes_in(job: Job, outcome: Outcome) -> Sequence[Cause]:
+def causes_in(job: Job, result: RunResult) -> Sequence[Cause]:
     """Return why rows in scope did not succeed, as the ledger knows it."""
-    if outcome.totals is None or isinstance(outcome.error, LedgerMissing):
+    if result.totals is None or isinstance(result.error, LedgerMissing):
         return []
     with closing(read_ledger(job.out)) as ledger:
         end = EVERY_ROW if job.limit is None else job.limit
-        return causes_among(ledger, outcome.totals.rows, end)
+        return causes_among(ledger, result.totals.rows, end)
 
 
 def show_real_run(rehearsed: Rehearsed | None) -> None:
@@ -129,28 +128,28 @@ def _bill_line(totals: Totals, bill: int) -> str:
     return f"{words}, WHICH DOES NOT AGREE: please report this"
 
 
-def finish(job: Job, outcome: Outcome, causes: Sequence[Cause] = ()) -> int:
+def finish(job: Job, result: RunResult, causes: Sequence[Cause] = ()) -> int:
     """Say why it ended and how to carry on; return the exit code."""
-    totals = outcome.totals
+    totals = result.totals
     rows = totals.rows if totals else {}
     count = sum(rows.values())
     whole = count == rows.get(Status.SUCCEEDED, 0)
-    for variable in outcome.left:
+    for variable in result.left:
         write_error(f"tasks of an earlier run wait for their key: set {variable}")
-    for name, address in outcome.unnamed:
+    for name, address in result.unnamed:
         option = quoted_word(visible_line(f"{name}={address}"))
         write_error(
             f"tasks of an earlier run wait at {visible_line(address)}, which only this "
             "run folder names: no key is sent there. If the address is right, add "
             f"--base-url {option}"
         )
-    code = _code(outcome, whole=whole)
-    for line in _reasons(outcome):
+    code = _code(result, whole=whole)
+    for line in _reasons(result):
         write_error(f"batchgen: {line}")
-    if outcome.cut is not None:
-        write_error(f"batchgen: {_cut_line(job, outcome.cut)}")
-    if rows.get(Status.PENDING) or outcome.cut is not None:
-        write_result(f"to carry on:\n  {carry_on_after(job.out, outcome)}")
+    if result.cut is not None:
+        write_error(f"batchgen: {_cut_line(job, result.cut)}")
+    if rows.get(Status.PENDING) or result.cut is not None:
+        write_result(f"to carry on:\n  {carry_on_after(job.out, result)}")
     if (again := retry_line(job.out, causes)) is not None:
         write_result(again)
     return code
@@ -179,34 +178,34 @@ def _advice(stopped: ProviderStopped) -> str:
     return ADVICE[type(stopped)].format(variable=key_variable(stopped.provider))
 
 
-def _reasons(outcome: Outcome) -> list[str]:
+def _reasons(result: RunResult) -> list[str]:
     lines = []
-    if outcome.signal is not None:
-        lines.append(stopped_line(outcome.signal))
+    if result.stop_reason is not None:
+        lines.append(stopped_line(result.stop_reason))
     lines += [
         f"stopped: {stopped.provider}: {_words(stopped)} ({stopped.kind}); "
         f"{_advice(stopped)}"
-        for stopped in outcome.stopped
+        for stopped in result.stopped
     ]
-    if isinstance(outcome.error, BudgetReached):
-        what_to_do = way_out(outcome.error, outcome.needed, this_command())
-        lines.append(f"the budget is reached: {outcome.error}; {what_to_do}")
-    elif outcome.error is not None:
-        lines.append(str(outcome.error))
+    if isinstance(result.error, BudgetReached):
+        what_to_do = way_out(result.error, result.needed, this_command())
+        lines.append(f"the budget is reached: {result.error}; {what_to_do}")
+    elif result.error is not None:
+        lines.append(str(result.error))
     return lines
 
 
-def _code(outcome: Outcome, *, whole: bool) -> int:
-    stopped_all = outcome.chosen and len(outcome.stopped) == outcome.chosen
-    gone = any(isinstance(stopped, WRONG_JOB) for stopped in outcome.stopped)
-    error = outcome.error
+def _code(result: RunResult, *, whole: bool) -> int:
+    stopped_all = result.chosen and len(result.stopped) == result.chosen
+    gone = any(isinstance(stopped, WRONG_JOB) for stopped in result.stopped)
+    error = result.error
     if error is not None and not isinstance(error, BudgetReached | NearlyAllFailed):
         return 2 if isinstance(error, UsageError) else 1
     if stopped_all and gone:
         return 1
-    if outcome.signal is not None:
-        return exit_code(outcome.signal)
-    links_alone = any(isinstance(stop, LinksUnreachable) for stop in outcome.stopped)
+    if result.stop_reason is not None:
+        return exit_code(result.stop_reason)
+    links_alone = any(isinstance(stop, LinksUnreachable) for stop in result.stopped)
     if stopped_all and not links_alone:
         return 5
     if isinstance(error, BudgetReached):

@@ -20,17 +20,19 @@ import pyarrow.parquet as pq
 
 from batchgen.addresses import is_local, is_url
 from batchgen.cli.curl import command_of, entry_at, problem_of
+from batchgen.cli.display import choose_display
 from batchgen.cli.folder_option import FolderType
-from batchgen.cli.job_checks import check_zero_budget
 from batchgen.cli.launch import launch
-from batchgen.cli.manner import manner_of
+from batchgen.cli.run_options import run_options
 from batchgen.cli.runfolder import carry_on_by
-from batchgen.cli.source import base_url_of, overrides_of, read_job
+from batchgen.cli.source import overrides_of, read_job
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.summary import Rehearsed, causes_in, finish, show_real_run
 from batchgen.cli.words import NO_MONEY, may_have_been_charged, money_lines
+from batchgen.engines.access import base_url_of
+from batchgen.engines.config import RunResult
 from batchgen.engines.folder import LEDGER, read_ledger
-from batchgen.engines.setting import Outcome
+from batchgen.engines.job_checks import check_zero_budget
 from batchgen.errors import BatchgenError, StorageError, UsageError
 from batchgen.ledger import Reader
 from batchgen.ledger.directory import directory_images
@@ -91,7 +93,7 @@ def command(context: click.Context, /, **given: Any) -> None:
 
     PROMPT is sent as it is. The exit codes are those of `run`.
     """
-    manner = manner_of(given)
+    options = run_options(given)
     try:
         given["references"] = _parted(given["references"])
     except ValueError as error:
@@ -102,7 +104,7 @@ def command(context: click.Context, /, **given: Any) -> None:
         source.write_text(_job_text(given, base_url=None), encoding="utf-8")
         # Without the prompt, which would be a template there.
         overrides = overrides_of(given | {"out": folder, "prompt": None})
-        job = read_job(source, overrides, rehearse=manner.rehearse)
+        job = read_job(source, overrides, rehearse=options.rehearse)
         check_zero_budget(job, overrides)
         entry = entry_at(job, 0)
         if entry.problem is not None:
@@ -110,7 +112,8 @@ def command(context: click.Context, /, **given: Any) -> None:
         url = job.terms_of(given["provider"]).base_url
         source.write_text(_job_text(given, base_url=url), encoding="utf-8")
         carry_on_by(*_way_on(folder, given))
-        context.exit(launch(job, manner, partial(_end, asked=job)))
+        display = choose_display(quiet=False, json_lines=False)
+        context.exit(launch(job, options, display, partial(_end, asked=job)))
 
 
 # -- the job
@@ -221,7 +224,9 @@ def _way_on(folder: Path, given: Mapping[str, Any]) -> list[str]:
 # -- how it ended
 
 
-def _end(job: Job, outcome: Outcome, rehearsed: Rehearsed | None, *, asked: Job) -> int:
+def _end(
+    job: Job, result: RunResult, rehearsed: Rehearsed | None, *, asked: Job
+) -> int:
     """Show what came of it; `asked` is the job before a rehearsal moved it."""
     with closing(read_ledger(job.out)) as ledger:
         found = next(result_slices(ledger, ARCHIVE), None)
@@ -231,9 +236,9 @@ def _end(job: Job, outcome: Outcome, rehearsed: Rehearsed | None, *, asked: Job)
                 write_result("\n".join([*_success(row, ledger, job.out), ""]))
                 write_result(_curl(asked, is_rehearsal=rehearsed is not None))
             else:
-                _tell_failure(row, outcome)
+                _tell_failure(row, result)
     show_real_run(rehearsed)
-    return finish(job, outcome, causes_in(job, outcome))
+    return finish(job, result, causes_in(job, result))
 
 
 def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
@@ -263,12 +268,12 @@ def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
         yield f"warning: {row.warning}"
 
 
-def _tell_failure(row: ResultRow, outcome: Outcome) -> None:
+def _tell_failure(row: ResultRow, result: RunResult) -> None:
     if row.status is not Status.PENDING:
         reason = f"{row.message} ({row.error})" if row.error else "no reason known"
         write_error(f"batchgen: {row.status}: {reason}")
-    if outcome.totals is not None:
-        write_result("\n".join(money_lines(outcome.totals)))
+    if result.totals is not None:
+        write_result("\n".join(money_lines(result.totals)))
 
 
 def _curl(job: Job, *, is_rehearsal: bool) -> str:

@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 import click
 
-from batchgen.cli.keys import looks_like_a_key
 from batchgen.cli.synonyms import command_hint, no_key_here, option_hint
+from batchgen.engines.credentials import looks_like_a_key
 from batchgen.job.names import unknown_name
 
 EXAMPLES: Mapping[tuple[str, str], str] = MappingProxyType(

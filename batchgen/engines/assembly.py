@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from functools import cache
 from anyio.abc import TaskGroup
 
 from batchgen.budget import DAY_MICROS, Budget, Group, limits_of, shares_of
-from batchgen.engines.setting import Setting
+from batchgen.engines.config import RunConfig
 from batchgen.errors import BatchgenError, SpecError
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Failures
@@ -48,7 +47,7 @@ Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
+class Connections:
     """What a run works with: each is opened and closed by the engine.
 
     Attributes:
@@ -64,13 +63,13 @@ class Hands:
     max_purchases: Mapping[str, int]
 
 
-def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
+def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) -> Run:
     """Return the run of a job, nothing begun yet.
 
     Raises:
         SpecError: nobody says where a provider is.
     """
-    prices = dict(setting.prices)
+    prices = dict(config.prices)
 
     @cache
     def price_of(group: Group) -> Price | None:
@@ -83,42 +82,42 @@ def assemble(job: Job, setting: Setting, hands: Hands, time: Time) -> Run:
 
     return Run(
         job=job,
-        folder=hands.ledger.path.parent,
-        room=hands.room,
+        folder=connections.ledger.path.parent,
+        room=connections.room,
         policy=Policy(
             max_attempts=job.max_attempts,
             on_unknown=job.on_unknown,
             max_unknown=job.max_unknown,
         ),
-        ledger=hands.ledger,
-        writer=hands.writer,
-        wire=hands.wire,
+        ledger=connections.ledger,
+        writer=connections.writer,
+        wire=connections.wire,
         budget=Budget(
-            limits_of(job), ceiling, time.now, pretend=setting.progress.rehearsed
+            limits_of(job), ceiling, time.now, pretend=config.progress.rehearsed
         ),
         lanes={
-            name: _chosen_lane(name, job, setting, hands, time)
+            name: _chosen_lane(name, job, config, connections, time)
             for name in job.providers
         },
         price=price_of,
-        progress=setting.progress,
-        scrubber=scrubber_of(setting.keys.values()),
+        progress=config.progress,
+        scrubber=scrubber_of(config.keys.values()),
         time=time,
-        rng=random.Random(setting.seed),
-        offload=setting.offload,
-        log=logging.getLogger("batchgen.run"),
-        tasks=hands.tasks,
-        lull=Lull(hands.tasks, time.monotonic),
+        rng=random.Random(config.seed),
+        offload=config.offload,
+        log=config.log,
+        tasks=connections.tasks,
+        lull=Lull(connections.tasks, time.monotonic),
         failures=Failures(job.max_failures),
-        end=hands.end,
+        end=connections.end,
     )
 
 
 def _chosen_lane(
-    name: str, job: Job, setting: Setting, hands: Hands, time: Time
+    name: str, job: Job, config: RunConfig, connections: Connections, time: Time
 ) -> Lane:
-    ledger = hands.ledger
-    provider, terms = setting.providers[name], job.terms_of(name)
+    ledger = connections.ledger
+    provider, terms = config.providers[name], job.terms_of(name)
     defaults = provider.defaults
     base_url = terms.base_url or defaults.base_url
     if base_url is None:
@@ -131,14 +130,14 @@ def _chosen_lane(
         defaults,
         ledger.get(found_under(name, base_url)),
         time.monotonic,
-        hands.max_purchases.get(name),
+        connections.max_purchases.get(name),
     )
     now = time.now()
     since = now - int((departures.window_s + LEFT_LATER_S) * 1e6)
     # The ledger says when each was about to leave; it left after that.
     ages_s = ((now - it) / 1e6 - LEFT_LATER_S for it in ledger.sent_since(name, since))
     departures.seed(max(0.0, age_s) for age_s in ages_s)
-    endpoint = Endpoint(base_url, setting.keys[name], terms.endpoint)
+    endpoint = Endpoint(base_url, config.keys[name], terms.endpoint)
     return Lane(
         provider,
         endpoint,
@@ -162,7 +161,7 @@ class LeftOpen:
     unnamed: Sequence[Place] = ()
 
 
-async def resume(run: Run, setting: Setting) -> LeftOpen:
+async def resume(run: Run, config: RunConfig) -> LeftOpen:
     """Start from the money that the ledger knows, and carry on what is open.
 
     When it returns, nothing is left to be asked for rows that may be bought again.
@@ -172,7 +171,7 @@ async def resume(run: Run, setting: Setting) -> LeftOpen:
     """
     open_attempts = run.ledger.open_attempts()
     former = given_up(run)
-    lanes, without = _lanes_for(run, setting, [*open_attempts, *former])
+    lanes, without = _lanes_for(run, config, [*open_attempts, *former])
     run.places = lanes
     flights = flights_of(run, lanes, open_attempts)
     money = run.ledger.money()
@@ -196,14 +195,14 @@ async def resume(run: Run, setting: Setting) -> LeftOpen:
             {
                 key_variable(attempt.provider)
                 for attempt in waiting
-                if attempt.provider not in setting.keys
+                if attempt.provider not in config.keys
             }
         ),
         sorted(
             {
                 (attempt.provider, attempt.base_url)
                 for attempt in waiting
-                if attempt.provider in setting.keys
+                if attempt.provider in config.keys
             }
         ),
     )
@@ -236,7 +235,7 @@ def _commit_unpriced(run: Run) -> None:
 
 
 def _lanes_for(
-    run: Run, setting: Setting, attempts: Sequence[AttemptRecord]
+    run: Run, config: RunConfig, attempts: Sequence[AttemptRecord]
 ) -> tuple[dict[Place, Lane], list[AttemptRecord]]:
     """Return where attempts can be asked for: where they were sent, with that key.
 
@@ -250,13 +249,13 @@ def _lanes_for(
         place = (attempt.provider, attempt.base_url)
         if place in lanes:
             continue
-        provider = setting.providers.get(attempt.provider)
-        key = setting.keys.get(attempt.provider)
+        provider = config.providers.get(attempt.provider)
+        key = config.keys.get(attempt.provider)
         if provider is None or key is None:
             without.append(attempt)
             continue
         # What a rehearsal sends is no secret.
-        if setting.paid_hosts and not is_named_address(
+        if config.paid_hosts and not is_named_address(
             attempt.base_url, run.job, provider.name, provider.defaults
         ):
             without.append(attempt)

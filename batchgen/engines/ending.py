@@ -6,8 +6,8 @@ import logging
 
 import anyio
 
+from batchgen.engines.config import CutReading, RunConfig, RunResult
 from batchgen.engines.folder import RunFolder
-from batchgen.engines.setting import CutReading, Outcome, Setting
 from batchgen.errors import DiskFull, StorageError
 from batchgen.ledger import Reader, Totals
 from batchgen.ledger.resuming import bookmark_of
@@ -27,7 +27,7 @@ def cut_reading(ledger: Reader) -> CutReading:
 
 
 async def write_outputs_at_end(
-    folder: RunFolder, setting: Setting, outcome: Outcome
+    folder: RunFolder, config: RunConfig, result: RunResult
 ) -> None:
     """Write ZIP and tables, unless they stand already.
 
@@ -38,7 +38,7 @@ async def write_outputs_at_end(
     from batchgen.runner.outputs import are_fresh, write_outputs
 
     ledger, archive = folder.ledger, folder.archive
-    cut = outcome.cut
+    cut = result.cut
     if cut is not None and not ledger.generation:
         return  # nothing is read, so there is nothing to write
     # Whoever stops the reading of a large manifest wants it to end, and of rows that
@@ -48,13 +48,13 @@ async def write_outputs_at_end(
         if are_fresh(ledger, archive, folder.path):
             return
         with anyio.CancelScope(shield=True):
-            outcome.rows_in_table = await setting.offload(
+            result.rows_in_table = await config.offload(
                 lambda: write_outputs(ledger, archive, folder.path, least_rows)
             )
     except StorageError:
-        if not isinstance(outcome.error, DiskFull):
+        if not isinstance(result.error, DiskFull):
             raise
-        setting.progress.notice(
+        config.progress.notice(
             "there was no room for the ZIP's directory and the tables either; the next "
             "run writes them, and so does `batchgen report`"
         )

@@ -15,6 +15,9 @@ from batchgen.model import to_nano
 NEEDED = "budget_needed"
 """Name under which a folder keeps what the budgets need that stopped its last run."""
 
+COMMAND = "command"
+"""Under this name it remembers the last `run` command: its words as JSON."""
+
 LIMITS = "limits"
 """Name under which it keeps the budgets of its last run."""
 

@@ -48,6 +48,7 @@ class Planner:
         states: Known columns of the manifest.
         rows: Rows of the manifest that are in the plan.
         finished: Whether the plan is whole, and counts.
+        log: Where faults of single rows are written.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Planner:
         self.states = manifest.states
         self.rows = 0
         self.finished = False
+        self.log = logging.getLogger("batchgen.run")
         manifest.checkpoint = self._go_on
 
     @property
@@ -245,9 +247,7 @@ class Planner:
         except BatchgenError:
             raise
         except Exception as fault:
-            logging.getLogger("batchgen.run").exception(
-                "row_fault", extra={"position": row.position}
-            )
+            self.log.exception("row_fault", extra={"position": row.position})
             problem = Problem(column=None, message=fault_words(fault))
             bare = replace(row, request=None, fingerprint=None, problem=problem)
             return entry_of(bare, self._choice)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,15 +12,16 @@ from batchgen.model import Status
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """An orderly stop by a signal.
+    """An orderly stop that was asked for from outside.
 
     Attributes:
+        reason: As whoever asked for it named it, such as a signal's name.
         requests: Purchases that were sent and have no answer yet.
         grace_s: For how long they are waited for.
         tasks: Accepted tasks, which are left to the next run.
     """
 
-    signal: signal.Signals
+    reason: str
     requests: int
     grace_s: float
     tasks: int = 0

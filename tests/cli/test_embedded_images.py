@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batchgen.cli.source import prices_of
+from batchgen.engines.access import prices_of
 from batchgen.engines.checking import EVERY, check_job
 from batchgen.job import Overrides, load_job
 from batchgen.manifest.embedded import ImageStore

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.cli.keys import key_problem
+from batchgen.engines.credentials import key_problem
 from batchgen.engines.folder import open_folder
 from batchgen.ledger import Reader
 from tests.cli.command import KEY, Shop, batchgen

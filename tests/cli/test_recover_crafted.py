@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batchgen.cli.logfile import log_to
+from batchgen.engines.logfile import log_to
 from batchgen.engines.recover.events import read_events
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.tag import Tag

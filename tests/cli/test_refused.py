@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.cli.summary import finish
-from batchgen.engines.setting import Outcome
+from batchgen.engines.config import RunResult
 from batchgen.errors import NearlyAllFailed
 from batchgen.ledger import Totals
 from batchgen.model import Job, Status
@@ -242,7 +242,7 @@ def test_nearly_only_failures_end_as_rows_that_did_not_succeed(
 ) -> None:
     rows = {Status.REFUSED: 51, Status.PENDING: 149}
     error = NearlyAllFailed("50 of the last 50 rows were refused")
-    outcome = Outcome(totals=replace(NOTHING, rows=rows), error=error, chosen=1)
+    outcome = RunResult(totals=replace(NOTHING, rows=rows), error=error, chosen=1)
     job = Job(source=tmp_path, manifest=tmp_path, out=tmp_path, providers=("aimlapi",))
 
     assert finish(job, outcome) == 3

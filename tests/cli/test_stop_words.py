@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import pytest
@@ -18,30 +17,30 @@ from batchgen.runner.progress import Stop
     ("stop", "line"),
     [
         pytest.param(
-            Stop(signal.SIGINT, 16, 60.0),
+            Stop("SIGINT", 16, 60.0),
             "stopping: waiting up to 60 s for 16 requests already sent. Ctrl-C again "
             "stops now; whether those are charged is then unknown",
             id="ctrl-c",
         ),
         pytest.param(
-            Stop(signal.SIGTERM, 1, 2.5),
+            Stop("SIGTERM", 1, 2.5),
             "stopping: waiting up to 2.5 s for 1 request already sent. Ctrl-C stops "
             "now; whether that one is charged is then unknown",
             id="request to end",
         ),
         pytest.param(
-            Stop(signal.SIGINT, 2, 0.0),
+            Stop("SIGINT", 2, 0.0),
             "stopping: not waiting for 2 requests already sent; whether those are "
             "charged is unknown",
             id="no grace",
         ),
         pytest.param(
-            Stop(signal.SIGINT, 0, 60.0),
+            Stop("SIGINT", 0, 60.0),
             "stopping: no request waits for an answer",
             id="nothing sent",
         ),
         pytest.param(
-            Stop(signal.SIGINT, 0, 60.0, tasks=3),
+            Stop("SIGINT", 0, 60.0, tasks=3),
             "stopping: 3 accepted tasks are still being made; the next run fetches "
             "them",
             id="tasks alone",

@@ -10,15 +10,14 @@ from typing import Any
 
 import polars as pl
 
-from batchgen.cli.rehearsal import prices_from
+from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
 from batchgen.engines.local import LocalEngine
-from batchgen.engines.setting import Outcome, Setting
+from batchgen.engines.rehearsal import prices_from
 from batchgen.model import Job, PriceList, Terms
 from batchgen.provider import PollSchedule, Provider, TaskProvider
 from batchgen.providers import PROVIDERS
-from batchgen.runner.progress import Progress
 from batchgen.sandbox import KEY, SandboxProcess
 from batchgen.sandbox.drawing import stand_in
 from tests.books import Books, Record, read_books
@@ -102,26 +101,23 @@ class Customer:
         )
         return replace(job, **said)
 
-    async def run(self, **said: Any) -> Outcome:
+    async def run(self, **said: Any) -> RunResult:
         """Run the manifest to its end; `terms` are the provider's."""
         return await self.run_job(self.job(said.pop("terms", {}), **said))
 
-    async def run_job(self, job: Job) -> Outcome:
+    async def run_job(self, job: Job) -> RunResult:
         """Run a job to its end, as a rehearsal does."""
-        setting = Setting(
+        config = RunConfig(
             providers={**PROVIDERS, self.provider: self.twin(PROVIDERS[self.provider])},
             keys=dict.fromkeys(PROVIDERS, KEY),
             prices={self.provider: self.prices},
-            paid_hosts=False,
             consented=True,
-            rebuy=False,
             ask=never_ask,
-            progress=Progress(),
             seed=7,
             stand_in=stand_in(),
         )
         with open_folder(job.out, job.source, "loopback") as folder:
-            return await LocalEngine(job, folder, setting).run()
+            return await LocalEngine(job, folder, config).run()
 
     def retry(self, status: str) -> int:
         """Mark rows as `batchgen retry` does."""

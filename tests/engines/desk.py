@@ -10,10 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder, read_ledger
+from batchgen.engines.handle import RunHandle
 from batchgen.engines.local import LocalEngine
-from batchgen.engines.setting import Outcome, Setting
 from batchgen.ledger import AttemptRecord, RowRecord, Totals, settle_charge
 from batchgen.model import Job, Price, PriceList, Status, Terms, to_nano
 from batchgen.provider import PollSchedule, Provider
@@ -48,7 +49,7 @@ class QuickFox(FoxApi):
         )
 
 
-def statuses(outcome: Outcome) -> dict[Status, int]:
+def statuses(outcome: RunResult) -> dict[Status, int]:
     """Return how many rows ended in each way."""
     assert outcome.totals is not None
     return {status: count for status, count in outcome.totals.rows.items() if count}
@@ -77,6 +78,7 @@ class Desk:
     others: Mapping[str, Provider] = field(default_factory=dict)
     key_suffix: str = ""
     secret: str | None = None
+    handle: RunHandle = field(default_factory=RunHandle)
 
     @property
     def out(self) -> Path:
@@ -106,33 +108,34 @@ class Desk:
             **({"providers": (self.provider,), "terms": terms} | said),
         )
 
-    async def run(self, *, rebuy: bool = False, **said: Any) -> Outcome:
+    async def run(self, *, rebuy: bool = False, **said: Any) -> RunResult:
         """Run the job to its end; `said` stands above what the desk says."""
+        self.handle = RunHandle()
         providers: dict[str, Provider] = {
             "aimlapi": AimlApi(),
             "foxapi": self.fox,
             "apiai": ApiAi(),
             **self.others,
         }
-        setting = Setting(
+        config = RunConfig(
             providers=providers,
             keys={
                 name: self.secret or f"key-of-{name}{self.key_suffix}"
                 for name in (*self.keys, *self.others)
             },
             prices=self.prices,
-            paid_hosts=False,
             consented=True,
             rebuy=rebuy,
             ask=never_ask,
             progress=Progress(notice=self.notices.append),
+            handle=self.handle,
             seed=7,
         )
         job = self.job(**said)
         with open_folder(job.out, job.source, "loopback") as folder:
-            outcome = await LocalEngine(job, folder, setting).run()
+            outcome = await LocalEngine(job, folder, config).run()
         assert outcome.totals is not None
-        shown = {it: count for it, count in setting.progress.rows.items() if count}
+        shown = {it: count for it, count in config.progress.rows.items() if count}
         assert shown == outcome.totals.rows, "what is shown is not what is so"
         return outcome
 

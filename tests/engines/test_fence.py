@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from batchgen.engines.setting import Outcome
+from batchgen.engines.config import RunResult
 from batchgen.images import ImageFacts, inspect
 from batchgen.model import Call, Delivered, Reply, Running, Status
 from batchgen.providers.aimlapi import AimlApi
@@ -37,7 +37,7 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     return desk
 
 
-def check(desk: Desk, outcome: Outcome, at: int = 2) -> dict[str, Any]:
+def check(desk: Desk, outcome: RunResult, at: int = 2) -> dict[str, Any]:
     """Check that one row of six failed by a fault, and return it."""
     assert statuses(outcome) == {Status.SUCCEEDED: 5, Status.FAILED: 1}
     row = desk.table()[at]

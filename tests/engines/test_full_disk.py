@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from batchgen.engines.setting import Outcome
+from batchgen.engines.config import RunResult
 from batchgen.errors import DiskFull
 from batchgen.model import Status
 from batchgen.runner import pool, room
@@ -102,7 +102,7 @@ def ready(desk: Desk, provider: str, disk: Path) -> dict[str, Any]:
     return {"out": disk / "run", "terms": terms}
 
 
-async def run(desk: Desk, said: dict[str, Any]) -> Outcome:
+async def run(desk: Desk, said: dict[str, Any]) -> RunResult:
     """Run to the end; its outputs may lack room, too."""
     job = desk.job
     desk_job = replace(job(), **said)
@@ -113,7 +113,7 @@ async def run(desk: Desk, said: dict[str, Any]) -> Outcome:
         desk.job = job  # type: ignore[method-assign]
 
 
-def counts(outcome: Outcome) -> dict[Status, int]:
+def counts(outcome: RunResult) -> dict[Status, int]:
     assert outcome.totals is not None
     return {status: count for status, count in outcome.totals.rows.items() if count}
 

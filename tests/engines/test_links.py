@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import signal
 import socket
 from dataclasses import replace
 from decimal import Decimal
@@ -11,6 +10,7 @@ from decimal import Decimal
 import anyio
 import pytest
 
+from batchgen.engines.handle import FROM_CODE
 from batchgen.model import Delivered, Link, State, Status, to_nano
 from batchgen.output.archive import Archive
 from batchgen.providers.aimlapi import AimlApi
@@ -254,19 +254,19 @@ async def test_waiting_for_a_link_holds_up_no_other_row(
     assert len(shop.buys) == 20
 
 
-async def test_a_signal_is_heeded_while_a_link_is_waited_for(
+async def test_a_stop_is_heeded_while_a_link_is_waited_for(
     desk: Desk, shop: Shop
 ) -> None:
     def image(asked: Asked) -> Answer:
         if len(shop.downloads) == 4:
-            signal.raise_signal(signal.SIGTERM)
+            desk.handle.stop()
         return GONE
 
     shop.image = image
 
     outcome = await desk.run()
 
-    assert outcome.signal is signal.SIGTERM
+    assert outcome.stop_reason == FROM_CODE
     assert statuses(outcome) == {Status.PENDING: 1}
     assert [it.state for it in desk.attempts()] == [State.DELIVERED]
     assert len(shop.downloads) < 8

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
 import pytest
 
+from batchgen.engines.handle import FROM_CODE
 from batchgen.limits import Breaker, Outage
 from batchgen.model import Status
 from tests.engines.desk import Desk, QuickFox, rows, statuses
@@ -446,7 +446,7 @@ async def test_a_stop_does_not_wait_for_an_image_that_may_come_in_an_hour(
     desk: Desk, shop: Shop, busy: str
 ) -> None:
     def later(asked: Asked) -> Answer:
-        signal.raise_signal(signal.SIGTERM)
+        desk.handle.stop()
         return refused(503, "later", retry_after="3600")
 
     desk.provider = "foxapi"
@@ -460,7 +460,7 @@ async def test_a_stop_does_not_wait_for_an_image_that_may_come_in_an_hour(
     with anyio.fail_after(20):
         outcome = await desk.run()
 
-    assert outcome.signal is signal.SIGTERM
+    assert outcome.stop_reason == FROM_CODE
     assert statuses(outcome) == {Status.PENDING: 1}
     shop.image, shop.poll = (lambda _: PICTURE), shop.complete
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sqlite3
 import threading
 import zipfile
@@ -15,6 +14,7 @@ import pytest
 
 from batchgen.engines import ending
 from batchgen.engines.folder import open_folder, read_ledger
+from batchgen.engines.handle import FROM_CODE
 from batchgen.errors import DiskFull
 from batchgen.ledger import plan
 from batchgen.ledger.known import Known
@@ -80,7 +80,7 @@ async def test_a_zip_whose_only_image_was_torn_by_a_kill_is_a_zip_all_the_same(
 
 
 @pytest.mark.parametrize("is_long", [False, True], ids=["all-rows", "first-rows"])
-async def test_a_signal_ends_the_reading_too_and_the_next_run_carries_it_on(
+async def test_a_stop_ends_the_reading_too_and_the_next_run_carries_it_on(
     *, is_long: bool, desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if is_long:  # a table that would take long to write has its first slices
@@ -100,7 +100,7 @@ async def test_a_signal_ends_the_reading_too_and_the_next_run_carries_it_on(
 
     def buy(request: Asked) -> Answer:
         if len(shop.buys) == 1:
-            signal.raise_signal(signal.SIGTERM)
+            desk.handle.stop()
         asked.set()
         return sell(request)
 
@@ -109,7 +109,7 @@ async def test_a_signal_ends_the_reading_too_and_the_next_run_carries_it_on(
     stopped = await desk.run(limit=2)
     begun = desk.table()
 
-    assert stopped.signal is signal.SIGTERM
+    assert stopped.stop_reason == FROM_CODE
     assert stopped.cut is not None
     assert SLICE <= stopped.cut.rows < rows
     assert len(begun) == (SLICE if is_long else stopped.cut.rows)

@@ -27,17 +27,16 @@ from unittest.mock import patch
 import anyio
 
 from batchgen.budget import Limits, Share, day_of, limits_of, shares_of
+from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import EVERY_ROW, Estimate
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.local import LocalEngine
-from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import BudgetReached, DayFull, GroupsFull
 from batchgen.model import Job, Price, PriceList, Status, Terms, by_resolution
 from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.gccai import Gccai
 from batchgen.runner import scan
-from batchgen.runner.progress import Progress
 from tests.law import money_problems
 from tests.simulation.power import Power, PowerCut
 from tests.simulation.till import HOST, KEY, UNIT, Goods, Habits, Prices, Till
@@ -184,7 +183,7 @@ class Spree:
             random.Random(f"till {case.seed}"),
         )
         self.ends: Counter[str] = Counter()
-        self.last: Outcome | None = None
+        self.last: RunResult | None = None
         self._kills = list(case.kills)
 
     async def live(self) -> None:
@@ -216,7 +215,7 @@ class Spree:
         totals = self.last.totals if self.last else None
         return totals is not None and Status.PENDING in totals.rows
 
-    async def _live_once(self) -> Outcome | None:
+    async def _live_once(self) -> RunResult | None:
         outcome = None
         try:
             async with anyio.create_task_group() as tasks:
@@ -233,16 +232,13 @@ class Spree:
         await anyio.sleep(after_s)
         self.power.arm("any")
 
-    async def _run(self) -> Outcome:
-        setting = Setting(
+    async def _run(self) -> RunResult:
+        config = RunConfig(
             providers={name: make() for name, make in PROVIDERS.items()},
             keys=dict.fromkeys(PROVIDERS, KEY),
             prices=_prices(self.case.ceilings),
-            paid_hosts=False,
             consented=True,
-            rebuy=False,
             ask=_ask,
-            progress=Progress(),
             seed=self.case.seed,
             offload=self.power.offload,
             transport=self.till,
@@ -253,7 +249,7 @@ class Spree:
             patch.object(scan, "SLICE", SLICE),
             open_folder(self.job.out, self.job.source, "loopback") as folder,
         ):
-            return await LocalEngine(self.job, folder, setting).run()
+            return await LocalEngine(self.job, folder, config).run()
 
 
 def _ask(estimate: Estimate) -> None:

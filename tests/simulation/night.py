@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import random
-import signal
 import tempfile
 import time
 from collections import Counter
@@ -15,15 +14,15 @@ from pathlib import Path
 
 import anyio
 
+from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
+from batchgen.engines.handle import RunHandle
 from batchgen.engines.local import LocalEngine
-from batchgen.engines.setting import Outcome, Setting
 from batchgen.model import Job, Price, PriceList, Status, Terms
 from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
-from batchgen.runner.progress import Progress
 from tests.prices import at
 from tests.simulation.audit import broken_laws, most_in_a_minute
 from tests.simulation.case import Seen, open_case
@@ -79,6 +78,7 @@ class Night:
     lives: Counter[str] = field(default_factory=Counter)
     begun_s: list[float] = field(default_factory=list)
     ended_s: float = 0.0
+    handle: RunHandle = field(default_factory=RunHandle)
 
     def __post_init__(self) -> None:
         it = self.schedule
@@ -130,7 +130,7 @@ class Night:
             interruption = self._due.pop(0) if self._due else None
             outcome = await self._live_once(interruption)
             self.ended_s = anyio.current_time()
-            if outcome is None or outcome.signal is not None:
+            if outcome is None or outcome.stop_reason is not None:
                 assert interruption is not None
                 self.lives["killed" if outcome is None else "stopped"] += 1
                 await anyio.sleep(interruption.pause_s)
@@ -149,7 +149,7 @@ class Night:
         day_s = self.schedule.day_s
         return day_s - anyio.current_time() % day_s + 1.0
 
-    async def _live_once(self, interruption: Interruption | None) -> Outcome | None:
+    async def _live_once(self, interruption: Interruption | None) -> RunResult | None:
         """Run the command once; None if it was killed."""
         outcome = None
         self.begun_s.append(anyio.current_time())
@@ -168,29 +168,27 @@ class Night:
         await anyio.sleep_until(it.at_s)
         if it.kind == "kill":
             self.power.arm(it.where)
-        elif signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-            signal.raise_signal(signal.SIGTERM)
+        elif self.handle.is_attached:
+            self.handle.stop()
 
-    async def _run(self) -> Outcome:
-        job = self.job
-        setting = Setting(
+    async def _run(self) -> RunResult:
+        job, self.handle = self.job, RunHandle()
+        config = RunConfig(
             providers={name: make() for name, make in PROVIDERS.items()},
             keys={job.providers[0]: KEY},
             prices=self._prices,
-            paid_hosts=False,
             consented=True,
-            rebuy=False,
             ask=_never_ask,
-            progress=Progress(),
+            handle=self.handle,
             seed=self.schedule.seed,
             offload=self.power.offload,
             transport=self.transport,
             now=lambda: BEGAN + int(anyio.current_time() * 1e6),
         )
         with open_folder(job.out, job.source, "loopback") as folder:
-            outcome = await LocalEngine(job, folder, setting).run()
+            outcome = await LocalEngine(job, folder, config).run()
         assert outcome.totals is not None
-        shown = {it: count for it, count in setting.progress.rows.items() if count}
+        shown = {it: count for it, count in config.progress.rows.items() if count}
         assert shown == outcome.totals.rows, "what is shown is not what is so"
         return outcome
 
@@ -246,7 +244,7 @@ def _row(rng: random.Random, schedule: Schedule, number: int) -> tuple[str, str,
     return f"item-{number}", prompt, 2 if rng.random() < schedule.twins else 1
 
 
-def _is_left(outcome: Outcome) -> bool:
+def _is_left(outcome: RunResult) -> bool:
     """Say whether running it again may bring more."""
     rows = outcome.totals.rows if outcome.totals else {}
     return bool(rows.get(Status.PENDING) or rows.get(Status.HELD))

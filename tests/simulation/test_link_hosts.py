@@ -17,10 +17,10 @@ import polars as pl
 import pytest
 
 from batchgen.cli.meter import Meter, View
+from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
 from batchgen.engines.local import LocalEngine
-from batchgen.engines.setting import Outcome, Setting
 from batchgen.errors import LinksUnreachable
 from batchgen.model import Job, Status, Terms
 from batchgen.providers.aimlapi import AimlApi
@@ -99,14 +99,14 @@ class Desk:
     rows: int = ROWS
     notices: list[str] = field(default_factory=list)
     took_s: float = 0.0
-    outcome: Outcome | None = None
+    outcome: RunResult | None = None
     views: list[View] = field(default_factory=list)
 
     @property
     def out(self) -> Path:
         return self.folder / "out"
 
-    def run(self) -> Outcome:
+    def run(self) -> RunResult:
         prompts = [f"cup {number}" for number in range(self.rows)]
         source = self.folder / "rows.csv"
         pl.DataFrame({"prompt": prompts}).write_csv(source)
@@ -124,13 +124,11 @@ class Desk:
             providers=("aimlapi",),
             terms={"aimlapi": terms},
         )
-        setting = Setting(
+        config = RunConfig(
             providers={"aimlapi": AimlApi()},
             keys={"aimlapi": "key-of-the-minutes"},
             prices={"aimlapi": AimlApi.prices},
-            paid_hosts=False,
             consented=True,
-            rebuy=False,
             ask=_never_ask,
             progress=Progress(notice=self.notices.append),
             offload=_inline,
@@ -138,11 +136,11 @@ class Desk:
             now=lambda: BEGAN + int(anyio.current_time() * 1e6),
         )
         began = anyio.current_time()
-        meter = Meter(setting.progress)
+        meter = Meter(config.progress)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch, meter)
             with open_folder(job.out, job.source, "loopback") as folder:
-                self.outcome = await LocalEngine(job, folder, setting).run()
+                self.outcome = await LocalEngine(job, folder, config).run()
             tasks.cancel_scope.cancel()
         self.took_s = anyio.current_time() - began
 
@@ -163,7 +161,7 @@ def _never_ask(estimate: Estimate) -> None:
     raise AssertionError(f"consent was given, yet it asks: {estimate}")
 
 
-def statuses(outcome: Outcome) -> dict[Status, int]:
+def statuses(outcome: RunResult) -> dict[Status, int]:
     assert outcome.totals is not None
     return {status: count for status, count in outcome.totals.rows.items() if count}
 

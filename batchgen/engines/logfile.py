@@ -70,12 +70,11 @@ class EventHandler(logging.FileHandler):
         if self.stream is not None:
             super().emit(record)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's
         error = sys.exception()
+        # Any other fault in a line must not turn into a traceback on the terminal.
         if isinstance(error, OSError):
             self._fail(error)
-        else:
-            super().handleError(record)
 
     def close(self) -> None:
         # What is still held fails once more; nobody needs to hear of it again.
@@ -105,15 +104,13 @@ def log_to(
         clean: Takes keys out of the text of a crash, which is not ours.
         tell: Told once, where the file cannot be written.
     """
-    logger = logging.getLogger("batchgen.run")
+    # One of its own: runs in one process share nothing, and whoever imports batchgen
+    # keeps their logging as they configured it.
+    logger = logging.Logger("batchgen.run", logging.INFO)
     handler = EventHandler(path, tell)
     handler.setFormatter(EventFormatter(clean))
     handler.open_now()
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    # A fault in a line must not turn into a traceback on the terminal.
-    logging.raiseExceptions = False
     try:
         yield logger
     finally:

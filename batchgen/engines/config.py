@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import signal
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from batchgen.engines.estimate import Estimate
+from batchgen.engines.handle import RunHandle
 from batchgen.engines.needed import Needed
-from batchgen.errors import BatchgenError, ProviderStopped
-from batchgen.ledger import OpenAttempts, Totals
-from batchgen.model import PriceList, State, now_micros
+from batchgen.errors import BatchgenError, ProviderStopped, UsageError
+from batchgen.ledger import Totals
+from batchgen.model import PriceList, now_micros
 from batchgen.provider import Provider
 from batchgen.runner.progress import Progress
 from batchgen.runner.writer import to_thread
@@ -22,8 +23,54 @@ if TYPE_CHECKING:
     from batchgen.wire.line import Offload
 
 
+LOGGER = "batchgen.run"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class RunOptions:
+    """How a job is run, beyond what the job says: as the options of `run`.
+
+    Attributes:
+        rehearse: Whether it runs against the sandbox: free, and without a key.
+        faults: What goes wrong in a rehearsal.
+        seed: Which of its requests go wrong.
+        latency: Seconds that an image takes in a rehearsal.
+        yes: Whether money may be spent without a budget.
+        rebuy: Whether rows are bought again that were changed after they were bought.
+        keep: Whether such rows keep the image that they have.
+    """
+
+    rehearse: bool = False
+    faults: Literal["calm", "storm", "outage"] | None = None
+    seed: int | None = None
+    latency: float | Literal["real"] | None = None
+    yes: bool = False
+    rebuy: bool = False
+    keep: bool = False
+
+    def check(self, spelled: Callable[[str], str]) -> None:
+        """Refuse options that contradict each other.
+
+        Args:
+            spelled: How the user writes an option's name.
+
+        Raises:
+            UsageError: they do.
+        """
+        if self.rebuy and self.keep:
+            raise UsageError(
+                f"{spelled('rebuy')} buys changed rows again, {spelled('keep')} leaves "
+                "what they have: say one of them"
+            )
+        for name in ("faults", "seed", "latency"):
+            if getattr(self, name) is not None and not self.rehearse:
+                raise UsageError(
+                    f"{spelled(name)} is for rehearsals: add {spelled('rehearse')}"
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
     """What a run needs beyond its job.
 
     Attributes:
@@ -39,8 +86,8 @@ class Setting:
         progress: Counters for whoever shows them.
         stand_in: An image to send in place of what reference URLs hold, in a run that
             may not fetch them; None to fetch.
-        stop_at_once: Called on the second signal, just before the process ends, with
-            the attempts that have not come to their end, None if they are not known.
+        handle: Stops the run from outside.
+        log: Where the run's events are written.
         seed: Of all that is left to chance; None for a new one.
         offload: Runs what would hold up the event loop; a simulation, whose clock
             does not wait for threads, runs it inline.
@@ -51,13 +98,14 @@ class Setting:
     providers: Mapping[str, Provider]
     keys: Mapping[str, str]
     prices: Mapping[str, PriceList]
-    paid_hosts: bool
-    consented: bool
-    rebuy: bool
     ask: Callable[[Estimate], None]
-    progress: Progress
+    paid_hosts: bool = False
+    consented: bool = False
+    rebuy: bool = False
     keep: bool = False
-    stop_at_once: Callable[[Mapping[State, OpenAttempts] | None], None] = lambda _: None
+    progress: Progress = field(default_factory=Progress)
+    handle: RunHandle = field(default_factory=RunHandle)
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger(LOGGER))
     seed: int | None = None
     offload: Offload = to_thread
     stand_in: bytes | None = None
@@ -67,7 +115,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class CutReading:
-    """A reading of the manifest that a signal ended; the next run carries it on.
+    """A reading of the manifest that a stop ended; the next run carries it on.
 
     Attributes:
         rows: How many are in the plan.
@@ -80,16 +128,16 @@ class CutReading:
 
 
 @dataclass(slots=True, kw_only=True)
-class Outcome:
+class RunResult:
     """How a run ended.
 
     Attributes:
         totals: The folder's money, and its rows in scope.
-        signal: What stopped it, if a signal did.
+        stop_reason: Why it was asked to stop from outside; None if it was not.
         error: What stopped it otherwise.
         stopped: Providers that refused key, credit or model.
         chosen: How many providers the job chose.
-        cut: The reading of the manifest, if a signal ended it before the last row.
+        cut: The reading of the manifest, if a stop ended it before the last row.
         rows_in_table: How many rows the table has, where it is only begun.
         left: Variables whose keys would let tasks of other providers be fetched.
         unnamed: Provider and base URL of tasks that are at addresses which only the run
@@ -98,7 +146,7 @@ class Outcome:
     """
 
     totals: Totals | None = None
-    signal: signal.Signals | None = None
+    stop_reason: str | None = None
     error: BatchgenError | None = None
     stopped: list[ProviderStopped] = field(default_factory=list)
     chosen: int = 0

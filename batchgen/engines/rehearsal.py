@@ -1,19 +1,16 @@
-"""Rehearse a job: against the sandbox, free and without a key."""
+"""Open a rehearsal: a run against a sandbox of its own, free and without a key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
-from batchgen.cli.drive import ask, open_and_log, run_in, stop_at_once
-from batchgen.cli.manner import End, Manner
-from batchgen.cli.real_run import known_before, known_of_plan, needs_of
-from batchgen.cli.streams import write_notice
-from batchgen.cli.summary import Rehearsed
-from batchgen.engines.setting import Setting
+from batchgen.engines.config import RunConfig, RunOptions
+from batchgen.engines.session import Caller, Session, open_and_log
 from batchgen.engines.whole_folder import SANDBOX
 from batchgen.errors import SpecError
 from batchgen.model import Job, Price, PriceList, Terms
@@ -21,57 +18,73 @@ from batchgen.output.whole import replacing
 from batchgen.providers import PROVIDERS
 from batchgen.runner.own_address import is_own_address
 from batchgen.runner.progress import Progress
-from batchgen.runner.references import UNTRIED
 from batchgen.sandbox.child import KEY, SandboxFailed, SandboxProcess, start_sandbox
 from batchgen.sandbox.drawing import stand_in
 
 
-def rehearse(job: Job, manner: Manner, end: End) -> int:
-    """Run a job against a sandbox of its own, and return the exit code.
+@contextmanager
+def open_rehearsal(job: Job, options: RunOptions, caller: Caller) -> Iterator[Session]:
+    """Open what a rehearsal of a job needs; folder and sandbox live with the block.
 
     Raises:
-        BatchgenError: it could not run, or must stop at once.
+        BatchgenError: the folder cannot be used, or the sandbox does not start.
     """
-    with open_and_log(job, "rehearsal", {"": KEY}) as (folder, log):
+    with open_and_log(job, "rehearsal", {"": KEY}, caller) as (folder, log):
         try:
             with start_sandbox(
                 job.out / SANDBOX,
-                faults=manner.faults or "calm",
-                seed=manner.seed or 0,
-                latency=manner.latency,
+                faults=options.faults or "calm",
+                seed=options.seed or 0,
+                latency=options.latency,
             ) as sandbox:
-                rehearsed = replace(job, terms=_sandboxed(job, sandbox))
-                real_run = known_before(job, rehearsed)
-                for sentence in real_run:
-                    write_notice(sentence)
                 tariff = sandbox.tariff()
-                setting = Setting(
+                config = RunConfig(
                     providers=PROVIDERS,
                     keys=dict.fromkeys(PROVIDERS, KEY),
                     prices={name: prices_from(tariff, name) for name in PROVIDERS},
-                    paid_hosts=False,
+                    ask=caller.ask,
                     consented=True,
-                    rebuy=manner.rebuy,
-                    keep=manner.keep,
-                    ask=ask,
-                    progress=Progress(rehearsed=True),
-                    stop_at_once=partial(stop_at_once, pretend=True),
-                    seed=manner.seed or 0,
+                    rebuy=options.rebuy,
+                    keep=options.keep,
+                    progress=Progress(rehearsed=True, notice=caller.notice),
+                    handle=caller.handle,
+                    log=log,
+                    seed=options.seed or 0,
                     stand_in=stand_in(),
                 )
-                outcome = run_in(rehearsed, folder, setting, manner, log)
-                bill = sandbox.bill()
-                _keep_bills(job, sandbox, bill["entries"])
-                real_run += needs_of(job, manner)
-                real_run += known_of_plan(job, folder.ledger)
-                real_run += {UNTRIED} & setting.progress.said
-                found = Rehearsed(bill["total_nano_usd"], real_run)
-                return end(rehearsed, outcome, found)
+                yield Session(
+                    job=replace(job, terms=_sandboxed(job, sandbox)),
+                    folder=folder,
+                    config=config,
+                    sandbox=sandbox,
+                )
         except SandboxFailed as error:
             raise SpecError(str(error)) from error
 
 
-def _sandboxed(job: Job, sandbox: SandboxProcess) -> dict[str, Any]:
+def keep_bills(out: Path, sandbox: SandboxProcess) -> int:
+    """Leave what each provider would export, for `batchgen reconcile`.
+
+    Args:
+        out: The run folder.
+        sandbox: That of its rehearsal.
+
+    Returns:
+        What the sandbox says that the whole folder cost, in nano-dollars.
+    """
+    bill = sandbox.bill()
+    for name in _billed(bill["entries"]):
+        with replacing(out / SANDBOX / f"bill-{name}.csv") as file:
+            file.write(sandbox.bill_as_csv(name))
+    total: int = bill["total_nano_usd"]
+    return total
+
+
+def _billed(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted({entry["provider"] for entry in entries})
+
+
+def _sandboxed(job: Job, sandbox: SandboxProcess) -> dict[str, Terms]:
     """Return the job's terms, without what holds for the real account alone."""
     return {
         name: replace(
@@ -89,16 +102,6 @@ def _shutdowns(name: str, terms: Terms) -> Literal["refuse", "ignore"]:
     """Say whether models that are off stop rows: as they would in the real run."""
     is_own = is_own_address(terms.base_url, PROVIDERS[name].defaults)
     return terms.shutdowns if is_own else "ignore"
-
-
-def _keep_bills(
-    job: Job, sandbox: SandboxProcess, entries: Iterable[Mapping[str, Any]]
-) -> None:
-    """Leave what each provider would export, for `batchgen reconcile`."""
-    for name in sorted({it["provider"] for it in entries}):
-        path = job.out / SANDBOX / f"bill-{name}.csv"
-        with replacing(path) as file:
-            file.write(sandbox.bill_as_csv(name))
 
 
 def prices_from(tariff: Mapping[str, Any], provider: str) -> PriceList:
