@@ -20,7 +20,7 @@ def finish(batch: Batch, *more: str) -> Books:
     """Run to a good end and return books that keep every law."""
     ended = batch.run(*more)
     assert ended.code == 0, ended
-    assert "the same to the nano-dollar" in ended.out
+    assert "the same to the nano-dollar" in ended.stdout
     books = batch.books()
     check_all(books)
     return books
@@ -72,9 +72,9 @@ def test_a_changed_prompt_is_bought_only_after_its_own_word(bought: Batch) -> No
     books = bought.books()
 
     assert refused.code == 2, refused
-    assert "--rebuy" in refused.err
-    assert "$0.0895" in refused.err
-    assert "Nothing was sent" in refused.err
+    assert "--rebuy" in refused.stderr
+    assert "$0.0895" in refused.stderr
+    assert "Nothing was sent" in refused.stderr
     assert len(books.requests) == 10
     check_archive(books)
     check_images(books)

@@ -33,7 +33,7 @@ def test_the_budget_is_never_passed_and_a_higher_one_carries_on(
     books = batch.books()
 
     assert stopped.code == 4, stopped
-    assert "raise --max-cost" in stopped.err
+    assert "raise --max-cost" in stopped.stderr
     assert books.billed <= float(budget) * 1e9
     assert books.statuses == {"succeeded": images, "pending": 10 - images}
     check_all(books)
@@ -63,11 +63,11 @@ def test_a_refused_key_or_an_empty_account_stops_at_once_and_loses_nothing(
     books = batch.books(bank)
 
     assert stopped.code == 5, stopped
-    assert advice in stopped.err
+    assert advice in stopped.stderr
     assert books.statuses == {"pending": 6}
     assert len(books.requests) <= 2
     assert (books.billed, books.at_risk) == (0, 0)
-    assert key not in stopped.out + stopped.err
+    assert key not in stopped.stdout + stopped.stderr
     assert not [it for it in files_of(batch) if key.encode() in it.read_bytes()]
 
     carried_on = batch.run()
@@ -150,7 +150,7 @@ def test_the_law_of_money_holds_through_a_storm_and_what_is_tried_again(
     marked = batch.call(
         "retry", "out", *("--status", "failed", "--status", "held"), "--status=refused"
     )
-    again = batch.carry_on(marked.out)
+    again = batch.carry_on(marked.stdout)
     after = batch.books()
 
     assert (marked.code, again.code) == (0, 3), (marked, again)
@@ -171,12 +171,12 @@ def test_retry_tries_exactly_the_rows_that_were_named(tmp_path: Path) -> None:
 
     idle = batch.call("retry", "out")
     marked = batch.call("retry", "out", "--status", "refused", "--ids", "ids")
-    again = batch.carry_on(marked.out)
+    again = batch.carry_on(marked.stdout)
     books = batch.books()
 
     assert (ended.code, again.code) == (3, 3), (ended, again)
-    assert "0 rows are marked" in idle.out
-    assert "1 row is marked" in marked.out
+    assert "0 rows are marked" in idle.stdout
+    assert "1 row is marked" in marked.stdout
     assert [it["body"]["prompt"] for it in books.requests[5:]] == ["REFUSE-ME 3"]
     assert books.statuses == {"succeeded": 3, "refused": 2}
     check_all(books)

@@ -29,7 +29,7 @@ def write(batch: Batch, rows: Iterable[tuple[str, str]]) -> None:
 def finish(batch: Batch, *more: str, code: int = 0) -> Books:
     ended = batch.run(*more)
     assert ended.code == code, ended
-    assert "the same to the nano-dollar" in ended.out
+    assert "the same to the nano-dollar" in ended.stdout
     return batch.books()
 
 
@@ -97,6 +97,6 @@ def test_rows_share_a_refusal_and_are_tried_again_together(batch: Batch) -> None
     marked = batch.call("retry", "out", "--ids", "ids", "--status", "refused")
 
     assert marked.code == 0, marked
-    assert "1 row is marked" in marked.out
+    assert "1 row is marked" in marked.stdout
     again = finish(batch, code=3)
     assert len(again.requests) == len(books.requests) + 1

@@ -29,7 +29,7 @@ def test_a_held_row_is_listed_with_its_price_until_retry_releases_it(
 
     assert (ended.code, left.code, status.code) == (3, 3, 0), (ended, left, status)
     assert len(books.requests) == 3
-    for told in (ended.out, left.out, status.out):
+    for told in (ended.stdout, left.stdout, status.stdout):
         assert "3 rows: 2 succeeded, 1 held" in told
         assert (
             "up to $0.13875 more may have been charged: 1 request got no answer"
@@ -42,11 +42,11 @@ def test_a_held_row_is_listed_with_its_price_until_retry_releases_it(
     check_all(books)
 
     released = batch.call("retry", "out", "--status", "held")
-    carried_on = batch.carry_on(released.out)
+    carried_on = batch.carry_on(released.stdout)
     books = batch.books(bank)
 
-    assert released.out.startswith("1 row is marked to be tried again")
-    assert "trying them may cost $0.0925" in released.out
+    assert released.stdout.startswith("1 row is marked to be tried again")
+    assert "trying them may cost $0.0925" in released.stdout
     assert carried_on.code == 0, carried_on
     assert books.statuses == {"succeeded": 3}
     assert len(books.requests) == 4
@@ -88,7 +88,7 @@ def test_a_lost_task_is_asked_for_before_retry_buys_another(
     assert batch.run().code == 3
 
     released = batch.call("retry", "out")
-    carried_on = batch.carry_on(released.out)
+    carried_on = batch.carry_on(released.stdout)
     books = batch.books(bank)
 
     assert carried_on.code == 0, (released, carried_on)
@@ -111,10 +111,10 @@ def test_retry_tells_the_price_of_the_images_that_are_missing_alone(
     assert (held["status"], len(held["files"])) == ("held", 2)
 
     released = batch.call("retry", "out")
-    carried_on = batch.carry_on(released.out)
+    carried_on = batch.carry_on(released.stdout)
     books = batch.books(bank)
 
-    assert "trying them may cost $0.0925\n" in released.out
+    assert "trying them may cost $0.0925\n" in released.stdout
     assert carried_on.code == 0, carried_on
     assert len(books.requests) == 3 + 4
     check_all(books)

@@ -11,9 +11,7 @@ from typing import Any
 import polars as pl
 
 from batchgen.engines.config import RunConfig, RunResult
-from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
-from batchgen.engines.local import LocalEngine
 from batchgen.engines.rehearsal import prices_from
 from batchgen.model import Job, PriceList, Terms
 from batchgen.provider import PollSchedule, Provider, TaskProvider
@@ -21,6 +19,7 @@ from batchgen.providers import PROVIDERS
 from batchgen.sandbox import KEY, SandboxProcess
 from batchgen.sandbox.drawing import stand_in
 from tests.books import Books, Record, read_books
+from tests.drive import never_ask, run_job
 from tests.law import check_archive, check_money, check_table
 
 MANIFEST = "rows.parquet"
@@ -36,10 +35,6 @@ def quick(provider: Provider) -> Provider:
     if isinstance(provider, TaskProvider):
         vars(twin)["polling"] = QUICK
     return twin
-
-
-def never_ask(estimate: Estimate) -> None:
-    raise AssertionError(f"consent was given, yet it asks: {estimate}")
 
 
 @dataclass
@@ -116,8 +111,7 @@ class Customer:
             seed=7,
             stand_in=stand_in(),
         )
-        with open_folder(job.out, job.source, "loopback") as folder:
-            return await LocalEngine(job, folder, config).run()
+        return await run_job(job, config)
 
     def retry(self, status: str) -> int:
         """Mark rows as `batchgen retry` does."""

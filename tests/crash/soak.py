@@ -117,7 +117,7 @@ class Soak:
             assert ended.code in (-9, 0, 3), ended
             if ended.code == -9:
                 figures.kills += 1
-                _, _, at = ended.err.rpartition(KILLED)
+                _, _, at = ended.stderr.rpartition(KILLED)
                 if point is not None and at.strip() == point:
                     figures.at_points.add(point)
                 yield Left.of(customer.folder / "out")

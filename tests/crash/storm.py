@@ -91,7 +91,7 @@ def weather(folder: Path, mode: Mode, rows: int, seed: int) -> Weathered:
     begun = time.monotonic()
     with batch.running() as run:
         code = run.process.wait()
-        took_s, said = time.monotonic() - begun, run.said()
+        took_s, said = time.monotonic() - begun, run.output
     assert code in (0, 3), said
     books = batch.books()
     check_all(books)

@@ -88,7 +88,7 @@ def test_after_a_kill_status_and_report_work_and_buy_nothing(
     books = batch.books()
 
     assert [it.code for it in (status, *reports)] == [0, 0, 0], (status, reports)
-    assert json.loads(status.out)["running"] is False
+    assert json.loads(status.stdout)["running"] is False
     assert ledger_rows(batch.ledger, count) == before
     assert len(books.rows) == 12
     assert 3 <= books.statuses["succeeded"] < 12

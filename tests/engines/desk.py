@@ -11,10 +11,8 @@ from typing import Any
 import polars as pl
 
 from batchgen.engines.config import RunConfig, RunResult
-from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.handle import RunHandle
-from batchgen.engines.local import LocalEngine
 from batchgen.ledger import AttemptRecord, RowRecord, Totals, settle_charge
 from batchgen.model import Job, Price, PriceList, Status, Terms, to_nano
 from batchgen.provider import PollSchedule, Provider
@@ -23,6 +21,7 @@ from batchgen.providers.apiai import ApiAi
 from batchgen.providers.foxapi import FoxApi
 from batchgen.runner.progress import Progress
 from tests.books import total_nano
+from tests.drive import never_ask, run_job
 from tests.engines.shop import Shop
 from tests.law import check_amounts
 
@@ -58,10 +57,6 @@ def statuses(outcome: RunResult) -> dict[Status, int]:
 def rows(count: int) -> list[str]:
     """Return prompts that tell rows apart."""
     return [f"row {number}" for number in range(count)]
-
-
-def never_ask(estimate: Estimate) -> None:
-    raise AssertionError(f"consent was given, yet it asks: {estimate}")
 
 
 @dataclass
@@ -131,13 +126,7 @@ class Desk:
             handle=self.handle,
             seed=7,
         )
-        job = self.job(**said)
-        with open_folder(job.out, job.source, "loopback") as folder:
-            outcome = await LocalEngine(job, folder, config).run()
-        assert outcome.totals is not None
-        shown = {it: count for it, count in config.progress.rows.items() if count}
-        assert shown == outcome.totals.rows, "what is shown is not what is so"
-        return outcome
+        return await run_job(self.job(**said), config)
 
     def wide(self, provider: str, concurrency: int, **terms: Any) -> dict[str, Terms]:
         """Return terms that let a provider have more purchases under way."""
