@@ -19,6 +19,7 @@ import polars as pl
 from tests.cases.dialects import dialect
 from tests.cases.server import PRICE, Service
 from tests.drive import Underway, environment, run_command, underway
+from tests.fake_provider.server import serve_in_threads
 from tests.law import money_problems
 from tests.warm import Ended
 
@@ -35,7 +36,8 @@ Row = Mapping[str, Any]
 @contextmanager
 def open_service(provider: str) -> Iterator[Service]:
     """Serve as a provider does until the block ends."""
-    with Service(dialect(provider)) as service:
+    service = Service(dialect(provider))
+    with serve_in_threads(service):
         yield service
 
 

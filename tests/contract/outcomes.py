@@ -50,7 +50,7 @@ class Expected:
 
 FINE = Expected()
 REJECTED = Expected(requests=2)
-"""Asked again after it was surely rejected unprocessed: that is no attempt."""
+"""Request again after it was surely rejected unprocessed: that is no attempt."""
 FAILED_FIRST = Expected(requests=2, attempts=2)
 LOST_FIRST = replace(FAILED_FIRST, at_risk=1)
 CHARGED_AND_LOST = replace(LOST_FIRST, bill=("lost", "delivered"))
