@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import socketserver
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -66,16 +67,25 @@ async def _handle(provider: Provider, stream: SocketStream) -> None:
 
 
 @contextmanager
-def serve_in_threads(provider: Provider) -> Iterator[None]:
-    """Serve in threads until the block ends; one answers at a time, any may wait."""
+def serve_in_threads(
+    provider: Provider, tls: ssl.SSLContext | None = None
+) -> Iterator[None]:
+    """Serve in threads until the block ends; one answers at a time, any may wait.
+
+    Args:
+        provider: Who answers.
+        tls: What certificate is shown; without one it is plain HTTP.
+    """
     lock = threading.Lock()
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             try:
-                _handle_in_thread(provider, self.request, lock)
+                # The handshake belongs to the connection's own thread.
+                with _secured(self.request, tls) as connection:
+                    _handle_in_thread(provider, connection, lock)
             except OSError:
-                return  # the client went away
+                return  # the client went away, or did not like the certificate
 
     with _Listener(("127.0.0.1", 0), Handler) as listener:
         provider.url = f"http://127.0.0.1:{listener.server_address[1]}"
@@ -87,6 +97,10 @@ def serve_in_threads(provider: Provider) -> Iterator[None]:
             yield
         finally:
             listener.shutdown()
+
+
+def _secured(connection: socket.socket, tls: ssl.SSLContext | None) -> socket.socket:
+    return connection if tls is None else tls.wrap_socket(connection, server_side=True)
 
 
 def _handle_in_thread(
