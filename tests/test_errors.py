@@ -30,7 +30,11 @@ def tree(root: type[BatchgenError]) -> list[type[BatchgenError]]:
 
 
 def ours() -> list[type[BatchgenError]]:
-    return [it for it in tree(BatchgenError) if it.__module__ == "batchgen.errors"]
+    return [
+        kind
+        for kind in tree(BatchgenError)
+        if kind.__module__.startswith("batchgen.errors.")
+    ]
 
 
 def leaves() -> list[type[BatchgenError]]:

@@ -151,14 +151,14 @@ def _refuse_odd_bytes() -> None:
     """Refuse words that are no text: tables, ledger and reports could not hold them."""
     for word in sys.argv[1:]:
         raw = os.fsencode(word)
-        shown = raw.decode(errors="backslashreplace")
-        if shown != word:
+        text = raw.decode(errors="backslashreplace")
+        if text != word:
             from batchgen.errors import UsageError
 
-            way = "type it in a terminal that is set to UTF-8"
+            advice = "type it in a terminal that is set to UTF-8"
             if os.path.lexists(raw):
-                way = "rename the file or folder, and give its new name"
-            raise UsageError(f"{shown} is not written in UTF-8: {way}")
+                advice = "rename the file or folder, and give its new name"
+            raise UsageError(f"{text} is not written in UTF-8: {advice}")
 
 
 def _without_threads(error: BaseException) -> int:

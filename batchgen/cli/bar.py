@@ -49,7 +49,7 @@ def _drawn(view: View) -> RenderableType:
     bar.add_column(ratio=1)
     bar.add_column(no_wrap=True)
     total = view.total or None
-    drawn = ProgressBar(total, view.ended, pulse=not total)
+    progress_bar = ProgressBar(total, view.ended, pulse=not total)
     beside = view.beside_the_bar() if total else ""
-    bar.add_row(Text(view.phase), drawn, Text(visible(beside)))
+    bar.add_row(Text(view.phase), progress_bar, Text(visible(beside)))
     return Group(bar, Text(visible(view.below_the_bar())))

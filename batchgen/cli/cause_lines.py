@@ -99,9 +99,9 @@ def _invalid(cause: Cause, place: str) -> Iterator[str]:
 
 def _line(cause: Cause) -> str:
     provider = f"{cause.provider} " if cause.provider else ""
-    said = quoted(cause.words) or f"({cause.error or 'many reasons'})"
+    reason = quoted(cause.words) or f"({cause.error or 'many reasons'})"
     which = _which(cause.examples, cause.rows)
-    return f"{cause.rows} {cause.status}: {provider}{said} ({which}). {cause.advice}"
+    return f"{cause.rows} {cause.status}: {provider}{reason} ({which}). {cause.advice}"
 
 
 def quoted(words: Words) -> str:

@@ -29,17 +29,19 @@ if TYPE_CHECKING:
 
 
 def document_of(
-    job: Job, found: Findings, accounts: Sequence[Account] | None
+    job: Job, findings: Findings, accounts: Sequence[Account] | None
 ) -> dict[str, Any]:
     """Return all that was found; `balances` is null where none was asked for."""
-    totals, same, forecast = found.totals, found.duplicates, found.forecast
+    totals, same, forecast = findings.totals, findings.duplicates, findings.forecast
     document = {
         "folder": str(job.out),
         "base_urls": [_address(job, name) for name in job.providers],
-        **realm_fields(found.realm),
+        **realm_fields(findings.realm),
         "rows": rows_by_status(totals.rows),
         "bought": _bought(totals),
-        "rehearsal": None if found.rehearsal is None else _bought(found.rehearsal),
+        "rehearsal": None
+        if findings.rehearsal is None
+        else _bought(findings.rehearsal),
         "duplicates": {
             "rows": same.rows,
             "images": same.images,
@@ -47,7 +49,7 @@ def document_of(
             "unpriced_rows": same.unpriced,
             "dedupe": job.dedupe,
         },
-        "rebuy": rebuy_fields(found.rebuy),
+        "rebuy": rebuy_fields(findings.rebuy),
         "to_buy": {
             "rows": forecast.rows,
             "images": forecast.images,
@@ -77,20 +79,20 @@ def document_of(
             for it in forecast.alone
         ],
         "time": {
-            "least_s": max((it.least_s for it in found.paces), default=0),
-            "likely_s": max((it.likely_s for it in found.paces), default=0),
-            "providers": [_pace(it) for it in found.paces],
+            "least_s": max((it.least_s for it in findings.paces), default=0),
+            "likely_s": max((it.likely_s for it in findings.paces), default=0),
+            "providers": [_pace(it) for it in findings.paces],
         },
-        "disk": {**asdict(found.disk), "is_enough": found.disk.is_enough},
-        "budgets": [_limit(it) for it in found.limits],
+        "disk": {**asdict(findings.disk), "is_enough": findings.disk.is_enough},
+        "budgets": [_limit(it) for it in findings.limits],
         "balances": None if accounts is None else [_account(it) for it in accounts],
-        "problems": [asdict(it) for it in found.problems],
-        "renamed": [asdict(it) for it in found.renamed],
-        "left_out": [asdict(it) for it in found.left_out],
-        "warned_rows": found.warned,
-        "prompts": [asdict(prompt) for prompt in found.prompts],
-        "empty_cells": gaps_document(job, found),
-        "notices": list(found.notices),
+        "problems": [asdict(it) for it in findings.problems],
+        "renamed": [asdict(it) for it in findings.renamed],
+        "left_out": [asdict(it) for it in findings.left_out],
+        "warned_rows": findings.warned,
+        "prompts": [asdict(prompt) for prompt in findings.prompts],
+        "empty_cells": gaps_document(job, findings),
+        "notices": list(findings.notices),
     }
     return tagged("check", document)
 

@@ -49,21 +49,21 @@ def _size(count_bytes: int) -> str:
     return f"{amount:,.0f} {unit}" if amount >= 100 else f"{amount:.3g} {unit}"
 
 
-def budget_lines(job: Job, found: Findings) -> Iterator[str]:
+def budget_lines(job: Job, findings: Findings) -> Iterator[str]:
     """Yield whether each budget is enough; of columns' values those that are not."""
     full = []
-    for it in found.limits:
+    for it in findings.limits:
         if isinstance(it.scope, Share):
             full += [] if it.is_enough else [it]
         else:
             name = "the budget" if it.scope == "run" else "the budget of a day"
             yield from folded(f"{name}, {_used(it)}, {_enough(it)}{_days(job, it)}")
-    shares = sum(isinstance(it.scope, Share) for it in found.limits)
+    shares = sum(isinstance(it.scope, Share) for it in findings.limits)
     if shares:
         verb = "is" if shares - len(full) == 1 else "are"
         yield (
             f"budgets by column: {shares - len(full)} of {shares} {verb} enough"
-            + (" for what has a known price" if found.forecast.unpriced else "")
+            + (" for what has a known price" if findings.forecast.unpriced else "")
             + (f", {'these are' if len(full) > 1 else 'this is'} NOT:" if full else "")
         )
     for it in full[:SHARES_SHOWN]:
@@ -72,7 +72,7 @@ def budget_lines(job: Job, found: Findings) -> Iterator[str]:
         yield f"    {it.scope}: {_used(it)}, and {cost} to come: needs {needed}"
     if len(full) > SHARES_SHOWN:
         yield f"    and {len(full) - SHARES_SHOWN} more"
-    if found.limits and found.forecast.unpriced:
+    if findings.limits and findings.forecast.unpriced:
         yield "a run with a budget refuses to start while a price is unknown"
 
 
@@ -88,8 +88,8 @@ def _days(job: Job, it: Limit) -> str:
 
 
 def _used(it: Limit) -> str:
-    used = f" with {dollars(it.used)} used" if it.used else ""
-    return f"{dollars(it.limit)}{used}"
+    so_far = f" with {dollars(it.used)} used" if it.used else ""
+    return f"{dollars(it.limit)}{so_far}"
 
 
 def _enough(it: Limit) -> str:
@@ -120,12 +120,12 @@ def account_line(account: Account, forecast: Forecast) -> str:
 
 
 def _covered(account: Account, forecast: Forecast) -> str:
-    left, needed = account.nano or 0, forecast.cost(account.provider)
+    balance, needed = account.nano or 0, forecast.cost(account.provider)
     groups = [it for it in forecast.groups if it.provider == account.provider]
-    if left < needed.expected:
+    if balance < needed.expected:
         return f"IS NOT ENOUGH for {dollars(needed.expected)}"
     if any(it.price is None for it in groups):
         return "is enough for what has a known price"
-    if left < needed.highest:
+    if balance < needed.highest:
         return "is enough for the expected cost, not for the highest"
     return "is enough"

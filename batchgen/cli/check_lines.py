@@ -31,35 +31,35 @@ PROMPT_CHARACTERS = 60
 
 
 def lines_of(
-    job: Job, found: Findings, accounts: Sequence[Account] | None
+    job: Job, findings: Findings, accounts: Sequence[Account] | None
 ) -> Iterator[str]:
     """Yield what was found, line by line; `accounts` if they were asked."""
-    yield from found.notices
-    if found.realm not in (None, realm_of(job)):
-        folder, kind = shown(job.out), f"{found.realm} run"
+    yield from findings.notices
+    if findings.realm not in (None, realm_of(job)):
+        folder, kind = shown(job.out), f"{findings.realm} run"
         yield from folded(
             f"{folder} holds a {kind}, whose money must not mix with this one's: name "
             "another folder with --out"
         )
-    if found.rehearsal is not None:
-        yield from _rehearsed(found.rehearsal)
-    yield from _rows(job, found)
-    yield from _bought(found)
-    yield from _duplicates(job, found.duplicates)
-    if found.rebuy is not None:
-        yield from folded(str(found.rebuy))
-    if not found.forecast.rows:
+    if findings.rehearsal is not None:
+        yield from _rehearsed(findings.rehearsal)
+    yield from _rows(job, findings)
+    yield from _bought(findings)
+    yield from _duplicates(job, findings.duplicates)
+    if findings.rebuy is not None:
+        yield from folded(str(findings.rebuy))
+    if not findings.forecast.rows:
         yield "nothing is left to buy"
     else:
-        yield from _to_buy(found.forecast)
-        yield from _routes(found.forecast)
-        yield from _time(found.paces)
-        yield disk_line(found.disk)
-    yield from budget_lines(job, found)
+        yield from _to_buy(findings.forecast)
+        yield from _routes(findings.forecast)
+        yield from _time(findings.paces)
+        yield disk_line(findings.disk)
+    yield from budget_lines(job, findings)
     for account in accounts or ():
-        yield account_line(account, found.forecast)
-    asked = any(it.asked for it in accounts or ())
-    yield "nothing was sent" + " but questions for the balance" * asked
+        yield account_line(account, findings.forecast)
+    is_asked = any(it.asked for it in accounts or ())
+    yield "nothing was sent" + " but questions for the balance" * is_asked
 
 
 def _rehearsed(rehearsal: Totals) -> Iterator[str]:
@@ -74,22 +74,22 @@ def _rehearsed(rehearsal: Totals) -> Iterator[str]:
 # -- rows
 
 
-def _rows(job: Job, found: Findings) -> Iterator[str]:
-    yield rows_line(found.totals)
+def _rows(job: Job, findings: Findings) -> Iterator[str]:
+    yield rows_line(findings.totals)
     file = shown(job.manifest)
-    yield from invalid_lines(found.invalid, file)
-    if found.renamed:
+    yield from invalid_lines(findings.invalid, file)
+    if findings.renamed:
         yield "file names that are not safe, or another row has:"
-    yield from problem_lines(file, found.renamed)
-    if found.left_out:
-        yield f"{counted(found.warned, 'row')} can run, with a warning:"
-    yield from problem_lines(file, found.left_out, found.warned)
-    yield from gap_lines(job, found)
-    yield from prompt_lines(found.prompts)
+    yield from problem_lines(file, findings.renamed)
+    if findings.left_out:
+        yield f"{counted(findings.warned, 'row')} can run, with a warning:"
+    yield from problem_lines(file, findings.left_out, findings.warned)
+    yield from gap_lines(job, findings)
+    yield from prompt_lines(findings.prompts)
 
 
-def _bought(found: Findings) -> Iterator[str]:
-    totals = found.totals
+def _bought(findings: Findings) -> Iterator[str]:
+    totals = findings.totals
     if totals.images or totals.spent or totals.retired or totals.at_risk_attempts:
         money = "; ".join(money_lines(totals))
         yield from folded(f"bought already: {counted(totals.images, 'image')}; {money}")
@@ -98,13 +98,13 @@ def _bought(found: Findings) -> Iterator[str]:
 def _duplicates(job: Job, same: Duplicates) -> Iterator[str]:
     if not same.rows:
         return
-    words = f"{dollars(same.saved)}"
+    saved = f"{dollars(same.saved)}"
     if same.unpriced:
         unpriced = f"what {counted(same.unpriced, 'row')} without a known price cost"
-        words = f"{words} and {unpriced}" if same.saved else unpriced
+        saved = f"{saved} and {unpriced}" if same.saved else unpriced
     rows = counted(same.rows, "row")
     verb = "has" if same.rows == 1 else "have"
-    saving = f"`dedupe` saves {words}" if job.dedupe else f"--dedupe would save {words}"
+    saving = f"`dedupe` saves {saved}" if job.dedupe else f"--dedupe would save {saved}"
     example = ""
     if (first := same.example) is not None:
         prompt = one_line(first.prompt, PROMPT_CHARACTERS)
@@ -194,17 +194,17 @@ def _saving(it: Alone) -> str:
 
 
 def _time(paces: Sequence[Pace]) -> Iterator[str]:
-    least = max(it.least_s for it in paces)
+    min_s = max(it.least_s for it in paces)
     about = max(it.likely_s for it in paces)
-    bound = f", at least {_duration(least)} at the allowed rate" if least else ""
+    bound = f", at least {_duration(min_s)} at the allowed rate" if min_s else ""
     yield f"time: about {_duration(about)}{bound}"
     for it in paces:
         rate = f"{it.rpm:g} a minute" if it.rpm else "no known rate"
-        known = f"the median of {it.measured}" if it.measured else "assumed"
+        basis = f"the median of {it.measured}" if it.measured else "assumed"
         requests = counted(it.requests, "request")
         yield (
             f"    {it.provider}: {requests}, {rate}, {it.concurrency} at once, "
-            f"{it.latency_s:.3g} s each ({known})"
+            f"{it.latency_s:.3g} s each ({basis})"
         )
 
 

@@ -48,7 +48,7 @@ FORMATS = ("table", "csv", "json", "parquet")
 )
 @click.option(
     "--format",
-    "wanted",
+    "requested_format",
     type=click.Choice(FORMATS),
     help="By default what the name of --output ends in, else a table to read.",
 )
@@ -67,7 +67,7 @@ FORMATS = ("table", "csv", "json", "parquet")
 def command(
     tables: tuple[Path, ...],
     by: tuple[str, ...],
-    wanted: str | None,
+    requested_format: str | None,
     output: Path | None,
     *,
     mix_rehearsals: bool,
@@ -86,7 +86,7 @@ def command(
     """  # noqa: D301 - click's mark for lines that stay as they are
     files = [_file_of(it) for it in tables]
     _check_distinct(files, output)
-    kind = wanted or _format_of(output)
+    kind = requested_format or _format_of(output)
     if kind == "parquet" and output is None:
         raise UsageError("Parquet is nothing to read: give --output FILE")
     rehearsed = [file for file in files if _is_rehearsed(file)]
@@ -139,19 +139,19 @@ def _file_of(table: Path) -> Path:
     refuse_irregular(table)
     if table.suffix.lower() not in (".parquet", ".pq"):
         run = Path("out") / table.stem
-        named = f", as in batchgen costs {run}" if (run / TABLE).exists() else ""
-        raise SpecError(f"{shown(table)} is not a result table; {_WANTED}{named}")
+        hint = f", as in batchgen costs {run}" if (run / TABLE).exists() else ""
+        raise SpecError(f"{shown(table)} is not a result table; {_WANTED}{hint}")
     return table
 
 
 def _check_distinct(files: list[Path], output: Path | None) -> None:
-    seen: set[Path] = set()
+    paths: set[Path] = set()
     for file in files:
         real = file.resolve()
-        if real in seen:
+        if real in paths:
             raise UsageError(f"{shown(file)} is named twice: it would count twice")
-        seen.add(real)
-    if output is not None and output.resolve() in seen:
+        paths.add(real)
+    if output is not None and output.resolve() in paths:
         raise UsageError(f"{shown(output)} is a TABLE itself: name another --output")
 
 
@@ -165,7 +165,7 @@ def _format_of(output: Path | None) -> str:
     return ending if ending in FORMATS else "table"
 
 
-def _columns(by: Iterable[str], known: tuple[str, ...]) -> list[str]:
+def _columns(by: Iterable[str], existing: tuple[str, ...]) -> list[str]:
     """Return the columns, each once; a name that has a comma can be quoted."""
     try:
         texts = list(csv.reader(by, skipinitialspace=True))
@@ -175,9 +175,9 @@ def _columns(by: Iterable[str], known: tuple[str, ...]) -> list[str]:
         ) from error
     names = [name for text in texts for name in text]
     for name in names:
-        if name not in known:
-            hint = did_you_mean(name, known)
-            there_are = visible_line(", ".join(known))
+        if name not in existing:
+            hint = did_you_mean(name, existing)
+            there_are = visible_line(", ".join(existing))
             raise UsageError(f"--by: no column `{name}`{hint} (there are {there_are})")
     return list(dict.fromkeys(names))
 

@@ -54,8 +54,8 @@ def as_json(parts: Sequence[Costs]) -> Iterator[str]:
     comma = "\n"
     for part in parts:
         for group in part:
-            named = dict(zip(part.headings, group.values, strict=True))
-            yield comma + exact_json(named | _amounts(part, group.amounts))
+            labels = dict(zip(part.headings, group.values, strict=True))
+            yield comma + exact_json(labels | _amounts(part, group.amounts))
             comma = ",\n"
     yield "\n]}\n"
 
@@ -136,8 +136,8 @@ def _table(costs: Costs, width: int) -> str:
     ]
     figures = _figures([it for _, it in lines], costs)
     # Names are cut where the line is too short; amounts never, they rather wrap.
-    left = (width - sum(it.width for it in figures)) // len(names)
-    room = max(left, _LEAST_NAME) - 1
+    free_width = (width - sum(it.width for it in figures)) // len(names)
+    room = max(free_width, _LEAST_NAME) - 1
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in names:
         table.add_column(Text(name.heading), no_wrap=True, max_width=room)
@@ -212,8 +212,8 @@ def _at_risk(amounts: Amounts) -> str:
     unknown = f"{counted(amounts.at_risk_unknown_rows, 'row')} unpriced"
     if amounts.at_risk_usd is None:
         return unknown
-    known = dollars(amounts.at_risk_usd)
-    return f"{known} + {unknown}" if amounts.at_risk_unknown_rows else known
+    amount = dollars(amounts.at_risk_usd)
+    return f"{amount} + {unknown}" if amounts.at_risk_unknown_rows else amount
 
 
 def _change(amounts: Amounts) -> str:

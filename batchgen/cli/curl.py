@@ -38,14 +38,14 @@ from batchgen.runner.decide import missing_parts
     help="Position in the manifest, from 0.",
 )
 @job_options
-def command(**given: Any) -> None:
+def command(**options: Any) -> None:
     """Print the request of one row of SOURCE as a curl command; send nothing.
 
     The key stays a shell variable; none is read. A reference that is a URL is looked
     at if its provider takes only bytes, for its type stands in the request.
     """
-    job = read_job(given["source"], overrides_of(given))
-    click.echo(anyio.run(command_of, job, given["row"]))
+    job = read_job(options["source"], overrides_of(options))
+    click.echo(anyio.run(command_of, job, options["row"]))
 
 
 async def command_of(job: Job, row: int, may_fetch: bool = True) -> str:  # noqa: FBT001, FBT002 - anyio.run takes positions alone
@@ -75,12 +75,14 @@ async def _command_of(job: Job, row: int, may_fetch: bool) -> str:  # noqa: FBT0
     if request is None or entry.provider is None or entry.model is None:
         raise SpecError(problem)
     provider = PROVIDERS[entry.provider]
-    able = job.terms_of(provider.name).adapt(provider.capabilities)
+    capabilities = job.terms_of(provider.name).adapt(provider.capabilities)
     script = Script(provider, _endpoint(job, provider.name))
-    carried = await Readying(job, able, script, may_fetch).ready(request)
-    parts = list(missing_parts(0, request.n, set(), (), able.images_per_request))
-    bought = replace(request, resolution=entry.resolution, n=parts[0].images)
-    call = provider.encode(bought, entry.model, script.endpoint, carried)
+    carried = await Readying(job, capabilities, script, may_fetch).ready(request)
+    parts = list(
+        missing_parts(0, request.n, set(), (), capabilities.images_per_request)
+    )
+    purchase = replace(request, resolution=entry.resolution, n=parts[0].images)
+    call = provider.encode(purchase, entry.model, script.endpoint, carried)
     text = script.sending(call)
     about = [f"# row {row}, {provider.name}: what comes back is written to ./{REPLY}"]
     if (notice := address_notice(job, provider)) is not None:

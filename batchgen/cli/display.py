@@ -58,12 +58,12 @@ class Lines:
 
     async def follow(self, progress: Progress, meter: Meter, until: str = "") -> None:
         """Write a line every few seconds, and at once when something else begins."""
-        shown, due_at = ("starting", True), inf
+        last_state, due_at = ("starting", True), inf
         while progress.phase != until:
             now = anyio.current_time()
             view = meter.view(now)
             state = view.phase, view.is_early
-            if state != shown:
+            if state != last_state:
                 # Most plans are made in a moment, which is not worth a line.
                 due_at = now + (PLANNING_SILENT_S if view.is_early else 0.0)
                 if view.phase == "stopping" and progress.stop is not None:
@@ -71,7 +71,7 @@ class Lines:
             if now >= due_at:
                 self._write(view, now)
                 due_at = now + LINES_EVERY_S
-            shown = state
+            last_state = state
             await anyio.sleep(BAR_EVERY_S)
 
     def _write(self, view: View, now: float) -> None:

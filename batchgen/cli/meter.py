@@ -60,8 +60,8 @@ class View:
         if self.is_early:
             read = f": {counted(self.total, 'row')} read" if self.total else ""
             return f"{self.phase}{read}"
-        words = [self._ended(), *self._words(), *self._left()]
-        return f"{self.phase}: {', '.join(words)}"
+        parts = [self._ended(), *self._words(), *self._left()]
+        return f"{self.phase}: {', '.join(parts)}"
 
     def below_the_bar(self) -> str:
         """Return the words that stand below a bar, which shows rows and time itself.
@@ -73,10 +73,10 @@ class View:
 
     def beside_the_bar(self) -> str:
         """Return how far the bar is, and how long it will take."""
-        words = [self._ended()]
+        parts = [self._ended()]
         if self.phase == "running" and self.left_s:
-            words.append(f"{_clock(self.left_s)} left")
-        return ", ".join(words)
+            parts.append(f"{_clock(self.left_s)} left")
+        return ", ".join(parts)
 
     @property
     def ended(self) -> int:
@@ -89,25 +89,25 @@ class View:
         return f"{self.ended} of {counted(self.total, 'row')}"
 
     def _words(self) -> list[str]:
-        words = [
+        parts = [
             f"{count} {status}"
             for status in Status
             if (count := self.rows.get(status)) and status is not Status.PENDING
         ]
-        words.append(f"{self.in_flight} in flight")
+        parts.append(f"{self.in_flight} in flight")
         whole = ""
         if self.phase == "running":
             digits = 0 if self.per_minute >= 10 else 1
-            words.append(f"{self.per_minute:.{digits}f} images/min")
+            parts.append(f"{self.per_minute:.{digits}f} images/min")
             if self.projected is not None:
                 whole = f" of about {_cents(self.projected)}"
         # A rehearsal's money must not look real, not even in passing.
         mark = "pretend " if self.rehearsed else ""
-        words.append(f"{mark}{_cents(self.spent)}{whole}")
+        parts.append(f"{mark}{_cents(self.spent)}{whole}")
         # At the end the summary says it, tasks that are still being made apart.
         if self.at_risk and self.phase != "writing":
-            words.append(f"{mark}{_cents(self.at_risk)} at risk")
-        return [*words, *self.budgets]
+            parts.append(f"{mark}{_cents(self.at_risk)} at risk")
+        return [*parts, *self.budgets]
 
     def _left(self) -> list[str]:
         if self.phase != "running" or not (self.left_reason or self.left_s):

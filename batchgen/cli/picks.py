@@ -33,19 +33,19 @@ def read_picks(path: Path) -> list[Pick]:
     refuse_irregular(path)
     try:
         if path.suffix.lower() == ".csv":
-            found = list(_of_csv(path))
+            picks = list(_of_csv(path))
         else:
             lines = path.read_text("utf-8-sig").splitlines()
-            found = [Pick(line.strip()) for line in lines if line.strip()]
+            picks = [Pick(line.strip()) for line in lines if line.strip()]
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text: one id a line") from error
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     except csv.Error as error:
         raise UsageError(f"{path} is no CSV: {error}") from error
-    if not found:
+    if not picks:
         raise UsageError(f"{path} holds no id: one id a line")
-    return found
+    return picks
 
 
 def _of_csv(path: Path) -> Iterator[Pick]:

@@ -72,7 +72,7 @@ DIFFERS = 3
     "known before. With --bill FILE --settle, then settle by that bill.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, for scripts.")
-def command(run: Path, path: Path | None, **given: Any) -> int:
+def command(run: Path, path: Path | None, **options: Any) -> int:
     """Compare what RUN knows to have been charged with a provider's bill.
 
     Each difference is told by line. Nothing is changed without --settle: with it,
@@ -87,29 +87,29 @@ def command(run: Path, path: Path | None, **given: Any) -> int:
     Exit code 0: no difference, or all are settled or taken back. 3: differences remain.
     """
     folder = folder_of(run)
-    unsettles = given["unsettles"]
+    unsettles = options["unsettles"]
     is_alone = path is None and unsettles
     provider: str | None = None
     with current_ledger(folder) as (ledger, _):
-        if given["provider"] is not None or not is_alone:
-            provider = _provider(ledger, given["provider"])
+        if options["provider"] is not None or not is_alone:
+            provider = _provider(ledger, options["provider"])
     if is_alone:
         taken_back = unsettle(folder, provider)
-        tell_taken_back(taken_back, as_json=given["as_json"])
+        tell_taken_back(taken_back, as_json=options["as_json"])
         return 0
     if path is None or provider is None:
         raise UsageError(
             "say which bill to compare with, by --bill FILE, or --unsettle to take "
             "back what an earlier bill settled"
         )
-    bill = _bill(path, provider, given)
+    bill = _bill(path, provider, options)
     before = unsettle(folder, provider) if unsettles else None
-    if before is not None and not given["as_json"]:
+    if before is not None and not options["as_json"]:
         tell_taken_back(before, as_json=False)
-    settles = given["settles"]
+    settles = options["settles"]
     done = reconcile(folder, bill, settles=settles)
-    code = DIFFERS if _left(done.found, settles=settles) else 0
-    if given["as_json"]:
+    code = DIFFERS if _left(done.comparison, settles=settles) else 0
+    if options["as_json"]:
         fields = reconciled_fields(bill, done, before, exit_code=code)
         click.echo(exact_json(tagged("reconcile", fields)))
         return code
@@ -117,38 +117,39 @@ def command(run: Path, path: Path | None, **given: Any) -> int:
     return code
 
 
-def _left(found: Comparison, *, settles: bool) -> bool:
+def _left(comparison: Comparison, *, settles: bool) -> bool:
     """Say whether differences remain: settled ones do not, where they are settled."""
-    return bool(found.remaining if settles else found.differences)
+    return bool(comparison.remaining if settles else comparison.differences)
 
 
 # -- settings
 
 
-def _bill(path: Path, provider: str, given: Mapping[str, Any]) -> Bill:
-    zone = _zone(given["timezone"])
-    form = _form(given["columns"], given["usd_per_unit"], zone)
+def _bill(path: Path, provider: str, options: Mapping[str, Any]) -> Bill:
+    zone = _zone(options["timezone"])
+    form = _form(options["columns"], options["usd_per_unit"], zone)
     return Bill(
         provider=provider,
         lines=read_bill(path, form),
-        slack=int(given["slack"] * 1_000_000),
-        covers=_covers(given["covers"], zone),
+        slack=int(options["slack"] * 1_000_000),
+        covers=_covers(options["covers"], zone),
     )
 
 
-def _provider(ledger: Reader, said: str | None) -> str:
-    used = providers_bought_from(ledger)
-    if said is not None and said not in used:
+def _provider(ledger: Reader, requested: str | None) -> str:
+    providers = providers_bought_from(ledger)
+    if requested is not None and requested not in providers:
         raise UsageError(
-            f"nothing was bought from {said} here, only from {', '.join(used) or '-'}"
+            f"nothing was bought from {requested} here, only from "
+            f"{', '.join(providers) or '-'}"
         )
-    if said is None and len(used) != 1:
+    if requested is None and len(providers) != 1:
         raise UsageError(
-            f"say whose bill it is, with --provider: {', '.join(used)}"
-            if used
+            f"say whose bill it is, with --provider: {', '.join(providers)}"
+            if providers
             else "nothing was bought here: there is nothing to compare"
         )
-    return said or used[0]
+    return requested or providers[0]
 
 
 def _form(columns: str, usd_per_unit: str, zone: tzinfo) -> BillFormat:
@@ -201,5 +202,5 @@ def _covers(text: str | None, zone: tzinfo) -> Period | None:
 
 
 def _moment(text: str, zone: tzinfo) -> datetime:
-    found = datetime.fromisoformat(text.strip())
-    return found if found.tzinfo else found.replace(tzinfo=zone)
+    moment = datetime.fromisoformat(text.strip())
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)

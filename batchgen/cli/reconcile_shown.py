@@ -10,14 +10,14 @@ from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.vocabulary import folder_fields
 from batchgen.cli.words import NO_MONEY, counted, money_lines
 from batchgen.engines.comparing import Bill, Difference, Kind
-from batchgen.engines.reconciling import Reconciled, Unsettled
+from batchgen.engines.reconciling import Reconciliation, TakenBack
 from batchgen.ledger.results import moment
 from batchgen.model import dollars, to_usd
 
 
-def tell_reconciled(bill: Bill, done: Reconciled, *, settles: bool) -> None:
+def tell_reconciled(bill: Bill, done: Reconciliation, *, settles: bool) -> None:
     """Say what was compared, what differs, and what was settled."""
-    found, pretend = done.found, done.totals.rehearsed
+    comparison, pretend = done.comparison, done.totals.rehearsed
 
     def usd(nano: int) -> str:
         return dollars(nano, pretend=pretend)
@@ -25,24 +25,24 @@ def tell_reconciled(bill: Bill, done: Reconciled, *, settles: bool) -> None:
     if pretend:
         click.echo(f"{NO_MONEY}; the bill is the sandbox's")
     lines = counted(len(bill.lines), "line")
-    click.echo(f"{bill.provider}: {lines} on the bill, {usd(found.billed)}")
-    if found.outside:
-        apart = counted(len(found.outside), "line")
-        total = usd(sum(line.nano for line in found.outside))
+    click.echo(f"{bill.provider}: {lines} on the bill, {usd(comparison.billed)}")
+    if comparison.outside:
+        apart = counted(len(comparison.outside), "line")
+        total = usd(sum(line.nano for line in comparison.outside))
         click.echo(
             f"before or after all that was sent here: {apart}, {total}, left out"
         )
-    agreed = counted(found.agreed, "purchase")
-    click.echo(f"the same on both sides: {agreed}, {usd(found.agreed_nano)}")
+    agreeing = counted(comparison.agreed, "purchase")
+    click.echo(f"the same on both sides: {agreeing}, {usd(comparison.agreed_nano)}")
     for kind in Kind:
-        some = [each for each in found.differences if each.kind is kind]
+        some = [each for each in comparison.differences if each.kind is kind]
         if some:
             click.echo(f"{kind}: {len(some)}")
             click.echo("\n".join(_line(each, pretend=pretend) for each in some))
     if settles:
         click.echo(f"{counted(done.settled, 'purchase')} settled")
         click.echo("\n".join(money_lines(done.totals)))
-    elif len(found.remaining) < len(found.differences):
+    elif len(comparison.remaining) < len(comparison.differences):
         click.echo("nothing is changed; --settle takes the bill's amounts")
 
 
@@ -64,7 +64,7 @@ def _line(each: Difference, *, pretend: bool) -> str:
     return "  " + "; ".join(parts)
 
 
-def tell_taken_back(done: Unsettled, *, as_json: bool) -> None:
+def tell_taken_back(done: TakenBack, *, as_json: bool) -> None:
     """Say which settlements of a bill were taken back."""
     if as_json:
         fields = {
@@ -99,7 +99,7 @@ def tell_taken_back(done: Unsettled, *, as_json: bool) -> None:
 
 
 def reconciled_fields(
-    bill: Bill, done: Reconciled, before: Unsettled | None, *, exit_code: int
+    bill: Bill, done: Reconciliation, before: TakenBack | None, *, exit_code: int
 ) -> dict[str, Any]:
     """Return what was compared, what differs, and the folder's money afterwards.
 
@@ -109,25 +109,28 @@ def reconciled_fields(
         before: What was taken back of earlier settlements; None if that was not asked.
         exit_code: Of the process.
     """
-    found = done.found
+    comparison = done.comparison
     return {
         "exit_code": exit_code,
         **folder_fields(done.totals),
         "bill": {
             "provider": bill.provider,
             "lines": len(bill.lines),
-            "billed_usd": to_usd(found.billed),
-            "outside_lines": len(found.outside),
-            "outside_usd": to_usd(sum(line.nano for line in found.outside)),
+            "billed_usd": to_usd(comparison.billed),
+            "outside_lines": len(comparison.outside),
+            "outside_usd": to_usd(sum(line.nano for line in comparison.outside)),
         },
-        "agreed": {"attempts": found.agreed, "billed_usd": to_usd(found.agreed_nano)},
-        "differences": [_difference(each) for each in found.differences],
+        "agreed": {
+            "attempts": comparison.agreed,
+            "billed_usd": to_usd(comparison.agreed_nano),
+        },
+        "differences": [_difference(each) for each in comparison.differences],
         "settled": done.settled,
         "taken_back": None if before is None else _taken_back(before),
     }
 
 
-def _taken_back(done: Unsettled) -> dict[str, int]:
+def _taken_back(done: TakenBack) -> dict[str, int]:
     return {"attempts": done.changed, "without_note": done.without_note}
 
 

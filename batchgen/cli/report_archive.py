@@ -11,9 +11,9 @@ import click
 from batchgen.addresses.characters import visible_line
 from batchgen.cli.streams import write_error
 from batchgen.cli.words import counted
-from batchgen.engines.compacting import Compacted, compact
+from batchgen.engines.compacting import CompactionResult, compact
 from batchgen.engines.folder import RunFolder
-from batchgen.engines.verifying import Damage, Verified, verify
+from batchgen.engines.verifying import Damage, Verification, verify
 from batchgen.errors import ArchiveDamaged
 from batchgen.model import dollars
 from batchgen.output import ARCHIVE
@@ -41,7 +41,7 @@ def compact_archive(folder: RunFolder) -> None:
         )
 
 
-def _compacted_words(done: Compacted) -> str:
+def _compacted_words(done: CompactionResult) -> str:
     if not done.removed and not done.freed_bytes:
         return f"nothing to compact: the ZIP holds {_images(done.kept)}, all in use"
     removed = counted(done.removed, "image")
@@ -57,24 +57,26 @@ def verify_archive(folder: Path) -> None:
     Raises:
         ArchiveDamaged: something is not what was stored.
     """
-    found = verify(folder, progress_lines("verifying"))
+    verification = verify(folder, progress_lines("verifying"))
     archive = folder / ARCHIVE
-    for damage in found.damaged:
+    for damage in verification.damaged:
         click.echo(_damage_line(damage))
-    if found.damaged_count > len(found.damaged):
-        click.echo(f"... and {found.damaged_count - len(found.damaged):,} more")
-    if found.damaged_count:
-        raise ArchiveDamaged(_damaged_words(archive, found))
-    if found.directory is not None:
+    if verification.damaged_count > len(verification.damaged):
+        click.echo(
+            f"... and {verification.damaged_count - len(verification.damaged):,} more"
+        )
+    if verification.damaged_count:
+        raise ArchiveDamaged(_damaged_words(archive, verification))
+    if verification.directory is not None:
         raise ArchiveDamaged(
-            f"{archive}: every image is whole, but {found.directory}; "
+            f"{archive}: every image is whole, but {verification.directory}; "
             "`batchgen report RUN` writes the directory anew"
         )
-    size = f"{found.size_bytes / 1e6:,.1f} MB"
-    click.echo(f"{archive}: {_images(found.images)} ({size}) whole")
-    if found.is_working:
+    size = f"{verification.size_bytes / 1e6:,.1f} MB"
+    click.echo(f"{archive}: {_images(verification.images)} ({size}) whole")
+    if verification.is_working:
         click.echo("a run is working: it writes the ZIP's directory at its end")
-    elif not found.is_finished:
+    elif not verification.is_finished:
         click.echo(
             "the ZIP's directory is older than the ledger; `batchgen report RUN` "
             "writes it anew"
@@ -87,16 +89,19 @@ def _damage_line(damage: Damage) -> str:
     if member.row_name is not None:
         where = f'row "{visible_line(str(member.row_name))}"'
     name = visible_line(member.name)
-    return f"damaged: {name} ({where}, image {member.image}): {damage.words}"
+    return f"damaged: {name} ({where}, image {member.image}): {damage.problem}"
 
 
-def _damaged_words(archive: Path, found: Verified) -> str:
-    verb = "is" if found.damaged_count == 1 else "are"
-    price = f"about {dollars(found.estimate, pretend=found.rehearsed)}"
-    if found.unpriced:
-        price += f", and {counted(found.unpriced, 'image')} without a known price"
+def _damaged_words(archive: Path, verification: Verification) -> str:
+    verb = "is" if verification.damaged_count == 1 else "are"
+    price = f"about {dollars(verification.estimate, pretend=verification.rehearsed)}"
+    if verification.unpriced:
+        price += (
+            f", and {counted(verification.unpriced, 'image')} without a known price"
+        )
     return (
-        f"{archive}: {found.damaged_count} of {_images(found.images)} {verb} damaged. "
+        f"{archive}: {verification.damaged_count} of {_images(verification.images)} "
+        f"{verb} damaged. "
         "Restore the file from a copy and verify that; or buy these images again "
         f"({price}): write the ids of their rows into a file, one a line, then "
         "`batchgen retry RUN --status succeeded --ids FILE`. Nothing was changed"
@@ -111,10 +116,10 @@ def progress_lines(verb: str) -> Told:
     """Return what writes a line to stderr now and then, if it takes long."""
     due_at = time.monotonic() + SILENT_S
 
-    def told(done: int, total: int) -> None:
+    def show_progress(done: int, total: int) -> None:
         nonlocal due_at
         if time.monotonic() >= due_at:
             due_at = time.monotonic() + EVERY_S
             write_error(f"{verb}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
 
-    return told
+    return show_progress

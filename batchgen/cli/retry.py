@@ -59,22 +59,22 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
         raise UsageError(
             f"--status {REJECT} gives up images that were paid for: say which by --ids"
         )
-    wanted = None if ids is None else read_picks(ids)
+    selection = None if ids is None else read_picks(ids)
     with open_folder(folder, None, None) as opened, opened.ledger.transaction():
-        chosen, left = _causes(opened.ledger, statuses, wanted)
-        if wanted is None:
-            marked = _mark(opened.ledger, statuses)
+        selected, others = _causes(opened.ledger, statuses, selection)
+        if selection is None:
+            marked_rows = _mark(opened.ledger, statuses)
         else:
-            marked = _mark_picked(opened.ledger, statuses, wanted)
-        if marked:
+            marked_rows = _mark_picked(opened.ledger, statuses, selection)
+        if marked_rows:
             opened.ledger.put("outputs", "stale")
-    verb = "is" if marked == 1 else "are"
-    click.echo(f"{counted(marked, 'row')} {verb} marked to be tried again")
-    _tell_causes(chosen, left)
-    if marked:
+    verb = "is" if marked_rows == 1 else "are"
+    click.echo(f"{counted(marked_rows, 'row')} {verb} marked to be tried again")
+    _tell_causes(selected, others)
+    if marked_rows:
         _tell_price(folder)
-    if wanted is not None and REJECT not in statuses:
-        _tell_left_alone(folder, wanted)
+    if selection is not None and REJECT not in statuses:
+        _tell_left_alone(folder, selection)
 
 
 def _causes(
@@ -90,34 +90,34 @@ def _causes(
     if picks is not None:
         rows = rows_named(ledger, {pick.id for pick in picks}).values()
         among = {row_id for row_id in rows if row_id is not None}
-        found = causes_of(ledger, EVERY_ROW, among)
+        price_row = causes_of(ledger, EVERY_ROW, among)
         return [
-            cause for cause in found if not statuses or cause.status in statuses
+            cause for cause in price_row if not statuses or cause.status in statuses
         ], []
-    chosen, left = [], []
+    selected, others = [], []
     for cause in causes_of(ledger, EVERY_ROW):
         if cause.status in statuses if statuses else cause.retry_helps:
-            chosen.append(cause)
+            selected.append(cause)
         elif not statuses and cause.status is not Status.INVALID:
-            left.append(cause)
-    return chosen, left
+            others.append(cause)
+    return selected, others
 
 
-def _tell_causes(chosen: list[Cause], left: list[Cause]) -> None:
+def _tell_causes(selected: list[Cause], others: list[Cause]) -> None:
     """Say why rows did not succeed that were marked, or left as they are."""
-    for line in cause_lines(chosen):
+    for line in cause_lines(selected):
         click.echo(f"  {line}")
-    if not left:
+    if not others:
         return
-    count = sum(cause.rows for cause in left)
+    count = sum(cause.rows for cause in others)
     verb = "is" if count == 1 else "are"
-    statuses = sorted({cause.status for cause in left})
+    statuses = sorted({cause.status for cause in others})
     words = " and ".join(f"--status {status}" for status in statuses)
     click.echo(
         f"{counted(count, 'row')} {verb} not marked, because trying again will not "
         f"help; {words} would mark all rows of that status all the same:"
     )
-    for line in cause_lines(left):
+    for line in cause_lines(others):
         click.echo(f"  {line}")
 
 
@@ -141,20 +141,20 @@ def _mark_picked(ledger: Ledger, statuses: tuple[str, ...], picks: list[Pick]) -
             f"no row has the id {unknown[0]!r} ({len(unknown)} of "
             f"{counted(len(picks), 'id')} are in no row); nothing was marked"
         )
-    chosen = statuses or tuple(it for it in STATUSES if it != REJECT)
+    selected = statuses or tuple(it for it in STATUSES if it != REJECT)
     picked = [(row, it.image) for it in picks if (row := rows[it.id]) is not None]
     stood = {row_id: ledger.status(row_id) for row_id, _ in picked}
-    marked = set()
+    marked_rows = set()
     for row_id, image in picked:
         status = stood[row_id]
-        is_due = status in chosen and status != REJECT
+        is_due = status in selected and status != REJECT
         # A row that lacks some of its images still has others, which may be as bad.
-        if REJECT in chosen and (status == REJECT or image is not None):
+        if REJECT in selected and (status == REJECT or image is not None):
             is_due |= reject_images(ledger, row_id, image)
         if is_due:
             try_again(ledger, row_id)
-            marked.add(row_id)
-    return len(marked)
+            marked_rows.add(row_id)
+    return len(marked_rows)
 
 
 def _tell_left_alone(folder: Path, picks: list[Pick]) -> None:
@@ -179,10 +179,10 @@ def _tell_left_alone(folder: Path, picks: list[Pick]) -> None:
 def _tell_price(folder: Path) -> None:
     ledger = read_ledger(folder)
     try:
-        found = ledger.run("retry_prices", (ledger.generation,)).fetchone()
-        price = dollars(to_usd(found["estimate"]), pretend=ledger.is_rehearsal)
-        if found["unpriced"]:
-            price += f" and {counted(found['unpriced'], 'row')} without a price"
+        price_row = ledger.run("retry_prices", (ledger.generation,)).fetchone()
+        price = dollars(to_usd(price_row["estimate"]), pretend=ledger.is_rehearsal)
+        if price_row["unpriced"]:
+            price += f" and {counted(price_row['unpriced'], 'row')} without a price"
         mark = f" ({NO_MONEY})" if ledger.is_rehearsal else ""
         click.echo(f"trying them may cost {price}{mark}")
         if ledger.with_lost_links(Status.PENDING):

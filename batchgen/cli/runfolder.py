@@ -48,18 +48,20 @@ def folder_of(run: Path) -> Path:
 
 
 def _no_run(run: Path) -> str:
-    words = f"no such run folder, job file or manifest: {run}"
+    message = f"no such run folder, job file or manifest: {run}"
     try:
         folders = sorted(path.parent for path in Path("out").glob(f"*/{LEDGER}"))
     except OSError:
         folders = []
     near = nearest(run.name, [folder.name for folder in folders])
     if near:
-        return f"{words}; did you mean {Path('out') / near}?"
+        return f"{message}; did you mean {Path('out') / near}?"
     if len(folders) == 1:
-        return f"{words}; the run folder is {folders[0]}"
+        return f"{message}; the run folder is {folders[0]}"
     there = ", ".join(map(str, folders[:3]))
-    return f"{words}; run folders are {there or 'below out/, as a rule: out/products'}"
+    return (
+        f"{message}; run folders are {there or 'below out/, as a rule: out/products'}"
+    )
 
 
 def this_command() -> str:
@@ -70,10 +72,10 @@ def this_command() -> str:
 def these_words() -> list[str]:
     """Return the words of that command."""
     context = click.get_current_context(silent=True)
-    words = context.meta.get(_COMMAND) if context else None
-    return ["batchgen", *(words or sys.argv[1:])]
+    message = context.meta.get(_COMMAND) if context else None
+    return ["batchgen", *(message or sys.argv[1:])]
 
 
-def carry_on_by(*words: str) -> None:
+def carry_on_by(*message: str) -> None:
     """Let `this_command` return another command than the one that was typed."""
-    click.get_current_context().meta[_COMMAND] = words
+    click.get_current_context().meta[_COMMAND] = message

@@ -35,9 +35,9 @@ from batchgen.sandbox.server import PortTaken, serve
     metavar="real|S",
     help="Seconds an image takes, or `real`.",
 )
-def command(**given: Any) -> None:
+def command(**options: Any) -> None:
     """Serve the sandbox on loopback, each provider under /<provider>."""
     try:
-        serve(announce=click.echo, **given)
+        serve(announce=click.echo, **options)
     except PortTaken as error:
         raise SpecError(f"{error}; name another --port") from error

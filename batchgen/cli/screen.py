@@ -24,12 +24,12 @@ class Screen:
         """Write a text."""
         if not isinstance(text, str):  # so that click takes it for a text stream
             raise TypeError(f"text is written here, not {type(text).__name__}")
-        shown = visible(text)
+        visible_text = visible(text)
         try:
-            self._stream.write(shown)
+            self._stream.write(visible_text)
         except UnicodeEncodeError:
             encoding = self._stream.encoding
-            escaped = shown.encode(encoding, "backslashreplace")
+            escaped = visible_text.encode(encoding, "backslashreplace")
             self._stream.write(escaped.decode(encoding))
         return len(text)
 

@@ -51,7 +51,7 @@ class Script:
     provider: Provider
     endpoint: Endpoint
     steps: list[str] = field(default_factory=list)
-    made: list[str] = field(default_factory=list)
+    temporary_files: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     files: dict[int, str] = field(default_factory=dict)
 
@@ -65,7 +65,7 @@ class Script:
         """Add a step that makes a temporary file; return what stands for its path."""
         name, mark = f"reference{number}", token_hex(16)
         self.variables[mark] = name
-        self.made.append(f'"${name}"')
+        self.temporary_files.append(f'"${name}"')
         self.steps.append(f"{name}=$(mktemp)")
         return mark
 
@@ -96,10 +96,16 @@ class Script:
         command = curl(self.provider.name, call, self.shell, f"-o {REPLY}")
         if not self.steps:
             return command
-        clean = [f"trap 'rm -f {' '.join(self.made)}' EXIT"] if self.made else []
-        made = [it for it in self.steps if it.endswith("$(mktemp)")]
-        others = [it for it in self.steps if it not in made]
-        return "\n".join(["(", "set -eu", *made, *clean, *others, command, ")"])
+        clean = (
+            [f"trap 'rm -f {' '.join(self.temporary_files)}' EXIT"]
+            if self.temporary_files
+            else []
+        )
+        temporary_files = [it for it in self.steps if it.endswith("$(mktemp)")]
+        others = [it for it in self.steps if it not in temporary_files]
+        return "\n".join(
+            ["(", "set -eu", *temporary_files, *clean, *others, command, ")"]
+        )
 
     def polling(self) -> Sequence[str]:
         """Return comments that say how a task is asked for."""
@@ -117,7 +123,7 @@ class Readying:
     """Makes references ready as the runner does, and keeps where a shell finds them."""
 
     job: Job
-    able: Capabilities
+    capabilities: Capabilities
     script: Script
     may_fetch: bool
     fetched: dict[str, bytes] = field(default_factory=dict)
@@ -160,7 +166,7 @@ class Readying:
                 raise SpecError(f"references: {error}") from error
 
     async def _one(self, larder: Larder, reference: str, among: int) -> Carried:
-        rules, script = self.able.references, self.script
+        rules, script = self.capabilities.references, self.script
         carrier = rules.carrier_of(reference)
         if carrier == "link":
             return Link(reference)
@@ -168,12 +174,12 @@ class Readying:
         inline = None
         if carrier == "inline":
             inline = await larder.inline(reference, rules, among)
-        kept: Attachment | Inline = inline or image
+        image_or_text: Attachment | Inline = inline or image
         held = inline.base64 if inline else image.data
         if id(held) not in script.files:
             script.files[id(held)] = self._file(reference, image.data)
         if carrier != "upload":
-            return kept
+            return image_or_text
         if not isinstance(script.provider, UploadProvider):
             raise Unusable(f"{script.provider.name} takes no uploads")
         if image.name not in self.uploaded:
@@ -185,7 +191,7 @@ class Readying:
     def _file(self, reference: str, data: bytes) -> str:
         """Return where the shell finds an image that is sent as `data`."""
         script = self.script
-        number = len(script.made) + 1
+        number = len(script.temporary_files) + 1
         if reference in self.fetched:
             file = script.new_file(number)
             if self.fetched[reference] == data:

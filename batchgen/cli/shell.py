@@ -87,13 +87,13 @@ def curl(provider: str, call: Call, shell: Shell, *options: str) -> str:
     implied = "GET" if call.json is None and call.form is None else "POST"
     method = [] if call.method == implied else [f"-X {call.method}"]
     url = read_url(call.url)
-    words = ["curl -sS", *method, shell.word(call.url), *options]
+    command = ["curl -sS", *method, shell.word(call.url), *options]
     # The runner sends to loopback without a proxy, whatever the environment says.
-    words += ["--noproxy '*'"] if is_loopback_host(url.host) else []
-    words += ["--globoff"] if set(call.url) & set("[]{}") else []
-    words += [f"-H {shell.word(it)}" for it in _headers(provider, call)]
-    command = " \\\n  ".join([*words, *body])
-    return f"{feed} | {command}" if feed else command
+    command += ["--noproxy '*'"] if is_loopback_host(url.host) else []
+    command += ["--globoff"] if set(call.url) & set("[]{}") else []
+    command += [f"-H {shell.word(it)}" for it in _headers(provider, call)]
+    text = " \\\n  ".join([*command, *body])
+    return f"{feed} | {text}" if feed else text
 
 
 def _headers(provider: str, call: Call) -> Iterator[str]:
@@ -132,9 +132,9 @@ def _form_option(name: str, value: str | Attachment, shell: Shell) -> str:
         # Unlike -F it takes `@`, `<` and `;` as they are.
         return f"--form-string {shell.word(f'{name}={value}')}"
     path = shell.files[id(value.data)]
-    said = f"type={value.media_type};filename={value.name}"
+    file_type = f"type={value.media_type};filename={value.name}"
     if _PLAIN.fullmatch(path) and not set(path) & set(";,"):
-        return f"-F {shell.word(f'{name}=@{path};{said}')}"
+        return f"-F {shell.word(f'{name}=@{path};{file_type}')}"
     escaped = path.replace("\\", "\\\\").replace('"', '\\"')
-    part = f'{name}=@"{escaped}";{said}'
+    part = f'{name}=@"{escaped}";{file_type}'
     return f"-F {shell.word(part)}"

@@ -101,15 +101,15 @@ def _levels(ledger: Reader) -> list[Level]:
         levels.append(("run", limits.run, money.spent + money.retired + money.at_risk))
     if limits.day is not None:
         today = day_of(now_micros())
-        used = dict(ledger.money_by_day(today * DAY_MICROS)).get(today, 0)
-        levels.append((today, limits.day, used))
+        today_nano = dict(ledger.money_by_day(today * DAY_MICROS)).get(today, 0)
+        levels.append((today, limits.day, today_nano))
     if limits.by:
-        known: Counter[Share] = Counter()
+        totals_by_share: Counter[Share] = Counter()
         for group, nano in ledger.money_by_group():
-            known.update(dict.fromkeys(shares_of(group), nano))
+            totals_by_share.update(dict.fromkeys(shares_of(group), nano))
         shares = [
             (share, limit, nano)
-            for share, nano in known.items()
+            for share, nano in totals_by_share.items()
             if (limit := limits.of(share)) is not None
         ]
         levels += sorted(shares, key=lambda level: (level[1] - level[2], level[0]))
@@ -120,13 +120,13 @@ def _budget_lines(ledger: Reader) -> list[str]:
     """Return how the budgets of day and columns stand, of many values the fullest."""
     lines, values = [], 0
     for scope, limit, nano in _levels(ledger):
-        used = f"{dollars(nano, pretend=ledger.is_rehearsal)} of {dollars(limit)}"
+        today_nano = f"{dollars(nano, pretend=ledger.is_rehearsal)} of {dollars(limit)}"
         if isinstance(scope, Share):
             values += 1
             if values <= GROUPS_SHOWN:
-                lines.append(f"{visible_line(str(scope))}: {used}")
+                lines.append(f"{visible_line(str(scope))}: {today_nano}")
         elif scope != "run":
-            lines.append(f"today (UTC): {used}")
+            lines.append(f"today (UTC): {today_nano}")
     if values > GROUPS_SHOWN:
         lines.append(f"and {values - GROUPS_SHOWN} more that have more left")
     return lines

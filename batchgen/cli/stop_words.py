@@ -49,33 +49,37 @@ def stopped_line(reason: str) -> str:
 
 
 def stopped_now_line(
-    left: Mapping[State, OpenAttempts] | None, *, pretend: bool
+    open_attempts: Mapping[State, OpenAttempts] | None, *, pretend: bool
 ) -> str:
     """Say what a run leaves that ends at once.
 
     Args:
-        left: Attempts that have not come to their end; None where nobody can say.
+        open_attempts: Attempts that have not ended yet; None where nobody can say.
         pretend: Whether the money is a rehearsal's.
     """
-    if left is None:
+    if open_attempts is None:
         return (
             "stopped now; what is in the ledger is kept. Requests without an answer "
             "may be charged"
         )
-    return ". ".join(["stopped now", *_left(left, pretend=pretend)])
+    return ". ".join(["stopped now", *_left(open_attempts, pretend=pretend)])
 
 
-def _left(left: Mapping[State, OpenAttempts], *, pretend: bool) -> Iterator[str]:
-    if (sent := left.get(State.SENT)) is not None:
-        risk = f"{dollars(sent.ceiling, pretend=pretend)} at risk"
-        if sent.unpriced:
-            risk += f", and {counted(sent.unpriced, 'request')} without a known price"
-        requests = counted(sent.attempts, "request")
+def _left(
+    open_attempts: Mapping[State, OpenAttempts], *, pretend: bool
+) -> Iterator[str]:
+    if (unanswered := open_attempts.get(State.SENT)) is not None:
+        risk = f"{dollars(unanswered.ceiling, pretend=pretend)} at risk"
+        if unanswered.unpriced:
+            risk += (
+                f", and {counted(unanswered.unpriced, 'request')} without a known price"
+            )
+        requests = counted(unanswered.attempts, "request")
         yield f"{requests} had no answer yet and may be charged ({risk})"
-    if (tasks := left.get(State.ACCEPTED)) is not None:
+    if (tasks := open_attempts.get(State.ACCEPTED)) is not None:
         yield still_being_made(tasks.attempts)
-    if (delivered := left.get(State.DELIVERED)) is not None:
+    if (delivered := open_attempts.get(State.DELIVERED)) is not None:
         images = counted(delivered.attempts, "purchase")
         yield f"The next run downloads the images of {images}"
-    if State.SENT not in left:
+    if State.SENT not in open_attempts:
         yield "Everything paid for is kept"

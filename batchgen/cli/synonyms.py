@@ -93,8 +93,8 @@ def option_hint(option: str, command: click.Command) -> str | None:
     own = {_plain(name): name for name in _options_of(command)}
     if typed in own:
         return f"did you mean {own[typed]}?"
-    for names, meant, hint in _OPTIONS:
-        if typed in names.split() and (not meant or meant in own):
+    for names, commands, hint in _OPTIONS:
+        if typed in names.split() and (not commands or commands in own):
             return no_key_here() if hint == _NO_KEY else hint
     if (column := typed.replace("-", "_")) in type_of_option:
         return (
@@ -146,8 +146,8 @@ def _options_of_other(name: str) -> Iterator[str]:
 
 def no_key_here() -> str:
     """Say that no key belongs on the command line, and where it goes."""
-    words = " ".join(sys.argv[1:])
-    typed = re.search(r"--provider[ =]([a-z]+)", words)
+    command_line = " ".join(sys.argv[1:])
+    typed = re.search(r"--provider[ =]([a-z]+)", command_line)
     name = typed[1] if typed and typed[1] in PROVIDERS else "gemini"
     return (
         "a key never stands on the command line, where other users of this machine "

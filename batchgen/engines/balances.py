@@ -65,15 +65,15 @@ async def _ask(
     if not isinstance(provider, BalanceProvider):
         return Account(provider=name, asked=False, problem=NO_ENDPOINT)
     if name not in keys:
-        words = f"{key_variable(name)} is not set"
-        return Account(provider=name, asked=False, problem=words)
+        problem = f"{key_variable(name)} is not set"
+        return Account(provider=name, asked=False, problem=problem)
     call = provider.encode_balance(Endpoint(base_url.rstrip("/"), keys[name]))
     try:
         reply = await wire.send(name, call, reply_timeout_s=PATIENCE_S)
         balance = provider.decode_balance(reply)
     except (AttemptError, SpecError) as error:
-        words = scrubber_of(keys.values()).clean(str(error)).removeprefix(f"{name}: ")
-        return Account(provider=name, asked=True, problem=words)
+        problem = scrubber_of(keys.values()).clean(str(error)).removeprefix(f"{name}: ")
+        return Account(provider=name, asked=True, problem=problem)
     return Account(
         provider=name,
         asked=True,

@@ -60,12 +60,12 @@ def capacity_of(
     Raises:
         SpecError: not even a few purchases at a time are possible.
     """
-    wanted = {
+    requested = {
         name: purchases_wanted(job.terms_of(name), providers[name].defaults)
         for name in job.providers
     }
-    wanted_others = DOWNLOADS_AT_ONCE + len(wanted) * (POLLS_AT_ONCE + AHEAD)
-    total = sum(wanted.values())
+    wanted_others = DOWNLOADS_AT_ONCE + len(requested) * (POLLS_AT_ONCE + AHEAD)
+    total = sum(requested.values())
     files = already_open + min(max(limit // 8, LEAST_FOR_FILES), MOST_FOR_FILES)
     sockets = limit - files
     if sockets < LEAST_SOCKETS:
@@ -74,18 +74,18 @@ def capacity_of(
             f"{files + LEAST_SOCKETS}: {_way_out(files + LEAST_SOCKETS)}. Nothing was "
             "sent"
         )
-    left = sockets - total - wanted_others
-    if left >= 0:
-        limits = SocketLimits(total=sockets, others=wanted_others, kept_alive=left)
-        return Capacity(purchases=wanted, sockets=limits)
+    remaining = sockets - total - wanted_others
+    if remaining >= 0:
+        limits = SocketLimits(total=sockets, others=wanted_others, kept_alive=remaining)
+        return Capacity(purchases=requested, sockets=limits)
     others = min(wanted_others, sockets // OTHERS_SHARE)
     kept_alive = min(MOST_KEPT_ALIVE, sockets // KEPT_ALIVE_SHARE)
     possible = sockets - others - kept_alive
     limits = SocketLimits(total=sockets, others=others, kept_alive=kept_alive)
     if possible >= total:
-        return Capacity(purchases=wanted, sockets=limits)
+        return Capacity(purchases=requested, sockets=limits)
     return Capacity(
-        purchases=_shared_out(wanted, possible),
+        purchases=_shared_out(requested, possible),
         sockets=limits,
         notice=_notice(
             total,
@@ -96,10 +96,10 @@ def capacity_of(
     )
 
 
-def _shared_out(wanted: Mapping[str, int], possible: int) -> dict[str, int]:
+def _shared_out(requested: Mapping[str, int], possible: int) -> dict[str, int]:
     """Return what each provider gets of what is possible, by what each may do."""
-    total = sum(wanted.values())
-    return {name: max(1, possible * most // total) for name, most in wanted.items()}
+    total = sum(requested.values())
+    return {name: max(1, possible * wish // total) for name, wish in requested.items()}
 
 
 def _notice(total: int, possible: int, limit: int, needed: int) -> str:

@@ -111,13 +111,13 @@ class Cause:
 def kinds_without_help() -> frozenset[str]:
     """Return the kinds of error that `batchgen retry` cannot mend."""
 
-    def below(root: type[AttemptError]) -> Iterator[type[AttemptError]]:
+    def subclasses(root: type[AttemptError]) -> Iterator[type[AttemptError]]:
         for error in root.__subclasses__():
             yield error
-            yield from below(error)
+            yield from subclasses(error)
 
     return frozenset(
-        _kind(error) for error in below(AttemptError) if not error.retry_helps
+        _kind(error) for error in subclasses(AttemptError) if not error.retry_helps
     )
 
 
@@ -154,13 +154,13 @@ def causes_of(
     """
     causes: dict[object, Cause] = {}
     values = {"generation": ledger.generation, "below": end}
-    for position, line, row_id, ended, *said in ledger.lines(
+    for position, line, row_id, ended, *details in ledger.lines(
         "rows_without_success", values
     ):
         if among is not None and row_id not in among:
             continue
         status = Status(ended)
-        provider, error, message, column = said
+        provider, error, message, column = details
         is_invalid = status is Status.INVALID
         shape = (_VALUES if is_invalid else _NUMBERS).sub("#", message or "")
         key: object = (status, provider, error, column if is_invalid else None, shape)
@@ -181,11 +181,11 @@ def causes_of(
 
 def _column_to_mend(message: str, request: ImageRequest) -> str | None:
     """Return the column that a provider's words are about; None if they do not say."""
-    words = split_identifiers(message).lower()
-    is_about_references = blames_reference(message) or _ABOUT_REFERENCES.search(words)
+    text = split_identifiers(message).lower()
+    is_about_references = blames_reference(message) or _ABOUT_REFERENCES.search(text)
     if request.references and is_about_references:
         return "references"
     for column in (*_COLUMNS, "prompt"):
-        if re.search(rf"\b{column.replace('_', ' ')}\b", words):
+        if re.search(rf"\b{column.replace('_', ' ')}\b", text):
             return column
     return None

@@ -24,7 +24,7 @@ from batchgen.engines.findings import (
 from batchgen.engines.folder import LEDGER
 from batchgen.engines.forecast import forecast_of
 from batchgen.engines.notices import network_problems, notices_of
-from batchgen.engines.outlook import disk_of, limits_met, paces_of
+from batchgen.engines.resources import disk_of, limits_met, paces_of
 from batchgen.engines.whole_folder import refuse_without_ledger
 from batchgen.ledger import (
     Ledger,
@@ -53,7 +53,7 @@ def check_job(
     job: Job,
     providers: Mapping[str, Provider],
     prices: Mapping[str, PriceList],
-    most: int,
+    max_listed: int,
 ) -> Findings:
     """Plan a job on a copy of its ledger and say what was found.
 
@@ -61,7 +61,8 @@ def check_job(
         job: The job.
         providers: All that there are.
         prices: Of each.
-        most: Rows that cannot run, at most, and likewise of other odd ones; or EVERY.
+        max_listed: At most so many rows that cannot run, and as many of each other
+            odd kind; or EVERY.
 
     Raises:
         SpecError: the manifest cannot be read.
@@ -85,16 +86,16 @@ def check_job(
         ledger = Ledger(copy)
         gaps = Gaps() if manifest.gap_finder else None
         try:
-            renamed = _plan(ledger, manifest, choice, most, gaps)
-            below = EVERY_ROW if job.limit is None else job.limit
-            notices += edit_notices(ledger, below, ledger.generation)
+            renamed = _plan(ledger, manifest, choice, max_listed, gaps)
+            end = EVERY_ROW if job.limit is None else job.limit
+            notices += edit_notices(ledger, end, ledger.generation)
             notices += manifest.id_advice()
-            found = _findings(ledger, choice, notices, renamed, gaps, most)
+            findings = _findings(ledger, choice, notices, renamed, gaps, max_listed)
         finally:
             ledger.close()
     if rehearsal is not None:
-        found = replace(found, realm=rehearsal.realm, rehearsal=rehearsal)
-    return found
+        findings = replace(findings, realm=rehearsal.realm, rehearsal=rehearsal)
+    return findings
 
 
 def _copy_ledger(job: Job, copy: Path) -> Totals | None:
@@ -119,10 +120,14 @@ def _copy_ledger(job: Job, copy: Path) -> Totals | None:
 
 
 def _plan(
-    ledger: Ledger, manifest: Manifest, choice: Choice, most: int, gaps: Gaps | None
+    ledger: Ledger,
+    manifest: Manifest,
+    choice: Choice,
+    max_listed: int,
+    gaps: Gaps | None,
 ) -> list[Problem]:
     """Plan all rows; count those in scope that lack a value."""
-    below = EVERY_ROW if choice.job.limit is None else choice.job.limit
+    end = EVERY_ROW if choice.job.limit is None else choice.job.limit
     renamed: list[Problem] = []
     with (
         ledger.transaction(),
@@ -138,16 +143,18 @@ def _plan(
             images.clear()
             if gaps is not None and manifest.gap_finder is not None:
                 for row in part.rows:
-                    if row.position < below:
+                    if row.position < end:
                         manifest.gap_finder.count(gaps, row.lacks)
             rows += len(part.rows)
-            found = _renamed(part.rows, entries)
-            renamed += islice(found, None if most < 0 else most - len(renamed))
+            problems = _renamed(part.rows, entries)
+            renamed += islice(
+                problems, None if max_listed < 0 else max_listed - len(renamed)
+            )
         plan.end()
         for name in new_names(ledger, plan.generation, claimed_stems):
             ledger.run("row_rename", (name.stem, name.row_id))
         plan.complete("check", manifest.own_schema, rows)
-    every = [*renamed, *_clashes(ledger, manifest, most)]
+    every = [*renamed, *_clashes(ledger, manifest, max_listed)]
     return sorted(every, key=lambda problem: problem.row)
 
 
@@ -155,23 +162,23 @@ def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Prob
     """Yield rows whose file name would leave the archive, or fits no file system."""
     for row, entry in zip(rows, entries, strict=True):
         if row.filename and strip_image_extension(row.filename) != entry.stem:
-            words = f"{row.filename!r} is no safe name; stored as {entry.stem!r}"
+            notice = f"{row.filename!r} is no safe name; stored as {entry.stem!r}"
             yield Problem(
-                row=row.position, line=row.line, column="filename", message=words
+                row=row.position, line=row.line, column="filename", message=notice
             )
 
 
-def _clashes(ledger: Reader, manifest: Manifest, most: int) -> Iterator[Problem]:
+def _clashes(ledger: Reader, manifest: Manifest, max_listed: int) -> Iterator[Problem]:
     """Yield rows whose file name an earlier row has, or one that differs in case."""
     column = "filename" if "filename" in manifest.states else "id"
-    for row in ledger.run("renamed", (ledger.generation, most)):
+    for row in ledger.run("renamed", (ledger.generation, max_listed)):
         stem = row["stem"]
-        words = (
+        notice = (
             f"{stem.rpartition('~')[0]!r} is the file name of an earlier row, too; "
             f"stored as {stem!r}"
         )
         yield Problem(
-            row=row["position"], line=row["line"], column=column, message=words
+            row=row["position"], line=row["line"], column=column, message=notice
         )
 
 
@@ -181,37 +188,37 @@ def _findings(
     notices: Sequence[str],
     renamed: list[Problem],
     gaps: Gaps | None,
-    most: int,
+    max_listed: int,
 ) -> Findings:
     job = choice.job
-    below = EVERY_ROW if job.limit is None else job.limit
+    end = EVERY_ROW if job.limit is None else job.limit
     generation = ledger.generation
-    duplicates = _duplicates(ledger, below)
+    duplicates = _duplicates(ledger, end)
     if not job.dedupe:
         with ledger.transaction():
             ledger.run("plan_share_nothing", (generation,))
-    totals = ledger.totals(below)
-    forecast = forecast_of(ledger, below, choice)
-    problems = problems_in(ledger, most)
-    left_out = problems_in(ledger, most, "warnings")
-    scope = {"generation": generation, "below": below}
+    totals = ledger.totals(end)
+    forecast = forecast_of(ledger, end, choice)
+    problems = problems_in(ledger, max_listed)
+    left_out = problems_in(ledger, max_listed, "warnings")
+    scope = {"generation": generation, "below": end}
     return Findings(
         totals=totals,
-        problems=[it for it in problems if it.row < below],
+        problems=[it for it in problems if it.row < end],
         invalid=[
             cause
-            for cause in causes_among(ledger, totals.rows, below)
+            for cause in causes_among(ledger, totals.rows, end)
             if cause.status is Status.INVALID
         ],
-        renamed=[it for it in renamed if it.row < below],
-        left_out=[it for it in left_out if it.row < below],
+        renamed=[it for it in renamed if it.row < end],
+        left_out=[it for it in left_out if it.row < end],
         warned=ledger.run("warnings_count", scope).fetchone()[0],
-        prompts=list(finished_prompts(ledger, below)),
+        prompts=list(finished_prompts(ledger, end)),
         gaps=gaps,
-        is_refused=would_refuse(gaps, job, ledger, below),
+        is_refused=would_refuse(gaps, job, ledger, end),
         duplicates=duplicates,
         forecast=forecast,
-        rebuy=rebuy_of(ledger, below, generation),
+        rebuy=rebuy_of(ledger, end, generation),
         paces=list(paces_of(ledger, job, choice.others, forecast)),
         disk=disk_of(ledger, job.out, forecast),
         limits=list(limits_met(ledger, limits_of(job), totals, forecast)),
@@ -220,9 +227,9 @@ def _findings(
     )
 
 
-def _duplicates(ledger: Ledger, below: int) -> Duplicates:
-    values = {"generation": ledger.generation, "below": below}
-    found = ledger.run("rows_sharing", values).fetchone()
+def _duplicates(ledger: Ledger, end: int) -> Duplicates:
+    values = {"generation": ledger.generation, "below": end}
+    row = ledger.run("rows_sharing", values).fetchone()
     first = ledger.run("rows_sharing_first", values).fetchone()
     return Duplicates(
         example=first
@@ -231,8 +238,8 @@ def _duplicates(ledger: Ledger, below: int) -> Duplicates:
             line=first["line"],
             prompt=load_request(first["request"]).prompt,
         ),
-        rows=found["rows"],
-        images=found["images"],
-        saved=found["estimate"],
-        unpriced=found["unpriced"],
+        rows=row["rows"],
+        images=row["images"],
+        saved=row["estimate"],
+        unpriced=row["unpriced"],
     )

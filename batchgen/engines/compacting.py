@@ -25,12 +25,12 @@ the ledger, written twice: in its log, and from there in its file [assumed]."""
 
 SPARE_BYTES = 16 * 1024 * 1024
 
-Told = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called with bytes done and bytes in all, again and again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compacted:
+class CompactionResult:
     """What a compaction did.
 
     Attributes:
@@ -50,7 +50,7 @@ class Compacted:
     is_plan_whole: bool = True
 
 
-def compact(folder: RunFolder, told: Told) -> Compacted:
+def compact(folder: RunFolder, on_progress: ProgressCallback) -> CompactionResult:
     """Remove the dead bytes of a folder's ZIP; `recover` was called before.
 
     A kill at any instant leaves the old ZIP with its ledger, or the new ZIP with its
@@ -62,14 +62,14 @@ def compact(folder: RunFolder, told: Told) -> Compacted:
     """
     archive = folder.path / ARCHIVE
     if not folder.archive.is_begun:
-        return Compacted()
+        return CompactionResult()
     with _all_or_nothing(folder.ledger, archive), closing(DiskFile(archive)) as old:
         compaction = Compaction(folder.ledger)
         kept, kept_bytes, is_dense = _measure(old, compaction, folder.archive.end)
         if is_dense:
-            return Compacted(kept=kept, is_plan_whole=compaction.is_plan_whole)
+            return CompactionResult(kept=kept, is_plan_whole=compaction.is_plan_whole)
         _require_room(folder.path, kept_bytes + kept * ENTRY_BYTES)
-        done = _write(folder, compaction, old, told, 2 * kept_bytes)
+        done = _write(folder, compaction, old, on_progress, 2 * kept_bytes)
         folder.ledger.commit()
     folder.archive.close()
     finish_switch(folder.ledger, folder.path)
@@ -104,19 +104,23 @@ def _measure(old: DiskFile, compaction: Compaction, end: int) -> tuple[int, int,
     return count, size_bytes, is_dense and size_bytes == end
 
 
-def _require_room(folder: Path, wanted: int) -> None:
+def _require_room(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
-    wanted += SPARE_BYTES
-    if free < wanted:
+    needed_bytes += SPARE_BYTES
+    if free < needed_bytes:
         raise DiskFull(
-            f"to write the ZIP anew {wanted / 1e6:,.0f} MB must be free in {folder}, "
-            f"and only {free / 1e6:,.0f} MB are; nothing was changed"
+            f"to write the ZIP anew {needed_bytes / 1e6:,.0f} MB must be free in "
+            f"{folder}, and only {free / 1e6:,.0f} MB are; nothing was changed"
         )
 
 
 def _write(
-    folder: RunFolder, compaction: Compaction, old: DiskFile, told: Told, total: int
-) -> Compacted:
+    folder: RunFolder,
+    compaction: Compaction,
+    old: DiskFile,
+    on_progress: ProgressCallback,
+    total: int,
+) -> CompactionResult:
     """Write the new file and the ledger's side of it; neither counts yet."""
     ledger = folder.ledger
     new = DiskFile(successor(old.path))
@@ -126,23 +130,23 @@ def _write(
         kept = 0
         for member in compaction.kept():
             kept += 1
-            place, words = copy_member(old, _expected(member), stream)
-            if words is not None:
-                raise _damaged(old.path, member, words)
+            place, problem = copy_member(old, _expected(member), stream)
+            if problem is not None:
+                raise _damaged(old.path, member, problem)
             compaction.move(member, place)
-            told(stream.offset, total)
+            on_progress(stream.offset, total)
         stream.flush()
         end = stream.offset
         removed, removed_retired = compaction.drop_others()
-        listed = write_metadata(new, end, metadata_lines(ledger), None)
-        write_directory(new, listed, directory_entries(ledger))
-        _verify(new, compaction, lambda done: told(end + done, total))
+        directory_start = write_metadata(new, end, metadata_lines(ledger), None)
+        write_directory(new, directory_start, directory_entries(ledger))
+        _verify(new, compaction, lambda done: on_progress(end + done, total))
         size_bytes = new.size_bytes()
     finally:
         new.close()
     ledger.put("archive_end", end)
     ledger.put(PENDING, size_bytes)
-    return Compacted(
+    return CompactionResult(
         freed_bytes=old.size_bytes() - size_bytes,
         kept=kept,
         removed=removed,
@@ -151,7 +155,9 @@ def _write(
     )
 
 
-def _verify(new: DiskFile, compaction: Compaction, told: Callable[[int], None]) -> None:
+def _verify(
+    new: DiskFile, compaction: Compaction, on_progress: Callable[[int], None]
+) -> None:
     """Read what is on disk, not what memory holds of it.
 
     Raises:
@@ -160,12 +166,12 @@ def _verify(new: DiskFile, compaction: Compaction, told: Callable[[int], None]) 
     new.settle()
     place = 0
     for member in compaction.kept():
-        words = damage_of(new, _expected(member, place))
-        if words is not None:
-            raise _damaged(new.path, member, words)
+        problem = damage_of(new, _expected(member, place))
+        if problem is not None:
+            raise _damaged(new.path, member, problem)
         header = header_at(new, place)
         place += (header.length if header else 0) + member.size_bytes
-        told(place)
+        on_progress(place)
 
 
 def _expected(member: KeptMember, place: int | None = None) -> Expected:
@@ -177,8 +183,8 @@ def _expected(member: KeptMember, place: int | None = None) -> Expected:
     )
 
 
-def _damaged(path: Path, member: KeptMember, words: str) -> ArchiveDamaged:
+def _damaged(path: Path, member: KeptMember, problem: str) -> ArchiveDamaged:
     return ArchiveDamaged(
-        f"{path}: {member.name} is damaged ({words}), so nothing was changed; "
+        f"{path}: {member.name} is damaged ({problem}), so nothing was changed; "
         "`batchgen report RUN --verify` finds all that is, and says what to do"
     )

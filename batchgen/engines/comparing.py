@@ -99,17 +99,17 @@ class Bill:
 
 def compare(ledger: Reader, bill: Bill) -> Comparison:
     """Compare a bill with all attempts at its provider, retired ones included."""
-    return _Comparing(ledger, bill).run()
+    return _Comparer(ledger, bill).run()
 
 
-class _Comparing:
+class _Comparer:
     def __init__(self, ledger: Reader, bill: Bill) -> None:
         self._ledger = ledger
         self._bill = bill
-        self._found = Comparison()
+        self._comparison = Comparison()
         self._by_id: dict[str, list[BillLine]] = defaultdict(list)
-        self._nameless: list[BillLine] = []
-        self._left: dict[int, tuple[AttemptRecord, str]] = {}
+        self._lines_without_id: list[BillLine] = []
+        self._unmatched: dict[int, tuple[AttemptRecord, str]] = {}
         self._ids_agree = False
         begin, end = bill.covers or _period(bill.lines)
         self._covered = (begin, end)
@@ -117,28 +117,28 @@ class _Comparing:
     def run(self) -> Comparison:
         for line in self._bill.lines:
             if line.id is None:
-                self._nameless.append(line)
+                self._lines_without_id.append(line)
             else:
                 self._by_id[line.id].append(line)
         span = self._match_ids()
         lines = self._lines_within(span)
-        self._ids_agree = bool(self._found.agreed or self._found.differences)
+        self._ids_agree = bool(self._comparison.agreed or self._comparison.differences)
         claims = {
             attempt_id: _claim(it, self._bill.slack)
-            for attempt_id, (it, _) in self._left.items()
+            for attempt_id, (it, _) in self._unmatched.items()
             if not self._is_named(it)
         }
         matching = match(list(claims.values()), lines)
-        self._tell_matched(matching)
-        self._tell_left(matching)
+        self._compare_matched(matching)
+        self._explain_unmatched(matching)
         for line in matching.free:
-            self._found.billed += line.nano
-            self._found.differences.append(
+            self._comparison.billed += line.nano
+            self._comparison.differences.append(
                 Difference(kind=Kind.NOT_OURS, at=line.at, billed=line.nano, line=line)
             )
         order = list(Kind)
-        self._found.differences.sort(key=lambda it: (order.index(it.kind), it.at))
-        return self._found
+        self._comparison.differences.sort(key=lambda it: (order.index(it.kind), it.at))
+        return self._comparison
 
     def _is_named(self, it: AttemptRecord) -> bool:
         """Say whether the bill would have it under its id, and so no other line."""
@@ -154,37 +154,37 @@ class _Comparing:
             lines = [line for name in _ids(it) for line in self._by_id.pop(name, ())]
             if lines:
                 billed = sum(line.nano for line in lines)
-                self._compare_one(it, label, lines[0], billed, "")
+                self._compare_purchase(it, label, lines[0], billed, "")
             elif it.at_risk or it.cost or it.uncertain or it.basis is Basis.UNKNOWN:
-                self._left[it.attempt_id] = (it, label)
+                self._unmatched[it.attempt_id] = (it, label)
         return first, last
 
     def _lines_within(self, span: Period) -> list[BillLine]:
-        unmatched = [
-            *self._nameless,
-            *(it for some in self._by_id.values() for it in some),
+        other_lines = [
+            *self._lines_without_id,
+            *(it for lines in self._by_id.values() for it in lines),
         ]
         within = []
-        for line in unmatched:
+        for line in other_lines:
             if not span[0] <= line.at <= span[1]:
-                self._found.outside.append(line)
+                self._comparison.outside.append(line)
             elif line.nano:
                 within.append(line)
         return within
 
-    def _tell_matched(self, matching: Matching) -> None:
+    def _compare_matched(self, matching: Matching) -> None:
         for claim, line in matching.line_of.items():
-            it, label = self._left.pop(claim.attempt_id)
-            self._compare_one(it, label, line, line.nano, _how(it, line, matching))
+            it, label = self._unmatched.pop(claim.attempt_id)
+            self._compare_purchase(it, label, line, line.nano, _how(it, line, matching))
 
-    def _compare_one(
+    def _compare_purchase(
         self, it: AttemptRecord, label: str, line: BillLine, billed: int, note: str
     ) -> None:
-        found = self._found
-        found.billed += billed
+        comparison = self._comparison
+        comparison.billed += billed
         if _is_certain(it) and it.cost == billed:
-            found.agreed += 1
-            found.agreed_nano += billed
+            comparison.agreed += 1
+            comparison.agreed_nano += billed
             return
         kind = Kind.NOW_KNOWN
         if it.state is State.ACCEPTED:
@@ -196,7 +196,7 @@ class _Comparing:
         # What the reply itself said is given up for a line of that id alone.
         is_sure = note != BY_TIME or it.charge is not Charge.REPORTED
         settles = kind is not Kind.UNDER_WAY and is_sure
-        found.differences.append(
+        comparison.differences.append(
             Difference(
                 kind=kind,
                 at=it.sent_at,
@@ -210,15 +210,15 @@ class _Comparing:
             )
         )
 
-    def _tell_left(self, matching: Matching) -> None:
+    def _explain_unmatched(self, matching: Matching) -> None:
         """Tell what is not on the bill, and whether that settles it."""
         is_whole = not any(
             not it.at_risk and self._covers(*_time_of(it))
-            for it, _ in self._left.values()
+            for it, _ in self._unmatched.values()
         )
         free = sorted(line.at for line in matching.free)
         nameless = sorted(line.at for line in matching.free if line.id is None)
-        for it, label in self._left.values():
+        for it, label in self._unmatched.values():
             kind, settles_to, note = Kind.NOT_BILLED, None, ""
             if it.state is State.ACCEPTED:
                 kind = Kind.UNDER_WAY
@@ -227,7 +227,7 @@ class _Comparing:
                 strays = nameless if self._is_named(it) else free
                 note = self._why_not(it, strays, is_whole=is_whole)
                 settles_to = None if note else 0
-            self._found.differences.append(
+            self._comparison.differences.append(
                 Difference(
                     kind=kind,
                     at=it.sent_at,
@@ -295,7 +295,7 @@ def _claim(it: AttemptRecord, slack: int) -> Claim:
     return Claim(
         attempt_id=it.attempt_id,
         cost=it.cost if _is_certain(it) else None,
-        most=(it.cost or 0) + it.uncertain if it.uncertain else it.ceiling,
+        max_nano=(it.cost or 0) + it.uncertain if it.uncertain else it.ceiling,
         first=begin - slack,
         last=end + slack,
     )

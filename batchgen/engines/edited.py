@@ -68,10 +68,10 @@ class Rebuy:
         were, they = ("were", "they were") if many else ("was", "it was")
         if self.removed == self.rows:
             return f"the images of {rows} were removed from the ZIP"
-        words = f"{rows} {were} changed after {they} bought"
+        message = f"{rows} {were} changed after {they} bought"
         if self.removed:
-            words += f" (of {self.removed} the images were removed from the ZIP)"
-        return words
+            message += f" (of {self.removed} the images were removed from the ZIP)"
+        return message
 
     @property
     def price(self) -> str:
@@ -99,34 +99,34 @@ class Rebuy:
 
 
 def _price(usd: Decimal, unpriced: int, *, rehearsed: bool) -> str:
-    known = dollars(usd, pretend=rehearsed)
+    amount = dollars(usd, pretend=rehearsed)
     if not unpriced:
-        return known
-    return f"{known} and more" if usd else "an unknown price"
+        return amount
+    return f"{amount} and more" if usd else "an unknown price"
 
 
 def _kept_by(ledger: Reader, values: Mapping[str, int]) -> Kept:
-    found = ledger.run("edits_kept_count", values).fetchone()
+    counts = ledger.run("edits_kept_count", values).fetchone()
     return Kept(
-        rows=found["rows"],
-        usd=to_usd(found["estimate"]),
-        unpriced=found["unpriced"],
+        rows=counts["rows"],
+        usd=to_usd(counts["estimate"]),
+        unpriced=counts["unpriced"],
         rehearsed=ledger.is_rehearsal,
     )
 
 
-def rebuy_of(ledger: Reader, below: int, generation: int) -> Rebuy | None:
+def rebuy_of(ledger: Reader, end: int, generation: int) -> Rebuy | None:
     """Return what would be bought again, before a position; None if nothing would."""
-    values = {"generation": generation, "below": below}
-    found = ledger.run("to_rebuy", values).fetchone()
-    if not found["rows"]:
+    values = {"generation": generation, "below": end}
+    counts = ledger.run("to_rebuy", values).fetchone()
+    if not counts["rows"]:
         return None
     first = ledger.run("to_rebuy_first", {**values, "most": _NAMED})
     return Rebuy(
-        rows=found["rows"],
-        removed=found["removed"],
-        usd=to_usd(found["estimate"]),
-        unpriced=found["unpriced"],
+        rows=counts["rows"],
+        removed=counts["removed"],
+        usd=to_usd(counts["estimate"]),
+        unpriced=counts["unpriced"],
         names=[
             f"row {row['position']}"
             if row["id"] is None
@@ -138,13 +138,13 @@ def rebuy_of(ledger: Reader, below: int, generation: int) -> Rebuy | None:
     )
 
 
-def edit_notices(ledger: Reader, below: int, generation: int) -> Iterator[str]:
+def edit_notices(ledger: Reader, end: int, generation: int) -> Iterator[str]:
     """Yield what a reading found again, so that nothing of it is bought twice."""
-    values = {"generation": generation, "below": below}
-    taken = ledger.run("edits_taken", values).fetchone()[0]
-    if taken:
-        rows = f"{taken} rows are" if taken != 1 else "1 row is"
-        have = "have their" if taken != 1 else "has its"
+    values = {"generation": generation, "below": end}
+    taken_rows = ledger.run("edits_taken", values).fetchone()[0]
+    if taken_rows:
+        rows = f"{taken_rows} rows are" if taken_rows != 1 else "1 row is"
+        have = "have their" if taken_rows != 1 else "has its"
         yield (
             f"{rows} the same as before under another id or place, and {have} images "
             "already: nothing of that is bought again"

@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 COLUMNS_SHOWN = 5
 
 
-def has_fresh_rows(ledger: Reader, below: int, generation: int) -> bool:
+def has_fresh_rows(ledger: Reader, end: int, generation: int) -> bool:
     """Tell whether the plan has rows to buy for which nothing was sent yet."""
-    values = {"generation": generation, "below": below}
+    values = {"generation": generation, "below": end}
     return ledger.run("fresh_row", values).fetchone() is not None
 
 
-def would_refuse(gaps: Gaps | None, job: Job, ledger: Reader, below: int) -> bool:
+def would_refuse(gaps: Gaps | None, job: Job, ledger: Reader, end: int) -> bool:
     """Tell whether a run would refuse to buy because of rows that lack a value."""
     if gaps is None or not gaps.are_many or job.empty is not None:
         return False
-    return not ledger.has_attempts() or has_fresh_rows(ledger, below, ledger.generation)
+    return not ledger.has_attempts() or has_fresh_rows(ledger, end, ledger.generation)
 
 
-def finished_prompts(ledger: Reader, below: int) -> Iterator[FinishedPrompt]:
+def finished_prompts(ledger: Reader, end: int) -> Iterator[FinishedPrompt]:
     """Yield the prompts of three rows that can run: first, in the middle, last."""
-    scope = {"generation": ledger.generation, "below": below}
+    scope = {"generation": ledger.generation, "below": end}
     (count,) = ledger.run("rows_that_can_run", scope).fetchone()
     for above in sorted({0, count // 2, count - 1} - {-1, count}):
         row = ledger.run("row_that_can_run", scope | {"above": above}).fetchone()
@@ -69,8 +69,8 @@ async def refuse_many_gaps(run: Run, planner: Planner, *, is_planned: bool) -> N
     job = run.job
     if job.empty is not None or run.ledger.has_attempts() is not is_planned:
         return
-    below = EVERY_ROW if job.limit is None else job.limit
-    if is_planned and not has_fresh_rows(run.ledger, below, planner.generation):
+    end = EVERY_ROW if job.limit is None else job.limit
+    if is_planned and not has_fresh_rows(run.ledger, end, planner.generation):
         return
     gaps, counts = Gaps(), planner.gaps(job.limit)
     # A slice at a time: a signal ends the wait between two of them.
@@ -103,9 +103,9 @@ def gap_words(gaps: Gaps) -> str:
 
 def _columns(gaps: Gaps) -> str:
     counts = gaps.columns.most_common(COLUMNS_SHOWN)
-    words = ", ".join(f"`{name}`: {_rows(count)}" for name, count in counts)
+    columns = ", ".join(f"`{name}`: {_rows(count)}" for name, count in counts)
     more = len(gaps.columns) - len(counts)
-    return f"{words}, and {more} more" if more > 0 else words
+    return f"{columns}, and {more} more" if more > 0 else columns
 
 
 def _rows(count: int) -> str:

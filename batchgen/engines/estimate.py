@@ -27,13 +27,13 @@ class Estimate:
     unpriced: int
 
 
-def estimate_of(ledger: Reader, below: int, generation: int) -> Estimate:
+def estimate_of(ledger: Reader, end: int, generation: int) -> Estimate:
     """Return what the plan still has to buy, rows before a position."""
-    values = {"generation": generation, "below": below}
-    found = ledger.run("to_buy", values).fetchone()
+    values = {"generation": generation, "below": end}
+    totals = ledger.run("to_buy", values).fetchone()
     return Estimate(
-        rows=found["rows"],
-        images=found["images"],
-        usd=to_usd(found["estimate"]),
-        unpriced=found["unpriced"],
+        rows=totals["rows"],
+        images=totals["images"],
+        usd=to_usd(totals["estimate"]),
+        unpriced=totals["unpriced"],
     )

@@ -266,7 +266,9 @@ class Findings:
     rehearsal: Totals | None = None
 
 
-def problems_in(ledger: Reader, most: int, query: str = "problems") -> list[Problem]:
+def problems_in(
+    ledger: Reader, max_problems: int, query: str = "problems"
+) -> list[Problem]:
     """Return the first rows of the plan that cannot run, or that `query` finds."""
     return [
         Problem(
@@ -275,5 +277,5 @@ def problems_in(ledger: Reader, most: int, query: str = "problems") -> list[Prob
             column=it["at_column"],
             message=it["problem"],
         )
-        for it in ledger.run(query, (ledger.generation, most))
+        for it in ledger.run(query, (ledger.generation, max_problems))
     ]

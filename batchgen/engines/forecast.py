@@ -16,7 +16,7 @@ from batchgen.runner.choice import Choice
 _NO_COST = Cost()
 
 
-def forecast_of(ledger: Reader, below: int, choice: Choice) -> Forecast:
+def forecast_of(ledger: Reader, end: int, choice: Choice) -> Forecast:
     """Return what the plan still has to buy, rows before a position."""
 
     @cache
@@ -28,7 +28,7 @@ def forecast_of(ledger: Reader, below: int, choice: Choice) -> Forecast:
     requests: Counter[str] = Counter()
     cost_by: dict[str, Cost] = {}
     alone = {name: _Comparison() for name in choice.job.providers}
-    values = {"generation": ledger.generation, "below": below}
+    values = {"generation": ledger.generation, "below": end}
     for it in ledger.run("rows_to_buy", values):
         if (lacking := it["lacking"]) < 1:
             continue  # all images are there: the next run only says so
@@ -36,8 +36,8 @@ def forecast_of(ledger: Reader, below: int, choice: Choice) -> Forecast:
         sale = Sale.of(it["provider"], request, it["model"], it["resolution"])
         images[sale] += lacking
         rows[sale] += 1
-        most = choice.able[sale.provider].images_per_request
-        requests[sale.provider] += -(-lacking // most)
+        max_images = choice.able[sale.provider].images_per_request
+        requests[sale.provider] += -(-lacking // max_images)
         price = price_of(sale)
         cost = None if price is None else Cost.of(lacking, price)
         if it["budget_group"] is not None and cost is not None:
@@ -53,7 +53,7 @@ def forecast_of(ledger: Reader, below: int, choice: Choice) -> Forecast:
         groups=_groups({it: price_of(it) for it in rows}, rows, images),
         requests=requests,
         cost_by=cost_by,
-        alone=[it.as_said(name) for name, it in alone.items()]
+        alone=[it.summary(name) for name, it in alone.items()]
         if len(alone) > 1
         else (),
     )
@@ -65,7 +65,7 @@ def _groups(
     images: Mapping[Sale, int],
 ) -> list[Group]:
     """Return sales as groups: those that differ in nothing that is shown, as one."""
-    found: dict[tuple[object, ...], Group] = {}
+    groups: dict[tuple[object, ...], Group] = {}
     for sale, price in prices.items():
         group = Group(
             provider=sale.provider,
@@ -76,11 +76,11 @@ def _groups(
             images=images[sale],
             cost=None if price is None else Cost.of(images[sale], price),
         )
-        shown = price and (price.expected, price.page, price.read_on)
-        key = (group.provider, group.model, group.resolution, shown)
-        same = found.get(key)
-        found[key] = group if same is None else _together(same, group)
-    return sorted(found.values(), key=_order)
+        price_key = price and (price.expected, price.page, price.read_on)
+        key = (group.provider, group.model, group.resolution, price_key)
+        same = groups.get(key)
+        groups[key] = group if same is None else _together(same, group)
+    return sorted(groups.values(), key=_order)
 
 
 def _together(one: Group, other: Group) -> Group:
@@ -114,7 +114,7 @@ class _Comparison:
             self.alone += alone
             self.routed += routed
 
-    def as_said(self, provider: str) -> Alone:
+    def summary(self, provider: str) -> Alone:
         return Alone(
             provider=provider,
             rows=self.rows,

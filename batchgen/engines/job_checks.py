@@ -58,7 +58,7 @@ def check_zero_budget(job: Job, overrides: Overrides) -> None:
     )
     if is_free or (job.out / LEDGER).exists():
         return
-    words = (
+    message = (
         "0 allows no purchase: give the most that may be spent, such as 5; to look "
         "without paying, use `batchgen check` or --rehearse"
     )
@@ -66,8 +66,8 @@ def check_zero_budget(job: Job, overrides: Overrides) -> None:
         amount = getattr(job, setting)
         if amount is not None and not amount:
             is_option = getattr(overrides, setting) is not None
-            named = setting if is_option else key
-            raise _blamed(job, named, words, is_option=is_option)
+            key_or_option = setting if is_option else key
+            raise _blamed(job, key_or_option, message, is_option=is_option)
 
 
 def _is_under_way(job: Job) -> bool:
@@ -80,10 +80,10 @@ def _is_under_way(job: Job) -> bool:
         return False  # whoever opens it next says what is wrong with it
 
 
-def _blamed(job: Job, setting: str, words: str, *, is_option: bool) -> SpecError:
+def _blamed(job: Job, setting: str, message: str, *, is_option: bool) -> SpecError:
     if is_option:
-        return UsageError(f"--{setting.replace('_', '-')}: {words}")
-    return SpecError(f"{shown(job.source)}, `{setting}`: {words}")
+        return UsageError(f"--{setting.replace('_', '-')}: {message}")
+    return SpecError(f"{shown(job.source)}, `{setting}`: {message}")
 
 
 def _check_prompt(job: Job, overrides: Overrides) -> None:
@@ -94,11 +94,11 @@ def _check_prompt(job: Job, overrides: Overrides) -> None:
     name = prompt.removeprefix("@")  # as curl takes a file
     path = job.source.parent / name if overrides.prompt is None else Path(name)
     if path.suffix and path.is_file():
-        words = (
+        message = (
             f"{prompt} is the name of a file, and is sent as it stands: give the text "
             f'in it, as in --prompt "$(cat {name})"'
         )
-        raise _blamed(job, "prompt", words, is_option=overrides.prompt is not None)
+        raise _blamed(job, "prompt", message, is_option=overrides.prompt is not None)
 
 
 def _check_path(job: Job, name: str, overrides: Overrides) -> None:
@@ -109,11 +109,11 @@ def _check_path(job: Job, name: str, overrides: Overrides) -> None:
     address, whole = urlsplit(base_url), urlsplit(own)
     is_own_host = (address.hostname, address.port) == (whole.hostname, whole.port)
     if is_own_host and not address.path.strip("/") and whole.path.strip("/"):
-        words = (
+        message = (
             f"{base_url} is not all of {name}'s address: write {own}, or leave it out"
         )
         is_option = bool(overrides.base_url)
-        raise _blamed(job, "base_url", words, is_option=is_option)
+        raise _blamed(job, "base_url", message, is_option=is_option)
 
 
 def _check_model(job: Job, name: str, overrides: Overrides) -> None:
@@ -130,20 +130,24 @@ def _check_model(job: Job, name: str, overrides: Overrides) -> None:
     usable = [each for each in models if each not in provider.capabilities.shutdowns]
     near = nearest(model, usable)
     hint = f"did you mean `{near}`?" if near else f"it has {', '.join(usable)}"
-    words = (
+    message = (
         f"{name} has no model `{terms.model}` that batchgen knows: {hint} (if it is "
         "new there, say what an image costs with --price)"
     )
-    raise _blamed(job, "model", words, is_option=overrides.model is not None)
+    raise _blamed(job, "model", message, is_option=overrides.model is not None)
 
 
 def known_models(provider: Provider) -> list[str]:
     """Return the models of a provider that batchgen knows, its default first."""
-    able = provider.capabilities
+    capabilities = provider.capabilities
     prices = (model for price in provider.prices for model in sorted(price.models))
     names = (
-        *(provider.defaults.model, *able.models.values(), *able.by_model),
-        *(*prices, *able.shutdowns),
+        *(
+            provider.defaults.model,
+            *capabilities.models.values(),
+            *capabilities.by_model,
+        ),
+        *(*prices, *capabilities.shutdowns),
     )
     return list(dict.fromkeys(names))
 
@@ -156,16 +160,16 @@ def _check_default(job: Job, setting: str, overrides: Overrides) -> None:
     request = ImageRequest(prompt="", **{setting: value})
     misfits = [_misfit(job, name, request, setting) for name in job.providers]
     if all(misfits):
-        words = "; ".join(misfit for misfit in misfits if misfit)
+        message = "; ".join(misfit for misfit in misfits if misfit)
         is_option = getattr(overrides, setting) is not None
-        raise _blamed(job, setting, words, is_option=is_option)
+        raise _blamed(job, setting, message, is_option=is_option)
 
 
 def _misfit(job: Job, name: str, request: ImageRequest, setting: str) -> str | None:
-    able: Capabilities = PROVIDERS[name].capabilities
-    able = able.elsewhere().for_model(job.terms_of(name).model)
+    capabilities: Capabilities = PROVIDERS[name].capabilities
+    capabilities = capabilities.elsewhere().for_model(job.terms_of(name).model)
     reasons: Iterator[str] = (
-        reason for column, reason in able.misfits(request) if column == setting
+        reason for column, reason in capabilities.misfits(request) if column == setting
     )
     reason = next(reasons, None)
     return None if reason is None else f"{name} {reason}"

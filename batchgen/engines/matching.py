@@ -23,13 +23,13 @@ class Claim:
 
     Attributes:
         cost: Nano-dollars; None while, or where, they are not known.
-        most: What it may have cost; None if nobody says.
+        max_nano: What it may have cost; None if nobody says.
         first, last: Microseconds between which the bill may have it.
     """
 
     attempt_id: int
     cost: int | None
-    most: int | None
+    max_nano: int | None
     first: int
     last: int
 
@@ -39,7 +39,7 @@ class Claim:
             return False
         if self.cost is not None:
             return line.nano == self.cost
-        return line.nano > 0 and (self.most is None or line.nano <= self.most)
+        return line.nano > 0 and (self.max_nano is None or line.nano <= self.max_nano)
 
 
 @dataclass(slots=True)
@@ -58,37 +58,37 @@ class Matching:
 
 def match(claims: Sequence[Claim], lines: Sequence[BillLine]) -> Matching:
     """Match as many purchases as can be, known ones first."""
-    known: dict[int, list[Claim]] = defaultdict(list)
+    priced: dict[int, list[Claim]] = defaultdict(list)
     for claim in claims:
         if claim.cost is not None:
-            known[claim.cost].append(claim)
+            priced[claim.cost].append(claim)
     lines_of: dict[int, list[BillLine]] = defaultdict(list)
     for line in sorted(lines, key=_by_time):
         lines_of[line.nano].append(line)
-    found = Matching()
+    matching = Matching()
     for nano, some in lines_of.items():
-        found.free += _take(known.get(nano, ()), some, found)
-    unsure = _Spans([it for it in claims if it.cost is None])
-    exchange = _Exchange(unsure, known, found)
-    found.free = [
-        it for it in sorted(found.free, key=_by_time) if not exchange.place(it)
+        matching.free += _match_interval(priced.get(nano, ()), some, matching)
+    unpriced = _Spans([it for it in claims if it.cost is None])
+    search = _AugmentingSearch(unpriced, priced, matching)
+    matching.free = [
+        it for it in sorted(matching.free, key=_by_time) if not search.place(it)
     ]
-    for claim, line in found.line_of.items():
+    for claim, line in matching.line_of.items():
         if (
             claim.cost is None
-            and sum(it.may_be(line) for it in unsure.around(line.at)) > 1
+            and sum(it.may_be(line) for it in unpriced.around(line.at)) > 1
         ):
-            found.shared.add(line)
-    _pair_others([it for some in known.values() for it in some], found)
-    return found
+            matching.shared.add(line)
+    _match_by_time([it for some in priced.values() for it in some], matching)
+    return matching
 
 
 def _by_time(line: BillLine) -> tuple[int, int]:
     return line.at, line.number
 
 
-def _take(
-    claims: Sequence[Claim], lines: Sequence[BillLine], found: Matching
+def _match_interval(
+    claims: Sequence[Claim], lines: Sequence[BillLine], matching: Matching
 ) -> list[BillLine]:
     """Give each line to the purchase whose time ends first: no other way gives more.
 
@@ -99,7 +99,7 @@ def _take(
     """
     waiting = sorted(claims, key=lambda it: it.first, reverse=True)
     active: list[tuple[int, int, Claim]] = []
-    left = []
+    unmatched = []
     for line in lines:
         while waiting and waiting[-1].first <= line.at:
             claim = waiting.pop()
@@ -107,10 +107,10 @@ def _take(
         while active and active[0][0] < line.at:
             heappop(active)
         if active:
-            found.line_of[heappop(active)[2]] = line
+            matching.line_of[heappop(active)[2]] = line
         else:
-            left.append(line)
-    return left
+            unmatched.append(line)
+    return unmatched
 
 
 class _Spans:
@@ -123,43 +123,43 @@ class _Spans:
 
     def around(self, at: int) -> Iterator[Claim]:
         """Yield the purchases whose time holds a moment."""
-        return self.unseen(at, {})
+        return self.unvisited(at, {})
 
-    def unseen(self, at: int, seen: dict[int, int]) -> Iterator[Claim]:
+    def unvisited(self, at: int, visited: dict[int, int]) -> Iterator[Claim]:
         """Yield those of them that were not seen yet, and write down that they were.
 
         Args:
             at: The moment.
-            seen: Position of a purchase to where the next unseen one may be.
+            visited: Position of a purchase to where the next unseen one may be.
         """
-        index = _next(seen, bisect_left(self._firsts, at - self._longest))
+        index = _next(visited, bisect_left(self._firsts, at - self._longest))
         end = bisect_right(self._firsts, at)
         while index < end:
             if self._claims[index].last >= at:
-                seen[index] = index + 1
+                visited[index] = index + 1
                 yield self._claims[index]
-            index = _next(seen, index + 1)
+            index = _next(visited, index + 1)
 
 
-def _next(seen: dict[int, int], index: int) -> int:
+def _next(visited: dict[int, int], index: int) -> int:
     """Return the first position from here on that was not seen; shorten the way."""
-    found = index
-    while found in seen:
-        found = seen[found]
-    while index != found:
-        seen[index], index = found, seen[index]
-    return found
+    matching = index
+    while matching in visited:
+        matching = visited[matching]
+    while index != matching:
+        visited[index], index = matching, visited[index]
+    return matching
 
 
-class _Exchange:
+class _AugmentingSearch:
     """Finds a place for a line, by letting other lines move to make room."""
 
     def __init__(
-        self, unsure: _Spans, known: dict[int, list[Claim]], found: Matching
+        self, unpriced: _Spans, priced: dict[int, list[Claim]], matching: Matching
     ) -> None:
-        self._unsure = unsure
-        self._known = {nano: _Spans(some) for nano, some in known.items()}
-        self._found = found
+        self._unpriced = unpriced
+        self._priced = {nano: _Spans(some) for nano, some in priced.items()}
+        self._matching = matching
         # Lines from which no search came to an end, and so none ever will.
         self._dead: set[BillLine] = set()
 
@@ -168,27 +168,27 @@ class _Exchange:
         came_from: dict[BillLine, tuple[BillLine, Claim] | None] = {line: None}
         waiting = deque([line])
         # Each known purchase is looked at once a search, and not once a line.
-        seen: dict[int, dict[int, int]] = defaultdict(dict)
+        visited: dict[int, dict[int, int]] = defaultdict(dict)
         while waiting:
             here = waiting.popleft()
-            for claim in self._takers(here, seen[here.nano]):
-                held = self._found.line_of.get(claim)
-                if held is None:
+            for claim in self._candidates(here, visited[here.nano]):
+                current_line = self._matching.line_of.get(claim)
+                if current_line is None:
                     self._move(here, claim, came_from)
                     return True
-                if held not in came_from and held not in self._dead:
-                    came_from[held] = (here, claim)
-                    waiting.append(held)
+                if current_line not in came_from and current_line not in self._dead:
+                    came_from[current_line] = (here, claim)
+                    waiting.append(current_line)
         self._dead.update(came_from)
         return False
 
-    def _takers(self, line: BillLine, seen: dict[int, int]) -> Iterator[Claim]:
+    def _candidates(self, line: BillLine, visited: dict[int, int]) -> Iterator[Claim]:
         """Yield who may account for a line, those at risk first, soonest end first."""
-        unsure = [it for it in self._unsure.around(line.at) if it.may_be(line)]
-        yield from sorted(unsure, key=lambda it: (it.last, it.attempt_id))
-        if line.nano in self._known:
-            for claim in self._known[line.nano].unseen(line.at, seen):
-                if claim in self._found.line_of:
+        unpriced = [it for it in self._unpriced.around(line.at) if it.may_be(line)]
+        yield from sorted(unpriced, key=lambda it: (it.last, it.attempt_id))
+        if line.nano in self._priced:
+            for claim in self._priced[line.nano].unvisited(line.at, visited):
+                if claim in self._matching.line_of:
                     yield claim
 
     def _move(
@@ -198,16 +198,18 @@ class _Exchange:
         came_from: dict[BillLine, tuple[BillLine, Claim] | None],
     ) -> None:
         while True:
-            self._found.line_of[claim] = line
+            self._matching.line_of[claim] = line
             before = came_from[line]
             if before is None:
                 return
             line, claim = before
 
 
-def _pair_others(known: Sequence[Claim], found: Matching) -> None:
+def _match_by_time(priced: Sequence[Claim], matching: Matching) -> None:
     """Match what was charged at another amount than we know, by time alone."""
-    left = [it for it in known if it not in found.line_of]
-    returned = [it for it in found.free if it.nano <= 0]
-    charged = [it for it in found.free if it.nano > 0]
-    found.free = sorted([*returned, *_take(left, charged, found)], key=_by_time)
+    unmatched = [it for it in priced if it not in matching.line_of]
+    refunds = [it for it in matching.free if it.nano <= 0]
+    charges = [it for it in matching.free if it.nano > 0]
+    matching.free = sorted(
+        [*refunds, *_match_interval(unmatched, charges, matching)], key=_by_time
+    )

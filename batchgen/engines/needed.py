@@ -66,7 +66,7 @@ def needed_after_retry(ledger: Reader) -> Needed:
         return noted
     money = ledger.money()
     used = money.spent + money.retired + money.at_risk
-    left = estimate_of(ledger, EVERY_ROW, ledger.generation).usd
+    remaining_usd = estimate_of(ledger, EVERY_ROW, ledger.generation).usd
     factor = Decimal(ledger.run("ceiling_factor").fetchone()[0] or 1)
-    needed = max(used + to_nano(left * factor), noted.run or 0)
+    needed = max(used + to_nano(remaining_usd * factor), noted.run or 0)
     return replace(noted, run=needed if needed > limit else noted.run)

@@ -68,9 +68,9 @@ def notices_of(
         is_own = is_own_address(terms.base_url, provider.defaults)
         if (notice := address_notice(job, provider)) is not None:
             yield notice
-        able = provider.capabilities
-        model = able.sale(ImageRequest(prompt=""), terms.model)[0]
-        end = able.shutdowns.get(model or provider.defaults.model)
+        capabilities = provider.capabilities
+        model = capabilities.sale(ImageRequest(prompt=""), terms.model)[0]
+        end = capabilities.shutdowns.get(model or provider.defaults.model)
         is_refused = is_own and terms.shutdowns == "refuse"
         if end is None or (end.day <= today and is_refused):
             continue  # rows that ask for it say so themselves

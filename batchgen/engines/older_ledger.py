@@ -30,12 +30,12 @@ def refuse_older_than_log(ledger: Ledger, log: Path) -> None:
     Raises:
         LedgerMissing: it does; the text says how to go on.
     """
-    known = ledger.newest_attempt()
+    newest = ledger.newest_attempt()
     logged = _last_purchase(log)
-    if logged > known:
+    if logged > newest:
         raise LedgerMissing(
             f"{log} tells of purchase {logged}, and the ledger (run.db) knows "
-            f"{known or 'none'}: it is an older copy, or run.db-wal beside it was "
+            f"{newest or 'none'}: it is an older copy, or run.db-wal beside it was "
             f"lost, or {log.name} is another run's and does not belong there; "
             f"{ledger_way_out(log.parent, moved=True)}"
         )

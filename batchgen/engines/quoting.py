@@ -14,8 +14,8 @@ def quoted_word(text: str) -> str:
 
     So the command that is shown is the one that runs, and can be pasted.
     """
-    shown = visible(text)
-    if shown == text:
+    visible_text = visible(text)
+    if visible_text == text:
         return shlex.quote(text)
     pieces = []
     for is_seen, characters in groupby(text, lambda sign: visible(sign) == sign):

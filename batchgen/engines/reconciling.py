@@ -23,19 +23,19 @@ from batchgen.runner.resume import recover
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class Reconciliation:
     """What was different, and the folder's money after what was settled.
 
     Attributes:
         settled: Purchases whose cost is the bill's now.
     """
 
-    found: Comparison
+    comparison: Comparison
     settled: int
     totals: Totals
 
 
-def reconcile(path: Path, bill: Bill, *, settles: bool) -> Reconciled:
+def reconcile(path: Path, bill: Bill, *, settles: bool) -> Reconciliation:
     """Compare a folder that no run works on with a bill; change nothing, or settle.
 
     Raises:
@@ -47,16 +47,16 @@ def reconcile(path: Path, bill: Bill, *, settles: bool) -> Reconciled:
         if settles:
             # What an earlier process left without an answer is to be settled, too.
             recover(ledger, folder.archive, micros_of(datetime.now(UTC)))
-        found = compare(ledger, bill)
+        comparison = compare(ledger, bill)
         if settles:
-            settled = _settle(ledger, found.differences)
+            settled = _settle(ledger, comparison.differences)
             if not are_fresh(ledger, folder.archive, path):
                 write_outputs(ledger, folder.archive, path)
-        return Reconciled(found, settled, ledger.totals(EVERY_ROW))
+        return Reconciliation(comparison, settled, ledger.totals(EVERY_ROW))
 
 
 @dataclass(frozen=True, slots=True)
-class Unsettled:
+class TakenBack:
     """What was taken back of the settlements of a folder, and its money afterwards.
 
     Attributes:
@@ -70,7 +70,7 @@ class Unsettled:
     totals: Totals
 
 
-def unsettle(path: Path, provider: str | None) -> Unsettled:
+def unsettle(path: Path, provider: str | None) -> TakenBack:
     """Take back what bills settled in a folder that no run works on.
 
     Args:
@@ -89,7 +89,7 @@ def unsettle(path: Path, provider: str | None) -> Unsettled:
         if changed and not are_fresh(ledger, folder.archive, path):
             write_outputs(ledger, folder.archive, path)
         without_note = settled_without_note(ledger, provider)
-        return Unsettled(changed, without_note, ledger.totals(EVERY_ROW))
+        return TakenBack(changed, without_note, ledger.totals(EVERY_ROW))
 
 
 def _settle(ledger: Ledger, differences: Iterable[Difference]) -> int:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from batchgen.engines.causes import Cause as RowCause
 from batchgen.engines.causes import causes_among
-from batchgen.engines.course import Cause, Course, Events, rate_of
 from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.tally import Groups, Tally
+from batchgen.engines.row_totals import Groups, RowTotals
+from batchgen.engines.timeline import Cause, Timeline, TimelineBuilder, rate_of
 from batchgen.ledger import (
     Reader,
     Totals,
@@ -41,7 +41,7 @@ class Report:
     Attributes:
         is_whole: Whether the manifest was read to its end.
         rate_per_minute: Purchases that were allowed; None where nobody knows.
-        course: None if nothing was ever sent.
+        timeline: None if nothing was ever sent.
         causes: Kinds of failure of purchases, the commonest first.
         row_causes: Why rows did not succeed, the commonest cause first.
         latencies_s: Of all rows that succeeded, ascending.
@@ -52,10 +52,10 @@ class Report:
     totals: Totals
     is_whole: bool
     is_rehearsal: bool
-    overall: Tally
-    groups: Sequence[tuple[str, Sequence[tuple[str, Tally]]]]
+    overall: RowTotals
+    groups: Sequence[tuple[str, Sequence[tuple[str, RowTotals]]]]
     rate_per_minute: float | None
-    course: Course | None
+    timeline: Timeline | None
     causes: Sequence[tuple[str, Cause]]
     row_causes: Sequence[RowCause]
     latencies_s: Sequence[float]
@@ -65,7 +65,7 @@ class Report:
 
 def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
     """Read a report; the ledger may be written meanwhile."""
-    overall, groups, events = Tally(), Groups(), Events()
+    overall, groups, events = RowTotals(), Groups(), TimelineBuilder()
     latencies_s = array("d")
     rows: list[ResultRow] = []
     with ledger.snapshot():
@@ -80,17 +80,19 @@ def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
         for part in purchase_slices(ledger):
             for purchase in part:
                 events.add(purchase)
-        shown = list(groups)
-        by_provider = next((it for name, it in shown if name == "provider"), [])
+        groups_by_column = list(groups)
+        by_provider = next(
+            (it for name, it in groups_by_column if name == "provider"), []
+        )
         totals = ledger.totals(EVERY_ROW)
         return Report(
             totals=totals,
             is_rehearsal=ledger.is_rehearsal,
             is_whole=ledger.get("plan_digest") is not None,
             overall=overall,
-            groups=shown,
+            groups=groups_by_column,
             rate_per_minute=rate_of(ledger, (name for name, _ in by_provider)),
-            course=events.course(),
+            timeline=events.timeline(),
             causes=_commonest_first(events.causes),
             row_causes=causes_among(ledger, totals.rows, EVERY_ROW),
             latencies_s=sorted(latencies_s),
@@ -107,17 +109,21 @@ def _rows(ledger: Reader) -> Iterator[tuple[ResultRow, dict[str, object]]]:
 
 
 def _pictures(ledger: Reader, rows: Sequence[ResultRow]) -> dict[str, Picture]:
-    wanted = {file.sha256 for row in rows for file in row.files}
-    found = {
+    digests = {file.sha256 for row in rows for file in row.files}
+    pictures = {
         it.sha256: Picture(it.place, it.media_type)
         for it in directory_images(ledger)
-        if it.sha256 in wanted
+        if it.sha256 in digests
     }
     in_order = dict.fromkeys(file.sha256 for row in rows for file in row.files)
-    return {name: found[name] for name in in_order if name in found}
+    return {name: pictures[name] for name in in_order if name in pictures}
 
 
 def _commonest_first(causes: Mapping[str, Cause]) -> list[tuple[str, Cause]]:
     """Return what purchases failed by; rows without any stand among `row_causes`."""
-    bought = [(error, cause) for error, cause in causes.items() if cause.purchases]
-    return sorted(bought, key=lambda named: (-named[1].rows, -named[1].purchases))
+    with_purchases = [
+        (error, cause) for error, cause in causes.items() if cause.purchases
+    ]
+    return sorted(
+        with_purchases, key=lambda named: (-named[1].rows, -named[1].purchases)
+    )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 from batchgen.drives import message_for
 from batchgen.engines.access import prices_of, read_keys, realm_of
 from batchgen.engines.config import RunConfig, RunOptions, RunResult
-from batchgen.engines.course import RATES
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
 from batchgen.engines.handle import RunHandle
@@ -20,6 +19,7 @@ from batchgen.engines.local import LocalEngine
 from batchgen.engines.logfile import log_to
 from batchgen.engines.needed import COMMAND, NEEDED
 from batchgen.engines.quoting import quoted_word
+from batchgen.engines.timeline import RATES
 from batchgen.errors import BatchgenError, StorageError
 from batchgen.ledger.database import check_last_opened
 from batchgen.manifest.manifest import Manifest

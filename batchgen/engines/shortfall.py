@@ -38,10 +38,10 @@ def remember_needed(run: Run, ledger: Ledger, end: int, error: BudgetReached) ->
         lacking: int = row["lacking"]
         return lacking * (run.budget.ceiling(sale) or 0)
 
-    def used(scope: Scope) -> int:
+    def used_in(scope: Scope) -> int:
         return run.budget.committed(scope) + run.budget.held(scope)
 
-    needed = _needed(ledger, run.budget.limits, (end, run.budget.today), price, used)
+    needed = _needed(ledger, run.budget.limits, (end, run.budget.today), price, used_in)
     # A full day is over tomorrow.
     day = needed.day if isinstance(error, DayTooSmall) else None
     with ledger.transaction():
@@ -54,7 +54,7 @@ def _needed(
     limits: Limits,
     span: tuple[int, int],
     price: Callable[[FoundRow], int],
-    used: UsedOf,
+    used_in: UsedOf,
 ) -> Needed:
     end, today = span
     rest = Counter[Scope]()
@@ -66,9 +66,9 @@ def _needed(
             for scope in ("run", today, *scopes):
                 rest[scope] += nano
     short = {
-        scope: used(scope) + nano
+        scope: used_in(scope) + nano
         for scope, nano in rest.items()
-        if (limit := limits.of(scope)) is not None and used(scope) + nano > limit
+        if (limit := limits.of(scope)) is not None and used_in(scope) + nano > limit
     }
     by: dict[str, dict[str, int]] = {}
     for scope, nano in short.items():

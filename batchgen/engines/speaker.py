@@ -108,8 +108,8 @@ def split_message(error: str | None, message: str | None) -> Words:
     is_own = error is None or (error in OWN_KINDS and not beginning)
     if is_own or _OWN_MESSAGE.match(text, start):
         return Words(text, "", "")
-    kept = _KEPT.search(text, start)
-    end = kept.start() if kept else len(text)
+    kept_part = _KEPT.search(text, start)
+    end = kept_part.start() if kept_part else len(text)
     return Words(text[:start], text[start:end], text[end:])
 
 

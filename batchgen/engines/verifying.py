@@ -23,11 +23,11 @@ class Damage:
     """An image that is not what was stored, and why."""
 
     member: StoredMember
-    words: str
+    problem: str
 
 
 @dataclass(slots=True)
-class Verified:
+class Verification:
     """What was read, and what was wrong.
 
     Attributes:
@@ -59,48 +59,54 @@ class Verified:
         return not self.damaged_count and self.directory is None
 
 
-def verify(path: Path, told: Callable[[int, int], None]) -> Verified:
+def verify(path: Path, on_progress: Callable[[int, int], None]) -> Verification:
     """Read the ZIP of a folder; also while a run works on it.
 
     Args:
         path: The run folder.
-        told: Called with bytes read and bytes in all, again and again.
+        on_progress: Called with bytes read and bytes in all, again and again.
 
     Raises:
         SpecError: there is no run in the folder.
         StorageError: the file cannot be read.
     """
     with current_ledger(path) as (ledger, is_held), ledger.snapshot():
-        found = Verified(is_working=not is_held, rehearsed=ledger.is_rehearsal)
+        verification = Verification(
+            is_working=not is_held, rehearsed=ledger.is_rehearsal
+        )
         file = DiskFile(path / ARCHIVE)
         try:
-            _look_at_images(ledger, file, found, told)
-            found.is_finished = is_held and ledger.get("outputs") == "fresh"
-            if found.is_finished and (found.images or file.size_bytes() >= 0):
+            _verify_images(ledger, file, verification, on_progress)
+            verification.is_finished = is_held and ledger.get("outputs") == "fresh"
+            if verification.is_finished and (
+                verification.images or file.size_bytes() >= 0
+            ):
                 end = ledger.get_int("archive_end")
-                found.directory = directory_damage(file, end, directory_entries(ledger))
+                verification.directory = directory_damage(
+                    file, end, directory_entries(ledger)
+                )
         finally:
             file.close()
-    return found
+    return verification
 
 
-def _look_at_images(
+def _verify_images(
     ledger: Reader,
     file: DiskFile,
-    found: Verified,
-    told: Callable[[int, int], None],
+    verification: Verification,
+    on_progress: Callable[[int, int], None],
 ) -> None:
-    found.images, found.size_bytes = count_members(ledger)
+    verification.images, verification.size_bytes = count_members(ledger)
     is_there = file.size_bytes() >= 0
     done = 0
     for member in stored_members(ledger):
-        words = "the file is missing"
+        problem = "the file is missing"
         if is_there:
-            words = damage_of(file, _expected(member)) or ""
-        if words:
-            _note(found, Damage(member, words))
+            problem = damage_of(file, _expected(member)) or ""
+        if problem:
+            _note(verification, Damage(member, problem))
         done += member.size_bytes
-        told(done, found.size_bytes)
+        on_progress(done, verification.size_bytes)
 
 
 def _expected(member: StoredMember) -> Expected:
@@ -109,11 +115,11 @@ def _expected(member: StoredMember) -> Expected:
     )
 
 
-def _note(found: Verified, damage: Damage) -> None:
-    found.damaged_count += 1
-    if len(found.damaged) < LISTED:
-        found.damaged.append(damage)
+def _note(verification: Verification, damage: Damage) -> None:
+    verification.damaged_count += 1
+    if len(verification.damaged) < LISTED:
+        verification.damaged.append(damage)
     if damage.member.estimate is None:
-        found.unpriced += 1
+        verification.unpriced += 1
     else:
-        found.estimate += damage.member.estimate
+        verification.estimate += damage.member.estimate

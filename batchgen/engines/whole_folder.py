@@ -40,8 +40,12 @@ def refuse_odd_files(folder: Path) -> None:
         StorageError: there is one; the text says how to go on.
     """
     try:
-        named = [each for each in os.scandir(folder) if each.name.startswith(_NAMES)]
-        modes = {each.path: each.stat(follow_symlinks=False).st_mode for each in named}
+        leftovers = [
+            each for each in os.scandir(folder) if each.name.startswith(_NAMES)
+        ]
+        modes = {
+            each.path: each.stat(follow_symlinks=False).st_mode for each in leftovers
+        }
         if stat.S_ISDIR(modes.get(str(folder / SANDBOX), 0)):
             inner = os.scandir(folder / SANDBOX)
             modes |= {

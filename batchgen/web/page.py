@@ -18,9 +18,9 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from batchgen.engines.gallery import MOST_PICTURES, Thumbnails, side_px, thumbnails
 from batchgen.engines.report import Report, read_report
 from batchgen.engines.speaker import Words, split_message
+from batchgen.engines.thumbnails import MAX_PICTURES, Thumbnails, side_px, thumbnails
 from batchgen.ledger import Reader
 from batchgen.model import dollars
 from batchgen.output import ARCHIVE
@@ -74,7 +74,7 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
         early=list(islice(pieces, _EARLY)),
         late=pieces,
         side=side,
-        most_pictures=MOST_PICTURES,
+        most_pictures=MAX_PICTURES,
         causes_shown=CAUSES_SHOWN,
     )
     with replacing(path) as file:
@@ -120,9 +120,9 @@ def _trusted(text: str) -> Thumbnails:
 
 def _plots(report: Report) -> list[plots.Plot]:
     drawn = []
-    if report.course is not None:
-        drawn.append(plots.spending(report.course, pretend=report.is_rehearsal))
-        drawn.append(plots.throughput(report.course, report.rate_per_minute))
+    if report.timeline is not None:
+        drawn.append(plots.spending(report.timeline, pretend=report.is_rehearsal))
+        drawn.append(plots.throughput(report.timeline, report.rate_per_minute))
     if report.latencies_s:
         drawn.append(plots.latency(report.latencies_s))
     return drawn

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from batchgen.engines.course import Course
+from batchgen.engines.timeline import Timeline
 from batchgen.model import NANO
 
 _WIDTH, _HEIGHT = 520, 278
@@ -52,13 +52,13 @@ class _Axis:
         return (value - self.low) / ((self.high - self.low) or 1.0)
 
 
-def spending(course: Course, *, pretend: bool = False) -> Plot:
+def spending(timeline: Timeline, *, pretend: bool = False) -> Plot:
     """Return what was spent over time; `pretend` marks what a rehearsal charged."""
     title = "Pretend cost over time" if pretend else "Spent over time"
-    usd = [it / NANO for it in course.spent]
+    usd = [it / NANO for it in timeline.spent]
     upright = _upright("US dollars", max(usd))
-    time = _time(course)
-    starts = [course.start.timestamp(), *_seconds(course)]
+    time = _time(timeline)
+    starts = [timeline.start.timestamp(), *_seconds(timeline)]
     points = " ".join(
         f"{_x(time, at)},{_y(upright, it)}"
         for at, it in zip(starts, [0.0, *usd], strict=True)
@@ -66,7 +66,7 @@ def spending(course: Course, *, pretend: bool = False) -> Plot:
     line = Markup('<polyline class="line" points="{}"/>').format(points)
     lines = [
         (_clock(at), f"${it:,.2f}")
-        for at, it in zip(course.moments(), usd, strict=True)
+        for at, it in zip(timeline.moments(), usd, strict=True)
     ]
     return Plot(
         title,
@@ -77,12 +77,12 @@ def spending(course: Course, *, pretend: bool = False) -> Plot:
     )
 
 
-def throughput(course: Course, limit: float | None) -> Plot:
+def throughput(timeline: Timeline, limit: float | None) -> Plot:
     """Return the purchases a minute, against those that were allowed."""
-    rates = course.per_minute()
+    rates = timeline.per_minute()
     upright = _upright("purchases a minute", max(*rates, limit or 0.0))
-    time = _time(course)
-    starts = [course.start.timestamp(), *_seconds(course)]
+    time = _time(timeline)
+    starts = [timeline.start.timestamp(), *_seconds(timeline)]
     marks = _bars(time, upright, starts, rates)
     said = "no limit in a minute is known"
     if limit is not None:
@@ -92,12 +92,12 @@ def throughput(course: Course, limit: float | None) -> Plot:
         )
     return Plot(
         "Purchases a minute",
-        f"{max(course.purchases):,} in the busiest {_span(course.step_s)}; {said}.",
+        f"{max(timeline.purchases):,} in the busiest {_span(timeline.step_s)}; {said}.",
         _drawing("Purchases a minute", time, upright, marks),
         ("until (UTC)", "purchases a minute"),
         [
             (_clock(at), f"{it:,.1f}")
-            for at, it in zip(course.moments(), rates, strict=True)
+            for at, it in zip(timeline.moments(), rates, strict=True)
         ],
     )
 
@@ -211,18 +211,18 @@ def _upright(label: str, highest: float) -> _Axis:
     return _Axis(label, 0.0, max(highest, ticks[-1]), texts)
 
 
-def _time(course: Course) -> _Axis:
-    low, high = course.start.timestamp(), _seconds(course)[-1]
+def _time(timeline: Timeline) -> _Axis:
+    low, high = timeline.start.timestamp(), _seconds(timeline)[-1]
     step = next((it for it in _TIME_STEPS_S if (high - low) / it <= 5), 30 * _DAY_S)
     first = math.ceil(low / step) * step
     ticks = [first + step * it for it in range(int((high - first) // step) + 1)]
     pattern = "%H:%M:%S" if step < 60 else "%H:%M" if step < _DAY_S else "%d %b"
     texts = [(it, datetime.fromtimestamp(it, UTC).strftime(pattern)) for it in ticks]
-    return _Axis(f"time (UTC), {course.start:%Y-%m-%d}", low, high, texts)
+    return _Axis(f"time (UTC), {timeline.start:%Y-%m-%d}", low, high, texts)
 
 
-def _seconds(course: Course) -> list[float]:
-    return [it.timestamp() for it in course.moments()]
+def _seconds(timeline: Timeline) -> list[float]:
+    return [it.timestamp() for it in timeline.moments()]
 
 
 def _steps(highest: float) -> list[float]:

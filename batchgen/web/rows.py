@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from batchgen.engines.gallery import MOST_PICTURES, TOGETHER
 from batchgen.engines.report import Report
 from batchgen.engines.speaker import split_message
+from batchgen.engines.thumbnails import MAX_PICTURES, TOGETHER
 from batchgen.model import ResultRow, to_nano
 
 _MOST_TEXT = 2_000
@@ -50,7 +50,7 @@ def rows_of(report: Report, retry: str) -> dict[str, Any]:
         retry: The command that takes the list which the page makes.
     """
     pieces = {
-        name: number // TOGETHER if number < MOST_PICTURES else -1
+        name: number // TOGETHER if number < MAX_PICTURES else -1
         for number, name in enumerate(report.pictures)
     }
     columns: dict[str, Any] = {

@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from weakref import WeakSet
@@ -19,6 +20,9 @@ import anyio
 import httpx
 
 from batchgen.open_files import SHORTAGE
+
+CLOSE_S = 2.0
+"""How long the end of a transport may take: what is left then ends with the process."""
 
 OWN_PLACE = "has_own_place"
 """Request extension: whether the sender counted this request among its purchases."""
@@ -64,6 +68,7 @@ class Connections:
         self._limits = limits or SocketLimits()
         self._others: anyio.CapacityLimiter | None = None
         self._open: WeakSet[socket.socket] = WeakSet()
+        self._all_closed: anyio.Event | None = None
 
     async def turn(self, request: httpx.Request) -> Turn:
         """Wait until a request may have a connection."""
@@ -96,6 +101,23 @@ class Connections:
     def closed(self, closed: socket.socket) -> None:
         """Count a socket no more."""
         self._open.discard(closed)
+        if self._all_closed is not None and not self._open:
+            self._all_closed.set()
+
+    async def aclose(self) -> None:
+        """End every socket that is still open.
+
+        asyncio keeps a closed connection until its last bytes have left, and a peer
+        that does not read a body would keep its socket open for good.
+        """
+        if not self._open:
+            return
+        self._all_closed = anyio.Event()
+        for opened in list(self._open):
+            with suppress(OSError):  # the peer has left already
+                opened.shutdown(socket.SHUT_RDWR)
+        with anyio.move_on_after(CLOSE_S):
+            await self._all_closed.wait()
 
 
 def lacks_socket(error: Exception) -> bool:

@@ -240,6 +240,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._sessions.clear()
         for session in sessions:
             await session.close()
+        await self._connections.aclose()
 
 
 def _is_shortage(departure: Departure, error: Exception) -> bool:

@@ -23,7 +23,7 @@ import polars as pl
 
 from batchgen.engines.bill import BillFormat, micros_of, read_bill
 from batchgen.engines.comparing import Bill, Kind
-from batchgen.engines.reconciling import Reconciled, reconcile
+from batchgen.engines.reconciling import Reconciliation, reconcile
 from batchgen.model import dollars
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox import start_sandbox
@@ -67,7 +67,7 @@ class Settled:
     """A run folder before and after its bill."""
 
     before: Books
-    done: Reconciled
+    done: Reconciliation
     after: Books
 
 
@@ -97,12 +97,12 @@ def check_settled(it: Settled, customer: Customer) -> None:
     assert [row["status"] for row in it.after.rows] == [
         row["status"] for row in it.before.rows
     ]
-    settled = [line for line in it.done.found.differences if line.kind in _SETTLED]
-    assert it.done.found.remaining == []
+    settled = [line for line in it.done.comparison.differences if line.kind in _SETTLED]
+    assert it.done.comparison.remaining == []
     assert len(settled) == it.done.settled > 0
     again = reconcile(customer.folder / "out", bill_of(customer), settles=False)
-    assert again.found.differences == []
-    assert again.found.agreed == len(it.after.bill)
+    assert again.comparison.differences == []
+    assert again.comparison.agreed == len(it.after.bill)
 
 
 _SETTLED = (Kind.NOW_KNOWN, Kind.NOT_CHARGED, Kind.OTHER_AMOUNT)
@@ -129,7 +129,7 @@ def summary(provider: str, rows: int, seed: int) -> str:
         settled = anyio.run(lambda: buy_and_settle(customer, rows, concurrency=16))
         check_settled(settled, customer)
     shutil.rmtree(folder)
-    kinds = Counter(it.kind for it in settled.done.found.differences)
+    kinds = Counter(it.kind for it in settled.done.comparison.differences)
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     facts = (
         f"{len(settled.before.bill)} lines, {dollars(settled.before.billed)}",

@@ -42,9 +42,9 @@ async def test_a_run_without_faults_is_its_bill_line_by_line(
 
     done = reconcile(customer.folder / "out", bill_of(customer), settles=False)
 
-    assert done.found.differences == []
-    assert done.found.agreed == 3
-    assert done.totals.spent == done.found.billed == customer.books().billed
+    assert done.comparison.differences == []
+    assert done.comparison.agreed == 3
+    assert done.totals.spent == done.comparison.billed == customer.books().billed
 
 
 @pytest.mark.parametrize("provider", ["aimlapi"])
@@ -57,7 +57,7 @@ async def test_what_the_export_may_not_cover_stays_at_risk(customer: Customer) -
     bill = bill_of(customer, days=None)
     done = reconcile(customer.folder / "out", bill, settles=True)
 
-    assert [it.kind for it in done.found.remaining] == [Kind.NOT_CHARGED]
-    assert "--covers" in done.found.remaining[0].note
+    assert [it.kind for it in done.comparison.remaining] == [Kind.NOT_CHARGED]
+    assert "--covers" in done.comparison.remaining[0].note
     assert done.settled == 0
     assert customer.books().at_risk == before.at_risk > 0

@@ -11,7 +11,7 @@ import pytest
 
 from batchgen.cli.check_enough import disk_line
 from batchgen.engines.findings import Cost, Forecast, Group, Pace
-from batchgen.engines.outlook import disk_of
+from batchgen.engines.resources import disk_of
 from batchgen.ledger import Ledger
 from batchgen.model import Price
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.engines import compacting
-from batchgen.engines.compacting import Compacted, compact
+from batchgen.engines.compacting import CompactionResult, compact
 from batchgen.engines.consent import refuse_rebuy
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder
@@ -37,7 +37,7 @@ from tests.small_disk import eat, small_disk
 from tests.web.runs import read
 
 
-def compacted(folder: Path) -> Compacted:
+def compacted(folder: Path) -> CompactionResult:
     with open_folder(folder, None, None) as opened:
         recover(opened.ledger, opened.archive, 0)
         return compact(opened, lambda *_: None)

@@ -15,11 +15,15 @@ PRICE, CEILING = 40, 60
 
 
 def known(number: int, first: int, last: int, cost: int = PRICE) -> Claim:
-    return Claim(attempt_id=number, cost=cost, most=CEILING, first=first, last=last)
+    return Claim(attempt_id=number, cost=cost, max_nano=CEILING, first=first, last=last)
 
 
-def at_risk(number: int, first: int, last: int, most: int | None = CEILING) -> Claim:
-    return Claim(attempt_id=number, cost=None, most=most, first=first, last=last)
+def at_risk(
+    number: int, first: int, last: int, max_nano: int | None = CEILING
+) -> Claim:
+    return Claim(
+        attempt_id=number, cost=None, max_nano=max_nano, first=first, last=last
+    )
 
 
 def line(number: int, at: int, nano: int = PRICE) -> BillLine:
@@ -104,8 +108,8 @@ def test_no_way_to_match_accounts_for_more(
     bought: list[tuple[int | None, int, list[int]]], drawn: list[BillLine]
 ) -> None:
     claims = [
-        Claim(attempt_id=it, cost=cost, most=most, first=first, last=last)
-        for it, (cost, most, (first, last)) in enumerate(bought)
+        Claim(attempt_id=it, cost=cost, max_nano=max_nano, first=first, last=last)
+        for it, (cost, max_nano, (first, last)) in enumerate(bought)
     ]
     lines = [BillLine(it, None, line.at, line.nano) for it, line in enumerate(drawn)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.engines.folder import open_folder
-from batchgen.engines.verifying import Verified, verify
+from batchgen.engines.verifying import Verification, verify
 from batchgen.errors import SpecError
 from batchgen.ledger import Ledger
 from batchgen.output import zipformat
@@ -21,7 +21,7 @@ from tests.engines.keeping import ROWS, bought
 from tests.ledger.books import PRICE
 
 
-def verified(folder: Path) -> Verified:
+def verified(folder: Path) -> Verification:
     return verify(folder, lambda *_: None)
 
 
@@ -66,7 +66,7 @@ def test_any_changed_byte_of_an_image_is_found_and_its_row_named(
 
     [damage] = found.damaged
     assert (damage.member.name, damage.member.row_name) == ("row-4.png", "r3")
-    assert "CRC" in damage.words
+    assert "CRC" in damage.problem
     assert found.estimate == PRICE
     assert not found.is_whole
 
@@ -90,7 +90,7 @@ def test_bytes_with_the_right_crc_are_judged_by_their_digest(folder: Path) -> No
 
     [damage] = verified(folder).damaged
 
-    assert (damage.member.name, damage.words) == (
+    assert (damage.member.name, damage.problem) == (
         "row-2.png",
         "its bytes have changed (SHA-256)",
     )

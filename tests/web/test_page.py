@@ -156,8 +156,8 @@ def test_a_page_holds_only_so_many_rows_but_adds_up_all(tmp_path: Path) -> None:
 
     assert [it.row for it in report.rows] == [0, 1]
     assert report.overall.rows == report.overall.succeeded == 3
-    assert report.course is not None
-    assert report.course.spent[-1] == report.totals.spent
+    assert report.timeline is not None
+    assert report.timeline.spent[-1] == report.totals.spent
 
 
 def test_a_column_of_few_values_is_a_group_and_an_id_is_none(tmp_path: Path) -> None:

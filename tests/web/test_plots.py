@@ -8,27 +8,29 @@ from datetime import UTC, datetime
 
 import pytest
 
-from batchgen.engines.course import Course
+from batchgen.engines.timeline import Timeline
 from batchgen.web.plots import latency, spending, throughput
 
 START = datetime(2026, 11, 20, 23, 59, tzinfo=UTC)
 
 
-def course(purchases: Sequence[int], spent: Sequence[int], step_s: int = 60) -> Course:
-    return Course(start=START, step_s=step_s, purchases=purchases, spent=spent)
+def timeline(
+    purchases: Sequence[int], spent: Sequence[int], step_s: int = 60
+) -> Timeline:
+    return Timeline(start=START, step_s=step_s, purchases=purchases, spent=spent)
 
 
 @pytest.mark.parametrize(
     "it",
     [
-        pytest.param(course([1], [0]), id="one-free"),
-        pytest.param(course([0, 7], [0, 92_500_000], 1), id="a-second"),
-        pytest.param(course([3] + [0] * 118 + [9], [5] * 120, 86_400), id="months"),
-        pytest.param(course([10**6], [10**15]), id="a-million"),
+        pytest.param(timeline([1], [0]), id="one-free"),
+        pytest.param(timeline([0, 7], [0, 92_500_000], 1), id="a-second"),
+        pytest.param(timeline([3] + [0] * 118 + [9], [5] * 120, 86_400), id="months"),
+        pytest.param(timeline([10**6], [10**15]), id="a-million"),
     ],
 )
 @pytest.mark.parametrize("limit", [None, 60.0, 1e6])
-def test_every_point_of_a_plot_lies_on_it(it: Course, limit: float | None) -> None:
+def test_every_point_of_a_plot_lies_on_it(it: Timeline, limit: float | None) -> None:
     for plot in (spending(it), throughput(it, limit)):
         places = re.findall(r"[ML\" ](-?[\d.]+)[ ,](-?[\d.]+)", plot.drawing)
         assert all(0 <= float(x) <= 520 and 0 <= float(y) <= 278 for x, y in places)
@@ -37,12 +39,12 @@ def test_every_point_of_a_plot_lies_on_it(it: Course, limit: float | None) -> No
 
 
 COURSES = [
-    pytest.param(course([1], [0]), id="one-free"),
-    pytest.param(course([0, 7], [0, 92_500_000], 1), id="a-second"),
-    pytest.param(course([3] * 7, [5] * 7, 1), id="seconds"),
-    pytest.param(course([3] * 60, [5_000_000] * 60, 60), id="an-hour"),
-    pytest.param(course([3] + [0] * 118 + [9], [5] * 120, 86_400), id="months"),
-    pytest.param(course([10**6], [10**15]), id="a-million"),
+    pytest.param(timeline([1], [0]), id="one-free"),
+    pytest.param(timeline([0, 7], [0, 92_500_000], 1), id="a-second"),
+    pytest.param(timeline([3] * 7, [5] * 7, 1), id="seconds"),
+    pytest.param(timeline([3] * 60, [5_000_000] * 60, 60), id="an-hour"),
+    pytest.param(timeline([3] + [0] * 118 + [9], [5] * 120, 86_400), id="months"),
+    pytest.param(timeline([10**6], [10**15]), id="a-million"),
 ]
 _LABEL = re.compile(
     r'<text( class="fine"| class="label")? x="([-\d.]+)" y="([-\d.]+)"( dy="\.35em")?'
@@ -72,7 +74,7 @@ def boxes(drawing: str, letter: float, *, is_narrow: bool) -> list[Box]:
     [pytest.param(20.0, True, id="phone"), pytest.param(14.0, False, id="desk")],
 )
 def test_no_label_lies_upon_another_or_beside_the_drawing(
-    it: Course, letter: float, *, is_narrow: bool
+    it: Timeline, letter: float, *, is_narrow: bool
 ) -> None:
     some = [spending(it), throughput(it, 60.0), latency([0.1 * n for n in range(300)])]
     for plot in some:
@@ -87,7 +89,7 @@ def test_no_label_lies_upon_another_or_beside_the_drawing(
 
 
 def test_a_narrow_drawing_leaves_labels_out_and_keeps_the_first() -> None:
-    drawing = spending(course([3] * 5, [5] * 5, 1)).drawing
+    drawing = spending(timeline([3] * 5, [5] * 5, 1)).drawing
 
     across = [
         it for it in _LABEL.findall(drawing) if ":" in it[5] and "UTC" not in it[5]
@@ -98,8 +100,8 @@ def test_a_narrow_drawing_leaves_labels_out_and_keeps_the_first() -> None:
 
 
 def test_the_limit_is_named_and_drawn_where_it_is_known() -> None:
-    known = throughput(course([30, 60], [0, 0]), 60.0)
-    unknown = throughput(course([30, 60], [0, 0]), None)
+    known = throughput(timeline([30, 60], [0, 0]), 60.0)
+    unknown = throughput(timeline([30, 60], [0, 0]), None)
 
     assert "60 in the busiest minute; at most 60 a minute were allowed" in known.summary
     assert 'class="limit"' in known.drawing

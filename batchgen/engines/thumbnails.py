@@ -19,7 +19,7 @@ from batchgen.output.walk import image_at
 TOGETHER = 32
 """Pictures in one piece of the page, which is decoded when one of them is shown."""
 
-MOST_PICTURES = 20_000
+MAX_PICTURES = 20_000
 _MANY = 4_000
 _SIDE_PX, _SMALL_SIDE_PX = 160, 96
 
@@ -33,22 +33,22 @@ def side_px(pictures: int) -> int:
 
 
 def thumbnails(
-    archive: Path, pictures: Mapping[str, Picture], known: Mapping[str, str]
+    archive: Path, pictures: Mapping[str, Picture], existing: Mapping[str, str]
 ) -> Iterator[Thumbnails]:
     """Yield thumbnails in the order of the pictures, some at a time.
 
     Args:
         archive: Where the images are; one that is missing there has no thumbnail.
-        pictures: By SHA-256; the first `MOST_PICTURES` count.
-        known: Thumbnails of the same size that were made before.
+        pictures: By SHA-256; the first `MAX_PICTURES` count.
+        existing: Thumbnails of the same size that were made before.
     """
     size_px = side_px(len(pictures))
     file = DiskFile(archive)
-    names = islice(pictures, MOST_PICTURES)
+    names = islice(pictures, MAX_PICTURES)
 
-    def made(name: str) -> str | None:
-        if name in known:
-            return known[name]
+    def thumbnail_of(name: str) -> str | None:
+        if name in existing:
+            return existing[name]
         data = _read(file, pictures[name].place)
         small = data and thumbnail(data, pictures[name].media_type, size_px)
         return pybase64.b64encode_as_string(small) if small else None
@@ -58,7 +58,7 @@ def thumbnails(
         # Pillow lets go of the interpreter while it decodes, scales and encodes.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             while together := list(islice(names, TOGETHER)):
-                yield dict(zip(together, pool.map(made, together), strict=True))
+                yield dict(zip(together, pool.map(thumbnail_of, together), strict=True))
     finally:
         file.close()
 

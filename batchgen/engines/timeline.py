@@ -28,7 +28,7 @@ _FAILED = (Status.FAILED, Status.REFUSED, Status.HELD, Status.INVALID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+class Timeline:
     """Purchases and money over time, in steps of equal length.
 
     Attributes:
@@ -70,13 +70,13 @@ class Cause:
     at_risk: Decimal = Decimal(0)
     words: Counter[str] = field(default_factory=Counter)
 
-    def hear(self, message: str | None) -> None:
+    def add_message(self, message: str | None) -> None:
         """Keep the words, unless too many different ones were said already."""
         if message and (message in self.words or len(self.words) < _MOST_WORDS):
             self.words[message] += 1
 
 
-class Events:
+class TimelineBuilder:
     """Collects purchases; memory is a few bytes for each."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Events:
             cause = self.causes.setdefault(row.error, Cause())
             cause.rows += 1
             if row.status is Status.INVALID:  # nobody was asked: these are our words
-                cause.hear(row.message)
+                cause.add_message(row.message)
 
     def add(self, purchase: PurchaseRow) -> None:
         """Count one purchase."""
@@ -104,9 +104,9 @@ class Events:
             cause.purchases += 1
             cause.charged += purchase.cost_usd or 0
             cause.at_risk += purchase.at_risk_usd or 0
-            cause.hear(purchase.message)
+            cause.add_message(purchase.message)
 
-    def course(self) -> Course | None:
+    def timeline(self) -> Timeline | None:
         """Return how it went; None if nothing was ever sent."""
         if not self._sent_s:
             return None
@@ -120,7 +120,7 @@ class Events:
             purchases[int((at - start_s) // step_s)] += 1
         for at, cost in zip(self._paid_s, self._paid, strict=True):
             paid[int((at - start_s) // step_s)] += cost
-        return Course(
+        return Timeline(
             start=datetime.fromtimestamp(start_s, UTC),
             step_s=step_s,
             purchases=purchases,
@@ -132,9 +132,13 @@ def rate_of(ledger: Reader, providers: Iterable[str]) -> float | None:
     """Return the purchases a minute that were allowed; None where nobody knows."""
     text = ledger.get(RATES)
     rates: dict[str, float | None] = json.loads(text) if isinstance(text, str) else {}
-    found = [rates.get(it) for it in providers]
-    known = [it for it in found if it is not None]
-    return sum(known) if known and len(known) == len(found) else None
+    rates_found = [rates.get(it) for it in providers]
+    stated_rates = [it for it in rates_found if it is not None]
+    return (
+        sum(stated_rates)
+        if stated_rates and len(stated_rates) == len(rates_found)
+        else None
+    )
 
 
 def _running(amounts: Iterable[int]) -> list[int]:

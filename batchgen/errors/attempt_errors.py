@@ -1,65 +1,13 @@
-"""Every error of batchgen.
-
-    BatchgenError
-    ├── SpecError            fix the job, the manifest or the command
-    │   └── UsageError       fix the command line, or consent
-    ├── BudgetReached        stop cleanly: the next request could pass the budget
-    │   ├── DayFull          that of the UTC day
-    │   ├── DayTooSmall      likewise, and no other day's would do
-    │   └── GroupsFull       those of some values of a column
-    ├── NearlyAllFailed      stop cleanly: the job itself seems wrong
-    ├── StorageError         stop at once
-    │   ├── DiskFull
-    │   ├── LedgerLocked
-    │   ├── LedgerMissing    what was bought is there, what knows of it is not
-    │   ├── LedgerMismatch   newer version, other SOURCE, rehearsed and real mixed
-    │   └── ArchiveDamaged
-    └── AttemptError         one attempt ended without its images
-        ├── Retryable
-        │   ├── Throttled         429: surely rejected unprocessed
-        │   ├── NotConnected      nothing was sent
-        │   ├── ProviderDown      5xx or a JSON error before anything was accepted
-        │   ├── GenerationFailed  the provider tried and failed
-        │   ├── NoImage           an answer without an image
-        │   ├── UploadLost        the provider cannot fetch a reference that we uploaded
-        │   └── Incomplete        a poll or a download that broke off
-        ├── OutcomeUnknown   sent, and no usable reply came: may be charged
-        ├── Permanent        the same request would fail again
-        │   ├── Refused           content policy
-        │   ├── RequestInvalid
-        │   ├── ReplyMalformed    outside the provider's protocol
-        │   ├── ImageRejected     what was delivered is no usable image
-        │   ├── TaskLost          the provider does not know the task (any more)
-        │   ├── TaskOverdue       not finished at its deadline
-        │   ├── ReferenceRejected a reference image cannot be used; nothing was bought
-        │   ├── LinkLost          paid for, and can no longer be downloaded
-        │   ├── Superseded        paid for, and another attempt brought it first
-        │   └── Internal          a fault of batchgen in the work for this row
-        └── ProviderStopped  this provider is done for this run; rows stay pending
-            ├── CredentialRejected
-            ├── OutOfCredit
-            ├── QuotaReached     the day's quota is used up
-            ├── ModelGone
-            ├── WrongAddress     a web page or a redirect where the API should answer
-            ├── UnusableReplies  row after row ended without anything usable
-            ├── Unreachable      never once reached in this run
-            ├── LinksUnreachable nobody is where its images are
-            ├── CertificateRejected  the server's is not to be trusted; nothing was sent
-            └── ProxyRejected    the proxy will not pass requests on; nothing was sent
-
-Whoever treats an error looks at its branch and attributes, never at a provider's
-codes. Two things are said apart: what was charged, and whether to ask again.
-"""
+"""Errors that end one attempt at a purchase; each says what was charged."""
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, ClassVar, Literal
+
+from batchgen.errors.run_errors import BatchgenError
 
 
 class Charge(StrEnum):
@@ -82,99 +30,6 @@ class Again(StrEnum):
     LATER = "later"
     NEVER = "never"
     STOP = "stop"
-
-
-class BatchgenError(Exception):
-    """Base of all errors that batchgen raises on purpose."""
-
-    @property
-    def kind(self) -> str:
-        """Name in snake case, as it stands in the result table."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
-
-
-class SpecError(BatchgenError):
-    """The job, the manifest or the command must be fixed; the text says where."""
-
-    exit_code: ClassVar[int] = 1
-
-
-class UsageError(SpecError):
-    """The command line must be fixed, or consent is missing."""
-
-    exit_code: ClassVar[int] = 2
-
-
-class BudgetReached(BatchgenError):
-    """The next request could pass the budget; raise it to carry on.
-
-    Attributes:
-        way_out: What the user may raise.
-    """
-
-    way_out: ClassVar[str] = "raise --max-cost"
-
-
-class DayFull(BudgetReached):
-    """The next request could pass the day's budget."""
-
-    way_out = "carry on then, or raise --max-cost-per-day"
-
-
-class DayTooSmall(BudgetReached):
-    """One request alone could pass the budget of a whole day: no day will do."""
-
-    way_out = "raise --max-cost-per-day"
-
-
-class GroupsFull(BudgetReached):
-    """What is left to buy could pass the budget of some value of a column."""
-
-    way_out = "raise it under [budget.by] in the job file"
-
-
-class NearlyAllFailed(BatchgenError):
-    """Nearly every row fails for its own sake; look, then raise `max_failures`."""
-
-
-class StorageError(BatchgenError):
-    """Disk, ledger or archive cannot be trusted: stop at once, nothing more is sent."""
-
-
-class DiskFull(StorageError):
-    """Free disk space ran out; free some and run the same command again."""
-
-
-class LedgerLocked(StorageError):
-    """Another batchgen works on this run folder; wait for it or stop it."""
-
-
-def ledger_way_out(folder: Path, *, moved: bool = False) -> str:
-    """Return what to do about a run folder without its ledger.
-
-    Args:
-        folder: The run folder.
-        moved: Whether a file that is no ledger of this run must be moved away first.
-    """
-    first = "move run.db out of the folder and " if moved else ""
-    return (
-        "put the ledger back from a copy (run.db, and run.db-wal where there is one), "
-        f"or {first}build a new one from what is there: "
-        f"batchgen recover {shlex.quote(str(folder))}; or name another folder with "
-        "--out. Nothing was sent; what was bought stays as it is"
-    )
-
-
-class LedgerMissing(StorageError):
-    """What was bought is in the run folder, and the ledger that knows it is not."""
-
-
-class LedgerMismatch(StorageError):
-    """The run folder belongs to another SOURCE, kind of run or newer version."""
-
-
-class ArchiveDamaged(StorageError):
-    """The ZIP does not hold what the ledger says that it holds."""
 
 
 class AttemptError(BatchgenError):

@@ -31,32 +31,32 @@ def paces_of(
     for name in job.providers:
         if requests := forecast.requests.get(name, 0):
             rpm, concurrency = providers[name].defaults.limits(job.terms_of(name))
-            seen = [it[0] for it in ledger.run("last_latencies", (name,))]
+            latencies_s = [it[0] for it in ledger.run("last_latencies", (name,))]
             yield Pace(
                 provider=name,
                 requests=requests,
                 rpm=rpm,
                 concurrency=concurrency,
-                latency_s=median(seen) if seen else LATENCY_S,
-                measured=len(seen),
+                latency_s=median(latencies_s) if latencies_s else LATENCY_S,
+                measured=len(latencies_s),
             )
 
 
 def disk_of(ledger: Reader, out: Path, forecast: Forecast) -> Disk:
     """Return what the images take in the run folder's file system."""
-    known = {it["resolution"]: it["size_bytes"] for it in ledger.run("image_sizes")}
+    measured = {it["resolution"]: it["size_bytes"] for it in ledger.run("image_sizes")}
     images: Counter[str] = Counter()
     for group in forecast.groups:
         images[group.resolution] += group.images
     needed = sum(
-        count * known.get(it, IMAGE_BYTES.get(it, IMAGE_BYTES["4K"]))
+        count * measured.get(it, IMAGE_BYTES.get(it, IMAGE_BYTES["4K"]))
         for it, count in images.items()
     )
     place = next(it for it in (out, *out.parents) if it.exists())
     return Disk(
         needed_bytes=round(needed),
         free_bytes=shutil.disk_usage(place).free,
-        assumed=not known.keys() >= images.keys(),
+        assumed=not measured.keys() >= images.keys(),
     )
 
 
@@ -66,18 +66,18 @@ def limits_met(
     """Yield each budget that something counts for; columns' values as they stand."""
     unpriced = forecast.unpriced > 0
 
-    def met(scope: Scope, used: int, cost: Cost) -> Iterator[Limit]:
+    def limits_of(scope: Scope, so_far: int, cost: Cost) -> Iterator[Limit]:
         if (limit := limits.of(scope)) is not None:
             yield Limit(
-                scope=scope, limit=limit, used=used, cost=cost, unpriced=unpriced
+                scope=scope, limit=limit, used=so_far, cost=cost, unpriced=unpriced
             )
 
-    yield from met(
+    yield from limits_of(
         "run", totals.spent + totals.retired + totals.at_risk, forecast.cost()
     )
     today = day_of(time.time_ns() // 1000)
     sent_today = dict(ledger.money_by_day(today * DAY_MICROS)).get(today, 0)
-    yield from met(today, sent_today, forecast.cost())
+    yield from limits_of(today, sent_today, forecast.cost())
     used_by: Counter[Share] = Counter()
     for group, nano in ledger.money_by_group() if limits.by else ():
         for share in shares_of(group):
@@ -87,4 +87,4 @@ def limits_met(
         for share in shares_of(group):
             to_come[share] = to_come.get(share, Cost()) + cost
     for share in sorted(to_come):
-        yield from met(share, used_by[share], to_come[share])
+        yield from limits_of(share, used_by[share], to_come[share])

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from batchgen.model import ResultRow, Status
 
-MOST_VALUES = 20
+MAX_VALUES = 20
 """A column with more values is no group that a page could show."""
 
 NOTHING = "(none)"
@@ -17,7 +17,7 @@ _ZERO = Decimal(0)
 
 
 @dataclass(slots=True)
-class Tally:
+class RowTotals:
     """Sums over some rows; amounts in US dollars.
 
     Attributes:
@@ -62,7 +62,7 @@ class Tally:
 class Groups:
     """Sums by the values of every column that has few of them."""
 
-    _sums: dict[str, dict[str, Tally]] = field(default_factory=dict)
+    _sums: dict[str, dict[str, RowTotals]] = field(default_factory=dict)
     _many: set[str] = field(default_factory=set)
 
     def add(self, row: ResultRow, own: Iterable[tuple[str, object]]) -> None:
@@ -77,13 +77,13 @@ class Groups:
             return
         sums = self._sums.setdefault(name, {})
         label = NOTHING if value is None or value == "" else str(value)
-        if label not in sums and len(sums) == MOST_VALUES:
+        if label not in sums and len(sums) == MAX_VALUES:
             self._many.add(name)
             del self._sums[name]
             return
-        sums.setdefault(label, Tally()).add(row)
+        sums.setdefault(label, RowTotals()).add(row)
 
-    def __iter__(self) -> Iterator[tuple[str, list[tuple[str, Tally]]]]:
+    def __iter__(self) -> Iterator[tuple[str, list[tuple[str, RowTotals]]]]:
         """Yield each column that parts the rows, its dearest value first."""
         for name, sums in self._sums.items():
             is_key = len(sums) > 2 and all(it.rows == 1 for it in sums.values())
