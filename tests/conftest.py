@@ -26,7 +26,9 @@ SLOW = (
         for name in ("full_disk", "gateways", "limits", "long_outages", "memory")
     ),
     *("output/test_archive_recovery.py", "output/test_archive_zip64.py"),
-    *("providers/test_decoding.py", "sandbox/test_profiles.py", "wire/test_unfold.py"),
+    *("manifest/test_template_limits.py", "providers/test_decoding.py"),
+    *("sandbox/test_profiles.py", "test_finder.py", "test_start.py"),
+    *("wire/test_scrub.py", "wire/test_unfold.py"),
 )
 """Whole runs in processes of their own, random search, and what else takes seconds."""
 QUICK = "not slow"

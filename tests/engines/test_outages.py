@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 import pytest
 
 from batchgen.limits import Breaker
@@ -92,7 +90,7 @@ async def test_an_outage_is_told_by_the_title_of_the_gateway_s_page(
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_long_wait_is_told(desk: Desk, shop: Shop, status: int) -> None:
     def later(asked: Request) -> Answer:
-        signal.raise_signal(signal.SIGTERM)
+        desk.handle.stop()
         return refused(status, "later", retry_after="7200")
 
     shop.buy = later
