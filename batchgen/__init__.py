@@ -1,1 +1,98 @@
-"""Turn a table of prompts into a ZIP of images and a table of what each one cost."""
+"""Turn a table of prompts into a ZIP of images and a table of what each one cost.
+
+From Python code, all that is public stands in this module; `batchgen help python` shows
+how it is used. Each name is loaded when it is used first.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchgen.api.extension import add_provider
+    from batchgen.api.folders import Folder, FolderStatus, Image
+    from batchgen.api.folders import open_run_folder as open
+    from batchgen.api.jobs import Job
+    from batchgen.api.plans import Plan, check
+    from batchgen.api.row_stream import stream
+    from batchgen.api.run_reports import Result, RunProgress
+    from batchgen.api.runs import arun, run
+    from batchgen.engines.handle import RunHandle
+    from batchgen.errors import (
+        BatchgenError,
+        BudgetReached,
+        LedgerLocked,
+        LedgerMismatch,
+        LedgerMissing,
+        NearlyAllFailed,
+        ProviderStopped,
+        SpecError,
+        StorageError,
+        UsageError,
+    )
+    from batchgen.model import ResultRow, Status
+
+__all__ = [
+    "BatchgenError",
+    "BudgetReached",
+    "Folder",
+    "FolderStatus",
+    "Image",
+    "Job",
+    "LedgerLocked",
+    "LedgerMismatch",
+    "LedgerMissing",
+    "NearlyAllFailed",
+    "Plan",
+    "ProviderStopped",
+    "Result",
+    "ResultRow",
+    "RunHandle",
+    "RunProgress",
+    "SpecError",
+    "Status",
+    "StorageError",
+    "UsageError",
+    "add_provider",
+    "arun",
+    "check",
+    "open",
+    "run",
+    "stream",
+]
+
+_HOMES = {
+    "Folder": "api.folders",
+    "FolderStatus": "api.folders",
+    "Image": "api.folders",
+    "Job": "api.jobs",
+    "Plan": "api.plans",
+    "Result": "api.run_reports",
+    "ResultRow": "model",
+    "RunHandle": "engines.handle",
+    "RunProgress": "api.run_reports",
+    "Status": "model",
+    "add_provider": "api.extension",
+    "arun": "api.runs",
+    "check": "api.plans",
+    "open": "api.folders",
+    "run": "api.runs",
+    "stream": "api.row_stream",
+}
+"""Where a name is defined, unless it is an error."""
+
+
+if not TYPE_CHECKING:  # else every name would be there, to a type checker
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(f"batchgen.{_HOMES.get(name, 'errors')}")
+        value = getattr(module, "open_run_folder" if name == "open" else name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

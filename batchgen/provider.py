@@ -22,6 +22,7 @@ from batchgen.model import (
     Endpoint,
     ImageRequest,
     Link,
+    Next,
     PriceList,
     RateList,
     Reply,
@@ -32,7 +33,7 @@ from batchgen.model import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """What holds for a provider until the job says otherwise.
+    """What holds for a provider, most of it until the job says otherwise.
 
     Attributes:
         base_url: None where the provider documents none: the user must give it.
@@ -45,6 +46,14 @@ class Defaults:
         failed_tasks_source: Where that was read, and when.
         failures_are_free: Whether the provider documents that a request that fails,
             a timeout included, is not charged; the page and day stand beside it.
+        empty_polls: How often a completed task may show no result before that is
+            believed; more than 1 where results are known to come a moment later.
+        key_variable: The environment variable that holds the key; None for
+            `NAME_API_KEY`.
+        key_header: The header that carries the key.
+        key_prefix: What stands before the key there.
+        unread_variables: Other variables in which people keep the same key: they are
+            not read, and a user whose key is missing is told so.
     """
 
     base_url: str | None
@@ -56,6 +65,15 @@ class Defaults:
     failed_tasks: Literal["unknown", "free"] = "unknown"
     failed_tasks_source: str = "documented nowhere"
     failures_are_free: bool = False
+    empty_polls: int = 1
+    key_variable: str | None = None
+    key_header: str = "authorization"
+    key_prefix: str = "Bearer "
+    unread_variables: tuple[str, ...] = ()
+
+    def headers(self, endpoint: Endpoint) -> dict[str, str]:
+        """Return the headers that carry the key."""
+        return {self.key_header: self.key_prefix + endpoint.key}
 
     def limits(self, terms: Terms) -> tuple[float | None, int]:
         """Return requests per minute and concurrency that a job begins with."""
@@ -134,12 +152,23 @@ class TaskProvider(Provider, Protocol):
 
     polling: PollSchedule
 
-    def encode_poll(self, task_id: str, endpoint: Endpoint) -> Call:
-        """Return the request that asks how a task stands; it buys nothing."""
+    def encode_poll(self, handle: str, endpoint: Endpoint) -> Call:
+        """Return the request that asks how a task stands; it buys nothing.
+
+        Args:
+            handle: As `decode` gave it in `Accepted`, or read from an older ledger.
+            endpoint: Where to, with which key.
+        """
         ...
 
-    def decode_poll(self, reply: Reply) -> Delivered | Running:
+    def decode_poll(
+        self, reply: Reply, endpoint: Endpoint
+    ) -> Delivered | Running | Next:
         """Read the answer to a poll.
+
+        Args:
+            reply: Of the poll, or of the call of a `Next`.
+            endpoint: For the call of a `Next`.
 
         Raises:
             AttemptError: the task failed or is unknown, or the poll itself broke.
@@ -186,8 +215,3 @@ class BalanceProvider(Provider, Protocol):
             AttemptError: it was not told.
         """
         ...
-
-
-def key_variable(name: str) -> str:
-    """Return the environment variable that holds a provider's key."""
-    return f"{name.upper()}_API_KEY"

@@ -108,7 +108,7 @@ class Task:
         seconds = number(self.estimate)
         believed = seconds and seconds <= LONGEST_ESTIMATE_S
         return Accepted(
-            task_id=" ".join(dict.fromkeys(ids)),
+            handle=" ".join(dict.fromkeys(ids)),
             estimate_s=float(seconds or 0) if believed else None,
         )
 

@@ -22,8 +22,7 @@ from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
 from batchgen.engines.local import LocalEngine
 from batchgen.model import Job
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 from tests.warm import Ended, call
 
 COMMAND = (sys.executable, "-P", "-m", "batchgen")

@@ -14,8 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batchgen.job import Overrides, load_job
-from batchgen.providers import PROVIDERS
+from batchgen.job import load_job
 from tests.cli.command import batchgen
 from tests.code_blocks import ROOT, CodeBlock, code_blocks
 
@@ -50,7 +49,7 @@ def test_a_toml_block_is_a_job_that_loads(block: CodeBlock, tmp_path: Path) -> N
     needed = "" if "manifest =" in block.text else JOB
     job.write_text(needed + block.text)
 
-    load_job(job, Overrides(), tuple(PROVIDERS))
+    load_job(job)
 
 
 @pytest.mark.parametrize("block", code_blocks("json"), ids=str)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from batchgen.job import Overrides, load_job
+from batchgen.job import load_job
 from batchgen.manifest import REFERENCE_ALIASES, Row
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, Sale, find_price
@@ -28,8 +28,11 @@ def cells() -> list[dict[str, str]]:
 
 
 def job_for(source: Path) -> Job:
-    provider = None if source.suffix == ".toml" else "aimlapi"
-    return load_job(source, Overrides(provider=provider), PROVIDERS)
+    return (
+        load_job(source)
+        if source.suffix == ".toml"
+        else load_job(source, provider="aimlapi")
+    )
 
 
 def rows_of(job: Job) -> list[Row]:

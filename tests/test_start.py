@@ -80,16 +80,31 @@ LATE = {
     "cli.display.choose_display: batchgen.cli.bar": "rich draws in terminals alone",
     "cli.help._lay_out: rich.console": "for a terminal alone",
     "cli.help._lay_out: rich.markdown": "likewise",
-    "cli.keys.without_keys: batchgen.wire.scrub": (
+    "engines.credentials.without_keys: batchgen.wire.scrub": (
         "httpx, where a proxy has a password alone"
     ),
-    "cli.launch.launch: batchgen.cli.rehearsal": "the sandbox is for rehearsals alone",
+    "cli.launch._rehearsed: batchgen.engines.rehearsal": (
+        "the sandbox is for rehearsals alone"
+    ),
+    "engines.session.open_session: batchgen.engines.rehearsal": "likewise",
+    "api.runs._open_session: batchgen.engines.rehearsal": "likewise",
+    "api.folders.Folder._content: batchgen.output.archive": "for an image alone",
+    "api.folders.Folder._table: polars": "for tables alone",
+    "api.folders.Folder._written: batchgen.runner.outputs": "likewise",
+    "api.folders.Folder.costs: batchgen.output.costs": "likewise",
+    "api.jobs._frame_of: polars": "for frames alone",
+    "api.jobs._is_kept: polars": "likewise",
     "cli.run.command: batchgen.cli.launch": "a wrong job is told before it loads",
+    "cli.providers._verify: batchgen.verify.run": (
+        "polars, the engine and the sandbox, for --verify alone"
+    ),
     "cli.report._write_page: batchgen.web": "jinja2 and Pillow, for --html alone",
     "engines.ending.write_outputs_at_end: batchgen.runner.outputs": (
         "pyarrow, when the rows are done"
     ),
-    "job.values.base_url: batchgen.addresses.url": "httpx, for an address alone",
+    "job.service_address._read_base_url: batchgen.addresses.url": (
+        "httpx, for an address alone"
+    ),
     "manifest.opening.expected_names: batchgen.manifest.template": (
         "jinja2, for a template alone"
     ),
@@ -122,6 +137,19 @@ def test_each_command_loads_what_it_needs_and_no_more() -> None:
     )
 
     assert dict(map(json.loads, found.stderr.splitlines())) == LOADED
+
+
+def test_to_import_batchgen_loads_nothing_of_it() -> None:
+    code = (
+        "import sys, batchgen; names = {*sys.modules}; own = 'batchgen'; "
+        "print(*sorted(n for n in names if n.startswith(own) or n in sys.argv[1:]))"
+    )
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", code, *WATCHED], capture_output=True, text=True
+    )
+
+    assert loaded.stdout.split() == ["batchgen"]
 
 
 def test_only_what_has_a_reason_is_imported_late() -> None:

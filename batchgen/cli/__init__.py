@@ -114,7 +114,7 @@ def main() -> None:
 def _run() -> int:
     """Run the command and return the exit code."""
     from batchgen.drives import message_for, ring_of_links
-    from batchgen.errors import BatchgenError, SpecError
+    from batchgen.errors import BatchgenError, UsageError
 
     open_files.raise_limit()
     if open_files.limit() < open_files.LEAST:
@@ -128,8 +128,8 @@ def _run() -> int:
         code = 130
     except click.ClickException as error:
         code = _refuse(error)
-    except SpecError as error:
-        code = _say(str(error), error.exit_code)
+    except UsageError as error:
+        code = _say(str(error), 2)
     except BatchgenError as error:
         code = _say(str(error), 1)
     except OSError as error:

@@ -7,8 +7,8 @@ from typing import Any
 
 from batchgen.cli.check_enough import folded
 from batchgen.cli.words import counted
-from batchgen.engines.emptiness import gap_words
-from batchgen.engines.findings import Findings, FinishedPrompt
+from batchgen.engines.emptiness import FinishedPrompt, gap_words
+from batchgen.engines.findings import Findings
 from batchgen.model import Job
 
 PROMPT_WIDTH = 100

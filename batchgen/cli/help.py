@@ -17,6 +17,8 @@ from batchgen.cli.streams import write_result
 from batchgen.errors import UsageError
 
 _SUFFIX = ".md"
+_SCHEMA = "job.schema.json"
+_DOCS = files("batchgen").joinpath("docs")
 
 
 @click.command("help")
@@ -27,12 +29,17 @@ def command(topic: str | None) -> None:
     In a terminal the page is laid out for its width, and a long one is shown in your
     pager ($PAGER, else less). Elsewhere it is written as it stands, in Markdown:
     batchgen help results > results.md
+
+    The topic schema is the JSON Schema of job files, for editors.
     """
     pages = read_pages()
     if topic is None:
         write_result("\n".join(_list_of(pages)))
         return
     name = topic.lower().removesuffix(_SUFFIX).replace("_", "-")
+    if name == "schema":
+        write_result(_DOCS.joinpath(_SCHEMA).read_text("utf-8").removesuffix("\n"))
+        return
     if name not in pages:
         raise UsageError(f"no page {visible_line(topic)!r}: {_hint(name, pages)}")
     _show(pages[name])
@@ -40,10 +47,9 @@ def command(topic: str | None) -> None:
 
 def read_pages() -> Mapping[str, str]:
     """Return the text of each page by its name, in the order of the names."""
-    folder = files("batchgen").joinpath("docs")
     return {
         page.name.removesuffix(_SUFFIX): page.read_text("utf-8")
-        for page in sorted(folder.iterdir(), key=lambda page: page.name)
+        for page in sorted(_DOCS.iterdir(), key=lambda page: page.name)
         if page.name.endswith(_SUFFIX)
     }
 

@@ -71,7 +71,7 @@ def _run(session: Session, display: Display) -> RunResult:
     gc.freeze()  # what lives as long as the process is 7 % of a run's CPU to collect
     sys.setswitchinterval(SWITCH_S)
 
-    async def shown() -> RunResult:
+    async def run_and_show() -> RunResult:
         async with anyio.create_task_group() as tasks:
             await tasks.start(watch_signals, session)
             # Not before it: the engine's first notices come before its first wait.
@@ -82,7 +82,7 @@ def _run(session: Session, display: Display) -> RunResult:
 
     try:
         with plain_errors(session.config.log):
-            return run_loop(shown)
+            return run_loop(run_and_show)
     except Crash as crash:
         raise Crash(f"{crash}; carry on:\n  {this_command()}") from crash
     except StorageError as error:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import click
 
 from batchgen.addresses.characters import visible
 from batchgen.cli.run import command
-from batchgen.cli.source import overrides_of
-from batchgen.job import Overrides
+from batchgen.cli.source import Options, overrides_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class LoggedCommand:
     """
 
     words: Sequence[str]
-    overrides: Overrides
+    overrides: Options
 
 
 def logged_command(text: str | None) -> LoggedCommand | None:
@@ -43,13 +42,3 @@ def logged_command(text: str | None) -> LoggedCommand | None:
     except (ValueError, click.ClickException, click.exceptions.Exit):
         return None
     return LoggedCommand((name, *words), overrides_of(context.params))
-
-
-def said_before(typed: Overrides, logged: LoggedCommand) -> Overrides:
-    """Return what was typed, and where nothing was, what the last run was told."""
-    missing = {
-        each.name: getattr(logged.overrides, each.name)
-        for each in fields(Overrides)
-        if getattr(typed, each.name) in (None, ())
-    }
-    return replace(typed, **missing)

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from batchgen.engines.retrying import Pick
 from batchgen.errors import UsageError
 from batchgen.manifest.wording import refuse_irregular
 from batchgen.output.cells import plain_cell
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """A row by its id as the result table has it, or one image of it.
-
-    Attributes:
-        image: Counts from 1; None for the whole row.
-    """
-
-    id: str
-    image: int | None = None
 
 
 def read_picks(path: Path) -> list[Pick]:

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from batchgen.cli.exact import exact_json, price_fields, tagged
 from batchgen.cli.screen import drawable
+from batchgen.cli.streams import write_notice
 from batchgen.errors import UsageError
+from batchgen.job.layers import error_context
 from batchgen.job.names import check_names
-from batchgen.job.said import blamed
 from batchgen.model import (
     Capabilities,
     OptionRule,
@@ -26,8 +27,8 @@ from batchgen.model import (
     find_price,
     type_of_option,
 )
-from batchgen.provider import Provider, TaskProvider, UploadProvider, key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.provider import Provider, TaskProvider, UploadProvider
+from batchgen.providers import PROVIDERS, key_variable
 
 # Where there is no terminal whose width could be asked for.
 PLAIN_WIDTH = 100
@@ -43,11 +44,20 @@ TRAVELS = {
 @click.command("providers")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def command(name: str | None, *, as_json: bool) -> None:
+@click.option(
+    "--verify",
+    "verifies",
+    is_flag=True,
+    help="Try NAME at its sandbox with everything that can go wrong: free, no key.",
+)
+def command(name: str | None, *, as_json: bool, verifies: bool) -> None:
     """Show all providers, or all about NAME; what nobody documents is `unknown`."""
     if name is not None and name not in PROVIDERS:
-        with blamed(UsageError, "NAME"):
+        with error_context(UsageError, "NAME"):
             check_names([name], PROVIDERS, "provider")
+    if verifies:
+        _verify(name, as_json=as_json)
+        return
     chosen = [PROVIDERS[name]] if name else list(PROVIDERS.values())
     if as_json:
         facts = [facts_of(provider) for provider in chosen]
@@ -58,6 +68,35 @@ def command(name: str | None, *, as_json: bool) -> None:
     else:
         _show(_overview(chosen))
         click.echo("all about one: batchgen providers NAME")
+        for other, problem in PROVIDERS.problems.items():
+            write_notice(f"provider `{other}`: {problem}")
+
+
+def _verify(name: str | None, *, as_json: bool) -> None:
+    """Print a line for each check; end with 1 if one failed.
+
+    Raises:
+        UsageError: There is nothing to verify.
+    """
+    if name is None or as_json:
+        raise UsageError(
+            "--verify takes one provider: batchgen providers NAME --verify"
+        )
+    # The sandbox and the engine are needed here alone.
+    from batchgen.verify.run import has_sandbox, verify
+
+    if not has_sandbox(name):
+        raise UsageError(
+            f"{name} cannot be verified: its package brings no sandbox (an entry point "
+            "of the group batchgen.sandboxes)"
+        )
+    failed = 0
+    for result in verify(name):
+        failed += result.problem is not None
+        state = "ok" if result.problem is None else f"FAILED: {result.problem}"
+        click.echo(f"{result.name}: {state}")
+    if failed:
+        raise SystemExit(1)
 
 
 def _show(table: Table) -> None:

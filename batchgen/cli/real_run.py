@@ -12,18 +12,17 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from batchgen.budget import limits_of
-from batchgen.cli.runfolder import REHEARSAL
 from batchgen.cli.words import counted
 from batchgen.engines.access import base_url_of, no_base_url, prices_of
 from batchgen.engines.credentials import known_keys
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.findings import Cost
+from batchgen.engines.folder import REHEARSAL_SUFFIX
 from batchgen.engines.notices import network_problems, notices_of
 from batchgen.errors import SpecError
 from batchgen.ledger import Reader, load_request
 from batchgen.model import Job, Sale, dollars, find_price
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 from batchgen.runner.choice import unpriced_words
 from batchgen.runner.own_address import is_own_address
 from batchgen.wire import check_base_url
@@ -64,7 +63,7 @@ def _stops(job: Job) -> Iterator[str]:
             yield f"{STOP}: {error}"
     # `try` makes a new folder each time, its source in it.
     is_shared = not job.source.is_relative_to(job.out)
-    if is_shared and not job.out.name.endswith(REHEARSAL):
+    if is_shared and not job.out.name.endswith(REHEARSAL_SUFFIX):
         yield (
             f"{STOP}: {job.out} holds this rehearsal, and their money must not mix; "
             "name another folder with --out"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import click
 from batchgen.addresses.url import read_url
 from batchgen.cli.carry_on import ONCE
 from batchgen.cli.exact import exact_json, tagged
-from batchgen.cli.logged_command import logged_command, said_before
+from batchgen.cli.logged_command import logged_command
 from batchgen.cli.recovered_shown import fields_of, lines_of
 from batchgen.cli.runfolder import (
     carry_on_by,
@@ -21,7 +20,7 @@ from batchgen.cli.runfolder import (
     these_words,
     this_command,
 )
-from batchgen.cli.source import job_options, overrides_of
+from batchgen.cli.source import Options, job_options, overrides_of
 from batchgen.cli.stored_command import address_notes
 from batchgen.engines.access import prices_of, realm_of
 from batchgen.engines.needed import COMMAND
@@ -32,7 +31,7 @@ from batchgen.engines.recover import (
     recover_folder,
 )
 from batchgen.errors import SpecError, UsageError
-from batchgen.job import Overrides, load_job
+from batchgen.job import load_job_with_options
 from batchgen.ledger import REHEARSAL
 from batchgen.model import Job
 from batchgen.providers import PROVIDERS
@@ -65,8 +64,8 @@ def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
     source = _source(run, remains)
     logged = logged_command(remains.events.command) if run.is_dir() else None
     if logged is not None:
-        overrides = said_before(overrides, logged)
-    job = _job(source, replace(overrides, out=folder.resolve()), remains)
+        overrides = {**logged.overrides, **overrides}
+    job = _job(source, {**overrides, "out": folder.resolve()}, remains)
     realm = remains.realm or _realm(job, remains)
     if logged is None:
         _remember_command(run, source, job, overrides, is_rehearsal=realm == REHEARSAL)
@@ -89,17 +88,17 @@ def command(*, rehearse: bool, as_json: bool, **given: Any) -> None:
         click.echo("\n".join([*lines_of(folder, found, this_command()), *notes]))
 
 
-def _folder(run: Path, overrides: Overrides, *, rehearse: bool) -> Path:
-    if run.is_dir() and overrides.out is not None:
+def _folder(run: Path, overrides: Options, *, rehearse: bool) -> Path:
+    if run.is_dir() and "out" in overrides:
         raise UsageError(
             "RUN is a folder, and --out names another one: name the folder alone, or "
             "SOURCE with --out"
         )
-    if not run.is_dir() and overrides.out is not None and run.exists():
-        folder = Path(overrides.out).resolve()
+    if not run.is_dir() and "out" in overrides and run.exists():
+        folder = Path(overrides["out"]).resolve()
     else:
         folder = folder_of(run)
-    if rehearse and not run.is_dir() and overrides.out is None:
+    if rehearse and not run.is_dir() and "out" not in overrides:
         rehearsals = folder.with_name(f"{folder.name}-rehearsal")
         folder = rehearsals if rehearsals.is_dir() else folder
     if not folder.is_dir():
@@ -129,17 +128,15 @@ def _source(run: Path, remains: Remains) -> Path:
     )
 
 
-def _job(source: Path, overrides: Overrides, remains: Remains) -> Job:
+def _job(source: Path, overrides: Options, remains: Remains) -> Job:
     """Read the job; who made the images says the folder, where nobody else does."""
     try:
-        return load_job(source, overrides, tuple(PROVIDERS))
+        return load_job_with_options(source, overrides)
     except SpecError:
         names = [name for name in remains.providers if name in PROVIDERS]
-        if overrides.provider is not None or not names:
+        if "provider" in overrides or not names:
             raise
-    return load_job(
-        source, replace(overrides, provider=",".join(names)), tuple(PROVIDERS)
-    )
+    return load_job_with_options(source, {**overrides, "provider": ",".join(names)})
 
 
 def _realm(job: Job, remains: Remains) -> str:
@@ -151,12 +148,12 @@ def _realm(job: Job, remains: Remains) -> str:
 
 
 def _remember_command(
-    run: Path, source: Path, job: Job, overrides: Overrides, *, is_rehearsal: bool
+    run: Path, source: Path, job: Job, overrides: Options, *, is_rehearsal: bool
 ) -> None:
     """Let `this_command` return the command that carries on."""
     words = sys.argv[2:]
     words = [word for word in words if word not in (str(run), "--json", "--rehearse")]
-    if overrides.provider is None and source.suffix.lower() != ".toml":
+    if "provider" not in overrides and source.suffix.lower() != ".toml":
         words += ["--provider", ",".join(job.providers)]
     if run.is_dir():
         words += ["--out", str(run)]

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from batchgen.cli.carry_on import amount, carry_on_command
 from batchgen.cli.cause_lines import cause_lines
-from batchgen.cli.picks import Pick, read_picks
+from batchgen.cli.picks import read_picks
 from batchgen.cli.runfolder import folder_of
 from batchgen.cli.stored_command import address_notes
 from batchgen.cli.words import NO_MONEY, counted
-from batchgen.engines.causes import Cause, causes_of, kinds_without_help
+from batchgen.engines.causes import Cause, causes_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.needed import needed_after_retry
+from batchgen.engines.retrying import REJECT, STATUSES, Pick, mark_rows
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
-from batchgen.ledger.picked import reject_images, rows_named, try_again
+from batchgen.ledger.picked import rows_named
 from batchgen.model import Status, dollars, to_usd
-
-REJECT = "succeeded"
-"""Must be said: it buys again what was bought already."""
-STATUSES = ("failed", "held", "refused", REJECT)
-DEFAULT = ("failed", "held")
-"""Refused rows are not among them, nor failed ones whose request is to blame: the same
-request would end the same way."""
 
 
 @click.command("retry")
@@ -62,12 +55,7 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
     selection = None if ids is None else read_picks(ids)
     with open_folder(folder, None, None) as opened, opened.ledger.transaction():
         selected, others = _causes(opened.ledger, statuses, selection)
-        if selection is None:
-            marked_rows = _mark(opened.ledger, statuses)
-        else:
-            marked_rows = _mark_picked(opened.ledger, statuses, selection)
-        if marked_rows:
-            opened.ledger.put("outputs", "stale")
+        marked_rows = mark_rows(opened.ledger, statuses, selection)
     verb = "is" if marked_rows == 1 else "are"
     click.echo(f"{counted(marked_rows, 'row')} {verb} marked to be tried again")
     _tell_causes(selected, others)
@@ -119,42 +107,6 @@ def _tell_causes(selected: list[Cause], others: list[Cause]) -> None:
     )
     for line in cause_lines(others):
         click.echo(f"  {line}")
-
-
-def _mark(ledger: Ledger, statuses: tuple[str, ...]) -> int:
-    if statuses:
-        values = [(status, ledger.generation) for status in statuses]
-        return sum(ledger.run("retry_by_status", each).rowcount for each in values)
-    errors = json.dumps(sorted(kinds_without_help()))
-    return sum(
-        ledger.run("retry_unless", (errors, status, ledger.generation)).rowcount
-        for status in DEFAULT
-    )
-
-
-def _mark_picked(ledger: Ledger, statuses: tuple[str, ...], picks: list[Pick]) -> int:
-    """Mark the rows that were picked; nothing if one of them is not there."""
-    rows = rows_named(ledger, {it.id for it in picks})
-    unknown = [it.id for it in picks if it.id not in rows]
-    if unknown:
-        raise UsageError(
-            f"no row has the id {unknown[0]!r} ({len(unknown)} of "
-            f"{counted(len(picks), 'id')} are in no row); nothing was marked"
-        )
-    selected = statuses or tuple(it for it in STATUSES if it != REJECT)
-    picked = [(row, it.image) for it in picks if (row := rows[it.id]) is not None]
-    stood = {row_id: ledger.status(row_id) for row_id, _ in picked}
-    marked_rows = set()
-    for row_id, image in picked:
-        status = stood[row_id]
-        is_due = status in selected and status != REJECT
-        # A row that lacks some of its images still has others, which may be as bad.
-        if REJECT in selected and (status == REJECT or image is not None):
-            is_due |= reject_images(ledger, row_id, image)
-        if is_due:
-            try_again(ledger, row_id)
-            marked_rows.add(row_id)
-    return len(marked_rows)
 
 
 def _tell_left_alone(folder: Path, picks: list[Pick]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from batchgen.cli.display import choose_display
-from batchgen.cli.latency import LatencyType
+from batchgen.cli.option_types import LatencyType
 from batchgen.cli.run_document import summary_fields
 from batchgen.cli.run_options import run_options
 from batchgen.cli.source import job_options, overrides_of, read_job

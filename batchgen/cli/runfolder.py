@@ -8,14 +8,13 @@ from pathlib import Path
 import click
 
 from batchgen.cli.stored_command import join_words
-from batchgen.engines.folder import LEDGER, LOG
+from batchgen.engines.folder import LEDGER, LOG, REHEARSAL_SUFFIX
 from batchgen.errors import BatchgenError, UsageError
-from batchgen.job import Overrides, load_job
+from batchgen.job import load_job_with_options
 from batchgen.manifest.wording import nearest
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.providers import PROVIDERS
 
-REHEARSAL = "-rehearsal"
 _OUTPUTS = (ARCHIVE, TABLE, PURCHASES, LEDGER, LOG, "report.html")
 _COMMAND = "batchgen.command"
 
@@ -38,10 +37,10 @@ def folder_of(run: Path) -> Path:
         )
     any_provider = next(iter(PROVIDERS))
     try:
-        job = load_job(run, Overrides(), tuple(PROVIDERS))
+        job = load_job_with_options(run, {})
     except BatchgenError:
-        job = load_job(run, Overrides(provider=any_provider), tuple(PROVIDERS))
-    rehearsal = job.out.with_name(job.out.name + REHEARSAL)
+        job = load_job_with_options(run, {"provider": any_provider})
+    rehearsal = job.out.with_name(job.out.name + REHEARSAL_SUFFIX)
     if not job.out.exists() and rehearsal.exists():
         return rehearsal
     return job.out

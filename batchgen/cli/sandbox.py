@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batchgen.cli.latency import LatencyType
+from batchgen.cli.option_types import LatencyType
 from batchgen.errors import SpecError
 from batchgen.sandbox.server import PortTaken, serve
 

@@ -25,7 +25,8 @@ from batchgen.model import (
     Job,
     Link,
 )
-from batchgen.provider import Provider, TaskProvider, UploadProvider, key_variable
+from batchgen.provider import Provider, TaskProvider, UploadProvider
+from batchgen.providers import key_variable
 from batchgen.references import Larder, Unusable
 from batchgen.wire import is_loopback_host
 from batchgen.wire.sender import Wire

@@ -27,9 +27,9 @@ async def watch_signals(
 
     A signal that whoever started us ignores (nohup) stays ignored.
     """
-    watched = [name for name in SIGNALS if signal.getsignal(name) is not signal.SIG_IGN]
+    numbers = [name for name in SIGNALS if signal.getsignal(name) is not signal.SIG_IGN]
     handle, log = session.config.handle, session.config.log
-    with anyio.open_signal_receiver(*watched) as signals:
+    with anyio.open_signal_receiver(*numbers) as signals:
         task_status.started()
         async for number in signals:
             if handle.reason is not None:

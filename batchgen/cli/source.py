@@ -3,136 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 
-from batchgen.cli.auto import NumberOrAuto
-from batchgen.cli.folder_option import FolderType
-from batchgen.cli.runfolder import REHEARSAL
+from batchgen.cli.option_types import FolderType, NumberOrAuto
 from batchgen.engines.access import base_url_of, no_base_url
+from batchgen.engines.folder import REHEARSAL_SUFFIX
 from batchgen.engines.job_checks import check_settings
 from batchgen.errors import SpecError, UsageError
-from batchgen.job import Overrides, load_job
+from batchgen.job import load_job_with_options
+from batchgen.job.declaration import Setting
+from batchgen.job.settings import SETTINGS
 from batchgen.model import Job
-from batchgen.providers import PROVIDERS
 from batchgen.wire import check_base_url
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_OPTIONS = (
-    click.option("--provider", metavar="NAME[,NAME]", help="Who makes the images."),
-    click.option("--model", help="Model; the provider's own by default."),
-    click.option(
-        "--base-url", multiple=True, metavar="[NAME=]URL", help="Where a provider is."
-    ),
-    click.option("--out", type=FolderType(), metavar="DIR", help="The run folder."),
-    click.option(
-        "--prompt",
-        metavar="TEMPLATE",
-        help="Text with columns in it (Jinja2), such as 'Photo of {{ title }}'.",
-    ),
-    click.option(
-        "--id",
-        "id_column",
-        metavar="COLUMN",
-        help="Column that names the rows, whatever else is edited.",
-    ),
-    click.option("--aspect-ratio", metavar="W:H", help="Default for empty cells."),
-    click.option("--resolution", help="512, 1K, 2K or 4K: default for empty cells."),
-    click.option("--n", type=int, help="Images of a row: default for empty cells."),
-    click.option(
-        "--rpm",
-        type=NumberOrAuto(float),
-        help="Purchase requests per minute, at most.",
-    ),
-    click.option(
-        "--concurrency",
-        type=NumberOrAuto(int),
-        help="Purchases under way at once; `auto` finds the limit, as for --rpm.",
-    ),
-    click.option(
-        "--max-cost",
-        metavar="USD",
-        help="Spend at most this in the run folder, all its runs together.",
-    ),
-    click.option(
-        "--max-cost-per-day", metavar="USD", help="Spend at most this on one day (UTC)."
-    ),
-    click.option(
-        "--on-day-full",
-        type=click.Choice(["stop", "wait"]),
-        help="When the day's budget is used up: stop (default), or wait for the next "
-        "day (UTC).",
-    ),
-    click.option("--price", metavar="USD", help="Price of one image."),
-    click.option(
-        "--route",
-        type=click.Choice(["cheapest", "fastest"]),
-        help="How rows are spread over several providers.",
-    ),
-    click.option(
-        "--dedupe",
-        is_flag=True,
-        default=None,
-        help="Buy rows with the same prompt and options once; the others point to "
-        "those images.",
-    ),
-    click.option(
-        "--max-attempts", type=int, help="How often to buy one part of a row, at most."
-    ),
-    click.option(
-        "--empty",
-        type=click.Choice(["buy", "skip"]),
-        help="Rows that lack a value which the template uses: buy them all the same, "
-        "or leave them out.",
-    ),
-    click.option(
-        "--on-unknown",
-        type=click.Choice(["retry", "hold"]),
-        help="What to do after a request that may have been charged but brought no "
-        "image: buy again (default), or hold the row.",
-    ),
-    click.option(
-        "--max-unknown",
-        type=int,
-        help="How often to buy again when a request may have been charged but "
-        "brought no image.",
-    ),
-    click.option("--limit", type=int, help="Only the first N rows of the manifest."),
-    click.option(
-        "--grace",
-        type=float,
-        help="Seconds to wait after Ctrl-C for requests already sent (default 60).",
-    ),
-)
+Options = Mapping[str, Any]
+"""Options as they were typed, by the names of settings."""
 
 
 def job_options(function: F) -> F:
     """Add the options that can also stand in a job file."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
+    for setting in reversed([*SETTINGS.values()]):
+        if setting.help:
+            function = _decorator(setting)(function)
     return function
 
 
-def overrides_of(given: Mapping[str, Any]) -> Overrides:
-    """Return the job options among a command's values."""
-    names = {it.name for it in fields(Overrides)}
-    return Overrides(**{name: value for name, value in given.items() if name in names})
+def _decorator(setting: Setting) -> Callable[[F], F]:
+    is_flag = setting.python_type is bool
+    return click.option(
+        setting.flag,
+        setting.name,
+        type=None if is_flag else _type_of(setting.python_type),
+        metavar=setting.metavar or None,
+        help=setting.help,
+        multiple=setting.multiple,
+        is_flag=is_flag,
+        default=None,
+    )
 
 
-def read_job(source: Path, overrides: Overrides, *, rehearse: bool = False) -> Job:
+def _type_of(python_type: Any) -> Any:
+    """Return the type of an option by the type of its setting."""
+    types = get_args(python_type)
+    if get_origin(python_type) is Literal:
+        return click.Choice(types)
+    if Literal["auto"] in types:
+        return NumberOrAuto(types[0])
+    if Path in types:
+        return FolderType()
+    return python_type if python_type in (int, float) else str
+
+
+def overrides_of(values: Mapping[str, Any]) -> Options:
+    """Return the job options that were typed, among a command's values."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name in SETTINGS and value not in (None, ())
+    }
+
+
+def read_job(source: Path, overrides: Options, *, rehearse: bool = False) -> Job:
     """Read the job that SOURCE and options describe.
 
     Raises:
         SpecError: SOURCE is wrong.
         UsageError: an option is wrong.
     """
-    job = load_job(source, overrides, tuple(PROVIDERS))
-    if rehearse and overrides.out is None:
-        job = replace(job, out=job.out.with_name(job.out.name + REHEARSAL))
+    job = load_job_with_options(source, overrides)
+    if rehearse and "out" not in overrides:
+        job = replace(job, out=job.out.with_name(job.out.name + REHEARSAL_SUFFIX))
     for name in () if rehearse else job.providers:
         url = base_url_of(job, name)
         if url is None:
@@ -142,10 +88,10 @@ def read_job(source: Path, overrides: Overrides, *, rehearse: bool = False) -> J
     return job
 
 
-def _check_base_url(url: str, job: Job, overrides: Overrides) -> None:
+def _check_base_url(url: str, job: Job, overrides: Options) -> None:
     try:
         check_base_url(url, allow_http=job.allow_http)
     except SpecError as error:
-        if overrides.base_url:
+        if "base_url" in overrides:
             raise UsageError(str(error)) from error
         raise

@@ -40,7 +40,7 @@ from batchgen.ledger import Totals
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, Status, dollars
 from batchgen.output import ARCHIVE, TABLE
-from batchgen.provider import key_variable
+from batchgen.providers import key_variable
 
 WRONG_JOB = (
     CertificateRejected,

@@ -11,8 +11,7 @@ from pathlib import Path
 import click
 
 from batchgen.model import type_of_option
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 
 _CARRIES_ON = "`batchgen run SOURCE` carries on where it stopped, by itself"
 _LOOKS = "`batchgen check SOURCE` sends nothing, `batchgen run SOURCE --rehearse` plays"

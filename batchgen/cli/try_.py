@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from batchgen.addresses import is_local, is_url
 from batchgen.cli.curl import command_of, entry_at, problem_of
 from batchgen.cli.display import choose_display
-from batchgen.cli.folder_option import FolderType
 from batchgen.cli.launch import launch
+from batchgen.cli.option_types import FolderType
 from batchgen.cli.run_options import run_options
 from batchgen.cli.runfolder import carry_on_by
 from batchgen.cli.source import overrides_of, read_job

@@ -10,8 +10,7 @@ from batchgen.addresses.url import read_url
 from batchgen.engines.credentials import key_problem, known_keys
 from batchgen.errors import SpecError, UsageError
 from batchgen.model import Job, PriceList
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 from batchgen.runner.own_address import is_own_address
 from batchgen.wire import check_base_url, is_loopback_host
 
@@ -74,8 +73,9 @@ def _no_key(job: Job, name: str) -> str:
     if others:
         ways.append(f"choose --provider {','.join(others)}")
     ways.append("add --rehearse: that needs no key and costs nothing")
-    if name == "gemini" and os.environ.get("GOOGLE_API_KEY"):
-        state += " (GOOGLE_API_KEY, which is set, is not read)"
+    for other in PROVIDERS[name].defaults.unread_variables:
+        if os.environ.get(other):
+            state += f" ({other}, which is set, is not read)"
     first, *rest = ways
     return f"{variable} {state}: {first} (or {', or '.join(rest)})"
 

@@ -24,7 +24,7 @@ from batchgen.model import (
     find_price,
     to_nano,
 )
-from batchgen.provider import key_variable
+from batchgen.providers import key_variable
 from batchgen.runner.again import given_up, hold, read_kept, reopen
 from batchgen.runner.context import Run, Time
 from batchgen.runner.decide import Policy

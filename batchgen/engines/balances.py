@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from batchgen.errors import AttemptError, SpecError
 from batchgen.model import Balance, Endpoint, Job, Sale, rates_for, to_nano
-from batchgen.provider import BalanceProvider, Provider, key_variable
+from batchgen.provider import BalanceProvider, Provider
+from batchgen.providers import key_variable
 from batchgen.runner.own_address import is_own_address
 from batchgen.wire import scrubber_of
 from batchgen.wire.sender import Wire

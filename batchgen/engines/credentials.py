@@ -7,8 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 
 SHORTEST = 16
 """Characters; what is shorter is a word that a server on this machine may want."""

@@ -7,10 +7,10 @@ a price did not agree to `Studio photo of ` four thousand times.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.findings import FinishedPrompt
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader
 from batchgen.ledger.requests import prompt_of
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from batchgen.runner.planner import Planner
 
 COLUMNS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedPrompt:
+    """The prompt of a row that can run, as it is sent."""
+
+    row: int
+    line: int | None
+    prompt: str
 
 
 def has_fresh_rows(ledger: Reader, end: int, generation: int) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from batchgen.budget import Scope
 from batchgen.engines.causes import Cause
 from batchgen.engines.edited import Rebuy
+from batchgen.engines.emptiness import FinishedPrompt
 from batchgen.ledger import Reader, Totals
 from batchgen.manifest.gaps import Gaps
 from batchgen.model import Price, to_nano
@@ -21,15 +22,6 @@ class Problem:
     line: int | None
     column: str | None
     message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinishedPrompt:
-    """The prompt of a row that can run, as it is sent."""
-
-    row: int
-    line: int | None
-    prompt: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ from batchgen.shortage import refuse_shortage
 
 LEDGER = "run.db"
 LOG = "run.log"
+REHEARSAL_SUFFIX = "-rehearsal"
+"""Behind the name of a folder: its rehearsals have one of their own."""
 
 SOURCE_PROBLEM = (
     "{folder} belongs to {bound}, not to {wanted}; name another folder with --out, "

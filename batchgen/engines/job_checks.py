@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from batchgen.engines.folder import LEDGER
 from batchgen.errors import BatchgenError, SpecError, UsageError
-from batchgen.job import Overrides
 from batchgen.ledger import Reader
 from batchgen.manifest.wording import nearest, shown
 from batchgen.model import Capabilities, ImageRequest, Job
@@ -21,7 +21,7 @@ _SHORTEST_LIST = 3
 others batchgen knows the default alone."""
 
 
-def check_settings(job: Job, overrides: Overrides) -> None:
+def check_settings(job: Job, overrides: Mapping[str, Any]) -> None:
     """Refuse settings that no row could be made with, whether or not one uses them.
 
     A folder in which something is under way is left to its rows: what was bought must
@@ -41,7 +41,7 @@ def check_settings(job: Job, overrides: Overrides) -> None:
         _check_default(job, setting, overrides)
 
 
-def check_zero_budget(job: Job, overrides: Overrides) -> None:
+def check_zero_budget(job: Job, overrides: Mapping[str, Any]) -> None:
     """Refuse a budget of 0 for a first run, where it can only end at once.
 
     Where something was bought before, it lets that be fetched and nothing be bought;
@@ -65,7 +65,7 @@ def check_zero_budget(job: Job, overrides: Overrides) -> None:
     for setting, key in (("max_cost", "max_cost"), ("max_cost_per_day", "per_day")):
         amount = getattr(job, setting)
         if amount is not None and not amount:
-            is_option = getattr(overrides, setting) is not None
+            is_option = setting in overrides
             key_or_option = setting if is_option else key
             raise _blamed(job, key_or_option, message, is_option=is_option)
 
@@ -86,22 +86,22 @@ def _blamed(job: Job, setting: str, message: str, *, is_option: bool) -> SpecErr
     return SpecError(f"{shown(job.source)}, `{setting}`: {message}")
 
 
-def _check_prompt(job: Job, overrides: Overrides) -> None:
+def _check_prompt(job: Job, overrides: Mapping[str, Any]) -> None:
     """Refuse the name of a file where its text was meant."""
     prompt = job.prompt or ""
     if not prompt.isprintable() or "{" in prompt or len(prompt) > 255:
         return
     name = prompt.removeprefix("@")  # as curl takes a file
-    path = job.source.parent / name if overrides.prompt is None else Path(name)
+    path = job.source.parent / name if "prompt" not in overrides else Path(name)
     if path.suffix and path.is_file():
         message = (
             f"{prompt} is the name of a file, and is sent as it stands: give the text "
             f'in it, as in --prompt "$(cat {name})"'
         )
-        raise _blamed(job, "prompt", message, is_option=overrides.prompt is not None)
+        raise _blamed(job, "prompt", message, is_option="prompt" in overrides)
 
 
-def _check_path(job: Job, name: str, overrides: Overrides) -> None:
+def _check_path(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
     """Refuse a provider's own address without the path that belongs to it."""
     base_url, own = job.terms_of(name).base_url, PROVIDERS[name].defaults.base_url
     if base_url is None or own is None:
@@ -112,11 +112,11 @@ def _check_path(job: Job, name: str, overrides: Overrides) -> None:
         message = (
             f"{base_url} is not all of {name}'s address: write {own}, or leave it out"
         )
-        is_option = bool(overrides.base_url)
+        is_option = "base_url" in overrides
         raise _blamed(job, "base_url", message, is_option=is_option)
 
 
-def _check_model(job: Job, name: str, overrides: Overrides) -> None:
+def _check_model(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
     """Refuse a model that a provider's list lacks, unless the job gives it a price."""
     provider, terms = PROVIDERS[name], job.terms_of(name)
     if terms.model is None or terms.prices:
@@ -134,7 +134,7 @@ def _check_model(job: Job, name: str, overrides: Overrides) -> None:
         f"{name} has no model `{terms.model}` that batchgen knows: {hint} (if it is "
         "new there, say what an image costs with --price)"
     )
-    raise _blamed(job, "model", message, is_option=overrides.model is not None)
+    raise _blamed(job, "model", message, is_option="model" in overrides)
 
 
 def known_models(provider: Provider) -> list[str]:
@@ -152,7 +152,7 @@ def known_models(provider: Provider) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _check_default(job: Job, setting: str, overrides: Overrides) -> None:
+def _check_default(job: Job, setting: str, overrides: Mapping[str, Any]) -> None:
     """Refuse a default that none of the chosen providers has."""
     value = getattr(job, setting)
     if value is None:
@@ -161,7 +161,7 @@ def _check_default(job: Job, setting: str, overrides: Overrides) -> None:
     misfits = [_misfit(job, name, request, setting) for name in job.providers]
     if all(misfits):
         message = "; ".join(misfit for misfit in misfits if misfit)
-        is_option = getattr(overrides, setting) is not None
+        is_option = setting in overrides
         raise _blamed(job, setting, message, is_option=is_option)
 
 

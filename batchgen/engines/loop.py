@@ -15,11 +15,11 @@ def run_loop(main: Callable[[], Awaitable[T]]) -> T:
     """Run an async function in an event loop of its own, in this thread."""
     results: list[T] = []
 
-    async def kept() -> None:
+    async def run_main() -> None:
         results.append(await main())
 
     try:
-        anyio.run(kept)
+        anyio.run(run_main)
     except RuntimeError:
         # asyncio ends its threads in one more, and the system may refuse that one.
         if not results:
@@ -30,30 +30,46 @@ def run_loop(main: Callable[[], Awaitable[T]]) -> T:
 def is_in_loop() -> bool:
     """Say whether an event loop of any library runs in this thread."""
     try:
-        anyio.get_current_task()
-    except (RuntimeError, LookupError):
+        anyio.get_cancelled_exc_class()
+    except RuntimeError:
         return False
     return True
 
 
-def in_thread(work: Callable[[], T]) -> T:
+def is_in_asyncio() -> bool:
+    """Say whether the event loop that runs in this thread is asyncio's."""
+    return anyio.get_cancelled_exc_class().__module__.startswith("asyncio")
+
+
+def in_thread(work: Callable[[], T], interrupt: Callable[[], None]) -> T:
     """Return what a function returns that is called in another thread.
+
+    Args:
+        work: The function.
+        interrupt: Makes it end soon; called when Ctrl-C comes meanwhile.
 
     Raises:
         BaseException: what the function raises.
     """
     results: list[T] = []
     errors: list[BaseException] = []
+    has_ended = threading.Event()
 
     def call() -> None:
         try:
             results.append(work())
         except BaseException as error:  # noqa: BLE001 - it is raised in the caller
             errors.append(error)
+        finally:
+            has_ended.set()
 
-    thread = threading.Thread(target=call, name="batchgen", daemon=True)
-    thread.start()
-    thread.join()
+    threading.Thread(target=call, name="batchgen", daemon=True).start()
+    try:
+        has_ended.wait()  # a `join` that Ctrl-C interrupts takes the thread for ended
+    except BaseException:
+        interrupt()
+        has_ended.wait()
+        raise
     if errors:
         raise errors[0]
     return results[0]

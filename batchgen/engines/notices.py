@@ -8,7 +8,8 @@ from datetime import date
 from batchgen.addresses.url import read_url
 from batchgen.errors import SpecError
 from batchgen.model import ImageRequest, Job
-from batchgen.provider import Provider, key_variable
+from batchgen.provider import Provider
+from batchgen.providers import key_variable
 from batchgen.runner.own_address import is_documented_address, is_own_address
 from batchgen.wire import is_loopback_host
 from batchgen.wire.certificates import create_tls_context

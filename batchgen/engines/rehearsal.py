@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 from batchgen.engines.config import RunConfig, RunOptions
 from batchgen.engines.session import Caller, Session, open_and_log
+from batchgen.engines.tariff import prices_from
 from batchgen.engines.whole_folder import SANDBOX
 from batchgen.errors import SpecError
-from batchgen.model import Job, Price, PriceList, Terms
+from batchgen.model import Job, Terms
 from batchgen.output.whole import replacing
 from batchgen.providers import PROVIDERS
 from batchgen.runner.own_address import is_own_address
@@ -38,6 +38,7 @@ def open_rehearsal(job: Job, options: RunOptions, caller: Caller) -> Iterator[Se
                 latency=options.latency,
             ) as sandbox:
                 tariff = sandbox.tariff()
+                _check_sandbox(job, tariff)
                 config = RunConfig(
                     providers=PROVIDERS,
                     keys=dict.fromkeys(PROVIDERS, KEY),
@@ -84,6 +85,20 @@ def _billed(entries: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted({entry["provider"] for entry in entries})
 
 
+def _check_sandbox(job: Job, tariff: Mapping[str, Any]) -> None:
+    """Refuse a provider of a package that brings no sandbox.
+
+    Raises:
+        SpecError: One of the job's providers cannot be rehearsed.
+    """
+    for name in job.providers:
+        if name not in tariff:
+            raise SpecError(
+                f"{name} cannot be rehearsed: the package that it comes from brings no "
+                "sandbox. Nothing was sent; `batchgen check` shows what a run would do"
+            )
+
+
 def _sandboxed(job: Job, sandbox: SandboxProcess) -> dict[str, Terms]:
     """Return the job's terms, without what holds for the real account alone."""
     return {
@@ -102,34 +117,3 @@ def _shutdowns(name: str, terms: Terms) -> Literal["refuse", "ignore"]:
     """Say whether models that are off stop rows: as they would in the real run."""
     is_own = is_own_address(terms.base_url, PROVIDERS[name].defaults)
     return terms.shutdowns if is_own else "ignore"
-
-
-def prices_from(tariff: Mapping[str, Any], provider: str) -> PriceList:
-    """Return the prices of one provider that a sandbox publishes."""
-    special = (_price(entry) for entry in tariff.get("special", {}).get(provider, ()))
-    usual = (
-        _price({"resolution": resolution, **fare})
-        for resolution, fare in tariff.get(provider, {}).items()
-    )
-    return (*special, *usual)
-
-
-def _price(fare: Mapping[str, str]) -> Price:
-    def usd(name: str) -> Decimal:
-        return Decimal(fare.get(f"{name}_usd", "0"))
-
-    def only(name: str) -> frozenset[str]:
-        return frozenset({fare[name]} if name in fare else ())
-
-    return Price(
-        expected=usd("expected"),
-        ceiling=usd("ceiling"),
-        page="the sandbox's own tariff",
-        lowest=usd("lowest") if "lowest_usd" in fare else None,
-        resolution=fare["resolution"],
-        models=only("model"),
-        qualities=frozenset(only("quality")),
-        thinking=frozenset(only("thinking")),
-        most_per_reference=usd("per_reference"),
-        per_search=usd("per_search"),
-    )

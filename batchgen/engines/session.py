@@ -168,6 +168,19 @@ def plain_errors(log: logging.Logger) -> Iterator[None]:
         if group.subgroup(KeyboardInterrupt) is not None:
             raise KeyboardInterrupt from group
         raise plain_error(group, log) from group
+    except BatchgenError:
+        raise
+    except Exception as error:
+        raise plain_error(BaseExceptionGroup("", [error]), log) from error
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Turn errors of the file system, met at a look at any file, into ours."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(message_for(error)) from error
 
 
 def plain_error(

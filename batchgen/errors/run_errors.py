@@ -20,13 +20,9 @@ class BatchgenError(Exception):
 class SpecError(BatchgenError):
     """The job, the manifest or the command must be fixed; the text says where."""
 
-    exit_code: ClassVar[int] = 1
-
 
 class UsageError(SpecError):
     """The command line must be fixed, or consent is missing."""
-
-    exit_code: ClassVar[int] = 2
 
 
 class BudgetReached(BatchgenError):

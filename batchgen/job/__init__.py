@@ -1,6 +1,6 @@
-"""The job: a job file or a bare manifest, and what the command line says."""
+"""The job: a job file or a bare manifest, and the settings that stand above it."""
 
-from batchgen.job.flags import Overrides
-from batchgen.job.load import load_job
+from batchgen.job.load import job_from, load_job, load_job_with_options
+from batchgen.job.settings import Settings
 
-__all__ = ["Overrides", "load_job"]
+__all__ = ["Settings", "job_from", "load_job", "load_job_with_options"]

@@ -1,69 +1,135 @@
-"""Make a Job of a job file or a bare manifest and the command line."""
+"""Make a Job of a job file or a bare manifest, and of what stands above it."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any, Unpack
 
 from batchgen.drives import reason_of
 from batchgen.errors import SpecError, UsageError
-from batchgen.job.file import read_job_file
-from batchgen.job.flags import Overrides, read_flags
-from batchgen.job.said import Said, blamed, terms_of
+from batchgen.job.job_file import file_origin, read_job_file
+from batchgen.job.keywords import read_keywords, read_options
+from batchgen.job.layers import SettingsLayer, merged_settings, merged_terms
+from batchgen.job.settings import Settings
 from batchgen.manifest import SUFFIXES
 from batchgen.manifest.content import hint_for_suffix
 from batchgen.manifest.wording import missing_file, shown
 from batchgen.model import Job
+from batchgen.providers import PROVIDERS
 
 _ADDRESS = re.compile(r"(https?|ftp|file|s3|gs):(?=/)", re.IGNORECASE)
-"""How a SOURCE begins that is on the web; a path keeps one of its two slashes."""
+"""How a SOURCE on the web begins; Path keeps only one of its two slashes."""
 
 
 def load_job(
-    source: Path, overrides: Overrides, known_providers: Collection[str]
+    path: Path,
+    *,
+    known_providers: Collection[str] | None = None,
+    **settings: Unpack[Settings],
 ) -> Job:
-    """Read a job.
+    """Read a job file or a bare manifest.
+
+    Args:
+        path: A job file (.toml) or a manifest.
+        known_providers: Names that a provider may have; None for all.
+        settings: They stand above what the file says.
+
+    Raises:
+        SpecError: the file cannot be read, or a setting cannot be; the message names
+            it.
+    """
+    names = _names(known_providers)
+    return _load(path, read_keywords(settings, names), names)
+
+
+def load_job_with_options(
+    source: Path,
+    options: Mapping[str, Any],
+    known_providers: Collection[str] | None = None,
+) -> Job:
+    """Read SOURCE as the command line names it, with the options beside it.
 
     Args:
         source: A job file (.toml) or a manifest.
-        overrides: What the command line says; it stands above the job file.
-        known_providers: Names that a provider may have.
+        options: As they were typed, by the names of settings.
+        known_providers: Names that a provider may have; None for all.
 
     Raises:
         UsageError: an option has a value that cannot be.
-        SpecError: the source cannot be read, or says something that cannot be.
+        SpecError: the source cannot be read, or states something that cannot be.
     """
-    flags = read_flags(overrides, known_providers)
+    names = _names(known_providers)
+    return _load(source, read_options(options, names), names)
+
+
+def job_from(
+    settings: Mapping[str, Any],
+    *,
+    source: Path | None = None,
+    known_providers: Collection[str] | None = None,
+) -> Job:
+    """Make a job of settings alone.
+
+    Args:
+        settings: By their names; relative paths are relative to the working directory.
+        source: What the run folder is bound to, and named after; None for the manifest.
+        known_providers: Names that a provider may have; None for all.
+
+    Raises:
+        SpecError: a setting is missing or cannot be; the message names it.
+    """
+    names = _names(known_providers)
+    layer = read_keywords(settings, names)
+    if "manifest" not in layer.settings:
+        raise SpecError("`manifest` is missing: name the table")
+    nothing = SettingsLayer(origin=layer.origin)
+    return _merged(source or layer.settings["manifest"], nothing, layer, names)
+
+
+def _names(known_providers: Collection[str] | None) -> Collection[str]:
+    return tuple(PROVIDERS) if known_providers is None else known_providers
+
+
+def _load(source: Path, upper: SettingsLayer, names: Collection[str]) -> Job:
     _check_source(source)
-    if source.suffix.lower() == ".toml":
-        said = _read_file(source, known_providers)
+    if _is_job_file(source):
+        lower = _read_file(source, names)
     else:
-        said = Said(settings={"manifest": source.resolve()})
-    chosen = flags.providers or said.providers
+        lower = SettingsLayer(
+            origin=file_origin(source), settings={"manifest": source.resolve()}
+        )
+    return _merged(source, lower, upper, names)
+
+
+def _merged(
+    source: Path, lower: SettingsLayer, upper: SettingsLayer, names: Collection[str]
+) -> Job:
+    _check_manifest(lower, upper)
+    chosen = upper.providers or lower.providers
     if not chosen:
-        raise _no_provider(source, known_providers)
-    for key in ("base_url", "endpoint"):
-        with blamed(SpecError, f"{shown(source)}, `{key}`"):
-            said.assign(key, chosen)
-    with blamed(UsageError, "--base-url"):
-        flags.assign("base_url", chosen)
-    named = dict.fromkeys((*chosen, *said.terms, *said.prices, *flags.terms))
-    defaults = {"out": (Path("out") / source.stem).resolve()}
-    columns = said.settings.get("columns", {}) | flags.settings.get("columns", {})
+        raise _no_provider(source, upper, names)
+    lower.assign(chosen)
+    upper.assign(chosen)
+    names = dict.fromkeys(
+        (*chosen, *lower.terms, *lower.prices, *upper.terms, *upper.prices)
+    )
+    settings = merged_settings(lower, upper)
+    settings.setdefault("out", (Path("out") / source.stem).resolve())
     job = Job(
         source=source.resolve(),
         providers=chosen,
-        terms={name: terms_of(name, said, flags) for name in named},
-        **(defaults | said.settings | flags.settings | {"columns": columns}),
+        terms={name: merged_terms(name, lower, upper) for name in names},
+        **settings,
     )
     _refuse_odd_name(job)
     return job
 
 
 def _refuse_odd_name(job: Job) -> None:
-    """Refuse a path that is not UTF-8, where the ledger must hold it: a link's end."""
+    """Refuse a path that is not UTF-8, since the ledger holds text alone."""
     path = os.path.relpath(job.source, job.out)
     try:
         path.encode()
@@ -83,17 +149,17 @@ def _check_source(source: Path) -> None:
         )
     if address := _ADDRESS.match(str(source)):
         path = str(source).removeprefix("file:")
-        way = (
+        remedy = (
             f"name the path alone: {path}"
             if address[0] == "file:"
             else "download the table as CSV (.csv) and name that file"
         )
-        raise UsageError(f"{source} is an address, and SOURCE is a file: {way}")
+        raise UsageError(f"{source} is an address, and SOURCE is a file: {remedy}")
     if source.is_dir():
-        raise SpecError(_folder_words(source))
+        raise SpecError(_folder_message(source))
     if not source.exists():
         raise UsageError(missing_file(source, suffixes=(".toml", *SUFFIXES)))
-    if source.suffix.lower() == ".toml" and not source.is_file():
+    if _is_job_file(source) and not source.is_file():
         raise SpecError(f"{shown(source)} is no regular file: save the job as a file")
     if source.suffix.lower() not in (".toml", *SUFFIXES):
         hint = hint_for_suffix(source) if source.is_file() else ""
@@ -103,29 +169,38 @@ def _check_source(source: Path) -> None:
         )
 
 
-def _folder_words(folder: Path) -> str:
-    ways = "name a job file (.toml) or a manifest (.csv, .parquet)"
+def _folder_message(folder: Path) -> str:
+    remedy = "name a job file (.toml) or a manifest (.csv, .parquet)"
     if (folder / "run.db").exists():
-        ways += f"; to look at this run folder: batchgen status {shown(folder)}"
-    return f"{shown(folder)} is a folder: {ways}"
+        remedy += f"; to look at this run folder: batchgen status {shown(folder)}"
+    return f"{shown(folder)} is a folder: {remedy}"
 
 
-def _read_file(source: Path, known_providers: Collection[str]) -> Said:
+def _read_file(source: Path, names: Collection[str]) -> SettingsLayer:
     try:
-        said = read_job_file(source, known_providers)
+        return read_job_file(source, names)
     except OSError as error:
         raise SpecError(f"{shown(source)}: {reason_of(error)}") from error
-    manifest: Path = said.settings["manifest"]
-    if not manifest.exists():
-        raise SpecError(
-            f"{shown(source)}, `manifest`: {missing_file(manifest)} (a path in a job "
-            "file is relative to the job file)"
-        )
-    return said
 
 
-def _no_provider(source: Path, known_providers: Collection[str]) -> SpecError:
-    known = ", ".join(known_providers)
-    if source.suffix.lower() == ".toml":
-        return SpecError(f"{shown(source)}: `provider` is missing: choose from {known}")
-    return UsageError(f"--provider is missing: choose from {known}")
+def _check_manifest(lower: SettingsLayer, upper: SettingsLayer) -> None:
+    """Refuse a table that is not there."""
+    layer = upper if "manifest" in upper.settings else lower
+    manifest = layer.settings["manifest"]
+    with layer.origin.context("manifest"):
+        if not manifest.exists():
+            raise ValueError(missing_file(manifest) + layer.origin.path_hint)
+
+
+def _no_provider(
+    source: Path, upper: SettingsLayer, names: Collection[str]
+) -> SpecError:
+    remedy = f"choose from {', '.join(names)}"
+    if _is_job_file(source):
+        return SpecError(f"{shown(source)}: `provider` is missing: {remedy}")
+    name = upper.origin.place_of("provider", "")
+    return upper.origin.error(f"{name} is missing: {remedy}")
+
+
+def _is_job_file(source: Path) -> bool:
+    return source.suffix.lower() == ".toml"

@@ -1,14 +1,14 @@
-"""Read amounts of US dollars, and say how to write what is none."""
+"""Read amounts of US dollars, and say how to write one that cannot be read."""
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
 
-MOST_USD = 999_999_999
-"""Most that an amount may be: the table holds nine digits before the point."""
+MAX_USD = 999_999_999
+"""Largest amount: the result table holds nine digits before the point."""
 
-_ONE_SIGN = re.compile(r"[-+]?\d+[.,]\d+")
+_ONE_SEPARATOR = re.compile(r"[-+]?\d+[.,]\d+")
 _DOLLARS = re.compile(r"(?i)\s*(us)?\s*(\$|usd|dollars?|us-?dollars?)\s*")
 
 
@@ -16,7 +16,7 @@ def read_amount(text: str) -> Decimal:
     """Read text that spells an amount.
 
     Raises:
-        ValueError: it spells none; the message says how it is written.
+        ValueError: it spells none; the message says how to write one.
     """
     try:
         amount = Decimal(text)
@@ -30,16 +30,16 @@ def read_amount(text: str) -> Decimal:
 
 
 def amount_hint(text: str) -> str:
-    """Return how an amount is to be written."""
+    """Say how to write an amount."""
     plain = _DOLLARS.sub("", text.strip()).strip()
     digits = _with_a_point(plain)
     return "write a number such as 5 or 5.00" if digits is None else f"write {digits}"
 
 
 def _with_a_point(text: str) -> str | None:
-    """Return an amount with a point before the cents, and no signs between thousands.
+    """Return an amount with a point before the cents and nothing between thousands.
 
-    None where that would be a guess: who writes 5.00.00 does not mean 50000.
+    None where that would be a guess: 5.00.00 does not mean 50000.
     """
     if re.fullmatch(r"[-+]?\d+", text):
         return text
@@ -49,4 +49,4 @@ def _with_a_point(text: str) -> str | None:
         r"[-+]?[1-9]\d{0,2}(\.\d{3}){2,}", text
     ):
         return text.replace(".", "").replace(",", ".")
-    return re.sub("[.,]", ".", text) if re.fullmatch(_ONE_SIGN, text) else None
+    return re.sub("[.,]", ".", text) if re.fullmatch(_ONE_SEPARATOR, text) else None

@@ -1,4 +1,4 @@
-"""Say in plain words why a job file is no TOML, and how the line is to be written."""
+"""Say in plain words why a job file is no TOML, and how to write the line."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _ASSIGNMENT = re.compile(r"\s*([\w.\"'-]+)\s*=\s*(.*?)\s*(#.*)?")
 
 
 def explain(text: str, error: tomllib.TOMLDecodeError) -> tuple[str, str]:
-    """Return the place that is wrong and what is wrong with it.
+    """Return the place of a mistake, and what is wrong there.
 
     Args:
-        text: Of the whole file.
-        error: What the parser says; its words are told where nothing better is known.
+        text: The whole file.
+        error: The parser's; its message is repeated where no better one applies.
     """
-    reason = re.fullmatch(r"(.*) \(at (.*)\)", str(error), re.DOTALL)
-    what, where = reason.groups() if reason else (str(error), "")
-    at_line = re.match(r"line (\d+)", where)
+    parts = re.fullmatch(r"(.*) \(at (.*)\)", str(error), re.DOTALL)
+    message, place = parts.groups() if parts else (str(error), "")
+    line_number = re.match(r"line (\d+)", place)
     lines = text.splitlines()
-    number = int(at_line[1]) if at_line else len(lines)
+    number = int(line_number[1]) if line_number else len(lines)
     line = lines[number - 1] if 0 < number <= len(lines) else ""
-    words = _whole_file(text, lines) or _one_line(line, lines[: number - 1])
-    return where, f"no valid TOML: {words or what}"
+    hint = _whole_file(text, lines) or _one_line(line, lines[: number - 1])
+    return place, f"no valid TOML: {hint or message}"
 
 
 def _whole_file(text: str, lines: list[str]) -> str | None:
@@ -45,33 +45,34 @@ def _whole_file(text: str, lines: list[str]) -> str | None:
     first = next((line for line in lines if line.strip()), "")
     if text.lstrip().startswith("{"):
         return f"this is JSON; a job file is TOML: write each key as {EXAMPLE}"
-    named = re.fullmatch(r"([\w-]+):\s+(\S.*)", first)
-    if named or first.strip() == "---":
-        key, value = (named[1], named[2]) if named else ("manifest", "products.csv")
+    entry = re.fullmatch(r"([\w-]+):\s+(\S.*)", first)
+    if entry or first.strip() == "---":
+        key, value = (entry[1], entry[2]) if entry else ("manifest", "products.csv")
         return f"this is YAML; a job file is TOML: write {key} = {_quoted(value)}"
     if "=" not in first and re.search(r"[,;\t]", first) and "[" not in first:
         return "this is a table, not a job file"
     return None
 
 
-def _one_line(line: str, before: list[str]) -> str | None:
+def _one_line(line: str, previous: list[str]) -> str | None:
+    """Return what is wrong with a line; the previous ones may hold the same name."""
     if line.lstrip().startswith("["):
         name = line.strip().strip("[]").strip()
         if not line.rstrip().endswith("]"):
             return f"{line.strip()} is not closed: write [{name}]"
-        return _twice(rf"\s*\[\s*{re.escape(name)}\s*\]", f"[{name}]", before)
+        return _twice(rf"\s*\[\s*{re.escape(name)}\s*\]", f"[{name}]", previous)
     assignment = _ASSIGNMENT.fullmatch(line)
     if assignment is None:
-        parted = re.fullmatch(r"\s*([\w-]+)\s*:\s*(\S.*?)\s*", line)
-        if parted is None:
+        entry = re.fullmatch(r"\s*([\w-]+)\s*:\s*(\S.*?)\s*", line)
+        if entry is None:
             return None
-        written = f"{parted[1]} = {_quoted(parted[2])}"
-        return f"an equals sign stands behind a key, not `:`: write {written}"
+        right = f"{entry[1]} = {_quoted(entry[2])}"
+        return f"an equals sign stands behind a key, not `:`: write {right}"
     key, value = assignment[1], assignment[2]
     return (
         _quotes(key, value)
         or _bare_value(key, value)
-        or _twice(rf"\s*{re.escape(key)}\s*=.*", f"`{key}`", before)
+        or _twice(rf"\s*{re.escape(key)}\s*=.*", f"`{key}`", previous)
     )
 
 
@@ -94,7 +95,7 @@ def _quotes(key: str, value: str) -> str | None:
 
 
 def _bare_value(key: str, value: str) -> str | None:
-    """Return what is wrong with a value that stands without quotes."""
+    """Return what is wrong with a value without quotes."""
     word = value.lower()
     if not value:
         return f"`{key}` has no value: write one behind the =, or leave the line out"
@@ -112,8 +113,8 @@ def _bare_value(key: str, value: str) -> str | None:
     return None
 
 
-def _twice(pattern: str, name: str, before: list[str]) -> str | None:
-    for number, line in enumerate(before, start=1):
+def _twice(pattern: str, name: str, previous: list[str]) -> str | None:
+    for number, line in enumerate(previous, start=1):
         if re.fullmatch(pattern, line):
             return f"{name} stands there twice, first in line {number}: keep one"
     return None

@@ -12,3 +12,16 @@ UPDATE rows SET status = 'pending', error = NULL, message = NULL,
 UPDATE images SET name = NULL, link = NULL
   WHERE attempt_id IN (SELECT attempt_id FROM attempts WHERE row_id = :row_id)
     AND name IS NOT NULL AND (:image IS NULL OR image = :image);
+-- name: picked_ended
+-- Positions of rows that stand at their end, from a position on.
+SELECT plan.position
+  FROM plan LEFT JOIN rows ON rows.row_id = coalesce(plan.shares, plan.row_id)
+  WHERE plan.generation = ? AND plan.position >= ?
+    AND (plan.problem IS NOT NULL OR rows.status <> 'pending')
+  ORDER BY plan.position;
+-- name: picked_position
+SELECT position FROM plan
+  WHERE generation = ? AND coalesce(id, CAST(position AS TEXT)) = ?
+  ORDER BY problem IS NOT NULL, position LIMIT 1;
+-- name: picked_place
+SELECT place FROM images WHERE name = ? AND place IS NOT NULL LIMIT 1;

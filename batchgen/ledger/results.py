@@ -284,3 +284,8 @@ def moment_of(micros: int | None) -> datetime | None:
 def usd_of(nano: int | None) -> Decimal | None:
     """Return nano-dollars as US dollars; None where they are not known."""
     return None if nano is None else to_usd(nano)
+
+
+def result_rows(ledger: Reader, archive: str, start: int, end: int) -> list[ResultRow]:
+    """Return the rows of the manifest from one position to before another."""
+    return _rows(ledger, ledger.generation, (start, end), archive)

@@ -23,11 +23,6 @@ class Endpoint:
     key: str = field(repr=False)
     choice: str | None = None
 
-    @property
-    def bearer(self) -> dict[str, str]:
-        """Headers that carry the key as a bearer token."""
-        return {"authorization": f"Bearer {self.key}"}
-
     def path(self, default: str) -> str:
         """Return the path of purchases: the job's, else the provider's."""
         return default if self.choice is None else "/" + self.choice.lstrip("/")
@@ -203,17 +198,33 @@ class Accepted:
     """A task exists at the provider; it must be polled, never bought again.
 
     Attributes:
-        task_id: Its id; several tasks of one purchase have theirs parted by a space.
-        estimate_s: Seconds that the provider expects it to take; None if not said.
+        handle: What the provider needs to ask for the task: its id, its URL, or any
+            other text without blanks. Only the provider that made it reads it. Where
+            one purchase made several tasks, their handles, with a blank between them.
+        request_id: The id by which the provider's bill knows the task; None where
+            that is the handle.
+        estimate_s: Seconds that the provider expects it to take; None if not stated.
     """
 
-    task_id: str
+    handle: str
+    request_id: str | None = None
     estimate_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """The task is not finished yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """A poll must send one more request, whose reply is read as that of a poll.
+
+    Attributes:
+        call: It is sent at once, and must not buy anything.
+    """
+
+    call: Call
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""What the user asks for as a whole: manifest, providers, defaults, limits, output."""
+"""What the user asks for as a whole: manifest, providers, defaults, limits, output.
+
+`batchgen.job.settings` declares what each setting means; their defaults stand here.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,20 @@ from batchgen.model.capabilities import Capabilities
 from batchgen.model.price import PriceList
 from batchgen.model.request import OptionValue
 
-Empty = Literal["buy", "skip"]
-OnUnknown = Literal["retry", "hold"]
 Auto = Literal["auto"]
+Empty = Literal["buy", "skip"]
+FailedTasks = Literal["unknown", "free"]
+OnDayFull = Literal["stop", "wait"]
+OnUnknown = Literal["retry", "hold"]
+ReferenceTransport = Literal["inline", "upload"]
 Route = Literal["cheapest", "fastest"]
+Shutdowns = Literal["refuse", "ignore"]
+Unsupported = Literal["refuse", "drop"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceTerms:
-    """What the job says of reference images.
+    """Settings of reference images.
 
     Attributes:
         folder: Local files must lie below it, links followed; None for the manifest's.
@@ -34,22 +42,13 @@ class ReferenceTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What the job says of one provider; None leaves it to the provider's defaults.
+    """Settings of one provider; None leaves one to the provider's defaults.
 
     Attributes:
-        rpm: Purchase requests per minute; `auto` finds what the provider takes.
-        concurrency: Purchases between SENT and DELIVERED; `auto` likewise.
         prices: Prices that stand above the provider's own list.
-        endpoint: A path, or a word that the provider knows, for its purchases.
-        images_per_request: Most images that one request may buy.
-        max_references: Most reference images of one request.
-        max_reference_bytes: Size of one reference image.
-        references: How files travel where the provider takes both: `inline` sends
-            them with each request, `upload` once, to the provider's own store.
         rates: US dollars for each unit in which the provider reports what it charged.
-        failed_tasks: What a task that failed is taken to have cost: `unknown` puts its
-            price at risk, `free` does not; None for what the provider documents.
-        shutdowns: Whether rows are refused whose model is known to be shut down.
+        failed_tasks: `unknown` puts the price of a failed task at risk, `free` does
+            not; None takes what the provider documents.
     """
 
     base_url: str | None = None
@@ -61,24 +60,28 @@ class Terms:
     images_per_request: int | None = None
     max_references: int | None = None
     max_reference_bytes: int | None = None
-    references: Literal["inline", "upload"] | None = None
+    references: ReferenceTransport | None = None
     rates: Mapping[str, Decimal] = field(default_factory=dict)
-    failed_tasks: Literal["unknown", "free"] | None = None
-    shutdowns: Literal["refuse", "ignore"] = "refuse"
+    failed_tasks: FailedTasks | None = None
+    shutdowns: Shutdowns = "refuse"
 
-    def adapt(self, able: Capabilities) -> Capabilities:
+    def adapt(self, capabilities: Capabilities) -> Capabilities:
         """Return what a provider can do under these terms."""
-        rules = able.references
-        rules = replace(
-            rules,
-            most=rules.most if self.max_references is None else self.max_references,
-            most_bytes=self.max_reference_bytes or rules.most_bytes,
-            carriers=tuple(
-                sorted(rules.carriers, key=lambda it: it != self.references)
+        rules = capabilities.references
+        most = rules.most if self.max_references is None else self.max_references
+        # The carrier that the job names comes first.
+        carriers = sorted(rules.carriers, key=lambda name: name != self.references)
+        return replace(
+            capabilities,
+            references=replace(
+                rules,
+                most=most,
+                most_bytes=self.max_reference_bytes or rules.most_bytes,
+                carriers=tuple(carriers),
             ),
+            images_per_request=self.images_per_request
+            or capabilities.images_per_request,
         )
-        images = self.images_per_request or able.images_per_request
-        return replace(able, references=rules, images_per_request=images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,33 +90,15 @@ class Job:
 
     Attributes:
         source: The job file or manifest that the user named.
-        out: The run folder.
-        options: By names of `type_of_option`, for rows that say nothing of them.
-        prompt: Jinja2 template; None takes the column `prompt` as it is.
+        terms: Settings that hold for one provider, by its name.
         columns: The manifest's own name for a known column (`prompt`: `Description`).
-        aspect_ratio: Default for rows that say nothing; so are resolution and n.
-        allow_http: Whether plain http is allowed on private addresses.
-        route: How rows are spread over several providers: each to the cheapest that can
-            do it, or over all by what each may do in a minute.
-        dedupe: Whether rows that ask for the same are bought once.
-        max_cost: US dollars over the whole run folder; None for no budget.
-        max_cost_per_day: US dollars for what is sent on one UTC day.
-        on_day_full: Whether the run ends then, or waits for the next day.
+        max_cost: None for no budget; so are the other amounts.
         max_cost_by: US dollars for each value of a column of the manifest, by column;
             `*` stands for values that are not named.
-        max_attempts: Purchases of one part.
-        on_unknown: What to do after an outcome that nobody can know.
-        max_unknown: Purchases of one part again after unknown outcomes.
-        empty: Whether rows are bought that lack some of the values which the template
-            uses; None refuses the run where there are many.
-        unsupported: Whether a row is refused whose options its provider lacks, or
-            bought without them, with a warning.
-        max_failures: Share of the last rows whose failure for their own sake stops the
-            run; None for no such stop.
-        memory_mb: Megabytes that replies and downloads may take until they are stored;
-            None for what fits into the container, at most 256.
-        limit: Only the first rows of the manifest; None for all.
-        grace_s: Seconds to wait for replies after the first signal.
+        empty: None refuses the run where many rows lack values of the template.
+        max_failures: None never stops a run because rows fail.
+        memory_mb: None for what fits into the container, at most 256.
+        limit: None for all rows.
         image_folder: See `images_at`; None for `references` in the run folder.
     """
 
@@ -133,14 +118,14 @@ class Job:
     dedupe: bool = False
     max_cost: Decimal | None = None
     max_cost_per_day: Decimal | None = None
-    on_day_full: Literal["stop", "wait"] = "stop"
+    on_day_full: OnDayFull = "stop"
     max_cost_by: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     max_attempts: int = 5
     on_unknown: OnUnknown = "retry"
     max_unknown: int = 1
     max_failures: float | None = 0.9
     empty: Empty | None = None
-    unsupported: Literal["refuse", "drop"] = "refuse"
+    unsupported: Unsupported = "refuse"
     references: ReferenceTerms = field(default_factory=ReferenceTerms)
     memory_mb: int | None = None
     limit: int | None = None
@@ -153,5 +138,5 @@ class Job:
         return self.image_folder or self.out / "references"
 
     def terms_of(self, provider: str) -> Terms:
-        """Return what the job says of a provider."""
+        """Return the settings of a provider."""
         return self.terms.get(provider) or Terms()

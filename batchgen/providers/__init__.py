@@ -1,27 +1,33 @@
-"""The providers that batchgen speaks, by the name that jobs and tables use."""
+"""The providers that batchgen speaks, by the name that jobs and tables use.
+
+Some are part of batchgen. Installed packages bring others, by entry points of the group
+`batchgen.providers`. Each is loaded when somebody asks for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
 
-from batchgen.provider import Provider
-from batchgen.providers.aimlapi import AimlApi
-from batchgen.providers.apiai import ApiAi
-from batchgen.providers.foxapi import FoxApi
-from batchgen.providers.gccai import Gccai
-from batchgen.providers.gemini import Gemini
-from batchgen.providers.nanobananaapi import NanoBananaApi
-from batchgen.providers.openai import OpenAi
+from batchgen.providers.registry import Registry
 
-PROVIDERS: Mapping[str, Provider] = MappingProxyType(
-    {
-        "aimlapi": AimlApi(),
-        "apiai": ApiAi(),
-        "foxapi": FoxApi(),
-        "nanobananaapi": NanoBananaApi(),
-        "gccai": Gccai(),
-        "gemini": Gemini(),
-        "openai": OpenAi(),
-    }
+PROVIDERS = Registry(
+    MappingProxyType(
+        {
+            "aimlapi": "batchgen.providers.aimlapi:AimlApi",
+            "apiai": "batchgen.providers.apiai:ApiAi",
+            "foxapi": "batchgen.providers.foxapi:FoxApi",
+            "nanobananaapi": "batchgen.providers.nanobananaapi:NanoBananaApi",
+            "gccai": "batchgen.providers.gccai:Gccai",
+            "gemini": "batchgen.providers.gemini:Gemini",
+            "openai": "batchgen.providers.openai:OpenAi",
+            "fal": "batchgen.providers.fal:Fal",
+        }
+    ),
 )
+
+
+def key_variable(name: str) -> str:
+    """Return the environment variable that holds a provider's key."""
+    provider = PROVIDERS.get(name)
+    variable = provider and provider.defaults.key_variable
+    return variable or f"{name.upper().replace('-', '_')}_API_KEY"

@@ -127,7 +127,7 @@ class AimlApi:
         return Call(
             method="POST",
             url=endpoint.at(endpoint.path("/v1/images/generations")),
-            headers=endpoint.bearer,
+            headers=self.defaults.headers(endpoint),
             json=body,
             blob_keys=BASE64_KEYS,
         )
@@ -159,7 +159,7 @@ class AimlApi:
     def encode_balance(self, endpoint: Endpoint) -> Call:
         """Return the request that asks for the balance."""
         url = endpoint.at("/v2/billing")
-        return Call(method="GET", url=url, headers=endpoint.bearer)
+        return Call(method="GET", url=url, headers=self.defaults.headers(endpoint))
 
     def decode_balance(self, reply: Reply) -> Balance:
         """Read the balance, which is in the currency that stands beside it."""

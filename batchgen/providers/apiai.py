@@ -63,6 +63,8 @@ class ApiAi:
             "apiai.me/docs (1 execution per user) and its clients' timeout, "
             "read 2026-11-20"
         ),
+        key_header="x-api-key",
+        key_prefix="",
     )
     capabilities = Capabilities(
         aspect_ratios=("1:1", "3:4", "4:3", "9:16", "16:9"),
@@ -107,7 +109,7 @@ class ApiAi:
         return Call(
             method="POST",
             url=endpoint.at(endpoint.path(PATH)),
-            headers={"x-api-key": endpoint.key},
+            headers=self.defaults.headers(endpoint),
             form=[*self._fields(request), *_parts(references)],
             blob_keys=BASE64_KEYS,
         )
@@ -154,7 +156,7 @@ class ApiAi:
     def encode_balance(self, endpoint: Endpoint) -> Call:
         """Return the request that asks for the balance."""
         url = endpoint.at("/api/account/balance")
-        return Call(method="GET", url=url, headers={"x-api-key": endpoint.key})
+        return Call(method="GET", url=url, headers=self.defaults.headers(endpoint))
 
     def decode_balance(self, reply: Reply) -> Balance:
         """Read the balance: the account is in dollars, the field's name [assumed]."""

@@ -72,6 +72,7 @@ class FoxApi:
         concurrency=16,
         reply_timeout_s=60.0,
         source="docs.foxapi.cc, read 2026-11-20; concurrency and timeout assumed",
+        empty_polls=2,  # a client saw results that came a moment later
     )
     capabilities = Capabilities(
         aspect_ratios=(*PIXELS_AT_1K, "auto"),
@@ -131,7 +132,7 @@ class FoxApi:
         return Call(
             method="POST",
             url=url,
-            headers=endpoint.bearer,
+            headers=self.defaults.headers(endpoint),
             json=body,
             blob_keys=BASE64_KEYS,
         )
@@ -143,17 +144,20 @@ class FoxApi:
             raise _submit_error(reply)
         return _task(reply).submitted(_stating_type(reply))
 
-    def encode_poll(self, task_id: str, endpoint: Endpoint) -> Call:
+    def encode_poll(self, handle: str, endpoint: Endpoint) -> Call:
         """Return the request that asks how a task stands.
 
         Without `sync_upstream`, which can show a completed task without its results.
         """
-        url = endpoint.at(f"/v1/tasks/{quote(task_id, safe='')}")
+        url = endpoint.at(f"/v1/tasks/{quote(handle, safe='')}")
         return Call(
-            method="GET", url=url, headers=endpoint.bearer, blob_keys=BASE64_KEYS
+            method="GET",
+            url=url,
+            headers=self.defaults.headers(endpoint),
+            blob_keys=BASE64_KEYS,
         )
 
-    def decode_poll(self, reply: Reply) -> Delivered | Running:
+    def decode_poll(self, reply: Reply, endpoint: Endpoint) -> Delivered | Running:  # noqa: ARG002  one request is enough here
         """Read the answer to a poll."""
         reply = as_one(reply)
         if images := bare_images(reply):
@@ -167,7 +171,8 @@ class FoxApi:
         url = endpoint.at("/v1/files/upload/stream")
         said = (("file_name", image.name), ("auto_cleanup", "true"))
         form = (("file", image), *said)
-        return Call(method="POST", url=url, headers=endpoint.bearer, form=form)
+        headers = self.defaults.headers(endpoint)
+        return Call(method="POST", url=url, headers=headers, form=form)
 
     def decode_upload(self, reply: Reply) -> Link:
         """Read where the image is now."""

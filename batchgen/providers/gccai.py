@@ -74,6 +74,7 @@ class Gccai:
         concurrency=16,
         reply_timeout_s=60.0,
         source="docs.apimart.ai, read 2026-11-20; concurrency and timeout assumed",
+        empty_polls=2,  # [assumed], as at FoxAPI
     )
     capabilities = Capabilities(
         aspect_ratios=(*PIXELS_AT_1K, "auto"),
@@ -127,7 +128,7 @@ class Gccai:
         return Call(
             method="POST",
             url=url,
-            headers=endpoint.bearer,
+            headers=self.defaults.headers(endpoint),
             json=body,
             blob_keys=BASE64_KEYS,
         )
@@ -144,17 +145,17 @@ class Gccai:
             raise _submit_error(reply)
         return task.submitted(reply)
 
-    def encode_poll(self, task_id: str, endpoint: Endpoint) -> Call:
+    def encode_poll(self, handle: str, endpoint: Endpoint) -> Call:
         """Return the request that asks how a task stands."""
-        url = endpoint.at(f"/v1/tasks/{quote(task_id, safe='')}")
+        url = endpoint.at(f"/v1/tasks/{quote(handle, safe='')}")
         return Call(
             method="GET",
             url=f"{url}?language=en",
-            headers=endpoint.bearer,
+            headers=self.defaults.headers(endpoint),
             blob_keys=BASE64_KEYS,
         )
 
-    def decode_poll(self, reply: Reply) -> Delivered | Running:
+    def decode_poll(self, reply: Reply, endpoint: Endpoint) -> Delivered | Running:  # noqa: ARG002  one request is enough here
         """Read the answer to a poll."""
         reply = as_one(reply)
         if images := bare_images(reply):
@@ -169,7 +170,8 @@ class Gccai:
         """Return the request that uploads one image."""
         url = endpoint.at("/v1/uploads/images")
         form = [("file", image)]  # [assumed]: the part's name stands nowhere
-        return Call(method="POST", url=url, headers=endpoint.bearer, form=form)
+        headers = self.defaults.headers(endpoint)
+        return Call(method="POST", url=url, headers=headers, form=form)
 
     def decode_upload(self, reply: Reply) -> Link:
         """Read where the image is now."""
@@ -178,7 +180,7 @@ class Gccai:
     def encode_balance(self, endpoint: Endpoint) -> Call:
         """Return the request that asks for the account's balance, not the key's."""
         url = endpoint.at("/v1/user/balance")
-        return Call(method="GET", url=url, headers=endpoint.bearer)
+        return Call(method="GET", url=url, headers=self.defaults.headers(endpoint))
 
     def decode_balance(self, reply: Reply) -> Balance:
         """Read the balance in credits: of what currency the other number is, none says.

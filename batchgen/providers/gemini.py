@@ -163,6 +163,9 @@ class Gemini:
         source="ai.google.dev, read 2026-11-20; concurrency assumed, timeout a "
         "reseller's advice",
         failures_are_free=True,  # ai.google.dev, billing FAQ, read 2026-11-20
+        key_header="x-goog-api-key",
+        key_prefix="",
+        unread_variables=("GOOGLE_API_KEY",),
     )
     capabilities = Capabilities(
         aspect_ratios=(*PIXELS_AT_1K, "auto"),
@@ -255,7 +258,7 @@ class Gemini:
         return Call(
             method="POST",
             url=endpoint.at(endpoint.path(f"{path}:generateContent")),
-            headers={"x-goog-api-key": endpoint.key},
+            headers=self.defaults.headers(endpoint),
             json=body,
             blob_keys=BASE64_KEYS | {"data"},
         )

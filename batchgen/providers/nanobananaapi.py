@@ -136,7 +136,7 @@ class NanoBananaApi:
         return Call(
             method="POST",
             url=endpoint.at(path),
-            headers=endpoint.bearer,
+            headers=self.defaults.headers(endpoint),
             json=body,
             not_found=NO_EDIT if path.endswith("/edit") else None,
             blob_keys=BASE64_KEYS,

@@ -191,7 +191,7 @@ class OpenAi:
         `response_format` is left out: the gpt-image models refuse it.
         """
         stated = dict(_fields(request, model))
-        headers = endpoint.bearer
+        headers = self.defaults.headers(endpoint)
         blob_keys = BASE64_KEYS
         if not references:
             return Call(

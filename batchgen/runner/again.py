@@ -24,6 +24,7 @@ from batchgen.model import (
     BASE64_KEYS,
     Accepted,
     Delivered,
+    Next,
     Reply,
     Running,
     State,
@@ -243,17 +244,19 @@ def _decoded(
     if source == "purchase":
         return lane.provider.decode(replace(reply, is_own=lane.is_own))
     if isinstance(lane.provider, TaskProvider):
-        return lane.provider.decode_poll(reply)
+        outcome = lane.provider.decode_poll(reply, lane.endpoint)
+        return Running() if isinstance(outcome, Next) else outcome
     return Running()
 
 
 async def _accept(run: Run, flight: Flight, accepted: Accepted) -> Flight:
-    attempt_id, task_id = flight.attempt.attempt_id, accepted.task_id
-    written, at = run.scrubber.clean_id(task_id), run.time.now()
+    attempt_id, at = flight.attempt.attempt_id, run.time.now()
+    handle = run.scrubber.clean_id(accepted.handle)
+    request_id = run.scrubber.clean_id(accepted.request_id or accepted.handle)
     await run.writer.commit(
-        lambda ledger: ledger.mark_accepted(attempt_id, written, written, at)
+        lambda ledger: ledger.mark_accepted(attempt_id, handle, request_id, at)
     )
-    return replace(_as_it_stands(run, flight), task_id=task_id)
+    return replace(_as_it_stands(run, flight), task_id=accepted.handle)
 
 
 def hold(run: Run, flight: Flight) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from tenacity import RetryCallState, wait_exponential
@@ -35,6 +37,17 @@ OWN_FAULTS = frozenset(
 be used is none: nothing was bought, and such rows end sooner than those that are."""
 
 _backoff = wait_exponential(multiplier=0.5, exp_base=2, max=60)
+_factor: ContextVar[float] = ContextVar("factor", default=1.0)
+
+
+@contextmanager
+def short_waits() -> Iterator[None]:
+    """Let waits between tries be short in this context, for checks at a sandbox."""
+    token = _factor.set(0.01)
+    try:
+        yield
+    finally:
+        _factor.reset(token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,4 +252,5 @@ def wait_s(tries: int, floor_s: float | None, rng: random.Random) -> float:
         return floor_s or 0.0
     state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
     state.attempt_number = min(tries, 20)
-    return max(_backoff(state) * rng.uniform(0.5, 1.0), floor_s or 0.0)
+    backoff_s = _backoff(state) * _factor.get()
+    return max(backoff_s * rng.uniform(0.5, 1.0), floor_s or 0.0)

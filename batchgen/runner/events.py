@@ -32,9 +32,12 @@ def log_sent(run: Run, flight: Flight) -> None:
     )
 
 
-def log_accepted(run: Run, attempt_id: int, task_id: str) -> None:
-    """Log the task that a provider named."""
-    run.log.info("accepted", extra={"attempt": attempt_id, "task": task_id})
+def log_accepted(run: Run, attempt_id: int, handle: str, request_id: str) -> None:
+    """Log the task that a provider named; its id on the bill, where that is another."""
+    fields = {"attempt": attempt_id, "task": handle}
+    if request_id != handle:
+        fields["request"] = request_id
+    run.log.info("accepted", extra=fields)
 
 
 def log_delivered(

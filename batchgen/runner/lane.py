@@ -20,7 +20,7 @@ from batchgen.limits import (
     ReplyTimes,
     Verdicts,
 )
-from batchgen.model import Endpoint, ImageRequest, Link, Sale, Terms, rates_for
+from batchgen.model import Endpoint, Link, Sale, Terms, rates_for
 from batchgen.provider import PollSchedule, Provider
 from batchgen.runner.decide import Part
 from batchgen.runner.link_hosts import LinkHost, LinkHosts
@@ -96,7 +96,8 @@ class Lane:
     @cached_property
     def source(self) -> LinkSource:
         """Who hands out its links, with the key for those that ask for it."""
-        return LinkSource(self.endpoint.base_url, self._key_headers())
+        headers = self.provider.defaults.headers(self.endpoint)
+        return LinkSource(self.endpoint.base_url, headers)
 
     def host_of(self, link: Link) -> LinkHost:
         """Return where an image is downloaded from."""
@@ -106,13 +107,6 @@ class Lane:
     def keyless_source(self) -> LinkSource:
         """The same for links that never get the key."""
         return LinkSource(self.endpoint.base_url)
-
-    def _key_headers(self) -> dict[str, str]:
-        """Return the headers by which its own calls carry the key."""
-        request = ImageRequest(prompt=".")
-        model = self.provider.defaults.model
-        headers = self.provider.encode(request, model, self.endpoint).headers
-        return {name: it for name, it in headers.items() if self.endpoint.key in it}
 
     @property
     def is_in_doubt(self) -> bool:

@@ -56,7 +56,7 @@ def write_outputs(
         ledger.put("outputs", "writing")
     _finish(ledger, archive)
     below = None if least_rows is None else _behind_bought(ledger, least_rows)
-    _write_tables(ledger, folder, "", below)
+    write_tables(ledger, folder, "", below)
     with ledger.transaction():
         ledger.put("outputs", "fresh" if below is None else "stale")
     return below
@@ -86,7 +86,7 @@ def write_tables_beside(reader: Reader, folder: Path) -> bool:
     mark = f".{os.getpid()}"
     try:
         with reader.snapshot():
-            _write_tables(reader, folder, mark)
+            write_tables(reader, folder, mark)
         # The owner says `writing` in a commit before it begins. No commit can be made
         # while we hold this one, so an older table never replaces its own.
         with closing(Ledger(reader.path)) as ledger, ledger.transaction():
@@ -100,9 +100,10 @@ def write_tables_beside(reader: Reader, folder: Path) -> bool:
             (folder / f"{name}{mark}").unlink(missing_ok=True)
 
 
-def _write_tables(
-    ledger: Reader, folder: Path, mark: str, below: int | None = None
+def write_tables(
+    ledger: Reader, folder: Path, mark: str = "", below: int | None = None
 ) -> None:
+    """Write both tables to a folder; `mark` stands behind their names."""
     _write_results(ledger, folder / f"{TABLE}{mark}", below)
     path = folder / f"{PURCHASES}{mark}"
     source = ledger.get("source")

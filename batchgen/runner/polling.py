@@ -21,7 +21,7 @@ from batchgen.errors import (
     TaskOverdue,
 )
 from batchgen.limits import Outage
-from batchgen.model import Blob, Call, Delivered, Link, Reply, Running
+from batchgen.model import Blob, Call, Delivered, Link, Next, Reply, Running
 from batchgen.provider import TaskProvider
 from batchgen.runner.answers import heed_wait
 from batchgen.runner.context import Flight, Run
@@ -35,8 +35,9 @@ SURE_AFTER = 3
 """Equal answers in a row before "unknown task" or a malformed reply is believed: a task
 can be missing for a moment after it was accepted [assumed]."""
 
-EMPTY_TRIES = 2
-"""A completed task without a result is asked once more (FoxAPI's known quirk)."""
+MAX_CALLS = 4
+"""So many requests one poll may take: a provider that always names a next one would
+otherwise be asked without end."""
 
 POLL_TIMEOUT_S = 60.0
 
@@ -47,7 +48,7 @@ class Poller:
     Args:
         run: The run.
         flight: The attempt.
-        task_id: The task, or several parted by a space.
+        handle: Of the task; of several, with a space between them.
         lease: Holds the images that came with an answer.
 
     Attributes:
@@ -57,17 +58,17 @@ class Poller:
         is_partial: Whether some of several tasks ended without images.
     """
 
-    def __init__(self, run: Run, flight: Flight, task_id: str, lease: Lease) -> None:
+    def __init__(self, run: Run, flight: Flight, handle: str, lease: Lease) -> None:
         lane = flight.lane
         if not isinstance(lane.provider, TaskProvider):
-            raise OutcomeUnknown(lane.name, f"it has no tasks, yet one is {task_id}")
+            raise OutcomeUnknown(lane.name, f"it has no tasks, yet one is {handle}")
         self._run = run
         self._lane = lane
         self._flight = flight
         self._lease = lease
         self._provider = lane.provider
         self.schedule = lane.provider.polling
-        self._task_id = task_id
+        self._handle = handle
         self._ends: dict[str, Delivered | AttemptError] = {}
         self._troubles = 0
         self._doubts: Counter[str] = Counter()
@@ -82,31 +83,31 @@ class Poller:
         Raises:
             AttemptError: the task ended without images, or cannot be asked for.
         """
-        ids = self._task_id.split(" ")
-        if len(ids) == 1:
-            return await self._ask(self._task_id)
-        for task_id in ids:
-            if task_id not in self._ends:
-                await self._ask_one_of(task_id)
-        ends = [self._ends[task_id] for task_id in ids if task_id in self._ends]
-        return self._joined(ends) if len(ends) == len(ids) else Running()
+        handles = self._handle.split(" ")
+        if len(handles) == 1:
+            return await self._ask(self._handle)
+        for handle in handles:
+            if handle not in self._ends:
+                await self._ask_one_of(handle)
+        ends = [self._ends[handle] for handle in handles if handle in self._ends]
+        return self._joined(ends) if len(ends) == len(handles) else Running()
 
-    async def _ask_one_of(self, task_id: str) -> None:
+    async def _ask_one_of(self, handle: str) -> None:
         """Ask for one of several tasks; its failure is not that of the others.
 
         Raises:
             ProviderStopped: none of them can be asked for.
         """
         try:
-            outcome = await self._ask(task_id)
+            outcome = await self._ask(handle)
         except ProviderStopped:
             raise
         except AttemptError as error:
             drop_tracebacks(error)
-            self._ends[task_id] = error
+            self._ends[handle] = error
         else:
             if isinstance(outcome, Delivered):
-                self._ends[task_id] = outcome
+                self._ends[handle] = outcome
 
     def _joined(self, ends: Sequence[Delivered | AttemptError]) -> Delivered:
         """Return what several tasks delivered together.
@@ -125,7 +126,7 @@ class Poller:
         for each in delivered:
             for unit, used in each.usage.items():
                 usage[unit] += used
-        is_free = self._run.job.terms_of(self._lane.name).failed_tasks == "free"
+        is_free = self._lane.failed_tasks == "free"
         return Delivered(
             images=tuple(image for each in delivered for image in each.images),
             cost_usd=sum(costs, Decimal(0)) if is_known else None,
@@ -133,18 +134,17 @@ class Poller:
             may_cost_more=self.is_partial and not is_free,
         )
 
-    async def _ask(self, task_id: str) -> Delivered | Running:
-        call = self._provider.encode_poll(task_id, self._lane.endpoint)
+    async def _ask(self, handle: str) -> Delivered | Running:
         self.was_answered = True
         await self._rest()
         try:
-            outcome = await self._exchange(task_id, call)
+            outcome = await self._poll(handle)
         except (Retryable, OutcomeUnknown) as error:
             drop_tracebacks(error)
             if isinstance(error, GenerationFailed | NoImage):
                 raise
             self._troubles += 1
-            self._lane.asking.failed(self._task_id)
+            self._lane.asking.failed(self._handle)
             if error.retry_after_s:
                 words = self._run.scrubber.clean(error.message)
                 heed_wait(self._run, self._lane, error.retry_after_s, words)
@@ -158,7 +158,17 @@ class Poller:
         self._heard_at = self._run.time.monotonic()
         return outcome
 
-    async def _exchange(self, task_id: str, call: Call) -> Delivered | Running:
+    async def _poll(self, handle: str) -> Delivered | Running:
+        """Send a poll and whatever requests its answers lead to, none of which buys."""
+        call = self._provider.encode_poll(handle, self._lane.endpoint)
+        for _ in range(MAX_CALLS):
+            outcome = await self._exchange(handle, call)
+            if not isinstance(outcome, Next):
+                return outcome
+            call = outcome.call
+        return Running()
+
+    async def _exchange(self, handle: str, call: Call) -> Delivered | Running | Next:
         """Send one call and read its answer, of which only images are held on."""
         held_bytes = 0
         try:
@@ -169,7 +179,7 @@ class Poller:
                     reply_timeout_s=POLL_TIMEOUT_S,
                     lease=self._lease,
                 )
-            outcome = await self._read(task_id, reply)
+            outcome = await self._read(handle, reply)
             if isinstance(outcome, Delivered):
                 held_bytes = sum(map(_size_of, outcome.images))
             return outcome
@@ -177,21 +187,26 @@ class Poller:
             self._lease.shrink(held_bytes)
             self._lease.keep()
 
-    async def _read(self, task_id: str, reply: Reply) -> Delivered | Running:
+    async def _read(self, handle: str, reply: Reply) -> Delivered | Running | Next:
         """Return what an answer says; one that is in doubt is not believed at once."""
         try:
             outcome = read_without_echoes(
-                self._flight, reply, self._provider.decode_poll
+                self._flight,
+                reply,
+                lambda reply: self._provider.decode_poll(reply, self._lane.endpoint),
             )
         except (TaskLost, ReplyMalformed, NoImage) as error:
-            self._doubts[task_id] += 1
-            enough = EMPTY_TRIES if isinstance(error, NoImage) else SURE_AFTER
-            if self._doubts[task_id] < enough:
+            self._doubts[handle] += 1
+            is_empty = isinstance(error, NoImage)
+            enough = self._provider.defaults.empty_polls if is_empty else SURE_AFTER
+            if self._doubts[handle] < enough:
                 return Running()
             if not isinstance(error, TaskLost):
                 await keep_unread(self._run, self._flight, reply, error, "poll")
             raise
-        del self._doubts[task_id]
+        if not isinstance(outcome, Next):
+            # A call that only leads on does not clear a doubt about the last one.
+            del self._doubts[handle]
         return outcome
 
     def _keep_silence(self, *, is_asked_for: bool) -> None:

@@ -302,20 +302,20 @@ def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
 async def _accepted(
     run: Run, flight: Flight, accepted: Accepted, lease: Lease, *, is_first: bool
 ) -> None:
-    attempt_id, task_id = flight.attempt.attempt_id, accepted.task_id
-    at = run.time.now()
-    # It is asked for by its own id, which is written down nowhere if a key is in it.
-    written = run.scrubber.clean_id(task_id)
+    attempt_id, at = flight.attempt.attempt_id, run.time.now()
+    # This run polls with the handle itself, which is not stored if it holds a key.
+    handle = run.scrubber.clean_id(accepted.handle)
+    request_id = run.scrubber.clean_id(accepted.request_id or accepted.handle)
 
     def step(ledger: Ledger) -> None:
-        ledger.mark_accepted(attempt_id, written, written, at)
+        ledger.mark_accepted(attempt_id, handle, request_id, at)
         if is_first:
             flight.lane.proof.record(ledger, flight.attempt.model)
 
     await run.writer.commit(step)
-    log_accepted(run, attempt_id, written)
+    log_accepted(run, attempt_id, handle, request_id)
     lease.shrink(0)
-    flight = replace(flight, task_id=task_id)
+    flight = replace(flight, task_id=accepted.handle)
     await follow_and_fetch(run, flight, accepted.estimate_s, lease)
 
 

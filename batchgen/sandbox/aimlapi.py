@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import anyio
@@ -98,6 +98,7 @@ class Aimlapi:
     link_life_s: float | None = None
     renews_links = False
     is_inline = False
+    states_charge: Literal["body", "headers"] = "body"
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 from starlette.requests import Request
@@ -123,6 +123,7 @@ class Apiai:
     link_life_s: float | None = None
     renews_links = False
     is_inline = True
+    states_charge: Literal["body", "headers"] = "headers"
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import partial
-from types import MappingProxyType
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,36 +11,17 @@ from starlette.responses import Response
 from starlette.routing import Mount
 
 from batchgen.sandbox.admin import Admin
-from batchgen.sandbox.aimlapi import Aimlapi
-from batchgen.sandbox.apiai import Apiai
 from batchgen.sandbox.downloads import download_route
-from batchgen.sandbox.foxapi import Foxapi
-from batchgen.sandbox.gccai import Gccai
-from batchgen.sandbox.gemini import Gemini
-from batchgen.sandbox.nanobananaapi import Nanobananaapi
-from batchgen.sandbox.openai import Openai
 from batchgen.sandbox.purchase import Service, path_in
 from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.services import all_services
 from batchgen.sandbox.uploads import upload_route
 from batchgen.sandbox.workshop import Workshop
-
-SERVICES: Mapping[str, Callable[[Workshop], Service]] = MappingProxyType(
-    {
-        "aimlapi": Aimlapi,
-        "apiai": Apiai,
-        "foxapi": Foxapi,
-        "nanobananaapi": Nanobananaapi,
-        "gccai": Gccai,
-        "gemini": Gemini,
-        "openai": Openai,
-    }
-)
-"""Every provider that the sandbox can stand in for."""
 
 
 def build_app(shop: Workshop) -> Starlette:
     """Return the application that serves all providers and the bill."""
-    services = {name: build(shop) for name, build in SERVICES.items()}
+    services = {name: build(shop) for name, build in all_services().items()}
     admin = Admin(shop, services)
     mounts = [
         Mount(f"/{name}", app=_serve(shop, service))

@@ -143,9 +143,7 @@ def start_sandbox(
 def _environment() -> dict[str, str]:
     """Return the environment without the user's keys, and with our own package."""
     environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.endswith("_API_KEY")
+        name: value for name, value in os.environ.items() if not name.endswith("_KEY")
     }
     paths = [str(_PACKAGES), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 from starlette.middleware.base import RequestResponseEndpoint
@@ -77,6 +77,7 @@ class Gemini:
     link_life_s: float | None = None
     renews_links = False
     is_inline = True
+    states_charge: Literal["body", "headers"] = "body"
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop

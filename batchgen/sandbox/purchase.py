@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -75,7 +75,7 @@ class Service(Protocol):
 
     Attributes:
         faults: What can go wrong here.
-        key_header: Where the key stands.
+        key_header: Where the key stands: see `read_key`.
         link_life_s: How long a link is good; None for as long as the sandbox.
         renews_links: Whether another poll gives another link.
         is_inline: Whether images come in the reply to a purchase, as a rule.
@@ -119,6 +119,17 @@ class SellsSpecially(Protocol):
     """
 
     special_fares: Sequence[SpecialFare]
+
+
+@runtime_checkable
+class StatesCharge(Protocol):
+    """A service whose replies state what they cost, with an image or without.
+
+    Attributes:
+        states_charge: Where; only in headers does it survive a body that is torn.
+    """
+
+    states_charge: Literal["body", "headers"]
 
 
 def path_in(request: Request) -> str:

@@ -16,9 +16,10 @@ from pathlib import Path
 import anyio
 import uvicorn
 
-from batchgen.sandbox.app import SERVICES, build_app
+from batchgen.sandbox.app import build_app
 from batchgen.sandbox.connection import OpenHttp
 from batchgen.sandbox.faults import Faults, Profile
+from batchgen.sandbox.services import all_services
 from batchgen.sandbox.state import State
 from batchgen.sandbox.workshop import Latency, Workshop
 
@@ -89,7 +90,7 @@ def serve(
 
     def tell(port: int) -> None:
         root = f"http://{_HOST}:{port}"
-        for name in SERVICES:
+        for name in all_services():
             announce(f"{name:<12} {root}/{name}")
         announce(f"{'bill':<12} {root}/_sandbox/bill")
 

@@ -85,17 +85,19 @@ def read_key(request: Request, header: str = "authorization") -> str:
     Args:
         request: What arrived.
         header: Where the key stands: as a bearer key in `authorization`, alone in any
-            other header.
+            other header. `authorization Key` names another scheme than Bearer.
 
     Raises:
         Refusal: It is missing or wrong; the detail echoes it, as real ones do.
     """
-    said = request.headers.get(header, "")
-    scheme, _, key = said.partition(" ")
-    if header != "authorization":
-        scheme, key = "bearer", said
-    if scheme.lower() != "bearer" or not key.strip() or "wrong" in key:
-        raise Refusal(Reason.WRONG_KEY, key.strip() or said)
+    name, _, expected = header.partition(" ")
+    value = request.headers.get(name, "")
+    scheme, _, key = value.partition(" ")
+    if name != "authorization":
+        scheme, key = "bearer", value
+    is_right = scheme.lower() == (expected or "bearer").lower()
+    if not is_right or not key.strip() or "wrong" in key:
+        raise Refusal(Reason.WRONG_KEY, key.strip() or value)
     return key.strip()
 
 

@@ -60,7 +60,7 @@ async def submit(
         provider=order.provider,
         content=order.content,
         occurrence=order.arrival.occurrence,
-        model=order.body["model"],
+        model=order.body.get("model", ""),
         prompt=order.prompt,
         resolution=charge.resolution,
         created_at=now,

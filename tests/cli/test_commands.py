@@ -13,7 +13,7 @@ import pytest
 
 from batchgen.engines.folder import open_folder
 from batchgen.model import dollars
-from batchgen.sandbox.app import SERVICES
+from batchgen.sandbox.services import SERVICES
 from tests.cli.command import (
     COMMAND,
     TIMEOUT_S,

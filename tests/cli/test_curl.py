@@ -18,8 +18,8 @@ from PIL import Image
 
 from batchgen.cli.shell import Shell, curl
 from batchgen.model import Attachment, Call
-from batchgen.provider import TaskProvider, UploadProvider, key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.provider import TaskProvider, UploadProvider
+from batchgen.providers import PROVIDERS, key_variable
 from batchgen.sandbox import SandboxProcess
 from tests.cli.command import KEY, TIMEOUT_S, batchgen
 from tests.cli.recorder import Recorded, Recorder
@@ -140,7 +140,8 @@ def test_the_comment_below_asks_for_the_task(
     reply = json.loads((tmp_path / "reply").read_text())
     data = reply.get("data", reply)
     task = data[0] if isinstance(data, list) else data
-    task_id = task.get("id") or task["task_id"]
+    names = ("id", "task_id", "request_id")
+    task_id = next(task[name] for name in names if name in task)
 
     lines = comment.splitlines()[1:]
     poll = "\n".join(it.removeprefix("# ") for it in lines)

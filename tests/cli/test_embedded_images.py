@@ -11,7 +11,7 @@ import pytest
 
 from batchgen.engines.access import prices_of
 from batchgen.engines.checking import EVERY, check_job
-from batchgen.job import Overrides, load_job
+from batchgen.job import load_job
 from batchgen.manifest.embedded import ImageStore
 from batchgen.model import Status
 from batchgen.providers import PROVIDERS
@@ -99,8 +99,7 @@ def test_a_look_at_a_table_takes_no_room_for_all_its_images(
 
     monkeypatch.setattr(ImageStore, "put", put)
     source = Path("m.parquet")
-    overrides = Overrides(provider="openai")
-    job = load_job(source, overrides, tuple(PROVIDERS))
+    job = load_job(source, provider="openai")
 
     findings = check_job(job, PROVIDERS, prices_of(job), EVERY)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -30,6 +31,13 @@ def test_a_page_that_goes_elsewhere_stays_as_it_is(word: str, tmp_path: Path) ->
 
     assert (ended.code, ended.stderr) == (0, "")
     assert ended.stdout == PAGES["money"]
+
+
+def test_the_schema_of_job_files_is_a_topic(tmp_path: Path) -> None:
+    ended = batchgen("help", "schema", at=tmp_path)
+
+    assert (ended.code, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout)["required"] == ["manifest"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from batchgen.model import dollars
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 from tests.cli.command import batchgen
 
 
@@ -63,7 +63,7 @@ def test_every_provider_has_its_row_in_80_columns(tmp_path: Path) -> None:
     assert max(map(len, map(str.rstrip, lines))) <= 80
     for name in PROVIDERS:
         (row,) = (line for line in lines if line.startswith(f"{name} "))
-        assert f"{name.upper()}_API_KEY" in row
+        assert key_variable(name) in row
 
 
 def test_a_provider_without_an_address_asks_for_one(tmp_path: Path) -> None:

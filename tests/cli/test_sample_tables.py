@@ -13,9 +13,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batchgen.job import Overrides, load_job
+from batchgen.job import load_job
 from batchgen.manifest.manifest import Manifest
-from batchgen.providers import PROVIDERS
 from tests.cli.command import Ended, batchgen, ledger_dump, table
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -228,7 +227,7 @@ def test_numbers_keep_their_zeros_and_umlauts_stay(tmp_path: Path) -> None:
 def test_all_pictures_of_a_cell_are_references(
     source: str, column: str, pictures: tuple[int, ...]
 ) -> None:
-    job = load_job(TABLES / source, Overrides(), PROVIDERS)
+    job = load_job(TABLES / source)
     job = replace(job, columns={**job.columns, "references": column})
 
     rows = [row for part in Manifest.open(job).slices() for row in part.rows]

@@ -18,48 +18,11 @@ from batchgen.providers import PROVIDERS
 from tests.books import Books, Record
 from tests.contract.customer import Customer, check_books
 from tests.contract.references import References
+from tests.providers.expected import facts_of
 
 _DIGEST = re.compile(r"sha256 ([0-9a-f]{64})")
 _FORMATS = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
-FIELDS: Mapping[str, Mapping[str, str]] = {
-    "aimlapi": {"web_search": "enable_web_search"},
-    "apiai": {
-        it: it
-        for it in (
-            *("max_output_tokens", "negative_prompt", "person_generation"),
-            *("safety_filter_level", "temperature", "top_k", "top_p"),
-        )
-    },
-    "foxapi": {
-        "output_format": "output_format",
-        "web_search": "google_search",
-        "image_search": "image_search",
-    },
-    "nanobananaapi": {"service_tier": "service_tier"},
-    "gccai": {
-        "official_fallback": "official_fallback",
-        "web_search": "google_search",
-        "image_search": "google_image_search",
-    },
-    "gemini": {
-        "temperature": "generationConfig.temperature",
-        "top_p": "generationConfig.topP",
-        "top_k": "generationConfig.topK",
-        "max_output_tokens": "generationConfig.maxOutputTokens",
-        "safety_filter_level": "safetySettings.threshold",
-        "web_search": "tools.google_search",
-        "thinking_level": "generationConfig.thinkingConfig.thinkingLevel",
-    },
-    "openai": {
-        it: it
-        for it in (
-            *("output_format", "output_compression", "quality"),
-            *("background", "moderation"),
-        )
-    },
-}
-"""By provider where each option stands in a request."""
 _UNSAID: Mapping[str, object] = {
     "output_format": "png",
     "service_tier": "default",
@@ -71,10 +34,6 @@ _UNSAID: Mapping[str, object] = {
     "moderation": "auto",
 }
 """Values that need not be said, since they are what happens anyway."""
-
-
-_ALWAYS: Mapping[tuple[str, str], object] = {("gemini", "thinking_level"): "minimal"}
-"""What is sent where the row says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,10 +133,11 @@ def leaves(body: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def check_options(provider: str, row: Record, said: Said) -> None:
-    for name, place in FIELDS[provider].items():
+    facts = facts_of(provider)
+    for name, place in facts.fields.items():
         stated = row.get(name)
         if stated is None:
-            stated = _ALWAYS.get((provider, name))
+            stated = facts.always.get(name)
         found = [it for at, it in said if at == place]
         if found:
             assert stated is not None, (name, row)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
 from functools import partial
 from itertools import cycle, product
 from typing import Any
 
-from batchgen.model import ImageRequest, OptionRule, type_of_option
+from batchgen.model import ImageRequest
 from batchgen.providers import PROVIDERS
+from batchgen.verify.requests import rates_of, values_of
 from tests.books import Record
 from tests.contract.arrived import Figures, check_crossing
 from tests.contract.customer import Customer
@@ -33,18 +33,8 @@ def levels_of(provider: str, references: References) -> dict[str, list[Any]]:
         "resolution": [*(it for it in able.resolutions if fits(resolution=it)), None],
         "n": list(range(1, able.images_per_request + 2)),
         "references": list(references.kinds.values()),
-        **{name: _values(name, rule) for name, rule in able.options.items()},
+        **{name: values_of(name, rule) for name, rule in able.options.items()},
     }
-
-
-def _values(name: str, rule: OptionRule) -> list[Any]:
-    if rule.choices:
-        return [None, *rule.choices]
-    if type_of_option[name] is bool:
-        return [None, True, False]
-    if rule.least is None or rule.most is None:
-        return [None, "blurry, “soft” 青"]
-    return [None, rule.least, (rule.least + rule.most) // 2, rule.most]
 
 
 def _clash(provider: str, row: Mapping[str, Any]) -> bool:
@@ -109,12 +99,6 @@ def _numbered(rows: Iterable[Record]) -> list[Record]:
         {**row, "id": f"x{number:05}", "prompt": f"{number}: a “naïve” 青 cup"}
         for number, row in enumerate(rows)
     ]
-
-
-def rates_of(customer: Customer) -> dict[str, Decimal]:
-    """Return what a credit is worth, where replies count credits that nobody prices."""
-    usd = customer.tariff[customer.cheapest].get("usd_per_credit")
-    return {} if usd is None else {"credit": Decimal(usd)}
 
 
 async def cross(

@@ -27,8 +27,8 @@ from batchgen.engines.reconciling import Reconciliation, reconcile
 from batchgen.model import dollars
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox import start_sandbox
-from batchgen.sandbox.app import SERVICES
 from batchgen.sandbox.faults import REPLY_NEVER_COMES, Fault
+from batchgen.sandbox.services import SERVICES
 from tests.books import Books, nano_of
 from tests.contract.customer import Customer
 

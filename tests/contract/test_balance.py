@@ -11,8 +11,8 @@ from batchgen.model import Balance, Endpoint, Json, Reply
 from batchgen.provider import BalanceProvider
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox import KEY
+from batchgen.verify.requests import rates_of
 from batchgen.wire.sender import Wire
-from tests.contract.crossing import rates_of
 from tests.contract.customer import Customer
 
 pytestmark = pytest.mark.anyio

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.job import Overrides, load_job
+from batchgen.job import load_job
 from batchgen.providers import PROVIDERS
+from batchgen.verify.requests import rates_of
 from tests.contract.arrived import leaves
-from tests.contract.crossing import rates_of
 from tests.contract.customer import Customer, check_books
 
 pytestmark = pytest.mark.anyio
@@ -24,8 +24,12 @@ LIMIT = 40
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_the_catalogue_runs_at_every_provider(customer: Customer) -> None:
-    word = Overrides(provider=customer.provider, limit=LIMIT, out=customer.folder / "o")
-    job = load_job(ROOT / "jobs" / "catalog.toml", word, tuple(PROVIDERS))
+    job = load_job(
+        ROOT / "jobs" / "catalog.toml",
+        provider=customer.provider,
+        limit=LIMIT,
+        out=customer.folder / "o",
+    )
     terms = replace(
         job.terms_of(customer.provider),
         base_url=customer.bank.provider_url(customer.provider),

@@ -7,17 +7,18 @@ from itertools import combinations, product
 import pytest
 
 from batchgen.providers import PROVIDERS
-from tests.contract.arrived import FIELDS
 from tests.contract.crossing import a_row_for_each_kind, cross, pairwise_rows
 from tests.contract.customer import Customer
 from tests.contract.pairs import pairwise
+from tests.providers.expected import facts_of
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_each_option_has_a_field(provider: str) -> None:
-    assert set(FIELDS[provider]) == set(PROVIDERS[provider].capabilities.options)
+    options = PROVIDERS[provider].capabilities.options
+    assert set(facts_of(provider).fields) == set(options)
 
 
 def test_rows_hold_each_pair_but_those_that_clash() -> None:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from batchgen.model import Blob, Delivered, Json, Link, Reply
+from batchgen.model import Blob, Delivered, Endpoint, Json, Link, Reply
 from batchgen.provider import Provider
 from batchgen.providers import PROVIDERS
 from tests.contract.customer import Customer, check_books, quick
+from tests.providers.expected import facts_of
 
 pytestmark = pytest.mark.anyio
 
 ROWS = 40
-
-FORMS: Mapping[str, frozenset[str]] = {
-    "aimlapi": frozenset({"data[].url", "data[].b64_json"}),
-    "apiai": frozenset({"image/png", "image/jpeg"}),
-    "foxapi": frozenset({"results[].url", "output.url", "output.urls[]"}),
-    "nanobananaapi": frozenset({"data.url", "data.url[]"}),
-    "gccai": frozenset({"data.result.images[].url", "data.result.images[].url[]"}),
-    "gemini": frozenset({"candidates[].content.parts[].inlineData.data"}),
-    "openai": frozenset({"data[].url", "data[].b64_json"}),
-}
-"""By provider where the images stand in a reply: bytes by their media type."""
 
 
 class Witness:
@@ -41,9 +31,9 @@ class Witness:
                 vars(twin)[name] = self._noting(getattr(provider, name))
         return twin
 
-    def _noting(self, decode: Callable[[Reply], Any]) -> Callable[[Reply], Any]:
-        def noting(reply: Reply) -> Any:
-            outcome = decode(reply)
+    def _noting(self, decode: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(reply: Reply, *endpoint: Endpoint) -> Any:
+            outcome = decode(reply, *endpoint)
             if isinstance(outcome, Delivered):
                 self.forms.update(forms_of(reply, outcome))
             return outcome
@@ -79,7 +69,7 @@ async def test_images_come_home_in_every_form_of_a_reply(customer: Customer) -> 
 
     await customer.run(terms={"concurrency": 16})
 
-    assert witness.forms == FORMS[customer.provider]
+    assert witness.forms == facts_of(customer.provider).forms
     books = customer.books()
     assert books.statuses == {"succeeded": ROWS}
     assert len(books.requests) == ROWS

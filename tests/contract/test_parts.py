@@ -8,8 +8,7 @@ import pytest
 
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox.faults import Fault
-from tests.contract.customer import Customer, check_books
-from tests.contract.outcomes import cases
+from tests.contract.customer import Customer, check_books, names_with
 
 pytestmark = pytest.mark.anyio
 
@@ -33,9 +32,7 @@ async def test_a_row_of_more_images_than_a_request_may_buy_is_bought_in_parts(
     check_books(books)
 
 
-@pytest.mark.parametrize(
-    "provider", [name for name, _ in cases(frozenset({Fault.FEWER_IMAGES}))]
-)
+@pytest.mark.parametrize("provider", names_with(Fault.FEWER_IMAGES))
 async def test_images_that_a_reply_lacks_are_bought_and_no_others(
     customer: Customer,
 ) -> None:
@@ -62,9 +59,7 @@ async def test_images_that_a_reply_lacks_are_bought_and_no_others(
     check_books(books)
 
 
-@pytest.mark.parametrize(
-    "provider", [name for name, _ in cases(frozenset({Fault.UPLOAD_FAILED}))]
-)
+@pytest.mark.parametrize("provider", names_with(Fault.UPLOAD_FAILED))
 async def test_an_upload_that_fails_buys_nothing_and_is_tried_again(
     customer: Customer, sketch: str
 ) -> None:

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 
 from batchgen.cli.summary import finish
 from batchgen.providers import PROVIDERS
 from tests.books import is_at_risk
 from tests.contract.customer import Customer, check_books
+from tests.providers.expected import facts_of
 
 pytestmark = pytest.mark.anyio
 
 ROWS = 80
-
-REASONS: Mapping[str, frozenset[str]] = {
-    "aimlapi": frozenset({"rejected by the safety system", "our content policy"}),
-    "apiai": frozenset(
-        {"IMAGE_SAFETY", "PROHIBITED_CONTENT", "IMAGE_RECITATION", "blockReason"}
-    ),
-    "foxapi": frozenset({"violates the content policy"}),
-    "nanobananaapi": frozenset(
-        {"our content policy", "safety system", "PROHIBITED_CONTENT", "IMAGE_SAFETY"}
-    ),
-    "gccai": frozenset({"rejected by moderation", "violates the content policy"}),
-    "gemini": frozenset(
-        {
-            *("prompt was blocked: SAFETY", "prompt was blocked: BLOCKLIST"),
-            *("prompt was blocked: PROHIBITED", "prompt was blocked: IMAGE_SAFETY"),
-            *("finish reason: SAFETY", "finish reason: RECITATION"),
-            *("finish reason: BLOCKLIST", "finish reason: PROHIBITED_CONTENT"),
-            *("finish reason: SPII", "finish reason: IMAGE_SAFETY"),
-            *("finish reason: IMAGE_PROHIBITED", "finish reason: IMAGE_RECITATION"),
-            *("Try rephrasing", "our content policy"),
-        }
-    ),
-    "openai": frozenset({"by the safety system", "a result of our safety system"}),
-}
-"""By provider what each disguise leaves in the message."""
-
-NOT_SURELY_FREE = frozenset({"apiai", "foxapi", "nanobananaapi", "gccai"})
-"""Those that may refuse under a success, or after a task was accepted, and do not say
-whether that costs anything."""
+COUNTS = {"none": {0}, "some": range(1, ROWS), "all": {ROWS}}
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -60,12 +31,12 @@ async def test_a_refusal_in_any_disguise_is_final_and_carries_its_reason(
         assert len(books.requests) == ROWS
     assert {row["error"] for row in books.rows} == {"refused"}
     messages = [row["message"] for row in books.rows]
-    reasons = REASONS[customer.provider]
+    facts = facts_of(customer.provider)
+    reasons = facts.refusals
     unseen = {it for it in reasons if not any(it in words for words in messages)}
     assert unseen == set()
     assert [words for words in messages if not any(it in words for it in reasons)] == []
     assert books.spent == books.billed
     risky = [it for it in books.attempts if is_at_risk(it)]
-    assert bool(risky) == (customer.provider in NOT_SURELY_FREE)
-    assert len(risky) < ROWS or customer.provider == "foxapi"
+    assert len(risky) in COUNTS[facts.refusals_may_cost]
     check_books(books)

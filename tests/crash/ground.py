@@ -12,8 +12,7 @@ from pathlib import Path
 import polars as pl
 from PIL import Image
 
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 from batchgen.runner.planner import SLICE
 from batchgen.sandbox import SandboxProcess
 from tests.books import Books, ledger_rows, read_books

@@ -11,7 +11,7 @@ import pytest
 
 from batchgen.engines.config import RunResult
 from batchgen.images import ImageFacts, inspect
-from batchgen.model import Call, Delivered, Reply, Running, Status
+from batchgen.model import Call, Delivered, Endpoint, Reply, Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.references import Larder
 from batchgen.runner import check as check_module
@@ -125,10 +125,10 @@ async def test_a_task_whose_answer_breaks_the_reader_is_asked_by_the_next_run(
     shop.buy = shop.accept
     whole = type(desk.fox).decode_poll
 
-    def decode_poll(self: Any, reply: Reply) -> Delivered | Running:
+    def decode_poll(self: Any, reply: Reply, endpoint: Endpoint) -> Any:
         if "task-3" in str(reply.body):
             raise Surprise
-        return whole(self, reply)
+        return whole(self, reply, endpoint)
 
     monkeypatch.setattr(type(desk.fox), "decode_poll", decode_poll)
     desk.write(*rows(6))

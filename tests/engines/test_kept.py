@@ -270,7 +270,7 @@ async def test_a_kept_reply_that_names_a_task_now_is_asked_for(
     sells(shop, {"job": "task-7"})
     await desk.run()
     assert desk.row()["error"] == "reply_malformed"
-    monkeypatch.setattr(FoxApi, "decode", lambda _, reply: Accepted(task_id="task-7"))
+    monkeypatch.setattr(FoxApi, "decode", lambda _, reply: Accepted(handle="task-7"))
 
     outcome = await desk.run()
 
@@ -389,7 +389,7 @@ def tasks(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     def twice(self: FoxApi, reply: Reply) -> Any:
         outcome = decode(self, reply)
         assert isinstance(outcome, Accepted)
-        return replace(outcome, task_id=f"{outcome.task_id}a {outcome.task_id}b")
+        return replace(outcome, handle=f"{outcome.handle}a {outcome.handle}b")
 
     monkeypatch.setattr(FoxApi, "decode", twice)
     monkeypatch.setattr(

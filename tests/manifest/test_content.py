@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from batchgen.errors import SpecError
-from batchgen.job import Overrides, load_job
+from batchgen.job import load_job
 from batchgen.manifest.content import kind_of
 from batchgen.manifest.manifest import Manifest
 from tests.manifest.conftest import MakeJob
@@ -116,7 +116,7 @@ def test_a_name_that_is_not_read_is_refused_by_what_the_file_is(
     (tmp_path / name).write_bytes(content)
 
     with pytest.raises(SpecError) as caught:
-        load_job(tmp_path / name, Overrides(provider="gemini"), ("gemini",))
+        load_job(tmp_path / name, provider="gemini")
 
     assert "neither a job file (.toml) nor a manifest" in str(caught.value)
     assert words in str(caught.value)
@@ -138,7 +138,7 @@ def test_a_job_file_that_is_something_else_is_named(
     (tmp_path / "job.toml").write_bytes(content)
 
     with pytest.raises(SpecError) as caught:
-        load_job(tmp_path / "job.toml", Overrides(), ("gemini",))
+        load_job(tmp_path / "job.toml")
 
     assert words in str(caught.value)
 

@@ -12,10 +12,10 @@ import pytest
 
 from batchgen import errors
 from batchgen.errors import AttemptError, Charge
-from batchgen.model import Accepted, Blob, Delivered, Json, Link, Reply, Running
+from batchgen.model import Accepted, Blob, Delivered, Json, Link, Next, Reply, Running
 from batchgen.provider import TaskProvider, UploadProvider
 from batchgen.providers import PROVIDERS
-from tests.providers.samples import reply
+from tests.providers.samples import ENDPOINT, reply
 
 NONE, UNKNOWN = Charge.NONE, Charge.UNKNOWN
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
@@ -45,14 +45,16 @@ def failed(name: str, body: Json, status: int = 200) -> AttemptError:
     return error
 
 
-def polled(name: str, task: dict[str, Json]) -> Delivered | Running | AttemptError:
+def polled(
+    name: str, task: dict[str, Json]
+) -> Delivered | Running | Next | AttemptError:
     """Return what a poll says whose task is this, in the provider's envelope."""
     provider = PROVIDERS[name]
     assert isinstance(provider, TaskProvider)
     shown: Json = {"id": "task-1", **task}
     body: Json = {"code": 200, "data": shown} if name == "gccai" else shown
     try:
-        return provider.decode_poll(reply(body))
+        return provider.decode_poll(reply(body), ENDPOINT)
     except AttemptError as error:
         return error
 
@@ -155,7 +157,9 @@ def test_a_poll_that_states_a_status_asks_again_or_loses_the_task(name: str) -> 
     }
     for status, kind in kinds.items():
         with pytest.raises(kind):
-            provider.decode_poll(reply({"error": {"code": status, "message": "no"}}))
+            provider.decode_poll(
+                reply({"error": {"code": status, "message": "no"}}), ENDPOINT
+            )
 
 
 # -- out of credit, account, key, model
@@ -360,7 +364,7 @@ def test_a_polls_error_is_read_by_its_words(
     assert isinstance(provider, TaskProvider)
 
     with pytest.raises(kind):
-        provider.decode_poll(reply({"error": {"message": words}}, status))
+        provider.decode_poll(reply({"error": {"message": words}}, status), ENDPOINT)
 
 
 @every_provider
@@ -703,7 +707,7 @@ def test_a_poll_that_brings_the_image_itself_delivers_it(name: str, body: Json) 
     provider = PROVIDERS[name]
     assert isinstance(provider, TaskProvider)
 
-    answer = provider.decode_poll(reply(body))
+    answer = provider.decode_poll(reply(body), ENDPOINT)
 
     assert isinstance(answer, Delivered)
     assert len(answer.images) == 1
@@ -829,7 +833,7 @@ def test_a_whole_number_with_a_fraction_is_that_number() -> None:
     task: Json = {"task_id": "t-1", "status": "submitted"}
     body: Json = {"code": Decimal("200.0"), "data": [task]}
 
-    assert bought("gccai", reply(body)) == Accepted(task_id="t-1")
+    assert bought("gccai", reply(body)) == Accepted(handle="t-1")
     stated = failed("openai", {"error": {"code": Decimal("429.0"), "message": "no"}})
     assert isinstance(stated, errors.Throttled)
 
@@ -847,8 +851,8 @@ def test_every_task_of_a_purchase_is_kept(name: str, body: Json) -> None:
     answer = bought(name, reply(body))
 
     assert isinstance(answer, Accepted)
-    assert answer.task_id.split(" ")[0] == "t-1"
-    assert answer.task_id in {"t-1 t-2", "t-1"}
+    assert answer.handle.split(" ")[0] == "t-1"
+    assert answer.handle in {"t-1 t-2", "t-1"}
 
 
 @every_task_provider
@@ -860,4 +864,4 @@ def test_two_tasks_of_one_purchase_are_both_kept(name: str) -> None:
 
     answer = bought(name, reply({"code": 200, "data": tasks}))
 
-    assert answer == Accepted(task_id="t-1 t-2")
+    assert answer == Accepted(handle="t-1 t-2")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -20,16 +21,17 @@ from batchgen.errors import (
     RequestInvalid,
     Throttled,
 )
-from batchgen.model import Accepted, Blob, Delivered, Json, Reply, Running
+from batchgen.model import Accepted, Blob, Delivered, Json, Next, Reply, Running
 from batchgen.provider import TaskProvider
 from batchgen.providers import PROVIDERS
 from batchgen.reply_errors import error_by_words
+from tests.providers.samples import ENDPOINT
 
-Answer = Delivered | Accepted | Running
+Answer = Delivered | Accepted | Running | Next
 DECODERS: dict[str, Callable[[Reply], Answer]] = {
     **{name: it.decode for name, it in PROVIDERS.items()},
     **{
-        f"{name}-poll": it.decode_poll
+        f"{name}-poll": partial(it.decode_poll, endpoint=ENDPOINT)
         for name, it in PROVIDERS.items()
         if isinstance(it, TaskProvider)
     },

@@ -34,7 +34,7 @@ def submit_error(body: Json, status: int) -> AttemptError:
 
 def poll_error(body: Json, status: int = 200) -> AttemptError:
     with pytest.raises(AttemptError) as caught:
-        FOX.decode_poll(reply(body, status))
+        FOX.decode_poll(reply(body, status), ENDPOINT)
     return caught.value
 
 
@@ -217,7 +217,7 @@ def test_no_price_is_published_so_none_is_claimed() -> None:
 def test_a_submit_names_the_task(name: str, estimate_s: float | None) -> None:
     answer = FOX.decode(sample("foxapi", name))
 
-    assert answer == Accepted(task_id=TASK, estimate_s=estimate_s)
+    assert answer == Accepted(handle=TASK, estimate_s=estimate_s)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_submit_names_the_task(name: str, estimate_s: float | None) -> None:
 def test_an_estimate_that_is_no_time_is_none(estimate: Json) -> None:
     body: Json = {"id": TASK, "task_info": {"estimated_time": estimate}}
 
-    assert FOX.decode(reply(body)) == Accepted(task_id=TASK)
+    assert FOX.decode(reply(body)) == Accepted(handle=TASK)
 
 
 def test_a_submit_that_is_at_its_end_already_is_taken_as_such() -> None:
@@ -242,7 +242,7 @@ def test_a_submit_that_is_at_its_end_already_is_taken_as_such() -> None:
     empty = FOX.decode(sample("foxapi", "poll_completed_empty"))
 
     assert done == Delivered(images=(ONE,), request_id=TASK)
-    assert empty == Accepted(task_id=TASK)  # the poll will tell
+    assert empty == Accepted(handle=TASK)  # the poll will tell
     with pytest.raises(errors.GenerationFailed):
         FOX.decode(sample("foxapi", "poll_failed_generation"))
 
@@ -337,7 +337,7 @@ def test_a_poll_asks_for_the_task_and_buys_nothing() -> None:
 def test_a_completed_task_delivers_its_links_in_every_documented_shape(
     name: str, images: tuple[Link, ...]
 ) -> None:
-    answer = FOX.decode_poll(sample("foxapi", name))
+    answer = FOX.decode_poll(sample("foxapi", name), ENDPOINT)
 
     assert answer == Delivered(images=images, request_id=TASK)
 
@@ -346,18 +346,20 @@ def test_a_completed_task_delivers_its_links_in_every_documented_shape(
     "status", ["pending", "PROCESSING", "queued", "unknown", "some_new_state"]
 )
 def test_a_task_in_any_state_but_an_end_is_running(status: str) -> None:
-    assert FOX.decode_poll(reply({"id": TASK, "status": status})) == Running()
+    assert FOX.decode_poll(reply({"id": TASK, "status": status}), ENDPOINT) == Running()
 
 
 @pytest.mark.parametrize("name", ["poll_pending", "poll_processing"])
 def test_a_task_under_way_is_running(name: str) -> None:
-    assert FOX.decode_poll(sample("foxapi", name)) == Running()
+    assert FOX.decode_poll(sample("foxapi", name), ENDPOINT) == Running()
 
 
 def test_an_end_is_an_end_in_any_case_of_its_letters() -> None:
     done: Json = {"id": TASK, "status": "COMPLETED", "results": [ONE.url]}
 
-    assert FOX.decode_poll(reply(done)) == Delivered(images=(ONE,), request_id=TASK)
+    assert FOX.decode_poll(reply(done), ENDPOINT) == Delivered(
+        images=(ONE,), request_id=TASK
+    )
     failed = poll_error({"id": TASK, "status": "Failed"})
     assert type(failed) is errors.GenerationFailed
 
@@ -414,7 +416,7 @@ def test_a_failed_task_says_why_and_nobody_says_what_it_cost(
     name: str, kind: type[AttemptError]
 ) -> None:
     with pytest.raises(AttemptError) as caught:
-        FOX.decode_poll(sample("foxapi", name))
+        FOX.decode_poll(sample("foxapi", name), ENDPOINT)
 
     assert (type(caught.value), caught.value.charge) == (kind, Charge.UNKNOWN)
     assert caught.value.request_id == TASK
@@ -437,7 +439,7 @@ def test_a_poll_that_fails_ends_the_task_only_where_it_is_lost(
     name: str, kind: type[AttemptError]
 ) -> None:
     with pytest.raises(AttemptError) as caught:
-        FOX.decode_poll(sample("foxapi", name))
+        FOX.decode_poll(sample("foxapi", name), ENDPOINT)
 
     assert type(caught.value) is kind
 

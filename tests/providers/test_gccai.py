@@ -102,8 +102,12 @@ def error_of(decode: Callable[[Reply], object], answer: Reply) -> AttemptError:
     return caught.value
 
 
+def poll(answer: Reply) -> Delivered | Running:
+    return GCC.decode_poll(answer, ENDPOINT)
+
+
 def polled(data: Json) -> Delivered | Running:
-    return GCC.decode_poll(reply({"code": 200, "data": data}))
+    return GCC.decode_poll(reply({"code": 200, "data": data}), ENDPOINT)
 
 
 def test_it_sells_tasks_takes_uploads_and_has_no_address_of_its_own() -> None:
@@ -232,7 +236,7 @@ def test_what_the_page_lacks_is_a_misfit(
 
 @pytest.mark.parametrize("name", SUBMITTED)
 def test_a_submit_names_the_task(name: str) -> None:
-    assert GCC.decode(sample("gccai", name)) == Accepted(task_id=TASK)
+    assert GCC.decode(sample("gccai", name)) == Accepted(handle=TASK)
 
 
 @pytest.mark.parametrize("name", TURNED_DOWN)
@@ -314,14 +318,14 @@ def test_a_completed_task_delivers_its_links_in_every_documented_shape(
     images, credits_cost = DELIVERED[name]
     usage = {"credit": Decimal(credits_cost)} if credits_cost else {}
 
-    answer = GCC.decode_poll(sample("gccai", name))
+    answer = GCC.decode_poll(sample("gccai", name), ENDPOINT)
 
     assert answer == Delivered(images=images, usage=usage, request_id=TASK)
 
 
 @pytest.mark.parametrize("name", RUNNING)
 def test_a_task_under_way_is_running(name: str) -> None:
-    assert GCC.decode_poll(sample("gccai", name)) == Running()
+    assert GCC.decode_poll(sample("gccai", name), ENDPOINT) == Running()
 
 
 @pytest.mark.parametrize("status", ["queued", "PENDING", "some_new_state"])
@@ -333,14 +337,14 @@ def test_a_state_that_nobody_documents_is_not_an_end(status: str) -> None:
 def test_a_task_without_images_says_why_and_nobody_says_what_it_cost(
     name: str,
 ) -> None:
-    error = error_of(GCC.decode_poll, sample("gccai", name))
+    error = error_of(poll, sample("gccai", name))
 
     assert (type(error), error.charge) == (FAILED[name], Charge.UNKNOWN)
     assert error.request_id == TASK
 
 
 def test_a_failed_task_that_says_its_cost_is_charged() -> None:
-    error = error_of(GCC.decode_poll, sample("gccai", "poll_failed_cost"))
+    error = error_of(poll, sample("gccai", "poll_failed_cost"))
 
     assert (type(error), error.charge) == (errors.GenerationFailed, Charge.REPORTED)
     assert error.usage == {"credit": Decimal("5.85")}
@@ -377,14 +381,14 @@ def test_a_cost_that_cannot_be_one_is_not_said(cost: Json) -> None:
 )
 def test_a_result_that_cannot_be_read_may_have_been_charged(result: Json) -> None:
     data: Json = {"id": TASK, "status": "completed", "result": result}
-    error = error_of(GCC.decode_poll, reply({"code": 200, "data": data}))
+    error = error_of(poll, reply({"code": 200, "data": data}))
 
     assert (type(error), error.charge) == (errors.ReplyMalformed, Charge.UNKNOWN)
 
 
 @pytest.mark.parametrize("name", POLL_ERRORS)
 def test_a_poll_that_fails_ends_the_task_only_where_it_is_lost(name: str) -> None:
-    error = error_of(GCC.decode_poll, sample("gccai", name))
+    error = error_of(poll, sample("gccai", name))
 
     assert type(error) is POLL_ERRORS[name]
 
@@ -393,7 +397,7 @@ def test_a_poll_that_fails_ends_the_task_only_where_it_is_lost(name: str) -> Non
 def test_a_page_in_place_of_a_task_breaks_the_poll_and_loses_nothing(
     body: Json,
 ) -> None:
-    assert type(error_of(GCC.decode_poll, reply(body))) is errors.Incomplete
+    assert type(error_of(poll, reply(body))) is errors.Incomplete
 
 
 def test_an_upload_sends_the_file_alone() -> None:

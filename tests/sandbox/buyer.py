@@ -12,27 +12,15 @@ import httpx
 from PIL import Image
 
 from batchgen.sandbox import KEY, SandboxProcess
+from tests.providers.expected import facts_of
 
-MODELS = {
-    "aimlapi": "google/nano-banana-2",
-    "foxapi": "gemini-3.1-flash-image-preview",
-    "gccai": "gemini-3.1-flash-image-preview",
-    "nanobananaapi": "gemini-3.1-flash-image-preview",
-    "openai": "gpt-image-2",
-}
 PURCHASE = "/v1/images/generations"
-PATHS = {
-    "apiai": "/api/workflow/nano-banana-2-2",
-    "gemini": "/models/gemini-nano-banana-2.1:generateContent",
-    "nanobananaapi": "/v1/images/generate",
-}
 
 
 VARIATIONS: dict[str, list[dict[str, Any]]] = {
     "aimlapi": [{"enable_web_search": search} for search in (False, True)],
     "openai": [{"quality": word} for word in ("auto", "low", "medium", "high")],
 }
-KEY_HEADERS = {"apiai": "x-api-key", "gemini": "x-goog-api-key"}
 
 
 def image_file(kind: str = "PNG", size: tuple[int, int] = (16, 9)) -> bytes:
@@ -57,12 +45,13 @@ class Buyer:
         self.sandbox = sandbox
         self.provider = provider
         self.url = sandbox.provider_url(provider)
-        self.path = PATHS.get(provider, PURCHASE)
+        self.facts = facts_of(provider).buyer
+        self.path = self.facts.path
 
     def body(self, prompt: str = "a lamp", **fields: object) -> dict[str, Any]:
         if self.provider == "gemini":
             return {"contents": [{"parts": [{"text": prompt}]}], **fields}
-        return {"model": MODELS[self.provider], "prompt": prompt, **fields}
+        return {**self.facts.body, "prompt": prompt, **fields}
 
     def buy(
         self, prompt: str = "a lamp", key: str = KEY, **fields: object
@@ -88,9 +77,7 @@ class Buyer:
 
     def headers(self, key: str = KEY) -> dict[str, str]:
         """Return the header that holds the key, as this provider wants it."""
-        if self.provider in KEY_HEADERS:
-            return {KEY_HEADERS[self.provider]: key}
-        return {"authorization": f"Bearer {key}"}
+        return {self.facts.key_header: self.facts.key_prefix + key}
 
     def poll(self, task_id: str) -> httpx.Response:
         headers = {"authorization": f"Bearer {KEY}"}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from batchgen.sandbox import SandboxProcess, start_sandbox
-from batchgen.sandbox.app import SERVICES
+from batchgen.sandbox.services import SERVICES
 from tests.sandbox.buyer import Buyer, buyer_at
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.sandbox import start_sandbox
-from batchgen.sandbox.app import SERVICES
+from batchgen.sandbox.services import SERVICES
 from tests.sandbox.buyer import Buyer, buyer_at
 
 PROMPTS = [f"product {number}" for number in range(60)]

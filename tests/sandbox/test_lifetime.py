@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from batchgen.sandbox import KEY, SandboxFailed, start_sandbox
-from batchgen.sandbox.app import SERVICES
+from batchgen.sandbox.services import SERVICES
 from tests.sandbox.buyer import buyer_at, links_of
 
 DAY_S = 24 * 3600

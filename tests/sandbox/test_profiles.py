@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from batchgen.sandbox import start_sandbox
-from batchgen.sandbox.app import SERVICES
 from batchgen.sandbox.faults import Fault, Faults, Occasion, Profile
+from batchgen.sandbox.services import SERVICES
 from tests.sandbox.buyer import Buyer, buyer_at
 
 PROMPTS = [f"product {number}" for number in range(100)]

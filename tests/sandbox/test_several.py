@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from contextlib import suppress
 from decimal import Decimal
 from io import BytesIO
@@ -12,35 +11,55 @@ import httpx
 import pytest
 from PIL import Image
 
-from batchgen.sandbox import start_sandbox
-from tests.sandbox import test_gccai as gccai
-from tests.sandbox import test_gemini as gemini
-from tests.sandbox.buyer import Buyer, buyer_at, links_of, urls_of
+from batchgen.errors import NoImage
+from batchgen.model import (
+    Accepted,
+    Blob,
+    Delivered,
+    Endpoint,
+    ImageRequest,
+    Next,
+    Reply,
+    Running,
+)
+from batchgen.provider import Provider, TaskProvider
+from batchgen.providers import PROVIDERS
+from batchgen.sandbox import KEY, start_sandbox
+from batchgen.wire.decode import decode_body
+from tests.sandbox.buyer import Buyer, buyer_at, urls_of
 
 
 def first_image(buyer: Buyer, reply: httpx.Response) -> bytes:
-    if buyer.provider == "apiai":
-        return reply.content
-    link, text = first_item(buyer, reply)
-    return base64.b64decode(text) if text else buyer.download(link).content
+    """Return an image as the provider's own reader finds it."""
+    provider = PROVIDERS[buyer.provider]
+    endpoint = Endpoint(buyer.url, KEY)
+    outcome: object = provider.decode(read(reply, provider))
+    call = None
+    while not isinstance(outcome, Delivered):
+        assert isinstance(provider, TaskProvider)
+        if isinstance(outcome, Accepted):
+            call = provider.encode_poll(outcome.handle, endpoint)
+        elif isinstance(outcome, Next):
+            call = outcome.call
+        assert call is not None
+        answer = buyer.client.get(call.url, headers=dict(call.headers))
+        with suppress(NoImage):  # completed a moment before its result is there
+            outcome = provider.decode_poll(read(answer, provider), endpoint)
+            if isinstance(outcome, Running):
+                outcome = Next(call)
+    image = outcome.images[0]
+    return image.data if isinstance(image, Blob) else buyer.download(image.url).content
 
 
-def first_item(buyer: Buyer, reply: httpx.Response) -> tuple[str, str]:
-    """Return link and base64 of an image; one of them is empty."""
-    document = reply.json()
-    match buyer.provider:
-        case "foxapi":
-            return links_of(buyer.wait(document["id"]))[0], ""
-        case "gccai":
-            task = gccai.wait(buyer, gccai.task_id_of(reply))
-            return gccai.links_of(task)[0], ""
-        case "gemini":
-            return "", gemini.parts_of(document)[-1]["inlineData"]["data"]
-        case "nanobananaapi":
-            return urls_of(document)[0], ""
-        case _:
-            item = document["data"][0]
-            return item.get("url") or "", item.get("b64_json") or ""
+def read(reply: httpx.Response, provider: Provider) -> Reply:
+    headers = dict(reply.headers)
+    body = decode_body(reply.content, headers, keys_of(provider))
+    return Reply(reply.status_code, headers, body)
+
+
+def keys_of(provider: Provider) -> frozenset[str]:
+    request = ImageRequest(prompt="a lamp")
+    return provider.encode(request, "m", Endpoint("https://a.example", "k")).blob_keys
 
 
 @pytest.mark.parametrize(

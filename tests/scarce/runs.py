@@ -16,8 +16,7 @@ from urllib.request import urlopen
 
 import polars as pl
 
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 
 KEY = "sk-live-Qz7Rt2Lm9Xv4Bn8Kw1PdYc5H"
 COMMAND = [sys.executable, "-m", "batchgen"]

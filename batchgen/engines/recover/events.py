@@ -40,6 +40,7 @@ class LoggedAttempt:
     sent_at: int
     sent: Mapping[str, str]
     task_id: str | None = None
+    request_id: str | None = None
     accepted_at: int | None = None
     delivered: Mapping[str, str] | None = None
     delivered_at: int | None = None
@@ -147,6 +148,7 @@ def _take_step(
 ) -> None:
     if name == "accepted":
         attempt.task_id, attempt.accepted_at = fields.get("task"), at
+        attempt.request_id = fields.get("request", attempt.task_id)
         attempt.ended = None
     elif name == "delivered":
         attempt.delivered, attempt.delivered_at = fields, at

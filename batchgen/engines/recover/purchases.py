@@ -116,7 +116,7 @@ def attempt_in_log(logged: LoggedAttempt, former: AttemptRecord) -> AttemptRecor
         former,
         state=state,
         task_id=logged.task_id or former.task_id,
-        request_id=logged.task_id or former.request_id,
+        request_id=logged.request_id or former.request_id,
         accepted_at=logged.accepted_at or former.accepted_at,
         again=None,
         error=None,

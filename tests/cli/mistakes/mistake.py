@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 from tests.cli.command import KEY
 from tests.warm import Ended, call
 

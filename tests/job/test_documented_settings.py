@@ -10,25 +10,19 @@ import click
 import pytest
 
 from batchgen.cli import cli
-from batchgen.job import Overrides, file, values
+from batchgen.job.prices import PRICE_KEYS
+from batchgen.job.settings import KEYS, SETTINGS, TERMS, keys_of
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES
 from batchgen.model import type_of_option
-from batchgen.provider import key_variable
-from batchgen.providers import PROVIDERS
+from batchgen.providers import PROVIDERS, key_variable
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 DOCS = files("batchgen").joinpath("docs")
 PAGES = {
     name: DOCS.joinpath(f"{name}.md").read_text("utf-8")
     for name in ("job-file", "manifest", "providers", "proof", "performance")
 }
-ELSEWHERE = {
-    "max_cost_per_day": "per_day",
-    "on_day_full": "on_day_full",
-    "id_column": "[columns]",
-}
-"""Options whose key in a job file has another name, or stands in a section."""
 
 
 def table_cells(page: str) -> list[list[str]]:
@@ -54,7 +48,7 @@ def options_of(command: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("key", file._KEYS)
+@pytest.mark.parametrize("key", KEYS)
 def test_each_key_of_a_job_file_has_a_line_of_a_table(key: str) -> None:
     sections = {"budget", "columns", "options", "prices", "providers", "references"}
     words = first_cells(PAGES["job-file"])
@@ -65,12 +59,12 @@ def test_each_key_of_a_job_file_has_a_line_of_a_table(key: str) -> None:
         assert key in words
 
 
-@pytest.mark.parametrize("key", [*values.TERMS, *file._BUDGET_KEYS])
+@pytest.mark.parametrize("key", [*TERMS, *keys_of("budget")])
 def test_each_key_of_a_provider_or_a_budget_has_a_line(key: str) -> None:
     assert key in first_cells(PAGES["job-file"])
 
 
-@pytest.mark.parametrize("key", [*file._REFERENCE_KEYS, *values.PRICE_KEYS])
+@pytest.mark.parametrize("key", [*keys_of("references"), *PRICE_KEYS])
 def test_keys_of_references_and_prices_are_named(key: str) -> None:
     assert re.search(rf"`{key}\b", PAGES["job-file"])
 
@@ -101,10 +95,9 @@ def test_each_key_names_the_option_that_says_the_same() -> None:
         if "`" in key
     }
 
-    for name in Overrides.__dataclass_fields__:
-        key = ELSEWHERE.get(name, name)
-        if name != "id_column":
-            assert said[key] == f"--{name.replace('_', '-')}"
+    for setting in SETTINGS.values():
+        if setting.help:
+            assert said[setting.key] == setting.flag
     options = {option for option in said.values() if option.startswith("--")}
     assert options <= options_of("run") & options_of("check")
 

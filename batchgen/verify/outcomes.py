@@ -1,7 +1,4 @@
-"""What is expected of every provider when one thing goes wrong: one line a fault.
-
-All is said of a row of one image.
-"""
+"""How a row of one image ends when one thing goes wrong: one line for each fault."""
 
 from __future__ import annotations
 
@@ -9,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from batchgen.providers import PROVIDERS
-from batchgen.sandbox.app import SERVICES
 from batchgen.sandbox.faults import Fault
 
 LOST = frozenset({"lost"})
@@ -50,7 +45,7 @@ class Expected:
 
 FINE = Expected()
 REJECTED = Expected(requests=2)
-"""Request again after it was surely rejected unprocessed: that is no attempt."""
+"""Asked again after it was surely rejected unprocessed: that is no attempt."""
 FAILED_FIRST = Expected(requests=2, attempts=2)
 LOST_FIRST = replace(FAILED_FIRST, at_risk=1)
 CHARGED_AND_LOST = replace(LOST_FIRST, bill=("lost", "delivered"))
@@ -91,31 +86,21 @@ ELSEWHERE = frozenset(
 )
 """Faults that need rows of another kind, or more of them."""
 
-# An answer without an image says what it cost all the same.
-_SAYS_ITS_COST = replace(NO_IMAGE, at_risk=0, unknown=LOST)
-EXCEPTIONS: Mapping[tuple[str, Fault], Expected] = MappingProxyType(
-    {
-        ("aimlapi", Fault.NO_IMAGE): _SAYS_ITS_COST,
-        ("apiai", Fault.NO_IMAGE): _SAYS_ITS_COST,
-        ("gemini", Fault.NO_IMAGE): _SAYS_ITS_COST,
+
+def expected_of(service: object, fault: Fault) -> Expected:
+    """Return how a row ends after a fault.
+
+    Args:
+        service: The class of the sandbox's service.
+        fault: One that it can have.
+    """
+    place = getattr(service, "states_charge", None)
+    if fault is Fault.NO_IMAGE and place is not None:
+        # An answer without an image says what it cost all the same.
+        return replace(NO_IMAGE, at_risk=0, unknown=LOST)
+    if fault is Fault.MALFORMED and place == "headers":
         # Half an image is no torn document: its headers say what was charged.
-        ("apiai", Fault.MALFORMED): replace(
+        return replace(
             UNREADABLE, error="image_rejected", at_risk=0, unknown=frozenset()
-        ),
-    }
-)
-
-
-def expected_of(provider: str, fault: Fault) -> Expected:
-    """Return how a row of a provider ends after a fault."""
-    return EXCEPTIONS.get((provider, fault), EXPECTED[fault])
-
-
-def cases(fits: frozenset[Fault]) -> list[tuple[str, Fault]]:
-    """Return each provider with each fault among these that it can have."""
-    return [
-        (name, fault)
-        for name in PROVIDERS
-        for fault in sorted(fits)
-        if name in SERVICES and fault in SERVICES[name].faults  # type: ignore[attr-defined]
-    ]
+        )
+    return EXPECTED[fault]

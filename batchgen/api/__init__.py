@@ -1,0 +1,1 @@
+"""What Python code may call; the module `batchgen` exports it."""

@@ -1,0 +1,268 @@
+"""Look into a run folder from Python code, also while a run works on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from batchgen.engines.estimate import EVERY_ROW
+from batchgen.engines.folder import is_locked, open_folder, read_ledger, require_run
+from batchgen.engines.retrying import REJECT, STATUSES, Pick, mark_rows
+from batchgen.engines.session import our_errors
+from batchgen.errors import ArchiveDamaged, SpecError, StorageError, UsageError
+from batchgen.ledger import Reader
+from batchgen.ledger.lookup import find_row, place_of
+from batchgen.model import ResultRow, Status, to_usd
+from batchgen.output import ARCHIVE, PURCHASES, TABLE
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderStatus:
+    """Where a run folder stands; money is that of all its runs.
+
+    Attributes:
+        rows: By status.
+        images: In the ZIP.
+        spent_usd: Charged for certain, also for rows that were changed or removed.
+        at_risk_usd: What may have been charged besides.
+        is_running: Whether a batchgen works on it now.
+    """
+
+    rows: Mapping[Status, int]
+    images: int
+    spent_usd: Decimal
+    at_risk_usd: Decimal
+    is_running: bool
+    is_rehearsal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One stored image of a row.
+
+    Attributes:
+        name: In the ZIP.
+        number: Within its row, from 1.
+        sha256: Hexadecimal.
+    """
+
+    name: str
+    number: int
+    media_type: str
+    width_px: int
+    height_px: int
+    sha256: str
+    content: bytes
+
+    def save(self, path: str | Path) -> Path:
+        """Write the image to a file, and return its path.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with our_errors():
+            Path(path).write_bytes(self.content)
+        return Path(path)
+
+    def __repr__(self) -> str:
+        size = f"{self.width_px}x{self.height_px}"
+        return f"Image({self.name!r}, {size}, {len(self.content):,} bytes)"
+
+
+class Folder:
+    """A run folder: its tables, its images and its money, also while a run works on it.
+
+    Nothing stays open between two calls.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).resolve()
+
+    def __repr__(self) -> str:
+        return f"Folder({str(self.path)!r})"
+
+    @property
+    def status(self) -> FolderStatus:
+        """Where it stands now."""
+        with self._reading() as ledger:
+            totals = ledger.totals(EVERY_ROW)
+        return FolderStatus(
+            rows=dict(totals.rows),
+            images=totals.images,
+            spent_usd=to_usd(totals.spent + totals.retired),
+            at_risk_usd=to_usd(totals.at_risk),
+            is_running=is_locked(self.path),
+            is_rehearsal=totals.rehearsed,
+        )
+
+    def results(self) -> pl.DataFrame:
+        """Return the result table as it stands now: a line for each row."""
+        return self._table(TABLE)
+
+    def attempts(self) -> pl.DataFrame:
+        """Return the table of purchases as it stands now: a line for each attempt."""
+        return self._table(PURCHASES)
+
+    def row(self, row_id: str) -> ResultRow:
+        """Return the row of an id: that of the result table.
+
+        Raises:
+            SpecError: no row has it.
+        """
+        with self._reading() as ledger:
+            row = find_row(ledger, ARCHIVE, row_id)
+        if row is None:
+            raise SpecError(f"{self.path}: no row has the id {row_id!r}")
+        return row
+
+    def image(self, row_id: str, number: int = 1) -> Image:
+        """Return an image of a row.
+
+        Args:
+            row_id: The row's id, as in the result table.
+            number: Of the image within its row.
+
+        Raises:
+            SpecError: no row has this id, or it has no such image (yet).
+            ArchiveDamaged: the ZIP does not hold it.
+        """
+        file = next(
+            (file for file in self.row(row_id).files if file.image == number), None
+        )
+        if file is None:
+            raise SpecError(
+                f"{self.path}: the row {row_id!r} has no image {number} (yet)"
+            )
+        return Image(
+            name=file.name,
+            number=number,
+            media_type=file.media_type,
+            width_px=file.width_px,
+            height_px=file.height_px,
+            sha256=file.sha256,
+            content=self._content(file.name),
+        )
+
+    def retry(
+        self,
+        *,
+        status: str | Iterable[str] | None = None,
+        ids: Iterable[str] | None = None,
+    ) -> int:
+        """Mark rows to be tried again by the next run, and return how many.
+
+        Args:
+            status: One or several of `failed`, `held`, `refused` and, with `ids`,
+                `succeeded`: that gives up images and buys others. None for the rows
+                that trying again can help.
+            ids: Only these rows.
+
+        Raises:
+            UsageError: there is no such status, or no row has such an id.
+            LedgerLocked: a run works on the folder.
+        """
+        statuses = _statuses(status)
+        picks = None if ids is None else [Pick(row_id) for row_id in ids]
+        if picks is None and REJECT in statuses:
+            raise UsageError(
+                f"{REJECT!r} gives up images that were paid for: say which by `ids`"
+            )
+        require_run(self.path)
+        with (
+            our_errors(),
+            open_folder(self.path, None, None) as held,
+            held.ledger.transaction(),
+        ):
+            return mark_rows(held.ledger, statuses, picks)
+
+    def costs(self, by: str | Iterable[str] = ()) -> pl.DataFrame:
+        """Add up what the rows cost, grouped by any columns of the result table.
+
+        Args:
+            by: Names of columns, your own ones included, or `day`.
+
+        Raises:
+            SpecError: there is no such column.
+        """
+        from batchgen.output.costs import ResultTables
+
+        columns = [by] if isinstance(by, str) else [*by]
+        with self._written(TABLE) as path:
+            with self._reading() as ledger:
+                is_rehearsal = ledger.is_rehearsal
+            tables = ResultTables([path], [path] if is_rehearsal else [])
+            for name in columns:
+                if name not in tables.columns:
+                    raise SpecError(
+                        f"no column {name!r}: choose from {', '.join(tables.columns)}"
+                    )
+            return tables.costs(columns, rehearsed=is_rehearsal).frame()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Reader]:
+        with our_errors(), closing(read_ledger(self.path)) as ledger:
+            yield ledger
+
+    def _table(self, name: str) -> pl.DataFrame:
+        import polars as pl
+
+        with self._written(name) as path:
+            try:
+                return pl.read_parquet(path, glob=False, hive_partitioning=False)
+            except pl.exceptions.PolarsError as error:
+                raise StorageError(f"cannot read {path}: {error}") from error
+
+    @contextmanager
+    def _written(self, name: str) -> Iterator[Path]:
+        """Yield a table that says what the ledger says now."""
+        from batchgen.runner.outputs import write_tables
+
+        with self._reading() as ledger:
+            path = self.path / name
+            if ledger.get("outputs") == "fresh" and path.is_file():
+                yield path
+                return
+            with TemporaryDirectory(prefix="batchgen-tables-") as folder:
+                with ledger.snapshot():
+                    write_tables(ledger, Path(folder))
+                yield Path(folder) / name
+
+    def _content(self, name: str) -> bytes:
+        from batchgen.output.archive import Archive
+
+        with self._reading() as ledger:
+            place, end = place_of(ledger, name), ledger.get_int("archive_end")
+        if place is None:
+            raise ArchiveDamaged(f"{self.path / ARCHIVE} holds no {name}")
+        with Archive(self.path / ARCHIVE, end) as archive:
+            return archive.read(place)
+
+
+def _statuses(status: str | Iterable[str] | None) -> tuple[str, ...]:
+    if status is None:
+        return ()
+    statuses = (status,) if isinstance(status, str) else tuple(status)
+    for name in statuses:
+        if name not in STATUSES:
+            raise UsageError(f"no status {name!r}: choose from {', '.join(STATUSES)}")
+    return statuses
+
+
+def open_run_folder(path: str | Path) -> Folder:
+    """Open a run folder, also while a run works on it.
+
+    Raises:
+        SpecError: there is no run in it.
+    """
+    folder = Folder(path)
+    with our_errors():
+        require_run(folder.path)
+    return folder

@@ -1,0 +1,217 @@
+"""A job as Python code states it: from a file, from keywords, or for a polars frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from batchgen.drives import message_for
+from batchgen.engines.access import check_addresses
+from batchgen.engines.folder import LEDGER, REHEARSAL_SUFFIX
+from batchgen.engines.job_checks import check_settings, check_zero_budget
+from batchgen.errors import LedgerMismatch, SpecError, StorageError
+from batchgen.job import Settings, job_from, load_job
+from batchgen.model import Job as JobSpec
+from batchgen.output.whole import replacing
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FRAME = "manifest.parquet"
+"""Name of a frame in the run folder of its job."""
+
+
+class Job:
+    """What to make of which table, at which providers, with which limits.
+
+    A job is checked as it is made, and says what it was made of. Nothing is sent and
+    nothing is written before it is run.
+
+    Attributes:
+        manifest: The table.
+        out: The run folder; a rehearsal adds `-rehearsal` to its name.
+        providers: Their names, in the order of choice.
+        frame: The table, where it is a frame.
+        spec: The job as the rest of batchgen reads it.
+    """
+
+    frame: pl.DataFrame | None
+    spec: JobSpec
+
+    def __init__(
+        self,
+        manifest: str | Path | pl.DataFrame | None = None,
+        /,
+        **settings: Unpack[Settings],
+    ) -> None:
+        """Make a job of settings, by the names of the job file's keys.
+
+        Args:
+            manifest: The path of a table, or a polars frame, which is kept in the run
+                folder; so `out` must name one for it. The folder belongs to the frame
+                that was there first: one with other content is refused.
+            settings: `provider`, `prompt`, `max_cost` and all others; the page
+                `job-file` explains each.
+
+        Raises:
+            SpecError: a setting is missing, or cannot be.
+        """
+        values: dict[str, Any] = {**settings}
+        if manifest is not None:
+            values["manifest"] = manifest
+        self.frame = _frame_of(values.get("manifest"))
+        self.spec = job_from(values) if self.frame is None else _job_of_frame(values)
+
+    @classmethod
+    def load(cls, path: str | Path, **settings: Unpack[Settings]) -> Self:
+        """Read a job file (.toml) or a bare manifest.
+
+        Args:
+            path: The file.
+            settings: They stand above what the file says.
+
+        Raises:
+            SpecError: the file cannot be read, or a setting cannot be.
+        """
+        job = cls.__new__(cls)
+        job.frame = None
+        job.spec = load_job(Path(path), **settings)
+        return job
+
+    @property
+    def manifest(self) -> Path:
+        return self.spec.manifest
+
+    @property
+    def out(self) -> Path:
+        return self.spec.out
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        return self.spec.providers
+
+    def __repr__(self) -> str:
+        names = ",".join(self.providers)
+        return f"Job({str(self.manifest)!r}, provider={names!r}, out={str(self.out)!r})"
+
+
+def _frame_of(manifest: object) -> pl.DataFrame | None:
+    """Return a manifest that is a frame; None for one that is the name of a file."""
+    if manifest is None or isinstance(manifest, str | Path):
+        return None
+    # Only here: whoever names a file needs no polars yet.
+    import polars as pl
+
+    if isinstance(manifest, pl.DataFrame):
+        return manifest
+    raise SpecError(
+        f"`manifest`: {type(manifest).__name__} is neither the path of a table nor a "
+        "polars DataFrame"
+    )
+
+
+def _job_of_frame(settings: Mapping[str, Any]) -> JobSpec:
+    out = settings.get("out")
+    if out is None:
+        raise SpecError(
+            "`out` is missing: a frame has no name, so say in which run folder it is "
+            'kept, as in out="out/catalog"'
+        )
+    place = Path(out).resolve() / FRAME
+    # The frame is not written yet, and the name of some file must stand here.
+    spec = job_from({**settings, "manifest": Path.cwd()}, source=place)
+    references = spec.references
+    if references.folder is None:
+        references = replace(references, folder=Path.cwd())
+    return replace(spec, manifest=place, references=references)
+
+
+def spec_to_run(job: Job, *, rehearse: bool) -> JobSpec:
+    """Return what a run of a job is to do, checked as far as no row is needed.
+
+    Raises:
+        SpecError: a setting cannot be, or an address is missing.
+    """
+    spec = job.spec
+    if rehearse:
+        spec = replace(spec, out=spec.out.with_name(spec.out.name + REHEARSAL_SUFFIX))
+        if job.frame is not None:
+            spec = replace(spec, source=spec.out / FRAME, manifest=spec.out / FRAME)
+    else:
+        check_addresses(spec)
+    check_settings(spec, {})
+    check_zero_budget(spec, {})
+    return spec
+
+
+@contextmanager
+def kept_frame(job: Job, spec: JobSpec) -> Iterator[None]:
+    """Keep the frame of a job, if it has one, where its runs read it.
+
+    A frame for which no run began leaves nothing behind.
+
+    Raises:
+        LedgerMismatch: the run folder belongs to a frame with other content.
+    """
+    frame = job.frame
+    if frame is None or _is_kept(frame, spec):
+        yield
+        return
+    above = [folder for folder in spec.manifest.parents if not folder.exists()]
+    _write_frame(frame, spec.manifest)
+    try:
+        yield
+    finally:
+        if not (spec.out / LEDGER).exists():
+            spec.manifest.unlink(missing_ok=True)
+            for folder in above:
+                with suppress(OSError):  # it holds something by now
+                    folder.rmdir()
+
+
+@contextmanager
+def readable(job: Job, spec: JobSpec) -> Iterator[JobSpec]:
+    """Yield what to do with a manifest that can be read; the run folder stays as it is.
+
+    Raises:
+        LedgerMismatch: the run folder belongs to a frame with other content.
+    """
+    frame = job.frame
+    if frame is None or _is_kept(frame, spec):
+        yield spec
+        return
+    with TemporaryDirectory(prefix="batchgen-frame-") as folder:
+        path = Path(folder) / FRAME
+        _write_frame(frame, path)
+        yield replace(spec, manifest=path)
+
+
+def _write_frame(frame: pl.DataFrame, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(message_for(error)) from error
+    with replacing(path) as file:
+        frame.write_parquet(file)
+
+
+def _is_kept(frame: pl.DataFrame, spec: JobSpec) -> bool:
+    """Say whether the run folder holds this very frame already."""
+    if not spec.manifest.exists():
+        return False
+    import polars as pl
+
+    try:
+        existing = pl.read_parquet(spec.manifest)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise StorageError(f"cannot read {spec.manifest}: {error}") from error
+    if existing.schema == frame.schema and existing.equals(frame):
+        return True
+    raise LedgerMismatch(
+        f"{spec.out} belongs to a frame with other content; name another folder with "
+        "`out`, or carry on with the first. To edit rows of a run, keep them in a file"
+    )

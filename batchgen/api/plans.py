@@ -1,0 +1,84 @@
+"""Say from Python code all that can be known of a job before paying."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batchgen.api.jobs import Job, readable, spec_to_run
+from batchgen.engines.access import prices_of
+from batchgen.engines.checking import EVERY, check_job
+from batchgen.engines.findings import Findings, Problem
+from batchgen.engines.session import our_errors
+from batchgen.model import Status, to_usd
+from batchgen.providers import PROVIDERS
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run of a job would do, and what it would cost.
+
+    Attributes:
+        findings: All that is known, as `batchgen check` shows it.
+    """
+
+    findings: Findings
+
+    @property
+    def rows(self) -> int:
+        """Rows that are still to be bought."""
+        return self.findings.forecast.rows
+
+    @property
+    def images(self) -> int:
+        """Images that are still to be bought."""
+        return self.findings.forecast.images
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """What they are expected to cost without retries, as far as that is known."""
+        return to_usd(self.findings.forecast.cost().expected)
+
+    @property
+    def max_cost_usd(self) -> Decimal:
+        """What they cost at most without retries, as far as that is known."""
+        return to_usd(self.findings.forecast.cost().highest)
+
+    @property
+    def unpriced(self) -> int:
+        """Images of which nobody knows the price."""
+        return self.findings.forecast.unpriced
+
+    @property
+    def invalid(self) -> int:
+        """Rows that cannot run; `problems` says why."""
+        return self.findings.totals.rows.get(Status.INVALID, 0)
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """Rows that cannot run, and where to mend each."""
+        return self.findings.problems
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What looks odd, in sentences."""
+        return self.findings.notices
+
+    def __repr__(self) -> str:
+        return (
+            f"Plan(rows={self.rows}, images={self.images}, cost_usd={self.cost_usd}, "
+            f"invalid={self.invalid})"
+        )
+
+
+def check(job: Job) -> Plan:
+    """Say all that can be known of a job before paying; nothing is sent or written.
+
+    Raises:
+        SpecError: the job, or its manifest, cannot be read.
+    """
+    with our_errors():
+        spec = spec_to_run(job, rehearse=False)
+        with readable(job, spec) as spec:
+            return Plan(check_job(spec, PROVIDERS, prices_of(spec), EVERY))

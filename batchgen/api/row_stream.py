@@ -1,0 +1,117 @@
+"""Run a job, and hand out its rows as they come to their ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, closing
+from typing import Unpack
+
+import anyio
+import anyio.to_thread
+
+from batchgen.api.jobs import Job, spec_to_run
+from batchgen.api.run_reports import RunProgress
+from batchgen.api.runs import RunKeywords, run
+from batchgen.engines.folder import read_ledger
+from batchgen.engines.handle import RunHandle
+from batchgen.engines.preparing import scope_end
+from batchgen.ledger.lookup import EndedRows
+from batchgen.model import ResultRow
+from batchgen.output import ARCHIVE
+
+LOOK_S = 0.25
+"""How long a stream waits before it looks for rows again."""
+
+LOOK_SHARE = 5
+"""It waits this many times as long as the last look took."""
+
+MAX_ROWS = 1000
+"""Rows that it holds at a time."""
+
+
+async def stream(
+    job: Job, **keywords: Unpack[RunKeywords]
+) -> AsyncGenerator[ResultRow, None]:
+    """Run a job, or carry on with it, and yield each row once it stands at its end.
+
+    Rows that an earlier run brought to their ends come first; those that are still
+    pending when the run ends do not come. The run has a thread of its own, so the loop
+    may be any library's. Whoever leaves the iteration early stops the run in order.
+
+    Args:
+        job: The job.
+        keywords: See `RunKeywords`.
+
+    Raises:
+        BatchgenError: as `run` does, when all rows that ended have come; also what
+            stopped the run before its end.
+    """
+    thread = _RunThread(job, keywords)
+    thread.start()
+    try:
+        with ExitStack() as stack:
+            rows: EndedRows | None = None
+            while True:
+                is_last = not thread.is_alive()
+                began = anyio.current_time()
+                if rows is None and thread.has_plan:
+                    rows = await anyio.to_thread.run_sync(thread.open_rows, stack)
+                part = (
+                    await anyio.to_thread.run_sync(rows.read, MAX_ROWS) if rows else []
+                )
+                took_s = anyio.current_time() - began
+                for row in part:
+                    yield row
+                if is_last and not part:
+                    break
+                if not part:
+                    await anyio.sleep(max(LOOK_S, LOOK_SHARE * took_s))
+        thread.raise_error()
+    finally:
+        if thread.is_alive():
+            thread.handle.stop()
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(thread.join)
+
+
+class _RunThread(threading.Thread):
+    """Runs a job in a thread of its own."""
+
+    def __init__(self, job: Job, keywords: RunKeywords) -> None:
+        super().__init__(name="batchgen", daemon=True)
+        self.handle = keywords.get("handle") or RunHandle()
+        self.has_plan = False
+        self._job = job
+        self._callback = keywords.get("on_progress")
+        self._keywords: RunKeywords = {
+            **keywords,
+            "handle": self.handle,
+            "on_progress": self._note,
+        }
+        self._spec = spec_to_run(job, rehearse=keywords.get("rehearse", False))
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            result = run(self._job, **self._keywords)
+            self.has_plan = True
+            result.raise_for_error()
+        except BaseException as error:  # noqa: BLE001 - it is raised to the iterator
+            self._error = error
+
+    def open_rows(self, stack: ExitStack) -> EndedRows:
+        """Return the rows of the run; its ledger is open while the stack is."""
+        ledger = stack.enter_context(closing(read_ledger(self._spec.out)))
+        return EndedRows(ledger, ARCHIVE, scope_end(self._spec.limit))
+
+    def raise_error(self) -> None:
+        """Raise what the run ended by, if it did not end well."""
+        if self._error is not None:
+            raise self._error
+
+    def _note(self, progress: RunProgress) -> None:
+        # Before that, rows may stand as an older reading of the manifest had them.
+        self.has_plan |= progress.phase not in ("starting", "planning")
+        if self._callback is not None:
+            self._callback(progress)

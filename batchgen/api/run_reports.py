@@ -1,0 +1,135 @@
+"""How a run goes, and how it ended, as Python code sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batchgen.api.folders import Folder
+from batchgen.engines.config import RunResult
+from batchgen.errors import BatchgenError, ProviderStopped, SpecError, StorageError
+from batchgen.model import Status, dollars, to_usd
+from batchgen.runner.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgress:
+    """One moment of a run.
+
+    Attributes:
+        phase: `starting`, `planning`, `running`, `stopping` or `writing`.
+        total: Rows in scope; grows while the manifest is read.
+        rows: Rows in scope by status, those of earlier runs included.
+        in_flight: Purchases under way.
+        images: Stored by this run.
+        spent_usd: In the whole run folder, and so is `at_risk_usd`.
+    """
+
+    phase: str
+    total: int
+    rows: Mapping[Status, int]
+    in_flight: int
+    images: int
+    spent_usd: Decimal
+    at_risk_usd: Decimal
+    is_rehearsal: bool
+
+    @property
+    def ended(self) -> int:
+        """Rows that stand at their end, whichever it is."""
+        return sum(
+            count for status, count in self.rows.items() if status != Status.PENDING
+        )
+
+    def __str__(self) -> str:
+        spent = dollars(self.spent_usd, pretend=self.is_rehearsal)
+        return (
+            f"{self.phase}: {self.ended} of {self.total} rows, {self.in_flight} in "
+            f"flight, {spent}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a run ended; money is that of the whole run folder.
+
+    Attributes:
+        rows: Rows in scope by status.
+        images: In the ZIP.
+        spent_usd: Charged for certain, also for rows that were changed or removed.
+        at_risk_usd: What may have been charged besides.
+        error: What stopped it before its end: a budget, nearly all rows failing, or a
+            refusal by all of its providers; None if nothing did.
+        stopped_providers: Those that refused key, credit or model, and how.
+        is_stopped: Whether it was stopped by its handle.
+        notices: What the user should read.
+        folder: The run folder.
+    """
+
+    rows: Mapping[Status, int]
+    images: int
+    spent_usd: Decimal
+    at_risk_usd: Decimal
+    error: BatchgenError | None
+    stopped_providers: tuple[ProviderStopped, ...]
+    is_stopped: bool
+    is_rehearsal: bool
+    notices: tuple[str, ...]
+    folder: Folder
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every row in scope succeeded."""
+        return sum(self.rows.values()) == self.rows.get(Status.SUCCEEDED, 0)
+
+    def raise_for_error(self) -> None:
+        """Raise what stopped the run, if something did.
+
+        Raises:
+            BatchgenError: `error`.
+        """
+        if self.error is not None:
+            raise self.error
+
+
+def moment_of(progress: Progress) -> RunProgress:
+    """Return the counters of a run as they stand now."""
+    return RunProgress(
+        phase=progress.phase,
+        total=progress.total,
+        rows={status: count for status, count in progress.rows.items() if count},
+        in_flight=progress.in_flight(),
+        images=progress.bought,
+        spent_usd=to_usd(progress.spent),
+        at_risk_usd=to_usd(progress.at_risk),
+        is_rehearsal=progress.rehearsed,
+    )
+
+
+def result_of(result: RunResult, folder: Folder, notices: Sequence[str]) -> Result:
+    """Return how a run ended.
+
+    Raises:
+        SpecError: the job was wrong, as was found while it ran.
+        StorageError: nothing more could be stored.
+    """
+    error: BatchgenError | None = result.error
+    if error is None and result.stopped and len(result.stopped) == result.chosen:
+        error = result.stopped[0]
+    if isinstance(error, SpecError | StorageError):
+        raise error
+    totals = result.totals
+    assert totals is not None  # noqa: S101  whoever runs to the end has counted
+    return Result(
+        rows=dict(totals.rows),
+        images=totals.images,
+        spent_usd=to_usd(totals.spent + totals.retired),
+        at_risk_usd=to_usd(totals.at_risk),
+        error=error,
+        stopped_providers=tuple(result.stopped),
+        is_stopped=result.stop_reason is not None,
+        is_rehearsal=totals.rehearsed,
+        notices=tuple(notices),
+        folder=folder,
+    )

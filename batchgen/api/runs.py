@@ -1,0 +1,248 @@
+"""Run a job from Python code, and watch it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypedDict, Unpack
+
+import anyio
+import anyio.to_thread
+
+from batchgen.api.folders import Folder
+from batchgen.api.jobs import Job, kept_frame, spec_to_run
+from batchgen.api.run_reports import Result, RunProgress, moment_of, result_of
+from batchgen.engines.config import RunOptions, RunResult
+from batchgen.engines.estimate import Estimate
+from batchgen.engines.handle import RunHandle
+from batchgen.engines.loop import in_thread, is_in_asyncio, is_in_loop, run_loop
+from batchgen.engines.session import (
+    Caller,
+    Session,
+    open_session,
+    our_errors,
+    plain_errors,
+)
+from batchgen.errors import UsageError
+from batchgen.model import Job as JobSpec
+from batchgen.model import dollars
+from batchgen.runner.progress import Progress
+
+EVERY_S = 1.0
+"""How often a callback is told how a run goes."""
+
+
+class RunKeywords(TypedDict, total=False):
+    """How a job is run, beyond what the job says.
+
+    Attributes:
+        rehearse: Run it against the built-in sandbox: free, and without a key.
+        faults: What goes wrong in a rehearsal.
+        seed: Which of its requests go wrong.
+        latency: Seconds that an image takes there; `real` as long as the provider.
+        yes: Consent to spend without a budget.
+        rebuy: Buy rows again that were changed after they were bought.
+        keep: Let rows that were changed keep the image that they have.
+        keys: By provider; they stand above those of the environment.
+        on_progress: Called once a second, and at the end, in the run's own thread.
+        on_notice: Called with each sentence that the user should read now.
+        handle: Stops the run, from any thread.
+    """
+
+    rehearse: bool
+    faults: Literal["calm", "storm", "outage"] | None
+    seed: int | None
+    latency: float | Literal["real"] | None
+    yes: bool
+    rebuy: bool
+    keep: bool
+    keys: Mapping[str, str] | None
+    on_progress: Callable[[RunProgress], object] | None
+    on_notice: Callable[[str], object] | None
+    handle: RunHandle | None
+
+
+def run(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
+    """Run a job, or carry on with it where it stopped, and wait for its end.
+
+    Where an event loop runs in this thread, the run has another thread.
+
+    Args:
+        job: The job.
+        keywords: See `RunKeywords`.
+
+    Raises:
+        UsageError: consent to spend is missing: neither `max_cost` nor `yes`.
+        SpecError: the job cannot be run as it is.
+        StorageError: nothing more can be stored; run it again when that is mended.
+    """
+    watch = _Watch.of(keywords)
+    work = partial(_run, job, watch, _options_of(keywords))
+    return in_thread(work, watch.handle.stop_now) if is_in_loop() else work()
+
+
+async def arun(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
+    """Run a job as `run` does, within the asyncio loop that runs already.
+
+    Under another event loop than asyncio's the run has a thread of its own. Cancelled,
+    it ends at once, and what was under way stands as at risk; `RunHandle.stop` waits
+    for replies.
+
+    Args:
+        job: The job.
+        keywords: See `RunKeywords`.
+
+    Raises:
+        BatchgenError: as `run` does.
+    """
+    watch, options = _Watch.of(keywords), _options_of(keywords)
+    if not is_in_asyncio():
+        return await _in_a_thread(partial(_run, job, watch, options), watch.handle)
+    context = _open_session(job, watch, options)
+    # What opens a folder waits for disks and processes, which a loop must not.
+    with anyio.CancelScope(shield=True):
+        spec, session = await anyio.to_thread.run_sync(context.__enter__)
+    try:
+        with plain_errors(session.config.log):
+            result = await _run_and_tell(session, watch)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(context.__exit__, None, None, None)
+    return watch.end(result, spec.out)
+
+
+async def _in_a_thread(work: Callable[[], Result], handle: RunHandle) -> Result:
+    has_ended = threading.Event()
+
+    def call() -> Result:
+        try:
+            return work()
+        finally:
+            has_ended.set()
+
+    try:
+        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+    except anyio.get_cancelled_exc_class():
+        handle.stop_now()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(has_ended.wait)
+        raise
+
+
+def _run(job: Job, watch: _Watch, options: RunOptions) -> Result:
+    with (
+        _open_session(job, watch, options) as (spec, session),
+        plain_errors(session.config.log),
+    ):
+        result = run_loop(partial(_run_and_tell, session, watch))
+    return watch.end(result, spec.out)
+
+
+@contextmanager
+def _open_session(
+    job: Job, watch: _Watch, options: RunOptions
+) -> Iterator[tuple[JobSpec, Session]]:
+    caller = Caller(
+        notice=watch.notice, ask=_refuse, handle=watch.handle, keys=watch.keys
+    )
+    with ExitStack() as stack:
+        with our_errors():
+            spec = spec_to_run(job, rehearse=options.rehearse)
+            stack.enter_context(kept_frame(job, spec))
+            session = stack.enter_context(open_session(spec, options, caller))
+        yield spec, session
+        if session.sandbox is not None:
+            # Only here: what is bought in earnest needs no sandbox.
+            from batchgen.engines.rehearsal import keep_bills
+
+            keep_bills(spec.out, session.sandbox)
+
+
+def _options_of(keywords: RunKeywords) -> RunOptions:
+    names = RunOptions.__dataclass_fields__
+    values = {name: value for name, value in keywords.items() if name in names}
+    options = RunOptions(**values)  # type: ignore[arg-type]  # checked by the caller's
+    options.check(lambda name: f"`{name}`")
+    return options
+
+
+def _refuse(estimate: Estimate) -> None:
+    unpriced = f", {estimate.unpriced} of them without a known price"
+    raise UsageError(
+        f"{estimate.rows} rows to be bought, {estimate.images} images, for about "
+        f"{dollars(estimate.usd)}{unpriced if estimate.unpriced else ''}. Give "
+        "`max_cost` for a budget, or `yes=True`. Nothing was sent"
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Watch:
+    """Who watches a run, and what they were told."""
+
+    on_progress: Callable[[RunProgress], object] | None = None
+    on_notice: Callable[[str], object] | None = None
+    handle: RunHandle = field(default_factory=RunHandle)
+    keys: Mapping[str, str] | None = None
+    notices: list[str] = field(default_factory=list)
+    fault: Exception | None = None
+    """What a callback raised."""
+
+    @classmethod
+    def of(cls, keywords: RunKeywords) -> _Watch:
+        return cls(
+            on_progress=keywords.get("on_progress"),
+            on_notice=keywords.get("on_notice"),
+            handle=keywords.get("handle") or RunHandle(),
+            keys=keywords.get("keys"),
+        )
+
+    def end(self, result: RunResult, out: Path) -> Result:
+        """Return how the run ended.
+
+        Raises:
+            Exception: what a callback raised.
+        """
+        if self.fault is not None:
+            raise self.fault
+        return result_of(result, Folder(out), self.notices)
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+        if self.on_notice is not None:
+            self._call(partial(self.on_notice, text))
+
+    def progress(self, progress: Progress) -> None:
+        if self.on_progress is not None:
+            self._call(partial(self.on_progress, moment_of(progress)))
+
+    def _call(self, callback: Callable[[], object]) -> None:
+        """Call back; what the caller's own code raises stops the run in order."""
+        if self.fault is not None:
+            return
+        try:
+            callback()
+        except Exception as fault:  # noqa: BLE001 - it is raised when the run has ended
+            self.fault = fault
+            self.handle.stop()
+
+
+async def _run_and_tell(session: Session, watch: _Watch) -> RunResult:
+    """Run the engine, and tell meanwhile how it goes."""
+    if watch.on_progress is None:
+        return await session.run()
+
+    async def tell() -> None:
+        while True:
+            watch.progress(session.progress)
+            await anyio.sleep(EVERY_S)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(tell)
+        result = await session.run()
+        tasks.cancel_scope.cancel()
+    watch.progress(session.progress)
+    return result

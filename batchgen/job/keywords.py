@@ -1,0 +1,77 @@
+"""Read settings that stand outside of a job file: options, and keywords of Python code.
+
+Both are plain mappings by the names of settings; they stand above the job file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from batchgen.errors import SpecError, UsageError
+from batchgen.job.declaration import Setting
+from batchgen.job.layer_reader import LayerReader
+from batchgen.job.layers import Origin, SettingsLayer, place_in_tables
+from batchgen.job.names import check_names, refuse_secrets
+from batchgen.job.settings import AT_PATH, SETTINGS
+
+
+def read_options(
+    options: Mapping[str, object], known_providers: Collection[str]
+) -> SettingsLayer:
+    """Read options as they were typed.
+
+    Args:
+        options: By the names of settings; None stands for an option not typed.
+        known_providers: Names that a provider may have.
+
+    Raises:
+        UsageError: an option has a value that cannot be.
+    """
+    origin = _origin(UsageError, lambda setting: setting.flag, page="--price")
+    return LayerReader(_as_in_a_file(options), origin, known_providers).read()
+
+
+def read_keywords(
+    settings: Mapping[str, object], known_providers: Collection[str]
+) -> SettingsLayer:
+    """Read settings that Python code states.
+
+    Args:
+        settings: By their names; None stands for a setting not stated.
+        known_providers: Names that a provider may have.
+
+    Raises:
+        SpecError: there is no such setting, or its value cannot be.
+    """
+    origin = _origin(SpecError, lambda setting: f"`{setting.name}`", page="`price`")
+    with origin.context():
+        refuse_secrets(settings, known_providers, "never in code: take it out")
+        check_names(settings, SETTINGS, "setting")
+    return LayerReader(_as_in_a_file(settings), origin, known_providers).read()
+
+
+def _origin(
+    error: type[SpecError], name_of: Callable[[Setting], str], page: str
+) -> Origin:
+    def place_of(key: str, section: str) -> str:
+        setting = AT_PATH.get((section, key))
+        return name_of(setting) if setting else place_in_tables(key, section)
+
+    return Origin(error=error, place_of=place_of, folder=Path(), page=page)
+
+
+def _as_in_a_file(settings: Mapping[str, object]) -> dict[str, Any]:
+    """Lay settings out in sections, as a job file has them."""
+    table: dict[str, Any] = {}
+    stated = [
+        (SETTINGS[name], value) for name, value in settings.items() if value is not None
+    ]
+    # First whole sections (`columns`), then single keys of them (`id_column`).
+    for setting, value in sorted(stated, key=lambda entry: entry[0].section):
+        if not setting.section:
+            table[setting.key] = value
+        elif isinstance(section := table.setdefault(setting.section, {}), Mapping):
+            table[setting.section] = {**section, setting.key: value}
+    return table

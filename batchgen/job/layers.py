@@ -1,0 +1,135 @@
+"""Settings from one origin, and how two layers of them become one job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from batchgen.errors import SpecError
+from batchgen.model import Price, ReferenceTerms, Terms
+
+
+@contextmanager
+def error_context(error: type[SpecError], place: str) -> Iterator[None]:
+    """Turn a ValueError into an error that names the place of the value."""
+    try:
+        yield
+    except ValueError as reason:
+        message = f"{place}: {reason}" if place else str(reason)
+        raise error(message) from reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where settings come from: a job file, the command line, or Python code.
+
+    Attributes:
+        error: What is raised for a value that cannot be.
+        place_of: Names a key of a section in messages; both may be empty.
+        folder: What relative paths are relative to.
+        page: What is recorded as the source of prices; see `Price.page`.
+        path_hint: Ends messages about files that are not there.
+    """
+
+    error: type[SpecError]
+    place_of: Callable[[str, str], str]
+    folder: Path
+    page: str
+    path_hint: str = ""
+
+    @contextmanager
+    def context(self, key: str = "", section: str = "") -> Iterator[None]:
+        """Let a ValueError name a key, a section, or both."""
+        with error_context(self.error, self.place_of(key, section)):
+            yield
+
+
+def place_in_tables(key: str, section: str) -> str:
+    """Name a key and its section as TOML writes them."""
+    places = [f"[{section}]" if section else "", f"`{key}`" if key else ""]
+    return ", ".join(place for place in places if place)
+
+
+@dataclass(slots=True, kw_only=True)
+class SettingsLayer:
+    """Settings from one origin.
+
+    Attributes:
+        settings: By their names in Job.
+        providers: In the order of choice; empty where none is stated.
+        common_terms: For all chosen providers.
+        terms: For one provider, by its name.
+        price: For every provider and resolution not named.
+        prices: By provider; the first that holds for a sale counts.
+        unassigned: Terms that can be meant for one provider only, and name none.
+    """
+
+    origin: Origin
+    settings: dict[str, Any] = field(default_factory=dict)
+    providers: tuple[str, ...] = ()
+    common_terms: dict[str, Any] = field(default_factory=dict)
+    terms: dict[str, dict[str, Any]] = field(default_factory=dict)
+    price: Price | None = None
+    prices: dict[str, list[Price]] = field(default_factory=dict)
+    unassigned: dict[str, Any] = field(default_factory=dict)
+
+    def assign(self, chosen: tuple[str, ...]) -> None:
+        """Give each unassigned term to the only provider that it can mean.
+
+        Raises:
+            SpecError: it could mean several.
+        """
+        for key, value in self.unassigned.items():
+            # A term in a job file belongs to the provider that stands beside it: the
+            # key of another, chosen on the command line, must not go there.
+            possible = self.providers or chosen
+            if len(possible) != 1:
+                with self.origin.context(key):
+                    raise ValueError(_whose(key, value, possible))
+            self.terms.setdefault(possible[0], {}).setdefault(key, value)
+
+
+def _whose(key: str, value: object, providers: tuple[str, ...]) -> str:
+    first = providers[0]
+    if key == "base_url":
+        example = f"--base-url {first}={value}"
+    else:
+        example = f'{key} = {{ {first} = "{value}" }}'
+    return f"say which of {', '.join(providers)} it belongs to, as in {example}"
+
+
+_TABLES: Mapping[str, Callable[..., object]] = {
+    "columns": dict,
+    "options": dict,
+    "references": ReferenceTerms,
+}
+"""Settings whose entries are put together one by one, and what they become."""
+
+
+def merged_settings(lower: SettingsLayer, upper: SettingsLayer) -> dict[str, Any]:
+    """Return the settings of Job: a setting of the upper layer hides the lower one."""
+    tables = {
+        name: build(**(lower.settings.get(name, {}) | upper.settings.get(name, {})))
+        for name, build in _TABLES.items()
+    }
+    return lower.settings | upper.settings | tables
+
+
+def merged_terms(provider: str, lower: SettingsLayer, upper: SettingsLayer) -> Terms:
+    """Return the terms of a provider: the upper layer first, the provider's own first.
+
+    A price for all providers in the upper layer hides all prices of the lower one.
+    """
+    prices: list[Price] = []
+    for layer in (upper, lower):
+        prices += layer.prices.get(provider, ())
+        if layer.price is not None:
+            prices.append(layer.price)
+            break
+    values: dict[str, Any] = {}
+    for layer in (lower, upper):
+        values |= layer.common_terms | layer.terms.get(provider, {})
+    return Terms(prices=tuple(prices), **values)

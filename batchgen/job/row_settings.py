@@ -1,0 +1,188 @@
+"""Settings of what is made: the table, its prompts and its images."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, TypedDict
+
+from batchgen.job.declaration import Setting
+from batchgen.job.values import (
+    PATH,
+    RATIO,
+    RESOLUTION,
+    TABLE,
+    TEMPLATE,
+    TEXT,
+    whole,
+)
+from batchgen.manifest.cells import MOST_IMAGES
+from batchgen.model.job import Empty, Unsupported
+
+_OWN_CELL = "for rows whose own cell is empty"
+_BY_PROVIDER = "the provider's"
+
+
+class RowSettings(TypedDict, total=False):
+    """What to make."""
+
+    manifest: Annotated[
+        str | Path,
+        Setting(
+            value=PATH,
+            meaning="your table, CSV or Parquet ([manifest.md](manifest.md))",
+            default="must be there",
+            example="products.csv",
+        ),
+    ]
+    out: Annotated[
+        str | Path,
+        Setting(
+            value=PATH,
+            meaning="the run folder; a rehearsal adds `-rehearsal` to its name, unless "
+            "you give `--out`",
+            default="`out/NAME`, where you are; NAME is that of the job file",
+            metavar="DIR",
+            help="The run folder.",
+            example="out/products",
+        ),
+    ]
+    prompt: Annotated[
+        str,
+        Setting(
+            value=TEMPLATE,
+            meaning="the prompt of each row, as a Jinja2 template over the row's "
+            "columns",
+            default="the column `prompt`",
+            metavar="TEMPLATE",
+            help="Text with columns in it (Jinja2), such as 'Photo of {{ title }}'.",
+            example="Studio photo of {{ name }}",
+        ),
+    ]
+    id_column: Annotated[
+        str,
+        Setting(
+            value=TEXT,
+            meaning="column that names the rows, whatever else is edited",
+            default="the column `id`",
+            section="columns",
+            key="id",
+            flag="--id",
+            metavar="COLUMN",
+            help="Column that names the rows, whatever else is edited.",
+            example="SKU",
+        ),
+    ]
+    aspect_ratio: Annotated[
+        str,
+        Setting(
+            value=RATIO,
+            meaning=_OWN_CELL,
+            default=_BY_PROVIDER,
+            metavar="W:H",
+            help="Default for empty cells.",
+            example="16:9",
+        ),
+    ]
+    resolution: Annotated[
+        str,
+        Setting(
+            value=RESOLUTION,
+            meaning=_OWN_CELL,
+            default=_BY_PROVIDER,
+            help="512, 1K, 2K or 4K: default for empty cells.",
+            example="2K",
+        ),
+    ]
+    n: Annotated[
+        int,
+        Setting(
+            value=whole(1, MOST_IMAGES),
+            meaning=f"images of a row, {_OWN_CELL}",
+            default="1",
+            help="Images of a row: default for empty cells.",
+            example=2,
+        ),
+    ]
+    dedupe: Annotated[
+        bool,
+        Setting(
+            meaning="buy rows that ask for the same once; the others get the same "
+            "files, cost 0, and the column `shared_with` names the row that was bought",
+            help="Buy rows with the same prompt and options once; the others point "
+            "to those images.",
+            example=True,
+        ),
+    ]
+    empty: Annotated[
+        Empty,
+        Setting(
+            meaning="what to do with rows that lack a value which the template uses "
+            "([manifest.md](manifest.md))",
+            default="ask where many",
+            help="Rows that lack a value which the template uses: buy them all the "
+            "same, or leave them out.",
+            example="skip",
+        ),
+    ]
+    limit: Annotated[
+        int,
+        Setting(
+            value=whole(1),
+            meaning="only the first N rows of the table; the others stay `pending`",
+            default="all rows",
+            help="Only the first N rows of the manifest.",
+            example=20,
+        ),
+    ]
+    unsupported: Annotated[
+        Unsupported,
+        Setting(
+            meaning="a row with an option that its provider lacks is invalid, or is "
+            "bought without that option, with a warning",
+            example="drop",
+        ),
+    ]
+    reference_folder: Annotated[
+        str | Path,
+        Setting(
+            value=PATH,
+            meaning="files of reference images must lie below it",
+            default="the manifest's folder",
+            section="references",
+            key="folder",
+            field="folder",
+            example="photos",
+        ),
+    ]
+    shrink_references: Annotated[
+        bool,
+        Setting(
+            meaning="re-encode or scale down what is over the provider's limit, which "
+            "else makes the row invalid",
+            section="references",
+            key="shrink",
+            field="shrink",
+            example=True,
+        ),
+    ]
+
+
+class ColumnSettings(TypedDict, total=False):
+    """Sections of a job file that speak of the table's columns."""
+
+    columns: Annotated[
+        Mapping[str, str],
+        Setting(
+            value=TABLE,
+            meaning='your name of a known column: `id = "SKU"`, '
+            '`prompt = "Description"`. The option `--id SKU` says `id`',
+            example={"id": "SKU", "prompt": "Description"},
+        ),
+    ]
+    options: Annotated[
+        Mapping[str, object],
+        Setting(
+            value=TABLE,
+            meaning="value for rows whose own cell is empty",
+            example={"temperature": 0.5, "web_search": True},
+        ),
+    ]

@@ -1,0 +1,147 @@
+"""Find providers by name: those of batchgen, and those of installed packages."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+
+from batchgen.errors import SpecError
+from batchgen.model import Capabilities
+from batchgen.provider import Defaults, Provider
+
+GROUP = "batchgen.providers"
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")  # part of file names and variables
+
+
+class Registry(Mapping[str, Provider]):
+    """Providers by name; one of a package that cannot be used is left out.
+
+    Args:
+        built_in: `module:Class` of batchgen's own, by name.
+    """
+
+    def __init__(self, built_in: Mapping[str, str]) -> None:
+        self._built_in = built_in
+        self._providers: dict[str, Provider] = {}
+        self._added: dict[str, Provider] = {}
+        self._problems: dict[str, str] = {}
+
+    def add(self, provider: Provider) -> None:
+        """Let this process know a provider, in the place of an earlier one of its name.
+
+        Raises:
+            SpecError: it is no provider, or its name cannot be.
+        """
+        try:
+            _checked(provider)
+        except _Unfit as error:
+            raise SpecError(f"cannot add {provider!r}: {error}") from error
+        name = provider.name
+        if name in self._built_in or not _NAME.fullmatch(name):
+            reason = "is batchgen's own" if name in self._built_in else "cannot be"
+            raise SpecError(f"cannot add a provider: the name {name!r} {reason}")
+        self._added[name] = self._providers[name] = provider
+
+    def __getitem__(self, name: str) -> Provider:
+        if name not in self._providers:
+            if name in self._built_in:
+                entry = EntryPoint(name, self._built_in[name], GROUP)
+                self._providers[name] = entry.load()()
+            else:
+                self._add(name)
+        return self._providers[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._built_in or super().__contains__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._built_in
+        yield from self._added
+        for name in self._entries:
+            if name not in self._added and name in self:
+                yield name
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why providers of packages cannot be used, by their names."""
+        for name in self._entries:
+            if name not in self._built_in:
+                self.get(name)
+        return {**self._problems, **self._clashes}
+
+    def problem_of(self, name: str) -> str | None:
+        """Return why the provider of a package cannot be used; None if it can be."""
+        self.get(name)
+        return self._problems.get(name)
+
+    @cached_property
+    def _entries(self) -> Mapping[str, EntryPoint]:
+        return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+    @cached_property
+    def _clashes(self) -> Mapping[str, str]:
+        """What packages call as batchgen calls its own: the own one stands."""
+        return {
+            name: f"{_package(entry)} brings a provider of this name; batchgen uses "
+            "its own"
+            for name, entry in self._entries.items()
+            if name in self._built_in
+        }
+
+    def _add(self, name: str) -> None:
+        """Load the provider of a package, or note why that cannot be."""
+        if name in self._problems or name not in self._entries:
+            return
+        entry = self._entries[name]
+        try:
+            self._providers[name] = self._load(entry)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  another's code
+            words = " ".join(str(error).split())[:300]
+            kind = "" if isinstance(error, _Unfit) else f"{type(error).__name__}: "
+            self._problems[name] = f"{_package(entry)} cannot be used: {kind}{words}"
+
+    def _load(self, entry: EntryPoint) -> Provider:
+        if not _NAME.fullmatch(entry.name):
+            raise _Unfit(f"a name must match {_NAME.pattern}")
+        names = Counter(other.name for other in entry_points(group=GROUP))
+        if names[entry.name] > 1:
+            raise _Unfit("several packages bring a provider of this name")
+        loaded = entry.load()
+        provider = _checked(loaded() if isinstance(loaded, type) else loaded)
+        if provider.name != entry.name:
+            raise _Unfit(f"the provider calls itself {provider.name!r}")
+        return provider
+
+
+class _Unfit(Exception):
+    """What was loaded is no provider; the text says why."""
+
+
+def _checked(provider: object) -> Provider:
+    """Return what is a provider; raise `_Unfit` for anything else."""
+    if not isinstance(provider, Provider):
+        missing = [name for name in _MEMBERS if not hasattr(provider, name)]
+        raise _Unfit(f"the provider lacks {', '.join(missing)}")
+    if not isinstance(provider.defaults, Defaults):
+        raise _Unfit("`defaults` is no batchgen Defaults")
+    if not isinstance(provider.capabilities, Capabilities):
+        raise _Unfit("`capabilities` is no batchgen Capabilities")
+    return provider
+
+
+_MEMBERS = (
+    *("name", "defaults", "capabilities", "prices", "rates", "encode", "decode"),
+)
+
+
+def _package(entry: EntryPoint) -> str:
+    """Return which package brings an entry point."""
+    if entry.dist is None:
+        return f"{entry.value} (package unknown)"
+    return f"{entry.value} of {entry.dist.name} {entry.dist.version}"

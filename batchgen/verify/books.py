@@ -1,0 +1,96 @@
+"""What a run folder and its sandbox wrote down, read from what both publish."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+Record = dict[str, Any]
+
+
+class CheckFailed(Exception):
+    """A check of a provider failed; the text says what was seen instead."""
+
+
+def expect(what: str, actual: object, expected: object) -> None:
+    """Compare what was seen with what must be.
+
+    Raises:
+        CheckFailed: They differ.
+    """
+    if actual != expected:
+        raise CheckFailed(f"{what}: {actual!r}, not {expected!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Both sides of all purchases, in nano-dollars where money is added up.
+
+    Attributes:
+        rows: Lines of the result table.
+        attempts: Lines of the purchase table.
+        bill: Entries of the sandbox's bill.
+        requests: Purchase requests that reached the sandbox.
+    """
+
+    rows: list[Record]
+    attempts: list[Record]
+    bill: list[Record]
+    requests: list[Record]
+
+    @property
+    def statuses(self) -> Counter[str]:
+        """How many rows have each status."""
+        return Counter(row["status"] for row in self.rows)
+
+    @property
+    def spent(self) -> int:
+        """What the result table says was charged."""
+        return _sum(row["cost_usd"] for row in self.rows)
+
+    @property
+    def at_risk(self) -> int:
+        """What the result table says may have been charged besides."""
+        return _sum(row["at_risk_usd"] for row in self.rows)
+
+    @property
+    def billed(self) -> int:
+        """What the sandbox charged."""
+        return sum(entry["amount_nano_usd"] for entry in self.bill)
+
+
+def read_tables(folder: Path) -> tuple[list[Record], list[Record]]:
+    """Return the lines of the result table and of the purchase table."""
+    rows, attempts = (
+        pl.read_parquet(folder / f"{name}.parquet").to_dicts()
+        for name in ("results", "attempts")
+    )
+    return rows, attempts
+
+
+def check_money(books: Books) -> None:
+    """Check for each row: spent <= bill <= spent + at risk.
+
+    Raises:
+        CheckFailed: The books do not agree.
+    """
+    bills: Counter[str] = Counter()
+    for entry in books.bill:
+        bills[entry["prompt"]] += entry["amount_nano_usd"]
+    for row in books.rows:
+        spent, at_risk = _sum([row["cost_usd"]]), _sum([row["at_risk_usd"]])
+        if not spent <= bills[row["prompt"]] <= spent + at_risk:
+            raise CheckFailed(
+                f"{row['prompt']!r}, in nano-dollars: {bills[row['prompt']]} billed, "
+                f"{spent} spent and {at_risk} at risk"
+            )
+
+
+def _sum(amounts: Iterable[Decimal | None]) -> int:
+    return sum(int(usd.scaleb(9)) for usd in amounts if usd is not None)

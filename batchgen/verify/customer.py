@@ -1,0 +1,164 @@
+"""A customer of one provider, who runs manifests at a sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from batchgen.engines.config import RunConfig, RunResult
+from batchgen.engines.estimate import Estimate
+from batchgen.engines.folder import open_folder
+from batchgen.engines.local import LocalEngine
+from batchgen.engines.tariff import prices_from
+from batchgen.errors import SpecError
+from batchgen.model import Job, PriceList, Terms
+from batchgen.provider import PollSchedule, Provider, TaskProvider
+from batchgen.providers import PROVIDERS
+from batchgen.runner.progress import Progress
+from batchgen.sandbox import KEY, SandboxProcess
+from batchgen.sandbox.drawing import stand_in
+from batchgen.verify.books import Books, Record, check_money, read_tables
+
+MANIFEST = "rows.parquet"
+QUICK = PollSchedule(first_s=0.01, every_s=0.01, factor=1.0, longest_s=0.01)
+
+Tariff = Mapping[str, Mapping[str, str]]
+Hook = Callable[[Provider], Provider]
+
+
+def quick(provider: Provider) -> Provider:
+    """Return a provider's twin whose tasks are asked for without much waiting."""
+    twin = copy(provider)
+    if isinstance(provider, TaskProvider):
+        vars(twin)["polling"] = QUICK
+    return twin
+
+
+def never_ask(estimate: Estimate) -> None:
+    """Refuse to ask: what is bought at a sandbox costs nothing."""
+    raise SpecError(f"consent was given, yet it was asked for: {estimate}")
+
+
+@dataclass
+class Customer:
+    """One manifest and one run folder at one provider of a sandbox.
+
+    Attributes:
+        folder: Of the manifest; the run folder is in it.
+        bank: The sandbox; what it did for others before does not count.
+        twin: What the provider is replaced with.
+        tariff: Of the sandbox, for this provider.
+        prices: The tariff as a rehearsal has it.
+        outcomes: How each run ended, in their order.
+    """
+
+    folder: Path
+    bank: SandboxProcess
+    provider: str
+    twin: Hook = quick
+    tariff: Tariff = field(init=False)
+    prices: PriceList = field(init=False)
+    outcomes: list[RunResult] = field(init=False, default_factory=list)
+    _billed_before: frozenset[str] = field(init=False)
+    _asked_before: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        document = self.bank.tariff()
+        self.tariff = document[self.provider]
+        self.prices = prices_from(document, self.provider)
+        entries = self.bank.bill(self.provider)["entries"]
+        self._billed_before = frozenset(entry["id"] for entry in entries)
+        self._asked_before = 0
+        self._asked_before = len(self.requests())
+
+    @property
+    def cheapest(self) -> str:
+        """The resolution that costs least."""
+        return next(iter(self.tariff))
+
+    @property
+    def out(self) -> Path:
+        """The run folder."""
+        return self.folder / "out"
+
+    def row(self, prompt: str, **stated: Any) -> Record:
+        """Return a small image's row."""
+        small = {"aspect_ratio": "1:1", "resolution": self.cheapest, "n": 1}
+        return {"id": prompt, "prompt": prompt, **small, **stated}
+
+    def write(self, rows: Sequence[Record]) -> None:
+        """Write the manifest."""
+        table = pl.DataFrame(rows, infer_schema_length=None)
+        table.write_parquet(self.folder / MANIFEST)
+
+    def job(self, terms: Mapping[str, Any], **said: Any) -> Job:
+        """Return a job; `terms` are the provider's."""
+        at = Terms(
+            base_url=self.bank.provider_url(self.provider),
+            **{"concurrency": 1, **terms},
+        )
+        source = self.folder / MANIFEST
+        job = Job(
+            source=source,
+            manifest=source,
+            out=self.out,
+            providers=(self.provider,),
+            terms={self.provider: at},
+            max_failures=None,  # what is wrong here is wrong on purpose
+        )
+        return replace(job, **said)
+
+    async def run(self, **said: Any) -> RunResult:
+        """Run the manifest to its end; `terms` are the provider's."""
+        return await self.run_job(self.job(said.pop("terms", {}), **said))
+
+    async def run_job(self, job: Job) -> RunResult:
+        """Run a job to its end, as a rehearsal does."""
+        provider = self.twin(PROVIDERS[self.provider])
+        config = RunConfig(
+            providers={**PROVIDERS, self.provider: provider},
+            keys=dict.fromkeys(PROVIDERS, KEY),
+            prices={self.provider: self.prices},
+            paid_hosts=False,
+            consented=True,
+            rebuy=False,
+            ask=never_ask,
+            progress=Progress(),
+            seed=7,
+            stand_in=stand_in(),
+        )
+        with open_folder(job.out, job.source, "loopback") as folder:
+            outcome = await LocalEngine(job, folder, config).run()
+        self.outcomes.append(outcome)
+        return outcome
+
+    # -- what came of it
+
+    def requests(self) -> list[Record]:
+        """Return the purchase requests of this customer, oldest first."""
+        requests = self.bank.requests()
+        ours = [entry for entry in requests if entry["provider"] == self.provider]
+        return ours[self._asked_before :]
+
+    def read_books(self) -> Books:
+        """Return what both sides wrote down.
+
+        Raises:
+            CheckFailed: They do not agree on the money.
+        """
+        rows, attempts = read_tables(self.out)
+        books = Books(
+            rows=rows, attempts=attempts, bill=self.bill(), requests=self.requests()
+        )
+        check_money(books)
+        return books
+
+    def bill(self) -> list[Record]:
+        """Return what this customer was billed, oldest first."""
+        entries = self.bank.bill(self.provider)["entries"]
+        return [entry for entry in entries if entry["id"] not in self._billed_before]

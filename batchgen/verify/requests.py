@@ -1,0 +1,121 @@
+"""What a provider must be able to ask for: all that its capabilities name."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Iterator
+from decimal import Decimal
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from batchgen.model import (
+    Capabilities,
+    ImageRequest,
+    OptionRule,
+    pixel_size,
+    type_of_option,
+)
+from batchgen.providers import PROVIDERS
+from batchgen.verify.books import Record, expect
+from batchgen.verify.customer import Customer
+
+REFUSALS = 8
+
+
+def values_of(name: str, rule: OptionRule) -> list[Any]:
+    """Return what an option may say, None for nothing first."""
+    if rule.choices:
+        return [None, *rule.choices]
+    if type_of_option[name] is bool:
+        return [None, True, False]
+    if rule.least is None or rule.most is None:
+        return [None, "blurry, “soft” 青"]
+    return [None, rule.least, (rule.least + rule.most) // 2, rule.most]
+
+
+def rates_of(customer: Customer) -> dict[str, Decimal]:
+    """Return what a credit is worth, where replies count credits that nobody prices."""
+    usd = customer.tariff[customer.cheapest].get("usd_per_credit")
+    return {} if usd is None else {"credit": Decimal(usd)}
+
+
+async def deliver_all_that_can_be_asked_for(customer: Customer) -> None:
+    """Buy each ratio, size, number of images, option and kind of reference once."""
+    able = PROVIDERS[customer.provider].capabilities
+    image = BytesIO()
+    Image.effect_noise((48, 32), 90).save(image, "PNG")
+    (customer.folder / "sketch.png").write_bytes(image.getvalue())
+    uri = f"data:image/png;base64,{b64encode(image.getvalue()).decode()}"
+    stated = [
+        *_small_requests(customer, able),
+        *_option_requests(able),
+        *({"references": [reference]} for reference in ("sketch.png", uri)),
+    ]
+    if not able.references.most:
+        del stated[-2:]
+    rows = [customer.row(f"cup {number}", **it) for number, it in enumerate(stated)]
+    customer.write(rows)
+    await customer.run(terms={"concurrency": 8, "rates": rates_of(customer)})
+    books = customer.read_books()
+    problems = [row["message"] for row in books.rows if row["status"] != "succeeded"]
+    expect("rows that failed", problems, [])
+    warnings = [row["warning"] for row in books.rows if row["warning"]]
+    expect("warnings", warnings, [])
+    parts = [-(-row["n"] // able.images_per_request) for row in rows]
+    expect("purchase requests", len(books.requests), sum(parts))
+    expect("spent and at risk", (books.spent, books.at_risk), (books.billed, 0))
+    for asked, row in zip(rows, books.rows, strict=True):
+        _check_files(asked, row)
+
+
+def _small_requests(customer: Customer, able: Capabilities) -> Iterator[Record]:
+    model = PROVIDERS[customer.provider].defaults.model
+    for ratio in able.aspect_ratios:
+        request = ImageRequest(
+            prompt="", aspect_ratio=ratio, resolution=customer.cheapest
+        )
+        if not any(able.misfits(request, model)):
+            yield {"aspect_ratio": ratio}
+    for resolution in able.for_model(model).resolutions:
+        yield {"resolution": resolution}
+    for number in {2, able.images_per_request, able.images_per_request + 1}:
+        yield {"n": number}
+
+
+def _option_requests(able: Capabilities) -> Iterator[Record]:
+    for name, rule in able.options.items():
+        for value in values_of(name, rule)[1:]:
+            row = {name: value}
+            if rule.needs and value:
+                row[rule.needs] = True
+            if rule.beside:
+                row[rule.beside[0]] = rule.beside[1][0]
+            yield row
+
+
+def _check_files(asked: Record, row: Record) -> None:
+    """Check number and size of a row's images."""
+    expect(f"images of {asked}", len(row["files"]), asked["n"])
+    size = pixel_size(asked["aspect_ratio"], asked["resolution"])
+    for file in row["files"] if size is not None else ():
+        expect(f"pixels of {asked}", (file["width_px"], file["height_px"]), size)
+
+
+async def take_a_refusal_as_final(customer: Customer) -> None:
+    """Refuse prompts in every disguise: none is sent again."""
+    rows = [customer.row(f"REFUSE-ME {number}") for number in range(REFUSALS)]
+    customer.write(rows)
+    for _ in range(2):
+        await customer.run(terms={"concurrency": REFUSALS})
+        books = customer.read_books()
+        expect("statuses", books.statuses, {"refused": REFUSALS})
+        expect("purchase requests", len(books.requests), REFUSALS)
+    expect("spent", books.spent, books.billed)
+
+
+REQUEST_CHECKS: tuple[Callable[[Customer], Awaitable[None]], ...] = (
+    deliver_all_that_can_be_asked_for,
+    take_a_refusal_as_final,
+)

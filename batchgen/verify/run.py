@@ -1,0 +1,69 @@
+"""Run all checks of one provider at a sandbox of its own."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from batchgen.errors import BatchgenError
+from batchgen.runner.decide import short_waits
+from batchgen.sandbox import SandboxProcess, start_sandbox
+from batchgen.sandbox.services import all_services
+from batchgen.verify.books import CheckFailed
+from batchgen.verify.checks import Check, checks_of
+from batchgen.verify.customer import Customer
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a check ended.
+
+    Attributes:
+        problem: What was seen instead of what must be; None where it passed.
+    """
+
+    name: str
+    problem: str | None
+    seconds: float
+
+
+def has_sandbox(provider: str) -> bool:
+    """Say whether there is a sandbox at which a provider can be verified."""
+    return provider in all_services()
+
+
+def verify(provider: str) -> Iterator[Result]:
+    """Run each check of a provider that has a sandbox, and yield how it ended.
+
+    Raises:
+        SandboxFailed: The sandbox did not start.
+    """
+    logging.getLogger("batchgen.run").addHandler(logging.NullHandler())
+    with tempfile.TemporaryDirectory(prefix="batchgen-verify-") as name:
+        for number, check in enumerate(checks_of(provider)):
+            begun = time.monotonic()
+            # Each has a sandbox of its own: what one leaves behind fails no other.
+            folder = Path(name) / str(number)
+            with start_sandbox(folder / "sandbox", latency=0.0) as bank:
+                problem = _problem_of(check, folder, bank, provider)
+            yield Result(check.name, problem, time.monotonic() - begun)
+
+
+def _problem_of(
+    check: Check, folder: Path, bank: SandboxProcess, provider: str
+) -> str | None:
+    try:
+        with short_waits():
+            anyio.run(check.run, Customer(folder, bank, provider))
+    except (CheckFailed, BatchgenError, TimeoutError) as error:
+        return str(error) or type(error).__name__
+    except Exception as error:  # noqa: BLE001  a provider's fault is a finding
+        return f"unexpected {type(error).__name__}: {error}"
+    unmet = bank.faults()["queued"]
+    return f"no request met the faults {unmet}" if unmet else None
