@@ -26,7 +26,8 @@ SLOW = (
         for name in ("full_disk", "gateways", "limits", "long_outages", "memory")
     ),
     *("output/test_archive_recovery.py", "output/test_archive_zip64.py"),
-    *("manifest/test_template_limits.py", "providers/test_decoding.py"),
+    *("addresses/test_url.py", "manifest/test_template_limits.py"),
+    *("providers/test_decoding.py", "runner/test_planner.py"),
     *("sandbox/test_profiles.py", "test_finder.py", "test_start.py"),
     *("wire/test_scrub.py", "wire/test_unfold.py"),
 )

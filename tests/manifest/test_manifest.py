@@ -80,7 +80,7 @@ def test_options_of_the_job_hold_for_rows_that_say_nothing_of_them(
         "web_search": True,
         "thinking_level": "high",
     }
-    # Request for is asked for, wherever it is said.
+    # Asked for is asked for, wherever it is said.
     assert [it.fingerprint for it in (stated, silent)] == [
         it.fingerprint for it in spelt
     ]
