@@ -118,7 +118,7 @@ class Service:
     def answer(self, request: Request) -> Answer:
         """Answer a request, and keep it and what is charged for it."""
         row = request.prompt.rpartition(" ")[2] if request.method == "POST" else ""
-        request = replace(request, row=row or self.tasks.get(request.name, ""))
+        request = replace(request, row=row or self.tasks.get(request.resource, ""))
         self.requests.append(request)
         answer = self.choose(request)
         self.bill += answer.charge
@@ -129,4 +129,4 @@ class Service:
         if isinstance(answer.body, bytes | str):
             kind = {"Content-Type": "application/octet-stream"}
             answer = replace(answer, headers=kind | {**answer.headers})
-        return answer.encode({ANYWHERE: self.url, THIS_TASK: request.name})
+        return answer.encode({ANYWHERE: self.url, THIS_TASK: request.resource})

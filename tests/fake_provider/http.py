@@ -32,7 +32,12 @@ class Request:
 
     @property
     def name(self) -> str:
-        """The last part of its path."""
+        """The last part of its path, with the query."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def resource(self) -> str:
+        """The last part of its path, without the query: as a rule, the id of a task."""
         return self.path.partition("?")[0].rpartition("/")[2]
 
     @property
