@@ -20,19 +20,36 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 SLOW = (
     *("acceptance/", "benchmarks/", "cases/", "cli/", "contract/", "crash/"),
-    *("daemons/", "engines/test_memory.py", "filesystem/", "interop/"),
-    *("providers/test_decoding.py", "sandbox/test_profiles.py", "simulation/"),
-    *("wire/test_decompression.py", "web/"),
+    *("daemons/", "filesystem/", "interop/", "scarce/", "simulation/", "web/"),
+    *(
+        f"engines/test_{name}.py"
+        for name in ("full_disk", "gateways", "limits", "long_outages", "memory")
+    ),
+    *("output/test_archive_recovery.py", "output/test_archive_zip64.py"),
+    *("addresses/test_url.py", "manifest/test_template_limits.py"),
+    *("providers/test_decoding.py", "planning/test_planner.py"),
+    *("sandbox/test_profiles.py", "test_finder.py", "test_start.py"),
+    *("wire/test_redaction.py", "wire/test_decompression.py"),
 )
-"""Whole runs in processes of their own, random search, and what else takes seconds:
-two thirds of the time for a fifth of the tests."""
+"""Whole runs in processes of their own, random search, and what else takes seconds."""
+QUICK = "not slow"
+
+
+def _is_slow(path: Path) -> bool:
+    return f"{path.relative_to(Path(__file__).parent)}".startswith(SLOW)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even load what `pytest -m "not slow"` leaves out."""
+    is_file = collection_path.suffix == ".py"
+    is_quick = config.option.markexpr == QUICK
+    return True if is_quick and is_file and _is_slow(collection_path) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `pytest -m "not slow"` leaves out; everything runs before a change."""
-    folder = Path(__file__).parent
+    """Mark what is slow; everything runs before a change."""
     for item in items:
-        if item.path.relative_to(folder).as_posix().startswith(SLOW):
+        if _is_slow(item.path):
             item.add_marker("slow")
 
 

@@ -201,6 +201,28 @@ def test_each_option_on_the_pages_is_one_of_some_command() -> None:
     assert named - {"--help", "--version"} <= known
 
 
+def test_each_option_of_each_command_stands_on_some_page() -> None:
+    context = click.Context(cli)
+    options = {
+        (name, option)
+        for name in HELP
+        if (command := cli.get_command(context, name)) is not None
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.hidden
+        for option in (*parameter.opts, *parameter.secondary_opts)
+        if option.startswith("--") and option != "--help"
+    }
+
+    missing = {
+        (name, option)
+        for name, option in options
+        if not re.search(rf"{option}\b(?!-)", ALL)
+    }
+
+    assert len(options) > 50
+    assert not missing
+
+
 def test_the_help_topics_that_pages_name_are_pages() -> None:
     topics = set(re.findall(r"batchgen help ([a-z-]+)", ALL)) - {"schema"}
 

@@ -57,11 +57,23 @@ MODULES = (
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What a process left behind."""
+    """What a command left behind."""
 
     code: int
-    out: str
-    err: str
+    stdout: str
+    stderr: str
+
+    @property
+    def terminal(self) -> str:
+        return f"{self.stdout}\n{self.stderr}"
+
+    @property
+    def message(self) -> str:
+        """Return the one message on stderr, without the name that says it."""
+        lines = self.stderr.splitlines()
+        assert len(lines) == 1, self.stderr
+        assert lines[0].startswith("batchgen: "), self.stderr
+        return lines[0].removeprefix("batchgen: ")
 
 
 @cache

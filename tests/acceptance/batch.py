@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import csv
-import os
 import shlex
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from tests.warm import Ended, call
-
-BATCHGEN = (sys.executable, "-P", "-m", "batchgen")
-WITHIN_S = 120.0
-"""A run that takes longer hangs; nothing else depends on it."""
-
-HASTE = 8.0
-"""How much faster time runs in commands whose end is waited for."""
-
-_LOOK_EVERY_S = 0.001
+from batchgen.sandbox import SandboxProcess, start_sandbox
+from tests.books import Books, ledger_rows, read_books
+from tests.drive import Underway, environment, run_command, underway
+from tests.warm import Ended
 
 _STEPS = """
-  SELECT 'sent', count(*) FROM attempts
+  SELECT 'sent' AS step, count(*) AS attempts FROM attempts
   UNION ALL SELECT 'accepted', count(accepted_at) FROM attempts
   UNION ALL SELECT 'delivered', count(*) FROM attempts
             WHERE state IN ('delivered', 'stored')
@@ -90,17 +79,17 @@ class Batch:
         """Return how many attempts came how far, as the ledger has it now."""
         if not self.ledger.exists():
             return Counter()
-        with closing(sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True)) as found:
-            try:
-                rows = found.execute(_STEPS).fetchall()
-            except sqlite3.OperationalError:
-                return Counter()  # it is being made
-        return Counter(dict(rows))
+        try:
+            steps = ledger_rows(self.ledger, _STEPS)
+        except sqlite3.OperationalError:
+            return Counter()  # it is being made
+        return Counter({row["step"]: row["attempts"] for row in steps})
 
     def notes(self) -> Counter[str]:
         """Return how often the log has each event."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return Counter(it for line in lines for it in line.split()[2:3] if it in _NOTES)
+        events = [event for line in lines for event in line.split()[2:3]]
+        return Counter(event for event in events if event in _NOTES)
 
     def having(self, *options: str) -> Self:
         """Return the same batch with more options on its run command."""
@@ -123,19 +112,24 @@ class Batch:
 
     def call(self, *arguments: str) -> Ended:
         """Give any command and wait for its end."""
-        return call(
-            arguments,
-            at=self.folder,
-            env=self._environment(),
-            within_s=WITHIN_S,
-            haste=HASTE,
-        )
+        return run_command(*arguments, at=self.folder, env=environment(**self.keys))
+
+    def books(self, sandbox: SandboxProcess | None = None) -> Books:
+        """Read what both sides wrote down.
+
+        Args:
+            sandbox: Where it was bought; None for the one of its own rehearsals.
+        """
+        if sandbox is None:
+            with start_sandbox(self.out / "sandbox", latency=0) as own:
+                return self.books(own)
+        entries = sandbox.bill()["entries"]
+        return read_books(self.out, bill=entries, requests=sandbox.requests())
 
     def carry_on(self, words: str) -> Ended:
         """Give the command that a message prints to carry on."""
-        [line] = {
-            it.strip() for it in words.splitlines() if it.startswith("  batchgen run ")
-        }
+        lines = words.splitlines()
+        [line] = {line.strip() for line in lines if line.startswith("  batchgen run ")}
         return self.call(*shlex.split(line)[1:])
 
     def running(
@@ -152,81 +146,27 @@ class Batch:
     @contextmanager
     def calling(self, *arguments: str, before: Sequence[str] = ()) -> Iterator[Running]:
         """Give any command that runs until the block ends, at most."""
-        before_it = self.steps() + self.notes()
-        with (
-            (self.folder / "stdout").open("w+") as out,
-            (self.folder / "stderr").open("w+") as err,
-            subprocess.Popen(
-                [*before, *BATCHGEN, *arguments],
-                cwd=self.folder,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                process_group=0,
-                stdout=out,
-                stderr=err,
-            ) as process,
-        ):
-            try:
-                yield Running(self, process, before_it)
-            finally:
-                process.kill()
-
-    def _environment(self) -> dict[str, str]:
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.endswith("_API_KEY") and not name.lower().endswith("_proxy")
-        }
-        return {**kept, "BATCHGEN_LOOPBACK_ONLY": "1", **self.keys}
+        earlier = self.steps() + self.notes()
+        env = environment(**self.keys)
+        with underway(*arguments, at=self.folder, env=env, before=before) as command:
+            yield Running(command.process, command.folder, self, earlier)
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A run under way, and what can be seen of it from outside.
+class Running(Underway):
+    """A command of a batch under way.
 
     Attributes:
         earlier: What had happened in its folder before it began.
     """
 
     batch: Batch
-    process: subprocess.Popen[bytes]
     earlier: Counter[str]
 
     def events(self) -> Counter[str]:
         """Return how often each step was made, and each note logged, since it began."""
         return self.batch.steps() + self.batch.notes() - self.earlier
 
-    def comes_to(self, moment: Callable[[], bool]) -> bool:
-        """Wait for a moment; False when the process ended before it."""
-        give_up = time.monotonic() + WITHIN_S
-        while not moment():
-            assert time.monotonic() < give_up, "the moment never comes"
-            try:
-                self.process.wait(_LOOK_EVERY_S)
-            except subprocess.TimeoutExpired:
-                continue
-            return False
-        return self.process.poll() is None
-
     def until(self, event: str, times: int = 1) -> None:
         """Wait until the run has made a step, or logged a note, so many times."""
-        assert self.comes_to(lambda: self.events()[event] >= times), self.said()
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to its whole group, as a terminal does."""
-        os.killpg(self.process.pid, number)
-
-    def end(self) -> Ended:
-        """Wait for its end."""
-        code = self.process.wait(WITHIN_S)
-        return Ended(code, *self.said())
-
-    def kill(self) -> None:
-        """Kill it, and nothing else, at once."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def said(self) -> tuple[str, str]:
-        """Return what it wrote to stdout and stderr."""
-        folder = self.batch.folder
-        return (folder / "stdout").read_text(), (folder / "stderr").read_text()
+        assert self.comes_to(lambda: self.events()[event] >= times), self.output

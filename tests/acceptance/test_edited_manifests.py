@@ -7,14 +7,9 @@ import zipfile
 from pathlib import Path
 
 from tests.acceptance.batch import Batch, product_rows
-from tests.acceptance.books import (
-    Books,
-    check_all,
-    check_archive,
-    check_images,
-    read_books,
-)
 from tests.acceptance.conftest import rehearsal
+from tests.books import Books
+from tests.law import check_all, check_amounts, check_archive, check_images
 
 
 def cost_of(books: Books, prompts: set[str]) -> int:
@@ -25,8 +20,8 @@ def finish(batch: Batch, *more: str) -> Books:
     """Run to a good end and return books that keep every law."""
     ended = batch.run(*more)
     assert ended.code == 0, ended
-    assert "the same to the nano-dollar" in ended.out
-    books = read_books(batch)
+    assert "the same to the nano-dollar" in ended.stdout
+    books = batch.books()
     check_all(books)
     return books
 
@@ -74,12 +69,12 @@ def test_a_changed_prompt_is_bought_only_after_its_own_word(bought: Batch) -> No
     bought.write(rows)
 
     refused = bought.run("--yes")
-    books = read_books(bought)
+    books = bought.books()
 
     assert refused.code == 2, refused
-    assert "--rebuy" in refused.err
-    assert "$0.0895" in refused.err
-    assert "Nothing was sent" in refused.err
+    assert "--rebuy" in refused.stderr
+    assert "$0.0895" in refused.stderr
+    assert "Nothing was sent" in refused.stderr
     assert len(books.requests) == 10
     check_archive(books)
     check_images(books)
@@ -125,7 +120,7 @@ def test_rows_without_ids_are_known_by_what_they_ask_for(tmp_path: Path) -> None
     batch.write([{"prompt": it} for it in ("pan", "cup", "pot", "cup")])
 
     ended = batch.run()
-    books = read_books(batch)
+    books = batch.books()
 
     assert ended.code == 0, ended
     assert [it["body"]["prompt"] for it in books.requests[5:]] == ["pot"]
@@ -176,10 +171,10 @@ def test_what_is_taken_over_stays_so_when_the_run_is_killed(tmp_path: Path) -> N
     ended = batch.run()
 
     assert ended.code == 0, ended
-    books = read_books(batch)
+    books = batch.books()
     check_archive(books)
     check_images(books)
-    assert books.spent <= books.billed <= books.spent + books.at_risk
+    check_amounts(books.spent, books.billed, books.at_risk)
     bought_first = [it["body"]["prompt"] for it in books.requests[:6]]
     later = {it["body"]["prompt"] for it in books.requests[6:]}
     assert not later & set(bought_first)

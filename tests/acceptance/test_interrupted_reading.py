@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from tests.acceptance.batch import Batch, product_rows
-from tests.acceptance.books import ledger_rows
 from tests.acceptance.conftest import rehearsal
+from tests.books import ledger_rows
 
 ROWS = 20_000
 BOUGHT = 2
@@ -64,7 +64,7 @@ def test_a_signal_ends_the_reading_and_the_same_command_carries_on(
     batch = one_of_many(tmp_path)
 
     with batch.running() as run:
-        assert run.comes_to(has_read(batch, 3_000)), run.said()
+        assert run.comes_to(has_read(batch, 3_000)), run.output
         run.send(signal.SIGINT)
         stopped = run.end()
     read = rows_read(batch)
@@ -72,17 +72,17 @@ def test_a_signal_ends_the_reading_and_the_same_command_carries_on(
     assert stopped.code == 130, stopped
     assert 3_000 <= read < ROWS
     assert f"stopped while reading catalog.csv: {read:,} rows of it are read" in (
-        stopped.err
+        stopped.stderr
     )
     assert (
         f"the first {read:,} rows, as the manifest is not read to its end"
-        in stopped.out
+        in stopped.stdout
     )
     assert pl.read_parquet(batch.table).height == read
-    assert f"{read:,}" in batch.call("status", "out").out
+    assert f"{read:,}" in batch.call("status", "out").stdout
     assert batch.call("report", "out").code == 0
 
-    carried_on = batch.carry_on(stopped.out)
+    carried_on = batch.carry_on(stopped.stdout)
 
     assert carried_on.code == 0, carried_on
     assert plan_of(batch) == whole_plan
@@ -101,8 +101,8 @@ def test_a_signal_at_the_very_start_is_a_stop_like_any_other(
         stopped = run.end()
 
     assert stopped.code == 130, stopped
-    assert "catalog.csv" in stopped.err
-    assert batch.carry_on(stopped.out).code == 0
+    assert "catalog.csv" in stopped.stderr
+    assert batch.carry_on(stopped.stdout).code == 0
     assert pl.read_parquet(batch.table).height == ROWS
 
 
@@ -132,21 +132,21 @@ def test_an_edited_table_whose_reading_stops_leaves_the_plan_that_counts(
     batch.write(product_rows(range(ROWS)))
 
     with batch.running() as run:
-        assert run.comes_to(has_read(batch, 3_000)), run.said()
+        assert run.comes_to(has_read(batch, 3_000)), run.output
         run.send(signal.SIGTERM)
         stopped = run.end()
     read = rows_read(batch)
 
     assert stopped.code == 143, stopped
-    assert f"{read:,} rows of it are read" in stopped.err
-    assert "(of the manifest as it was before its last change)" in stopped.out
+    assert f"{read:,} rows of it are read" in stopped.stderr
+    assert "(of the manifest as it was before its last change)" in stopped.stdout
     assert pl.read_parquet(batch.table).height == 10
 
     with batch.running() as run:
-        assert run.comes_to(has_read(batch, read + 1)), run.said()
+        assert run.comes_to(has_read(batch, read + 1)), run.output
         assert rows_read(batch) < ROWS
         run.kill()
-    carried_on = batch.carry_on(stopped.out)
+    carried_on = batch.carry_on(stopped.stdout)
 
     assert carried_on.code == 0, carried_on
     assert pl.read_parquet(batch.table).height == ROWS

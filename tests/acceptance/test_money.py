@@ -9,13 +9,8 @@ import pytest
 
 from batchgen.sandbox import SandboxProcess
 from tests.acceptance.batch import Batch, product_rows
-from tests.acceptance.books import (
-    check_all,
-    check_money,
-    check_nothing_is_bought_again,
-    read_books,
-)
 from tests.acceptance.conftest import KEY, customer, rehearsal, with_key
+from tests.law import check_all, check_money, check_nothing_is_bought_again
 
 PROVIDERS = ["aimlapi", "foxapi"]
 
@@ -35,16 +30,16 @@ def test_the_budget_is_never_passed_and_a_higher_one_carries_on(
     batch.write(product_rows(range(10)))
 
     stopped = batch.run("--max-cost", budget)
-    books = read_books(batch)
+    books = batch.books()
 
     assert stopped.code == 4, stopped
-    assert "raise --max-cost" in stopped.err
+    assert "raise --max-cost" in stopped.stderr
     assert books.billed <= float(budget) * 1e9
     assert books.statuses == {"succeeded": images, "pending": 10 - images}
     check_all(books)
 
     carried_on = batch.run("--max-cost", "2")
-    books = read_books(batch)
+    books = batch.books()
 
     assert carried_on.code == 0, carried_on
     assert len(books.requests) == 10
@@ -65,18 +60,18 @@ def test_a_refused_key_or_an_empty_account_stops_at_once_and_loses_nothing(
     batch.write(product_rows(range(6)))
 
     stopped = with_key(batch, key).run()
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert stopped.code == 5, stopped
-    assert advice in stopped.err
+    assert advice in stopped.stderr
     assert books.statuses == {"pending": 6}
     assert len(books.requests) <= 2
     assert (books.billed, books.at_risk) == (0, 0)
-    assert key not in stopped.out + stopped.err
+    assert key not in stopped.stdout + stopped.stderr
     assert not [it for it in files_of(batch) if key.encode() in it.read_bytes()]
 
     carried_on = batch.run()
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert carried_on.code == 0, carried_on
     assert books.statuses == {"succeeded": 6}
@@ -96,7 +91,7 @@ def test_a_provider_that_refuses_in_mid_run_stops_it_until_a_later_run(
     bank.queue_fault(provider, fault, times=3)  # three rows in turn, for it has worked
 
     stopped = batch.run()
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert (first.code, stopped.code) == (0, 5), (first, stopped)
     assert set(books.statuses) == {"succeeded", "pending"}
@@ -104,7 +99,7 @@ def test_a_provider_that_refuses_in_mid_run_stops_it_until_a_later_run(
     check_all(books)
 
     carried_on = batch.run()
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert carried_on.code == 0, carried_on
     assert Counter(books.bought().values()) == {1: 6}
@@ -121,14 +116,14 @@ def test_a_refused_key_leaves_accepted_tasks_to_a_run_with_the_right_one(
         run.kill()
 
     stopped = with_key(batch, "sk-wrong-5d41402abc4b").run()
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert stopped.code == 5, stopped
     assert {it["state"] for it in books.attempts} == {"accepted"}
     check_money(books)
 
     carried_on = batch.run()
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert carried_on.code == 0, carried_on
     assert len(books.requests) == 3
@@ -144,7 +139,7 @@ def test_the_law_of_money_holds_through_a_storm_and_what_is_tried_again(
     batch.write(product_rows(range(30)))
 
     ended = batch.run()
-    books = read_books(batch)
+    books = batch.books()
 
     assert ended.code == 3, ended
     assert books.statuses["refused"] > 0
@@ -155,8 +150,8 @@ def test_the_law_of_money_holds_through_a_storm_and_what_is_tried_again(
     marked = batch.call(
         "retry", "out", *("--status", "failed", "--status", "held"), "--status=refused"
     )
-    again = batch.carry_on(marked.out)
-    after = read_books(batch)
+    again = batch.carry_on(marked.stdout)
+    after = batch.books()
 
     assert (marked.code, again.code) == (0, 3), (marked, again)
     assert after.statuses["refused"] == books.statuses["refused"]
@@ -176,12 +171,12 @@ def test_retry_tries_exactly_the_rows_that_were_named(tmp_path: Path) -> None:
 
     idle = batch.call("retry", "out")
     marked = batch.call("retry", "out", "--status", "refused", "--ids", "ids")
-    again = batch.carry_on(marked.out)
-    books = read_books(batch)
+    again = batch.carry_on(marked.stdout)
+    books = batch.books()
 
     assert (ended.code, again.code) == (3, 3), (ended, again)
-    assert "0 rows are marked" in idle.out
-    assert "1 row is marked" in marked.out
+    assert "0 rows are marked" in idle.stdout
+    assert "1 row is marked" in marked.stdout
     assert [it["body"]["prompt"] for it in books.requests[5:]] == ["REFUSE-ME 3"]
     assert books.statuses == {"succeeded": 3, "refused": 2}
     check_all(books)
@@ -195,7 +190,7 @@ def test_a_row_of_three_images_has_three_and_costs_what_the_bill_says(
     batch.write([{**rows[0], "n": 3}, {**rows[1], "n": ""}, {**rows[2], "n": 2}])
 
     ended = batch.run()
-    books = read_books(batch)
+    books = batch.books()
 
     assert ended.code == 0, ended
     assert [[it["name"] for it in row["files"]] for row in books.rows] == [

@@ -49,7 +49,7 @@ def test_a_rehearsal_is_its_bill_and_stays_untouched(bought: Batch, bill: Path) 
     ended = bought.call("reconcile", "out", "--bill", str(bill))
 
     assert ended.code == 0, ended
-    assert "the same on both sides: 10 purchases" in ended.out
+    assert "the same on both sides: 10 purchases" in ended.stdout
     assert before == {it: it.stat().st_mtime_ns for it in bought.out.glob("*.parquet")}
 
 

@@ -55,7 +55,7 @@ def checked(batch: Batch) -> dict[str, Any]:
     """Return what `check` says, amounts as exact decimals."""
     ended = batch.call("check", "job.toml", "--json")
     assert ended.code == 0, ended
-    found: dict[str, Any] = json.loads(ended.out, parse_float=Decimal)
+    found: dict[str, Any] = json.loads(ended.stdout, parse_float=Decimal)
     return found
 
 

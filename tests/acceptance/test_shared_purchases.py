@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from tests.acceptance.batch import Batch
-from tests.acceptance.books import Books, check_archive, read_books
 from tests.acceptance.conftest import rehearsal
+from tests.books import Books
+from tests.law import check_archive
 
 CUP, POT = "A cup on a table", "A pot on a table"
 
@@ -28,8 +29,8 @@ def write(batch: Batch, rows: Iterable[tuple[str, str]]) -> None:
 def finish(batch: Batch, *more: str, code: int = 0) -> Books:
     ended = batch.run(*more)
     assert ended.code == code, ended
-    assert "the same to the nano-dollar" in ended.out
-    return read_books(batch)
+    assert "the same to the nano-dollar" in ended.stdout
+    return batch.books()
 
 
 def table_of(batch: Batch) -> dict[str, dict[str, object]]:
@@ -96,6 +97,6 @@ def test_rows_share_a_refusal_and_are_tried_again_together(batch: Batch) -> None
     marked = batch.call("retry", "out", "--ids", "ids", "--status", "refused")
 
     assert marked.code == 0, marked
-    assert "1 row is marked" in marked.out
+    assert "1 row is marked" in marked.stdout
     again = finish(batch, code=3)
     assert len(again.requests) == len(books.requests) + 1

@@ -11,8 +11,9 @@ import pytest
 
 from batchgen.sandbox import SandboxProcess
 from tests.acceptance.batch import Batch, Running, product_rows
-from tests.acceptance.books import check_all, check_money, ledger_rows, read_books
 from tests.acceptance.conftest import customer, rehearsal
+from tests.books import ledger_rows
+from tests.law import check_all, check_money
 
 IN_FLIGHT = 4
 HOURS = "7200"
@@ -25,7 +26,7 @@ def in_mid_run(batch: Batch, bank: SandboxProcess, provider: str) -> None:
 
 
 def wait_until_held(run: Running, bank: SandboxProcess) -> None:
-    assert run.comes_to(lambda: bank.faults()["held"] == IN_FLIGHT), run.said()
+    assert run.comes_to(lambda: bank.faults()["held"] == IN_FLIGHT), run.output
 
 
 @pytest.mark.parametrize(
@@ -48,17 +49,17 @@ def test_what_is_in_flight_at_a_signal_ends_and_is_kept(
         run.until("signal")
         bank.release()
         stopped = run.end()
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert stopped.code == code, stopped
-    assert f"batchgen: stopped {why}" in stopped.err
-    assert "; everything paid for is kept\n" in stopped.err
+    assert f"batchgen: stopped {why}" in stopped.stderr
+    assert "; everything paid for is kept\n" in stopped.stderr
     assert books.statuses == {"succeeded": IN_FLIGHT, "pending": 12 - IN_FLIGHT}
     assert (books.billed, books.at_risk) == (books.spent, 0)
     check_all(books)
 
-    carried_on = batch.carry_on(stopped.out)
-    books = read_books(batch, bank)
+    carried_on = batch.carry_on(stopped.stdout)
+    books = batch.books(bank)
 
     assert carried_on.code == 0, carried_on
     assert books.statuses == {"succeeded": 12}
@@ -78,7 +79,7 @@ def test_tasks_that_a_signal_met_are_safe_and_fetched_by_the_next_run(
         run.until("signal")
         bank.release()
         stopped = run.end()
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert stopped.code == 130, stopped
     assert [it["state"] for it in books.attempts] == ["accepted"] * IN_FLIGHT
@@ -87,13 +88,13 @@ def test_tasks_that_a_signal_met_are_safe_and_fetched_by_the_next_run(
         assert (
             f"{IN_FLIGHT} accepted tasks are still being made; the next run fetches "
             "them (up to $0.166 for that)\n"
-        ) in told.out
-        assert "unknown" not in told.out
+        ) in told.stdout
+        assert "unknown" not in told.stdout
     assert books.statuses == {"pending": 12}
     assert not batch.archive.exists() or zipfile.is_zipfile(batch.archive)
 
-    carried_on = batch.carry_on(stopped.out)
-    books = read_books(batch, bank)
+    carried_on = batch.carry_on(stopped.stdout)
+    books = batch.books(bank)
 
     assert carried_on.code == 0, carried_on
     assert books.statuses == {"succeeded": 12}
@@ -112,8 +113,8 @@ def test_a_terminal_s_signal_leaves_the_rehearsal_s_sandbox_to_answer(
         run.until("sent", 1)
         run.send(signal.SIGINT)
         stopped = run.end()
-    carried_on = batch.carry_on(stopped.out)
-    books = read_books(batch)
+    carried_on = batch.carry_on(stopped.stdout)
+    books = batch.books()
 
     assert (stopped.code, carried_on.code) == (130, 0), (stopped, carried_on)
     assert len(books.requests) == 12
@@ -130,7 +131,7 @@ def test_tasks_under_way_are_left_at_once_at_a_signal(tmp_path: Path) -> None:
         run.until("accepted", 4)
         run.send(signal.SIGINT)
         stopped = run.end()
-    books = read_books(batch)
+    books = batch.books()
 
     assert stopped.code == 130, stopped
     assert [it["state"] for it in books.attempts] == ["accepted"] * 4
@@ -157,11 +158,11 @@ def test_the_second_signal_ends_it_at_once_and_nothing_is_hidden(
     assert (
         "stopped now. 4 requests had no answer yet and may be charged "
         f"(pretend ${price.normalize():f} at risk). To carry on:\n  batchgen run "
-    ) in stopped.err
+    ) in stopped.stderr
     assert [it["state"] for it in states] == ["sent"] * 4
 
     carried_on = batch.having("--latency", "0.02").run()
-    books = read_books(batch)
+    books = batch.books()
 
     assert carried_on.code == 0, carried_on
     assert books.statuses == {"succeeded": 8}
@@ -180,7 +181,7 @@ def test_a_reply_that_does_not_come_within_the_grace_is_at_risk(
         run.until("sent", 4)
         run.send(signal.SIGINT)
         stopped = run.end()
-    books = read_books(batch)
+    books = batch.books()
 
     assert stopped.code == 130, stopped
     assert books.statuses == {"pending": 8}
@@ -202,7 +203,7 @@ def test_a_hangup_that_nohup_ignores_stays_ignored(
         ended = run.end()
 
     assert ended.code == 0, ended
-    assert read_books(batch, bank).statuses == {"succeeded": 12}
+    assert batch.books(bank).statuses == {"succeeded": 12}
 
 
 def test_a_second_run_on_the_folder_is_refused_and_the_first_goes_on(
@@ -220,10 +221,10 @@ def test_a_second_run_on_the_folder_is_refused_and_the_first_goes_on(
         ended = first.end()
 
     assert second.code == 1, second
-    assert "another batchgen works on" in second.err
-    assert "running now" in status.out
+    assert "another batchgen works on" in second.stderr
+    assert "running now" in status.stdout
     assert (report.code, ended.code) == (0, 0), (report, ended)
-    books = read_books(batch, bank)
+    books = batch.books(bank)
     assert books.statuses == {"succeeded": 12}
     assert len(books.requests) == 12
     check_all(books)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from batchgen.sandbox import SandboxProcess
 from tests.acceptance.batch import product_rows
-from tests.acceptance.books import check_all, ledger_rows, read_books
 from tests.acceptance.conftest import FOXAPI_PRICE, customer, with_key
+from tests.books import ledger_rows
+from tests.law import check_all
 
 SURE_AFTER = 3
 """Answers in a row that nobody knows a task, before they are believed."""
@@ -24,11 +25,11 @@ def test_a_held_row_is_listed_with_its_price_until_retry_releases_it(
     ended = batch.run()
     left = batch.run()
     status = batch.call("status", "out")
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert (ended.code, left.code, status.code) == (3, 3, 0), (ended, left, status)
     assert len(books.requests) == 3
-    for told in (ended.out, left.out, status.out):
+    for told in (ended.stdout, left.stdout, status.stdout):
         assert "3 rows: 2 succeeded, 1 held" in told
         assert (
             "up to $0.13875 more may have been charged: 1 request got no answer"
@@ -41,11 +42,11 @@ def test_a_held_row_is_listed_with_its_price_until_retry_releases_it(
     check_all(books)
 
     released = batch.call("retry", "out", "--status", "held")
-    carried_on = batch.carry_on(released.out)
-    books = read_books(batch, bank)
+    carried_on = batch.carry_on(released.stdout)
+    books = batch.books(bank)
 
-    assert released.out.startswith("1 row is marked to be tried again")
-    assert "trying them may cost $0.0925" in released.out
+    assert released.stdout.startswith("1 row is marked to be tried again")
+    assert "trying them may cost $0.0925" in released.stdout
     assert carried_on.code == 0, carried_on
     assert books.statuses == {"succeeded": 3}
     assert len(books.requests) == 4
@@ -61,7 +62,7 @@ def test_tasks_of_another_account_are_held_until_its_key_is_back(
     bank.queue_fault("foxapi", "task_unknown", 2 * SURE_AFTER)
 
     ended = with_key(batch, "sk-of-another-account-22").run()
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert ended.code == 3, ended
     assert books.statuses == {"held": 2}
@@ -69,7 +70,7 @@ def test_tasks_of_another_account_are_held_until_its_key_is_back(
     assert {row["at_risk_usd"] for row in books.rows} == {Decimal(FOXAPI_PRICE)}
 
     carried_on = batch.run()
-    books = read_books(batch, bank)
+    books = batch.books(bank)
 
     assert carried_on.code == 0, carried_on
     assert books.statuses == {"succeeded": 2}
@@ -87,8 +88,8 @@ def test_a_lost_task_is_asked_for_before_retry_buys_another(
     assert batch.run().code == 3
 
     released = batch.call("retry", "out")
-    carried_on = batch.carry_on(released.out)
-    books = read_books(batch, bank)
+    carried_on = batch.carry_on(released.stdout)
+    books = batch.books(bank)
 
     assert carried_on.code == 0, (released, carried_on)
     assert len(books.requests) == 1
@@ -106,14 +107,14 @@ def test_retry_tells_the_price_of_the_images_that_are_missing_alone(
     assert batch.run("--limit", "1").code == 0
     bank.queue_fault("aimlapi", "lost_reply")
     assert batch.run().code == 3
-    held = read_books(batch, bank).rows[1]
+    held = batch.books(bank).rows[1]
     assert (held["status"], len(held["files"])) == ("held", 2)
 
     released = batch.call("retry", "out")
-    carried_on = batch.carry_on(released.out)
-    books = read_books(batch, bank)
+    carried_on = batch.carry_on(released.stdout)
+    books = batch.books(bank)
 
-    assert "trying them may cost $0.0925\n" in released.out
+    assert "trying them may cost $0.0925\n" in released.stdout
     assert carried_on.code == 0, carried_on
     assert len(books.requests) == 3 + 4
     check_all(books)

@@ -22,6 +22,7 @@ import polars as pl
 from tests.benchmarks.frame import MEGABYTE, batchgen, serving, use
 from tests.benchmarks.manifests import write_manifest
 from tests.benchmarks.small import KEYS
+from tests.law import money_problems
 
 ROWS, IN_FLIGHT, LIMIT_BYTES = 200, 64, 1_000_000_000
 SALE = "inline-15000000-0-cut4"
@@ -76,8 +77,7 @@ def _problems(out: Path, bought: int, kills: int) -> Iterator[str]:
     at_risk = sum(rows["at_risk_usd"], Decimal(0))
     bill = bought * max(attempts["cost_usd"].drop_nulls())
     sys.stdout.write(f"spent ${spent}, bill ${bill}, at risk ${at_risk}\n")
-    if not spent <= bill <= spent + at_risk:
-        yield "the bill is not what was spent, or spent and at risk"
+    yield from money_problems(spent, bill, at_risk)
 
 
 @contextmanager

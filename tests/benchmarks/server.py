@@ -13,11 +13,9 @@ from __future__ import annotations
 import asyncio  # noqa: TID251 - a bare protocol is the fastest server there is
 import base64
 import io
-import json
 import math
 import random
 import struct
-import sys
 import time
 import zlib
 from collections import defaultdict
@@ -25,8 +23,8 @@ from functools import cache
 
 from PIL import Image
 
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
-NOT_FOUND = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
+from tests.fake_provider.fast import NOT_FOUND, FastConnection, json_reply, reply, serve
+
 SMALLEST = 200
 """Bytes of the smallest image that is served."""
 
@@ -62,7 +60,7 @@ def image(size: int) -> bytes:
 @cache
 def picture(size: int) -> bytes:
     """Return the response that carries an image."""
-    return HEAD % (b"image/png", size) + image(size)
+    return reply(b"image/png", image(size))
 
 
 @cache
@@ -70,7 +68,7 @@ def by_link(authority: bytes, size: int, cut: bytes = b"") -> bytes:
     """Return a purchase's response that links to an image."""
     link = b"http://%b/image/%d-%b.png" % (authority, size, cut)
     text = b'{"data":[{"url":"%b"}],"meta":{"usage":{"credits_used":178975}}}' % link
-    return HEAD % (b"application/json", len(text)) + text
+    return reply(b"application/json", text)
 
 
 @cache
@@ -82,7 +80,7 @@ def inline(size: int) -> bytes:
         b'"usageMetadata":{"promptTokenCount":8,"candidatesTokenCount":1290},'
         b'"modelVersion":"m","responseId":"r"}'
     ) % base64.b64encode(image(size))
-    return HEAD % (b"application/json", len(text)) + text
+    return reply(b"application/json", text)
 
 
 @cache
@@ -94,59 +92,37 @@ def chat(size: int) -> bytes:
         b'"finish_reason":"stop"}],'
         b'"usage":{"prompt_tokens":8,"completion_tokens":8,"total_tokens":16}}'
     ) % (b"x" * size)
-    return HEAD % (b"application/json", len(text)) + text
+    return reply(b"application/json", text)
 
 
 def times_of(what: bytes) -> bytes:
     """Return the response that says when purchases came."""
-    text = json.dumps(came[what]).encode()
-    return HEAD % (b"application/json", len(text)) + text
+    return json_reply(came[what])
 
 
-class Server(asyncio.Protocol):
-    """Answers each request of one connection, one after the other."""
+class Server(FastConnection):
+    """Sells images and text from memory."""
 
-    def __init__(self) -> None:
-        self._received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the connection."""
-        assert isinstance(transport, asyncio.Transport)
-        # A body that does not fit into the socket is not copied again and again.
-        transport.set_write_buffer_limits(high=1 << 26)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Answer when a request is whole."""
-        self._received += data
-        head, end, body = self._received.partition(b"\r\n\r\n")
-        if not end:
-            return
-        _, path, _ = head.split(b" ", 2)
-        if head.startswith(b"GET"):
-            self._received = b""
+    def answer(self, method: bytes, path: bytes, authority: bytes) -> None:
+        """Answer a request; a purchase takes its time."""
+        if method == b"GET":
             self._answer_get(path)
             return
-        fields = head.lower()
-        if len(body) < int(fields.partition(b"content-length:")[2].split()[0]):
-            return
-        self._received = b""
         what = path.split(b"/")[1]
         came[what].append(time.monotonic())
         kind, bytes_each, latency_ms, cut = (*what.split(b"-"), b"")[:4]
         if kind == b"link":
-            authority = fields.partition(b"\r\nhost:")[2].split()[0]
-            answer = by_link(authority, max(int(bytes_each), SMALLEST), cut)
+            response = by_link(authority, max(int(bytes_each), SMALLEST), cut)
             cut = b""
         elif kind == b"chat":
-            answer = chat(int(bytes_each))
+            response = chat(int(bytes_each))
         else:
-            answer = inline(max(int(bytes_each), SMALLEST))
+            response = inline(max(int(bytes_each), SMALLEST))
         if latency_ms == b"0":
-            self._write(answer, cut)
+            self._write(response, cut)
         else:
             loop = asyncio.get_running_loop()
-            loop.call_later(float(latency_ms) / 1000, self._write, answer, cut)
+            loop.call_later(float(latency_ms) / 1000, self._write, response, cut)
 
     def _answer_get(self, path: bytes) -> None:
         name = path.rpartition(b"/")[2].removesuffix(b".png")
@@ -162,21 +138,12 @@ class Server(asyncio.Protocol):
         every = int(cut.removeprefix(b"cut") or 0)
         carried[cut] += 1
         if not every or carried[cut] % every:
-            self._transport.write(answer)
+            self.transport.write(answer)
             return
         size = int(len(answer) * breaks.uniform(0.3, 0.99))
-        self._transport.write(memoryview(answer)[:size])
-        self._transport.close()
-
-
-async def serve() -> None:
-    """Serve until the process is ended; the first line says the port."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Server, "127.0.0.1", 0, backlog=4096)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await server.serve_forever()
+        self.transport.write(memoryview(answer)[:size])
+        self.transport.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve(Server))

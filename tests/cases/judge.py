@@ -8,7 +8,7 @@ import os
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,10 @@ import polars as pl
 
 from tests.cases.dialects import dialect
 from tests.cases.server import PRICE, Service
-from tests.warm import call
+from tests.drive import Underway, environment, run_command, underway
+from tests.fake_provider.server import serve_in_threads
+from tests.law import money_problems
+from tests.warm import Ended
 
 KEY = "sk-case-Rt7Zq2Lm9Xv4Bn8Kw1PdYc5H"
 WITHIN_S = 60.0
@@ -33,7 +36,8 @@ Row = Mapping[str, Any]
 @contextmanager
 def open_service(provider: str) -> Iterator[Service]:
     """Serve as a provider does until the block ends."""
-    with Service(dialect(provider)) as service:
+    service = Service(dialect(provider))
+    with serve_in_threads(service):
         yield service
 
 
@@ -128,7 +132,7 @@ class Customer:
     @property
     def environment(self) -> dict[str, str]:
         names = (f"{name.upper()}_API_KEY" for name in self.services)
-        return {**os.environ, **dict.fromkeys(names, self.key)}
+        return environment(**dict.fromkeys(names, self.key))
 
     def run(
         self, *options: str, within_s: float = WITHIN_S, haste: float = HASTE
@@ -140,22 +144,26 @@ class Customer:
         self, *command: str, within_s: float = WITHIN_S, haste: float = HASTE
     ) -> Outcome:
         """Give any command that works on the run folder."""
-        done = call(
-            command,
+        ended = run_command(
+            *command,
             at=self.folder,
             env=self.environment,
             within_s=within_s * PATIENCE,
             haste=haste,
         )
-        return self.judge(done.code, done.out, done.err)
+        return self.judge(ended)
 
-    def judge(self, code: int, stdout: str, stderr: str) -> Outcome:
+    def underway(self, *options: str) -> AbstractContextManager[Underway]:
+        """Run until the block ends, at most."""
+        return underway(*self.command(*options), at=self.folder, env=self.environment)
+
+    def judge(self, ended: Ended) -> Outcome:
         """Read what a command left behind and assert what always holds."""
         table, attempts = self._table("results"), self._table("attempts")
         outcome = Outcome(
-            code,
-            stdout,
-            stderr,
+            ended.code,
+            ended.stdout,
+            ended.stderr,
             {row["id"]: row for row in table},
             self._members(),
             self._kept(),
@@ -198,8 +206,8 @@ class Customer:
         with (self.folder / "m.csv").open(encoding="utf-8", newline="") as file:
             ids = [line["id"] for line in csv.DictReader(file)]
         assert [*outcome.rows] == ids
-        highest = outcome.spent + outcome.at_risk
-        assert outcome.spent <= outcome.bill <= highest, outcome.explain()
+        money = money_problems(outcome.spent, outcome.bill, outcome.at_risk)
+        assert not [*money], outcome.explain()
         _assert_archive(outcome)
 
 

@@ -19,6 +19,7 @@ from tests.cases.conftest import Market
 from tests.cases.dialects import links
 from tests.cases.judge import WITHIN_S, Customer, Outcome
 from tests.cases.server import Answer, Reply, draw, picture
+from tests.warm import Ended
 
 MB = 1024 * 1024
 MEMORY_MB = 64
@@ -90,8 +91,8 @@ def measure(customer: Customer, *options: str) -> Measured:
     )
     status = (customer.folder / "status.txt").read_text("utf-8")
     peak = int(status.split("VmHWM:")[1].split()[0]) // 1024
-    terminal = done.stdout.decode(), done.stderr.decode()
-    return Measured(customer.judge(done.returncode, *terminal), peak)
+    ended = Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return Measured(customer.judge(ended), peak)
 
 
 def alternate(*replies: Reply) -> list[tuple[str, Reply]]:

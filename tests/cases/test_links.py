@@ -12,7 +12,6 @@ from tests.cases.conftest import SKIPS_SLOW, Market
 from tests.cases.dialects import answer_of, encoded, error, link_of, links
 from tests.cases.encodings import CODINGS, NO_CODINGS
 from tests.cases.judge import KEY, Customer, Outcome, among_others, row_of
-from tests.cases.process import start
 from tests.cases.server import PRICE, Answer, Request, Service, draw, picture
 
 IMAGE = draw("odd")
@@ -121,9 +120,9 @@ def test_no_key_goes_to_another_origin_or_along_a_redirect(market: Market) -> No
     service.rows["one"] = [links("openai", f"{other.url}/img/other.png")]
     service.rows["two"] = [links("openai", link_of("odd"))]
     customer.write(["one", "two"])
-    with start(customer, "--limit", "2") as process:
-        process.wait_for(lambda: len(service.asked(PATH)) >= 3)
-        process.interrupt()
+    with customer.underway("--limit", "2") as command:
+        assert command.comes_to(lambda: len(service.asked(PATH)) >= 3)
+        command.interrupt()
     for request in [*other.requests, *service.asked("/img/other")]:
         assert KEY not in str(request.headers)
 
@@ -133,9 +132,9 @@ def test_no_key_goes_to_a_link_of_a_text(market: Market) -> None:
     service.paths[PATH] = [error(401, "key needed")]
     service.rows["odd"] = [answer_of([{"text": f"![x]({link_of('odd')})"}])]
     customer.write(["odd"])
-    with start(customer) as process:
-        process.wait_for(lambda: len(service.asked(PATH)) >= 3)
-        process.interrupt()
+    with customer.underway() as command:
+        assert command.comes_to(lambda: len(service.asked(PATH)) >= 3)
+        command.interrupt()
     for request in service.asked(PATH):
         assert KEY not in str(request.headers)
 
@@ -186,9 +185,9 @@ def test_a_later_run_downloads_before_it_buys(
     sell_link(service, provider, link_of("odd"))
     service.paths[PATH] = [LATE]
     customer.write(["a", "odd", "z"])
-    with start(customer, "--grace", "1") as process:
-        process.wait_for(lambda: len(service.asked(PATH)) >= 2)
-        process.interrupt()
+    with customer.underway("--grace", "1") as run:
+        assert run.comes_to(lambda: len(service.asked(PATH)) >= 2)
+        run.interrupt()
     service.paths[PATH] = [picture(IMAGE)]
     if command == "retry":
         customer.call("retry", "out")

@@ -11,7 +11,6 @@ from tests.cases import replies
 from tests.cases.conftest import Market
 from tests.cases.dialects import error
 from tests.cases.judge import row_of
-from tests.cases.process import start
 from tests.cases.server import Answer, Request
 
 HASTE = 4.0
@@ -101,9 +100,9 @@ def test_an_absurd_wait_is_told_in_the_words_of_the_provider(
     customer, service = market.enter("openai")
     service.gate = lambda _: asks_to_wait(value)
     customer.write(["a", "b", "c"])
-    with start(customer) as process:
-        process.wait_for(lambda: "Too Many Requests" in process.terminal)
-        process.interrupt()
+    with customer.underway() as command:
+        assert command.comes_to(lambda: "Too Many Requests" in command.terminal)
+        command.interrupt()
     assert len(service.purchases) <= 3
 
 

@@ -15,32 +15,13 @@ from pathlib import Path
 import polars as pl
 
 from batchgen.model import Status
-from batchgen.providers import PROVIDERS, key_variable
 from batchgen.sandbox import SandboxProcess
-from tests.warm import call
+from tests.drive import HASTE, keys_of_all, run_command
+from tests.warm import Ended as Ended
 
-COMMAND = [sys.executable, "-m", "batchgen"]
 KEY = "sk-live-Qz7Rt2Lm9Xv4Bn8Kw1PdYc5H"
 TIMEOUT_S = 120
-HASTE = 8.0
-"""How much faster time runs in a command, unless a test says otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What a command left behind."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def message(self) -> str:
-        """Return the one message on stderr, without the name that says it."""
-        lines = self.stderr.splitlines()
-        assert len(lines) == 1, self.stderr
-        assert lines[0].startswith("batchgen: "), self.stderr
-        return lines[0].removeprefix("batchgen: ")
+COMMAND = [sys.executable, "-m", "batchgen"]
 
 
 def batchgen(
@@ -62,16 +43,15 @@ def batchgen(
         haste: How much faster its time runs: 1 where a clock outside judges it, such
             as that of a server that lets so many requests a second through.
     """
-    said = [*map(str, words)]
     env = {**environment(key), **(variables or {})}
-    done = call(said, at=at, env=env, within_s=TIMEOUT_S, preload=preload, haste=haste)
-    assert "Traceback" not in done.out + done.err, done.err
-    return Ended(done.code, done.out, done.err)
+    ended = run_command(*words, at=at, env=env, preload=preload, haste=haste)
+    assert "Traceback" not in ended.terminal, ended.stderr
+    return ended
 
 
 def environment(key: str | None) -> dict[str, str]:
-    keys = {key_variable(name): key for name in PROVIDERS} if key else {}
-    return {**os.environ, **keys}
+    """Return the environment as the test has set it, with a key of every provider."""
+    return {**os.environ, **(keys_of_all(key) if key else {})}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import http.client
 import re
-import threading
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from tests.fake_provider.http import Answer, Request
+from tests.fake_provider.server import serve_in_threads
+
 # What no two requests share, or what counts what another header says.
 UNLIKE = frozenset({"content-length", "connection"})
+_OF_THE_CONNECTION = frozenset({"content-length", "connection", "date", "server"})
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One request as it arrived."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
+class Recorded(Request):
+    """One request as it arrived, to be compared with another."""
 
     @property
     def is_form(self) -> bool:
@@ -37,7 +33,7 @@ class Recorded:
         Links of uploads differ from one upload to the next.
         """
         headers = {k: v for k, v in self.headers.items() if k not in UNLIKE}
-        content: object = re.sub(rb"/uploads?/[^\"]+", b"/UPLOAD", self.body)
+        content: object = re.sub(rb"/uploads?/[^\"]+", b"/UPLOAD", self.content)
         if self.is_form:
             headers["content-type"] = "multipart/form-data"
             content = self.parts()
@@ -46,7 +42,7 @@ class Recorded:
     def parts(self) -> list[tuple[dict[str, str], bytes]]:
         """Return the parts of a form: their headers and their content."""
         head = f"content-type: {self.headers['content-type']}\r\n\r\n".encode()
-        message = BytesParser(policy=HTTP).parsebytes(head + self.body)
+        message = BytesParser(policy=HTTP).parsebytes(head + self.content)
         assert not message.defects
         parts: list[Message] = message.get_payload()  # type: ignore[assignment]
         return [
@@ -58,33 +54,18 @@ class Recorded:
         ]
 
 
-@dataclass
 class Recorder:
-    """Passes every request on; what lies below `/pictures/` it serves itself."""
+    """Passes every request on; what lies below `/pictures/` comes from itself."""
 
-    target: str
-    pictures: dict[str, bytes] = field(default_factory=dict)
-    requests: list[Recorded] = field(default_factory=list)
+    def __init__(self, target: str, pictures: Mapping[str, bytes] = {}) -> None:
+        self.target = target
+        self.pictures = dict(pictures)
+        self.requests: list[Recorded] = []
+        self.url = ""
+        self._serving = serve_in_threads(self)
 
     def __enter__(self) -> Self:
-        recorder = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def pass_on(self) -> None:
-                recorder.handle(self)
-
-            do_GET = do_POST = pass_on  # noqa: N815 - the library's names
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._serving.__enter__()
         return self
 
     def __exit__(
@@ -93,48 +74,35 @@ class Recorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._serving.__exit__(kind, error, trace)
 
-    def handle(self, handler: BaseHTTPRequestHandler) -> None:
-        size = int(handler.headers.get("content-length", "0"))
-        body = handler.rfile.read(size)
-        if handler.path.startswith("/pictures/"):
-            self._answer(handler, 200, {}, self.pictures[handler.path])
-            return
-        headers = {name.lower(): value for name, value in handler.headers.items()}
-        recorded = Recorded(handler.command, handler.path, headers, body)
+    def answer(self, request: Request) -> Answer:
+        """Keep a request, and return what the target answers."""
+        if request.path.startswith("/pictures/"):
+            return Answer(200, self.pictures[request.path])
+        recorded = Recorded(
+            request.method, request.path, request.headers, request.content
+        )
         self.requests.append(recorded)
-        self._answer(handler, *self._forward(recorded))
+        return self._forward(recorded)
 
-    def _forward(self, request: Recorded) -> tuple[int, dict[str, str], bytes]:
+    def encode(self, request: Request, answer: Answer) -> bytes:
+        """Return the bytes of an answer."""
+        return answer.encode()
+
+    def _forward(self, request: Recorded) -> Answer:
         target = urlsplit(self.target)
         connection = http.client.HTTPConnection(target.netloc)
-        headers = request.headers | {"host": target.netloc}
+        headers = {**request.headers, "host": target.netloc}
         connection.request(
-            request.method, request.path, body=request.body, headers=headers
+            request.method, request.path, body=request.content, headers=headers
         )
         reply = connection.getresponse()
         body = reply.read()
         connection.close()
-        kept = {
+        passed_on = {
             name: value
             for name, value in reply.getheaders()
-            if name.lower() not in ("content-length", "connection", "date", "server")
+            if name.lower() not in _OF_THE_CONNECTION
         }
-        return reply.status, kept, body
-
-    def _answer(
-        self,
-        handler: BaseHTTPRequestHandler,
-        status: int,
-        headers: dict[str, str],
-        body: bytes,
-    ) -> None:
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name, value)
-        handler.send_header("content-length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+        return Answer(reply.status, body, passed_on)

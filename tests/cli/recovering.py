@@ -12,6 +12,7 @@ from tests.cli.command import (
     Shop,
     batchgen,
 )
+from tests.law import check_amounts
 
 OUTPUTS = ("images.zip", "results.parquet", "attempts.parquet")
 TABLES = OUTPUTS[1:]
@@ -31,10 +32,9 @@ def money_in(folder: Path) -> Totals:
         return ledger.totals(1 << 40)
 
 
-def is_within(money: Money, billed: int) -> bool:
-    """Say whether the law of money holds."""
-    spent = money.spent + money.retired
-    return spent <= billed <= spent + money.at_risk
+def check_money(money: Money, billed: int) -> None:
+    """Check the law of money, retired rows included."""
+    check_amounts(money.spent + money.retired, billed, money.at_risk)
 
 
 def recover(shop: Shop, *arguments: str) -> Ended:

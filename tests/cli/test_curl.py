@@ -86,9 +86,13 @@ def run_in(shell: str, script: str, folder: Path, name: str) -> str:
 def purchase_of(requests: list[Recorded], name: str, row: int) -> Recorded:
     """Return the first request that bought a row."""
     words = (f'"r{row}'.encode(), f"\r\n\r\nr{row}".encode())
-    found = [it for it in requests if any(word in it.body for word in words)]
-    assert found, f"nothing was bought for row {row} of {name}"
-    return found[0]
+    purchases = [
+        request
+        for request in requests
+        if any(word in request.content for word in words)
+    ]
+    assert purchases, f"nothing was bought for row {row} of {name}"
+    return purchases[0]
 
 
 @needs_curl

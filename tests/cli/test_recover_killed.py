@@ -24,8 +24,8 @@ from tests.cli.command import (
 )
 from tests.cli.recovering import (
     PRICE,
+    check_money,
     garble,
-    is_within,
     lose_ledger,
     money_in,
     recover,
@@ -78,7 +78,7 @@ def test_a_killed_run_without_its_ledger_keeps_the_law_of_money(
             recover(shop)
 
             totals = money_in(folder)
-            assert is_within(totals, sandbox.bill()["total_nano_usd"]), totals
+            check_money(totals, sandbox.bill()["total_nano_usd"])
         before = billed_by_prompt(sandbox)
         whole, open_prompts = prompts_in(folder)
         ended = shop.run("m.csv", *options, "--yes", "--quiet")
@@ -87,7 +87,7 @@ def test_a_killed_run_without_its_ledger_keeps_the_law_of_money(
         assert ended.code in (0, 3), ended
         for prompt in whole | open_prompts:
             assert after[prompt] == before[prompt], prompt
-        assert is_within(money_in(folder), sandbox.bill()["total_nano_usd"])
+        check_money(money_in(folder), sandbox.bill()["total_nano_usd"])
 
 
 def prompts_in(folder: Path) -> tuple[set[str], set[str]]:

@@ -15,7 +15,7 @@ from PIL import Image
 from batchgen.model import pixel_size
 from batchgen.model.capabilities import PIXELS_AT_1K
 from batchgen.providers import PROVIDERS
-from tests.acceptance.books import Books, Record
+from tests.books import Books, Record
 from tests.contract.customer import Customer, check_books
 from tests.contract.references import References
 from tests.providers.expected import facts_of

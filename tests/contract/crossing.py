@@ -10,7 +10,7 @@ from typing import Any
 from batchgen.model import ImageRequest
 from batchgen.providers import PROVIDERS
 from batchgen.verify.requests import rates_of, values_of
-from tests.acceptance.books import Record
+from tests.books import Record
 from tests.contract.arrived import Figures, check_crossing
 from tests.contract.customer import Customer
 from tests.contract.pairs import pairwise

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import polars as pl
-
 from batchgen.engines.folder import open_folder
 from batchgen.ledger.picked import retry_status
 from batchgen.model import Status
@@ -15,20 +13,8 @@ from batchgen.sandbox.faults import Fault
 from batchgen.sandbox.services import SERVICES
 from batchgen.verify.customer import Customer as Buyer
 from batchgen.verify.customer import quick
-from tests.acceptance.books import (
-    Books,
-    Record,
-    check_archive,
-    check_money,
-    check_table,
-    ledger_rows,
-)
-
-_ATTEMPTS = """
-  SELECT attempts.*, json_extract(rows.request, '$.prompt') AS prompt, rows.n, rows.id,
-         EXISTS (SELECT 1 FROM plan WHERE plan.row_id = attempts.row_id) AS planned
-  FROM attempts JOIN rows USING (row_id) ORDER BY attempt_id
-"""
+from tests.books import Books, Record, read_books
+from tests.law import check_archive, check_money, check_table
 
 FAULTS: Mapping[str, frozenset[Fault]] = {
     name: service.faults  # type: ignore[attr-defined]
@@ -53,14 +39,8 @@ class Customer(Buyer):
 
     def books(self, out: Path | None = None) -> Books:
         """Return what both sides wrote down; `out` is the run folder if another."""
-        out = out or self.out
-        return Books(
-            folder=out,
-            rows=pl.read_parquet(out / "results.parquet").to_dicts(),
-            attempts=ledger_rows(out / "run.db", _ATTEMPTS),
-            bill=self.bill(),
-            requests=self.requests(),
-        )
+        folder = out or self.out
+        return read_books(folder, bill=self.bill(), requests=self.requests())
 
 
 def check_books(books: Books) -> None:

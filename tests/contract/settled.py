@@ -29,7 +29,7 @@ from batchgen.providers import PROVIDERS
 from batchgen.sandbox import start_sandbox
 from batchgen.sandbox.faults import REPLY_NEVER_COMES, Fault
 from batchgen.sandbox.services import SERVICES
-from tests.acceptance.books import Books, nano_of
+from tests.books import Books, nano_of
 from tests.contract.customer import Customer
 
 UNSURE = REPLY_NEVER_COMES | {

@@ -11,7 +11,7 @@ from batchgen.sandbox.faults import Fault
 from batchgen.sandbox.services import SERVICES
 from batchgen.verify.checks import LINKS, Check, checks_of
 from batchgen.verify.outcomes import ELSEWHERE, EXPECTED
-from tests.acceptance.books import is_at_risk
+from tests.books import is_at_risk
 from tests.contract.customer import Customer, check_books, names_with
 from tests.providers.expected import facts_of
 

@@ -6,7 +6,7 @@ import pytest
 
 from batchgen.cli.summary import finish
 from batchgen.providers import PROVIDERS
-from tests.acceptance.books import is_at_risk
+from tests.books import is_at_risk
 from tests.contract.customer import Customer, check_books
 from tests.providers.expected import facts_of
 

@@ -13,17 +13,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.acceptance.books import (
-    Books,
+from tests.books import Books, ledger_rows
+from tests.crash.modes import Loss
+from tests.law import (
     check_archive,
     check_images,
     check_money,
     check_no_image_is_forgotten,
     check_nothing_is_bought_again,
     check_table,
-    ledger_rows,
 )
-from tests.crash.modes import Loss
 from tests.warm import Ended
 
 REFUSED = tuple(f"REFUSE-ME, no. {number}" for number in range(3))

@@ -6,7 +6,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +15,7 @@ from PIL import Image
 from batchgen.planning.planner import SLICE
 from batchgen.providers import PROVIDERS, key_variable
 from batchgen.sandbox import SandboxProcess
-from tests.acceptance.books import ATTEMPTS, Books, ledger_rows
+from tests.books import Books, ledger_rows, read_books
 from tests.crash.audit import REFUSED, Found, Left, check, check_loss, compare
 from tests.crash.modes import MODES, Case, Mode, loss_at
 from tests.crash.power import PowerLoss
@@ -179,13 +179,9 @@ class Customer:
 
     def books(self) -> Books:
         """Return what both sides wrote down of this run alone."""
-        out, bank = self.folder / "out", self.bank
-        entries = bank.bill(self.mode.provider)["entries"]
-        table = pl.read_parquet(out / "results.parquet").to_dicts()
-        return Books(
-            folder=out,
-            rows=[it for it in table if not it["prompt"].startswith("never")],
-            attempts=ledger_rows(out / "run.db", ATTEMPTS),
-            bill=[it for it in entries if it["id"] not in self._billed_before],
-            requests=bank.requests()[self._asked_before :],
-        )
+        entries = self.bank.bill(self.mode.provider)["entries"]
+        bill = [entry for entry in entries if entry["id"] not in self._billed_before]
+        requests = self.bank.requests()[self._asked_before :]
+        books = read_books(self.folder / "out", bill=bill, requests=requests)
+        in_scope = [row for row in books.rows if not row["prompt"].startswith("never")]
+        return replace(books, rows=in_scope)

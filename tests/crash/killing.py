@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.acceptance.batch import Batch, Running, product_rows
-from tests.acceptance.books import ledger_rows
+from tests.books import ledger_rows
 from tests.warm import Ended
 
 IN_FLIGHT = 16

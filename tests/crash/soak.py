@@ -9,22 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchgen.sandbox import SandboxProcess
-from tests.acceptance.books import (
-    Books,
-    Record,
+from tests.books import Books, Record, ledger_rows
+from tests.crash.audit import Left, check_integrity
+from tests.crash.ground import Customer
+from tests.crash.modes import ONCE, Mode, points_of
+from tests.crash.points import KILLED
+from tests.crash.stable import Stable
+from tests.law import (
     check_archive,
     check_images,
     check_money,
     check_no_image_is_forgotten,
     check_nothing_is_bought_again,
     check_table,
-    ledger_rows,
 )
-from tests.crash.audit import Left, check_integrity
-from tests.crash.ground import Customer
-from tests.crash.modes import ONCE, Mode, points_of
-from tests.crash.points import KILLED
-from tests.crash.stable import Stable
 
 IN_FLIGHT = 8
 MOST_S = 1.2
@@ -119,7 +117,7 @@ class Soak:
             assert ended.code in (-9, 0, 3), ended
             if ended.code == -9:
                 figures.kills += 1
-                _, _, at = ended.err.rpartition(KILLED)
+                _, _, at = ended.stderr.rpartition(KILLED)
                 if point is not None and at.strip() == point:
                     figures.at_points.add(point)
                 yield Left.of(customer.folder / "out")

@@ -22,15 +22,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from tests.acceptance.batch import Batch
-from tests.acceptance.books import (
-    Books,
-    check_all,
-    check_no_image_is_forgotten,
-    read_books,
-)
+from tests.books import Books
 from tests.crash.audit import check_integrity
 from tests.crash.modes import MODES, Mode
 from tests.crash.soak import bought_again, lost_rows, unadmitted
+from tests.law import check_all, check_no_image_is_forgotten
 
 IN_FLIGHT = 32
 HEAD = (
@@ -95,9 +91,9 @@ def weather(folder: Path, mode: Mode, rows: int, seed: int) -> Weathered:
     begun = time.monotonic()
     with batch.running() as run:
         code = run.process.wait()
-        took_s, said = time.monotonic() - begun, run.said()
+        took_s, said = time.monotonic() - begun, run.output
     assert code in (0, 3), said
-    books = read_books(batch)
+    books = batch.books()
     check_all(books)
     check_no_image_is_forgotten(books)
     check_integrity(books.folder)

@@ -19,14 +19,8 @@ import pytest
 
 from batchgen.sandbox import SandboxProcess, start_sandbox
 from tests.acceptance.batch import product_rows
-from tests.acceptance.books import (
-    check_all,
-    check_images,
-    check_no_image_is_forgotten,
-    ledger_rows,
-    read_books,
-)
 from tests.acceptance.conftest import customer
+from tests.books import ledger_rows
 from tests.crash.killing import (
     Moment,
     at_directory,
@@ -44,6 +38,7 @@ from tests.crash.killing import (
     size_of,
     written_at,
 )
+from tests.law import check_all, check_images, check_no_image_is_forgotten
 
 PROVIDERS = ["aimlapi", "foxapi"]
 
@@ -73,7 +68,7 @@ def test_a_kill_during_the_very_first_second_leaves_nothing_in_the_way(
     finished(batch)
 
     assert all(killed)
-    books = read_books(batch)
+    books = batch.books()
     assert books.statuses == {"succeeded": 8}
     check_all(books)
 
@@ -90,17 +85,17 @@ def test_after_a_kill_status_and_report_work_and_buy_nothing(
 
     status = batch.call("status", "out", "--json")
     reports = [batch.call("report", "out") for _ in range(2)]
-    books = read_books(batch)
+    books = batch.books()
 
     assert [it.code for it in (status, *reports)] == [0, 0, 0], (status, reports)
-    assert json.loads(status.out)["running"] is False
+    assert json.loads(status.stdout)["running"] is False
     assert ledger_rows(batch.ledger, count) == before
     assert len(books.rows) == 12
     assert 3 <= books.statuses["succeeded"] < 12
     check_all(books)
 
     finished(batch)
-    books = read_books(batch)
+    books = batch.books()
 
     assert books.statuses == {"succeeded": 12}
     check_all(books)
@@ -124,7 +119,7 @@ def test_an_image_that_came_with_its_reply_is_adopted_when_only_the_zip_has_it(
                 assert run.comes_to(lambda: _ends_a_png(batch.archive))
                 run.kill()
         finished(batch)
-        books = read_books(batch, bank)
+        books = batch.books(bank)
 
     [attempt] = books.attempts
     assert attempt["state"] == "stored"
@@ -160,7 +155,7 @@ def test_a_kill_between_the_zip_and_the_table_leaves_both_to_the_next_command(
     assert not batch.table.exists()
     finished(batch)
 
-    books = read_books(batch)
+    books = batch.books()
     assert books.statuses == {"succeeded": 6}
     assert len(books.requests) == 6
     check_all(books)
@@ -183,7 +178,7 @@ def test_outputs_that_a_kill_cut_short_are_written_anew(
     assert set(newest_states(batch)) == {"stored"}
     finished(batch)
 
-    books = read_books(batch)
+    books = batch.books()
     assert Counter(it["body"]["prompt"] for it in books.requests) == Counter(
         books.prompts
     )
@@ -207,7 +202,7 @@ def test_a_report_that_is_killed_leaves_the_zip_to_the_next_command(
     os.truncate(batch.archive, whole - 50)
     finished(batch)
 
-    check_all(read_books(batch))
+    check_all(batch.books())
 
 
 def test_a_killed_run_ends_with_the_same_results_as_one_left_in_peace(

@@ -45,9 +45,9 @@ async def measure(rate: int, count: int, folder: Path) -> bool:
             ended = await anyio.run_process(
                 command, cwd=folder, env={**os.environ, **key}, check=False
             )
-        first = min(bought.at for bought in shop.buys)
-        last = max(bought.at for bought in shop.buys)
-        late = [bought for bought in shop.buys if bought.at - first > FIRST_S]
+        first = min(bought.at_s for bought in shop.buys)
+        last = max(bought.at_s for bought in shop.buys)
+        late = [bought for bought in shop.buys if bought.at_s - first > FIRST_S]
         used = len(late) / (rate * max(last - first - FIRST_S, 1e-9))
     results = pl.read_parquet(folder / "out" / "results.parquet")
     attempts = pl.read_parquet(folder / "out" / "attempts.parquet")

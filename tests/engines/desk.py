@@ -11,10 +11,8 @@ from typing import Any
 import polars as pl
 
 from batchgen.engines.config import RunConfig, RunResult
-from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.handle import RunHandle
-from batchgen.engines.local import LocalEngine
 from batchgen.ledger import AttemptRecord, RowRecord, Totals, settle_charge
 from batchgen.ledger.picked import retry_status
 from batchgen.model import Job, Price, PriceList, Status, Terms, to_nano
@@ -23,7 +21,10 @@ from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.apiai import ApiAi
 from batchgen.providers.foxapi import FoxApi
 from batchgen.runner.progress import Progress
+from tests.books import total_nano
+from tests.drive import never_ask, run_job
 from tests.engines.shop import Shop
+from tests.law import check_amounts
 
 EVERY = 1 << 62
 AGREED = Decimal("0.05")
@@ -57,10 +58,6 @@ def statuses(outcome: RunResult) -> dict[Status, int]:
 def rows(count: int) -> list[str]:
     """Return prompts that tell rows apart."""
     return [f"row {number}" for number in range(count)]
-
-
-def never_ask(estimate: Estimate) -> None:
-    raise AssertionError(f"consent was given, yet it asks: {estimate}")
 
 
 @dataclass
@@ -130,13 +127,7 @@ class Desk:
             handle=self.handle,
             seed=7,
         )
-        job = self.job(**said)
-        with open_folder(job.out, job.source, "loopback") as folder:
-            outcome = await LocalEngine(job, folder, config).run()
-        assert outcome.totals is not None
-        shown = {it: count for it, count in config.progress.rows.items() if count}
-        assert shown == outcome.totals.rows, "what is shown is not what is so"
-        return outcome
+        return await run_job(self.job(**said), config)
 
     def wide(self, provider: str, concurrency: int, **terms: Any) -> dict[str, Terms]:
         """Return terms that let a provider have more purchases under way."""
@@ -189,9 +180,8 @@ class Desk:
             settle_charge(folder.ledger, attempt_id, to_nano(usd))
 
     def check_money(self) -> None:
-        """Let the law of money be judged against the shop's own bill."""
+        """Check the law of money against the shop's own bill."""
         totals = self.totals()
         spent = totals.spent + totals.retired
-        assert spent <= self.shop.billed_nano <= spent + totals.at_risk
-        known = sum((it["cost_usd"] or Decimal(0) for it in self.table()), Decimal(0))
-        assert known.scaleb(9) == totals.spent
+        check_amounts(spent, self.shop.billed_nano, totals.at_risk)
+        assert total_nano(row["cost_usd"] for row in self.table()) == totals.spent

@@ -16,7 +16,7 @@ from batchgen.errors import BudgetReached, Charge, CredentialRejected, UsageErro
 from batchgen.model import Delivered, Reply, State, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from tests.engines.desk import Desk, statuses
-from tests.engines.shop import LOST, Answer, Asked, Shop, in_turn, refused, said
+from tests.engines.shop import LOST, Answer, Request, Shop, in_turn, refused, said
 from tests.prices import at
 
 pytestmark = pytest.mark.anyio
@@ -54,7 +54,7 @@ async def test_a_retry_after_is_a_floor_for_every_row_of_the_provider(
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 4}
-    first, throttled, *later = (it.at for it in shop.buys)
+    first, throttled, *later = (it.at_s for it in shop.buys)
     assert first <= throttled
     assert min(later) >= throttled + 0.6
     assert len(later) == 3
@@ -80,7 +80,7 @@ async def test_a_throttle_without_a_wait_stops_nothing(desk: Desk, shop: Shop) -
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert shop.buys[1].at >= shop.buys[0].at + 1.0
+    assert shop.buys[1].at_s >= shop.buys[0].at_s + 1.0
 
 
 # -- stopped
@@ -400,7 +400,7 @@ async def test_a_run_that_is_cancelled_ends_and_loses_nothing(
 
     with anyio.CancelScope() as whole, anyio.fail_after(20):
 
-        def cancel(asked: Asked) -> Answer:
+        def cancel(asked: Request) -> Answer:
             whole.cancel()
             return sell(asked)
 
@@ -441,7 +441,7 @@ async def test_a_gateway_timeout_is_at_risk_and_not_bought_again_and_again(
 ) -> None:
     words = "litellm.Timeout: APITimeoutError - Request timed out."
 
-    def late(asked: Asked) -> Answer:
+    def late(asked: Request) -> Answer:
         at_risk(shop)
         return said({"error": {"message": words, "code": "408"}}, 408)
 

@@ -16,7 +16,7 @@ from batchgen.errors import BudgetReached, GroupsFull, SpecError, UsageError
 from batchgen.model import Price, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from tests.engines.desk import PRICES, Desk, QuickFox, statuses
-from tests.engines.shop import Answer, Asked, Shop, refused, said
+from tests.engines.shop import Answer, Request, Shop, refused, said
 from tests.prices import at
 
 pytestmark = pytest.mark.anyio
@@ -113,7 +113,7 @@ async def test_a_part_that_is_tried_again_waits_with_its_group(
 ) -> None:
     catalogue(desk, *["Acme"] * 3)
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         if len(shop.buys) > 1:
             return shop.sells(CREDITS)(asked)
         shop.billed_nano += COST

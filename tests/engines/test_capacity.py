@@ -18,7 +18,7 @@ from batchgen.wire.sockets import NoSocket
 from batchgen.wire.transport import AiohttpTransport
 from tests.engines.desk import Desk, statuses
 from tests.engines.desk import rows as prompts
-from tests.engines.shop import Answer, Asked, refused
+from tests.engines.shop import Answer, Request, refused
 
 OPEN = 14
 FILES = Path("/proc/self/fd")
@@ -95,7 +95,7 @@ def test_where_nothing_fits_the_job_is_refused() -> None:
 async def test_the_zip_is_open_before_anything_is_bought(desk: Desk) -> None:
     sell, opened = desk.shop.buy, []
 
-    def look_and_sell(asked: Asked) -> Answer:
+    def look_and_sell(asked: Request) -> Answer:
         names = {path.readlink().name for path in FILES.iterdir() if path.is_symlink()}
         opened.append("images.zip" in names)
         return sell(asked)

@@ -19,7 +19,7 @@ from batchgen.planning.routing import Choice
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.references import ReferenceCache
 from tests.engines.desk import Desk, rows, statuses
-from tests.engines.shop import PNG, Answer, Asked, Shop
+from tests.engines.shop import PNG, Answer, Request, Shop
 
 pytestmark = pytest.mark.anyio
 
@@ -101,7 +101,7 @@ async def test_an_image_that_breaks_the_reader_is_fetched_by_the_next_run(
     monkeypatch.setattr(check_module, "inspect", look)
     desk.write(*rows(6))
 
-    def image(asked: Asked) -> Answer:
+    def image(asked: Request) -> Answer:
         body = PNG + BAD if asked.name == "3.png" else PNG
         return Answer(200, body, {"content-type": "image/png"})
 
@@ -162,7 +162,7 @@ async def test_a_reference_that_breaks_its_reader_ends_one_row(
 
     monkeypatch.setattr(ReferenceCache, "attachment", attachment)
 
-    def sell(asked: Asked) -> Answer:
+    def sell(asked: Request) -> Answer:
         shop.billed_nano += 50_000_000
         return Answer(200, PNG, {"content-type": "image/png"})
 

@@ -14,7 +14,7 @@ from batchgen.model import Status, Terms
 from tests.daemons.haproxy import haproxy
 from tests.daemons.nginx import nginx
 from tests.engines.desk import Desk, rows, statuses
-from tests.engines.shop import Answer, Asked, Shop
+from tests.engines.shop import Answer, Request, Shop
 
 pytestmark = pytest.mark.anyio
 
@@ -91,7 +91,7 @@ async def test_a_503_that_took_as_long_as_a_purchase_may_have_been_one(
     slow.write(*rows(6))
     sells = shop.sells(CREDITS)
 
-    def sell_or_lose(asked: Asked) -> Answer:
+    def sell_or_lose(asked: Request) -> Answer:
         sold = sells(asked)
         is_third = len(shop.buys) == 3
         return Answer(503, b"<html>503 no</html>", HTML) if is_third else sold
@@ -126,7 +126,7 @@ async def test_a_gateway_that_refuses_the_last_row_alone_does_not_fail_that_row(
     sells = shop.sells(CREDITS)
     refusals = 3 * OWN_THROTTLES
 
-    def sell_or_refuse(asked: Asked) -> Answer:
+    def sell_or_refuse(asked: Request) -> Answer:
         nonlocal refusals
         if asked.body["prompt"] != "row 2" or not refusals:
             return sells(asked)
@@ -134,7 +134,7 @@ async def test_a_gateway_that_refuses_the_last_row_alone_does_not_fail_that_row(
         shop.takes_s = 0.0
         return Answer(503, b"<html>503 no</html>", HTML)
 
-    def sell(asked: Asked) -> Answer:
+    def sell(asked: Request) -> Answer:
         shop.takes_s = TAKES_S
         return sell_or_refuse(asked)
 

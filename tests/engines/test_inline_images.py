@@ -14,7 +14,7 @@ from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
 from batchgen.providers.aimlapi import AimlApi
 from tests.engines.desk import Desk, statuses
-from tests.engines.shop import PNG, Answer, Asked, Shop, drawn, said
+from tests.engines.shop import PNG, Answer, Request, Shop, drawn, said
 from tests.prices import at
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +27,7 @@ DEAR = 10 * CREDITS
 def inline(shop: Shop, data: bytes, credits_used: int = CREDITS) -> None:
     """Let the shop answer each purchase with these bytes as base64."""
 
-    def say(asked: Asked) -> Answer:
+    def say(asked: Request) -> Answer:
         shop.billed_nano += credits_used * 500
         text = base64.b64encode(data).decode()
         usage = {"usage": {"credits_used": credits_used}}
@@ -162,7 +162,7 @@ async def test_the_archive_lists_only_rows_that_the_manifest_holds(
 async def test_of_a_metered_charge_that_is_not_said_the_least_is_spent(
     desk: Desk, shop: Shop
 ) -> None:
-    def say(asked: Asked) -> Answer:
+    def say(asked: Request) -> Answer:
         shop.billed_nano += CREDITS * 500
         return said({"data": [{"b64_json": base64.b64encode(PNG).decode()}]})
 
@@ -181,7 +181,7 @@ async def test_of_a_metered_charge_that_is_not_said_the_least_is_spent(
 async def test_an_image_that_is_rejected_keeps_the_id_of_its_reply(
     desk: Desk, shop: Shop
 ) -> None:
-    def say(asked: Asked) -> Answer:
+    def say(asked: Request) -> Answer:
         shop.billed_nano += CREDITS * 500
         text = base64.b64encode(b"<html>").decode()
         usage = {"usage": {"credits_used": CREDITS}}

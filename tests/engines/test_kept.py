@@ -19,7 +19,7 @@ from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
 from batchgen.runner import second_chances as again
 from tests.engines.desk import AGREED, Desk, statuses
-from tests.engines.shop import PICTURE, PNG, Answer, Asked, Shop, in_turn, said
+from tests.engines.shop import PICTURE, PNG, Answer, Request, Shop, in_turn, said
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +44,7 @@ def kept(desk: Desk) -> set[str]:
 def sells(shop: Shop, document: Any, **headers: Any) -> None:
     """Answer each purchase with a document, and charge five cents for it."""
 
-    def say(asked: Asked) -> Answer:
+    def say(asked: Request) -> Answer:
         shop.billed_nano += 50_000_000
         return said(document, **headers)
 

@@ -13,7 +13,7 @@ from batchgen.engines.folder import read_ledger
 from batchgen.errors import NearlyAllFailed
 from batchgen.model import Status, Terms
 from tests.engines.desk import Desk, statuses
-from tests.engines.shop import Answer, Asked, Shop, refused, said
+from tests.engines.shop import Answer, Request, Shop, refused, said
 
 pytestmark = pytest.mark.anyio
 
@@ -31,10 +31,10 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     return desk
 
 
-def mostly(shop: Shop, bad: Answer, good_every: int = 0) -> Callable[[Asked], Answer]:
+def mostly(shop: Shop, bad: Answer, good_every: int = 0) -> Callable[[Request], Answer]:
     sell = shop.sells(CREDITS)
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         is_good = good_every and len(shop.buys) % good_every == 0
         return sell(asked) if is_good else bad
 

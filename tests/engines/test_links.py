@@ -20,7 +20,7 @@ from tests.engines.shop import (
     PICTURE,
     PNG,
     Answer,
-    Asked,
+    Request,
     Shop,
     drawn,
     in_turn,
@@ -235,7 +235,7 @@ async def test_waiting_for_a_link_holds_up_no_other_row(
     desk.write(*(f"cup {number}" for number in range(20)))
     lost: set[str] = set()
 
-    def image(asked: Asked) -> Answer:
+    def image(asked: Request) -> Answer:
         # Some work once every row was bought: with one place in flight, and three
         # attempts under way for each, that is never if who waits counts.
         is_late = asked.name in {"1.png", "2.png", "3.png", "4.png"}
@@ -257,7 +257,7 @@ async def test_waiting_for_a_link_holds_up_no_other_row(
 async def test_a_stop_is_heeded_while_a_link_is_waited_for(
     desk: Desk, shop: Shop
 ) -> None:
-    def image(asked: Asked) -> Answer:
+    def image(asked: Request) -> Answer:
         if len(shop.downloads) == 4:
             desk.handle.stop()
         return GONE
@@ -339,7 +339,7 @@ async def test_links_beside_base64_are_fetched_and_both_are_stored(
     usage = {"usage": {"credits_used": CREDITS}}
     desk.provider = "aimlapi"
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         shop.billed_nano += 50_000_000
         data = [{"url": f"{shop.url}/images/extra.png"}, {"b64_json": image}]
         return said({"data": data, "meta": usage})
@@ -361,7 +361,7 @@ async def test_more_images_than_asked_for_may_have_been_charged(
     desk.provider = "apiai"
     image = base64.b64encode(PNG).decode()
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         shop.billed_nano += 2 * to_nano(AGREED)
         return said({"data": [{"b64_json": image}, {"b64_json": image}]})
 
@@ -426,7 +426,7 @@ async def test_a_link_beside_base64_is_fetched_by_a_later_run(
     desk.write_columns(prompt=["a"], n=[2])
     text = base64.b64encode(PNG).decode()
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         shop.billed_nano += 50_000_000
         data = [{"url": f"{shop.url}/images/1.png"}, {"b64_json": text}]
         return said({"data": data, "meta": {"usage": {"credits_used": CREDITS}}})
@@ -455,7 +455,7 @@ async def test_a_link_beside_base64_that_is_no_image_is_fetched_and_the_row_says
     desk.write_columns(prompt=["a"], n=[2])
     text = base64.b64encode(b"<svg/>").decode()
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         shop.billed_nano += 50_000_000
         data = [{"b64_json": text}, {"url": f"{shop.url}/images/2.png"}]
         return said({"data": data, "meta": {"usage": {"credits_used": CREDITS}}})

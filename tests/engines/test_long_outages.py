@@ -16,7 +16,7 @@ from tests.engines.shop import (
     LOST,
     PICTURE,
     Answer,
-    Asked,
+    Request,
     Shop,
     in_turn,
     refused,
@@ -49,11 +49,11 @@ def desk(desk: Desk, shop: Shop) -> Desk:
 
 def away(
     shop: Shop, since: int, until: int, *answers: Answer
-) -> Callable[[Asked], Answer]:
+) -> Callable[[Request], Answer]:
     """Answer purchases of a stretch with these in turn, and sell otherwise."""
     sell = shop.sells(CREDITS)
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         number = len(shop.buys)
         if since <= number <= until:
             return answers[number % len(answers)]
@@ -89,7 +89,7 @@ async def test_what_was_excused_is_still_excused_after_a_restart(
     shop.buy = away(shop, 1, 40, DOWN)
     sell = shop.buy
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         # The key is refused in mid-outage, so the run ends there.
         return refused(401, "bad key") if len(shop.buys) == 30 else sell(asked)
 
@@ -211,9 +211,9 @@ class Door:
     shop: Shop
     answer: Answer
     times: int
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
 
-    def __call__(self, asked: Asked) -> Answer:
+    def __call__(self, asked: Request) -> Answer:
         if "/generations" not in asked.path:
             return PICTURE
         self.asked.append(asked)
@@ -283,7 +283,7 @@ async def test_when_one_row_is_answered_the_others_ask_no_more_questions(
     asked_before: list[int] = []
     buy = shop.buy
 
-    def count(asked: Asked) -> Answer:
+    def count(asked: Request) -> Answer:
         asked_before.append(len(door.asked))
         return buy(asked)
 
@@ -309,7 +309,7 @@ async def test_a_wait_that_is_asked_for_where_nothing_is_bought_is_kept(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     first, second = door.asked
-    assert second.at >= first.at + 0.5
+    assert second.at_s >= first.at_s + 0.5
     assert len(shop.buys) == 2
 
 
@@ -355,7 +355,7 @@ async def test_silence_of_the_polls_does_not_count_against_a_deadline(
     shop.buy = shop.accept
     began = anyio.current_time()
 
-    def poll(asked: Asked) -> Answer:
+    def poll(asked: Request) -> Answer:
         return trouble if anyio.current_time() < began + 1.0 else shop.complete(asked)
 
     shop.poll = poll
@@ -376,11 +376,11 @@ async def test_a_throttled_poll_lets_all_polls_and_purchases_wait(
     slow = refused(429, "slow down", retry_after="0.5")
     throttled_at: list[float] = []
 
-    def poll(asked: Asked) -> Answer:
+    def poll(asked: Request) -> Answer:
         if not throttled_at:
-            throttled_at.append(asked.at)
+            throttled_at.append(asked.at_s)
             return slow
-        is_over = asked.at > throttled_at[0] + 0.4
+        is_over = asked.at_s > throttled_at[0] + 0.4
         return (shop.complete if is_over else shop.running)(asked)
 
     shop.poll = poll
@@ -391,7 +391,7 @@ async def test_a_throttled_poll_lets_all_polls_and_purchases_wait(
     assert len(shop.buys) == 3
     (at,) = throttled_at
     # What was on its way already may still arrive.
-    early = [it for it in shop.polls + shop.buys if at + 0.1 < it.at < at + 0.5]
+    early = [it for it in shop.polls + shop.buys if at + 0.1 < it.at_s < at + 0.5]
     assert early == []
 
 
@@ -445,7 +445,7 @@ async def test_a_link_to_where_the_run_may_not_go_is_lost_and_ends_nothing_else(
 async def test_a_stop_does_not_wait_for_an_image_that_may_come_in_an_hour(
     desk: Desk, shop: Shop, busy: str
 ) -> None:
-    def later(asked: Asked) -> Answer:
+    def later(asked: Request) -> Answer:
         desk.handle.stop()
         return refused(503, "later", retry_after="3600")
 

@@ -12,7 +12,7 @@ from PIL import Image
 from batchgen.engines.folder import open_folder
 from batchgen.model import Status, Terms
 from tests.engines.desk import Desk, statuses
-from tests.engines.shop import Answer, Asked, Shop, refused, said
+from tests.engines.shop import Answer, Request, Shop, refused, said
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ def lost(shop: Shop) -> set[str]:
     links: set[str] = set()
     accept = shop.accept
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         if links.intersection(asked.body.get("image_urls", ())):
             return refused(400, WORDS)
         return accept(asked)
@@ -82,7 +82,7 @@ async def test_many_words_say_so(
 ) -> None:
     accept = shop.accept
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         is_first = asked.body["image_urls"] == [kept(shop, 1)]
         return refused(status, words) if is_first else accept(asked)
 
@@ -158,14 +158,14 @@ async def test_nothing_else_is_bought_again(
 # -- tasks
 
 
-Fail = Callable[[Asked], Answer]
+Fail = Callable[[Request], Answer]
 
 
 @pytest.fixture
 def failing(shop: Shop) -> None:
     """Let the first task end since its reference cannot be fetched."""
 
-    def poll(asked: Asked) -> Answer:
+    def poll(asked: Request) -> Answer:
         if asked.name != "task-1":
             return shop.complete(asked)
         error = {"code": "invalid_image_url", "message": "no image there"}

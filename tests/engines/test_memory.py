@@ -20,7 +20,7 @@ from batchgen.model import State, Status
 from batchgen.output.archive import Archive
 from batchgen.wire import Lease, MemoryBudget
 from tests.engines.desk import Desk
-from tests.engines.shop import PNG, Answer, Asked, Shop, said
+from tests.engines.shop import PNG, Answer, Request, Shop, said
 from tests.wire.server import Peer, ScriptedServer, reply
 
 MB = 1024 * 1024
@@ -153,7 +153,7 @@ async def test_images_within_polls_are_counted_until_they_are_stored(
     disk_goes_on, polled = threading.Event(), threading.Event()
     sync, wait = Archive.sync, MemoryBudget.wait
 
-    def complete(asked: Asked) -> Answer:
+    def complete(asked: Request) -> Answer:
         if asked.name == "task-2" and not polled.is_set():
             return shop.running(asked)  # until the other one's image is here
         document = {"id": asked.name, "status": "completed", "results": [{"url": uri}]}
@@ -187,8 +187,10 @@ async def test_a_delivery_that_fills_the_memory_still_gets_its_link(
     picture = PNG + bytes(700_000)
     sells = shop.sells(100, "1.png", "2.png")
 
-    def half_by_link(asked: Asked) -> Answer:
-        document = json.loads(sells(asked).body)
+    def half_by_link(asked: Request) -> Answer:
+        sold = sells(asked).body
+        assert isinstance(sold, bytes)
+        document = json.loads(sold)
         document["data"][0] = {"b64_json": base64.b64encode(picture).decode()}
         return said(document)
 
@@ -212,7 +214,7 @@ async def test_each_image_of_an_attempt_is_kept_as_it_comes(
     shop.buy = shop.sells(100, "1.png", "2.png")
     states: list[tuple[State, set[int], int]] = []
 
-    def look(asked: Asked) -> Answer:
+    def look(asked: Request) -> Answer:
         ledger = read_ledger(desk.out)
         (attempt,) = ledger.attempts_of(1)
         left = ledger.links(attempt.attempt_id)

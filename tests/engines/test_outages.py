@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-
 import pytest
 
 from batchgen.limits import Breaker
 from batchgen.model import Status
 from tests.engines.desk import Desk, statuses
-from tests.engines.shop import LOST, PICTURE, Answer, Asked, Shop, in_turn, refused
+from tests.engines.shop import LOST, PICTURE, Answer, Request, Shop, in_turn, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +36,7 @@ async def test_during_an_outage_one_purchase_at_a_time_is_tried(
     desk.write(*(f"row {number}" for number in range(30)))
     away = 0
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         nonlocal away
         if 5 <= len(shop.buys) <= 20:
             away += 1
@@ -73,7 +71,7 @@ async def test_an_outage_is_told_by_the_title_of_the_gateway_s_page(
 ) -> None:
     desk.write(*(f"row {number}" for number in range(12)))
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         if 2 <= len(shop.buys) <= 9:
             return Answer(502, page, PAGE)
         return shop.sells(CREDITS)(asked)
@@ -91,8 +89,8 @@ async def test_an_outage_is_told_by_the_title_of_the_gateway_s_page(
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_long_wait_is_told(desk: Desk, shop: Shop, status: int) -> None:
-    def later(asked: Asked) -> Answer:
-        signal.raise_signal(signal.SIGTERM)
+    def later(asked: Request) -> Answer:
+        desk.handle.stop()
         return refused(status, "later", retry_after="7200")
 
     shop.buy = later
@@ -115,7 +113,7 @@ async def test_a_task_that_is_accepted_after_an_outage_lets_the_others_leave(
     shop.buy = in_turn(*lost, shop.accept)
     most_open = 0
 
-    def poll(asked: Asked) -> Answer:
+    def poll(asked: Request) -> Answer:
         nonlocal most_open
         accepted = len(shop.buys) - len(lost)
         most_open = max(most_open, accepted)
@@ -157,7 +155,7 @@ async def test_a_row_with_a_model_of_its_own_that_is_gone_does_not_stop_the_othe
     text = "id,prompt,model\na,cup,\nb,mug,typo\nc,jug,\n"
     (desk.folder / "rows.csv").write_text(text)
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         if asked.body["model"] == "typo":
             return refused(404, "model not found")
         return shop.sells(CREDITS)(asked)

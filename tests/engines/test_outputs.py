@@ -22,7 +22,7 @@ from batchgen.ledger.resuming import bookmark_of, put_bookmark
 from batchgen.model import Status
 from batchgen.planning.planner import SLICE
 from tests.engines.desk import Desk, statuses
-from tests.engines.shop import Answer, Asked, Shop, in_turn, refused
+from tests.engines.shop import Answer, Request, Shop, in_turn, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -98,7 +98,7 @@ async def test_a_stop_ends_the_reading_too_and_the_next_run_carries_it_on(
     desk.write(*(f"cup {number}" for number in range(rows)))
     sell = shop.sells(CREDITS)
 
-    def buy(request: Asked) -> Answer:
+    def buy(request: Request) -> Answer:
         if len(shop.buys) == 1:
             desk.handle.stop()
         asked.set()
@@ -159,7 +159,7 @@ async def test_what_is_in_flight_comes_in_when_there_is_no_room_to_plan_on(
                 accepted.wait(30)
             return super().count_occurrences(keys)
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         accepted.set()
         return shop.accept(asked)
 

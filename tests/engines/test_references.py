@@ -15,7 +15,7 @@ from batchgen.errors import CredentialRejected
 from batchgen.model import ReferenceTerms, Status, Terms
 from batchgen.providers.apiai import ApiAi
 from tests.engines.desk import Desk, statuses
-from tests.engines.shop import LOST, PNG, Answer, Asked, Shop, in_turn, refused, said
+from tests.engines.shop import LOST, PNG, Answer, Request, Shop, in_turn, refused, said
 
 pytestmark = pytest.mark.anyio
 
@@ -140,7 +140,7 @@ async def test_a_key_that_may_not_upload_stops_the_provider(
 
 
 def sells_bytes(shop: Shop) -> None:
-    def say(asked: Asked) -> Answer:
+    def say(asked: Request) -> Answer:
         shop.billed_nano += 40_000_000
         return Answer(200, PNG, {"content-type": "image/png", "x-cost": "0.04"})
 

@@ -12,7 +12,7 @@ import pytest
 from batchgen.errors import UsageError
 from batchgen.model import Price, Terms
 from tests.engines.desk import Desk
-from tests.engines.shop import LOST, Answer, Asked, Say, Shop, in_turn, refused, said
+from tests.engines.shop import LOST, Answer, Request, Say, Shop, in_turn, refused, said
 
 pytestmark = pytest.mark.anyio
 
@@ -209,7 +209,7 @@ async def test_what_was_in_flight_where_it_stopped_moves_when_it_fails_there(
     accepted = (shop.accept,) * taken
     shop.buy = each(in_turn(*accepted, STOPS["credit"]()), shop.sells(185_000))
 
-    def fails_last(asked: Asked) -> Answer:
+    def fails_last(asked: Request) -> Answer:
         elsewhere = sum(AIML in it.path for it in shop.buys)
         if elsewhere < rows - taken:  # the others are not yet sold elsewhere
             return shop.running(asked)
@@ -278,14 +278,14 @@ async def test_who_is_done_helps_the_others_where_time_counts(
     rows = 40
     begun = 0
 
-    def slowly(asked: Asked) -> Answer:
+    def slowly(asked: Request) -> Answer:
         nonlocal begun
         begun += 1
         if begun > 1:
             raise AssertionError("one place in flight, and it is taken")
         return shop.accept(asked)
 
-    def waits(asked: Asked) -> Answer:
+    def waits(asked: Request) -> Answer:
         done = sum(it.path.startswith("/aimlapi") for it in shop.buys)
         return (shop.complete if done == rows - 1 else shop.running)(asked)
 

@@ -14,7 +14,7 @@ from batchgen.provider import Provider
 from batchgen.providers.nanobananaapi import NanoBananaApi
 from batchgen.providers.openai import OpenAi
 from tests.engines.desk import Desk
-from tests.engines.shop import PNG, Answer, Asked, Shop, refused, said
+from tests.engines.shop import PNG, Answer, Request, Shop, refused, said
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ def stand(desk: Desk, provider: Provider) -> None:
 def unless(path: str, absent: Answer, document: object, shop: Shop) -> None:
     """Let the server answer 404 at one path, and sell at all others."""
 
-    def say(asked: Asked) -> Answer:
+    def say(asked: Request) -> Answer:
         if asked.path.endswith(path):
             return absent
         shop.billed_nano += 50_000_000
@@ -119,4 +119,4 @@ async def test_rows_with_files_fail_where_there_are_no_uploads(
     assert "upload not taken: Not Found" in rows[0]["message"]
 
 
-_absent: Callable[[Asked], Answer] = lambda _: refused(404, "Not Found")  # noqa: E731
+_absent: Callable[[Request], Answer] = lambda _: refused(404, "Not Found")  # noqa: E731

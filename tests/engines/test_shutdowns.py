@@ -10,7 +10,7 @@ import pytest
 from batchgen.model import Status
 from batchgen.providers.gemini import Gemini
 from tests.engines.desk import Desk
-from tests.engines.shop import PNG, Answer, Asked, Shop, said
+from tests.engines.shop import PNG, Answer, Request, Shop, said
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +18,7 @@ OFF = "gemini-3.1-flash-image"
 WORDS = f"{OFF} was shut down on 2026-10-29; use gemini-nano-banana-2.1"
 
 
-def picture(_: Asked) -> Answer:
+def picture(_: Request) -> Answer:
     image = {"mimeType": "image/png", "data": base64.b64encode(PNG).decode()}
     return said({"candidates": [{"content": {"parts": [{"inlineData": image}]}}]})
 

@@ -11,7 +11,7 @@ from batchgen.admission.provider_queue import UNSTORED_FACTOR
 from batchgen.model import Status
 from batchgen.output.archive import Archive
 from tests.engines.desk import Desk
-from tests.engines.shop import PICTURE, Answer, Asked, Shop
+from tests.engines.shop import PICTURE, Answer, Request, Shop
 
 ROWS, CONCURRENCY = 20, 2
 MOST = UNSTORED_FACTOR * CONCURRENCY
@@ -31,7 +31,7 @@ async def test_a_disk_that_hangs_bounds_what_is_bought_and_nothing_of_it_is_lost
         assert disk_goes_on.wait(timeout=60), "less is bought than may be"
         sync(archive)
 
-    def look(asked: Asked) -> Answer:
+    def look(asked: Request) -> Answer:
         if len(shop.downloads) == MOST:
             all_wait.set()
         return PICTURE

@@ -13,7 +13,7 @@ import pytest
 from batchgen.model import Price, PriceList, Sale, find_price, to_nano
 from batchgen.providers.gemini import Gemini
 from tests.engines.desk import Desk
-from tests.engines.shop import PNG, Answer, Asked, Shop, said
+from tests.engines.shop import PNG, Answer, Request, Shop, said
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,7 @@ def google(
 ) -> None:
     """Let the shop answer in Google's shape, and bill each image so much."""
 
-    def say(_: Asked) -> Answer:
+    def say(_: Request) -> Answer:
         shop.billed_nano += to_nano(usd)
         image = {"mimeType": "image/png", "data": base64.b64encode(data).decode()}
         parts = [{"inlineData": image}] if data else [{"text": "a description"}]
@@ -98,7 +98,7 @@ async def test_the_users_price_stands_above_credits(desk: Desk, shop: Shop) -> N
 async def test_money_in_the_reply_stands_above_the_users_price(
     desk: Desk, shop: Shop
 ) -> None:
-    def say(_: Asked) -> Answer:
+    def say(_: Request) -> Answer:
         shop.billed_nano += 71_000_000
         return Answer(200, PNG, {"content-type": "image/png", "x-cost": "0.071"})
 

@@ -15,7 +15,7 @@ from batchgen.errors import (
 )
 from batchgen.model import Status
 from tests.engines.desk import Desk, rows, statuses
-from tests.engines.shop import Answer, Asked, Shop, refused, said
+from tests.engines.shop import Answer, Request, Shop, refused, said
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ def poison(shop: Shop, answer: Answer, *prompts: str) -> None:
     """Answer these prompts so, and sell to all others."""
     sell = shop.sells(CREDITS)
 
-    def buy(asked: Asked) -> Answer:
+    def buy(asked: Request) -> Answer:
         return answer if asked.body["prompt"] in prompts else sell(asked)
 
     shop.buy = buy

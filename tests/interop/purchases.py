@@ -21,6 +21,7 @@ from batchgen.sandbox import SandboxProcess
 from tests.interop.clients.checklist import make_png
 from tests.interop.environment import child_environment
 from tests.interop.findings import Failed, expect
+from tests.law import money_problems
 
 WITHIN_S = 90.0
 """A run that takes longer than this waits for what does not come."""
@@ -138,8 +139,5 @@ def billed_usd(upstream: SandboxProcess, provider: str) -> Decimal:
 
 def expect_law_of_money(bought: Bought, billed: Decimal) -> None:
     """Fail unless spent <= bill <= spent + at risk."""
-    spent, at_risk = bought.spent_usd, bought.at_risk_usd
-    expect(
-        spent <= billed <= spent + at_risk,
-        f"the law of money: spent ${spent}, billed ${billed}, at risk ${at_risk}",
-    )
+    problems = list(money_problems(bought.spent_usd, billed, bought.at_risk_usd))
+    expect(not problems, f"the law of money: {problems}")

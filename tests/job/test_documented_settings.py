@@ -1,4 +1,4 @@
-"""What a user may say stands in a page: keys, options, columns; and examples run."""
+"""What a user may say stands in a page: keys, options, columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import click
 import pytest
 
 from batchgen.cli import cli
-from batchgen.job import load_job
 from batchgen.job.prices import PRICE_KEYS
 from batchgen.job.settings import KEYS, SETTINGS, TERMS, keys_of
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES
@@ -24,13 +23,6 @@ PAGES = {
     name: DOCS.joinpath(f"{name}.md").read_text("utf-8")
     for name in ("job-file", "manifest", "providers", "proof", "performance")
 }
-EXAMPLES = [
-    pytest.param(text, id=f"{name}-{number}")
-    for name, page in PAGES.items()
-    for number, text in enumerate(
-        re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL), start=1
-    )
-]
 
 
 def table_cells(page: str) -> list[list[str]]:
@@ -142,19 +134,6 @@ def test_each_provider_stands_in_its_page_with_its_key(name: str) -> None:
     assert row[4].split() == [*able.resolutions]
     assert int(row[5]) == able.images_per_request
     assert int(row[6].partition(",")[0]) == able.references.most
-
-
-@pytest.mark.parametrize("text", EXAMPLES)
-def test_each_example_of_a_job_can_be_read(text: str, tmp_path: Path) -> None:
-    job = tmp_path / "jobs" / "job.toml"
-    job.parent.mkdir()
-    (tmp_path / "assets").mkdir()
-    (job.parent / "products.csv").write_text("SKU,name,colour\n1,cup,red\n")
-    if "manifest =" not in text:
-        text = f'manifest = "products.csv"\nprovider = "gemini"\n{text}'
-    job.write_text(text)
-
-    load_job(job)
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())

@@ -15,13 +15,13 @@ from batchgen.errors import SpecError
 from batchgen.job import job_from, load_job
 from batchgen.job.declaration import Setting
 from batchgen.job.settings import SETTINGS, TERMS
+from tests.code_blocks import CodeBlock, code_blocks
 from tests.job.documents import PAGE, SCHEMA, json_schema, owner_of, write_tables
-from tests.job.test_documented_settings import EXAMPLES
 from tests.job.test_job_files import ALL, HEAD, WRONG
 
 ROOT = Path(__file__).parents[2]
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
-JOBS = sorted((*ROOT.glob("jobs/*.toml"), *ROOT.glob("samples/**/*.toml")))
+JOBS = sorted((*ROOT.glob("jobs/*.toml"), *ROOT.glob("samples/tables/*.toml")))
 
 FOLDED = {"provider", "price", "prices", "providers", "usd_per_credit", "id_column"}
 """Settings that become a part of a field with another name."""
@@ -53,9 +53,9 @@ def test_the_schema_takes_good_jobs(text: str) -> None:
     assert not [*VALIDATOR.iter_errors(tomllib.loads(text))]
 
 
-@pytest.mark.parametrize("text", EXAMPLES)
-def test_the_schema_takes_the_examples_of_the_pages(text: str) -> None:
-    job = {"manifest": "m.csv", **tomllib.loads(text)}
+@pytest.mark.parametrize("block", code_blocks("toml"), ids=str)
+def test_the_schema_takes_the_examples_of_the_pages(block: CodeBlock) -> None:
+    job = {"manifest": "m.csv", **tomllib.loads(block.text)}
 
     assert not [*VALIDATOR.iter_errors(job)]
 

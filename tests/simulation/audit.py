@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
 from batchgen.limits.outage import Outage
-from tests.simulation.case import Case, Record
+from tests.books import Record, is_at_risk, nano_of, total_nano
+from tests.law import ledger_problems
+from tests.simulation.case import Case
 from tests.simulation.schedule import BEGAN
 from tests.simulation.service import FORBIDDEN, WINDOW_S
 from tests.simulation.shapes import Purchase
@@ -22,14 +23,6 @@ SETTLED_S = 600.0
 """After so much of an outage all that was under way before it has come to its end."""
 
 
-def nano(usd: Decimal | None) -> int:
-    return 0 if usd is None else int(usd.scaleb(9))
-
-
-def is_at_risk(attempt: Record) -> bool:
-    return attempt["charge"] == "unknown" or attempt["state"] in ("sent", "accepted")
-
-
 def was_killed(attempt: Record) -> bool:
     """Say whether the answer came to nobody: the process was dead by then."""
     words = str(attempt["message"] or "")
@@ -40,10 +33,10 @@ def was_killed(attempt: Record) -> bool:
 
 
 def never_over_budget(case: Case) -> Iterator[str]:
-    most = case.job.max_cost
+    budget = case.job.max_cost
     # The bill only grows, so its end is its highest.
-    if most is not None and case.books.billed > nano(most):
-        yield f"billed {case.books.billed}, allowed {nano(most)}"
+    if budget is not None and case.books.billed > nano_of(budget):
+        yield f"billed {case.books.billed}, allowed {nano_of(budget)}"
 
 
 def never_over_rate(case: Case) -> Iterator[str]:
@@ -71,24 +64,12 @@ def never_over_concurrency(case: Case) -> Iterator[str]:
 
 
 def money_is_exact(case: Case) -> Iterator[str]:
-    spent = sum(nano(row["cost_usd"]) for row in case.table)
-    at_risk = sum(nano(row["at_risk_usd"]) for row in case.table)
-    in_ledger = sum(it["cost"] or 0 for it in case.attempts)
-    if in_ledger != spent:
-        yield f"table {spent}, ledger {in_ledger}"
-    if not spent <= case.books.billed <= spent + at_risk:
-        yield f"spent {spent}, billed {case.books.billed}, at risk {at_risk}"
-    known = case.by_prompt(lambda it: it["cost"] or 0)
-    risky = case.by_prompt(
-        lambda it: it["ceiling"] if is_at_risk(it) else it["uncertain"]
+    yield from ledger_problems(
+        case.attempts,
+        case.bought_by_prompt(lambda purchase: purchase.billed),
+        spent=total_nano(row["cost_usd"] for row in case.table),
+        at_risk=total_nano(row["at_risk_usd"] for row in case.table),
     )
-    billed = case.bought_by_prompt(lambda it: it.billed)
-    for prompt in {*known, *risky, *billed}:
-        if not known[prompt] <= billed[prompt] <= known[prompt] + risky[prompt]:
-            yield (
-                f"{prompt}: spent {known[prompt]}, billed {billed[prompt]}, "
-                f"at risk {risky[prompt]}"
-            )
 
 
 def nothing_leaves_unwritten(case: Case) -> Iterator[str]:

@@ -29,14 +29,15 @@ import anyio
 from batchgen.admission import row_scan as scan
 from batchgen.budget import Limits, Share, day_of, limits_of, shares_of
 from batchgen.engines.config import RunConfig, RunResult
-from batchgen.engines.estimate import EVERY_ROW, Estimate
-from batchgen.engines.folder import open_folder, read_ledger
-from batchgen.engines.local import LocalEngine
+from batchgen.engines.estimate import EVERY_ROW
+from batchgen.engines.folder import read_ledger
 from batchgen.errors import BudgetReached, DayFull, GroupsFull
 from batchgen.model import Job, Price, PriceList, Status, Terms, by_resolution
 from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.gccai import Gccai
+from tests.drive import never_ask, run_job
+from tests.law import money_problems
 from tests.simulation.power import Power, PowerCut
 from tests.simulation.till import HOST, KEY, UNIT, Goods, Habits, Prices, Till
 from tests.virtual import live_through
@@ -237,22 +238,15 @@ class Spree:
             keys=dict.fromkeys(PROVIDERS, KEY),
             prices=_prices(self.case.ceilings),
             consented=True,
-            ask=_ask,
+            ask=never_ask,
             seed=self.case.seed,
             offload=self.power.offload,
             transport=self.till,
             now=self.now,
         )
         # So few rows are read ahead that full groups are passed over, as in a long job.
-        with (
-            patch.object(scan, "SLICE", SLICE),
-            open_folder(self.job.out, self.job.source, "loopback") as folder,
-        ):
-            return await LocalEngine(self.job, folder, config).run()
-
-
-def _ask(estimate: Estimate) -> None:
-    raise AssertionError(f"consent was given, yet it asks: {estimate}")
+        with patch.object(scan, "SLICE", SLICE):
+            return await run_job(self.job, config)
 
 
 def _job(case: Case, folder: Path) -> Job:
@@ -354,8 +348,7 @@ def _judge_ledger(spree: Spree) -> Iterator[str]:
     finally:
         ledger.close()
     spent = totals.spent + totals.retired
-    if not spent <= spree.till.billed <= spent + totals.at_risk:
-        yield f"the law of money: {spent}, {spree.till.billed}, {totals.at_risk}"
+    yield from money_problems(spent, spree.till.billed, totals.at_risk)
     if limits.day is not None:
         for day, nano in by_day.items():
             if nano > limits.day:

@@ -6,30 +6,25 @@ The folder is read by other means than batchgen's own.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-import struct
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from batchgen.model import Job
+from tests.books import (
+    ATTEMPTS,
+    Record,
+    ledger_rows,
+    named_places,
+    written_places,
+)
 from tests.simulation.schedule import Schedule
 from tests.simulation.service import Books
 from tests.simulation.shapes import Purchase
-
-Record = dict[str, Any]
-
-_ATTEMPTS = """
-  SELECT attempts.*, json_extract(rows.request, '$.prompt') AS prompt
-  FROM attempts JOIN rows USING (row_id) ORDER BY attempt_id
-"""
-_PLACES = "SELECT place FROM images WHERE place IS NOT NULL ORDER BY place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +64,17 @@ class Case:
 
     def by_prompt(self, count: Callable[[Record], int]) -> Counter[str]:
         """Return a sum over the ledger's attempts for each prompt."""
-        found: Counter[str] = Counter()
-        for it in self.attempts:
-            found[it["prompt"]] += count(it)
-        return found
+        sums: Counter[str] = Counter()
+        for attempt in self.attempts:
+            sums[attempt["prompt"]] += count(attempt)
+        return sums
 
     def bought_by_prompt(self, count: Callable[[Purchase], int]) -> Counter[str]:
         """Return a sum over the provider's purchases for each prompt."""
-        found: Counter[str] = Counter()
-        for it in self.books.purchases:
-            found[it.prompt] += count(it)
-        return found
+        sums: Counter[str] = Counter()
+        for purchase in self.books.purchases:
+            sums[purchase.prompt] += count(purchase)
+        return sums
 
 
 def open_case(
@@ -96,29 +91,12 @@ def open_case(
         books=books,
         asked=asked,
         table=pl.read_parquet(job.out / "results.parquet").to_dicts(),
-        attempts=_read(job.out / "run.db", _ATTEMPTS),
+        attempts=ledger_rows(job.out / "run.db", ATTEMPTS),
         files=_files(job.out / "images.zip"),
-        written=_members(job.out / "images.zip"),
-        named=[it["place"] for it in _read(job.out / "run.db", _PLACES)],
+        written=written_places(job.out / "images.zip"),
+        named=named_places(job.out),
         seen=seen,
     )
-
-
-def _read(path: Path, query: str) -> list[Record]:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as ledger:
-        ledger.row_factory = sqlite3.Row
-        return [dict(row) for row in ledger.execute(query)]
-
-
-def _members(path: Path) -> list[int]:
-    """Return where each image begins, found by walking from one to the next."""
-    data, found, offset = path.read_bytes() if path.exists() else b"", [], 0
-    while data[offset : offset + 4] == b"PK\x03\x04":
-        size, _, name, extra = struct.unpack_from("<LLHH", data, offset + 18)
-        if data[offset + 30 : offset + 30 + name] != b"metadata.jsonl":
-            found.append(offset)
-        offset += 30 + name + extra + size
-    return found
 
 
 def _files(path: Path) -> dict[str, str]:
@@ -128,4 +106,4 @@ def _files(path: Path) -> dict[str, str]:
         names = archive.namelist()
         assert len(set(names)) == len(names), "a name stands twice in the ZIP"
         # Reading checks the CRC, too.
-        return {it: hashlib.sha256(archive.read(it)).hexdigest() for it in names}
+        return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in names}

@@ -15,14 +15,12 @@ from pathlib import Path
 import anyio
 
 from batchgen.engines.config import RunConfig, RunResult
-from batchgen.engines.estimate import Estimate
-from batchgen.engines.folder import open_folder
 from batchgen.engines.handle import RunHandle
-from batchgen.engines.local import LocalEngine
 from batchgen.model import Job, Price, PriceList, Status, Terms
 from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.foxapi import FoxApi
+from tests.drive import never_ask, run_job
 from tests.prices import at
 from tests.simulation.audit import broken_laws, most_in_a_minute
 from tests.simulation.case import Seen, open_case
@@ -178,19 +176,14 @@ class Night:
             keys={job.providers[0]: KEY},
             prices=self._prices,
             consented=True,
-            ask=_never_ask,
+            ask=never_ask,
             handle=self.handle,
             seed=self.schedule.seed,
             offload=self.power.offload,
             transport=self.transport,
             now=lambda: BEGAN + int(anyio.current_time() * 1e6),
         )
-        with open_folder(job.out, job.source, "loopback") as folder:
-            outcome = await LocalEngine(job, folder, config).run()
-        assert outcome.totals is not None
-        shown = {it: count for it, count in config.progress.rows.items() if count}
-        assert shown == outcome.totals.rows, "what is shown is not what is so"
-        return outcome
+        return await run_job(job, config)
 
     def report(self, took_s: float) -> Report:
         """Judge the night, and sum it up."""
@@ -248,7 +241,3 @@ def _is_left(outcome: RunResult) -> bool:
     """Say whether running it again may bring more."""
     rows = outcome.totals.rows if outcome.totals else {}
     return bool(rows.get(Status.PENDING) or rows.get(Status.HELD))
-
-
-def _never_ask(estimate: Estimate) -> None:
-    raise AssertionError(f"consent was given, yet it asks: {estimate}")

@@ -18,13 +18,11 @@ import pytest
 
 from batchgen.cli.meter import Meter, View
 from batchgen.engines.config import RunConfig, RunResult
-from batchgen.engines.estimate import Estimate
-from batchgen.engines.folder import open_folder
-from batchgen.engines.local import LocalEngine
 from batchgen.errors import LinksUnreachable
 from batchgen.model import Job, Status, Terms
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner.progress import Progress
+from tests.drive import never_ask, run_job
 from tests.simulation.answer import drawn
 from tests.simulation.schedule import BEGAN
 from tests.virtual import live_through
@@ -129,7 +127,7 @@ class Desk:
             keys={"aimlapi": "key-of-the-minutes"},
             prices={"aimlapi": AimlApi.prices},
             consented=True,
-            ask=_never_ask,
+            ask=never_ask,
             progress=Progress(notice=self.notices.append),
             offload=_inline,
             transport=self.sellers,
@@ -139,8 +137,7 @@ class Desk:
         meter = Meter(config.progress)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch, meter)
-            with open_folder(job.out, job.source, "loopback") as folder:
-                self.outcome = await LocalEngine(job, folder, config).run()
+            self.outcome = await run_job(job, config)
             tasks.cancel_scope.cancel()
         self.took_s = anyio.current_time() - began
 
@@ -155,10 +152,6 @@ class Desk:
 
 async def _inline(work: Callable[..., Any], *args: Any, **named: Any) -> Any:
     return work(*args, **named)
-
-
-def _never_ask(estimate: Estimate) -> None:
-    raise AssertionError(f"consent was given, yet it asks: {estimate}")
 
 
 def statuses(outcome: RunResult) -> dict[Status, int]:

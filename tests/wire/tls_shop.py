@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import trustme
 
 from tests.engines.shop import PNG
+from tests.fake_provider.http import Answer, Request
+from tests.fake_provider.server import serve_in_threads
 
 NAME = "api.acme.example"
 """A name that only a proxy of a test's own knows."""
@@ -63,59 +63,37 @@ def tls_shop(
         certificate: What it shows; without one it speaks plain HTTP.
         changes_to: What it shows after the first sale.
     """
-    bill, lock = Bill(), threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        # Each connection is of one request, so that each shows the certificate.
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            with lock:
-                bill.sold += 1
-                if changes_to is not None and context is not None:
-                    changes_to.configure_cert(context)
-            self._answer(_ANSWER, "application/json")
-
-        def do_GET(self) -> None:
-            self._answer(PNG, "image/png")
-
-        def _answer(self, body: bytes, kind: str) -> None:
-            with lock:
-                bill.requests.append(f"{self.command} {self.path}")
-            self.send_response(200)
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(body)))
-            self.send_header("connection", "close")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass  # the client did not like the certificate
-
-        def finish_request(self, request: object, client_address: object) -> None:
-            assert isinstance(request, socket.socket)
-            if context is None:
-                super().finish_request(request, client_address)
-                return
-            # The handshake belongs to the connection's own thread.
-            with context.wrap_socket(request, server_side=True) as secured:
-                super().finish_request(secured, client_address)
-
     context = None
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         certificate.configure_cert(context)
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield TlsShop(server.server_port, bill, context)
-        finally:
-            server.shutdown()
-            thread.join()
+    seller = _Seller(context, changes_to)
+    with serve_in_threads(seller, context):
+        port = urlsplit(seller.url).port
+        assert port is not None
+        yield TlsShop(port, seller.bill, context)
+
+
+@dataclass
+class _Seller:
+    """Sells an image for each POST."""
+
+    context: ssl.SSLContext | None
+    changes_to: Certificate | None
+    bill: Bill = field(default_factory=Bill)
+    url: str = ""
+
+    def answer(self, request: Request) -> Answer:
+        self.bill.requests.append(f"{request.method} {request.path}")
+        if request.method == "GET":
+            return Answer(200, PNG, {"content-type": "image/png"})
+        self.bill.sold += 1
+        if self.changes_to is not None and self.context is not None:
+            self.changes_to.configure_cert(self.context)
+        return Answer(200, _ANSWER, {"content-type": "application/json"})
+
+    def encode(self, request: Request, answer: Answer) -> bytes:
+        return answer.encode()
 
 
 @dataclass(frozen=True)

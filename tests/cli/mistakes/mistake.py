@@ -86,7 +86,7 @@ class Mistake:
 
     def problems(self, ended: Ended) -> list[str]:
         """Return what the message lacks."""
-        text = f"{ended.out}\n{ended.err}"
+        text = f"{ended.stdout}\n{ended.stderr}"
         message = self._message(text)
         problems = [f"exit code {ended.code}, not {self.code}"] * (
             ended.code != self.code

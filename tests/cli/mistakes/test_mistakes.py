@@ -44,7 +44,7 @@ def test_a_mistake_is_named_with_its_remedy_and_nothing_is_sent(
 
     ended = mistake.make(tmp_path, service.url)
 
-    assert mistake.problems(ended) == [], f"{ended.out}\n{ended.err}"
+    assert mistake.problems(ended) == [], f"{ended.stdout}\n{ended.stderr}"
     assert len(service.requests) == requests
     made = {
         path
