@@ -30,7 +30,7 @@ def as_before() -> Iterator[None]:
             "batchgen.manifest.reference_locator.problem_of_url", lambda _: None
         )
         patch.setattr(
-            "batchgen.manifest.row_reader.split_references",
+            "batchgen.manifest.row_cells.split_references",
             lambda cell, _: split_by_bars(cell),
         )
         yield
