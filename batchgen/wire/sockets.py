@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from weakref import WeakSet
@@ -19,6 +20,9 @@ import anyio
 import httpx
 
 from batchgen.open_files import SHORTAGE
+
+CLOSE_S = 2.0
+"""Longest wait for the end of a transport: later, its sockets end with the process."""
 
 HAS_OWN_SLOT = "has_own_slot"
 """Request extension: True for a purchase, which its sender has counted."""
@@ -64,6 +68,7 @@ class SocketCounter:
         self._limits = limits or SocketLimits()
         self._others: anyio.CapacityLimiter | None = None
         self._open: WeakSet[socket.socket] = WeakSet()
+        self._all_closed: anyio.Event | None = None
 
     async def slot(self, request: httpx.Request) -> RequestSlot:
         """Wait until a request may use a connection."""
@@ -96,6 +101,23 @@ class SocketCounter:
     def discard(self, closed_socket: socket.socket) -> None:
         """Stop counting a socket."""
         self._open.discard(closed_socket)
+        if self._all_closed is not None and not self._open:
+            self._all_closed.set()
+
+    async def aclose(self) -> None:
+        """Shut down every socket that is still open.
+
+        asyncio keeps a closed connection until its last bytes are sent. A peer that does
+        not read would keep its socket open for ever.
+        """
+        if not self._open:
+            return
+        self._all_closed = anyio.Event()
+        for open_socket in list(self._open):
+            with suppress(OSError):  # the peer has closed it already
+                open_socket.shutdown(socket.SHUT_RDWR)
+        with anyio.move_on_after(CLOSE_S):
+            await self._all_closed.wait()
 
 
 def lacks_socket(error: Exception) -> bool:

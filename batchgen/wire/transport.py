@@ -250,6 +250,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._sessions.clear()
         for session in sessions:
             await session.close()
+        await self._sockets.aclose()
 
 
 def _is_shortage(tracker: SendTracker, error: Exception) -> bool:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import anyio
 import pytest
 from anyio.abc import TaskGroup
 
-from batchgen.errors import NotConnected
+from batchgen.errors import NotConnected, OutcomeUnknown
 from batchgen.model import Call, Reply
+from batchgen.wire.payload import PatientSocket
 from batchgen.wire.sender import Wire
 from batchgen.wire.sockets import SocketLimits
 from tests.scarce.runs import Server, no_files_left, server
 from tests.wire.conftest import SMALL
+from tests.wire.server import Peer, ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
@@ -165,3 +168,22 @@ async def test_connections_stay_open_only_where_sockets_are_plenty(
         bill = shop.bill()
 
     assert bill.connections == connections + 1  # that of the question
+
+
+def sockets_in_use() -> list[PatientSocket]:
+    every = (one for one in gc.get_objects() if isinstance(one, PatientSocket))
+    return [one for one in every if one.fileno() != -1]
+
+
+async def test_a_peer_that_does_not_read_keeps_no_socket_open() -> None:
+    already = sockets_in_use()
+    body = {"prompt": "a" * 20_000_000}  # more than the buffers of two sockets
+    with ScriptedServer(Peer.be_silent) as shop:
+        async with Wire(paid_hosts=False, limits=SMALL) as wire:
+            call = Call(method="POST", url=f"{shop.url}/buy", json=body)
+            with pytest.raises(OutcomeUnknown):
+                await wire.send("aimlapi", call, reply_timeout_s=0.2)
+            assert len(sockets_in_use()) > len(already)
+        left = [one for one in sockets_in_use() if one not in already]
+
+    assert left == []
