@@ -127,7 +127,7 @@ def facts_of(provider: Provider) -> dict[str, Any]:
         "default_resolution": able.default_resolution,
         "images_per_request": able.images_per_request,
         "references": _references(provider),
-        "options": {name: _rule(name, it) for name, it in able.options.items()},
+        "options": {name: _rule(name, rule) for name, rule in able.options.items()},
         "rpm": defaults.rpm,
         "concurrency": defaults.concurrency,
         "reply_timeout_s": defaults.reply_timeout_s,
@@ -140,7 +140,7 @@ def facts_of(provider: Provider) -> dict[str, Any]:
             unit: price_fields(rate_of(provider, unit)) for unit in provider.rates
         },
         "failed_tasks": _failed_tasks(provider),
-        "shutdowns": {model: _shutdown(it) for model, it in able.shutdowns.items()},
+        "shutdowns": {model: _shutdown(end) for model, end in able.shutdowns.items()},
     }
 
 
@@ -204,16 +204,16 @@ def _overview(providers: list[Provider]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("provider", "ratios", "sizes", "images", "refs", "price", "key"):
         table.add_column(heading, overflow="fold")
-    for it in providers:
-        able = _able(it)
+    for provider in providers:
+        able = _able(provider)
         table.add_row(
-            it.name,
+            provider.name,
             str(len(able.aspect_ratios)),
             " ".join(able.resolutions),
             str(able.images_per_request),
             str(able.references.most),
-            _prices_at_a_glance(it),
-            key_variable(it.name),
+            _prices_at_a_glance(provider),
+            key_variable(provider.name),
         )
     return table
 
@@ -224,7 +224,7 @@ def _prices_at_a_glance(provider: Provider) -> str:
         for resolution in _able(provider).resolutions
         if (price := price_at(provider, resolution))
     ]
-    shown = (f"{resolution} {dollars(it.expected)}" for resolution, it in prices)
+    shown = (f"{size} {dollars(price.expected)}" for size, price in prices)
     return "\n".join(shown) or "unknown"
 
 
@@ -282,7 +282,7 @@ def _reference_lines(
     if not rules.most:
         yield "references", "none taken"
         return
-    travels = ", or ".join(TRAVELS[it] for it in rules.carriers)
+    travels = ", or ".join(TRAVELS[carrier] for carrier in rules.carriers)
     yield "references", f"at most {rules.most}; {travels}"
     yield "reference formats", ", ".join(rules.media_types)
     yield "bytes of one", _bytes(rules.most_bytes)
