@@ -56,7 +56,10 @@ def command(name: str | None, *, as_json: bool, verifies: bool) -> None:
         with blamed(UsageError, "NAME"):
             check_names([name], PROVIDERS, "provider")
     if verifies:
-        _verify(name, as_json=as_json)
+        # The engine and the sandbox take long to load.
+        from batchgen.cli.verification import verify_provider
+
+        verify_provider(name, as_json=as_json)
         return
     chosen = [PROVIDERS[name]] if name else list(PROVIDERS.values())
     if as_json:
@@ -70,33 +73,6 @@ def command(name: str | None, *, as_json: bool, verifies: bool) -> None:
         click.echo("all about one: batchgen providers NAME")
         for other, problem in PROVIDERS.problems.items():
             write_notice(f"provider `{other}`: {problem}")
-
-
-def _verify(name: str | None, *, as_json: bool) -> None:
-    """Print a line for each check; end with 1 if one failed.
-
-    Raises:
-        UsageError: There is nothing to verify.
-    """
-    if name is None or as_json:
-        raise UsageError(
-            "--verify takes one provider: batchgen providers NAME --verify"
-        )
-    # The sandbox and the engine are needed here alone.
-    from batchgen.verify.run import has_sandbox, verify
-
-    if not has_sandbox(name):
-        raise UsageError(
-            f"{name} cannot be verified: its package brings no sandbox (an entry point "
-            "of the group batchgen.sandboxes)"
-        )
-    failed = 0
-    for result in verify(name):
-        failed += result.problem is not None
-        state = "ok" if result.problem is None else f"FAILED: {result.problem}"
-        click.echo(f"{result.name}: {state}")
-    if failed:
-        raise SystemExit(1)
 
 
 def _show(table: Table) -> None:
