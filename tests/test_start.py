@@ -85,7 +85,7 @@ LATE = {
     ),
     "cli.launch.launch: batchgen.cli.rehearsal": "the sandbox is for rehearsals alone",
     "cli.run.command: batchgen.cli.launch": "a wrong job is told before it loads",
-    "cli.providers._verify: batchgen.verify.run": (
+    "cli.providers.command: batchgen.cli.verification": (
         "polars, the engine and the sandbox, for --verify alone"
     ),
     "cli.report._write_page: batchgen.web": "jinja2 and Pillow, for --html alone",

@@ -175,7 +175,7 @@ class Batch:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.endswith("_API_KEY") and not name.lower().endswith("_proxy")
+            if not name.endswith("_KEY") and not name.lower().endswith("_proxy")
         }
         return {**kept, "BATCHGEN_LOOPBACK_ONLY": "1", **self.keys}
 
