@@ -107,8 +107,8 @@ class SocketCounter:
     async def aclose(self) -> None:
         """Shut down every socket that is still open.
 
-        asyncio keeps a closed connection until its last bytes are sent. A peer that does
-        not read would keep its socket open for ever.
+        asyncio keeps a closed connection until its last bytes are sent. A peer that
+        does not read would keep its socket open for ever.
         """
         if not self._open:
             return
