@@ -67,8 +67,8 @@ def tokens_used(usage: Json, *, pictured: bool) -> dict[str, Decimal]:
     details = objects(meta.get("candidatesTokensDetails"))
     out = image = _count(meta, "candidatesTokenCount")
     if details or not pictured:
-        of_images = (it for it in details if it.get("modality") == "IMAGE")
-        image = sum((_count(it, "tokenCount") for it in of_images), Decimal(0))
+        images = [detail for detail in details if detail.get("modality") == "IMAGE"]
+        image = sum((_count(detail, "tokenCount") for detail in images), Decimal(0))
     drafted = not pictured and not details and out >= LEAST_OF_AN_IMAGE
     if drafted or (pictured and not image):
         return {}  # an image was made, and its tokens cannot be told from text

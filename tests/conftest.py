@@ -65,7 +65,7 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep every request, also of child processes, on this machine."""
     monkeypatch.setenv("BATCHGEN_LOOPBACK_ONLY", "1")
     for name in list(os.environ):
-        if name.endswith("_API_KEY") or name.lower().endswith("_proxy"):
+        if name.endswith("_KEY") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 
 

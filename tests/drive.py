@@ -39,7 +39,7 @@ def environment(**variables: str) -> dict[str, str]:
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if not name.endswith("_API_KEY") and not name.lower().endswith("_proxy")
+        if not name.endswith("_KEY") and not name.lower().endswith("_proxy")
     }
     return {**inherited, "BATCHGEN_LOOPBACK_ONLY": "1", **variables}
 

@@ -95,7 +95,7 @@ LATE = {
     "api.jobs._frame_of: polars": "for frames alone",
     "api.jobs._is_kept: polars": "likewise",
     "cli.run.command: batchgen.cli.launch": "a wrong job is told before it loads",
-    "cli.providers._verify: batchgen.verify.run": (
+    "cli.providers.command: batchgen.cli.verification": (
         "polars, the engine and the sandbox, for --verify alone"
     ),
     "cli.report._write_page: batchgen.web": "jinja2 and Pillow, for --html alone",

@@ -56,7 +56,10 @@ def command(name: str | None, *, as_json: bool, verifies: bool) -> None:
         with error_context(UsageError, "NAME"):
             check_names([name], PROVIDERS, "provider")
     if verifies:
-        _verify(name, as_json=as_json)
+        # The engine and the sandbox take long to load.
+        from batchgen.cli.verification import verify_provider
+
+        verify_provider(name, as_json=as_json)
         return
     chosen = [PROVIDERS[name]] if name else list(PROVIDERS.values())
     if as_json:
@@ -70,33 +73,6 @@ def command(name: str | None, *, as_json: bool, verifies: bool) -> None:
         click.echo("all about one: batchgen providers NAME")
         for other, problem in PROVIDERS.problems.items():
             write_notice(f"provider `{other}`: {problem}")
-
-
-def _verify(name: str | None, *, as_json: bool) -> None:
-    """Print a line for each check; end with 1 if one failed.
-
-    Raises:
-        UsageError: There is nothing to verify.
-    """
-    if name is None or as_json:
-        raise UsageError(
-            "--verify takes one provider: batchgen providers NAME --verify"
-        )
-    # The sandbox and the engine are needed here alone.
-    from batchgen.verify.run import has_sandbox, verify
-
-    if not has_sandbox(name):
-        raise UsageError(
-            f"{name} cannot be verified: its package brings no sandbox (an entry point "
-            "of the group batchgen.sandboxes)"
-        )
-    failed = 0
-    for result in verify(name):
-        failed += result.problem is not None
-        state = "ok" if result.problem is None else f"FAILED: {result.problem}"
-        click.echo(f"{result.name}: {state}")
-    if failed:
-        raise SystemExit(1)
 
 
 def _show(table: Table) -> None:
@@ -127,7 +103,7 @@ def facts_of(provider: Provider) -> dict[str, Any]:
         "default_resolution": able.default_resolution,
         "images_per_request": able.images_per_request,
         "references": _references(provider),
-        "options": {name: _rule(name, it) for name, it in able.options.items()},
+        "options": {name: _rule(name, rule) for name, rule in able.options.items()},
         "rpm": defaults.rpm,
         "concurrency": defaults.concurrency,
         "reply_timeout_s": defaults.reply_timeout_s,
@@ -140,7 +116,7 @@ def facts_of(provider: Provider) -> dict[str, Any]:
             unit: price_fields(rate_of(provider, unit)) for unit in provider.rates
         },
         "failed_tasks": _failed_tasks(provider),
-        "shutdowns": {model: _shutdown(it) for model, it in able.shutdowns.items()},
+        "shutdowns": {model: _shutdown(end) for model, end in able.shutdowns.items()},
     }
 
 
@@ -204,16 +180,16 @@ def _overview(providers: list[Provider]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("provider", "ratios", "sizes", "images", "refs", "price", "key"):
         table.add_column(heading, overflow="fold")
-    for it in providers:
-        able = _able(it)
+    for provider in providers:
+        able = _able(provider)
         table.add_row(
-            it.name,
+            provider.name,
             str(len(able.aspect_ratios)),
             " ".join(able.resolutions),
             str(able.images_per_request),
             str(able.references.most),
-            _prices_at_a_glance(it),
-            key_variable(it.name),
+            _prices_at_a_glance(provider),
+            key_variable(provider.name),
         )
     return table
 
@@ -224,7 +200,7 @@ def _prices_at_a_glance(provider: Provider) -> str:
         for resolution in _able(provider).resolutions
         if (price := price_at(provider, resolution))
     ]
-    shown = (f"{resolution} {dollars(it.expected)}" for resolution, it in prices)
+    shown = (f"{size} {dollars(price.expected)}" for size, price in prices)
     return "\n".join(shown) or "unknown"
 
 
@@ -282,7 +258,7 @@ def _reference_lines(
     if not rules.most:
         yield "references", "none taken"
         return
-    travels = ", or ".join(TRAVELS[it] for it in rules.carriers)
+    travels = ", or ".join(TRAVELS[carrier] for carrier in rules.carriers)
     yield "references", f"at most {rules.most}; {travels}"
     yield "reference formats", ", ".join(rules.media_types)
     yield "bytes of one", _bytes(rules.most_bytes)

@@ -50,7 +50,9 @@ def without_keys(message: str) -> str:
 
 def _has_proxy_login() -> bool:
     variables = os.environ.items()
-    return any(name.lower().endswith("_proxy") and "@" in it for name, it in variables)
+    return any(
+        name.lower().endswith("_proxy") and "@" in value for name, value in variables
+    )
 
 
 def looks_like_a_key(word: str) -> bool:

@@ -239,9 +239,9 @@ class Gemini:
         stated = request.options
         parts: list[object] = [{"text": request.prompt}]
         parts += [
-            {"inlineData": {"mimeType": it.media_type, "data": it}}
-            for it in references
-            if isinstance(it, Inline)
+            {"inlineData": {"mimeType": image.media_type, "data": image}}
+            for image in references
+            if isinstance(image, Inline)
         ]
         body: dict[str, object] = {
             "contents": [{"role": "user", "parts": parts}],

@@ -202,7 +202,9 @@ class OpenAi:
                 blob_keys=blob_keys,
             )
         texts = [(name, str(value)) for name, value in stated.items()]
-        parts = [("image[]", it) for it in references if isinstance(it, Attachment)]
+        parts = [
+            ("image[]", image) for image in references if isinstance(image, Attachment)
+        ]
         return Call(
             method="POST",
             url=endpoint.at("/v1/images/edits"),

@@ -7,11 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-import polars as pl
-
-Record = dict[str, Any]
+from batchgen.output.plain_tables import Record, read_records
 
 
 class CheckFailed(Exception):
@@ -68,8 +65,7 @@ class Books:
 def read_tables(folder: Path) -> tuple[list[Record], list[Record]]:
     """Return the lines of the result table and of the purchase table."""
     rows, attempts = (
-        pl.read_parquet(folder / f"{name}.parquet").to_dicts()
-        for name in ("results", "attempts")
+        read_records(folder / f"{name}.parquet") for name in ("results", "attempts")
     )
     return rows, attempts
 

@@ -97,7 +97,7 @@ def check_row(customer: Customer, books: Books, expected: Expected) -> None:
     expect("purchase requests", len(books.requests), expected.requests)
     expect("attempts", row["attempts"], expected.attempts)
     expect("bill", tuple(entry["status"] for entry in books.bill), expected.bill)
-    surely = [it for it in books.bill if it["status"] not in expected.unknown]
+    surely = [entry for entry in books.bill if entry["status"] not in expected.unknown]
     expect("spent", books.spent, sum(entry["amount_nano_usd"] for entry in surely))
     expect("attempts at risk", row["at_risk_attempts"], expected.at_risk)
     expect("at risk", books.at_risk, expected.at_risk * to_nano(ceiling_usd))

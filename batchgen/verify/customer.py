@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import open_folder
@@ -17,12 +15,13 @@ from batchgen.engines.local import LocalEngine
 from batchgen.engines.tariff import prices_from
 from batchgen.errors import SpecError
 from batchgen.model import Job, PriceList, Terms
+from batchgen.output.plain_tables import Record, write_records
 from batchgen.provider import PollSchedule, Provider, TaskProvider
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
 from batchgen.sandbox import KEY, SandboxProcess
 from batchgen.sandbox.drawing import stand_in
-from batchgen.verify.books import Books, Record, check_money, read_tables
+from batchgen.verify.books import Books, check_money, read_tables
 
 MANIFEST = "rows.parquet"
 QUICK = PollSchedule(first_s=0.01, every_s=0.01, factor=1.0, longest_s=0.01)
@@ -93,8 +92,7 @@ class Customer:
 
     def write(self, rows: Sequence[Record]) -> None:
         """Write the manifest."""
-        table = pl.DataFrame(rows, infer_schema_length=None)
-        table.write_parquet(self.folder / MANIFEST)
+        write_records(self.folder / MANIFEST, rows)
 
     def job(self, terms: Mapping[str, Any], **said: Any) -> Job:
         """Return a job; `terms` are the provider's."""

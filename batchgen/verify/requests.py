@@ -17,8 +17,9 @@ from batchgen.model import (
     pixel_size,
     type_of_option,
 )
+from batchgen.output.plain_tables import Record
 from batchgen.providers import PROVIDERS
-from batchgen.verify.books import Record, expect
+from batchgen.verify.books import expect
 from batchgen.verify.customer import Customer
 
 REFUSALS = 8

@@ -57,12 +57,12 @@ _CERTIFICATE_ERRORS: Mapping[int, tuple[str, str]] = MappingProxyType(
 def certificate_message(place: str, error: Exception) -> str:
     """Return why a server's or proxy's certificate was not accepted, and what to do."""
     code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else -1
-    what, remedy = _CERTIFICATE_ERRORS.get(code, ("", _HOW_TO_TRUST))
-    if not what:
+    problem, remedy = _CERTIFICATE_ERRORS.get(code, ("", _HOW_TO_TRUST))
+    if not problem:
         reason = getattr(error, "verify_message", "") or str(error)
-        what = f"cannot be trusted ({' '.join(reason.split())})"
+        problem = f"cannot be trusted ({' '.join(reason.split())})"
     return (
-        f"no secure connection to {place}: its certificate {what}. {remedy}. "
+        f"no secure connection to {place}: its certificate {problem}. {remedy}. "
         f"Trusted now: {describe_trusted()}"
     )
 
@@ -78,13 +78,13 @@ def is_refusal(status: int) -> bool:
 def refusal_message(proxy: Proxy, status: int, host: str) -> str:
     """Return what a proxy's refusal means, and what to do."""
     if status == 407:
-        what = (
+        problem = (
             "wants a user name and a password"
             if proxy.login is None
             else "does not accept the user name and the password"
         )
         return (
-            f"the proxy {proxy.place} {what} (HTTP 407): set {proxy.variable} to "
+            f"the proxy {proxy.place} {problem} (HTTP 407): set {proxy.variable} to "
             "http://user:password@host:port, special characters percent-encoded (@ as "
             "%40)"
         )

@@ -117,8 +117,8 @@ class _Follower:
                 await response.aclose()
                 response = await self._open(url, scope, key_headers)
                 if response.has_redirect_location:
-                    words = "with the key, the link leads elsewhere: not followed"
-                    raise LinkLost(self.provider, words)
+                    message = "with the key, the link leads elsewhere: not followed"
+                    raise LinkLost(self.provider, message)
             headers = dict(response.headers.items())
             if response.has_redirect_location:
                 return join_url(url, headers["location"])

@@ -103,8 +103,8 @@ def _read_proxy(text: str, variable: str) -> Proxy:
     kind, _, rest = url.partition("://")
     if kind.lower() not in _SCHEMES:
         raise SpecError(
-            f"{variable} names a {_kind_words(kind)} proxy, which batchgen cannot use: "
-            f"set {variable} to an http:// proxy, or unset it. Nothing was sent"
+            f"{variable} names a {_scheme_name(kind)} proxy, which batchgen cannot "
+            f"use: set {variable} to an http:// proxy, or unset it. Nothing was sent"
         )
     login, address = _split_login(rest)
     try:
@@ -123,7 +123,7 @@ def _read_proxy(text: str, variable: str) -> Proxy:
     return Proxy(str(parsed), variable, login)
 
 
-def _kind_words(kind: str) -> str:
+def _scheme_name(kind: str) -> str:
     is_word = kind.isascii() and kind.isalnum() and len(kind) <= 10
     return kind.lower() if is_word else "strange"
 

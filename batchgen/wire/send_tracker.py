@@ -129,13 +129,13 @@ def _proxy_error(proxy: Proxy, host: str, error: Exception) -> httpx.HTTPError:
         case aiohttp.ClientHttpProxyError() if is_refusal(error.status):
             return ProxyRefused(refusal_message(proxy, error.status, host))
         case aiohttp.ClientResponseError():
-            words = f"{error.status} {error.message}".strip()
-            return httpx.ProxyError(f"{place} opens no connection to it ({words})")
+            reason = f"{error.status} {error.message}".strip()
+            return httpx.ProxyError(f"{place} opens no connection to it ({reason})")
         case TimeoutError():
             return httpx.ConnectTimeout(f"{place} opened none in time")
         case aiohttp.ClientConnectorError() if proxy.is_at(error.host, error.port):
-            words = error.strerror or str(error.os_error) or "no answer"
-            return httpx.ProxyError(f"{place} cannot be reached ({words})")
+            reason = error.strerror or str(error.os_error) or "no answer"
+            return httpx.ProxyError(f"{place} cannot be reached ({reason})")
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientConnectionResetError():
             return httpx.ProxyError(f"{place} closed the connection")
         case _:

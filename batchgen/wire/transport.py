@@ -170,7 +170,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 if tracker.was_sent or not _is_shortage(tracker, error):
                     raise
                 if anyio.current_time() > ends_at:
-                    raise NoSocket(_shortage_words(error)) from error
+                    raise NoSocket(_shortage_message(error)) from error
             await anyio.sleep(pause_s)
         raise AssertionError  # the loop has no end
 
@@ -262,7 +262,7 @@ def _is_shortage(tracker: SendTracker, error: Exception) -> bool:
     return isinstance(error, aiohttp.ClientConnectorDNSError) and not may_open()
 
 
-def _shortage_words(error: Exception) -> str:
+def _shortage_message(error: Exception) -> str:
     # If no thread could be started to look up a name, the resolver's message says so.
     if isinstance(error, aiohttp.ClientConnectorDNSError) and lacks_socket(error):
         return error.os_error.strerror or shortage_words()

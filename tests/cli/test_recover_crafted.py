@@ -147,6 +147,22 @@ def test_a_task_is_read_as_it_was_logged(task: str, tmp_path: Path) -> None:
     assert read_events(path).attempts[1].task_id == task
 
 
+@pytest.mark.parametrize("request_id", ["7c-1", "https://a.example/tasks/7"])
+def test_the_id_on_the_bill_is_read_though_the_task_has_another_handle(
+    request_id: str, tmp_path: Path
+) -> None:
+    path, handle = tmp_path / "run.log", "https://a.example/tasks/7"
+    with log_to(path, clean=str, tell=pytest.fail) as logger:
+        logger.info("sent", extra={"attempt": 1, "provider": "fal"})
+        extra = {"attempt": 1, "task": handle}
+        if request_id != handle:
+            extra["request"] = request_id
+        logger.info("accepted", extra=extra)
+
+    attempt = read_events(path).attempts[1]
+    assert (attempt.task_id, attempt.request_id) == (handle, request_id)
+
+
 def test_a_run_waits_for_a_recovery_that_was_cut_short(bought: Shop) -> None:
     folder = bought.folder / "out/m"
     (folder / "run.db").rename(folder / "run.db.recovering")

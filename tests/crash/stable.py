@@ -67,7 +67,7 @@ def open_stable() -> Iterator[Stable]:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.endswith("_API_KEY") and not name.lower().endswith("_proxy")
+        if not name.endswith("_KEY") and not name.lower().endswith("_proxy")
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.crash.stable"],

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from batchgen.attempts.polling import MAX_CALLS
 from batchgen.errors import Charge, CredentialRejected
-from batchgen.model import State, Status
+from batchgen.model import Endpoint, Next, Reply, State, Status
 from tests.engines.desk import AGREED, Desk, QuickFox, statuses
 from tests.engines.shop import (
     LOST,
@@ -51,6 +52,27 @@ async def test_a_task_is_polled_until_it_is_done_and_its_image_is_stored(
     assert (row["cost_usd"], row["cost_basis"]) == (AGREED, "price_list")
     assert row["request_id"] == "task-1"
     assert row["files"][0]["size_bytes"] == len(PNG)
+    desk.check_money()
+
+
+async def test_a_poll_that_always_leads_on_is_cut_short_and_asked_again(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = QuickFox.decode_poll
+    following = [None] * (MAX_CALLS + 1)
+
+    def decode_poll(self: QuickFox, reply: Reply, endpoint: Endpoint) -> Any:
+        if following:
+            following.pop()
+            return Next(self.encode_poll("task-1", endpoint))
+        return whole(self, reply, endpoint)
+
+    monkeypatch.setattr(QuickFox, "decode_poll", decode_poll)
+
+    outcome = await desk.run()
+
+    assert statuses(outcome) == {Status.SUCCEEDED: 1}
+    assert (len(shop.buys), len(shop.polls)) == (1, MAX_CALLS + 2)
     desk.check_money()
 
 
