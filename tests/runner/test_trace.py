@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-MAX_FILES, MAX_MOVES = 38, 98
+MAX_FILES, MAX_MOVES = 38, 96
 
 
 @pytest.mark.slow
