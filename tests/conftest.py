@@ -20,6 +20,8 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 SLOW = (
     *("acceptance/", "benchmarks/", "cases/", "cli/", "contract/", "crash/"),
+    *(f"api/test_{name}.py" for name in ("folders", "frames", "runs", "streams")),
+    "api/test_python_page.py",
     *("daemons/", "filesystem/", "interop/", "scarce/", "simulation/", "web/"),
     *(
         f"engines/test_{name}.py"
