@@ -83,18 +83,18 @@ _MESSAGE_KEYS = (
 _CODE_KEYS = ("code", "type", "status", "error_code", "error_type", "reason")
 
 
-def words_of(body: Json) -> str:
+def stated_message(body: Json) -> str:
     """Return an error's message from the usual keys; empty if it has none."""
     document = fields(body)
     texts = (text_of(document.get(key)) for key in _MESSAGE_KEYS)
     return one_line("; ".join(dict.fromkeys(filter(None, texts))), 1000)
 
 
-def words_and_codes_of(body: Json) -> str:
+def message_and_codes(body: Json) -> str:
     """Return an error's message and codes, in which causes are looked for."""
     document = fields(body)
     codes = (text_of(document.get(key)) for key in _CODE_KEYS)
-    return "; ".join(filter(None, (words_of(body), *codes)))
+    return "; ".join(filter(None, (stated_message(body), *codes)))
 
 
 def errors_of_items(value: Json, depth: int = 4) -> list[str]:
@@ -104,7 +104,7 @@ def errors_of_items(value: Json, depth: int = 4) -> list[str]:
     if not isinstance(value, dict) or not depth:
         return []
     error = value.get("error")
-    own = [words_and_codes_of({"error": error}) or text_of(error)] if error else []
+    own = [message_and_codes({"error": error}) or text_of(error)] if error else []
     nested = [item for key, item in value.items() if key != "error"]
     return [*filter(None, own), *errors_of_items(nested, depth - 1)]
 
@@ -115,7 +115,7 @@ BESIDE_IMAGES = frozenset(
 """Keys beside an image whose values are not images."""
 
 
-def tells_no_image(body: Mapping[str, Json]) -> bool:
+def states_no_image(body: Mapping[str, Json]) -> bool:
     """Return whether a success in OpenAI's format clearly has no image.
 
     It has text, or an empty list, in place of images. Null and entries with only text
@@ -128,7 +128,7 @@ def tells_no_image(body: Mapping[str, Json]) -> bool:
         and not any(value for key, value in item.items() if key not in BESIDE_IMAGES)
         for item in items
     )
-    return ("data" in body and is_empty) or bool(words_of(dict(body)))
+    return ("data" in body and is_empty) or bool(stated_message(dict(body)))
 
 
 # In Google's candidates, and in the choices of a chat.
@@ -155,7 +155,7 @@ def finish_reasons(body: Json, depth: int = 4) -> str:
 
 def message_of(body: Json) -> str:
     """Return an error's message, else a description of the reply; never empty."""
-    return words_of(body) or describe(body)
+    return stated_message(body) or describe(body)
 
 
 _PAGE_START = 4096

@@ -115,7 +115,7 @@ def error_of(
         provider,
         reply,
         said,
-        is_known=False,
+        is_documented=False,
         failures_are_free=failures_are_free,
     )
     if message := text_of(error.get("message")):

@@ -23,7 +23,7 @@ SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 UNLIMITED = 65_536
 """No higher limit is asked for or used."""
 
-LEAST = 16
+MIN_FILES = 16
 """Fewer are not enough for any command."""
 
 PATIENCE_S = 10.0
@@ -103,7 +103,7 @@ def open_descriptor(path: str | Path, flags: int, mode: int = 0o644) -> int:
     return open_patiently(lambda: os.open(path, flags | os.O_CLOEXEC, mode))
 
 
-def shortage_words() -> str:
+def shortage_message() -> str:
     """Return what is wrong where no more files can be opened, and what to do."""
     return (
         f"no more files can be opened (this process may open {limit():,} files and "

@@ -17,12 +17,12 @@ from batchgen.model import (
     Balance,
     Call,
     Capabilities,
-    Carried,
     Delivered,
     Endpoint,
     ImageRequest,
     Link,
     Next,
+    Payload,
     PriceList,
     RateList,
     Reply,
@@ -104,7 +104,7 @@ class Provider(Protocol):
         request: ImageRequest,
         model: str,
         endpoint: Endpoint,
-        references: Sequence[Carried] = (),
+        references: Sequence[Payload] = (),
     ) -> Call:
         """Return the request that buys `request.n` images.
 

@@ -68,15 +68,15 @@ def blames_key(text: str) -> bool:
 def blames_model(text: str) -> bool:
     """Return whether an error is about the model's name itself [assumed phrases]."""
     is_not_served = _search(phrases.MODEL_NOT_SERVED, text) is not None
-    return is_not_served or calls_model_unknown(text)
+    return is_not_served or says_model_unknown(text)
 
 
-def calls_model_unknown(text: str) -> bool:
+def says_model_unknown(text: str) -> bool:
     """Return whether an error says that no model has this name."""
     return _search(phrases.UNKNOWN_MODEL, text) is not None
 
 
-def calls_task_unknown(text: str) -> bool:
+def says_task_unknown(text: str) -> bool:
     """Return whether an error says that no task has this id."""
     return _search(phrases.UNKNOWN_TASK, text) is not None
 
@@ -103,17 +103,17 @@ def asks_too_much(text: str) -> bool:
     return _search(phrases.TOO_LARGE, text) is not None
 
 
-def tells_timeout(text: str) -> bool:
+def mentions_timeout(text: str) -> bool:
     """Return whether an error is about a timeout."""
     return _search(phrases.TIMEOUT, text) is not None
 
 
-def tells_broken_connection(text: str) -> bool:
+def mentions_broken_connection(text: str) -> bool:
     """Return whether a gateway says that it lost the service behind it."""
     return _search(phrases.BROKEN_BEHIND_GATEWAY, text) is not None
 
 
-def tells_work_in_progress(text: str) -> bool:
+def mentions_work_in_progress(text: str) -> bool:
     """Return whether an error says that the same request is or was processed."""
     return _search(phrases.IN_PROGRESS, text) is not None
 
@@ -123,7 +123,7 @@ def blames_reference(text: str) -> bool:
     return _search(phrases.REFERENCE, text) is not None
 
 
-def blamed(text: str) -> type[AttemptError] | None:
+def error_type_in(text: str) -> type[AttemptError] | None:
     """Return the error that the text alone shows; None if it shows none."""
     candidates: dict[type[AttemptError], object] = {
         Refused: policy_reason(text),

@@ -15,10 +15,10 @@ from batchgen.decoding import (
     errors_of_items,
     finish_reasons,
     is_page,
+    message_and_codes,
     one_line,
     page_title,
-    words_and_codes_of,
-    words_of,
+    stated_message,
 )
 from batchgen.errors import (
     AttemptError,
@@ -39,19 +39,19 @@ from batchgen.errors import (
 from batchgen.model import Delivered, Json, Reply
 from batchgen.reasons import (
     asks_too_much,
-    blamed,
     blames_account,
     blames_key,
     blames_model,
-    calls_model_unknown,
+    error_type_in,
     is_verdict,
     lacks_credit,
+    mentions_broken_connection,
+    mentions_timeout,
+    mentions_work_in_progress,
     policy_reason,
-    tells_broken_connection,
-    tells_timeout,
-    tells_work_in_progress,
+    says_model_unknown,
 )
-from batchgen.reply_waits import wait_of
+from batchgen.reply_waits import requested_wait_s
 from batchgen.stated_errors import FREE_WHEN_STATED, has_usage, stated_status
 
 # 524 is Cloudflare's; 598 and 599 are those of proxies.
@@ -67,7 +67,7 @@ def purchase_error(
     reply: Reply,
     delivered: Delivered,
     *,
-    is_known: bool,
+    is_documented: bool,
     failures_are_free: bool = False,
 ) -> AttemptError:
     """Return why a reply to a purchase brought no image.
@@ -76,25 +76,27 @@ def purchase_error(
         provider: Registered name.
         reply: As it came.
         delivered: The charge and the id, which even an error may state.
-        is_known: Whether the protocol has successes that look like this.
+        is_documented: Whether the protocol has successes that look like this.
         failures_are_free: As the provider documents it, for its own replies alone.
     """
     is_free = failures_are_free and reply.is_own
     if not 200 <= reply.status < 300:
-        text = words_of(reply.body) or describe(reply.body)
-        error = error_by_words(provider, reply, text, failures_are_free=is_free)
-        return as_charged(error, delivered)
+        text = stated_message(reply.body) or describe(reply.body)
+        error = error_by_text(provider, reply, text, failures_are_free=is_free)
+        return with_charge(error, delivered)
     if is_page(reply.body):
-        return as_charged(
+        return with_charge(
             _wrong_address(provider, _describe_page(reply.body)), delivered
         )
     status = stated_status(reply.body)
     if status is None:
-        return without_image(provider, reply, delivered, is_known=is_known)
-    text = words_of(reply.body) or f"status {status} in a reply with status 200"
+        return error_without_image(
+            provider, reply, delivered, is_documented=is_documented
+        )
+    text = stated_message(reply.body) or f"status {status} in a reply with status 200"
     stated = replace(reply, status=status)
-    error = error_by_words(provider, stated, text, failures_are_free=is_free)
-    return as_charged(
+    error = error_by_text(provider, stated, text, failures_are_free=is_free)
+    return with_charge(
         _set_stated_charge(error, status, reply.body, delivered), delivered
     )
 
@@ -120,7 +122,7 @@ def _set_stated_charge(
     return error
 
 
-def error_by_words(
+def error_by_text(
     provider: str, reply: Reply, message: str, *, failures_are_free: bool = False
 ) -> AttemptError:
     """Return the error that a reply's text shows, else the error of its status.
@@ -129,7 +131,7 @@ def error_by_words(
     """
     if is_page(reply.body):
         return _error_of_page(provider, reply, message)
-    text = f"{message}; {words_and_codes_of(reply.body)}"
+    text = f"{message}; {message_and_codes(reply.body)}"
     if isinstance(reply.body, str):
         text = f"{message}; {reply.body[:4_000]}"
     error_type = _error_type_by_text(reply.status, text) or _error_type_by_status(
@@ -194,7 +196,7 @@ def _is_refusal(status: int, text: str) -> bool:
 def _is_model_gone(status: int, text: str) -> bool:
     if status in {401, 402, 408, 429}:
         return False
-    return blames_model(text) if status in {400, 422} else calls_model_unknown(text)
+    return blames_model(text) if status in {400, 422} else says_model_unknown(text)
 
 
 def _error_of_page(provider: str, reply: Reply, message: str) -> AttemptError:
@@ -228,7 +230,7 @@ def error_by_status(
     accepted, except after a timeout or a broken connection behind a gateway. A
     gateway's page leaves the outcome unknown.
     """
-    wait = wait_of(reply)
+    wait = requested_wait_s(reply)
     status = reply.status
     if error_type := _BY_STATUS.get(status):
         return error_type(provider, message, retry_after_s=wait)
@@ -250,12 +252,12 @@ def error_by_status(
 def _is_free(reply: Reply, text: str, *, failures_are_free: bool) -> bool:
     """Return whether a failure certainly cost nothing: not processed, or free."""
     status = reply.status
-    if not isinstance(reply.body, dict) or tells_broken_connection(text):
+    if not isinstance(reply.body, dict) or mentions_broken_connection(text):
         return False
     if status == 409:
-        return not tells_work_in_progress(text)
+        return not mentions_work_in_progress(text)
     if status in _TIMEOUTS | _GATEWAY_LOST_REPLY or (
-        status >= 500 and tells_timeout(text)
+        status >= 500 and mentions_timeout(text)
     ):
         return failures_are_free
     return True
@@ -272,8 +274,8 @@ def _wrong_address(provider: str, what: str) -> WrongAddress:
     )
 
 
-def without_image(
-    provider: str, reply: Reply, delivered: Delivered, *, is_known: bool
+def error_without_image(
+    provider: str, reply: Reply, delivered: Delivered, *, is_documented: bool
 ) -> AttemptError:
     """Return the error of a success without an image and without a stated status.
 
@@ -281,20 +283,22 @@ def without_image(
     """
     body = reply.body
     items = "; ".join(dict.fromkeys(errors_of_items(body)))
-    text = body if isinstance(body, str) else words_and_codes_of(body) or items
+    text = body if isinstance(body, str) else message_and_codes(body) or items
     reasons = finish_reasons(body)
-    message = "; ".join(filter(None, (words_of(body) or items, reasons)))
+    message = "; ".join(filter(None, (stated_message(body) or items, reasons)))
     message = message or f"a reply without an image; {describe(body)}"
-    error_type = Refused if policy_reason(reasons) else blamed(text) if text else None
+    error_type = (
+        Refused if policy_reason(reasons) else error_type_in(text) if text else None
+    )
     if error_type is None:
-        error_type = NoImage if is_known else ReplyMalformed
-    error = error_type(provider, message, retry_after_s=wait_of(reply))
+        error_type = NoImage if is_documented else ReplyMalformed
+    error = error_type(provider, message, retry_after_s=requested_wait_s(reply))
     was_begun = not isinstance(error, ProviderStopped | Throttled) or has_usage(body)
     error.charge = Charge.UNKNOWN if was_begun else Charge.NONE
-    return as_charged(error, delivered)
+    return with_charge(error, delivered)
 
 
-def as_charged(error: AttemptError, delivered: Delivered) -> AttemptError:
+def with_charge(error: AttemptError, delivered: Delivered) -> AttemptError:
     """Return an error with the charge that its reply states, and the reply's id.
 
     A stated charge of zero is ignored: it does not prove that a success was free.

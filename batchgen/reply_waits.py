@@ -60,7 +60,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return _bounded((until - sent_at).total_seconds())
 
 
-def wait_of(reply: Reply) -> float | None:
+def requested_wait_s(reply: Reply) -> float | None:
     """Return the seconds that a reply asks to wait, in its headers or its body."""
     waits = (retry_after_s(reply.headers), _wait_in(reply.body))
     return max((wait for wait in waits if wait is not None), default=None)

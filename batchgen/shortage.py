@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchgen.errors import StorageError
-from batchgen.open_files import is_shortage, shortage_words
+from batchgen.open_files import is_shortage, shortage_message
 
 
 def refuse_shortage(error: OSError) -> None:
@@ -13,4 +13,4 @@ def refuse_shortage(error: OSError) -> None:
         StorageError: the error says so.
     """
     if is_shortage(error):
-        raise StorageError(shortage_words()) from error
+        raise StorageError(shortage_message()) from error

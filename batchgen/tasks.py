@@ -11,12 +11,12 @@ from batchgen.decoding import (
     describe,
     fields,
     link,
+    message_and_codes,
     message_of,
     number,
     objects,
+    stated_message,
     text_of,
-    words_and_codes_of,
-    words_of,
 )
 from batchgen.errors import (
     AttemptError,
@@ -35,11 +35,11 @@ from batchgen.model import Accepted, Blob, Delivered, Json, Link, Reply, Running
 from batchgen.reasons import (
     blames_account,
     blames_key,
-    calls_task_unknown,
     lacks_credit,
     policy_reason,
+    says_task_unknown,
 )
-from batchgen.reply_errors import as_charged, error_by_status, purchase_error
+from batchgen.reply_errors import error_by_status, purchase_error, with_charge
 from batchgen.reply_images import images_at, images_in
 from batchgen.stated_errors import stated_status
 from batchgen.task_states import ENDED_BADLY, ENDED_WELL, UNDER_WAY
@@ -144,7 +144,7 @@ class Task:
         """Say whether its word is a bad end, or it has an error and no images."""
         if self.state in ENDED_BADLY:
             # Links say more than a word alone.
-            is_word_alone = not words_of(dict(self.shown))
+            is_word_alone = not stated_message(dict(self.shown))
             return not (is_word_alone and images_at(self.results))
         return _is_error(self.shown.get("error")) and not self._images()
 
@@ -155,7 +155,7 @@ class Task:
     def _failure(self, error: Json = None) -> AttemptError:
         shown = dict(self.shown)
         error = error or shown.get("error")
-        words = words_of({**shown, "error": error})
+        words = stated_message({**shown, "error": error})
         words = words or f"the task ended as {self.state}"
         inner = fields(error)
         codes = [text_of(inner.get(key)).lower() for key in ("type", "code")]
@@ -174,12 +174,12 @@ class Task:
     def _error(self, kind: type[AttemptError], words: str) -> AttemptError:
         """Return an error; a charge of which the task says nothing is unknown."""
         said = self._delivered(())
-        return as_charged(kind(self.provider, words, Charge.UNKNOWN), said)
+        return with_charge(kind(self.provider, words, Charge.UNKNOWN), said)
 
     def _not_taken(self, reply: Reply) -> AttemptError:
         """Return why a submit made no task that can be asked for."""
         said = self._delivered(())
-        error = purchase_error(self.provider, reply, said, is_known=False)
+        error = purchase_error(self.provider, reply, said, is_documented=False)
         if not isinstance(error, ReplyMalformed):
             return error
         words = f"no task id; {message_of(reply.body)}"
@@ -253,9 +253,9 @@ def bare_images(reply: Reply) -> tuple[Link | Blob, ...]:
 def poll_error(provider: str, reply: Reply) -> AttemptError:
     """Return why a poll failed; it ends the task only if the provider lost it."""
     message = message_of(reply.body)
-    words = f"{message}; {words_and_codes_of(reply.body)}"
+    words = f"{message}; {message_and_codes(reply.body)}"
     if isinstance(reply.body, dict):
-        if reply.status in (404, 410) or calls_task_unknown(words):
+        if reply.status in (404, 410) or says_task_unknown(words):
             return TaskLost(provider, message)
         if policy_reason(words) and reply.status != 429:
             # Some answer the question for a refused task with an error.
@@ -294,7 +294,7 @@ def uploaded(provider: str, reply: Reply, place: Json) -> Link:
 
 def _upload_error(provider: str, reply: Reply, message: str) -> AttemptError:
     """Return why an image was not taken; an upload buys nothing, however it fails."""
-    words = f"{message}; {words_and_codes_of(reply.body)}"
+    words = f"{message}; {message_and_codes(reply.body)}"
     if isinstance(reply.body, dict) and lacks_credit(words):
         return OutOfCredit(provider, message)
     is_about_key = blames_account(words) or blames_key(words)

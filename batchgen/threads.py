@@ -33,7 +33,7 @@ def may_start(threads: int) -> bool:
     return True
 
 
-def few_threads_words() -> str:
+def few_threads_message() -> str:
     """Return what is wrong where no thread can be started, and what to do."""
     return (
         f"the system lets this process start too few threads, about {threads_needed()} "

@@ -23,7 +23,7 @@ def drop_tracebacks(error: BaseException) -> None:
             pending += [cause for cause in causes if cause is not None]
 
 
-def fault_words(fault: Exception) -> str:
+def fault_message(fault: Exception) -> str:
     """Describe an unexpected error in one line that a bug report can quote."""
     text = " ".join(f"{type(fault).__name__}: {fault}".split())
     return f"unexpected {text[:_MAX_CHARACTERS]}; run.log has the details"

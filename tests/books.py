@@ -72,22 +72,22 @@ class Books:
         return total_nano(row["cost_usd"] for row in self.rows)
 
     @property
-    def retired(self) -> int:
+    def superseded(self) -> int:
         return sum(
             attempt["cost"] or 0 for attempt in self.attempts if not attempt["planned"]
         )
 
     @property
     def spent(self) -> int:
-        return self.in_table + self.retired
+        return self.in_table + self.superseded
 
     @property
     def at_risk(self) -> int:
         in_table = sum(nano_of(row["at_risk_usd"]) for row in self.rows)
-        retired: int = sum(
+        superseded: int = sum(
             risk_of(attempt) for attempt in self.attempts if not attempt["planned"]
         )
-        return in_table + retired
+        return in_table + superseded
 
     def bought(self) -> Counter[str]:
         """Return how often each prompt stands on the bill."""

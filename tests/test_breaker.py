@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.limits import Breaker, Failures, Outage
+from batchgen.limits import CircuitBreaker, Failures, Outage
 
 HOUR_S = 3600.0
 NOW = 1000.0
@@ -28,18 +28,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def breaker(clock: Clock) -> Breaker:
-    return Breaker(clock)
+def breaker(clock: Clock) -> CircuitBreaker:
+    return CircuitBreaker(clock)
 
 
 @pytest.fixture
-def tripped(breaker: Breaker) -> Breaker:
-    for number in range(Breaker.TRIP):
+def tripped(breaker: CircuitBreaker) -> CircuitBreaker:
+    for number in range(CircuitBreaker.TRIP):
         breaker.lost(number, number, NOW)
     return breaker
 
 
-def probes_until(breaker: Breaker, clock: Clock, end: float) -> list[float]:
+def probes_until(breaker: CircuitBreaker, clock: Clock, end: float) -> list[float]:
     """Let every probe be lost, each of another row; return the pauses."""
     pauses: list[float] = []
     while clock.now < end:
@@ -55,27 +55,29 @@ def probes_until(breaker: Breaker, clock: Clock, end: float) -> list[float]:
 # -- the breaker
 
 
-def test_a_few_lost_answers_in_a_row_open_it_and_not_before(breaker: Breaker) -> None:
-    pauses = [breaker.lost(it, it, NOW).pause_s for it in range(Breaker.TRIP)]
+def test_a_few_lost_answers_in_a_row_open_it_and_not_before(
+    breaker: CircuitBreaker,
+) -> None:
+    pauses = [breaker.lost(it, it, NOW).pause_s for it in range(CircuitBreaker.TRIP)]
 
-    assert pauses == [None] * (Breaker.TRIP - 1) + [Breaker.FIRST_S]
+    assert pauses == [None] * (CircuitBreaker.TRIP - 1) + [CircuitBreaker.FIRST_S]
     assert breaker.is_open
 
 
-def test_failures_among_answers_never_open_it(breaker: Breaker) -> None:
-    for number in range(Breaker.TRIP * 20):
+def test_failures_among_answers_never_open_it(breaker: CircuitBreaker) -> None:
+    for number in range(CircuitBreaker.TRIP * 20):
         verdict = breaker.lost(number, number, NOW)
-        assert (verdict.pause_s, verdict.excused) == (None, ())
-        if number % (Breaker.TRIP - 1) == 0:
+        assert (verdict.pause_s, verdict.waived) == (None, ())
+        if number % (CircuitBreaker.TRIP - 1) == 0:
             assert not breaker.succeeded(NOW)
 
     assert not breaker.is_open
 
 
 def test_pauses_double_to_a_minute_and_then_grow_with_the_outage(
-    tripped: Breaker, clock: Clock
+    tripped: CircuitBreaker, clock: Clock
 ) -> None:
-    clock.now += Breaker.FIRST_S
+    clock.now += CircuitBreaker.FIRST_S
 
     pauses = probes_until(tripped, clock, clock.now + 2 * HOUR_S)
 
@@ -85,22 +87,24 @@ def test_pauses_double_to_a_minute_and_then_grow_with_the_outage(
     assert len(pauses) <= 45
 
 
-def test_no_pause_is_longer_than_ten_minutes(tripped: Breaker, clock: Clock) -> None:
+def test_no_pause_is_longer_than_ten_minutes(
+    tripped: CircuitBreaker, clock: Clock
+) -> None:
     assert max(probes_until(tripped, clock, clock.now + 48 * HOUR_S)) == 600
 
 
 def test_what_left_before_it_opened_does_not_lengthen_the_pause(
-    tripped: Breaker,
+    tripped: CircuitBreaker,
 ) -> None:
     tripped.probing = True
     assert tripped.lost(7, 7, NOW).pause_s is None
     assert tripped.probing
 
-    assert tripped.lost(8, 8, NOW, is_probe=True).pause_s == 2 * Breaker.FIRST_S
+    assert tripped.lost(8, 8, NOW, is_probe=True).pause_s == 2 * CircuitBreaker.FIRST_S
 
 
 def test_one_answer_closes_it_and_the_next_outage_begins_anew(
-    tripped: Breaker, clock: Clock
+    tripped: CircuitBreaker, clock: Clock
 ) -> None:
     probes_until(tripped, clock, clock.now + HOUR_S)
 
@@ -108,12 +112,12 @@ def test_one_answer_closes_it_and_the_next_outage_begins_anew(
     assert not tripped.is_open
     assert not tripped.succeeded(NOW)
 
-    pauses = [tripped.lost(it, it, NOW).pause_s for it in range(Breaker.TRIP)]
-    assert pauses == [None] * (Breaker.TRIP - 1) + [Breaker.FIRST_S]
+    pauses = [tripped.lost(it, it, NOW).pause_s for it in range(CircuitBreaker.TRIP)]
+    assert pauses == [None] * (CircuitBreaker.TRIP - 1) + [CircuitBreaker.FIRST_S]
 
 
 def test_what_left_before_the_last_loss_did_proves_nothing(
-    tripped: Breaker, clock: Clock
+    tripped: CircuitBreaker, clock: Clock
 ) -> None:
     assert not tripped.succeeded(NOW - 1)
     assert tripped.is_open
@@ -121,16 +125,16 @@ def test_what_left_before_the_last_loss_did_proves_nothing(
     assert tripped.succeeded(NOW + 1)
 
 
-def test_an_answer_that_is_no_success_leaves_it_open(tripped: Breaker) -> None:
+def test_an_answer_that_is_no_success_leaves_it_open(tripped: CircuitBreaker) -> None:
     tripped.probing = True
 
-    assert tripped.answered(is_probe=True) == Breaker.FIRST_S
+    assert tripped.answered(is_probe=True) == CircuitBreaker.FIRST_S
     assert tripped.is_open
     assert not tripped.probing
 
 
 def test_the_wait_before_a_last_loss_is_risked_doubles_with_each(
-    breaker: Breaker, clock: Clock
+    breaker: CircuitBreaker, clock: Clock
 ) -> None:
     breaker.lost(1, None, NOW)
     waits = [breaker.risk_left_s()]
@@ -144,55 +148,59 @@ def test_the_wait_before_a_last_loss_is_risked_doubles_with_each(
 
 
 def test_a_row_that_may_be_lost_once_more_does_not_lengthen_that_wait(
-    breaker: Breaker, clock: Clock
+    breaker: CircuitBreaker, clock: Clock
 ) -> None:
     breaker.lost(1, None, NOW)
     clock.now += 1
     breaker.lost(2, None, clock.now, is_probe=True)
 
-    assert breaker.risk_left_s() == Breaker.RISK_S
+    assert breaker.risk_left_s() == CircuitBreaker.RISK_S
 
 
 # -- who is excused
 
 
 def test_whoever_belongs_to_the_outage_is_excused_those_before_it_too(
-    breaker: Breaker,
+    breaker: CircuitBreaker,
 ) -> None:
-    excused = [breaker.lost(it, 10 + it, NOW).excused for it in range(Breaker.TRIP + 2)]
+    waived = [
+        breaker.lost(it, 10 + it, NOW).waived for it in range(CircuitBreaker.TRIP + 2)
+    ]
 
-    assert excused[: Breaker.TRIP - 1] == [()] * (Breaker.TRIP - 1)
-    assert excused[Breaker.TRIP - 1 :] == [(10, 11, 12, 13, 14), (15,), (16,)]
+    assert waived[: CircuitBreaker.TRIP - 1] == [()] * (CircuitBreaker.TRIP - 1)
+    assert waived[CircuitBreaker.TRIP - 1 :] == [(10, 11, 12, 13, 14), (15,), (16,)]
 
 
-def test_what_may_have_been_charged_is_not_excused(breaker: Breaker) -> None:
-    for number in range(Breaker.TRIP - 1):
+def test_what_may_have_been_charged_is_not_excused(breaker: CircuitBreaker) -> None:
+    for number in range(CircuitBreaker.TRIP - 1):
         breaker.lost(number, number if number % 2 else None, NOW)
 
-    assert breaker.lost(9, None, NOW).excused == (1, 3)
+    assert breaker.lost(9, None, NOW).waived == (1, 3)
 
 
-def test_a_row_that_fails_alone_fails_for_its_own_sake(breaker: Breaker) -> None:
-    assert {breaker.lost(1, it, NOW).excused for it in range(100)} == {()}
+def test_a_row_that_fails_alone_fails_for_its_own_sake(breaker: CircuitBreaker) -> None:
+    assert {breaker.lost(1, it, NOW).waived for it in range(100)} == {()}
 
     # Another one that fails, too, is what makes an outage of it.
-    assert breaker.lost(2, 100, NOW).excused == (96, 97, 98, 99, 100)
+    assert breaker.lost(2, 100, NOW).waived == (96, 97, 98, 99, 100)
 
 
 def test_a_question_that_nobody_answers_opens_it_and_clears_a_row_alone(
-    breaker: Breaker,
+    breaker: CircuitBreaker,
 ) -> None:
     breaker.lost(1, 1, NOW)
 
-    verdicts = [breaker.silent() for _ in range(Breaker.TRIP)]
+    verdicts = [breaker.silent() for _ in range(CircuitBreaker.TRIP)]
 
-    assert [it.opened for it in verdicts] == [True] + [False] * (Breaker.TRIP - 1)
+    assert [it.opened for it in verdicts] == [True] + [False] * (
+        CircuitBreaker.TRIP - 1
+    )
     assert [it.pause_s for it in verdicts] == [1.0, 2.0, 4.0, 8.0, 16.0]
-    assert [it.excused for it in verdicts if it.excused] == [(1,)]
+    assert [it.waived for it in verdicts if it.waived] == [(1,)]
 
 
 def test_rows_that_failed_while_others_succeeded_make_no_outage(
-    breaker: Breaker,
+    breaker: CircuitBreaker,
 ) -> None:
     for _ in range(Outage.SUSPECT):
         breaker.lost(1, 1, NOW)
@@ -201,22 +209,24 @@ def test_rows_that_failed_while_others_succeeded_make_no_outage(
 
     verdicts = [breaker.lost(1 + number % 2, number, NOW) for number in range(20)]
 
-    assert {it.excused for it in verdicts} == {()}
+    assert {it.waived for it in verdicts} == {()}
     # One that did not yet: then it is everybody's.
-    assert breaker.lost(3, 20, NOW).excused == ()
-    assert breaker.lost(4, 21, NOW).excused == (17, 18, 19, 20, 21)
+    assert breaker.lost(3, 20, NOW).waived == ()
+    assert breaker.lost(4, 21, NOW).waived == (17, 18, 19, 20, 21)
 
 
-def test_who_does_not_answer_questions_is_under_no_suspicion(breaker: Breaker) -> None:
+def test_who_does_not_answer_questions_is_under_no_suspicion(
+    breaker: CircuitBreaker,
+) -> None:
     for _ in range(Outage.SUSPECT + 1):
         breaker.lost(1, 1, NOW)
-        verdicts = [breaker.silent() for _ in range(Breaker.TRIP)]
+        verdicts = [breaker.silent() for _ in range(CircuitBreaker.TRIP)]
         breaker.succeeded(NOW)
 
     breaker.lost(9, 9, NOW)
-    verdicts = [breaker.silent() for _ in range(Breaker.TRIP)]
+    verdicts = [breaker.silent() for _ in range(CircuitBreaker.TRIP)]
 
-    assert [it.excused for it in verdicts if it.excused] == [(9,)]
+    assert [it.waived for it in verdicts if it.waived] == [(9,)]
 
 
 def test_what_rows_did_is_forgotten_before_it_fills_the_memory(clock: Clock) -> None:
@@ -231,13 +241,13 @@ def test_what_rows_did_is_forgotten_before_it_fills_the_memory(clock: Clock) -> 
 
 
 def test_after_hours_attempts_count_again_so_a_run_comes_to_its_end(
-    tripped: Breaker, clock: Clock
+    tripped: CircuitBreaker, clock: Clock
 ) -> None:
     clock.now += Outage.PATIENCE_S
-    assert tripped.lost(1, 1, NOW, is_probe=True).excused == (1,)
+    assert tripped.lost(1, 1, NOW, is_probe=True).waived == (1,)
     clock.now += 1
 
-    assert tripped.lost(1, 2, NOW, is_probe=True).excused == ()
+    assert tripped.lost(1, 2, NOW, is_probe=True).waived == ()
 
 
 def test_the_age_of_an_outage_is_that_of_its_first_failure(clock: Clock) -> None:

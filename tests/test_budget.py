@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen.budget import Budget, Limits, Reservation, Share
+from batchgen.budget import Budget, ColumnValue, Limits, Reservation
 from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
-from batchgen.model import Sale
+from batchgen.model import PriceKey
 from tests.virtual import live_through
 
-CUP = Sale("acme", "1K")
-POSTER = Sale("acme", "4K")
-CEILINGS: dict[Sale, int] = {CUP: 10, POSTER: 25}
+CUP = PriceKey("acme", "1K")
+POSTER = PriceKey("acme", "4K")
+CEILINGS: dict[PriceKey, int] = {CUP: 10, POSTER: 25}
 
 pytestmark = pytest.mark.anyio
 
@@ -34,12 +34,12 @@ def budget(limit: int | None, committed: int = 0) -> Budget:
     return money
 
 
-def reservation(group: Sale = CUP, images: int = 1) -> Reservation:
-    return Reservation(group=group, images=images)
+def reservation(price_key: PriceKey = CUP, images: int = 1) -> Reservation:
+    return Reservation(price_key=price_key, images=images)
 
 
 @dataclass(frozen=True)
-class Flight:
+class AttemptContext:
     """One attempt of a random run: when it comes, how long it takes, what it costs."""
 
     reservation: Reservation
@@ -49,9 +49,9 @@ class Flight:
 
 
 FLIGHTS = st.builds(
-    Flight,
+    AttemptContext,
     reservation=st.builds(
-        Reservation, group=st.sampled_from([CUP, POSTER]), images=st.integers(1, 3)
+        Reservation, price_key=st.sampled_from([CUP, POSTER]), images=st.integers(1, 3)
     ),
     after=st.floats(0, 5),
     duration_s=st.floats(0, 5),
@@ -60,45 +60,45 @@ FLIGHTS = st.builds(
 
 
 @settings(max_examples=150, deadline=None)
-@given(limit=st.integers(0, 200), flights=st.lists(FLIGHTS, max_size=20))
+@given(limit=st.integers(0, 200), contexts=st.lists(FLIGHTS, max_size=20))
 def test_no_order_of_attempts_passes_the_limit(
-    limit: int, flights: list[Flight]
+    limit: int, contexts: list[AttemptContext]
 ) -> None:
     money = budget(limit)
-    refused: list[Flight] = []
+    refused: list[AttemptContext] = []
 
-    async def fly(flight: Flight) -> None:
-        await anyio.sleep(flight.after)
+    async def fly(context: AttemptContext) -> None:
+        await anyio.sleep(context.after)
         try:
-            await money.reserve(flight.reservation)
+            await money.reserve(context.reservation)
         except BudgetReached:
             assert money.held() == 0
-            price = CEILINGS[flight.reservation.group] * flight.reservation.images
+            price = CEILINGS[context.reservation.price_key] * context.reservation.images
             assert money.committed() + price > limit
-            refused.append(flight)
+            refused.append(context)
             return
         assert money.committed() + money.held() <= limit
-        await anyio.sleep(flight.duration_s)
-        ceiling = CEILINGS[flight.reservation.group] * flight.reservation.images
-        money.settle(flight.reservation, math.floor(ceiling * flight.share))
+        await anyio.sleep(context.duration_s)
+        ceiling = CEILINGS[context.reservation.price_key] * context.reservation.images
+        money.settle(context.reservation, math.floor(ceiling * context.share))
         assert money.committed() + money.held() <= limit
 
     async def all_of_them() -> None:
         async with anyio.create_task_group() as tasks:
-            for flight in flights:
-                tasks.start_soon(fly, flight)
+            for context in contexts:
+                tasks.start_soon(fly, context)
 
     live_through(all_of_them)
 
     assert money.held() == 0
     spent = sum(
         math.floor(
-            CEILINGS[flight.reservation.group]
-            * flight.reservation.images
-            * flight.share
+            CEILINGS[context.reservation.price_key]
+            * context.reservation.images
+            * context.share
         )
-        for flight in flights
-        if flight not in refused
+        for context in contexts
+        if context not in refused
     )
     assert refused or money.committed() == spent
     assert money.committed() <= limit
@@ -158,7 +158,7 @@ async def test_without_a_limit_nothing_waits() -> None:
     money = budget(None)
 
     for _ in range(1000):
-        await money.reserve(reservation(Sale("other", None)))
+        await money.reserve(reservation(PriceKey("other", None)))
 
     assert money.held() == 0
 
@@ -168,13 +168,13 @@ async def test_a_charge_above_the_ceiling_raises_what_is_held_already() -> None:
     await money.reserve(reservation(images=2))
     await money.reserve(reservation(POSTER))
 
-    assert money.saw(CUP, 15)
+    assert money.raise_ceiling(CUP, 15)
 
     assert money.held() == 2 * 15 + 25
     assert money.ceiling(CUP) == 15
     assert money.ceiling(POSTER) == 25
-    assert not money.saw(CUP, 15)
-    assert not money.saw(CUP, 3)
+    assert not money.raise_ceiling(CUP, 15)
+    assert not money.raise_ceiling(CUP, 3)
     assert money.ceiling(CUP) == 15
 
 
@@ -194,7 +194,7 @@ async def test_a_reservation_that_waits_is_measured_by_the_raised_ceiling() -> N
         await money.reserve(reservation())
         tasks.start_soon(third)
         await anyio.wait_all_tasks_blocked()
-        money.saw(CUP, 16)
+        money.raise_ceiling(CUP, 16)
         for cost in (16, 0, 0):
             money.settle(reservation(), cost)
 
@@ -205,8 +205,8 @@ async def test_a_reservation_that_waits_is_measured_by_the_raised_ceiling() -> N
 async def test_a_group_without_a_price_is_never_measured() -> None:
     money = budget(5)
 
-    assert money.ceiling(Sale("other", "1K")) is None
-    assert not money.saw(Sale("other", "1K"), 1_000)
+    assert money.ceiling(PriceKey("other", "1K")) is None
+    assert not money.raise_ceiling(PriceKey("other", "1K"), 1_000)
 
 
 async def test_what_an_earlier_process_left_open_is_held() -> None:
@@ -255,11 +255,11 @@ async def test_all_that_wait_are_looked_at_when_one_ends() -> None:
 # -- by day, and by the values of columns
 
 DAY = 86_400
-ACME, BRIO = Share("brand", "Acme"), Share("brand", "Brio")
+ACME, BRIO = ColumnValue("brand", "Acme"), ColumnValue("brand", "Brio")
 
 
-def by(*shares: Share, group: Sale = CUP) -> Reservation:
-    return Reservation(group=group, images=1, shares=shares)
+def by(*column_values: ColumnValue, price_key: PriceKey = CUP) -> Reservation:
+    return Reservation(price_key=price_key, images=1, column_values=column_values)
 
 
 def daily(began_s: float, **limits: Any) -> Budget:
@@ -327,7 +327,7 @@ async def test_a_charge_above_the_ceiling_uncovers_what_has_not_left_yet() -> No
     money = budget(25)
     first, second = [await money.reserve(reservation()) for _ in range(2)]
 
-    money.saw(CUP, 13)
+    money.raise_ceiling(CUP, 13)
 
     assert not money.covers(first)
     money.settle(second, 0)
@@ -342,7 +342,7 @@ async def test_a_full_share_is_told_at_once_whatever_is_in_flight() -> None:
         await money.reserve(by(ACME))
     await money.reserve(by(BRIO))
 
-    assert money.full_shares(by(ACME)) == [ACME]
+    assert money.full_column_values(by(ACME)) == [ACME]
     assert money.words() == ["1 of [budget.by] full"]
 
 
@@ -360,7 +360,7 @@ def test_a_value_has_its_own_limit_or_that_of_all_others(
     limits = Limits(by={"brand": values})
 
     assert limits.of(ACME) == limit
-    assert limits.of(Share("kind", "hat")) is None
+    assert limits.of(ColumnValue("kind", "hat")) is None
     assert Limits.load(limits.dump()) == limits
 
 
@@ -387,24 +387,24 @@ def test_no_order_of_attempts_passes_any_of_several_limits(
     run: int | None,
     day: int | None,
     each: int | None,
-    purchases: list[tuple[Share, Sale, float, float, float]],
+    purchases: list[tuple[ColumnValue, PriceKey, float, float, float]],
 ) -> None:
     limits = {"run": run, "day": day, "by": {"brand": {"*": each}} if each else {}}
-    payments: list[tuple[int, Share, int]] = []
+    payments: list[tuple[int, ColumnValue, int]] = []
 
     async def buy(
-        money: Budget, purchase: tuple[Share, Sale, float, float, float]
+        money: Budget, purchase: tuple[ColumnValue, PriceKey, float, float, float]
     ) -> None:
-        share, group, delay_s, duration_s, part = purchase
+        share, price_key, delay_s, duration_s, part = purchase
         await anyio.sleep(delay_s)
         try:
-            reservation = await money.reserve(by(share, group=group))
+            reservation = await money.reserve(by(share, price_key=price_key))
         except BudgetReached:
             return
         sent = money.today
         assert money.covers(reservation)
         await anyio.sleep(duration_s)
-        cost = math.floor(CEILINGS[group] * part)
+        cost = math.floor(CEILINGS[price_key] * part)
         money.settle(reservation, cost)
         payments.append((sent, share, cost))
 

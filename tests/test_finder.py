@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.limits import WINDOW_S, Departures, Finder, Pacing, Use
+from batchgen.limits import WINDOW_S, AimdLimit, ConcurrencyLimiter, Load, RateLimiter
 from tests.virtual import live_through
 
 IMAGE_S = 10.0
@@ -66,15 +66,15 @@ class Client:
     def __init__(
         self, server: Server, *, concurrency: int | None = None, rpm: float | None = inf
     ) -> None:
-        at_once: int | Finder = (
-            Finder(START, MOST) if concurrency is None else concurrency
+        at_once: int | AimdLimit = (
+            AimdLimit(START, MOST) if concurrency is None else concurrency
         )
         clock = anyio.current_time
         self._server = server
-        self._departures = Departures(None, clock, counts=True)
-        finder = Finder(inf if rpm is None else rpm, is_rate=True)
-        self.pacing = Pacing(
-            self._departures, at_once, finder, clock, remembers_rate=rpm is not None
+        self._departures = RateLimiter(None, clock, counts=True)
+        aimd_limit = AimdLimit(inf if rpm is None else rpm, is_rate=True)
+        self.limiter = ConcurrencyLimiter(
+            self._departures, at_once, aimd_limit, clock, remembers_rate=rpm is not None
         )
         self._in_flight = 0
         self._changed = anyio.Event()
@@ -83,18 +83,18 @@ class Client:
         """Send until cancelled."""
         async with anyio.create_task_group() as tasks:
             while True:
-                while self._in_flight >= self.pacing.places:
+                while self._in_flight >= self.limiter.slots:
                     await self._changed.wait()
                 await self._departures.grant()
                 self._in_flight += 1
-                tasks.start_soon(self._one, self.pacing.leaving(self._in_flight))
+                tasks.start_soon(self._one, self.limiter.leaving(self._in_flight))
 
-    async def _one(self, use: Use) -> None:
-        self._departures.departed(anyio.current_time())
+    async def _one(self, use: Load) -> None:
+        self._departures.record_sent(anyio.current_time())
         if await self._server.ask():
-            self.pacing.accepted(use)
+            self.limiter.accepted(use)
         else:
-            self._departures.pause(self.pacing.throttled(use, self._in_flight, None))
+            self._departures.pause(self.limiter.throttled(use, self._in_flight, None))
         self._in_flight -= 1
         self._changed.set()
         self._changed = anyio.Event()
@@ -318,7 +318,7 @@ def test_a_server_that_takes_nothing_is_asked_ever_more_seldom() -> None:
 
     client = live(server, HOUR_S, rpm=None)
 
-    assert client.pacing.places == 1
+    assert client.limiter.slots == 1
     # A burst at the start, then once a minute.
     assert len(server.log) <= 2 * START + 70
 
@@ -326,61 +326,61 @@ def test_a_server_that_takes_nothing_is_asked_ever_more_seldom() -> None:
 def test_without_a_limit_it_grows_to_its_end_and_no_further() -> None:
     client = live(Server(), HOUR_S / 12, rpm=None)
 
-    assert client.pacing.places == MOST
+    assert client.limiter.slots == MOST
 
 
 # -- the finder alone
 
 
 def test_refusals_of_one_burst_lower_it_once_to_what_was_taken() -> None:
-    finder = Finder(100.0)
+    aimd_limit = AimdLimit(100.0)
 
     for taken in range(99, 79, -1):
-        finder.refused(taken, left=1.0, now=2.0)
+        aimd_limit.refused(taken, left=1.0, now=2.0)
 
-    assert (finder.value, finder.ceiling) == (72.0, 80.0)
+    assert (aimd_limit.value, aimd_limit.ceiling) == (72.0, 80.0)
 
-    finder.refused(taken=71, left=2.5, now=4.0)
+    aimd_limit.refused(taken=71, left=2.5, now=4.0)
 
-    assert finder.ceiling == 71
+    assert aimd_limit.ceiling == 71
 
 
 def test_one_burst_halves_it_at_most() -> None:
-    finder = Finder(100.0)
+    aimd_limit = AimdLimit(100.0)
 
     for _ in range(50):
-        finder.refused(taken=0, left=1.0, now=2.0)
+        aimd_limit.refused(taken=0, left=1.0, now=2.0)
 
-    assert finder.value == 50.0
+    assert aimd_limit.value == 50.0
 
 
 def test_answers_while_little_is_under_way_say_nothing_of_the_limit() -> None:
-    pacing = Pacing(
-        Departures(None, lambda: 1.0),
-        Finder(16.0),
-        Finder(inf, is_rate=True),
+    limiter = ConcurrencyLimiter(
+        RateLimiter(None, lambda: 1.0),
+        AimdLimit(16.0),
+        AimdLimit(inf, is_rate=True),
         lambda: 1.0,
     )
 
     for _ in range(1000):
-        pacing.accepted(pacing.leaving(11))
-    assert pacing.places == 16
+        limiter.accepted(limiter.leaving(11))
+    assert limiter.slots == 16
 
-    pacing.accepted(pacing.leaving(12))
-    assert pacing.places == 17
+    limiter.accepted(limiter.leaving(12))
+    assert limiter.slots == 17
 
 
 def test_what_was_found_outlives_the_process() -> None:
-    finder = Finder(100.0)
-    finder.refused(taken=80, left=1.0, now=2.0)
-    text = finder.dump()
+    aimd_limit = AimdLimit(100.0)
+    aimd_limit.refused(taken=80, left=1.0, now=2.0)
+    text = aimd_limit.dump()
     assert text is not None
 
-    again = Finder.load(text)
+    again = AimdLimit.load(text)
 
-    assert (again.value, again.ceiling) == (finder.value, finder.ceiling)
-    assert Finder.load(text, max_value=20.0).value == 20.0
-    assert Finder(inf).dump() is None
+    assert (again.value, again.ceiling) == (aimd_limit.value, aimd_limit.ceiling)
+    assert AimdLimit.load(text, max_value=20.0).value == 20.0
+    assert AimdLimit(inf).dump() is None
 
 
 @given(
@@ -391,14 +391,14 @@ def test_what_was_found_outlives_the_process() -> None:
 def test_it_is_never_below_one_nor_beyond_its_end(
     events: list[tuple[bool, float, float]],
 ) -> None:
-    finder, now = Finder(16.0, 64.0), 0.0
+    aimd_limit, now = AimdLimit(16.0, 64.0), 0.0
     for refused, taken, passed_s in events:
         now += passed_s
         if refused:
-            finder.refused(taken, now - passed_s / 2, now)
+            aimd_limit.refused(taken, now - passed_s / 2, now)
         else:
-            finder.worked()
-        assert 1.0 <= finder.value <= 64.0
+            aimd_limit.worked()
+        assert 1.0 <= aimd_limit.value <= 64.0
 
 
 # -- the pause of everybody
@@ -407,21 +407,23 @@ def test_it_is_never_below_one_nor_beyond_its_end(
 def test_pauses_grow_while_nothing_is_taken_and_the_providers_word_is_a_floor() -> None:
     async def work() -> None:
         clock = anyio.current_time
-        departures = Departures(None, clock)
-        pacing = Pacing(departures, 4, Finder(inf, is_rate=True), clock)
+        rate_limiter = RateLimiter(None, clock)
+        limiter = ConcurrencyLimiter(
+            rate_limiter, 4, AimdLimit(inf, is_rate=True), clock
+        )
         pauses = []
         for _ in range(9):
-            use = pacing.leaving(1)
+            use = limiter.leaving(1)
             await anyio.sleep(1)
             # The second left with the first: it says nothing more.
-            assert pacing.throttled(use, 1, None) == pacing.throttled(use, 1, None)
-            pauses.append(pacing.throttled(use, 1, None))
+            assert limiter.throttled(use, 1, None) == limiter.throttled(use, 1, None)
+            pauses.append(limiter.throttled(use, 1, None))
             await anyio.sleep(1)
 
         assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-        use = pacing.leaving(1)
-        assert pacing.throttled(use, 1, 300.0) == 300.0
-        pacing.accepted(pacing.leaving(1))
-        assert pacing.throttled(pacing.leaving(1), 1, None) == 1
+        use = limiter.leaving(1)
+        assert limiter.throttled(use, 1, 300.0) == 300.0
+        limiter.accepted(limiter.leaving(1))
+        assert limiter.throttled(limiter.leaving(1), 1, None) == 1
 
     live_through(work)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen.limits import WINDOW_S, Departures
+from batchgen.limits import WINDOW_S, RateLimiter
 from tests.virtual import live_through
 
 RATES = st.sampled_from([0.5, 1, 1.5, 2, 7, 60, 300])
@@ -38,7 +38,7 @@ class Traffic:
     """Sends as fast as it may; each departure happens some time after its grant."""
 
     def __init__(self, rpm: float | None, late: Iterator[float]) -> None:
-        self.departures = Departures(rpm, anyio.current_time)
+        self.rate_limiter = RateLimiter(rpm, anyio.current_time)
         self.times: list[float] = []
         self._late = late
 
@@ -46,19 +46,19 @@ class Traffic:
         """Send so many, each third of `given_back` never leaving at all."""
         async with anyio.create_task_group() as tasks:
             for number in range(count):
-                await self.departures.grant()
+                await self.rate_limiter.grant()
                 if anyio.current_time() >= until_s:
-                    self.departures.stayed()
+                    self.rate_limiter.cancel()
                     return
                 if given_back and number % given_back == 0:
-                    self.departures.stayed()
+                    self.rate_limiter.cancel()
                     continue
                 tasks.start_soon(self._leave, next(self._late))
 
     async def _leave(self, late_s: float) -> None:
         await anyio.sleep(late_s)
         now = anyio.current_time()
-        self.departures.departed(now)
+        self.rate_limiter.record_sent(now)
         self.times.append(now)
 
 
@@ -150,8 +150,8 @@ def test_the_rate_holds_across_restarts(rpm: float, sent: int, pause_s: float) -
         await anyio.sleep(pause_s)
         second = Traffic(rpm, delays(2, 0.2))
         now = anyio.current_time()
-        since = now - second.departures.window_s
-        second.departures.seed(now - it for it in first.times if it > since)
+        since = now - second.rate_limiter.window_s
+        second.rate_limiter.seed(now - it for it in first.times if it > since)
         await second.send(sent, float("inf"))
         times.extend(first.times + second.times)
 
@@ -163,14 +163,14 @@ def test_the_rate_holds_across_restarts(rpm: float, sent: int, pause_s: float) -
 
 def test_a_lower_rate_after_a_restart_waits_for_the_old_departures() -> None:
     async def work() -> None:
-        departures = Departures(2, anyio.current_time)
-        departures.seed([50.0, 40.0, 30.0, 20.0])
+        rate_limiter = RateLimiter(2, anyio.current_time)
+        rate_limiter.seed([50.0, 40.0, 30.0, 20.0])
         began = anyio.current_time()
 
-        await departures.grant()
+        await rate_limiter.grant()
 
         assert anyio.current_time() - began >= 60 - 30
-        departures.departed(anyio.current_time())
+        rate_limiter.record_sent(anyio.current_time())
 
     live_through(work)
 
@@ -184,9 +184,9 @@ def test_a_pause_is_a_floor_for_everybody_who_waits_and_who_comes() -> None:
 
         async def interrupt() -> None:
             await anyio.sleep(1)
-            traffic.departures.pause(30)
-            traffic.departures.pause(5)
-            assert traffic.departures.wait_s() == 30
+            traffic.rate_limiter.pause(30)
+            traffic.rate_limiter.pause(5)
+            assert traffic.rate_limiter.wait_s() == 30
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(interrupt)
@@ -207,9 +207,9 @@ def test_without_a_limit_only_a_pause_is_waited_for() -> None:
         began = anyio.current_time()
         await traffic.send(1000, float("inf"))
         assert anyio.current_time() == began
-        assert traffic.departures.wait_s() == 0
+        assert traffic.rate_limiter.wait_s() == 0
 
-        traffic.departures.pause(9)
+        traffic.rate_limiter.pause(9)
         await traffic.send(1, float("inf"))
 
         assert anyio.current_time() - began == 9
@@ -220,11 +220,11 @@ def test_without_a_limit_only_a_pause_is_waited_for() -> None:
 def test_a_grant_that_never_left_is_given_back() -> None:
     async def work() -> None:
         traffic = Traffic(1, delays(0, 0))
-        await traffic.departures.grant()
-        traffic.departures.stayed()
+        await traffic.rate_limiter.grant()
+        traffic.rate_limiter.cancel()
         began = anyio.current_time()
 
-        await traffic.departures.grant()
+        await traffic.rate_limiter.grant()
 
         assert anyio.current_time() - began <= 60.3
 
@@ -235,11 +235,11 @@ def test_whoever_comes_first_leaves_first() -> None:
     order: list[int] = []
 
     async def work() -> None:
-        departures = Departures(30, anyio.current_time)
+        rate_limiter = RateLimiter(30, anyio.current_time)
 
         async def leave(number: int) -> None:
-            await departures.grant()
-            departures.departed(anyio.current_time())
+            await rate_limiter.grant()
+            rate_limiter.record_sent(anyio.current_time())
             order.append(number)
 
         async with anyio.create_task_group() as tasks:
@@ -254,14 +254,14 @@ def test_whoever_comes_first_leaves_first() -> None:
 
 def test_a_wait_that_is_cancelled_lets_the_next_one_leave() -> None:
     async def work() -> None:
-        departures = Departures(60, anyio.current_time)
-        await departures.grant()
-        departures.departed(anyio.current_time())
+        rate_limiter = RateLimiter(60, anyio.current_time)
+        await rate_limiter.grant()
+        rate_limiter.record_sent(anyio.current_time())
         began = anyio.current_time()
 
         with anyio.move_on_after(0.5):
-            await departures.grant()
-        await departures.grant()
+            await rate_limiter.grant()
+        await rate_limiter.grant()
 
         assert anyio.current_time() - began <= 1.01
 
@@ -278,9 +278,9 @@ def test_time_that_comes_between_two_looks_at_the_clock_ends_the_wait() -> None:
         return anyio.current_time() + lost_s
 
     async def work() -> None:
-        departures = Departures(60, look)
+        rate_limiter = RateLimiter(60, look)
         for _ in range(100):
-            await departures.grant()
-            departures.departed(look())
+            await rate_limiter.grant()
+            rate_limiter.record_sent(look())
 
     live_through(work)

@@ -25,9 +25,9 @@ from batchgen.model import (
     OptionRule,
     OptionValue,
     Price,
+    PriceKey,
     PriceList,
     ReferenceRules,
-    Sale,
     State,
     Status,
     by_resolution,
@@ -45,11 +45,11 @@ ABLE = Capabilities(
     resolutions=("1K", "2K"),
     default_resolution="1K",
     images_per_request=1,
-    references=ReferenceRules(most=2, carriers=("link", "inline")),
+    references=ReferenceRules(max_count=2, carriers=("link", "inline")),
     options={
         "web_search": OptionRule(),
         "image_search": OptionRule(needs="web_search"),
-        "temperature": OptionRule(least=0, most=1),
+        "temperature": OptionRule(min_value=0, max_value=1),
         "output_format": OptionRule(choices=("png", "webp")),
     },
 )
@@ -109,18 +109,18 @@ def test_dollars_are_written_exactly_with_two_decimals_at_least(
     assert dollars(nano) == dollars(to_usd(nano)) == text
 
 
-CUP = Sale("acme", "1K", "acme-1")
+CUP = PriceKey("acme", "1K", "acme-1")
 
 
-def cost_of(prices: PriceList, sale: Sale) -> Decimal | None:
-    price = find_price(prices, sale)
+def cost_of(prices: PriceList, price_key: PriceKey) -> Decimal | None:
+    price = find_price(prices, price_key)
     return None if price is None else price.expected
 
 
 def test_a_price_of_its_own_stands_above_the_one_for_all() -> None:
     one, other = (Price.agreed(Decimal(usd), "page") for usd in ("0.1", "0.2"))
     both = by_resolution({"*": one, "4K": other})
-    poster, cup = (Sale("acme", resolution) for resolution in ("4K", "1K"))
+    poster, cup = (PriceKey("acme", resolution) for resolution in ("4K", "1K"))
 
     assert cost_of(both, poster) == Decimal("0.2")
     assert cost_of(both, cup) == Decimal("0.1")
@@ -131,11 +131,11 @@ def test_a_price_of_nothing_is_a_price() -> None:
     free = Price.agreed(Decimal(0), "page")
     prices = by_resolution({"1K": free, "*": Price.agreed(Decimal(1), "p")})
 
-    assert cost_of(prices, Sale("acme", "1K")) == 0
+    assert cost_of(prices, PriceKey("acme", "1K")) == 0
 
 
 @pytest.mark.parametrize(
-    ("sale", "usd"),
+    ("price_key", "usd"),
     [
         pytest.param(CUP, "0.04", id="as-listed"),
         pytest.param(CUP._replace(model=None), "0.04", id="model-unsaid"),
@@ -146,7 +146,7 @@ def test_a_price_of_nothing_is_a_price() -> None:
     ],
 )
 def test_a_price_holds_for_its_model_and_tier_alone(
-    sale: Sale, usd: str | None
+    price_key: PriceKey, usd: str | None
 ) -> None:
     usual = Price(
         expected=Decimal("0.04"),
@@ -158,7 +158,7 @@ def test_a_price_holds_for_its_model_and_tier_alone(
     )
     dear = replace(usual, expected=Decimal("0.09"), tiers=frozenset({"priority"}))
 
-    assert cost_of((usual, dear), sale) == (None if usd is None else Decimal(usd))
+    assert cost_of((usual, dear), price_key) == (None if usd is None else Decimal(usd))
 
 
 def test_what_references_and_searches_add_is_in_the_ceiling() -> None:
@@ -192,11 +192,11 @@ def test_what_references_and_searches_add_is_in_the_ceiling() -> None:
     ],
 )
 def test_a_sale_is_what_decides_the_price(
-    options: dict[str, OptionValue], expected: Sale
+    options: dict[str, OptionValue], expected: PriceKey
 ) -> None:
     request = ImageRequest(prompt="a cup", options=options)
 
-    assert Sale.of("acme", request, "acme-1", "1K") == expected
+    assert PriceKey.of("acme", request, "acme-1", "1K") == expected
 
 
 # -- what a provider can do
@@ -233,7 +233,7 @@ def test_a_sale_is_what_decides_the_price(
 def test_what_a_provider_cannot_do_is_told_by_column(
     request_: ImageRequest, column: str | None
 ) -> None:
-    columns = [name for name, _ in ABLE.misfits(request_)]
+    columns = [name for name, _ in ABLE.unsupported(request_)]
 
     assert columns == ([] if column is None else [column])
 
@@ -241,7 +241,7 @@ def test_what_a_provider_cannot_do_is_told_by_column(
 def test_every_misfit_of_a_row_is_told_at_once() -> None:
     bad = ImageRequest(prompt="a", aspect_ratio="8:1", resolution="4K")
 
-    reasons = dict(ABLE.misfits(bad))
+    reasons = dict(ABLE.unsupported(bad))
 
     assert reasons == {
         "aspect_ratio": "has no 8:1 (it has 1:1, 16:9)",

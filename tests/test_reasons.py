@@ -6,16 +6,16 @@ from batchgen import errors
 from batchgen.errors import AttemptError
 from batchgen.reasons import (
     asks_too_much,
-    blamed,
     blames_account,
     blames_key,
     blames_model,
-    calls_task_unknown,
+    error_type_in,
     lacks_credit,
+    mentions_broken_connection,
+    mentions_timeout,
     policy_reason,
+    says_task_unknown,
     split_identifiers,
-    tells_broken_connection,
-    tells_timeout,
 )
 
 
@@ -248,7 +248,7 @@ def test_only_an_error_about_the_account_says_that_credit_is_out(
 def test_words_alone_tell_what_went_wrong_or_nothing(
     text: str, kind: type[AttemptError] | None
 ) -> None:
-    assert blamed(text) is kind
+    assert error_type_in(text) is kind
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_identifiers_are_split_into_their_words(text: str, words: str) -> None:
 )
 def test_an_account_is_blamed_by_what_was_done_to_it(text: str) -> None:
     assert blames_account(text)
-    assert blamed(text) is errors.CredentialRejected
+    assert error_type_in(text) is errors.CredentialRejected
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,10 @@ def test_words_tell_of_a_timeout_and_of_a_connection_that_broke(
     is_late: bool,  # noqa: FBT001 - a column of the table
     is_broken: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    assert (tells_timeout(text), tells_broken_connection(text)) == (is_late, is_broken)
+    assert (mentions_timeout(text), mentions_broken_connection(text)) == (
+        is_late,
+        is_broken,
+    )
 
 
 @pytest.mark.parametrize(
@@ -399,13 +402,13 @@ def test_a_task_is_unknown_where_the_words_say_so(
     text: str,
     is_unknown: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    assert calls_task_unknown(text) is is_unknown
+    assert says_task_unknown(text) is is_unknown
 
 
 def test_a_long_error_is_searched_in_no_time() -> None:
     """No phrase may be one that tries every way to split a long text."""
     for text in ("violates " * 3_000, "model " * 3_000, "a_b" * 5_000, "余额" * 9_000):
-        assert blamed(text) in {None, errors.Refused}
+        assert error_type_in(text) in {None, errors.Refused}
 
 
 @pytest.mark.parametrize("quote", ["'{}'", '"{}"', "`{}`", "“{}”", "「{}」"])
@@ -422,6 +425,6 @@ def test_a_long_error_is_searched_in_no_time() -> None:
 def test_a_prompt_that_is_quoted_accuses_nobody(quote: str, words: str) -> None:
     quoted = quote.format(words)
 
-    assert blamed(f"Failed while drawing {quoted}") is None
-    assert blamed(f"Cannot make an image; prompt: {quoted} (code 7)") is None
-    assert blamed(f"upstream said {quoted}") is not None
+    assert error_type_in(f"Failed while drawing {quoted}") is None
+    assert error_type_in(f"Cannot make an image; prompt: {quoted} (code 7)") is None
+    assert error_type_in(f"upstream said {quoted}") is not None

@@ -12,7 +12,7 @@ from PIL import Image
 from batchgen.job import load_job
 from batchgen.manifest import REFERENCE_ALIASES, Row
 from batchgen.manifest.manifest import Manifest
-from batchgen.model import Job, Sale, find_price
+from batchgen.model import Job, PriceKey, find_price
 from batchgen.providers import PROVIDERS
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +53,7 @@ def test_every_row_of_every_sample_can_be_bought(source: Path) -> None:
         assert row.problem is None, (row.id, row.problem)
         assert row.request is not None
         for provider in providers:
-            assert list(provider.capabilities.misfits(row.request)) == [], row.id
+            assert list(provider.capabilities.unsupported(row.request)) == [], row.id
 
 
 def test_all_jobs_are_there() -> None:
@@ -102,8 +102,8 @@ def test_the_overnight_job_has_a_budget_a_pace_and_a_price_for_every_row() -> No
     for row in rows_of(job):
         assert row.request is not None
         assert row.request.resolution is not None
-        sale = Sale("foxapi", row.request.resolution)
-        assert find_price(terms.prices, sale) is not None
+        price_key = PriceKey("foxapi", row.request.resolution)
+        assert find_price(terms.prices, price_key) is not None
 
 
 def test_the_catalogue_holds_what_spoils_a_careless_reader() -> None:

@@ -15,15 +15,15 @@ import anyio
 from batchgen.admission.feed import QueuedPart
 from batchgen.admission.next_step import Settled, decide, history_of, may_lose
 from batchgen.admission.permit import Permit
-from batchgen.admission.provider_probe import is_there
-from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_probe import probe_provider
+from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.row_changes import end_row
 from batchgen.admission.run_context import Run
-from batchgen.budget import Reservation, shares_of
+from batchgen.budget import Reservation, column_values_of
 from batchgen.errors import DayFull, GroupsFull, UsageError
-from batchgen.model import Sale, Status
-from batchgen.planning.routing import unpriced_words
-from batchgen.storage.disk_room import Look
+from batchgen.model import PriceKey, Status
+from batchgen.planning.routing import unpriced_message
+from batchgen.storage.disk_room import DiskRoomState
 
 if TYPE_CHECKING:
     from batchgen.runner.progress import Progress
@@ -65,7 +65,9 @@ class Halt:
 Refusal = Later | Drop | Halt
 
 
-async def request(run: Run, lane: Lane, queued: QueuedPart) -> Permit | Refusal:
+async def request(
+    run: Run, queue: ProviderQueue, queued: QueuedPart
+) -> Permit | Refusal:
     """Wait until a part may be sent, or say why it may not.
 
     Raises:
@@ -73,9 +75,9 @@ async def request(run: Run, lane: Lane, queued: QueuedPart) -> Permit | Refusal:
         UsageError: there is a budget, and no price.
         DiskFull: there is no room for one more image.
     """
-    permit = Permit(run, lane, queued)
+    permit = Permit(run, queue, queued)
     try:
-        refusal = await _refusal(run, lane, permit)
+        refusal = await _refusal(run, queue, permit)
     except BaseException:
         permit.close()
         raise
@@ -86,12 +88,12 @@ async def request(run: Run, lane: Lane, queued: QueuedPart) -> Permit | Refusal:
     return permit
 
 
-async def _refusal(run: Run, lane: Lane, permit: Permit) -> Refusal | None:
+async def _refusal(run: Run, queue: ProviderQueue, permit: Permit) -> Refusal | None:
     queued = permit.queued
     if not await _is_to_be_bought(run, queued):
         return Drop()
-    await _wait_for_slot(run, lane, queued.planned.model)
-    reservation = _reservation(run, lane, queued)
+    await _wait_for_slot(run, queue, queued.planned.model)
+    reservation = _reservation(run, queue, queued)
     try:
         permit.hold(await run.budget.reserve(reservation))
     except GroupsFull:
@@ -100,9 +102,9 @@ async def _refusal(run: Run, lane: Lane, permit: Permit) -> Refusal | None:
         if run.job.on_day_full == "stop":
             raise
         return Later(day=full)
-    if not await _may_depart(run, lane, permit):
+    if not await _may_depart(run, queue, permit):
         return Halt()
-    wait_s = await _doubt_s(run, lane, queued)
+    wait_s = await _doubt_s(run, queue, queued)
     return None if wait_s is None else Later(wait_s)
 
 
@@ -128,7 +130,7 @@ async def _is_to_be_bought(run: Run, queued: QueuedPart) -> bool:
 # -- is there a slot, and room on the disk?
 
 
-async def _wait_for_slot(run: Run, lane: Lane, model: str) -> None:
+async def _wait_for_slot(run: Run, queue: ProviderQueue, model: str) -> None:
     """Wait for a slot, and for room on the disk.
 
     Where nothing has worked yet, the first answer is awaited, too.
@@ -138,21 +140,21 @@ async def _wait_for_slot(run: Run, lane: Lane, model: str) -> None:
     """
     while True:
         version = run.changed.version
-        first_answer_in_s = lane.first_answer_in_s(model)
+        first_answer_in_s = queue.first_answer_in_s(model)
         if run.fails_too_often:
             # A refusal comes sooner than an image: those under way are awaited, and
             # may say otherwise.
             if run.live == 0:
                 run.give_up()
                 return
-        elif lane.stopped is not None:
+        elif queue.stopped is not None:
             return  # whoever asks for its departure is told so
-        elif not first_answer_in_s and lane.has_slot:
+        elif not first_answer_in_s and queue.has_slot:
             images, image_bytes = run.live + 1, _image_bytes(run.progress)
             look = run.room.look(images, image_bytes)
-            if look is Look.HELD:
+            if look is DiskRoomState.HELD:
                 return
-            if look is Look.LACKING:
+            if look is DiskRoomState.MISSING_ROOM:
                 # Much may have changed when it is done: all is looked at again.
                 await run.room.hold(images, image_bytes)
                 continue
@@ -172,71 +174,75 @@ def _image_bytes(progress: Progress) -> int:
 # -- is there money?
 
 
-def _reservation(run: Run, lane: Lane, queued: QueuedPart) -> Reservation:
+def _reservation(run: Run, queue: ProviderQueue, queued: QueuedPart) -> Reservation:
     planned = queued.planned
-    group = Sale.of(lane.name, planned.row.request, planned.model, planned.resolution)
-    if run.budget.limits and run.budget.ceiling(group) is None:
-        raise UsageError(unpriced_words(group, elsewhere=lane.elsewhere))
-    shares = shares_of(planned.row.budget_group)
-    return Reservation(group=group, images=queued.part.images, shares=shares)
+    price_key = PriceKey.of(
+        queue.name, planned.row.request, planned.model, planned.resolution
+    )
+    if run.budget.limits and run.budget.ceiling(price_key) is None:
+        raise UsageError(unpriced_message(price_key, elsewhere=queue.elsewhere))
+    column_values = column_values_of(planned.row.budget_group)
+    return Reservation(
+        price_key=price_key, images=queued.part.images, column_values=column_values
+    )
 
 
 # -- does the rate let it leave?
 
 
-async def _may_depart(run: Run, lane: Lane, permit: Permit) -> bool:
+async def _may_depart(run: Run, queue: ProviderQueue, permit: Permit) -> bool:
     """Wait for the rate; False if nothing more is to be sent."""
-    if lane.stopped is not None or run.gives_up:
+    if queue.stopped is not None or run.gives_up:
         return False
-    if lane.departures.may_grant():
+    if queue.rate_limiter.may_grant():
         permit.let_depart()
         return True
-    with anyio.CancelScope() as lane.leaving:
-        await lane.departures.grant()
+    with anyio.CancelScope() as queue.leaving:
+        await queue.rate_limiter.grant()
         permit.let_depart()
-        return lane.stopped is None and not run.gives_up
+        return queue.stopped is None and not run.gives_up
     return False
 
 
 # -- does the provider answer?
 
 
-async def _doubt_s(run: Run, lane: Lane, queued: QueuedPart) -> float | None:
+async def _doubt_s(run: Run, queue: ProviderQueue, queued: QueuedPart) -> float | None:
     """Say when to ask again for a part that must not be sent now; None if it may.
 
     A provider that perhaps fails for everybody is tried with a row that loses nothing.
     """
-    breaker = lane.breaker
+    breaker = queue.breaker
     if not queued.as_probe:
         # If it opened meanwhile: one that was not tried yet risks less.
         return 0.0 if breaker.is_open else None
-    if not lane.is_in_doubt:
+    if not queue.is_in_doubt:
         return None  # a purchase succeeded meanwhile
     history = history_of(queued.attempts, queued.part, queued.planned.row.tries_from)
     # Where only few are left, it may be they that fail, and nobody else.
-    is_about_few = not lane.may_have_lost_several or breaker.may_be_the_rows
+    is_about_few = not queue.may_have_lost_several or breaker.may_be_the_rows
     is_asked = breaker.is_open and is_about_few
     may_be_lost = may_lose(history, run.policy)
     if not history or (may_be_lost and not is_asked):
         return None
-    is_risky = not may_be_lost and lane.may_have_lost_several
-    if is_risky and (wait_s := _alone_in_s(run, lane)) > 0:
+    is_risky = not may_be_lost and queue.may_have_lost_several
+    if is_risky and (wait_s := _alone_in_s(run, queue)) > 0:
         return wait_s
-    is_away = not await is_there(run, lane)
-    return 0.0 if is_away or lane.stopped is not None or run.gives_up else None
+    is_away = not await probe_provider(run, queue)
+    return 0.0 if is_away or queue.stopped is not None or run.gives_up else None
 
 
-def _alone_in_s(run: Run, lane: Lane) -> float:
+def _alone_in_s(run: Run, queue: ProviderQueue) -> float:
     """Return how long a part waits that would be at its end if it were lost, too.
 
     It goes after all else, and alone; and what answers a question is no proof that the
     outage is over.
     """
-    if lane.breaker.open():
+    if queue.breaker.open():
         run.progress.notice(
-            f"{lane.name} does not answer: rows wait. Each row that is left was sent "
+            f"{queue.name} does not answer: rows wait. Each row that is left was sent "
             "once already and got no answer, so they are sent one by one, after longer "
             "waits, until one succeeds"
         )
-    left_s = lane.breaker.risk_left_s()
-    return left_s or (ALONE_S if lane.in_flight else 0.0)
+    left_s = queue.breaker.risk_left_s()
+    return left_s or (ALONE_S if queue.in_flight else 0.0)

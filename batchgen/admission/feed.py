@@ -11,7 +11,7 @@ from typing import Self
 import anyio
 from anyio.lowlevel import checkpoint
 
-from batchgen.admission.failover import TakeOver
+from batchgen.admission.failover import WorkStealing
 from batchgen.admission.next_step import (
     Part,
     history_of,
@@ -19,9 +19,9 @@ from batchgen.admission.next_step import (
     missing_parts,
 )
 from batchgen.admission.preparation import Preparation
-from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.reference_uploads import References
-from batchgen.admission.row_scan import Scan
+from batchgen.admission.row_scan import RowScan
 from batchgen.admission.run_context import Run
 from batchgen.errors import (
     Again,
@@ -50,16 +50,16 @@ class Feed:
     the run's shelf; others may come before it. Use as a context manager.
     """
 
-    def __init__(self, run: Run, lane: Lane, references: References) -> None:
+    def __init__(self, run: Run, queue: ProviderQueue, references: References) -> None:
         self._run = run
-        self._lane = lane
+        self._lane = queue
         limit = run.job.limit
         end = limit if limit is not None else 1 << 62
-        self.scan = Scan(run.ledger, run.budget, lane.name, end)
+        self.scan = RowScan(run.ledger, run.budget, queue.name, end)
         self._rows: deque[PlannedRow] = deque()
         self._parts: deque[QueuedPart] = deque()
-        self._preparation = Preparation(run, lane, references)
-        self._take_over = TakeOver(run, lane)
+        self._preparation = Preparation(run, queue, references)
+        self._take_over = WorkStealing(run, queue)
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +124,7 @@ class Feed:
             version: Of the run's notifier, before what was looked at.
         """
         is_idle = not self._preparation.is_busy and not len(self._lane.retries)
-        if is_idle and len(self._run.lanes) > 1:
+        if is_idle and len(self._run.queues) > 1:
             if await self._take_over.take():
                 return True
             if not self._lane.is_dry:
@@ -138,8 +138,10 @@ class Feed:
 
     def _others_are_dry(self) -> bool:
         """Say whether no other lane has anything that could still come here."""
-        others = (lane for lane in self._run.lanes.values() if lane is not self._lane)
-        return not any(lane.may_hand_on for lane in others)
+        others = (
+            queue for queue in self._run.queues.values() if queue is not self._lane
+        )
+        return not any(queue.may_hand_on for queue in others)
 
     async def _wait(self, version: int) -> bool:
         """Wait until something changes; False if nothing will."""
@@ -177,11 +179,11 @@ class Feed:
 
     def _put_off(self) -> QueuedPart | None:
         """Return a part that was to be asked again when nothing else is left."""
-        lane = self._lane
-        if self._run.planning or lane.in_flight or len(lane.retries):
+        queue = self._lane
+        if self._run.planning or queue.in_flight or len(queue.retries):
             return None
-        while lane.aside:
-            lane.retries.add(lane.aside.popleft(), 0.0)
+        while queue.aside:
+            queue.retries.add(queue.aside.popleft(), 0.0)
         return self._again()
 
     def _tried_for_free(self) -> QueuedPart | None:
@@ -209,7 +211,7 @@ class Feed:
             if planned is None:
                 continue
             attempts = self._run.ledger.attempts_of(part.row_id)
-            if part.images <= self._lane.able.images_per_request:
+            if part.images <= self._lane.capabilities.images_per_request:
                 return QueuedPart(part, planned, attempts)
             # It comes from a provider that makes more at once.
             self._parts.extend(self._missing(planned))
@@ -253,7 +255,7 @@ class Feed:
         row, ledger = planned.row, self._run.ledger
         attempts = ledger.attempts_of(row.row_id)
         have = ledger.stored_images(row.row_id) if attempts else set()
-        max_images = self._lane.able.images_per_request
+        max_images = self._lane.capabilities.images_per_request
         for part in missing_parts(
             row.row_id, row.request.n, have, attempts, max_images
         ):

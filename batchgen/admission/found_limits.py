@@ -8,12 +8,12 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from batchgen.ledger import Reader
-from batchgen.limits import MOST_AT_ONCE, Departures, Finder, Pacing
+from batchgen.limits import MOST_AT_ONCE, AimdLimit, ConcurrencyLimiter, RateLimiter
 from batchgen.model import Terms
 from batchgen.provider import Defaults
 
 if TYPE_CHECKING:
-    from batchgen.admission.provider_queue import Lane
+    from batchgen.admission.provider_queue import ProviderQueue
     from batchgen.admission.run_context import Run
 
 
@@ -24,13 +24,13 @@ def purchases_wanted(terms: Terms, defaults: Defaults) -> int:
     return terms.concurrency or defaults.concurrency
 
 
-def pacing_of(
+def limiters_of(
     terms: Terms,
     defaults: Defaults,
     stored: object,
     clock: Callable[[], float],
     max_purchases: int | None = None,
-) -> tuple[Departures, Pacing]:
+) -> tuple[RateLimiter, ConcurrencyLimiter]:
     """Return how a provider is to be asked: as the job says, or to be found.
 
     Args:
@@ -42,41 +42,50 @@ def pacing_of(
     """
     dumps = json.loads(stored) if isinstance(stored, str) else {}
 
-    def finder(name: str, start: float, max_value: float, *, is_rate: bool) -> Finder:
+    def aimd_limit(
+        name: str, start: float, max_value: float, *, is_rate: bool
+    ) -> AimdLimit:
         if name in dumps:
-            return Finder.load(dumps[name], max_value, is_rate=is_rate)
-        return Finder(start, max_value, is_rate=is_rate)
+            return AimdLimit.load(dumps[name], max_value, is_rate=is_rate)
+        return AimdLimit(start, max_value, is_rate=is_rate)
 
     end = purchases_wanted(terms, defaults)
     if max_purchases is not None:
         end = min(end, max_purchases)
-    concurrency: int | Finder = end
+    concurrency: int | AimdLimit = end
     if terms.concurrency == "auto":
         start = min(defaults.concurrency, end)
-        concurrency = finder("concurrency", start, end, is_rate=False)
+        concurrency = aimd_limit("concurrency", start, end, is_rate=False)
     if terms.rpm == "auto":
-        rpm = finder("rpm", defaults.rpm or inf, inf, is_rate=True)
-        departures = Departures(None, clock, counts=True)
-        pacing = Pacing(departures, concurrency, rpm, clock, remembers_rate=True)
-        return departures, pacing
-    departures = Departures(terms.rpm or defaults.rpm, clock, counts=True)
-    return departures, Pacing(departures, concurrency, Finder(inf, is_rate=True), clock)
+        rpm = aimd_limit("rpm", defaults.rpm or inf, inf, is_rate=True)
+        rate_limiter = RateLimiter(None, clock, counts=True)
+        limiter = ConcurrencyLimiter(
+            rate_limiter, concurrency, rpm, clock, remembers_rate=True
+        )
+        return rate_limiter, limiter
+    rate_limiter = RateLimiter(terms.rpm or defaults.rpm, clock, counts=True)
+    return rate_limiter, ConcurrencyLimiter(
+        rate_limiter, concurrency, AimdLimit(inf, is_rate=True), clock
+    )
 
 
 def found_limits(ledger: Reader) -> Iterator[str]:
     """Yield in words what was found for each provider."""
     for provider, text in ledger.meta.all_found_limits():
-        limits = {key: Finder.load(dump) for key, dump in json.loads(text).items()}
+        limits = {key: AimdLimit.load(dump) for key, dump in json.loads(text).items()}
         words = [f"{key} {limit.value:.0f}" for key, limit in limits.items()]
         if words:
             yield f"found for {provider}: {', '.join(words)}"
 
 
-async def remember(run: Run, lane: Lane) -> None:
+async def remember(run: Run, queue: ProviderQueue) -> None:
     """Write down what was found, so that a restart begins there."""
-    dumps = {name: finder.dump() for name, finder in lane.pacing.finders.items()}
+    dumps = {
+        name: aimd_limit.dump()
+        for name, aimd_limit in queue.limiter.aimd_limits.items()
+    }
     text = json.dumps({name: dump for name, dump in dumps.items() if dump is not None})
-    address = (lane.name, lane.endpoint.base_url)
+    address = (queue.name, queue.endpoint.base_url)
     if dumps and run.ledger.meta.found_limits(*address) != text:
         await run.writer.commit(
             lambda ledger: ledger.meta.set_found_limits(*address, text)

@@ -51,14 +51,14 @@ class LinkHost:
             error: Why it failed.
             is_network_down: Whether the provider does not answer either.
         """
-        if not self._outage.is_feared:
+        if not self._outage.has_just_failed:
             self._failing_since, self._has_answered = self._clock(), False
         self.failure = error
         if not isinstance(error, Incomplete) or error.connection == "made":
             self._has_answered = True
         self._outage.failed(row_id)
-        is_there = self._has_answered or is_network_down
-        self._outage.patience_s = Outage.PATIENCE_S if is_there else UNREACHED_S
+        probe_provider = self._has_answered or is_network_down
+        self._outage.patience_s = Outage.PATIENCE_S if probe_provider else UNREACHED_S
 
     def worked(self) -> None:
         """Record an answer that brought something."""

@@ -171,7 +171,7 @@ def _after_unknown(history: Sequence[AttemptRecord], policy: Policy) -> Decision
 
 
 def _counted(history: Sequence[AttemptRecord]) -> int:
-    return sum(attempt.counts and not attempt.excused for attempt in history)
+    return sum(attempt.counts and not attempt.waived for attempt in history)
 
 
 def history_of(

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from batchgen.admission.feed import QueuedPart
-    from batchgen.admission.provider_queue import Lane
+    from batchgen.admission.provider_queue import ProviderQueue
     from batchgen.admission.run_context import Run
     from batchgen.budget import Reservation
-    from batchgen.limits import Use
+    from batchgen.limits import Load
 
 
 class Presence:
@@ -26,23 +26,23 @@ class Presence:
     process sent is only present.
     """
 
-    def __init__(self, run: Run, lane: Lane) -> None:
+    def __init__(self, run: Run, queue: ProviderQueue) -> None:
         self.run = run
-        self.lane = lane
+        self.queue = queue
         self._is_alive = self._has_slot = False
 
     def arrive(self, *, with_slot: bool) -> None:
         """Count the attempt: it is alive, and in flight if it takes a slot."""
         self._is_alive, self._has_slot = True, with_slot
         self.run.live += 1
-        self.lane.live += 1
-        self.lane.in_flight += with_slot
+        self.queue.live += 1
+        self.queue.in_flight += with_slot
 
     def free_slot(self) -> None:
         """Let another purchase have the slot; nothing happens the second time."""
         if self._has_slot:
             self._has_slot = False
-            self.lane.in_flight -= 1
+            self.queue.in_flight -= 1
             self.run.wake()
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class Presence:
         if self._is_alive:
             self._is_alive = False
             self.run.live -= 1
-            self.lane.live -= 1
+            self.queue.live -= 1
         self.run.wake()
 
     def __enter__(self) -> Self:
@@ -80,10 +80,10 @@ class Permit(Presence):
     """
 
     reservation: Reservation
-    load: Use
+    load: Load
 
-    def __init__(self, run: Run, lane: Lane, queued: QueuedPart) -> None:
-        super().__init__(run, lane)
+    def __init__(self, run: Run, queue: ProviderQueue, queued: QueuedPart) -> None:
+        super().__init__(run, queue)
         self.queued, self.part = queued, queued.part
         self.is_probe = self.is_recorded = self.has_left = False
         self._holds_money = self._may_depart = False
@@ -102,14 +102,14 @@ class Permit(Presence):
 
     def begin(self) -> None:
         """Take the slot: nothing stands in the way of the purchase any more."""
-        lane = self.lane
-        if not lane.live:
-            lane.alone_since = self.run.time.monotonic()
+        queue = self.queue
+        if not queue.live:
+            queue.alone_since = self.run.time.monotonic()
         self.arrive(with_slot=True)
-        self.is_probe = self.queued.as_probe and lane.breaker.is_open
+        self.is_probe = self.queued.as_probe and queue.breaker.is_open
         if self.is_probe:
-            lane.breaker.probing = self
-        self.load = lane.pacing.leaving(lane.in_flight)
+            queue.breaker.probing = self
+        self.load = queue.limiter.leaving(queue.in_flight)
 
     # -- used
 
@@ -117,8 +117,8 @@ class Permit(Presence):
         """Count the departure, at this moment."""
         self.has_left, self._may_depart = True, False
         self._left_at = self.run.time.monotonic()
-        self.lane.departures.departed(self._left_at)
-        self.lane.reply_times.left(id(self), self._left_at)
+        self.queue.rate_limiter.record_sent(self._left_at)
+        self.queue.reply_times.left(id(self), self._left_at)
 
     def note_head(self) -> None:
         """Note that the head of the reply is here, at this moment."""
@@ -129,7 +129,7 @@ class Permit(Presence):
 
         Nobody waits for it any more.
         """
-        self.lane.reply_times.answered(id(self))
+        self.queue.reply_times.answered(id(self))
         now = self.run.time.monotonic()
         left_at = now if self._left_at is None else self._left_at
         return left_at, (self._head_at or now) - left_at
@@ -140,16 +140,16 @@ class Permit(Presence):
         """Give the departure back if nothing left."""
         if self._may_depart:
             self._may_depart = False
-            self.lane.departures.stayed()
+            self.queue.rate_limiter.cancel()
 
     def close(self) -> None:
         """Give back whatever was not used; nothing happens the second time."""
-        self.run.shelf.drop(self.part)
+        self.run.reference_buffer.drop(self.part)
         self.stay()
-        self.lane.reply_times.answered(id(self))
+        self.queue.reply_times.answered(id(self))
         if self._holds_money and not self.is_recorded:
             self._holds_money = False
             self.run.release(self.reservation)
-        if self.lane.breaker.probing is self:
-            self.lane.breaker.probing = None
+        if self.queue.breaker.probing is self:
+            self.queue.breaker.probing = None
         super().close()

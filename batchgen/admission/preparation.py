@@ -18,7 +18,7 @@ from batchgen.tracebacks import drop_tracebacks
 
 if TYPE_CHECKING:
     from batchgen.admission.feed import QueuedPart
-    from batchgen.admission.provider_queue import Lane
+    from batchgen.admission.provider_queue import ProviderQueue
     from batchgen.admission.reference_uploads import References
     from batchgen.admission.run_context import Run
 
@@ -29,9 +29,9 @@ AHEAD = 8
 class Preparation:
     """Parts of one provider whose images are being made ready, and those that are."""
 
-    def __init__(self, run: Run, lane: Lane, references: References) -> None:
+    def __init__(self, run: Run, queue: ProviderQueue, references: References) -> None:
         self._run = run
-        self._lane = lane
+        self._lane = queue
         self._references = references
         self._ready: deque[QueuedPart] = deque()
         self._under_way: set[anyio.CancelScope] = set()
@@ -55,12 +55,12 @@ class Preparation:
         """Give up what is ready, and its memory; yield the parts."""
         while self._ready:
             queued = self._ready.popleft()
-            self._run.shelf.drop(queued.part)
+            self._run.reference_buffer.drop(queued.part)
             yield queued
 
     async def add(self, queued: QueuedPart) -> bool:
         """Take a part; True if it is ready at once, since it has links alone."""
-        request, rules = queued.planned.row.request, self._lane.able.references
+        request, rules = queued.planned.row.request, self._lane.capabilities.references
         if any(rules.carrier_of(each) != "link" for each in request.references):
             scope = anyio.CancelScope()
             self._under_way.add(scope)
@@ -69,7 +69,7 @@ class Preparation:
         if request.references:
             self._references.tell_untried(self._lane, request)
             links = [Link(reference) for reference in request.references]
-            await self._run.shelf.put(queued.part, links)
+            await self._run.reference_buffer.put(queued.part, links)
         return True
 
     def close(self) -> None:
@@ -85,9 +85,9 @@ class Preparation:
         try:
             with scope:
                 carried = await self._references.ready(self._lane, request)
-                await self._run.shelf.put(queued.part, carried)
+                await self._run.reference_buffer.put(queued.part, carried)
                 if self._is_closed:
-                    self._run.shelf.drop(queued.part)
+                    self._run.reference_buffer.drop(queued.part)
                 else:
                     self._ready.append(queued)
         except ReferenceRejected as error:
@@ -110,6 +110,6 @@ class Preparation:
 
     async def _reject(self, queued: QueuedPart, error: ReferenceRejected) -> None:
         """Let a row fail that cannot be sent; nothing was bought for it."""
-        message = self._run.scrubber.clean(error.message)
+        message = self._run.redactor.redact(error.message)
         end = Settled(Status.FAILED, error.kind, message)
         await end_row(self._run, queued.part.row_id, end)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchgen.admission.next_step import Buy, Part, Settled, decide, history_of
-from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.row_changes import RowChange, change_row
-from batchgen.admission.run_context import Flight, RowRules, Run
+from batchgen.admission.run_context import AttemptContext, RowRules, Run
 from batchgen.decoding import PAGE_TITLED
 from batchgen.errors import (
     AttemptError,
@@ -27,7 +27,7 @@ from batchgen.errors import (
     Unreachable,
 )
 from batchgen.ledger import Ledger
-from batchgen.limits import SILENT_S, Use, Verdict
+from batchgen.limits import SILENT_S, Load, Verdict
 from batchgen.model import Status
 
 if TYPE_CHECKING:
@@ -56,142 +56,148 @@ _NUMBERS = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Heeded:
+class Interpreted:
     """What a failed purchase is taken for, and what follows for others.
 
     Attributes:
         error: The error, or that of the row alone.
-        excused: Attempts that failed because the provider failed for everybody: to be
-            told to `excuse` as this one ends.
+        waived: Attempts that failed because the provider failed for everybody: to be
+            told to `waive` as this one ends.
     """
 
     error: AttemptError
-    excused: tuple[int, ...] = ()
+    waived: tuple[int, ...] = ()
 
 
-def heed_success(run: Run, lane: Lane, use: Use, *, is_accepted: bool) -> None:
+def record_success(
+    run: Run, queue: ProviderQueue, use: Load, *, is_accepted: bool
+) -> None:
     """Record a purchase that was taken.
 
     What was delivered at once must be an image, before others rely on it.
     """
-    lane.was_reached = True
-    lane.is_answered |= is_accepted
-    lane.stuck_since = lane.task_refusal = None
-    lane.pacing.accepted(use)
-    lane.verdicts.succeeded(run.time.monotonic())
-    if lane.breaker.succeeded(use.at):
+    queue.was_reached = True
+    queue.is_answered |= is_accepted
+    queue.stuck_since = queue.task_error = None
+    queue.limiter.accepted(use)
+    queue.verdicts.succeeded(run.time.monotonic())
+    if queue.breaker.succeeded(use.at):
         # All places at once would be too much for a provider that just came back.
-        lane.departures.begin_slowly()
-        run.progress.notice(f"{lane.name} answers again")
+        queue.rate_limiter.begin_slowly()
+        run.progress.notice(f"{queue.name} answers again")
     run.wake()
 
 
-def heed_failure(
-    run: Run, flight: Flight, use: Use, error: AttemptError, *, is_probe: bool
-) -> Heeded:
+def record_failure(
+    run: Run, context: AttemptContext, use: Load, error: AttemptError, *, is_probe: bool
+) -> Interpreted:
     """Record a purchase that failed, and say what its error means."""
-    lane = flight.lane
-    error.message = run.scrubber.clean(error.message)
+    queue = context.queue
+    error.message = run.redactor.redact(error.message)
     if isinstance(error, NotConnected) and error.lacks_socket:
-        lane.departures.pause(SILENT_S)
-        return Heeded(error)
+        queue.rate_limiter.pause(SILENT_S)
+        return Interpreted(error)
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
-        return Heeded(_heed_answer(run, flight, use, error, is_probe=is_probe))
+        return Interpreted(_record_answer(run, context, use, error, is_probe=is_probe))
     # An outcome that is unknown cannot be excused: it may have been charged.
     excusable = isinstance(error, ProviderDown)
-    lane.breaker.be_patient_for(run.rows_waiting())
-    verdict = lane.breaker.lost(
-        flight.part.row_id,
-        flight.attempt.attempt_id if excusable else None,
+    queue.breaker.be_patient_for(run.rows_waiting())
+    verdict = queue.breaker.lost(
+        context.part.row_id,
+        context.attempt.attempt_id if excusable else None,
         use.at,
         is_probe=is_probe,
     )
-    _give_up_if_stuck(lane, Unreachable(error.provider, error.message))
-    return Heeded(error, _heed_verdict(run, lane, verdict, error))
+    _give_up_if_stuck(queue, Unreachable(error.provider, error.message))
+    return Interpreted(error, _record_verdict(run, queue, verdict, error))
 
 
-def _heed_answer(
-    run: Run, flight: Flight, use: Use, error: AttemptError, *, is_probe: bool
+def _record_answer(
+    run: Run, context: AttemptContext, use: Load, error: AttemptError, *, is_probe: bool
 ) -> AttemptError:
     """Record an answer that is no success; return the error that it is treated as."""
-    lane = flight.lane
-    pause_s = lane.breaker.answered(is_probe=is_probe)
+    queue = context.queue
+    pause_s = queue.breaker.answered(is_probe=is_probe)
     if pause_s is not None:
-        lane.departures.hold(pause_s)
+        queue.rate_limiter.hold(pause_s)
     if isinstance(error, Throttled):
-        row_id, is_alone = flight.part.row_id, lane.in_flight == 1
+        row_id, is_alone = context.part.row_id, queue.in_flight == 1
         # A gateway that is down refuses the last row alone, too: no fault of that row.
         is_own = not error.is_unavailable
-        if is_own and lane.verdicts.throttled(row_id, is_alone=is_alone):
+        if is_own and queue.verdicts.throttled(row_id, is_alone=is_alone):
             words = f"asked again and again, with nothing else: {error.message}"
             return RequestInvalid(error.provider, words, request_id=error.request_id)
-        wait_s = lane.pacing.throttled(use, lane.in_flight, error.retry_after_s)
-        heed_wait(run.progress, lane, wait_s, error.message)
-        _give_up_if_stuck(lane, QuotaReached(error.provider, error.message))
+        wait_s = queue.limiter.throttled(use, queue.in_flight, error.retry_after_s)
+        record_wait(run.progress, queue, wait_s, error.message)
+        _give_up_if_stuck(queue, QuotaReached(error.provider, error.message))
     elif not isinstance(error, ProviderStopped):
-        lane.verdicts.answered()
-        lane.stuck_since = None
+        queue.verdicts.answered()
+        queue.stuck_since = None
         # What nobody can use does not show that images can be had here.
-        lane.is_answered |= not isinstance(error, ReplyMalformed | Internal | NoImage)
+        queue.is_answered |= not isinstance(error, ReplyMalformed | Internal | NoImage)
     return error
 
 
-def _give_up_if_stuck(lane: Lane, error: ProviderStopped) -> None:
+def _give_up_if_stuck(queue: ProviderQueue, error: ProviderStopped) -> None:
     """Stop a provider that took nothing for a whole day."""
-    if lane.stuck_s() > LONGEST_STUCK_S and lane.stopped is None:
-        lane.stop(error)
+    if queue.stuck_s() > LONGEST_STUCK_S and queue.stopped is None:
+        queue.stop(error)
 
 
-def heed_wait(progress: Progress, lane: Lane, seconds: float, words: str) -> None:
+def record_wait(
+    progress: Progress, queue: ProviderQueue, seconds: float, words: str
+) -> None:
     """Let nothing leave for as long as the provider asks; say so if that is long.
 
     Args:
         progress: Of the run.
-        lane: The provider.
+        queue: The provider.
         seconds: For how long.
         words: The provider's own, without the key.
     """
-    lane.departures.pause(seconds)
+    queue.rate_limiter.pause(seconds)
     long = [span for least_s, span in LONG_WAITS if seconds >= least_s]
     # Numbers differ from reply to reply, and say nothing new.
     shape = f"{long[-1:]} {_NUMBERS.sub('#', words)}"
-    if not long or shape in lane.waits_shown or len(lane.waits_shown) >= WAITS_SHOWN:
+    if not long or shape in queue.waits_shown or len(queue.waits_shown) >= WAITS_SHOWN:
         return
-    lane.waits_shown.add(shape)
+    queue.waits_shown.add(shape)
     progress.notice(
-        f'{lane.name}: "{words}". {lane.name} lets nothing through for {long[-1]} or '
+        f'{queue.name}: "{words}". {queue.name} lets nothing through for {long[-1]} or '
         "more: rows wait, and carry on by themselves"
     )
 
 
-def heed_no_answer(run: Run, lane: Lane, error: AttemptError) -> tuple[int, ...]:
+def record_no_answer(
+    run: Run, queue: ProviderQueue, error: AttemptError
+) -> tuple[int, ...]:
     """Take note that a question which buys nothing was not answered either.
 
     Returns:
-        Attempts to be told to `excuse`.
+        Attempts to be told to `waive`.
     """
     if isinstance(error, NotConnected):
-        heed_silence(run.progress, lane, error)
+        record_unreachable(run.progress, queue, error)
         if error.lacks_socket:
             return ()
-    return _heed_verdict(run, lane, lane.breaker.silent(), error)
+    return _record_verdict(run, queue, queue.breaker.silent(), error)
 
 
-def _heed_verdict(
-    run: Run, lane: Lane, verdict: Verdict, error: AttemptError
+def _record_verdict(
+    run: Run, queue: ProviderQueue, verdict: Verdict, error: AttemptError
 ) -> tuple[int, ...]:
-    lane.excused.update(verdict.excused)
+    queue.waived.update(verdict.waived)
     if verdict.pause_s is not None:
-        lane.departures.hold(verdict.pause_s)
-        extra = {"provider": lane.name, "s": verdict.pause_s}
+        queue.rate_limiter.hold(verdict.pause_s)
+        extra = {"provider": queue.name, "s": verdict.pause_s}
         run.log.warning("breaker_open", extra=extra)
         if verdict.opened:
             run.progress.notice(
-                f"{lane.name} does not answer ({_in_short(error.message)}). Waiting; "
+                f"{queue.name} does not answer ({_in_short(error.message)}). Waiting; "
                 "one test request now and then, at most every 10 minutes: rows wait, "
                 "and carry on by themselves"
             )
-    return verdict.excused
+    return verdict.waived
 
 
 def _in_short(message: str) -> str:
@@ -200,17 +206,19 @@ def _in_short(message: str) -> str:
     return "a web page" if title.lstrip().startswith("<") else title
 
 
-def heed_silence(progress: Progress, lane: Lane, error: NotConnected) -> None:
+def record_unreachable(
+    progress: Progress, queue: ProviderQueue, error: NotConnected
+) -> None:
     """Stop a provider that was never reached, after a while."""
     if error.lacks_socket:
-        progress.say_once(f"{error}. Rows wait, and carry on by themselves")
+        progress.notify_once(f"{error}. Rows wait, and carry on by themselves")
         return
-    if lane.was_reached:
-        progress.say_once(f"{error}; it is tried again until it answers")
+    if queue.was_reached:
+        progress.notify_once(f"{error}; it is tried again until it answers")
         return
-    progress.say_once(f"{error}; trying again for {UNREACHED_S:g} s")
-    if lane.unreached_s() > UNREACHED_S and lane.stopped is None:
-        lane.stop(Unreachable(error.provider, error.message))
+    progress.notify_once(f"{error}; trying again for {UNREACHED_S:g} s")
+    if queue.unreached_s() > UNREACHED_S and queue.stopped is None:
+        queue.stop(Unreachable(error.provider, error.message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +234,7 @@ class BoughtAgain:
     change: RowChange
 
 
-def excuse(
+def waive(
     rules: RowRules, ledger: Ledger, attempt_ids: tuple[int, ...]
 ) -> list[BoughtAgain]:
     """Let attempts not count that ended before it was known why they failed.
@@ -239,16 +247,16 @@ def excuse(
 
 
 def buy_excused(run: Run, parts: Iterable[BoughtAgain]) -> None:
-    """Count what `excuse` returned and let it be bought again, once that is on disk."""
-    for excused in parts:
-        run.record(excused.change)
-        if (lane := run.lanes.get(excused.provider)) is not None:
-            lane.retries.add(excused.part, 0.0)
+    """Count what `waive` returned and let it be bought again, once that is on disk."""
+    for waived in parts:
+        run.record(waived.change)
+        if (queue := run.queues.get(waived.provider)) is not None:
+            queue.retries.add(waived.part, 0.0)
     run.wake()
 
 
 def _excuse(rules: RowRules, ledger: Ledger, attempt_id: int) -> BoughtAgain | None:
-    if not ledger.excuse(attempt_id):
+    if not ledger.waive(attempt_id):
         return None  # it has not ended yet, and will be excused as it does
     attempt = ledger.attempt(attempt_id)
     row = ledger.row(attempt.row_id)

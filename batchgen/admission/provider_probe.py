@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from batchgen.admission.provider_health import (
     buy_excused,
-    excuse,
-    heed_no_answer,
-    heed_wait,
+    record_no_answer,
+    record_wait,
+    waive,
 )
-from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.provider_stop import stop
 from batchgen.admission.run_context import Run
 from batchgen.decoding import message_of
@@ -29,7 +29,7 @@ SILENT_TIMES = 5
 be a server that answers purchases alone: then one of them is tried [assumed]."""
 
 
-async def is_there(run: Run, lane: Lane) -> bool:
+async def probe_provider(run: Run, queue: ProviderQueue) -> bool:
     """Say whether a question that buys nothing is answered where purchases go.
 
     Asked only where nothing else is left to be tried: an answer may be that of a
@@ -39,32 +39,32 @@ async def is_there(run: Run, lane: Lane) -> bool:
     answer it, and yet sell: one that is silent is asked a few times, one that says that
     it is away for hours.
     """
-    if lane.counter is None or lane.breaker.age_s > Outage.PATIENCE_S:
+    if queue.counter is None or queue.breaker.age_s > Outage.PATIENCE_S:
         return True
-    call = Call(method="GET", url=lane.counter)
+    call = Call(method="GET", url=queue.counter)
     try:
-        reply = await run.wire.send(lane.name, call, reply_timeout_s=TIMEOUT_S)
+        reply = await run.wire.send(queue.name, call, reply_timeout_s=TIMEOUT_S)
     except ProviderStopped as error:
-        stop(run, lane, error)  # its certificate, or a proxy that refuses
+        stop(run, queue, error)  # its certificate, or a proxy that refuses
         return False
     except (NotConnected, OutcomeUnknown) as error:
-        if isinstance(error, OutcomeUnknown) and lane.silences is not None:
-            lane.silences += 1
-            if lane.silences > SILENT_TIMES:
+        if isinstance(error, OutcomeUnknown) and queue.silences is not None:
+            queue.silences += 1
+            if queue.silences > SILENT_TIMES:
                 return True
-        await _stay_away(run, lane, error)
+        await _stay_away(run, queue, error)
         return False
-    lane.was_reached = True
-    lane.silences = None
+    queue.was_reached = True
+    queue.silences = None
     wait_s = retry_after_s(reply.headers)
     if wait_s:
-        words = run.scrubber.clean(message_of(reply.body))
-        heed_wait(run.progress, lane, wait_s, words)
+        words = run.redactor.redact(message_of(reply.body))
+        record_wait(run.progress, queue, wait_s, words)
     if _is_away(reply):
         words = f"HTTP {reply.status} also where nothing is bought"
-        await _stay_away(run, lane, ProviderDown(lane.name, words))
+        await _stay_away(run, queue, ProviderDown(queue.name, words))
         return False
-    lane.breaker.questions_are_answered()
+    queue.breaker.questions_are_answered()
     return not wait_s
 
 
@@ -73,12 +73,12 @@ def _is_away(reply: Reply) -> bool:
     return reply.status in (502, 503, 504) or 520 <= reply.status <= 530
 
 
-async def _stay_away(run: Run, lane: Lane, error: AttemptError) -> None:
-    error.message = run.scrubber.clean(error.message)
-    excused = heed_no_answer(run, lane, error)
-    if not excused:
+async def _stay_away(run: Run, queue: ProviderQueue, error: AttemptError) -> None:
+    error.message = run.redactor.redact(error.message)
+    waived = record_no_answer(run, queue, error)
+    if not waived:
         return
     await run.writer.commit(
-        lambda ledger: excuse(run.rules, ledger, excused),
+        lambda ledger: waive(run.rules, ledger, waived),
         then=lambda parts: buy_excused(run, parts),
     )

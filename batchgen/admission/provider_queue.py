@@ -16,14 +16,14 @@ from batchgen.admission.next_step import Part
 from batchgen.admission.proof import FIRST_ANSWER_S, Proof
 from batchgen.errors import ProviderStopped
 from batchgen.limits import (
-    Breaker,
-    Departures,
+    CircuitBreaker,
+    ConcurrencyLimiter,
     Outage,
-    Pacing,
+    RateLimiter,
     ReplyTimes,
     Verdicts,
 )
-from batchgen.model import Endpoint, Link, Sale, Terms, rates_for
+from batchgen.model import Endpoint, Link, PriceKey, Terms, rates_for
 from batchgen.planning.own_address import is_own_address
 from batchgen.provider import PollSchedule, Provider
 from batchgen.wire import LinkSource, is_loopback_host
@@ -38,24 +38,24 @@ WAITING_MOST = 256
 memory [assumed]."""
 
 
-class Lane:
+class ProviderQueue:
     """Everything that requests to one provider share."""
 
     def __init__(
         self,
         provider: Provider,
         endpoint: Endpoint,
-        departures: Departures,
-        pacing: Pacing,
+        rate_limiter: RateLimiter,
+        limiter: ConcurrencyLimiter,
         proof: Proof,
         terms: Terms | None = None,
     ) -> None:
         terms = terms or Terms()
-        clock = self._clock = departures.clock
+        clock = self._clock = rate_limiter.clock
         self.proof = proof
         self.verdicts = Verdicts()
         self.provider, self.name = provider, provider.name
-        self.able = terms.adapt(provider.capabilities)
+        self.capabilities = terms.adapt(provider.capabilities)
         self.is_own = is_own_address(endpoint.base_url, provider.defaults)
         self.failed_tasks = terms.failed_tasks or (
             provider.defaults.failed_tasks if self.is_own else "unknown"
@@ -64,14 +64,14 @@ class Lane:
         # A provider on this machine may also name links on this machine.
         self.is_loopback = is_loopback_host(read_url(endpoint.base_url).host)
         self.endpoint = endpoint
-        self.departures = departures
-        self.pacing = pacing
-        self.breaker = Breaker(clock)
+        self.rate_limiter = rate_limiter
+        self.limiter = limiter
+        self.breaker = CircuitBreaker(clock)
         self.reply_times = ReplyTimes(clock)
-        self.excused: set[int] = set()  # attempts that end without counting
+        self.waived: set[int] = set()  # attempts that end without counting
         self.asking = Outage(clock)  # of polls
         self.link_hosts = LinkHosts(clock)
-        self.lost_links = Outage(clock)  # of links at their first try
+        self.link_outage = Outage(clock)  # of links at their first try
         self.uploads = Outage(clock)
         self.waiting = 0  # attempts that wait for a link, and hold nothing
         self.in_flight = 0  # purchases between SENT and DELIVERED
@@ -84,7 +84,7 @@ class Lane:
         self.is_dry = False  # whether nothing is left that it could begin with
         self.stopped: ProviderStopped | None = None
         # Why a task could not be asked for, while nothing has worked since.
-        self.task_refusal: ProviderStopped | None = None
+        self.task_error: ProviderStopped | None = None
         self.leaving: anyio.CancelScope | None = None  # around the wait for the rate
         self.was_reached = False
         self.is_answered = False  # whether some answer showed that images can be had
@@ -133,7 +133,7 @@ class Lane:
 
         Those that wait for a link do not, unless no link works at all.
         """
-        if not self.waiting or self.lost_links.excuses:
+        if not self.waiting or self.link_outage.excuses:
             return self.live
         return self.live - min(self.waiting, WAITING_MOST)
 
@@ -148,7 +148,7 @@ class Lane:
         The provider's own rates hold at its own address alone; the user's everywhere.
         """
         listed = (
-            rates_for(self.provider.rates, Sale(self.name, None, model))
+            rates_for(self.provider.rates, PriceKey(self.name, None, model))
             if self.is_own
             else {}
         )
@@ -194,7 +194,7 @@ class Lane:
     @property
     def concurrency(self) -> int:
         """Most purchases between SENT and DELIVERED, as known by now."""
-        return self.pacing.places
+        return self.limiter.slots
 
 
 class Retries:

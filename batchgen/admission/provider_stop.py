@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batchgen.admission.provider_queue import Lane
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.provider_queue import ProviderQueue
+from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.errors import (
     AttemptError,
     ImageRejected,
@@ -35,85 +35,85 @@ class Judged:
     returned: Sequence[Refusal] = ()
 
 
-def _of_the_row(job: Job, flight: Flight, error: AttemptError) -> AttemptError:
+def _of_the_row(job: Job, context: AttemptContext, error: AttemptError) -> AttemptError:
     """Blame the row, not the provider, for what the row alone asks for.
 
     That is its model, or a reference that cannot be fetched, also where the provider
     answers that with 404. A model that its resolution chose is the provider's own: a
     wrong base URL would otherwise fail such rows one by one.
     """
-    lane, stated = flight.lane, flight.request.model
-    common = job.terms_of(lane.name).model or lane.provider.defaults.model
+    queue, stated = context.queue, context.request.model
+    common = job.terms_of(queue.name).model or queue.provider.defaults.model
     if not isinstance(error, ModelGone):
         return error
-    if flight.request.references and blames_reference(error.message):
+    if context.request.references and blames_reference(error.message):
         words = error.message
         return RequestInvalid(error.provider, words, request_id=error.request_id)
     if stated in (None, common):
         return error
-    words = f"model {flight.attempt.model!r}: {error.message}"
+    words = f"model {context.attempt.model!r}: {error.message}"
     return RequestInvalid(error.provider, words, request_id=error.request_id)
 
 
-def judge(run: Run, flight: Flight, error: AttemptError) -> Judged:
+def judge(run: Run, context: AttemptContext, error: AttemptError) -> Judged:
     """Tell whether a refusal of key, credit or model is about one row or about all.
 
     Nothing is awaited: nothing more may leave for a key that is refused.
     """
-    lane, error = flight.lane, _of_the_row(run.job, flight, error)
-    if not isinstance(error, ProviderStopped) or lane.stopped is not None:
+    queue, error = context.queue, _of_the_row(run.job, context, error)
+    if not isinstance(error, ProviderStopped) or queue.stopped is not None:
         return Judged(error)
-    model = flight.attempt.model
+    model = context.attempt.model
     refusal = Refusal(
-        row_id=flight.part.row_id,
-        attempt_id=flight.attempt.attempt_id,
-        first_image=flight.part.first_image,
+        row_id=context.part.row_id,
+        attempt_id=context.attempt.attempt_id,
+        first_image=context.part.first_image,
         kind=error.kind,
-        sent_at=flight.started,
+        sent_at=context.started,
         refused_at=run.time.monotonic(),
     )
-    rows = lane.proof.rows_needed(error, model)
-    together = lane.verdicts.refused(refusal, rows)
+    rows = queue.proof.rows_needed(error, model)
+    together = queue.verdicts.refused(refusal, rows)
     if together is not None:
-        stop(run, lane, error)
+        stop(run, queue, error)
         others = [other for other in together if other.row_id != refusal.row_id]
         return Judged(error, others)
-    if error.is_certain or not lane.proof.holds_for(model):
+    if error.is_certain or not queue.proof.holds_for(model):
         return Judged(error)  # the row is asked again when nothing else is left
     words = error.message
-    return Judged(RequestInvalid(lane.name, words, request_id=error.request_id))
+    return Judged(RequestInvalid(queue.name, words, request_id=error.request_id))
 
 
-def stop(run: Run, lane: Lane, error: ProviderStopped) -> None:
+def stop(run: Run, queue: ProviderQueue, error: ProviderStopped) -> None:
     """Send nothing more to a provider in this run."""
-    error.message = run.scrubber.clean(error.message)
-    lane.stop(error)
-    if run.lanes.get(lane.name) is not lane:
+    error.message = run.redactor.redact(error.message)
+    queue.stop(error)
+    if run.queues.get(queue.name) is not queue:
         # Tasks of an earlier run alone wait there: the summary does not name it.
         run.progress.notice(f"{error}; tasks of an earlier run wait there")
-    run.log.error("provider_stopped", extra={"provider": lane.name})
+    run.log.error("provider_stopped", extra={"provider": queue.name})
 
 
-def was_useless(run: Run, flight: Flight, error: AttemptError) -> None:
+def was_useless(run: Run, context: AttemptContext, error: AttemptError) -> None:
     """Stop the provider if different rows in turn brought nothing usable."""
-    lane, row_id = flight.lane, flight.part.row_id
-    if flight.attempt.state in (State.FAILED, State.UNKNOWN):
+    queue, row_id = context.queue, context.part.row_id
+    if context.attempt.state in (State.FAILED, State.UNKNOWN):
         return  # a kept reply that was read anew says nothing of the provider now
-    is_accepted = flight.task_id is not None
+    is_accepted = context.task_id is not None
     match error:
         case ImageRejected():
-            is_enough = lane.verdicts.image_was_useless(row_id)
+            is_enough = queue.verdicts.image_was_useless(row_id)
         case Internal() | ReplyMalformed():
-            is_enough = lane.verdicts.answer_was_useless(
+            is_enough = queue.verdicts.answer_was_useless(
                 row_id, is_accepted=is_accepted
             )
-        case NoImage() if not lane.proof.holds_for(flight.attempt.model):
+        case NoImage() if not queue.proof.holds_for(context.attempt.model):
             # Nothing strange where others brought theirs; but here nobody has.
-            is_enough = lane.verdicts.answer_was_useless(
+            is_enough = queue.verdicts.answer_was_useless(
                 row_id, is_accepted=is_accepted
             )
         case _:
             return
-    if is_enough and lane.stopped is None:
+    if is_enough and queue.stopped is None:
         words = f"{ROWS_LATER} rows in turn brought nothing usable: {error.message}"
-        stop(run, lane, UnusableReplies(lane.name, words))
+        stop(run, queue, UnusableReplies(queue.name, words))

@@ -7,24 +7,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from batchgen.admission.next_step import Part
-from batchgen.model import Attachment, Carried, Inline, Link
+from batchgen.model import Attachment, Inline, Link, Payload
 from batchgen.notifier import Notifier
 
 MAX_BYTES = 128 * 1024 * 1024
 """Images of requests that wait to be sent, or for a reply; shared images count once."""
 
 
-class Shelf:
+class ReferenceBuffer:
     """Keeps the reference images of each part until the reply to its request."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._parts: dict[Part, Sequence[Carried]] = {}
+        self._parts: dict[Part, Sequence[Payload]] = {}
         self._users: Counter[int] = Counter()
         self._bytes = 0
         self._changed = Notifier()
 
-    async def put(self, part: Part, references: Sequence[Carried]) -> None:
+    async def put(self, part: Part, references: Sequence[Payload]) -> None:
         """Keep the images of a part for `taken`; wait while the buffer is full."""
         while (new_bytes := self._new_bytes(references)) and self._users:
             if self._bytes + new_bytes <= self._max_bytes:
@@ -38,7 +38,7 @@ class Shelf:
                 self._users[id(reference)] += 1
 
     @contextmanager
-    def taken(self, part: Part) -> Iterator[Sequence[Carried]]:
+    def taken(self, part: Part) -> Iterator[Sequence[Payload]]:
         """Yield the images of a part, and drop them afterwards."""
         references = self._parts.pop(part, ())
         try:
@@ -58,7 +58,7 @@ class Shelf:
         """Drop the images of a part that is not sent after all."""
         self._forget(self._parts.pop(part, ()))
 
-    def _forget(self, references: Sequence[Carried]) -> None:
+    def _forget(self, references: Sequence[Payload]) -> None:
         for reference in references:
             if not size_of(reference):
                 continue
@@ -68,7 +68,7 @@ class Shelf:
                 self._bytes -= size_of(reference)
         self._changed.notify_all()
 
-    def _new_bytes(self, references: Sequence[Carried]) -> int:
+    def _new_bytes(self, references: Sequence[Payload]) -> int:
         return sum(
             size_of(reference)
             for reference in set(references)
@@ -76,7 +76,7 @@ class Shelf:
         )
 
 
-def size_of(payload: Carried) -> int:
+def size_of(payload: Payload) -> int:
     """Return the bytes of an image in memory and in its request."""
     match payload:
         case Attachment():

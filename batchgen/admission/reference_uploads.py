@@ -18,8 +18,8 @@ from tenacity import (
 from batchgen.addresses import shown
 from batchgen.addresses.url import problem_of_url, read_url
 from batchgen.admission.next_step import wait_s
-from batchgen.admission.provider_health import heed_silence
-from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_health import record_unreachable
+from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.reference_buffer import size_of
 from batchgen.admission.run_context import Run
 from batchgen.errors import (
@@ -34,7 +34,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Ledger
 from batchgen.limits import SILENT_S
-from batchgen.model import Attachment, Carried, ImageRequest, Inline, Link
+from batchgen.model import Attachment, ImageRequest, Inline, Link, Payload
 from batchgen.provider import UploadProvider
 from batchgen.references import ReferenceCache, Unusable
 from batchgen.tracebacks import drop_tracebacks
@@ -75,7 +75,7 @@ class References:
             shrink=run.job.references.shrink,
             offload=run.offload,
             fetch=self._fetch,
-            images=run.job.images_at,
+            images=run.job.images_folder,
         )
         self._failed_urls: dict[str, str] = {}
         # Rows that share an image wait for the upload of the first one.
@@ -83,15 +83,17 @@ class References:
             WeakValueDictionary()
         )
 
-    def tell_untried(self, lane: Lane, request: ImageRequest) -> None:
+    def tell_untried(self, queue: ProviderQueue, request: ImageRequest) -> None:
         """Tell in a rehearsal that nobody fetches the URLs."""
-        rules = lane.able.references
+        rules = queue.capabilities.references
         if self._stand_in is not None and any(
             rules.carrier_of(reference) == "link" for reference in request.references
         ):
-            self._run.progress.say_once(UNTRIED)
+            self._run.progress.notify_once(UNTRIED)
 
-    async def ready(self, lane: Lane, request: ImageRequest) -> tuple[Carried, ...]:
+    async def ready(
+        self, queue: ProviderQueue, request: ImageRequest
+    ) -> tuple[Payload, ...]:
         """Return the references of a request in the form that the provider gets.
 
         Raises:
@@ -100,24 +102,26 @@ class References:
         """
         count = len(request.references)
         payloads = [
-            await self._payload(lane, reference, count)
+            await self._payload(queue, reference, count)
             for reference in request.references
         ]
         # The size of an image behind a URL is known only now.
-        max_bytes = lane.able.references.most_bytes_together
+        max_bytes = queue.capabilities.references.max_total_bytes
         total_bytes = sum(_raw_bytes(payload) for payload in payloads)
         if max_bytes is not None and total_bytes > max_bytes:
             images = "1 image has" if count == 1 else f"{count} images have"
             sizes = f"{total_bytes / 1e6:.1f} MB, at most {max_bytes / 1e6:g} MB"
             raise ReferenceRejected(
-                lane.name,
+                queue.name,
                 f"{images} {sizes} are taken together; scale them down, or say "
                 "`shrink = true` under [references]",
             )
         return tuple(payloads)
 
-    async def _payload(self, lane: Lane, reference: str, count: int) -> Carried:
-        rules = lane.able.references
+    async def _payload(
+        self, queue: ProviderQueue, reference: str, count: int
+    ) -> Payload:
+        rules = queue.capabilities.references
         try:
             match rules.carrier_of(reference):
                 case "link":
@@ -128,9 +132,9 @@ class References:
                     return await self._cache.attachment(reference, rules, count)
                 case "upload":
                     image = await self._cache.attachment(reference, rules, count)
-                    return await self._uploaded(lane, image)
+                    return await self._uploaded(queue, image)
         except Unusable as error:
-            raise ReferenceRejected(lane.name, str(error)) from error
+            raise ReferenceRejected(queue.name, str(error)) from error
 
     # -- fetching a URL of the user
 
@@ -145,7 +149,7 @@ class References:
             raise Unusable(f"{shown(url)} {problem}")
         host = read_url(url).host
         if self._stand_in is not None and not is_loopback_host(host):
-            self._run.progress.say_once(UNTRIED)
+            self._run.progress.notify_once(UNTRIED)
             return self._stand_in
         if (message := self._failed_urls.get(url)) is not None:
             raise Unusable(message)
@@ -160,7 +164,7 @@ class References:
 
     async def _download(self, url: str) -> bytes:
         # Files of this machine must not get to a provider somewhere else.
-        from_loopback = all(lane.is_loopback for lane in self._run.lanes.values())
+        allow_loopback = all(queue.is_loopback for queue in self._run.queues.values())
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Retryable),
             stop=stop_after_attempt(TRIES),
@@ -169,7 +173,7 @@ class References:
             reraise=True,
         )
         download = retrying.wraps(self._run.wire.download)
-        blob = await download("reference", url, from_loopback=from_loopback)
+        blob = await download("reference", url, allow_loopback=allow_loopback)
         return blob.data
 
     def _backoff_s(self, state: RetryCallState) -> float:
@@ -181,77 +185,79 @@ class References:
 
     # -- uploading to a provider
 
-    async def _uploaded(self, lane: Lane, image: Attachment) -> Link:
-        lock = self._upload_locks.setdefault((lane.name, image.name), anyio.Lock())
+    async def _uploaded(self, queue: ProviderQueue, image: Attachment) -> Link:
+        lock = self._upload_locks.setdefault((queue.name, image.name), anyio.Lock())
         async with lock:
-            address, now = (lane.name, lane.endpoint.base_url), self._run.time.now()
+            address, now = (queue.name, queue.endpoint.base_url), self._run.time.now()
             url = self._run.ledger.upload(*address, image.name, now)
-            return Link(url) if url else await self._upload(lane, image)
+            return Link(url) if url else await self._upload(queue, image)
 
-    async def _upload(self, lane: Lane, image: Attachment) -> Link:
-        provider, tries, counted = lane.provider, 0, 0
+    async def _upload(self, queue: ProviderQueue, image: Attachment) -> Link:
+        provider, tries, counted = queue.provider, 0, 0
         if not isinstance(provider, UploadProvider):
-            raise ReferenceRejected(lane.name, "it takes no uploads")
+            raise ReferenceRejected(queue.name, "it takes no uploads")
         while True:
             began = self._run.time.now()
             try:
-                link = await self._send(lane, provider, image)
+                link = await self._send(queue, provider, image)
             except (Retryable, OutcomeUnknown) as error:
                 drop_tracebacks(error)
                 tries += 1
-                counted += self._counts(lane, error, image)
+                counted += self._counts(queue, error, image)
                 if counted >= TRIES:
                     raise _upload_failed(error) from error
-                await self._wait_out(lane, error, tries)
+                await self._wait_out(queue, error, tries)
             except ProviderStopped:
                 raise
             except AttemptError as error:
                 raise _upload_failed(error) from error
             else:
-                lane.uploads.worked()
-                await self._keep(lane, provider, image, link, began)
+                queue.uploads.worked()
+                await self._keep(queue, provider, image, link, began)
                 return link
 
     @staticmethod
-    def _counts(lane: Lane, error: AttemptError, image: Attachment) -> bool:
+    def _counts(queue: ProviderQueue, error: AttemptError, image: Attachment) -> bool:
         """Tell whether a failed upload counts against its image."""
         if isinstance(error, Throttled | NotConnected):
             return False
-        lane.uploads.failed(image.name)
-        return not lane.uploads.excuses
+        queue.uploads.failed(image.name)
+        return not queue.uploads.excuses
 
-    async def _wait_out(self, lane: Lane, error: AttemptError, tries: int) -> None:
+    async def _wait_out(
+        self, queue: ProviderQueue, error: AttemptError, tries: int
+    ) -> None:
         """Wait before the next try."""
         wait = wait_s(tries, error.retry_after_s, self._run.rng)
         if isinstance(error, Throttled | NotConnected):
             # The image is not at fault: wait for the provider.
             if isinstance(error, NotConnected):
-                heed_silence(self._run.progress, lane, error)
-            if lane.stopped is not None:
-                raise lane.stopped.with_traceback(None)
+                record_unreachable(self._run.progress, queue, error)
+            if queue.stopped is not None:
+                raise queue.stopped.with_traceback(None)
             wait = error.retry_after_s or SILENT_S
-            lane.departures.pause(wait)
+            queue.rate_limiter.pause(wait)
         await anyio.sleep(wait)
 
     async def _send(
-        self, lane: Lane, provider: UploadProvider, image: Attachment
+        self, queue: ProviderQueue, provider: UploadProvider, image: Attachment
     ) -> Link:
-        call = provider.encode_upload(image, lane.endpoint)
+        call = provider.encode_upload(image, queue.endpoint)
         reply = await self._run.wire.send(
-            lane.name, call, reply_timeout_s=UPLOAD_TIMEOUT_S
+            queue.name, call, reply_timeout_s=UPLOAD_TIMEOUT_S
         )
         return provider.decode_upload(reply)
 
     async def _keep(
         self,
-        lane: Lane,
+        queue: ProviderQueue,
         provider: UploadProvider,
         image: Attachment,
         link: Link,
         began: int,
     ) -> None:
         good_until = began + int(provider.upload_life_s * SAFE_LIFE * 1e6)
-        address = (lane.name, lane.endpoint.base_url)
+        address = (queue.name, queue.endpoint.base_url)
 
         def step(ledger: Ledger) -> None:
             ledger.keep_upload(address, image.name, link.url, good_until)
@@ -260,7 +266,7 @@ class References:
         self._run.log.info("uploaded", extra={"image": image.name})
 
 
-def _raw_bytes(payload: Carried) -> int:
+def _raw_bytes(payload: Payload) -> int:
     size = size_of(payload)
     return size * 3 // 4 if isinstance(payload, Inline) else size
 

@@ -61,7 +61,9 @@ def rows_of(job: Job, ledger: Reader, row_id: int) -> int:
     """Return how many rows in scope a purchase is for."""
     if not job.dedupe:
         return 1
-    return 1 + ledger.sharers(row_id, 1 << 62 if job.limit is None else job.limit)
+    return 1 + ledger.count_sharing_rows(
+        row_id, 1 << 62 if job.limit is None else job.limit
+    )
 
 
 async def end_row(run: Run, row_id: int, end: Settled) -> None:

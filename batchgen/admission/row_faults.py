@@ -8,10 +8,10 @@ from batchgen.admission.next_step import Settled
 from batchgen.admission.row_changes import RowChange, change_row
 from batchgen.errors import BudgetReached, Charge, Internal, SpecError, StorageError
 from batchgen.model import Status
-from batchgen.tracebacks import fault_words
+from batchgen.tracebacks import fault_message
 
 if TYPE_CHECKING:
-    from batchgen.admission.provider_queue import Lane
+    from batchgen.admission.provider_queue import ProviderQueue
     from batchgen.admission.run_context import Run
     from batchgen.ledger import Ledger
 
@@ -21,7 +21,7 @@ EVERYBODYS = (StorageError, SpecError, BudgetReached)
 
 async def fail_row(run: Run, row_id: int, error: Internal) -> None:
     """Let a row that waits or is held end as failed; no attempt of it changes."""
-    end = Settled(Status.FAILED, error.kind, run.scrubber.clean(error.message))
+    end = Settled(Status.FAILED, error.kind, run.redactor.redact(error.message))
 
     def step(ledger: Ledger) -> RowChange | None:
         is_open = ledger.status(row_id) in (Status.PENDING, Status.HELD)
@@ -32,6 +32,8 @@ async def fail_row(run: Run, row_id: int, error: Internal) -> None:
     await run.writer.commit(step, then=run.record)
 
 
-async def fail_by_fault(run: Run, lane: Lane, row_id: int, fault: Exception) -> None:
+async def fail_by_fault(
+    run: Run, queue: ProviderQueue, row_id: int, fault: Exception
+) -> None:
     """End a row by an unexpected fault before anything of it was sent."""
-    await fail_row(run, row_id, Internal(lane.name, fault_words(fault), Charge.NONE))
+    await fail_row(run, row_id, Internal(queue.name, fault_message(fault), Charge.NONE))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from batchgen.admission.next_step import Part
-from batchgen.budget import Budget, Reservation, Share
+from batchgen.budget import Budget, ColumnValue, Reservation
 from batchgen.ledger import PlannedRow, Reader
 from batchgen.model import Status
 
@@ -45,23 +45,23 @@ class _Again:
     end: int
 
 
-class Scan:
+class RowScan:
     """Reads the rows of one lane.
 
     Args:
         ledger: Where they stand.
         budget: Says what fits.
-        lane: The provider that makes them.
+        queue: The provider that makes them.
         below: Position behind the last.
 
     Attributes:
         may_have_more: Whether another slice may follow at once.
     """
 
-    def __init__(self, ledger: Reader, budget: Budget, lane: str, end: int) -> None:
+    def __init__(self, ledger: Reader, budget: Budget, queue: str, end: int) -> None:
         self._ledger = ledger
         self._budget = budget
-        self._lane = lane
+        self._lane = queue
         self._end = end
         self._after = -1
         self._closed: dict[str, _Closed] = {}
@@ -110,15 +110,15 @@ class Scan:
 
     # -- groups without room
 
-    def close(self, group: str, reservation: Reservation, part: Part) -> None:
+    def close(self, price_key: str, reservation: Reservation, part: Part) -> None:
         """Close a group for a part that did not fit; the part comes again."""
-        if group not in self._closed:
-            self._closed[group] = _Closed(reservation, self._held(reservation))
-        self._closed[group].aside.append(part)
+        if price_key not in self._closed:
+            self._closed[price_key] = _Closed(reservation, self._held(reservation))
+        self._closed[price_key].aside.append(part)
 
-    def set_aside(self, group: str | None, part: Part) -> bool:
+    def set_aside(self, price_key: str | None, part: Part) -> bool:
         """Keep a part for later if its group is closed; False if it is not."""
-        closed = self._closed.get(group or "")
+        closed = self._closed.get(price_key or "")
         if closed is not None:
             closed.aside.append(part)
         return closed is not None
@@ -155,23 +155,23 @@ class Scan:
         # Not for each attempt that ends: every second reading passes over many rows.
         if 2 * held > closed.held:
             return False
-        if not self._budget.full_shares(closed.reservation):
+        if not self._budget.full_column_values(closed.reservation):
             return True
         # Nothing comes back any more; but what did not fit may have lost its row.
         row_id = closed.aside[0].row_id
         return held == 0 and self._ledger.status(row_id) is not Status.PENDING
 
     def _held(self, reservation: Reservation) -> int:
-        return sum(self._budget.held(share) for share in reservation.shares)
+        return sum(self._budget.held(share) for share in reservation.column_values)
 
     def may_reopen(self) -> bool:
         """Say whether money in flight could still come back to a closed group."""
         return any(self._held(closed.reservation) for closed in self._closed.values())
 
-    def full_shares(self) -> set[Share]:
+    def full_column_values(self) -> set[ColumnValue]:
         """Return the budgets by column that keep rows from being bought."""
         return {
             share
             for closed in self._closed.values()
-            for share in self._budget.full_shares(closed.reservation)
+            for share in self._budget.full_column_values(closed.reservation)
         }

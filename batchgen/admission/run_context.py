@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import anyio
 
 from batchgen.admission.next_step import Part, Policy
-from batchgen.admission.provider_queue import Lane
-from batchgen.admission.reference_buffer import Shelf
+from batchgen.admission.provider_queue import ProviderQueue
+from batchgen.admission.reference_buffer import ReferenceBuffer
 from batchgen.admission.row_changes import RowChange
-from batchgen.budget import Budget, Reservation, Share
+from batchgen.budget import Budget, ColumnValue, Reservation
 from batchgen.errors import BatchgenError
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Failures
@@ -24,7 +24,7 @@ from batchgen.model import (
     ImageRequest,
     Job,
     Price,
-    Sale,
+    PriceKey,
     Status,
     to_nano,
 )
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from batchgen.admission.permit import Presence
     from batchgen.runner.progress import Progress
-    from batchgen.storage.disk_room import Room
+    from batchgen.storage.disk_room import DiskRoom
     from batchgen.storage.writer import Writer
     from batchgen.wire import Redactor
     from batchgen.wire.line import Offload
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 DOWNLOADS_AT_ONCE = 16
 
-PriceOf = Callable[[Sale], Price | None]
+PriceOf = Callable[[PriceKey], Price | None]
 """Says what one image of a sale costs, None if unknown."""
 
 
@@ -66,7 +66,7 @@ class RowRules:
 
     job: Job
     policy: Policy
-    lanes: Mapping[str, Lane]
+    queues: Mapping[str, ProviderQueue]
     budget: Budget
 
 
@@ -95,19 +95,19 @@ class Run:
     writer: Writer
     wire: Wire
     budget: Budget
-    lanes: dict[str, Lane]
+    queues: dict[str, ProviderQueue]
     price: PriceOf
     progress: Progress
-    scrubber: Redactor
+    redactor: Redactor
     time: Time
     rng: random.Random
     offload: Offload
     log: logging.Logger
     tasks: TaskGroup
     failures: Failures
-    room: Room
+    room: DiskRoom
     end: Callable[[BatchgenError], None]
-    shelf: Shelf = field(default_factory=Shelf)
+    reference_buffer: ReferenceBuffer = field(default_factory=ReferenceBuffer)
     downloads: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
     )
@@ -116,20 +116,20 @@ class Run:
     stopping: bool = False
     fails_too_often: bool = False
     gives_up: bool = False
-    full: set[Share] = field(default_factory=set)
-    places: dict[tuple[str, str], Lane] = field(default_factory=dict)
+    full: set[ColumnValue] = field(default_factory=set)
+    places: dict[tuple[str, str], ProviderQueue] = field(default_factory=dict)
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: Notifier = field(default_factory=Notifier)
 
-    def expected(self, sale: Sale) -> int | None:
+    def expected(self, price_key: PriceKey) -> int | None:
         """Return what one image costs as a rule in nano-dollars; None if unknown."""
-        price = self.price(sale)
+        price = self.price(price_key)
         return None if price is None else to_nano(price.expected)
 
     @property
     def rules(self) -> RowRules:
         """What decides how a row goes on."""
-        return RowRules(self.job, self.policy, self.lanes, self.budget)
+        return RowRules(self.job, self.policy, self.queues, self.budget)
 
     @contextmanager
     def cut_short(self) -> Iterator[anyio.CancelScope]:
@@ -163,8 +163,8 @@ class Run:
     def give_up(self) -> None:
         """Let nothing more be bought."""
         self.gives_up = True
-        for lane in self.lanes.values():
-            lane.let_none_leave()
+        for queue in self.queues.values():
+            queue.let_none_leave()
         self.wake()
 
     def release(self, reservation: Reservation) -> None:
@@ -205,11 +205,11 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flight:
+class AttemptContext:
     """One attempt under way.
 
     Attributes:
-        lane: Where it was sent; not always one of the chosen (after a restart).
+        queue: Where it was sent; not always one of the chosen (after a restart).
         started: Monotonic seconds of its departure; None after a restart.
         task_id: The task that the provider named, once it did.
         planned: The provider that is chosen for its row now; None if the manifest
@@ -218,9 +218,9 @@ class Flight:
         presence: What it holds; None for an attempt that is asked for in passing.
     """
 
-    lane: Lane
+    queue: ProviderQueue
     part: Part
-    stem: str
+    base_name: str
     request: ImageRequest
     attempt: AttemptRecord
     reservation: Reservation

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import is_locked, open_folder, read_ledger, require_run
-from batchgen.engines.retrying import REJECT, STATUSES, Pick, mark_rows
+from batchgen.engines.retrying import REJECT, STATUSES, SelectedRow, mark_rows
 from batchgen.engines.session import our_errors
 from batchgen.errors import ArchiveDamaged, SpecError, StorageError, UsageError
 from batchgen.ledger import Reader
@@ -97,7 +97,7 @@ class Folder:
         return FolderStatus(
             rows=dict(totals.rows),
             images=totals.images,
-            spent_usd=to_usd(totals.spent + totals.retired),
+            spent_usd=to_usd(totals.spent + totals.superseded),
             at_risk_usd=to_usd(totals.at_risk),
             is_running=is_locked(self.path),
             is_rehearsal=totals.rehearsed,
@@ -170,8 +170,8 @@ class Folder:
             LedgerLocked: a run works on the folder.
         """
         statuses = _statuses(status)
-        picks = None if ids is None else [Pick(row_id) for row_id in ids]
-        if picks is None and REJECT in statuses:
+        selection = None if ids is None else [SelectedRow(row_id) for row_id in ids]
+        if selection is None and REJECT in statuses:
             raise UsageError(
                 f"{REJECT!r} gives up images that were paid for: say which by `ids`"
             )
@@ -181,7 +181,7 @@ class Folder:
             open_folder(self.path, None, None) as held,
             held.ledger.transaction(),
         ):
-            return mark_rows(held.ledger, statuses, picks)
+            return mark_rows(held.ledger, statuses, selection)
 
     def costs(self, by: str | Iterable[str] = ()) -> pl.DataFrame:
         """Add up what the rows cost, grouped by any columns of the result table.

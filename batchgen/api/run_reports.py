@@ -124,7 +124,7 @@ def result_of(result: RunResult, folder: Folder, notices: Sequence[str]) -> Resu
     return Result(
         rows=dict(totals.rows),
         images=totals.images,
-        spent_usd=to_usd(totals.spent + totals.retired),
+        spent_usd=to_usd(totals.spent + totals.superseded),
         at_risk_usd=to_usd(totals.at_risk),
         error=error,
         stopped_providers=tuple(result.stopped),

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from logging import Logger
 
-from batchgen.admission.run_context import Flight
+from batchgen.admission.run_context import AttemptContext
 from batchgen.ledger import AttemptEnd, Charged
 
 
-def log_sent(log: Logger, flight: Flight) -> None:
+def log_sent(log: Logger, context: AttemptContext) -> None:
     """Log that a request is about to leave; the ledger has it already."""
-    attempt = flight.attempt
+    attempt = context.attempt
     log.info(
         "sent",
         extra={
             "attempt": attempt.attempt_id,
-            "image": flight.stem,
+            "image": context.base_name,
             "provider": attempt.provider,
             "model_id": attempt.model,
             "url": attempt.base_url,
@@ -43,13 +43,13 @@ def log_accepted(log: Logger, attempt_id: int, handle: str, request_id: str) -> 
 
 
 def log_delivered(
-    log: Logger, flight: Flight, charge: Charged, request_id: str | None
+    log: Logger, context: AttemptContext, charge: Charged, request_id: str | None
 ) -> None:
     """Log what was charged; nothing of it is stored yet."""
     log.info(
         "delivered",
         extra={
-            "attempt": flight.attempt.attempt_id,
+            "attempt": context.attempt.attempt_id,
             "charge": charge.charge.value,
             "cost_nano": charge.cost,
             "uncertain_nano": charge.uncertain or None,
@@ -58,17 +58,17 @@ def log_delivered(
     )
 
 
-def log_stored(log: Logger, flight: Flight) -> None:
+def log_stored(log: Logger, context: AttemptContext) -> None:
     """Log that images are in the ZIP."""
-    log.info("stored", extra={"attempt": flight.attempt.attempt_id})
+    log.info("stored", extra={"attempt": context.attempt.attempt_id})
 
 
-def log_ended(log: Logger, flight: Flight, end: AttemptEnd) -> None:
+def log_ended(log: Logger, context: AttemptContext, end: AttemptEnd) -> None:
     """Log that an attempt ended without its images."""
     log.info(
         "attempt_ended",
         extra={
-            "attempt": flight.attempt.attempt_id,
+            "attempt": context.attempt.attempt_id,
             "error": end.error,
             "charge": end.charge.value,
             "cost_nano": end.cost,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchgen.admission.run_context import Flight, PriceOf, Run
-from batchgen.budget import shares_of
+from batchgen.admission.run_context import AttemptContext, PriceOf, Run
+from batchgen.budget import column_values_of
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -27,7 +27,7 @@ MOST_USD = Decimal(10_000)
 
 
 def reported_nano(
-    price_of: PriceOf, flight: Flight, outcome: Delivered | AttemptError
+    price_of: PriceOf, context: AttemptContext, outcome: Delivered | AttemptError
 ) -> int | None:
     """Return what a reply says that it charged; None if that is no money (yet).
 
@@ -35,8 +35,8 @@ def reported_nano(
     money where each unit has a rate, unless the user gave a price: then that counts.
     """
     usd = outcome.cost_usd
-    if usd is None and outcome.usage and agreed_price(price_of, flight) is None:
-        usd = _worth(outcome.usage, flight.lane.rates_of(flight.attempt.model))
+    if usd is None and outcome.usage and agreed_price(price_of, context) is None:
+        usd = _worth(outcome.usage, context.queue.rates_of(context.attempt.model))
     return None if usd is None or not 0 <= usd <= MOST_USD else to_nano(usd)
 
 
@@ -51,20 +51,20 @@ def _worth(
         return None  # beyond what decimals hold, let alone money
 
 
-def agreed_price(price_of: PriceOf, flight: Flight) -> Price | None:
+def agreed_price(price_of: PriceOf, context: AttemptContext) -> Price | None:
     """Return the price that the user gave for such a purchase, else None."""
-    price = price_of(flight.reservation.group)
+    price = price_of(context.reservation.price_key)
     return price if price is not None and price.is_agreed else None
 
 
-def billed(flight: Flight) -> ChargedAs | None:
+def billed(context: AttemptContext) -> ChargedAs | None:
     """Return what the provider's bill said of an attempt that is asked for again.
 
     That stands above what is said now, and was spent before this run. Where the bill
     had nothing yet, it says nothing. What a reply said that is read anew was
     spent, too.
     """
-    attempt = flight.attempt
+    attempt = context.attempt
     if attempt.charge is Charge.BILLED and attempt.cost:
         return Charged(attempt.charge, attempt.cost)
     is_known = attempt.charge in (Charge.REPORTED, Charge.PRICE_LIST)
@@ -73,54 +73,56 @@ def billed(flight: Flight) -> ChargedAs | None:
     return None
 
 
-def charge_of(price_of: PriceOf, flight: Flight, delivered: Delivered) -> ChargedAs:
+def charge_of(
+    price_of: PriceOf, context: AttemptContext, delivered: Delivered
+) -> ChargedAs:
     """Return what was charged: as billed or reported, else by the price list."""
-    if (settled := billed(flight)) is not None:
+    if (settled := billed(context)) is not None:
         return settled
     if delivered.may_cost_more:
         return Charged(Charge.UNKNOWN, None)
-    reported = reported_nano(price_of, flight, delivered)
+    reported = reported_nano(price_of, context, delivered)
     if reported is not None:
         return Charged(Charge.REPORTED, reported)
-    return by_price(price_of, flight, len(delivered.images))
+    return by_price(price_of, context, len(delivered.images))
 
 
 def charge_of_failure(
-    price_of: PriceOf, flight: Flight, error: AttemptError
+    price_of: PriceOf, context: AttemptContext, error: AttemptError
 ) -> ChargedAs:
     """Return what the failed attempt cost; an accepted task is never surely free."""
-    if (settled := billed(flight)) is not None:
+    if (settled := billed(context)) is not None:
         return settled
     charge = error.charge
-    task_exists = flight.task_id is not None
+    task_exists = context.task_id is not None
     if task_exists and charge is Charge.NONE:
         charge = Charge.UNKNOWN
-    free = flight.lane.failed_tasks == "free"
+    free = context.queue.failed_tasks == "free"
     # An end that cannot be read, or has no image, is no failure that is surely free.
     failed = isinstance(error, GenerationFailed | Refused | RequestInvalid)
     if task_exists and failed and charge is Charge.UNKNOWN and free:
         charge = Charge.NONE
-    reported = reported_nano(price_of, flight, error)
+    reported = reported_nano(price_of, context, error)
     match charge:
         case Charge.NONE:
             return ChargedAs(charge, 0)
         case Charge.REPORTED if reported is not None:
             return ChargedAs(charge, reported)
         case Charge.PRICE_LIST:
-            return by_price(price_of, flight, flight.part.images)
+            return by_price(price_of, context, context.part.images)
         case _:
             return ChargedAs(Charge.UNKNOWN, None)
 
 
-def by_price(price_of: PriceOf, flight: Flight, images: int) -> ChargedAs:
+def by_price(price_of: PriceOf, context: AttemptContext, images: int) -> ChargedAs:
     """Return what some images cost by the user's price, else as the list had it.
 
     More than were asked for may have been charged or not: they are at risk.
     """
-    price = agreed_price(price_of, flight)
+    price = agreed_price(price_of, context)
     if price is None:
-        return by_list(flight.attempt, images)
-    asked = flight.attempt.images
+        return by_list(context.attempt, images)
+    asked = context.attempt.images
     floor = to_nano(price.floor) * min(images, asked)
     max_nano = to_nano(price.ceiling) * max(images, asked)
     return Charged(Charge.PRICE_LIST, floor, max_nano - floor)
@@ -146,11 +148,11 @@ def by_list(attempt: AttemptRecord, images: int) -> ChargedAs:
     return Charged(Charge.PRICE_LIST, floor, max_nano - floor)
 
 
-def latency_of(flight: Flight, now_s: float) -> float | None:
+def latency_of(context: AttemptContext, now_s: float) -> float | None:
     """Return seconds from SENT to now (monotonic); None across a restart."""
-    if flight.started is None:
+    if context.started is None:
         return None
-    return now_s - flight.started
+    return now_s - context.started
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,33 +163,33 @@ class Raised:
     growth: Growth
 
 
-def spend(run: Run, flight: Flight, charge: ChargedAs) -> Raised | None:
+def spend(run: Run, context: AttemptContext, charge: ChargedAs) -> Raised | None:
     """Commit a charge to the budget; say if it raised the ceiling.
 
     Nothing is awaited: whatever leaves next is reserved at what is known by now.
     """
-    if charge == billed(flight):
-        run.spent(flight.reservation, 0)
+    if charge == billed(context):
+        run.spent(context.reservation, 0)
         return None
     if charge[0] is Charge.UNKNOWN:
-        ceiling = run.budget.ceiling(flight.reservation.group) or 0
-        run.spent(flight.reservation, ceiling * flight.part.images, at_risk=True)
+        ceiling = run.budget.ceiling(context.reservation.price_key) or 0
+        run.spent(context.reservation, ceiling * context.part.images, at_risk=True)
         return None
     cost = charge[1] or 0
-    run.spent(flight.reservation, cost, uncertain=charge.uncertain)
-    per_image = -(-cost // flight.part.images)
-    if not run.budget.saw(flight.reservation.group, per_image):
+    run.spent(context.reservation, cost, uncertain=charge.uncertain)
+    per_image = -(-cost // context.part.images)
+    if not run.budget.raise_ceiling(context.reservation.price_key, per_image):
         return None
-    growth = run.ledger.growth_of_risk(*flight.reservation.group[:2], per_image)
+    growth = run.ledger.growth_of_risk(*context.reservation.price_key[:2], per_image)
     _risk_more(run, growth)
     return Raised(per_image, growth)
 
 
-async def tell_raised(run: Run, flight: Flight, raised: Raised | None) -> None:
+async def tell_raised(run: Run, context: AttemptContext, raised: Raised | None) -> None:
     """Value what is at risk anew, and say so, if a charge raised the ceiling."""
     if raised is None:
         return
-    provider, resolution = flight.reservation.group[:2]
+    provider, resolution = context.reservation.price_key[:2]
     per_image = raised.per_image
     growth = await run.writer.commit(
         lambda ledger: ledger.raise_ceiling(provider, resolution, per_image)
@@ -205,5 +207,5 @@ async def tell_raised(run: Run, flight: Flight, raised: Raised | None) -> None:
 
 def _risk_more(run: Run, growth: Growth) -> None:
     for (day, budget_group), nano in growth.items():
-        run.budget.commit(nano, "run", day, *shares_of(budget_group))
+        run.budget.commit(nano, "run", day, *column_values_of(budget_group))
         run.progress.at_risk += nano

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from batchgen.addresses import is_data_uri
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.attempt_log import log_delivered
 from batchgen.attempts.charges import (
     ChargedAs,
@@ -34,7 +34,7 @@ from batchgen.errors import (
 )
 from batchgen.model import Blob, Delivered, Link
 from batchgen.tracebacks import drop_tracebacks
-from batchgen.wire import Lease
+from batchgen.wire import MemoryLease
 
 if TYPE_CHECKING:
     from batchgen.wire.line import Offload
@@ -53,30 +53,32 @@ class _Parcel:
     extra: Sequence[tuple[int, Link | Blob]]
 
 
-async def deliver(run: Run, flight: Flight, delivered: Delivered, lease: Lease) -> None:
+async def deliver(
+    run: Run, context: AttemptContext, delivered: Delivered, lease: MemoryLease
+) -> None:
     """Write down what was made and charged; then bring the images home.
 
     Args:
         run: The run.
-        flight: The attempt.
+        context: The attempt.
         delivered: What its provider says.
         lease: Holds the images that came with that.
     """
-    flight.lane.task_refusal = None
-    flight.lane.verdicts.answer_was_useful()
+    context.queue.task_error = None
+    context.queue.verdicts.answer_was_useful()
     try:
-        links, charge, lost = await take(run, flight, delivered)
+        links, charge, lost = await take(run, context, delivered)
     except DiskFull as full:
         # Bytes that came with the reply are nowhere else: its outcome is unknown.
         run.end(full)
         return
-    lease.rest()
+    lease.mark_idle()
     if links:
-        await fetch(run, flight, links, charge, lost=lost)
+        await fetch(run, context, links, charge, lost=lost)
 
 
 async def take(
-    run: Run, flight: Flight, delivered: Delivered
+    run: Run, context: AttemptContext, delivered: Delivered
 ) -> tuple[Numbered, ChargedAs, AttemptError | None]:
     """Write down what was made and charged, and store what came with the reply.
 
@@ -84,24 +86,24 @@ async def take(
         Links that are still to be fetched, what was charged, and why others of the
         images cannot be had.
     """
-    attempt_id, warning = flight.attempt.attempt_id, delivered.warning
+    attempt_id, warning = context.attempt.attempt_id, delivered.warning
     if warning is not None:
         await run.writer.commit(lambda ledger: ledger.warn(attempt_id, warning))
     if delivered.request_id is not None:
-        request_id = run.scrubber.clean_id(delivered.request_id)
+        request_id = run.redactor.redact_id(delivered.request_id)
         delivered = replace(delivered, request_id=request_id)
-    parcel = await _unpack(run, flight, delivered)
+    parcel = await _unpack(run, context, delivered)
     if parcel.blobs:
-        charge, lost = await _store_inline(run, flight, parcel, delivered)
+        charge, lost = await _store_inline(run, context, parcel, delivered)
     else:
-        charge, lost = await _write_links(run, flight, parcel.links, delivered), None
-    await _keep_extra(run, flight, parcel.extra)
+        charge, lost = await _write_links(run, context, parcel.links, delivered), None
+    await _keep_extra(run, context, parcel.extra)
     if not parcel.links and not parcel.blobs:
-        await fetch(run, flight, (), charge)
+        await fetch(run, context, (), charge)
     return parcel.links, charge, lost
 
 
-async def _unpack(run: Run, flight: Flight, delivered: Delivered) -> _Parcel:
+async def _unpack(run: Run, context: AttemptContext, delivered: Delivered) -> _Parcel:
     """Number the images; a data URI is no link, but the image itself.
 
     Of more images than were asked for the last ones are taken: gateways hand on the
@@ -111,7 +113,7 @@ async def _unpack(run: Run, flight: Flight, delivered: Delivered) -> _Parcel:
     blobs: list[tuple[int, Blob]] = []
     links: list[tuple[int, Link]] = []
     extra: list[tuple[int, Link | Blob]] = []
-    span = flight.part.span
+    span = context.part.span
     surplus = max(0, len(delivered.images) - len(span))
     numbers = chain(range(span.stop, span.stop + surplus), span)
     for number, each in zip(numbers, delivered.images, strict=False):
@@ -138,38 +140,38 @@ async def _opened(offload: Offload, link: Link) -> Link | Blob:
 
 
 async def _write_links(
-    run: Run, flight: Flight, links: Numbered, delivered: Delivered
+    run: Run, context: AttemptContext, links: Numbered, delivered: Delivered
 ) -> ChargedAs:
-    charge = charge_of(run.price, flight, delivered)
-    raised = spend(run, flight, charge)
-    latency_s = latency_of(flight, run.time.monotonic())
-    log_delivered(run.log, flight, charge, delivered.request_id)
+    charge = charge_of(run.price, context, delivered)
+    raised = spend(run, context, charge)
+    latency_s = latency_of(context, run.time.monotonic())
+    log_delivered(run.log, context, charge, delivered.request_id)
     await run.writer.commit(
         lambda ledger: ledger.mark_delivered(
-            flight.attempt.attempt_id, links, charge, delivered.request_id, latency_s
+            context.attempt.attempt_id, links, charge, delivered.request_id, latency_s
         )
     )
-    await tell_raised(run, flight, raised)
+    await tell_raised(run, context, raised)
     return charge
 
 
 async def _store_inline(
-    run: Run, flight: Flight, parcel: _Parcel, delivered: Delivered
+    run: Run, context: AttemptContext, parcel: _Parcel, delivered: Delivered
 ) -> tuple[ChargedAs, AttemptError | None]:
     """Store images that came with the reply: charge and place are one commit.
 
     Until then the bytes exist nowhere else, so no cancellation cuts it short.
     """
     with anyio.CancelScope(shield=True):
-        checked, lost = await _check_all(run, flight, parcel.blobs)
-        charge = charge_of(run.price, flight, delivered)
-        raised = spend(run, flight, charge)
+        checked, lost = await _check_all(run, context, parcel.blobs)
+        charge = charge_of(run.price, context, delivered)
+        raised = spend(run, context, charge)
         if lost is not None:
             lost.request_id = delivered.request_id
         if checked or parcel.links:
             await store(
                 run,
-                flight,
+                context,
                 checked,
                 ends=not parcel.links,
                 lost=lost,
@@ -178,20 +180,20 @@ async def _store_inline(
                 ),
             )
         elif lost is not None:
-            await lose(run, flight, lost, charge)
-        await tell_raised(run, flight, raised)
+            await lose(run, context, lost, charge)
+        await tell_raised(run, context, raised)
     return charge, lost
 
 
 async def _check_all(
-    run: Run, flight: Flight, blobs: Sequence[tuple[int, Blob]]
+    run: Run, context: AttemptContext, blobs: Sequence[tuple[int, Blob]]
 ) -> tuple[list[Checked], AttemptError | None]:
     """Return those that are images, and why the others are not: they are kept."""
     checked: list[Checked] = []
     lost: AttemptError | None = None
     for image, blob in blobs:
         try:
-            checked.append(await check_image(run, flight, image, blob.data, keep=True))
+            checked.append(await check_image(run, context, image, blob.data, keep=True))
         except ImageRejected as error:
             drop_tracebacks(error)
             lost = error
@@ -199,37 +201,43 @@ async def _check_all(
 
 
 async def _keep_extra(
-    run: Run, flight: Flight, extra: Sequence[tuple[int, Link | Blob]]
+    run: Run, context: AttemptContext, extra: Sequence[tuple[int, Link | Blob]]
 ) -> None:
     """Keep images that nobody asked for: they may have been paid for."""
     names = []
     for number, image in extra:
         with run.wire.lease() as lease:
-            name = await _keep_one(run, flight, number, image, lease)
+            name = await _keep_one(run, context, number, image, lease)
         names += [name] if name else []
     if extra:
         shown = ", ".join(names) or "none of them could be kept"
-        run.progress.say_once(
-            f"{flight.lane.name} delivered more images than were asked for: {shown}"
+        run.progress.notify_once(
+            f"{context.queue.name} delivered more images than were asked for: {shown}"
         )
 
 
 async def _keep_one(
-    run: Run, flight: Flight, number: int, image: Link | Blob, lease: Lease
+    run: Run,
+    context: AttemptContext,
+    number: int,
+    image: Link | Blob,
+    lease: MemoryLease,
 ) -> str | None:
-    blob = image if isinstance(image, Blob) else await _had(run, flight, image, lease)
+    blob = image if isinstance(image, Blob) else await _had(run, context, image, lease)
     if blob is None or not blob.data:
         return None
-    return await keep_image(run, flight, number, blob.data)
+    return await keep_image(run, context, number, blob.data)
 
 
-async def _had(run: Run, flight: Flight, link: Link, lease: Lease) -> Blob | None:
-    lane = flight.lane
-    source = lane.keyless_source if link.from_text else lane.source
+async def _had(
+    run: Run, context: AttemptContext, link: Link, lease: MemoryLease
+) -> Blob | None:
+    queue = context.queue
+    source = queue.keyless_source if link.from_text else queue.source
     try:
         async with run.downloads:
             return await run.wire.download(
-                lane.name, link.url, source=source, lease=lease
+                queue.name, link.url, source=source, lease=lease
             )
     except (Incomplete, LinkLost, ImageRejected):
         return None

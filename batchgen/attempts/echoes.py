@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypeVar
 
-from batchgen.admission.run_context import Flight
+from batchgen.admission.run_context import AttemptContext
 from batchgen.errors import AttemptError
 from batchgen.model import Delivered, Json, Link, Reply
 
@@ -28,7 +28,7 @@ _MARK = "[prompt]"
 
 
 def read_without_echoes(
-    flight: Flight, reply: Reply, decode: Callable[[Reply], T]
+    context: AttemptContext, reply: Reply, decode: Callable[[Reply], T]
 ) -> T:
     """Return what a reply says, but for what it repeats of its own request.
 
@@ -38,7 +38,7 @@ def read_without_echoes(
     try:
         outcome = decode(reply)
     except AttemptError as error:
-        prompt = flight.request.prompt
+        prompt = context.request.prompt
         body = _mapped(reply.body, lambda text: _without_prompt(text, prompt))
         if body == reply.body:
             raise
@@ -46,7 +46,7 @@ def read_without_echoes(
         if second is None or type(second) is type(error):
             raise
         raise second from error
-    own = {*flight.request.references, *(flight.uploads or ())}
+    own = {*context.request.references, *(context.uploads or ())}
     if not _delivers_any(outcome, own):
         return outcome
     body = _mapped(reply.body, lambda text: _without_links(text, own))

@@ -7,19 +7,19 @@ from contextlib import asynccontextmanager
 
 from batchgen.admission.provider_stop import was_useless
 from batchgen.admission.row_faults import EVERYBODYS, fail_row
-from batchgen.admission.run_context import Flight, Run
-from batchgen.attempts.finish import fail, give_back
+from batchgen.admission.run_context import AttemptContext, Run
+from batchgen.attempts.finish import fail, leave_at_risk
 from batchgen.errors import (
     Charge,
     Internal,
 )
 from batchgen.model import State
-from batchgen.tracebacks import drop_tracebacks, fault_words
+from batchgen.tracebacks import drop_tracebacks, fault_message
 
 
 @asynccontextmanager
 async def fenced(
-    run: Run, flight: Flight, was_sent: Callable[[], bool] = lambda: True
+    run: Run, context: AttemptContext, was_sent: Callable[[], bool] = lambda: True
 ) -> AsyncIterator[None]:
     """End the row of an attempt by any unexpected fault within, and go on.
 
@@ -28,7 +28,7 @@ async def fenced(
 
     Args:
         run: The run.
-        flight: The attempt.
+        context: The attempt.
         was_sent: Says whether its request may have left.
 
     Raises:
@@ -39,22 +39,24 @@ async def fenced(
     except EVERYBODYS:
         raise
     except Exception as fault:
-        extra = {"attempt": flight.attempt.attempt_id}
+        extra = {"attempt": context.attempt.attempt_id}
         run.log.exception("row_fault", extra=extra)
         drop_tracebacks(fault)
         charge = Charge.UNKNOWN if was_sent() else Charge.NONE
-        await _end(run, flight, Internal(flight.lane.name, fault_words(fault), charge))
+        await _end(
+            run, context, Internal(context.queue.name, fault_message(fault), charge)
+        )
 
 
-async def _end(run: Run, flight: Flight, error: Internal) -> None:
-    flight.free_slot()
-    state = run.ledger.attempt(flight.attempt.attempt_id).state
+async def _end(run: Run, context: AttemptContext, error: Internal) -> None:
+    context.free_slot()
+    state = run.ledger.attempt(context.attempt.attempt_id).state
     if state is State.SENT:
-        await fail(run, flight, error)
+        await fail(run, context, error)
         return
-    if state in (State.ACCEPTED, State.OVERDUE) and not flight.reservation.is_settled:
-        give_back(run, flight)
-    was_useless(run, flight, error)
+    if state in (State.ACCEPTED, State.OVERDUE) and not context.reservation.is_settled:
+        leave_at_risk(run, context)
+    was_useless(run, context, error)
     if state in (State.ACCEPTED, State.OVERDUE, State.DELIVERED):
-        await fail_row(run, flight.part.row_id, error)
+        await fail_row(run, context.part.row_id, error)
     run.wake()

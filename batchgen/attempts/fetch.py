@@ -13,7 +13,7 @@ import anyio
 
 from batchgen.admission.link_hosts import waiting_for
 from batchgen.admission.next_step import wait_s
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.charges import ChargedAs
 from batchgen.attempts.finish import lose
 from batchgen.attempts.fresh_links import fresh_links
@@ -34,7 +34,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Ledger, Reader
 from batchgen.model import Link, Status
-from batchgen.wire import Lease
+from batchgen.wire import MemoryLease
 
 DOWNLOADS = 12
 """Rounds in which the images of an attempt are tried, outages left out: with their
@@ -56,7 +56,7 @@ Numbered = Sequence[tuple[int, Link]]
 
 async def fetch(
     run: Run,
-    flight: Flight,
+    context: AttemptContext,
     links: Numbered,
     charge: ChargedAs,
     *,
@@ -69,42 +69,42 @@ async def fetch(
 
     Args:
         run: The run.
-        flight: The attempt.
+        context: The attempt.
         links: Of its images that are not stored.
         charge: What it cost.
         lost: Why others of its images cannot be had.
         rounds: How often links are tried that do not work; some minutes if not said.
     """
-    missing = Missing(dict(links) or _unknown(run.ledger, flight, lost), lost=lost)
+    missing = Missing(dict(links) or _unknown(run.ledger, context, lost), lost=lost)
     # Its images carry into the ZIP what it cost.
-    attempt = replace(flight.attempt, charge=charge.charge, cost=charge.cost)
-    flight = replace(flight, attempt=attempt)
+    attempt = replace(context.attempt, charge=charge.charge, cost=charge.cost)
+    context = replace(context, attempt=attempt)
     try:
-        _refuse_second(run.ledger, flight)
-        await _bring_all(run, flight, missing, charge, rounds or DOWNLOADS)
+        _refuse_second(run.ledger, context)
+        await _bring_all(run, context, missing, charge, rounds or DOWNLOADS)
         error = missing.error if missing.links or missing.lost else None
     except (Incomplete, ProviderStopped) as left:
-        await _leave_delivered(run, flight, left)
+        await _leave_delivered(run, context, left)
         return
     except DiskFull as full:
         run.end(full)
         words = "no room on the disk for the image; a later run downloads it"
-        await _leave_delivered(run, flight, Incomplete("the run", words))
+        await _leave_delivered(run, context, Incomplete("the run", words))
         return
     except AttemptError as reason:
         error = reason
     if error is not None:
-        await end_without(run, flight, _as_lost(error), charge)
+        await end_without(run, context, _as_lost(error), charge)
 
 
 def _unknown(
-    ledger: Reader, flight: Flight, lost: AttemptError | None
+    ledger: Reader, context: AttemptContext, lost: AttemptError | None
 ) -> dict[int, Link]:
     """Return images without a link, where none was kept: their task may have some."""
     if lost is not None:
         return {}
-    stored = ledger.stored_images(flight.part.row_id)
-    return {image: Link("") for image in flight.part.span if image not in stored}
+    stored = ledger.stored_images(context.part.row_id)
+    return {image: Link("") for image in context.part.span if image not in stored}
 
 
 def _as_lost(error: AttemptError) -> AttemptError:
@@ -117,7 +117,7 @@ def _as_lost(error: AttemptError) -> AttemptError:
 
 
 async def _bring_all(
-    run: Run, flight: Flight, missing: Missing, charge: ChargedAs, rounds: int
+    run: Run, context: AttemptContext, missing: Missing, charge: ChargedAs, rounds: int
 ) -> None:
     """Bring home what can be had, round by round.
 
@@ -126,108 +126,118 @@ async def _bring_all(
     Raises:
         Incomplete: the run stops, or no answer comes; links stay in the ledger.
     """
-    lane, tries, counted, is_renewed = flight.lane, 0, 0, False
+    queue, tries, counted, is_renewed = context.queue, 0, 0, False
     is_first_chance = rounds == DOWNLOADS
     while True:
         max_rounds = min(rounds, REJECTED_DOWNLOADS) if missing.are_rejected else rounds
         is_last = counted + 1 >= max_rounds
-        await try_each(run, flight, missing, keep=is_last)
+        await try_each(run, context, missing, keep=is_last)
         if not missing.links:
             return
         tries += 1
         failures = missing.failures.values()
         broke_off = all(isinstance(error, Retryable) for error in failures)
         # Who waits to buy again does not wait for an outage of the links to end.
-        hosts = [lane.host_of(link) for link in missing.links.values()]
+        hosts = [queue.host_of(link) for link in missing.links.values()]
         is_outage = (
             is_first_chance and broke_off and all(host.excuses for host in hosts)
         )
-        if is_first_chance and all(map(lane.link_hosts.are_gone, hosts)):
-            stop_for(run, lane, hosts[0], missing)
+        if is_first_chance and all(map(queue.link_hosts.are_gone, hosts)):
+            stop_for(run, queue, hosts[0], missing)
         counted += not is_outage
         is_over = (is_last and counted >= max_rounds) or not missing.may_come
         if is_over or (counted == ASK_TASK_AT and not broke_off):
-            fresh = await _renew(run, flight, missing, charge, must=is_over)
+            fresh = await _renew(run, context, missing, charge, must=is_over)
             if fresh and not (is_over and is_renewed):
                 is_renewed = is_renewed or is_over
                 counted = min(counted, rounds - 1)
                 continue
         if is_over:
             if is_first_chance:
-                refuse_silence(missing, lane)
+                refuse_silence(missing, queue)
             return
-        await _wait(run, flight, missing, tries, is_outage=is_outage)
+        await _wait(run, context, missing, tries, is_outage=is_outage)
 
 
-async def try_each(run: Run, flight: Flight, missing: Missing, *, keep: bool) -> None:
+async def try_each(
+    run: Run, context: AttemptContext, missing: Missing, *, keep: bool
+) -> None:
     """Try each link once; what downloads is stored, and missing no more."""
-    lane = flight.lane
+    queue = context.queue
     missing.failures.clear()
     if missing.rounds == 0:
         missing.began = run.time.monotonic()
     for image, link in list(missing.links.items()):
         ends = len(missing.links) == 1 and missing.lost is None
         try:
-            await _bring(run, flight, image, link, keep=keep, ends=ends)
+            await _bring(run, context, image, link, keep=keep, ends=ends)
         except (Retryable, LinkLost, ImageRejected) as error:
             missing.failures[image] = error
             if isinstance(error, Retryable):
-                lane.host_of(link).failed(
-                    flight.part.row_id, error, is_network_down=lane.breaker.is_in_doubt
+                queue.host_of(link).failed(
+                    context.part.row_id,
+                    error,
+                    is_network_down=queue.breaker.is_in_doubt,
                 )
             if missing.rounds == 0:
                 # Once for each attempt: a few that wait long say nothing of the others.
-                lane.lost_links.failed(flight.part.row_id)
+                queue.link_outage.failed(context.part.row_id)
         else:
             del missing.links[image]
     missing.rounds += 1
 
 
 async def _bring(
-    run: Run, flight: Flight, image: int, link: Link, *, keep: bool, ends: bool
+    run: Run, context: AttemptContext, image: int, link: Link, *, keep: bool, ends: bool
 ) -> None:
     # What it takes in memory is held until it is on disk, or known to be no image.
     with run.wire.lease() as lease:
-        checked = await _download(run, flight, image, link, lease, keep=keep)
-        await store(run, flight, [checked], ends=ends)
+        checked = await _download(run, context, image, link, lease, keep=keep)
+        await store(run, context, [checked], ends=ends)
 
 
 async def _download(
-    run: Run, flight: Flight, image: int, link: Link, lease: Lease, *, keep: bool
+    run: Run,
+    context: AttemptContext,
+    image: int,
+    link: Link,
+    lease: MemoryLease,
+    *,
+    keep: bool,
 ) -> Checked:
     """Return an image; bytes that are none are kept if this is the last try."""
-    lane = flight.lane
+    queue = context.queue
     if not link.url:
-        error = LinkLost(lane.name, "no link was kept")
+        error = LinkLost(queue.name, "no link was kept")
         error.is_final = True
         raise error
-    source = lane.keyless_source if link.from_text else lane.source
+    source = queue.keyless_source if link.from_text else queue.source
     async with run.downloads:
-        blob = await run.wire.download(lane.name, link.url, source=source, lease=lease)
-    lane.link_hosts.worked(lane.host_of(link))
-    checked = await check_image(run, flight, image, blob.data, keep=keep)
-    lane.lost_links.worked()
+        blob = await run.wire.download(queue.name, link.url, source=source, lease=lease)
+    queue.link_hosts.worked(queue.host_of(link))
+    checked = await check_image(run, context, image, blob.data, keep=keep)
+    queue.link_outage.worked()
     return checked
 
 
 async def _wait(
-    run: Run, flight: Flight, missing: Missing, tries: int, *, is_outage: bool
+    run: Run, context: AttemptContext, missing: Missing, tries: int, *, is_outage: bool
 ) -> None:
     """Wait for the next round, and let other rows be bought meanwhile."""
     failures = missing.failures.values()
     floors = [error.retry_after_s for error in failures if error.retry_after_s]
     wait = wait_s(tries, max(floors, default=None), run.rng)
-    name = flight.lane.name
-    hosts = {flight.lane.host_of(link) for link in missing.links.values()}
+    name = context.queue.name
+    hosts = {context.queue.host_of(link) for link in missing.links.values()}
     if is_outage:
-        run.progress.say_once(
+        run.progress.notify_once(
             f"images of {name} do not download: they are tried again until they do; "
             "nothing is bought again for them"
         )
     elif tries >= ASK_TASK_AT:
-        run.progress.say_once(
+        run.progress.notify_once(
             f"some images of {name} cannot be downloaded yet "
-            f"({run.scrubber.clean(missing.error.message)}): their links are tried "
+            f"({run.redactor.redact(missing.error.message)}): their links are tried "
             "again for about five minutes, and by later runs; nothing is bought again "
             "for them"
         )
@@ -235,17 +245,22 @@ async def _wait(
     if broke_off and not is_outage and wait <= SOON_S:
         await anyio.sleep(wait)
         return
-    flight.lane.waiting += 1
+    context.queue.waiting += 1
     run.wake()
     try:
         with waiting_for(hosts):
             await pause(run, wait)
     finally:
-        flight.lane.waiting -= 1
+        context.queue.waiting -= 1
 
 
 async def _renew(
-    run: Run, flight: Flight, missing: Missing, charge: ChargedAs, *, must: bool
+    run: Run,
+    context: AttemptContext,
+    missing: Missing,
+    charge: ChargedAs,
+    *,
+    must: bool,
 ) -> bool:
     """Ask the task for links that still work; say whether there are others now.
 
@@ -253,7 +268,7 @@ async def _renew(
         AttemptError: it has none, and `must` says that nothing else is left to try.
     """
     try:
-        fresh = await fresh_links(run, flight)
+        fresh = await fresh_links(run, context)
     except AttemptError:
         if must or run.stopping:
             raise
@@ -268,7 +283,7 @@ async def _renew(
     missing.links.update(changed)
 
     def step(ledger: Ledger) -> None:
-        attempt_id = flight.attempt.attempt_id
+        attempt_id = context.attempt.attempt_id
         ledger.mark_delivered(attempt_id, changed.items(), charge, None, None)
 
     await run.writer.commit(step)
@@ -276,35 +291,37 @@ async def _renew(
 
 
 async def end_without(
-    run: Run, flight: Flight, lost: AttemptError, charge: ChargedAs
+    run: Run, context: AttemptContext, lost: AttemptError, charge: ChargedAs
 ) -> None:
     """End an attempt some of whose images, or all, cannot be had."""
-    lost.message = run.scrubber.clean(lost.message)
-    attempt_id = flight.attempt.attempt_id
+    lost.message = run.redactor.redact(lost.message)
+    attempt_id = context.attempt.attempt_id
     if run.ledger.shapes(attempt_id):
         # After an explicit retry what is lost for good is bought again.
-        is_retried = attempt_id <= run.ledger.row(flight.part.row_id).tries_from
-        await store(run, flight, (), lost=None if is_retried else lost)
+        is_retried = attempt_id <= run.ledger.row(context.part.row_id).tries_from
+        await store(run, context, (), lost=None if is_retried else lost)
     else:
-        await lose(run, flight, lost, charge)
+        await lose(run, context, lost, charge)
 
 
-def _refuse_second(ledger: Reader, flight: Flight) -> None:
+def _refuse_second(ledger: Reader, context: AttemptContext) -> None:
     """Keep the first copy when an overdue task ends after it was bought again.
 
     Raises:
         Superseded: all its images are in the archive already.
     """
-    stored = ledger.stored_images(flight.part.row_id)
-    if stored.issuperset(flight.part.span):
-        raise Superseded(flight.lane.name, "another attempt brought the image first")
+    stored = ledger.stored_images(context.part.row_id)
+    if stored.issuperset(context.part.span):
+        raise Superseded(context.queue.name, "another attempt brought the image first")
 
 
-async def _leave_delivered(run: Run, flight: Flight, error: AttemptError) -> None:
+async def _leave_delivered(
+    run: Run, context: AttemptContext, error: AttemptError
+) -> None:
     """Leave the links in the ledger: a later run downloads, nothing is bought."""
-    message = run.scrubber.clean(error.message)
-    row_id = flight.part.row_id
-    run.log.warning("download_left", extra={"attempt": flight.attempt.attempt_id})
+    message = run.redactor.redact(error.message)
+    row_id = context.part.row_id
+    run.log.warning("download_left", extra={"attempt": context.attempt.attempt_id})
 
     def step(ledger: Ledger) -> None:
         # A row that ended before its links were tried again stays as it is.

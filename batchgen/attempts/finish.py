@@ -19,14 +19,14 @@ from batchgen.admission.next_step import (
 from batchgen.admission.provider_health import (
     BoughtAgain,
     buy_excused,
-    excuse,
-    heed_silence,
-    heed_wait,
+    record_unreachable,
+    record_wait,
+    waive,
 )
-from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.provider_stop import Judged, judge, was_useless
 from batchgen.admission.row_changes import RowChange, change_row
-from batchgen.admission.run_context import Flight, RowRules, Run
+from batchgen.admission.run_context import AttemptContext, RowRules, Run
 from batchgen.attempts.attempt_log import log_ended
 from batchgen.attempts.charges import (
     ChargedAs,
@@ -63,55 +63,55 @@ class _Ended:
         planned: By whom the row is made now.
         changes: Of this row, and of others that were refused as it was.
         ceiling: The attempt's, as the ledger has it by then.
-        excused: What is to be bought again since it failed with others.
+        waived: What is to be bought again since it failed with others.
     """
 
     decision: Decision | Moved
     planned: str | None
     changes: Sequence[RowChange]
     ceiling: int | None
-    excused: Sequence[BoughtAgain]
+    waived: Sequence[BoughtAgain]
 
 
 async def fail(
-    run: Run, flight: Flight, error: AttemptError, excused: tuple[int, ...] = ()
+    run: Run, context: AttemptContext, error: AttemptError, waived: tuple[int, ...] = ()
 ) -> None:
     """End an attempt that is not charged yet, and do what follows for its row.
 
     Args:
         run: The run.
-        flight: The attempt.
+        context: The attempt.
         error: Why it ends.
-        excused: Attempts that, as this one told, failed by no fault of their rows.
+        waived: Attempts that, as this one told, failed by no fault of their rows.
     """
     drop_tracebacks(error)
-    judged = judge(run, flight, error)
-    charge = charge_of_failure(run.price, flight, judged.error)
-    error = await without_lost_uploads(run, flight, judged.error, charge)
+    judged = judge(run, context, error)
+    charge = charge_of_failure(run.price, context, judged.error)
+    error = await without_lost_uploads(run, context, judged.error, charge)
     judged = replace(judged, error=error)
     if charge[0] is Charge.UNKNOWN:
-        ceiling = await _end(run, flight, judged, charge, excused)
-        run.spent(flight.reservation, ceiling or 0, at_risk=True)
+        ceiling = await _end(run, context, judged, charge, waived)
+        run.spent(context.reservation, ceiling or 0, at_risk=True)
     else:
-        raised = spend(run, flight, charge)
-        await _end(run, flight, judged, charge, excused)
-        await tell_raised(run, flight, raised)
+        raised = spend(run, context, charge)
+        await _end(run, context, judged, charge, waived)
+        await tell_raised(run, context, raised)
 
 
 async def lose(
-    run: Run, flight: Flight, error: AttemptError, charge: ChargedAs
+    run: Run, context: AttemptContext, error: AttemptError, charge: ChargedAs
 ) -> None:
     """End an attempt that was charged, and whose images cannot be had."""
     drop_tracebacks(error)
-    await _end(run, flight, Judged(error), charge)
+    await _end(run, context, Judged(error), charge)
 
 
 async def _end(
     run: Run,
-    flight: Flight,
+    context: AttemptContext,
     judged: Judged,
     charge: ChargedAs,
-    excused: tuple[int, ...] = (),
+    waived: tuple[int, ...] = (),
 ) -> int | None:
     """Write down the end; return the attempt's ceiling, as the ledger has it by then.
 
@@ -119,7 +119,7 @@ async def _end(
     """
     # Before anything is awaited: nothing more may leave where all is useless.
     error = judged.error
-    _heed(run, flight, error)
+    _heed(run, context, error)
     end = AttemptEnd(
         state=_state(error),
         charge=charge[0],
@@ -129,91 +129,95 @@ async def _end(
         counts=error.counts,
         error=error.kind,
         message=error.message,
-        request_id=error.request_id and run.scrubber.clean_id(error.request_id),
+        request_id=error.request_id and run.redactor.redact_id(error.request_id),
         ended_at=run.time.now(),
     )
-    lane, attempt_id = flight.lane, flight.attempt.attempt_id
+    queue, attempt_id = context.queue, context.attempt.attempt_id
     # Until this is written others may still excuse it; afterwards they find it ended.
-    end = replace(end, excused=attempt_id in lane.excused)
-    is_hopeless = isinstance(error, ProviderDown) and lane.breaker.is_past_patience
+    end = replace(end, waived=attempt_id in queue.waived)
+    is_hopeless = isinstance(error, ProviderDown) and queue.breaker.is_past_patience
 
     rules = run.rules
 
     def step(ledger: Ledger) -> _Ended:
-        if flight.attempt.state is State.FAILED:
+        if context.attempt.state is State.FAILED:
             ledger.reopen(attempt_id)  # its kept reply was read anew, and is of no use
         ledger.mark_ended(attempt_id, end)
         if is_hopeless:
-            ledger.count_again(flight.part.row_id)
-        return _write_end(rules, ledger, flight, end, judged, excused)
+            ledger.count_again(context.part.row_id)
+        return _write_end(rules, ledger, context, end, judged, waived)
 
-    ended = await run.writer.commit(step, then=lambda ended: _count(run, flight, ended))
-    log_ended(run.log, flight, end)
-    _queue_again(run, flight, error, ended)
+    ended = await run.writer.commit(
+        step, then=lambda ended: _count(run, context, ended)
+    )
+    log_ended(run.log, context, end)
+    _queue_again(run, context, error, ended)
     return ended.ceiling
 
 
-def _count(run: Run, flight: Flight, ended: _Ended) -> None:
+def _count(run: Run, context: AttemptContext, ended: _Ended) -> None:
     """Count what an end has changed; it is on disk."""
-    flight.lane.excused.discard(flight.attempt.attempt_id)
+    context.queue.waived.discard(context.attempt.attempt_id)
     for change in ended.changes:
         run.record(change)
 
 
-def _queue_again(run: Run, flight: Flight, error: AttemptError, ended: _Ended) -> None:
+def _queue_again(
+    run: Run, context: AttemptContext, error: AttemptError, ended: _Ended
+) -> None:
     """Let what is to be bought wait at the provider that makes it now."""
-    decision, lane = ended.decision, run.lanes.get(ended.planned or "")
-    if isinstance(decision, Buy) and lane is not None:
+    decision, queue = ended.decision, run.queues.get(ended.planned or "")
+    if isinstance(decision, Buy) and queue is not None:
         # What was throttled was not tried: its provider's pace is what is waited for.
         tries = 1 if isinstance(error, Throttled) else decision.tries
         wait = wait_s(tries, error.retry_after_s, run.rng)
-        lane.retries.add(flight.part, wait)
+        queue.retries.add(context.part, wait)
     elif isinstance(decision, Moved):
-        run.lanes[decision.provider].moved.append(flight.part.row_id)
-    elif error.again is Again.STOP and lane is not None and lane.stopped is None:
-        lane.aside.append(flight.part)
-    buy_excused(run, ended.excused)
+        run.queues[decision.provider].moved.append(context.part.row_id)
+    elif error.again is Again.STOP and queue is not None and queue.stopped is None:
+        queue.aside.append(context.part)
+    buy_excused(run, ended.waived)
 
 
 def _write_end(
     rules: RowRules,
     ledger: Ledger,
-    flight: Flight,
+    context: AttemptContext,
     end: AttemptEnd,
     judged: Judged,
-    excused: tuple[int, ...],
+    waived: tuple[int, ...],
 ) -> _Ended:
     returned = [
         _return(rules.job, ledger, refusal, judged.error) for refusal in judged.returned
     ]
-    decision, planned, change = _settle(rules, ledger, flight, end)
+    decision, planned, change = _settle(rules, ledger, context, end)
     return _Ended(
         decision=decision,
         planned=planned,
         changes=[each for each in (*returned, change) if each is not None],
-        ceiling=ledger.attempt(flight.attempt.attempt_id).ceiling,
-        excused=excuse(rules, ledger, excused),
+        ceiling=ledger.attempt(context.attempt.attempt_id).ceiling,
+        waived=waive(rules, ledger, waived),
     )
 
 
 def _settle(
-    rules: RowRules, ledger: Ledger, flight: Flight, end: AttemptEnd
+    rules: RowRules, ledger: Ledger, context: AttemptContext, end: AttemptEnd
 ) -> tuple[Decision | Moved, str | None, RowChange | None]:
     """Return what follows for the row, by whom it is made now, and what changed."""
-    row = ledger.row(flight.part.row_id)
+    row = ledger.row(context.part.row_id)
     may_go_on = row.status in (Status.PENDING, Status.HELD)
     planned = ledger.planned_provider(row.row_id)
     if not may_go_on or planned is None:
         return Leave(), planned, None
     attempts = ledger.attempts_of(row.row_id)
-    history = history_of(attempts, flight.part, row.tries_from)
+    history = history_of(attempts, context.part, row.tries_from)
     decision: Decision | Moved = decide(history, rules.policy, planned)
     is_held = row.status is Status.HELD and others_hold(
-        attempts, flight.part, rules.policy, row
+        attempts, context.part, rules.policy, row
     )
     if is_held and not isinstance(decision, Settled):
         return Leave(), planned, None  # a person decides, for all its parts
-    if not is_held and _may_go_elsewhere(rules.lanes, decision, planned, end):
+    if not is_held and _may_go_elsewhere(rules.queues, decision, planned, end):
         way = next_way(rules, ledger, row.row_id, history)
         if way is not None:
             ledger.move(row.row_id, way)
@@ -241,7 +245,10 @@ def _return(
 
 
 def _may_go_elsewhere(
-    lanes: Mapping[str, Lane], decision: Decision | Moved, planned: str, end: AttemptEnd
+    queues: Mapping[str, ProviderQueue],
+    decision: Decision | Moved,
+    planned: str,
+    end: AttemptEnd,
 ) -> bool:
     """Say whether its provider is done with a row, for the row's own sake or not.
 
@@ -251,8 +258,8 @@ def _may_go_elsewhere(
         return decision.status is not Status.HELD
     if end.again is Again.STOP:
         return True
-    lane = lanes.get(planned)
-    return lane is not None and lane.stopped is not None
+    queue = queues.get(planned)
+    return queue is not None and queue.stopped is not None
 
 
 def _state(error: AttemptError) -> State:
@@ -263,13 +270,13 @@ def _state(error: AttemptError) -> State:
     return State.FAILED if error.counts else State.REJECTED
 
 
-async def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
+async def leave_open(run: Run, context: AttemptContext, error: ProviderStopped) -> None:
     """Leave an accepted task to a later run: it cannot be asked for without a key."""
     drop_tracebacks(error)
-    give_back(run, flight)
-    flight.lane.task_refusal = error
-    judged = judge(run, flight, error)
-    _heed(run, flight, judged.error)
+    leave_at_risk(run, context)
+    context.queue.task_error = error
+    judged = judge(run, context, error)
+    _heed(run, context, judged.error)
     if not judged.returned:
         return
 
@@ -283,22 +290,22 @@ async def leave_open(run: Run, flight: Flight, error: ProviderStopped) -> None:
     await run.writer.commit(step, then=count)
 
 
-def give_back(run: Run, flight: Flight) -> None:
+def leave_at_risk(run: Run, context: AttemptContext) -> None:
     """Turn the reservation of a task that stays open into money at risk."""
-    ceiling = run.budget.ceiling(flight.reservation.group) or 0
-    risk = 0 if billed(flight) else ceiling * flight.part.images
-    run.spent(flight.reservation, risk, at_risk=True)
+    ceiling = run.budget.ceiling(context.reservation.price_key) or 0
+    risk = 0 if billed(context) else ceiling * context.part.images
+    run.spent(context.reservation, risk, at_risk=True)
     run.wake()
 
 
-def _heed(run: Run, flight: Flight, error: AttemptError) -> None:
+def _heed(run: Run, context: AttemptContext, error: AttemptError) -> None:
     """Do what the error asks of everybody on that provider; its words lose the key."""
-    error.message = run.scrubber.clean(error.message)
-    lane = flight.lane
+    error.message = run.redactor.redact(error.message)
+    queue = context.queue
     if error.retry_after_s:
-        heed_wait(run.progress, lane, error.retry_after_s, error.message)
+        record_wait(run.progress, queue, error.retry_after_s, error.message)
     if isinstance(error, NotConnected):
-        heed_silence(run.progress, lane, error)
+        record_unreachable(run.progress, queue, error)
     else:
-        lane.was_reached = True
-    was_useless(run, flight, error)
+        queue.was_reached = True
+    was_useless(run, context, error)

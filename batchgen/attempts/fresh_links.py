@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.pause import pause, stopped
 from batchgen.attempts.polling import SURE_AFTER, Poller
 from batchgen.errors import AttemptError, Incomplete, LinkLost, ProviderStopped
@@ -11,13 +11,13 @@ from batchgen.provider import TaskProvider
 
 
 async def fresh_links(
-    run: Run, flight: Flight, *, sure_after: int = SURE_AFTER
+    run: Run, context: AttemptContext, *, sure_after: int = SURE_AFTER
 ) -> dict[int, Link]:
     """Return links by the number of their image; none where there is no task.
 
     Args:
         run: The run.
-        flight: The attempt whose links do not download.
+        context: The attempt whose links do not download.
         sure_after: After how many answers it is believed that there are none now.
 
     Raises:
@@ -25,19 +25,19 @@ async def fresh_links(
         Incomplete: it gives none now; a later run asks again.
         ProviderStopped: the key is refused.
     """
-    task_id, lane = flight.task_id, flight.lane
-    if task_id is None or not isinstance(lane.provider, TaskProvider):
+    task_id, queue = context.task_id, context.queue
+    if task_id is None or not isinstance(queue.provider, TaskProvider):
         return {}
     with run.wire.lease() as lease:
         return await _fresh(
-            run, flight, Poller(run, flight, task_id, lease), sure_after
+            run, context, Poller(run, context, task_id, lease), sure_after
         )
 
 
 async def _fresh(
-    run: Run, flight: Flight, poller: Poller, sure_after: int
+    run: Run, context: AttemptContext, poller: Poller, sure_after: int
 ) -> dict[int, Link]:
-    lane = flight.lane
+    queue = context.queue
     try:
         outcome = await _ask(run, poller)
         answers = int(poller.was_answered)
@@ -49,14 +49,14 @@ async def _fresh(
         raise
     except AttemptError as error:
         words = f"the link no longer downloads, and its task: {error.message}"
-        raise LinkLost(lane.name, words) from error
+        raise LinkLost(queue.name, words) from error
     if not isinstance(outcome, Delivered):
-        raise Incomplete(lane.name, "the link no longer downloads; no other came yet")
+        raise Incomplete(queue.name, "the link no longer downloads; no other came yet")
     if poller.is_partial:
         return {}  # which of the images these are, nobody can say
     # Of more than were asked for the last ones were taken.
-    surplus = max(0, len(outcome.images) - flight.part.images)
-    images = zip(flight.part.span, outcome.images[surplus:], strict=False)
+    surplus = max(0, len(outcome.images) - context.part.images)
+    images = zip(context.part.span, outcome.images[surplus:], strict=False)
     return {image: link for image, link in images if not isinstance(link, Blob)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.kept_replies import keep_image, name_in
 from batchgen.attempts.store import Checked
 from batchgen.decoding import decode_base64
@@ -18,13 +18,13 @@ gains nothing."""
 
 
 async def check_image(
-    run: Run, flight: Flight, image: int, data: bytes, *, keep: bool
+    run: Run, context: AttemptContext, image: int, data: bytes, *, keep: bool
 ) -> Checked:
     """Look at an image's start and end and take its digest, off the event loop.
 
     Args:
         run: The run.
-        flight: The attempt that brought it.
+        context: The attempt that brought it.
         image: Its number within the row.
         data: Its bytes.
         keep: Whether bytes that are no image are kept as a file, which the error names.
@@ -40,10 +40,10 @@ async def check_image(
     try:
         return await run.offload(look) if len(data) > SMALL_BYTES else look()
     except NotAnImage as reason:
-        error = ImageRejected(flight.lane.name, f"delivered {reason}")
+        error = ImageRejected(context.queue.name, f"delivered {reason}")
         error.may_come = _is_placeholder(data)
         if keep and data:
-            name_in(error, await keep_image(run, flight, image, data))
+            name_in(error, await keep_image(run, context, image, data))
         raise error from reason
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import anyio
 
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.echoes import read_without_echoes
 from batchgen.errors import (
     AttemptError,
@@ -33,11 +33,11 @@ _WITHOUT_IMAGE = (ReplyMalformed, NoImage, OutcomeUnknown, Internal)
 
 def kept_files(run: Run) -> KeptFiles:
     """Return the kept files of a run."""
-    return KeptFiles(run.folder, run.scrubber.mask.pieces)
+    return KeptFiles(run.folder, run.redactor.mask.pieces)
 
 
 async def keep_reply(
-    run: Run, flight: Flight, reply: Reply, source: Source = "purchase"
+    run: Run, context: AttemptContext, reply: Reply, source: Source = "purchase"
 ) -> str | None:
     """Keep a whole reply; return its name within the run folder.
 
@@ -47,16 +47,18 @@ async def keep_reply(
     Raises:
         StorageError: the folder cannot be written.
     """
-    attempt_id, provider = flight.attempt.attempt_id, flight.lane.name
+    attempt_id, provider = context.attempt.attempt_id, context.queue.name
     files = kept_files(run)
     return await _keep(
         run, lambda: files.keep_reply(attempt_id, provider, source, reply)
     )
 
 
-async def keep_image(run: Run, flight: Flight, image: int, data: bytes) -> str | None:
+async def keep_image(
+    run: Run, context: AttemptContext, image: int, data: bytes
+) -> str | None:
     """Keep bytes that cannot go into the archive; as `keep_reply` does."""
-    attempt_id, files = flight.attempt.attempt_id, kept_files(run)
+    attempt_id, files = context.attempt.attempt_id, kept_files(run)
     return await _keep(run, lambda: files.keep_image(attempt_id, image, data))
 
 
@@ -71,7 +73,7 @@ async def _keep(run: Run, work: Callable[[], str]) -> str | None:
         raise
     except (ValueError, RecursionError) as error:
         why = type(error).__name__
-    run.progress.say_once(
+    run.progress.notify_once(
         f"an answer that was paid for and has no image could not be kept: {why}"
     )
     return None
@@ -79,7 +81,7 @@ async def _keep(run: Run, work: Callable[[], str]) -> str | None:
 
 async def read_or_keep(
     run: Run,
-    flight: Flight,
+    context: AttemptContext,
     reply: Reply,
     decode: Callable[[Reply], T],
     source: Source = "purchase",
@@ -91,30 +93,30 @@ async def read_or_keep(
         Internal: `decode` met something that it was not made for.
     """
     try:
-        return read_without_echoes(flight, reply, decode)
+        return read_without_echoes(context, reply, decode)
     except _WITHOUT_IMAGE as error:
-        await keep_unread(run, flight, reply, error, source)
+        await keep_unread(run, context, reply, error, source)
         raise
     except AttemptError:
         raise
     except Exception as fault:
-        extra = {"attempt": flight.attempt.attempt_id}
+        extra = {"attempt": context.attempt.attempt_id}
         run.log.exception("reply_fault", extra=extra)
         words = " ".join(f"{type(fault).__name__}: {fault}".split())[:300]
         internal = Internal(
-            flight.lane.name,
+            context.queue.name,
             f"unexpected {words} while the answer was read; run.log has the details",
         )
-        await keep_unread(run, flight, reply, internal, source)
+        await keep_unread(run, context, reply, internal, source)
         raise internal from fault
 
 
 async def keep_unread(
-    run: Run, flight: Flight, reply: Reply, error: AttemptError, source: Source
+    run: Run, context: AttemptContext, reply: Reply, error: AttemptError, source: Source
 ) -> None:
     """Keep a success whose image nobody found, and name the file in the error."""
     if 200 <= reply.status < 300 and not _is_empty(reply):
-        name = await keep_reply(run, flight, reply, source)
+        name = await keep_reply(run, context, reply, source)
         name_in(error, name)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from batchgen.admission.next_step import history_of
 from batchgen.admission.reference_uploads import SAFE_LIFE
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.charges import ChargedAs
 from batchgen.errors import (
     AttemptError,
@@ -28,13 +28,13 @@ them, the row fails."""
 
 
 async def without_lost_uploads(
-    run: Run, flight: Flight, error: AttemptError, charge: ChargedAs
+    run: Run, context: AttemptContext, error: AttemptError, charge: ChargedAs
 ) -> AttemptError:
     """Forget the uploads of an attempt that failed because of them.
 
     Args:
         run: The run.
-        flight: The attempt.
+        context: The attempt.
         error: Why it failed.
         charge: What the attempt cost.
 
@@ -47,16 +47,16 @@ async def without_lost_uploads(
     )
     if (
         not may_blame_upload
-        or not _names_uploads(flight)
+        or not _names_uploads(context)
         or not blames_reference(error.message)
     ):
         return error
-    await run.writer.commit(lambda ledger: _forget(ledger, flight))
-    run.log.warning("upload_lost", extra={"attempt": flight.attempt.attempt_id})
+    await run.writer.commit(lambda ledger: _forget(ledger, context))
+    run.log.warning("upload_lost", extra={"attempt": context.attempt.attempt_id})
     # If it may have been charged, the job's limit of risk decides about another
     # purchase, as after any failed task.
     is_paid = charge[0] not in (Charge.NONE, Charge.UNKNOWN) and charge[1] != 0
-    if is_paid or _has_too_many_attempts(run, flight):
+    if is_paid or _has_too_many_attempts(run, context):
         return error
     lost = UploadLost(
         error.provider,
@@ -70,29 +70,29 @@ async def without_lost_uploads(
     return lost
 
 
-def _names_uploads(flight: Flight) -> bool:
-    if flight.uploads is not None:
-        return bool(flight.uploads)
-    rules = flight.lane.able.references
-    carriers = map(rules.carrier_of, flight.request.references)
+def _names_uploads(context: AttemptContext) -> bool:
+    if context.uploads is not None:
+        return bool(context.uploads)
+    rules = context.queue.capabilities.references
+    carriers = map(rules.carrier_of, context.request.references)
     return "upload" in carriers
 
 
-def _forget(ledger: Ledger, flight: Flight) -> int:
-    address = (flight.attempt.provider, flight.attempt.base_url)
-    if flight.uploads is not None:
-        return ledger.forget_uploads(address, flight.uploads)
+def _forget(ledger: Ledger, context: AttemptContext) -> int:
+    address = (context.attempt.provider, context.attempt.base_url)
+    if context.uploads is not None:
+        return ledger.forget_uploads(address, context.uploads)
     # After a restart its links are unknown: forget all that were valid at that time.
-    provider = flight.lane.provider
+    provider = context.queue.provider
     if not isinstance(provider, UploadProvider):
         return 0
     life = int(provider.upload_life_s * SAFE_LIFE * 1e6)
-    return ledger.forget_uploads_until(address, flight.attempt.sent_at + life)
+    return ledger.forget_uploads_until(address, context.attempt.sent_at + life)
 
 
-def _has_too_many_attempts(run: Run, flight: Flight) -> bool:
-    row = run.ledger.row(flight.part.row_id)
+def _has_too_many_attempts(run: Run, context: AttemptContext) -> bool:
+    row = run.ledger.row(context.part.row_id)
     attempts = run.ledger.attempts_of(row.row_id)
-    history = history_of(attempts, flight.part, row.tries_from)
+    history = history_of(attempts, context.part, row.tries_from)
     lost = sum(attempt.error == UploadLost("", "").kind for attempt in history)
     return lost >= FRESH_UPLOADS

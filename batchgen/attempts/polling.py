@@ -9,8 +9,8 @@ from decimal import Decimal
 import anyio
 
 from batchgen.admission.next_step import wait_s
-from batchgen.admission.provider_health import heed_wait
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.provider_health import record_wait
+from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.echoes import read_without_echoes
 from batchgen.attempts.kept_replies import keep_unread
 from batchgen.errors import (
@@ -29,7 +29,7 @@ from batchgen.limits import Outage
 from batchgen.model import Blob, Call, Delivered, Link, Next, Reply, Running
 from batchgen.provider import TaskProvider
 from batchgen.tracebacks import drop_tracebacks
-from batchgen.wire import Lease
+from batchgen.wire import MemoryLease
 
 SURE_AFTER = 3
 """Equal answers in a row before "unknown task" or a malformed reply is believed: a task
@@ -47,7 +47,7 @@ class Poller:
 
     Args:
         run: The run.
-        flight: The attempt.
+        context: The attempt.
         handle: Of the task; of several, with a space between them.
         lease: Holds the images that came with an answer.
 
@@ -58,16 +58,18 @@ class Poller:
         is_partial: Whether some of several tasks ended without images.
     """
 
-    def __init__(self, run: Run, flight: Flight, handle: str, lease: Lease) -> None:
-        lane = flight.lane
-        if not isinstance(lane.provider, TaskProvider):
-            raise OutcomeUnknown(lane.name, f"it has no tasks, yet one is {handle}")
+    def __init__(
+        self, run: Run, context: AttemptContext, handle: str, lease: MemoryLease
+    ) -> None:
+        queue = context.queue
+        if not isinstance(queue.provider, TaskProvider):
+            raise OutcomeUnknown(queue.name, f"it has no tasks, yet one is {handle}")
         self._run = run
-        self._lane = lane
-        self._flight = flight
+        self._lane = queue
+        self._flight = context
         self._lease = lease
-        self._provider = lane.provider
-        self.schedule = lane.provider.polling
+        self._provider = queue.provider
+        self.schedule = queue.provider.polling
         self._handle = handle
         self._ends: dict[str, Delivered | AttemptError] = {}
         self._troubles = 0
@@ -146,8 +148,8 @@ class Poller:
             self._troubles += 1
             self._lane.asking.failed(self._handle)
             if error.retry_after_s:
-                words = self._run.scrubber.clean(error.message)
-                heed_wait(self._run.progress, self._lane, error.retry_after_s, words)
+                words = self._run.redactor.redact(error.message)
+                record_wait(self._run.progress, self._lane, error.retry_after_s, words)
             await anyio.sleep(
                 wait_s(self._troubles, error.retry_after_s, self._run.rng)
             )
@@ -216,14 +218,14 @@ class Poller:
         if (is_down or is_asked_for) and self.silent_s < Outage.PATIENCE_S:
             self.silent_s += self._heard_at - began
             self.was_answered = False
-            self._run.progress.say_once(
+            self._run.progress.notify_once(
                 f"{self._lane.name} does not say how its tasks stand: they are asked "
                 "for until it does; nothing is bought again for them"
             )
 
     async def _rest(self) -> None:
         """Wait as long as the provider asked everybody to, not all to one moment."""
-        while (left_s := self._lane.departures.pause_left_s()) > 0:
+        while (left_s := self._lane.rate_limiter.pause_left_s()) > 0:
             spread_s = self._run.rng.uniform(0, self.schedule.every_s)
             await anyio.sleep(left_s + spread_s)
 
@@ -242,7 +244,7 @@ def _worst(failed: Sequence[AttemptError]) -> AttemptError:
 
 
 async def follow(
-    run: Run, flight: Flight, estimate_s: float | None, lease: Lease
+    run: Run, context: AttemptContext, estimate_s: float | None, lease: MemoryLease
 ) -> Delivered:
     """Poll until the task delivers; an outage does not count against its deadline.
 
@@ -253,21 +255,23 @@ async def follow(
         ProviderStopped: the key is refused; the task stays accepted.
         AttemptError: the task ended without images.
     """
-    task_id = flight.task_id or ""
-    poller = Poller(run, flight, task_id, lease)
+    task_id = context.task_id or ""
+    poller = Poller(run, context, task_id, lease)
     schedule = poller.schedule
     began = run.time.monotonic()
-    wait = flight.lane.pace.first_s(schedule, estimate_s)
+    wait = context.queue.pace.first_s(schedule, estimate_s)
     polls = 0
     while True:
         await anyio.sleep(wait)
         outcome = await poller.ask()
         age_s = run.time.monotonic() - began - poller.silent_s
         if isinstance(outcome, Delivered):
-            flight.lane.pace.learn(age_s)
+            context.queue.pace.learn(age_s)
             return outcome
         if age_s > schedule.deadline_s:
             hours = schedule.deadline_s / 3600
-            raise TaskOverdue(flight.lane.name, f"task {task_id} runs for {hours:g} h")
-        wait = flight.lane.pace.every_s(schedule, polls)
+            raise TaskOverdue(
+                context.queue.name, f"task {task_id} runs for {hours:g} h"
+            )
+        wait = context.queue.pace.every_s(schedule, polls)
         polls += 1

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from batchgen.admission.found_limits import remember
 from batchgen.admission.permit import Permit
-from batchgen.admission.provider_health import heed_success
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.provider_health import record_success
+from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.attempt_log import log_accepted, log_sent
 from batchgen.attempts.deliver import deliver
 from batchgen.attempts.fence import fenced
-from batchgen.attempts.finish import fail, give_back, leave_open
+from batchgen.attempts.finish import fail, leave_at_risk, leave_open
 from batchgen.attempts.kept_replies import read_or_keep
 from batchgen.attempts.polling import follow
-from batchgen.attempts.unavailable import Failure, heed_unavailable
+from batchgen.attempts.unavailable import Failure, record_unavailable
 from batchgen.decoding import message_of
 from batchgen.errors import (
     AttemptError,
@@ -39,93 +39,95 @@ from batchgen.model import (
 from batchgen.provider import Provider
 from batchgen.reasons import blames_model
 from batchgen.tracebacks import drop_tracebacks
-from batchgen.wire import Lease
+from batchgen.wire import MemoryLease
 
 
 async def buy(run: Run, permit: Permit) -> None:
     """Send one purchase and see it through: to its images, or to its end."""
     with permit:
-        flight = await _mark_sent(run, permit)
-        if flight is None:
+        context = await _mark_sent(run, permit)
+        if context is None:
             return
-        log_sent(run.log, flight)
+        log_sent(run.log, context)
         # What images in the reply take in memory is held until they are on disk.
         with run.wire.lease() as lease:
-            async with fenced(run, flight, lambda: permit.has_left):
-                await _see_through(run, permit, flight, lease)
+            async with fenced(run, context, lambda: permit.has_left):
+                await _see_through(run, permit, context, lease)
 
 
-async def _see_through(run: Run, permit: Permit, flight: Flight, lease: Lease) -> None:
-    lane, model = permit.lane, flight.attempt.model
+async def _see_through(
+    run: Run, permit: Permit, context: AttemptContext, lease: MemoryLease
+) -> None:
+    queue, model = permit.queue, context.attempt.model
     try:
-        outcome = await _send(run, permit, flight, lease)
+        outcome = await _send(run, permit, context, lease)
     except SpecError as error:
         # The address itself is forbidden: it would be so for every other row.
         run.end(error)
-        await fail(run, flight, Unreachable(lane.name, str(error)))
+        await fail(run, context, Unreachable(queue.name, str(error)))
         return
     except AttemptError as error:
         drop_tracebacks(error)  # what came is dropped now, not when the row has ended
-        failure = Failure(flight, permit, *permit.times())
-        failed = await heed_unavailable(run, failure, _as_outage(flight, error))
+        failure = Failure(context, permit, *permit.times())
+        failed = await record_unavailable(run, failure, _as_outage(context, error))
         permit.free_slot()
-        await fail(run, flight, failed.error, failed.excused)
+        await fail(run, context, failed.error, failed.waived)
         if isinstance(failed.error, Throttled):
-            await remember(run, lane)
+            await remember(run, queue)
         return
     is_accepted = isinstance(outcome, Accepted)
-    lane.reply_times.succeeded(*permit.times())
-    heed_success(run, lane, permit.load, is_accepted=is_accepted)
-    is_first = not lane.proof.holds_for(model)
-    lane.proof.add(model)
+    queue.reply_times.succeeded(*permit.times())
+    record_success(run, queue, permit.load, is_accepted=is_accepted)
+    is_first = not queue.proof.holds_for(model)
+    queue.proof.add(model)
     if isinstance(outcome, Accepted):
-        lane.verdicts.task_was_accepted()
-        await _accepted(run, flight, outcome, lease, is_first=is_first)
+        queue.verdicts.task_was_accepted()
+        await _accepted(run, context, outcome, lease, is_first=is_first)
         return
     permit.free_slot()
-    await deliver(run, flight, outcome, lease)
+    await deliver(run, context, outcome, lease)
     if is_first:
-        await run.writer.commit(lambda ledger: lane.proof.record(ledger, model))
+        await run.writer.commit(lambda ledger: queue.proof.record(ledger, model))
 
 
-def _as_outage(flight: Flight, error: AttemptError) -> AttemptError:
+def _as_outage(context: AttemptContext, error: AttemptError) -> AttemptError:
     """Take for an outage what cannot be true, since it has worked here before.
 
     An API has answered at this address, which a web page denies; or has made images
     with this model, which a gateway whose channels are all busy denies.
     """
-    lane = flight.lane
-    is_known = lane.is_answered or not lane.proof.is_empty
-    is_model = lane.proof.holds_for(flight.attempt.model)
+    queue = context.queue
+    is_known = queue.is_answered or not queue.proof.is_empty
+    is_model = queue.proof.holds_for(context.attempt.model)
     is_denied = (isinstance(error, WrongAddress) and is_known) or (
         isinstance(error, ModelGone) and error.may_pass and is_model
     )
     return ProviderDown(error.provider, error.message) if is_denied else error
 
 
-async def _mark_sent(run: Run, permit: Permit) -> Flight | None:
+async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
     """Write down that it leaves; None if it must not.
 
     Its row came to its end meanwhile, or its money is another day's by now, or no
     longer enough: then it comes again.
     """
-    lane, part, reservation = permit.lane, permit.part, permit.reservation
+    queue, part, reservation = permit.queue, permit.part, permit.reservation
     if not run.budget.covers(reservation):
-        lane.retries.add(part, 0.0)
+        queue.retries.add(part, 0.0)
         return None
     planned = permit.queued.planned
     request = replace(planned.row.request, resolution=planned.resolution)
-    price = run.price(reservation.group)
-    ceiling = run.budget.ceiling(reservation.group)
+    price = run.price(reservation.price_key)
+    ceiling = run.budget.ceiling(reservation.price_key)
     start = AttemptStart(
         row_id=part.row_id,
         first_image=part.first_image,
         images=part.images,
-        provider=lane.name,
+        provider=queue.name,
         model=planned.model,
-        base_url=lane.endpoint.base_url,
+        base_url=queue.endpoint.base_url,
         aspect_ratio=request.aspect_ratio,
-        resolution=reservation.group.resolution,
+        resolution=reservation.price_key.resolution,
         expected=None if price is None else to_nano(price.expected) * part.images,
         floor=None if price is None else to_nano(price.floor) * part.images,
         ceiling=None if ceiling is None else ceiling * part.images,
@@ -133,7 +135,7 @@ async def _mark_sent(run: Run, permit: Permit) -> Flight | None:
     )
 
     # Another lane may have taken it over.
-    maker = lane.name if len(run.lanes) > 1 else None
+    maker = queue.name if len(run.queues) > 1 else None
 
     def step(ledger: Ledger) -> AttemptRecord | None:
         # Another part of the row may have been refused: then this one would be, too.
@@ -144,19 +146,21 @@ async def _mark_sent(run: Run, permit: Permit) -> Flight | None:
 
     # What the row does not name itself is an upload of ours.
     own = set(request.references)
-    uploads = tuple(link for link in run.shelf.links(part) if link not in own)
+    uploads = tuple(
+        link for link in run.reference_buffer.links(part) if link not in own
+    )
     attempt = await run.writer.commit(step)
     if attempt is None:
         return None
     permit.is_recorded = True
-    return Flight(
-        lane=lane,
+    return AttemptContext(
+        queue=queue,
         part=part,
-        stem=planned.row.stem,
+        base_name=planned.row.base_name,
         request=request,
         attempt=attempt,
         reservation=reservation,
-        planned=lane.name,
+        planned=queue.name,
         started=run.time.monotonic(),
         uploads=uploads,
         presence=permit,
@@ -164,17 +168,17 @@ async def _mark_sent(run: Run, permit: Permit) -> Flight | None:
 
 
 async def _send(
-    run: Run, permit: Permit, flight: Flight, lease: Lease
+    run: Run, permit: Permit, context: AttemptContext, lease: MemoryLease
 ) -> Accepted | Delivered:
-    lane, model = permit.lane, flight.attempt.model
-    request = flight.request.for_images(flight.part.images)
-    timeout_s = lane.provider.defaults.reply_timeout_s
-    with run.shelf.taken(flight.part) as references:
-        call = lane.provider.encode(request, model, lane.endpoint, references)
-        lane.counter = call.url
+    queue, model = permit.queue, context.attempt.model
+    request = context.request.for_images(context.part.images)
+    timeout_s = queue.provider.defaults.reply_timeout_s
+    with run.reference_buffer.taken(context.part) as references:
+        call = queue.provider.encode(request, model, queue.endpoint, references)
+        queue.counter = call.url
         try:
             reply = await run.wire.send(
-                lane.name,
+                queue.name,
                 call,
                 reply_timeout_s=timeout_s,
                 on_sent=permit.depart,
@@ -182,13 +186,13 @@ async def _send(
                 lease=lease,
             )
         except OutcomeUnknown as error:
-            error.request_id = _id_in_head(lane.provider, error)
+            error.request_id = _id_in_head(queue.provider, error)
             raise
         finally:
             permit.stay()
-    reply = replace(reply, is_own=lane.is_own)
+    reply = replace(reply, is_own=queue.is_own)
     try:
-        return await read_or_keep(run, flight, reply, lane.provider.decode)
+        return await read_or_keep(run, context, reply, queue.provider.decode)
     except ProviderStopped as error:
         if (of_the_row := _of_its_endpoint(error, call, reply)) is None:
             raise
@@ -225,27 +229,32 @@ def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
 
 
 async def _accepted(
-    run: Run, flight: Flight, accepted: Accepted, lease: Lease, *, is_first: bool
+    run: Run,
+    context: AttemptContext,
+    accepted: Accepted,
+    lease: MemoryLease,
+    *,
+    is_first: bool,
 ) -> None:
-    attempt_id, at = flight.attempt.attempt_id, run.time.now()
+    attempt_id, at = context.attempt.attempt_id, run.time.now()
     # This run polls with the handle itself, which is not stored if it holds a key.
-    handle = run.scrubber.clean_id(accepted.handle)
-    request_id = run.scrubber.clean_id(accepted.request_id or accepted.handle)
+    handle = run.redactor.redact_id(accepted.handle)
+    request_id = run.redactor.redact_id(accepted.request_id or accepted.handle)
 
     def step(ledger: Ledger) -> None:
         ledger.mark_accepted(attempt_id, handle, request_id, at)
         if is_first:
-            flight.lane.proof.record(ledger, flight.attempt.model)
+            context.queue.proof.record(ledger, context.attempt.model)
 
     await run.writer.commit(step)
     log_accepted(run.log, attempt_id, handle, request_id)
     lease.shrink(0)
-    flight = replace(flight, task_id=accepted.handle)
-    await follow_and_fetch(run, flight, accepted.estimate_s, lease)
+    context = replace(context, task_id=accepted.handle)
+    await follow_and_fetch(run, context, accepted.estimate_s, lease)
 
 
 async def follow_and_fetch(
-    run: Run, flight: Flight, estimate_s: float | None, lease: Lease
+    run: Run, context: AttemptContext, estimate_s: float | None, lease: MemoryLease
 ) -> None:
     """Poll a task to its end and fetch what it made; frees the place in flight.
 
@@ -253,23 +262,23 @@ async def follow_and_fetch(
 
     Args:
         run: The run.
-        flight: The attempt whose task it is.
+        context: The attempt whose task it is.
         estimate_s: When the provider expects it to end.
         lease: Holds the images that come with the answers, until they are stored.
     """
     delivered = None
     with run.cut_short():
         try:
-            delivered = await follow(run, flight, estimate_s, lease)
+            delivered = await follow(run, context, estimate_s, lease)
         except ProviderStopped as error:
-            await leave_open(run, flight, error)
+            await leave_open(run, context, error)
             return
         except AttemptError as error:
-            await fail(run, flight, error)
+            await fail(run, context, error)
             return
         finally:
-            flight.free_slot()
+            context.free_slot()
     if delivered is None:
-        give_back(run, flight)
+        leave_at_risk(run, context)
     else:
-        await deliver(run, flight, delivered, lease)
+        await deliver(run, context, delivered, lease)

@@ -8,14 +8,14 @@ from math import prod
 
 from batchgen.admission.next_step import Settled, missing_parts
 from batchgen.admission.row_changes import RowChange, change_row, rows_of
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.attempt_log import log_delivered, log_stored
 from batchgen.attempts.charges import ChargedAs, latency_of
 from batchgen.errors import AttemptError, Charge
 from batchgen.images import ImageFacts
 from batchgen.ledger import AttemptRecord, Ledger, Shape, StoredImage
 from batchgen.model import Job, Link, State, Status, pixel_size, utc
-from batchgen.output.archive import Incoming, Member, Tag
+from batchgen.output.archive import Member, NewImage, Tag
 from batchgen.output.names import member_name
 
 
@@ -46,7 +46,7 @@ class InlineDelivery:
 
 async def store(
     run: Run,
-    flight: Flight,
+    context: AttemptContext,
     checked: Sequence[Checked],
     *,
     ends: bool = True,
@@ -57,7 +57,7 @@ async def store(
 
     Args:
         run: The run.
-        flight: The attempt that brought them.
+        context: The attempt that brought them.
         checked: None only where some of the attempt's images are stored already.
         ends: Whether no other image of the attempt follows. Those that were asked for
             and did not come are bought again, as a part of their own.
@@ -66,14 +66,14 @@ async def store(
         inline: What was charged and said, where this is the attempt's delivery, too.
     """
     at = run.time.now()
-    incoming = [_incoming(flight, each, inline, at) for each in checked]
-    latency_s = latency_of(flight, run.time.monotonic()) if inline else None
+    incoming = [_incoming(context, each, inline, at) for each in checked]
+    latency_s = latency_of(context, run.time.monotonic()) if inline else None
     if inline is not None:
-        log_delivered(run.log, flight, inline.charge, inline.request_id)
+        log_delivered(run.log, context, inline.charge, inline.request_id)
 
     def step(ledger: Ledger, members: list[Member]) -> RowChange | None:
-        attempt_id = flight.attempt.attempt_id
-        if flight.attempt.state is State.FAILED and not inline:
+        attempt_id = context.attempt.attempt_id
+        if context.attempt.state is State.FAILED and not inline:
             ledger.reopen(attempt_id)  # its link was lost, and works after all
         if inline:
             ledger.mark_delivered(
@@ -86,39 +86,41 @@ async def store(
         brought = [
             (each.image, each.facts.width_px, each.facts.height_px) for each in checked
         ]
-        is_all = len(brought) == flight.part.images
+        is_all = len(brought) == context.part.images
         shapes = brought if is_all else ledger.shapes(attempt_id)
-        return _end(run.job, ledger, flight, shapes, lost, at)
+        return _end(run.job, ledger, context, shapes, lost, at)
 
     def count(change: RowChange | None) -> None:
-        if flight.planned is not None:
+        if context.planned is not None:
             run.record(change)
 
     change = await run.writer.store(incoming, step, then=count)
     if checked:
-        flight.lane.verdicts.image_was_useful()
-        flight.lane.is_answered = True
+        context.queue.verdicts.image_was_useful()
+        context.queue.is_answered = True
     run.progress.bought += len(checked)
     run.progress.stored_bytes += sum(len(each.data) for each in checked)
-    log_stored(run.log, flight)
+    log_stored(run.log, context)
     is_whole = change is not None and change.now is Status.SUCCEEDED
     if ends and lost is None and not is_whole:
-        _buy_the_rest(run, flight)
+        _buy_the_rest(run, context)
     run.wake()
 
 
 def _incoming(
-    flight: Flight, checked: Checked, inline: InlineDelivery | None, at: int
-) -> Incoming:
-    attempt, extension = flight.attempt, checked.facts.extension
+    context: AttemptContext, checked: Checked, inline: InlineDelivery | None, at: int
+) -> NewImage:
+    attempt, extension = context.attempt, checked.facts.extension
     charge, cost = inline.charge[:2] if inline else (attempt.charge, attempt.cost)
-    return Incoming(
-        name=member_name(flight.stem, checked.image, flight.request.n, extension),
+    return NewImage(
+        name=member_name(
+            context.base_name, checked.image, context.request.n, extension
+        ),
         data=checked.data,
         tag=Tag(
             attempt_id=attempt.attempt_id,
             image=checked.image,
-            images=inline.images if inline else flight.part.images,
+            images=inline.images if inline else context.part.images,
             cost_nano=cost if charge is Charge.REPORTED else None,
             modified=utc(at),
         ),
@@ -128,15 +130,15 @@ def _incoming(
 def _end(
     job: Job,
     ledger: Ledger,
-    flight: Flight,
+    context: AttemptContext,
     shapes: Sequence[Shape],
     lost: AttemptError | None,
     at: int,
 ) -> RowChange | None:
     """End an attempt; return what that changed of its row."""
-    row_id = flight.part.row_id
-    if flight.attempt.state is not State.STORED:
-        mark_stored(ledger, flight.attempt, shapes, at)
+    row_id = context.part.row_id
+    if context.attempt.state is not State.STORED:
+        mark_stored(ledger, context.attempt, shapes, at)
     was = settle_if_whole(ledger, row_id)
     if was is not None:
         return RowChange(was, Status.SUCCEEDED, None, rows_of(job, ledger, row_id))
@@ -147,17 +149,17 @@ def _end(
     return change_row(ledger, job, row_id, end)
 
 
-def _buy_the_rest(run: Run, flight: Flight) -> None:
+def _buy_the_rest(run: Run, context: AttemptContext) -> None:
     """Let what a reply with fewer images than asked for left out be bought."""
-    lane = run.lanes.get(flight.planned or "")
-    part = flight.part
+    queue = run.queues.get(context.planned or "")
+    part = context.part
     missing = set(part.span) - run.ledger.stored_images(part.row_id)
-    if lane is None or not missing or lane.stopped is not None:
+    if queue is None or not missing or queue.stopped is not None:
         return
     have = set(range(1, part.span.stop)) - missing
-    max_images = lane.able.images_per_request
+    max_images = queue.capabilities.images_per_request
     for rest in missing_parts(part.row_id, part.span.stop - 1, have, (), max_images):
-        lane.retries.add(rest, 0.0)
+        queue.retries.add(rest, 0.0)
 
 
 def mark_stored(

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import anyio
 
 from batchgen.admission.permit import Permit
-from batchgen.admission.provider_health import Heeded, heed_failure
-from batchgen.admission.provider_queue import Lane
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.provider_health import Interpreted, record_failure
+from batchgen.admission.provider_queue import ProviderQueue
+from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.errors import AttemptError, Charge, Throttled
 
 OTHERS_S = 300.0
@@ -40,26 +40,28 @@ class Failure:
         took_s: Seconds from its departure to the answer.
     """
 
-    flight: Flight
+    context: AttemptContext
     permit: Permit
     left_at: float
     took_s: float
 
 
-async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> Heeded:
+async def record_unavailable(
+    run: Run, failure: Failure, error: AttemptError
+) -> Interpreted:
     """Take note of a failed purchase; a 503 that came too quickly is a throttle.
 
     That is so when others succeed that left shortly before it and shortly after. Until
     these are answered the attempt stays open: should the process end, its outcome is
     unknown. Meanwhile the pace is lowered as for a throttle.
     """
-    lane = failure.flight.lane
+    queue = failure.context.queue
     is_open = error.charge in (Charge.NONE, Charge.UNKNOWN)
-    may_be_throttle = error.is_unavailable and is_open and not lane.breaker.is_open
-    times = lane.reply_times
+    may_be_throttle = error.is_unavailable and is_open and not queue.breaker.is_open
+    times = queue.reply_times
     if not may_be_throttle or times.is_too_quick(failure.took_s) is False:
         return _heed(run, failure, error)
-    are_left = _others_are_left(run.rows_waiting(), lane)
+    are_left = _others_are_left(run.rows_waiting(), queue)
     is_known = times.is_too_quick(failure.took_s) and are_left
     if error.charge is Charge.NONE and not is_known:
         return _heed(run, failure, error)  # free in any case: the breaker judges
@@ -72,23 +74,23 @@ async def heed_unavailable(run: Run, failure: Failure, error: AttemptError) -> H
     throttled.is_unavailable = True
     heeded = _heed(run, failure, throttled)
     if len(times.undecided) >= MANY and not times.is_passing():
-        lane.departures.hold(HOLD_S)
-        lane.departures.begin_slowly()
+        queue.rate_limiter.hold(HOLD_S)
+        queue.rate_limiter.begin_slowly()
     failure.permit.free_slot()  # others must be able to leave, to show what it means
     if await _was_throttled(run, failure):
         return heeded
     return _heed(run, failure, error)
 
 
-def _heed(run: Run, failure: Failure, error: AttemptError) -> Heeded:
+def _heed(run: Run, failure: Failure, error: AttemptError) -> Interpreted:
     permit = failure.permit
-    return heed_failure(
-        run, failure.flight, permit.load, error, is_probe=permit.is_probe
+    return record_failure(
+        run, failure.context, permit.load, error, is_probe=permit.is_probe
     )
 
 
 async def _was_throttled(run: Run, failure: Failure) -> bool:
-    times = failure.flight.lane.reply_times
+    times = failure.context.queue.reply_times
     bisect.insort(times.undecided, failure.left_at)
     succeed: bool | None = None
     try:
@@ -106,9 +108,9 @@ async def _was_throttled(run: Run, failure: Failure) -> bool:
     return bool(succeed) and bool(times.is_too_quick(failure.took_s))
 
 
-def _others_are_left(waiting: int | None, lane: Lane) -> bool:
+def _others_are_left(waiting: int | None, queue: ProviderQueue) -> bool:
     """Say whether there are more rows than can be under way at a time."""
-    return waiting is None or waiting > 2 * lane.concurrency
+    return waiting is None or waiting > 2 * queue.concurrency
 
 
 def _is_last(run: Run, failure: Failure) -> bool:
@@ -118,6 +120,6 @@ def _is_last(run: Run, failure: Failure) -> bool:
     answers to the others mean.
     """
     waiting = run.rows_waiting()
-    undecided = failure.flight.lane.reply_times.undecided
+    undecided = failure.context.queue.reply_times.undecided
     is_first = undecided[0] == failure.left_at
     return is_first and waiting is not None and waiting <= len(undecided)

@@ -3,22 +3,22 @@
 from batchgen.budget.reservations import Budget, Reservation
 from batchgen.budget.spending_limits import (
     DAY_MICROS,
+    ColumnValue,
     Limits,
     Scope,
-    Share,
+    column_values_of,
     day_of,
     limits_of,
-    shares_of,
 )
 
 __all__ = [
     "DAY_MICROS",
     "Budget",
+    "ColumnValue",
     "Limits",
     "Reservation",
     "Scope",
-    "Share",
+    "column_values_of",
     "day_of",
     "limits_of",
-    "shares_of",
 ]

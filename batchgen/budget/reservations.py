@@ -13,9 +13,15 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from batchgen.budget.spending_limits import DAY_MICROS, Limits, Scope, Share, day_of
+from batchgen.budget.spending_limits import (
+    DAY_MICROS,
+    ColumnValue,
+    Limits,
+    Scope,
+    day_of,
+)
 from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
-from batchgen.model import Sale, dollars
+from batchgen.model import PriceKey, dollars
 from batchgen.notifier import Notifier
 
 MAX_SLEEP_S = 60.0
@@ -29,23 +35,23 @@ class Reservation:
     """Money reserved for one attempt.
 
     Attributes:
-        group: Decides the ceiling of one image.
+        price_key: Decides the ceiling of one image.
         images: Number of images of the attempt.
-        shares: Column values whose budgets it counts for.
+        column_values: Column values whose budgets it counts for.
         day: UTC day on which it is sent.
         is_settled: Whether it was released or charged; the run sets this.
     """
 
-    group: Sale
+    price_key: PriceKey
     images: int
-    shares: tuple[Share, ...] = ()
+    column_values: tuple[ColumnValue, ...] = ()
     day: int = 0
     is_settled: bool = field(default=False, compare=False)
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
         """All scopes whose limits it counts for."""
-        return (*self.shares, "run", self.day)
+        return (*self.column_values, "run", self.day)
 
 
 @dataclass(slots=True)
@@ -53,7 +59,7 @@ class _Account:
     """Money that a scope has spent or at risk, and its reserved images by price."""
 
     committed: int = 0
-    held: Counter[Sale] = field(default_factory=Counter)
+    held: Counter[PriceKey] = field(default_factory=Counter)
 
 
 class Budget:
@@ -72,7 +78,7 @@ class Budget:
     def __init__(
         self,
         limits: Limits,
-        ceilings: Callable[[Sale], int | None],
+        ceilings: Callable[[PriceKey], int | None],
         now: Callable[[], int],
         *,
         pretend: bool = False,
@@ -85,10 +91,10 @@ class Budget:
         self._raised: dict[tuple[str, str | None], int] = {}
         self._accounts: dict[Scope, _Account] = {"run": _Account()}
         self._changed = Notifier()
-        self._full: set[Share] = set()
+        self._full: set[ColumnValue] = set()
         self.settled = 0
 
-    def ceiling(self, price_key: Sale) -> int | None:
+    def ceiling(self, price_key: PriceKey) -> int | None:
         """Return the most that one image may cost, by price list or real charge."""
         listed = self._ceilings(price_key)
         raised = self._raised.get(price_key[:2])
@@ -126,7 +132,7 @@ class Budget:
     def hold(self, reservation: Reservation) -> None:
         """Reserve money for an attempt that is already open (after a restart)."""
         for account in self._limited(reservation.scopes):
-            account.held[reservation.group] += reservation.images
+            account.held[reservation.price_key] += reservation.images
 
     async def reserve(self, request: Reservation) -> Reservation:
         """Wait until an attempt fits into all limits, and reserve its money for today.
@@ -148,10 +154,10 @@ class Budget:
             match next(self._exceeded(reservation), None):
                 case None:
                     self.hold(reservation)
-                    self._full.difference_update(reservation.shares)
+                    self._full.difference_update(reservation.column_values)
                     return reservation
-                case Share():
-                    full = self.full_shares(reservation)
+                case ColumnValue():
+                    full = self.full_column_values(reservation)
                     self._full.update(full)
                     raise GroupsFull(self.explain_groups(full))
                 case "run" if not self._has_open_attempts("run"):
@@ -167,12 +173,12 @@ class Budget:
     def settle(self, reservation: Reservation, nano: int) -> None:
         """Release a reservation and count what the attempt cost or put at risk."""
         for account in self._limited(reservation.scopes):
-            account.held[reservation.group] -= reservation.images
+            account.held[reservation.price_key] -= reservation.images
             account.committed += nano
         self.settled += 1
         self._changed.notify_all()
 
-    def saw(self, price_key: Sale, per_image: int) -> bool:
+    def raise_ceiling(self, price_key: PriceKey, per_image: int) -> bool:
         """Raise the ceiling to a charge above it; return whether the charge was."""
         ceiling = self.ceiling(price_key)
         if ceiling is None or per_image <= ceiling:
@@ -198,14 +204,19 @@ class Budget:
         is_within = all(self._left(scope) >= 0 for scope in reservation.scopes)
         return is_within and (self.limits.day is None or reservation.day == self.today)
 
-    def full_shares(self, request: Reservation) -> list[Share]:
+    def full_column_values(self, request: Reservation) -> list[ColumnValue]:
         """Return the column values into whose budgets an attempt does not fit now."""
-        return [scope for scope in self._exceeded(request) if isinstance(scope, Share)]
+        return [
+            scope for scope in self._exceeded(request) if isinstance(scope, ColumnValue)
+        ]
 
-    def explain_groups(self, shares: Sequence[Share]) -> str:
+    def explain_groups(self, column_values: Sequence[ColumnValue]) -> str:
         """Say which column values have used up their budgets, by name at first."""
-        parts = [f"{share}: {self._used(share)}" for share in shares[:MAX_VALUES_SHOWN]]
-        rest = len(shares) - len(parts)
+        parts = [
+            f"{share}: {self._used(share)}"
+            for share in column_values[:MAX_VALUES_SHOWN]
+        ]
+        rest = len(column_values) - len(parts)
         return ", ".join([*parts, f"and {rest} more"] if rest else parts)
 
     def _limited(self, scopes: Sequence[Scope]) -> Iterator[_Account]:
@@ -226,7 +237,7 @@ class Budget:
         return limit - self.committed(scope) - self.held(scope)
 
     def _price(self, request: Reservation) -> int:
-        return request.images * (self.ceiling(request.group) or 0)
+        return request.images * (self.ceiling(request.price_key) or 0)
 
     def _has_open_attempts(self, scope: Scope) -> bool:
         account = self._accounts.get(scope)

@@ -14,7 +14,7 @@ OTHER_VALUES = "*"
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Share:
+class ColumnValue:
     """One value of a column with budgets by value."""
 
     column: str
@@ -24,7 +24,7 @@ class Share:
         return f"{self.column} {self.value!r}"
 
 
-Scope = Literal["run"] | int | Share
+Scope = Literal["run"] | int | ColumnValue
 """What a limit is for: the run folder, a UTC day (counted from 1970), or a value of a
 column."""
 
@@ -34,11 +34,11 @@ def day_of(micros: int) -> int:
     return micros // DAY_MICROS
 
 
-def shares_of(budget_group: str | None) -> tuple[Share, ...]:
+def column_values_of(budget_group: str | None) -> tuple[ColumnValue, ...]:
     """Return the column values of a row with budgets, from JSON: column to value."""
     if budget_group is None:
         return ()
-    return tuple(Share(*item) for item in json.loads(budget_group).items())
+    return tuple(ColumnValue(*item) for item in json.loads(budget_group).items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Limits:
         match scope:
             case "run":
                 return self.run
-            case Share(column, value):
+            case ColumnValue(column, value):
                 values = self.by.get(column, {})
                 return values.get(value, values.get(OTHER_VALUES))
             case _:

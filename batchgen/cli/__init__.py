@@ -11,7 +11,7 @@ import click
 
 from batchgen import open_files
 from batchgen.cli.standard_streams import prepare_streams, take_leave
-from batchgen.threads import few_threads_words, may_start, threads_needed
+from batchgen.threads import few_threads_message, may_start, threads_needed
 
 HELP = {
     "run": "Run a job file or a manifest, or carry on where it stopped.",
@@ -117,8 +117,8 @@ def _run() -> int:
     from batchgen.errors import BatchgenError, UsageError
 
     open_files.raise_limit()
-    if open_files.limit() < open_files.LEAST:
-        return _say(open_files.shortage_words(), 1)
+    if open_files.limit() < open_files.MIN_FILES:
+        return _say(open_files.shortage_message(), 1)
     try:
         _refuse_odd_bytes()
         code = cli.main(standalone_mode=False)
@@ -135,7 +135,7 @@ def _run() -> int:
     except OSError as error:
         # A drive can fail at any look at any file: the user needs its name alone.
         is_shortage = open_files.is_shortage(error)
-        words = open_files.shortage_words() if is_shortage else message_for(error)
+        words = open_files.shortage_message() if is_shortage else message_for(error)
         code = _say(words, 1)
     except Exception as fault:  # noqa: BLE001 - nobody wants to read a traceback
         ring = ring_of_links(fault) if isinstance(fault, RuntimeError) else None
@@ -169,7 +169,7 @@ def _without_threads(error: BaseException) -> int:
     """
     if type(error).__name__ != "PanicException" or may_start(threads_needed()):
         raise error
-    return _say(few_threads_words(), 1)
+    return _say(few_threads_message(), 1)
 
 
 def _start_quickly() -> None:

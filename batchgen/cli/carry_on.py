@@ -59,8 +59,8 @@ def carry_on_after(folder: Path, result: RunResult) -> str:
     A ledger that was deleted or replaced in mid-run is not looked into: SQLite would
     take what stands beside it for a part of it.
     """
-    is_there = (folder / LEDGER).is_file()
-    if is_there and not isinstance(result.error, LedgerMissing):
+    probe_provider = (folder / LEDGER).is_file()
+    if probe_provider and not isinstance(result.error, LedgerMissing):
         with closing(read_ledger(folder)) as ledger:
             return carry_on_command(ledger) or this_command()
     return this_command()
@@ -98,9 +98,11 @@ def way_out(error: BudgetReached, needed: Needed, typed: str) -> str:
         words.append(_raised(PER_DAY, "per_day", needed.day, typed))
     if needed.run is not None:
         words.append(_raised(MAX_COST, "max_cost", needed.run, typed))
-    if shares := list(_shares(needed)):
-        more = len(shares) - SHARES_SHOWN
-        listed = shares[:SHARES_SHOWN] + ([f"and {more} more"] if more > 0 else [])
+    if column_values := list(_shares(needed)):
+        more = len(column_values) - SHARES_SHOWN
+        listed = column_values[:SHARES_SHOWN] + (
+            [f"and {more} more"] if more > 0 else []
+        )
         words.append(f"under [budget.by] in the job file raise {', '.join(listed)}")
     if not words:
         return error.way_out

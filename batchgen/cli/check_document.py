@@ -36,7 +36,7 @@ def document_of(
     document = {
         "folder": str(job.out),
         "base_urls": [_address(job, name) for name in job.providers],
-        **realm_fields(findings.realm),
+        **realm_fields(findings.mode),
         "rows": rows_by_status(totals.rows),
         "bought": _bought(totals),
         "rehearsal": None

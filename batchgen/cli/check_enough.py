@@ -7,7 +7,7 @@ from decimal import Decimal
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from batchgen.budget import Share
+from batchgen.budget import ColumnValue
 from batchgen.engines.findings import Disk, Findings, Forecast, Limit
 from batchgen.model import Balance, Job, dollars
 
@@ -53,16 +53,17 @@ def budget_lines(job: Job, findings: Findings) -> Iterator[str]:
     """Yield whether each budget is enough; of columns' values those that are not."""
     full = []
     for it in findings.limits:
-        if isinstance(it.scope, Share):
+        if isinstance(it.scope, ColumnValue):
             full += [] if it.is_enough else [it]
         else:
             name = "the budget" if it.scope == "run" else "the budget of a day"
             yield from folded(f"{name}, {_used(it)}, {_enough(it)}{_days(job, it)}")
-    shares = sum(isinstance(it.scope, Share) for it in findings.limits)
-    if shares:
-        verb = "is" if shares - len(full) == 1 else "are"
+    column_values = sum(isinstance(it.scope, ColumnValue) for it in findings.limits)
+    if column_values:
+        verb = "is" if column_values - len(full) == 1 else "are"
         yield (
-            f"budgets by column: {shares - len(full)} of {shares} {verb} enough"
+            f"budgets by column: {column_values - len(full)} of {column_values} "
+            f"{verb} enough"
             + (" for what has a known price" if findings.forecast.unpriced else "")
             + (f", {'these are' if len(full) > 1 else 'this is'} NOT:" if full else "")
         )

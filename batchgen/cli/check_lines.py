@@ -10,7 +10,7 @@ from batchgen.cli.check_enough import account_line, budget_lines, disk_line, fol
 from batchgen.cli.check_prompts import gap_lines, prompt_lines
 from batchgen.cli.words import counted, money_lines, rows_line
 from batchgen.decoding import one_line
-from batchgen.engines.access import realm_of
+from batchgen.engines.access import mode_of
 from batchgen.engines.findings import (
     Alone,
     Cost,
@@ -35,8 +35,8 @@ def lines_of(
 ) -> Iterator[str]:
     """Yield what was found, line by line; `accounts` if they were asked."""
     yield from findings.notices
-    if findings.realm not in (None, realm_of(job)):
-        folder, kind = shown(job.out), f"{findings.realm} run"
+    if findings.mode not in (None, mode_of(job)):
+        folder, kind = shown(job.out), f"{findings.mode} run"
         yield from folded(
             f"{folder} holds a {kind}, whose money must not mix with this one's: name "
             "another folder with --out"
@@ -90,7 +90,7 @@ def _rows(job: Job, findings: Findings) -> Iterator[str]:
 
 def _bought(findings: Findings) -> Iterator[str]:
     totals = findings.totals
-    if totals.images or totals.spent or totals.retired or totals.at_risk_attempts:
+    if totals.images or totals.spent or totals.superseded or totals.at_risk_attempts:
         money = "; ".join(money_lines(totals))
         yield from folded(f"bought already: {counted(totals.images, 'image')}; {money}")
 

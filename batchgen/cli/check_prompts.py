@@ -17,27 +17,27 @@ PROMPT_WIDTH = 100
 def gap_lines(job: Job, findings: Findings) -> Iterator[str]:
     """Yield how many rows lack a value, and what becomes of them."""
     gaps = findings.gaps
-    if gaps is None or not gaps.incomplete:
+    if gaps is None or not gaps.incomplete_rows:
         return
     yield from folded(gap_words(gaps))
-    if gaps.whole:
-        one = gaps.whole == 1
+    if gaps.empty_rows:
+        one = gaps.empty_rows == 1
         have, verb = ("has", "is") if one else ("have", "are")
         yield from folded(
-            f"  {counted(gaps.whole, 'row')} {have} none of the values and {verb} "
+            f"  {counted(gaps.empty_rows, 'row')} {have} none of the values and {verb} "
             "never bought"
         )
-    if gaps.some:
-        verb = "is" if gaps.some == 1 else "are"
+    if gaps.partial_rows:
+        verb = "is" if gaps.partial_rows == 1 else "are"
         fate = {
             None: f"{verb} bought, with a warning; --empty skip leaves them out",
             "buy": f'{verb} bought, with a warning: empty = "buy"',
             "skip": f'{verb} not bought: empty = "skip"',
         }[job.empty]
         if findings.is_refused:
-            fate = "lacks others" if gaps.some == 1 else "lack others"
+            fate = "lacks others" if gaps.partial_rows == 1 else "lack others"
         yield from folded(
-            f"  {counted(gaps.some, 'row')} with some of the values {fate}"
+            f"  {counted(gaps.partial_rows, 'row')} with some of the values {fate}"
         )
     if findings.is_refused:
         yield from folded(
@@ -64,8 +64,8 @@ def gaps_document(job: Job, findings: Findings) -> dict[str, Any] | None:
         return None
     return {
         "rows": gaps.rows,
-        "rows_without_any_value": gaps.whole,
-        "rows_without_some_values": gaps.some,
+        "rows_without_any_value": gaps.empty_rows,
+        "rows_without_some_values": gaps.partial_rows,
         "columns": dict(gaps.columns),
         "empty": job.empty,
         "is_refused": findings.is_refused,

@@ -14,7 +14,7 @@ from batchgen.addresses.characters import visible_line
 from batchgen.cli.costs_shown import as_json, as_text, total_words
 from batchgen.engines.folder import LEDGER
 from batchgen.errors import SpecError, UsageError
-from batchgen.ledger import REHEARSAL, realm_in
+from batchgen.ledger import REHEARSAL, mode_in
 from batchgen.manifest.wording import (
     did_you_mean,
     missing_file,
@@ -23,7 +23,7 @@ from batchgen.manifest.wording import (
 )
 from batchgen.output import TABLE
 from batchgen.output.costs import Costs, ResultTables, arrow_of, csv_of
-from batchgen.output.parquet import realm_of, write_parquet
+from batchgen.output.parquet import mode_of, write_parquet
 from batchgen.output.whole import replacing
 
 # Where there is no terminal whose width could be asked for.
@@ -101,10 +101,10 @@ def command(
 
 def _is_rehearsed(file: Path) -> bool:
     """Say whether a table is a rehearsal's, by its metadata or the ledger beside it."""
-    realm = realm_of(file)
-    if realm is None:  # written before tables said so
-        realm = realm_in(file.resolve().parent / LEDGER)
-    return realm == REHEARSAL
+    mode = mode_of(file)
+    if mode is None:  # written before tables said so
+        mode = mode_in(file.resolve().parent / LEDGER)
+    return mode == REHEARSAL
 
 
 def _refuse_mix(files: list[Path], rehearsed: list[Path]) -> None:
@@ -187,8 +187,8 @@ def _write(parts: list[Costs], kind: str, output: Path | None) -> None:
         sys.stdout.writelines(_pieces(parts, kind))
     elif kind == "parquet":
         table = arrow_of(parts)
-        realm = REHEARSAL if all(part.rehearsed for part in parts) else None
-        write_parquet(output, [table], table.schema, realm)
+        mode = REHEARSAL if all(part.rehearsed for part in parts) else None
+        write_parquet(output, [table], table.schema, mode)
     else:
         with replacing(output) as file:
             file.writelines(piece.encode() for piece in _pieces(parts, kind))

@@ -24,8 +24,8 @@ from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.wording import shown
 from batchgen.model import Endpoint, Job
-from batchgen.planning.entries import entry_of
-from batchgen.planning.routing import Choice
+from batchgen.planning.entries import plan_entry
+from batchgen.planning.routing import Router
 from batchgen.providers import PROVIDERS
 
 
@@ -78,12 +78,12 @@ async def _command_of(job: Job, row: int, may_fetch: bool) -> str:  # noqa: FBT0
     provider = PROVIDERS[entry.provider]
     capabilities = job.terms_of(provider.name).adapt(provider.capabilities)
     script = Script(provider, _endpoint(job, provider.name))
-    carried = await Readying(job, capabilities, script, may_fetch).ready(request)
+    payloads = await Readying(job, capabilities, script, may_fetch).ready(request)
     parts = list(
         missing_parts(0, request.n, set(), (), capabilities.images_per_request)
     )
     purchase = replace(request, resolution=entry.resolution, n=parts[0].images)
-    call = provider.encode(purchase, entry.model, script.endpoint, carried)
+    call = provider.encode(purchase, entry.model, script.endpoint, payloads)
     text = script.sending(call)
     about = [f"# row {row}, {provider.name}: what comes back is written to ./{REPLY}"]
     if (notice := address_notice(job, provider)) is not None:
@@ -107,13 +107,13 @@ def entry_at(job: Job, row: int) -> PlanEntry:
         SpecError: the manifest cannot be read.
     """
     manifest = Manifest.open(job)
-    choice = Choice.of(job, PROVIDERS, prices_of(job))
+    router = Router.of(job, PROVIDERS, prices_of(job))
     ids: set[str] = set()
     rows = 0
     for part in manifest.slices():
         for each in part.rows:
             if each.position == row:
-                entry = entry_of(each, choice)
+                entry = plan_entry(each, router)
                 if each.id in ids:
                     entry = replace(
                         entry, request=None, at_column=job.columns.get("id", "id")

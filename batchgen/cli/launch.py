@@ -115,7 +115,7 @@ def _rehearsed(
         *sentences,
         *needs_of(job, may_spend=options.yes),
         *known_of_plan(job, session.folder.ledger),
-        *({UNTRIED} & session.progress.said),
+        *({UNTRIED} & session.progress.shown_once),
     ]
     return Rehearsed(bill, real_run)
 

@@ -44,7 +44,7 @@ class View:
     left_s: float | None
     left_reason: str = ""
     budgets: tuple[str, ...] = ()
-    retired: int = 0
+    superseded: int = 0
     rehearsed: bool = False
     rows: Mapping[Status, int] = field(default_factory=dict)
     budget_levels: Sequence[tuple[Scope, int, int]] = ()
@@ -152,7 +152,7 @@ class Meter:
             left_reason=left_reason if pending else "",
             budgets=tuple(progress.budgets()),
             budget_levels=progress.budget_levels(),
-            retired=progress.retired,
+            superseded=progress.superseded,
             rehearsed=progress.rehearsed,
             rows={**rows, Status.PENDING: pending},
         )

@@ -6,13 +6,13 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from batchgen.engines.retrying import Pick
+from batchgen.engines.retrying import SelectedRow
 from batchgen.errors import UsageError
 from batchgen.manifest.wording import refuse_irregular
 from batchgen.output.cells import plain_cell
 
 
-def read_picks(path: Path) -> list[Pick]:
+def read_selection(path: Path) -> list[SelectedRow]:
     """Read one id a line, or a .csv with a column `id`, and maybe `image`.
 
     Raises:
@@ -21,22 +21,22 @@ def read_picks(path: Path) -> list[Pick]:
     refuse_irregular(path)
     try:
         if path.suffix.lower() == ".csv":
-            picks = list(_of_csv(path))
+            selection = list(_of_csv(path))
         else:
             lines = path.read_text("utf-8-sig").splitlines()
-            picks = [Pick(line.strip()) for line in lines if line.strip()]
+            selection = [SelectedRow(line.strip()) for line in lines if line.strip()]
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text: one id a line") from error
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     except csv.Error as error:
         raise UsageError(f"{path} is no CSV: {error}") from error
-    if not picks:
+    if not selection:
         raise UsageError(f"{path} holds no id: one id a line")
-    return picks
+    return selection
 
 
-def _of_csv(path: Path) -> Iterator[Pick]:
+def _of_csv(path: Path) -> Iterator[SelectedRow]:
     # Ids may hold line breaks and spaces of their own: nothing of them is stripped.
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
@@ -48,7 +48,9 @@ def _of_csv(path: Path) -> Iterator[Pick]:
         for line in reader:
             if line["id"]:
                 name = plain_cell(line["id"])
-                yield Pick(name, _image(line.get("image"), path, reader.line_num))
+                yield SelectedRow(
+                    name, _image(line.get("image"), path, reader.line_num)
+                )
 
 
 def _image(text: str | None, path: Path, line: int) -> int | None:

@@ -20,8 +20,8 @@ from batchgen.model import (
     Capabilities,
     OptionRule,
     Price,
+    PriceKey,
     ReferenceRules,
-    Sale,
     Shutdown,
     dollars,
     find_price,
@@ -91,39 +91,43 @@ def _able(provider: Provider) -> Capabilities:
 
 def facts_of(provider: Provider) -> dict[str, Any]:
     """Return all that is known of a provider as JSON values, null where unknown."""
-    able, defaults = _able(provider), provider.defaults
+    capabilities, defaults = _able(provider), provider.defaults
     return {
         "name": provider.name,
         "base_url": defaults.base_url,
         "model": defaults.model,
-        "models": dict(able.models),
+        "models": dict(capabilities.models),
         "key_variable": key_variable(provider.name),
-        "aspect_ratios": list(able.aspect_ratios),
-        "resolutions": list(able.resolutions),
-        "default_resolution": able.default_resolution,
-        "images_per_request": able.images_per_request,
+        "aspect_ratios": list(capabilities.aspect_ratios),
+        "resolutions": list(capabilities.resolutions),
+        "default_resolution": capabilities.default_resolution,
+        "images_per_request": capabilities.images_per_request,
         "references": _references(provider),
-        "options": {name: _rule(name, rule) for name, rule in able.options.items()},
+        "options": {
+            name: _rule(name, rule) for name, rule in capabilities.options.items()
+        },
         "rpm": defaults.rpm,
         "concurrency": defaults.concurrency,
         "reply_timeout_s": defaults.reply_timeout_s,
         "limits_source": defaults.source,
         "prices": {
             resolution: price_fields(price_at(provider, resolution))
-            for resolution in able.resolutions
+            for resolution in capabilities.resolutions
         },
         "rates": {
             unit: price_fields(rate_of(provider, unit)) for unit in provider.rates
         },
         "failed_tasks": _failed_tasks(provider),
-        "shutdowns": {model: _shutdown(end) for model, end in able.shutdowns.items()},
+        "shutdowns": {
+            model: _shutdown(end) for model, end in capabilities.shutdowns.items()
+        },
     }
 
 
 def rate_of(provider: Provider, unit: str) -> Price | None:
     """Return what a unit costs that replies count for the provider's own model."""
-    sale = Sale(provider.name, None, provider.defaults.model)
-    return find_price(provider.rates[unit], sale)
+    price_key = PriceKey(provider.name, None, provider.defaults.model)
+    return find_price(provider.rates[unit], price_key)
 
 
 def _failed_tasks(provider: Provider) -> dict[str, str] | None:
@@ -147,11 +151,11 @@ def _references(provider: Provider) -> dict[str, Any]:
     rules = provider.capabilities.references
     life_s = provider.upload_life_s if isinstance(provider, UploadProvider) else None
     return {
-        "most": rules.most,
+        "most": rules.max_count,
         "carriers": list(rules.carriers),
         "media_types": list(rules.media_types),
-        "most_bytes": rules.most_bytes,
-        "most_bytes_together": rules.most_bytes_together,
+        "most_bytes": rules.max_bytes,
+        "most_bytes_together": rules.max_total_bytes,
         "upload_life_s": life_s,
     }
 
@@ -160,8 +164,8 @@ def _rule(name: str, rule: OptionRule) -> dict[str, Any]:
     return {
         "type": type_of_option[name].__name__,
         "choices": list(rule.choices),
-        "least": rule.least,
-        "most": rule.most,
+        "least": rule.min_value,
+        "most": rule.max_value,
         "needs": rule.needs,
     }
 
@@ -169,7 +173,7 @@ def _rule(name: str, rule: OptionRule) -> dict[str, Any]:
 def price_at(provider: Provider, resolution: str) -> Price | None:
     """Return what an image of the provider's own model costs."""
     model = provider.capabilities.models.get(resolution, provider.defaults.model)
-    return find_price(provider.prices, Sale(provider.name, resolution, model))
+    return find_price(provider.prices, PriceKey(provider.name, resolution, model))
 
 
 # -- for people
@@ -181,13 +185,13 @@ def _overview(providers: list[Provider]) -> Table:
     for heading in ("provider", "ratios", "sizes", "images", "refs", "price", "key"):
         table.add_column(heading, overflow="fold")
     for provider in providers:
-        able = _able(provider)
+        capabilities = _able(provider)
         table.add_row(
             provider.name,
-            str(len(able.aspect_ratios)),
-            " ".join(able.resolutions),
-            str(able.images_per_request),
-            str(able.references.most),
+            str(len(capabilities.aspect_ratios)),
+            " ".join(capabilities.resolutions),
+            str(capabilities.images_per_request),
+            str(capabilities.references.max_count),
             _prices_at_a_glance(provider),
             key_variable(provider.name),
         )
@@ -214,23 +218,26 @@ def _detail(provider: Provider) -> Table:
 
 
 def _lines(provider: Provider) -> Iterator[tuple[str, str]]:
-    able, defaults = _able(provider), provider.defaults
+    capabilities, defaults = _able(provider), provider.defaults
     yield "provider", provider.name
     yield "base URL", defaults.base_url or "none: give --base-url"
     yield "key", key_variable(provider.name)
-    yield from _models(defaults.model, able.models)
-    yield "aspect ratios", ", ".join(able.aspect_ratios)
-    sizes = ", ".join(able.resolutions)
-    yield "resolutions", f"{sizes} ({able.default_resolution} if you do not choose)"
-    yield "images per request", str(able.images_per_request)
-    yield from _reference_lines(provider, able.references)
-    yield from _option_lines(able)
+    yield from _models(defaults.model, capabilities.models)
+    yield "aspect ratios", ", ".join(capabilities.aspect_ratios)
+    sizes = ", ".join(capabilities.resolutions)
+    yield (
+        "resolutions",
+        f"{sizes} ({capabilities.default_resolution} if you do not choose)",
+    )
+    yield "images per request", str(capabilities.images_per_request)
+    yield from _reference_lines(provider, capabilities.references)
+    yield from _option_lines(capabilities)
     rpm = "none documented" if defaults.rpm is None else f"{defaults.rpm:g}"
     yield "requests per minute", rpm
     yield "concurrency", str(defaults.concurrency)
     yield "answer", f"waits at most {defaults.reply_timeout_s:g} s"
     yield "limits from", defaults.source
-    for resolution in able.resolutions:
+    for resolution in capabilities.resolutions:
         price = price_at(provider, resolution)
         yield f"price at {resolution}", _price_words(price)
     for unit in provider.rates:
@@ -238,7 +245,7 @@ def _lines(provider: Provider) -> Iterator[tuple[str, str]]:
     if isinstance(provider, TaskProvider):
         source = defaults.failed_tasks_source
         yield "failed tasks", f"{defaults.failed_tasks} ({source})"
-    for model, end in able.shutdowns.items():
+    for model, end in capabilities.shutdowns.items():
         seen = "seen" if end.is_observed else "announced, not seen"
         use = f"use {end.successor}; " if end.successor else ""
         source = f"{seen}; {end.page}, read {end.read_on}"
@@ -255,14 +262,14 @@ def _models(model: str, models: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _reference_lines(
     provider: Provider, rules: ReferenceRules
 ) -> Iterator[tuple[str, str]]:
-    if not rules.most:
+    if not rules.max_count:
         yield "references", "none taken"
         return
     travels = ", or ".join(TRAVELS[carrier] for carrier in rules.carriers)
-    yield "references", f"at most {rules.most}; {travels}"
+    yield "references", f"at most {rules.max_count}; {travels}"
     yield "reference formats", ", ".join(rules.media_types)
-    yield "bytes of one", _bytes(rules.most_bytes)
-    yield "bytes together", _bytes(rules.most_bytes_together)
+    yield "bytes of one", _bytes(rules.max_bytes)
+    yield "bytes together", _bytes(rules.max_total_bytes)
     if isinstance(provider, UploadProvider):
         yield "an upload lasts", f"{provider.upload_life_s / 3600:g} h"
 
@@ -271,20 +278,20 @@ def _bytes(most: int | None) -> str:
     return "no limit documented" if most is None else f"at most {most:,}"
 
 
-def _option_lines(able: Capabilities) -> Iterator[tuple[str, str]]:
-    for name, rule in able.options.items():
+def _option_lines(capabilities: Capabilities) -> Iterator[tuple[str, str]]:
+    for name, rule in capabilities.options.items():
         yield f"option {name}", _rule_words(name, rule)
-    if not able.options:
+    if not capabilities.options:
         yield "options", "none"
 
 
 def _rule_words(name: str, rule: OptionRule) -> str:
     words = {"str": "any text", "bool": "true or false", "int": "a whole number"}
     said = ", ".join(rule.choices) or words.get(type_of_option[name].__name__, "number")
-    if rule.least is not None:
-        said += f" from {rule.least:g}"
-    if rule.most is not None:
-        said += f" to {rule.most:g}"
+    if rule.min_value is not None:
+        said += f" from {rule.min_value:g}"
+    if rule.max_value is not None:
+        said += f" to {rule.max_value:g}"
     return said + (f", only together with {rule.needs}" if rule.needs else "")
 
 

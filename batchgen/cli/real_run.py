@@ -24,7 +24,7 @@ from batchgen.ledger import Reader
 from batchgen.ledger.outstanding import planned_sales
 from batchgen.model import Job, dollars, find_price
 from batchgen.planning.own_address import is_own_address
-from batchgen.planning.routing import unpriced_words
+from batchgen.planning.routing import unpriced_message
 from batchgen.providers import PROVIDERS, key_variable
 from batchgen.wire import check_base_url
 
@@ -104,13 +104,13 @@ def needs_of(job: Job, *, may_spend: bool) -> Iterator[str]:
 
 def _is_known(name: str, model: str) -> bool:
     provider = PROVIDERS[name]
-    able = provider.capabilities
+    capabilities = provider.capabilities
     priced = (price.models for price in provider.prices)
-    return model.removeprefix(able.model_prefix) in {
+    return model.removeprefix(capabilities.model_prefix) in {
         provider.defaults.model,
-        *able.models.values(),
-        *able.by_model,
-        *able.shutdowns,
+        *capabilities.models.values(),
+        *capabilities.by_model,
+        *capabilities.shutdowns,
         *chain.from_iterable(priced),
     }
 
@@ -127,14 +127,16 @@ def known_of_plan(job: Job, ledger: Reader) -> list[str]:
     limits, sentences = limits_of(job), []
     cost, unpriced = Cost(), 0
     for planned in planned_sales(ledger, below):
-        sale = planned.sale
-        price = find_price(prices.get(sale.provider, ()), sale)
+        price_key = planned.price_key
+        price = find_price(prices.get(price_key.provider, ()), price_key)
         if price is not None:
             cost += Cost.of(planned.images, price)
             continue
         unpriced += planned.images
         if limits:
-            words = unpriced_words(sale, elsewhere=_elsewhere(job, sale.provider))
+            words = unpriced_message(
+                price_key, elsewhere=_elsewhere(job, price_key.provider)
+            )
             sentences.append(f"{STOP}: row {planned.position}: {words}")
     if limits.run is not None and cost.expected > limits.run:
         sentences.append(

@@ -22,7 +22,7 @@ from batchgen.cli.runfolder import (
 )
 from batchgen.cli.source import Options, job_options, overrides_of
 from batchgen.cli.stored_command import address_notes
-from batchgen.engines.access import prices_of, realm_of
+from batchgen.engines.access import mode_of, prices_of
 from batchgen.engines.recover import (
     Recovery,
     Remains,
@@ -65,17 +65,17 @@ def command(*, rehearse: bool, as_json: bool, **options: Any) -> None:
     if logged is not None:
         overrides = {**logged.overrides, **overrides}
     job = _job(source, {**overrides, "out": folder.resolve()}, remains)
-    realm = remains.realm or _realm(job, remains)
+    mode = remains.mode or _realm(job, remains)
     if logged is None:
-        _remember_command(run, source, job, overrides, is_rehearsal=realm == REHEARSAL)
+        _remember_command(run, source, job, overrides, is_rehearsal=mode == REHEARSAL)
     else:
         carry_on_by(*(word for word in logged.words if word not in ONCE))
     recovery = Recovery(
         job=job,
         providers=PROVIDERS,
         # A rehearsal's prices are its sandbox's own.
-        prices={} if realm == REHEARSAL else prices_of(job),
-        realm=realm,
+        prices={} if mode == REHEARSAL else prices_of(job),
+        mode=mode,
         command=json.dumps(these_words()),
     )
     report = recover_folder(recovery, remains)
@@ -141,7 +141,7 @@ def _job(source: Path, overrides: Options, remains: Remains) -> Job:
 def _realm(job: Job, remains: Remains) -> str:
     urls = remains.urls
     if not urls:
-        return realm_of(job)
+        return mode_of(job)
     is_here = all(is_loopback_host(read_url(url).host) for url in urls)
     return "loopback" if is_here else "real"
 

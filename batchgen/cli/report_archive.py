@@ -28,11 +28,11 @@ def compact_archive(folder: RunFolder) -> None:
     """Compact the ZIP and say what came of it."""
     done = compact(folder, progress_lines("compacting"))
     click.echo(_compacted_words(done))
-    if done.removed_retired:
-        retired = counted(done.removed_retired, "image")
+    if done.removed_superseded:
+        superseded = counted(done.removed_superseded, "image")
         click.echo(
-            f"among them {retired} of rows that you changed or removed: should such a "
-            "row come back, it is bought again only with --rebuy"
+            f"among them {superseded} of rows that you changed or removed: should such "
+            "a row come back, it is bought again only with --rebuy"
         )
     if not done.is_plan_whole:
         click.echo(

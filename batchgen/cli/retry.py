@@ -8,7 +8,7 @@ import click
 
 from batchgen.cli.carry_on import amount, carry_on_command
 from batchgen.cli.cause_lines import cause_lines
-from batchgen.cli.picks import read_picks
+from batchgen.cli.picks import read_selection
 from batchgen.cli.runfolder import folder_of
 from batchgen.cli.stored_command import address_notes
 from batchgen.cli.words import NO_MONEY, counted
@@ -16,7 +16,7 @@ from batchgen.engines.causes import Cause, causes_of
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import open_folder, read_ledger
 from batchgen.engines.needed import needed_after_retry
-from batchgen.engines.retrying import REJECT, STATUSES, Pick, mark_rows
+from batchgen.engines.retrying import REJECT, STATUSES, SelectedRow, mark_rows
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.outstanding import outstanding_after_retry
@@ -53,7 +53,7 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
         raise UsageError(
             f"--status {REJECT} gives up images that were paid for: say which by --ids"
         )
-    selection = None if ids is None else read_picks(ids)
+    selection = None if ids is None else read_selection(ids)
     with open_folder(folder, None, None) as opened, opened.ledger.transaction():
         selected, others = _causes(opened.ledger, statuses, selection)
         marked_rows = mark_rows(opened.ledger, statuses, selection)
@@ -67,17 +67,17 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
 
 
 def _causes(
-    ledger: Ledger, statuses: tuple[str, ...], picks: list[Pick] | None
+    ledger: Ledger, statuses: tuple[str, ...], selection: list[SelectedRow] | None
 ) -> tuple[list[Cause], list[Cause]]:
     """Return why the rows to be marked did not succeed, and why others did not.
 
     Args:
         ledger: The ledger, in which nothing is marked yet.
         statuses: Of the rows to be marked; empty for those that trying again can help.
-        picks: The rows that were picked; None where none were.
+        selection: The rows that were picked; None where none were.
     """
-    if picks is not None:
-        rows = rows_named(ledger, {pick.id for pick in picks}).values()
+    if selection is not None:
+        rows = rows_named(ledger, {pick.id for pick in selection}).values()
         among = {row_id for row_id in rows if row_id is not None}
         price_row = causes_of(ledger, EVERY_ROW, among)
         return [
@@ -110,10 +110,10 @@ def _tell_causes(selected: list[Cause], others: list[Cause]) -> None:
         click.echo(f"  {line}")
 
 
-def _tell_left_alone(folder: Path, picks: list[Pick]) -> None:
+def _tell_left_alone(folder: Path, selection: list[SelectedRow]) -> None:
     ledger = read_ledger(folder)
     try:
-        rows = set(rows_named(ledger, {it.id for it in picks}).values()) - {None}
+        rows = set(rows_named(ledger, {it.id for it in selection}).values()) - {None}
         whole = sum(ledger.status(it) == REJECT for it in rows if it is not None)
     finally:
         ledger.close()
@@ -138,7 +138,7 @@ def _tell_price(folder: Path) -> None:
             price += f" and {counted(rest.unpriced, 'row')} without a price"
         mark = f" ({NO_MONEY})" if ledger.is_rehearsal else ""
         click.echo(f"trying them may cost {price}{mark}")
-        if ledger.with_lost_links(Status.PENDING):
+        if ledger.attempts_with_lost_links(Status.PENDING):
             click.echo(
                 "images that were paid for and did not download are tried again first"
             )

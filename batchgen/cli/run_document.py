@@ -20,7 +20,7 @@ from batchgen.output import ARCHIVE, TABLE
 
 _NOTHING = Totals(
     spent=0,
-    retired=0,
+    superseded=0,
     at_risk=0,
     at_risk_attempts=0,
     unpriced=0,
@@ -40,8 +40,8 @@ def progress_fields(view: View, at: datetime) -> dict[str, Any]:
         "in_flight": view.in_flight,
         "images_this_run": view.images,
         "images_per_minute": round(view.per_minute, 1),
-        "spent_usd": to_usd(view.spent - view.retired),
-        "retired_usd": to_usd(view.retired),
+        "spent_usd": to_usd(view.spent - view.superseded),
+        "retired_usd": to_usd(view.superseded),
         "at_risk_usd": to_usd(view.at_risk),
         "projected_usd": None if view.projected is None else to_usd(view.projected),
         "left_s": None if view.left_s is None else round(view.left_s),

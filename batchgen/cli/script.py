@@ -18,12 +18,12 @@ from batchgen.model import (
     Attachment,
     Call,
     Capabilities,
-    Carried,
     Endpoint,
     ImageRequest,
     Inline,
     Job,
     Link,
+    Payload,
 )
 from batchgen.provider import Provider, TaskProvider, UploadProvider
 from batchgen.providers import key_variable
@@ -97,7 +97,7 @@ class Script:
         command = curl(self.provider.name, call, self.shell, f"-o {REPLY}")
         if not self.steps:
             return command
-        clean = (
+        redact = (
             [f"trap 'rm -f {' '.join(self.temporary_files)}' EXIT"]
             if self.temporary_files
             else []
@@ -105,7 +105,7 @@ class Script:
         temporary_files = [it for it in self.steps if it.endswith("$(mktemp)")]
         others = [it for it in self.steps if it not in temporary_files]
         return "\n".join(
-            ["(", "set -eu", *temporary_files, *clean, *others, command, ")"]
+            ["(", "set -eu", *temporary_files, *redact, *others, command, ")"]
         )
 
     def polling(self) -> Sequence[str]:
@@ -130,7 +130,7 @@ class Readying:
     fetched: dict[str, bytes] = field(default_factory=dict)
     uploaded: dict[str, Link] = field(default_factory=dict)
 
-    async def ready(self, request: ImageRequest) -> tuple[Carried, ...]:
+    async def ready(self, request: ImageRequest) -> tuple[Payload, ...]:
         """Return a request's references as they travel.
 
         Raises:
@@ -144,7 +144,7 @@ class Readying:
                 host = read_url(self.script.endpoint.base_url).host
                 near = is_loopback_host(host)
                 try:
-                    blob = await wire.download("reference", url, from_loopback=near)
+                    blob = await wire.download("reference", url, allow_loopback=near)
                 except AttemptError as error:
                     raise Unusable(f"{shown(url)}: {error.message}") from error
                 self.fetched[url] = blob.data
@@ -156,7 +156,7 @@ class Readying:
                 shrink=self.job.references.shrink,
                 offload=anyio.to_thread.run_sync,
                 fetch=fetch,
-                images=self.job.images_at,
+                images=self.job.images_folder,
             )
             try:
                 among = len(request.references)
@@ -166,7 +166,7 @@ class Readying:
             except Unusable as error:
                 raise SpecError(f"references: {error}") from error
 
-    async def _one(self, cache: ReferenceCache, reference: str, among: int) -> Carried:
+    async def _one(self, cache: ReferenceCache, reference: str, among: int) -> Payload:
         rules, script = self.capabilities.references, self.script
         carrier = rules.carrier_of(reference)
         if carrier == "link":

@@ -9,7 +9,14 @@ import click
 
 from batchgen.addresses.characters import visible_line
 from batchgen.admission.found_limits import found_limits
-from batchgen.budget import DAY_MICROS, Limits, Scope, Share, day_of, shares_of
+from batchgen.budget import (
+    DAY_MICROS,
+    ColumnValue,
+    Limits,
+    Scope,
+    column_values_of,
+    day_of,
+)
 from batchgen.cli.carry_on import carry_on_command
 from batchgen.cli.cause_lines import cause_lines, retry_line
 from batchgen.cli.exact import exact_json, tagged
@@ -98,21 +105,25 @@ def _levels(ledger: Reader) -> list[Level]:
     levels: list[Level] = []
     if limits.run is not None:
         money = ledger.money()
-        levels.append(("run", limits.run, money.spent + money.retired + money.at_risk))
+        levels.append(
+            ("run", limits.run, money.spent + money.superseded + money.at_risk)
+        )
     if limits.day is not None:
         today = day_of(now_micros())
         today_nano = dict(ledger.money_by_day(today * DAY_MICROS)).get(today, 0)
         levels.append((today, limits.day, today_nano))
     if limits.by:
-        totals_by_share: Counter[Share] = Counter()
+        totals_by_share: Counter[ColumnValue] = Counter()
         for group, nano in ledger.money_by_group():
-            totals_by_share.update(dict.fromkeys(shares_of(group), nano))
-        shares = [
+            totals_by_share.update(dict.fromkeys(column_values_of(group), nano))
+        column_values = [
             (share, limit, nano)
             for share, nano in totals_by_share.items()
             if (limit := limits.of(share)) is not None
         ]
-        levels += sorted(shares, key=lambda level: (level[1] - level[2], level[0]))
+        levels += sorted(
+            column_values, key=lambda level: (level[1] - level[2], level[0])
+        )
     return levels
 
 
@@ -121,7 +132,7 @@ def _budget_lines(ledger: Reader) -> list[str]:
     lines, values = [], 0
     for scope, limit, nano in _levels(ledger):
         today_nano = f"{dollars(nano, pretend=ledger.is_rehearsal)} of {dollars(limit)}"
-        if isinstance(scope, Share):
+        if isinstance(scope, ColumnValue):
             values += 1
             if values <= GROUPS_SHOWN:
                 lines.append(f"{visible_line(str(scope))}: {today_nano}")

@@ -118,7 +118,7 @@ def show_real_run(rehearsed: Rehearsed | None) -> None:
 
 
 def _bill_line(totals: Totals, bill: int) -> str:
-    spent = totals.spent + totals.retired
+    spent = totals.spent + totals.superseded
     words = f"the sandbox's bill: {dollars(bill, pretend=True)}"
     if bill == spent:
         return f"{words}, the same to the nano-dollar"

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from batchgen.budget import Scope, Share
+from batchgen.budget import ColumnValue, Scope
 from batchgen.engines.edited import Rebuy
 from batchgen.ledger import REHEARSAL, Totals
 from batchgen.model import Status, to_usd
 
 
-def realm_fields(realm: str | None) -> dict[str, Any]:
+def realm_fields(mode: str | None) -> dict[str, Any]:
     """Say what kind of run it is, and whether its money is pretend."""
-    return {"realm": realm, "rehearsed": realm == REHEARSAL}
+    return {"realm": mode, "rehearsed": mode == REHEARSAL}
 
 
 def rows_by_status(rows: Mapping[Status, int]) -> dict[str, int]:
@@ -29,7 +29,7 @@ def rows_by_status(rows: Mapping[Status, int]) -> dict[str, int]:
 def folder_fields(totals: Totals) -> dict[str, Any]:
     """Return rows, images and money of a whole run folder."""
     return {
-        **realm_fields(totals.realm),
+        **realm_fields(totals.mode),
         "rows": rows_by_status(totals.rows),
         "images": totals.images,
         **money_fields(totals),
@@ -40,7 +40,7 @@ def money_fields(totals: Totals) -> dict[str, Any]:
     """Return the money of a run folder; null, never 0, where all of it is unknown."""
     return {
         "spent_usd": known_usd(totals.spent, totals.unpriced),
-        "retired_usd": to_usd(totals.retired),
+        "retired_usd": to_usd(totals.superseded),
         "at_risk_usd": known_usd(totals.at_risk, totals.unpriced_risk),
         "at_risk_attempts": totals.at_risk_attempts,
         "unpriced_attempts": totals.unpriced,
@@ -66,7 +66,7 @@ def budget_fields(scope: Scope, limit: int, used: int) -> dict[str, Any]:
         limit: Most that may be spent.
         used: Spent or at risk already.
     """
-    share = scope if isinstance(scope, Share) else None
+    share = scope if isinstance(scope, ColumnValue) else None
     kind = "run" if scope == "run" else "day" if share is None else "column"
     return {
         "scope": kind,

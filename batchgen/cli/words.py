@@ -16,7 +16,7 @@ def money_lines(totals: Totals, *, is_running: bool = False) -> list[str]:
         totals: Of the folder.
         is_running: Whether a run works on it, so that answers are still to come.
     """
-    spent, retired = dollars(totals.spent), dollars(totals.retired)
+    spent, superseded = dollars(totals.spent), dollars(totals.superseded)
     lines = [f"spent {spent}"]
     if totals.rehearsed:
         lines = [f"pretend cost {spent} ({NO_MONEY})"]
@@ -26,9 +26,9 @@ def money_lines(totals: Totals, *, is_running: bool = False) -> list[str]:
             f"{bought} without a known price: the cost is null in the table (give one "
             "with --price)"
         )
-    if totals.retired:
+    if totals.superseded:
         paid = "pretend cost of" if totals.rehearsed else "paid earlier for"
-        lines.append(f"{paid} rows that you changed or removed: {retired}")
+        lines.append(f"{paid} rows that you changed or removed: {superseded}")
     if totals.unknown_attempts or totals.unknown_at_risk:
         lines.append(_risk_line(totals, is_running=is_running))
     return [*lines, *_task_lines(totals, is_running=is_running)]

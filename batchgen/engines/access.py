@@ -20,7 +20,7 @@ def base_url_of(job: Job, name: str) -> str | None:
     return job.terms_of(name).base_url or PROVIDERS[name].defaults.base_url
 
 
-def realm_of(job: Job) -> str:
+def mode_of(job: Job) -> str:
     """Return `loopback` when all chosen providers are on this machine, else `real`."""
     urls = [base_url_of(job, name) or "" for name in job.providers]
     if all(is_loopback_host(read_url(url).host) for url in urls):

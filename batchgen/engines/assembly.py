@@ -9,12 +9,12 @@ from functools import cache
 
 from anyio.abc import TaskGroup
 
-from batchgen.admission.found_limits import pacing_of
+from batchgen.admission.found_limits import limiters_of
 from batchgen.admission.next_step import Policy
 from batchgen.admission.proof import Proof
-from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import Run, Time
-from batchgen.budget import DAY_MICROS, Budget, Scope, limits_of, shares_of
+from batchgen.budget import DAY_MICROS, Budget, Scope, column_values_of, limits_of
 from batchgen.engines.config import RunConfig
 from batchgen.errors import BatchgenError, SpecError
 from batchgen.ledger import AttemptRecord, Reader
@@ -24,7 +24,7 @@ from batchgen.model import (
     Endpoint,
     Job,
     Price,
-    Sale,
+    PriceKey,
     State,
     Terms,
     find_price,
@@ -32,11 +32,11 @@ from batchgen.model import (
 )
 from batchgen.planning.own_address import is_named_address
 from batchgen.providers import key_variable
-from batchgen.runner.resume import ask_first, carry_on, flights_of
+from batchgen.runner.resume import ask_first, carry_on, contexts_of
 from batchgen.runner.second_chances import given_up, hold, read_kept, reopen
-from batchgen.storage.disk_room import Room
+from batchgen.storage.disk_room import DiskRoom
 from batchgen.storage.writer import Writer
-from batchgen.wire import scrubber_of
+from batchgen.wire import redactor_for
 from batchgen.wire.sender import Wire
 
 LEFT_LATER_S = 10.0
@@ -58,7 +58,7 @@ class Connections:
     writer: Writer
     wire: Wire
     tasks: TaskGroup
-    room: Room
+    room: DiskRoom
     end: Callable[[BatchgenError], None]
     max_purchases: Mapping[str, int]
 
@@ -72,11 +72,11 @@ def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) 
     prices = dict(config.prices)
 
     @cache
-    def price_of(group: Sale) -> Price | None:
+    def price_of(group: PriceKey) -> Price | None:
         return find_price(prices.get(group.provider, ()), group)
 
     @cache
-    def ceiling(group: Sale) -> int | None:
+    def ceiling(group: PriceKey) -> int | None:
         price = price_of(group)
         return None if price is None else to_nano(price.ceiling)
 
@@ -95,13 +95,13 @@ def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) 
         budget=Budget(
             limits_of(job), ceiling, time.now, pretend=config.progress.rehearsed
         ),
-        lanes={
+        queues={
             name: _chosen_lane(name, job, config, connections, time)
             for name in job.providers
         },
         price=price_of,
         progress=config.progress,
-        scrubber=scrubber_of(config.keys.values()),
+        redactor=redactor_for(config.keys.values()),
         time=time,
         rng=random.Random(config.seed),
         offload=config.offload,
@@ -114,7 +114,7 @@ def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) 
 
 def _chosen_lane(
     name: str, job: Job, config: RunConfig, connections: Connections, time: Time
-) -> Lane:
+) -> ProviderQueue:
     ledger = connections.ledger
     provider, terms = config.providers[name], job.terms_of(name)
     defaults = provider.defaults
@@ -124,7 +124,7 @@ def _chosen_lane(
             f"{name} publishes no address: give one with --base-url, or in the job"
         )
     base_url = base_url.rstrip("/")
-    departures, pacing = pacing_of(
+    rate_limiter, limiter = limiters_of(
         terms,
         defaults,
         ledger.meta.found_limits(name, base_url),
@@ -132,16 +132,16 @@ def _chosen_lane(
         connections.max_purchases.get(name),
     )
     now = time.now()
-    since = now - int((departures.window_s + LEFT_LATER_S) * 1e6)
+    since = now - int((rate_limiter.window_s + LEFT_LATER_S) * 1e6)
     # The ledger says when each was about to leave; it left after that.
     ages_s = ((now - it) / 1e6 - LEFT_LATER_S for it in ledger.sent_since(name, since))
-    departures.seed(max(0.0, age_s) for age_s in ages_s)
+    rate_limiter.seed(max(0.0, age_s) for age_s in ages_s)
     endpoint = Endpoint(base_url, config.keys[name], terms.endpoint)
-    return Lane(
+    return ProviderQueue(
         provider,
         endpoint,
-        departures,
-        pacing,
+        rate_limiter,
+        limiter,
         Proof(ledger, name, endpoint),
         terms,
     )
@@ -170,23 +170,23 @@ async def resume(run: Run, config: RunConfig) -> LeftOpen:
     """
     open_attempts = run.ledger.open_attempts()
     former = given_up(run)
-    lanes, without = _lanes_for(run, config, [*open_attempts, *former])
-    run.places = lanes
-    flights = flights_of(run.ledger, lanes, open_attempts)
+    queues, without = _lanes_for(run, config, [*open_attempts, *former])
+    run.places = queues
+    contexts = contexts_of(run.ledger, queues, open_attempts)
     money = run.ledger.money()
-    run.progress.spent = money.spent + money.retired
-    run.progress.retired = money.retired
+    run.progress.spent = money.spent + money.superseded
+    run.progress.superseded = money.superseded
     run.progress.at_risk = money.at_risk
     _commit_known(run)
-    for it in flights:
+    for it in contexts:
         # What is carried on is held; but what was delivered is bought, at whatever.
         if it.attempt.state is not State.DELIVERED:
             hold(run, it)
     for provider, resolution, per_image in run.ledger.dearest():
-        run.budget.saw(Sale(provider, resolution), per_image)
+        run.budget.raise_ceiling(PriceKey(provider, resolution), per_image)
     run.progress.phase = "running"
-    first = [*await read_kept(run, lanes), *await reopen(run, lanes)]
-    carry_on(run, [*await ask_first(run, flights), *first])
+    first = [*await read_kept(run, queues), *await reopen(run, queues)]
+    carry_on(run, [*await ask_first(run, contexts), *first])
     open_ids = {attempt.attempt_id for attempt in open_attempts}
     waiting = [attempt for attempt in without if attempt.attempt_id in open_ids]
     return LeftOpen(
@@ -218,7 +218,7 @@ def _commit_known(run: Run) -> None:
             budget.commit(nano, day)
     if budget.limits.by:
         for group, nano in run.ledger.money_by_group():
-            budget.commit(nano, *shares_of(group))
+            budget.commit(nano, *column_values_of(group))
     if budget.limits:
         _commit_unpriced(run)
 
@@ -226,25 +226,29 @@ def _commit_known(run: Run) -> None:
 def _commit_unpriced(run: Run) -> None:
     """Count what was bought when it had no price, at the most that it costs today."""
     for bought in unpriced_images(run.ledger):
-        sale = Sale(bought.provider, bought.resolution, bought.model)
-        scopes: Sequence[Scope] = (*shares_of(bought.budget_group), "run", bought.day)
-        run.budget.commit((run.budget.ceiling(sale) or 0) * bought.images, *scopes)
+        price_key = PriceKey(bought.provider, bought.resolution, bought.model)
+        scopes: Sequence[Scope] = (
+            *column_values_of(bought.budget_group),
+            "run",
+            bought.day,
+        )
+        run.budget.commit((run.budget.ceiling(price_key) or 0) * bought.images, *scopes)
 
 
 def _lanes_for(
     run: Run, config: RunConfig, attempts: Sequence[AttemptRecord]
-) -> tuple[dict[Place, Lane], list[AttemptRecord]]:
+) -> tuple[dict[Place, ProviderQueue], list[AttemptRecord]]:
     """Return where attempts can be asked for: where they were sent, with that key.
 
     Returns:
         The places, and attempts whose provider's key is not at hand, or may not go
         there.
     """
-    lanes = {(it.name, it.endpoint.base_url): it for it in run.lanes.values()}
+    queues = {(it.name, it.endpoint.base_url): it for it in run.queues.values()}
     without = []
     for attempt in attempts:
         place = (attempt.provider, attempt.base_url)
-        if place in lanes:
+        if place in queues:
             continue
         provider = config.providers.get(attempt.provider)
         key = config.keys.get(attempt.provider)
@@ -258,15 +262,15 @@ def _lanes_for(
             without.append(attempt)
             continue
         endpoint = Endpoint(attempt.base_url, key)
-        departures, pacing = pacing_of(
+        rate_limiter, limiter = limiters_of(
             Terms(), provider.defaults, None, run.time.monotonic
         )
-        lanes[place] = Lane(
+        queues[place] = ProviderQueue(
             provider,
             endpoint,
-            departures,
-            pacing,
+            rate_limiter,
+            limiter,
             Proof(run.ledger, provider.name, endpoint),
             run.job.terms_of(provider.name),
         )
-    return lanes, without
+    return queues, without

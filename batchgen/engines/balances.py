@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.errors import AttemptError, SpecError
-from batchgen.model import Balance, Endpoint, Job, Sale, rates_for, to_nano
+from batchgen.model import Balance, Endpoint, Job, PriceKey, rates_for, to_nano
 from batchgen.planning.own_address import is_own_address
 from batchgen.provider import BalanceProvider, Provider
 from batchgen.providers import key_variable
-from batchgen.wire import scrubber_of
+from batchgen.wire import redactor_for
 from batchgen.wire.sender import Wire
 
 PATIENCE_S = 30.0
@@ -73,7 +73,9 @@ async def _ask(
         reply = await wire.send(name, call, reply_timeout_s=PATIENCE_S)
         balance = provider.decode_balance(reply)
     except (AttemptError, SpecError) as error:
-        problem = scrubber_of(keys.values()).clean(str(error)).removeprefix(f"{name}: ")
+        problem = (
+            redactor_for(keys.values()).redact(str(error)).removeprefix(f"{name}: ")
+        )
         return Account(provider=name, asked=True, problem=problem)
     return Account(
         provider=name,
@@ -92,6 +94,6 @@ def _in_nano(balance: Balance, provider: Provider, job: Job) -> int | None:
     if rate is None and is_own_address(
         job.terms_of(provider.name).base_url, provider.defaults
     ):
-        sale = Sale(provider.name, None)
-        rate = rates_for(provider.rates, sale).get(balance.unit)
+        price_key = PriceKey(provider.name, None)
+        rate = rates_for(provider.rates, price_key).get(balance.unit)
     return None if rate is None else to_nano(balance.amount * rate)

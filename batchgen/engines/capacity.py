@@ -17,7 +17,7 @@ from batchgen.admission.run_context import DOWNLOADS_AT_ONCE
 from batchgen.errors import SpecError
 from batchgen.model import Job
 from batchgen.provider import Provider
-from batchgen.threads import few_threads_words, may_start, threads_needed
+from batchgen.threads import few_threads_message, may_start, threads_needed
 from batchgen.wire.sockets import SocketLimits
 
 LEAST_FOR_FILES, MOST_FOR_FILES = 20, 64
@@ -124,7 +124,7 @@ def capacity_now(job: Job, providers: Mapping[str, Provider]) -> Capacity:
         SpecError: it may not even start the threads that store what comes.
     """
     if not may_start(threads_needed()):
-        raise SpecError(f"{few_threads_words()}. Nothing was sent")
+        raise SpecError(f"{few_threads_message()}. Nothing was sent")
     return capacity_of(
         job,
         providers,

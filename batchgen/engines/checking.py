@@ -38,9 +38,9 @@ from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, Status, now_micros, utc
-from batchgen.output.names import claimed_stems, strip_image_extension
-from batchgen.planning.entries import entry_of
-from batchgen.planning.routing import Choice
+from batchgen.output.names import folded_base_names, strip_image_extension
+from batchgen.planning.entries import plan_entry
+from batchgen.planning.routing import Router
 from batchgen.provider import Provider
 
 EVERY = -1
@@ -70,7 +70,7 @@ def check_job(
     with tempfile.TemporaryDirectory(prefix="batchgen-check-") as folder:
         job = replace(job, image_folder=Path(folder) / "references")
         manifest = Manifest.open(job)
-        choice = Choice.of(job, providers, prices, today)
+        router = Router.of(job, providers, prices, today)
         notices = [
             *(
                 f"`run` would stop before anything is sent: {problem}"
@@ -84,15 +84,15 @@ def check_job(
         ledger = Ledger(copy)
         gaps = Gaps() if manifest.gap_finder else None
         try:
-            renamed = _plan(ledger, manifest, choice, max_listed, gaps)
+            renamed = _plan(ledger, manifest, router, max_listed, gaps)
             end = EVERY_ROW if job.limit is None else job.limit
             notices += edit_notices(ledger, end, ledger.generation)
             notices += manifest.id_advice()
-            findings = _findings(ledger, choice, notices, renamed, gaps, max_listed)
+            findings = _findings(ledger, router, notices, renamed, gaps, max_listed)
         finally:
             ledger.close()
     if rehearsal is not None:
-        findings = replace(findings, realm=rehearsal.realm, rehearsal=rehearsal)
+        findings = replace(findings, mode=rehearsal.mode, rehearsal=rehearsal)
     return findings
 
 
@@ -120,23 +120,23 @@ def _copy_ledger(job: Job, copy: Path) -> Totals | None:
 def _plan(
     ledger: Ledger,
     manifest: Manifest,
-    choice: Choice,
+    router: Router,
     max_listed: int,
     gaps: Gaps | None,
 ) -> list[Problem]:
     """Plan all rows; count those in scope that lack a value."""
-    end = EVERY_ROW if choice.job.limit is None else choice.job.limit
+    end = EVERY_ROW if router.job.limit is None else router.job.limit
     renamed: list[Problem] = []
     with (
         ledger.transaction(),
         # In any case, to see what it would save; who does not want it gets it undone.
-        closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=True)) as plan,
+        closing(PlanWriter(ledger, key_of, folded_base_names, dedupe=True)) as plan,
     ):
-        plan.id_column = choice.job.columns.get("id", "id")
+        plan.id_column = router.job.columns.get("id", "id")
         rows = 0
-        images = ImageStore(choice.job.images_at)
+        images = ImageStore(router.job.images_folder)
         for part in manifest.slices():
-            entries = [entry_of(row, choice) for row in part.rows]
+            entries = [plan_entry(row, router) for row in part.rows]
             plan.add(entries, part.user_columns, rows)
             images.clear()
             if gaps is not None and manifest.gap_finder is not None:
@@ -149,7 +149,7 @@ def _plan(
                 problems, None if max_listed < 0 else max_listed - len(renamed)
             )
         plan.end()
-        for name in new_names(ledger, plan.generation, claimed_stems):
+        for name in new_names(ledger, plan.generation, folded_base_names):
             rename_row(ledger, name)
         plan.complete("check", manifest.user_schema, rows)
     every = [*renamed, *_clashes(ledger, manifest, max_listed)]
@@ -159,8 +159,8 @@ def _plan(
 def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Problem]:
     """Yield rows whose file name would leave the archive, or fits no file system."""
     for row, entry in zip(rows, entries, strict=True):
-        if row.filename and strip_image_extension(row.filename) != entry.stem:
-            notice = f"{row.filename!r} is no safe name; stored as {entry.stem!r}"
+        if row.filename and strip_image_extension(row.filename) != entry.base_name:
+            notice = f"{row.filename!r} is no safe name; stored as {entry.base_name!r}"
             yield Problem(
                 row=row.position, line=row.line, column="filename", message=notice
             )
@@ -170,23 +170,23 @@ def _clashes(ledger: Reader, manifest: Manifest, max_listed: int) -> Iterator[Pr
     """Yield rows whose file name an earlier row has, or one that differs in case."""
     column = "filename" if "filename" in manifest.states else "id"
     for row in renamed_rows(ledger, max_listed):
-        stem = row.base_name
+        base_name = row.base_name
         notice = (
-            f"{stem.rpartition('~')[0]!r} is the file name of an earlier row, too; "
-            f"stored as {stem!r}"
+            f"{base_name.rpartition('~')[0]!r} is the file name of an earlier row, "
+            f"too; stored as {base_name!r}"
         )
         yield Problem(row=row.position, line=row.line, column=column, message=notice)
 
 
 def _findings(
     ledger: Ledger,
-    choice: Choice,
+    router: Router,
     notices: Sequence[str],
     renamed: list[Problem],
     gaps: Gaps | None,
     max_listed: int,
 ) -> Findings:
-    job = choice.job
+    job = router.job
     end = EVERY_ROW if job.limit is None else job.limit
     generation = ledger.generation
     duplicates = _duplicates(ledger, end)
@@ -194,7 +194,7 @@ def _findings(
         with ledger.transaction():
             share_nothing(ledger)
     totals = ledger.totals(end)
-    forecast = forecast_of(ledger, end, choice)
+    forecast = forecast_of(ledger, end, router)
     problems = problems_in(ledger, max_listed)
     left_out = warnings_in(ledger, max_listed)
     return Findings(
@@ -214,10 +214,10 @@ def _findings(
         duplicates=duplicates,
         forecast=forecast,
         rebuy=rebuy_of(ledger, end, generation),
-        paces=list(paces_of(ledger, job, choice.all_providers, forecast)),
+        paces=list(paces_of(ledger, job, router.all_providers, forecast)),
         disk=disk_of(ledger, job.out, forecast),
         limits=list(limits_met(ledger, limits_of(job), totals, forecast)),
-        realm=ledger.realm,
+        mode=ledger.mode,
         notices=notices,
     )
 

@@ -12,7 +12,7 @@ from batchgen.engines.folder import RunFolder, finish_switch
 from batchgen.errors import ArchiveDamaged, DiskFull
 from batchgen.ledger import Compaction, KeptMember, Ledger
 from batchgen.output import ARCHIVE
-from batchgen.output.copying import Expected, copy_member, damage_of
+from batchgen.output.copying import ExpectedMember, copy_member, damage_of
 from batchgen.output.directory import write_directory, write_metadata
 from batchgen.output.diskfile import DiskFile, Stream
 from batchgen.output.switch import discard, successor
@@ -37,7 +37,7 @@ class CompactionResult:
         freed_bytes: By how much the ZIP is smaller; 0 where it was left alone.
         kept: Images in the ZIP now.
         removed: Images that are not in it any more.
-        removed_retired: Of these, images of rows or versions that the manifest no
+        removed_superseded: Of these, images of rows or versions that the manifest no
             longer holds.
         is_plan_whole: Whether the manifest was read to its end: until then nobody
             knows which rows it lost, and their images stay.
@@ -46,7 +46,7 @@ class CompactionResult:
     freed_bytes: int = 0
     kept: int = 0
     removed: int = 0
-    removed_retired: int = 0
+    removed_superseded: int = 0
     is_plan_whole: bool = True
 
 
@@ -137,7 +137,7 @@ def _write(
             on_progress(stream.offset, total)
         stream.flush()
         end = stream.offset
-        removed, removed_retired = compaction.drop_others()
+        removed, removed_superseded = compaction.drop_others()
         directory_start = write_metadata(new, end, metadata_lines(ledger), None)
         write_directory(new, directory_start, directory_entries(ledger))
         _verify(new, compaction, lambda done: on_progress(end + done, total))
@@ -150,7 +150,7 @@ def _write(
         freed_bytes=old.size_bytes() - size_bytes,
         kept=kept,
         removed=removed,
-        removed_retired=removed_retired,
+        removed_superseded=removed_superseded,
         is_plan_whole=compaction.is_plan_whole,
     )
 
@@ -174,8 +174,8 @@ def _verify(
         on_progress(place)
 
 
-def _expected(member: KeptMember, place: int | None = None) -> Expected:
-    return Expected(
+def _expected(member: KeptMember, place: int | None = None) -> ExpectedMember:
+    return ExpectedMember(
         member.name,
         member.place if place is None else place,
         member.size_bytes,

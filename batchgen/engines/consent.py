@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import Run
 from batchgen.engines.edited import rebuy_of
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader
 from batchgen.ledger.outstanding import unpriced_row
-from batchgen.model import Capabilities, ImageRequest, Sale
-from batchgen.planning.routing import unpriced_words
+from batchgen.model import Capabilities, ImageRequest, PriceKey
+from batchgen.planning.routing import unpriced_message
 
 _PRICED_BY = {
     *("model", "service_tier", "official_fallback", "quality", "thinking_level"),
@@ -19,7 +19,7 @@ _PRICED_BY = {
 """Known columns that decide a row's price, besides its resolution."""
 
 
-def refuse_unpriced(run: Run, able: Mapping[str, Capabilities]) -> None:
+def refuse_unpriced(run: Run, capabilities: Mapping[str, Capabilities]) -> None:
     """Refuse a budget that cannot hold because no provider's model has a price.
 
     Where one has, the others get no rows by themselves. Rows that ask for them, or for
@@ -28,20 +28,25 @@ def refuse_unpriced(run: Run, able: Mapping[str, Capabilities]) -> None:
 
     Args:
         run: The run.
-        able: What each provider can do by now.
+        capabilities: What each provider can do by now.
 
     Raises:
         UsageError: the text says how to give one.
     """
     first = None
-    for lane in run.lanes.values():
-        sizes = _able(run, lane).resolutions
-        unpriced = list(_unpriced(run, lane, sizes))
-        if len(unpriced) < len(sizes) or unpriced[0].model in able[lane.name].shutdowns:
+    for queue in run.queues.values():
+        sizes = _able(run, queue).resolutions
+        unpriced = list(_unpriced(run, queue, sizes))
+        if (
+            len(unpriced) < len(sizes)
+            or unpriced[0].model in capabilities[queue.name].shutdowns
+        ):
             return
-        first = first or (unpriced[0], lane)
+        first = first or (unpriced[0], queue)
     if first is not None:
-        words = unpriced_words(first[0], at_any_size=True, elsewhere=first[1].elsewhere)
+        words = unpriced_message(
+            first[0], at_any_size=True, elsewhere=first[1].elsewhere
+        )
         raise UsageError(words)
 
 
@@ -54,30 +59,32 @@ def is_priced(run: Run, states: frozenset[str]) -> bool:
     """
     if states & _PRICED_BY:
         return False
-    for lane in run.lanes.values():
-        common = run.job.resolution or lane.able.default_resolution
-        sizes = _able(run, lane).resolutions if "resolution" in states else (common,)
-        if any(_unpriced(run, lane, sizes)):
+    for queue in run.queues.values():
+        common = run.job.resolution or queue.capabilities.default_resolution
+        sizes = _able(run, queue).resolutions if "resolution" in states else (common,)
+        if any(_unpriced(run, queue, sizes)):
             return False
     return True
 
 
-def _unpriced(run: Run, lane: Lane, sizes: Sequence[str]) -> Iterator[Sale]:
-    stated = run.job.terms_of(lane.name).model
+def _unpriced(
+    run: Run, queue: ProviderQueue, sizes: Sequence[str]
+) -> Iterator[PriceKey]:
+    stated = run.job.terms_of(queue.name).model
     for size in sizes:
         request = ImageRequest(prompt="", resolution=size, options=run.job.options)
-        model, _ = lane.able.resolve_model(request, stated)
-        model = model or lane.provider.defaults.model
-        sale = Sale.of(lane.name, request, model, size)
-        if run.expected(sale) is None:
-            yield sale
+        model, _ = queue.capabilities.resolve_model(request, stated)
+        model = model or queue.provider.defaults.model
+        price_key = PriceKey.of(queue.name, request, model, size)
+        if run.expected(price_key) is None:
+            yield price_key
 
 
-def _able(run: Run, lane: Lane) -> Capabilities:
+def _able(run: Run, queue: ProviderQueue) -> Capabilities:
     """Return what can be done with the model of rows that state none."""
-    stated = run.job.terms_of(lane.name).model
-    model, _ = lane.able.resolve_model(ImageRequest(prompt=""), stated)
-    return lane.able.for_model(model or lane.provider.defaults.model)
+    stated = run.job.terms_of(queue.name).model
+    model, _ = queue.capabilities.resolve_model(ImageRequest(prompt=""), stated)
+    return queue.capabilities.for_model(model or queue.provider.defaults.model)
 
 
 def refuse_unpriced_rows(run: Run, below: int, generation: int) -> None:
@@ -88,10 +95,12 @@ def refuse_unpriced_rows(run: Run, below: int, generation: int) -> None:
     """
     row = unpriced_row(run.ledger, below, generation)
     if row is not None:
-        sale = row.sale
+        price_key = row.price_key
         line = f", line {row.line}" if row.line is not None else ""
-        lane = run.lanes.get(sale.provider)
-        words = unpriced_words(sale, elsewhere=lane.elsewhere if lane else None)
+        queue = run.queues.get(price_key.provider)
+        words = unpriced_message(
+            price_key, elsewhere=queue.elsewhere if queue else None
+        )
         raise UsageError(f"row {row.position}{line}: {words}. Nothing was sent")
 
 

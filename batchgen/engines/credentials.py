@@ -43,9 +43,9 @@ def without_keys(message: str) -> str:
             message = message.replace(key, "[key]")
     if not _has_proxy_login():
         return message
-    from batchgen.wire.redaction import scrubber_of
+    from batchgen.wire.redaction import redactor_for
 
-    return scrubber_of(()).clean(message)
+    return redactor_for(()).redact(message)
 
 
 def _has_proxy_login() -> bool:

@@ -88,7 +88,7 @@ async def refuse_many_gaps(run: Run, planner: Planner, *, is_planned: bool) -> N
 
 
 def _ways_on(gaps: Gaps) -> str:
-    if not gaps.some:
+    if not gaps.partial_rows:
         return "Such rows are never bought; to buy the others, add --empty skip"
     return (
         "Add --empty skip to leave all of them out, or --empty buy to buy those that "
@@ -98,10 +98,10 @@ def _ways_on(gaps: Gaps) -> str:
 
 def gap_words(gaps: Gaps) -> str:
     """Say how many rows lack a value, and in which columns."""
-    verb = "lacks" if gaps.incomplete == 1 else "lack"
+    verb = "lacks" if gaps.incomplete_rows == 1 else "lack"
     return (
-        f"{gaps.incomplete:,} of {_rows(gaps.rows)} {verb} a value that the prompt "
-        f"template uses (no value in {_columns(gaps)})"
+        f"{gaps.incomplete_rows:,} of {_rows(gaps.rows)} {verb} a value that the "
+        f"prompt template uses (no value in {_columns(gaps)})"
     )
 
 

@@ -65,7 +65,7 @@ def log_end(log: logging.Logger, totals: Totals) -> None:
     rows = {status.value: count for status, count in totals.rows.items()}
     money = {
         "spent": totals.spent,
-        "retired": totals.retired,
+        "retired": totals.superseded,
         "at_risk": totals.at_risk,
     }
     amounts = {f"{name}_nano": nano for name, nano in money.items()}

@@ -232,7 +232,7 @@ class Findings:
             template needs none.
         is_refused: Whether `run` would refuse to buy because of them.
         rebuy: Rows whose earlier version was paid for; None if there are none.
-        realm: What kind of run the folder holds: `real`, `loopback` or `rehearsal`;
+        mode: What kind of run the folder holds: `real`, `loopback` or `rehearsal`;
             None if it holds none.
         notices: What looks odd in the manifest's header.
         rehearsal: Rows and money of the rehearsal that the folder holds; None if it
@@ -254,7 +254,7 @@ class Findings:
     paces: Sequence[Pace]
     disk: Disk
     limits: Sequence[Limit]
-    realm: str | None
+    mode: str | None
     notices: Sequence[str]
     rehearsal: Totals | None = None
 

@@ -41,7 +41,7 @@ SOURCE_PROBLEM = (
     "{folder} belongs to {bound}, not to {wanted}; name another folder with --out, "
     "or carry on with the first"
 )
-REALM_PROBLEM = (
+MODE_PROBLEM = (
     "{folder} holds a {bound} run and this is a {wanted} one; their money must not "
     "mix: name another folder with --out"
 )
@@ -63,14 +63,14 @@ class RunFolder:
 
 @contextmanager
 def open_folder(
-    path: Path, source: Path | None, realm: str | None
+    path: Path, source: Path | None, mode: str | None
 ) -> Iterator[RunFolder]:
     """Open a run folder for writing; nobody else can meanwhile.
 
     Args:
         path: The folder; it is made when `source` is given.
         source: SOURCE that it is bound to; None takes what is there.
-        realm: `real`, `loopback` or `rehearsal`; None takes what is there.
+        mode: `real`, `loopback` or `rehearsal`; None takes what is there.
 
     Raises:
         LedgerLocked: another process works on it.
@@ -88,9 +88,9 @@ def open_folder(
             finish_switch(ledger, path)
             count_opening(ledger)
             is_new = ledger.meta.source is None
-            if source is not None and realm is not None:
+            if source is not None and mode is not None:
                 with ledger.transaction():
-                    bind(ledger, path, source, realm)
+                    bind(ledger, path, source, mode)
             archive = Archive(path / ARCHIVE, ledger.meta.archive_end)
             with archive:
                 yield RunFolder(path, ledger, archive, is_new)
@@ -216,7 +216,7 @@ def hold_folder(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def bind(ledger: Ledger, path: Path, source: Path, realm: str) -> None:
+def bind(ledger: Ledger, path: Path, source: Path, mode: str) -> None:
     """Bind a folder to SOURCE and to a kind of run.
 
     Raises:
@@ -233,7 +233,7 @@ def bind(ledger: Ledger, path: Path, source: Path, realm: str) -> None:
         other = visible_line(str((path / str(bound)).resolve()))
         text = problem.format(bound=other, wanted=source)
         raise LedgerMismatch(text) from error
-    ledger.meta.bind(Meta.mode, realm, REALM_PROBLEM.replace("{folder}", str(path)))
+    ledger.meta.bind(Meta.mode, mode, MODE_PROBLEM.replace("{folder}", str(path)))
 
 
 def _has_moved(path: Path, bound: str, source: Path) -> bool:

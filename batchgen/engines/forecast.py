@@ -11,39 +11,42 @@ from functools import cache
 from batchgen.engines.findings import Alone, Cost, Forecast, Group
 from batchgen.ledger import Reader, load_route
 from batchgen.ledger.outstanding import rows_to_buy
-from batchgen.model import Price, Sale, find_price
-from batchgen.planning.routing import Choice
+from batchgen.model import Price, PriceKey, find_price
+from batchgen.planning.routing import Router
 
 _NO_COST = Cost()
 
 
-def forecast_of(ledger: Reader, end: int, choice: Choice) -> Forecast:
+def forecast_of(ledger: Reader, end: int, router: Router) -> Forecast:
     """Return what the plan still has to buy, rows before a position."""
 
     @cache
-    def price_of(sale: Sale) -> Price | None:
-        return find_price(choice.prices.get(sale.provider, ()), sale)
+    def price_of(price_key: PriceKey) -> Price | None:
+        return find_price(router.prices.get(price_key.provider, ()), price_key)
 
-    images: Counter[Sale] = Counter()
-    rows: Counter[Sale] = Counter()
+    images: Counter[PriceKey] = Counter()
+    rows: Counter[PriceKey] = Counter()
     requests: Counter[str] = Counter()
     cost_by: dict[str, Cost] = {}
-    alone = {name: _Comparison() for name in choice.job.providers}
+    alone = {name: _Comparison() for name in router.job.providers}
     for row in rows_to_buy(ledger, end):
         if (missing := row.missing) < 1:
             continue  # all images are there: the next run only says so
-        sale = row.sale
-        images[sale] += missing
-        rows[sale] += 1
-        max_images = choice.able[sale.provider].images_per_request
-        requests[sale.provider] += -(-missing // max_images)
-        price = price_of(sale)
+        price_key = row.price_key
+        images[price_key] += missing
+        rows[price_key] += 1
+        max_images = router.capabilities[price_key.provider].images_per_request
+        requests[price_key.provider] += -(-missing // max_images)
+        price = price_of(price_key)
         cost = None if price is None else Cost.of(missing, price)
         if (group := row.budget_group) is not None and cost is not None:
             cost_by[group] = cost_by.get(group, _NO_COST) + cost
         routed = None if cost is None else cost.expected
-        ways = [(way.provider, way.estimate) for way in load_route(row.route)]
-        for provider, estimate in ways or [(sale.provider, row.estimate)]:
+        candidates = [
+            (candidate.provider, candidate.estimate)
+            for candidate in load_route(row.route)
+        ]
+        for provider, estimate in candidates or [(price_key.provider, row.estimate)]:
             by_one = None if estimate is None else estimate * missing // row.images
             alone[provider].add(by_one, routed)
     return Forecast(
@@ -58,24 +61,24 @@ def forecast_of(ledger: Reader, end: int, choice: Choice) -> Forecast:
 
 
 def _groups(
-    prices: Mapping[Sale, Price | None],
-    rows: Mapping[Sale, int],
-    images: Mapping[Sale, int],
+    prices: Mapping[PriceKey, Price | None],
+    rows: Mapping[PriceKey, int],
+    images: Mapping[PriceKey, int],
 ) -> list[Group]:
     """Return sales as groups: those that differ in nothing that is shown, as one."""
     groups: dict[tuple[object, ...], Group] = {}
-    for sale, price in prices.items():
+    for price_key, price in prices.items():
         group = Group(
-            provider=sale.provider,
-            model=sale.model or "",
-            resolution=sale.resolution or "",
+            provider=price_key.provider,
+            model=price_key.model or "",
+            resolution=price_key.resolution or "",
             price=price,
-            rows=rows[sale],
-            images=images[sale],
-            cost=None if price is None else Cost.of(images[sale], price),
+            rows=rows[price_key],
+            images=images[price_key],
+            cost=None if price is None else Cost.of(images[price_key], price),
         )
-        price_key = price and (price.expected, price.page, price.read_on)
-        key = (group.provider, group.model, group.resolution, price_key)
+        price_terms = price and (price.expected, price.page, price.read_on)
+        key = (group.provider, group.model, group.resolution, price_terms)
         same = groups.get(key)
         groups[key] = group if same is None else _together(same, group)
     return sorted(groups.values(), key=_order)

@@ -158,9 +158,9 @@ def _check_default(job: Job, setting: str, overrides: Mapping[str, Any]) -> None
     if value is None:
         return
     request = ImageRequest(prompt="", **{setting: value})
-    misfits = [_misfit(job, name, request, setting) for name in job.providers]
-    if all(misfits):
-        message = "; ".join(misfit for misfit in misfits if misfit)
+    unsupported = [_misfit(job, name, request, setting) for name in job.providers]
+    if all(unsupported):
+        message = "; ".join(misfit for misfit in unsupported if misfit)
         is_option = setting in overrides
         raise _blamed(job, setting, message, is_option=is_option)
 
@@ -169,7 +169,9 @@ def _misfit(job: Job, name: str, request: ImageRequest, setting: str) -> str | N
     capabilities: Capabilities = PROVIDERS[name].capabilities
     capabilities = capabilities.elsewhere().for_model(job.terms_of(name).model)
     reasons: Iterator[str] = (
-        reason for column, reason in capabilities.misfits(request) if column == setting
+        reason
+        for column, reason in capabilities.unsupported(request)
+        if column == setting
     )
     reason = next(reasons, None)
     return None if reason is None else f"{name} {reason}"

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import TaskGroup
 
-from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.reference_uploads import References
 from batchgen.admission.run_context import Run, Time
 from batchgen.engines.assembly import Connections, assemble, resume
@@ -34,14 +34,14 @@ from batchgen.ledger import Reader
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, utc
 from batchgen.planning.planner import Planner, ReadingStopped
-from batchgen.planning.routing import Choice
-from batchgen.runner.feeding import work_off
+from batchgen.planning.routing import Router
+from batchgen.runner.feeding import feed_queue
 from batchgen.runner.resume import recover
 from batchgen.runner.second_chances import try_lost_links
-from batchgen.storage.disk_room import Room
+from batchgen.storage.disk_room import DiskRoom
 from batchgen.storage.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
-from batchgen.wire import MEGABYTE, MemoryBudget, scrubber_of
+from batchgen.wire import MEGABYTE, MemoryBudget, redactor_for
 from batchgen.wire.container_memory import default_memory_bytes
 from batchgen.wire.sender import Wire
 from batchgen.wire.sockets import SocketLimits
@@ -76,7 +76,7 @@ class LocalEngine:
         ):
             self._config.progress.notice(notice)
         ledger = self._folder.ledger
-        ledger.holds_key = scrubber_of(self._config.keys.values()).holds_key
+        ledger.holds_key = redactor_for(self._config.keys.values()).holds_key
         # Stops are carried out until all is written: one in between would be a crash.
         async with self._config.handle.attached(self._stop):
             await self._recover()
@@ -98,8 +98,8 @@ class LocalEngine:
         ledger, result, run = self._folder.ledger, self._result, self._run
         end = scope_end(self._job.limit)
         result.totals = ledger.totals(end)
-        lanes = run.lanes.values() if run else ()
-        result.stopped = [lane.stopped for lane in lanes if lane.stopped]
+        queues = run.queues.values() if run else ()
+        result.stopped = [queue.stopped for queue in queues if queue.stopped]
         if isinstance(result.error, BudgetReached) and run is not None:
             result.needed = remember_needed(run, ledger, end, result.error)
         log_end(self._config.log, result.totals)
@@ -117,7 +117,7 @@ class LocalEngine:
                 "source": str(self._job.source),
                 "manifest": str(self._job.manifest),
                 "providers": ",".join(self._job.providers),
-                "realm": ledger.realm,
+                "realm": ledger.mode,
                 "adopted": adopted,
             },
         )
@@ -150,15 +150,15 @@ class LocalEngine:
             sockets=capacity.sockets,
         )
 
-    def _room(self) -> Room:
+    def _room(self) -> DiskRoom:
         ledger = self._folder.ledger
-        return Room(
+        return DiskRoom(
             self._folder.path, self._folder.archive, ledger.log, self._config.offload
         )
 
-    def _choice(self) -> Choice:
+    def _choice(self) -> Router:
         config, today = self._config, utc(self._time.now()).date()
-        return Choice.of(self._job, config.providers, config.prices, today)
+        return Router.of(self._job, config.providers, config.prices, today)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Writer]:
@@ -240,17 +240,19 @@ class LocalEngine:
             if at_once:
                 reading.start_soon(preparation.plan)
             async with anyio.create_task_group() as feeders:
-                for lane in run.lanes.values():
-                    feeders.start_soon(self._feed, run, lane, references)
+                for queue in run.queues.values():
+                    feeders.start_soon(self._feed, run, queue, references)
             if run.full:
                 self._end(GroupsFull(run.budget.explain_groups(sorted(run.full))))
         is_safe = not isinstance(self._result.error, SpecError | StorageError)
         if self._result.stop_reason is None and is_safe:
             await try_lost_links(run)
 
-    async def _feed(self, run: Run, lane: Lane, references: References) -> None:
+    async def _feed(
+        self, run: Run, queue: ProviderQueue, references: References
+    ) -> None:
         try:
-            await work_off(run, lane, references)
+            await feed_queue(run, queue, references)
         except (BudgetReached, NearlyAllFailed, SpecError, StorageError) as error:
             # Where the writer failed, it ends all by itself; else nothing keeps what
             # is in flight from coming in.

@@ -20,9 +20,9 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 class EventFormatter(logging.Formatter):
     """Writes `time level event field=value ...`."""
 
-    def __init__(self, clean: Callable[[str], str]) -> None:
+    def __init__(self, redact: Callable[[str], str]) -> None:
         super().__init__()
-        self._clean = clean
+        self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
@@ -34,7 +34,7 @@ class EventFormatter(logging.Formatter):
         stamp = moment.isoformat(timespec="milliseconds").removesuffix("+00:00")
         line = f"{stamp}Z {record.levelname.lower():7} {record.getMessage()} {extra}"
         if record.exc_info:
-            line += "\n" + self._clean(self.formatException(record.exc_info))
+            line += "\n" + self._redact(self.formatException(record.exc_info))
         return visible(line.rstrip())
 
 
@@ -92,7 +92,7 @@ class EventHandler(logging.FileHandler):
 
 @contextmanager
 def log_to(
-    path: Path, clean: Callable[[str], str], tell: Callable[[str], None]
+    path: Path, redact: Callable[[str], str], tell: Callable[[str], None]
 ) -> Iterator[logging.Logger]:
     """Append the run's events to a file while the block lasts.
 
@@ -101,14 +101,14 @@ def log_to(
 
     Args:
         path: The file.
-        clean: Takes keys out of the text of a crash, which is not ours.
+        redact: Takes keys out of the text of a crash, which is not ours.
         tell: Told once, where the file cannot be written.
     """
     # One of its own: runs in one process share nothing, and whoever imports batchgen
     # keeps their logging as they configured it.
     logger = logging.Logger("batchgen.run", logging.INFO)
     handler = EventHandler(path, tell)
-    handler.setFormatter(EventFormatter(clean))
+    handler.setFormatter(EventFormatter(redact))
     handler.open_now()
     logger.addHandler(handler)
     try:

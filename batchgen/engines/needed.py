@@ -57,7 +57,7 @@ def needed_after_retry(ledger: Reader) -> Needed:
     if limit is None:
         return noted
     money = ledger.money()
-    used = money.spent + money.retired + money.at_risk
+    used = money.spent + money.superseded + money.at_risk
     remaining_usd = estimate_of(ledger, EVERY_ROW, ledger.generation).usd
     factor = Decimal(highest_price_factor(ledger) or 1)
     needed = max(used + to_nano(remaining_usd * factor), noted.run or 0)

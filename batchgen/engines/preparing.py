@@ -26,7 +26,7 @@ from batchgen.model import Status
 from batchgen.output.archive import Archive
 from batchgen.planning.planner import Planner, ReadingStopped
 from batchgen.planning.renaming import rename_rows
-from batchgen.planning.routing import Choice
+from batchgen.planning.routing import Router
 from batchgen.runner.wait_reasons import wait_reasons
 
 PAUSE_S = 0.25
@@ -46,7 +46,7 @@ class Preparation:
         self,
         run: Run,
         planner: Planner,
-        choice: Choice,
+        choice: Router,
         config: RunConfig,
         result: RunResult,
     ) -> None:
@@ -71,7 +71,7 @@ class Preparation:
         self._show_planning()
         await refuse_many_gaps(run, planner, is_planned=False)
         if run.budget.limits:
-            refuse_unpriced(run, self._choice.able)
+            refuse_unpriced(run, self._choice.capabilities)
         limits = run.budget.limits.dump()
         if run.ledger.meta.limits != limits:
             await run.writer.commit(partial(_remember_limits, limits=limits))
@@ -95,11 +95,11 @@ class Preparation:
 
     def _show_planning(self) -> None:
         run = self._run
-        progress, lanes = run.progress, run.lanes
+        progress, queues = run.progress, run.queues
         progress.phase = "planning"
-        progress.in_flight = lambda: sum(lane.in_flight for lane in lanes.values())
+        progress.in_flight = lambda: sum(queue.in_flight for queue in queues.values())
         progress.budgets = run.budget.words
-        progress.wait_reasons = lambda: wait_reasons(lanes.values())
+        progress.wait_reasons = lambda: wait_reasons(queues.values())
         progress.budget_levels = run.budget.levels
 
     async def _get_consent(self) -> None:

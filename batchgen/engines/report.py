@@ -20,7 +20,7 @@ from batchgen.ledger import (
 )
 from batchgen.model import ResultRow
 from batchgen.output import ARCHIVE
-from batchgen.output.table import own_values
+from batchgen.output.table import user_values
 
 LISTED_ROWS = 20_000
 """Rows that a page can hold one by one; sums and plots are over all."""
@@ -103,7 +103,7 @@ def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
 
 def _rows(ledger: Reader) -> Iterator[tuple[ResultRow, dict[str, object]]]:
     for part, ipc in result_slices(ledger, ARCHIVE):
-        own = own_values(ipc)
+        own = user_values(ipc)
         for number, row in enumerate(part):
             yield row, {name: values[number] for name, values in own.items()}
 

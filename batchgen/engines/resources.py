@@ -10,7 +10,14 @@ from pathlib import Path
 from statistics import median
 from types import MappingProxyType
 
-from batchgen.budget import DAY_MICROS, Limits, Scope, Share, day_of, shares_of
+from batchgen.budget import (
+    DAY_MICROS,
+    ColumnValue,
+    Limits,
+    Scope,
+    column_values_of,
+    day_of,
+)
 from batchgen.engines.findings import Cost, Disk, Forecast, Limit, Pace
 from batchgen.ledger import Reader, Totals
 from batchgen.ledger.outstanding import last_latencies, mean_image_bytes
@@ -74,18 +81,18 @@ def limits_met(
             )
 
     yield from limits_of(
-        "run", totals.spent + totals.retired + totals.at_risk, forecast.cost()
+        "run", totals.spent + totals.superseded + totals.at_risk, forecast.cost()
     )
     today = day_of(time.time_ns() // 1000)
     sent_today = dict(ledger.money_by_day(today * DAY_MICROS)).get(today, 0)
     yield from limits_of(today, sent_today, forecast.cost())
-    used_by: Counter[Share] = Counter()
+    used_by: Counter[ColumnValue] = Counter()
     for group, nano in ledger.money_by_group() if limits.by else ():
-        for share in shares_of(group):
+        for share in column_values_of(group):
             used_by[share] += nano
-    to_come: dict[Share, Cost] = {}
+    to_come: dict[ColumnValue, Cost] = {}
     for group, cost in forecast.cost_by.items():
-        for share in shares_of(group):
+        for share in column_values_of(group):
             to_come[share] = to_come.get(share, Cost()) + cost
     for share in sorted(to_come):
         yield from limits_of(share, used_by[share], to_come[share])

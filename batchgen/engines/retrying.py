@@ -26,7 +26,7 @@ request would end the same way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pick:
+class SelectedRow:
     """A row by its id as the result table has it, or one image of it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Pick:
 
 
 def mark_rows(
-    ledger: Ledger, statuses: Collection[str], picks: Sequence[Pick] | None
+    ledger: Ledger, statuses: Collection[str], selection: Sequence[SelectedRow] | None
 ) -> int:
     """Mark rows to be tried again, within a transaction; return how many.
 
@@ -46,15 +46,15 @@ def mark_rows(
         ledger: The ledger.
         statuses: Of the rows to be marked; empty for those that trying again can help,
             and of picked rows for all that did not succeed.
-        picks: The rows that were picked; None where none were.
+        selection: The rows that were picked; None where none were.
 
     Raises:
         UsageError: a row that was picked is not there.
     """
-    if picks is None:
+    if selection is None:
         marked = _mark(ledger, statuses)
     else:
-        marked = _mark_picked(ledger, statuses, picks)
+        marked = _mark_picked(ledger, statuses, selection)
     if marked:
         ledger.meta.outputs = "stale"
     return marked
@@ -70,18 +70,22 @@ def _mark(ledger: Ledger, statuses: Collection[str]) -> int:
 
 
 def _mark_picked(
-    ledger: Ledger, statuses: Collection[str], picks: Sequence[Pick]
+    ledger: Ledger, statuses: Collection[str], selection: Sequence[SelectedRow]
 ) -> int:
     """Mark the rows that were picked; nothing if one of them is not there."""
-    rows = rows_named(ledger, {pick.id for pick in picks})
-    unknown = [pick.id for pick in picks if pick.id not in rows]
+    rows = rows_named(ledger, {selected.id for selected in selection})
+    unknown = [selected.id for selected in selection if selected.id not in rows]
     if unknown:
         raise UsageError(
             f"no row has the id {unknown[0]!r} ({len(unknown)} of "
-            f"{_ids(len(picks))} are in no row); nothing was marked"
+            f"{_ids(len(selection))} are in no row); nothing was marked"
         )
     chosen = statuses or tuple(status for status in STATUSES if status != REJECT)
-    picked = [(row, pick.image) for pick in picks if (row := rows[pick.id]) is not None]
+    picked = [
+        (row, selected.image)
+        for selected in selection
+        if (row := rows[selected.id]) is not None
+    ]
     stood = {row_id: ledger.status(row_id) for row_id, _ in picked}
     marked = set()
     for row_id, image in picked:

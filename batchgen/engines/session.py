@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from batchgen.drives import message_for
-from batchgen.engines.access import prices_of, read_keys, realm_of
+from batchgen.engines.access import mode_of, prices_of, read_keys
 from batchgen.engines.config import RunConfig, RunOptions, RunResult
 from batchgen.engines.estimate import Estimate
 from batchgen.engines.folder import LOG, RunFolder, open_folder
@@ -24,7 +24,7 @@ from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job
 from batchgen.providers import PROVIDERS
 from batchgen.runner.progress import Progress
-from batchgen.wire import scrubber_of
+from batchgen.wire import redactor_for
 
 if TYPE_CHECKING:
     from batchgen.sandbox import SandboxProcess
@@ -95,7 +95,7 @@ def open_session(job: Job, options: RunOptions, caller: Caller) -> Iterator[Sess
             yield session
         return
     keys = read_keys(job, caller.keys)
-    with open_and_log(job, realm_of(job), keys, caller) as (folder, log):
+    with open_and_log(job, mode_of(job), keys, caller) as (folder, log):
         config = RunConfig(
             providers=PROVIDERS,
             keys=keys,
@@ -114,13 +114,13 @@ def open_session(job: Job, options: RunOptions, caller: Caller) -> Iterator[Sess
 
 @contextmanager
 def open_and_log(
-    job: Job, realm: str, keys: Mapping[str, str], caller: Caller
+    job: Job, mode: str, keys: Mapping[str, str], caller: Caller
 ) -> Iterator[tuple[RunFolder, logging.Logger]]:
     """Open a job's run folder, ours while the block lasts, and its log.
 
     Args:
         job: The job.
-        realm: `real`, `loopback` or `rehearsal`.
+        mode: `real`, `loopback` or `rehearsal`.
         keys: What must not stand in the log.
         caller: Who runs it.
 
@@ -130,16 +130,16 @@ def open_and_log(
     # A manifest that cannot be read leaves no folder behind, and binds none.
     Manifest.open(job)
     words = None if caller.command is None else [*caller.command]
-    with open_folder(job.out, job.source, realm) as folder:
+    with open_folder(job.out, job.source, mode) as folder:
         with folder.ledger.transaction():
             folder.ledger.meta.command = None if words is None else json.dumps(words)
             folder.ledger.meta.budget_needed = None
             folder.ledger.meta.rates = json.dumps(_rates_of(job))
-        clean = scrubber_of(keys.values()).clean
-        with log_to(job.out / LOG, clean, caller.notice) as log:
+        redact = redactor_for(keys.values()).redact
+        with log_to(job.out / LOG, redact, caller.notice) as log:
             if words is not None:
                 line = " ".join(map(quoted_word, words))
-                log.info("command", extra={"words": clean(line)})
+                log.info("command", extra={"words": redact(line)})
             yield folder, log
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchgen.budget import Limits, Scope, Share, shares_of
+from batchgen.budget import ColumnValue, Limits, Scope, column_values_of
 from batchgen.engines.needed import Needed
 from batchgen.errors import BudgetReached, DayTooSmall
 from batchgen.ledger import Ledger, Reader
@@ -33,7 +33,7 @@ def remember_needed(run: Run, ledger: Ledger, end: int, error: BudgetReached) ->
     """
 
     def price(rows: SaleToBuy) -> int:
-        return rows.missing * (run.budget.ceiling(rows.sale) or 0)
+        return rows.missing * (run.budget.ceiling(rows.price_key) or 0)
 
     def used_in(scope: Scope) -> int:
         return run.budget.committed(scope) + run.budget.held(scope)
@@ -58,7 +58,7 @@ def _needed(
     for rows in sales_to_buy(ledger, end):
         if rows.missing > 0:
             nano = price(rows)
-            scopes: tuple[Scope, ...] = shares_of(rows.budget_group)
+            scopes: tuple[Scope, ...] = column_values_of(rows.budget_group)
             for scope in ("run", today, *scopes):
                 rest[scope] += nano
     short = {
@@ -68,6 +68,6 @@ def _needed(
     }
     by: dict[str, dict[str, int]] = {}
     for scope, nano in short.items():
-        if isinstance(scope, Share):
+        if isinstance(scope, ColumnValue):
             by.setdefault(scope.column, {})[scope.value] = nano
     return Needed(run=short.get("run"), day=short.get(today), by=by)

@@ -29,7 +29,7 @@ def open_attempts(path: Path) -> dict[State, OpenAttempts] | None:
         if not path.is_file():
             return  # it vanished: to open it would make another one
         with suppress(StorageError), closing(Reader(path)) as ledger:
-            answers.append(ledger.open_by_state())
+            answers.append(ledger.open_attempts_by_state())
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()

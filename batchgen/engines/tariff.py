@@ -35,6 +35,6 @@ def _price(fare: Mapping[str, str]) -> Price:
         models=only("model"),
         qualities=frozenset(only("quality")),
         thinking=frozenset(only("thinking")),
-        most_per_reference=usd("per_reference"),
+        max_per_reference=usd("per_reference"),
         per_search=usd("per_search"),
     )

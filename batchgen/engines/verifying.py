@@ -9,7 +9,7 @@ from pathlib import Path
 from batchgen.engines.folder import current_ledger
 from batchgen.ledger import Reader, StoredMember, count_members, stored_members
 from batchgen.output import ARCHIVE
-from batchgen.output.copying import Expected, damage_of
+from batchgen.output.copying import ExpectedMember, damage_of
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.listing import directory_damage
 from batchgen.storage.outputs import directory_entries
@@ -97,11 +97,11 @@ def _verify_images(
     on_progress: Callable[[int, int], None],
 ) -> None:
     verification.images, verification.size_bytes = count_members(ledger)
-    is_there = file.size_bytes() >= 0
+    probe_provider = file.size_bytes() >= 0
     done = 0
     for member in stored_members(ledger):
         problem = "the file is missing"
-        if is_there:
+        if probe_provider:
             problem = damage_of(file, _expected(member)) or ""
         if problem:
             _note(verification, Damage(member, problem))
@@ -109,8 +109,8 @@ def _verify_images(
         on_progress(done, verification.size_bytes)
 
 
-def _expected(member: StoredMember) -> Expected:
-    return Expected(
+def _expected(member: StoredMember) -> ExpectedMember:
+    return ExpectedMember(
         member.name, member.place, member.size_bytes, member.crc32, member.sha256
     )
 

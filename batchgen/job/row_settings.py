@@ -14,7 +14,7 @@ from batchgen.job.values import (
     TEXT,
     whole,
 )
-from batchgen.manifest.cells import MOST_IMAGES
+from batchgen.manifest.cells import MAX_IMAGES
 from batchgen.model.job import Empty, Unsupported
 
 _OWN_CELL = "for rows whose own cell is empty"
@@ -95,7 +95,7 @@ class RowSettings(TypedDict, total=False):
     n: Annotated[
         int,
         Setting(
-            value=whole(1, MOST_IMAGES),
+            value=whole(1, MAX_IMAGES),
             meaning=f"images of a row, {_OWN_CELL}",
             default="1",
             help="Images of a row: default for empty cells.",

@@ -7,7 +7,7 @@ from batchgen.job.declaration import Setting
 from batchgen.job.prices import RATES, WORTH
 from batchgen.job.service_address import BASE_URL, ENDPOINT
 from batchgen.job.values import NAMES, TABLE, TEXT, whole
-from batchgen.manifest.cells import MOST_IMAGES
+from batchgen.manifest.cells import MAX_IMAGES
 from batchgen.model.job import FailedTasks, ReferenceTransport, Route, Shutdowns
 
 
@@ -112,7 +112,7 @@ class ProviderSettings(TypedDict, total=False):
     images_per_request: Annotated[
         int,
         Setting(
-            value=whole(1, MOST_IMAGES),
+            value=whole(1, MAX_IMAGES),
             meaning="most images that one request may buy",
             example=4,
         ),

@@ -22,7 +22,7 @@ from batchgen.ledger.purchases import (
     unsettle_charges,
 )
 from batchgen.ledger.reader import Growth, Reader, Shape
-from batchgen.ledger.realm import REHEARSAL, realm_in
+from batchgen.ledger.realm import REHEARSAL, mode_in
 from batchgen.ledger.records import (
     AttemptEnd,
     AttemptRecord,
@@ -37,13 +37,14 @@ from batchgen.ledger.records import (
 )
 from batchgen.ledger.requests import load_request, prompt_as_json
 from batchgen.ledger.results import result_slices
-from batchgen.ledger.route import Way, dump_route, load_route
+from batchgen.ledger.route import Candidate, dump_route, load_route
 
 __all__ = [
     "REHEARSAL",
     "AttemptEnd",
     "AttemptRecord",
     "AttemptStart",
+    "Candidate",
     "Charged",
     "Compaction",
     "Growth",
@@ -63,7 +64,6 @@ __all__ = [
     "StoredImage",
     "StoredMember",
     "Totals",
-    "Way",
     "count_members",
     "directory_images",
     "directory_places",
@@ -72,12 +72,12 @@ __all__ = [
     "just_sent",
     "load_request",
     "load_route",
+    "mode_in",
     "new_names",
     "prompt_as_json",
     "providers_bought_from",
     "purchase_slices",
     "purchases_of",
-    "realm_in",
     "result_slices",
     "settle_charge",
     "settled_without_note",

@@ -14,7 +14,7 @@ class Money:
 
     Attributes:
         spent: Sum of the table's costs.
-        retired: Paid for rows, or versions of rows, that the manifest lost.
+        superseded: Paid for rows, or versions of rows, that the manifest lost.
         at_risk: Price of attempts whose outcome is unknown, retired ones included, and
             what others may have cost beyond what is spent for certain.
         at_risk_attempts: Attempts whose outcome is unknown.
@@ -27,7 +27,7 @@ class Money:
     """
 
     spent: int
-    retired: int
+    superseded: int
     at_risk: int
     at_risk_attempts: int
     unpriced: int
@@ -53,15 +53,15 @@ class Totals(Money):
     """The money of a whole run folder, its rows by status, and its images.
 
     Attributes:
-        realm: What kind of run it is: `real`, `loopback` or `rehearsal`; None where
+        mode: What kind of run it is: `real`, `loopback` or `rehearsal`; None where
             nothing was begun yet.
     """
 
     rows: dict[Status, int]
     images: int
-    realm: str | None = None
+    mode: str | None = None
 
     @property
     def rehearsed(self) -> bool:
         """Whether the money is a rehearsal's: then none was spent."""
-        return self.realm == REHEARSAL
+        return self.mode == REHEARSAL

@@ -28,7 +28,7 @@ def attempt_of(values: dict[str, Any]) -> AttemptRecord:
     values["again"] = Again(values["again"]) if values["again"] else None
     values["counts"] = bool(values["counts"])
     is_excused = bool(values.pop("excused"))
-    return AttemptRecord(**values, excused=is_excused)
+    return AttemptRecord(**values, waived=is_excused)
 
 
 def planned_row(row: sqlite3.Row) -> PlannedRow:
@@ -47,7 +47,7 @@ def row_record(row: sqlite3.Row) -> RowRecord:
     return RowRecord(
         row_id=row["row_id"],
         id=row["id"],
-        stem=row["stem"],
+        base_name=row["stem"],
         request=load_request(row["request"]),
         status=Status(row["status"]),
         error=row["error"],

@@ -161,7 +161,7 @@ class RowJudge:
         requests = [
             NameRequest(
                 key=key,
-                base_name=row.entry.stem,
+                base_name=row.entry.base_name,
                 images=request.n,
                 shared=self._shared_names(row.others),
             )

@@ -14,7 +14,7 @@ from batchgen.ledger.ledger_file import LedgerFile
 from batchgen.ledger.meta import Value
 from batchgen.ledger.reader import Growth
 from batchgen.ledger.records import AttemptEnd, AttemptStart, Charged, StoredImage
-from batchgen.ledger.route import Way
+from batchgen.ledger.route import Candidate
 from batchgen.model import NEXT, Link, State, Status
 
 _BEFORE: Mapping[State, str] = {
@@ -123,7 +123,7 @@ class Ledger(LedgerFile):
                 end.uncertain,
                 end.again.value,
                 end.counts,
-                end.excused,
+                end.waived,
                 end.error,
                 end.message,
                 end.request_id,
@@ -132,7 +132,7 @@ class Ledger(LedgerFile):
         )
         self.mark_outputs_stale()
 
-    def excuse(self, attempt_id: int) -> bool:
+    def waive(self, attempt_id: int) -> bool:
         """Do not count a failed attempt against its row; False if it did not fail."""
         return self.execute("attempt_excuse", (attempt_id,)).rowcount > 0
 
@@ -186,7 +186,7 @@ class Ledger(LedgerFile):
         self.execute("row_settle", (status.value, error, message, row_id))
         self.mark_outputs_stale()
 
-    def move(self, row_id: int, way: Way) -> None:
+    def move(self, row_id: int, way: Candidate) -> None:
         """Plan a row for another provider."""
         values = (way.provider, way.model, way.resolution, way.warning)
         self.execute("row_move", (*values, row_id, self.generation))

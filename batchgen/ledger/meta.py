@@ -107,7 +107,7 @@ class Meta:
         generation: The reading of the manifest that counts now.
         plan_digest: Of all that the plan was made from; None while it is not whole.
         plan_rows: How many rows the plan has.
-        own_schema: Arrow schema of the manifest's own columns.
+        user_schema: Arrow schema of the manifest's own columns.
         reading: How far a reading came that is not at its end.
         openings: How often the folder was opened while such a reading waits.
         outputs: `fresh` while ZIP and tables tell all that the ledger knows, `stale`
@@ -127,7 +127,7 @@ class Meta:
     generation = _number("generation")
     plan_digest = _text("plan_digest")
     plan_rows = _number("plan_rows")
-    own_schema = _bytes("own_schema")
+    user_schema = _bytes("own_schema")
     reading = _json("reading", "digest", "generation", "rows", "openings", "dealt")
     openings = _number("openings")
     outputs = _text("outputs")

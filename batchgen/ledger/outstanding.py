@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.requests import load_request
-from batchgen.model import Sale
+from batchgen.model import PriceKey
 
 
 class Outstanding(NamedTuple):
@@ -48,7 +48,7 @@ class RowToBuy(NamedTuple):
         missing: How many of these are not in the archive yet.
     """
 
-    sale: Sale
+    price_key: PriceKey
     estimate: int | None
     route: str | None
     images: int
@@ -63,7 +63,7 @@ class SaleToBuy(NamedTuple):
         missing: How many of their images are not in the archive yet.
     """
 
-    sale: Sale
+    price_key: PriceKey
     budget_group: str | None
     missing: int
 
@@ -72,12 +72,12 @@ class PlannedSale(NamedTuple):
     """Rows of the plan that one provider makes in one resolution, bought or not.
 
     Attributes:
-        sale: Of the first of them.
+        price_key: Of the first of them.
         position: Of the first of them.
         images: How many they ask for together.
     """
 
-    sale: Sale
+    price_key: PriceKey
     position: int
     rows: int
     images: int
@@ -86,7 +86,7 @@ class PlannedSale(NamedTuple):
 class UnpricedRow(NamedTuple):
     """A row that is still to be bought, and has no price."""
 
-    sale: Sale
+    price_key: PriceKey
     position: int
     line: int | None
 
@@ -198,5 +198,5 @@ def _before(ledger: Reader, name: str, end: int) -> Iterator[tuple[Any, ...]]:
     return ledger.stream(name, {"generation": ledger.generation, "end": end})
 
 
-def _sale(provider: str, model: str, resolution: str, request: str) -> Sale:
-    return Sale.of(provider, load_request(request), model, resolution)
+def _sale(provider: str, model: str, resolution: str, request: str) -> PriceKey:
+    return PriceKey.of(provider, load_request(request), model, resolution)

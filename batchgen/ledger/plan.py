@@ -210,18 +210,18 @@ class PlanWriter:
         drop_bookmark(self._ledger)
         replace_sources(self._ledger, self.generation)
 
-    def begin(self, own_schema: bytes) -> None:
+    def begin(self, user_schema: bytes) -> None:
         """Make this generation count from its first slice on."""
         meta = self._ledger.meta
         meta.generation = self.generation
-        meta.own_schema = own_schema
+        meta.user_schema = user_schema
         meta.plan_digest = None
         meta.outputs = "stale"
 
-    def complete(self, digest: str, own_schema: bytes, rows: int) -> None:
+    def complete(self, digest: str, user_schema: bytes, rows: int) -> None:
         """Make this whole generation count, and forget the others."""
         adopt(self._ledger, self.generation)
-        self.begin(own_schema)
+        self.begin(user_schema)
         self._ledger.meta.plan_digest = digest
         self._ledger.meta.plan_rows = rows
         self._forget_others_than(self.generation)

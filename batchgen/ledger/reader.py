@@ -17,7 +17,7 @@ from batchgen.ledger.records import (
     PlannedRow,
     RowRecord,
 )
-from batchgen.ledger.route import Way, load_route
+from batchgen.ledger.route import Candidate, load_route
 from batchgen.model import Link, State, Status
 
 Shape = tuple[int, int, int]
@@ -35,7 +35,7 @@ class Reader(QueryRunner):
     """
 
     @property
-    def realm(self) -> str | None:
+    def mode(self) -> str | None:
         """What kind of run this is: `real`, `loopback` or `rehearsal`.
 
         None where nothing was begun yet.
@@ -45,7 +45,7 @@ class Reader(QueryRunner):
     @property
     def is_rehearsal(self) -> bool:
         """Whether all money here is a rehearsal's: then none was spent."""
-        return self.realm == REHEARSAL
+        return self.mode == REHEARSAL
 
     @property
     def generation(self) -> int:
@@ -100,12 +100,12 @@ class Reader(QueryRunner):
         row = self.execute("row_planned", (row_id, self.generation)).fetchone()
         return None if row is None else planned_row(row)
 
-    def route(self, row_id: int) -> list[Way]:
+    def route(self, row_id: int) -> list[Candidate]:
         """Return the providers that can make a row, best first; empty for one alone."""
         row = self.execute("row_route", (row_id, self.generation)).fetchone()
         return [] if row is None else load_route(row["route"])
 
-    def to_take(
+    def rows_to_take(
         self, giver: str, taker: str, end: int, max_rows: int
     ) -> list[PlannedRow]:
         """Return pending rows of one provider that another can make, last first."""
@@ -140,7 +140,7 @@ class Reader(QueryRunner):
         row = self.execute("row_is_planned", (row_id, self.generation)).fetchone()
         return None if row is None else row["provider"] or ""
 
-    def sharers(self, row_id: int, end: int) -> int:
+    def count_sharing_rows(self, row_id: int, end: int) -> int:
         """Return how many rows before a position have the images of another row."""
         values = (row_id, self.generation, end)
         count: int = self.execute("row_sharers", values).fetchone()[0]
@@ -189,7 +189,7 @@ class Reader(QueryRunner):
         """Return attempts that are sent, accepted, delivered or overdue."""
         return [attempt_record(row) for row in self.execute("attempts_open")]
 
-    def open_by_state(self) -> dict[State, OpenAttempts]:
+    def open_attempts_by_state(self) -> dict[State, OpenAttempts]:
         """Count the attempts that have not come to their end."""
         return {
             State(row["state"]): OpenAttempts(
@@ -213,7 +213,7 @@ class Reader(QueryRunner):
         rows = self.execute("attempt_links", (attempt_id,))
         return [(row[0], Link(row[1], from_text=bool(row[2]))) for row in rows]
 
-    def with_lost_links(self, status: Status) -> list[AttemptRecord]:
+    def attempts_with_lost_links(self, status: Status) -> list[AttemptRecord]:
         """Return ended attempts that lack images whose links are known, oldest first.
 
         Args:
@@ -264,7 +264,7 @@ class Reader(QueryRunner):
         """Add up the whole folder's money; it takes a second for a million attempts."""
         values = by_name(self.execute("money", (self.generation,)).fetchone())
         superseded = values.pop("retired")
-        return Money(**values, retired=superseded)
+        return Money(**values, superseded=superseded)
 
     def rows_by_status(self, end: int) -> dict[Status, int]:
         """Count the rows before a position."""
@@ -279,5 +279,5 @@ class Reader(QueryRunner):
             **asdict(self.money()),
             rows=self.rows_by_status(end),
             images=images.fetchone()[0],
-            realm=self.realm,
+            mode=self.mode,
         )

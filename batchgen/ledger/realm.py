@@ -13,7 +13,7 @@ REHEARSAL = "rehearsal"
 """The kind of run against the built-in sandbox; all others cost real money."""
 
 
-def realm_in(path: Path) -> str | None:
+def mode_in(path: Path) -> str | None:
     """Return the realm that a ledger file names; None where that cannot be read.
 
     Unlike a `Reader` this takes ledgers of older and newer versions. For a table of an

@@ -193,7 +193,7 @@ class Rebuilding:
 
     def put_attempt(self, attempt: AttemptRecord) -> None:
         """Write an attempt, in the place of what stands there of it."""
-        values = asdict(attempt) | {"excused": attempt.excused}
+        values = asdict(attempt) | {"excused": attempt.waived}
         self._ledger.execute("rebuild_put_attempt", values)
 
     def attempts_with_images(self) -> Iterator[AttemptRecord]:

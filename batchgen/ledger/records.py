@@ -29,7 +29,7 @@ class PlanEntry:
     """One manifest row as the planner judged it.
 
     Attributes:
-        stem: Wanted name in the archive; the ledger keeps it unique.
+        base_name: Wanted name in the archive; the ledger keeps it unique.
         problem: Why the row is invalid; None for a row that can run.
         spares_started: Whether a row that has attempts can run nevertheless.
         model: As it is sent.
@@ -45,7 +45,7 @@ class PlanEntry:
     id: str | None
     request: ImageRequest | None
     fingerprint: bytes | None
-    stem: str
+    base_name: str
     provider: str | None
     model: str | None
     resolution: str | None
@@ -69,7 +69,7 @@ class RowRecord:
 
     row_id: int
     id: str | None
-    stem: str
+    base_name: str
     request: ImageRequest
     status: Status
     error: str | None
@@ -118,7 +118,7 @@ class AttemptEnd:
     Attributes:
         cost: Nano-dollars; None where the charge is unknown or has no price.
         uncertain: Nano-dollars that it may cost beyond that.
-        excused: Whether the provider failed for everybody, so that it does not count
+        waived: Whether the provider failed for everybody, so that it does not count
             against the row's attempts.
     """
 
@@ -131,7 +131,7 @@ class AttemptEnd:
     message: str
     request_id: str | None
     ended_at: int
-    excused: bool = False
+    waived: bool = False
     uncertain: int = 0
 
 
@@ -164,7 +164,7 @@ class AttemptRecord:
     accepted_at: int | None = None
     ended_at: int | None = None
     latency_s: float | None = None
-    excused: bool = False
+    waived: bool = False
     floor: int | None = None
     uncertain: int = 0
     charge_before_bill: str | None = None

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Candidate:
     """How one provider would make a row.
 
     Attributes:
@@ -25,13 +25,15 @@ class Way:
     warning: str | None
 
 
-def dump_route(ways: Sequence[Way]) -> str | None:
+def dump_route(candidates: Sequence[Candidate]) -> str | None:
     """Write a route as JSON; None for a single way, which needs none."""
-    if len(ways) < 2:
+    if len(candidates) < 2:
         return None
-    return json.dumps([asdict(way) for way in ways], separators=(",", ":"))
+    return json.dumps(
+        [asdict(candidate) for candidate in candidates], separators=(",", ":")
+    )
 
 
-def load_route(text: str | None) -> list[Way]:
+def load_route(text: str | None) -> list[Candidate]:
     """Read what `dump_route` wrote."""
-    return [Way(**way) for way in json.loads(text)] if text else []
+    return [Candidate(**candidate) for candidate in json.loads(text)] if text else []

@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from batchgen.drives import FULL
 from batchgen.errors import DiskFull, LedgerLocked, StorageError
 from batchgen.file_size import file_size_message, max_file_bytes
-from batchgen.open_files import may_open, shortage_words
+from batchgen.open_files import may_open, shortage_message
 
 _LOG_INDEX_BYTES = 1 << 15
 """By which SQLite's `-shm` file grows (sqlite.org/walformat.html, read 2026-11-30)."""
@@ -105,7 +105,7 @@ def _shortage(code: int, path: Path) -> StorageError | None:
             "command again"
         )
     if code == sqlite3.SQLITE_CANTOPEN and not may_open(_FILES_OF_ONE):
-        return StorageError(shortage_words())
+        return StorageError(shortage_message())
     return None
 
 

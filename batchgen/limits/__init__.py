@@ -1,11 +1,11 @@
 """How fast one provider may be asked, and when it is better not to ask."""
 
-from batchgen.limits.departures import SLOW_S, WINDOW_S, Departures
+from batchgen.limits.departures import SLOW_S, WINDOW_S, RateLimiter
 from batchgen.limits.failures import Failures
-from batchgen.limits.finder import Finder
-from batchgen.limits.outage import Breaker, Outage, Verdict
-from batchgen.limits.pacing import MOST_AT_ONCE, SILENT_S, Pacing
-from batchgen.limits.rate_search import Use
+from batchgen.limits.finder import AimdLimit
+from batchgen.limits.outage import CircuitBreaker, Outage, Verdict
+from batchgen.limits.pacing import MOST_AT_ONCE, SILENT_S, ConcurrencyLimiter
+from batchgen.limits.rate_search import Load
 from batchgen.limits.reply_times import BESIDE_S, ReplyTimes
 from batchgen.limits.verdicts import ROWS_AT_FIRST, ROWS_LATER, Refusal, Verdicts
 
@@ -17,15 +17,15 @@ __all__ = [
     "SILENT_S",
     "SLOW_S",
     "WINDOW_S",
-    "Breaker",
-    "Departures",
+    "AimdLimit",
+    "CircuitBreaker",
+    "ConcurrencyLimiter",
     "Failures",
-    "Finder",
+    "Load",
     "Outage",
-    "Pacing",
+    "RateLimiter",
     "Refusal",
     "ReplyTimes",
-    "Use",
     "Verdict",
     "Verdicts",
 ]

@@ -21,7 +21,7 @@ SHORTEST_S = 0.002
 """A gap of a slow beginning that is shorter is none any more."""
 
 
-class Departures:
+class RateLimiter:
     """The times at which purchases left, and when the next one may.
 
     Args:
@@ -119,13 +119,13 @@ class Departures:
         self._forget()
         return self._clock() - self._left[0] if self._left else 0.0
 
-    def departed(self, at: float) -> None:
+    def record_sent(self, at: float) -> None:
         """Count a granted departure at the time when it really happened."""
         self._granted -= 1
         if self._counts:
             self._left.append(at)
 
-    def stayed(self) -> None:
+    def cancel(self) -> None:
         """Give a granted departure back: nothing left."""
         self._granted -= 1
 
@@ -144,7 +144,7 @@ class Departures:
     async def grant(self) -> None:
         """Wait, in order of arrival, until one more may leave.
 
-        Whoever was granted one calls `departed` or `stayed`. A grant that has not
+        Whoever was granted one calls `record_sent` or `cancel`. A grant that has not
         left yet counts as leaving now, so a slow disk between the two cannot make
         the rate pass its limit.
         """

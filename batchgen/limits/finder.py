@@ -35,7 +35,7 @@ DEEPEST = 0.5
 """What one refusal leaves at least: it may have had another reason."""
 
 
-class Finder:
+class AimdLimit:
     """Additive increase, multiplicative decrease, which remembers what was refused.
 
     It doubles each round until the first refusal. Then it climbs back to the ceiling in
@@ -155,6 +155,6 @@ class Finder:
     def load(cls, text: str, max_value: float = inf, *, is_rate: bool = False) -> Self:
         """Go on with what an earlier process found."""
         value, ceiling = json.loads(text)
-        finder = cls(min(value, max_value), max_value, is_rate=is_rate)
-        finder.ceiling = ceiling
-        return finder
+        aimd_limit = cls(min(value, max_value), max_value, is_rate=is_rate)
+        aimd_limit.ceiling = ceiling
+        return aimd_limit

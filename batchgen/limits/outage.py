@@ -52,7 +52,7 @@ class Outage:
         self._rows.clear()
 
     @property
-    def is_feared(self) -> bool:
+    def has_just_failed(self) -> bool:
         """Whether the last one failed."""
         return self._streak > 0
 
@@ -84,16 +84,16 @@ class Verdict:
 
     Attributes:
         pause_s: For how long nothing should leave; None if that did not change.
-        excused: Attempts that failed because the provider failed for everybody.
+        waived: Attempts that failed because the provider failed for everybody.
         opened: Whether the breaker was closed before.
     """
 
     pause_s: float | None
-    excused: tuple[int, ...]
+    waived: tuple[int, ...]
     opened: bool
 
 
-class Breaker:
+class CircuitBreaker:
     """Circuit breaker: rows wait while their provider fails.
 
     It opens after a few purchases in a row that brought no answer of the provider's
@@ -139,7 +139,7 @@ class Breaker:
     @property
     def is_in_doubt(self) -> bool:
         """Whether no purchase succeeded since the last one without an answer."""
-        return self._outage.is_feared
+        return self._outage.has_just_failed
 
     @property
     def has_lost_several(self) -> bool:
@@ -218,13 +218,13 @@ class Breaker:
 
     def _failed(self, row_id: int | None, *, is_probe: bool) -> Verdict:
         self._outage.failed(row_id)
-        excused: tuple[int, ...] = ()
+        waived: tuple[int, ...] = ()
         if self._outage.excuses:
-            excused = tuple(self._lost)
+            waived = tuple(self._lost)
             self._lost.clear()
         was_open = self.is_open
         pause_s = self._pause_s(is_probe=is_probe)
-        return Verdict(pause_s, excused, opened=self.is_open and not was_open)
+        return Verdict(pause_s, waived, opened=self.is_open and not was_open)
 
     def _pause_s(self, *, is_probe: bool) -> float | None:
         if is_probe:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf, isfinite
 
-from batchgen.limits.departures import Departures
-from batchgen.limits.finder import Finder
-from batchgen.limits.rate_search import FULL, IN_VAIN, RateSearch, Use
+from batchgen.limits.departures import RateLimiter
+from batchgen.limits.finder import AimdLimit
+from batchgen.limits.rate_search import FULL, IN_VAIN, Load, RateSearch
 
 MOST_AT_ONCE = 512
 """Purchases under way that are tried at most where none are said [assumed]."""
@@ -21,13 +21,13 @@ BELOW = 0.75
 the rate, not about how many are under way."""
 
 
-class Pacing:
+class ConcurrencyLimiter:
     """What one provider is asked at a time, by its own word or by ours.
 
     A refusal is about how many are under way, or about the rate: this tells which.
 
     Args:
-        departures: Whose pace is set.
+        rate_limiter: Whose pace is set.
         concurrency: Purchases under way; a Finder where the limit is to be found.
         rpm: Finds the purchases in a minute.
         clock: Monotonic seconds.
@@ -37,17 +37,17 @@ class Pacing:
 
     def __init__(
         self,
-        departures: Departures,
-        concurrency: int | Finder,
-        rpm: Finder,
+        rate_limiter: RateLimiter,
+        concurrency: int | AimdLimit,
+        rpm: AimdLimit,
         clock: Callable[[], float],
         *,
         remembers_rate: bool = False,
     ) -> None:
-        self._departures = departures
+        self._departures = rate_limiter
         self._said = concurrency if isinstance(concurrency, int) else MOST_AT_ONCE
-        self._at_once = concurrency if isinstance(concurrency, Finder) else None
-        self._rate = RateSearch(departures, rpm, is_asked_for=remembers_rate)
+        self._at_once = concurrency if isinstance(concurrency, AimdLimit) else None
+        self._rate = RateSearch(rate_limiter, rpm, is_asked_for=remembers_rate)
         self._clock = clock
         self._accepted = self._proved = 0.0
         self._is_rate = False
@@ -60,28 +60,32 @@ class Pacing:
         self._is_known_at_once = False  # whether the last refusal was about that
 
     @property
-    def places(self) -> int:
+    def slots(self) -> int:
         """Most purchases under way."""
         return self._said if self._at_once is None else int(self._at_once.value)
 
     @property
-    def finders(self) -> dict[str, Finder]:
+    def aimd_limits(self) -> dict[str, AimdLimit]:
         """What is to be remembered, by the name of its setting."""
-        rpm = self._rate.finder if self._rate.is_asked_for else None
+        rpm = self._rate.aimd_limit if self._rate.is_asked_for else None
         both = {"concurrency": self._at_once, "rpm": rpm}
-        return {name: finder for name, finder in both.items() if finder is not None}
+        return {
+            name: aimd_limit
+            for name, aimd_limit in both.items()
+            if aimd_limit is not None
+        }
 
-    def leaving(self, in_flight: int) -> Use:
+    def leaving(self, in_flight: int) -> Load:
         """Return what is under way as one more leaves."""
         now = self._clock()
-        if in_flight >= FULL * self.places:
+        if in_flight >= FULL * self.slots:
             self._full_at = now
         gap_s, self._left_at = now - self._left_at, now
         self._number += 1
         in_minute = self._departures.in_window()
-        return Use(now, in_flight, in_minute, self._number, gap_s)
+        return Load(now, in_flight, in_minute, self._number, gap_s)
 
-    def accepted(self, use: Use) -> None:
+    def accepted(self, use: Load) -> None:
         """Take note of a purchase that was not throttled."""
         if use.number > self._refused_number:
             self._in_a_row = 0
@@ -92,7 +96,7 @@ class Pacing:
             self._at_once.worked()
         self._rate.accepted(use)
 
-    def throttled(self, use: Use, in_flight: int, wait_s: float | None) -> float:
+    def throttled(self, use: Load, in_flight: int, wait_s: float | None) -> float:
         """Take note of one that was.
 
         Args:
@@ -124,7 +128,7 @@ class Pacing:
             pauses -= 1
         return min(SILENT_S * float(2 ** min(pauses, 10)), LONGEST_S)
 
-    def _lower(self, use: Use, others: int, now: float) -> None:
+    def _lower(self, use: Load, others: int, now: float) -> None:
         is_first = use.at >= self._lowered_at  # else of the same burst as the last
         if is_first:
             self._lowered_at = now
@@ -133,10 +137,10 @@ class Pacing:
             self._is_rate = self._is_about_rate(use, others)
         if self._at_once is not None and not self._is_rate:
             self._at_once.refused(others, use.at, now)
-        elif is_first or not isfinite(self._rate.finder.value):
+        elif is_first or not isfinite(self._rate.aimd_limit.value):
             self._rate.lower(use, others, self._in_a_row, now)
 
-    def _is_about_rate(self, use: Use, others: int) -> bool:
+    def _is_about_rate(self, use: Load, others: int) -> bool:
         """Tell whether a refusal is about the rate, not about how many are under way.
 
         Where both may be, the rate is lowered first. When the next one is refused, too,

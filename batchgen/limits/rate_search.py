@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from math import inf, isfinite
 
-from batchgen.limits.departures import WINDOW_S, Departures
-from batchgen.limits.finder import Finder
+from batchgen.limits.departures import WINDOW_S, RateLimiter
+from batchgen.limits.finder import AimdLimit
 
 FULL = 0.75
 """Share of a limit that must have been used for an answer to say anything of it."""
@@ -45,7 +45,7 @@ that the provider counts over a whole minute."""
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class Load:
     """What was under way when a purchase left, itself included.
 
     Attributes:
@@ -69,48 +69,48 @@ class RateSearch:
     is slower.
 
     Args:
-        departures: Whose pace is set.
-        finder: Finds the purchases in a minute.
+        rate_limiter: Whose pace is set.
+        aimd_limit: Finds the purchases in a minute.
         is_asked_for: Whether the job states no rate, but asks for one.
     """
 
     def __init__(
-        self, departures: Departures, finder: Finder, *, is_asked_for: bool
+        self, rate_limiter: RateLimiter, aimd_limit: AimdLimit, *, is_asked_for: bool
     ) -> None:
-        self.finder = finder
+        self.aimd_limit = aimd_limit
         self.is_asked_for = is_asked_for
-        self._departures = departures
+        self._departures = rate_limiter
         self._is_engaged = self._by_window = False
         self._throttles: deque[float] = deque()
         # Refusals among the purchases that left lately: those after this number.
         self._number, self._set_number, self._refusals = 0, 0, 0.0
         self._borne = 0.0  # purchases in a minute, before a rate was looked for
         self._waived_until = -inf
-        self._before = finder.dump()
+        self._before = aimd_limit.dump()
         self._apply()
-        if is_asked_for and not isfinite(finder.value):
-            departures.begin_slowly()
+        if is_asked_for and not isfinite(aimd_limit.value):
+            rate_limiter.begin_slowly()
 
     @property
     def is_on(self) -> bool:
         """Whether a rate is looked for: the job asks for it, or many were refused."""
         return self.is_asked_for or self._is_engaged
 
-    def is_at_pace(self, use: Use) -> bool:
+    def is_at_pace(self, use: Load) -> bool:
         """Tell whether a purchase left about as soon as the rate allowed."""
-        return use.gap_s * FULL <= 60.0 / self.finder.value
+        return use.gap_s * FULL <= 60.0 / self.aimd_limit.value
 
-    def is_step_refused(self, use: Use) -> bool:
+    def is_step_refused(self, use: Load) -> bool:
         """Tell whether a purchase left while a step beyond the ceiling was tried."""
-        return self.finder.is_beyond and self.is_at_pace(use)
+        return self.aimd_limit.is_beyond and self.is_at_pace(use)
 
-    def accepted(self, use: Use) -> None:
+    def accepted(self, use: Load) -> None:
         """Take note of a purchase that was not throttled."""
         if self.is_at_pace(use):
-            self.finder.worked()
+            self.aimd_limit.worked()
             self._apply()
 
-    def throttled(self, use: Use, number: int, now: float) -> None:
+    def throttled(self, use: Load, number: int, now: float) -> None:
         """Take note of one that was, whatever it is about.
 
         Args:
@@ -129,14 +129,14 @@ class RateSearch:
 
     def remember(self) -> None:
         """Remember the rate, to which `go_back` returns."""
-        self._before = self.finder.dump()
+        self._before = self.aimd_limit.dump()
 
     def go_back(self) -> None:
         """Let the remembered rate hold again: it was not to blame."""
-        self.finder.restore(self._before)
+        self.aimd_limit.restore(self._before)
         self._apply()
 
-    def lower(self, use: Use, others: int, in_a_row: int, now: float) -> None:
+    def lower(self, use: Load, others: int, in_a_row: int, now: float) -> None:
         """Lower the rate for a refusal, if enough was refused to blame it.
 
         Args:
@@ -145,7 +145,7 @@ class RateSearch:
             in_a_row: Refusals with nothing taken between them.
             now: The time.
         """
-        finder = self.finder
+        aimd_limit = self.aimd_limit
         if in_a_row > IN_VAIN or now < self._waived_until:
             return  # nothing is taken at any rate, or as many at each
         is_step = self.is_step_refused(use)
@@ -156,7 +156,7 @@ class RateSearch:
                 self._departures.begin_slowly()
                 return
             self._borne = self._borne_rate()
-        elif not is_step and finder.value < BORNE_SHARE * self._borne:
+        elif not is_step and aimd_limit.value < BORNE_SHARE * self._borne:
             self._waive(now)
             return
         self._is_engaged = True
@@ -167,7 +167,7 @@ class RateSearch:
         if taken is None:
             self._departures.begin_slowly()
             return
-        finder.refused(taken, use.at, now)
+        aimd_limit.refused(taken, use.at, now)
         self._set_number, self._refusals = self._number, 0.0
         self._apply()
 
@@ -178,20 +178,20 @@ class RateSearch:
         if not self.is_asked_for:
             share = STATED_SHARE
         else:
-            share = SHARE if isfinite(self.finder.value) else FIRST_SHARE
+            share = SHARE if isfinite(self.aimd_limit.value) else FIRST_SHARE
         left = self._number - self._set_number
         several = SEVERAL if self.is_asked_for else STATED_SEVERAL
         return self._refusals >= several and self._refusals >= share * left
 
-    def _taken_rate(self, use: Use) -> float | None:
+    def _taken_rate(self, use: Load) -> float | None:
         """Return the rate that the provider took; None where nothing tells."""
         if self._by_window:
             return float(self._taken())
-        if isfinite(self.finder.value):
-            return self.finder.held
+        if isfinite(self.aimd_limit.value):
+            return self.aimd_limit.held
         return self._measured_rate(use)
 
-    def _measured_rate(self, use: Use) -> float | None:
+    def _measured_rate(self, use: Load) -> float | None:
         """Return the rate that was refused; None where nothing tells.
 
         A gap may be a pause of ours, which is no pace: a stated rate is not lowered
@@ -217,7 +217,7 @@ class RateSearch:
         self._waived_until = now + WAIVED_S
         self._borne, self._is_engaged, self._by_window = 0.0, False, False
         self._set_number, self._refusals = self._number, 0.0
-        self.finder.restore(None)
+        self.aimd_limit.restore(None)
         self._apply()
 
     def _taken(self) -> int:
@@ -225,4 +225,4 @@ class RateSearch:
         return self._departures.in_window() - len(self._throttles)
 
     def _apply(self) -> None:
-        self._departures.pace_at(self.finder.value, by_window=self._by_window)
+        self._departures.pace_at(self.aimd_limit.value, by_window=self._by_window)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from batchgen.model import RESOLUTIONS, OptionValue
 
-MOST_IMAGES = 1000
+MAX_IMAGES = 1000
 """Images that one row may ask for."""
 
 _RATIO = re.compile(r"(\d{1,4})\s*:\s*(\d{1,4})", re.ASCII)
@@ -90,7 +90,7 @@ def read_resolution(text: str) -> str:
 
 def read_count(text: str) -> int:
     """Read the number of images."""
-    return _whole_number(text, 1, MOST_IMAGES)
+    return _whole_number(text, 1, MAX_IMAGES)
 
 
 def read_option(name: str) -> Callable[[str], OptionValue]:

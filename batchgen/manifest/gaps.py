@@ -23,25 +23,25 @@ class Gaps:
 
     Attributes:
         rows: All rows that were checked.
-        whole: Rows with none of the values; they cannot run.
-        some: Rows with some of the values.
+        empty_rows: Rows with none of the values; they cannot run.
+        partial_rows: Rows with some of the values.
         columns: Number of rows without a value, by column.
     """
 
     rows: int = 0
-    whole: int = 0
-    some: int = 0
+    empty_rows: int = 0
+    partial_rows: int = 0
     columns: Counter[str] = field(default_factory=Counter)
 
     @property
-    def incomplete(self) -> int:
+    def incomplete_rows(self) -> int:
         """Rows that lack at least one value."""
-        return self.whole + self.some
+        return self.empty_rows + self.partial_rows
 
     @property
     def are_many(self) -> bool:
         """Whether there are so many that it must be a mistake."""
-        return self.incomplete > 0 and self.incomplete * SHARE >= self.rows
+        return self.incomplete_rows > 0 and self.incomplete_rows * SHARE >= self.rows
 
 
 class GapFinder:
@@ -88,8 +88,8 @@ class GapFinder:
         if missing:
             gaps.columns.update(missing)
             is_row_empty = self.is_row_empty(missing)
-            gaps.whole += is_row_empty
-            gaps.some += not is_row_empty
+            gaps.empty_rows += is_row_empty
+            gaps.partial_rows += not is_row_empty
 
 
 def describe_empty_row(missing: Sequence[str], cells: Mapping[str, object]) -> str:

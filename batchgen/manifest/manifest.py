@@ -147,7 +147,7 @@ class Manifest:
 
     def has_same_files(self, states: Iterable[FileState]) -> bool:
         """Tell whether local references have not changed since an earlier reading."""
-        if self._images and not self._job.images_at.is_dir():
+        if self._images and not self._job.images_folder.is_dir():
             return False
         return are_unchanged(self._job.manifest.parent, self._checked(states))
 

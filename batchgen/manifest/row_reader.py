@@ -53,7 +53,7 @@ class RowReader:
         self._model = stated_model(job)
         self._contents = FileContents(job.manifest.parent)
         self._locator = ReferenceLocator(job, self._contents)
-        self._store = ImageStore(job.images_at)
+        self._store = ImageStore(job.images_folder)
         self._names: Mapping[str | None, Mapping[str, str]] = {
             column: {**layout.name_of, "references": column}
             for column in layout.references

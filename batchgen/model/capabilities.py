@@ -59,20 +59,20 @@ class ReferenceRules:
     """Which reference images a provider accepts.
 
     Attributes:
-        most: Maximum number in one request; 0 if none is accepted.
+        max_count: Maximum number in one request; 0 if none is accepted.
         carriers: How they may be sent, the preferred way first; an http(s) URL is sent
             as a link if `link` is among them.
         media_types: Accepted formats.
-        most_bytes: Maximum size of one file before base64; None if not documented.
-        most_bytes_together: Maximum size of all files of one request, likewise.
+        max_bytes: Maximum size of one file before base64; None if not documented.
+        max_total_bytes: Maximum size of all files of one request, likewise.
     """
 
-    most: int
+    max_count: int
     carriers: tuple[Carrier, ...]
     # [assumed] if a provider documents no formats: the three that all accept.
     media_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp")
-    most_bytes: int | None = None
-    most_bytes_together: int | None = None
+    max_bytes: int | None = None
+    max_total_bytes: int | None = None
 
     def is_sent_as_link(self, reference: str) -> bool:
         """Tell whether the provider fetches a reference itself."""
@@ -145,14 +145,14 @@ class Capabilities:
         }
         return replace(self, shutdowns=past)
 
-    def misfits(
+    def unsupported(
         self, request: ImageRequest, model: str | None = None
     ) -> Iterator[tuple[str, str]]:
         """Yield column and reason for each part of a request that is not supported.
 
         A reason completes a sentence that begins with the provider's name. Options that
-        the provider does not know are not included: see `lacking`. Nor is what only
-        the bytes of a reference tell: see `batchgen.references`.
+        the provider does not know are not included: see `missing_options`. Neither are
+        facts that only the bytes of a reference show: see `batchgen.references`.
         """
         if (shutdown := self.shutdowns.get(model or "")) is not None:
             verb = "reports" if shutdown.is_observed else "announced"
@@ -185,7 +185,7 @@ class Capabilities:
             f"{size[0]}x{size[1]} px",
         )
 
-    def lacking(self, request: ImageRequest) -> tuple[str, ...]:
+    def missing_options(self, request: ImageRequest) -> tuple[str, ...]:
         """Return the options of a request that the provider does not know.
 
         An option that is false asks for nothing. A name of `COMMON_WORDS` may mean
@@ -239,7 +239,7 @@ def _unsupported_shape(
         values = ", ".join(supported.resolutions)
         place = "" if model is None else f" with {model}"
         yield "resolution", f"has no {resolution}{place} (it has {values})"
-    count, max_count = len(request.references), supported.references.most
+    count, max_count = len(request.references), supported.references.max_count
     if count > max_count:
         noun = "reference image" if max_count == 1 else "reference images"
         yield "references", f"takes at most {max_count} {noun}, not {count}"

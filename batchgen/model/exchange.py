@@ -87,11 +87,11 @@ class DataUri:
     image: Inline
 
 
-Carried = Link | Attachment | Inline
+Payload = Link | Attachment | Inline
 """A reference image in the form that a provider gets."""
 
 
-def as_urls(references: Sequence[Carried]) -> list[str | DataUri]:
+def as_urls(references: Sequence[Payload]) -> list[str | DataUri]:
     """Return references as items of an array of URLs: links and data URIs."""
     return [
         reference.url if isinstance(reference, Link) else DataUri(reference)

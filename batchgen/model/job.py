@@ -68,15 +68,15 @@ class Terms:
     def adapt(self, capabilities: Capabilities) -> Capabilities:
         """Return what a provider can do under these terms."""
         rules = capabilities.references
-        most = rules.most if self.max_references is None else self.max_references
+        most = rules.max_count if self.max_references is None else self.max_references
         # The carrier that the job names comes first.
         carriers = sorted(rules.carriers, key=lambda name: name != self.references)
         return replace(
             capabilities,
             references=replace(
                 rules,
-                most=most,
-                most_bytes=self.max_reference_bytes or rules.most_bytes,
+                max_count=most,
+                max_bytes=self.max_reference_bytes or rules.max_bytes,
                 carriers=tuple(carriers),
             ),
             images_per_request=self.images_per_request
@@ -99,7 +99,7 @@ class Job:
         max_failures: None never stops a run because rows fail.
         memory_mb: None for what fits into the container, at most 256.
         limit: None for all rows.
-        image_folder: See `images_at`; None for `references` in the run folder.
+        image_folder: See `images_folder`; None for `references` in the run folder.
     """
 
     source: Path
@@ -133,7 +133,7 @@ class Job:
     image_folder: Path | None = None
 
     @property
-    def images_at(self) -> Path:
+    def images_folder(self) -> Path:
         """Where images are kept whose bytes stand in the table itself."""
         return self.image_folder or self.out / "references"
 

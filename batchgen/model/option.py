@@ -13,14 +13,14 @@ class OptionRule:
 
     Attributes:
         choices: Allowed texts; empty if all are.
-        least: Minimum of a number, and `most` the maximum; None for no limit.
+        min_value: Minimum of a number, and `max_value` the maximum; None for no limit.
         needs: Another option that must be true.
         beside: Another option, and the values of which it must have one.
     """
 
     choices: tuple[str, ...] = ()
-    least: float | None = None
-    most: float | None = None
+    min_value: float | None = None
+    max_value: float | None = None
     needs: str | None = None
     beside: tuple[str, tuple[str, ...]] | None = None
 
@@ -29,7 +29,7 @@ class OptionRule:
         if self.choices and value not in self.choices:
             return f"has no {value} (it has {', '.join(self.choices)})"
         if isinstance(value, int | float) and not isinstance(value, bool):
-            low, high = self.least, self.most
+            low, high = self.min_value, self.max_value
             is_too_small = low is not None and value < low
             if is_too_small or (high is not None and value > high):
                 return f"takes {low or 0:g} to {high:g}, not {value:g}"

@@ -14,7 +14,7 @@ NANO = 1_000_000_000
 """Nano-dollars in a dollar; the ledger counts money in these."""
 
 
-class Sale(NamedTuple):
+class PriceKey(NamedTuple):
     """Everything about a purchase that decides the price of each of its images.
 
     Attributes:
@@ -77,7 +77,7 @@ class Price:
         is_agreed: Whether the user gave the price: then it overrides amounts that a
             reply states in units of the provider.
         per_reference: Added for each reference image.
-        most_per_reference: The most that each may add beyond that.
+        max_per_reference: The most that each may add beyond that.
         per_search: The most that searches add to a request: not each request searches,
             and one that does may send several queries.
     """
@@ -94,7 +94,7 @@ class Price:
     thinking: frozenset[str | None] = frozenset()
     is_agreed: bool = False
     per_reference: Decimal = Decimal(0)
-    most_per_reference: Decimal = Decimal(0)
+    max_per_reference: Decimal = Decimal(0)
     per_search: Decimal = Decimal(0)
 
     @property
@@ -104,7 +104,7 @@ class Price:
             return self.lowest
         return max(Decimal(0), 2 * self.expected - self.ceiling)
 
-    def holds_for(self, price_key: Sale) -> bool:
+    def holds_for(self, price_key: PriceKey) -> bool:
         """Tell whether this is the price for a key; an unknown model matches any."""
         return (
             self.resolution in (None, price_key.resolution)
@@ -114,10 +114,10 @@ class Price:
             and _matches(price_key.thinking, self.thinking)
         )
 
-    def of(self, price_key: Sale) -> Price:
+    def of(self, price_key: PriceKey) -> Price:
         """Return the price including the request's references and searches."""
         extra = price_key.references * self.per_reference
-        max_extra = extra + price_key.references * self.most_per_reference
+        max_extra = extra + price_key.references * self.max_per_reference
         max_extra += self.per_search if price_key.searches else 0
         if not max_extra:
             return self
@@ -153,7 +153,7 @@ def by_resolution(prices: Mapping[str, Price]) -> tuple[Price, ...]:
     return (*named, prices["*"]) if "*" in prices else tuple(named)
 
 
-def find_price(prices: PriceList, price_key: Sale) -> Price | None:
+def find_price(prices: PriceList, price_key: PriceKey) -> Price | None:
     """Return the price of one image, or None if no price is known."""
     for price in prices:
         if price.holds_for(price_key):
@@ -161,7 +161,7 @@ def find_price(prices: PriceList, price_key: Sale) -> Price | None:
     return None
 
 
-def rates_for(rates: RateList, price_key: Sale) -> dict[str, Decimal]:
+def rates_for(rates: RateList, price_key: PriceKey) -> dict[str, Decimal]:
     """Return the value of each unit in US dollars, as far as a rate is known."""
     prices = {unit: find_price(listed, price_key) for unit, listed in rates.items()}
     return {unit: price.expected for unit, price in prices.items() if price is not None}

@@ -22,7 +22,7 @@ from batchgen.errors import ArchiveDamaged, StorageError
 from batchgen.output.directory import METADATA, write_directory, write_metadata
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.tag import Tag
-from batchgen.output.walk import Found, header_at, image_at, whole_members
+from batchgen.output.walk import UncommittedMember, header_at, image_at, whole_members
 from batchgen.output.zipformat import (
     END,
     END_SIGNATURE,
@@ -35,15 +35,15 @@ __all__ = [
     "METADATA",
     "Archive",
     "DirectoryEntry",
-    "Found",
-    "Incoming",
     "Member",
+    "NewImage",
     "Tag",
+    "UncommittedMember",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
+class NewImage:
     """An image that is to be stored under a name that no listed member has."""
 
     name: str
@@ -130,7 +130,7 @@ class Archive:
         self._is_ours = True
         self._file.open_to_write()
 
-    def recover(self) -> list[Found]:
+    def recover(self) -> list[UncommittedMember]:
         """Return the whole members behind `end`, in order, and move `end` there.
 
         They are on disk when this returns, also against power loss. The file is not
@@ -166,7 +166,7 @@ class Archive:
             )
         return data
 
-    def append(self, items: Iterable[Incoming]) -> list[Member]:
+    def append(self, items: Iterable[NewImage]) -> list[Member]:
         """Write the images behind the last member; they are safe after `sync`.
 
         Raises:

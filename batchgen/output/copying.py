@@ -16,7 +16,7 @@ PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedMember:
     """A member as the ledger has it.
 
     Attributes:
@@ -30,7 +30,7 @@ class Expected:
     sha256: bytes | None = None
 
 
-def damage_of(file: DiskFile, expected: Expected) -> str | None:
+def damage_of(file: DiskFile, expected: ExpectedMember) -> str | None:
     """Read a member whole and say what is wrong with it; None if nothing is."""
     header = header_at(file, expected.offset)
     if header is None or (damage := header_damage(header, expected)):
@@ -48,7 +48,7 @@ def damage_of(file: DiskFile, expected: Expected) -> str | None:
 
 
 def copy_member(
-    file: DiskFile, expected: Expected, target: Stream
+    file: DiskFile, expected: ExpectedMember, target: Stream
 ) -> tuple[int, str | None]:
     """Copy a member with its header, unchanged.
 
@@ -71,7 +71,7 @@ def copy_member(
     return offset, None
 
 
-def header_damage(header: LocalHeader, expected: Expected) -> str | None:
+def header_damage(header: LocalHeader, expected: ExpectedMember) -> str | None:
     """Say what is wrong with a local header; None if nothing is."""
     if header.tag is None:
         return "its header has changed"
@@ -81,13 +81,15 @@ def header_damage(header: LocalHeader, expected: Expected) -> str | None:
     return None
 
 
-def _without_header(file: DiskFile, expected: Expected) -> str:
+def _without_header(file: DiskFile, expected: ExpectedMember) -> str:
     if file.size_bytes() <= expected.offset:
         return "the file ends before it"
     return "no header stands where it begins"
 
 
-def _data(file: DiskFile, expected: Expected, header: LocalHeader) -> Iterator[bytes]:
+def _data(
+    file: DiskFile, expected: ExpectedMember, header: LocalHeader
+) -> Iterator[bytes]:
     start = expected.offset + header.length
     end = start + expected.size_bytes
     for offset in range(start, end, PIECE_BYTES):

@@ -32,7 +32,7 @@ _IMAGE_EXTENSION = re.compile(r"(?<=[^/\\])\.(png|jpe?g|webp|gif|avif)$", re.IGN
 _FILE_LIKE = re.compile(r"\.(?=(png|jpe?g|webp|gif|avif|jsonl)$)", re.IGNORECASE)
 
 
-def safe_stem(raw: str) -> str:
+def safe_base_name(raw: str) -> str:
     """Return a member's path without extension, safe on Windows, macOS and Linux.
 
     `/` and the backslash make folders. The result is relative, has no `..`, no hidden
@@ -66,24 +66,24 @@ def strip_image_extension(filename: str) -> str:
     return _IMAGE_EXTENSION.sub("", filename)
 
 
-def member_name(stem: str, image: int, images: int, extension: str) -> str:
+def member_name(base_name: str, image: int, images: int, extension: str) -> str:
     """Return the name of image number `image`, from 1, out of a row's `images`."""
     number = f"-{image}" if images > 1 else ""
-    return f"{stem}{number}.{extension}"
+    return f"{base_name}{number}.{extension}"
 
 
-def claimed_stems(stem: str, images: int) -> list[str]:
+def folded_base_names(base_name: str, images: int) -> list[str]:
     """Return, folded, every stem that a row's members take, for clash checks.
 
     `cup` with two images takes `cup-1`, which another row may have as its own name.
     """
-    numbered = [f"{stem}-{image}" for image in range(1, images + 1)]
-    return [fold(name) for name in (numbered if images > 1 else [stem])]
+    numbered = [f"{base_name}-{image}" for image in range(1, images + 1)]
+    return [fold(name) for name in (numbered if images > 1 else [base_name])]
 
 
-def fold(stem: str) -> str:
+def fold(base_name: str) -> str:
     """Return the same text for base names that some system takes for the same file."""
-    decomposed = unicodedata.normalize("NFD", _JOINERS.sub("", stem))
+    decomposed = unicodedata.normalize("NFD", _JOINERS.sub("", base_name))
     return unicodedata.normalize("NFC", decomposed.casefold())
 
 

@@ -16,7 +16,7 @@ from batchgen.output.whole import replacing
 _GROUP_ROWS = 16_384
 _GROUP_BYTES = 32 * 2**20
 
-REALM = "batchgen.realm"
+MODE = "batchgen.realm"
 """Says in a table's metadata what kind of run made it: a rehearsal spends nothing."""
 VERSION = "batchgen.version"
 SOURCE = "batchgen.source"
@@ -33,7 +33,7 @@ def write_parquet(
     path: Path,
     tables: Iterable[pa.Table],
     schema: pa.Schema,
-    realm: str | None = None,
+    mode: str | None = None,
 ) -> None:
     """Write the tables as one file, or leave the old one untouched.
 
@@ -43,14 +43,14 @@ def write_parquet(
         path: Replaced in one step once everything is on disk.
         tables: Small ones, all of this schema.
         schema: Of the file, which may hold no row at all.
-        realm: What kind of run the rows are of, for the file's metadata: a reader who
+        mode: What kind of run the rows are of, for the file's metadata: a reader who
             has the file alone must be able to tell a rehearsal's money from real money.
 
     Raises:
         DiskFull: the file system or the quota is full.
         StorageError: it cannot be written.
     """
-    marks = {VERSION: version("batchgen")} | ({REALM: realm} if realm else {})
+    marks = {VERSION: version("batchgen")} | ({MODE: mode} if mode else {})
     schema = schema.with_metadata({**(schema.metadata or {}), **marks})
     with (
         replacing(path) as file,
@@ -76,7 +76,7 @@ def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def realm_of(path: Path) -> str | None:
+def mode_of(path: Path) -> str | None:
     """Return the kind of run that a table names in its metadata, else None.
 
     Also None for a file that cannot be read: reading its rows will say what is wrong.
@@ -85,5 +85,5 @@ def realm_of(path: Path) -> str | None:
         metadata = pq.read_metadata(path).metadata or {}
     except (pa.ArrowException, OSError):
         return None
-    realm: bytes | None = metadata.get(REALM.encode())
-    return None if realm is None else realm.decode(errors="replace")
+    mode: bytes | None = metadata.get(MODE.encode())
+    return None if mode is None else mode.decode(errors="replace")

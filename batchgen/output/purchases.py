@@ -53,7 +53,7 @@ SCHEMA = pa.schema(
 def write_purchases(
     path: Path,
     slices: Iterable[Sequence[PurchaseRow]],
-    realm: str | None = None,
+    mode: str | None = None,
     source: str | None = None,
 ) -> None:
     """Write the table whole, or leave the old one untouched.
@@ -61,7 +61,7 @@ def write_purchases(
     Args:
         path: Replaced in one step once everything is on disk.
         slices: Rows in order.
-        realm: What kind of run they are of; see `write_parquet`.
+        mode: What kind of run they are of; see `write_parquet`.
         source: SOURCE of the run, relative to the run folder, for the metadata.
 
     Raises:
@@ -69,7 +69,7 @@ def write_purchases(
         StorageError: it cannot be written.
     """
     schema = SCHEMA.with_metadata({SOURCE: source}) if source else SCHEMA
-    write_parquet(path, _tables(slices, schema), schema, realm)
+    write_parquet(path, _tables(slices, schema), schema, mode)
 
 
 def _tables(

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchgen.errors import StorageError
-from batchgen.output.parquet import REALM, SOURCE
+from batchgen.output.parquet import MODE, SOURCE
 from batchgen.output.purchases import SCHEMA as PURCHASES_SCHEMA
 from batchgen.output.table import SCHEMA as TABLE_SCHEMA
 from batchgen.output.unpacked import bomb_message
@@ -30,7 +30,7 @@ class WrittenTable:
     """A table of a run folder.
 
     Attributes:
-        realm: What kind of run it is of; None where it does not say so.
+        mode: What kind of run it is of; None where it does not say so.
         source: SOURCE of the run, relative to the folder; None where it does not
             say so.
     """
@@ -53,7 +53,7 @@ class WrittenTable:
             raise StorageError(f"{path} is no table of batchgen's")
         marks = schema.metadata or {}
         self._names = [name for name in self._schema.names if name in schema.names]
-        self.realm = _text(marks.get(REALM.encode()))
+        self.mode = _text(marks.get(MODE.encode()))
         self.source = _text(marks.get(SOURCE.encode()))
 
     def rows(self) -> Iterator[TableRow]:

@@ -67,10 +67,10 @@ _IN_THIS_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 def write_table(
     path: Path,
     slices: Iterable[_Slice],
-    own_schema: bytes | None,
+    user_schema: bytes | None,
     *,
     is_shared: bool = False,
-    realm: str | None = None,
+    mode: str | None = None,
 ) -> None:
     """Write the table whole, or leave the old one untouched.
 
@@ -81,20 +81,20 @@ def write_table(
         slices: Rows in manifest order, each slice with the user's columns of exactly
             these rows as Arrow IPC (stream or file); None where these are unknown,
             which leaves them null.
-        own_schema: The same columns without rows. They alone decide which columns the
+        user_schema: The same columns without rows. They alone decide which columns the
             table has; None for a manifest that has none.
         is_shared: Whether rows share purchases; then `shared_with` says with whom.
-        realm: What kind of run the rows are of; see `write_parquet`.
+        mode: What kind of run the rows are of; see `write_parquet`.
 
     Raises:
         DiskFull: the file system or the quota is full.
         StorageError: it cannot be written, or own columns do not belong to their rows.
     """
-    user_fields = _without_rows(own_schema)
+    user_fields = _without_rows(user_schema)
     batchgen_schema = SCHEMA.append(_SHARED) if is_shared else SCHEMA
     schema = _layout(batchgen_schema, user_fields)
     write_parquet(
-        path, _tables(slices, batchgen_schema, user_fields, schema), schema, realm
+        path, _tables(slices, batchgen_schema, user_fields, schema), schema, mode
     )
 
 
@@ -186,7 +186,7 @@ def _decoded(array: pa.DictionaryArray) -> pa.Array:
     return pa.DictionaryArray.from_arrays(array.indices, values).dictionary_decode()
 
 
-def own_values(data: bytes | None) -> dict[str, list[object]]:
+def user_values(data: bytes | None) -> dict[str, list[object]]:
     """Return a slice's user columns that have one value a row, by the user's names.
 
     Raises:

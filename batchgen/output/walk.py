@@ -21,7 +21,7 @@ _PIECE_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class UncommittedMember:
     """A whole member that stands behind the end that the ledger knows."""
 
     member: Member
@@ -40,7 +40,7 @@ def header_at(file: DiskFile, offset: int) -> LocalHeader | None:
 
 def whole_members(
     file: DiskFile, offset: int, size_bytes: int
-) -> Iterator[tuple[Found, int]]:
+) -> Iterator[tuple[UncommittedMember, int]]:
     """Yield each member from `offset` on and the offset behind it.
 
     Stops at the first member that is torn or foreign: it is unknown where the members
@@ -54,7 +54,7 @@ def whole_members(
         member = Member(
             header.name, offset, header.size_bytes, header.crc32, header.tag.modified
         )
-        yield Found(member, header.tag), end
+        yield UncommittedMember(member, header.tag), end
         offset = end
 
 

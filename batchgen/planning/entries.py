@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from batchgen.ledger import PlanEntry, dump_route
 from batchgen.manifest import Row
-from batchgen.output.names import safe_stem, strip_image_extension
-from batchgen.planning.routing import Choice, find_candidates
+from batchgen.output.names import safe_base_name, strip_image_extension
+from batchgen.planning.routing import Router, find_candidates
 
 
-def entry_of(row: Row, router: Choice) -> PlanEntry:
+def plan_entry(row: Row, router: Router) -> PlanEntry:
     """Return the plan's entry of a row: who makes it, for how much, or why nobody."""
     candidates, problem = find_candidates(row, router)
     if candidates and problem is None and router.round_robin is not None:
@@ -22,7 +22,7 @@ def entry_of(row: Row, router: Choice) -> PlanEntry:
         request=request,
         fingerprint=row.fingerprint,
         budget_group=row.budget_group,
-        stem=safe_stem(_base_name(row)),
+        base_name=safe_base_name(_base_name(row)),
         provider=best.provider if best else None,
         model=best.model if best else (request.model if request else None),
         resolution=best.resolution if best else None,

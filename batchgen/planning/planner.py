@@ -24,10 +24,10 @@ from batchgen.manifest import FileState, Problem, Row, Slice, key_of
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
-from batchgen.output.names import claimed_stems
-from batchgen.planning.entries import entry_of
-from batchgen.planning.routing import Choice
-from batchgen.tracebacks import fault_words
+from batchgen.output.names import folded_base_names
+from batchgen.planning.entries import plan_entry
+from batchgen.planning.routing import Router
+from batchgen.tracebacks import fault_message
 
 if TYPE_CHECKING:
     from batchgen.storage.writer import Writer
@@ -56,7 +56,7 @@ class Planner:
         self,
         ledger: Reader,
         manifest: Manifest,
-        router: Choice,
+        router: Router,
         *,
         rebuy: bool = False,
     ) -> None:
@@ -163,7 +163,7 @@ class Planner:
             lambda ledger: PlanWriter(
                 ledger,
                 key_of,
-                claimed_stems,
+                folded_base_names,
                 dedupe=self._router.job.dedupe,
                 reader=self._ledger,
                 generation=bookmark.generation if bookmark else None,
@@ -242,14 +242,14 @@ class Planner:
     def _entry(self, row: Row) -> PlanEntry:
         """Return the entry of a row; an unexpected error makes it invalid."""
         try:
-            return entry_of(row, self._router)
+            return plan_entry(row, self._router)
         except BatchgenError:
             raise
         except Exception as fault:
             self.log.exception("row_fault", extra={"position": row.position})
-            problem = Problem(column=None, message=fault_words(fault))
+            problem = Problem(column=None, message=fault_message(fault))
             invalid = replace(row, request=None, fingerprint=None, problem=problem)
-            return entry_of(invalid, self._router)
+            return plan_entry(invalid, self._router)
 
     def _compute_digest(self) -> str:
         """Return a digest of everything that decides what the plan says."""
@@ -258,7 +258,7 @@ class Planner:
             (
                 provider.name,
                 job.terms_of(provider.name).model,
-                router.able[provider.name],
+                router.capabilities[provider.name],
             )
             for provider in router.providers
         ]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from batchgen.ledger import Ledger, NamedImage, NewName, Reader, images_of, new_names
 from batchgen.ledger.naming import rename_image, rename_row
-from batchgen.output.archive import Archive, Incoming, Member, Tag
-from batchgen.output.names import claimed_stems
+from batchgen.output.archive import Archive, Member, NewImage, Tag
+from batchgen.output.names import folded_base_names
 
 if TYPE_CHECKING:
     from batchgen.storage.writer import Writer
@@ -31,7 +31,7 @@ async def rename_rows(
     Raises:
         StorageError: the images cannot be read, or cannot be written again.
     """
-    for name in await offload(lambda: new_names(ledger, generation, claimed_stems)):
+    for name in await offload(lambda: new_names(ledger, generation, folded_base_names)):
         images = images_of(ledger, name.row_id)
         await _rename(archive, writer, offload, name, images)
 
@@ -43,9 +43,9 @@ async def _rename(
     name: NewName,
     images: Sequence[NamedImage],
 ) -> None:
-    def read() -> list[Incoming]:
+    def read() -> list[NewImage]:
         return [
-            Incoming(
+            NewImage(
                 name=name.base_name + image.name.removeprefix(name.old),
                 data=archive.read(image.place),
                 tag=Tag(

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from batchgen.job.names import unknown_name
-from batchgen.ledger import Way
+from batchgen.ledger import Candidate
 from batchgen.manifest import Row
 from batchgen.model import (
     Capabilities,
     ImageRequest,
     Job,
+    PriceKey,
     PriceList,
-    Sale,
     Terms,
     find_price,
     to_nano,
@@ -25,7 +25,7 @@ from batchgen.planning.round_robin import WeightedRoundRobin
 from batchgen.provider import Provider
 from batchgen.references import Inspector, Unusable, why_unsupported
 
-Verdict = tuple[list[Way], tuple[str | None, str] | None]
+Verdict = tuple[list[Candidate], tuple[str | None, str] | None]
 """The candidates for a row; or the column that prevents all of them, and the reason."""
 
 _MAX_VERDICTS = 4096
@@ -33,14 +33,14 @@ _MAX_VERDICTS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Router:
     """Chooses the provider of each row.
 
     Attributes:
         providers: The job's providers, in the order of the job.
         all_providers: Every provider, also those that the job does not use: a message
             names the ones that could make a row.
-        able: What each provider supports under the job's terms.
+        capabilities: What each provider supports under the job's terms.
         inspector: Knows what local reference images are.
         round_robin: Spreads the rows of a job that wants speed; None for a job that
             wants low prices.
@@ -51,7 +51,7 @@ class Choice:
     providers: Sequence[Provider]
     all_providers: Mapping[str, Provider]
     prices: Mapping[str, PriceList]
-    able: Mapping[str, Capabilities]
+    capabilities: Mapping[str, Capabilities]
     inspector: Inspector
     round_robin: WeightedRoundRobin | None = None
     verdicts: dict[object, Verdict] = field(default_factory=dict, init=False)
@@ -63,7 +63,7 @@ class Choice:
         providers: Mapping[str, Provider],
         prices: Mapping[str, PriceList],
         today: date | None = None,
-    ) -> Choice:
+    ) -> Router:
         """Return the router of a job.
 
         Args:
@@ -84,11 +84,11 @@ class Choice:
             providers=job_providers,
             all_providers=providers,
             prices=prices,
-            able={
+            capabilities={
                 name: _capabilities_of(provider, job.terms_of(name), today)
                 for name, provider in providers.items()
             },
-            inspector=Inspector(job.manifest.parent, job.images_at),
+            inspector=Inspector(job.manifest.parent, job.images_folder),
             round_robin=(
                 WeightedRoundRobin(weights) if job.route == "fastest" else None
             ),
@@ -115,7 +115,7 @@ def _purchases_per_minute(job: Job, provider: Provider) -> float:
 # -- the candidates for a row
 
 
-def find_candidates(row: Row, router: Choice) -> Verdict:
+def find_candidates(row: Row, router: Router) -> Verdict:
     """Return the candidates for a row, the best first, or what prevents all of them."""
     problem = (row.problem.column, row.problem.message) if row.problem else None
     if row.request is None:
@@ -138,7 +138,7 @@ def _joined(*warnings: str | None) -> str:
     return "; ".join(filter(None, warnings))
 
 
-def _cached_verdict(row: Row, request: ImageRequest, router: Choice) -> Verdict:
+def _cached_verdict(row: Row, request: ImageRequest, router: Router) -> Verdict:
     if request.references:
         return _verdict(row, request, router)
     key = (
@@ -153,7 +153,7 @@ def _cached_verdict(row: Row, request: ImageRequest, router: Choice) -> Verdict:
     return verdict
 
 
-def _verdict(row: Row, request: ImageRequest, router: Choice) -> Verdict:
+def _verdict(row: Row, request: ImageRequest, router: Router) -> Verdict:
     names = [provider.name for provider in router.providers]
     if row.provider is not None and row.provider not in names:
         return [], ("provider", _not_chosen(row.provider, names, router))
@@ -162,7 +162,7 @@ def _verdict(row: Row, request: ImageRequest, router: Choice) -> Verdict:
             router.inspector.facts_of(reference)
     except Unusable as error:
         return [], ("references", str(error))
-    candidates: list[Way] = []
+    candidates: list[Candidate] = []
     obstacles: list[tuple[str, str]] = []
     for provider in router.providers:
         if row.provider in (None, provider.name):
@@ -181,7 +181,7 @@ def _verdict(row: Row, request: ImageRequest, router: Choice) -> Verdict:
     return [], (columns[0], "; ".join(reasons))
 
 
-def _capable_providers(request: ImageRequest, router: Choice) -> list[str]:
+def _capable_providers(request: ImageRequest, router: Router) -> list[str]:
     """Return the providers, of all, that support a request with all its options."""
     return [
         name
@@ -191,7 +191,7 @@ def _capable_providers(request: ImageRequest, router: Choice) -> list[str]:
     ]
 
 
-def _not_chosen(name: str, chosen: Sequence[str], router: Choice) -> str:
+def _not_chosen(name: str, chosen: Sequence[str], router: Router) -> str:
     """Say how to use the provider that a row names."""
     if name in router.all_providers:
         names = ",".join([*chosen, name])
@@ -207,13 +207,13 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _candidate(provider: Provider, request: ImageRequest, router: Choice) -> Way:
+def _candidate(provider: Provider, request: ImageRequest, router: Router) -> Candidate:
     model, resolution = _model_and_resolution(provider, request, router)
-    price_key = Sale.of(provider.name, request, model, resolution)
+    price_key = PriceKey.of(provider.name, request, model, resolution)
     price = find_price(router.prices.get(provider.name, ()), price_key)
     missing = _missing_options(provider.name, request, router)
     warning = f"{provider.name} has no {' and no '.join(missing)}: left out"
-    return Way(
+    return Candidate(
         provider=provider.name,
         model=model,
         resolution=resolution,
@@ -222,7 +222,7 @@ def _candidate(provider: Provider, request: ImageRequest, router: Choice) -> Way
     )
 
 
-def _rank(candidate: Way, router: Choice) -> tuple[bool, bool, float]:
+def _rank(candidate: Candidate, router: Router) -> tuple[bool, bool, float]:
     """Return the sort key of a candidate: lower is better, equal keeps the job's order.
 
     First candidates that support the whole row, then those with a known price, then by
@@ -239,31 +239,33 @@ def _rank(candidate: Way, router: Choice) -> tuple[bool, bool, float]:
 
 
 def _model_and_resolution(
-    provider: Provider, request: ImageRequest, router: Choice
+    provider: Provider, request: ImageRequest, router: Router
 ) -> tuple[str, str]:
     """Return the model that is sent and the resolution that is bought."""
     stated = request.model or router.job.terms_of(provider.name).model
-    model, resolution = router.able[provider.name].resolve_model(request, stated)
+    model, resolution = router.capabilities[provider.name].resolve_model(
+        request, stated
+    )
     return model or provider.defaults.model, resolution
 
 
 def _missing_options(
-    name: str, request: ImageRequest, router: Choice
+    name: str, request: ImageRequest, router: Router
 ) -> tuple[str, ...]:
     model, _ = _model_and_resolution(router.all_providers[name], request, router)
-    return router.able[name].for_model(model).lacking(request)
+    return router.capabilities[name].for_model(model).missing_options(request)
 
 
 def _obstacle(
-    name: str, request: ImageRequest, router: Choice
+    name: str, request: ImageRequest, router: Router
 ) -> tuple[str, str] | None:
     """Return the column and the reason why a provider cannot make a request, if any."""
-    capabilities, job = router.able[name], router.job
+    capabilities, job = router.capabilities[name], router.job
     model, _ = _model_and_resolution(router.all_providers[name], request, router)
-    obstacle = next(capabilities.misfits(request, model), None)
+    obstacle = next(capabilities.unsupported(request, model), None)
     if obstacle is not None:
         return obstacle
-    missing = capabilities.for_model(model).lacking(request)
+    missing = capabilities.for_model(model).missing_options(request)
     if missing and job.unsupported == "refuse":
         return missing[0], f'has no {missing[0]} (`unsupported = "drop"` leaves it out)'
     reason = why_unsupported(
@@ -275,8 +277,8 @@ def _obstacle(
     return None if reason is None else ("references", f"cannot take {reason}")
 
 
-def unpriced_words(
-    price_key: Sale, *, at_any_size: bool = False, elsewhere: str | None = None
+def unpriced_message(
+    price_key: PriceKey, *, at_any_size: bool = False, elsewhere: str | None = None
 ) -> str:
     """Say that no price is known, and how to give one.
 

@@ -12,18 +12,18 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from batchgen.balance import balance_in
-from batchgen.decoding import fields, number, tells_no_image, text_of
+from batchgen.decoding import fields, number, states_no_image, text_of
 from batchgen.model import (
     BASE64_KEYS,
     Balance,
     Call,
     Capabilities,
-    Carried,
     Delivered,
     Endpoint,
     ImageRequest,
     Json,
     OptionRule,
+    Payload,
     Price,
     PriceList,
     RateList,
@@ -88,7 +88,7 @@ class AimlApi:
         images_per_request=1,  # [assumed]: the schema has no number of images
         # "URLs or local Base64 encoded images" in fields of format uri: a data URI
         # is both, bare base64 is not tried [assumed].
-        references=ReferenceRules(most=5, carriers=("link", "inline")),
+        references=ReferenceRules(max_count=5, carriers=("link", "inline")),
         options=MappingProxyType({"web_search": OptionRule()}),
     )
     prices: PriceList = PRICES
@@ -111,7 +111,7 @@ class AimlApi:
         request: ImageRequest,
         model: str,
         endpoint: Endpoint,
-        references: Sequence[Carried] = (),
+        references: Sequence[Payload] = (),
     ) -> Call:
         """Return the request that buys one image; defaults are left out of it."""
         body: dict[str, object] = {"model": model, "prompt": request.prompt}
@@ -152,7 +152,7 @@ class AimlApi:
             NAME,
             reply,
             said,
-            is_known=tells_no_image(body),
+            is_documented=states_no_image(body),
             failures_are_free=self.defaults.failures_are_free,
         )
 

@@ -21,11 +21,11 @@ from batchgen.model import (
     Blob,
     Call,
     Capabilities,
-    Carried,
     Delivered,
     Endpoint,
     ImageRequest,
     OptionRule,
+    Payload,
     PriceList,
     RateList,
     ReferenceRules,
@@ -72,22 +72,22 @@ class ApiAi:
         default_resolution="1K",  # not documented: encode always says it
         images_per_request=1,  # [assumed]: no field for a number of images
         references=ReferenceRules(
-            most=14,  # [assumed] as Google's own; not documented
+            max_count=14,  # [assumed] as Google's own; not documented
             carriers=("part",),
             # 50 MB for the body as a whole: the other fields count, too.
-            most_bytes_together=49_000_000,
+            max_total_bytes=49_000_000,
         ),
         options=MappingProxyType(
             {
-                "max_output_tokens": OptionRule(least=1, most=65_536),
+                "max_output_tokens": OptionRule(min_value=1, max_value=65_536),
                 "negative_prompt": OptionRule(),
                 "person_generation": OptionRule(
                     choices=("dont_allow", "allow_adult", "allow_all")
                 ),
                 "safety_filter_level": OptionRule(choices=SAFETY_LEVELS),
-                "temperature": OptionRule(least=0, most=1),
-                "top_k": OptionRule(least=1, most=64),
-                "top_p": OptionRule(least=0, most=1),
+                "temperature": OptionRule(min_value=0, max_value=1),
+                "top_k": OptionRule(min_value=1, max_value=64),
+                "top_p": OptionRule(min_value=0, max_value=1),
             }
         ),
     )
@@ -99,7 +99,7 @@ class ApiAi:
         request: ImageRequest,
         model: str,  # noqa: ARG002 - the path chooses it
         endpoint: Endpoint,
-        references: Sequence[Carried] = (),
+        references: Sequence[Payload] = (),
     ) -> Call:
         """Return the request that buys one image.
 
@@ -145,8 +145,8 @@ class ApiAi:
         if said.images:
             return said
         # Words on a success: the tool ran and made no image [assumed].
-        is_known = isinstance(body, Blob) or bool(text_of(fields(body)))
-        error = purchase_error(NAME, reply, said, is_known=is_known)
+        is_documented = isinstance(body, Blob) or bool(text_of(fields(body)))
+        error = purchase_error(NAME, reply, said, is_documented=is_documented)
         if code := text_of(fields(body).get("code")):
             error.message += f" ({code})"
         if reply.status == 404 and isinstance(error, ModelGone):
@@ -163,7 +163,7 @@ class ApiAi:
         return balance_in(NAME, reply, fields(reply.body).get("balance"))
 
 
-def _parts(references: Sequence[Carried]) -> Iterator[tuple[str, Attachment]]:
+def _parts(references: Sequence[Payload]) -> Iterator[tuple[str, Attachment]]:
     """Yield the files, all under one name: their order is what tells them apart."""
     for reference in references:
         if isinstance(reference, Attachment):

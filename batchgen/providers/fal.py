@@ -14,7 +14,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
-from batchgen.decoding import fields, message_of, objects, text_of, words_of
+from batchgen.decoding import fields, message_of, objects, stated_message, text_of
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -29,13 +29,13 @@ from batchgen.model import (
     Accepted,
     Call,
     Capabilities,
-    Carried,
     Delivered,
     Endpoint,
     ImageRequest,
     Json,
     Next,
     OptionRule,
+    Payload,
     Price,
     PriceList,
     RateList,
@@ -103,7 +103,7 @@ class Fal:
         resolutions=RESOLUTIONS,
         default_resolution="1K",
         images_per_request=4,
-        references=ReferenceRules(most=14, carriers=("link", "inline")),
+        references=ReferenceRules(max_count=14, carriers=("link", "inline")),
         options=MappingProxyType(
             {
                 "output_format": OptionRule(choices=("png", "jpeg", "jpg", "webp")),
@@ -124,7 +124,7 @@ class Fal:
         request: ImageRequest,
         model: str,
         endpoint: Endpoint,
-        references: Sequence[Carried] = (),
+        references: Sequence[Payload] = (),
     ) -> Call:
         """Return the request that submits one task; the path names the model."""
         body: dict[str, object] = {"prompt": request.prompt}
@@ -154,7 +154,7 @@ class Fal:
         request_id = text_of(body.get("request_id")) or None
         if not 200 <= reply.status < 300:
             said = Delivered(images=(), request_id=request_id)
-            raise purchase_error(NAME, reply, said, is_known=False)
+            raise purchase_error(NAME, reply, said, is_documented=False)
         if HANDLE.fullmatch(url := text_of(body.get("status_url"))):
             return Accepted(handle=url, request_id=request_id)
         return _task(reply).submitted(reply)
@@ -230,7 +230,7 @@ def _result_error(reply: Reply) -> Running:
     details = objects(fields(reply.body).get("detail"))
     types = [kind for detail in details if (kind := text_of(detail.get("type")))]
     if types:
-        raise _failure(words_of(reply.body), types[0])
+        raise _failure(stated_message(reply.body), types[0])
     if reply.status == 400 and "still in progress" in message_of(reply.body):
         return Running()
     raise poll_error(NAME, reply)

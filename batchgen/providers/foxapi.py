@@ -22,12 +22,12 @@ from batchgen.model import (
     Attachment,
     Call,
     Capabilities,
-    Carried,
     Delivered,
     Endpoint,
     ImageRequest,
     Link,
     OptionRule,
+    Payload,
     PriceList,
     RateList,
     ReferenceRules,
@@ -79,7 +79,7 @@ class FoxApi:
         resolutions=RESOLUTIONS,
         default_resolution="1K",  # not documented: encode always says it
         images_per_request=1,  # [assumed]: no field for a number of images
-        references=ReferenceRules(most=14, carriers=("link", "upload")),
+        references=ReferenceRules(max_count=14, carriers=("link", "upload")),
         options=MappingProxyType(
             {
                 "output_format": OptionRule(choices=("jpg", "png", "webp")),
@@ -99,7 +99,7 @@ class FoxApi:
         request: ImageRequest,
         model: str,
         endpoint: Endpoint,
-        references: Sequence[Carried] = (),
+        references: Sequence[Payload] = (),
     ) -> Call:
         """Return the request that submits one task.
 
@@ -216,4 +216,6 @@ def _submit_error(reply: Reply) -> AttemptError:
         return RequestInvalid(NAME, f"{message}; {ADVICE}")
     if text_of(error.get("type")) == "service_unavailable_error":
         reply = replace(reply, status=503)
-    return purchase_error(NAME, _by_type(reply), Delivered(images=()), is_known=False)
+    return purchase_error(
+        NAME, _by_type(reply), Delivered(images=()), is_documented=False
+    )

@@ -26,12 +26,12 @@ from batchgen.model import (
     Balance,
     Call,
     Capabilities,
-    Carried,
     Delivered,
     Endpoint,
     ImageRequest,
     Link,
     OptionRule,
+    Payload,
     PriceList,
     RateList,
     ReferenceRules,
@@ -82,10 +82,10 @@ class Gccai:
         default_resolution="1K",
         images_per_request=4,
         references=ReferenceRules(
-            most=14,
+            max_count=14,
             carriers=("link", "inline", "upload"),
             media_types=("image/jpeg", "image/png", "image/webp"),
-            most_bytes=10_000_000,
+            max_bytes=10_000_000,
         ),
         options=MappingProxyType(
             {
@@ -106,7 +106,7 @@ class Gccai:
         request: ImageRequest,
         model: str,
         endpoint: Endpoint,
-        references: Sequence[Carried] = (),
+        references: Sequence[Payload] = (),
     ) -> Call:
         """Return the request that submits one task of up to four images."""
         body: dict[str, object] = {"model": model, "prompt": request.prompt}
@@ -248,7 +248,7 @@ def _as_error(reply: Reply) -> Reply:
 def _submit_error(reply: Reply) -> AttemptError:
     """Return why a submit was not taken; under a 200, only some codes are free."""
     said = Delivered(images=())
-    error = purchase_error(NAME, _stating(reply), said, is_known=False)
+    error = purchase_error(NAME, _stating(reply), said, is_documented=False)
     kind = KINDS.get(_type(reply))
     if kind is None and isinstance(error, ReplyMalformed) and _code(reply) is not None:
         kind = RequestInvalid  # a code that says nothing: it was not taken

@@ -31,7 +31,6 @@ from batchgen.model import (
     Blob,
     Call,
     Capabilities,
-    Carried,
     Delivered,
     Endpoint,
     ImageRequest,
@@ -41,6 +40,7 @@ from batchgen.model import (
     ModelLimits,
     OptionRule,
     OptionValue,
+    Payload,
     Price,
     PriceList,
     RateList,
@@ -51,7 +51,7 @@ from batchgen.model import (
 from batchgen.provider import Defaults
 from batchgen.reasons import blames_account, policy_reason
 from batchgen.reply_documents import as_one
-from batchgen.reply_errors import as_charged
+from batchgen.reply_errors import with_charge
 from batchgen.reply_images import images_at, images_in, images_in_text
 
 NAME = "gemini"
@@ -121,7 +121,7 @@ def _prices() -> Iterator[Price]:
                 lowest=Decimal(lowest),
                 resolution=size,
                 models=frozenset({model}),
-                most_per_reference=REFERENCE_TOKENS * token_usd,
+                max_per_reference=REFERENCE_TOKENS * token_usd,
                 per_search=MOST_QUERIES * SEARCH_USD,
                 thinking=frozenset({None, "minimal"}),
             )
@@ -175,15 +175,15 @@ class Gemini:
         # A whole request may have 20 MB (stated for batches, [assumed] here), of
         # which base64 takes a third more than the files.
         references=ReferenceRules(
-            most=14, carriers=("inline",), most_bytes_together=14_000_000
+            max_count=14, carriers=("inline",), max_total_bytes=14_000_000
         ),
         # [assumed]: the ranges that apiai.me documents for the same model.
         options=MappingProxyType(
             {
-                "temperature": OptionRule(least=0, most=1),
-                "top_p": OptionRule(least=0, most=1),
-                "top_k": OptionRule(least=1, most=64),
-                "max_output_tokens": OptionRule(least=1, most=65_536),
+                "temperature": OptionRule(min_value=0, max_value=1),
+                "top_p": OptionRule(min_value=0, max_value=1),
+                "top_k": OptionRule(min_value=1, max_value=64),
+                "max_output_tokens": OptionRule(min_value=1, max_value=65_536),
                 "safety_filter_level": OptionRule(choices=THRESHOLDS),
                 "web_search": OptionRule(),
                 "thinking_level": OptionRule(choices=THINKING_LEVELS),
@@ -233,7 +233,7 @@ class Gemini:
         request: ImageRequest,
         model: str,
         endpoint: Endpoint,
-        references: Sequence[Carried] = (),
+        references: Sequence[Payload] = (),
     ) -> Call:
         """Return the request that buys one image; `auto` is the input image's ratio."""
         stated = request.options
@@ -310,7 +310,7 @@ class Gemini:
             free = self.defaults.failures_are_free
             raise error_of(NAME, reply, said, failures_are_free=free)
         kind, words = _why(body)
-        raise as_charged(kind(NAME, words, Charge.UNKNOWN), said)
+        raise with_charge(kind(NAME, words, Charge.UNKNOWN), said)
 
 
 # Names of an answer; without any of them it is none, and may be an error.

@@ -4,7 +4,14 @@ These names stay, wherever they are defined.
 """
 
 from batchgen.balance import balance_in
-from batchgen.decoding import fields, message_of, number, objects, text_of, words_of
+from batchgen.decoding import (
+    fields,
+    message_of,
+    number,
+    objects,
+    stated_message,
+    text_of,
+)
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -33,7 +40,6 @@ from batchgen.model import (
     Blob,
     Call,
     Capabilities,
-    Carried,
     Delivered,
     Endpoint,
     ImageRequest,
@@ -41,6 +47,7 @@ from batchgen.model import (
     Link,
     Next,
     OptionRule,
+    Payload,
     Price,
     PriceList,
     RateList,
@@ -74,7 +81,6 @@ __all__ = [
     "Blob",
     "Call",
     "Capabilities",
-    "Carried",
     "Charge",
     "CredentialRejected",
     "Defaults",
@@ -91,6 +97,7 @@ __all__ = [
     "OptionRule",
     "OutOfCredit",
     "OutcomeUnknown",
+    "Payload",
     "PollSchedule",
     "Price",
     "PriceList",
@@ -120,8 +127,8 @@ __all__ = [
     "objects",
     "poll_error",
     "purchase_error",
+    "stated_message",
     "tasks_in",
     "text_of",
     "uploaded",
-    "words_of",
 ]

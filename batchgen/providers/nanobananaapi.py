@@ -13,7 +13,7 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.decoding import describe, fields, number, text_of, words_of
+from batchgen.decoding import describe, fields, number, stated_message, text_of
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -28,12 +28,12 @@ from batchgen.model import (
     RESOLUTIONS,
     Call,
     Capabilities,
-    Carried,
     Delivered,
     Endpoint,
     ImageRequest,
     Json,
     OptionRule,
+    Payload,
     Price,
     PriceList,
     RateList,
@@ -43,7 +43,7 @@ from batchgen.model import (
     by_resolution,
 )
 from batchgen.provider import Defaults
-from batchgen.reasons import blamed
+from batchgen.reasons import error_type_in
 from batchgen.reply_documents import as_one
 from batchgen.reply_errors import purchase_error
 from batchgen.reply_images import images_in
@@ -92,7 +92,7 @@ class NanoBananaApi:
         default_resolution="1K",
         images_per_request=9,
         # Clients pass URLs and data URIs; sizes and formats are not documented.
-        references=ReferenceRules(most=10, carriers=("link", "inline")),
+        references=ReferenceRules(max_count=10, carriers=("link", "inline")),
         options=MappingProxyType(
             {"service_tier": OptionRule(choices=("default", "priority"))}
         ),
@@ -113,7 +113,7 @@ class NanoBananaApi:
         request: ImageRequest,
         model: str,
         endpoint: Endpoint,
-        references: Sequence[Carried] = (),
+        references: Sequence[Payload] = (),
     ) -> Call:
         """Return the request that buys up to nine images of one prompt.
 
@@ -163,7 +163,7 @@ class NanoBananaApi:
         raise error
 
 
-def _path(endpoint: Endpoint, references: Sequence[Carried]) -> str:
+def _path(endpoint: Endpoint, references: Sequence[Payload]) -> str:
     """Return where a request goes: with references to edit, if the job says `edit`."""
     match endpoint.choice:
         case None | "generate":
@@ -184,15 +184,15 @@ def _error(reply: Reply, said: Delivered) -> AttemptError:
     body = fields(reply.body)
     places = body.get("data")
     is_success = number(body.get("code")) == 0 or text_of(body.get("code")) == "0"
-    is_known = (
+    is_documented = (
         not _names_something(places)
         if is_success
-        else bool(words_of(body) or "code" in body)
+        else bool(stated_message(body) or "code" in body)
     )
-    error = purchase_error(NAME, reply, said, is_known=is_known)
+    error = purchase_error(NAME, reply, said, is_documented=is_documented)
     is_open = reply.status in (200, 201, 400, 422) and isinstance(reply.body, dict)
     is_vague = isinstance(error, NoImage | ReplyMalformed | RequestInvalid)
-    is_vague = is_vague and blamed(error.message) is None
+    is_vague = is_vague and error_type_in(error.message) is None
     if is_open and is_vague and POLICY.search(error.message):
         return Refused(NAME, error.message, Charge.UNKNOWN)
     return error

@@ -15,7 +15,7 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.decoding import fields, number, tells_no_image, text_of
+from batchgen.decoding import fields, number, states_no_image, text_of
 from batchgen.errors import AttemptError
 from batchgen.model import (
     BASE64_KEYS,
@@ -23,13 +23,13 @@ from batchgen.model import (
     Attachment,
     Call,
     Capabilities,
-    Carried,
     Delivered,
     Endpoint,
     ImageRequest,
     Json,
     ModelLimits,
     OptionRule,
+    Payload,
     PixelLimits,
     Price,
     PriceList,
@@ -94,7 +94,7 @@ def _price(lowest: str, expected: str, dearest: str, *qualities: str | None) -> 
         resolution="1K",
         models=frozenset({MODEL, SNAPSHOT}),
         qualities=frozenset(qualities),
-        most_per_reference=REFERENCE_USD,
+        max_per_reference=REFERENCE_USD,
     )
 
 
@@ -151,7 +151,9 @@ class OpenAi:
         # larger than the wire reads would be paid for and lost.
         images_per_request=4,
         # 25 MB a file for gpt-image-1, 50 MB in newer copies of the reference.
-        references=ReferenceRules(most=16, carriers=("part",), most_bytes=25_000_000),
+        references=ReferenceRules(
+            max_count=16, carriers=("part",), max_bytes=25_000_000
+        ),
         options=MappingProxyType(
             {
                 "output_format": OptionRule(choices=("png", "jpeg", "jpg", "webp")),
@@ -161,8 +163,8 @@ class OpenAi:
                 "background": OptionRule(choices=("transparent", "opaque", "auto")),
                 "moderation": OptionRule(choices=("low", "auto")),
                 "output_compression": OptionRule(
-                    least=0,
-                    most=100,
+                    min_value=0,
+                    max_value=100,
                     beside=("output_format", ("jpg", "jpeg", "webp")),
                 ),
             }
@@ -184,7 +186,7 @@ class OpenAi:
         request: ImageRequest,
         model: str,
         endpoint: Endpoint,
-        references: Sequence[Carried] = (),
+        references: Sequence[Payload] = (),
     ) -> Call:
         """Return the request: JSON to generations, with references a form to edits.
 
@@ -292,4 +294,4 @@ def _error(reply: Reply, said: Delivered) -> AttemptError:
         reply = replace(reply, body={**body, "code": STATUS_OF_CODE[code]})
     elif reply.status < 500:
         reply = replace(reply, status=STATUS_OF_CODE.get(code, reply.status))
-    return purchase_error(NAME, reply, said, is_known=tells_no_image(body))
+    return purchase_error(NAME, reply, said, is_documented=states_no_image(body))

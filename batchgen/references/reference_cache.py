@@ -174,10 +174,10 @@ class ReferenceCache:
         return identity
 
     def _max_bytes(self, rules: ReferenceRules, image_count: int) -> int | None:
-        total = rules.most_bytes_together
+        total = rules.max_total_bytes
         if total is not None and self._shrink:
             total //= image_count
-        limits = [limit for limit in (rules.most_bytes, total) if limit is not None]
+        limits = [limit for limit in (rules.max_bytes, total) if limit is not None]
         return min(limits, default=None)
 
     # -- bytes

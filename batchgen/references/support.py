@@ -42,12 +42,12 @@ def why_unsupported(
         facts = inspector.facts_of(reference)
         if facts is None:
             continue
-        reason = why_image_unsupported(facts, rules.media_types, rules.most_bytes)
+        reason = why_image_unsupported(facts, rules.media_types, rules.max_bytes)
         is_convertible = shrink and can_convert(facts.media_type, rules.media_types)
         if reason is not None and not is_convertible:
             return f"{shown(reference)}: {reason}"
         total_bytes += facts.size_bytes
-    max_bytes = rules.most_bytes_together
+    max_bytes = rules.max_total_bytes
     if max_bytes is None or total_bytes <= max_bytes or shrink:
         return None
     return f"{len(files)} files together: {_too_large(total_bytes, max_bytes)}"

@@ -6,7 +6,7 @@ from batchgen.admission.decision import Drop, Halt, Later, Refusal, request
 from batchgen.admission.feed import Feed, QueuedPart
 from batchgen.admission.found_limits import remember
 from batchgen.admission.permit import Permit
-from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.provider_stop import stop
 from batchgen.admission.reference_uploads import References
 from batchgen.admission.row_faults import EVERYBODYS, fail_by_fault
@@ -16,7 +16,7 @@ from batchgen.errors import DayFull, NearlyAllFailed
 from batchgen.limits import Failures
 
 
-async def work_off(run: Run, lane: Lane, references: References) -> None:
+async def feed_queue(run: Run, queue: ProviderQueue, references: References) -> None:
     """Buy all that is chosen for a lane, until it is done or must stop.
 
     Raises:
@@ -27,25 +27,25 @@ async def work_off(run: Run, lane: Lane, references: References) -> None:
         NearlyAllFailed: it is better to look first.
     """
     try:
-        with Feed(run, lane, references) as feed:
-            await _feed(run, lane, feed)
-        if lane.task_refusal is not None and lane.stopped is None:
-            stop(run, lane, lane.task_refusal)  # nothing is left that says otherwise
+        with Feed(run, queue, references) as feed:
+            await _feed(run, queue, feed)
+        if queue.task_error is not None and queue.stopped is None:
+            stop(run, queue, queue.task_error)  # nothing is left that says otherwise
     finally:
-        await remember(run, lane)
+        await remember(run, queue)
     if run.gives_up:
         raise NearlyAllFailed(_few_succeed(run.failures))
 
 
-async def _feed(run: Run, lane: Lane, feed: Feed) -> None:
+async def _feed(run: Run, queue: ProviderQueue, feed: Feed) -> None:
     while (queued := await feed.next()) is not None:
         try:
-            answer = await request(run, lane, queued)
+            answer = await request(run, queue, queued)
         except EVERYBODYS:
             raise
         except Exception as fault:
             run.log.exception("row_fault", extra={"row": queued.part.row_id})
-            await fail_by_fault(run, lane, queued.part.row_id, fault)
+            await fail_by_fault(run, queue, queued.part.row_id, fault)
             continue
         if isinstance(answer, Permit):
             run.tasks.start_soon(buy, run, answer)
@@ -53,7 +53,7 @@ async def _feed(run: Run, lane: Lane, feed: Feed) -> None:
             break
         else:
             await _park(run, feed, queued, answer)
-    run.full |= feed.scan.full_shares()
+    run.full |= feed.scan.full_column_values()
 
 
 async def _park(run: Run, feed: Feed, queued: QueuedPart, refusal: Refusal) -> None:
@@ -74,7 +74,7 @@ async def _park(run: Run, feed: Feed, queued: QueuedPart, refusal: Refusal) -> N
 
 async def _sleep_over(run: Run, full: DayFull) -> None:
     """Wait for the next UTC day; what is in flight goes on."""
-    run.progress.say_once(f"the day's budget is reached, waiting: {full}")
+    run.progress.notify_once(f"the day's budget is reached, waiting: {full}")
     run.progress.phase = "waiting"
     await run.budget.next_day()
     # Not when it is cancelled: then the run is stopping.

@@ -38,7 +38,7 @@ class Progress:
         bought: Images that this run stored.
         spent: Nano-dollars of the whole folder, and so is `at_risk`.
         in_flight: Tells how many purchases are between SENT and DELIVERED.
-        retired: What of `spent` was paid for rows that the manifest no longer holds.
+        superseded: What of `spent` was paid for rows that the manifest no longer holds.
         rehearsed: Whether all money is a rehearsal's: then none is spent.
         budgets: Says how the budgets of the day and of a column's values stand.
         stop: Set before the phase is `stopping`.
@@ -52,7 +52,7 @@ class Progress:
     rows: Counter[Status] = field(default_factory=Counter)
     bought: int = 0
     spent: int = 0
-    retired: int = 0
+    superseded: int = 0
     at_risk: int = 0
     rehearsed: bool = False
     phase: str = "starting"
@@ -60,15 +60,15 @@ class Progress:
     budgets: Callable[[], list[str]] = list
     budget_levels: Callable[[], list[tuple[Scope, int, int]]] = list
     wait_reasons: Callable[[], list[str]] = list
-    said: set[str] = field(default_factory=set)
+    shown_once: set[str] = field(default_factory=set)
     stored_bytes: int = 0
     stop: Stop | None = None
     notice: Callable[[str], None] = lambda _: None
 
-    def say_once(self, text: str) -> None:
+    def notify_once(self, text: str) -> None:
         """Tell the user something that would otherwise be said a thousand times."""
-        if text not in self.said:
-            self.said.add(text)
+        if text not in self.shown_once:
+            self.shown_once.add(text)
             self.notice(text)
 
     def settle(

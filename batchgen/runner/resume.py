@@ -11,17 +11,17 @@ import anyio
 
 from batchgen.admission.next_step import Part
 from batchgen.admission.permit import Presence
-from batchgen.admission.provider_queue import Lane
-from batchgen.admission.run_context import Flight, Run
+from batchgen.admission.provider_queue import ProviderQueue
+from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.charges import ChargedAs, by_list
 from batchgen.attempts.deliver import deliver
 from batchgen.attempts.fence import fenced
 from batchgen.attempts.fetch import fetch
-from batchgen.attempts.finish import fail, give_back, leave_open
+from batchgen.attempts.finish import fail, leave_at_risk, leave_open
 from batchgen.attempts.polling import Poller
 from batchgen.attempts.purchase import follow_and_fetch
 from batchgen.attempts.store import mark_stored, settle_if_whole
-from batchgen.budget import Reservation, day_of, shares_of
+from batchgen.budget import Reservation, column_values_of, day_of
 from batchgen.errors import (
     Again,
     AttemptError,
@@ -32,10 +32,10 @@ from batchgen.errors import (
 )
 from batchgen.images import NotAnImage, inspect
 from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, Reader, StoredImage
-from batchgen.model import Delivered, Running, Sale, State, Status
-from batchgen.output.archive import Archive, Found, Tag
+from batchgen.model import Delivered, PriceKey, Running, State, Status
+from batchgen.output.archive import Archive, Tag, UncommittedMember
 from batchgen.output.kept import KeptFiles
-from batchgen.wire import Lease
+from batchgen.wire import MemoryLease
 
 SPREAD_S = 3.0
 """First polls after a restart are spread over this: thousands may be waiting."""
@@ -74,7 +74,7 @@ def recover(ledger: Ledger, archive: Archive, now: int) -> int:
     return adopted
 
 
-def _refuse_older_ledger(ledger: Ledger, members: Sequence[Found]) -> None:
+def _refuse_older_ledger(ledger: Ledger, members: Sequence[UncommittedMember]) -> None:
     """Refuse a ledger that is older than the archive, or another run's.
 
     A purchase is in the ledger, on disk, before it is sent.
@@ -91,9 +91,9 @@ def _refuse_older_ledger(ledger: Ledger, members: Sequence[Found]) -> None:
 
 
 def _adopt(
-    ledger: Ledger, archive: Archive, all_members: Sequence[Found], now: int
+    ledger: Ledger, archive: Archive, all_members: Sequence[UncommittedMember], now: int
 ) -> int:
-    by_attempt: dict[int, list[Found]] = defaultdict(list)
+    by_attempt: dict[int, list[UncommittedMember]] = defaultdict(list)
     for member in all_members:
         by_attempt[member.tag.attempt_id].append(member)
     open_ids = {attempt.attempt_id: attempt for attempt in ledger.open_attempts()}
@@ -120,7 +120,7 @@ def _adopt(
     return adopted
 
 
-def _look(archive: Archive, member: Found) -> StoredImage | None:
+def _look(archive: Archive, member: UncommittedMember) -> StoredImage | None:
     data = archive.read(member.member.offset)
     try:
         facts = inspect(data)
@@ -172,40 +172,40 @@ def _forget_answer(
         ledger.settle(row.row_id, Status.PENDING, end.error, end.message)
 
 
-def flights_of(
+def contexts_of(
     ledger: Reader,
-    lanes: Mapping[tuple[str, str], Lane],
+    queues: Mapping[tuple[str, str], ProviderQueue],
     attempts: Sequence[AttemptRecord],
-) -> list[Flight]:
+) -> list[AttemptContext]:
     """Return attempts that can be carried on; no money is held for them yet.
 
     Args:
         ledger: Where their rows stand.
-        lanes: Where attempts can be asked for, by provider and recorded base URL.
+        queues: Where attempts can be asked for, by provider and recorded base URL.
         attempts: Oldest first.
     """
-    flights = []
+    contexts = []
     for attempt in attempts:
-        lane = lanes.get((attempt.provider, attempt.base_url))
-        if lane is None:
+        queue = queues.get((attempt.provider, attempt.base_url))
+        if queue is None:
             continue
         row = ledger.row(attempt.row_id)
         reservation = Reservation(
-            group=Sale.of(
+            price_key=PriceKey.of(
                 attempt.provider,
                 row.request,
                 attempt.model,
                 attempt.resolution or "",
             ),
             images=attempt.images,
-            shares=shares_of(row.budget_group),
+            column_values=column_values_of(row.budget_group),
             day=day_of(attempt.sent_at),
         )
-        flights.append(
-            Flight(
-                lane=lane,
+        contexts.append(
+            AttemptContext(
+                queue=queue,
                 part=Part(attempt.row_id, attempt.first_image, attempt.images),
-                stem=row.stem,
+                base_name=row.base_name,
                 request=row.request,
                 attempt=attempt,
                 reservation=reservation,
@@ -213,93 +213,97 @@ def flights_of(
                 task_id=attempt.task_id,
             )
         )
-    return flights
+    return contexts
 
 
-async def ask_first(run: Run, flights: Sequence[Flight]) -> list[Flight]:
+async def ask_first(
+    run: Run, contexts: Sequence[AttemptContext]
+) -> list[AttemptContext]:
     """Ask for the tasks of rows that are to be bought again, before they are.
 
     Returns:
         The other flights: nothing is bought that they may still bring.
     """
-    asked = [flight for flight in flights if _is_asked_first(run.ledger, flight)]
+    asked = [context for context in contexts if _is_asked_first(run.ledger, context)]
     async with anyio.create_task_group() as tasks:
-        for flight in asked:
-            tasks.start_soon(_ask_first, run, flight)
-    return [flight for flight in flights if flight not in asked]
+        for context in asked:
+            tasks.start_soon(_ask_first, run, context)
+    return [context for context in contexts if context not in asked]
 
 
-async def _ask_first(run: Run, flight: Flight) -> None:
-    async with fenced(run, flight):
-        await _ask_once(run, flight)
+async def _ask_first(run: Run, context: AttemptContext) -> None:
+    async with fenced(run, context):
+        await _ask_once(run, context)
 
 
-def _is_asked_first(ledger: Reader, flight: Flight) -> bool:
-    is_wanted = ledger.status(flight.part.row_id) is Status.PENDING
-    is_overdue = flight.attempt.state is State.OVERDUE
-    return is_overdue and is_wanted and flight.planned is not None
+def _is_asked_first(ledger: Reader, context: AttemptContext) -> bool:
+    is_wanted = ledger.status(context.part.row_id) is Status.PENDING
+    is_overdue = context.attempt.state is State.OVERDUE
+    return is_overdue and is_wanted and context.planned is not None
 
 
-def carry_on(run: Run, flights: Sequence[Flight]) -> None:
+def carry_on(run: Run, contexts: Sequence[AttemptContext]) -> None:
     """Start all flights; first polls are spread over one interval, oldest first."""
-    for number, flight in enumerate(flights):
-        presence = Presence(run, flight.lane)
-        presence.arrive(with_slot=_is_polled(flight))
-        carried_on = replace(flight, presence=presence)
-        delay_s = SPREAD_S * number / len(flights)
+    for number, context in enumerate(contexts):
+        presence = Presence(run, context.queue)
+        presence.arrive(with_slot=_is_polled(context))
+        carried_on = replace(context, presence=presence)
+        delay_s = SPREAD_S * number / len(contexts)
         run.tasks.start_soon(_carry_on, run, carried_on, presence, delay_s)
 
 
-def _is_polled(flight: Flight) -> bool:
+def _is_polled(context: AttemptContext) -> bool:
     """Say whether a task is asked for until it ends."""
-    is_other = flight.attempt.state in (State.DELIVERED, State.OVERDUE)
-    return not is_other and flight.planned is not None
+    is_other = context.attempt.state in (State.DELIVERED, State.OVERDUE)
+    return not is_other and context.planned is not None
 
 
 async def _carry_on(
-    run: Run, flight: Flight, presence: Presence, delay_s: float
+    run: Run, context: AttemptContext, presence: Presence, delay_s: float
 ) -> None:
     with presence:
-        async with fenced(run, flight):
-            if flight.attempt.state is State.DELIVERED:
-                await _download_again(run, flight)
-            elif _is_polled(flight):
+        async with fenced(run, context):
+            if context.attempt.state is State.DELIVERED:
+                await _download_again(run, context)
+            elif _is_polled(context):
                 await anyio.sleep(delay_s)
                 with run.wire.lease() as lease:
-                    await follow_and_fetch(run, flight, 0.0, lease)
+                    await follow_and_fetch(run, context, 0.0, lease)
             else:
-                await _ask_once(run, flight)
+                await _ask_once(run, context)
 
 
-async def _download_again(run: Run, flight: Flight) -> None:
-    attempt, row = flight.attempt, run.ledger.row(flight.part.row_id)
+async def _download_again(run: Run, context: AttemptContext) -> None:
+    attempt, row = context.attempt, run.ledger.row(context.part.row_id)
     kind = attempt.charge or Charge.UNKNOWN
     charge = ChargedAs(kind, attempt.cost, attempt.uncertain)
     # Where links were tried for minutes before, somebody waits to buy the row again.
     is_retried = attempt.attempt_id <= row.tries_from or row.status is Status.FAILED
     rounds = RETRIED_DOWNLOADS if is_retried else None
     links = run.ledger.links(attempt.attempt_id)
-    await fetch(run, flight, links, charge, rounds=rounds)
+    await fetch(run, context, links, charge, rounds=rounds)
 
 
-async def _ask_once(run: Run, flight: Flight) -> None:
+async def _ask_once(run: Run, context: AttemptContext) -> None:
     """Ask for a task that is overdue, or whose row was dropped or edited meanwhile."""
     with run.wire.lease() as lease:
-        await _ask_and_deliver(run, flight, lease)
+        await _ask_and_deliver(run, context, lease)
 
 
-async def _ask_and_deliver(run: Run, flight: Flight, lease: Lease) -> None:
+async def _ask_and_deliver(
+    run: Run, context: AttemptContext, lease: MemoryLease
+) -> None:
     outcome: Delivered | Running = Running()
     try:
         with run.cut_short():
-            outcome = await Poller(run, flight, flight.task_id or "", lease).ask()
+            outcome = await Poller(run, context, context.task_id or "", lease).ask()
     except ProviderStopped as error:
-        await leave_open(run, flight, error)
+        await leave_open(run, context, error)
         return
     except AttemptError as error:
-        await fail(run, flight, error)
+        await fail(run, context, error)
         return
     if isinstance(outcome, Running):
-        give_back(run, flight)
+        leave_at_risk(run, context)
     else:
-        await deliver(run, flight, outcome, lease)
+        await deliver(run, context, outcome, lease)

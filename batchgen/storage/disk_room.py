@@ -46,15 +46,15 @@ GROWTH = 1.5
 """How much is held for each byte that is needed, where plenty is free."""
 
 
-class Look(Enum):
+class DiskRoomState(Enum):
     """Whether one more request may leave, as far as the disk is concerned."""
 
     HELD = auto()
-    LACKING = auto()  # `hold` may get the room
+    MISSING_ROOM = auto()  # `hold` may get the room
     FULL = auto()
 
 
-class Room:
+class DiskRoom:
     """Room in the archive and in the ledger's log; used by the event loop alone."""
 
     def __init__(self, folder: Path, archive: Archive, log: Path, offload: Offload):
@@ -75,17 +75,21 @@ class Room:
         self._refused_at = -1  # free bytes when the file system last refused to hold
         self._turn = anyio.Lock()
 
-    def look(self, images: int, image_bytes: int) -> Look:
+    def look(self, images: int, image_bytes: int) -> DiskRoomState:
         """Say whether there is room for images of a size; nothing is awaited."""
         free = self._free()
         if free < self._needed(images, image_bytes):
-            return Look.FULL
+            return DiskRoomState.FULL
         if self._too_large(images, image_bytes) is not None:
-            return Look.FULL
+            return DiskRoomState.FULL
         missing = self._missing(images, images * image_bytes)
         if not self._can_hold or not sum(missing):
-            return Look.HELD
-        return Look.FULL if free <= self._refused_at else Look.LACKING
+            return DiskRoomState.HELD
+        return (
+            DiskRoomState.FULL
+            if free <= self._refused_at
+            else DiskRoomState.MISSING_ROOM
+        )
 
     async def hold(self, images: int, image_bytes: int) -> None:
         """Hold the missing room, or learn that this fails; `look` then says which."""

@@ -100,14 +100,14 @@ def write_tables(
     _write_results(ledger, folder / f"{TABLE}{mark}", end)
     path = folder / f"{PURCHASES}{mark}"
     source = ledger.meta.source
-    write_purchases(path, purchase_slices(ledger), ledger.realm, source)
+    write_purchases(path, purchase_slices(ledger), ledger.mode, source)
 
 
 def _write_results(ledger: Reader, path: Path, end: int | None) -> None:
-    own_schema = ledger.meta.own_schema
+    user_schema = ledger.meta.user_schema
     slices = result_slices(ledger, ARCHIVE, end)
     is_shared = has_shared_rows(ledger)
-    write_table(path, slices, own_schema, is_shared=is_shared, realm=ledger.realm)
+    write_table(path, slices, user_schema, is_shared=is_shared, mode=ledger.mode)
 
 
 def _finish(ledger: Reader, archive: Archive) -> None:

@@ -16,7 +16,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 
 from batchgen.errors import DiskFull
 from batchgen.ledger import Ledger
-from batchgen.output.archive import Archive, Incoming, Member
+from batchgen.output.archive import Archive, Member, NewImage
 
 if TYPE_CHECKING:
     from batchgen.wire.line import Offload
@@ -77,7 +77,7 @@ class _Entry:
     """
 
     step: Callable[[Ledger, list[Member]], Any]
-    images: Sequence[Incoming] = ()
+    images: Sequence[NewImage] = ()
     members: list[Member] = field(default_factory=list)
     end: int | None = None
     may_wait: bool = False
@@ -149,7 +149,7 @@ class Writer:
 
     async def store(
         self,
-        images: Sequence[Incoming],
+        images: Sequence[NewImage],
         step: Callable[[Ledger, list[Member]], T],
         *,
         then: Callable[[T], None] | None = None,

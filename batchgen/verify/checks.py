@@ -16,7 +16,7 @@ from batchgen.sandbox.faults import DOWNLOAD_FAULTS, Fault
 from batchgen.sandbox.services import all_services
 from batchgen.verify.books import Books, CheckFailed, expect
 from batchgen.verify.customer import Customer
-from batchgen.verify.outcomes import EXPECTED, Expected, expected_of
+from batchgen.verify.outcomes import EXPECTED, ExpectedMember, expected_of
 from batchgen.verify.requests import REQUEST_CHECKS
 
 RUNS = 4
@@ -25,8 +25,8 @@ LINKS = 6
 """Rows that make sure of a link: now and then a reply has base64."""
 STOPS = frozenset(fault for fault in EXPECTED if EXPECTED[fault].is_rejected)
 ONE_PURCHASE = frozenset(EXPECTED) - STOPS - DOWNLOAD_FAULTS
-HELD = Expected(status="held", error="outcome_unknown", bill=("lost",), at_risk=1)
-TASK_LOST = Expected(
+HELD = ExpectedMember(status="held", error="outcome_unknown", bill=("lost",), at_risk=1)
+TASK_LOST = ExpectedMember(
     status="held", error="task_lost", unknown=frozenset({"delivered"}), at_risk=1
 )
 
@@ -81,7 +81,7 @@ def _name_of(work: Work) -> str:
     return name.replace("_", " ")
 
 
-def check_row(customer: Customer, books: Books, expected: Expected) -> None:
+def check_row(customer: Customer, books: Books, expected: ExpectedMember) -> None:
     """Check the books of one row against what is expected, to the nano-dollar.
 
     Raises:
@@ -115,7 +115,7 @@ def check_all_paid(books: Books) -> None:
 
 
 async def go_wrong_once(
-    customer: Customer, *, fault: Fault, expected: Expected
+    customer: Customer, *, fault: Fault, expected: ExpectedMember
 ) -> None:
     """Buy one image whose first request, or first poll, goes wrong."""
     customer.write([customer.row(f"a jug, {fault}")])
@@ -124,7 +124,7 @@ async def go_wrong_once(
     check_row(customer, customer.read_books(), expected)
 
 
-async def stop(customer: Customer, *, fault: Fault, expected: Expected) -> None:
+async def stop(customer: Customer, *, fault: Fault, expected: ExpectedMember) -> None:
     """Refuse key, credit or model: little is sent, and rows stay pending."""
     rows = [customer.row(f"a fork {number}, {fault}") for number in range(3)]
     customer.write(rows)
@@ -147,7 +147,7 @@ async def stop(customer: Customer, *, fault: Fault, expected: Expected) -> None:
 
 
 async def fail_downloads(
-    customer: Customer, *, fault: Fault, expected: Expected
+    customer: Customer, *, fault: Fault, expected: ExpectedMember
 ) -> None:
     """Let a link fail: nothing is bought again for it."""
     prompts = [f"a dish {number}, {fault}" for number in range(LINKS)]

@@ -13,7 +13,7 @@ LOST = frozenset({"lost"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class ExpectedMember:
     """How a row ends after one fault.
 
     Attributes:
@@ -43,21 +43,21 @@ class Expected:
         return self.status == "pending"
 
 
-FINE = Expected()
-REJECTED = Expected(requests=2)
+FINE = ExpectedMember()
+REJECTED = ExpectedMember(requests=2)
 """Asked again after it was surely rejected unprocessed: that is no attempt."""
-FAILED_FIRST = Expected(requests=2, attempts=2)
+FAILED_FIRST = ExpectedMember(requests=2, attempts=2)
 LOST_FIRST = replace(FAILED_FIRST, at_risk=1)
 CHARGED_AND_LOST = replace(LOST_FIRST, bill=("lost", "delivered"))
-UNREADABLE = Expected(
+UNREADABLE = ExpectedMember(
     status="failed", error="reply_malformed", bill=("lost",), at_risk=1, code=3
 )
-STOPPED = Expected(status="pending", attempts=0, bill=(), code=5)
+STOPPED = ExpectedMember(status="pending", attempts=0, bill=(), code=5)
 NO_IMAGE = replace(
     LOST_FIRST, bill=("no_image", "delivered"), unknown=LOST | {"no_image"}
 )
 
-EXPECTED: Mapping[Fault, Expected] = MappingProxyType(
+EXPECTED: Mapping[Fault, ExpectedMember] = MappingProxyType(
     {
         Fault.THROTTLE: REJECTED,
         Fault.THROTTLE_SILENT: REJECTED,
@@ -74,11 +74,11 @@ EXPECTED: Mapping[Fault, Expected] = MappingProxyType(
         Fault.MODEL_GONE: replace(STOPPED, error="model_gone", code=1, requests=2),
         Fault.GENERATION_FAILED: LOST_FIRST,  # whether it is charged, nobody says
         Fault.NO_IMAGE: NO_IMAGE,
-        Fault.SMALLER_IMAGE: Expected(warns=True),
+        Fault.SMALLER_IMAGE: ExpectedMember(warns=True),
         Fault.TASK_UNKNOWN: FINE,
         Fault.CUT_DOWNLOAD: FINE,
         Fault.EXPIRED_LINK: FINE,
-        Fault.GONE_LINK: Expected(status="failed", error="link_lost", code=3),
+        Fault.GONE_LINK: ExpectedMember(status="failed", error="link_lost", code=3),
     }
 )
 ELSEWHERE = frozenset(
@@ -87,7 +87,7 @@ ELSEWHERE = frozenset(
 """Faults that need rows of another kind, or more of them."""
 
 
-def expected_of(service: object, fault: Fault) -> Expected:
+def expected_of(service: object, fault: Fault) -> ExpectedMember:
     """Return how a row ends after a fault.
 
     Args:

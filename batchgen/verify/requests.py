@@ -31,9 +31,14 @@ def values_of(name: str, rule: OptionRule) -> list[Any]:
         return [None, *rule.choices]
     if type_of_option[name] is bool:
         return [None, True, False]
-    if rule.least is None or rule.most is None:
+    if rule.min_value is None or rule.max_value is None:
         return [None, "blurry, “soft” 青"]
-    return [None, rule.least, (rule.least + rule.most) // 2, rule.most]
+    return [
+        None,
+        rule.min_value,
+        (rule.min_value + rule.max_value) // 2,
+        rule.max_value,
+    ]
 
 
 def rates_of(customer: Customer) -> dict[str, Decimal]:
@@ -44,17 +49,17 @@ def rates_of(customer: Customer) -> dict[str, Decimal]:
 
 async def deliver_all_that_can_be_asked_for(customer: Customer) -> None:
     """Buy each ratio, size, number of images, option and kind of reference once."""
-    able = PROVIDERS[customer.provider].capabilities
+    capabilities = PROVIDERS[customer.provider].capabilities
     image = BytesIO()
     Image.effect_noise((48, 32), 90).save(image, "PNG")
     (customer.folder / "sketch.png").write_bytes(image.getvalue())
     uri = f"data:image/png;base64,{b64encode(image.getvalue()).decode()}"
     stated = [
-        *_small_requests(customer, able),
-        *_option_requests(able),
+        *_small_requests(customer, capabilities),
+        *_option_requests(capabilities),
         *({"references": [reference]} for reference in ("sketch.png", uri)),
     ]
-    if not able.references.most:
+    if not capabilities.references.max_count:
         del stated[-2:]
     rows = [customer.row(f"cup {number}", **it) for number, it in enumerate(stated)]
     customer.write(rows)
@@ -64,31 +69,35 @@ async def deliver_all_that_can_be_asked_for(customer: Customer) -> None:
     expect("rows that failed", problems, [])
     warnings = [row["warning"] for row in books.rows if row["warning"]]
     expect("warnings", warnings, [])
-    parts = [-(-row["n"] // able.images_per_request) for row in rows]
+    parts = [-(-row["n"] // capabilities.images_per_request) for row in rows]
     expect("purchase requests", len(books.requests), sum(parts))
     expect("spent and at risk", (books.spent, books.at_risk), (books.billed, 0))
     for asked, row in zip(rows, books.rows, strict=True):
         _check_files(asked, row)
 
 
-def _small_requests(customer: Customer, able: Capabilities) -> Iterator[Record]:
+def _small_requests(customer: Customer, capabilities: Capabilities) -> Iterator[Record]:
     model = PROVIDERS[customer.provider].defaults.model
-    for ratio in able.aspect_ratios:
+    for ratio in capabilities.aspect_ratios:
         request = ImageRequest(
             prompt="", aspect_ratio=ratio, resolution=customer.cheapest
         )
-        if not any(able.misfits(request, model)):
+        if not any(capabilities.unsupported(request, model)):
             yield {"aspect_ratio": ratio}
-    for resolution in able.for_model(model).resolutions:
+    for resolution in capabilities.for_model(model).resolutions:
         request = ImageRequest(prompt="", resolution=resolution)
-        if not any(able.misfits(request, model)):
+        if not any(capabilities.unsupported(request, model)):
             yield {"resolution": resolution}
-    for number in {2, able.images_per_request, able.images_per_request + 1}:
+    for number in {
+        2,
+        capabilities.images_per_request,
+        capabilities.images_per_request + 1,
+    }:
         yield {"n": number}
 
 
-def _option_requests(able: Capabilities) -> Iterator[Record]:
-    for name, rule in able.options.items():
+def _option_requests(capabilities: Capabilities) -> Iterator[Record]:
+    for name, rule in capabilities.options.items():
         for value in values_of(name, rule)[1:]:
             row = {name: value}
             if rule.needs and value:

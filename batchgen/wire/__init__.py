@@ -6,20 +6,20 @@ for which a command that sends nothing should not wait.
 
 from batchgen.wire.address_scope import AddressScope, check_base_url, is_loopback_host
 from batchgen.wire.link_scope import LinkSource
-from batchgen.wire.memory import MEGABYTE, Lease, MemoryBudget
-from batchgen.wire.redaction import Redactor, scrubber_of
+from batchgen.wire.memory import MEGABYTE, MemoryBudget, MemoryLease
+from batchgen.wire.redaction import Redactor, redactor_for
 from batchgen.wire.wire_limits import DEFAULT_LIMITS, WireLimits
 
 __all__ = [
     "DEFAULT_LIMITS",
     "MEGABYTE",
     "AddressScope",
-    "Lease",
     "LinkSource",
     "MemoryBudget",
+    "MemoryLease",
     "Redactor",
     "WireLimits",
     "check_base_url",
     "is_loopback_host",
-    "scrubber_of",
+    "redactor_for",
 ]

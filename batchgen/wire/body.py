@@ -12,7 +12,7 @@ import httpx
 from batchgen.wire.body_sinks import BodySink
 from batchgen.wire.decompression import Decompressor
 from batchgen.wire.exchange_errors import TooLarge
-from batchgen.wire.memory import MEGABYTE, SMALL_BYTES, Lease
+from batchgen.wire.memory import MEGABYTE, SMALL_BYTES, MemoryLease
 
 # A timer costs more than reading a small chunk: chunks that arrive within this time
 # share one.
@@ -27,7 +27,7 @@ class MemoryGate:
         timeout_scope: Ends the exchange; its clock stops while we wait for memory.
     """
 
-    def __init__(self, lease: Lease, timeout_scope: anyio.CancelScope) -> None:
+    def __init__(self, lease: MemoryLease, timeout_scope: anyio.CancelScope) -> None:
         self._lease = lease
         self._timeout_scope = timeout_scope
         self._granted_bytes = SMALL_BYTES

@@ -21,7 +21,7 @@ from batchgen.wire.body_sinks import ImageSink
 from batchgen.wire.exchange_errors import HTTPX_ERRORS, download_error, error_of_status
 from batchgen.wire.http_exchange import Exchange
 from batchgen.wire.link_scope import LinkSource, candidate_urls, prefer_https
-from batchgen.wire.memory import Lease
+from batchgen.wire.memory import MemoryLease
 from batchgen.wire.request_builder import build_download
 
 _WANTS_KEY = frozenset({401, 403})
@@ -31,7 +31,7 @@ async def download(
     exchange: Exchange,
     provider: str,
     url: str,
-    lease: Lease,
+    lease: MemoryLease,
     source: LinkSource | None,
     *,
     allow_loopback: bool,
@@ -144,7 +144,7 @@ class _Follower:
 
 
 async def _decode_data_uri(
-    exchange: Exchange, provider: str, uri: str, lease: Lease
+    exchange: Exchange, provider: str, uri: str, lease: MemoryLease
 ) -> Blob:
     # Base64 is a third larger than the bytes that it encodes.
     if len(uri) > exchange.limits.image_bytes * 3 // 2:

@@ -34,15 +34,15 @@ class MemoryBudget:
     def __init__(self, limit_bytes: int = DEFAULT_BYTES) -> None:
         self.held_bytes = 0
         self._limit = limit_bytes
-        self._holders: dict[Lease, None] = {}
-        self._resting: set[Lease] = set()
-        self._waiting: dict[Lease, _GrowthRequest] = {}
+        self._holders: dict[MemoryLease, None] = {}
+        self._resting: set[MemoryLease] = set()
+        self._waiting: dict[MemoryLease, _GrowthRequest] = {}
 
-    def lease(self) -> Lease:
+    def lease(self) -> MemoryLease:
         """Return a lease that holds no bytes yet."""
-        return Lease(self)
+        return MemoryLease(self)
 
-    def try_grow(self, lease: Lease, size_bytes: int) -> bool:
+    def try_grow(self, lease: MemoryLease, size_bytes: int) -> bool:
         """Let a lease grow at once; return False if the lease would have to wait."""
         others = len(self._holders) - len(self._resting) - (lease in self._holders)
         can_grow = not self._waiting and (not others or self._fits(lease, size_bytes))
@@ -50,7 +50,7 @@ class MemoryBudget:
             self._set(lease, size_bytes)
         return can_grow
 
-    async def wait(self, lease: Lease, size_bytes: int) -> None:
+    async def wait(self, lease: MemoryLease, size_bytes: int) -> None:
         """Let a lease grow when its turn comes."""
         request = self._waiting[lease] = _GrowthRequest(size_bytes)
         self._admit()
@@ -60,21 +60,21 @@ class MemoryBudget:
             if self._waiting.pop(lease, None) is not None:
                 self._admit()  # cancelled: another request may be first now
 
-    def give_back(self, lease: Lease, size_bytes: int) -> None:
+    def give_back(self, lease: MemoryLease, size_bytes: int) -> None:
         """Reduce what a lease holds."""
         self._set(lease, size_bytes)
         self._admit()
 
-    def rest(self, lease: Lease) -> None:
+    def mark_idle(self, lease: MemoryLease) -> None:
         """Do not count on this lease to give back bytes soon."""
         if lease in self._holders:
             self._resting.add(lease)
             self._admit()
 
-    def _fits(self, lease: Lease, size_bytes: int) -> bool:
+    def _fits(self, lease: MemoryLease, size_bytes: int) -> bool:
         return self.held_bytes - lease.held_bytes + size_bytes <= self._limit
 
-    def _set(self, lease: Lease, size_bytes: int) -> None:
+    def _set(self, lease: MemoryLease, size_bytes: int) -> None:
         self.held_bytes += size_bytes - lease.held_bytes
         lease.held_bytes = size_bytes
         if size_bytes:
@@ -104,7 +104,7 @@ class _GrowthRequest:
         self.granted = anyio.Event()
 
 
-class Lease:
+class MemoryLease:
     """The part of the budget that one exchange holds, until its context ends.
 
     An error of batchgen that ends the context loses its traceback: the frames in it
@@ -135,9 +135,9 @@ class Lease:
         """Keep the present bytes to the end, beside those of the next body."""
         self._kept_bytes = self.held_bytes
 
-    def rest(self) -> None:
+    def mark_idle(self) -> None:
         """Say that these bytes are given back only after other leases have grown."""
-        self._memory.rest(self)
+        self._memory.mark_idle(self)
 
     def shrink(self, size_bytes: int) -> None:
         """Give back all bytes but this many, and those of `keep`."""

@@ -42,7 +42,7 @@ _LAYERS = 3
 Span = tuple[int, int]
 
 
-def scrubber_of(keys: Iterable[str]) -> Redactor:
+def redactor_for(keys: Iterable[str]) -> Redactor:
     """Return a redactor of keys, and of passwords in the variables of proxies."""
     return Redactor(keys, proxy_logins())
 
@@ -88,7 +88,7 @@ class Redactor:
             re.compile(_MASK_STANDS_BEFORE + tails),
         )
 
-    def clean(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return the text with `MARK` in the place of each key, or part of a key."""
         if self._is_empty or not text:
             return text
@@ -96,7 +96,7 @@ class Redactor:
         passwords = (match.span() for match in self._passwords.finditer(text))
         return _replace(text, [*spans, *passwords, *self.mask.spans(text)])
 
-    def clean_id(self, text: str) -> str:
+    def redact_id(self, text: str) -> str:
         """Return an id as it is, or `MARK` if the id contains a key."""
         folded = _fold(text)
         is_key = any(run in folded for run in self._long_runs) or self.holds_key(text)

@@ -7,7 +7,7 @@ import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from batchgen.threads import few_threads_words
+from batchgen.threads import few_threads_message
 from batchgen.wire.address_scope import AddressForbidden, AddressScope, allows
 
 
@@ -37,7 +37,7 @@ class ScopedResolver(AbstractResolver):
         try:
             addresses = await self._resolver.resolve(host, port, family)
         except RuntimeError as error:  # no thread can be started for the lookup
-            raise OSError(errno.ENOMEM, few_threads_words()) from error
+            raise OSError(errno.ENOMEM, few_threads_message()) from error
         allowed = [
             address for address in addresses if allows(self._scope, address["host"])
         ]

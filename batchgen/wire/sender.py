@@ -24,7 +24,7 @@ from batchgen.wire.exchange_errors import HTTPX_ERRORS, purchase_error
 from batchgen.wire.http_exchange import Exchange, may_leave_loopback
 from batchgen.wire.line import Offload
 from batchgen.wire.link_scope import LinkSource
-from batchgen.wire.memory import Lease, MemoryBudget
+from batchgen.wire.memory import MemoryBudget, MemoryLease
 from batchgen.wire.request_builder import build_purchase
 from batchgen.wire.sockets import HAS_OWN_SLOT, SocketLimits
 from batchgen.wire.transport import AiohttpTransport
@@ -71,7 +71,7 @@ class Wire:
     async def __aexit__(self, *_: object) -> None:
         await self._exchange.aclose()
 
-    def lease(self) -> Lease:
+    def lease(self) -> MemoryLease:
         """Return a lease, in which `send` and `download` count the bytes of a body.
 
         The caller holds it until the bytes are stored or dropped.
@@ -86,7 +86,7 @@ class Wire:
         reply_timeout_s: float,
         on_sent: Callable[[], None] | None = None,
         on_head: Callable[[], None] | None = None,
-        lease: Lease | None = None,
+        lease: MemoryLease | None = None,
     ) -> Reply:
         """Send one call and return its whole reply, whatever its status.
 
@@ -126,7 +126,7 @@ class Wire:
         request: httpx.Request,
         reply_timeout_s: float,
         receiver: _ReplyReceiver,
-        lease: Lease,
+        lease: MemoryLease,
     ) -> Reply:
         scope = self._exchange.scope_of_call(request.url)
         try:
@@ -148,7 +148,7 @@ class Wire:
         scope: AddressScope,
         reply_timeout_s: float,
         receiver: _ReplyReceiver,
-        lease: Lease,
+        lease: MemoryLease,
     ) -> Reply:
         limits = self._limits
         timeout_s = limits.connect_s + reply_timeout_s + limits.transfer_s
@@ -184,9 +184,9 @@ class Wire:
         provider: str,
         url: str,
         *,
-        from_loopback: bool = False,
+        allow_loopback: bool = False,
         source: LinkSource | None = None,
-        lease: Lease | None = None,
+        lease: MemoryLease | None = None,
     ) -> Blob:
         """Fetch the bytes of one image, without cookie or provider header.
 
@@ -196,7 +196,7 @@ class Wire:
             provider: Registered name, for errors.
             url: The link that the provider gave; it may be relative to the base URL of
                 `source`.
-            from_loopback: Whether links to this machine may be followed. They may also
+            allow_loopback: Whether links to this machine may be followed. They may also
                 be followed if the base URL of `source` is on this machine.
             source: The provider that gave the link; None for a link of the user. The
                 provider's key is sent only to its own origin, and only if asked for.
@@ -209,7 +209,7 @@ class Wire:
             ImageRejected: too large for an image, or an unreadable data URI.
         """
         with self.lease() as new:
-            allow_loopback = from_loopback or (
+            allow_loopback = allow_loopback or (
                 source is not None and source.is_loopback
             )
             return await download(

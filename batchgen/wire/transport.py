@@ -19,7 +19,7 @@ import httpx
 import yarl
 from aiohttp.abc import AbstractResolver
 
-from batchgen.open_files import PATIENCE_S, PAUSES_S, may_open, shortage_words
+from batchgen.open_files import PATIENCE_S, PAUSES_S, may_open, shortage_message
 from batchgen.wire.address_scope import (
     AddressForbidden,
     AddressScope,
@@ -265,8 +265,8 @@ def _is_shortage(tracker: SendTracker, error: Exception) -> bool:
 def _shortage_message(error: Exception) -> str:
     # If no thread could be started to look up a name, the resolver's message says so.
     if isinstance(error, aiohttp.ClientConnectorDNSError) and lacks_socket(error):
-        return error.os_error.strerror or shortage_words()
-    return shortage_words()
+        return error.os_error.strerror or shortage_message()
+    return shortage_message()
 
 
 def _scoped_socket(

@@ -38,7 +38,7 @@ class Easel:
         request: kit.ImageRequest,
         model: str,
         endpoint: kit.Endpoint,
-        references: Sequence[kit.Carried] = (),
+        references: Sequence[kit.Payload] = (),
     ) -> kit.Call:
         body = {"model": model, "prompt": request.prompt}
         if request.aspect_ratio is not None:

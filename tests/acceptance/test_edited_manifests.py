@@ -36,7 +36,7 @@ def test_shuffled_rows_are_not_bought_again(bought: Batch) -> None:
 
     assert len(books.requests) == 10
     assert [row["id"] for row in books.rows] == [row["id"] for row in rows]
-    assert books.retired == 0
+    assert books.superseded == 0
 
 
 def test_added_rows_are_bought_and_dropped_rows_retired_until_they_come_back(
@@ -50,7 +50,7 @@ def test_added_rows_are_bought_and_dropped_rows_retired_until_they_come_back(
     assert [it["body"]["prompt"] for it in books.requests[10:]] == [
         row["prompt"] for row in product_rows((10, 11))
     ]
-    assert books.retired == cost_of(books, gone) > 0
+    assert books.superseded == cost_of(books, gone) > 0
     with zipfile.ZipFile(bought.archive) as archive:
         names = archive.namelist()
     assert "p0011.png" in names
@@ -60,7 +60,7 @@ def test_added_rows_are_bought_and_dropped_rows_retired_until_they_come_back(
     books = finish(bought)
 
     assert len(books.requests) == 12
-    assert (books.statuses, books.retired) == ({"succeeded": 12}, 0)
+    assert (books.statuses, books.superseded) == ({"succeeded": 12}, 0)
 
 
 def test_a_changed_prompt_is_bought_only_after_its_own_word(bought: Batch) -> None:
@@ -84,7 +84,7 @@ def test_a_changed_prompt_is_bought_only_after_its_own_word(bought: Batch) -> No
     [again] = books.requests[10:]
     assert again["body"]["prompt"] == "Product 4, in the rain"
     assert books.statuses == {"succeeded": 10}
-    assert books.retired == cost_of(books, {str(product_rows([4])[0]["prompt"])}) > 0
+    assert books.superseded == cost_of(books, {str(product_rows([4])[0]["prompt"])}) > 0
 
 
 def test_going_back_to_the_old_prompt_buys_nothing(bought: Batch) -> None:
@@ -96,7 +96,7 @@ def test_going_back_to_the_old_prompt_buys_nothing(bought: Batch) -> None:
     books = finish(bought)
 
     assert len(books.requests) == 11
-    assert books.retired == cost_of(books, {"Product 9, in the rain"}) > 0
+    assert books.superseded == cost_of(books, {"Product 9, in the rain"}) > 0
 
 
 def test_another_provider_buys_only_what_no_provider_has_made(bought: Batch) -> None:
@@ -125,7 +125,7 @@ def test_rows_without_ids_are_known_by_what_they_ask_for(tmp_path: Path) -> None
     assert ended.code == 0, ended
     assert [it["body"]["prompt"] for it in books.requests[5:]] == ["pot"]
     assert books.prompts == ["pan", "cup", "pot", "cup"]
-    assert books.retired == sum(it["cost"] for it in books.attempts) - books.in_table
+    assert books.superseded == sum(it["cost"] for it in books.attempts) - books.in_table
     assert len({row["files"][0]["sha256"] for row in books.rows}) == 4
     assert (books.billed, books.at_risk) == (books.spent, 0)
 
@@ -180,6 +180,6 @@ def test_what_is_taken_over_stays_so_when_the_run_is_killed(tmp_path: Path) -> N
     assert not later & set(bought_first)
     assert books.statuses == {"succeeded": 60}
     assert [row["id"] for row in books.rows[:6]] == [row["id"] for row in renumbered]
-    assert books.retired == 0
+    assert books.superseded == 0
     with zipfile.ZipFile(batch.archive) as archive:
         assert "p0000.png" in archive.namelist()

@@ -73,7 +73,7 @@ def test_what_was_bought_is_taken_over_under_another_id_and_shared(
     rows = table_of(batch)
     assert len(books.requests) == 2
     assert [rows[it]["shared_with"] for it in rows] == [None, None, "late"]
-    assert books.retired == 0
+    assert books.superseded == 0
     assert members(batch) == ["metadata.jsonl", "a.png", "b.png"]
 
 

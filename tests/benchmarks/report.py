@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from batchgen.cli.picks import read_picks
+from batchgen.cli.picks import read_selection
 from batchgen.web import PAGE
 from tests.web.browser import MEASURE
 
@@ -126,7 +126,7 @@ def _without_a_mouse(browser: Any, url: str) -> list[str]:
         keys.press("Enter")
         path = Path(folder) / "rejected.csv"
         saved.value.save_as(path)
-        picks = read_picks(path)
+        picks = read_selection(path)
     wrong = [f"the Tab key does not reach {it}" for it in STOPS if it not in reached]
     if (second[:6], ticked, back) != ("page 2", "3 ticked.", "open"):
         wrong.append(f"keys: {second!r}, {ticked!r}, then at {back!r}")

@@ -20,8 +20,8 @@ from batchgen.errors import Charge
 from batchgen.ledger import AttemptStart, Ledger, PlanEntry, PlanWriter, StoredImage
 from batchgen.manifest import key_of
 from batchgen.model import ImageRequest, Status
-from batchgen.output.archive import Archive, Incoming, Member, Tag
-from batchgen.output.names import claimed_stems
+from batchgen.output.archive import Archive, Member, NewImage, Tag
+from batchgen.output.names import folded_base_names
 from tests.benchmarks.server import SMALLEST, image
 
 SLICE = 250
@@ -42,7 +42,7 @@ def make(folder: Path, rows: int) -> None:
         Archive(folder / "images.zip", 0) as archive,
         ledger.transaction(),
     ):
-        plan = PlanWriter(ledger, key_of, claimed_stems)
+        plan = PlanWriter(ledger, key_of, folded_base_names)
         for first in range(0, rows, SLICE):
             numbers = range(first, min(rows, first + SLICE))
             plan.add([_entry(it) for it in numbers], _own(numbers), first)
@@ -66,7 +66,7 @@ def _entry(number: int) -> PlanEntry:
         id=name,
         request=ImageRequest(prompt=prompt),
         fingerprint=hashlib.sha256(prompt.encode()).digest()[:16],
-        stem=name,
+        base_name=name,
         provider=SOLD[0],
         model=SOLD[1],
         resolution="1K",
@@ -98,10 +98,10 @@ def buy(folder: Path, numbers: range) -> None:
             _buy(ledger, number, Member(name, number, SMALLEST, 0, long_ago), bytes(32))
 
 
-def _incoming(number: int, data: bytes) -> Incoming:
+def _incoming(number: int, data: bytes) -> NewImage:
     modified = datetime.fromtimestamp((AT + number) / 1e6, UTC)
     tag = Tag(attempt_id=number + 1, image=1, images=1, modified=modified)
-    return Incoming(name=f"sku-{number:07}.png", data=data, tag=tag)
+    return NewImage(name=f"sku-{number:07}.png", data=data, tag=tag)
 
 
 def _buy(ledger: Ledger, number: int, member: Member, digest: bytes) -> None:

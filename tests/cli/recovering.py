@@ -34,7 +34,7 @@ def money_in(folder: Path) -> Totals:
 
 def check_money(money: Money, billed: int) -> None:
     """Check the law of money, retired rows included."""
-    check_amounts(money.spent + money.retired, billed, money.at_risk)
+    check_amounts(money.spent + money.superseded, billed, money.at_risk)
 
 
 def recover(shop: Shop, *arguments: str) -> Ended:

@@ -182,7 +182,7 @@ def test_money_is_that_of_the_ledger_to_the_nano_dollar(
     check = found["batchgen.check/1"]
     costs = found["batchgen.costs/1"]["total"]
 
-    assert money.spent > 0 < money.retired
+    assert money.spent > 0 < money.superseded
     for document in (
         check["rehearsal"],
         found["batchgen.status/1"],
@@ -191,7 +191,7 @@ def test_money_is_that_of_the_ledger_to_the_nano_dollar(
         found["batchgen.progress/1"],
     ):
         assert to_nano(document["spent_usd"]) == money.spent
-        assert to_nano(document["retired_usd"]) == money.retired
+        assert to_nano(document["retired_usd"]) == money.superseded
         assert to_nano(document["at_risk_usd"]) == money.at_risk
         assert document["rehearsed"] is True
     assert to_nano(costs["cost_usd"]) == money.spent

@@ -26,7 +26,7 @@ from tests.cli.command import COMMAND, KEY, TIMEOUT_S, Shop, batchgen, environme
 from tests.wire.server import Peer, ScriptedServer, reply
 
 PART = 8
-CLEAN, CLEAN_ID = Redactor.clean.__name__, Redactor.clean_id.__name__
+CLEAN, CLEAN_ID = Redactor.redact.__name__, Redactor.redact_id.__name__
 UNSCRUBBED = [
     sys.executable,
     "-c",
@@ -224,7 +224,7 @@ def test_the_search_finds_a_key_wherever_it_is_hidden(tmp_path: Path) -> None:
 
 
 def test_an_id_that_shares_a_few_letters_with_a_key_by_chance_is_kept() -> None:
-    scrubber = Redactor(["rk_5f0c1e7a9d3b48268ae4f7c2d19b6035"])
+    redactor = Redactor(["rk_5f0c1e7a9d3b48268ae4f7c2d19b6035"])
 
-    assert scrubber.clean_id("77e10c1e-5f0c1-4a9d3b") == "77e10c1e-5f0c1-4a9d3b"
-    assert scrubber.clean_id("req-0C1E7A9D-1") == "[key]"
+    assert redactor.redact_id("77e10c1e-5f0c1-4a9d3b") == "77e10c1e-5f0c1-4a9d3b"
+    assert redactor.redact_id("req-0C1E7A9D-1") == "[key]"

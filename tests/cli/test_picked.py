@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from batchgen.cli import cli
-from batchgen.cli.picks import read_picks
+from batchgen.cli.picks import read_selection
 from batchgen.errors import UsageError
 from tests.cli.command import Shop, money, table
 
@@ -81,7 +81,7 @@ def test_ids_of_any_kind_come_back_from_the_list(mark: str, tmp_path: Path) -> N
     text = mark + listed(*((it, "") for it in AWKWARD))
     path.write_text(text, "utf-8", newline="")
 
-    assert [it.id for it in read_picks(path)] == AWKWARD
+    assert [it.id for it in read_selection(path)] == AWKWARD
 
 
 @pytest.mark.parametrize(
@@ -99,4 +99,4 @@ def test_a_list_that_cannot_be_right_is_refused(
     path.write_text(text, "utf-8")
 
     with pytest.raises(UsageError, match=problem):
-        read_picks(path)
+        read_selection(path)

@@ -73,7 +73,7 @@ def test_rows_that_failed_and_rows_that_were_dropped_keep_their_money(
     assert shop.run("m.csv", "--yes", "--quiet").code == 3
     folder = shop.folder / "out/m"
     before, results = money_in(folder), table(folder)
-    assert before.retired > 0
+    assert before.superseded > 0
     sent = shop.sent
     lose_ledger(folder, "run.log")
 

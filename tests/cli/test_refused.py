@@ -21,7 +21,7 @@ from tests.cli.command import KEY, Keepsake, Shop, batchgen, money, table
 
 NOTHING = Totals(
     spent=0,
-    retired=0,
+    superseded=0,
     at_risk=0,
     at_risk_attempts=0,
     unpriced=0,

@@ -74,11 +74,11 @@ def check_crossing(
 
 def wrong_sizes(provider: str, rows: Sequence[Record], books: Books) -> list[Record]:
     """Return files whose size or format is none that was paid for."""
-    able = PROVIDERS[provider].capabilities
+    capabilities = PROVIDERS[provider].capabilities
     wrong = []
     with zipfile.ZipFile(books.folder / "images.zip") as archive:
         for asked, row in zip(rows, books.rows, strict=True):
-            resolution = asked["resolution"] or able.default_resolution
+            resolution = asked["resolution"] or capabilities.default_resolution
             ratio = asked["aspect_ratio"]
             # Left to the provider, it may be any that the model has.
             ratios = PIXELS_AT_1K if ratio in (None, "auto") else (ratio,)

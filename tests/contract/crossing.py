@@ -19,21 +19,26 @@ from tests.contract.references import References, make_references
 
 def levels_of(provider: str, references: References) -> dict[str, list[Any]]:
     """Return all that each column can say, the cheapest first."""
-    able = PROVIDERS[provider].capabilities
+    capabilities = PROVIDERS[provider].capabilities
 
     def fits(**stated: str) -> bool:
         request = ImageRequest(prompt="", **stated)  # type: ignore[arg-type]
-        return not any(able.misfits(request, PROVIDERS[provider].defaults.model))
+        return not any(
+            capabilities.unsupported(request, PROVIDERS[provider].defaults.model)
+        )
 
     return {
         "aspect_ratio": [
-            *(it for it in able.aspect_ratios if fits(aspect_ratio=it)),
+            *(it for it in capabilities.aspect_ratios if fits(aspect_ratio=it)),
             None,
         ],
-        "resolution": [*(it for it in able.resolutions if fits(resolution=it)), None],
-        "n": list(range(1, able.images_per_request + 2)),
+        "resolution": [
+            *(it for it in capabilities.resolutions if fits(resolution=it)),
+            None,
+        ],
+        "n": list(range(1, capabilities.images_per_request + 2)),
         "references": list(references.kinds.values()),
-        **{name: values_of(name, rule) for name, rule in able.options.items()},
+        **{name: values_of(name, rule) for name, rule in capabilities.options.items()},
     }
 
 
@@ -108,7 +113,7 @@ async def cross(
 ) -> Figures:
     """Buy the rows that are chosen, check all that comes of it, return the figures."""
     rules = PROVIDERS[customer.provider].capabilities.references
-    references = make_references(customer.folder, customer.bank, rules.most)
+    references = make_references(customer.folder, customer.bank, rules.max_count)
     rows = choose(customer.provider, references)
     customer.write(rows)
     usual = {"concurrency": 16, "rates": rates_of(customer)}

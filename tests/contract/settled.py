@@ -86,9 +86,9 @@ async def buy_and_settle(customer: Customer, rows: int, **terms: Any) -> Settled
 def check_settled(it: Settled, customer: Customer) -> None:
     """Check that our books are the bill, in the ledger and in both tables."""
     totals = it.done.totals
-    assert totals.spent + totals.retired == it.after.billed == it.before.billed
+    assert totals.spent + totals.superseded == it.after.billed == it.before.billed
     assert (totals.at_risk, totals.at_risk_attempts) == (0, 0)
-    assert totals.retired == it.after.retired > 0
+    assert totals.superseded == it.after.superseded > 0
     assert (it.after.spent, it.after.at_risk) == (it.after.billed, 0)
     purchases = pl.read_parquet(customer.folder / "out" / "attempts.parquet")
     costs = [nano_of(usd) for usd in purchases["cost_usd"] if usd is not None]
@@ -135,7 +135,7 @@ def summary(provider: str, rows: int, seed: int) -> str:
         f"{len(settled.before.bill)} lines, {dollars(settled.before.billed)}",
         f"at risk before {dollars(settled.before.at_risk)}",
         told,
-        f"retired {dollars(settled.after.retired)}",
+        f"retired {dollars(settled.after.superseded)}",
         f"spent = bill, {time.monotonic() - begun:.0f} s",
     )
     return f"{provider}: {'; '.join(facts)}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchgen.model import Price, Sale, find_price, to_nano
+from batchgen.model import Price, PriceKey, find_price, to_nano
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox import SandboxProcess
 from tests.contract.customer import Customer, check_books
@@ -22,15 +22,17 @@ TOLERANCE = Decimal("0.05")
 ROWS = 6
 
 
-def fares(bank: SandboxProcess, provider: str) -> Iterator[tuple[Sale, dict[str, Any]]]:
+def fares(
+    bank: SandboxProcess, provider: str
+) -> Iterator[tuple[PriceKey, dict[str, Any]]]:
     """Yield each sale that a sandbox has a fare for, and the fare."""
     document, usual = bank.tariff(), PROVIDERS[provider]
     for resolution, fare in document[provider].items():
         model = usual.capabilities.models.get(resolution, usual.defaults.model)
-        yield Sale(provider, resolution, model), fare
+        yield PriceKey(provider, resolution, model), fare
     for fare in document["special"].get(provider, ()):
         yield (
-            Sale(
+            PriceKey(
                 provider,
                 fare["resolution"],
                 fare.get("model", usual.defaults.model),
@@ -41,8 +43,8 @@ def fares(bank: SandboxProcess, provider: str) -> Iterator[tuple[Sale, dict[str,
         )
 
 
-def price_of(sale: Sale) -> Price | None:
-    return find_price(PROVIDERS[sale.provider].prices, sale)
+def price_of(price_key: PriceKey) -> Price | None:
+    return find_price(PROVIDERS[price_key.provider].prices, price_key)
 
 
 @pytest.mark.parametrize("provider", PRICED)
@@ -50,25 +52,25 @@ def test_each_price_is_what_the_sandbox_asks(
     provider: str, bank: SandboxProcess
 ) -> None:
     compared = 0
-    for sale, fare in fares(bank, provider):
-        if (price := price_of(sale)) is None:
+    for price_key, fare in fares(bank, provider):
+        if (price := price_of(price_key)) is None:
             continue  # on no page: the user must give it
         compared += 1
         asked = Decimal(fare["expected_usd"])
-        assert abs(price.expected - asked) <= TOLERANCE * asked, (sale, price)
-        assert price.floor <= asked <= price.ceiling, (sale, price)
+        assert abs(price.expected - asked) <= TOLERANCE * asked, (price_key, price)
+        assert price.floor <= asked <= price.ceiling, (price_key, price)
         assert price.read_on is not None
     sizes = {it.resolution for it in PROVIDERS[provider].prices}
     assert compared >= len(sizes)
 
 
 def listed(row: Mapping[str, Any], customer: Customer) -> Price:
-    able, defaults = (
+    capabilities, defaults = (
         PROVIDERS[customer.provider].capabilities,
         PROVIDERS[customer.provider].defaults,
     )
-    model = able.models.get(row["resolution"], defaults.model)
-    price = price_of(Sale(customer.provider, row["resolution"], model))
+    model = capabilities.models.get(row["resolution"], defaults.model)
+    price = price_of(PriceKey(customer.provider, row["resolution"], model))
     assert price is not None
     return price
 
@@ -100,7 +102,7 @@ async def test_each_line_of_the_bill_is_within_the_providers_own_price(
     check_books(books)
 
 
-def sales(customer: Customer, resolution: str) -> Iterator[Sale]:
+def sales(customer: Customer, resolution: str) -> Iterator[PriceKey]:
     provider = PROVIDERS[customer.provider]
     model = provider.capabilities.models.get(resolution, provider.defaults.model)
-    yield Sale(customer.provider, resolution, model)
+    yield PriceKey(customer.provider, resolution, model)

@@ -9,7 +9,7 @@ from typing import Literal
 from tests.crash.points import POINTS
 from tests.crash.power import POWER_POINTS
 
-Way = Literal["link", "inline", "task"]
+Candidate = Literal["link", "inline", "task"]
 Loss = Literal["nothing", "reply", "part"]
 """What a kill takes: nothing; a reply that was written down nowhere, so that its
 price is at risk and the row is bought again; or some of the images that came with a
@@ -27,7 +27,7 @@ class Mode:
     """
 
     provider: str
-    way: Way
+    way: Candidate
     resolution: str
     n: int = 1
     uploads: bool = False
@@ -65,7 +65,7 @@ _OF_TORN_ZIPS = frozenset({"tail-before-cut", "tail-after-cut"})
 _SENT = ("sent-after-commit", "request-before", "request-leaves")
 _UNREAD = ("reply-head", "reply-read", "accepted-before-commit")
 _UNSTORED = ("zip-before-append", "zip-half-appended")
-_REPLIES: dict[Way, frozenset[str]] = {
+_REPLIES: dict[Candidate, frozenset[str]] = {
     "link": frozenset(
         {*_SENT, *_UNREAD, "ended-before-commit", "delivered-before-commit"}
     ),

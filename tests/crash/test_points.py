@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.limits import Breaker
+from batchgen.limits import CircuitBreaker
 from batchgen.sandbox import start_sandbox
 from tests.crash.ground import Customer, Ground
 from tests.crash.modes import MODES, Case, cases_of, loss_at, power_cases
@@ -75,9 +75,9 @@ def test_a_kill_as_an_outage_becomes_known_leaves_no_row_failed(
     more = ("--concurrency", "1", "--max-attempts", "1")
     customer = Customer(ground.bank, ground.stable, MODES["aimlapi"], tmp_path, more)
     customer.write([f"a cup in an outage, no. {number}" for number in range(6)])
-    ground.bank.queue_fault("aimlapi", "server_error", Breaker.TRIP)
+    ground.bank.queue_fault("aimlapi", "server_error", CircuitBreaker.TRIP)
 
-    customer.kill_at("ended-after-commit", Breaker.TRIP)
+    customer.kill_at("ended-after-commit", CircuitBreaker.TRIP)
     ended = customer.run()
 
     assert ended.code == 0, ended

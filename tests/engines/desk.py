@@ -182,6 +182,6 @@ class Desk:
     def check_money(self) -> None:
         """Check the law of money against the shop's own bill."""
         totals = self.totals()
-        spent = totals.spent + totals.retired
+        spent = totals.spent + totals.superseded
         check_amounts(spent, self.shop.billed_nano, totals.at_risk)
         assert total_nano(row["cost_usd"] for row in self.table()) == totals.spent

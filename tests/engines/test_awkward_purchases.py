@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from batchgen.admission import provider_queue as lane
+from batchgen.admission import provider_queue as queue
 from batchgen.engines.estimate import EVERY_ROW, estimate_of
 from batchgen.engines.folder import read_ledger
 from batchgen.errors import BudgetReached, Charge, CredentialRejected, UsageError
@@ -107,7 +107,7 @@ async def test_a_refused_key_stops_at_once_and_leaves_the_rows(
 async def test_a_refused_key_does_not_wait_for_a_retry_that_is_far_away(
     desk: Desk, shop: Shop, rows: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane, "FIRST_ANSWER_S", 0.0)
+    monkeypatch.setattr(queue, "FIRST_ANSWER_S", 0.0)
     desk.write(*rows)
     slow = refused(429, "slow down", retry_after="3600")
     shop.buy = in_turn(slow, refused(401, "bad key"))
@@ -464,7 +464,7 @@ async def test_a_timeout_is_free_at_the_providers_own_address_alone(
     is_own: bool,  # noqa: FBT001 - a column of the table
     status: str,
 ) -> None:
-    monkeypatch.setattr(lane, "is_own_address", lambda *_: is_own)
+    monkeypatch.setattr(queue, "is_own_address", lambda *_: is_own)
     late = refused(504, "Generation timeout")
     shop.buy = in_turn(late, late, shop.sells(CREDITS))
     desk.write("a")

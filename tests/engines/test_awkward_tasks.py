@@ -426,7 +426,7 @@ async def test_a_row_edited_while_its_task_ran_settles_the_old_cost_as_retired(
     assert shop.prompts == ["a red cup"]
     assert [it.name for it in shop.polls].count("task-1") == 1
     totals = desk.totals()
-    assert (totals.spent, totals.retired, totals.at_risk) == (NANO, NANO, 0)
+    assert (totals.spent, totals.superseded, totals.at_risk) == (NANO, NANO, 0)
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     row = desk.row()
     assert (row["prompt"], row["cost_usd"], len(row["files"])) == (

@@ -10,7 +10,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from batchgen.admission import row_scan as scan
-from batchgen.admission.failover import TakeOver
+from batchgen.admission.failover import WorkStealing
 from batchgen.attempts import fetch
 from batchgen.errors import BudgetReached, GroupsFull, SpecError, UsageError
 from batchgen.model import Price, Status, to_nano
@@ -284,15 +284,15 @@ async def test_money_that_comes_back_while_others_are_asked_for_rows_is_seen(
 
     All rows fit into the budget, one after the other, and only one provider has them.
     """
-    asked_others = TakeOver.take
+    asked_others = WorkStealing.take
 
-    async def take(self: TakeOver) -> bool:
+    async def take(self: WorkStealing) -> bool:
         taken = await asked_others(self)
         while self._taker.name == "aimlapi" and self._run.live:
             await checkpoint()  # the purchase under way ends, and wakes whoever waits
         return taken
 
-    monkeypatch.setattr(TakeOver, "take", take)
+    monkeypatch.setattr(WorkStealing, "take", take)
     desk.write_columns(
         prompt=["cup", "mug", "jug"], brand=["Acme"] * 3, provider=["aimlapi"] * 3
     )

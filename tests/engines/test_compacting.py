@@ -64,7 +64,7 @@ def test_what_no_row_has_is_gone_and_all_else_is_as_it_was(tmp_path: Path) -> No
     assert streamed(folder) == names()
     check_pair(folder)
     assert done.freed_bytes == size - archive.stat().st_size > 0
-    assert (done.kept, done.removed, done.removed_retired) == (len(LIVE), 3, 2)
+    assert (done.kept, done.removed, done.removed_superseded) == (len(LIVE), 3, 2)
     after = zipfile.ZipFile(archive).infolist()
     assert [(it.filename, it.date_time) for it in after] == [
         (it.filename, it.date_time) for it in before
@@ -204,7 +204,7 @@ def test_an_image_bought_twice_stays_once(tmp_path: Path) -> None:
 
     done = compacted(folder)
 
-    assert (done.removed, done.removed_retired) == (1, 0)
+    assert (done.removed, done.removed_superseded) == (1, 0)
     assert "row-1.png" in streamed(folder)
     assert "row-2.png" not in streamed(folder)
 
@@ -283,7 +283,7 @@ def test_no_cent_changes(tmp_path: Path) -> None:
 
     with open_folder(folder, None, None) as opened:
         assert opened.ledger.totals(EVERY_ROW) == before
-    assert before.retired > 0
+    assert before.superseded > 0
 
 
 def test_images_that_another_row_shares_stay(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from batchgen.engines.config import RunResult
 from batchgen.images import ImageFacts, inspect
 from batchgen.model import Call, Delivered, Endpoint, Reply, Status
 from batchgen.planning import planner
-from batchgen.planning.entries import entry_of
-from batchgen.planning.routing import Choice
+from batchgen.planning.entries import plan_entry
+from batchgen.planning.routing import Router
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.references import ReferenceCache
 from tests.engines.desk import Desk, rows, statuses
@@ -177,12 +177,12 @@ async def test_a_reference_that_breaks_its_reader_ends_one_row(
 async def test_a_row_that_cannot_be_judged_is_invalid(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def judge(row: Any, choice: Choice) -> Any:
+    def judge(row: Any, router: Router) -> Any:
         if row.position == 2 and row.request is not None:
             raise Surprise
-        return entry_of(row, choice)
+        return plan_entry(row, router)
 
-    monkeypatch.setattr(planner, "entry_of", judge)
+    monkeypatch.setattr(planner, "plan_entry", judge)
     desk.write(*rows(6))
 
     outcome = await desk.run()

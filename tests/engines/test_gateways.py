@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchgen.limits import pacing
+from batchgen.limits import pacing as limiter
 from batchgen.limits.verdicts import OWN_THROTTLES
 from batchgen.model import Status, Terms
 from tests.daemons.haproxy import haproxy
@@ -120,8 +120,8 @@ async def test_a_gateway_that_refuses_the_last_row_alone_does_not_fail_that_row(
     slow: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its page says nothing of the row, and whether it was bought nobody knows."""
-    monkeypatch.setattr(pacing, "SILENT_S", 0.01)
-    monkeypatch.setattr(pacing, "LONGEST_S", 0.02)
+    monkeypatch.setattr(limiter, "SILENT_S", 0.01)
+    monkeypatch.setattr(limiter, "LONGEST_S", 0.02)
     slow.write(*rows(6))
     sells = shop.sells(CREDITS)
     refusals = 3 * OWN_THROTTLES

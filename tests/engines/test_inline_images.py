@@ -152,7 +152,7 @@ async def test_the_archive_lists_only_rows_that_the_manifest_holds(
     with zipfile.ZipFile(desk.out / ARCHIVE) as archive:
         assert archive.namelist() == ["metadata.jsonl", "lamp.png"]
     totals = desk.totals()
-    assert (totals.spent, totals.retired) == (NANO, NANO)
+    assert (totals.spent, totals.superseded) == (NANO, NANO)
     assert (desk.out / ARCHIVE).stat().st_size > size / 2
     desk.check_money()
     with Archive(desk.out / ARCHIVE, 0) as whole:

@@ -421,8 +421,8 @@ async def test_a_link_of_a_models_text_never_gets_the_key_also_not_in_a_later_ru
 async def test_a_link_beside_base64_is_fetched_by_a_later_run(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    able = replace(AimlApi.capabilities, images_per_request=2)
-    monkeypatch.setattr(AimlApi, "capabilities", able)
+    capabilities = replace(AimlApi.capabilities, images_per_request=2)
+    monkeypatch.setattr(AimlApi, "capabilities", capabilities)
     desk.write_columns(prompt=["a"], n=[2])
     text = base64.b64encode(PNG).decode()
 
@@ -450,8 +450,8 @@ async def test_a_link_beside_base64_is_fetched_by_a_later_run(
 async def test_a_link_beside_base64_that_is_no_image_is_fetched_and_the_row_says_so(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    able = replace(AimlApi.capabilities, images_per_request=2)
-    monkeypatch.setattr(AimlApi, "capabilities", able)
+    capabilities = replace(AimlApi.capabilities, images_per_request=2)
+    monkeypatch.setattr(AimlApi, "capabilities", capabilities)
     desk.write_columns(prompt=["a"], n=[2])
     text = base64.b64encode(b"<svg/>").decode()
 

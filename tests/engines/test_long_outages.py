@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from batchgen.engines.handle import FROM_CODE
-from batchgen.limits import Breaker, Outage
+from batchgen.limits import CircuitBreaker, Outage
 from batchgen.model import Status
 from tests.engines.desk import Desk, QuickFox, rows, statuses
 from tests.engines.shop import (
@@ -35,9 +35,9 @@ PAGE = Answer(502, b"<html>Bad Gateway</html>", {"content-type": "text/html"})
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pauses be short, and keep their order."""
-    monkeypatch.setattr(Breaker, "FIRST_S", 0.01)
-    monkeypatch.setattr(Breaker, "LONGEST_S", 0.02)
-    monkeypatch.setattr(Breaker, "RISK_S", 0.05)
+    monkeypatch.setattr(CircuitBreaker, "FIRST_S", 0.01)
+    monkeypatch.setattr(CircuitBreaker, "LONGEST_S", 0.02)
+    monkeypatch.setattr(CircuitBreaker, "RISK_S", 0.05)
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ async def test_two_rows_that_always_fail_do_not_wait_for_hours_at_the_end(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their provider answers questions, and made all the others."""
-    monkeypatch.setattr(Breaker, "PATIENCE_PER_ROW_S", 0.05)
+    monkeypatch.setattr(CircuitBreaker, "PATIENCE_PER_ROW_S", 0.05)
     desk.write(*rows(20))
     sell = shop.sells(CREDITS)
     bad = ("row 18", "row 19")

@@ -18,7 +18,7 @@ import pytest
 from batchgen.engines.folder import read_ledger
 from batchgen.model import State, Status
 from batchgen.output.archive import Archive
-from batchgen.wire import Lease, MemoryBudget
+from batchgen.wire import MemoryBudget, MemoryLease
 from tests.engines.desk import Desk
 from tests.engines.shop import PNG, Answer, Request, Shop, said
 from tests.wire.server import Peer, ScriptedServer, reply
@@ -126,7 +126,9 @@ async def test_downloads_wait_while_the_disk_is_slow_and_all_are_stored(
         assert disk_goes_on.wait(timeout=60), "nobody waits for memory"
         sync(archive)
 
-    async def watched(memory: MemoryBudget, lease: Lease, size_bytes: int) -> None:
+    async def watched(
+        memory: MemoryBudget, lease: MemoryLease, size_bytes: int
+    ) -> None:
         waiting.append(size_bytes)
         if len(waiting) == 2:
             disk_goes_on.set()
@@ -164,7 +166,9 @@ async def test_images_within_polls_are_counted_until_they_are_stored(
         assert disk_goes_on.wait(timeout=20), "nobody waits for memory"
         sync(archive)
 
-    async def watched(memory: MemoryBudget, lease: Lease, size_bytes: int) -> None:
+    async def watched(
+        memory: MemoryBudget, lease: MemoryLease, size_bytes: int
+    ) -> None:
         disk_goes_on.set()
         await wait(memory, lease, size_bytes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchgen.limits import Breaker
+from batchgen.limits import CircuitBreaker
 from batchgen.model import Status
 from tests.engines.desk import Desk, statuses
 from tests.engines.shop import LOST, PICTURE, Answer, Request, Shop, in_turn, refused
@@ -24,9 +24,9 @@ def desk(desk: Desk, shop: Shop) -> Desk:
 
 @pytest.fixture
 def quick_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Breaker, "FIRST_S", 0.02)
-    monkeypatch.setattr(Breaker, "LONGEST_S", 0.05)
-    monkeypatch.setattr(Breaker, "RISK_S", 0.1)
+    monkeypatch.setattr(CircuitBreaker, "FIRST_S", 0.02)
+    monkeypatch.setattr(CircuitBreaker, "LONGEST_S", 0.05)
+    monkeypatch.setattr(CircuitBreaker, "RISK_S", 0.1)
 
 
 @pytest.mark.usefixtures("quick_breaker")
@@ -109,7 +109,7 @@ async def test_a_task_that_is_accepted_after_an_outage_lets_the_others_leave(
 ) -> None:
     desk.provider = "foxapi"
     desk.write(*(f"row {number}" for number in range(12)))
-    lost = [LOST] * (Breaker.TRIP + 1)
+    lost = [LOST] * (CircuitBreaker.TRIP + 1)
     shop.buy = in_turn(*lost, shop.accept)
     most_open = 0
 
@@ -132,14 +132,14 @@ async def test_a_dead_link_says_nothing_of_whether_the_provider_answers(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = 0
-    whole = Breaker.succeeded
+    whole = CircuitBreaker.succeeded
 
-    def counted(breaker: Breaker, sent_at: float) -> bool:
+    def counted(breaker: CircuitBreaker, sent_at: float) -> bool:
         nonlocal answers
         answers += 1
         return whole(breaker, sent_at)
 
-    monkeypatch.setattr(Breaker, "succeeded", counted)
+    monkeypatch.setattr(CircuitBreaker, "succeeded", counted)
     desk.write("cup")
     shop.image = lambda _: refused(404)
 

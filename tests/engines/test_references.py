@@ -244,9 +244,9 @@ async def test_images_that_are_too_large_together_are_told_once_they_are_known(
     desk.provider = "apiai"
     sells_bytes(shop)
     shop.image = lambda _: Answer(200, logo)
-    able = ApiAi.capabilities
-    rules = replace(able.references, most_bytes_together=int(1.5 * len(logo)))
-    monkeypatch.setattr(ApiAi, "capabilities", replace(able, references=rules))
+    capabilities = ApiAi.capabilities
+    rules = replace(capabilities.references, max_total_bytes=int(1.5 * len(logo)))
+    monkeypatch.setattr(ApiAi, "capabilities", replace(capabilities, references=rules))
     urls = [f"{shop.url}/images/{number}.png" for number in range(2)]
     desk.write_columns(prompt=["a", "b"], references=["|".join(urls), urls[0]])
 

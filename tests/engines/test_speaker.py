@@ -20,9 +20,9 @@ from batchgen.errors import (
 )
 from batchgen.model import Delivered, Json, Reply
 from batchgen.providers import PROVIDERS
-from batchgen.reply_errors import error_by_words, without_image
+from batchgen.reply_errors import error_by_text, error_without_image
 from batchgen.tasks import poll_error
-from batchgen.tracebacks import fault_words
+from batchgen.tracebacks import fault_message
 from batchgen.wire.exchange_errors import download_error
 from batchgen.wire.exchange_errors import purchase_error as wire_error
 
@@ -46,12 +46,12 @@ OWN = {
     "a-reply-that-was-lost": wire(httpx.ReadTimeout("")),
     "nobody-there": wire(httpx.ConnectError("refused")),
     "a-link-to-nowhere": download_error("acme", "cdn", httpx.InvalidURL("no host")),
-    "a-fault": Internal("acme", fault_words(KeyError("rows")), Charge.NONE),
+    "a-fault": Internal("acme", fault_message(KeyError("rows")), Charge.NONE),
     "a-task-that-never-ends": TaskOverdue("acme", "task 17 runs for 1 h"),
     "a-link-that-is-gone": LinkLost("acme", "download from cdn: status 404"),
     "bytes-of-something-else": ImageRejected("acme", "delivered no image"),
-    "a-reply-that-says-nothing": without_image(
-        "acme", reply(200, {"created": 1}), Delivered(images=()), is_known=True
+    "a-reply-that-says-nothing": error_without_image(
+        "acme", reply(200, {"created": 1}), Delivered(images=()), is_documented=True
     ),
 }
 
@@ -68,16 +68,16 @@ def test_what_batchgen_says_is_never_quoted(case: str) -> None:
 
 ERROR: Json = {"error": {"message": "Your prompt is not welcome here."}}
 QUOTED = {
-    "a-purchase": error_by_words("acme", reply(400, ERROR), "Bad \N{SNOWMAN} size."),
-    "a-timeout-of-a-gateway": error_by_words(
+    "a-purchase": error_by_text("acme", reply(400, ERROR), "Bad \N{SNOWMAN} size."),
+    "a-timeout-of-a-gateway": error_by_text(
         "acme", reply(504, {"m": 1}), "upstream timed out"
     ),
-    "a-model": error_by_words("acme", reply(404, {"m": 1}), "m-1 does not exist"),
-    "a-success-without-an-image": without_image(
+    "a-model": error_by_text("acme", reply(404, {"m": 1}), "m-1 does not exist"),
+    "a-success-without-an-image": error_without_image(
         "acme",
         reply(200, {"message": "I cannot draw that"}),
         Delivered(images=()),
-        is_known=True,
+        is_documented=True,
     ),
 }
 WORDS = {

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batchgen.model import Price, PriceList, Sale, find_price, to_nano
+from batchgen.model import Price, PriceKey, PriceList, find_price, to_nano
 from batchgen.providers.gemini import Gemini
 from tests.engines.desk import Desk
 from tests.engines.shop import PNG, Answer, Request, Shop, said
@@ -54,7 +54,7 @@ def gemini(desk: Desk) -> Desk:
 
 
 def listed(model: str = Gemini.defaults.model) -> Price:
-    price = find_price(Gemini.prices, Sale("gemini", "1K", model))
+    price = find_price(Gemini.prices, PriceKey("gemini", "1K", model))
     assert price is not None
     return price
 

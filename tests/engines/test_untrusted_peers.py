@@ -7,7 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from batchgen.limits import Breaker
+from batchgen.limits import CircuitBreaker
 from batchgen.model import State, Status
 from batchgen.wire.connect_errors import CertificateUntrusted
 from batchgen.wire.transport import AiohttpTransport
@@ -60,9 +60,9 @@ async def test_a_task_waits_in_the_ledger_until_its_server_is_trusted_again(
 async def test_a_question_that_meets_an_untrusted_server_ends_no_row(
     desk: Desk, distrust: Distrust, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Breaker, "FIRST_S", 0.01)
-    monkeypatch.setattr(Breaker, "LONGEST_S", 0.02)
-    monkeypatch.setattr(Breaker, "RISK_S", 0.05)
+    monkeypatch.setattr(CircuitBreaker, "FIRST_S", 0.01)
+    monkeypatch.setattr(CircuitBreaker, "LONGEST_S", 0.02)
+    monkeypatch.setattr(CircuitBreaker, "RISK_S", 0.05)
     desk.shop.buy = lambda _: refused(503)
     distrust("GET ")
 

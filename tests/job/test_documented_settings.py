@@ -117,9 +117,11 @@ def test_each_option_column_names_the_providers_that_have_it(option: str) -> Non
     (row,) = [
         it for it in table_cells(PAGES["manifest"]) if it[0].strip() == f"`{option}`"
     ]
-    able = {it for it in PROVIDERS if option in PROVIDERS[it].capabilities.options}
+    capabilities = {
+        it for it in PROVIDERS if option in PROVIDERS[it].capabilities.options
+    }
 
-    assert set(re.findall("`(.+?)`", row[-1])) == able
+    assert set(re.findall("`(.+?)`", row[-1])) == capabilities
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
@@ -128,12 +130,12 @@ def test_each_provider_stands_in_its_page_with_its_key(name: str) -> None:
         it for it in table_cells(PAGES["providers"]) if it[0].strip() == f"`{name}`"
     ]
     provider = PROVIDERS[name]
-    able = provider.capabilities.for_model(provider.defaults.model)
+    capabilities = provider.capabilities.for_model(provider.defaults.model)
 
     assert row[2].strip() == f"`{key_variable(name)}`"
-    assert row[4].split() == [*able.resolutions]
-    assert int(row[5]) == able.images_per_request
-    assert int(row[6].partition(",")[0]) == able.references.most
+    assert row[4].split() == [*capabilities.resolutions]
+    assert int(row[5]) == capabilities.images_per_request
+    assert int(row[6].partition(",")[0]) == capabilities.references.max_count
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())

@@ -22,7 +22,7 @@ from batchgen.ledger.naming import rename_row
 from batchgen.manifest import key_of
 from batchgen.manifest.identity import fingerprint
 from batchgen.model import ImageRequest, Link, State
-from batchgen.output.names import claimed_stems, safe_stem
+from batchgen.output.names import folded_base_names, safe_base_name
 
 AT = 1_800_000_000_000_000
 PRICE = 92_500_000
@@ -41,7 +41,7 @@ def entry(
         id=id,
         request=request,
         fingerprint=digest,
-        stem=safe_stem(id or f"row-{position}-{digest.hex()[:8]}"),
+        base_name=safe_base_name(id or f"row-{position}-{digest.hex()[:8]}"),
         provider="acme",
         model="acme-1",
         resolution="1K",
@@ -67,7 +67,7 @@ def read(
     rows = list(entries)
     with (
         ledger.transaction(),
-        closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=dedupe)) as plan,
+        closing(PlanWriter(ledger, key_of, folded_base_names, dedupe=dedupe)) as plan,
     ):
         for first in range(0, len(rows), 3):
             plan.add(rows[first : first + 3], b"ipc %d" % first, first)
@@ -91,7 +91,7 @@ def prompts(
 
 def rename(ledger: Ledger) -> None:
     """Give rows that have another's name their own, as a run does."""
-    for name in new_names(ledger, ledger.generation, claimed_stems):
+    for name in new_names(ledger, ledger.generation, folded_base_names):
         rename_row(ledger, name)
 
 

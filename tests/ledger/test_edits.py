@@ -19,7 +19,7 @@ from batchgen.ledger.edited_rows import first_rows_to_rebuy
 from batchgen.ledger.edits import OUTDATED, has_kept, keep, nearest_pairs
 from batchgen.manifest import key_of
 from batchgen.model import State, Status
-from batchgen.output.names import claimed_stems
+from batchgen.output.names import folded_base_names
 from tests.ledger.books import (
     PRICE,
     bad,
@@ -71,7 +71,7 @@ def propose(
     dedupe: bool = False,
 ) -> PlanWriter:
     """Read a manifest that does not count yet."""
-    with closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=dedupe)) as plan:
+    with closing(PlanWriter(ledger, key_of, folded_base_names, dedupe=dedupe)) as plan:
         rows = [
             entry(number, text, id=ids[number] if ids else None)
             for number, text in enumerate(texts)
@@ -114,7 +114,7 @@ def test_rewritten_ids_take_over_what_was_bought_with_its_names(
         "90.750",
         "6932169358293",
     ]
-    assert ledger.totals(EVERY).retired == 0
+    assert ledger.totals(EVERY).superseded == 0
     # From now on it is this key's: an edit of the row asks.
     prompts(ledger, ("a red cup", "another", THREE[2]), ids=["17", "90.75", "x"])
     assert asking(ledger) == [1]
@@ -149,7 +149,7 @@ def test_of_equal_rows_the_nearest_is_taken_over(ledger: Ledger) -> None:
     assert row_ids(ledger) == [lamp, first, second]
     assert third not in row_ids(ledger)
     assert waiting(ledger) == []
-    assert ledger.totals(EVERY).retired == PRICE
+    assert ledger.totals(EVERY).superseded == PRICE
 
 
 def test_a_row_that_is_gone_for_long_is_found_again_under_a_new_id(
@@ -461,7 +461,7 @@ def test_changed_rows_can_keep_what_was_paid_for(ledger: Ledger) -> None:
     assert waiting(ledger) == [2]
     assert asking(ledger) == []
     assert [row["warning"] for row in planned(ledger)] == [OUTDATED, None, None]
-    assert ledger.totals(EVERY).retired == 0
+    assert ledger.totals(EVERY).superseded == 0
     assert has_kept(ledger)
 
 
@@ -607,7 +607,7 @@ def test_nothing_is_bought_twice_without_consent_whatever_is_edited(
             names = [str(row["stem"]).casefold() for row in planned(ledger)]
             assert len(set(names)) == len(names), "two rows have one name"
             totals = ledger.totals(EVERY)
-            assert totals.spent + totals.retired == PRICE * bought_of.total()
+            assert totals.spent + totals.superseded == PRICE * bought_of.total()
 
 
 POSITIONS = st.lists(st.integers(0, 40), unique=True, max_size=8)

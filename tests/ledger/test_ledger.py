@@ -20,7 +20,7 @@ from batchgen.errors import (
     LedgerMismatch,
     StorageError,
 )
-from batchgen.ledger import Ledger, Meta, Reader, Way, just_sent
+from batchgen.ledger import Candidate, Ledger, Meta, Reader, just_sent
 from batchgen.ledger.database import queries
 from batchgen.ledger.meta import Key
 from batchgen.ledger.requests import dump_request, load_request
@@ -450,7 +450,9 @@ def test_a_row_is_sent_by_whom_it_is_planned_for_and_while_nothing_of_it_is_unde
 ) -> None:
     images = range(1, 2)
     assert ledger.may_be_sent(row_id, images, "acme")
-    way = Way(provider="other", model="m", resolution="1K", estimate=None, warning=None)
+    way = Candidate(
+        provider="other", model="m", resolution="1K", estimate=None, warning=None
+    )
 
     ledger.move(row_id, way)
 

@@ -20,7 +20,7 @@ from batchgen.ledger.plan_findings import problems
 from batchgen.ledger.requests import load_request
 from batchgen.manifest import key_of
 from batchgen.model import State, Status
-from batchgen.output.names import claimed_stems, member_name
+from batchgen.output.names import folded_base_names, member_name
 from tests.ledger.books import (
     AT,
     PRICE,
@@ -116,7 +116,7 @@ def test_a_row_that_was_dropped_and_comes_back_is_not_bought_again(
     prompts(ledger, ["lamp", "cup"])
 
     assert waiting(ledger) == []
-    assert ledger.totals(EVERY).retired == 0
+    assert ledger.totals(EVERY).superseded == 0
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_without_ids_a_row_where_a_paid_one_stood_is_that_row_changed(
 
     assert waiting(ledger) == [0, 2]
     assert to_rebuy(ledger).rows == 1
-    assert ledger.totals(EVERY).retired == PRICE
+    assert ledger.totals(EVERY).superseded == PRICE
 
 
 WORDS = st.lists(st.sampled_from(["cup", "lamp", "vase"]), max_size=12)
@@ -201,8 +201,8 @@ def test_without_ids_exactly_the_surplus_of_equal_rows_is_bought(
         assert new == Counter(second) - Counter(first)
         gone = Counter(first) - Counter(second)
         assert to_rebuy(ledger).rows <= gone.total()
-        retired = Counter(first) - Counter(second)
-        assert ledger.totals(EVERY).retired == PRICE * retired.total()
+        superseded = Counter(first) - Counter(second)
+        assert ledger.totals(EVERY).superseded == PRICE * superseded.total()
         assert len(set(row_ids(ledger))) == len(second)
 
 
@@ -317,15 +317,15 @@ def test_names_are_unique_whatever_stems_are_wanted(ledger: Ledger) -> None:
     read(
         ledger,
         [
-            replace(entry(position, f"p{position}"), stem=stem)
-            for position, stem in enumerate(names_asked)
+            replace(entry(position, f"p{position}"), base_name=base_name)
+            for position, base_name in enumerate(names_asked)
         ],
     )
 
     names = names_of(ledger)
     assert names[0] == "Tasse"
     assert names[4] == "tassé"
-    folded = [claimed_stems(name, 1)[0] for name in names]
+    folded = [folded_base_names(name, 1)[0] for name in names]
     assert len(set(folded)) == len(folded)
     assert names[1].startswith("tasse~")
     assert len(names[1]) == len("tasse~") + 8
@@ -337,9 +337,9 @@ def test_the_numbers_of_a_rows_images_are_claimed_with_its_stem(
     read(
         ledger,
         [
-            replace(entry(0, "cup", n=2), stem="cup"),
-            replace(entry(1, "other"), stem="cup-2"),
-            replace(entry(2, "third"), stem="cup"),
+            replace(entry(0, "cup", n=2), base_name="cup"),
+            replace(entry(1, "other"), base_name="cup-2"),
+            replace(entry(2, "third"), base_name="cup"),
         ],
     )
 
@@ -371,8 +371,8 @@ def test_no_two_images_of_a_plan_ever_have_one_name(
 ) -> None:
     def entries(part: Iterable[tuple[str, int]], shift: int) -> list[PlanEntry]:
         return [
-            replace(entry(position, f"{position + shift}", n=n), stem=stem)
-            for position, (stem, n) in enumerate(part)
+            replace(entry(position, f"{position + shift}", n=n), base_name=base_name)
+            for position, (base_name, n) in enumerate(part)
         ]
 
     with (
@@ -383,7 +383,7 @@ def test_no_two_images_of_a_plan_ever_have_one_name(
         read(ledger, entries(rows, 3))
 
         names = [
-            member_name(claimed_stems(str(row["stem"]), 1)[0], image, n, "png")
+            member_name(folded_base_names(str(row["stem"]), 1)[0], image, n, "png")
             for row in planned(ledger)
             if isinstance(n := row["n"], int)
             for image in range(1, n + 1)
@@ -395,7 +395,7 @@ def test_no_two_images_of_a_plan_ever_have_one_name(
 
 
 def test_the_first_reading_counts_from_its_first_slice_on(ledger: Ledger) -> None:
-    with closing(PlanWriter(ledger, key_of, claimed_stems)) as plan:
+    with closing(PlanWriter(ledger, key_of, folded_base_names)) as plan:
         plan.begin(b"schema")
         plan.add([entry(0, "cup")], b"ipc", 0)
 
@@ -406,7 +406,7 @@ def test_the_first_reading_counts_from_its_first_slice_on(ledger: Ledger) -> Non
 def test_a_later_reading_counts_only_when_it_is_complete(ledger: Ledger) -> None:
     prompts(ledger, ["cup", "lamp"])
     before = row_ids(ledger)
-    with closing(PlanWriter(ledger, key_of, claimed_stems)) as plan:
+    with closing(PlanWriter(ledger, key_of, folded_base_names)) as plan:
         plan.add([entry(0, "vase")], b"ipc", 0)
 
     assert row_ids(ledger) == before
@@ -424,7 +424,7 @@ def test_a_reading_that_was_broken_off_leaves_no_trace_in_the_next(
     ledger: Ledger,
 ) -> None:
     prompts(ledger, ["cup"])
-    with closing(PlanWriter(ledger, key_of, claimed_stems)) as broken:
+    with closing(PlanWriter(ledger, key_of, folded_base_names)) as broken:
         broken.add([entry(0, "cup"), entry(1, "cup")], b"ipc", 0)
 
     prompts(ledger, ["cup", "cup"])
@@ -465,7 +465,7 @@ def test_the_thousandth_row_that_asks_for_the_same_is_no_dearer_to_plan(
         nonlocal steps
         steps += 1
 
-    with closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=True)) as plan:
+    with closing(PlanWriter(ledger, key_of, folded_base_names, dedupe=True)) as plan:
         ledger._connection.set_progress_handler(count, 100)
         plan.add(rows[:400], b"", 0)
         first, steps = steps, 0
@@ -522,7 +522,7 @@ def test_a_name_that_a_row_just_above_took_over_is_not_given_to_an_edited_one(
     reader = Reader(ledger.path)  # as the planner has one, which sees commits alone
 
     with ledger.transaction():
-        plan = PlanWriter(ledger, key_of, claimed_stems, dedupe=True, reader=reader)
+        plan = PlanWriter(ledger, key_of, folded_base_names, dedupe=True, reader=reader)
         plan.add([entry(0, "cup", id="b"), entry(1, "lamp", id="a")], b"", 0)
         plan.end()
         plan.complete("later", b"", 2)

@@ -440,13 +440,13 @@ def test_the_law_of_money_holds_for_every_history(
         purchases = [row for part in purchase_slices(ledger) for row in part]
 
         bill = sum(life.billed for life in history)
-        spent = totals.spent + totals.retired
+        spent = totals.spent + totals.superseded
         assert spent <= bill <= spent + totals.at_risk
         assert sum(row.cost_usd or 0 for row in rows) == to_usd(totals.spent)
-        retired = sum(life.cost or 0 for life in history if life.row not in kept)
-        assert totals.retired == retired
+        superseded = sum(life.cost or 0 for life in history if life.row not in kept)
+        assert totals.superseded == superseded
         for_retired = filter(attrgetter("retired"), purchases)
-        assert sum(row.cost_usd or 0 for row in for_retired) == to_usd(retired)
+        assert sum(row.cost_usd or 0 for row in for_retired) == to_usd(superseded)
         assert sum(row.cost_usd or 0 for row in purchases) == to_usd(spent)
         assert sum(row.at_risk_usd or 0 for row in purchases) == to_usd(totals.at_risk)
         uncertain = [life for life in history if life.cost is None]

@@ -39,7 +39,7 @@ def pictures(row: Row, job: Job) -> list[bytes]:
     """Return what the references of a row lead to."""
     assert row.request is not None, row.problem
     return [
-        (job.images_at / reference.removeprefix("sha256:")).read_bytes()
+        (job.images_folder / reference.removeprefix("sha256:")).read_bytes()
         for reference in row.request.references
     ]
 
@@ -86,7 +86,7 @@ def test_images_in_the_table_are_references(
 
     assert [pictures(row, job) for row in rows] == images
     different = {image for row in images for image in row}
-    assert len([*job.images_at.iterdir()] if different else []) == len(different)
+    assert len([*job.images_folder.iterdir()] if different else []) == len(different)
 
 
 def test_where_there_are_no_bytes_the_path_counts(tmp_path: Path) -> None:

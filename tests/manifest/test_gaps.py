@@ -18,9 +18,9 @@ COLUMNS = ("Title", "Colour", "My Column")
 
 def lacks(text: str, *cells: str | None) -> tuple[tuple[str, ...], bool]:
     """Return what a row lacks, and whether it has no value at all."""
-    finder = PromptTemplate(text, COLUMNS, "m.csv").gaps
-    missing = tuple(finder.missing_in(dict(zip(COLUMNS, cells, strict=True))))
-    return missing, bool(missing) and finder.is_row_empty(missing)
+    aimd_limit = PromptTemplate(text, COLUMNS, "m.csv").gaps
+    missing = tuple(aimd_limit.missing_in(dict(zip(COLUMNS, cells, strict=True))))
+    return missing, bool(missing) and aimd_limit.is_row_empty(missing)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_prompt_that_stands_for_a_missing_value_is_invalid(
 def test_many_rows_are_a_tenth_and_more(
     lacking: int, rows: int, *, are_many: bool
 ) -> None:
-    assert Gaps(rows=rows, some=lacking).are_many is are_many
+    assert Gaps(rows=rows, partial_rows=lacking).are_many is are_many
 
 
 def test_gaps_are_counted_in_the_rows_in_scope(make_job: MakeJob) -> None:
@@ -237,8 +237,12 @@ def test_gaps_are_counted_in_the_rows_in_scope(make_job: MakeJob) -> None:
     *_, everything = manifest.gaps()
     *_, first = manifest.gaps(4)
 
-    assert (everything.rows, everything.some, everything.whole) == (30_005, 3, 2)
-    assert (first.rows, first.some, first.whole) == (4, 3, 1)
+    assert (everything.rows, everything.partial_rows, everything.empty_rows) == (
+        30_005,
+        3,
+        2,
+    )
+    assert (first.rows, first.partial_rows, first.empty_rows) == (4, 3, 1)
     assert first.columns == {"Colour": 4, "Title": 1}
 
 
@@ -276,7 +280,7 @@ def test_gaps_are_counted_as_rows_are_judged(
 
     rows = [row for each in manifest.slices() for row in each.rows]
     assert (
-        counted.whole
+        counted.empty_rows
         == sum(bool(row.missing_columns) for row in rows)
         == len(column) - 1 + (column.dtype == pl.Null)
     )

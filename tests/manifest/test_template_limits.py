@@ -18,7 +18,7 @@ from batchgen.manifest.template_work import (
     TooMuchWork,
     WorkMeter,
 )
-from batchgen.output.names import safe_stem
+from batchgen.output.names import safe_base_name
 from tests.manifest.conftest import MakeJob, ReadRows
 from tests.manifest.template_bombs import BOMBS
 
@@ -234,4 +234,4 @@ def test_a_cell_of_signs_and_blanks_is_looked_through_once(sign: str) -> None:
 
 
 def test_a_file_name_of_blanks_is_cut_at_once() -> None:
-    assert safe_stem("a" + " ." * 200_000 + "b") == "a"
+    assert safe_base_name("a" + " ." * 200_000 + "b") == "a"

@@ -9,16 +9,16 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from batchgen.output.archive import Archive, Incoming, Member, Tag
+from batchgen.output.archive import Archive, Member, NewImage, Tag
 
 AT = datetime(2026, 11, 20, 23, 58, 59, 123456, tzinfo=UTC)
 
 
-def incoming(number: int, data: bytes | None = None) -> Incoming:
+def incoming(number: int, data: bytes | None = None) -> NewImage:
     """Return an image whose name, data and tag tell its number."""
     tag = Tag(attempt_id=number, image=1, images=1, cost_nano=39_000_000, modified=AT)
     body = b"image %d " % number * 20 if data is None else data
-    return Incoming(name=f"cups/tasse-é-{number}.png", data=body, tag=tag)
+    return NewImage(name=f"cups/tasse-é-{number}.png", data=body, tag=tag)
 
 
 def filled(path: Path, count: int, first: int = 1) -> list[Member]:

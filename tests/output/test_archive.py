@@ -16,7 +16,7 @@ import pytest
 
 from batchgen.errors import ArchiveDamaged, DiskFull, StorageError
 from batchgen.output import diskfile
-from batchgen.output.archive import Archive, Incoming, Tag
+from batchgen.output.archive import Archive, NewImage, Tag
 from tests.output.archives import AT, check_with_every_reader, filled, incoming
 
 LINES = [json.dumps({"file_name": f"{number}.png"}).encode() for number in range(3)]
@@ -192,7 +192,7 @@ def test_a_time_outside_the_format_is_clamped(tmp_path: Path) -> None:
     }
     with Archive(path, 0) as archive:
         images = [
-            Incoming(name=f"{number}", data=b"x", tag=tag_of(number, at))
+            NewImage(name=f"{number}", data=b"x", tag=tag_of(number, at))
             for number, at in enumerate(times)
         ]
         archive.finish(archive.append(images), [])
@@ -262,7 +262,7 @@ def test_a_tag_that_does_not_fit_writes_nothing(tmp_path: Path, tag: Tag) -> Non
     path = tmp_path / "images.zip"
     with Archive(path, 0) as archive:
         with pytest.raises(struct.error):
-            archive.append([incoming(1), Incoming(name="x", data=b"x", tag=tag)])
+            archive.append([incoming(1), NewImage(name="x", data=b"x", tag=tag)])
         assert not path.exists()
         assert archive.append([incoming(2)])[0].offset == 0
 

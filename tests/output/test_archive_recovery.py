@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen.output.archive import Archive, Found, Member, Tag
+from batchgen.output.archive import Archive, Member, Tag, UncommittedMember
 from batchgen.output.zipformat import local_header
 from tests.output.archives import AT, check_with_every_reader, filled, incoming
 
 
-def recovered(path: Path, committed: int) -> list[Found]:
+def recovered(path: Path, committed: int) -> list[UncommittedMember]:
     with Archive(path, committed) as archive:
         return archive.recover()
 

@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchgen.output.names import (
-    claimed_stems,
     fold,
+    folded_base_names,
     member_name,
-    safe_stem,
+    safe_base_name,
     strip_image_extension,
 )
 
@@ -32,14 +32,14 @@ NASTY_TEXT = st.lists(
 @example(raw="con." + "y" * 200)
 @example(raw="é" * 47 + " é" * 20)
 def test_a_stem_is_safe_whatever_it_was(raw: str) -> None:
-    stem = safe_stem(raw)
+    base_name = safe_base_name(raw)
 
-    assert len(stem.encode()) <= 200
-    assert unicodedata.is_normalized("NFC", stem)
-    assert not any(unicodedata.category(sign) in ("Cc", "Cs") for sign in stem)
-    assert not set(stem) & set('<>:"|?*\\')
-    assert not PureWindowsPath(stem).drive
-    for segment in stem.split("/"):
+    assert len(base_name.encode()) <= 200
+    assert unicodedata.is_normalized("NFC", base_name)
+    assert not any(unicodedata.category(sign) in ("Cc", "Cs") for sign in base_name)
+    assert not set(base_name) & set('<>:"|?*\\')
+    assert not PureWindowsPath(base_name).drive
+    for segment in base_name.split("/"):
         assert segment
         assert not segment.startswith((".", " "))
         assert not segment.endswith((".", " "))
@@ -48,16 +48,16 @@ def test_a_stem_is_safe_whatever_it_was(raw: str) -> None:
 
 @given(raw=st.one_of(ANY_TEXT, NASTY_TEXT))
 def test_making_a_stem_safe_twice_changes_nothing(raw: str) -> None:
-    stem = safe_stem(raw)
+    base_name = safe_base_name(raw)
 
-    assert safe_stem(stem) == stem
+    assert safe_base_name(base_name) == base_name
 
 
 @given(raw=st.one_of(ANY_TEXT, NASTY_TEXT))
 def test_a_safe_stem_stays_within_its_folder_when_it_is_unpacked(raw: str) -> None:
     folder = Path("/somewhere/else")
 
-    unpacked = (folder / safe_stem(raw)).resolve()
+    unpacked = (folder / safe_base_name(raw)).resolve()
 
     assert unpacked.is_relative_to(folder)
     assert unpacked != folder
@@ -93,21 +93,21 @@ def test_a_safe_stem_stays_within_its_folder_when_it_is_unpacked(raw: str) -> No
         pytest.param("v1.2/a.b", "v1.2/a.b", id="other-dots-stay"),
     ],
 )
-def test_a_stem_keeps_all_that_is_safe(raw: str, stem: str) -> None:
-    assert safe_stem(raw) == stem
+def test_a_stem_keeps_all_that_is_safe(raw: str, base_name: str) -> None:
+    assert safe_base_name(raw) == base_name
 
 
 def test_a_long_path_loses_its_deepest_folders_first() -> None:
-    stem = safe_stem("/".join(["a" * 60, "b" * 60, "c" * 60, "cup"]))
+    base_name = safe_base_name("/".join(["a" * 60, "b" * 60, "c" * 60, "cup"]))
 
-    assert stem == "/".join(["a" * 60, "b" * 60, "c" * 60, "cup"])
-    assert safe_stem(stem + "x" * 60) == "/".join(
+    assert base_name == "/".join(["a" * 60, "b" * 60, "c" * 60, "cup"])
+    assert safe_base_name(base_name + "x" * 60) == "/".join(
         ["a" * 60, "b" * 60, "cup" + "x" * 60]
     )
 
 
 def test_a_long_name_is_cut_between_characters() -> None:
-    assert safe_stem("日" * 100) == "日" * 32
+    assert safe_base_name("日" * 100) == "日" * 32
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_a_long_name_is_cut_between_characters() -> None:
         pytest.param(".gif", ".gif", id="nothing-else"),
     ],
 )
-def test_only_an_image_extension_is_stripped(filename: str, stem: str) -> None:
-    assert strip_image_extension(filename) == stem
+def test_only_an_image_extension_is_stripped(filename: str, base_name: str) -> None:
+    assert strip_image_extension(filename) == base_name
 
 
 def test_only_rows_of_several_images_number_them() -> None:
@@ -131,7 +131,7 @@ def test_only_rows_of_several_images_number_them() -> None:
 
 
 def test_a_row_of_several_images_claims_the_numbered_stems() -> None:
-    claimed = {*claimed_stems("Cup", 2), *claimed_stems("Cup", 1)}
+    claimed = {*folded_base_names("Cup", 2), *folded_base_names("Cup", 1)}
 
     assert claimed == {"cup-1", "cup-2", "cup"}
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from batchgen.admission.proof import Proof
-from batchgen.admission.provider_queue import Lane
+from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.ledger import Ledger
-from batchgen.limits import Departures, Finder, Pacing
+from batchgen.limits import AimdLimit, ConcurrencyLimiter, RateLimiter
 from batchgen.model import Endpoint, Job, Terms
 from batchgen.planning.own_address import is_named_address, is_own_address
 from batchgen.provider import Defaults
@@ -28,20 +28,22 @@ CREDIT = {"credit": Decimal("0.0000005")}
 MODEL = Gemini.defaults.model
 
 
-Lanes = Callable[..., Lane]
+Lanes = Callable[..., ProviderQueue]
 
 
 @pytest.fixture
-def lane(tmp_path: Path) -> Iterator[Lanes]:
+def queue(tmp_path: Path) -> Iterator[Lanes]:
     """Return what makes a lane to a provider at an address."""
     with closing(Ledger(tmp_path / "run.db")) as ledger:
 
-        def make(provider: Any, base_url: str, **terms: Any) -> Lane:
-            departures = Departures(None, lambda: 0.0)
-            pacing = Pacing(departures, 1, Finder(inf), lambda: 0.0)
+        def make(provider: Any, base_url: str, **terms: Any) -> ProviderQueue:
+            rate_limiter = RateLimiter(None, lambda: 0.0)
+            limiter = ConcurrencyLimiter(rate_limiter, 1, AimdLimit(inf), lambda: 0.0)
             place = Endpoint(base_url, "key")
             proof = Proof(ledger, provider.name, place)
-            return Lane(provider, place, departures, pacing, proof, Terms(**terms))
+            return ProviderQueue(
+                provider, place, rate_limiter, limiter, proof, Terms(**terms)
+            )
 
         yield make
 
@@ -82,30 +84,30 @@ def test_whose_address_it_is(
 
 
 def test_counted_units_are_money_at_the_providers_own_address_alone(
-    lane: Lanes,
+    queue: Lanes,
 ) -> None:
     own = AimlApi.defaults.base_url or ""
 
-    assert lane(AimlApi(), own).rates_of("m") == CREDIT
-    assert lane(AimlApi(), "http://127.0.0.1:1").rates_of("m") == CREDIT
-    assert lane(AimlApi(), RELAY).rates_of("m") == {}
+    assert queue(AimlApi(), own).rates_of("m") == CREDIT
+    assert queue(AimlApi(), "http://127.0.0.1:1").rates_of("m") == CREDIT
+    assert queue(AimlApi(), RELAY).rates_of("m") == {}
 
 
 def test_rates_that_the_user_gives_hold_everywhere_and_stand_above(
-    lane: Lanes,
+    queue: Lanes,
 ) -> None:
     stated = {"credit": Decimal("0.01")}
 
     for url in (AimlApi.defaults.base_url or "", RELAY):
-        assert lane(AimlApi(), url, rates=stated).rates_of("m") == stated
+        assert queue(AimlApi(), url, rates=stated).rates_of("m") == stated
 
 
 def test_a_rate_for_what_is_sent_is_that_of_images_too_unless_one_is_given(
-    lane: Lanes,
+    queue: Lanes,
 ) -> None:
     stated = {"input_token": Decimal(1), "output_token": Decimal(2)}
 
-    rates = lane(Gemini(), RELAY, rates=stated).rates_of(MODEL)
+    rates = queue(Gemini(), RELAY, rates=stated).rates_of(MODEL)
 
     assert rates["image_input_token"] == Decimal(1)
 
@@ -140,9 +142,9 @@ class Refunding(FoxApi):
     ],
 )
 def test_what_failed_tasks_cost_is_the_jobs_word_or_else_the_providers(
-    lane: Lanes, provider: Any, base_url: str, stated: Any, failed_tasks: str
+    queue: Lanes, provider: Any, base_url: str, stated: Any, failed_tasks: str
 ) -> None:
-    assert lane(provider, base_url, failed_tasks=stated).failed_tasks == failed_tasks
+    assert queue(provider, base_url, failed_tasks=stated).failed_tasks == failed_tasks
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from batchgen.model import Status
 from batchgen.output.archive import Archive
 from batchgen.planning import planner as planner_module
 from batchgen.planning.planner import Planner, ReadingStopped
-from batchgen.planning.routing import Choice
+from batchgen.planning.routing import Router
 from batchgen.providers import PROVIDERS
 from batchgen.storage.writer import Writer, to_thread
 from tests.ledger.books import bought, row_ids
@@ -103,11 +103,11 @@ class Table:
         else:
             frame.write_parquet(self.path)
 
-    def router(self) -> Choice:
+    def router(self) -> Router:
         case = self.case
         router = router_for(self.folder, *case.providers, **case.settings)
         job = replace(router.job, manifest=self.path, source=self.path)
-        return Choice.of(job, PROVIDERS, router.prices)
+        return Router.of(job, PROVIDERS, router.prices)
 
     async def read(self, *, slices: int | None = None, propose: bool = False) -> bool:
         """Read the manifest as a run does; return whether it came to its end.

@@ -12,8 +12,8 @@ from PIL import Image
 
 from batchgen.manifest.row import Problem, Row
 from batchgen.model import ImageRequest, Job, Price, ReferenceTerms, Terms, to_nano
-from batchgen.planning.entries import entry_of
-from batchgen.planning.routing import Choice
+from batchgen.planning.entries import plan_entry
+from batchgen.planning.routing import Router
 from batchgen.providers import PROVIDERS
 from tests.prices import at
 
@@ -36,7 +36,7 @@ def asking(row: Row = ROW, **request: object) -> Row:
     return replace(row, request=replace(row.request, **request))  # type: ignore[arg-type]
 
 
-def router_for(folder: Path, *names: str, **settings: Any) -> Choice:
+def router_for(folder: Path, *names: str, **settings: Any) -> Router:
     """Return the choice of a job over a manifest in a folder."""
     job = Job(
         source=folder / "rows.csv",
@@ -46,22 +46,22 @@ def router_for(folder: Path, *names: str, **settings: Any) -> Choice:
         **settings,
     )
     prices = {name: provider.prices for name, provider in PROVIDERS.items()}
-    return Choice.of(job, PROVIDERS, prices)
+    return Router.of(job, PROVIDERS, prices)
 
 
 @pytest.fixture
-def router(tmp_path: Path) -> Choice:
+def router(tmp_path: Path) -> Router:
     terms = {"foxapi": Terms(model="fox-2")}
     return router_for(tmp_path, "aimlapi", "foxapi", terms=terms)
 
 
-def only(router: Choice, name: str) -> Choice:
+def only(router: Router, name: str) -> Router:
     return replace(router, providers=[PROVIDERS[name]])
 
 
-def test_the_first_provider_that_can_do_a_row_makes_it(router: Choice) -> None:
-    plain = entry_of(ROW, router)
-    wide = entry_of(asking(aspect_ratio="21:9"), router)
+def test_the_first_provider_that_can_do_a_row_makes_it(router: Router) -> None:
+    plain = plan_entry(ROW, router)
+    wide = plan_entry(asking(aspect_ratio="21:9"), router)
 
     assert (plain.provider, plain.model, plain.problem) == (
         "aimlapi",
@@ -71,16 +71,16 @@ def test_the_first_provider_that_can_do_a_row_makes_it(router: Choice) -> None:
     assert (wide.provider, wide.model, wide.problem) == ("foxapi", "fox-2", None)
 
 
-def test_the_rows_own_provider_and_model_stand_above_the_jobs(router: Choice) -> None:
-    entry = entry_of(asking(replace(ROW, provider="foxapi"), model="mine"), router)
+def test_the_rows_own_provider_and_model_stand_above_the_jobs(router: Router) -> None:
+    entry = plan_entry(asking(replace(ROW, provider="foxapi"), model="mine"), router)
 
     assert (entry.provider, entry.model) == ("foxapi", "mine")
 
 
 def test_a_provider_that_the_job_does_not_have_is_named_with_the_way_out(
-    router: Choice,
+    router: Router,
 ) -> None:
-    entry = entry_of(replace(ROW, provider="foxapi"), only(router, "aimlapi"))
+    entry = plan_entry(replace(ROW, provider="foxapi"), only(router, "aimlapi"))
 
     assert entry.provider is None
     assert entry.at_column == "provider"
@@ -90,8 +90,8 @@ def test_a_provider_that_the_job_does_not_have_is_named_with_the_way_out(
     )
 
 
-def test_a_row_that_no_chosen_provider_can_do_says_who_could(router: Choice) -> None:
-    entry = entry_of(asking(aspect_ratio="21:9"), only(router, "aimlapi"))
+def test_a_row_that_no_chosen_provider_can_do_says_who_could(router: Router) -> None:
+    entry = plan_entry(asking(aspect_ratio="21:9"), only(router, "aimlapi"))
 
     assert (entry.provider, entry.model, entry.estimate) == (None, None, None)
     assert entry.at_column == "aspect_ratio"
@@ -102,14 +102,14 @@ def test_a_row_that_no_chosen_provider_can_do_says_who_could(router: Choice) -> 
     )
 
 
-def test_a_row_that_nobody_can_do_names_nobody(router: Choice) -> None:
-    entry = entry_of(asking(aspect_ratio="7:3"), router)
+def test_a_row_that_nobody_can_do_names_nobody(router: Router) -> None:
+    entry = plan_entry(asking(aspect_ratio="7:3"), router)
 
     assert entry.problem is not None
     assert "can do it" not in entry.problem
 
 
-def test_a_row_that_cannot_be_read_keeps_its_own_problem(router: Choice) -> None:
+def test_a_row_that_cannot_be_read_keeps_its_own_problem(router: Router) -> None:
     broken = replace(
         ROW,
         request=None,
@@ -117,7 +117,7 @@ def test_a_row_that_cannot_be_read_keeps_its_own_problem(router: Choice) -> None
         problem=Problem(column="Text", message="the prompt is empty"),
     )
 
-    entry = entry_of(broken, router)
+    entry = plan_entry(broken, router)
 
     assert (entry.at_column, entry.problem) == ("Text", "the prompt is empty")
     assert (entry.provider, entry.request) == (None, None)
@@ -132,19 +132,19 @@ def test_a_row_that_cannot_be_read_keeps_its_own_problem(router: Choice) -> None
     ],
 )
 def test_the_estimate_is_the_expected_price_of_all_images(
-    router: Choice, resolution: str | None, n: int, usd: str
+    router: Router, resolution: str | None, n: int, usd: str
 ) -> None:
-    entry = entry_of(asking(resolution=resolution, n=n), router)
+    entry = plan_entry(asking(resolution=resolution, n=n), router)
 
     assert entry.estimate == int(Decimal(usd).scaleb(9))
 
 
-def test_a_row_without_a_known_price_has_no_estimate(router: Choice) -> None:
-    assert entry_of(asking(aspect_ratio="21:9"), router).estimate is None
+def test_a_row_without_a_known_price_has_no_estimate(router: Router) -> None:
+    assert plan_entry(asking(aspect_ratio="21:9"), router).estimate is None
 
     agreed = {"foxapi": (Price.agreed(Decimal("0.01"), "agreed"),)}
     priced = replace(router, prices=agreed)
-    assert entry_of(asking(aspect_ratio="21:9"), priced).estimate == 10_000_000
+    assert plan_entry(asking(aspect_ratio="21:9"), priced).estimate == 10_000_000
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,11 @@ def test_a_row_without_a_known_price_has_no_estimate(router: Choice) -> None:
     ],
 )
 def test_the_name_in_the_archive_comes_from_filename_id_or_position(
-    router: Choice, filename: str | None, row_id: str | None, stem: str
+    router: Router, filename: str | None, row_id: str | None, base_name: str
 ) -> None:
-    entry = entry_of(replace(ROW, filename=filename, id=row_id), router)
+    entry = plan_entry(replace(ROW, filename=filename, id=row_id), router)
 
-    assert entry.stem == stem
+    assert entry.base_name == base_name
 
 
 # -- the model that is sent and the resolution that is bought
@@ -185,7 +185,7 @@ def test_a_resolution_that_is_chosen_by_the_models_id_chooses_it(
 ) -> None:
     router = router_for(tmp_path, "nanobananaapi")
 
-    entry = entry_of(asking(model=stated, resolution=resolution), router)
+    entry = plan_entry(asking(model=stated, resolution=resolution), router)
 
     assert (entry.model, entry.resolution) == (model, bought)
     price = at(PROVIDERS["nanobananaapi"].prices, bought)
@@ -198,7 +198,7 @@ def test_limits_of_the_job_stand_above_the_providers(tmp_path: Path) -> None:
     narrow = {"foxapi": Terms(max_references=1)}
     urls = ("https://a.example/1.png", "https://a.example/2.png")
 
-    entry = entry_of(
+    entry = plan_entry(
         asking(references=urls), router_for(tmp_path, "foxapi", terms=narrow)
     )
 
@@ -211,9 +211,9 @@ def test_limits_of_the_job_stand_above_the_providers(tmp_path: Path) -> None:
 
 
 def test_an_option_that_the_provider_lacks_makes_the_row_invalid(
-    router: Choice,
+    router: Router,
 ) -> None:
-    entry = entry_of(asking(options={"temperature": 0.5}), only(router, "aimlapi"))
+    entry = plan_entry(asking(options={"temperature": 0.5}), only(router, "aimlapi"))
 
     assert (entry.provider, entry.at_column) == (None, "temperature")
     assert str(entry.problem).startswith("aimlapi has no temperature")
@@ -224,7 +224,7 @@ def test_a_job_may_leave_such_options_out_with_a_warning(tmp_path: Path) -> None
     router = router_for(tmp_path, "aimlapi", unsupported="drop")
     options = {"temperature": 0.5, "top_k": 3, "web_search": True}
 
-    entry = entry_of(asking(options=options), router)
+    entry = plan_entry(asking(options=options), router)
 
     assert (entry.provider, entry.problem) == ("aimlapi", None)
     assert entry.warning == "aimlapi has no temperature and no top_k: left out"
@@ -233,7 +233,7 @@ def test_a_job_may_leave_such_options_out_with_a_warning(tmp_path: Path) -> None
 def test_a_wrong_value_is_not_left_out(tmp_path: Path) -> None:
     router = router_for(tmp_path, "apiai", unsupported="drop")
 
-    entry = entry_of(asking(options={"temperature": 1.5}), router)
+    entry = plan_entry(asking(options={"temperature": 1.5}), router)
 
     assert entry.at_column == "temperature"
     assert "takes 0 to 1, not 1.5" in str(entry.problem)
@@ -260,7 +260,7 @@ def files(tmp_path: Path) -> Path:
     ],
 )
 def test_a_broken_reference_costs_nothing(files: Path, name: str, words: str) -> None:
-    entry = entry_of(asking(references=(name,)), router_for(files, "aimlapi"))
+    entry = plan_entry(asking(references=(name,)), router_for(files, "aimlapi"))
 
     assert (entry.provider, entry.at_column) == (None, "references")
     assert name in str(entry.problem)
@@ -273,9 +273,9 @@ def test_a_reference_that_is_too_large_is_told_with_size_and_limit(
     terms = {"aimlapi": Terms(max_reference_bytes=100_000)}
     row = asking(references=("noise.png",))
 
-    refused = entry_of(row, router_for(files, "aimlapi", terms=terms))
+    refused = plan_entry(row, router_for(files, "aimlapi", terms=terms))
     shrinking = ReferenceTerms(shrink=True)
-    shrunk = entry_of(
+    shrunk = plan_entry(
         row, router_for(files, "aimlapi", terms=terms, references=shrinking)
     )
 
@@ -285,6 +285,6 @@ def test_a_reference_that_is_too_large_is_told_with_size_and_limit(
 
 
 def test_a_format_that_is_not_taken_is_told(files: Path) -> None:
-    entry = entry_of(asking(references=("small.gif",)), router_for(files, "gemini"))
+    entry = plan_entry(asking(references=("small.gif",)), router_for(files, "gemini"))
 
     assert "image/gif is not taken" in str(entry.problem)

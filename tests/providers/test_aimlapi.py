@@ -104,7 +104,7 @@ def test_a_request_that_states_everything_sends_every_field() -> None:
     ],
 )
 def test_what_the_schema_lacks_is_a_misfit(request_: ImageRequest, column: str) -> None:
-    assert [name for name, _ in AIML.capabilities.misfits(request_)] == [column]
+    assert [name for name, _ in AIML.capabilities.unsupported(request_)] == [column]
 
 
 def test_an_option_that_the_schema_lacks_is_named() -> None:
@@ -112,7 +112,7 @@ def test_an_option_that_the_schema_lacks_is_named() -> None:
         prompt="p", options={"web_search": True, "image_search": True}
     )
 
-    assert AIML.capabilities.lacking(request) == ("image_search",)
+    assert AIML.capabilities.missing_options(request) == ("image_search",)
 
 
 def test_the_ceiling_stands_above_every_documented_charge() -> None:

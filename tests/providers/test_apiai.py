@@ -140,7 +140,7 @@ def test_the_path_is_the_pages_unless_the_job_says_another(
     ],
 )
 def test_what_the_page_lacks_is_a_misfit(request_: ImageRequest, column: str) -> None:
-    assert [name for name, _ in APIAI.capabilities.misfits(request_)] == [column]
+    assert [name for name, _ in APIAI.capabilities.unsupported(request_)] == [column]
 
 
 def test_a_row_that_uses_all_of_the_page_fits() -> None:
@@ -160,10 +160,10 @@ def test_a_row_that_uses_all_of_the_page_fits() -> None:
         },
     )
 
-    assert list(APIAI.capabilities.misfits(request)) == []
-    assert APIAI.capabilities.lacking(request) == ()
+    assert list(APIAI.capabilities.unsupported(request)) == []
+    assert APIAI.capabilities.missing_options(request) == ()
     web_search = ImageRequest(prompt="p", options={"web_search": True})
-    assert APIAI.capabilities.lacking(web_search) == ("web_search",)
+    assert APIAI.capabilities.missing_options(web_search) == ("web_search",)
 
 
 def test_files_are_parts_and_a_link_is_fetched_first() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen.decoding import describe, message_of, text_of, words_of
+from batchgen.decoding import describe, message_of, stated_message, text_of
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -24,7 +24,7 @@ from batchgen.errors import (
 from batchgen.model import Accepted, Blob, Delivered, Json, Next, Reply, Running
 from batchgen.provider import TaskProvider
 from batchgen.providers import PROVIDERS
-from batchgen.reply_errors import error_by_words
+from batchgen.reply_errors import error_by_text
 from tests.providers.samples import ENDPOINT
 
 Answer = Delivered | Accepted | Running | Next
@@ -153,7 +153,7 @@ def test_a_value_nested_without_end_is_not_followed() -> None:
 
 
 def test_what_a_provider_says_stays_short() -> None:
-    assert len(words_of({"message": ["word " * 400] * 50})) <= 1000
+    assert len(stated_message({"message": ["word " * 400] * 50})) <= 1000
 
 
 # -- refusals in disguise
@@ -170,7 +170,7 @@ def test_what_a_provider_says_stays_short() -> None:
 def test_a_refusal_is_one_under_any_status_and_in_plain_text(
     body: Json, status: int
 ) -> None:
-    error = error_by_words("acme", Reply(status, {}, body), message_of(body))
+    error = error_by_text("acme", Reply(status, {}, body), message_of(body))
 
     assert isinstance(error, Refused)
     # What happened behind a gateway that speaks plain text is not surely nothing.
@@ -196,7 +196,7 @@ def test_no_provider_takes_a_plain_refusal_for_an_outage(name: str) -> None:
 def test_a_throttle_is_one_unless_it_names_a_verdict_of_googles(
     words: str, kind: type[AttemptError]
 ) -> None:
-    error = error_by_words("acme", Reply(429, {}, {"error": words}), words)
+    error = error_by_text("acme", Reply(429, {}, {"error": words}), words)
 
     assert isinstance(error, kind)
 
@@ -204,6 +204,6 @@ def test_a_throttle_is_one_unless_it_names_a_verdict_of_googles(
 def test_a_gateways_page_judges_no_prompt() -> None:
     page = Reply(502, {}, "<html>Request blocked for safety reasons</html>")
 
-    error = error_by_words("acme", page, "Request blocked for safety reasons")
+    error = error_by_text("acme", page, "Request blocked for safety reasons")
 
     assert isinstance(error, OutcomeUnknown)

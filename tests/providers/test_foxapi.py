@@ -126,7 +126,7 @@ def test_auto_matches_the_input_image_where_there_is_one() -> None:
     ],
 )
 def test_what_the_page_lacks_is_a_misfit(request_: ImageRequest, column: str) -> None:
-    assert [name for name, _ in FOX.capabilities.misfits(request_)] == [column]
+    assert [name for name, _ in FOX.capabilities.unsupported(request_)] == [column]
 
 
 def test_an_option_that_it_has_not_is_lacking_and_never_sent() -> None:
@@ -134,7 +134,7 @@ def test_an_option_that_it_has_not_is_lacking_and_never_sent() -> None:
 
     call = FOX.encode(request, "m", ENDPOINT)
 
-    assert FOX.capabilities.lacking(request) == ("top_k",)
+    assert FOX.capabilities.missing_options(request) == ("top_k",)
     assert call.json == {
         "model": "m",
         "prompt": "p",

@@ -231,7 +231,7 @@ def test_only_what_is_no_documented_default_is_sent(
 def test_what_the_page_lacks_is_a_misfit(
     request_: ImageRequest, columns: list[str]
 ) -> None:
-    assert [name for name, _ in GCC.capabilities.misfits(request_)] == columns
+    assert [name for name, _ in GCC.capabilities.unsupported(request_)] == columns
 
 
 @pytest.mark.parametrize("name", SUBMITTED)

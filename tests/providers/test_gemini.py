@@ -19,8 +19,8 @@ from batchgen.model import (
     Inline,
     Json,
     Price,
+    PriceKey,
     Reply,
-    Sale,
     find_price,
     rates_for,
 )
@@ -253,7 +253,7 @@ def test_models_differ_in_their_sizes(
 ) -> None:
     request = ImageRequest(prompt="p", resolution=resolution)
 
-    found = dict(GEMINI.capabilities.misfits(request, model))
+    found = dict(GEMINI.capabilities.unsupported(request, model))
 
     assert list(found) == (["resolution"] if words else [])
     assert words is None or words in found["resolution"]
@@ -269,14 +269,14 @@ def test_models_differ_in_their_sizes(
 def test_a_model_that_is_off_is_told_with_its_day_and_what_follows(
     model: str, day: str
 ) -> None:
-    found = dict(GEMINI.capabilities.misfits(ImageRequest(prompt="p"), model))
+    found = dict(GEMINI.capabilities.unsupported(ImageRequest(prompt="p"), model))
 
     assert found == {
         "model": f"announced that {model} was shut down on {day}; use {MODEL} "
         '(`shutdowns = "ignore"` sends it all the same)'
     }
     assert not dict(
-        GEMINI.capabilities.elsewhere().misfits(ImageRequest(prompt="p"), model)
+        GEMINI.capabilities.elsewhere().unsupported(ImageRequest(prompt="p"), model)
     )
 
 
@@ -322,14 +322,14 @@ def test_a_model_cannot_lead_to_another_path() -> None:
 def test_what_google_lacks_is_a_misfit(
     request_: ImageRequest, columns: list[str]
 ) -> None:
-    assert [name for name, _ in GEMINI.capabilities.misfits(request_)] == columns
+    assert [name for name, _ in GEMINI.capabilities.unsupported(request_)] == columns
 
 
-def sale(model: str, resolution: str, **stated: Any) -> Sale:
-    return Sale("gemini", resolution, model, **stated)
+def price_key(model: str, resolution: str, **stated: Any) -> PriceKey:
+    return PriceKey("gemini", resolution, model, **stated)
 
 
-def price_of(which: Sale) -> Price:
+def price_of(which: PriceKey) -> Price:
     price = find_price(GEMINI.prices, which)
     assert price is not None
     return price
@@ -349,16 +349,16 @@ def price_of(which: Sale) -> Price:
     ],
 )
 def test_each_model_has_its_prices(model: str, resolution: str, usd: str) -> None:
-    price = price_of(sale(model, resolution))
+    price = price_of(price_key(model, resolution))
 
     assert (price.expected, price.read_on) == (Decimal(usd), date(2026, 11, 30))
     assert price.floor <= price.expected < price.ceiling
 
 
 def test_a_model_that_nobody_tells_the_price_of_has_none() -> None:
-    assert find_price(GEMINI.prices, sale("gemini-3.1-flash-image", "1K")) is None
-    assert find_price(GEMINI.prices, sale(MODEL, "512")) is None
-    former = rates_for(GEMINI.rates, sale("gemini-3-pro-image", "1K"))
+    assert find_price(GEMINI.prices, price_key("gemini-3.1-flash-image", "1K")) is None
+    assert find_price(GEMINI.prices, price_key(MODEL, "512")) is None
+    former = rates_for(GEMINI.rates, price_key("gemini-3-pro-image", "1K"))
     assert former.keys() == {"search_query"}
 
 
@@ -371,7 +371,9 @@ def test_a_model_that_nobody_tells_the_price_of_has_none() -> None:
 def test_the_ceiling_holds_for_all_that_is_charged(
     resolution: str, tokens: int, thinking: str | None, thoughts: int
 ) -> None:
-    stated = sale(MODEL, resolution, references=14, searches=True, thinking=thinking)
+    stated = price_key(
+        MODEL, resolution, references=14, searches=True, thinking=thinking
+    )
     price, rates = price_of(stated), rates_for(GEMINI.rates, stated)
     assert rates == {
         "input_token": Decimal("0.0000015"),

@@ -7,7 +7,6 @@ import pytest
 from batchgen import errors
 from batchgen.errors import AttemptError, Charge
 from batchgen.model import (
-    Carried,
     DataUri,
     Delivered,
     Endpoint,
@@ -15,7 +14,8 @@ from batchgen.model import (
     Inline,
     Json,
     Link,
-    Sale,
+    Payload,
+    PriceKey,
     find_price,
 )
 from batchgen.provider import Provider
@@ -112,7 +112,7 @@ def test_documented_defaults_are_left_out() -> None:
     ],
 )
 def test_references_go_where_the_job_says(
-    choice: str | None, references: list[Carried], url: str, images: dict[str, object]
+    choice: str | None, references: list[Payload], url: str, images: dict[str, object]
 ) -> None:
     call = NANO.encode(ImageRequest(prompt="p"), MODEL, at(choice), references)
 
@@ -133,12 +133,12 @@ def test_the_models_id_is_the_resolution(resolution: str, model: str, usd: str) 
     request = ImageRequest(prompt="p", resolution=resolution)
 
     assert NANO.capabilities.resolve_model(request, None) == (model, resolution)
-    sale = Sale.of("nanobananaapi", request, model, resolution)
-    price = find_price(NANO.prices, sale)
+    price_key = PriceKey.of("nanobananaapi", request, model, resolution)
+    price = find_price(NANO.prices, price_key)
     assert price is not None
     assert price.expected == Decimal(usd)
-    assert find_price(NANO.prices, sale._replace(tier="priority")) is None
-    assert find_price(NANO.prices, sale._replace(model="another")) is None
+    assert find_price(NANO.prices, price_key._replace(tier="priority")) is None
+    assert find_price(NANO.prices, price_key._replace(model="another")) is None
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_the_models_id_is_the_resolution(resolution: str, model: str, usd: str) 
     ],
 )
 def test_what_the_page_lacks_is_a_misfit(request_: ImageRequest, column: str) -> None:
-    assert [name for name, _ in NANO.capabilities.misfits(request_)] == [column]
+    assert [name for name, _ in NANO.capabilities.unsupported(request_)] == [column]
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,8 @@ def test_a_row_that_uses_all_of_the_page_fits(ratio: str) -> None:
         options={"service_tier": "priority"},
     )
 
-    assert list(NANO.capabilities.misfits(request)) == []
-    assert NANO.capabilities.lacking(request) == ()
+    assert list(NANO.capabilities.unsupported(request)) == []
+    assert NANO.capabilities.missing_options(request) == ()
     assert NANO.capabilities.images_per_request == 9
 
 

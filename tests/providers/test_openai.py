@@ -17,7 +17,7 @@ from batchgen.model import (
     ImageRequest,
     Json,
     Link,
-    Sale,
+    PriceKey,
     find_price,
     rates_for,
 )
@@ -177,7 +177,7 @@ def test_a_base_url_may_end_with_the_version() -> None:
     ],
 )
 def test_what_the_shape_lacks_is_a_misfit(request_: ImageRequest, column: str) -> None:
-    assert [name for name, _ in OPENAI.capabilities.misfits(request_)] == [column]
+    assert [name for name, _ in OPENAI.capabilities.unsupported(request_)] == [column]
 
 
 @pytest.mark.parametrize(
@@ -197,15 +197,15 @@ def test_a_size_that_openai_does_not_make_is_known_before_it_is_paid_for(
     ratio: str | None, resolution: str | None, column: str | None, words: str
 ) -> None:
     request = ImageRequest(prompt="p", aspect_ratio=ratio, resolution=resolution)
-    able = OPENAI.capabilities
+    capabilities = OPENAI.capabilities
 
-    found = dict(able.misfits(request, "gpt-image-2"))
+    found = dict(capabilities.unsupported(request, "gpt-image-2"))
 
     assert list(found) == ([column] if column else [])
     assert words in found.get(column or "", "")
     # Another server of the same shape has limits of its own.
-    assert not dict(able.elsewhere().misfits(request, "gpt-image-2"))
-    assert not dict(able.misfits(request, "flux-1"))
+    assert not dict(capabilities.elsewhere().unsupported(request, "gpt-image-2"))
+    assert not dict(capabilities.unsupported(request, "flux-1"))
 
 
 @pytest.mark.parametrize(
@@ -216,19 +216,19 @@ def test_a_size_that_openai_does_not_make_is_known_before_it_is_paid_for(
     ],
 )
 def test_a_model_that_is_off_is_told_with_its_day(model: str, words: str) -> None:
-    able = OPENAI.capabilities.on(date(2026, 11, 30))
+    capabilities = OPENAI.capabilities.on(date(2026, 11, 30))
 
-    found = dict(able.misfits(ImageRequest(prompt="p"), model))
+    found = dict(capabilities.unsupported(ImageRequest(prompt="p"), model))
 
     way_out = '(`shutdowns = "ignore"` sends it all the same)'
     assert found == {"model": f"announced that {model} {words} {way_out}"}
-    assert not dict(able.misfits(ImageRequest(prompt="p"), "gpt-image-1.5"))
+    assert not dict(capabilities.unsupported(ImageRequest(prompt="p"), "gpt-image-1.5"))
     tomorrow = OPENAI.capabilities.on(date(2026, 12, 1))
-    assert dict(tomorrow.misfits(ImageRequest(prompt="p"), "gpt-image-1.5"))
+    assert dict(tomorrow.unsupported(ImageRequest(prompt="p"), "gpt-image-1.5"))
 
 
-def sale(**stated: Any) -> Sale:
-    return Sale("openai", "1K", "gpt-image-2", **stated)
+def price_key(**stated: Any) -> PriceKey:
+    return PriceKey("openai", "1K", "gpt-image-2", **stated)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def sale(**stated: Any) -> Sale:
     [("low", "0.006"), ("medium", "0.053"), ("high", "0.211"), (None, "0.053")],
 )
 def test_the_price_depends_on_the_quality(quality: str | None, usd: str) -> None:
-    price = find_price(OPENAI.prices, sale(quality=quality))
+    price = find_price(OPENAI.prices, price_key(quality=quality))
 
     assert price is not None
     assert price.expected == Decimal(usd)
@@ -247,22 +247,22 @@ def test_the_price_depends_on_the_quality(quality: str | None, usd: str) -> None
 
 def test_what_no_page_prices_has_no_price() -> None:
     for unknown in (
-        sale(quality="max"),
-        sale(quality="low")._replace(resolution="2K"),
-        sale(quality="low")._replace(model="gpt-image-1.5"),
+        price_key(quality="max"),
+        price_key(quality="low")._replace(resolution="2K"),
+        price_key(quality="low")._replace(model="gpt-image-1.5"),
     ):
         assert find_price(OPENAI.prices, unknown) is None
 
 
 def test_text_images_and_answers_have_rates_of_their_own() -> None:
-    rates = rates_for(OPENAI.rates, sale())
+    rates = rates_for(OPENAI.rates, price_key())
 
     assert rates == {
         "input_token": Decimal("0.000005"),
         "image_input_token": Decimal("0.000008"),
         "output_token": Decimal("0.00003"),
     }
-    assert rates_for(OPENAI.rates, sale()._replace(model="flux-1")) == {}
+    assert rates_for(OPENAI.rates, price_key()._replace(model="flux-1")) == {}
 
 
 @pytest.mark.parametrize(

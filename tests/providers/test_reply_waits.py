@@ -7,7 +7,7 @@ import pytest
 from batchgen.errors import AttemptError
 from batchgen.model import Json, Reply
 from batchgen.providers import PROVIDERS
-from batchgen.reply_waits import MAX_WAIT_S, retry_after_s, wait_of
+from batchgen.reply_waits import MAX_WAIT_S, requested_wait_s, retry_after_s
 
 DATE = "Sat, 21 Nov 2026 08:00:00 GMT"  # 1795248000
 
@@ -76,14 +76,14 @@ def test_milliseconds_in_a_header_of_their_own_are_the_more_exact() -> None:
     ],
 )
 def test_a_wait_may_stand_in_the_body(body: Json, seconds: float | None) -> None:
-    assert wait_of(Reply(429, {}, body)) == seconds
+    assert requested_wait_s(Reply(429, {}, body)) == seconds
 
 
 def test_the_longer_of_two_waits_is_kept() -> None:
     body: Json = {"error": {"message": "retry in 3s"}}
 
-    assert wait_of(Reply(429, {"retry-after": "9"}, body)) == 9.0
-    assert wait_of(Reply(429, {"retry-after": "1"}, body)) == 3.0
+    assert requested_wait_s(Reply(429, {"retry-after": "9"}, body)) == 9.0
+    assert requested_wait_s(Reply(429, {"retry-after": "1"}, body)) == 3.0
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

@@ -24,7 +24,7 @@ from tests.references.pictures import animation, noise, written
 
 T = TypeVar("T")
 PNG = written(noise(), "PNG")
-RULES = ReferenceRules(most=9, carriers=("inline", "part"))
+RULES = ReferenceRules(max_count=9, carriers=("inline", "part"))
 
 pytestmark = [
     pytest.mark.anyio,
@@ -133,7 +133,7 @@ async def test_what_cannot_be_used_is_refused_by_name(
     (tmp_path / "cut.png").write_bytes(PNG[:-5])
     (tmp_path / "a.png").write_bytes(PNG[:9432].ljust(9432, b"\0"))
     (tmp_path / "photo.gif").write_bytes(written(noise(), "GIF"))
-    rules = ReferenceRules(most=1, carriers=("part",), most_bytes=9431)
+    rules = ReferenceRules(max_count=1, carriers=("part",), max_bytes=9431)
 
     with pytest.raises(Unusable) as caught:
         await cache_of(tmp_path).attachment(reference, rules, 1)
@@ -144,7 +144,7 @@ async def test_what_cannot_be_used_is_refused_by_name(
 async def test_an_image_is_shrunk_where_that_is_allowed(tmp_path: Path) -> None:
     data = written(noise((300, 200)), "PNG")
     (tmp_path / "a.png").write_bytes(data)
-    rules = ReferenceRules(most=1, carriers=("part",), most_bytes=len(data) // 4)
+    rules = ReferenceRules(max_count=1, carriers=("part",), max_bytes=len(data) // 4)
     cache = cache_of(tmp_path, shrink=True, offload=in_a_thread)
 
     image = await cache.attachment("a.png", rules, 1)
@@ -171,7 +171,7 @@ async def test_images_of_one_request_share_its_limit(tmp_path: Path) -> None:
     data = written(noise((300, 200)), "PNG")
     (tmp_path / "a.png").write_bytes(data)
     rules = ReferenceRules(
-        most=9, carriers=("part",), most_bytes_together=len(data) + 1
+        max_count=9, carriers=("part",), max_total_bytes=len(data) + 1
     )
     cache = cache_of(tmp_path, shrink=True)
 
@@ -211,7 +211,7 @@ async def test_a_shrunk_image_is_made_once_for_each_limit(
 ) -> None:
     data = written(noise((300, 200)), "PNG")
     (tmp_path / "a.png").write_bytes(data)
-    rules = ReferenceRules(most=9, carriers=("part",), most_bytes_together=len(data))
+    rules = ReferenceRules(max_count=9, carriers=("part",), max_total_bytes=len(data))
     cache = cache_of(tmp_path, shrink=True)
 
     images = [await cache.attachment("a.png", rules, n) for n in (2, 2, 3, 3, 2)]
@@ -341,7 +341,7 @@ async def test_few_are_shrunk_at_a_time(tmp_path: Path) -> None:
     data = written(noise((300, 200)), "PNG")
     for number in range(6):
         (tmp_path / f"{number}.png").write_bytes(data + bytes(number))
-    rules = ReferenceRules(most=1, carriers=("part",), most_bytes=len(data) // 2)
+    rules = ReferenceRules(max_count=1, carriers=("part",), max_bytes=len(data) // 2)
     running, max_running = 0, 0
 
     async def watched(work: Callable[[], T], /) -> T:

@@ -12,7 +12,7 @@ from batchgen.references import Inspector, Unusable, why_unsupported
 from tests.references.pictures import noise, written
 
 MIB = 1024 * 1024
-RULES = ReferenceRules(most=3, carriers=("link", "inline"))
+RULES = ReferenceRules(max_count=3, carriers=("link", "inline"))
 
 
 def sized(size: int) -> bytes:
@@ -34,24 +34,24 @@ def inspector(tmp_path: Path) -> Inspector:
     ("references", "rules", "reason"),
     [
         pytest.param(("mug.png",), {}, None, id="no-limit"),
-        pytest.param(("mug.png",), {"most_bytes": 10_000_000}, None, id="at-limit"),
+        pytest.param(("mug.png",), {"max_bytes": 10_000_000}, None, id="at-limit"),
         pytest.param(
             ("mug.png", "logo.png"),
-            {"most_bytes": 10_000_000},
+            {"max_bytes": 10_000_000},
             "logo.png: 12.4 MB, at most 10 MB are taken; scale down, or say "
             "`shrink = true` under [references]",
             id="too-large",
         ),
         pytest.param(
             ("mug.png",),
-            {"most_bytes": 5 * MIB},
+            {"max_bytes": 5 * MIB},
             "mug.png: 9.5 MiB, at most 5 MiB are taken; scale down, or say "
             "`shrink = true` under [references]",
             id="limit-in-mebibytes",
         ),
         pytest.param(
             ("mug.png",),
-            {"most_bytes": 9_999_999},
+            {"max_bytes": 9_999_999},
             "mug.png: 10,000,000 bytes, at most 9,999,999 bytes are taken; scale "
             "down, or say `shrink = true` under [references]",
             id="too-large-by-a-byte",
@@ -70,17 +70,17 @@ def inspector(tmp_path: Path) -> Inspector:
             id="type-that-cannot-be-made",
         ),
         pytest.param(
-            ("mug.png", "logo.png"), {"most_bytes_together": 22_440_000}, None, id="sum"
+            ("mug.png", "logo.png"), {"max_total_bytes": 22_440_000}, None, id="sum"
         ),
         pytest.param(
             ("mug.png", "https://a.example/x", "logo.png"),
-            {"most_bytes_together": 20_000_000},
+            {"max_total_bytes": 20_000_000},
             "2 files together: 22.4 MB, at most 20 MB are taken; scale down, or say "
             "`shrink = true` under [references]",
             id="too-large-together",
         ),
         pytest.param(
-            ("https://a.example/x",), {"most_bytes": 1000}, None, id="url-as-a-link"
+            ("https://a.example/x",), {"max_bytes": 1000}, None, id="url-as-a-link"
         ),
         pytest.param(
             ("https://a.example/x",), {"carriers": ("part",)}, None, id="url-to-fetch"
@@ -99,7 +99,7 @@ def test_what_a_provider_cannot_take_is_told(
     rules: dict[str, object],
     reason: str | None,
 ) -> None:
-    rules_ = ReferenceRules(**{"most": 3, "carriers": RULES.carriers, **rules})  # type: ignore[arg-type]
+    rules_ = ReferenceRules(**{"max_count": 3, "carriers": RULES.carriers, **rules})  # type: ignore[arg-type]
 
     assert why_unsupported(references, rules_, inspector, shrink=False) == reason
 
@@ -107,22 +107,22 @@ def test_what_a_provider_cannot_take_is_told(
 @pytest.mark.parametrize(
     ("references", "rules"),
     [
-        pytest.param(("logo.png",), {"most_bytes": 1000}, id="size"),
+        pytest.param(("logo.png",), {"max_bytes": 1000}, id="size"),
         pytest.param(("photo.gif",), {}, id="type"),
-        pytest.param(("mug.png", "logo.png"), {"most_bytes_together": 9999}, id="sum"),
+        pytest.param(("mug.png", "logo.png"), {"max_total_bytes": 9999}, id="sum"),
     ],
 )
 def test_what_can_be_shrunk_passes_if_that_is_allowed(
     inspector: Inspector, references: tuple[str, ...], rules: dict[str, object]
 ) -> None:
-    rules_ = ReferenceRules(**{"most": 3, "carriers": RULES.carriers, **rules})  # type: ignore[arg-type]
+    rules_ = ReferenceRules(**{"max_count": 3, "carriers": RULES.carriers, **rules})  # type: ignore[arg-type]
 
     assert why_unsupported(references, rules_, inspector, shrink=False) is not None
     assert why_unsupported(references, rules_, inspector, shrink=True) is None
 
 
 def test_what_cannot_be_made_is_refused_even_then(inspector: Inspector) -> None:
-    rules = ReferenceRules(most=3, carriers=("part",), media_types=("image/heic",))
+    rules = ReferenceRules(max_count=3, carriers=("part",), media_types=("image/heic",))
 
     reason = why_unsupported(("photo.gif",), rules, inspector, shrink=True)
 
@@ -136,7 +136,7 @@ def test_a_broken_image_is_nobodys(inspector: Inspector) -> None:
 
 def test_a_data_uri_is_named_by_its_beginning(inspector: Inspector) -> None:
     uri = "data:image/png;base64," + base64.b64encode(sized(5000)).decode()
-    rules = ReferenceRules(most=1, carriers=("inline",), most_bytes=1000)
+    rules = ReferenceRules(max_count=1, carriers=("inline",), max_bytes=1000)
 
     reason = why_unsupported((uri,), rules, inspector, shrink=False)
 

@@ -66,7 +66,7 @@ def attempt(
 
 
 DOWN = attempt()
-EXCUSED = replace(DOWN, excused=True)
+EXCUSED = replace(DOWN, waived=True)
 THROTTLED = attempt(State.REJECTED, "throttled", counts=False)
 UNSENT = attempt(State.REJECTED, "not_connected", counts=False)
 EMPTY = attempt(State.FAILED, "no_image", Again.NOW)

@@ -7,8 +7,8 @@ import json
 import anyio
 import pytest
 
-from batchgen.admission.found_limits import pacing_of
-from batchgen.limits import MOST_AT_ONCE, Finder, Pacing
+from batchgen.admission.found_limits import limiters_of
+from batchgen.limits import MOST_AT_ONCE, AimdLimit, ConcurrencyLimiter
 from batchgen.model import Terms
 from batchgen.provider import Defaults
 from tests.virtual import live_through
@@ -25,15 +25,15 @@ AUTO = Terms(concurrency="auto", rpm="auto")
 
 
 def refused(start: float, taken: float) -> str:
-    finder = Finder(start)
-    finder.refused(taken, left=1.0, now=2.0)
-    text = finder.dump()
+    aimd_limit = AimdLimit(start)
+    aimd_limit.refused(taken, left=1.0, now=2.0)
+    text = aimd_limit.dump()
     assert text is not None
     return text
 
 
-def pacing(terms: Terms, found: object = None) -> Pacing:
-    return pacing_of(terms, DEFAULTS, found, lambda: 0.0)[1]
+def limiter(terms: Terms, found: object = None) -> ConcurrencyLimiter:
+    return limiters_of(terms, DEFAULTS, found, lambda: 0.0)[1]
 
 
 @pytest.mark.parametrize(
@@ -44,32 +44,32 @@ def pacing(terms: Terms, found: object = None) -> Pacing:
         pytest.param(AUTO, 16, id="to-be-found"),
     ],
 )
-def test_it_begins_with_what_is_known(terms: Terms, places: int) -> None:
-    assert pacing(terms).places == places
+def test_it_begins_with_what_is_known(terms: Terms, slots: int) -> None:
+    assert limiter(terms).slots == slots
 
 
 def test_what_was_found_is_where_it_begins() -> None:
     found = json.dumps({"concurrency": refused(16, 10)})
 
-    assert pacing(AUTO, found).places == 9
-    assert pacing(Terms(concurrency=3), found).places == 3
+    assert limiter(AUTO, found).slots == 9
+    assert limiter(Terms(concurrency=3), found).slots == 3
 
 
 def test_what_was_found_is_never_taken_beyond_the_end() -> None:
     found = json.dumps({"concurrency": refused(10_000, 9_000)})
 
-    assert pacing(AUTO, found).places == MOST_AT_ONCE
+    assert limiter(AUTO, found).slots == MOST_AT_ONCE
 
 
 def test_a_rate_that_was_found_is_kept_from_the_first_departure_on() -> None:
     found = json.dumps({"rpm": refused(100, 67)})
 
     async def work() -> None:
-        departures, _ = pacing_of(AUTO, DEFAULTS, found, anyio.current_time)
+        rate_limiter, _ = limiters_of(AUTO, DEFAULTS, found, anyio.current_time)
         began = anyio.current_time()
         for _ in range(61):
-            await departures.grant()
-            departures.departed(anyio.current_time())
+            await rate_limiter.grant()
+            rate_limiter.record_sent(anyio.current_time())
 
         assert anyio.current_time() - began >= 60
 

@@ -10,29 +10,31 @@ import pytest
 from batchgen.admission.feed import QueuedPart
 from batchgen.admission.next_step import Part
 from batchgen.admission.permit import Permit
-from batchgen.admission.provider_queue import Lane
-from batchgen.admission.reference_buffer import Shelf
+from batchgen.admission.provider_queue import ProviderQueue
+from batchgen.admission.reference_buffer import ReferenceBuffer
 from batchgen.admission.run_context import Run, Time
 from batchgen.budget import Budget, Limits, Reservation
-from batchgen.limits import Departures, Finder, Pacing
-from batchgen.model import Attachment, Endpoint, Sale
+from batchgen.limits import AimdLimit, ConcurrencyLimiter, RateLimiter
+from batchgen.model import Attachment, Endpoint, PriceKey
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner.progress import Progress
 
 NOTHING = cast(Any, None)
-SALE = Sale("aimlapi", "1K")
+SALE = PriceKey("aimlapi", "1K")
 PART = Part(1, 1, 1)
 STEPS = ("references", "money", "departure", "slot", "left")
 
 
-def new_lane() -> Lane:
-    departures = Departures(60, lambda: 100.0, counts=True)
-    pacing = Pacing(departures, 4, Finder(60.0, is_rate=True), lambda: 100.0)
+def new_lane() -> ProviderQueue:
+    rate_limiter = RateLimiter(60, lambda: 100.0, counts=True)
+    limiter = ConcurrencyLimiter(
+        rate_limiter, 4, AimdLimit(60.0, is_rate=True), lambda: 100.0
+    )
     endpoint = Endpoint("http://127.0.0.1:1", "key")
-    return Lane(AimlApi(), endpoint, departures, pacing, NOTHING)
+    return ProviderQueue(AimlApi(), endpoint, rate_limiter, limiter, NOTHING)
 
 
-def new_run(lane: Lane) -> Run:
+def new_run(queue: ProviderQueue) -> Run:
     budget = Budget(Limits(run=1000), lambda _: 10, lambda: 0)
     fields = dict.fromkeys(
         ("job", "folder", "policy", "ledger", "writer", "wire", "price", "scrubber"),
@@ -45,40 +47,40 @@ def new_run(lane: Lane) -> Run:
         **fields,
         **others,
         budget=budget,
-        lanes={"aimlapi": lane},
+        queues={"aimlapi": queue},
         progress=Progress(),
         time=Time(monotonic=lambda: 100.0, now=lambda: 0),
-        shelf=Shelf(),
+        reference_buffer=ReferenceBuffer(),
     )
 
 
-async def take(run: Run, lane: Lane, permit: Permit, steps: int) -> None:
+async def take(run: Run, queue: ProviderQueue, permit: Permit, steps: int) -> None:
     """Take as many of the things that a purchase needs as the steps say."""
     if steps > 0:
-        await run.shelf.put(PART, [Attachment("a.png", "image/png", b"png")])
+        await run.reference_buffer.put(PART, [Attachment("a.png", "image/png", b"png")])
     if steps > 1:
-        permit.hold(await run.budget.reserve(Reservation(group=SALE, images=1)))
+        permit.hold(await run.budget.reserve(Reservation(price_key=SALE, images=1)))
     if steps > 2:
-        assert lane.departures.may_grant()
+        assert queue.rate_limiter.may_grant()
         permit.let_depart()
     if steps > 3:
-        lane.breaker.open()
+        queue.breaker.open()
         permit.begin()
-        assert lane.breaker.probing is permit
-        assert (run.live, lane.live, lane.in_flight) == (1, 1, 1)
+        assert queue.breaker.probing is permit
+        assert (run.live, queue.live, queue.in_flight) == (1, 1, 1)
     if steps > 4:
         permit.depart()
 
 
 @pytest.mark.parametrize("steps", range(len(STEPS) + 1))
 def test_what_was_taken_is_given_back_wherever_it_ends(steps: int) -> None:
-    lane = new_lane()
-    run = new_run(lane)
+    queue = new_lane()
+    run = new_run(queue)
     queued = QueuedPart(PART, NOTHING, (), as_probe=True)
 
     async def work() -> None:
-        permit = Permit(run, lane, queued)
-        await take(run, lane, permit, steps)
+        permit = Permit(run, queue, queued)
+        await take(run, queue, permit, steps)
         version = run.changed.version
 
         permit.close()
@@ -88,21 +90,21 @@ def test_what_was_taken_is_given_back_wherever_it_ends(steps: int) -> None:
 
     anyio.run(work)
 
-    assert (run.live, lane.live, lane.in_flight) == (0, 0, 0)
+    assert (run.live, queue.live, queue.in_flight) == (0, 0, 0)
     assert run.budget.held() == 0
-    assert run.shelf._bytes == 0
-    assert lane.breaker.probing is None
+    assert run.reference_buffer._bytes == 0
+    assert queue.breaker.probing is None
     # Only what really left counts for the rate.
-    assert lane.departures.in_window() == (1 if steps == len(STEPS) else 0)
+    assert queue.rate_limiter.in_window() == (1 if steps == len(STEPS) else 0)
 
 
 def test_money_of_an_attempt_that_is_written_down_is_not_given_back() -> None:
-    lane = new_lane()
-    run = new_run(lane)
+    queue = new_lane()
+    run = new_run(queue)
 
     async def work() -> None:
-        with Permit(run, lane, QueuedPart(PART, NOTHING, ())) as permit:
-            await take(run, lane, permit, 2)
+        with Permit(run, queue, QueuedPart(PART, NOTHING, ())) as permit:
+            await take(run, queue, permit, 2)
             permit.is_recorded = True
 
     anyio.run(work)

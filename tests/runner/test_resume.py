@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from batchgen.errors import ArchiveDamaged, Charge, LedgerMissing
 from batchgen.ledger import Ledger
 from batchgen.model import Link, State, Status
-from batchgen.output.archive import Archive, Incoming, Tag
+from batchgen.output.archive import Archive, NewImage, Tag
 from batchgen.runner.resume import recover
 from tests.engines.shop import drawn
 from tests.ledger.books import (
@@ -36,15 +36,15 @@ EVERY = 1 << 62
 
 def picture(
     attempt_id: int, image: int = 1, images: int = 1, cost: int | None = 70_000_000
-) -> Incoming:
-    return Incoming(
+) -> NewImage:
+    return NewImage(
         name=f"cup-{attempt_id}-{image}.png",
         data=drawn((8, attempt_id % 50 + 1)),
         tag=Tag(attempt_id=attempt_id, image=image, images=images, cost_nano=cost),
     )
 
 
-def append(folder: Path, *items: Incoming, committed: int = 0) -> int:
+def append(folder: Path, *items: NewImage, committed: int = 0) -> int:
     """Write images as a process does that is killed before it commits."""
     with Archive(folder / "images.zip", committed) as archive:
         archive.append(items)
@@ -263,7 +263,7 @@ def test_an_adopted_image_of_a_dropped_row_is_retired(
     assert recovered(ledger, tmp_path) == 1
 
     totals = ledger.totals(EVERY)
-    assert (totals.spent, totals.retired, totals.images) == (0, 70_000_000, 0)
+    assert (totals.spent, totals.superseded, totals.images) == (0, 70_000_000, 0)
 
 
 def test_recovering_twice_changes_nothing_more(

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from batchgen.admission.next_step import Part
-from batchgen.admission.reference_buffer import Shelf
+from batchgen.admission.reference_buffer import ReferenceBuffer
 from batchgen.model import Attachment, Inline, Link
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +20,9 @@ def part(row_id: int) -> Part:
     return Part(row_id, 1, 1)
 
 
-async def fits(buffer: Shelf, number: int, *images: Attachment | Inline | Link) -> bool:
+async def fits(
+    buffer: ReferenceBuffer, number: int, *images: Attachment | Inline | Link
+) -> bool:
     """Say whether a part finds room without anybody making it."""
     with anyio.move_on_after(0):
         await buffer.put(part(number), images)
@@ -29,7 +31,7 @@ async def fits(buffer: Shelf, number: int, *images: Attachment | Inline | Link) 
 
 
 async def test_a_part_waits_until_another_made_room() -> None:
-    buffer = Shelf(max_bytes=10)
+    buffer = ReferenceBuffer(max_bytes=10)
     await buffer.put(part(1), [image(6)])
     came: list[int] = []
 
@@ -41,15 +43,15 @@ async def test_a_part_waits_until_another_made_room() -> None:
         tasks.start_soon(put_second)
         await anyio.wait_all_tasks_blocked()
         assert came == []
-        with buffer.taken(part(1)) as carried:
-            assert len(carried) == 1
+        with buffer.taken(part(1)) as payloads:
+            assert len(payloads) == 1
             await anyio.wait_all_tasks_blocked()
             assert came == []  # its request is still being written
     assert came == [2]
 
 
 async def test_one_that_is_larger_than_the_buffer_goes_alone() -> None:
-    buffer = Shelf(max_bytes=10)
+    buffer = ReferenceBuffer(max_bytes=10)
 
     assert await fits(buffer, 1, image(50))
     assert not await fits(buffer, 2, image(1))
@@ -59,7 +61,7 @@ async def test_one_that_is_larger_than_the_buffer_goes_alone() -> None:
 
 
 async def test_an_image_that_many_rows_share_counts_once() -> None:
-    buffer = Shelf(max_bytes=10)
+    buffer = ReferenceBuffer(max_bytes=10)
     logo = Inline("image/png", b"x" * 8)
 
     for number in range(1000):
@@ -74,20 +76,20 @@ async def test_an_image_that_many_rows_share_counts_once() -> None:
 
 
 async def test_links_take_no_room() -> None:
-    buffer = Shelf(max_bytes=10)
+    buffer = ReferenceBuffer(max_bytes=10)
     await buffer.put(part(1), [image(10)])
 
     assert await fits(buffer, 2, Link("https://a.example/b.png"))
     assert await fits(buffer, 3)
-    with buffer.taken(part(2)) as carried:
-        assert carried == (Link("https://a.example/b.png"),)
+    with buffer.taken(part(2)) as payloads:
+        assert payloads == (Link("https://a.example/b.png"),)
 
 
 async def test_what_was_taken_is_gone() -> None:
-    buffer = Shelf()
+    buffer = ReferenceBuffer()
     await buffer.put(part(1), [image(1)])
 
-    with buffer.taken(part(1)) as carried:
-        assert len(carried) == 1
-    with buffer.taken(part(1)) as carried:
-        assert carried == ()
+    with buffer.taken(part(1)) as payloads:
+        assert len(payloads) == 1
+    with buffer.taken(part(1)) as payloads:
+        assert payloads == ()

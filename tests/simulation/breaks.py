@@ -12,30 +12,30 @@ from typing import Any, cast
 
 from batchgen.admission import next_step as decide
 from batchgen.admission.permit import Permit
-from batchgen.admission.provider_queue import Lane
-from batchgen.admission.run_context import Flight, PriceOf, Run
+from batchgen.admission.provider_queue import ProviderQueue
+from batchgen.admission.run_context import AttemptContext, PriceOf, Run
 from batchgen.attempts import charges, finish, purchase
 from batchgen.attempts.charges import ChargedAs
 from batchgen.budget import Budget, Reservation
 from batchgen.errors import Again, AttemptError, Charge, LinkLost, Refused
 from batchgen.ledger import AttemptRecord, Ledger
-from batchgen.limits import Departures, Outage
+from batchgen.limits import Outage, RateLimiter
 from batchgen.limits import departures as departing
-from batchgen.model import Sale, State
+from batchgen.model import PriceKey, State
 from batchgen.runner import resume
 
 Put = Callable[[Any, str, object], None]
 """How something takes the place of something else: `setattr`, or what undoes it."""
 
 
-def _unmarked(permit: Permit) -> Flight:
+def _unmarked(permit: Permit) -> AttemptContext:
     """Return as much of a flight as sending one takes: its attempt has no number."""
     attempt = SimpleNamespace(attempt_id=0, model=permit.queued.planned.model)
     planned = permit.queued.planned
     return cast(
-        Flight,
+        AttemptContext,
         SimpleNamespace(
-            lane=permit.lane,
+            queue=permit.queue,
             part=permit.part,
             request=replace(planned.row.request, resolution=planned.resolution),
             attempt=attempt,
@@ -48,7 +48,7 @@ def _send_before_it_is_written(put: Put) -> None:
     mark, send = purchase._mark_sent, purchase._send
     said: dict[int, object] = {}
 
-    async def send_and_mark(run: Run, permit: Permit) -> Flight | None:
+    async def send_and_mark(run: Run, permit: Permit) -> AttemptContext | None:
         try:
             said[id(permit)] = await send(
                 run, permit, _unmarked(permit), run.wire.lease()
@@ -77,8 +77,8 @@ def _spend_beyond_the_budget(put: Put) -> None:
 def _reserve_half(put: Put) -> None:
     ceiling = Budget.ceiling
 
-    def half(self: Budget, group: Sale) -> int | None:
-        whole = ceiling(self, group)
+    def half(self: Budget, price_key: PriceKey) -> int | None:
+        whole = ceiling(self, price_key)
         return None if whole is None else whole // 2
 
     put(Budget, "ceiling", half)
@@ -87,8 +87,10 @@ def _reserve_half(put: Put) -> None:
 def _take_unknown_for_free(put: Put) -> None:
     charge_of = charges.charge_of_failure
 
-    def charge(price_of: PriceOf, flight: Flight, error: AttemptError) -> ChargedAs:
-        found = charge_of(price_of, flight, error)
+    def charge(
+        price_of: PriceOf, context: AttemptContext, error: AttemptError
+    ) -> ChargedAs:
+        found = charge_of(price_of, context, error)
         return ChargedAs(Charge.NONE, 0) if found[0] is Charge.UNKNOWN else found
 
     put(finish, "charge_of_failure", charge)
@@ -118,10 +120,10 @@ def _forget_tasks(put: Put) -> None:
 
 
 def _count_when_granted(put: Put) -> None:
-    def departed(self: Departures, at: float) -> None:
+    def record_sent(self: RateLimiter, at: float) -> None:
         self._granted -= 1
 
-    put(Departures, "departed", departed)
+    put(RateLimiter, "departed", record_sent)
 
 
 BREAKS: Mapping[str, Callable[[Put], None]] = {
@@ -132,10 +134,10 @@ BREAKS: Mapping[str, Callable[[Put], None]] = {
     "unknown-without-end": _buy_unknown_without_end,
     "tasks-forgotten": _forget_tasks,
     "images-not-adopted": lambda put: put(resume, "_adopt", lambda *_: 0),
-    "minute-forgotten": lambda put: put(Departures, "seed", lambda *_: None),
+    "minute-forgotten": lambda put: put(RateLimiter, "seed", lambda *_: None),
     "counted-when-granted": _count_when_granted,
     "no-margin": lambda put: put(departing, "MARGIN_S", 0.0),
-    "places-without-end": lambda put: put(Lane, "concurrency", 1000),
+    "places-without-end": lambda put: put(ProviderQueue, "concurrency", 1000),
     "refused-again": lambda put: put(Refused, "default_again", Again.LATER),
     "lost-link-bought-again": lambda put: put(LinkLost, "default_again", Again.LATER),
     "outage-uses-rows-up": lambda put: put(

@@ -27,7 +27,7 @@ from unittest.mock import patch
 import anyio
 
 from batchgen.admission import row_scan as scan
-from batchgen.budget import Limits, Share, day_of, limits_of, shares_of
+from batchgen.budget import ColumnValue, Limits, column_values_of, day_of, limits_of
 from batchgen.engines.config import RunConfig, RunResult
 from batchgen.engines.estimate import EVERY_ROW
 from batchgen.engines.folder import read_ledger
@@ -311,16 +311,16 @@ def judge(spree: Spree) -> Iterator[str]:
     yield from _judge_ledger(spree)
 
 
-def _of(limits: Limits, share: Share) -> float:
+def _of(limits: Limits, share: ColumnValue) -> float:
     limit = limits.of(share)
     return float("inf") if limit is None else limit
 
 
-def _billed_by_share(spree: Spree) -> Counter[Share]:
-    sums: Counter[Share] = Counter()
+def _billed_by_share(spree: Spree) -> Counter[ColumnValue]:
+    sums: Counter[ColumnValue] = Counter()
     for sale in spree.till.sales:
         for column, value in sale.goods.labels.items():
-            sums[Share(column, value)] += sale.nano
+            sums[ColumnValue(column, value)] += sale.nano
     return sums
 
 
@@ -347,20 +347,20 @@ def _judge_ledger(spree: Spree) -> Iterator[str]:
         ]
     finally:
         ledger.close()
-    spent = totals.spent + totals.retired
+    spent = totals.spent + totals.superseded
     yield from money_problems(spent, spree.till.billed, totals.at_risk)
     if limits.day is not None:
         for day, nano in by_day.items():
             if nano > limits.day:
                 yield f"day {day} has {nano} of {limits.day} in the ledger"
     error = spree.last.error if spree.last else None
-    left = [it.row.request.prompt for lane in rows for it in lane]
+    left = [it.row.request.prompt for queue in rows for it in queue]
     if error is None and left:
         yield f"{len(left)} rows are pending, and nothing says why"
     if isinstance(error, GroupsFull):
-        known: Counter[Share] = Counter()
+        known: Counter[ColumnValue] = Counter()
         for group, nano in by_group:
-            known.update(dict.fromkeys(shares_of(group), nano))
+            known.update(dict.fromkeys(column_values_of(group), nano))
         yield from _judge_left(spree, left, known)
     elif limits.run is not None and type(error) is BudgetReached:
         dearest = 5 * UNIT * max(spree.case.ceilings.values())
@@ -369,17 +369,17 @@ def _judge_ledger(spree: Spree) -> Iterator[str]:
 
 
 def _judge_left(
-    spree: Spree, left: Sequence[str], known: Counter[Share]
+    spree: Spree, left: Sequence[str], known: Counter[ColumnValue]
 ) -> Iterator[str]:
     """Judge that in each group with rows left one of them does not fit."""
     room: dict[tuple[str, ...], float] = {}
     dearest: Counter[tuple[str, ...]] = Counter()
     for goods in (it for it in spree.case.goods if it.prompt in left):
-        shares = [Share(it, goods.labels[it]) for it in spree.case.by]
-        group = (goods.provider, *(it.value for it in shares))
+        column_values = [ColumnValue(it, goods.labels[it]) for it in spree.case.by]
+        group = (goods.provider, *(it.value for it in column_values))
         price = goods.n * UNIT * spree.case.ceilings[goods.provider, goods.resolution]
         dearest[group] = max(dearest[group], price)
-        room[group] = min(_of(spree.limits, it) - known[it] for it in shares)
+        room[group] = min(_of(spree.limits, it) - known[it] for it in column_values)
     for group, price in dearest.items():
         if price <= room[group]:
             yield f"rows of {group} were left, and {room[group]} as well"
@@ -399,9 +399,10 @@ def spend(seed: int, most_rows: int = MOST_ROWS) -> Told:
     if limits.day:
         used["day"] = max(_billed_by_day(spree).values(), default=0) / limits.day
     if limits.by:
-        shares = _billed_by_share(spree).items()
+        column_values = _billed_by_share(spree).items()
         used["by"] = max(
-            (nano / limit for it, nano in shares if (limit := limits.of(it))), default=0
+            (nano / limit for it, nano in column_values if (limit := limits.of(it))),
+            default=0,
         )
     return Told(
         seed=seed,

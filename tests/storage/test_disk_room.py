@@ -14,7 +14,7 @@ import pytest
 from batchgen.ledger import Ledger
 from batchgen.output.archive import Archive
 from batchgen.storage import disk_room
-from batchgen.storage.disk_room import Look, Room
+from batchgen.storage.disk_room import DiskRoom, DiskRoomState
 from tests.small_disk import eat, small_disk
 
 MEGABYTE = 1 << 20
@@ -32,7 +32,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def held(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+def held(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DiskRoom]:
     monkeypatch.setattr(disk_room, "SPARE_BYTES", 4 * MEGABYTE)
     with (
         closing(Ledger(disk / "run.db")) as ledger,
@@ -40,28 +40,30 @@ def held(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     ):
         with ledger.transaction():
             ledger.write_meta("a", 1)
-        yield Room(disk, archive, ledger.log, at_once)
+        yield DiskRoom(disk, archive, ledger.log, at_once)
 
 
-def hold(room: Room, images: int, image_bytes: int) -> None:
+def hold(room: DiskRoom, images: int, image_bytes: int) -> None:
     anyio.run(room.hold, images, image_bytes)
 
 
-def test_what_is_lacking_is_held_and_then_it_may_leave(held: Room, disk: Path) -> None:
+def test_what_is_lacking_is_held_and_then_it_may_leave(
+    held: DiskRoom, disk: Path
+) -> None:
     before = shutil.disk_usage(disk).free
-    assert held.look(4, MEGABYTE) is Look.LACKING
+    assert held.look(4, MEGABYTE) is DiskRoomState.MISSING_ROOM
 
     hold(held, 4, MEGABYTE)
 
-    assert held.look(4, MEGABYTE) is Look.HELD
+    assert held.look(4, MEGABYTE) is DiskRoomState.HELD
     assert before - shutil.disk_usage(disk).free >= 4 * MEGABYTE + disk_room.LOG_BYTES
 
 
 def test_the_margin_stays_free_however_much_is_asked_for(
-    held: Room, disk: Path
+    held: DiskRoom, disk: Path
 ) -> None:
     images = 0
-    while held.look(images + 1, MEGABYTE) is not Look.FULL:
+    while held.look(images + 1, MEGABYTE) is not DiskRoomState.FULL:
         hold(held, images + 1, MEGABYTE)
         images += 1
         assert shutil.disk_usage(disk).free >= disk_room.SPARE_BYTES // 2
@@ -71,26 +73,26 @@ def test_the_margin_stays_free_however_much_is_asked_for(
 
 
 def test_when_others_took_the_margin_nothing_more_leaves(
-    held: Room, disk: Path
+    held: DiskRoom, disk: Path
 ) -> None:
     hold(held, 8, MEGABYTE)
 
     eat(disk, disk_room.SPARE_BYTES // 4)
 
-    assert held.look(1, MEGABYTE) is Look.FULL
+    assert held.look(1, MEGABYTE) is DiskRoomState.FULL
 
 
-def test_what_is_held_counts_when_little_is_free(held: Room, disk: Path) -> None:
+def test_what_is_held_counts_when_little_is_free(held: DiskRoom, disk: Path) -> None:
     hold(held, 8, MEGABYTE)
 
     eat(disk, disk_room.SPARE_BYTES + MEGABYTE)
 
-    assert held.look(8, MEGABYTE) is Look.HELD
-    assert held.look(20, MEGABYTE) is Look.FULL
+    assert held.look(8, MEGABYTE) is DiskRoomState.HELD
+    assert held.look(20, MEGABYTE) is DiskRoomState.FULL
 
 
 def test_where_nothing_can_be_held_the_margin_counts_all(
-    held: Room, disk: Path, monkeypatch: pytest.MonkeyPatch
+    held: DiskRoom, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("batchgen.output.preallocation._allocator", lambda: None)
 
@@ -98,19 +100,19 @@ def test_where_nothing_can_be_held_the_margin_counts_all(
 
     free = shutil.disk_usage(disk).free
     fits = (free - disk_room.SPARE_BYTES) // MEGABYTE
-    assert held.look(fits, MEGABYTE) is Look.HELD
-    assert held.look(fits + 1, MEGABYTE) is Look.FULL
+    assert held.look(fits, MEGABYTE) is DiskRoomState.HELD
+    assert held.look(fits + 1, MEGABYTE) is DiskRoomState.FULL
 
 
 def test_more_than_the_most_that_is_held_is_a_margin(
-    held: Room, disk: Path, monkeypatch: pytest.MonkeyPatch
+    held: DiskRoom, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(disk_room, "MAX_HELD_BYTES", 4 * MEGABYTE)
     before = shutil.disk_usage(disk).free
 
     hold(held, 16, MEGABYTE)
 
-    assert held.look(16, MEGABYTE) is Look.HELD
+    assert held.look(16, MEGABYTE) is DiskRoomState.HELD
     taken = before - shutil.disk_usage(disk).free
     assert taken < 16 * MEGABYTE + disk_room.LOG_BYTES
-    assert held.look(60, MEGABYTE) is Look.FULL
+    assert held.look(60, MEGABYTE) is DiskRoomState.FULL

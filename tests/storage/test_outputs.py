@@ -65,7 +65,7 @@ def test_each_image_has_a_line_that_json_reads_as_the_prompt_was(
     ids = [f'"{number}"' for number in range(len(AWKWARD))]
     prompts(ledger, AWKWARD, ids)
     no_columns = pl.DataFrame().write_ipc_stream(None).getvalue()
-    ledger.meta.own_schema = no_columns
+    ledger.meta.user_schema = no_columns
     ledger._connection.execute("UPDATE own_columns SET ipc = ?", (no_columns,))
     rows = row_ids(ledger)
     with Archive(tmp_path / "images.zip", 0) as archive:

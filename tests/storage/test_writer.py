@@ -17,7 +17,7 @@ import pytest
 
 from batchgen.errors import DiskFull, StorageError
 from batchgen.ledger import Ledger, Reader
-from batchgen.output.archive import Archive, Incoming, Member
+from batchgen.output.archive import Archive, Member, NewImage
 from batchgen.storage.writer import MAX_GROUP, Writer, to_thread
 from tests.output.archives import incoming
 
@@ -499,7 +499,7 @@ async def test_a_step_that_may_wait_is_not_put_off_by_those_that_come_later(
 class FullDisk(Archive):
     """An archive on a disk that has no room left."""
 
-    def append(self, images: Iterable[Incoming]) -> list[Member]:
+    def append(self, images: Iterable[NewImage]) -> list[Member]:
         raise DiskFull("no room")
 
 

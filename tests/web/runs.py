@@ -22,8 +22,8 @@ from batchgen.errors import Charge
 from batchgen.ledger import Charged, Ledger, PlanWriter, StoredImage
 from batchgen.manifest import key_of
 from batchgen.model import Link, State, Status
-from batchgen.output.archive import Incoming, Tag
-from batchgen.output.names import claimed_stems
+from batchgen.output.archive import NewImage, Tag
+from batchgen.output.names import folded_base_names
 from batchgen.web import write_page
 from tests.ledger.books import AT, PRICE, ended, entry, sent
 
@@ -75,7 +75,7 @@ def read(ledger: Ledger, rows: Sequence[Row]) -> None:
     own.clear().write_ipc(schema)
     entries = [entry(at, row.prompt, id=row.id) for at, row in enumerate(rows)]
     with ledger.transaction():
-        plan = PlanWriter(ledger, key_of, claimed_stems)
+        plan = PlanWriter(ledger, key_of, folded_base_names)
         plan.add(entries, data.getvalue(), 0)
         plan.end()
         plan.complete(f"digest {len(rows)}", schema.getvalue(), len(rows))
@@ -91,7 +91,7 @@ def _end(folder: RunFolder, row_id: int, row: Row) -> None:
         return
     tag = Tag(attempt_id=attempt_id, image=1, images=1, cost_nano=None, modified=NOW)
     name = f"row-{row_id}.png"
-    incoming = Incoming(name=name, data=row.picture, tag=tag)
+    incoming = NewImage(name=name, data=row.picture, tag=tag)
     [member] = folder.archive.append([incoming])
     stored = StoredImage(
         image=1,

@@ -150,7 +150,7 @@ async def test_a_public_name_that_leads_to_loopback_is_never_connected_to(
                 await wire.download(
                     "acme",
                     f"https://cdn.example:{server.port}/1.png",
-                    from_loopback=False,
+                    allow_loopback=False,
                 )
 
     assert server.connections == 0
@@ -190,7 +190,7 @@ async def test_a_closed_spend_guard_lets_nothing_leave_loopback(
         with pytest.raises(UsageError, match=r"api\.acme\.example"):
             await wire.send("acme", call, reply_timeout_s=1)
         with pytest.raises(LinkLost, match=r"cdn\.example"):
-            await wire.download("acme", "https://cdn.example/1", from_loopback=True)
+            await wire.download("acme", "https://cdn.example/1", allow_loopback=True)
 
 
 @pytest.mark.anyio
@@ -217,7 +217,9 @@ async def test_what_the_proxy_variables_say_is_done_save_for_loopback(
             there = Call(method="GET", url="http://10.9.8.7/tunnelled")
             reply_ = await wire.send("acme", there, reply_timeout_s=2)
             with pytest.raises(Incomplete):
-                await wire.download("acme", "https://cdn.example/", from_loopback=False)
+                await wire.download(
+                    "acme", "https://cdn.example/", allow_loopback=False
+                )
 
     assert [each.line.split()[1] for each in server.requests] == ["/direct"]
     assert [each.line.split()[1] for each in proxy.requests] == [

@@ -68,7 +68,7 @@ async def test_no_way_to_write_it_makes_an_address_public(
     with ScriptedServer(serve(reply())) as server:
         link = f"https://{host}:{server.port}/1.png"
         with pytest.raises(LinkLost, match="cannot be followed"):
-            await wire.download("acme", link, from_loopback=False)
+            await wire.download("acme", link, allow_loopback=False)
 
     assert server.connections == 0
 
@@ -103,7 +103,7 @@ async def test_a_redirect_to_a_name_of_such_an_address_is_never_connected_to(
         with ScriptedServer(answer(moved)) as provider:
             async with Wire(transport, paid_hosts=True, limits=SMALL) as wire:
                 with pytest.raises(LinkLost, match=r"cdn\.example does not lead to a"):
-                    await wire.download("acme", provider.url, from_loopback=True)
+                    await wire.download("acme", provider.url, allow_loopback=True)
 
     assert behind.connections == 0
 
@@ -142,7 +142,9 @@ async def test_a_proxy_is_not_asked_for_an_address_that_is_not_public(
         async with Wire(paid_hosts=True, limits=SMALL) as wire:
             for host in ("169.254.169.254", "10.0.0.7", "[::ffff:10.0.0.7]"):
                 with pytest.raises(LinkLost, match="cannot be followed"):
-                    await wire.download("acme", f"https://{host}/", from_loopback=False)
+                    await wire.download(
+                        "acme", f"https://{host}/", allow_loopback=False
+                    )
 
     assert proxy.connections == 0
 
@@ -150,7 +152,7 @@ async def test_a_proxy_is_not_asked_for_an_address_that_is_not_public(
 async def test_a_user_in_a_link_is_not_told_to_its_host(wire: Wire) -> None:
     with ScriptedServer(answer(reply())) as server:
         link = server.url.replace("//", "//user:secret@")
-        await wire.download("acme", link, from_loopback=True)
+        await wire.download("acme", link, allow_loopback=True)
 
     (request,) = server.requests
     assert "authorization" not in request.headers

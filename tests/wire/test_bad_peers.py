@@ -53,7 +53,7 @@ async def test_a_download_from_a_bad_peer_ends(bad: Bad) -> None:
     with ScriptedServer(once_asked(bad)) as server:
         async with Wire(paid_hosts=False, limits=bad.limits, memory=memory) as wire:
             with pytest.raises(AttemptError) as caught:
-                await wire.download("acme", server.url, from_loopback=True)
+                await wire.download("acme", server.url, allow_loopback=True)
 
     assert caught.value.kind == bad.lost
     assert len(caught.value.message) < 500
@@ -88,4 +88,4 @@ async def test_an_image_larger_than_any_is_not_read_to_its_end() -> None:
     with ScriptedServer(answer(reply(bytes(3_000_000)))) as server:
         async with Wire(paid_hosts=False, limits=limits) as wire:
             with pytest.raises(ImageRejected, match="more than 1000000"):
-                await wire.download("acme", server.url, from_loopback=True)
+                await wire.download("acme", server.url, allow_loopback=True)

@@ -120,7 +120,7 @@ async def test_an_image_is_downloaded_whatever_encoding_is_named(
     headers = (f"content-encoding: {name}",) if name else ()
     image = reply(data, content_type="image/png", headers=headers)
     with ScriptedServer(answer(image)) as server:
-        result = await wire.download("acme", server.url, from_loopback=True)
+        result = await wire.download("acme", server.url, allow_loopback=True)
 
     assert result == Blob(PNG)
 
@@ -172,7 +172,7 @@ async def test_a_bomb_ends_before_it_takes_memory(name: str) -> None:
         async with Wire(paid_hosts=False, limits=limits) as wire:
             tracemalloc.start()
             with pytest.raises(Exception, match="more than 1000000"):
-                await wire.download("acme", server.url, from_loopback=True)
+                await wire.download("acme", server.url, allow_loopback=True)
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
 

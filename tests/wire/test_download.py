@@ -35,7 +35,7 @@ async def test_an_image_comes_whole_without_key_cookie_or_provider_header(
         call = Call(method="POST", url=server.url, headers=key, json={})
         await wire.send("acme", call, reply_timeout_s=2)
         blob = await wire.download(
-            "acme", f"{server.url}/1.png?sig=a%2Fb%20c", from_loopback=True
+            "acme", f"{server.url}/1.png?sig=a%2Fb%20c", allow_loopback=True
         )
 
     assert blob == Blob(PNG)
@@ -51,7 +51,7 @@ async def test_an_image_comes_whole_without_key_cookie_or_provider_header(
 async def test_redirects_are_followed_to_the_image(wire: Wire) -> None:
     replies = (moved("/two"), moved("three"), image())
     with ScriptedServer(serve(*replies)) as server:
-        blob = await wire.download("acme", f"{server.url}/one", from_loopback=True)
+        blob = await wire.download("acme", f"{server.url}/one", allow_loopback=True)
 
     assert blob == Blob(PNG)
     assert [each.line.split()[1] for each in server.requests] == [
@@ -66,7 +66,7 @@ async def test_a_redirect_loop_ends(wire: Wire) -> None:
         ScriptedServer(serve(moved("/again"))) as server,
         pytest.raises(LinkLost, match="more than 5 hops"),
     ):
-        await wire.download("acme", server.url, from_loopback=True)
+        await wire.download("acme", server.url, allow_loopback=True)
 
     assert len(server.requests) == 6
 
@@ -90,7 +90,7 @@ async def test_a_redirect_to_where_no_image_is_public_is_refused(
     wire: Wire, target: str
 ) -> None:
     with ScriptedServer(serve(moved(target))) as server, pytest.raises(LinkLost):
-        await wire.download("acme", server.url, from_loopback=True)
+        await wire.download("acme", server.url, allow_loopback=True)
 
     assert len(server.requests) == 1
 
@@ -104,7 +104,7 @@ async def test_a_loopback_link_of_a_public_provider_is_refused(
 ) -> None:
     with ScriptedServer(serve(image())) as server, pytest.raises(LinkLost):
         await wire.download(
-            "acme", f"{scheme}://{host}:{server.port}/", from_loopback=False
+            "acme", f"{scheme}://{host}:{server.port}/", allow_loopback=False
         )
 
     assert server.connections == 0
@@ -326,7 +326,7 @@ async def test_every_hop_is_judged_with_any_client(
 
     async with Wire(httpx.MockTransport(respond), paid_hosts=True) as wire:
         with pytest.raises(LinkLost, match=r"192\.168\.0\.1"):
-            await wire.download("acme", "https://cdn.example/1", from_loopback=False)
+            await wire.download("acme", "https://cdn.example/1", allow_loopback=False)
 
     assert urls == ["https://cdn.example/1"]
 
@@ -344,7 +344,7 @@ async def test_the_internet_does_not_lead_back_to_our_own_machine(
 
     async with Wire(httpx.MockTransport(respond), paid_hosts=True) as wire:
         with pytest.raises(LinkLost, match=r"127\.0\.0\.1 is no https link"):
-            await wire.download("acme", hops[0], from_loopback=True)
+            await wire.download("acme", hops[0], allow_loopback=True)
 
     assert urls == hops[:2]
 
@@ -355,7 +355,7 @@ async def test_a_link_that_is_gone_is_lost(wire: Wire, status: int) -> None:
         ScriptedServer(answer(reply(status=f"{status} No"))) as server,
         pytest.raises(LinkLost, match=str(status)),
     ):
-        await wire.download("acme", server.url, from_loopback=True)
+        await wire.download("acme", server.url, allow_loopback=True)
 
 
 @pytest.mark.parametrize("status", [204, 408, 429, 500, 503])
@@ -367,7 +367,7 @@ async def test_what_may_pass_is_asked_again_when_the_host_says(
         ScriptedServer(answer(data)) as server,
         pytest.raises(Incomplete, match=str(status)) as caught,
     ):
-        await wire.download("acme", server.url, from_loopback=True)
+        await wire.download("acme", server.url, allow_loopback=True)
 
     assert caught.value.retry_after_s == 7.0
 
@@ -388,7 +388,7 @@ async def test_a_download_that_broke_off_is_incomplete(
     wire: Wire, script: Script
 ) -> None:
     with ScriptedServer(script) as server, pytest.raises(Incomplete):
-        await wire.download("acme", server.url, from_loopback=True)
+        await wire.download("acme", server.url, allow_loopback=True)
 
 
 async def test_one_byte_at_a_time_ends_at_the_overall_deadline() -> None:
@@ -402,7 +402,7 @@ async def test_one_byte_at_a_time_ends_at_the_overall_deadline() -> None:
         limits = replace(SMALL, transfer_s=0.2)
         async with Wire(paid_hosts=False, limits=limits) as wire:
             with pytest.raises(Incomplete):
-                await wire.download("acme", server.url, from_loopback=True)
+                await wire.download("acme", server.url, allow_loopback=True)
 
 
 def endless(peer: Peer) -> None:
@@ -423,16 +423,16 @@ async def test_an_image_beyond_the_limit_is_rejected(
     wire: Wire, script: Script
 ) -> None:
     with ScriptedServer(script) as server, pytest.raises(ImageRejected):
-        await wire.download("acme", server.url, from_loopback=True)
+        await wire.download("acme", server.url, allow_loopback=True)
 
 
 async def test_a_data_uri_is_read_without_any_host(wire: Wire) -> None:
     encoded = base64.b64encode(PNG).decode()
 
     for uri in (f"data:image/png;base64,{encoded}", f"DATA:;BASE64,{encoded}"):
-        assert await wire.download("acme", uri, from_loopback=False) == Blob(PNG)
+        assert await wire.download("acme", uri, allow_loopback=False) == Blob(PNG)
     plain = await wire.download(
-        "acme", "data:image/svg+xml,%3Csvg/", from_loopback=False
+        "acme", "data:image/svg+xml,%3Csvg/", allow_loopback=False
     )
     assert plain == Blob(b"<svg/")
 
@@ -443,11 +443,11 @@ async def test_a_data_uri_is_read_without_any_host(wire: Wire) -> None:
 )
 async def test_a_data_uri_that_holds_nothing_is_rejected(wire: Wire, uri: str) -> None:
     with pytest.raises(ImageRejected):
-        await wire.download("acme", uri, from_loopback=False)
+        await wire.download("acme", uri, allow_loopback=False)
 
 
 async def test_a_data_uri_beyond_the_limit_is_rejected(wire: Wire) -> None:
     with pytest.raises(ImageRejected, match="too large"):
         await wire.download(
-            "acme", "data:image/png;base64," + "A" * 200_000, from_loopback=False
+            "acme", "data:image/png;base64," + "A" * 200_000, allow_loopback=False
         )

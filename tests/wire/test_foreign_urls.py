@@ -103,7 +103,7 @@ async def test_a_redirect_to_what_is_no_url_loses_the_link(
         ScriptedServer(serve(moved)) as server,
         pytest.raises(LinkLost, match="cannot be followed"),
     ):
-        await wire.download("acme", server.url, from_loopback=True)
+        await wire.download("acme", server.url, allow_loopback=True)
 
 
 @given(url=ODD)

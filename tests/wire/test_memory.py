@@ -12,7 +12,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from batchgen.errors import OutcomeUnknown
-from batchgen.wire.memory import SMALL_BYTES, Lease, MemoryBudget
+from batchgen.wire.memory import SMALL_BYTES, MemoryBudget, MemoryLease
 
 MB = 1024 * 1024
 
@@ -30,7 +30,7 @@ class Queue:
         self._tasks = tasks
         self.admitted: list[str] = []
 
-    async def ask(self, name: str, lease: Lease, size_bytes: int) -> None:
+    async def ask(self, name: str, lease: MemoryLease, size_bytes: int) -> None:
         """Ask, and return when it waits or got in."""
 
         async def ask() -> None:
@@ -168,11 +168,11 @@ async def test_leases_that_rest_block_nobody_whom_they_wait_for() -> None:
         await queue.ask("two", two, 5 * MB)
         await queue.ask("more of one", more, 4 * MB)
         await queue.ask("more of two", memory.lease(), 4 * MB)
-        one.rest()
+        one.mark_idle()
         await anyio.wait_all_tasks_blocked()
         assert queue.admitted == ["one", "two"], "two goes on and will give back"
 
-        two.rest()
+        two.mark_idle()
         await anyio.wait_all_tasks_blocked()
         assert queue.admitted == ["one", "two", "more of one"]
 

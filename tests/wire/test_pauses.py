@@ -50,7 +50,7 @@ async def pass_all_limits(wire: Wire) -> None:
     """Return when exchanges that begin now were given up for their silence."""
     with ScriptedServer(silent) as server:
         with pytest.raises(Incomplete):
-            await wire.download("acme", server.url, from_loopback=True)
+            await wire.download("acme", server.url, allow_loopback=True)
         with pytest.raises(OutcomeUnknown):
             await wire.send("acme", buy(server.url), reply_timeout_s=0.9)
 
@@ -71,7 +71,7 @@ async def test_a_download_outlasts_our_own_pause(script: Script) -> None:
     async def download(url: str) -> None:
         with wire.lease() as lease:
             blobs.append(
-                await wire.download("acme", url, from_loopback=True, lease=lease)
+                await wire.download("acme", url, allow_loopback=True, lease=lease)
             )
             assert lease.held_bytes >= len(PNG)
 
@@ -156,7 +156,7 @@ async def test_a_server_that_falls_silent_after_our_pause_is_given_up() -> None:
 
     async def download(url: str) -> None:
         with pytest.raises(Incomplete) as caught:
-            await wire.download("acme", url, from_loopback=True)
+            await wire.download("acme", url, allow_loopback=True)
         broken.append(caught.value)
 
     with ScriptedServer(script) as server:

@@ -47,7 +47,7 @@ def runs(key: str) -> list[str]:
     ],
 )
 def test_a_key_in_a_providers_words_is_taken_out(text: str, cleaned: str) -> None:
-    assert Redactor([KEY]).clean(text) == cleaned
+    assert Redactor([KEY]).redact(text) == cleaned
 
 
 @given(keys, texts, texts, st.data())
@@ -58,14 +58,14 @@ def test_no_five_characters_of_a_key_survive(
     start = data.draw(st.integers(0, len(key) - 5))
     end = data.draw(st.integers(start + 5, len(key)))
 
-    cleaned = Redactor([key]).clean(before + echo[start:end] + after).lower()
+    cleaned = Redactor([key]).redact(before + echo[start:end] + after).lower()
 
     assert not [run for run in runs(key) if run in cleaned]
 
 
 @given(keys, st.sampled_from([3, 4]), st.sampled_from(["****", "...", "…", "•••"]))
 def test_no_end_of_a_key_beside_a_mask_survives(key: str, size: int, mask: str) -> None:
-    cleaned = Redactor([key]).clean(f"key: {key[:size]}{mask}{key[-size:]} end")
+    cleaned = Redactor([key]).redact(f"key: {key[:size]}{mask}{key[-size:]} end")
 
     assert cleaned == f"key: [key]{mask}[key] end"
 
@@ -74,29 +74,29 @@ def test_no_end_of_a_key_beside_a_mask_survives(key: str, size: int, mask: str) 
 def test_an_escaped_key_is_taken_out(key: str, around: str) -> None:
     escaped = quote(key, safe="")
 
-    cleaned = Redactor([key]).clean(f"{around}%20{escaped}%20{around}")
+    cleaned = Redactor([key]).redact(f"{around}%20{escaped}%20{around}")
 
     assert escaped not in cleaned
 
 
 @given(texts)
 def test_without_keys_nothing_changes(text: str) -> None:
-    assert Redactor([]).clean(text) == text
-    assert Redactor([""]).clean(text) == text
+    assert Redactor([]).redact(text) == text
+    assert Redactor([""]).redact(text) == text
 
 
 @pytest.mark.parametrize("key", ["local", "none", "EMPTY", "files", "a" * 15])
 def test_a_short_key_is_a_placeholder_and_no_secret(key: str) -> None:
-    scrubber = Redactor([key])
+    redactor = Redactor([key])
 
-    assert scrubber.clean(f"nonetheless {key}") == f"nonetheless {key}"
-    assert scrubber.clean_id(key) == key
-    assert not scrubber.holds_key(f"http://localhost/files/{key}.png")
-    assert covered(scrubber, key.encode()) == key
+    assert redactor.redact(f"nonetheless {key}") == f"nonetheless {key}"
+    assert redactor.redact_id(key) == key
+    assert not redactor.holds_key(f"http://localhost/files/{key}.png")
+    assert covered(redactor, key.encode()) == key
 
 
-def covered(scrubber: Redactor, content: str | bytes) -> str:
-    return b"".join(scrubber.mask.pieces(content)).decode()
+def covered(redactor: Redactor, content: str | bytes) -> str:
+    return b"".join(redactor.mask.pieces(content)).decode()
 
 
 def encoded(text: str) -> str:
@@ -132,29 +132,29 @@ def test_a_whole_key_is_overwritten_by_equal_length_in_every_escaping(
     form: str,
 ) -> None:
     text = f'{{"a": "before {form} after"}}'
-    scrubber = Redactor([KEY])
+    redactor = Redactor([KEY])
 
-    covered_text = covered(scrubber, text)
+    covered_text = covered(redactor, text)
 
-    assert covered(scrubber, text.encode()) == covered_text
+    assert covered(redactor, text.encode()) == covered_text
     assert len(covered_text) == len(text)
     assert covered_text.startswith('{"a": "before ')
     assert covered_text.endswith(' after"}')
     assert "**********" in covered_text
-    assert not scrubber.holds_key(covered_text)
-    assert scrubber.holds_key(f"https://x/1.png?k={form}&b=1")
+    assert not redactor.holds_key(covered_text)
+    assert redactor.holds_key(f"https://x/1.png?k={form}&b=1")
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_a_whole_key_in_any_escaping_is_taken_out_of_words_and_ids(form: str) -> None:
-    scrubber = Redactor([KEY])
+    redactor = Redactor([KEY])
 
-    cleaned = scrubber.clean(f"wrong key {form} here")
+    cleaned = redactor.redact(f"wrong key {form} here")
 
     assert cleaned.startswith("wrong key ")
     assert MARK in cleaned
-    assert not scrubber.holds_key(cleaned)
-    assert scrubber.clean_id(f"id-{form}") == MARK
+    assert not redactor.holds_key(cleaned)
+    assert redactor.redact_id(f"id-{form}") == MARK
 
 
 def test_a_part_of_a_key_is_left_alone_where_bytes_are_kept() -> None:
@@ -167,7 +167,7 @@ def test_a_part_of_a_key_is_left_alone_where_bytes_are_kept() -> None:
 def test_several_keys_are_taken_out() -> None:
     keys = ["first-key-of-two", "second-one-of-two"]
 
-    cleaned = Redactor(keys).clean("first-k and second-o")
+    cleaned = Redactor(keys).redact("first-k and second-o")
 
     assert cleaned == "[key] and [key]"
 
@@ -213,7 +213,7 @@ def echoes(login: Login) -> dict[str, str]:
 def test_a_proxys_password_is_taken_out_of_words_however_short(
     login: Login, kind: str
 ) -> None:
-    cleaned = Redactor([], [login]).clean(f"no: {echoes(login)[kind]}, sorry")
+    cleaned = Redactor([], [login]).redact(f"no: {echoes(login)[kind]}, sorry")
 
     assert cleaned.startswith("no: ")
     assert cleaned.endswith(", sorry")
@@ -241,18 +241,18 @@ def test_a_proxys_login_is_overwritten_by_equal_length_in_what_is_kept(
 
 @pytest.mark.parametrize("password", ["a", "to", "the"])
 def test_a_tiny_password_does_not_destroy_what_others_say(password: str) -> None:
-    scrubber = Redactor([], [Login("a", password)])
+    redactor = Redactor([], [Login("a", password)])
     words = "a page that came to the proxy: data:image/png;base64,YTphdGhl"
 
-    assert scrubber.clean(words) == words
-    assert covered(scrubber, words) == words
-    assert MARK in scrubber.clean(f"http://a:{password}@proxy")
+    assert redactor.redact(words) == words
+    assert covered(redactor, words) == words
+    assert MARK in redactor.redact(f"http://a:{password}@proxy")
 
 
 def test_a_short_password_within_a_word_or_an_id_is_chance() -> None:
-    scrubber = Redactor([], [Login("me", "files")])
+    redactor = Redactor([], [Login("me", "files")])
 
-    assert scrubber.clean("profiles") == "profiles"
-    assert scrubber.clean_id("task-files-1") == "task-files-1"
-    assert not scrubber.holds_key("https://cdn.example/files/1.png")
-    assert scrubber.holds_key("https://me:files@cdn.example/1.png")
+    assert redactor.redact("profiles") == "profiles"
+    assert redactor.redact_id("task-files-1") == "task-files-1"
+    assert not redactor.holds_key("https://cdn.example/files/1.png")
+    assert redactor.holds_key("https://me:files@cdn.example/1.png")

@@ -93,7 +93,7 @@ async def ask_for_all(wire: Wire, shop: Server, tasks: TaskGroup) -> None:
         await wire.send("foxapi", poll(shop), reply_timeout_s=5.0)
 
     async def download() -> None:
-        await wire.download("foxapi", f"{shop.url}/images/a.png", from_loopback=True)
+        await wire.download("foxapi", f"{shop.url}/images/a.png", allow_loopback=True)
 
     for _ in range(12):
         tasks.start_soon(ask)

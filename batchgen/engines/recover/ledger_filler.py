@@ -88,7 +88,7 @@ class LedgerFiller:
         events = self._remains.events
         self._report.highest = self._price_book.highest(self._ledger)
         self._report.guessed_urls = self._price_book.guessed_urls - {""}
-        self._report.is_log_whole = events.is_there and self._is_logged()
+        self._report.is_log_whole = events.probe_provider and self._is_logged()
 
     def _is_logged(self) -> bool:
         """Say whether the log names every purchase that the table lacks."""

@@ -10,7 +10,7 @@ from batchgen.engines.recover.recovered_attempts import MAX_IMAGES
 from batchgen.engines.recover.run_log import LoggedAttempt, number_in
 from batchgen.ledger import AttemptRecord, Ledger
 from batchgen.ledger.outstanding import planned_sales
-from batchgen.model import Job, PriceList, Sale, State, find_price, to_nano
+from batchgen.model import Job, PriceKey, PriceList, State, find_price, to_nano
 from batchgen.provider import Provider
 
 
@@ -75,7 +75,7 @@ class PriceBook:
             planned.resolution if planned and is_planned else request.resolution
         )
         first, images = span[0], min(span[1], MAX_IMAGES)
-        amounts = self._amounts(Sale.of(name, request, model, resolution or ""))
+        amounts = self._amounts(PriceKey.of(name, request, model, resolution or ""))
         amounts = {key: nano * images for key, nano in amounts.items()}
         if "images" in fields:  # then the amounts are named, too, or unknown
             amounts = {
@@ -104,15 +104,15 @@ class PriceBook:
         """Return what one purchase for a row costs at most; None if that is unknown."""
         highest = 0
         for planned in planned_sales(ledger, EVERY_ROW):
-            amounts = self._amounts(planned.sale)
+            amounts = self._amounts(planned.price_key)
             if "ceiling" not in amounts:
                 return None
             images = -(-planned.images // planned.rows)
             highest = max(highest, amounts["ceiling"] * images)
         return highest or None
 
-    def _amounts(self, sale: Sale) -> dict[str, int]:
-        price = find_price(self.prices.get(sale.provider, ()), sale)
+    def _amounts(self, price_key: PriceKey) -> dict[str, int]:
+        price = find_price(self.prices.get(price_key.provider, ()), price_key)
         if price is None:
             return {}
         return {

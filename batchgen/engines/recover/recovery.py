@@ -30,9 +30,9 @@ from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, now_micros, utc
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive
-from batchgen.output.names import claimed_stems
-from batchgen.planning.entries import entry_of
-from batchgen.planning.routing import Choice
+from batchgen.output.names import folded_base_names
+from batchgen.planning.entries import plan_entry
+from batchgen.planning.routing import Router
 from batchgen.provider import Provider
 from batchgen.runner.resume import recover
 
@@ -42,14 +42,14 @@ class Recovery:
     """What a recovery works with.
 
     Attributes:
-        realm: What kind of run it was.
+        mode: What kind of run it was.
         command: That carries on, as the ledger remembers it.
     """
 
     job: Job
     providers: Mapping[str, Provider]
     prices: Mapping[str, PriceList]
-    realm: str
+    mode: str
     command: str
 
 
@@ -80,7 +80,7 @@ def _build(recovery: Recovery, remains: Remains, report: RecoveryReport) -> None
     folder = remains.folder
     with closing(Ledger(new_ledger(folder))) as ledger:
         with ledger.transaction():
-            bind(ledger, folder, recovery.job.source, recovery.realm)
+            bind(ledger, folder, recovery.job.source, recovery.mode)
             ledger.meta.command = recovery.command
             _plan(ledger, recovery)
         with ledger.transaction():
@@ -114,14 +114,16 @@ def _plan(ledger: Ledger, recovery: Recovery) -> None:
     """Plan all rows as `run` does over an empty ledger; the next run plans anew."""
     job = recovery.job
     manifest = Manifest.open(job)
-    choice = Choice.of(job, recovery.providers, recovery.prices, _today())
-    with closing(PlanWriter(ledger, key_of, claimed_stems, dedupe=job.dedupe)) as plan:
+    router = Router.of(job, recovery.providers, recovery.prices, _today())
+    with closing(
+        PlanWriter(ledger, key_of, folded_base_names, dedupe=job.dedupe)
+    ) as plan:
         plan.id_column = job.columns.get("id", "id")
         rows = 0
-        images = ImageStore(job.images_at)
+        images = ImageStore(job.images_folder)
         for part in manifest.slices():
             plan.add(
-                [entry_of(row, choice) for row in part.rows], part.user_columns, rows
+                [plan_entry(row, router) for row in part.rows], part.user_columns, rows
             )
             images.clear()
             rows += len(part.rows)

@@ -43,22 +43,22 @@ class Remains:
         return Path(self.events.source) if self.events.source else None
 
     @property
-    def realm(self) -> str | None:
+    def mode(self) -> str | None:
         """What kind of run it was; None where no file says it.
 
         Raises:
             LedgerMismatch: two files say different things.
         """
         tables = (self.purchases, self.results)
-        realms = {table.realm for table in tables if table and table.realm}
-        if len(realms) > 1:
+        modes = {table.mode for table in tables if table and table.mode}
+        if len(modes) > 1:
             raise LedgerMismatch(
                 f"{self.folder}: {PURCHASES} and {TABLE} are of different kinds of run "
-                f"({' and '.join(sorted(realms))}): move away the one that is not of "
+                f"({' and '.join(sorted(modes))}): move away the one that is not of "
                 "this folder"
             )
-        if realms:
-            return realms.pop()
+        if modes:
+            return modes.pop()
         return REHEARSAL if (self.folder / SANDBOX).is_dir() else None
 
     @property

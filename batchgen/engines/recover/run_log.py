@@ -70,7 +70,7 @@ class Events:
         command: Of the last run, as it was typed; None if unknown. One that was refused
             counts only where there is no other.
         urls: Where each provider was asked last.
-        is_there: Whether there is a log.
+        probe_provider: Whether there is a log.
         ended: Attempts that need not be in `attempts`.
         numbers: Attempts of the last run folder that had this log: numbers begin anew
             with a new ledger.
@@ -81,7 +81,7 @@ class Events:
     source: str | None = None
     command: str | None = None
     urls: dict[str, str] = field(default_factory=dict)
-    is_there: bool = False
+    probe_provider: bool = False
     ended: Container[int] = ()
     numbers: set[int] = field(default_factory=set)
     typed: str | None = None
@@ -102,7 +102,7 @@ def read_events(path: Path, ended: Container[int] = ()) -> Events:
                     _take(events, match)
     except OSError:
         return events
-    events.is_there = True
+    events.probe_provider = True
     return events
 
 
